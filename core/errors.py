@@ -1,0 +1,34 @@
+"""What the core says to people when it cannot do something.
+
+A message is an English template with named fields, so that a face can translate the template and fill the fields in;
+`str(error)` is the English sentence. A message says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+
+class FieldlineError(Exception):
+    """It could not be done, and nothing was changed (exit code 1).
+
+    `template` is the English sentence with `{named}` fields, `params` fills them.
+    """
+
+    exit_code = 1
+
+    def __init__(self, template: str, **params: object) -> None:
+        super().__init__(template, params)
+        self.template = template
+        self.params = params
+
+    def __str__(self) -> str:
+        return self.template.format(**self.params)
+
+
+class Refused(FieldlineError):
+    """The call is wrong or the input is not acceptable; nothing was changed (exit code 2)."""
+
+    exit_code = 2
+
+
+class BlockRefused(Refused):
+    """A block that is not canonical, too large, badly signed or of another fleet; nothing of it is kept."""

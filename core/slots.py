@@ -1,0 +1,111 @@
+"""What one property of one entity holds, worked out from its leaves.
+
+The leaves of a slot are the facts that no known fact obsoletes. With leaves of different values every device picks the same
+one and goes on working with it; the pick is provisional until somebody's ordinary edit obsoletes all the leaves it saw.
+Nothing here looks at a clock or at an order of arrival to decide what supersedes what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.changes import CHANGE_ID_SIZE, Value, encode_value
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A leaf with who said it, on which device, when (microseconds since 1970 UTC) and why."""
+
+    fact: bytes
+    value: Value
+    user: str
+    device: bytes
+    at: int
+    note: str | None
+
+    @property
+    def change(self) -> bytes:
+        """The id of the change that the fact is part of."""
+        return self.fact[:CHANGE_ID_SIZE]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nobody ever said anything."""
+
+    leaves: tuple[Candidate, ...] = ()
+    value: None = None
+    state: str = "absent"
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """All leaves agree; `witnesses` are those leaves, the one that the pick prefers first."""
+
+    value: Value
+    witnesses: tuple[Candidate, ...]
+    provisional: bool = False
+
+    @property
+    def leaves(self) -> tuple[Candidate, ...]:
+        return self.witnesses
+
+    @property
+    def state(self) -> str:
+        """`good`, or `cleared` where the value is "no longer used"."""
+        return "cleared" if self.value is None else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Leaves of different values; the first candidate is the pick, in use meanwhile on every device."""
+
+    candidates: tuple[Candidate, ...]
+    state: str = "conflict"
+    provisional: bool = True
+
+    @property
+    def leaves(self) -> tuple[Candidate, ...]:
+        return self.candidates
+
+    @property
+    def value(self) -> Value:
+        return self.candidates[0].value
+
+
+Slot = Absent | Good | Conflict
+K = TypeVar("K", bound=Hashable)
+ABSENT = Absent()
+
+
+def _preference(leaf: Candidate) -> tuple[bool, int, bytes]:
+    return (leaf.value is not None, leaf.at, leaf.fact)
+
+
+def slot_of(leaves: Iterable[Candidate]) -> Slot:
+    """The slot that these leaves make, in whatever order they come.
+
+    Among different values the pick is: set before cleared, then the latest `at`, then the largest fact id.
+    """
+    ordered = tuple(sorted(leaves, key=_preference, reverse=True))
+    if not ordered:
+        return ABSENT
+    if len(ordered) == 1 or len({encode_value(leaf.value) for leaf in ordered}) == 1:
+        return Good(ordered[0].value, ordered)
+    return Conflict(ordered)
+
+
+def leaf_ids(facts: Iterable[tuple[bytes, K, Iterable[bytes]]]) -> dict[K, set[bytes]]:
+    """The leaves of each slot in a set of facts `(fact id, slot, ids it obsoletes)`: what every store must answer.
+
+    An id counts as obsoleted only within its own slot, whether it is known yet or not.
+    """
+    known: dict[K, set[bytes]] = {}
+    gone: dict[K, set[bytes]] = {}
+    for fact, slot, obsoletes in facts:
+        known.setdefault(slot, set()).add(fact)
+        gone.setdefault(slot, set()).update(obsoletes)
+    return {slot: ids - gone[slot] for slot, ids in known.items()}
