@@ -1,0 +1,265 @@
+"""What a fleet's entities look like: kinds, their properties, the constraints on them and what people call them.
+
+A schema is TOML, and is published into the fleet as one fact a kind that holds the kind's TOML text. What it does not
+know is kept, synced and shown raw: an unknown kind or property gets a generic definition that accepts every value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+
+from core import values
+from core.changes import Scalar, Value
+from core.errors import FieldlineError, Refused
+
+BUILT_IN = ("service-centre", "site-network")
+
+KIND, RETIRED, KEY = "kind", "retired", "key"
+"""The properties that every entity may have, whatever its kind: text, boolean, text."""
+
+
+def _in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
+    return texts.get(lang) or texts.get("en") or otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of a kind. `known` is False for one that the schema does not have.
+
+    `many` makes it a list of its type; `pattern` must match the whole text of an item, and `example` is one that does;
+    `refers_to` is the kind of what a reference points at; `unique` and `no_overlap`
+    hold among the entities of the kind.
+    """
+
+    name: str
+    type: str = "text"
+    many: bool = False
+    choices: tuple[str, ...] = ()
+    pattern: str | None = None
+    example: str | None = None
+    required: bool = False
+    unique: bool = False
+    no_overlap: bool = False
+    refers_to: str | None = None
+    group: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    help: Mapping[str, str] = field(default_factory=dict)
+    known: bool = True
+
+    def label(self, lang: str = "en") -> str:
+        """What people call it."""
+        return _in_language(self.labels, lang, self.name)
+
+    def help_text(self, lang: str = "en") -> str:
+        """One sentence for who fills it in, or an empty text."""
+        return _in_language(self.help, lang, "")
+
+    def parse(self, text: str) -> Value:
+        """The value that a person means by this text; spaces around it do not count, a list is separated by commas.
+
+        Raises Refused with what is expected and an example. A reference cannot be read here: whoever knows the entities
+        does that, and gives the items of a list of references one by one.
+        """
+        if not self.many:
+            return self._scalar(text.strip())
+        try:
+            items = values.items(text)
+        except ValueError:
+            raise Refused("{property}: a double quote in the list is not closed", property=self.name) from None
+        return tuple(self._scalar(item) for item in items)
+
+    def check(self, value: Value) -> FieldlineError | None:
+        """What is wrong with this value of a fact, or None. Cleared (None) is fine unless the property is required."""
+        if value is None:
+            return Refused("{property} must have a value", property=self.name) if self.required else None
+        if self.known and isinstance(value, tuple) != self.many:
+            given = values.quoted(value)
+            if self.many:
+                return Refused("{property}: {value} is not a list", property=self.name, value=given)
+            return Refused("{property}: {value} is a list; give one value", property=self.name, value=given)
+        for item in value if isinstance(value, tuple) else (value,):
+            if problem := self._problem(item):
+                return problem
+        return None
+
+    def show(self, value: Value, lang: str = "en") -> str:
+        """The value on one line for people, safe for a terminal; references as the start of their ids."""
+        return values.shown(value, lang)
+
+    def edit_text(self, value: Value, lang: str = "en") -> str:
+        """The text that `parse` reads as this value."""
+        return values.typed(value, lang)
+
+    def comparable(self, value: Scalar) -> Hashable:
+        """Equal for two spellings of the same thing: what `unique` compares."""
+        return values.comparable(self.type, value)
+
+    def _scalar(self, text: str) -> Scalar:
+        if not text:
+            raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
+        value = values.TYPES[self.type](text)
+        if value is None:
+            raise values.misfit(self.name, self.type, text)
+        if problem := self._problem(value):
+            raise problem
+        return value
+
+    def _problem(self, value: Scalar) -> Refused | None:
+        if not values.is_storable(value):
+            return Refused(
+                "{property}: the text is too long or not valid Unicode; at most {limit} bytes of UTF-8 fit",
+                property=self.name,
+                limit=values.MAX_TEXT,
+            )
+        if not self.known:
+            return None
+        if not values.is_of(self.type, value):
+            return values.misfit(self.name, self.type, value)
+        if self.type == "choice" and value not in self.choices:
+            return Refused(
+                "{property}: {value} is not one of the choices: {choices}",
+                property=self.name,
+                value=values.quoted(value),
+                choices=", ".join(self.choices),
+            )
+        if self.pattern and not matches(self.pattern, str(value)):
+            return Refused(
+                "{property}: {value} does not have the right form, which is that of {example}",
+                property=self.name,
+                value=values.quoted(value),
+                example=self.example,
+                pattern=self.pattern,
+            )
+        return None
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a schema's pattern matches the whole text.
+
+    A pattern comes from the fleet, so what it may hold is limited (see `core.schemafile`), and so is the text: with at
+    most three repetitions of variable length over 256 characters no pattern can keep a device busy.
+    """
+    return len(text) <= 256 and re.fullmatch(pattern, text, re.ASCII | re.DOTALL) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of entity; `known` is False for a generic one.
+
+    `key`, `within`, `title` and `parent` are names of properties. An entity is called `kind:key`, or
+    `kind:parentkey/key` if `within` refers to what its key is unique in; `title` is shown as its name, and `parent`
+    places it in the tree.
+    """
+
+    name: str
+    key: str = KEY
+    within: str | None = None
+    title: str = KEY
+    parent: str | None = None
+    order: int = 0
+    properties: Mapping[str, Property] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    plurals: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    known: bool = True
+
+    def label(self, lang: str = "en") -> str:
+        """What people call one of them."""
+        return _in_language(self.labels, lang, self.name)
+
+    def plural(self, lang: str = "en") -> str:
+        """What people call several of them."""
+        return _in_language(self.plurals, lang, self.name)
+
+    def group_label(self, group: str | None, lang: str = "en") -> str:
+        """The heading over the properties of a group; empty for those in none."""
+        return _in_language(self.groups.get(group or "", {}), lang, group or "")
+
+    def property(self, name: str) -> Property:
+        """The definition of a property, generic if the schema does not have it."""
+        return self.properties.get(name) or _SYSTEM.get(name) or Property(name, known=False)
+
+    def missing(self, given: Mapping[str, Value]) -> list[Property]:
+        """The required properties that have no value in `given`: what a new entity still needs."""
+        return [p for p in self.properties.values() if p.required and given.get(p.name) is None]
+
+
+_SYSTEM = {
+    KIND: Property(KIND, labels={"en": "Kind", "de": "Art"}),
+    RETIRED: Property(RETIRED, type="boolean", labels={"en": "Retired", "de": "Stillgelegt"}),
+    KEY: Property(KEY, labels={"en": "Key", "de": "Schlüssel"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All kinds of a fleet, in the order in which people are shown them.
+
+    `problems` says what could not be understood of a schema that was read from facts, each with its key path.
+    """
+
+    name: str = ""
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    problems: tuple[FieldlineError, ...] = field(default=(), compare=False)
+    _texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, str], name: str = "") -> Schema:
+        """The schema of a fleet from its facts: the TOML text of each kind.
+
+        It never fails, since no fact may stop a device from working: what cannot be understood is left out (so it is
+        shown raw) and told in `problems`.
+        """
+        from core.schemafile import read_kinds
+
+        kinds, problems = read_kinds(texts)
+        return cls(name, kinds, tuple(problems), dict(texts))
+
+    @classmethod
+    def from_toml(cls, text: str) -> Schema:
+        """A schema from a file's text, for whoever makes or publishes one.
+
+        Raises Refused for the first thing that is wrong, with its key path and what is allowed there.
+        """
+        from core.schemafile import kind_texts
+
+        name, texts = kind_texts(text)
+        schema = cls.parse(texts, name)
+        if schema.problems:
+            raise schema.problems[0]
+        return schema
+
+    def texts(self) -> dict[str, str]:
+        """The TOML text of each kind, to publish: `parse` of it gives this schema again."""
+        return dict(self._texts)
+
+    def kind(self, name: str | None) -> Kind:
+        """The definition of a kind, generic if the schema does not have it."""
+        return self.kinds.get(name or "") or Kind(name or "", known=False)
+
+    def property(self, kind: str | None, name: str) -> Property:
+        """The definition of a property of a kind, generic if the schema does not have it."""
+        return self.kind(kind).property(name)
+
+    def roots(self) -> list[Kind]:
+        """The kinds at the top of the tree."""
+        return [kind for kind in self.kinds.values() if kind.parent is None]
+
+    def children(self, kind: str) -> list[Kind]:
+        """The kinds whose entities are placed under one of this kind."""
+        return [k for k in self.kinds.values() if k.parent and k.property(k.parent).refers_to == kind]
+
+
+def builtin(name: str) -> Schema:
+    """One of the schemas that come with the program (`BUILT_IN`); raises Refused for another name."""
+    from importlib.resources import files
+
+    if name not in BUILT_IN:
+        raise Refused(
+            "There is no built-in schema {name}; there are {names}, or name a TOML file",
+            name=values.quoted(name),
+            names=", ".join(BUILT_IN),
+        )
+    return Schema.from_toml((files("core") / "schemas" / f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,271 @@
+"""Reading and writing the TOML of a schema.
+
+A file has a `name` and a table `[kinds.NAME]` for each kind. A kind on its own, as it is published, is a document with
+the content of that table. What comes from the fleet may be of a newer version or hostile, so whatever is not understood
+becomes a problem with its key path, and the rest holds.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from core.errors import FieldlineError, Refused
+from core.schema import KEY, KIND, RETIRED, Kind, Property, matches
+from core.values import MAX_TEXT, TYPES, printable
+
+MAX_FILE = 8 * MAX_TEXT
+MAX_PATTERN = 200
+MAX_REPEATS = 3
+
+Problems = list[FieldlineError]
+
+_FILE = {"name": "text", "kinds": "tables"}
+_KIND = {
+    **dict.fromkeys(("key", "within", "title", "parent"), "text"),
+    "order": "number",
+    **dict.fromkeys(("labels", "plurals"), "texts"),
+    **dict.fromkeys(("groups", "properties"), "tables"),
+}
+_PROPERTY = {
+    **dict.fromkeys(("type", "pattern", "example", "refers_to", "group"), "text"),
+    **dict.fromkeys(("many", "required", "unique", "no_overlap"), "flag"),
+    "choices": "list",
+    **dict.fromkeys(("labels", "help"), "texts"),
+}
+
+_KIND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_RESERVED_KINDS = ("fleet", "schema", "member")
+_PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+
+# One character, escape or class, perhaps repeated. There are no groups, so a repetition never holds another one.
+_ITEM = re.compile(
+    r"(?:\\[dDsSwW]|\\[^\w\s]|\[\^?(?:\\[^\s]|[^\]\[\\])+\]|[^\\\[\](){}*+?|^$])([*+?]|\{\d{1,3}(?:,\d{0,3})?\})?|\|"
+)
+
+
+def kind_texts(text: str) -> tuple[str, dict[str, str]]:
+    """The name of a schema file and the TOML of each of its kinds; raises Refused if the file is not one."""
+    import tomli_w
+
+    problems: Problems = []
+    content = _fitting(_document(text, MAX_FILE, "schema", problems) or {}, _FILE, "", problems)
+    if not problems and not content.get("name"):
+        problems.append(Refused('A schema needs a name: put name = "…" at the top of its file'))
+    if not problems and not content.get("kinds"):
+        problems.append(Refused("A schema needs at least one kind: add a table [kinds.NAME] to its file"))
+    if problems:
+        raise problems[0]
+    kinds: dict[str, dict[str, Any]] = content["kinds"]
+    for place, kind in enumerate(kinds.values(), 1):
+        kind.setdefault("order", place)
+    return content["name"], {name: tomli_w.dumps(kind) for name, kind in kinds.items()}
+
+
+def read_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], Problems]:
+    """The kinds of a schema from the TOML text of each, in their order, and everything that was not understood."""
+    problems: Problems = []
+    found: list[Kind] = []
+    for name, text in sorted(texts.items()):
+        path = f"kinds.{printable(name)}"
+        if not _KIND_NAME.fullmatch(name) or name in _RESERVED_KINDS:
+            message = "{path}: a kind cannot have this name; use small letters, digits, - and _, and none of {reserved}"
+            problems.append(Refused(message, path=path, reserved=", ".join(_RESERVED_KINDS)))
+        elif (document := _document(text, MAX_TEXT, path, problems)) is not None:
+            found.append(_kind(name, _fitting(document, _KIND, path, problems), path, problems))
+    kinds = {kind.name: kind for kind in sorted(found, key=lambda kind: (kind.order, kind.name))}
+    for kind in kinds.values():
+        for prop in kind.properties.values():
+            if prop.refers_to is not None and prop.refers_to not in kinds:
+                path = f"kinds.{kind.name}.properties.{prop.name}.refers_to"
+                problems.append(
+                    Refused("{path}: there is no such kind; there are {kinds}", path=path, kinds=", ".join(kinds))
+                )
+    for name in [name for name in kinds if _is_below_itself(name, kinds)]:
+        message = "{path}: a kind cannot stand below itself; name a reference to another kind, or none"
+        problems.append(Refused(message, path=f"kinds.{name}.parent"))
+        kinds[name] = replace(kinds[name], parent=None)
+    return kinds, problems
+
+
+def _document(text: str, limit: int, path: str, problems: Problems) -> dict[str, Any] | None:
+    if len(text) > limit or len(text.encode(errors="replace")) > limit:
+        problems.append(Refused("{path}: this is larger than {limit} bytes; shorten it", path=path, limit=limit))
+        return None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        problems.append(Refused("{path}: this is not TOML: {reason}", path=path, reason=printable(str(error))))
+        return None
+
+
+def _fitting(table: dict[str, Any], shapes: Mapping[str, str], path: str, problems: Problems) -> dict[str, Any]:
+    """The keys of a table that are known and have a value of the right shape; the others become problems."""
+    fits = {}
+    for key, value in table.items():
+        where = f"{path}.{printable(key)}".lstrip(".")
+        if key not in shapes:
+            message = "{path}: this key is not known; there are {allowed}"
+            problems.append(Refused(message, path=where, allowed=", ".join(shapes)))
+        elif _has_shape(value, shapes[key]):
+            fits[key] = value
+        else:
+            problems.append(_misshapen(where, shapes[key]))
+    return fits
+
+
+def _has_shape(value: Any, shape: str) -> bool:
+    match shape:
+        case "text":
+            return isinstance(value, str) and value != ""
+        case "flag":
+            return isinstance(value, bool)
+        case "number":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "list":
+            return isinstance(value, list) and value != [] and all(isinstance(v, str) and v for v in value)
+        case "texts":
+            return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    return isinstance(value, dict) and all(isinstance(v, dict) for v in value.values())
+
+
+def _misshapen(path: str, shape: str) -> Refused:
+    match shape:
+        case "text":
+            return Refused("{path}: this must be text in quotes, and not empty", path=path)
+        case "flag":
+            return Refused("{path}: this must be true or false", path=path)
+        case "number":
+            return Refused("{path}: this must be a whole number", path=path)
+        case "list":
+            return Refused('{path}: this must be a list of texts, such as ["ap", "gateway"]', path=path)
+        case "texts":
+            message = '{path}: this must be texts by language, such as {{en = "Printer", de = "Drucker"}}'
+            return Refused(message, path=path)
+    return Refused("{path}: each entry here must be a table of its own", path=path)
+
+
+def _kind(name: str, content: Mapping[str, Any], path: str, problems: Problems) -> Kind:
+    groups_table = content.get("groups", {})
+    groups = _fitting(groups_table, dict.fromkeys(groups_table, "texts"), f"{path}.groups", problems)
+    properties: dict[str, Property] = {}
+    for each, table in content.get("properties", {}).items():
+        where = f"{path}.properties.{printable(each)}"
+        prop = _property(each, _fitting(table, _PROPERTY, where, problems))
+        faults = _faults(prop, groups, where)
+        problems += faults
+        if not faults:
+            properties[each] = prop
+    kind = Kind(
+        name,
+        order=content.get("order", 0),
+        properties=properties,
+        labels=content.get("labels", {}),
+        plurals=content.get("plurals", {}),
+        groups=groups,
+    )
+    key = _role(content, "key", kind, path, problems) or KEY
+    return replace(
+        kind,
+        key=key,
+        title=_role(content, "title", kind, path, problems) or key,
+        within=_role(content, "within", kind, path, problems),
+        parent=_role(content, "parent", kind, path, problems),
+    )
+
+
+def _role(content: Mapping[str, Any], role: str, kind: Kind, path: str, problems: Problems) -> str | None:
+    """The property that a kind names for one of its roles, if it can have that role."""
+    name = content.get(role)
+    if name is None or (role in ("key", "title") and name == KEY):
+        return name
+    prop, path = kind.properties.get(name), f"{path}.{role}"
+    if prop is None:
+        message = "{path}: the kind has no such property; there are {properties}"
+        problems.append(Refused(message, path=path, properties=", ".join(kind.properties)))
+        return None
+    if role in ("within", "parent") and (prop.type != "reference" or prop.many):
+        problems.append(Refused("{path}: this must name a property that is one reference", path=path))
+        return None
+    if role == "key" and (prop.type in ("reference", "boolean") or prop.many):
+        problems.append(Refused("{path}: this must name a property that is one text or number", path=path))
+        return None
+    return str(name)
+
+
+def _property(name: str, content: Mapping[str, Any]) -> Property:
+    return Property(name, **{**content, "choices": tuple(content.get("choices", ()))})
+
+
+def _faults(prop: Property, groups: Mapping[str, Any], path: str) -> Problems:
+    """What makes a definition unusable."""
+    faults: Problems = []
+    if not _PROPERTY_NAME.fullmatch(prop.name) or prop.name in (KIND, RETIRED):
+        message = "{path}: a property cannot have this name; use letters, digits, - and _, and neither kind nor retired"
+        faults.append(Refused(message, path=path))
+    if prop.type not in TYPES:
+        message = "{path}: there is no type {type}; there are {types}"
+        faults.append(Refused(message, path=f"{path}.type", type=printable(prop.type), types=", ".join(TYPES)))
+    if (prop.type == "choice") != bool(prop.choices):
+        message = "{path}: choices are needed for the type choice, and only there"
+        faults.append(Refused(message, path=f"{path}.choices"))
+    if (prop.type == "reference") != (prop.refers_to is not None):
+        message = "{path}: the kind that is referred to is needed for the type reference, and only there"
+        faults.append(Refused(message, path=f"{path}.refers_to"))
+    if prop.no_overlap and prop.type != "ip-network":
+        faults.append(
+            Refused("{path}: only networks can overlap; the type must be ip-network", path=f"{path}.no_overlap")
+        )
+    if prop.group is not None and prop.group not in groups:
+        message = "{path}: there is no such group; add it to the groups of the kind"
+        faults.append(Refused(message, path=f"{path}.group"))
+    if prop.pattern is not None:
+        faults += _pattern_faults(prop, path)
+    return faults
+
+
+def _pattern_faults(prop: Property, path: str) -> Problems:
+    pattern = prop.pattern or ""
+    if prop.type not in ("text", "integer", "decimal"):
+        return [Refused("{path}: only text, integer and decimal can have a pattern", path=f"{path}.pattern")]
+    if not _is_tame(pattern):
+        message = (
+            "{path}: a pattern is a regular expression of at most {limit} characters without groups, and with at most "
+            "{repeats} repetitions of variable length"
+        )
+        return [Refused(message, path=f"{path}.pattern", limit=MAX_PATTERN, repeats=MAX_REPEATS)]
+    if prop.example is None or not matches(pattern, prop.example):
+        return [Refused("{path}: a pattern needs an example that it matches", path=f"{path}.example")]
+    return []
+
+
+def _is_tame(pattern: str) -> bool:
+    """Whether no text of 256 characters can keep the matching busy: no repetition is repeated, and few vary."""
+    if len(pattern) > MAX_PATTERN:
+        return False
+    end, variable = 0, 0
+    while end < len(pattern):
+        item = _ITEM.match(pattern, end)
+        if item is None:
+            return False
+        times = item[1] or ""
+        variable += times in ("*", "+", "?") or "," in times
+        end = item.end()
+    try:
+        re.compile(pattern, re.ASCII)
+    except (re.error, OverflowError):
+        return False
+    return variable <= MAX_REPEATS
+
+
+def _is_below_itself(name: str, kinds: Mapping[str, Kind]) -> bool:
+    seen: set[str] = set()
+    above: str | None = name
+    while above is not None and above in kinds and above not in seen:
+        seen.add(above)
+        parent = kinds[above].parent
+        above = kinds[above].property(parent).refers_to if parent else None
+    return above == name

@@ -1,0 +1,247 @@
+"""The types that a property can have: how a value of each is read, recognised, compared and shown to people.
+
+Values are what facts hold (text, integers, booleans, references); a type says which of them a property means.
+Addresses, networks and decimals are text of a known form. Nothing here looks a name up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable
+from ipaddress import ip_address, ip_network
+
+from core.changes import Ref, Scalar, Value
+from core.errors import Refused
+
+MAX_TEXT = 49_152
+"""Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
+
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
+
+
+def _integer(text: str) -> int | None:
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
+        return None
+    number = int(text)
+    return number if INTEGER_MIN <= number <= INTEGER_MAX else None
+
+
+def _decimal(text: str) -> str | None:
+    """The number grammar of RFC 8259, section 6; the text stays as it is, so no digit is lost or invented."""
+    return text if re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) else None
+
+
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1", "ja", "wahr"), True),
+    **dict.fromkeys(("false", "no", "off", "0", "nein", "falsch"), False),
+}
+
+
+def _boolean(text: str) -> bool | None:
+    return _WORDS.get(text.lower())
+
+
+def _ip_address(text: str) -> str | None:
+    """An IPv4 or IPv6 address in the form of RFC 5952; a zone (`%eth0`) is no part of it."""
+    try:
+        return None if "%" in text else str(ip_address(text))
+    except ValueError:
+        return None
+
+
+def _ip_network(text: str) -> str | None:
+    """A network in CIDR notation (RFC 4632) whose host bits are zero."""
+    try:
+        return str(ip_network(text)) if "/" in text and "%" not in text else None
+    except ValueError:
+        return None
+
+
+def _mac(text: str) -> str | None:
+    """An EUI-48 in any of its usual spellings, as six lower-case pairs with colons."""
+    pairs = r"[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}"
+    if not re.fullmatch(rf"{pairs}|([0-9a-f]{{4}}\.){{2}}[0-9a-f]{{4}}|[0-9a-f]{{12}}", text.lower()):
+        return None
+    digits = re.sub(r"[:.-]", "", text.lower())
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+def _hostname(text: str) -> str | None:
+    """A name of RFC 1123, section 2.1: at most 253 characters, labels of letters, digits and inner hyphens."""
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    return text if len(text) <= 253 and re.fullmatch(rf"{label}(\.{label})*", text) else None
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _reference(text: str) -> None:
+    return None
+
+
+TYPES: dict[str, Callable[[str], Scalar | None]] = {
+    "text": _text,
+    "integer": _integer,
+    "boolean": _boolean,
+    "decimal": _decimal,
+    "choice": _text,
+    "ip-address": _ip_address,
+    "ip-network": _ip_network,
+    "mac": _mac,
+    "hostname": _hostname,
+    "reference": _reference,
+}
+"""Each type's reader: the value of a text, or None if the text is not of the type. Nobody here can read references."""
+
+
+def is_of(type_name: str, value: Scalar) -> bool:
+    """Whether a value that a fact holds is of this type. A whole number is a decimal, too."""
+    match type_name:
+        case "boolean":
+            return isinstance(value, bool)
+        case "reference":
+            return isinstance(value, Ref)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "decimal" if isinstance(value, int):
+            return not isinstance(value, bool)
+    return isinstance(value, str) and TYPES[type_name](value) is not None
+
+
+def misfit(property_name: str, type_name: str, value: Scalar) -> Refused:
+    """What to tell people about a value that is not of the type of its property: what is expected, and an example."""
+    fields = {"property": property_name, "value": quoted(value)}
+    if isinstance(value, str) and TYPES[type_name](value) is not None:
+        return Refused("{property}: {value} is there as text, not as {type}; give it again", type=type_name, **fields)
+    match type_name:
+        case "integer":
+            return Refused("{property}: {value} is not a whole number, such as 1280", **fields)
+        case "boolean":
+            return Refused("{property}: {value} is neither true nor false; give one of these", **fields)
+        case "decimal":
+            return Refused("{property}: {value} is not a number with a decimal point, such as 52.478675", **fields)
+        case "ip-address":
+            return Refused("{property}: {value} is not an IP address, such as 10.24.1.7", **fields)
+        case "ip-network" if network := _network_around(value):
+            message = "{property}: {value} is an address within a network; the network itself is {network}"
+            return Refused(message, network=network, **fields)
+        case "ip-network":
+            return Refused("{property}: {value} is not an IP network with its length, such as 10.24.1.0/24", **fields)
+        case "mac":
+            return Refused("{property}: {value} is not a MAC address, such as 2c:c8:1b:8a:96:e0", **fields)
+        case "hostname":
+            message = "{property}: {value} is not a host name (letters, digits, hyphens, dots), such as entrance-right"
+            return Refused(message, **fields)
+        case "reference":
+            return Refused("{property}: {value} is not a reference; name an entity as KIND:KEY", **fields)
+    return Refused("{property}: {value} is not text", **fields)
+
+
+def _network_around(value: Scalar) -> str | None:
+    """The network that an address with a length is in, if it is one."""
+    try:
+        return str(ip_network(value, strict=False)) if isinstance(value, str) and "/" in value else None
+    except ValueError:
+        return None
+
+
+def is_storable(value: Scalar) -> bool:
+    """Whether text is short enough for a fact and is Unicode that has bytes (a lone surrogate has none)."""
+    if not isinstance(value, str):
+        return True
+    try:
+        return len(value) <= MAX_TEXT and len(value.encode()) <= MAX_TEXT
+    except UnicodeEncodeError:
+        return False
+
+
+def comparable(type_name: str, value: Scalar) -> Hashable:
+    """What is equal for two spellings of the same thing (`AA-BB-…` and `aa:bb:…`), and only for those."""
+    if isinstance(value, str):
+        if type_name == "hostname":
+            return value.lower()
+        if type_name in ("mac", "ip-address", "ip-network"):
+            return TYPES[type_name](value) or value
+        return value
+    return (type(value).__name__, value)
+
+
+def same(one: Value, other: Value) -> bool:
+    """Whether two values are the same for a fact. `True` is not 1."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+def printable(text: str) -> str:
+    """Text that can do nothing to a terminal: control characters and those that turn its direction are spelt out."""
+    return "".join(_spelt(char) if _is_control(char) else char for char in text)
+
+
+def _is_control(char: str) -> bool:
+    code = ord(char)
+    return (
+        code < 32
+        or 127 <= code < 160
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+        or 0xD800 <= code <= 0xDFFF
+    )
+
+
+def _spelt(char: str) -> str:
+    return {"\n": "↵", "\t": " "}.get(char) or f"\\x{ord(char):02x}"
+
+
+def quoted(value: Value, limit: int = 60) -> str:
+    """A value as it stands in a message: in quotes if it is text, without control characters, and not too long."""
+    text = shown(value)
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return f'"{text}"' if isinstance(value, str) else text
+
+
+def shown(value: Value, lang: str = "en") -> str:
+    """A value on one line for people. A reference is the start of its id: who can look up its name shows that."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return ("ja" if value else "nein") if lang == "de" else ("yes" if value else "no")
+        case str():
+            return printable(value)
+        case Ref():
+            return value.entity.hex()[:8]
+        case tuple():
+            return ", ".join(shown(item, lang) for item in value)
+    return str(value)
+
+
+def typed(value: Value, lang: str = "en") -> str:
+    """A value as one would type it, the text that an edit starts from; lists are one line of CSV (RFC 4180)."""
+    if isinstance(value, tuple):
+        return _joined([typed(item, lang) for item in value])
+    return value if isinstance(value, str) else shown(value, lang)
+
+
+def items(text: str) -> list[str]:
+    """The items of a list that a person typed: separated by commas, in double quotes where one holds a comma itself.
+
+    Raises ValueError if the quotes do not match.
+    """
+    import csv
+
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+    return [item.strip() for item in rows[0]] if rows else []
+
+
+def _joined(texts: list[str]) -> str:
+    import csv
+    import io
+
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(texts)
+    return line.getvalue().removesuffix("\r\n")

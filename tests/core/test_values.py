@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import unicodedata
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import values
+from core.changes import Ref, encode_value
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+scalars = st.one_of(
+    texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.binary(min_size=16, max_size=16).map(Ref)
+)
+any_value = st.one_of(st.none(), scalars, st.lists(scalars, max_size=4).map(tuple))
+
+macs = st.binary(min_size=6, max_size=6)
+READABLE = {
+    "text": texts,
+    "integer": st.integers(-(2**63), 2**63 - 1).map(str),
+    "boolean": st.sampled_from(["true", "False", "YES", "nein", "0", "1"]),
+    "decimal": st.decimals(allow_nan=False, allow_infinity=False).map(lambda d: f"{d:f}"),
+    "ip-address": st.ip_addresses().map(str),
+    "ip-network": st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(lambda t: str(ip_network(t, strict=False))),
+    "mac": macs.flatmap(lambda m: st.sampled_from([m.hex(), m.hex(":"), m.hex("-").upper(), m.hex(".", 2)])),
+    "hostname": st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[A-Z0-9]{1,20}){0,3}", fullmatch=True),
+}
+
+
+def is_harmless(text: str) -> bool:
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in text)
+
+
+@pytest.mark.parametrize("type_name", READABLE)
+@given(data=st.data())
+def test_what_is_read_is_of_the_type_and_reads_as_itself(type_name: str, data: Any) -> None:
+    text = data.draw(READABLE[type_name])
+    value = values.TYPES[type_name](text)
+    assert value is not None
+    assert values.is_of(type_name, value)
+    assert values.same(values.TYPES[type_name](values.typed(value)), value)
+
+
+@pytest.mark.parametrize("type_name", [name for name in values.TYPES if name not in ("text", "choice")])
+@given(value=scalars)
+def test_a_value_of_another_type_is_told_with_what_is_expected(type_name: str, value: Any) -> None:
+    if not values.is_of(type_name, value):
+        message = str(values.misfit("speed", type_name, value))
+        assert message.startswith("speed: ")
+        assert is_harmless(message)
+        assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text"),
+    [
+        ("integer", "9223372036854775808"),
+        ("integer", "1e3"),
+        ("integer", "٣"),
+        ("integer", ""),
+        ("decimal", "52,4"),
+        ("decimal", "NaN"),
+        ("decimal", "1."),
+        ("decimal", "01"),
+        ("boolean", "tru"),
+        ("ip-address", "10.24.1"),
+        ("ip-address", "fe80::1%eth0"),
+        ("ip-address", "010.1.1.1"),
+        ("ip-network", "10.24.1.0"),
+        ("ip-network", "10.24.1.1/24"),
+        ("ip-network", "10.24.1.0/33"),
+        ("mac", "2c:c8:1b:8a:96"),
+        ("mac", "2c:c8-1b:8a:96:e0"),
+        ("hostname", "-core"),
+        ("hostname", "casa_kua"),
+        ("hostname", "a" * 64),
+        ("hostname", ".".join(["a" * 60] * 5)),
+        ("reference", "site:kirchhof"),
+    ],
+)
+def test_what_only_looks_like_the_type_is_not_read(type_name: str, text: str) -> None:
+    assert values.TYPES[type_name](text) is None
+
+
+def test_decimals_keep_every_digit() -> None:
+    assert values.TYPES["decimal"]("52.53949585878101000") == "52.53949585878101000"
+
+
+@given(st.ip_addresses(v=6))
+def test_addresses_have_one_spelling(address: Any) -> None:
+    assert values.TYPES["ip-address"](address.exploded.upper()) == str(ip_address(str(address)))
+
+
+def test_a_network_with_host_bits_is_told_the_network() -> None:
+    assert "10.24.1.0/24" in str(values.misfit("subnet", "ip-network", "10.24.1.7/24"))
+
+
+def test_a_number_written_as_text_is_told_apart_from_no_number() -> None:
+    assert "as text" in str(values.misfit("mtu", "integer", "1280"))
+    assert "whole number" in str(values.misfit("mtu", "integer", "fast"))
+
+
+@given(any_value, any_value)
+def test_same_agrees_with_the_bytes_of_facts(one: Any, other: Any) -> None:
+    assert values.same(one, other) == (encode_value(one) == encode_value(other))
+    assert values.same(one, one)
+
+
+def test_true_is_not_one() -> None:
+    assert not values.same(True, 1)
+    assert not values.same((True,), (1,))
+    assert values.comparable("text", True) != values.comparable("text", 1)
+
+
+@given(macs)
+def test_spellings_of_one_mac_compare_equal(mac: bytes) -> None:
+    assert values.comparable("mac", mac.hex("-").upper()) == values.comparable("mac", mac.hex(":"))
+    assert values.comparable("hostname", "Core-1") == values.comparable("hostname", "core-1")
+    assert values.comparable("text", "Core-1") != values.comparable("text", "core-1")
+
+
+@given(st.text(max_size=60))
+def test_nothing_that_is_shown_can_steer_a_terminal(text: str) -> None:
+    shown = values.shown((text, text))
+    assert is_harmless(shown)
+
+
+def test_words_for_yes_and_no_follow_the_language() -> None:
+    assert (values.shown(True), values.shown(False, "de")) == ("yes", "nein")
+    assert values.shown(None) == ""
+    assert values.shown(Ref(b"\xab" * 16)) == "abababab"
+
+
+@given(st.lists(texts.map(str.strip).filter(bool), max_size=5))
+def test_a_list_is_typed_as_it_is_read(items: list[str]) -> None:
+    assert values.items(values.typed(tuple(items))) == items
+
+
+def test_an_open_quote_in_a_list_is_an_error() -> None:
+    with pytest.raises(ValueError, match="end of data"):
+        values.items('one, "two')
+
+
+def test_text_must_have_bytes_and_fit_a_fact() -> None:
+    assert values.is_storable("ü" * (values.MAX_TEXT // 2))
+    assert not values.is_storable("ü" * (values.MAX_TEXT // 2 + 1))
+    assert not values.is_storable("\ud800")
