@@ -1,0 +1,75 @@
+# What one needs is Python 3.11 or newer with venv, make and git; every target sets up what it uses in .venv, once.
+#   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
+#   make test    the test suite        make check   linters, types, import contracts, translations
+#   make bench   measured figures      make soak    the long random tests
+#   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 test` takes another one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
+TESTS ?=
+WORKERS ?= 2
+
+.PHONY: help demo test check bench soak lock clean setup
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/run.stamp
+	@$(BIN)/fieldline demo
+
+test: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench
+
+soak: $(VENV)/dev.stamp
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q -n $(WORKERS) -m "soak or not soak" --timeout 3600 $(TESTS)
+
+setup: $(VENV)/dev.stamp
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov snapshot_report.html
+	find core tui tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment, a stamp a lock file
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Fieldline needs Python 3.11 or newer: install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is missing or too old: Fieldline needs Python 3.11 or newer. Name another one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (Debian, Ubuntu: apt install python3-venv), then run make again." >&2; exit 1; }
+	@echo "Setting up $(VENV) (once) ..." >&2
+	@"$(PYTHON)" -m venv --clear $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PIP) --no-build-isolation --no-deps --no-index -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# --- the locks: every platform's hashes, no host names
+
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml --extra build
+
+lock: $(BIN)/python
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet --disable-pip-version-check uv; \
+	PATH="$$tools/bin:$$PATH"; \
+	$(COMPILE) -o requirements/run.txt; \
+	$(COMPILE) --extra dev -c requirements/run.txt -o requirements/dev.txt
+	@git --no-pager diff --stat requirements || true

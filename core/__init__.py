@@ -1,0 +1,1 @@
+"""The fact store and everything that needs no screen."""

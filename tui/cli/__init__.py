@@ -1,0 +1,1 @@
+"""The command line; no verb of it but `tui` imports textual."""
