@@ -1,0 +1,99 @@
+"""An entity as people see it, apart from how it is stored; and the edits between what was shown and what is wanted.
+
+An edit obsoletes exactly the leaves that its author was shown in that slot, all of them: also equal witnesses, and all
+candidates of a conflict. What came in meanwhile is not among them, so it is never overwritten unseen.
+
+A retirement is about the whole entity, so it also names what its author was shown of the other slots: one leaf of each
+change. In another slot that obsoletes nothing; it records what the author knew, without which nobody could tell a
+retirement after an edit from one that was made apart from it (see `core.inbox`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from core.changes import CHANGE_ID_SIZE, Value
+from core.schema import KIND, RETIRED, Kind
+from core.slots import ABSENT, Candidate, Conflict, Slot, slot_of
+from core.values import same
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entity. `slots` holds all its properties that were ever stated, the system's among them.
+
+    `key` is its own key as text, without its parent's; None where it has none. `retired` is what its slot picks.
+    """
+
+    entity: bytes
+    kind: str | None = None
+    key: str | None = None
+    retired: bool = False
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+
+    def slot(self, name: str) -> Slot:
+        """The slot of a property, absent if nobody ever said anything of it."""
+        return self.slots.get(name, ABSENT)
+
+    def value(self, name: str) -> Value:
+        """The value in use of a property: the pick of a conflict, None if absent or cleared."""
+        return self.slot(name).value
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A fact to be: what an entity's property shall be, and the sorted ids of the facts that its author was shown."""
+
+    entity: bytes
+    property: str
+    value: Value
+    obsoletes: tuple[bytes, ...] = ()
+
+
+def kind_of(leaves: Mapping[str, Iterable[Candidate]]) -> str | None:
+    """The kind that an entity's leaves state, to find the definition that `record_of` needs."""
+    kind = slot_of(leaves.get(KIND, ())).value
+    return kind if isinstance(kind, str) else None
+
+
+def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Kind) -> Record:
+    """The record that an entity's leaves make, by property; `kind` says which property is its key."""
+    slots = {name: slot_of(candidates) for name, candidates in leaves.items()}
+    key = slots.get(kind.key, ABSENT).value
+    return Record(
+        entity,
+        kind_of({KIND: leaves.get(KIND, ())}),
+        str(key) if isinstance(key, str | int) and not isinstance(key, bool) else None,
+        slots.get(RETIRED, ABSENT).value is True,
+        slots,
+    )
+
+
+def edit(shown: Record, name: str, value: Value) -> Edit:
+    """The edit that states a value of what was shown, whether it differs or not: so it settles a conflict, too."""
+    seen = {leaf.fact for leaf in shown.slot(name).leaves}
+    if name == RETIRED and value is True:
+        seen |= _one_of_each_change(shown, seen)
+    return Edit(shown.entity, name, value, tuple(sorted(seen)))
+
+
+def diff(shown: Record, wanted: Mapping[str, Value]) -> list[Edit]:
+    """The edits that make what was shown into what is wanted, in the order of `wanted`.
+
+    Properties that are not in `wanted` stay as they are. Nothing different gives no edit. To want the pick of a
+    conflict is different, since it settles it; None clears, and is nothing different for what is absent.
+    """
+    return [
+        edit(shown, name, value)
+        for name, value in wanted.items()
+        if isinstance(shown.slot(name), Conflict) or not same(shown.value(name), value)
+    ]
+
+
+def _one_of_each_change(shown: Record, seen: set[bytes]) -> set[bytes]:
+    changes = {fact[:CHANGE_ID_SIZE] for fact in seen}
+    others: dict[bytes, bytes] = {}
+    for fact in sorted(leaf.fact for slot in shown.slots.values() for leaf in slot.leaves):
+        others.setdefault(fact[:CHANGE_ID_SIZE], fact)
+    return {fact for change, fact in others.items() if change not in changes}
