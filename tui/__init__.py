@@ -1,0 +1,1 @@
+"""The face of Fieldline: the terminal UI and the command line."""
