@@ -1,0 +1,327 @@
+"""What a person may want to settle: conflicts in one slot, and clashes between slots and entities.
+
+Everything here is worked out from records when it is asked for, and all devices with the same facts find the same.
+Nothing of it must be answered: each slot has a value in use meanwhile. Between slots what counts is the value in use
+(the pick of a conflict) of entities that are not retired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from core.changes import Ref, Scalar, Value, encode_value
+from core.errors import FieldlineError
+from core.records import Record
+from core.schema import RETIRED, Kind, Property, Schema
+from core.slots import Absent, Candidate, Conflict, Slot
+from core.values import printable, quoted
+
+TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
+"""The types of matters, in the order in which they are listed."""
+
+Knew = Callable[[bytes, bytes], bool]
+"""`knew(a, b)`: whether the author of change `a` had change `b`: they are the same, or `b` can be reached from `a` over
+`previous` and over all the fact ids that `a` names, of whatever slot."""
+
+Find = Callable[[bytes], Record | None]
+"""Gives the record of an entity, None if there is none."""
+
+_MOST_NAMES = 3
+_DEEPEST_KEY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One thing to settle. `entity` and `property` name the slot where a person would begin.
+
+    `candidates` are the facts at odds, and `entities` those they are about: for a conflict the leaves of the slot, for
+    a clash of several entities one fact each (in the order of `entities`), for an edit of something retired the
+    retirement and the facts that it did not know.
+    """
+
+    type: str
+    entity: bytes
+    kind: str | None
+    key: str | None
+    property: str
+    candidates: tuple[Candidate, ...]
+    entities: tuple[bytes, ...]
+    message: FieldlineError = field(compare=False)
+
+
+def matters(records: Iterable[Record], schema: Schema, knew: Knew, find: Find | None = None) -> list[Matter]:
+    """All matters among these records, sorted by type, kind, key and property.
+
+    `find` is asked for what references point at and what keys are within; without it, `records` must hold that, too.
+    """
+    view = Inbox(records, schema, find)
+    found = [
+        *view.conflicts(),
+        *view.duplicates(),
+        *view.overlaps(),
+        *view.dangling(),
+        *view.retired_edits(knew),
+        *view.invalid(),
+    ]
+    return sorted(found, key=lambda m: (TYPES.index(m.type), m.kind or "", m.key or "", m.property, m.entity))
+
+
+class Inbox:
+    """The matters of a set of records, type by type. A kind that the schema does not know has conflicts only."""
+
+    def __init__(self, records: Iterable[Record], schema: Schema, find: Find | None = None) -> None:
+        self._records = list(records)
+        self._schema = schema
+        self._find: Find = find or {record.entity: record for record in self._records}.get
+
+    def conflicts(self) -> Iterator[Matter]:
+        """Slots with several values."""
+        for record in self._records:
+            for name, slot in record.slots.items():
+                if isinstance(slot, Conflict):
+                    yield self._matter(
+                        "conflict", [(record, slot)], name, self._differs(record, name, slot), slot.leaves
+                    )
+
+    def duplicates(self) -> Iterator[Matter]:
+        """Values of a unique property, and keys, that several entities claim."""
+        for kind, records in self._live():
+            for prop in kind.properties.values():
+                if prop.unique or prop.name == kind.key:
+                    yield from self._claims(records, prop, None if prop.unique else kind.within)
+            if kind.key not in kind.properties:
+                yield from self._claims(records, kind.property(kind.key), kind.within)
+
+    def overlaps(self) -> Iterator[Matter]:
+        """Networks that lie within one that another entity has: one matter for each outermost network."""
+        for kind, records in self._live():
+            for prop in kind.properties.values():
+                if prop.no_overlap:
+                    for group in _overlapping(_networks(records, prop)):
+                        yield self._overlap(prop, group)
+
+    def dangling(self) -> Iterator[Matter]:
+        """References to an entity that nobody here knows, or that is retired."""
+        for record, name, slot, entity in self._references():
+            target = self._find(entity)
+            fields = {"name": self._name(record), "property": name, "target": self._target_name(entity)}
+            if target is None or target.kind is None:
+                told = FieldlineError("{property} of {name} refers to {target}, which is not known here", **fields)
+            elif target.retired:
+                told = FieldlineError("{property} of {name} refers to {target}, which is retired", **fields)
+            else:
+                continue
+            yield self._matter("dangling", [(record, slot)], name, told)
+
+    def retired_edits(self, knew: Knew) -> Iterator[Matter]:
+        """Retired entities of which something was stated that who retired it had not seen.
+
+        A leaf counts if no retirement of the entity was made in knowledge of it nor of a leaf with the same value,
+        whether its author knew of the retirement or not. So to retire again in knowledge of it settles it.
+        """
+        for record in self._records:
+            retirements = [leaf for leaf in record.slot(RETIRED).leaves if leaf.value is True]
+            if not record.retired:
+                continue
+            unseen = {
+                name: found
+                for name, slot in sorted(record.slots.items())
+                if name != RETIRED and (found := _unseen(slot, retirements, knew))
+            }
+            if unseen:
+                told = FieldlineError(
+                    "{name} was retired by {by}, who had not seen what {user} stated: {properties}",
+                    name=self._name(record),
+                    by=printable(retirements[0].user),
+                    user=printable(next(iter(unseen.values()))[0].user),
+                    properties=", ".join(unseen),
+                )
+                late = [leaf for leaves in unseen.values() for leaf in leaves]
+                yield self._matter(
+                    "retired-edit", [(record, record.slot(RETIRED))], RETIRED, told, [*retirements, *late]
+                )
+
+    def invalid(self) -> Iterator[Matter]:
+        """Values in use that the schema refuses."""
+        for kind, records in self._live():
+            for record in records:
+                for name, slot in record.slots.items():
+                    if isinstance(slot, Absent):
+                        continue
+                    prop = kind.property(name)
+                    problem = prop.check(slot.value) or self._wrong_kind(prop, slot.value)
+                    if problem is not None:
+                        yield self._matter("invalid", [(record, slot)], name, problem)
+
+    def _live(self) -> Iterator[tuple[Kind, list[Record]]]:
+        by_kind: dict[str, list[Record]] = {}
+        for record in self._records:
+            if record.kind is not None and not record.retired:
+                by_kind.setdefault(record.kind, []).append(record)
+        for kind in self._schema.kinds.values():
+            if records := by_kind.get(kind.name):
+                yield kind, records
+
+    def _references(self) -> Iterator[tuple[Record, str, Slot, bytes]]:
+        for _, records in self._live():
+            for record in records:
+                for name, slot in record.slots.items():
+                    for item in _items(slot.value):
+                        if isinstance(item, Ref):
+                            yield record, name, slot, item.entity
+
+    def _claims(self, records: list[Record], prop: Property, within: str | None) -> Iterator[Matter]:
+        claims: dict[Hashable, dict[bytes, tuple[Record, Slot, Scalar]]] = {}
+        for record in records:
+            slot = record.slot(prop.name)
+            scope = record.value(within) if within else None
+            for item in _items(slot.value):
+                claims.setdefault((scope, prop.comparable(item)), {})[record.entity] = (record, slot, item)
+        for claimants in claims.values():
+            if len(claimants) > 1:
+                holders = sorted(claimants.values(), key=lambda holder: (self._name(holder[0]), holder[0].entity))
+                told = FieldlineError(
+                    "{property} {value} is claimed by {names}",
+                    property=prop.name,
+                    value=quoted(holders[0][2]),
+                    names=_listed([self._name(record) for record, _, _ in holders]),
+                )
+                yield self._matter("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, told)
+
+    def _overlap(self, prop: Property, group: Sequence[_Network]) -> Matter:
+        outer, *inner = group
+        holders = {network.record.entity: (network.record, network.slot) for network in group}
+        told = FieldlineError(
+            "{property} {value} of {name} overlaps {others}",
+            property=prop.name,
+            value=str(outer.network),
+            name=self._name(outer.record),
+            others=_listed([f"{self._name(each.record)} ({each.network})" for each in inner]),
+        )
+        return self._matter("overlap", list(holders.values()), prop.name, told)
+
+    def _differs(self, record: Record, name: str, slot: Slot) -> FieldlineError:
+        return FieldlineError(
+            "{property} of {name} has {count} different values; in use meanwhile: {value}",
+            property=name,
+            name=self._name(record),
+            count=len({encode_value(leaf.value) for leaf in slot.leaves}),
+            value=self._target_name(slot.value.entity) if isinstance(slot.value, Ref) else quoted(slot.value),
+        )
+
+    def _wrong_kind(self, prop: Property, value: Value) -> FieldlineError | None:
+        for item in _items(value) if prop.refers_to else ():
+            target = self._find(item.entity) if isinstance(item, Ref) else None
+            if target is not None and target.kind not in (None, prop.refers_to):
+                return FieldlineError(
+                    "{property}: {target} is not of the kind {kind}",
+                    property=prop.name,
+                    target=self._name(target),
+                    kind=prop.refers_to,
+                )
+        return None
+
+    def _matter(
+        self,
+        type_name: str,
+        holders: Sequence[tuple[Record, Slot]],
+        name: str,
+        message: FieldlineError,
+        candidates: Sequence[Candidate] | None = None,
+    ) -> Matter:
+        first = holders[0][0]
+        return Matter(
+            type_name,
+            first.entity,
+            first.kind,
+            self._key(first),
+            name,
+            tuple(candidates if candidates is not None else (slot.leaves[0] for _, slot in holders)),
+            tuple(record.entity for record, _ in holders),
+            message,
+        )
+
+    def _key(self, record: Record, depth: int = 0) -> str | None:
+        """The whole key, with that of what it is within."""
+        within = self._schema.kind(record.kind).within
+        reference = record.value(within) if within and record.key is not None else None
+        if not isinstance(reference, Ref) or depth == _DEEPEST_KEY:
+            return record.key
+        parent = self._find(reference.entity)
+        above = self._key(parent, depth + 1) if parent else None
+        return record.key if above is None else f"{above}/{record.key}"
+
+    def _name(self, record: Record) -> str:
+        key = self._key(record)
+        return record.entity.hex()[:8] if key is None else printable(f"{record.kind}:{key}")
+
+    def _target_name(self, entity: bytes) -> str:
+        record = self._find(entity)
+        return entity.hex()[:8] if record is None else self._name(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    network: IPv4Network | IPv6Network
+    record: Record
+    slot: Slot
+
+
+def _items(value: Value) -> tuple[Scalar, ...]:
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES] + ([f"+{more}"] if more > 0 else []))
+
+
+def _unseen(slot: Slot, retirements: Sequence[Candidate], knew: Knew) -> list[Candidate]:
+    """The leaves of a slot that no retirement knew, if it knew none with the same value."""
+    unseen, seen = [], set()
+    for leaf in slot.leaves:
+        if any(knew(retirement.change, leaf.change) for retirement in retirements):
+            seen.add(encode_value(leaf.value))
+        else:
+            unseen.append(leaf)
+    return [leaf for leaf in unseen if encode_value(leaf.value) not in seen]
+
+
+def _networks(records: Iterable[Record], prop: Property) -> list[_Network]:
+    return [
+        _Network(ip_network(item), record, slot)
+        for record in records
+        for slot in [record.slot(prop.name)]
+        for item in _items(slot.value)
+        if isinstance(item, str) and prop.check((item,) if prop.many else item) is None
+    ]
+
+
+def _overlapping(networks: list[_Network]) -> Iterator[list[_Network]]:
+    """Groups of an outermost network and all that lie within it, where several entities are involved.
+
+    Two networks are nested or apart, so in the order of their first addresses, the wider first, each group is a run.
+    """
+    group: list[_Network] = []
+    end = (0, -1)
+    for each in sorted(networks, key=_place):
+        version, first, *_ = _place(each)
+        if (version, first) > end:
+            yield from _of_several(group)
+            group, end = [], (version, int(each.network.broadcast_address))
+        group.append(each)
+    yield from _of_several(group)
+
+
+def _place(each: _Network) -> tuple[int, int, int, bytes]:
+    network = each.network
+    return (network.version, int(network.network_address), network.prefixlen, each.record.entity)
+
+
+def _of_several(group: list[_Network]) -> Iterator[list[_Network]]:
+    if len({each.record.entity for each in group}) > 1:
+        yield group
