@@ -43,7 +43,7 @@ _PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
 # One character, escape or class, perhaps repeated. There are no groups, so a repetition never holds another one.
 _ITEM = re.compile(
-    r"(?:\\[dDsSwW]|\\[^\w\s]|\[\^?(?:\\[^\s]|[^\]\[\\])+\]|[^\\\[\](){}*+?|^$])([*+?]|\{\d{1,3}(?:,\d{0,3})?\})?|\|"
+    r"(?:\\[dDsSwW]|\\[^\w\s]|\[\^?(?:\\\S|(?!--|&&|\|\||~~)[^\]\[\\])+\]|[^\\\[\](){}*+?|^$])([*+?]|\{\d{1,3}(?:,\d{0,3})?\})?|\|"
 )
 
 
@@ -72,8 +72,13 @@ def read_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], Problems]:
     for name, text in sorted(texts.items()):
         path = f"kinds.{printable(name)}"
         if not _KIND_NAME.fullmatch(name) or name in _RESERVED_KINDS:
-            message = "{path}: a kind cannot have this name; use small letters, digits, - and _, and none of {reserved}"
-            problems.append(Refused(message, path=path, reserved=", ".join(_RESERVED_KINDS)))
+            problems.append(
+                Refused(
+                    "{path}: a kind cannot have this name; use small letters, digits, - and _, and none of {reserved}",
+                    path=path,
+                    reserved=", ".join(_RESERVED_KINDS),
+                )
+            )
         elif (document := _document(text, MAX_TEXT, path, problems)) is not None:
             found.append(_kind(name, _fitting(document, _KIND, path, problems), path, problems))
     kinds = {kind.name: kind for kind in sorted(found, key=lambda kind: (kind.order, kind.name))}
@@ -85,8 +90,12 @@ def read_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], Problems]:
                     Refused("{path}: there is no such kind; there are {kinds}", path=path, kinds=", ".join(kinds))
                 )
     for name in [name for name in kinds if _is_below_itself(name, kinds)]:
-        message = "{path}: a kind cannot stand below itself; name a reference to another kind, or none"
-        problems.append(Refused(message, path=f"kinds.{name}.parent"))
+        problems.append(
+            Refused(
+                "{path}: a kind cannot stand below itself; name a reference to another kind, or none",
+                path=f"kinds.{name}.parent",
+            )
+        )
         kinds[name] = replace(kinds[name], parent=None)
     return kinds, problems
 
@@ -108,8 +117,9 @@ def _fitting(table: dict[str, Any], shapes: Mapping[str, str], path: str, proble
     for key, value in table.items():
         where = f"{path}.{printable(key)}".lstrip(".")
         if key not in shapes:
-            message = "{path}: this key is not known; there are {allowed}"
-            problems.append(Refused(message, path=where, allowed=", ".join(shapes)))
+            problems.append(
+                Refused("{path}: this key is not known; there are {allowed}", path=where, allowed=", ".join(shapes))
+            )
         elif _has_shape(value, shapes[key]):
             fits[key] = value
         else:
@@ -143,8 +153,9 @@ def _misshapen(path: str, shape: str) -> Refused:
         case "list":
             return Refused('{path}: this must be a list of texts, such as ["ap", "gateway"]', path=path)
         case "texts":
-            message = '{path}: this must be texts by language, such as {{en = "Printer", de = "Drucker"}}'
-            return Refused(message, path=path)
+            return Refused(
+                '{path}: this must be texts by language, such as {{en = "Printer", de = "Drucker"}}', path=path
+            )
     return Refused("{path}: each entry here must be a table of its own", path=path)
 
 
@@ -184,8 +195,13 @@ def _role(content: Mapping[str, Any], role: str, kind: Kind, path: str, problems
         return name
     prop, path = kind.properties.get(name), f"{path}.{role}"
     if prop is None:
-        message = "{path}: the kind has no such property; there are {properties}"
-        problems.append(Refused(message, path=path, properties=", ".join(kind.properties)))
+        problems.append(
+            Refused(
+                "{path}: the kind has no such property; there are {properties}",
+                path=path,
+                properties=", ".join(kind.properties),
+            )
+        )
         return None
     if role in ("within", "parent") and (prop.type != "reference" or prop.many):
         problems.append(Refused("{path}: this must name a property that is one reference", path=path))
@@ -204,24 +220,36 @@ def _faults(prop: Property, groups: Mapping[str, Any], path: str) -> Problems:
     """What makes a definition unusable."""
     faults: Problems = []
     if not _PROPERTY_NAME.fullmatch(prop.name) or prop.name in (KIND, RETIRED):
-        message = "{path}: a property cannot have this name; use letters, digits, - and _, and neither kind nor retired"
-        faults.append(Refused(message, path=path))
+        faults.append(
+            Refused(
+                "{path}: a property cannot have this name; use letters, digits, - and _, and neither kind nor retired",
+                path=path,
+            )
+        )
     if prop.type not in TYPES:
-        message = "{path}: there is no type {type}; there are {types}"
-        faults.append(Refused(message, path=f"{path}.type", type=printable(prop.type), types=", ".join(TYPES)))
+        faults.append(
+            Refused(
+                "{path}: there is no type {type}; there are {types}",
+                path=f"{path}.type",
+                type=printable(prop.type),
+                types=", ".join(TYPES),
+            )
+        )
     if (prop.type == "choice") != bool(prop.choices):
-        message = "{path}: choices are needed for the type choice, and only there"
-        faults.append(Refused(message, path=f"{path}.choices"))
+        faults.append(Refused("{path}: choices are needed for the type choice, and only there", path=f"{path}.choices"))
     if (prop.type == "reference") != (prop.refers_to is not None):
-        message = "{path}: the kind that is referred to is needed for the type reference, and only there"
-        faults.append(Refused(message, path=f"{path}.refers_to"))
+        faults.append(
+            Refused(
+                "{path}: the kind that is referred to is needed for the type reference, and only there",
+                path=f"{path}.refers_to",
+            )
+        )
     if prop.no_overlap and prop.type != "ip-network":
         faults.append(
             Refused("{path}: only networks can overlap; the type must be ip-network", path=f"{path}.no_overlap")
         )
     if prop.group is not None and prop.group not in groups:
-        message = "{path}: there is no such group; add it to the groups of the kind"
-        faults.append(Refused(message, path=f"{path}.group"))
+        faults.append(Refused("{path}: there is no such group; add it to the groups of the kind", path=f"{path}.group"))
     if prop.pattern is not None:
         faults += _pattern_faults(prop, path)
     return faults
@@ -232,11 +260,15 @@ def _pattern_faults(prop: Property, path: str) -> Problems:
     if prop.type not in ("text", "integer", "decimal"):
         return [Refused("{path}: only text, integer and decimal can have a pattern", path=f"{path}.pattern")]
     if not _is_tame(pattern):
-        message = (
-            "{path}: a pattern is a regular expression of at most {limit} characters without groups, and with at most "
-            "{repeats} repetitions of variable length"
-        )
-        return [Refused(message, path=f"{path}.pattern", limit=MAX_PATTERN, repeats=MAX_REPEATS)]
+        return [
+            Refused(
+                "{path}: a pattern is a regular expression of at most {limit} characters without groups, and with at "
+                "most {repeats} repetitions of variable length",
+                path=f"{path}.pattern",
+                limit=MAX_PATTERN,
+                repeats=MAX_REPEATS,
+            )
+        ]
     if prop.example is None or not matches(pattern, prop.example):
         return [Refused("{path}: a pattern needs an example that it matches", path=f"{path}.example")]
     return []

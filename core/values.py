@@ -124,15 +124,20 @@ def misfit(property_name: str, type_name: str, value: Scalar) -> Refused:
         case "ip-address":
             return Refused("{property}: {value} is not an IP address, such as 10.24.1.7", **fields)
         case "ip-network" if network := _network_around(value):
-            message = "{property}: {value} is an address within a network; the network itself is {network}"
-            return Refused(message, network=network, **fields)
+            return Refused(
+                "{property}: {value} is an address within a network; the network itself is {network}",
+                network=network,
+                **fields,
+            )
         case "ip-network":
             return Refused("{property}: {value} is not an IP network with its length, such as 10.24.1.0/24", **fields)
         case "mac":
             return Refused("{property}: {value} is not a MAC address, such as 2c:c8:1b:8a:96:e0", **fields)
         case "hostname":
-            message = "{property}: {value} is not a host name (letters, digits, hyphens, dots), such as entrance-right"
-            return Refused(message, **fields)
+            return Refused(
+                "{property}: {value} is not a host name (letters, digits, hyphens, dots), such as entrance-right",
+                **fields,
+            )
         case "reference":
             return Refused("{property}: {value} is not a reference; name an entity as KIND:KEY", **fields)
     return Refused("{property}: {value} is not text", **fields)
