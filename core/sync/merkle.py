@@ -1,15 +1,15 @@
 """The Merkle tree over change ids: what it is, and how it is kept up to date as the set grows.
 
-The tree has a fan-out of 16: a node stands for all ids that begin with its *prefix*, written in lower-case hex digits ("" is the
-root). It is defined by the set alone, so the order in which ids arrived cannot be seen in it:
+The tree has a fan-out of 16: a node stands for all ids that begin with its *prefix*, written in lower-case hex digits
+("" is the root). It is defined by the set alone, so the order in which ids arrived cannot be seen in it:
 
 - a prefix with at most `LEAF` ids is a leaf: `BLAKE3(00 || ids in ascending order)`, the first 16 bytes;
 - a prefix with more is a branch: `BLAKE3(01 || fingerprints of its 16 children)`, the first 16 bytes.
 
 The bytes 00 and 01 keep leaves and branches apart, as in RFC 6962, 2.1. The empty set is a leaf without ids.
 
-Only branches are kept (a leaf is cheaper to read again than to store). A branch holds its children's fingerprints, so that an
-insert reads and writes one row a level, and one read of a row gives all that a peer needs to go a level down.
+Only branches are kept (a leaf is cheaper to read again than to store). A branch holds its children's fingerprints, so
+that an insert reads and writes one row a level, and one read of a row gives all that a peer needs to go a level down.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class NodeTable(Protocol):
     """Where the branches are kept, beside the ids themselves."""
 
     def branch(self, prefix: str) -> Branch | None:
-        """The branch kept for a prefix, None if there is none (then it has at most `LEAF` ids, or was never inserted)."""
+        """The branch kept for a prefix, None if there is none (then it has at most `LEAF` ids, or was never
+        inserted).
+        """
 
     def ids(self, prefix: str) -> Sequence[bytes]:
         """All ids held that begin with a prefix, in ascending order (see `bounds`)."""
@@ -105,8 +107,9 @@ def nibble(change: bytes, depth: int) -> int:
 def insert(table: NodeTable, new: Iterable[bytes]) -> bytes:
     """Bring the tree up to date with ids that were just added, and give the root's fingerprint.
 
-    `table.ids` must already give the new ids, and none of them may have been inserted before: call it in the transaction that
-    adds them, once for the whole batch. On a table without branches this builds the tree from all ids, whatever `new` holds.
+    `table.ids` must already give the new ids, and none of them may have been inserted before: call it in the
+    transaction that adds them, once for the whole batch. On a table without branches this builds the tree from all
+    ids, whatever `new` holds.
     """
     changed: list[Branch] = []
     root = _insert(table, "", sorted(new), changed)
@@ -144,7 +147,10 @@ def _split(ids: Sequence[bytes], depth: int) -> Iterator[tuple[int, list[bytes]]
 
 
 def build(ids: Iterable[bytes]) -> tuple[bytes, list[Branch]]:
-    """The whole tree of a set: the root's fingerprint and all branches. What `insert` keeps must equal it at any time."""
+    """The whole tree of a set: the root's fingerprint and all branches.
+
+    What `insert` keeps must equal it at any time.
+    """
     branches: list[Branch] = []
     root = _plant("", sorted(ids), branches)
     return root, branches

@@ -1,11 +1,41 @@
-"""Stand-ins for the store in tests of sync: whole sets in memory, whose blocks are opaque bytes with id = BLAKE3(bytes)."""
+"""Stand-ins for the store in tests of sync: whole sets in memory, and two sessions that meet without any link.
+
+A block is made of a text and a check over it, so that whatever was not made by `block` is refused, as the store refuses
+what is not signed.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from core.sync.merkle import Branch, bounds
+from blake3 import blake3
+
+from core.changes import change_id
+from core.errors import BlockRefused, FieldlineError, Refused
+from core.sync.merkle import EMPTY, Branch, Node, bounds, insert, read
+from core.sync.session import Session
+
+T = TypeVar("T")
+
+PEER = bytes(range(16))
+
+
+def block(text: str) -> bytes:
+    """A block for tests. One whose text begins with "genesis" or "member" is part of the chain of membership."""
+    data = text.encode()
+    return data + blake3(data).digest(length=4)
+
+
+def some(start: int, number: int, size: int = 60) -> list[bytes]:
+    """Different blocks, the same for the same numbers."""
+    return [block(f"{index:>{size}}") for index in range(start, start + number)]
+
+
+GENESIS = block("genesis of a fleet")
+FLEET = change_id(GENESIS)[:16]
 
 
 class MemoryTable:
@@ -16,8 +46,7 @@ class MemoryTable:
         self.sorted_ids: list[bytes] = []
 
     def add(self, ids: Iterable[bytes]) -> None:
-        for change in ids:
-            insort(self.sorted_ids, change)
+        self.sorted_ids = sorted([*self.sorted_ids, *ids])
 
     def branch(self, prefix: str) -> Branch | None:
         return self.branches.get(prefix)
@@ -28,3 +57,160 @@ class MemoryTable:
 
     def put(self, branches: Iterable[Branch]) -> None:
         self.branches.update((branch.prefix, branch) for branch in branches)
+
+
+@dataclass(frozen=True)
+class Summary:
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True)
+class Order:
+    hashes: list[bytes]
+    membership: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    saved: int
+    known: int
+    refused: tuple[tuple[bytes, BlockRefused], ...] = ()
+
+
+@dataclass
+class MemoryReplica:
+    """A `Replica` in memory. `saves` is how many blocks came in each call of `save`; `full` makes it fail."""
+
+    held: dict[bytes, bytes] = field(default_factory=dict)
+    table: MemoryTable = field(default_factory=MemoryTable)
+    root: bytes = EMPTY
+    saves: list[int] = field(default_factory=list)
+    full: bool = False
+
+    @classmethod
+    def of(cls, blocks: Iterable[bytes]) -> MemoryReplica:
+        replica = cls()
+        replica.keep(blocks)
+        return replica
+
+    def keep(self, blocks: Iterable[bytes]) -> int:
+        new = {change_id(data): data for data in blocks}
+        new = {change: data for change, data in new.items() if change not in self.held}
+        if new:
+            self.held.update(new)
+            self.table.add(new)
+            self.root = insert(self.table, new)
+        return len(new)
+
+    async def summary(self) -> Summary:
+        return Summary(len(self.held), self.root)
+
+    async def hashes(self) -> list[bytes]:
+        return list(self.table.sorted_ids)
+
+    async def tree(self, prefixes: Sequence[str]) -> list[Node]:
+        return [read(self.table, prefix) for prefix in prefixes]
+
+    async def under(self, prefixes: Sequence[str]) -> list[Sequence[bytes]]:
+        return [self.table.ids(prefix) for prefix in prefixes]
+
+    async def order(self, hashes: Sequence[bytes]) -> Order:
+        def rank(change: bytes) -> int:
+            text = self.held[change]
+            return 0 if text.startswith(b"genesis") else 1 if text.startswith(b"member") else 2
+
+        ordered = sorted(hashes, key=rank)
+        return Order(ordered, sum(rank(change) < 2 for change in ordered))
+
+    async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
+        return [self.held[change] for change in hashes]
+
+    async def save(self, blocks: Sequence[bytes]) -> Saved:
+        if self.full:
+            raise FieldlineError("The disk is full: nothing was saved. Free some space and try again.")
+        refused = [data for data in blocks if blake3(data[:-4]).digest(length=4) != data[-4:]]
+        good = [data for data in blocks if data not in refused]
+        self.saves.append(len(good))
+        saved = self.keep(good)
+        return Saved(
+            saved, len(good) - saved, tuple((change_id(data), BlockRefused("it is badly signed")) for data in refused)
+        )
+
+    async def vouch(self, blocks: Sequence[bytes]) -> None:
+        if not blocks or change_id(blocks[0])[:16] != FLEET:
+            raise Refused("its first change is not the genesis of this fleet")
+        if block("member " + PEER.hex()) not in blocks:
+            raise Refused("no change makes it a member")
+
+
+def now(awaitable: Awaitable[T]) -> T:
+    """The result of something that does not really wait."""
+    waiting = awaitable.__await__()
+    try:
+        next(waiting)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("it waits")
+
+
+def serve(session: Session, replica: MemoryReplica) -> None:
+    """Answer a session until it waits for its peer."""
+    while session.request is not None:
+        try:
+            session.answer(now(session.request.of(replica)))
+        except FieldlineError as error:
+            session.refuse(error)
+
+
+def session(*, initiator: bool = False, batch_bytes: int = 1000) -> Session:
+    return Session(FLEET, PEER, initiator=initiator, batch_bytes=batch_bytes)
+
+
+@dataclass
+class Wire:
+    """One direction of a link: passes bytes on in pieces of some size, up to a cut after some bytes."""
+
+    piece: int = 1 << 20
+    left: int = 1 << 62
+    log: bytearray = field(default_factory=bytearray)
+
+    def carry(self, sender: Session, receiver: Session) -> bool:
+        """Whether anything was passed on, or the cut came."""
+        data = sender.take()[: self.left]
+        self.left -= len(data)
+        self.log += data
+        for start in range(0, len(data), self.piece):
+            receiver.receive(data[start : start + self.piece])
+        return bool(data)
+
+
+def meet(
+    a: MemoryReplica,
+    b: MemoryReplica,
+    *,
+    there: Wire | None = None,
+    back: Wire | None = None,
+    batch_bytes: int = 1000,
+) -> tuple[Session, Session]:
+    """Let two replicas meet, `a` calling, until both sessions are over."""
+    one, other = session(initiator=True, batch_bytes=batch_bytes), session(batch_bytes=batch_bytes)
+    there, back = there or Wire(), back or Wire()
+    run(one, a, other, b, there, back)
+    return one, other
+
+
+def run(one: Session, a: MemoryReplica, other: Session, b: MemoryReplica, there: Wire, back: Wire) -> None:
+    moving = True
+    while moving:
+        serve(one, a)
+        moving = there.carry(one, other)
+        serve(other, b)
+        moving = back.carry(other, one) or moving
+        moving = moving or one.request is not None
+    one.ended()
+    other.ended()
+    serve(one, a)
+    serve(other, b)
+    assert one.outcome and other.outcome, "both sides wait for each other"

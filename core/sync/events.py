@@ -1,0 +1,131 @@
+"""What a sync session tells the program that runs it: how far it is, how it ended, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from core.errors import FieldlineError
+
+Phase = Literal["hello", "reconcile", "exchange", "done"]
+
+
+class Reason(IntEnum):
+    """Why a session ended before its end. The numbers are on the wire, in `GivingUp`."""
+
+    MALFORMED = 1
+    VERSION = 2
+    FLEET = 3
+    OUT_OF_TURN = 4
+    UNASKED = 5
+    TOO_LARGE = 6
+    REFUSED = 7
+    STRANGER = 8
+    INCONSISTENT = 9
+    STORE = 10
+    SILENT = 11
+    STOPPED = 12
+    CUT = 13
+    PEER = 14
+
+
+SENTENCES = {
+    Reason.MALFORMED: "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there.",
+    Reason.VERSION: "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here.",
+    Reason.FLEET: "The peer {peer} belongs to another fleet: sync only devices of one fleet.",
+    Reason.OUT_OF_TURN: "The peer {peer} sent a message out of turn: update Fieldline there, and sync again.",
+    Reason.UNASKED: "The peer {peer} sent changes that nobody asked for: nothing of them was kept.",
+    Reason.TOO_LARGE: "The peer {peer} sent more than is allowed at once: nothing of it was kept.",
+    Reason.REFUSED: "The peer {peer} sent a change that is refused: {why}. Run `fieldline verify` on that device.",
+    Reason.STRANGER: "The peer {peer} cannot prove that it is a member of this fleet: {why}.",
+    Reason.INCONSISTENT: "The peer {peer} does not have the changes that it says it has: run `fieldline verify` there.",
+    Reason.STORE: "{why}",
+    Reason.SILENT: "The peer {peer} fell silent: what had come is saved; sync again to go on.",
+    Reason.STOPPED: "The sync was stopped: what had come is saved; sync again to go on.",
+    Reason.CUT: "The connection to {peer} ended before the sync did: what had come is saved; sync again to go on.",
+    Reason.PEER: "The peer {peer} ended the sync ({why}): what had come is saved.",
+}
+
+
+class Violation(Exception):
+    """A peer broke the rules, or cannot be worked with; ends the session, and never leaves it."""
+
+    def __init__(self, reason: Reason, why: object = "") -> None:
+        super().__init__(reason, why)
+        self.reason = reason
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a session moved. `sent` and `received` count changes; bytes are those of the session, without the link's.
+
+    `reconcile_bytes` are those of hello and reconciliation both ways, `round_trips` those of reconciliation after the
+    hello, `mode` how it was done ("none": there was nothing to find out).
+    """
+
+    sent: int = 0
+    received: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+    reconcile_bytes: int = 0
+    round_trips: int = 0
+    mode: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a session is: changes sent and received, of how many (None: not known yet), and bytes both ways."""
+
+    phase: Phase
+    sent: int = 0
+    to_send: int | None = None
+    received: int = 0
+    to_receive: int | None = None
+    bytes_out: int = 0
+    bytes_in: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A session came to its end. `root` is this side's; `equal` is False if more was saved on either side meanwhile."""
+
+    figures: Figures
+    count: int
+    root: bytes
+    equal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A session ended before its end; what had been committed by then stays. `error` is the sentence for people."""
+
+    reason: Reason
+    peer: bytes
+    error: FieldlineError
+    figures: Figures
+
+
+Event = Progress | Done | Failed
+
+
+def failure(reason: Reason, peer: bytes, why: object, figures: Figures) -> Failed:
+    """The event for a reason, with its sentence."""
+    return Failed(reason, peer, FieldlineError(SENTENCES[reason], peer=peer.hex()[:8], why=why), figures)
+
+
+_PEER_SAYS = {
+    Reason.STOPPED: "somebody stopped it there",
+    Reason.STORE: "it could not read or write its store",
+    Reason.SILENT: "it heard nothing from this device for too long",
+    Reason.STRANGER: "it is not satisfied that this device is a member",
+}
+
+
+def told_by_peer(code: int) -> Violation:
+    """What ends the session here when the peer gives up with this code."""
+    if code in (Reason.VERSION, Reason.FLEET):
+        return Violation(Reason(code))
+    why = next((why for reason, why in _PEER_SAYS.items() if reason == code), None)
+    return Violation(Reason.PEER, why or f"it found fault with what this device sent, code {code}")

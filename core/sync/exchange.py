@@ -1,0 +1,167 @@
+"""The exchange: both ways at once, each side sends what the other lacks, in batches.
+
+- `Sending` first says how many changes will come. Then come the batches, membership first, then what is current, then
+  history (the order is the store's).
+- The receiver checks that a batch is what it asked for, commits it, and only then says `Got`. A sender has at most
+  `CREDIT` batches on the way, so that neither side keeps more than that in memory.
+- A device that holds nothing yet knows nothing but the fleet's id. It takes the chain of membership first, which the
+  sender puts in front, and keeps nothing before that chain has made the peer a member.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from core.changes import MAX_BLOCK, change_id
+from core.errors import Refused
+from core.sync.codec import MAX_BATCH
+from core.sync.events import Reason, Violation
+from core.sync.messages import Blocks, Got, Sending
+from core.sync.packing import MAX_BLOCKS, Packer, Unpacker
+from core.sync.replica import GetBlocks, GetOrder, SaveBlocks, Vouch
+from core.sync.steps import REPORT, WAITING, Steps, hear
+
+CREDIT = 4
+FETCH = 256
+MAX_MEMBERSHIP = 16 * MAX_BATCH
+USUAL_BLOCK = 512
+OVERHEAD = 3
+LARGEST_BATCH = MAX_BATCH - MAX_BLOCK - OVERHEAD
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many changes were moved, and of how many, over all rounds of a session. None: not known yet."""
+
+    sent: int = 0
+    to_send: int | None = None
+    received: int = 0
+    to_receive: int | None = None
+
+
+class Exchange:
+    """This side of a session's exchange. The compressed streams go on through all rounds.
+
+    `batch_bytes` is how much goes into a batch before compression: about a second of the link.
+    """
+
+    def __init__(self, batch_bytes: int, tally: Tally) -> None:
+        self._batch_bytes = min(batch_bytes, LARGEST_BATCH)
+        self._tally = tally
+        self._packer = Packer()
+        self._unpacker = Unpacker()
+
+    def run(self, send: Sequence[bytes], expects: Callable[[bytes], bool], *, joining: bool) -> Steps[int]:
+        """Send these changes and take what the peer sends; gives how many changes were moved either way."""
+        order = yield GetOrder(send)
+        outgoing = _Outgoing(order.hashes, self._batch_bytes)
+        incoming = _Incoming(expects, joining, self._tally)
+        self._tally.to_send = (self._tally.to_send or 0) + len(order.hashes)
+        yield Sending(len(order.hashes), order.membership)
+        on_the_way: deque[int] = deque()
+        while outgoing.left or on_the_way or incoming.left:
+            if outgoing.left and len(on_the_way) < CREDIT:
+                batch = yield from outgoing.batch()
+                on_the_way.append(len(batch))
+                yield Blocks(self._packer.pack(batch))
+                if not (yield WAITING):
+                    continue
+            message = yield from hear(Sending, Blocks, Got)
+            if isinstance(message, Blocks):
+                yield from incoming.take(self._unpacker.unpack(message.packed))
+                yield Got()
+            elif isinstance(message, Sending):
+                incoming.announced(message)
+            elif on_the_way:
+                self._tally.sent += on_the_way.popleft()
+            else:
+                raise Violation(Reason.OUT_OF_TURN)
+            yield REPORT
+        return len(order.hashes) + incoming.taken
+
+
+class _Outgoing:
+    """What is still to be sent, and how it is cut into batches."""
+
+    def __init__(self, hashes: Sequence[bytes], batch_bytes: int) -> None:
+        self._hashes = deque(hashes)
+        self._batch_bytes = batch_bytes
+        self._blocks: deque[bytes] = deque()
+        self._fetched = 1
+        self._bytes = USUAL_BLOCK
+
+    @property
+    def left(self) -> bool:
+        return bool(self._hashes or self._blocks)
+
+    def batch(self) -> Steps[list[bytes]]:
+        batch: list[bytes] = []
+        size = 0
+        while self.left and len(batch) < MAX_BLOCKS:
+            if not self._blocks:
+                yield from self._fetch(self._batch_bytes - size)
+            size += len(self._blocks[0]) + OVERHEAD
+            if batch and size > self._batch_bytes:
+                break
+            batch.append(self._blocks.popleft())
+        return batch
+
+    def _fetch(self, room: int) -> Steps[None]:
+        """Read about as many blocks as fill the room, by the mean size so far."""
+        number = max(1, min(FETCH, room * self._fetched // self._bytes, len(self._hashes)))
+        blocks = yield GetBlocks([self._hashes.popleft() for _ in range(number)])
+        if len(blocks) != number:
+            raise Violation(Reason.STORE, "The store lacks changes that it lists: run `fieldline verify`.")
+        self._blocks.extend(blocks)
+        self._fetched += number
+        self._bytes += sum(map(len, blocks))
+
+
+class _Incoming:
+    """What was announced, and what has come of it."""
+
+    def __init__(self, expects: Callable[[bytes], bool], joining: bool, tally: Tally) -> None:
+        self._expects = expects
+        self._tally = tally
+        self._total: int | None = None
+        self._chain = 0
+        self._unproven: list[bytes] | None = [] if joining else None
+        self.taken = 0
+
+    @property
+    def left(self) -> bool:
+        return self._total is None or self.taken < self._total
+
+    def announced(self, message: Sending) -> None:
+        if self._total is not None:
+            raise Violation(Reason.OUT_OF_TURN)
+        self._total, self._chain = message.count, message.membership
+        self._tally.to_receive = (self._tally.to_receive or 0) + message.count
+
+    def take(self, blocks: list[bytes]) -> Steps[None]:
+        if self._total is None:
+            raise Violation(Reason.OUT_OF_TURN)
+        self.taken += len(blocks)
+        if self.taken > self._total or not all(self._expects(change_id(block)) for block in blocks):
+            raise Violation(Reason.UNASKED)
+        if self._unproven is not None:
+            self._unproven += blocks
+            if self.taken < self._chain:
+                if sum(map(len, self._unproven)) > MAX_MEMBERSHIP:
+                    raise Violation(Reason.TOO_LARGE)
+                return
+            blocks = yield from self._prove(self._unproven)
+        saved = yield SaveBlocks(blocks)
+        if saved.refused:
+            raise Violation(Reason.REFUSED, saved.refused[0][1])
+        self._tally.received += saved.saved
+
+    def _prove(self, blocks: list[bytes]) -> Steps[list[bytes]]:
+        try:
+            yield Vouch(blocks[: self._chain])
+        except Refused as reason:
+            raise Violation(Reason.STRANGER, reason) from None
+        self._unproven = None
+        return blocks

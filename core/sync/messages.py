@@ -1,0 +1,121 @@
+"""The messages of the sync protocol.
+
+Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """What one side has below a prefix: the fingerprints of the 16 children, joined."""
+
+    prefix: str
+    children: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """The ids that one side has below a prefix, each cut off after as many bytes as `stem` leaves; ascending."""
+
+    prefix: str
+    stems: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first frame each way: what one side speaks (a set of bits) and which set of changes it has.
+
+    `fleet` is the first bytes of the fleet's id: enough to notice a mistake; what proves a peer is the link and the
+    signatures.
+    """
+
+    TYPE: ClassVar[int] = 1
+    modes: int
+    fleet: bytes
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IHaveFingerprints:
+    """`merkle`: fingerprints a level further down, for each prefix that the peer's fingerprints showed to differ."""
+
+    TYPE: ClassVar[int] = 2
+    entries: tuple[Fingerprints, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HereAreBlockHashes:
+    """`merkle`: all ids below a prefix.
+
+    The peer answers with what it wants of them, and sends what is not among them.
+    """
+
+    TYPE: ClassVar[int] = 3
+    entries: tuple[Hashes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IWant:
+    """`merkle`: which of the ids listed in the peer's last turn to send: a bit each in their order, the first one
+    highest.
+    """
+
+    TYPE: ClassVar[int] = 4
+    bits: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """`merkle`: the end of a turn; `more` says that this side has further questions for its next one."""
+
+    TYPE: ClassVar[int] = 5
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How many changes follow, and how many of these, at the front, are the chain of membership from the genesis on."""
+
+    TYPE: ClassVar[int] = 6
+    count: int
+    membership: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A batch: the next piece of this direction's compressed stream of blocks (see `core.sync.packing`)."""
+
+    TYPE: ClassVar[int] = 7
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """A batch was committed: one more may follow."""
+
+    TYPE: ClassVar[int] = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """All that was to go either way is there; which set of changes this side has now."""
+
+    TYPE: ClassVar[int] = 9
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GivingUp:
+    """Why this side ends the session (a value of `core.sync.events.Reason`)."""
+
+    TYPE: ClassVar[int] = 10
+    reason: int
+
+
+Message = Hello | IHaveFingerprints | HereAreBlockHashes | IWant | Over | Sending | Blocks | Got | Settled | GivingUp

@@ -1,0 +1,57 @@
+"""How the parts of a session are written: as generators that yield what they do and are sent what came of it.
+
+A part of a session reads like a conversation, and touches neither sockets nor the store. It yields
+
+- a message: it is sent to the peer (the answer is None);
+- `HEAR`: the answer is the peer's next message, when it is here;
+- `WAITING`: the answer is whether a message of the peer is here already;
+- a request: the answer is what the replica said to it;
+- `REPORT`: whoever runs the session is told how far it is (the answer is None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from core.sync.events import Reason, Violation
+from core.sync.messages import Message
+from core.sync.replica import Request
+
+M = TypeVar("M")
+R = TypeVar("R")
+
+
+class Signal(Enum):
+    HEAR = 1
+    WAITING = 2
+    REPORT = 3
+
+
+HEAR = Signal.HEAR
+WAITING = Signal.WAITING
+REPORT = Signal.REPORT
+
+Step = Message | Signal | Request
+Steps = Generator[Step, Any, R]
+
+
+def hear(*kinds: type[M]) -> Steps[M]:
+    """The peer's next message, which must be of one of these types; else it is out of turn."""
+    message = yield HEAR
+    if not isinstance(message, kinds):
+        raise Violation(Reason.OUT_OF_TURN)
+    return message
+
+
+class Reconciler(Protocol):
+    """Finds out what each side lacks. One is made for each round of a session, after the hello."""
+
+    mode: str
+
+    def run(self) -> Steps[list[bytes]]:
+        """Talk to the peer's reconciler; the result is the ids that the peer lacks."""
+
+    def expects(self, change: bytes) -> bool:
+        """Whether the peer may send this change: it was asked for, or not told to be here; true once for each id."""
