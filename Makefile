@@ -2,6 +2,7 @@
 #   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
 #   make test    the test suite        make check   linters, types, import contracts, translations
 #   make bench   measured figures      make soak    the long random tests
+#   make translations   the German catalogue brought up to date with the code
 #   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
 
 VENV  := .venv
@@ -13,7 +14,14 @@ PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pref
 TESTS ?=
 WORKERS ?= 2
 
-.PHONY: help demo test check bench soak lock clean setup
+GERMAN := tui/locale/de/LC_MESSAGES/fieldline
+# An error's first argument is its text; the other functions are those of tui/i18n.py.
+EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap --project Fieldline --copyright-holder "the Fieldline authors" \
+	-k N_ -k FieldlineError -k Refused -k BlockRefused -o $(VENV)/fieldline.pot core tui
+UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
+	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
+
+.PHONY: help demo test check translations bench soak lock clean setup
 .DELETE_ON_ERROR:
 
 help:
@@ -30,12 +38,21 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(EXTRACT)
+	@$(UPDATE) --check && $(BIN)/pybabel --quiet compile -i $(GERMAN).po -o $(VENV)/fieldline.mo && cmp -s $(VENV)/fieldline.mo $(GERMAN).mo || \
+		{ echo "The catalogue $(GERMAN).po is behind the code: run make translations, then translate what is new." >&2; exit 1; }
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench
 
 soak: $(VENV)/dev.stamp
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q -n $(WORKERS) -m "soak or not soak" --timeout 3600 $(TESTS)
+
+# New texts of core and tui into the German catalogue, and the catalogue into the form that is read at run time.
+translations: $(VENV)/dev.stamp
+	@$(EXTRACT)
+	@$(UPDATE)
+	@$(BIN)/pybabel compile --statistics -i $(GERMAN).po -o $(GERMAN).mo
 
 setup: $(VENV)/dev.stamp
 

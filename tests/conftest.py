@@ -1,0 +1,62 @@
+"""What all tests share: a fixed environment, Hypothesis profiles, where snapshots lie, and data from beside the repository."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import pytest_textual_snapshot
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+# What a person's shell may set and what would show in a test: colours, theme, language, time zone, our own settings.
+for name in list(os.environ):
+    if name in {"NO_COLOR", "COLORTERM", "FORCE_COLOR", "LANGUAGE"} or name.startswith(("FIELDLINE_", "TEXTUAL_THEME", "LC_")):
+        del os.environ[name]
+os.environ.update(TZ="UTC", LANG="C.UTF-8", TERM="xterm-256color")
+time.tzset()
+
+# `test` tries the same examples in every run, so that a red run is about the change at hand; `soak` looks for new ones.
+# How long an example takes is the machine's affair: no deadline, no health check of speed.
+settings.register_profile("test", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "soak", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+
+class Snapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]
+    """Pictures of screens, kept as snapshots/<test module>/<test>.svg."""
+
+    file_extension = "svg"
+
+    @classmethod
+    def dirname(cls, *, test_location: object) -> str:
+        return str(ROOT / "snapshots" / test_location.basename)  # type: ignore[attr-defined]
+
+    def read_snapshot_data_from_location(self, **location: object) -> object:
+        """The name that newer versions of syrupy call."""
+        return self._read_snapshot_data_from_location(**location)
+
+
+pytest_textual_snapshot.SVGImageExtension = Snapshots
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A program under test that is given no home must not write into the home of whoever runs the tests."""
+    base = tmp_path_factory.mktemp("xdg")
+    for kind in ("DATA", "CONFIG", "STATE", "CACHE"):
+        os.environ[f"XDG_{kind}_HOME"] = str(base / kind.lower())
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the repository with real data; a test that needs it is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the data folder ../shared beside the repository")
+    return SHARED

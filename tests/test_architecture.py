@@ -1,0 +1,110 @@
+"""What must hold for the project as a whole; the directions of imports are contracts in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("core", "tui")
+MAX_LINES = 400
+DATA = {".tcss", ".toml", ".sql", ".mo"}
+
+PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?: ; (?P<marker>[\w .'!=<>]+))? \\")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package to version of one lock file."""
+    found = map(PIN.fullmatch, (ROOT / "requirements" / name).read_text().splitlines())
+    return {pin["name"]: pin["version"] for pin in found if pin}
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_no_module_is_too_long(folder: str) -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules(folder)}
+    assert lengths
+    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_no_command_line_module_imports_textual() -> None:
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules("tui/cli")]
+    assert names
+    script = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name.removesuffix('.__init__'))\n"
+        "    if 'textual' in sys.modules: sys.exit(f'{name} imports textual')\n"
+    )
+    command = [sys.executable, "-c", script, *(name for name in names if not name.endswith("__main__"))]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
+def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
+    lines = (ROOT / "requirements" / lock).read_text().splitlines()
+    strange = [line for line in lines if not PIN.fullmatch(line) and not HASH.fullmatch(line)]
+    assert [line for line in strange if not line.startswith("#") or "/" in line or "--" in line] == []
+
+
+def test_locks_hold_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    run, dev = pins("run.txt"), pins("dev.txt")
+    assert run.items() <= dev.items()
+    for lock, wanted in ((run, [*project["dependencies"], *extras["build"]]), (dev, extras["dev"])):
+        for requirement in map(Requirement, wanted):
+            name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+            assert name in lock, f"{requirement}: run `make lock`"
+            assert requirement.specifier.contains(lock[name]), f"{requirement}: run `make lock`"
+
+
+def test_the_licence_is_there_in_full() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License\n" in text
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    files = [path for folder in PACKAGES for path in (ROOT / folder).rglob("*") if path.suffix in DATA | {".py"}]
+    wanted = {str(path.relative_to(ROOT)) for path in files}
+    assert {Path(path).suffix for path in wanted} == DATA | {".py"}
+    assert wanted - packed == set()
+    assert {path.split("/")[0] for path in packed if ".dist-info/" not in path} == set(PACKAGES)
+    assert [path for path in packed if path.endswith(".dist-info/licenses/LICENSE")]
+
+
+def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    script = "import sys, core, tui.cli.main; print(core.__file__); sys.argv = ['fieldline', '--help']; tui.cli.main.main()"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", script]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(str(tmp_path))
+    assert "demo" in run.stdout
