@@ -242,6 +242,7 @@ def _read_hashes(fields: Fields) -> Hashes:
     return Hashes(prefix, stems)
 
 
+_OPEN_ENDED = (IHaveFingerprints.TYPE, HereAreBlockHashes.TYPE, IWant.TYPE, Blocks.TYPE)
 _READERS: dict[int, Callable[[Fields], Message]] = {
     Hello.TYPE: _read_hello,
     IHaveFingerprints.TYPE: lambda fields: IHaveFingerprints(_each(fields, _read_fingerprints)),
@@ -254,6 +255,10 @@ _READERS: dict[int, Callable[[Fields], Message]] = {
     Settled.TYPE: lambda fields: Settled(*_read_set(fields)),
     GivingUp.TYPE: lambda fields: GivingUp(fields.byte()),
 }
+
+
+_SMALL = 1 + 1 + FLEET_TAG + 5 + FINGERPRINT
+_LARGEST = {kind: MAX_FRAME if kind in _OPEN_ENDED else _SMALL for kind in _READERS}
 
 
 class FrameReader:
@@ -293,6 +298,7 @@ class FrameReader:
                 raise Malformed("a frame is too large")
             return 0, 0
         size = Fields(head[:start]).varint(MAX_FRAME)
-        if size == 0:
-            raise Malformed("a frame is empty")
+        kinds = self._buffer[start : start + 1]
+        if size == 0 or (kinds and size > _LARGEST.get(kinds[0], 0)):
+            raise Malformed("a frame is empty, of no known type, or larger than its type can be")
         return start, size

@@ -128,6 +128,8 @@ def test_a_hello_of_another_version_is_told_apart() -> None:
         pytest.param(b"\xff\xff\xff", id="size without end"),
         pytest.param(b"\x00", id="empty frame"),
         pytest.param(b"\x81\x00", id="size not in its shortest form"),
+        pytest.param(varint(1000) + b"\x01", id="larger than a hello can be"),
+        pytest.param(varint(1000) + b"\x60", id="unknown type"),
     ],
 )
 def test_a_frame_is_refused_by_its_size_alone(data: bytes) -> None:

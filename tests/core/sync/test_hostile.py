@@ -1,0 +1,356 @@
+"""Peers that break the rules: the session ends with one clear event, and nothing wrong is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.changes import change_id
+from core.sync.codec import MAX_BATCH, encode, varint
+from core.sync.events import Done, Failed, Progress, Reason
+from core.sync.merkle import EMPTY, build
+from core.sync.messages import (
+    Blocks,
+    Fingerprints,
+    GivingUp,
+    Got,
+    Hashes,
+    Hello,
+    HereAreBlockHashes,
+    IHaveFingerprints,
+    IWant,
+    Message,
+    Over,
+    Sending,
+    Settled,
+)
+from core.sync.packing import Packer, zstd
+from core.sync.session import BUFFER, Session
+from tests.core.sync.replicas import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, run, serve, session, some
+
+MEMBERS = [GENESIS, block("member " + PEER.hex())]
+MINE = [*MEMBERS, *some(0, 100)]
+ROOT = b"another root 16."
+HELLO = Hello(1, FLEET[:4], len(MINE), ROOT)
+FEW = Hello(1, FLEET[:4], 3, ROOT)
+NONE = Hello(1, FLEET[:4], 0, EMPTY)
+NEW = some(5000, 3)
+
+
+def packed(*batches: list[bytes]) -> list[Blocks]:
+    packer = Packer()
+    return [Blocks(packer.pack(batch)) for batch in batches]
+
+
+def against(
+    *said: Message | bytes, mine: list[bytes] = MINE, calls: bool = False
+) -> tuple[Failed | Done | None, MemoryReplica]:
+    """How a session ends with a peer that says this, and what is held then."""
+    replica = MemoryReplica.of(mine)
+    victim = session(initiator=calls)
+    for data in said:
+        victim.receive(data if isinstance(data, bytes) else encode(data))
+        serve(victim, replica)
+    return victim.outcome, replica
+
+
+def reason(*said: Message | bytes, mine: list[bytes] = MINE, calls: bool = False) -> Reason:
+    """Why a session fails with a peer that says this; and that nothing was kept that it should not have been."""
+    outcome, replica = against(*said, mine=mine, calls=calls)
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.peer == PEER
+    assert str(outcome.error)
+    assert replica.held.keys() <= MemoryReplica.of([*MINE, *NEW]).held.keys()
+    return outcome.reason
+
+
+OVER = Over(more=False)
+TREE = build(change_id(data) for data in MINE)[1]
+ROOT_NODE = next(branch for branch in TREE if branch.prefix == "")
+ASKED = IHaveFingerprints((Fingerprints("", bytes(256)),))
+ALL = HereAreBlockHashes((Hashes("", ()),))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        pytest.param([b"GET / HTTP/1.1\r\n\r\n"], Reason.MALFORMED, id="another protocol"),
+        pytest.param([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)], Reason.MALFORMED, id="TLS inside"),
+        pytest.param([b"\x03\x01\x21\x00"], Reason.VERSION, id="another version"),
+        pytest.param([Hello(0, FLEET[:4], 3, ROOT)], Reason.VERSION, id="no mode in common"),
+        pytest.param([Hello(1, b"them", 3, ROOT)], Reason.FLEET, id="another fleet"),
+        pytest.param([Sending(3, 0)], Reason.OUT_OF_TURN, id="no hello"),
+        pytest.param([HELLO, HELLO], Reason.OUT_OF_TURN, id="two hellos"),
+        pytest.param([HELLO, GivingUp(Reason.STORE)], Reason.PEER, id="gives up"),
+        pytest.param([HELLO, GivingUp(200)], Reason.PEER, id="gives up for no known reason"),
+        pytest.param([GivingUp(Reason.FLEET)], Reason.FLEET, id="is of another fleet and says so"),
+        # the walk
+        pytest.param([HELLO, OVER, Sending(0, 0), Settled(3, ROOT)], Reason.INCONSISTENT, id="differs in nothing"),
+        pytest.param([HELLO, Over(more=True)], Reason.OUT_OF_TURN, id="asks nothing and promises more"),
+        pytest.param([HELLO, IWant(b"\x80")], Reason.OUT_OF_TURN, id="wants what was not listed"),
+        pytest.param([HELLO, ASKED, ASKED], Reason.OUT_OF_TURN, id="opens twice"),
+        pytest.param([HELLO, ASKED, ALL], Reason.OUT_OF_TURN, id="opens with both"),
+        pytest.param(
+            [HELLO, IHaveFingerprints((Fingerprints("a", bytes(256)),))], Reason.OUT_OF_TURN, id="opens below"
+        ),
+        pytest.param(
+            [HELLO, HereAreBlockHashes((Hashes("a", ()), Hashes("ab", ())))], Reason.OUT_OF_TURN, id="lists twice"
+        ),
+        pytest.param(
+            [HELLO, HereAreBlockHashes((Hashes("b", ()), Hashes("a", ())))], Reason.OUT_OF_TURN, id="lists out of order"
+        ),
+        pytest.param(
+            [HELLO, *(HereAreBlockHashes((Hashes(f"{n:04x}", ()),)) for n in range(1000))],
+            Reason.OUT_OF_TURN,
+            id="lists without end",
+        ),
+        pytest.param([HELLO, ASKED, OVER, ASKED], Reason.OUT_OF_TURN, id="asks about what was not shown to it"),
+        pytest.param([HELLO, ASKED, OVER, OVER], Reason.OUT_OF_TURN, id="does not say what it wants"),
+        pytest.param([HELLO, ASKED, OVER, IWant(bytes(200))], Reason.OUT_OF_TURN, id="wants more than was listed"),
+        pytest.param([HELLO, ASKED, OVER, IWant(b"\xff")], Reason.OUT_OF_TURN, id="answers for too few"),
+        # the exchange; the peer has few changes, lists none, and so is asked for nothing
+        pytest.param([FEW, ALL, OVER, *packed(NEW)], Reason.OUT_OF_TURN, id="a batch that was not announced"),
+        pytest.param([FEW, ALL, OVER, Sending(1, 0), *packed(NEW)], Reason.UNASKED, id="more than was announced"),
+        pytest.param([FEW, ALL, OVER, Sending(3, 0), *packed(NEW)], Reason.UNASKED, id="changes not asked for"),
+        pytest.param([FEW, ALL, OVER, Sending(0, 0), Sending(0, 0)], Reason.OUT_OF_TURN, id="announces twice"),
+        pytest.param([FEW, ALL, OVER, Sending(0, 0), *[Got()] * 50], Reason.OUT_OF_TURN, id="got what was not sent"),
+        pytest.param([FEW, ALL, OVER, Settled(3, ROOT)], Reason.OUT_OF_TURN, id="settles before the exchange"),
+        pytest.param([FEW, ALL, OVER, ASKED], Reason.OUT_OF_TURN, id="walks on after the walk"),
+        pytest.param([FEW, ALL, OVER, Sending(1, 0), Blocks(b"")], Reason.MALFORMED, id="an empty batch"),
+        pytest.param([FEW, ALL, OVER, Sending(1, 0), Blocks(b"nonsense")], Reason.MALFORMED, id="not compressed"),
+        pytest.param([FEW, ALL, OVER, Sending(1, 0), *packed([b""])], Reason.MALFORMED, id="an empty block"),
+        pytest.param([FEW, ALL, OVER, Sending(1, 0), *packed([bytes(70_000)])], Reason.MALFORMED, id="a large block"),
+        pytest.param(
+            [FEW, ALL, OVER, Sending(5000, 0), *packed([b"x"] * 5000)], Reason.MALFORMED, id="too many blocks"
+        ),
+        pytest.param([FEW, ALL, OVER, Sending(9, 0), *packed([bytes(65_000)] * 17)], Reason.MALFORMED, id="a bomb"),
+    ],
+)
+def test_a_peer_that_breaks_the_rules_is_told_off(said: list[Message | bytes], why: Reason) -> None:
+    assert reason(*said) == why
+
+
+def wants(*blocks: bytes) -> list[Message]:
+    """A peer that lists these, below a prefix each, so that they are asked for."""
+    ids = sorted(change_id(data) for data in blocks)
+    return [FEW, HereAreBlockHashes((Hashes("", tuple(change[:16] for change in ids)),)), OVER]
+
+
+def test_what_was_asked_for_is_kept_and_told_from_what_was_not() -> None:
+    outcome, replica = against(*wants(*NEW), Sending(3, 0), *packed(NEW))
+    assert outcome is None, "it waits for the peer to have committed what was sent"
+    assert all(replica.held[change_id(data)] == data for data in NEW)
+    assert reason(*wants(*NEW[:2]), Sending(3, 0), *packed(NEW)) == Reason.UNASKED
+    assert reason(*wants(*NEW), Sending(3, 0), *packed([NEW[0], NEW[0], NEW[1]])) == Reason.UNASKED
+    assert reason(*wants(*NEW), Sending(3, 0), *packed(NEW[:1], NEW[:1])) == Reason.UNASKED
+    assert reason(*wants(*NEW), Sending(3, 0), *packed(NEW[:2]), Settled(3, ROOT)) == Reason.OUT_OF_TURN
+    assert reason(*wants(*NEW), Sending(3, 0), *packed([MINE[5]])) == Reason.UNASKED
+
+
+def test_a_badly_signed_block_ends_the_session_and_is_not_kept() -> None:
+    forged = NEW[1][:-1] + bytes([NEW[1][-1] ^ 1])
+    outcome, replica = against(*wants(NEW[0], forged), Sending(2, 0), *packed([NEW[0]], [forged]))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == Reason.REFUSED
+    assert "badly signed" in str(outcome.error)
+    assert PEER.hex()[:8] in str(outcome.error)
+    assert change_id(forged) not in replica.held
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = zstd.compress(bytes(1 << 28))
+    assert len(bomb) < 1 << 15
+    assert reason(*wants(*NEW), Sending(3, 0), Blocks(bomb)) == Reason.MALFORMED
+    wide = zstd.compress(
+        bytes(1 << 24), options={zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.checksum_flag: 1}
+    )
+    assert reason(*wants(*NEW), Sending(3, 0), Blocks(wide)) == Reason.MALFORMED
+
+
+def test_a_stream_that_ends_and_goes_on_is_malformed() -> None:
+    first = zstd.compress(varint(len(NEW[0])) + NEW[0])
+    assert reason(*wants(*NEW), Sending(3, 0), Blocks(first), *packed(NEW[1:2])) == Reason.MALFORMED
+
+
+class TestJoining:
+    """A device that holds nothing but the fleet's id."""
+
+    @pytest.mark.parametrize(
+        ("count", "chain"),
+        [
+            pytest.param(0, [], id="no chain"),
+            pytest.param(1, [block("genesis of another fleet"), MEMBERS[1]], id="another genesis"),
+            pytest.param(2, [MEMBERS[1], MEMBERS[0]], id="the genesis not first"),
+            pytest.param(2, [MEMBERS[0], block("member " + bytes(16).hex())], id="not a member by it"),
+        ],
+    )
+    def test_a_peer_that_proves_nothing_gets_and_leaves_nothing(self, count: int, chain: list[bytes]) -> None:
+        said = [HELLO, Sending(5, count), *packed([*chain, *NEW])]
+        outcome, replica = against(*said, mine=[])
+        assert isinstance(outcome, Failed)
+        assert outcome.reason == Reason.STRANGER
+        assert replica.held == {}
+        assert replica.saves == []
+
+    def test_nothing_is_kept_before_the_chain_is_complete(self) -> None:
+        said: list[Message] = [HELLO, Sending(5, 2), *packed([MEMBERS[0]], [MEMBERS[1]], NEW)]
+        _, replica = against(*said[:-2], mine=[])
+        assert replica.held == {}
+        _, replica = against(*said, Settled(5, ROOT), mine=[])
+        assert len(replica.held) == 5
+        assert replica.saves == [2, 3]
+
+    def test_a_chain_without_end_is_cut_off(self) -> None:
+        junk = [b"%062d" % number for number in range(4000)]
+        batches = packed(*([junk] * 70))
+        assert reason(HELLO, Sending(1 << 20, 1 << 20), *batches, mine=[]) == Reason.TOO_LARGE
+
+
+def test_a_peer_whose_roots_never_agree_is_left_after_some_rounds() -> None:
+    said: list[Message] = [HELLO]
+    for block_ in some(6000, 100):
+        listed = HereAreBlockHashes((Hashes("", (change_id(block_)[:16],)),))
+        said += [listed, OVER]
+    outcome, _ = against(*said)
+    assert isinstance(outcome, Failed)
+
+
+def test_a_store_that_cannot_save_ends_the_session_with_its_own_sentence() -> None:
+    replica = MemoryReplica.of(MINE)
+    replica.full = True
+    victim = session()
+    for message in [*wants(*NEW), Sending(3, 0), *packed(NEW)]:
+        victim.receive(encode(message))
+        serve(victim, replica)
+    assert isinstance(victim.outcome, Failed)
+    assert victim.outcome.reason == Reason.STORE
+    assert str(victim.outcome.error).startswith("The disk is full")
+    assert victim.take().endswith(encode(GivingUp(Reason.STORE)))
+
+
+@pytest.mark.parametrize("why", [Reason.SILENT, Reason.STOPPED])
+def test_a_session_can_be_stopped_and_the_peer_is_told(why: Reason) -> None:
+    replica = MemoryReplica.of(MINE)
+    victim = session()
+    serve(victim, replica)
+    victim.take()
+    victim.stop(why)
+    victim.stop(why)
+    assert isinstance(victim.outcome, Failed)
+    assert victim.outcome.reason == why
+    assert victim.take() == encode(GivingUp(why))
+    victim.receive(encode(HELLO))
+    assert victim.request is None
+    assert [type(event) for event in victim.events()] == [Progress, Failed]
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=200), max_size=5), st.booleans())
+def test_random_bytes_end_the_session_or_leave_it_waiting(said: list[bytes], calls: bool) -> None:
+    outcome, replica = against(*said, calls=calls)
+    assert outcome is None or isinstance(outcome, Failed)
+    assert replica.held == MemoryReplica.of(MINE).held
+
+
+messages: st.SearchStrategy[Message] = st.one_of(
+    st.just(ASKED),
+    st.builds(
+        lambda digit, children: IHaveFingerprints((Fingerprints(digit, children),)),
+        st.sampled_from(["", "0", "7", "77"]),
+        st.sampled_from([bytes(256), ROOT_NODE.children, EMPTY * 15 + bytes(16)]),
+    ),
+    st.builds(lambda digit: HereAreBlockHashes((Hashes(digit, ()),)), st.sampled_from(["", "0", "7", "77"])),
+    st.just(wants(*NEW)[1]),
+    st.builds(IWant, st.binary(min_size=1, max_size=14)),
+    st.builds(Over, st.booleans()),
+    st.builds(Sending, st.integers(2, 5), st.integers(0, 2)),
+    st.lists(st.sampled_from([*NEW, *MINE[:4], NEW[0] + b"x"]), min_size=1, max_size=4).map(
+        lambda some: packed(some)[0]
+    ),
+    st.just(Got()),
+    st.just(Settled(3, ROOT)),
+    st.sampled_from([HELLO, FEW, NONE]),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from([HELLO, FEW, NONE]), st.lists(messages, max_size=12), st.booleans(), st.booleans())
+def test_any_messages_in_any_order_never_raise_and_keep_only_real_blocks(
+    hello: Message, said: list[Message], calls: bool, joins: bool
+) -> None:
+    outcome, replica = against(hello, *said, mine=[] if joins else MINE, calls=calls)
+    assert replica.held.items() <= MemoryReplica.of([*MINE, *NEW]).held.items()
+    if isinstance(outcome, Done):
+        assert outcome.root == replica.root
+
+
+Damage = Callable[[bytes], bytes]
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Damage:
+    """Something that happens to bytes on their way, by a share of their length."""
+    share, length = draw(st.floats(0, 1)), draw(st.integers(1, 40))
+    what = draw(st.sampled_from(["flip", "lose", "repeat", "swap", "insert"]))
+    extra = draw(st.binary(min_size=length, max_size=length))
+
+    def damage(data: bytes) -> bytes:
+        at = int(share * len(data))
+        head, piece, tail = data[:at], data[at : at + length], data[at + length :]
+        if what == "flip":
+            return head + bytes(a ^ b for a, b in zip(piece, extra, strict=False)) + tail
+        if what == "lose":
+            return head + tail
+        if what == "repeat":
+            return head + piece + piece + tail
+        if what == "swap":
+            return head + tail[:length] + piece + tail[length:]
+        return head + extra + piece + tail
+
+    return damage
+
+
+@settings(deadline=None, max_examples=300)
+@given(damages(), st.booleans(), st.integers(0, 300), st.integers(0, 40), st.sampled_from([0, 1, 60]))
+def test_a_damaged_transcript_never_raises_and_keeps_only_real_blocks(
+    damage: Damage, first: bool, place: int, only_a: int, common: int
+) -> None:
+    shared = [*MEMBERS, *some(0, common)]
+    a, b = (
+        MemoryReplica.of([*shared, *some(1000, only_a)]),
+        MemoryReplica.of([*shared, *some(2000, 20)] if common else []),
+    )
+    union = a.held | b.held
+
+    class Damaging(Wire):
+        def carry(self, sender: Session, receiver: Session) -> bool:
+            data = sender.take()
+            start, self.piece = len(self.log), 1 << 20
+            self.log += data
+            if start <= place < start + len(data):
+                data = damage(data)
+            receiver.receive(data)
+            return bool(data)
+
+    one, other = session(initiator=True), session()
+    run(one, a, other, b, Damaging() if first else Wire(), Wire() if first else Damaging())
+    assert a.held.items() | b.held.items() == union.items()
+    for ended, replica in ((one, a), (other, b)):
+        if isinstance(ended.outcome, Done):
+            assert ended.outcome.root == replica.root
+
+
+def test_a_peer_that_floods_is_not_read_without_end() -> None:
+    replica, victim = MemoryReplica.of(MINE), session()
+    assert victim.request is not None, "it waits for its own store and reads nothing meanwhile"
+    sent = 0
+    while not victim.full:
+        victim.receive(bytes(1 << 16))
+        sent += 1 << 16
+    assert sent <= BUFFER + (1 << 16)
+    assert BUFFER < 8 * MAX_BATCH
+    serve(victim, replica)
+    assert isinstance(victim.outcome, Failed)
