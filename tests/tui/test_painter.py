@@ -1,0 +1,97 @@
+"""The painter writes little, and afterwards the terminal shows exactly what it should."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tui.terminal import Terminal
+from tui.painter import Painter, Row, patched
+
+WIDTH, HEIGHT = 12, 9
+CHUNKS: list[Row] = [
+    [(" ", "")] * 3,
+    [("a", ""), ("b", "1"), (" ", "1")],
+    [(" ", "7")] * 3,
+    [("a", ""), ("b", ""), ("c", "38;5;39")],
+    [("界", ""), ("", ""), ("a", "")],
+    [("≠", "1"), ("界", "1"), ("", "1")],
+]
+
+
+def rows() -> st.SearchStrategy[Row]:
+    """Rows of four chunks, so that equal cells and whole equal rows are frequent."""
+    chunks = st.lists(st.sampled_from(CHUNKS), min_size=WIDTH // 3, max_size=WIDTH // 3)
+    return chunks.map(lambda parts: [cell for part in parts for cell in part])
+
+
+PICTURES = st.lists(rows(), min_size=HEIGHT, max_size=HEIGHT)
+
+
+def plain(text: str) -> Row:
+    return [(char, "") for char in text.ljust(WIDTH)]
+
+
+@given(st.lists(PICTURES, min_size=1, max_size=4))
+def test_the_terminal_shows_each_picture(pictures: list[list[Row]]) -> None:
+    painter, terminal = Painter(), Terminal(WIDTH, HEIGHT)
+    for picture in pictures:
+        terminal.write(painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT))
+        assert terminal.rows == picture
+
+
+@given(PICTURES, st.integers(-4, 4), st.integers(0, 3), st.integers(0, 3), st.dictionaries(st.integers(0, 8), rows()))
+def test_a_part_that_scrolls_and_changes_is_shown(
+    picture: list[Row], by: int, above: int, below: int, changes: dict[int, Row]
+) -> None:
+    painter, terminal = Painter(), Terminal(WIDTH, HEIGHT)
+    terminal.write(painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT))
+    middle = picture[above : HEIGHT - below]
+    moved = middle[by:] + middle[:by]
+    wanted = dict(enumerate([*picture[:above], *moved, *picture[HEIGHT - below :]])) | changes
+    terminal.write(painter.paint(wanted, WIDTH, HEIGHT))
+    assert terminal.rows == [wanted[y] for y in range(HEIGHT)]
+
+
+@given(PICTURES, rows(), st.integers(0, HEIGHT - 1))
+def test_only_the_rows_given_change(picture: list[Row], row: Row, y: int) -> None:
+    painter, terminal = Painter(), Terminal(WIDTH, HEIGHT)
+    terminal.write(painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT))
+    terminal.write(painter.paint({y: row}, WIDTH, HEIGHT))
+    assert terminal.rows == [row if each == y else old for each, old in enumerate(picture)]
+
+
+@given(PICTURES)
+def test_what_is_shown_already_is_not_written_again(picture: list[Row]) -> None:
+    painter = Painter()
+    painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT)
+    assert painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT) == ""
+
+
+def test_a_picture_is_written_in_full_after_forgetting_and_after_another_size() -> None:
+    picture = {y: plain(f"row {y}") for y in range(HEIGHT)}
+    painter = Painter()
+    painter.paint(picture, WIDTH, HEIGHT)
+    painter.forget()
+    assert "row 7" in painter.paint(picture, WIDTH, HEIGHT)
+    smaller = {y: row[:-1] for y, row in picture.items()}
+    assert "row 7" in painter.paint(smaller, WIDTH - 1, HEIGHT)
+
+
+def test_rows_that_moved_are_moved_by_the_terminal() -> None:
+    painter = Painter()
+    painter.paint({y: plain(f"change {y}") for y in range(HEIGHT)}, WIDTH, HEIGHT)
+    written = painter.paint({y: plain(f"change {y + 1}") for y in range(HEIGHT)}, WIDTH, HEIGHT)
+    assert "\x1b[1M" in written
+    assert written.count("change") == 1
+
+
+def test_only_the_cells_that_differ_are_written() -> None:
+    painter = Painter()
+    painter.paint({0: plain("12 of 650")}, WIDTH, HEIGHT)
+    assert painter.paint({0: plain("13 of 650")}, WIDTH, HEIGHT) == "\x1b[1;2H3"
+
+
+def test_a_patch_is_cut_at_the_edge() -> None:
+    assert patched(plain("abc"), WIDTH - 1, plain("xy")) == [*plain("abc")[:-1], ("x", "")]
+    assert patched(plain("abc"), WIDTH + 3, plain("xy")) == plain("abc")

@@ -1,0 +1,268 @@
+"""The terminal UI: what all its screens share, and how they are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.events import Resize
+from textual.screen import Screen
+
+from core.changes import FLEET_ENTITY
+from core.errors import FieldlineError
+from core.inbox import Matter
+from core.schema import Schema
+from core.store.log import LogFilter
+from core.store.view import View
+from core.workspace import Workspace
+from tui.drafts import Draft, unapplied
+from tui.forms import Names
+from tui.i18n import _, ngettext, say
+from tui.lines import Line
+from tui.naming import paths
+from tui.painter import Painter
+from tui.plain import PlainGlyphs
+from tui.screens.dialogs import Confirm
+from tui.screens.fleet import Fleet
+from tui.screens.help import Help
+from tui.screens.here import Here
+from tui.screens.history import History
+from tui.screens.inbox import Inbox
+from tui.screens.members import Members
+from tui.screens.page import Offering, Page, bindings
+from tui.screens.palette import Palette
+from tui.screens.sync import Sync
+from tui.terminal import Difference
+from tui.when import Clock, When
+
+HERE = "tui.here"
+"""Where this device keeps, for itself, which place it is at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the UI behaves; `zone` None is the machine's own time zone."""
+
+    readonly: bool = False
+    plain: bool = False
+    zone: tzinfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the frame tells: names, how much waits for a decision, and when another device was last met."""
+
+    fleet: str = ""
+    device: str = ""
+    matters: int = 0
+    met_at: int | None = None
+
+
+class FieldlineApp(App[None]):
+    """The six places over one workspace."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH = "styles/fieldline.tcss"
+    BINDINGS = bindings("everywhere")
+    MODES: ClassVar[dict[str, Any]] = {page.PLACE: page for page in (Here, Fleet, Inbox, History, Sync, Members)}
+
+    def __init__(self, workspace: Workspace, clock: Clock, options: Options = Options()) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.when = When(clock, options.zone)
+        self.readonly = options.readonly
+        self.moment: int | None = None
+        self.schema = Schema()
+        self.status = Status()
+        self.names = Names({}, {})
+        self.drafts: dict[bytes, Draft] = {}
+        self.matters: list[Matter] = []
+        self.here: bytes | None = None
+        self._painter = Painter()
+        if options.plain:
+            self._filters.append(PlainGlyphs())
+
+    @property
+    def view(self) -> View:
+        """What all screens read: the present, or the moment that somebody looks at."""
+        store = self.workspace.store
+        return store.now() if self.moment is None else store.as_of(self.moment)
+
+    # --- what the frame shows ----------------------------------------------------------------------------------------
+
+    def places(self) -> list[tuple[str, str]]:
+        """The six places: name, and label in the language in use."""
+        inbox = _("Inbox") + (f" {self.status.matters}" if self.status.matters else "")
+        return [
+            ("here", _("Here")),
+            ("fleet", _("Fleet")),
+            ("inbox", inbox),
+            ("history", _("History")),
+            ("sync", _("Sync")),
+            ("members", _("Members")),
+        ]
+
+    def banner(self) -> str:
+        """What stands instead of the places while nothing can be edited."""
+        if self.moment is not None:
+            return _("AS OF {moment} · read only · Esc back to now").format(moment=self.when.full(self.moment))
+        return ""
+
+    def attention(self) -> Line:
+        """What wants a person, for the right end of the first line."""
+        parts: Line = []
+        if waiting := unapplied(self.drafts):
+            parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
+        if self.status.matters:
+            parts.append((ngettext("{count} to settle", "{count} to settle", self.status.matters), "attention"))
+        if self.readonly:
+            parts.append((_("read only"), "strong"))
+        if self.status.met_at is not None:
+            parts.append((_("synced {when}").format(when=self.when.short(self.status.met_at)), "dim"))
+        line: Line = []
+        for part in parts:
+            line += [(" · ", "dim"), part] if line else [part]
+        return line
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def on_mount(self) -> None:
+        self.theme = "ansi-dark"
+        self.title = "Fieldline"
+        await self.reload()
+        kept = await self.workspace.store.get_meta(HERE)
+        self.here = bytes(kept) if kept else None
+        self.switch_mode("here" if self.here else "fleet")
+        self.run_worker(self._watch(), group="watch")
+
+    async def reload(self) -> None:
+        """Read what the frame shows."""
+        view, store = self.view, self.workspace.store
+        self.schema = await self.workspace.schema()
+        members = (await store.membership()).members
+        self.names = Names({}, {device: member.name for device, member in members.items() if member.name})
+        fleet = (await view.record(FLEET_ENTITY, self.schema)).value("name")
+        self.matters = await self.workspace.inbox(view)
+        meetings = await store.meetings()
+        self.status = Status(
+            str(fleet or ""),
+            self.names.device(self.workspace.identity.device),
+            len(self.matters),
+            max((meeting.last_at for meeting in meetings), default=None),
+        )
+
+    async def _watch(self) -> None:
+        """Show what this or another process, or a sync, has written, as soon as it is there."""
+        while True:
+            try:
+                if await self.workspace.store.changed(60):
+                    await self.news()
+            except FieldlineError as error:
+                self._say(say(error))
+
+    async def news(self) -> None:
+        """Read everything that is shown anew."""
+        await self.reload()
+        if isinstance(page := self.page, Page):
+            page.news()
+
+    @property
+    def page(self) -> Screen[Any]:
+        """The full screen that is shown, below any dialog."""
+        return next((s for s in reversed(self.screen_stack) if isinstance(s, Page)), self.screen)
+
+    async def path(self, entity: bytes) -> str:
+        """Where an entity is in the fleet."""
+        return (await self.paths([entity]))[entity]
+
+    async def paths(self, entities: Iterable[bytes]) -> dict[bytes, str]:
+        """Where entities are in the fleet."""
+        return await paths(entities, self.view, self.schema)
+
+    def show_history(self, entity: bytes, name: str | None, of: str) -> None:
+        """Show the changes of an entity, or of one of its properties."""
+        self.switch_mode("history")
+        if isinstance(page := self.screen, History):
+            page.only(LogFilter(entity=entity, property=name), of)
+
+    def look_at(self, moment: int | None) -> None:
+        """Show everything as it was at a moment (microseconds since 1970 UTC); None is now."""
+        self.moment = moment
+        self.run_worker(self.news(), group="news", exclusive=True)
+
+    async def choose_here(self, entity: bytes) -> None:
+        """Remember the place where this device is; it is kept on this device only."""
+        await self.workspace.store.put_meta(HERE, entity)
+        self.here = entity
+
+    def _say(self, text: str) -> None:
+        if isinstance(page := self.page, Page):
+            page.message(text, attention=True)
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def action_command(self, name: str) -> None:
+        """Carry out a command that can be used everywhere."""
+        if name in self.MODES:
+            self.switch_mode(name)
+        else:
+            getattr(self, f"do_{name}")()
+
+    def do_help(self) -> None:
+        """Show what the keys do here."""
+        if isinstance(self.screen, Offering):
+            self.push_screen(Help(self.screen.SCOPES))
+
+    def do_palette(self) -> None:
+        """Find a command by its name."""
+        if isinstance(page := self.screen, Page):
+            self.push_screen(Palette(page.offered(), page.unavailable()), self._chosen)
+
+    def _chosen(self, name: str | None) -> None:
+        if name is None:
+            return
+        own = isinstance(self.screen, Offering) and name in {c.name for c in self.screen.offered()}
+        target = self.screen if own and isinstance(self.screen, Offering) else self
+        target.action_command(name)
+
+    def do_readonly(self) -> None:
+        """Turn read only on or off."""
+        self.readonly = not self.readonly
+        if isinstance(page := self.page, Page):
+            page.redraw()
+
+    def do_redraw(self) -> None:
+        """Draw the screen anew, for when something else wrote on the terminal."""
+        self._painter.forget()
+        self.screen.refresh(layout=True)
+
+    def do_quit(self) -> None:
+        """Leave; edits that are not applied would be lost, so ask."""
+        if not unapplied(self.drafts):
+            self.exit()
+            return
+        question = ngettext(
+            "{count} edit is not applied and will be lost.",
+            "{count} edits are not applied and will be lost.",
+            unapplied(self.drafts),
+        )
+        self.push_screen(Confirm(_("Leave Fieldline?"), question, _("leave")), lambda yes: self.exit() if yes else None)
+
+    async def action_quit(self) -> None:
+        self.do_quit()
+
+    def action_help_quit(self) -> None:
+        self._say(_("Ctrl+Q leaves Fieldline."))
+
+    # --- the terminal ------------------------------------------------------------------------------------------------
+
+    def on_resize(self, event: Resize) -> None:
+        self._painter.forget()
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, Difference.WRITABLE):
+            renderable = Difference(renderable, self._painter, screen.outer_size)
+        super()._display(screen, renderable)

@@ -1,0 +1,146 @@
+"""The commands of the terminal UI: the one table that key bindings, the last line, `?` and the palette are made from.
+
+A command says which keys it has, where it can be used and what it does; how it is done is a method `do_<name>` of the
+screen that offers it, and whether it can be done now is what the screen's `why_not` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tui.i18n import N_, _
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that a person can ask for.
+
+    `keys` are Textual's names of keys, the first is the one shown; `label` is the word in the last line (empty: not
+    shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, for which it must be now.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    writes: bool = False
+
+
+_EVERYWHERE = (
+    Command("help", ("question_mark", "f1"), N_("help"), N_("What the keys do here.")),
+    Command("here", ("1",), "", N_("Go to Here: the place where this device is.")),
+    Command("fleet", ("2",), "", N_("Go to Fleet: everything there is, and what is configured.")),
+    Command("inbox", ("3",), "", N_("Go to Inbox: what wants a decision, whenever you like.")),
+    Command("history", ("4",), "", N_("Go to History: who changed what, and how everything was.")),
+    Command("sync", ("5",), "", N_("Go to Sync: which devices were met, and what differs.")),
+    Command("members", ("6",), "", N_("Go to Members: the devices of this fleet and their roles.")),
+    Command("palette", ("colon", "ctrl+p"), "", N_("Find a command by its name.")),
+    Command("readonly", (), "", N_("Turn read only on or off.")),
+    Command("redraw", ("ctrl+l",), "", N_("Draw the screen anew.")),
+    Command("quit", ("ctrl+q",), "", N_("Leave Fieldline.")),
+)
+
+_LIST = (
+    Command("down", ("down", "j"), "", N_("One line down.")),
+    Command("up", ("up", "k"), "", N_("One line up.")),
+    Command("page_down", ("pagedown", "ctrl+d"), "", N_("One page down.")),
+    Command("page_up", ("pageup", "ctrl+u"), "", N_("One page up.")),
+    Command("first", ("home", "g"), "", N_("To the first line.")),
+    Command("last", ("end", "G"), "", N_("To the last line.")),
+)
+
+_SCOPES: dict[str, tuple[Command, ...]] = {
+    "everywhere": _EVERYWHERE,
+    "list": _LIST,
+    "here": (
+        Command("open", ("enter",), N_("open"), N_("Open the form of this place.")),
+        Command("choose", ("c",), N_("choose place"), N_("Choose the place where this device is, in Fleet.")),
+        Command("history_of", ("h",), N_("history"), N_("Show only the changes of this place.")),
+    ),
+    "fleet": (
+        Command("open", ("enter",), N_("open"), N_("Open the form of the current line.")),
+        Command("unfold", ("right", "l"), N_("unfold"), N_("Show what is below the current line.")),
+        Command("fold", ("left",), N_("fold"), N_("Hide what is below, or go to the line above it.")),
+        Command("find", ("slash",), N_("find"), N_("Jump to the next line that contains a text.")),
+        Command("find_next", ("n",), "", N_("Jump to the next line found.")),
+        Command("find_previous", ("N",), "", N_("Jump to the line found before.")),
+        Command("here_now", ("c",), N_("I am here"), N_("Choose the current line as the place where this device is.")),
+        Command("history_of", ("h",), N_("history"), N_("Show only the changes of the current line.")),
+    ),
+    "form": (
+        Command("edit", ("e", "enter"), N_("edit"), N_("Type another value for the current property."), writes=True),
+        Command("clear", ("x",), N_("no longer used"), N_("Say that the property is no longer used."), writes=True),
+        Command("revert", ("z",), N_("revert"), N_("Take back your edit of the current property."), writes=True),
+        Command("settle", ("s",), N_("settle"), N_("Choose among the values of a conflict."), writes=True),
+        Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
+        Command("apply", ("ctrl+s",), N_("apply"), N_("Look at your edits and save them as one change."), writes=True),
+        Command("back", ("escape",), N_("back"), N_("Go back; edits stay here until you apply or revert them.")),
+    ),
+    "typing": (
+        Command("keep", ("enter",), N_("keep"), N_("Keep what you typed; nothing is saved before you apply it.")),
+        Command("leave", ("escape",), N_("leave as it was"), N_("Forget what you typed.")),
+    ),
+    "inbox": (
+        Command("right", ("right", "l"), N_("next value"), N_("Choose the next of the values.")),
+        Command("left", ("left",), "", N_("Choose the value before.")),
+        Command("take", ("t",), N_("take it"), N_("Settle it with the chosen value."), writes=True),
+        Command("another", ("e",), N_("type another"), N_("Settle it with a value that you type."), writes=True),
+        Command("mark", ("space",), N_("mark"), N_("Mark this matter, to settle several at once.")),
+        Command("open", ("enter",), N_("open"), N_("Open the form that it is about.")),
+        Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
+    ),
+    "history": (
+        Command("as_of", ("enter",), N_("look as of here"), N_("See everything as it was right after this change.")),
+        Command(
+            "restore", ("r",), N_("restore"), N_("Bring something back to how it was after this change."), writes=True
+        ),
+        Command("everything", ("escape",), N_("all changes"), N_("Show the changes of everything again.")),
+    ),
+    "sync": (),
+    "members": (),
+    "dialog": (
+        Command("accept", ("enter",), N_("choose"), N_("Do it.")),
+        Command("cancel", ("escape",), N_("cancel"), N_("Go back and change nothing.")),
+    ),
+    "past": (Command("now", ("escape",), N_("back to now"), N_("Look at everything as it is now again.")),),
+}
+
+_KEY_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "escape": N_("Esc"),
+    "enter": N_("Enter"),
+    "space": N_("Space"),
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "pageup": N_("PgUp"),
+    "pagedown": N_("PgDn"),
+    "home": N_("Home"),
+    "end": N_("End"),
+    "f1": "F1",
+}
+
+
+def of(*scopes: str) -> Iterator[Command]:
+    """The commands of these scopes, in the order in which they are shown."""
+    for scope in scopes:
+        yield from _SCOPES[scope]
+
+
+def find(scopes: tuple[str, ...], name: str) -> Command:
+    """The command of that name in the first of the scopes that has it; KeyError if none has."""
+    for command in of(*scopes):
+        if command.name == name:
+            return command
+    raise KeyError(name)
+
+
+def key_name(key: str) -> str:
+    """How a key is written for people: `ctrl+s` is `^s`."""
+    if key.startswith("ctrl+"):
+        return "^" + key.removeprefix("ctrl+")
+    return _(_KEY_NAMES.get(key, key))

@@ -1,0 +1,60 @@
+"""Edits that somebody has typed and not applied yet. Pure.
+
+A draft remembers for each property what was shown when its edit began. Applying it obsoletes exactly that: what others
+said meanwhile is not overwritten unseen, it stays beside the edit until somebody has looked at both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from core.changes import Value
+from core.records import Edit, Record, diff
+from core.slots import Slot
+from core.values import same
+
+
+def _facts(slot: Slot) -> frozenset[bytes]:
+    return frozenset(leaf.fact for leaf in slot.leaves)
+
+
+@dataclass(slots=True)
+class Draft:
+    """The unapplied edits of one entity: for each property the slot that was shown, and the value that is wanted."""
+
+    entity: bytes
+    kind: str | None = None
+    began: dict[str, Slot] = field(default_factory=dict)
+    wanted: dict[str, Value] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.wanted)
+
+    def edit(self, name: str, shown: Slot, value: Value) -> None:
+        """Want `value` for a property that shows `shown` now; wanting what is undisputedly there is no edit."""
+        self.revert(name)
+        if shown.state == "conflict" or not same(shown.value, value):
+            self.began[name], self.wanted[name] = shown, value
+
+    def revert(self, name: str) -> None:
+        """Take the edit of a property back."""
+        self.began.pop(name, None)
+        self.wanted.pop(name, None)
+
+    def overtaken(self, record: Record) -> set[str]:
+        """The edited properties that somebody else has changed since the edit began."""
+        return {name for name, slot in self.began.items() if _facts(slot) != _facts(record.slot(name))}
+
+    def edits(self) -> list[Edit]:
+        """What applying the draft would write."""
+        return diff(self.shown(), self.wanted)
+
+    def shown(self) -> Record:
+        """The entity as it was shown, as far as the draft is about it."""
+        return Record(self.entity, self.kind, None, False, dict(self.began))
+
+
+def unapplied(drafts: Mapping[bytes, Draft]) -> int:
+    """How many edits wait in all drafts."""
+    return sum(map(len, drafts.values()))

@@ -1,0 +1,145 @@
+"""The lines of a form as a list shows them, and what stands below: help, who said it and why, candidates. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from core.changes import Value
+from core.schema import Kind, Property
+from core.slots import Candidate
+from tui.forms import FormRow, Names, form_line, label_width, shown
+from tui.i18n import _, language, say
+from tui.lines import Column, Line, columns, cut, wrapped
+from tui.when import When
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The title of a group of properties."""
+
+    text: str
+
+
+class FormLines:
+    """Headings of groups, and a row for each property."""
+
+    def __init__(self, rows: Sequence[FormRow], kind: Kind, names: Names, when: When) -> None:
+        self._names = names
+        self._when = when
+        self._label = label_width(rows, 80)
+        self._lines: list[FormRow | Heading] = []
+        group: str | None = None
+        for row in rows:
+            if row.property.group != group:
+                group = row.property.group
+                self._lines.append(Heading(kind.group_label(group, language()) or _("Others")))
+            self._lines.append(row)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def row(self, index: int) -> FormRow | None:
+        """The property on a line, None for a heading."""
+        line = self._lines[index] if 0 <= index < len(self._lines) else None
+        return line if isinstance(line, FormRow) else None
+
+    def index(self, name: object) -> int | None:
+        """The line of a property."""
+        return next((i for i in range(len(self._lines)) if name is not None and self.key(i) == name), None)
+
+    def key(self, index: int) -> str | None:
+        row = self.row(index)
+        return row.property.name if row else None
+
+    def skip(self, index: int) -> bool:
+        return isinstance(self._lines[index], Heading)
+
+    def line(self, index: int, width: int) -> Line:
+        line = self._lines[index]
+        if isinstance(line, Heading):
+            return [(line.text, "dim")]
+        return form_line(line, width, self._label, self._names, self._when)
+
+    def lacks(self, first: int, last: int) -> bool:
+        return False
+
+    async def load(self, first: int, last: int) -> None:
+        return None
+
+    @property
+    def value_column(self) -> int:
+        """The column of the list where the values begin."""
+        return 2 + self._label + 3
+
+
+def letter(index: int) -> str:
+    """What a candidate is called: digits always mean the six places, so candidates have letters."""
+    return ascii_uppercase[index] if index < len(ascii_uppercase) else "·"
+
+
+def candidate_line(
+    prop: Property, leaf: Candidate, index: int, width: int, names: Names, when: When, in_use: bool
+) -> Line:
+    """A candidate: its letter, value, who, when, on which device and why."""
+    wide = width >= 96
+    note = f"“{leaf.note}”" if leaf.note else ""
+    return columns(
+        width,
+        [
+            Column(letter(index), 1, "strong"),
+            Column(shown(prop, leaf.value, names), None, "strong" if in_use else "plain"),
+            Column(leaf.user, 16 if wide else 9, "plain"),
+            Column(when.dated(leaf.at) if wide else when.short(leaf.at), 17 if wide else 11, "dim"),
+            Column(names.device(leaf.device), 12 if wide else 6, "dim"),
+            Column(note, 30 if wide else 16 if note else 0, "dim"),
+        ],
+    )
+
+
+def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]:
+    """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
+    prop = row.property
+    lines: list[Line] = []
+    help_text = prop.help_text(language())
+    if prop.choices:
+        help_text = f"{help_text} {_('One of: {choices}.').format(choices=', '.join(prop.choices))}".strip()
+    if not prop.known:
+        help_text = _("The schema of this fleet does not know this property; it is kept as it is.")
+    lines += [[(text, "plain")] for text in wrapped(help_text, width)]
+    if row.slot.state == "conflict":
+        lines.append([(_("In use meanwhile, on every device: {letter}").format(letter=letter(0)), "attention")])
+        leaves = row.slot.leaves
+        return lines + [candidate_line(prop, leaf, i, width, names, when, i == 0) for i, leaf in enumerate(leaves)]
+    if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
+        lines.append([(f"! {say(refusal)}", "attention")])
+    text = shown(prop, row.slot.value, names)
+    if row.slot.state == "good" and len(text) > width // 3:
+        lines += [[(part, "plain")] for part in wrapped(text, width)]
+    if said := row.said:
+        who = _("{user} on {device}, {when}").format(
+            user=said.user, device=names.device(said.device), when=when.full(said.at)
+        )
+        lines.append([(who, "dim"), (f"  “{said.note}”" if said.note else "", "dim")])
+    return lines
+
+
+def difference_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int, names: Names) -> list[Line]:
+    """Old → new for each property; the third field says whether there was anything before."""
+    label = max((len(prop.label(language())) for prop, *_rest in items), default=0)
+    label = min(label, width // 3)
+    room = max(8, (width - label - 5) // 2)
+    lines: list[Line] = []
+    for prop, old, seen, new in items:
+        before = shown(prop, old, names) if seen else _("not configured")
+        lines.append(
+            [
+                *columns(label, [Column(prop.label(language()), label, "strong")]),
+                ("  ", "plain"),
+                (cut(before, room), "dim"),
+                (" → ", "plain"),
+                (cut(shown(prop, new, names), room), "plain"),
+            ]
+        )
+    return lines

@@ -1,0 +1,179 @@
+"""The rows of a form and of a summary, made from a record, its schema and the edits that are not applied yet. Pure.
+
+State is said by a word and a glyph; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.changes import Ref, Value
+from core.records import Record
+from core.schema import KIND, RETIRED, Kind, Property, Schema
+from core.slots import Candidate, Slot
+from tui.drafts import Draft
+from tui.i18n import _, language
+from tui.lines import Column, Line, columns
+from tui.when import When
+
+GLYPHS = {"good": "●", "absent": "○", "cleared": "–", "conflict": "≠", "invalid": "!", "edited": "~"}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What people call entities and devices."""
+
+    entities: Mapping[bytes, str]
+    devices: Mapping[bytes, str]
+
+    def entity(self, entity: bytes) -> str:
+        """An entity's title, or the start of its id."""
+        return self.entities.get(entity) or entity.hex()[:8]
+
+    def device(self, device: bytes) -> str:
+        """A device's name, or the start of its id."""
+        return self.devices.get(device) or device.hex()[:8]
+
+
+NOBODY = Names({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class FormRow:
+    """One property of a form: what is shown of it and what is wanted instead, if anything."""
+
+    property: Property
+    slot: Slot
+    state: str
+    edited: bool = False
+    wanted: Value = None
+    overtaken: bool = False
+
+    @property
+    def said(self) -> Candidate | None:
+        """Who said the value in use."""
+        return self.slot.leaves[0] if self.slot.leaves else None
+
+
+def rows_of(record: Record, schema: Schema, draft: Draft | None = None) -> list[FormRow]:
+    """A row for each property of the record's kind in the schema's order, then those that the schema does not know."""
+    kind = schema.kind(record.kind)
+    names = [name for name in kind.properties if name not in (KIND, RETIRED)]
+    names += sorted(name for name in record.slots if name not in kind.properties and name not in (KIND, RETIRED))
+    overtaken = draft.overtaken(record) if draft else set()
+    return [_row(kind, name, record.slot(name), draft, name in overtaken) for name in names]
+
+
+def _row(kind: Kind, name: str, slot: Slot, draft: Draft | None, overtaken: bool) -> FormRow:
+    prop = kind.property(name)
+    edited = draft is not None and name in draft.wanted
+    state = slot.state
+    if state == "good" and prop.check(slot.value) is not None:
+        state = "invalid"
+    wanted = draft.wanted[name] if draft is not None and edited else None
+    return FormRow(prop, slot, state, edited, wanted, overtaken)
+
+
+def shown(prop: Property, value: Value, names: Names) -> str:
+    """A value on one line for people; cleared is said in words."""
+    if value is None:
+        return _("no longer used")
+    if isinstance(value, Ref):
+        return names.entity(value.entity)
+    if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):
+        return ", ".join(shown(prop, item, names) for item in value)
+    return prop.show(value, language()) or _("(empty)")
+
+
+def references(record: Record) -> set[bytes]:
+    """The entities that the record's values refer to."""
+    found: set[bytes] = set()
+    for slot in record.slots.values():
+        for leaf in slot.leaves:
+            found.update(referred(leaf.value))
+    return found
+
+
+def referred(value: Value) -> list[bytes]:
+    """The entities that a value refers to."""
+    items = value if isinstance(value, tuple) else (value,)
+    return [item.entity for item in items if isinstance(item, Ref)]
+
+
+def state_text(row: FormRow, names: Names) -> str:
+    """The value in use, or the word for there being none."""
+    slot = row.slot
+    if slot.state == "absent":
+        return _("not configured")
+    text = shown(row.property, slot.value, names)
+    if slot.state == "conflict":
+        return _("{value}  (1 of {count})").format(value=text, count=len({repr(leaf.value) for leaf in slot.leaves}))
+    if row.state == "invalid":
+        return _("{value}  (not valid)").format(value=text)
+    return text
+
+
+def label_width(rows: Sequence[FormRow], width: int) -> int:
+    """How many columns the labels get: as many as the longest needs, at most a third of the width."""
+    longest = max((len(row.property.label(language())) for row in rows), default=0)
+    return max(8, min(longest, width // 3 - 4))
+
+
+def form_line(row: FormRow, width: int, label: int, names: Names, when: When) -> Line:
+    """A row of the form: label, state and value, who, when, on which device."""
+    wide = width >= 100
+    people, time, device = (14, 17, 12) if wide else (9, 9, 7)
+    said = row.said
+    if row.edited:
+        old = state_text(row, names)
+        glyph, value, role = GLYPHS["edited"], shown(row.property, row.wanted, names), "attention"
+        if row.overtaken and said:
+            tail = _("{user} meanwhile: {value}").format(user=said.user, value=old)
+        else:
+            tail = _("was {value}").format(value=old)
+        return columns(
+            width,
+            [
+                Column(row.property.label(language()), label, "strong"),
+                Column(glyph, 1, role),
+                Column(value, None, role),
+                Column(tail, None, "attention" if row.overtaken else "dim"),
+                Column(_("not applied"), 12, role),
+            ],
+        )
+    role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+    moment = "" if said is None else when.dated(said.at) if wide else when.brief(said.at)
+    return columns(
+        width,
+        [
+            Column(row.property.label(language()), label, "strong" if row.state != "absent" else "plain"),
+            Column(GLYPHS[row.state], 1, role),
+            Column(state_text(row, names), None, role),
+            Column(said.user if said else "", people, "dim"),
+            Column(moment, time, "dim"),
+            Column(names.device(said.device) if said else "", device, "dim"),
+        ],
+    )
+
+
+def summary_lines(rows: list[FormRow], width: int, height: int, names: Names) -> list[Line]:
+    """What is configured, without who and when: for looking at a line of a list. In two columns where there is room."""
+    told = [row for row in rows if row.state != "absent"] or rows
+    label = label_width(rows, width)
+    lines: list[Line] = []
+    for row in told[:height]:
+        role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+        lines.append(
+            columns(
+                width,
+                [
+                    Column(row.property.label(language()), label, "dim"),
+                    Column(GLYPHS[row.state], 1, role),
+                    Column(state_text(row, names), None, role),
+                ],
+            )
+        )
+    if len(told) > height and height:
+        lines[-1] = [(_("… and {count} more").format(count=len(told) - height + 1), "dim")]
+    return lines

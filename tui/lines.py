@@ -1,0 +1,112 @@
+"""Lines of text in columns: what every part of a screen is drawn from. Pure; a screen is a list of lines.
+
+A line is a list of spans, each a text and the role it plays (one of ROLES); the style sheets say how a role looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+Span = tuple[str, str]
+Line = list[Span]
+
+ROLES = ("plain", "dim", "strong", "attention", "cursor", "marker", "current", "banner")
+
+
+def width_of(line: Line) -> int:
+    """The columns that a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def clean(text: str) -> str:
+    """One line of printable text: what somebody else wrote must not steer this terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "⏎" if char == "\n" else " " for char in text)
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` columns, the end replaced by an ellipsis where it does not fit."""
+    text = clean(text)
+    if cell_len(text) <= width:
+        return text
+    if width <= 1:
+        return "…" * width
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def fit(text: str, width: int, right: bool = False) -> str:
+    """`text` in exactly `width` columns."""
+    text = cut(text, width)
+    pad = " " * (width - cell_len(text))
+    return pad + text if right else text + pad
+
+
+def fit_line(line: Line, width: int) -> Line:
+    """A line in at most `width` columns; blanks at the end are not added."""
+    left = width
+    fitted: Line = []
+    for raw, role in line:
+        text = clean(raw)
+        size = cell_len(text)
+        if size > left:
+            fitted.append((cut(text, left), role))
+            return fitted
+        fitted.append((text, role))
+        left -= size
+    return fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A text in a column of a line: `width` columns wide, or all that is left where `width` is None."""
+
+    text: str
+    width: int | None = None
+    role: str = "plain"
+    right: bool = False
+
+
+def columns(width: int, cells: Sequence[Column]) -> Line:
+    """A line of columns with a blank between them; a column of width 0 is left out."""
+    shown = [cell for cell in cells if cell.width != 0]
+    fixed = sum(cell.width or 0 for cell in shown) + max(0, len(shown) - 1)
+    flexible = sum(1 for cell in shown if cell.width is None)
+    rest = max(0, width - fixed)
+    line: Line = []
+    for index, cell in enumerate(shown):
+        if cell.width is None:
+            share = rest // flexible
+            flexible -= 1
+            rest -= share
+            size = share
+        else:
+            size = cell.width
+        line.append((fit(cell.text, size, cell.right) + (" " if index < len(shown) - 1 else ""), cell.role))
+    return fit_line(line, width)
+
+
+def spread(width: int, left: Line, right: Line) -> Line:
+    """A line with one part at the left and one at the right edge; the left part gives way."""
+    right = fit_line(right, width)
+    room = width - width_of(right)
+    left = fit_line(left, max(0, room - 1))
+    return [*left, (" " * (room - width_of(left)), "plain"), *right]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` broken at blanks into lines of at most `width` columns."""
+    lines: list[str] = []
+    current = ""
+    for word in clean(text).split():
+        longer = f"{current} {word}" if current else word
+        if cell_len(longer) <= width:
+            current = longer
+            continue
+        if current:
+            lines.append(current)
+        current = cut(word, width)
+    return [*lines, current] if current else lines

@@ -1,0 +1,1 @@
+"""The six places and the dialogs."""

@@ -1,0 +1,194 @@
+"""Dialogs: a question over a page, answered or left with Esc. The page's last line gives way to the dialog's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from core.errors import FieldlineError
+from tui import commands
+from tui.commands import Command
+from tui.i18n import _, say
+from tui.lines import Line, wrapped
+from tui.screens.page import Offering, bindings, keys_line
+from tui.widgets.text import Fixed, LineList, Lines
+
+Answer = TypeVar("Answer")
+_MOVES = ("up", "down", "page_up", "page_down")
+
+
+class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
+    """A box over the page; `accept` gives the answer, Esc gives None."""
+
+    SCOPES = ("dialog",)
+    ACCEPT: ClassVar[str] = ""
+    """The word for what Enter does, if not the registry's."""
+    BINDINGS = [
+        *bindings("dialog"),
+        *(Binding(commands.find(("list",), name).keys[0], f"move('{name}')", show=False) for name in _MOVES),
+    ]
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.heading = title
+        self._message = ""
+
+    def body(self) -> ComposeResult:
+        """What is in the box, below its title."""
+        yield from ()
+
+    def accept(self) -> None:
+        """Enter was pressed."""
+        self.dismiss(None)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Lines(lambda width, _height: [[(self.heading, "strong")]], id="title")
+            yield from self.body()
+            yield Lines(
+                lambda width, height: [[(t, "attention")] for t in wrapped(self._message, width)][:height], id="said"
+            )
+        yield Lines(lambda width, _height: [keys_line(width, self.offered(), self.unavailable())], id="dialog-keys")
+
+    def message(self, text: str, attention: bool = False) -> None:
+        if text != self._message:
+            self._message = text
+            said = self.query_one("#said", Lines)
+            said.styles.height = max(1, len(wrapped(text, max(1, said.size.width))))
+            said.redraw()
+
+    def offered(self) -> list[Command]:
+        word = self.ACCEPT
+        return [
+            Command(c.name, c.keys, word, c.help, c.writes) if c.name == "accept" and word else c
+            for c in super().offered()
+        ]
+
+    def do_accept(self) -> None:
+        """Answer."""
+        self.accept()
+
+    def do_cancel(self) -> None:
+        """Give no answer."""
+        self.dismiss(None)
+
+    def action_move(self, command: str) -> None:
+        """Move in the dialog's list, if it has one, whatever has the focus."""
+        for lines in self.query(LineList):
+            lines.action_move(command)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_command("accept")
+
+
+class Confirm(Dialog[bool]):
+    """A question that Enter answers with yes."""
+
+    def __init__(self, title: str, text: str, word: str) -> None:
+        super().__init__(title)
+        self._text = text
+        self._word = word
+
+    def body(self) -> ComposeResult:
+        lines = wrapped(self._text, 68)
+        block = Lines(lambda width, height: [[(line, "plain")] for line in lines])
+        block.styles.height = len(lines)
+        yield block
+
+    def offered(self) -> list[Command]:
+        return [Command(c.name, c.keys, self._word, c.help) if c.name == "accept" else c for c in super().offered()]
+
+    def accept(self) -> None:
+        self.dismiss(True)
+
+
+class Ask(Dialog[str]):
+    """One line of text. `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected."""
+
+    ACCEPT = ""
+
+    def __init__(
+        self, title: str, text: str = "", help: str = "", check: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
+        super().__init__(title)
+        self._text = text
+        self._help = wrapped(help, 68)
+        self._check = check
+
+    def body(self) -> ComposeResult:
+        if self._help:
+            block = Lines(lambda width, height: [[(line, "dim")] for line in self._help])
+            block.styles.height = len(self._help)
+            yield block
+        yield entry(self._text)
+
+    def accept(self) -> None:
+        self.work(self._answer(self.query_one(Input).value), group="check")
+
+    async def _answer(self, text: str) -> None:
+        if self._check is not None:
+            try:
+                await self._check(text)
+            except FieldlineError as error:
+                self.message(say(error))
+                return
+        self.dismiss(text)
+
+
+class Choose(Dialog[object]):
+    """One of several rows."""
+
+    def __init__(self, title: str, rows: Sequence[tuple[Hashable, Line]]) -> None:
+        super().__init__(title)
+        self._rows = rows
+
+    def body(self) -> ComposeResult:
+        lines = LineList(Fixed(self._rows))
+        lines.styles.height = min(len(self._rows), 14)
+        yield lines
+
+    def accept(self) -> None:
+        self.dismiss(self.query_one(LineList).key)
+
+
+class Save(Dialog[str]):
+    """What is about to be written, line by line, and an optional note; Enter gives the note."""
+
+    def __init__(self, title: str, rows: Iterable[Line], remarks: Sequence[str] = ()) -> None:
+        super().__init__(title)
+        self._rows = [(number, line) for number, line in enumerate(rows)]
+        self._remarks = [line for remark in remarks for line in wrapped(remark, 68)]
+
+    def body(self) -> ComposeResult:
+        lines = LineList(Fixed(self._rows))
+        lines.can_focus = False
+        lines.styles.height = min(len(self._rows), 10)
+        yield lines
+        if self._remarks:
+            block = Lines(lambda width, height: [[(line, "attention")] for line in self._remarks])
+            block.styles.height = len(self._remarks)
+            yield block
+        yield Lines(lambda width, height: [], classes="gap")
+        yield Lines(lambda width, height: [[(_("Note, if you like:"), "dim")]])
+        yield entry("")
+
+    def offered(self) -> list[Command]:
+        word = _("save")
+        return [Command(c.name, c.keys, word, c.help) if c.name == "accept" else c for c in super().offered()]
+
+    def accept(self) -> None:
+        self.dismiss(self.query_one(Input).value.strip())
+
+
+def entry(text: str) -> Input:
+    """A line to type into, that neither blinks nor selects what stands in it."""
+    field = Input(text, compact=True, select_on_focus=False)
+    field.cursor_blink = False
+    return field

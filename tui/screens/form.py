@@ -1,0 +1,285 @@
+"""The form of one entity: a line for each property; edits wait, marked, until they are applied together."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from core.changes import Value
+from core.errors import FieldlineError
+from core.records import Edit, Record
+from core.schema import Kind
+from tui import commands
+from tui.commands import Command
+from tui.drafts import Draft
+from tui.formlines import FormLines, candidate_line, details_of, difference_lines
+from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, rows_of, shown
+from tui.i18n import _, language, ngettext, say
+from tui.lines import Line, wrapped
+from tui.screens.dialogs import Choose, Save, entry
+from tui.screens.page import Page, bindings, rule
+from tui.values import read_value, typed_text
+from tui.widgets.text import LineList, Lines
+
+
+class Form(Page):
+    """Everything that is said about one entity."""
+
+    PLACE = "fleet"
+    SCOPES = ("form",)
+    BINDINGS = bindings("form")
+    AUTO_FOCUS = "LineList"
+
+    def __init__(self, entity: bytes, focus: str | None = None) -> None:
+        super().__init__()
+        self.entity = entity
+        self.record = Record(entity, None, None, False, {})
+        self.names: Names = NOBODY
+        self._path = ""
+        self._focus = focus
+        self._typing: FormRow | None = None
+        self._refusal = ""
+
+    def body(self) -> ComposeResult:
+        yield LineList(id="list")
+        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
+        yield Lines(self._details, id="details")
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> LineList:
+        """The list on the screen."""
+        return self.query_one("#list", LineList)
+
+    @property
+    def kind(self) -> Kind:
+        """The definition of the entity's kind."""
+        return self.desk.schema.kind(self.record.kind)
+
+    @property
+    def draft(self) -> Draft:
+        """The edits of this entity that are not applied yet."""
+        draft = self.desk.drafts.get(self.entity)
+        return draft if draft is not None and self.desk.moment is None else Draft(self.entity, self.record.kind)
+
+    @property
+    def row(self) -> FormRow | None:
+        """The property under the cursor."""
+        source = self.lines.source
+        return source.row(self.lines.cursor) if isinstance(source, FormLines) else None
+
+    async def update(self) -> None:
+        view, schema = self.desk.view, self.desk.schema
+        record = await view.record(self.entity, schema)
+        wanted = [entity for value in self.draft.wanted.values() for entity in referred(value)]
+        called = await view.names({self.entity, *references(record), *wanted}, schema)
+        self.names = Names({e: name.title for e, name in called.items()}, self.desk.names.devices)
+        self._path = await self.desk.path(self.entity)
+        self.record = record
+        self._show()
+
+    def _show(self) -> None:
+        rows = rows_of(self.record, self.desk.schema, self.draft)
+        source = FormLines(rows, self.kind, self.names, self.desk.when)
+        key, self._focus = self._focus or self.lines.key, None
+        self.lines.show(source, cursor=source.index(key))
+        self.redraw()
+
+    def where(self) -> str:
+        return self._path
+
+    def heading(self) -> tuple[Line, Line]:
+        left: Line = [(self.kind.label(language()), "plain")]
+        if self.record.retired:
+            left.append(("  – " + _("retired"), "attention"))
+        return left, []
+
+    def on_line_list_moved(self) -> None:
+        for name in ("#details-title", "#details", "#keys"):
+            self.query_one(name, Lines).redraw()
+
+    def _title(self) -> Line:
+        row = self.row
+        return [(row.property.label(language()), "strong")] if row else []
+
+    def _details(self, width: int, height: int) -> list[Line]:
+        if self.row is None:
+            return []
+        lines: list[Line] = []
+        if self._refusal:
+            lines += [[(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrapped(self._refusal, width - 6)]
+        lines += details_of(self.row, width - 4, self.names, self.desk.when)
+        return [[("   ", "plain"), *line] for line in lines[:height]]
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def offered(self) -> list[Command]:
+        return list(commands.of("typing")) if self._typing else super().offered()
+
+    def why_not(self, name: str) -> str | None:
+        return None if self._typing else super().why_not(name)
+
+    def cannot(self, name: str) -> str | None:
+        row = self.row
+        if name == "apply":
+            return None if len(self.draft) else _("Nothing is edited: e edits the current line.")
+        if row is None:
+            return None if name == "back" else _("There is nothing on this line.")
+        if name == "clear" and row.slot.state in ("absent", "cleared") and not row.edited:
+            return _("{label} is not configured.").format(label=row.property.label(language()))
+        if name == "revert" and not row.edited:
+            return _("You have not edited {label}.").format(label=row.property.label(language()))
+        if name == "settle" and row.slot.state != "conflict":
+            return _("There is one value only, so there is nothing to settle.")
+        return None
+
+    def do_back(self) -> None:
+        """Leave the form; the draft stays."""
+        if self._typing:
+            self._stop_typing()
+        else:
+            self.app.pop_screen()
+
+    async def do_edit(self) -> None:
+        """Open the line to type into, over the value."""
+        row = self.row
+        if row is None or self._typing:
+            return
+        value = row.wanted if row.edited else row.slot.value
+        text = await typed_text(row.property, value, self.desk.view, self.desk.schema)
+        field = entry(text)
+        source = self.lines.source
+        column = source.value_column if isinstance(source, FormLines) else 0
+        field.styles.layer = "above"
+        field.styles.offset = (column, self.lines.region.y + self.lines.cursor - round(self.lines.scroll_y))
+        field.styles.width = self.size.width - column - 1
+        self._typing = row
+        await self.mount(field)
+        field.focus()
+        self.redraw()
+
+    def _stop_typing(self) -> None:
+        self._typing = None
+        self._refusal = ""
+        for field in self.query(Input):
+            field.remove()
+        self.lines.focus()
+        self._show()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say while somebody types what would be refused."""
+        row = self._typing
+        if row is None or row.property.type == "reference":
+            return
+        refusal = ""
+        try:
+            if event.value.strip():
+                row.property.parse(event.value)
+        except FieldlineError as error:
+            refusal = say(error)
+        if refusal != self._refusal:
+            self._refusal = refusal
+            self.query_one("#details", Lines).redraw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.work(self._keep(event.value), group="keep")
+
+    async def _keep(self, text: str) -> None:
+        row = self._typing
+        if row is None:
+            return
+        try:
+            value = await read_value(row.property, text, self.desk.view, self.desk.schema)
+        except FieldlineError as error:
+            self._refusal = say(error)
+            self.query_one("#details", Lines).redraw()
+            return
+        self._want(row, value)
+        self._stop_typing()
+        await self.update()
+
+    def _want(self, row: FormRow, value: Value) -> None:
+        draft = self.desk.drafts.setdefault(self.entity, Draft(self.entity, self.record.kind))
+        draft.edit(row.property.name, self.record.slot(row.property.name), value)
+        self._forget_empty_draft()
+
+    def _forget_empty_draft(self) -> None:
+        if not len(self.draft):
+            self.desk.drafts.pop(self.entity, None)
+
+    def do_clear(self) -> None:
+        """Want the property cleared."""
+        row = self.row
+        if row is None:
+            return
+        if refusal := row.property.check(None):
+            self.message(say(refusal), attention=True)
+            return
+        self._want(row, None)
+        self._show()
+
+    def do_revert(self) -> None:
+        """Forget the edit."""
+        if row := self.row:
+            self.draft.revert(row.property.name)
+            self._forget_empty_draft()
+            self._show()
+
+    def do_settle(self) -> None:
+        """Choose one of the values that are in dispute."""
+        if row := self.row:
+            rows = [
+                (leaf.fact, candidate_line(row.property, leaf, index, 68, self.names, self.desk.when, index == 0))
+                for index, leaf in enumerate(row.slot.leaves)
+            ]
+            self.app.push_screen(Choose(row.property.label(language()), rows), self._settled)
+
+    def _settled(self, fact: object) -> None:
+        row = self.row
+        if row and (leaf := next((leaf for leaf in row.slot.leaves if leaf.fact == fact), None)):
+            self._want(row, leaf.value)
+            self._show()
+
+    def do_history_of(self) -> None:
+        """The changes of this property."""
+        if row := self.row:
+            self.desk.show_history(self.entity, row.property.name, f"{self._path} › {row.property.label(language())}")
+
+    # --- apply -------------------------------------------------------------------------------------------------------
+
+    def do_apply(self) -> None:
+        """Show old and new, then save them as one change."""
+        rows = [row for row in rows_of(self.record, self.desk.schema, self.draft) if row.edited]
+        edits = self.draft.edits()
+        remarks = [
+            _(
+                "{label}: {user} said “{value}” meanwhile. If you save, both stay until somebody settles it; "
+                "edit the line again to replace it."
+            ).format(
+                label=row.property.label(language()),
+                user=row.said.user,
+                value=shown(row.property, row.slot.value, self.names),
+            )
+            for row in rows
+            if row.overtaken and row.said
+        ]
+        title = _("Apply to {title}").format(title=self._path)
+        began = self.draft.began
+        items = [
+            (row.property, began[row.property.name].value, bool(began[row.property.name].leaves), row.wanted)
+            for row in rows
+        ]
+
+        def saved(note: str | None) -> None:
+            if note is not None:
+                self.work(self._save(edits, note), group="save")
+
+        self.app.push_screen(Save(title, difference_lines(items, 68, self.names), remarks), saved)
+
+    async def _save(self, edits: list[Edit], note: str) -> None:
+        await self.desk.workspace.save(edits, note or None)
+        self.desk.drafts.pop(self.entity, None)
+        await self.update()
+        self.message(ngettext("Saved: {count} property.", "Saved: {count} properties.", len(edits)))

@@ -1,0 +1,213 @@
+"""What all screens share: the frame, commands from the registry, and reading anew when something was written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widget import Widget
+
+from core.errors import FieldlineError
+from tui import commands
+from tui.commands import Command
+from tui.i18n import _, say
+from tui.lines import Line, spread, width_of
+from tui.widgets.text import Lines
+
+if TYPE_CHECKING:
+    from tui.app import FieldlineApp
+
+
+def bindings(*scopes: str) -> list[Binding]:
+    """The key bindings of the commands of these scopes."""
+    return [
+        Binding(",".join(command.keys), f"command('{command.name}')", show=False)
+        for command in commands.of(*scopes)
+        if command.keys
+    ]
+
+
+def rule(width: int, left: Line | None = None, right: Line | None = None) -> Line:
+    """A line across the screen that carries a title at the left and a figure at the right."""
+    start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
+    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right else []
+    gap = max(0, width - width_of(start) - width_of(end))
+    return spread(width, [*start, ("─" * gap, "dim")], end) if gap > 1 else spread(width, start, end)
+
+
+def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -> Line:
+    """The last line: the keys that act now, those that cannot act dimmed; help always stands at its end."""
+    help_text: Line = [("?", "strong"), (" " + _("help") + " ", "plain")]
+    line: Line = [(" ", "plain")]
+    room = width - width_of(help_text) - 1
+    for command in offered:
+        if not command.label or not command.keys:
+            continue
+        key, label = commands.key_name(command.keys[0]), _(command.label)
+        roles = ("dim", "dim") if command.name in why_not else ("strong", "plain")
+        entry: Line = [(key, roles[0]), (f" {label}  ", roles[1])]
+        if width_of(entry) - 2 > room:
+            break
+        line += entry
+        room -= width_of(entry)
+    return spread(width, line, help_text)
+
+
+class Offering(Widget):
+    """A screen that offers commands: `do_<name>` carries one out, `why_not` says why it cannot act now."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+
+    def why_not(self, name: str) -> str | None:
+        """Why a command cannot act now, in a sentence for people, or None if it can."""
+        return None
+
+    def offered(self) -> list[Command]:
+        """The commands of this screen."""
+        return list(commands.of(*self.SCOPES))
+
+    def unavailable(self) -> dict[str, str]:
+        """The commands that cannot act now, each with the reason."""
+        return {c.name: reason for c in self.offered() if (reason := self.why_not(c.name)) is not None}
+
+    def message(self, text: str, attention: bool = False) -> None:
+        """Say something to the person in front of the screen; an empty text takes it back."""
+
+    def action_command(self, name: str) -> None:
+        """Carry out a command of this screen, or say why not."""
+        self.message("")
+        reason = self.why_not(name)
+        if reason is not None:
+            self.message(reason, attention=True)
+            return
+        result = getattr(self, f"do_{name}")()
+        if result is not None:
+            self.work(cast("Awaitable[None]", result), group="command")
+
+    def work(self, task: Awaitable[None], group: str) -> None:
+        """Do something beside the screen; what could not be done is told in the message line."""
+        self.run_worker(self._guarded(task), group=group, exclusive=group != "command")
+
+    async def _guarded(self, task: Awaitable[None]) -> None:
+        try:
+            await task
+        except FieldlineError as error:
+            self.message(say(error), attention=True)
+
+
+class Page(Offering, Screen[None]):
+    """A full screen in the frame: fleet and place above, the six places or a banner, a body, the keys below."""
+
+    PLACE: ClassVar[str] = ""
+    BINDINGS = bindings("past")
+    AUTO_FOCUS = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._message: Line = []
+        self.failure = ""
+
+    @property
+    def desk(self) -> FieldlineApp:
+        """The application, with what all screens share."""
+        return cast("FieldlineApp", self.app)
+
+    # --- for the screens to fill in ----------------------------------------------------------------------------------
+
+    def body(self) -> ComposeResult:
+        """The widgets between the frame's lines."""
+        yield from ()
+
+    def where(self) -> str:
+        """Where we are, for the first line."""
+        return ""
+
+    def heading(self) -> tuple[Line, Line]:
+        """What stands in the rule above the body, left and right."""
+        return [], []
+
+    async def update(self) -> None:
+        """Read what is shown anew and show it."""
+
+    def cannot(self, name: str) -> str | None:
+        """Why a command of this screen cannot act now, besides the past and read only."""
+        return None
+
+    # --- the frame ---------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield Lines(lambda width, _height: [self._first_line(width)], id="first")
+        yield Lines(lambda width, _height: [self._second_line(width)], id="places")
+        yield Lines(lambda width, _height: [rule(width, *self.heading())], id="heading")
+        yield from self.body()
+        yield Lines(lambda width, _height: [rule(width, self._message)], id="message")
+        yield Lines(lambda width, _height: [keys_line(width, self.offered(), self.unavailable())], id="keys")
+
+    def redraw(self) -> None:
+        """Draw the frame and every block of lines again."""
+        for lines in self.query(Lines):
+            lines.redraw()
+
+    def message(self, text: str, attention: bool = False) -> None:
+        line: Line = [(text, "attention" if attention else "strong")] if text else []
+        if line != self._message:
+            self._message = line
+            if self.is_mounted:
+                self.query_one("#message", Lines).redraw()
+
+    def _first_line(self, width: int) -> Line:
+        desk = self.desk
+        left: Line = [(f" {desk.status.fleet} · {desk.status.device}", "plain")]
+        if here := self.where():
+            left.append(("   " + here, "strong"))
+        return spread(width, left, [*desk.attention(), (" ", "plain")])
+
+    def _second_line(self, width: int) -> Line:
+        if banner := self.desk.banner():
+            return [(f" {banner} ".ljust(width), "banner")]
+        line: Line = [(" ", "plain")]
+        for digit, (name, label) in enumerate(self.desk.places(), start=1):
+            if name == self.PLACE:
+                line.append((f" {digit} {label} ", "current"))
+            else:
+                line += [(f" {digit}", "strong"), (f" {label} ", "plain")]
+        return line
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def on_screen_resume(self) -> None:
+        self.news()
+
+    def news(self) -> None:
+        """Something was written, or we are looking at another moment: read anew."""
+        self.work(self._updated(), group="news")
+
+    async def _updated(self) -> None:
+        await self.update()
+        self.redraw()
+
+    def offered(self) -> list[Command]:
+        past = list(commands.of("past")) if self.desk.moment is not None else []
+        return past + [c for c in super().offered() if not past or "escape" not in c.keys]
+
+    def why_not(self, name: str) -> str | None:
+        command = commands.find((*self.SCOPES, "past"), name)
+        if command.writes and self.desk.moment is not None:
+            return _("This is the past and stays as it is: Esc goes back to now.")
+        if command.writes and self.desk.readonly:
+            return _("Read only is on: turn it off with : and “read only”.")
+        if command.name == "now":
+            return None
+        return self.cannot(name)
+
+    def action_command(self, name: str) -> None:
+        if self.desk.moment is not None and "escape" in commands.find((*self.SCOPES, "past"), name).keys:
+            name = "now"
+        super().action_command(name)
+
+    def do_now(self) -> None:
+        """Leave the past."""
+        self.desk.look_at(None)

@@ -1,0 +1,50 @@
+"""The palette: a command by its name, for those that have no key or whose key is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from tui import commands
+from tui.commands import Command
+from tui.i18n import _
+from tui.lines import Line, fit
+from tui.screens.dialogs import Dialog, entry
+from tui.widgets.text import Fixed, LineList
+
+
+class Palette(Dialog[str]):
+    """The commands whose help contains every word typed; gives the name of the one chosen."""
+
+    def __init__(self, offered: Sequence[Command], unavailable: Mapping[str, str]) -> None:
+        super().__init__(_("Find a command"))
+        names = {command.name for command in offered}
+        self._commands = [*offered, *(c for c in commands.of("everywhere") if c.name not in names)]
+        self._unavailable = unavailable
+
+    def body(self) -> ComposeResult:
+        yield entry("")
+        yield LineList(Fixed(self._rows("")), id="found", always=True)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.query_one(LineList).show(Fixed(self._rows(event.value)), cursor=0)
+
+    def accept(self) -> None:
+        name = self.query_one(LineList).key
+        if isinstance(name, str) and name in self._unavailable:
+            self.message(self._unavailable[name])
+        else:
+            self.dismiss(name if isinstance(name, str) else None)
+
+    def _rows(self, typed: str) -> list[tuple[str, Line]]:
+        words = typed.casefold().split()
+        rows: list[tuple[str, Line]] = []
+        for command in self._commands:
+            text = f"{_(command.label)} {_(command.help)}".casefold()
+            if all(word in text for word in words):
+                key = commands.key_name(command.keys[0]) if command.keys else ""
+                role = "dim" if command.name in self._unavailable else "plain"
+                rows.append((command.name, [(fit(key, 6), "strong"), (" " + _(command.help), role)]))
+        return rows

@@ -1,0 +1,77 @@
+"""The seam between Textual's compositor and the painter that writes only what differs."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.geometry import Size
+from textual.strip import Strip
+
+from tui.painter import Cell, Painter, Row, patched
+
+_CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")
+
+
+class Difference(CompositorUpdate):
+    """An update of the screen that writes only the cells which the terminal does not show yet."""
+
+    WRITABLE = (LayoutUpdate, ChopsUpdate)
+
+    def __init__(self, update: LayoutUpdate | ChopsUpdate, painter: Painter, size: Size) -> None:
+        self._update = update
+        self._painter = painter
+        self._size = size
+
+    def render_segments(self, console: Console) -> str:
+        """The escape sequences and texts to write."""
+        width, height = self._size
+        system = console._color_system or ColorSystem.TRUECOLOR
+        rows: dict[int, Row] = {}
+
+        def put(y: int, x: int, strip: Strip) -> None:
+            row = rows.get(y) or self._painter.row(y, width)
+            rows[y] = patched(row, x, _cells(strip, system))
+
+        if isinstance(self._update, LayoutUpdate):
+            for y, strips in enumerate(self._update.strips, self._update.region.y):
+                x = self._update.region.x
+                for strip in strips:
+                    put(y, x, strip)
+                    x += strip.cell_length
+        else:
+            for y, start, end in self._update.spans:
+                for stop, (x, chop) in zip(self._update.chop_ends[y], self._update.chops[y].items(), strict=True):
+                    if chop is not None and x <= end and stop > start:
+                        put(y, x, chop)
+        return self._painter.paint(rows, width, height)
+
+
+def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        sgr = _sgr(style, system) if style else ""
+        if text.isascii():
+            cells.extend((char, sgr) for char in text)
+            continue
+        for char in text:
+            size = cell_len(char)
+            if size:
+                cells.append((char, sgr))
+                cells.extend([("", sgr)] * (size - 1))
+            elif cells:
+                cells[-1] = (cells[-1][0] + char, sgr)
+    return cells
+
+
+@lru_cache(maxsize=1024)
+def _sgr(style: Style, system: ColorSystem) -> str:
+    """The SGR parameters of a style; the default colours (39, 49) say nothing after a reset and are left out."""
+    return ";".join(code for code in _CODES.findall(Strip.render_ansi(style, system)) if code not in ("39", "49"))

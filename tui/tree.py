@@ -1,0 +1,178 @@
+"""The fleet as a tree of lines, children read page by page when somebody unfolds or scrolls to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.schema import Kind, Schema
+from core.store.reading import Row
+from core.store.view import View
+from tui.i18n import _, language, ngettext
+from tui.lines import Column, Line, columns
+
+PAGE = 200
+
+
+@dataclass(slots=True)
+class Node:
+    """One line of the tree. `children` is None until it was unfolded for the first time."""
+
+    row: Row
+    kind: Kind
+    depth: int
+    branches: bool
+    open: bool = False
+    children: list[Node | More] = field(default_factory=list)
+    loaded: bool = False
+
+
+@dataclass(slots=True)
+class More:
+    """Stands for the lines behind `after` that are not read yet."""
+
+    parent: Node | None
+    kind: Kind
+    after: Row | None
+    depth: int
+
+
+class Tree:
+    """The lines that are unfolded, in order; `load` reads those that come into sight."""
+
+    def __init__(self, view: View, schema: Schema, edited: dict[bytes, int] | None = None) -> None:
+        self._view = view
+        self._schema = schema
+        self._edited = edited or {}
+        self._top: list[Node | More] = [More(None, kind, None, 0) for kind in schema.roots()]
+        self._lines: list[Node | More] = list(self._top)
+
+    # --- the rows of a list ------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def key(self, index: int) -> bytes | None:
+        """The entity of a line."""
+        line = self._lines[index]
+        return line.row.entity if isinstance(line, Node) else None
+
+    def skip(self, index: int) -> bool:
+        return False
+
+    def line(self, index: int, width: int) -> Line:
+        node = self._lines[index]
+        indent = "  " * node.depth
+        if isinstance(node, More):
+            return [(indent + "  …", "dim")]
+        fold = ("- " if node.open else "+ ") if node.branches else "  "
+        row = node.row
+        marks = []
+        if edits := self._edited.get(row.entity):
+            marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
+        if row.conflicts:
+            marks.append("≠ " + ngettext("{count} to settle", "{count} to settle", row.conflicts))
+        if row.retired:
+            marks.append("– " + _("retired"))
+        label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
+        key = row.key.rsplit("/", 1)[-1]
+        return columns(
+            width,
+            [
+                Column(indent + fold + row.title, None, "strong" if node.branches else "plain"),
+                Column(" ".join(marks), 24 if marks else 0, "attention"),
+                Column(key if key != row.title else "", 16 if width > 60 else 0, "dim"),
+                Column(label, 16, "dim"),
+            ],
+        )
+
+    def lacks(self, first: int, last: int) -> bool:
+        return any(isinstance(line, More) for line in self._lines[first : last + 1])
+
+    async def load(self, first: int, last: int) -> None:
+        for line in self._lines[first : last + 1]:
+            if isinstance(line, More):
+                await self._read(line)
+        self._flatten()
+
+    # --- folding -----------------------------------------------------------------------------------------------------
+
+    def node(self, index: int) -> Node | None:
+        """The entity's line, or None for one that is not read yet."""
+        line = self._lines[index] if 0 <= index < len(self._lines) else None
+        return line if isinstance(line, Node) else None
+
+    async def unfold(self, node: Node) -> None:
+        """Show what is below a line."""
+        if not node.loaded:
+            node.loaded = True
+            kinds = self._schema.children(node.kind.name)
+            node.children = [More(node, kind, None, node.depth + 1) for kind in kinds]
+            for more in list(node.children):
+                if isinstance(more, More):
+                    await self._read(more)
+        node.open = True
+        self._flatten()
+
+    def fold(self, node: Node) -> None:
+        """Hide what is below a line."""
+        node.open = False
+        self._flatten()
+
+    def above(self, index: int) -> int:
+        """The line that this one is below of, or the line itself at the top."""
+        depth = self._lines[index].depth
+        return next((i for i in range(index, -1, -1) if self._lines[i].depth < depth), index)
+
+    def index(self, entity: bytes | None) -> int | None:
+        """The line of an entity, if it is unfolded."""
+        return next((i for i in range(len(self._lines)) if self.key(i) == entity), None)
+
+    def opened(self) -> list[bytes]:
+        """The entities that are unfolded, from the top down."""
+        return [line.row.entity for line in self._lines if isinstance(line, Node) and line.open]
+
+    async def reopen(self, opened: list[bytes], size: int) -> None:
+        """Unfold the same lines as another tree had, and read at least `size` lines if there are as many."""
+        wanted = set(opened)
+        index = 0
+        while index < len(self._lines) and (wanted or index < size):
+            if self.lacks(index, index):
+                await self.load(index, index)
+                continue
+            node = self.node(index)
+            if node is not None and node.row.entity in wanted:
+                wanted.discard(node.row.entity)
+                await self.unfold(node)
+            index += 1
+
+    def found(self, text: str, start: int, step: int) -> int | None:
+        """The next line from `start` on, forth or back and round the end, whose title or key contains the text."""
+        count, text = len(self._lines), text.casefold()
+        for distance in range(1, count + 1):
+            index = (start + step * distance) % count
+            node = self.node(index)
+            if node and (text in node.row.title.casefold() or text in node.row.key.casefold()):
+                return index
+        return None
+
+    async def _read(self, more: More) -> None:
+        parent = None if more.parent is None or more.kind.parent is None else (more.kind.parent, more.parent.row.entity)
+        rows = await self._view.page(more.kind.name, self._schema, parent=parent, after=more.after, limit=PAGE)
+        branches = bool(self._schema.children(more.kind.name))
+        nodes: list[Node | More] = [Node(row, more.kind, more.depth, branches) for row in rows]
+        if len(rows) == PAGE:
+            nodes.append(More(more.parent, more.kind, rows[-1], more.depth))
+        siblings = self._top if more.parent is None else more.parent.children
+        if more in siblings:
+            place = siblings.index(more)
+            siblings[place : place + 1] = nodes
+
+    def _flatten(self) -> None:
+        self._lines = []
+        self._add(self._top)
+
+    def _add(self, nodes: list[Node | More]) -> None:
+        for node in nodes:
+            self._lines.append(node)
+            if isinstance(node, Node) and node.open:
+                self._add(node.children)

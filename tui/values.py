@@ -1,0 +1,33 @@
+"""Between values and what people type: references are written as the key of what they point at."""
+
+from __future__ import annotations
+
+from core.changes import Ref, Value
+from core.schema import Property, Schema
+from core.store.view import View
+from tui.forms import referred
+from tui.i18n import language
+
+
+async def typed_text(prop: Property, value: Value, view: View, schema: Schema) -> str:
+    """The text that `read_value` reads as this value."""
+    if value is None:
+        return ""
+    if refs := referred(value):
+        called = await view.names(refs, schema)
+        return ", ".join(called[entity].key or entity.hex() for entity in refs)
+    return prop.edit_text(value, language())
+
+
+async def read_value(prop: Property, text: str, view: View, schema: Schema) -> Value:
+    """The value that a person means by this text; raises Refused with what is expected."""
+    if prop.type != "reference":
+        return prop.parse(text)
+    parts = text.split(",") if prop.many else [text]
+    found = [await _reference(prop, part.strip(), view, schema) for part in parts]
+    return tuple(found) if prop.many else found[0]
+
+
+async def _reference(prop: Property, text: str, view: View, schema: Schema) -> Ref:
+    whole = text if ":" in text or prop.refers_to is None else f"{prop.refers_to}:{text}"
+    return Ref(await view.find(whole, schema))

@@ -1,0 +1,234 @@
+"""Widgets that show lines: a block of them, and a list with a cursor over rows that are loaded when they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import ClassVar, Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui import commands
+from tui.lines import ROLES, Line, fit_line
+
+Draw = Callable[[int, int], list[Line]]
+"""Gives the lines for a width and a height, in columns and rows."""
+
+
+class _Styled(Widget):
+    """Looks up in the style sheets how the roles of spans look."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in ROLES}
+
+    def strip(self, line: Line, width: int, role: str = "") -> Strip:
+        """The line in exactly `width` columns; `role` lies under all of it."""
+        under = self.look(role) if role else self.look("plain")
+        strip = Strip([Segment(text, under + self.look(name)) for text, name in line if text])
+        return strip.adjust_cell_length(width, under)
+
+    def look(self, role: str) -> Style:
+        """How a role looks."""
+        return self.get_component_rich_style(f"role--{role}", partial=True)
+
+
+class Lines(_Styled):
+    """A block of lines drawn by a function; call `redraw` when what it draws has changed."""
+
+    def __init__(self, draw: Draw, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._draw = draw
+        self._shown: list[Line] | None = None
+
+    def redraw(self) -> None:
+        """Draw again."""
+        self._shown = None
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._shown = None
+
+    def render_line(self, y: int) -> Strip:
+        width, height = self.size
+        if self._shown is None:
+            self._shown = self._draw(width, height)
+        return self.strip(self._shown[y] if y < len(self._shown) else [], width)
+
+
+class Source(Protocol):
+    """The rows of a list."""
+
+    def __len__(self) -> int: ...
+
+    def key(self, index: int) -> Hashable:
+        """What stays the same about a row when the list changes around it."""
+        ...
+
+    def skip(self, index: int) -> bool:
+        """Whether the cursor goes past this row, because it is a heading."""
+        ...
+
+    def line(self, index: int, width: int) -> Line:
+        """The row's text; empty while it is not loaded."""
+        ...
+
+    def lacks(self, first: int, last: int) -> bool:
+        """Whether any of these rows must still be loaded."""
+        ...
+
+    async def load(self, first: int, last: int) -> None:
+        """Load these rows (and a few around them)."""
+        ...
+
+
+class Fixed:
+    """Rows that are all there: each a key and a line; a row whose key is None is a heading."""
+
+    def __init__(self, rows: Sequence[tuple[Hashable, Line]] = ()) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def key(self, index: int) -> Hashable:
+        return self.rows[index][0]
+
+    def skip(self, index: int) -> bool:
+        return self.rows[index][0] is None
+
+    def line(self, index: int, width: int) -> Line:
+        return fit_line(self.rows[index][1], width)
+
+    def lacks(self, first: int, last: int) -> bool:
+        return False
+
+    async def load(self, first: int, last: int) -> None:
+        return None
+
+
+class LineList(ScrollView, _Styled, can_focus=True):
+    """A list of any length with a cursor; it asks its source only for the rows it shows.
+
+    The cursor is shown while the list has the focus, or always.
+    """
+
+    BINDINGS = [
+        Binding(",".join(command.keys), f"move('{command.name}')", show=False) for command in commands.of("list")
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row, or the row under it changed."""
+
+        def __init__(self, lines: LineList) -> None:
+            super().__init__()
+            self.lines = lines
+
+        @property
+        def control(self) -> LineList:
+            return self.lines
+
+    def __init__(self, source: Source | None = None, *, id: str | None = None, always: bool = False) -> None:
+        super().__init__(id=id)
+        self.source: Source = source if source is not None else Fixed()
+        self.cursor = self._allowed(0, 1)
+        self._always = always
+
+    def show(self, source: Source, cursor: int | None = None) -> None:
+        """Show these rows, with the cursor on row `cursor` (default: where it is now)."""
+        offset = self.cursor - round(self.scroll_y)
+        self.source = source
+        self.cursor = self._allowed(self.cursor if cursor is None else cursor, 1)
+        self.virtual_size = Size(self.size.width, len(source))
+        self._scroll_to_show(offset if cursor is not None else None)
+        self._fill()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    @property
+    def key(self) -> Hashable:
+        """The key of the row under the cursor, None in an empty list."""
+        return self.source.key(self.cursor) if len(self.source) else None
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a row and scroll just far enough to show it."""
+        index = self._allowed(index, 1 if index >= self.cursor else -1)
+        if index == self.cursor:
+            return
+        old, self.cursor = self.cursor, index
+        self._scroll_to_show(None)
+        self._fill()
+        self.refresh_line(old)
+        self.refresh_line(index)
+        self.post_message(self.Moved(self))
+
+    def action_move(self, command: str) -> None:
+        """Carry out one of the list commands."""
+        page = max(1, self.size.height - 1)
+        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page}
+        if command in steps:
+            self.move_to(self.cursor + steps[command])
+        else:
+            self.move_to(0 if command == "first" else len(self.source) - 1)
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.source))
+        self._scroll_to_show(None)
+        self._fill()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._fill()
+
+    def render_line(self, y: int) -> Strip:
+        index = y + round(self.scroll_y)
+        width = self.size.width
+        if index >= len(self.source):
+            return self.strip([], width)
+        current = index == self.cursor
+        marker = ("▸", "marker") if current else (" ", "plain")
+        line = [marker, *self.source.line(index, width - 2)]
+        return self.strip(line, width, "cursor" if current and (self.has_focus or self._always) else "")
+
+    def _allowed(self, index: int, step: int) -> int:
+        """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""
+        last = len(self.source) - 1
+        index = max(0, min(index, last))
+        for way in (step, -step):
+            at = index
+            while 0 <= at <= last and self.source.skip(at):
+                at += way
+            if 0 <= at <= last:
+                return at
+        return index
+
+    def _scroll_to_show(self, keep_row: int | None) -> None:
+        """Scroll so that the cursor is visible; `keep_row` is the row of the window where it should be if possible."""
+        height = max(1, self.size.height)
+        top = round(self.scroll_y) if keep_row is None else self.cursor - keep_row
+        first = self.cursor
+        while first > 0 and self.source.skip(first - 1):
+            first -= 1  # a heading stays in sight with the first row below it
+        top = min(top, first)
+        top = max(top, self.cursor - height + 1, 0)
+        top = min(top, max(0, len(self.source) - height))
+        if top != round(self.scroll_y):
+            self.scroll_to(y=top, animate=False, force=True)
+
+    def _fill(self) -> None:
+        """Load what is visible and not there yet."""
+        first = round(self.scroll_y)
+        last = min(len(self.source), first + self.size.height) - 1
+        if last >= first and self.source.lacks(first, last):
+            self.run_worker(self._load(self.source, first, last), group="load", exclusive=True)
+
+    async def _load(self, source: Source, first: int, last: int) -> None:
+        await source.load(first, last)
+        if source is self.source:
+            self.virtual_size = Size(self.size.width, len(source))
+            self.refresh()
+            self.post_message(self.Moved(self))
