@@ -30,22 +30,35 @@ class Reason(IntEnum):
     PEER = 14
 
 
-SENTENCES = {
-    Reason.MALFORMED: "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there.",
-    Reason.VERSION: "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here.",
-    Reason.FLEET: "The peer {peer} belongs to another fleet: sync only devices of one fleet.",
-    Reason.OUT_OF_TURN: "The peer {peer} sent a message out of turn: update Fieldline there, and sync again.",
-    Reason.UNASKED: "The peer {peer} sent changes that nobody asked for: nothing of them was kept.",
-    Reason.TOO_LARGE: "The peer {peer} sent more than is allowed at once: nothing of it was kept.",
-    Reason.REFUSED: "The peer {peer} sent a change that is refused: {why}. Run `fieldline verify` on that device.",
-    Reason.STRANGER: "The peer {peer} cannot prove that it is a member of this fleet: {why}.",
-    Reason.INCONSISTENT: "The peer {peer} does not have the changes that it says it has: run `fieldline verify` there.",
-    Reason.STORE: "{why}",
-    Reason.SILENT: "The peer {peer} fell silent: what had come is saved; sync again to go on.",
-    Reason.STOPPED: "The sync was stopped: what had come is saved; sync again to go on.",
-    Reason.CUT: "The connection to {peer} ended before the sync did: what had come is saved; sync again to go on.",
-    Reason.PEER: "The peer {peer} ended the sync ({why}): what had come is saved.",
+_SENTENCES = {
+    Reason.MALFORMED: FieldlineError(
+        "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there."
+    ),
+    Reason.VERSION: FieldlineError(
+        "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here."
+    ),
+    Reason.FLEET: FieldlineError("The peer {peer} belongs to another fleet: sync only devices of one fleet."),
+    Reason.OUT_OF_TURN: FieldlineError(
+        "The peer {peer} sent a message out of turn: update Fieldline there, and sync again."
+    ),
+    Reason.UNASKED: FieldlineError("The peer {peer} sent changes that nobody asked for: nothing of them was kept."),
+    Reason.TOO_LARGE: FieldlineError("The peer {peer} sent more than is allowed at once: nothing of it was kept."),
+    Reason.REFUSED: FieldlineError(
+        "The peer {peer} sent a change that is refused: {why}. Run `fieldline verify` on that device."
+    ),
+    Reason.STRANGER: FieldlineError("The peer {peer} cannot prove that it is a member of this fleet: {why}."),
+    Reason.INCONSISTENT: FieldlineError(
+        "The peer {peer} does not have the changes that it says it has: run `fieldline verify` there."
+    ),
+    Reason.STORE: FieldlineError("{why}"),
+    Reason.SILENT: FieldlineError("The peer {peer} fell silent: what had come is saved; sync again to go on."),
+    Reason.STOPPED: FieldlineError("The sync was stopped: what had come is saved; sync again to go on."),
+    Reason.CUT: FieldlineError(
+        "The connection to {peer} ended before the sync did: what had come is saved; sync again to go on."
+    ),
+    Reason.PEER: FieldlineError("The peer {peer} ended the sync ({why}): what had come is saved."),
 }
+"""What people are told, still without the fields."""
 
 
 class Violation(Exception):
@@ -112,14 +125,14 @@ Event = Progress | Done | Failed
 
 def failure(reason: Reason, peer: bytes, why: object, figures: Figures) -> Failed:
     """The event for a reason, with its sentence."""
-    return Failed(reason, peer, FieldlineError(SENTENCES[reason], peer=peer.hex()[:8], why=why), figures)
+    return Failed(reason, peer, FieldlineError(_SENTENCES[reason].template, peer=peer.hex()[:8], why=why), figures)
 
 
 _PEER_SAYS = {
-    Reason.STOPPED: "somebody stopped it there",
-    Reason.STORE: "it could not read or write its store",
-    Reason.SILENT: "it heard nothing from this device for too long",
-    Reason.STRANGER: "it is not satisfied that this device is a member",
+    Reason.STOPPED: FieldlineError("somebody stopped it there"),
+    Reason.STORE: FieldlineError("it could not read or write its store"),
+    Reason.SILENT: FieldlineError("it heard nothing from this device for too long"),
+    Reason.STRANGER: FieldlineError("it is not satisfied that this device is a member"),
 }
 
 
@@ -128,4 +141,6 @@ def told_by_peer(code: int) -> Violation:
     if code in (Reason.VERSION, Reason.FLEET):
         return Violation(Reason(code))
     why = next((why for reason, why in _PEER_SAYS.items() if reason == code), None)
-    return Violation(Reason.PEER, why or f"it found fault with what this device sent, code {code}")
+    return Violation(
+        Reason.PEER, why or FieldlineError("it found fault with what this device sent, code {code}", code=code)
+    )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.changes import MAX_BLOCK, change_id
-from core.errors import Refused
+from core.errors import FieldlineError, Refused
 from core.sync.codec import MAX_BATCH
 from core.sync.events import Reason, Violation
 from core.sync.messages import Blocks, Got, Sending
@@ -113,7 +113,7 @@ class _Outgoing:
         number = max(1, min(FETCH, room * self._fetched // self._bytes, len(self._hashes)))
         blocks = yield GetBlocks([self._hashes.popleft() for _ in range(number)])
         if len(blocks) != number:
-            raise Violation(Reason.STORE, "The store lacks changes that it lists: run `fieldline verify`.")
+            raise FieldlineError("The store lacks changes that it lists: run `fieldline verify`.")
         self._blocks.extend(blocks)
         self._fetched += number
         self._bytes += sum(map(len, blocks))

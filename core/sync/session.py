@@ -48,6 +48,7 @@ MERKLE = 1
 MODES = {"merkle": MERKLE}
 MAX_ROUNDS = 16
 BUFFER = (CREDIT + 1) * MAX_FRAME
+MESSAGE_WORTH = 1 << 10
 
 RECONCILING = (Hello, IHaveFingerprints, HereAreBlockHashes, IWant, Over)
 
@@ -76,7 +77,7 @@ class Session:
         self._tally = Tally()
         self._exchange = Exchange(batch_bytes, self._tally)
         self._mode = "none"
-        self._turns = 0
+        self._turns = self._messages_in = 0
         self._bytes_out = self._bytes_in = self._reconcile_bytes = 0
         self._frames = FrameReader()
         self._out: list[bytes] = []
@@ -128,6 +129,11 @@ class Session:
         """What happened since the last call; the last event of all is `Done` or `Failed`."""
         events, self._events = self._events, []
         return events
+
+    @property
+    def heard(self) -> int:
+        """How much the peer has said: its bytes, and what counts as many for each whole message."""
+        return self._bytes_in + MESSAGE_WORTH * self._messages_in
 
     @property
     def full(self) -> bool:
@@ -184,6 +190,7 @@ class Session:
                 raise Violation(Reason.CUT)
             return None
         self._hearing = False
+        self._messages_in += 1
         message, size = found
         if isinstance(message, GivingUp):
             raise told_by_peer(message.reason)

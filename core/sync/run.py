@@ -1,0 +1,142 @@
+"""Run a sync session over asyncio streams, whatever is below them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from core.errors import FieldlineError
+from core.sync.events import Done, Event, Failed, Reason
+from core.sync.replica import Replica, Request
+from core.sync.session import Session
+
+TIMEOUT = 60.0
+PIECE = 1 << 14
+READ = 1 << 16
+LEAST = 256
+
+
+async def run(
+    session: Session,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    replica: Replica,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+    timeout: float = TIMEOUT,
+    piece: int = PIECE,
+) -> Done | Failed:
+    """Run a session to its end and say how it ended; closing the stream is left to the caller.
+
+    Reads and writes at the same time, so that two sides that send at once do not wait for each other. `timeout` is how
+    many seconds the peer may say next to nothing, or leave what was sent to it unread. `piece` is how many bytes are
+    written at once: a fraction of a second of the line. When the task is cancelled, the peer is told.
+    """
+    runner = _Runner(session, reader, writer, on_event, timeout, piece)
+    listening = asyncio.create_task(runner.listen())
+    try:
+        return await runner.work(replica)
+    except asyncio.CancelledError:
+        runner.leave()
+        raise
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+
+
+class _Runner:
+    def __init__(
+        self,
+        session: Session,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_event: Callable[[Event], None],
+        timeout: float,
+        piece: int,
+    ) -> None:
+        self._session = session
+        self._reader = reader
+        self._writer = writer
+        self._on_event = on_event
+        self._timeout = timeout
+        self._piece = piece
+        self._broken = False
+        self._moved = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Pass on what the peer sends until its stream ends; not faster than the session reads it."""
+        with suppress(OSError):
+            while data := await self._reader.read(READ):
+                self._session.receive(data)
+                self._moved.set()
+                while self._session.full:
+                    self._room.clear()
+                    await self._room.wait()
+        self._session.ended()
+        self._moved.set()
+
+    async def work(self, replica: Replica) -> Done | Failed:
+        """Do all the rest."""
+        session = self._session
+        heard, deadline = session.heard, self._later()
+        while True:
+            await self._send()
+            self._tell()
+            if session.outcome is not None:
+                return session.outcome
+            if session.request is not None:
+                await self._ask(replica, session.request)
+                heard, deadline = session.heard, self._later()
+            elif not await self._wait(deadline):
+                session.stop(Reason.SILENT)
+            elif session.heard - heard >= LEAST:
+                heard, deadline = session.heard, self._later()
+
+    def leave(self) -> None:
+        """End the session from this side without waiting for anything."""
+        self._session.stop()
+        with suppress(OSError):
+            self._writer.write(self._session.take())
+        self._tell()
+
+    async def _ask(self, replica: Replica, request: Request) -> None:
+        try:
+            answer = await request.of(replica)
+        except FieldlineError as error:
+            self._session.refuse(error)
+        else:
+            self._session.answer(answer)
+        self._room.set()
+
+    async def _send(self) -> None:
+        data = self._session.take()
+        try:
+            for start in range(0, 0 if self._broken else len(data), self._piece):
+                self._writer.write(data[start : start + self._piece])
+                async with asyncio.timeout(self._timeout):
+                    await self._writer.drain()
+        except TimeoutError:
+            self._broken = True
+            self._session.stop(Reason.SILENT)
+        except OSError:
+            # Nothing can be sent any more. What the peer said last is still to be read, up to the end of its stream.
+            self._broken = True
+
+    async def _wait(self, deadline: float) -> bool:
+        """Wait for bytes or the end of the stream; False if neither came in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._moved.wait()
+        moved = self._moved.is_set()
+        self._moved.clear()
+        return moved
+
+    def _tell(self) -> None:
+        for event in self._session.events():
+            self._on_event(event)
+
+    def _later(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
