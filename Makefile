@@ -39,7 +39,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@$(EXTRACT)
-	@$(UPDATE) --check && $(BIN)/pybabel --quiet compile -i $(GERMAN).po -o $(VENV)/fieldline.mo && cmp -s $(VENV)/fieldline.mo $(GERMAN).mo || \
+	@$(UPDATE) --check 2>/dev/null && $(BIN)/pybabel --quiet compile -i $(GERMAN).po -o $(VENV)/fieldline.mo && cmp -s $(VENV)/fieldline.mo $(GERMAN).mo || \
 		{ echo "The catalogue $(GERMAN).po is behind the code: run make translations, then translate what is new." >&2; exit 1; }
 
 bench: $(VENV)/dev.stamp
