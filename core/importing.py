@@ -67,7 +67,7 @@ class Line:
 
 
 def entity_uuid(fleet: bytes, name: str) -> bytes:
-    """The id of the entity that imports into a fleet call `kind:key`: a UUIDv5 (RFC 9562, 5.5), alike on all devices."""
+    """The id of what imports into a fleet call `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
     return uuid.uuid5(uuid.UUID(bytes=fleet), name).bytes
 
 

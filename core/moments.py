@@ -1,0 +1,90 @@
+"""Moments as people write them (T on the command line) and as JSON shows them.
+
+Instants are integers: microseconds since 1970 UTC. The clock and the local zone come from the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from core.changes import CHANGE_ID_SIZE, MAX_AT
+from core.errors import Refused
+from core.values import quoted
+
+SECOND = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MIN_PREFIX = 8
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},{2 * CHANGE_ID_SIZE}}}", re.IGNORECASE)
+_AGO = re.compile(r"-([0-9]{1,12})([smhdw])")
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePrefix:
+    """The moment of a change, named by the start of its id: at least 8 hex digits, lower case."""
+
+    hex: str
+
+
+def parse_time(text: str, now: int, zone: tzinfo | None = None, *, start: bool = False) -> int | ChangePrefix:
+    """The moment that a person means.
+
+    ISO 8601 with or without a zone, a date, a time ago (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or
+    the start of it; eight digits and more without a hyphen are the latter. Without a zone it is local time: that of
+    `zone`, or of the system if that is None. A date is its first second. What has no fraction of a second covers that
+    whole second: the result is its last microsecond, or its first if `start`, for whoever looks from there on.
+
+    Raises Refused for anything else, and for what is before 1970 or after the year 9999.
+    """
+    written = text.strip()
+    if _PREFIX.fullmatch(written):
+        return ChangePrefix(written.lower())
+    if ago := _AGO.fullmatch(written):
+        return _in_range(now - int(ago[1]) * _UNITS[ago[2]] * SECOND, written)
+    form = _ISO.fullmatch(written)
+    try:
+        moment = datetime.fromisoformat(written) if form else None
+    except ValueError:
+        moment = None
+    if form is None or moment is None:
+        raise Refused(
+            "{text} is no moment; write a time such as 2026-03-03T14:00, a date, a time ago such as -2h or -3d, "
+            "or at least 8 hex digits of a change's id",
+            text=quoted(text),
+        )
+    instant = _instant(moment, zone, written)
+    return _in_range(instant if start or form["fraction"] else instant + SECOND - 1, written)
+
+
+def format_time(at: int) -> str:
+    """An instant as JSON shows it: ISO 8601 in UTC with `Z`, and with microseconds only if they are not zero."""
+    moment = EPOCH + timedelta(microseconds=at)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def _instant(moment: datetime, zone: tzinfo | None, written: str) -> int:
+    try:
+        if moment.tzinfo is None:
+            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        return (moment - EPOCH) // timedelta(microseconds=1)
+    except (OverflowError, ValueError, OSError):
+        raise _out_of_range(written) from None
+
+
+def _in_range(instant: int, written: str) -> int:
+    if not 0 <= instant <= MAX_AT:
+        raise _out_of_range(written)
+    return instant
+
+
+def _out_of_range(written: str) -> Refused:
+    return Refused(
+        "{text} is before 1970 or after the year 9999; write a later or an earlier time", text=quoted(written)
+    )
