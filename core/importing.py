@@ -36,7 +36,7 @@ _GIVEN_OTHERWISE = (KIND, RETIRED, KEY)
 class KeyRef:
     """A reference to an entity by what people call it (`kind:key`): only a fleet knows its id."""
 
-    name: str
+    key: str
 
 
 Given = str | int | bool | KeyRef
@@ -44,12 +44,12 @@ Given = str | int | bool | KeyRef
 
 @dataclass(frozen=True, slots=True)
 class ImportEdit:
-    """One edit. `entity_key` is `kind:key`, the kind included.
+    """One edit. `entity` is `kind:key`, the kind included.
 
     `property` None retires the entity; any later edit of it brings it back.
     """
 
-    entity_key: str
+    entity: str
     kind: str
     property: str | None
     value: Given | tuple[Given, ...] | None

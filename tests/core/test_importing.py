@@ -60,7 +60,7 @@ lines = st.builds(
 
 def plain(value: Any) -> Any:
     if isinstance(value, KeyRef):
-        return {"ref": value.name}
+        return {"ref": value.key}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -69,8 +69,7 @@ def written(change: Line, ascii_only: bool) -> str:
     content = {
         "user": change.user,
         "edits": [
-            {"entity": e.entity_key, "kind": e.kind, "property": e.property, "value": plain(e.value)}
-            for e in change.edits
+            {"entity": e.entity, "kind": e.kind, "property": e.property, "value": plain(e.value)} for e in change.edits
         ],
     }
     if change.note is not None:
@@ -240,7 +239,7 @@ def test_the_real_history_is_read_whole() -> None:
             line_given["comment"],
         )
         for edit, each in zip(change.edits, line_given["edits"], strict=True):
-            assert (edit.entity_key, edit.kind, edit.property) == (each["entity"], each["kind"], each["property"])
+            assert (edit.entity, edit.kind, edit.property) == (each["entity"], each["kind"], each["property"])
             assert plain(edit.value) == each["value"]
     retired = Counter(edit.kind for change in changes for edit in change.edits if edit.property is None)
     assert retired == {"network": 244, "host": 73, "device": 61, "site": 22, "radio": 6}
