@@ -114,6 +114,8 @@ def misfit(property_name: str, type_name: str, value: Scalar) -> Refused:
     fields = {"property": property_name, "value": quoted(value)}
     if isinstance(value, str) and TYPES[type_name](value) is not None:
         return Refused("{property}: {value} is there as text, not as {type}; give it again", type=type_name, **fields)
+    if isinstance(value, str) and value != value.strip() and TYPES[type_name](value.strip()) is not None:
+        return Refused("{property}: {value} has spaces around it; give it without them", **fields)
     match type_name:
         case "integer":
             return Refused("{property}: {value} is not a whole number, such as 1280", **fields)

@@ -98,6 +98,11 @@ def test_a_network_with_host_bits_is_told_the_network() -> None:
     assert "10.24.1.0/24" in str(values.misfit("subnet", "ip-network", "10.24.1.7/24"))
 
 
+def test_spaces_around_a_value_are_what_is_told() -> None:
+    assert "spaces around" in str(values.misfit("subnet", "ip-network", "10.24.1.0/24 "))
+    assert "spaces around" not in str(values.misfit("subnet", "ip-network", "10.24.1.0 "))
+
+
 def test_a_number_written_as_text_is_told_apart_from_no_number() -> None:
     assert "as text" in str(values.misfit("mtu", "integer", "1280"))
     assert "whole number" in str(values.misfit("mtu", "integer", "fast"))
