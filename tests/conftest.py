@@ -1,4 +1,4 @@
-"""What all tests share: a fixed environment, Hypothesis profiles, where snapshots lie, and data from beside the repository."""
+"""What all tests share: a fixed environment, Hypothesis profiles, where snapshots lie, data from beside it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 # What a person's shell may set and what would show in a test: colours, theme, language, time zone, our own settings.
+FOREIGN = {"NO_COLOR", "COLORTERM", "FORCE_COLOR", "LANGUAGE", "TEXTUAL_THEME", "TEXTUAL_ANIMATIONS"}
 for name in list(os.environ):
-    if name in {"NO_COLOR", "COLORTERM", "FORCE_COLOR", "LANGUAGE"} or name.startswith(("FIELDLINE_", "TEXTUAL_THEME", "LC_")):
+    if name in FOREIGN or name.startswith(("FIELDLINE_", "LC_")):
         del os.environ[name]
 os.environ.update(TZ="UTC", LANG="C.UTF-8", TERM="xterm-256color")
 time.tzset()

@@ -79,6 +79,16 @@ def test_the_licence_is_there_in_full() -> None:
     assert "END OF TERMS AND CONDITIONS" in text
 
 
+def test_every_snapshot_belongs_to_a_test() -> None:
+    sources = {path.stem: path.read_text() for path in modules("tests")}
+    strays = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "snapshots").rglob("*.*")
+        if path.suffix != ".svg" or f"def {path.stem.split('[')[0]}(" not in sources.get(path.parent.name, "")
+    ]
+    assert strays == []
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
@@ -101,7 +111,9 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
 def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    script = "import sys, core, tui.cli.main; print(core.__file__); sys.argv = ['fieldline', '--help']; tui.cli.main.main()"
+    script = (
+        "import sys, core, tui.cli.main; print(core.__file__); sys.argv = ['fieldline', '--help']; tui.cli.main.main()"
+    )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-P", "-c", script]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
