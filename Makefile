@@ -31,7 +31,7 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/fieldline demo
 
 test: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
