@@ -310,7 +310,8 @@ def _fact(plain: Any) -> Fact:
 def _change(plain: Any) -> Change:
     if not isinstance(plain, dict) or len(plain) != 7 or plain.get(1) != FORMAT:
         raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
-    device, previous, user, at, note, facts = (plain.get(key) for key in range(2, 8))
+    fields: list[Any] = [plain.get(key) for key in range(2, 8)]
+    device, previous, user, at, note, facts = fields
     if not _is_id(device, ID_SIZE) or not (previous is None or _is_id(previous, CHANGE_ID_SIZE)):
         raise BlockRefused("a change is malformed")
     if not _is_plain_text(user, MAX_USER) or not (note is None or _is_text(note, MAX_NOTE)):

@@ -1,0 +1,216 @@
+"""Who belongs to the fleet, and whose changes have effect: a deterministic function of the set of changes.
+
+The device that wrote the genesis is the first admin. A fact about a member counts if an admin wrote it and was not
+revoked before. A revocation names the last change of the revoked device that is still accepted, by its place in that
+device's own chain, so no clock and no stolen key can put a change in front of it.
+
+Revocations can contradict each other: two admins may revoke one another, each without knowing of the other's. They
+are taken in order of seniority (how many admissions lie between the author and the genesis, then the fact's id), and
+one whose author turns out to have been cut off before it is void.
+
+Everything here is pure; the caller supplies the facts and the chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.changes import CHANGE_ID_SIZE, Value
+from core.slots import Candidate, slot_of
+
+NAME, ROLE, REVOKED = "member.name", "member.role", "member.revoked"
+MEMBER_PROPERTIES = (NAME, ROLE, REVOKED)
+ROLES = ("admin", "technician", "reader")
+
+NOTHING: Literal["nothing"] = "nothing"
+Limit = bytes | Literal["nothing"] | None
+"""How far a device's changes have effect: None for all, NOTHING, or the id of the last one in its chain that has."""
+
+Chain = Callable[[bytes], AbstractSet[bytes]]
+"""Gives a change and all that come before it in its device's chain, as far as they are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFact:
+    """A fact about a member: `device` wrote it, `member` is whom it is about."""
+
+    fact: bytes
+    device: bytes
+    member: bytes
+    property: str
+    value: Value
+    at: int
+    obsoletes: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A device of the fleet. `admitted_by` is the device that first admitted it, None for the first admin."""
+
+    device: bytes
+    name: str
+    role: str
+    state: Literal["active", "revoked", "pending"]
+    admitted_by: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The members, and how far each device's changes have effect; a device that is not in `limits` has none that do."""
+
+    members: Mapping[bytes, Member] = field(default_factory=dict)
+    limits: Mapping[bytes, Limit] = field(default_factory=dict)
+
+    def limit(self, device: bytes) -> Limit:
+        """How far this device's changes have effect."""
+        return self.limits.get(device, NOTHING)
+
+    def may_connect(self, device: bytes) -> bool:
+        """Whether this device is a member in good standing, of any role."""
+        member = self.members.get(device)
+        return member is not None and member.state == "active"
+
+    def may_write(self, device: bytes) -> bool:
+        """Whether what this device writes from now on has effect."""
+        return self.may_connect(device) and self.members[device].role in ("admin", "technician")
+
+    def is_admin(self, device: bytes) -> bool:
+        """Whether this device may admit and revoke."""
+        return self.may_connect(device) and self.members[device].role == "admin"
+
+
+def evaluate(founder: bytes | None, facts: Iterable[MemberFact], chain: Chain) -> Membership:
+    """The membership that these facts make; `founder` wrote the genesis, None while it is not known."""
+    every = sorted(facts, key=lambda fact: fact.fact)
+    decided: list[MemberFact] = []
+    considered: set[bytes] = set()
+    while True:
+        admissions = _admissions(founder, every, _limits(decided), chain)
+        decided = [fact for fact in decided if _counts(fact, admissions, _limits(decided), chain)]
+        waiting = [
+            fact
+            for fact in every
+            if fact.property == REVOKED
+            and fact.fact not in considered
+            and _counts(fact, admissions, _limits(decided), chain)
+        ]
+        if not waiting:
+            return _membership(founder, every, admissions, _limits(decided), chain)
+        next_one = min(waiting, key=lambda fact: (admissions[fact.device].depth, fact.fact))
+        considered.add(next_one.fact)
+        decided.append(next_one)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """That a device was admitted: how far from the genesis, by whom, and as what it ever was."""
+
+    depth: int
+    by: bytes | None
+    roles: frozenset[str]
+
+
+def _limits(revocations: list[MemberFact]) -> dict[bytes, Limit]:
+    """The cuts that these revocations make: each member's are a slot like any other."""
+    limits: dict[bytes, Limit] = {}
+    for member in dict.fromkeys(fact.member for fact in revocations):
+        head = _value(revocations, member, REVOKED)
+        if isinstance(head, str):
+            limits[member] = _head(head)
+    return limits
+
+
+def _head(text: str) -> Limit:
+    """The change that a revocation names; one that names none accepts nothing."""
+    try:
+        change = bytes.fromhex(text)
+    except ValueError:
+        return NOTHING
+    return change if len(change) == CHANGE_ID_SIZE else NOTHING
+
+
+def _value(facts: list[MemberFact], member: bytes, name: str) -> Value:
+    """What these facts say of a member's property, by the rules of every slot."""
+    own = [fact for fact in facts if fact.member == member and fact.property == name]
+    gone = {target for fact in own for target in fact.obsoletes}
+    return slot_of(Candidate(f.fact, f.value, "", f.device, f.at, None) for f in own if f.fact not in gone).value
+
+
+def _within(fact: MemberFact, limits: Mapping[bytes, Limit], chain: Chain) -> bool:
+    """Whether the author was not cut off before it wrote this."""
+    limit = limits.get(fact.device)
+    if limit is None:
+        return True
+    return isinstance(limit, bytes) and fact.fact[:CHANGE_ID_SIZE] in chain(limit)
+
+
+def _counts(
+    fact: MemberFact, admissions: Mapping[bytes, _Admission], limits: Mapping[bytes, Limit], chain: Chain
+) -> bool:
+    author = admissions.get(fact.device)
+    return author is not None and "admin" in author.roles and _within(fact, limits, chain)
+
+
+def _admissions(
+    founder: bytes | None, facts: list[MemberFact], limits: Mapping[bytes, Limit], chain: Chain
+) -> dict[bytes, _Admission]:
+    """Who was ever admitted as what, outwards from the genesis."""
+    if founder is None:
+        return {}
+    found = {founder: _Admission(0, None, frozenset({"admin"}))}
+    wave = [founder]
+    depth = 0
+    while wave:
+        depth += 1
+        admins = set(wave)
+        said: dict[bytes, list[MemberFact]] = {}
+        for fact in facts:
+            if fact.device in admins and fact.property == ROLE and fact.value in ROLES and _within(fact, limits, chain):
+                said.setdefault(fact.member, []).append(fact)
+        wave = []
+        for member, roles in sorted(said.items()):
+            before = found.get(member)
+            given = frozenset(str(fact.value) for fact in roles)
+            was_admin = before is not None and "admin" in before.roles
+            if "admin" in given and not was_admin:
+                wave.append(member)
+                found[member] = _Admission(depth, roles[0].device, given | (before.roles if before else frozenset()))
+            elif before is None:
+                found[member] = _Admission(depth, roles[0].device, given)
+            else:
+                found[member] = _Admission(before.depth, before.by, before.roles | given)
+    return found
+
+
+def _membership(
+    founder: bytes | None,
+    facts: list[MemberFact],
+    admissions: Mapping[bytes, _Admission],
+    cuts: Mapping[bytes, Limit],
+    chain: Chain,
+) -> Membership:
+    counted = [fact for fact in facts if _counts(fact, admissions, cuts, chain)]
+    members: dict[bytes, Member] = {}
+    limits: dict[bytes, Limit] = {}
+    for device in sorted({fact.member for fact in counted} | admissions.keys()):
+        admission = admissions.get(device)
+        name = _value(counted, device, NAME)
+        role = _value(counted, device, ROLE) or ("admin" if device == founder else "")
+        state: Literal["active", "revoked", "pending"] = "active"
+        if admission is None or role not in ROLES:
+            state = "pending"
+        elif cuts.get(device) is not None:
+            state = "revoked"
+        members[device] = Member(
+            device,
+            name if isinstance(name, str) else device.hex()[:8],
+            str(role),
+            state,
+            admission.by if admission else None,
+        )
+        if admission is not None and admission.roles & {"admin", "technician"}:
+            limits[device] = cuts.get(device)
+    return Membership(members, limits)

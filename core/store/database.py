@@ -1,0 +1,189 @@
+"""One SQLite file and the thread that works on it.
+
+A unit of work is one function that runs on aiosqlite's thread with the plain connection: one hop, however many
+statements it needs. Whatever SQLite complains about is told in one sentence.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import aiosqlite
+
+from core.errors import FieldlineError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+APPLICATION_ID = 0x464C444C  # "FLDL"
+VERSION = 1
+BUSY_SECONDS = 10.0
+MAX_VARIABLES = 500
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""Statements that bring a store from version N to N + 1. They never touch what `changes` and `blocks` say."""
+
+
+class StoreError(FieldlineError):
+    """The store could not be read or written; nothing of what was under way was kept."""
+
+
+_SENTENCES = {
+    "SQLITE_FULL": "The disk is full: nothing was saved. Free some space and try again.",
+    "SQLITE_BUSY": "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished.",
+    "SQLITE_LOCKED": "Another program keeps the store {path} locked: nothing was saved. Try again when it is done.",
+    "SQLITE_NOTADB": "{path} is not a Fieldline store: name another folder with --home, or move that file away.",
+    "SQLITE_CORRUPT": "The store {path} is damaged: run `fieldline verify`, or restore a backup and sync again.",
+    "SQLITE_READONLY": "The store {path} cannot be written: check who owns it and its permissions.",
+    "SQLITE_CANTOPEN": "The store {path} cannot be opened: check that the folder exists and that you may write there.",
+    "SQLITE_PERM": "The store {path} cannot be opened: check who owns it and its permissions.",
+    "SQLITE_IOERR": "The store {path} could not be written: the disk is full or failing. Nothing was saved.",
+}
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a StoreError with one sentence."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        for code, sentence in _SENTENCES.items():
+            if name.startswith(code):
+                raise StoreError(sentence, path=str(path)) from error
+        raise
+
+
+def chunks(items: list[T], size: int = MAX_VARIABLES) -> Iterator[list[T]]:
+    """Pieces of a list that fit the variables of one SQL statement."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def marks(items: list[T]) -> str:
+    """As many question marks as there are items, for an SQL `IN`."""
+    return ",".join("?" * len(items))
+
+
+class Database:
+    """A connection with its own thread. Several processes may have the same file open."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path, *, create: bool = False) -> Database:
+        """Open a store's file and bring it to this version; `create` makes a new one, which must not exist yet.
+
+        Raises StoreError for a missing, foreign, newer, locked or damaged file.
+        """
+        with told(path):
+            connection = await aiosqlite.connect(
+                _uri(path, create), uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            )
+        database = cls(path, connection)
+        try:
+            await database.run(_prepare, path, create)
+        except BaseException:
+            await database.close()
+            if create:
+                _remove(path)
+            raise
+        return database
+
+    async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, ...)` on the connection's thread, in one hop."""
+        with told(self.path):
+            # aiosqlite has no public call for a whole function on its thread; a call a statement would be a hop a
+            # statement.
+            execute: Callable[..., Awaitable[T]] = self._connection._execute
+            return await execute(work, self._connection._conn, *args, **kwargs)
+
+    async def write(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in one transaction that is on the disk when this returns, or leaves nothing behind."""
+        return await self.run(transaction, work, *args, **kwargs)
+
+    def interrupt(self) -> None:
+        """Stop the statement under way; what it belonged to is rolled back."""
+        self._connection._conn.interrupt()
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        await self._connection.close()
+
+
+def _uri(path: Path, create: bool) -> str:
+    if create and path.exists():
+        raise StoreError("There is already a store at {path}.", path=str(path))
+    if not create and not path.exists():
+        raise StoreError("There is no store at {path}: run `fieldline init` or `fieldline join` first.", path=str(path))
+    return f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
+
+
+def _remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def transaction(
+    connection: sqlite3.Connection,
+    work: Callable[Concatenate[sqlite3.Connection, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run `work(connection, ...)` in a transaction that is committed when it returns and rolled back when it raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection, *args, **kwargs)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, create: bool) -> None:
+    if not create:
+        _check(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    if create:
+        script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
+        connection.executescript(
+            f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+    elif _version(connection) < VERSION:
+        transaction(connection, _migrate)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StoreError(_SENTENCES["SQLITE_NOTADB"], path=str(path))
+    if _version(connection) > VERSION:
+        raise StoreError(
+            "The store {path} was written by a newer Fieldline: update Fieldline on this device.", path=str(path)
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to this version; another process may have done it while this one waited for the lock."""
+    for step in range(_version(connection), VERSION):
+        for statement in MIGRATIONS[step]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {step + 1}")

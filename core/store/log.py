@@ -1,0 +1,256 @@
+"""Read the log: changes by their effective times, what each of them changed, what differs between two moments.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode_value, encode_value, fact_id
+from core.slots import Candidate, slot_of
+from core.store.database import marks
+from core.store.reading import slot
+from core.store.scope import Scope
+
+Position = tuple[int, int]
+"""(effective time, row id): where a change stands in the log"""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which changes of the log to read; None and "" mean all. Times are microseconds since 1970 UTC, both inclusive."""
+
+    entity: bytes | None = None
+    property: str | None = None
+    user: str | None = None
+    device: bytes | None = None
+    since: int | None = None
+    until: int | None = None
+    text: str = ""
+
+
+EVERYTHING = LogFilter()
+FEW = 3
+"""How many entities and properties a log entry names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A change as the log shows it, with how many facts it has and the first few entities and properties that they
+    are of.
+    """
+
+    change: bytes
+    position: Position
+    at: int
+    received_at: int
+    user: str
+    device: bytes
+    note: str | None
+    accepted: bool
+    source: bytes | None
+    link: str
+    facts: int
+    entities: tuple[bytes, ...]
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEdit:
+    """What one fact of a change did: `old` is the value that its author saw in use, `seen` whether there was any."""
+
+    fact: bytes
+    entity: bytes
+    property: str
+    old: Value
+    new: Value
+    seen: bool
+
+
+def _conditions(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]]:
+    terms, values = [scope.changes], {"moment": scope.moment}
+    parameters: dict[str, object] = dict(values)
+    if wanted.entity is not None:
+        of_property = (
+            "" if wanted.property is None else " AND property = (SELECT id FROM properties WHERE name = :property)"
+        )
+        terms.append(
+            f"c.id IN (SELECT id / {MAX_FACTS} FROM facts"
+            f" WHERE entity = (SELECT id FROM entities WHERE entity = :entity){of_property})"
+        )
+    elif wanted.property is not None:
+        terms.append(
+            f"c.id IN (SELECT id / {MAX_FACTS} FROM facts"
+            " WHERE property = (SELECT id FROM properties WHERE name = :property))"
+        )
+    if wanted.user is not None:
+        terms.append("c.user = (SELECT id FROM users WHERE name = :user)")
+    if wanted.device is not None:
+        terms.append("c.device = (SELECT id FROM devices WHERE device = :device)")
+    if wanted.since is not None:
+        terms.append("c.effective >= :since")
+    if wanted.until is not None:
+        terms.append("c.effective <= :until")
+    if wanted.text:
+        terms.append(
+            "(mentions(c.note, :text) OR EXISTS (SELECT 1 FROM users u WHERE u.id = c.user AND mentions(u.name, :text))"
+            " OR EXISTS (SELECT 1 FROM facts f JOIN properties p ON p.id = f.property"
+            f" WHERE f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
+            " AND (mentions(p.name, :text) OR mentions(f.value, :text))))"
+        )
+    parameters.update(
+        entity=wanted.entity,
+        property=wanted.property,
+        user=wanted.user,
+        device=wanted.device,
+        since=wanted.since,
+        until=wanted.until,
+        text=wanted.text.casefold(),
+    )
+    return " AND ".join(terms), parameters
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Give the connection the function that the text filter uses."""
+    connection.create_function("mentions", 2, _mentions, deterministic=True)
+
+
+def _mentions(where: str | bytes | None, text: str) -> bool:
+    if isinstance(where, bytes):
+        value = decode_value(where)
+        return any(
+            isinstance(v, str | int) and text in str(v).casefold()
+            for v in (value if isinstance(value, tuple) else (value,))
+        )
+    return where is not None and text in where.casefold()
+
+
+def entries(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    wanted: LogFilter,
+    after: Position | None,
+    limit: int,
+    offset: int,
+    newest_first: bool,
+) -> list[LogEntry]:
+    """A page of the log behind the position `after` in the direction of reading."""
+    condition, parameters = _conditions(scope, wanted)
+    way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
+    if after is not None:
+        condition += f" AND (c.effective, c.id) {sign} (:after_time, :after_row)"
+        parameters.update(after_time=after[0], after_row=after[1])
+    rows = connection.execute(
+        f"""SELECT c.hash, c.effective, c.id, c.at, c.received_at, u.name, d.device, c.note, c.accepted,
+                   o.device, c.link
+            FROM changes c JOIN users u ON u.id = c.user JOIN devices d ON d.id = c.device
+            LEFT JOIN devices o ON o.id = c.source
+            WHERE {condition} ORDER BY c.effective {way}, c.id {way} LIMIT :limit OFFSET :offset""",
+        {**parameters, "limit": limit, "offset": offset},
+    ).fetchall()
+    found = []
+    for change, moment, row, at, received_at, user, device, note, accepted, source, link in rows:
+        gist = _gist(connection, row)
+        own = (at, received_at, user, device, note, bool(accepted), source, link)
+        found.append(LogEntry(change, (moment, row), *own, *gist))
+    return found
+
+
+def _gist(connection: sqlite3.Connection, row: int) -> tuple[int, tuple[bytes, ...], tuple[str, ...]]:
+    """How many facts a change has, and the first few entities and properties that they are of."""
+    span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
+    count = connection.execute("SELECT count(*) FROM facts WHERE id BETWEEN ? AND ?", span).fetchone()[0]
+    facts = connection.execute(
+        "SELECT e.entity, p.name FROM facts f JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
+        " WHERE f.id BETWEEN ? AND ? ORDER BY f.id LIMIT ?",
+        (*span, 4 * FEW),
+    ).fetchall()
+    entities, properties = dict.fromkeys(f[0] for f in facts), dict.fromkeys(f[1] for f in facts)
+    return count, tuple(entities)[:FEW], tuple(properties)[:FEW]
+
+
+def size(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter) -> int:
+    """How many changes the filtered log has."""
+    condition, parameters = _conditions(scope, wanted)
+    return int(connection.execute(f"SELECT count(*) FROM changes c WHERE {condition}", parameters).fetchone()[0])
+
+
+def before(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter, position: Position) -> int:
+    """How many changes stand above this position in the filtered log, newest first."""
+    condition, parameters = _conditions(scope, wanted)
+    query = f"SELECT count(*) FROM changes c WHERE {condition} AND (c.effective, c.id) > (:time, :row)"
+    return int(connection.execute(query, {**parameters, "time": position[0], "row": position[1]}).fetchone()[0])
+
+
+def edits(connection: sqlite3.Connection, change: bytes, limit: int) -> list[ShownEdit]:
+    """What each of the first `limit` facts of a change did to what its author saw, in the order of the change."""
+    row = connection.execute("SELECT id FROM changes WHERE hash = ?", (change,)).fetchone()
+    if row is None:
+        return []
+    span = (row[0] * MAX_FACTS, row[0] * MAX_FACTS + min(limit, MAX_FACTS) - 1)
+    seen: dict[int, list[Candidate]] = {}
+    targets = connection.execute(
+        f"""SELECT o.fact, c.hash, t.id % {MAX_FACTS}, t.value, c.at
+            FROM facts f JOIN obsoletes o ON o.fact = f.id JOIN facts t ON t.id = o.target
+            JOIN changes c ON c.id = t.id / {MAX_FACTS}
+            WHERE f.id BETWEEN ? AND ?""",
+        span,
+    )
+    for fact, target, index, value, at in targets:
+        seen.setdefault(fact, []).append(Candidate(fact_id(target, index), decode_value(value), "", b"", at, None))
+    facts = connection.execute(
+        """SELECT f.id, e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity
+           JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
+        span,
+    )
+    return [
+        ShownEdit(
+            fact_id(change, fact % MAX_FACTS),
+            entity,
+            name,
+            slot_of(seen.get(fact, ())).value,
+            decode_value(value),
+            fact in seen,
+        )
+        for fact, entity, name, value in facts
+    ]
+
+
+def differences(
+    connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None
+) -> list[tuple[bytes, str, Value, Value]]:
+    """(entity, property, value in `one`, value in `other`) for each slot whose value in use is not the same in both."""
+    of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
+    in_one, in_other = (scope.changes.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other")))
+    touched = connection.execute(
+        f"""SELECT DISTINCT e.entity, p.name FROM changes c
+            JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}
+            JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
+            WHERE ({in_one}) IS NOT ({in_other}){of_entity} ORDER BY f.entity, f.property""",
+        {"one": one.moment, "other": other.moment, "entity": entity},
+    ).fetchall()
+    found = []
+    for place in touched:
+        old, new = slot(connection, one, *place).value, slot(connection, other, *place).value
+        if encode_value(old) != encode_value(new):
+            found.append((*place, old, new))
+    return found
+
+
+def by_prefix(connection: sqlite3.Connection, prefix: str) -> list[bytes]:
+    """The change ids that begin with this hex prefix, two at most."""
+    low = bytes.fromhex(prefix.ljust(CHANGE_ID_SIZE * 2, "0"))
+    high = bytes.fromhex(prefix.ljust(CHANGE_ID_SIZE * 2, "f"))
+    rows = connection.execute("SELECT hash FROM changes WHERE hash BETWEEN ? AND ? LIMIT 2", (low, high))
+    return [change for (change,) in rows]
+
+
+def known_facts(connection: sqlite3.Connection, facts: Iterable[bytes]) -> dict[bytes, int]:
+    """`at` of the change of each of these facts that the store holds."""
+    wanted = list({fact[:CHANGE_ID_SIZE] for fact in facts})
+    rows = connection.execute(f"SELECT hash, at FROM changes WHERE hash IN ({marks(wanted)})", wanted)
+    times = dict(rows.fetchall())
+    return {fact: times[fact[:CHANGE_ID_SIZE]] for fact in facts if fact[:CHANGE_ID_SIZE] in times}

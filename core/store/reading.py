@@ -1,0 +1,234 @@
+"""Read entities, slots and names from the tables, in the present and in the past alike.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from core.changes import MAX_FACTS, Ref, Value, decode_value, encode_value, fact_id
+from core.records import Record, kind_of, record_of
+from core.schema import Schema
+from core.slots import Candidate, Slot, slot_of
+from core.store.database import chunks
+from core.store.scope import Scope
+
+MAX_WITHIN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What people call an entity: kind and key, and the title that the schema chooses."""
+
+    entity: bytes
+    kind: str | None
+    key: str | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a list or a tree: `conflicts` counts the entity's slots with different leaves."""
+
+    entity: bytes
+    kind: str
+    key: str
+    title: str
+    retired: bool
+    conflicts: int
+
+
+_LEAF = f"""
+SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, c.note
+FROM facts f
+JOIN changes c ON c.id = f.id / {MAX_FACTS}
+JOIN users u ON u.id = c.user
+JOIN devices d ON d.id = c.device
+JOIN properties p ON p.id = f.property
+JOIN entities e ON e.id = f.entity
+"""
+
+LeafRow = tuple[bytes, str, bytes, int, bytes, str, bytes, int, str | None]
+
+
+def candidate(row: LeafRow) -> Candidate:
+    """The leaf of one row of a leaf query."""
+    _, _, change, index, value, user, device, at, note = row
+    return Candidate(fact_id(change, index), decode_value(value), user, device, at, note)
+
+
+def leaves_of(
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes]
+) -> dict[bytes, dict[str, list[Candidate]]]:
+    """The leaves of every slot of these entities."""
+    found: dict[bytes, dict[str, list[Candidate]]] = {entity: {} for entity in entities}
+    for some in chunks(entities):
+        names = {f"e{place}": entity for place, entity in enumerate(some)}
+        query = (
+            f"{_LEAF} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f" AND {scope.leaves}"
+        )
+        for row in connection.execute(query, {**names, "moment": scope.moment}):
+            found[row[0]].setdefault(row[1], []).append(candidate(row))
+    return found
+
+
+def slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name: str) -> Slot:
+    """One slot of one entity."""
+    query = f"{_LEAF} WHERE e.entity = :entity AND p.name = :name AND {scope.leaves}"
+    rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.moment})
+    return slot_of(candidate(row) for row in rows)
+
+
+def records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
+    """The typed view of each of these entities, in the order given."""
+    found = leaves_of(connection, scope, entities)
+    return [record_of(entity, found[entity], schema.kind(kind_of(found[entity]) or "")) for entity in entities]
+
+
+def entities_where(connection: sqlite3.Connection, scope: Scope, name: str, value: Value) -> list[bytes]:
+    """The entities of which some leaf of this property has this value."""
+    query = (
+        f"SELECT DISTINCT e.entity FROM {scope.facts} JOIN entities e ON e.id = f.entity"
+        f" WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value AND {scope.leaves}"
+    )
+    rows = connection.execute(query, {"name": name, "value": encode_value(value), "moment": scope.moment})
+    return [entity for (entity,) in rows]
+
+
+def values_of(connection: sqlite3.Connection, scope: Scope, name: str, entities: list[bytes]) -> dict[bytes, Value]:
+    """The value in use of one property for each of these entities; entities without one are left out."""
+    leaves: dict[bytes, list[Candidate]] = {}
+    for some in chunks(entities):
+        names = {f"e{place}": entity for place, entity in enumerate(some)}
+        query = (
+            f"{_LEAF} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves}"
+        )
+        for row in connection.execute(query, {**names, "name": name, "moment": scope.moment}):
+            leaves.setdefault(row[0], []).append(candidate(row))
+    return {entity: slot_of(found).value for entity, found in leaves.items()}
+
+
+def of_kind(connection: sqlite3.Connection, scope: Scope, kind: str) -> list[bytes]:
+    """All entities whose kind in use is this one, the retired ones too."""
+    found = entities_where(connection, scope, "kind", kind)
+    kinds = values_of(connection, scope, "kind", found)
+    return [entity for entity in found if kinds.get(entity) == kind]
+
+
+def names(
+    connection: sqlite3.Connection, scope: Scope, entities: Iterable[bytes], schema: Schema, depth: int = MAX_WITHIN
+) -> dict[bytes, Name]:
+    """What people call these entities; the parent's key is part of the key where the schema says so.
+
+    `depth` bounds how many parents a key is made of, since nothing keeps people from stating a circle.
+    """
+    wanted = list(dict.fromkeys(entities))
+    kinds = values_of(connection, scope, "kind", wanted)
+    found: dict[bytes, Name] = {}
+    by_kind: dict[str | None, list[bytes]] = {}
+    for entity in wanted:
+        kind = kinds.get(entity)
+        by_kind.setdefault(kind if isinstance(kind, str) else None, []).append(entity)
+    for kind_name, members in by_kind.items():
+        if kind_name is None:
+            found.update((entity, Name(entity, None, None, entity.hex()[:8])) for entity in members)
+            continue
+        definition = schema.kind(kind_name)
+        keys = values_of(connection, scope, definition.key, members)
+        same = definition.title == definition.key
+        titles = keys if same else values_of(connection, scope, definition.title, members)
+        outer: dict[bytes, str] = {}
+        if definition.within and depth:
+            parents = values_of(connection, scope, definition.within, members)
+            refs = {entity: value.entity for entity, value in parents.items() if isinstance(value, Ref)}
+            outer_names = names(connection, scope, refs.values(), schema, depth - 1)
+            outer = {e: outer_names[r].key or "" for e, r in refs.items() if r in outer_names}
+        for entity in members:
+            own = keys.get(entity)
+            key = None if own is None else str(own)
+            if key is not None and outer.get(entity):
+                key = f"{outer[entity]}/{key}"
+            title = titles.get(entity)
+            found[entity] = Name(entity, kind_name, key, str(title) if title is not None else key or entity.hex()[:8])
+    return found
+
+
+def page(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    schema: Schema,
+    parent: tuple[str, bytes] | None,
+    after: Row | None,
+    limit: int | None,
+    retired: bool,
+) -> list[Row]:
+    """Lines of a kind in the order of their titles, going on behind the line `after`, only those below a parent if
+    one is given.
+    """
+    entities = of_kind(connection, scope, kind)
+    if parent is not None:
+        below = set(entities_where(connection, scope, parent[0], Ref(parent[1])))
+        entities = [entity for entity in entities if entity in below]
+    gone = {entity for entity, value in values_of(connection, scope, "retired", entities).items() if value is True}
+    if not retired:
+        entities = [entity for entity in entities if entity not in gone]
+    called = names(connection, scope, entities, schema)
+    ordered = sorted(called.values(), key=_title_order)
+    if after is not None:
+        last = (after.title.casefold(), after.entity)
+        ordered = [name for name in ordered if _title_order(name) > last]
+    ordered = ordered[:limit]
+    contested = conflicts_by_entity(connection, scope, [name.entity for name in ordered])
+    return [Row(n.entity, kind, n.key or "", n.title, n.entity in gone, contested.get(n.entity, 0)) for n in ordered]
+
+
+def conflicts_by_entity(connection: sqlite3.Connection, scope: Scope, entities: list[bytes]) -> dict[bytes, int]:
+    """How many slots with different leaves each of these entities has; those with none are left out."""
+    found: dict[bytes, int] = {}
+    if scope.kind == "now":
+        for entity, _ in contested_slots(connection, scope):
+            found[entity] = found.get(entity, 0) + 1
+        return found
+    for entity, slots in leaves_of(connection, scope, entities).items():
+        count = sum(slot_of(leaves).provisional for leaves in slots.values())
+        if count:
+            found[entity] = count
+    return found
+
+
+def contested_slots(connection: sqlite3.Connection, scope: Scope) -> list[tuple[bytes, str]]:
+    """The slots whose leaves have different values, as (entity, property), the newest leaf first."""
+    if scope.kind == "now":
+        source = "contested g JOIN facts f ON f.entity = g.entity AND f.property = g.property"
+        condition, group = "f.current = 1", "g.entity, g.property"
+    else:
+        source, condition, group = scope.facts, scope.leaves, "f.entity, f.property"
+    rows = connection.execute(
+        f"""SELECT e.entity, p.name FROM
+              (SELECT f.entity AS entity, f.property AS property, max(f.id) AS newest FROM {source} WHERE {condition}
+               GROUP BY {group} HAVING count(DISTINCT f.value) > 1) s
+            JOIN entities e ON e.id = s.entity JOIN properties p ON p.id = s.property ORDER BY s.newest DESC""",
+        {"moment": scope.moment},
+    )
+    return rows.fetchall()
+
+
+def _title_order(name: Name) -> tuple[str, bytes]:
+    return (name.title.casefold(), name.entity)
+
+
+def where(
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes], conditions: Mapping[str, Value]
+) -> list[bytes]:
+    """Those of the entities whose values in use are the given ones."""
+    for name, value in conditions.items():
+        values = values_of(connection, scope, name, entities)
+        wanted = encode_value(value)
+        entities = [entity for entity in entities if encode_value(values.get(entity)) == wanted]
+    return entities

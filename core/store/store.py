@@ -1,0 +1,298 @@
+"""The store of one device: immutable changes, what is derived from them, and views of them.
+
+The pure parts decide what things mean; the functions of this package run as whole units of work on the database's
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.changes import Block, change_id, decode, verify
+from core.errors import BlockRefused
+from core.importing import Line
+from core.membership import Membership
+from core.records import Edit
+from core.schema import Schema
+from core.store import holding, log, tree, verification, writing
+from core.store.adding import Receipt, add
+from core.store.database import Database, transaction
+from core.store.scope import NOW, Scope
+from core.store.standing import Standings
+from core.store.verification import Verification
+from core.store.view import View
+from core.store.writing import Author, Imported
+from core.sync.merkle import Node
+
+Clock = Callable[[], int]
+"""Microseconds since 1970 UTC."""
+
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The set of changes in two figures: how many, and the fingerprint of the Merkle tree's root (16 bytes)."""
+
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Changes in the order to send them; the first `membership` of them are the genesis and changes of membership."""
+
+    hashes: list[bytes]
+    membership: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What came from a device (None: from a file) over a kind of link, and when last (microseconds since 1970 UTC)."""
+
+    device: bytes | None
+    link: str
+    at: int
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of blocks that were handed to `save`: how many are new, how many were here, and which were refused
+    and why.
+    """
+
+    saved: int
+    known: int
+    refused: tuple[tuple[bytes, BlockRefused], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a store holds; `conflicts` counts slots with different leaves, `quarantined` changes without effect."""
+
+    changes: int
+    facts: int
+    entities: int
+    conflicts: int
+    quarantined: int
+
+
+class Store:
+    """One device's store. Every method is one hop to its thread; several processes may use the same file.
+
+    All methods raise StoreError where the file cannot be read or written.
+    """
+
+    def __init__(self, database: Database, fleet: bytes, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._seen = 0
+        self._standings = Standings()
+        self.fleet = fleet
+
+    @classmethod
+    async def create(cls, path: Path, *, fleet: bytes, clock: Clock) -> Store:
+        """A new empty store for a fleet; raises StoreError if the file exists."""
+        database = await Database.open(path, create=True)
+        await database.write(holding.put_meta, "fleet", fleet)
+        return await cls._prepared(database, clock)
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock) -> Store:
+        """The store at a path; raises StoreError if there is none or it is not one."""
+        return await cls._prepared(await Database.open(path), clock)
+
+    @classmethod
+    async def _prepared(cls, database: Database, clock: Clock) -> Store:
+        await database.run(log.prepare)
+        fleet = await database.run(holding.meta, "fleet")
+        store = cls(database, fleet or b"", clock)
+        store._seen = await database.run(holding.data_version)
+        return store
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        await self._database.close()
+
+    # --- blocks: what sync needs -------------------------------------------------------------------------------------
+
+    async def summary(self) -> Summary:
+        """How many changes there are and the root of the tree over them."""
+        return Summary(*await self._database.run(holding.summary))
+
+    async def hashes(self) -> list[bytes]:
+        """All change ids in ascending order."""
+        return await self._database.run(holding.hashes)
+
+    async def missing(self, hashes: Sequence[bytes]) -> list[bytes]:
+        """Those of these changes that are not here, in the order given."""
+        return await self._database.run(holding.missing, list(hashes))
+
+    async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
+        """The exact bytes of those of these changes that are here, in the order given."""
+        return await self._database.run(holding.blocks, list(hashes))
+
+    async def tree(self, prefixes: Sequence[str]) -> list[Node]:
+        """The Merkle tree's nodes for these prefixes, in the order given."""
+        return await self._database.run(tree.nodes, list(prefixes))
+
+    async def under(self, prefixes: Sequence[str]) -> list[list[bytes]]:
+        """The change ids below each of these prefixes, in ascending order."""
+        return await self._database.run(tree.under, list(prefixes))
+
+    async def order(self, hashes: Sequence[bytes]) -> Order:
+        """These changes in the order in which they are most useful to a peer.
+
+        The genesis and membership first, then the schema, then what is current, then history, each newest first.
+        """
+        return Order(*await self._database.run(holding.order, list(hashes), self.fleet))
+
+    async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved:
+        """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.
+
+        Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source` is the
+        device that it came from and `link` over what.
+        """
+        return await self._database.run(self._save, list(blocks), source, link)
+
+    def _save(self, connection: holding.Connection, blocks: list[bytes], source: bytes | None, link: str) -> Saved:
+        ids = {change_id(data): data for data in blocks}
+        new = set(holding.missing(connection, list(ids)))
+        good: list[Block] = []
+        refused: list[tuple[bytes, BlockRefused]] = []
+        for change, data in ids.items():
+            if change not in new:
+                continue
+            try:
+                block = decode(data)
+                verify(block, self.fleet)
+                good.append(block)
+            except BlockRefused as reason:
+                refused.append((change, reason))
+        # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
+        receipt = Receipt(self._clock(), source, link)
+        saved = transaction(connection, lambda c: add(c, good, receipt, self._standings.of(c, self.fleet), self.fleet))
+        return Saved(saved, len(ids) - len(new), tuple(refused))
+
+    # --- writing as this device --------------------------------------------------------------------------------------
+
+    async def commit(
+        self, author: Author, edits: Sequence[Edit], *, user: str, note: str | None = None
+    ) -> bytes | None:
+        """Write edits as one change and give its id once it is on the disk; None if there are none.
+
+        The facts obsolete what the edits say, and nothing else. Raises Refused for more than 512 edits and
+        FieldlineError if this device may not write.
+        """
+        if not edits:
+            return None
+        return await self._database.write(self._commit, author, list(edits), user, note)
+
+    def _commit(
+        self, connection: holding.Connection, author: Author, edits: list[Edit], user: str, note: str | None
+    ) -> bytes:
+        return writing.commit(
+            connection,
+            author,
+            self.fleet,
+            edits,
+            user=user,
+            note=note,
+            now=self._clock(),
+            membership=self._standings.of(connection, self.fleet),
+        )
+
+    async def import_history(
+        self, author: Author, lines: Sequence[Line], schema: Schema, *, progress: Callable[[int, int], None]
+    ) -> Imported:
+        """Write an edit history, a change for each line with its time and user: all of it or, on any error, nothing.
+
+        `progress` is told the lines done and their number, on the store's thread.
+        """
+        return await self._database.write(self._import_history, author, list(lines), schema, progress)
+
+    def _import_history(
+        self,
+        connection: holding.Connection,
+        author: Author,
+        lines: list[Line],
+        schema: Schema,
+        progress: Callable[[int, int], None],
+    ) -> Imported:
+        return writing.import_history(
+            connection,
+            author,
+            self.fleet,
+            lines,
+            schema,
+            now=self._clock(),
+            membership=self._standings.of(connection, self.fleet),
+            progress=progress,
+        )
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def now(self) -> View:
+        """The present."""
+        return View(self._database, NOW)
+
+    def as_of(self, moment: int) -> View:
+        """Everything that was in effect at a moment (microseconds since 1970 UTC), as known today."""
+        return View(self._database, Scope("as_of", moment))
+
+    def known_at(self, moment: int) -> View:
+        """What this device had received by a moment."""
+        return View(self._database, Scope("known_at", moment))
+
+    async def counts(self) -> Counts:
+        """How much there is."""
+        return Counts(*await self._database.run(holding.counts))
+
+    async def meetings(self) -> list[Meeting]:
+        """From whom changes came, the latest first."""
+        return [Meeting(*row) for row in await self._database.run(holding.meetings)]
+
+    async def membership(self) -> Membership:
+        """Who belongs to the fleet, worked out from its facts."""
+        return await self._database.run(self._standings.of, self.fleet)
+
+    async def change(self, prefix: str) -> list[bytes]:
+        """The ids of the changes that begin with this hex prefix, two at most."""
+        return await self._database.run(log.by_prefix, prefix)
+
+    async def effective(self, change: bytes) -> int | None:
+        """The moment from which a change counts; None if it is not here."""
+        return await self._database.run(holding.effective, change)
+
+    async def changed(self, timeout: float | None = None) -> bool:
+        """Wait until this or another process has written something since the last call; False if `timeout` seconds
+        pass first.
+        """
+        waited = 0.0
+        while True:
+            version = await self._database.run(holding.data_version)
+            if version != self._seen:
+                self._seen = version
+                return True
+            if timeout is not None and waited >= timeout:
+                return False
+            await asyncio.sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+
+    async def get_meta(self, key: str) -> bytes | None:
+        """A note that this device keeps for itself; it is not part of the fleet's facts."""
+        return await self._database.run(holding.meta, key)
+
+    async def put_meta(self, key: str, value: bytes) -> None:
+        """Keep a note for this device."""
+        await self._database.write(holding.put_meta, key, value)
+
+    async def verify(
+        self, *, repair: bool = False, progress: Callable[[int, int], None] = lambda done, of: None
+    ) -> Verification:
+        """Check every block and signature, and every derived table against them; `repair` rebuilds what is derived."""
+        return await self._database.run(verification.verify, self.fleet, repair, progress)

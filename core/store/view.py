@@ -1,0 +1,104 @@
+"""The read interface: the same for the present, for a moment of the past, and for what this device knew at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from core.changes import MAX_FACTS, Value
+from core.records import Record
+from core.schema import Schema
+from core.slots import Slot
+from core.store import finding, log, reading
+from core.store.database import Database
+from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
+from core.store.reading import Name, Row
+from core.store.scope import Scope
+
+
+class View:
+    """Reads one scope of a store. Each method is one hop to the store's thread.
+
+    Entities are 16-byte ids. Times are microseconds since 1970 UTC.
+    """
+
+    def __init__(self, database: Database, scope: Scope) -> None:
+        self._database = database
+        self.scope = scope
+
+    @property
+    def past(self) -> bool:
+        """Whether this reads anything but the present; nothing can be edited from there."""
+        return self.scope.kind != "now"
+
+    async def record(self, entity: bytes, schema: Schema) -> Record:
+        """The typed view of one entity; without any slots if nothing was ever said of it."""
+        return (await self._database.run(reading.records, self.scope, [entity], schema))[0]
+
+    async def records(
+        self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
+    ) -> list[Record]:
+        """All entities of a kind in the order of their titles, those only whose values in use are as in `where`."""
+        return await self._database.run(finding.records_of_kind, self.scope, kind, schema, where or {}, retired)
+
+    async def page(
+        self,
+        kind: str,
+        schema: Schema,
+        *,
+        parent: tuple[str, bytes] | None = None,
+        after: Row | None = None,
+        limit: int | None = None,
+        retired: bool = False,
+    ) -> list[Row]:
+        """Lines of a kind in the order of their titles, going on behind the line `after`.
+
+        `parent` is a reference property and the entity that it must refer to.
+        """
+        return await self._database.run(reading.page, self.scope, kind, schema, parent, after, limit, retired)
+
+    async def slot(self, entity: bytes, name: str) -> Slot:
+        """One slot of one entity."""
+        return await self._database.run(reading.slot, self.scope, entity, name)
+
+    async def find(self, text: str, schema: Schema) -> bytes:
+        """The entity that people call `kind:key`, an id in hex, or a unique prefix of one (8 digits or more).
+
+        Raises Refused, naming the matches if there are several.
+        """
+        return await self._database.run(finding.find, self.scope, text, schema)
+
+    async def names(self, entities: Iterable[bytes], schema: Schema) -> dict[bytes, Name]:
+        """What people call each of these entities."""
+        return await self._database.run(reading.names, self.scope, list(entities), schema)
+
+    async def conflicts(self) -> list[tuple[bytes, str]]:
+        """The slots (entity, property) whose leaves have different values, the newest first."""
+        return await self._database.run(reading.contested_slots, self.scope)
+
+    async def log(
+        self,
+        wanted: LogFilter = EVERYTHING,
+        *,
+        after: Position | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        newest_first: bool = True,
+    ) -> list[LogEntry]:
+        """A page of the log behind a position, in the order of effective times."""
+        return await self._database.run(log.entries, self.scope, wanted, after, limit, offset, newest_first)
+
+    async def log_size(self, wanted: LogFilter = EVERYTHING) -> int:
+        """How many changes the filtered log has."""
+        return await self._database.run(log.size, self.scope, wanted)
+
+    async def log_index(self, position: Position, wanted: LogFilter = EVERYTHING) -> int:
+        """How many changes of the filtered log are newer than this position."""
+        return await self._database.run(log.before, self.scope, wanted, position)
+
+    async def edits(self, change: bytes, limit: int = MAX_FACTS) -> list[ShownEdit]:
+        """What each of the first facts of a change did to what its author saw; empty for a change that is not here."""
+        return await self._database.run(log.edits, change, limit)
+
+    async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
+        """(entity, property, value here, value in `other`) where the values in use are not the same."""
+        return await self._database.run(log.differences, self.scope, other.scope, entity)

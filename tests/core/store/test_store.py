@@ -1,0 +1,378 @@
+"""The store answers what the pure definitions say, whatever the order in which changes came."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.changes import Fact, change_id, decode, encode_value, fact_id
+from core.records import Edit
+from core.schema import builtin
+from core.slots import Candidate, Conflict, Good, Slot, leaf_ids, slot_of
+from core.store import database
+from core.store.database import StoreError
+from core.store.store import Store
+from core.sync import merkle
+from tests.core.store.fleet import (
+    ADMISSION,
+    AUTHORS,
+    ENTITY,
+    FLEET,
+    FOUNDING,
+    GENESIS,
+    OTHER,
+    Pen,
+    accepted,
+    fact_of,
+    histories,
+)
+
+SCHEMA = builtin("service-centre")
+PLACES = [(entity, name) for entity in (ENTITY, OTHER) for name in ("p", "q")]
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self, now: int = 1000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+async def make(path: Path, clock: Clock | None = None) -> Store:
+    return await Store.create(path, fleet=FLEET, clock=clock or Clock())
+
+
+def expected(blocks: Iterable[bytes]) -> dict[tuple[bytes, str], Slot]:
+    """What each slot holds by the pure definitions alone."""
+    decoded = [decode(data) for data in blocks]
+    facts = [
+        (fact_id(b.id, n), (f.entity, f.property), f.obsoletes, b, f)
+        for b in decoded
+        for n, f in enumerate(b.change.facts)
+    ]
+    by_id = {fact: (block, content) for fact, _, _, block, content in facts}
+    slots: dict[tuple[bytes, str], Slot] = {}
+    for place, leaves in leaf_ids((fact, place, obsoletes) for fact, place, obsoletes, _, _ in facts).items():
+        slots[place] = slot_of(
+            Candidate(leaf, by_id[leaf][1].value, "u", by_id[leaf][0].change.device, by_id[leaf][0].change.at, None)
+            for leaf in leaves
+        )
+    return slots
+
+
+def in_effect(blocks: list[bytes], moment: int) -> list[bytes]:
+    """The blocks whose effective time is at most a moment, whatever the standing of their authors."""
+    decoded = {change_id(data): decode(data) for data in blocks}
+    places = {fact_id(b.id, n): (f.entity, f.property) for b in decoded.values() for n, f in enumerate(b.change.facts)}
+
+    def effective(change: bytes) -> int:
+        block = decoded[change]
+        parents = {
+            target[:32]
+            for fact in block.change.facts
+            for target in fact.obsoletes
+            if places.get(target) == (fact.entity, fact.property)
+        }
+        return max([block.change.at, *(effective(parent) for parent in parents)])
+
+    return [data for change, data in zip(decoded, blocks, strict=True) if effective(change) <= moment]
+
+
+async def read(store: Store, moment: int | None = None) -> dict[tuple[bytes, str], Slot]:
+    view = store.now() if moment is None else store.as_of(moment)
+    return {(e, n): slot for e, n in PLACES if (slot := await view.slot(e, n)).state != "absent"}
+
+
+@settings(max_examples=30)
+@given(histories(), st.randoms(use_true_random=False), st.integers(1, 4))
+def test_every_order_and_batching_gives_the_same_reads(
+    tmp_path_factory: pytest.TempPathFactory, blocks: list[bytes], order: random.Random, size: int
+) -> None:
+    async def run() -> None:
+        folder = tmp_path_factory.mktemp("s")
+        every = [*FOUNDING, *blocks]
+        shuffled = every[:]
+        order.shuffle(shuffled)
+        async with AsyncExitStack() as stack:
+            one, other = await make(folder / "one"), await make(folder / "other")
+            stack.push_async_callback(one.close)
+            stack.push_async_callback(other.close)
+            await one.save(every)
+            for start in range(0, len(shuffled), size):
+                await other.save(shuffled[start : start + size])
+            good = accepted(blocks)
+            assert await read(one) == await read(other) == expected(good)
+            assert await one.summary() == await other.summary()
+            assert (await one.summary()).root == merkle.build({change_id(data) for data in every})[0]
+            conflicts = {place for place, slot in expected(good).items() if isinstance(slot, Conflict)}
+            assert set(await one.now().conflicts()) == set(await other.now().conflicts()) == conflicts
+            for moment in (9, 15, 20, 25, 30):
+                then = expected(accepted(in_effect(blocks, moment)))
+                assert await read(one, moment) == await read(other, moment) == then
+                assert set(await other.as_of(moment).conflicts()) == {
+                    p for p, s in then.items() if isinstance(s, Conflict)
+                }
+            assert (await other.verify()).problems == []
+
+    asyncio.run(run())
+
+
+async def test_saving_again_changes_nothing(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    first = await store.save(FOUNDING)
+    before = await store.summary()
+    again = await store.save(FOUNDING)
+    assert (first.saved, again.saved, again.known) == (2, 0, 2)
+    assert await store.summary() == before
+    await store.close()
+
+
+async def test_the_exact_bytes_come_back(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    assert await store.blocks([change_id(ADMISSION), b"?" * 32, change_id(GENESIS)]) == [ADMISSION, GENESIS]
+    assert await store.missing([b"?" * 32, change_id(GENESIS)]) == [b"?" * 32]
+    await store.close()
+
+
+async def test_a_refused_block_leaves_nothing_and_the_good_ones_stay(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    damaged = bytearray(ADMISSION)
+    damaged[-1] ^= 1
+    saved = await store.save([GENESIS, bytes(damaged), b"junk"])
+    assert saved.saved == 1
+    assert {change for change, _ in saved.refused} == {change_id(bytes(damaged)), change_id(b"junk")}
+    assert await store.hashes() == [change_id(GENESIS)]
+    await store.close()
+
+
+async def test_a_commit_obsoletes_what_its_author_saw_and_not_what_came_meanwhile(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    first = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "seen", ())], user="u")
+    assert first is not None
+    meanwhile = Pen(1).write(Fact(ENTITY, "p", "meanwhile", (fact_id(first, 0),)), at=2000)
+    await store.save([meanwhile])
+    await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "mine", (fact_id(first, 0),))], user="u")
+    slot = await store.now().slot(ENTITY, "p")
+    assert isinstance(slot, Conflict)
+    assert {leaf.value for leaf in slot.leaves} == {"meanwhile", "mine"}
+    await store.close()
+
+
+async def test_the_time_of_an_edit_is_after_what_it_obsoletes_and_the_clock_is_not_dragged_along(
+    tmp_path: Path,
+) -> None:
+    clock = Clock(1000)
+    store = await make(tmp_path / "s", clock)
+    future = Pen(1).write(Fact(ENTITY, "p", "far", ()), at=5_000_000)
+    await store.save([*FOUNDING, future])
+    over = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "near", (fact_of(future),))], user="u")
+    aside = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "now", ())], user="u")
+    times = {entry.change: entry.at for entry in await store.now().log()}
+    assert over is not None and aside is not None
+    assert times[over] == 5_000_001
+    assert times[aside] == 1000
+    await store.close()
+
+
+async def test_changes_of_a_device_count_from_its_admission_on(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    early = Pen(1).write(Fact(ENTITY, "p", "early", ()), at=50)
+    await store.save([GENESIS, early])
+    assert (await store.now().slot(ENTITY, "p")).state == "absent"
+    assert (await store.counts()).quarantined == 1
+    await store.save([ADMISSION])
+    assert (await store.now().slot(ENTITY, "p")).value == "early"
+    assert (await store.counts()).quarantined == 0
+    await store.close()
+
+
+async def test_what_this_device_knew_then(tmp_path: Path) -> None:
+    clock = Clock(100)
+    store = await make(tmp_path / "s", clock)
+    old = Pen(1).write(Fact(ENTITY, "p", "old", ()), at=10)
+    new = Pen(2).write(Fact(ENTITY, "p", "new", (fact_of(old),)), at=20)
+    await store.save([*FOUNDING, old])
+    clock.now = 200
+    await store.save([new])
+    assert (await store.known_at(150).slot(ENTITY, "p")).value == "old"
+    assert (await store.as_of(150).slot(ENTITY, "p")).value == "new"
+    assert (await store.known_at(250).slot(ENTITY, "p")).value == "new"
+    await store.close()
+
+
+async def test_the_chain_of_a_device_goes_on_from_its_end_however_it_arrived(tmp_path: Path) -> None:
+    pen = Pen(0, change_id(ADMISSION))
+    chain = [pen.write(Fact(ENTITY, "p", str(n), ()), at=100 + n) for n in range(4)]
+    store = await make(tmp_path / "s")
+    for data in [chain[3], chain[1], *FOUNDING, chain[2], chain[0]]:
+        await store.save([data])
+    own = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "x", ())], user="u")
+    assert own is not None
+    (data,) = await store.blocks([own])
+    assert decode(data).change.previous == change_id(chain[3])
+    await store.close()
+
+
+async def test_equal_leaves_are_witnesses_not_a_conflict(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    await store.save([*FOUNDING, *(Pen(n).write(Fact(ENTITY, "p", "same", ()), at=n) for n in (1, 2))])
+    slot = await store.now().slot(ENTITY, "p")
+    assert isinstance(slot, Good)
+    assert len(slot.witnesses) == 2
+    assert (await store.counts()).conflicts == 0
+    await store.close()
+
+
+async def test_another_process_s_change_is_noticed(tmp_path: Path) -> None:
+    one = await make(tmp_path / "s")
+    await one.save(FOUNDING)
+    other = await Store.open(tmp_path / "s", clock=Clock())
+    assert not await other.changed(timeout=0)
+    await one.commit(AUTHORS[0], [Edit(ENTITY, "p", "v", ())], user="u")
+    assert await other.changed(timeout=0)
+    assert not await other.changed(timeout=0)
+    assert (await other.now().slot(ENTITY, "p")).value == "v"
+    await one.close()
+    await other.close()
+
+
+async def test_the_log_shows_old_and_new_and_pages_without_gaps(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    seen: tuple[bytes, ...] = ()
+    for number in range(7):
+        change = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", number, seen)], user="u", note=f"step {number}")
+        assert change is not None
+        seen = (fact_id(change, 0),)
+    view = store.now()
+    whole = await view.log(limit=100)
+    paged, after = [], None
+    while page := await view.log(limit=2, after=after):
+        paged += page
+        after = page[-1].position
+    assert paged == whole
+    assert list(reversed(await view.log(newest_first=False))) == whole
+    assert await view.log_size() == len(whole) == 9
+    assert [await view.log_index(entry.position) for entry in whole] == list(range(9))
+    (edit,) = await view.edits(whole[0].change)
+    assert (edit.old, edit.new, edit.seen) == (5, 6, True)
+    (first,) = await view.edits(whole[6].change)
+    assert (first.old, first.new, first.seen) == (None, 0, False)
+    await store.close()
+
+
+async def test_a_new_file_is_not_made_over_an_old_one_and_a_foreign_one_is_not_opened(tmp_path: Path) -> None:
+    await (await make(tmp_path / "s")).close()
+    with pytest.raises(StoreError, match="already"):
+        await make(tmp_path / "s")
+    with pytest.raises(StoreError, match="no store"):
+        await Store.open(tmp_path / "none", clock=Clock())
+    (tmp_path / "text").write_text("not a database, but long enough to be taken for one" * 50)
+    with pytest.raises(StoreError, match="not a Fieldline store"):
+        await Store.open(tmp_path / "text", clock=Clock())
+
+
+async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    await store.close()
+    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    steps = {database.VERSION - 1: ("CREATE TABLE added (x)", "INSERT INTO added VALUES (7)")}
+    monkeypatch.setattr(database, "MIGRATIONS", steps)
+    for _ in range(2):
+        newer = await Store.open(tmp_path / "s", clock=Clock())
+        assert await newer._database.run(lambda c: c.execute("SELECT x FROM added").fetchall()) == [(7,)]
+        assert await newer.hashes() == sorted(change_id(data) for data in FOUNDING)
+        await newer.close()
+    monkeypatch.setattr(database, "VERSION", database.VERSION - 1)
+    with pytest.raises(StoreError, match="newer Fieldline"):
+        await Store.open(tmp_path / "s", clock=Clock())
+
+
+async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    before = await store.counts()
+    size = await store._database.run(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    await store._database.run(lambda c: c.execute(f"PRAGMA max_page_count = {size}"))
+    with pytest.raises(StoreError, match="disk is full"):
+        for number in range(200):
+            await store.commit(AUTHORS[0], [Edit(number.to_bytes(16, "big"), "p", "x" * 5000, ())], user="u")
+    await store._database.run(lambda c: c.execute("PRAGMA max_page_count = 1000000"))
+    after = await store.counts()
+    assert after.changes == after.facts - before.facts + before.changes
+    assert (await store.verify()).problems == []
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE facts SET current = 1 - current WHERE id = (SELECT min(id) FROM facts)",
+        "DELETE FROM obsoletes",
+        "UPDATE facts SET value = x'6161' WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE branches SET count = count + 1",
+        "INSERT INTO contested VALUES (1, 1)",
+        "UPDATE changes SET effective = effective + 1, accepted = 0 WHERE id = 3",
+        "DELETE FROM heads",
+    ],
+)
+async def test_verify_finds_and_repairs_what_is_derived(tmp_path: Path, damage: str) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    seen: tuple[bytes, ...] = ()
+    for number in range(20):
+        change = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", number, seen)], user="u")
+        assert change is not None
+        seen = (fact_id(change, 0),)
+    before = await store.now().slot(ENTITY, "p")
+    assert (await store.verify()).problems == []
+    assert await store._database.run(lambda c: c.execute(damage).rowcount) > 0
+    assert len((await store.verify()).problems) >= 1
+    await store.verify(repair=True)
+    assert (await store.verify()).problems == []
+    assert await store.now().slot(ENTITY, "p") == before
+    await store.close()
+
+
+async def test_verify_finds_a_damaged_block_and_repair_lets_it_be_fetched_again(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    data = Pen(1).write(Fact(ENTITY, "p", "v", ()), at=10)
+    await store.save([*FOUNDING, data])
+    await store._database.run(lambda c: c.execute("UPDATE blocks SET data = x'00' WHERE change = 3"))
+    assert [change_id(data).hex() in problem for problem in (await store.verify()).problems] == [True]
+    await store.verify(repair=True)
+    assert await store.missing([change_id(data)]) == [change_id(data)]
+    await store.save([data])
+    assert (await store.verify()).problems == []
+    assert (await store.now().slot(ENTITY, "p")).value == "v"
+    await store.close()
+
+
+async def test_values_are_compared_by_type_in_differences(tmp_path: Path) -> None:
+    clock = Clock(100)
+    store = await make(tmp_path / "s", clock)
+    await store.save(FOUNDING)
+    change = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", 1, ()), Edit(ENTITY, "q", "same", ())], user="u")
+    assert change is not None
+    clock.now = 200
+    await store.commit(AUTHORS[0], [Edit(ENTITY, "p", True, (fact_id(change, 0),))], user="u")
+    found = await store.as_of(150).differences(store.now())
+    assert [(e, n, encode_value(a), encode_value(b)) for e, n, a, b in found] == [
+        (ENTITY, "p", encode_value(1), encode_value(True))
+    ]
+    await store.close()

@@ -1,0 +1,67 @@
+"""The device's key: made once, kept to its owner, and never taken from a file that is not right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from core.changes import device_id
+from core.errors import FieldlineError
+from core.identity import KEY_FILE, Identity, create, load
+from tests.core.strategies import KEYS
+
+
+def test_a_key_is_made_for_its_owner_alone_and_found_again(tmp_path: Path) -> None:
+    made = create(tmp_path)
+    assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
+    assert load(tmp_path).device == made.device == device_id(made.public_key)
+
+
+def test_a_key_is_never_written_over(tmp_path: Path) -> None:
+    made = create(tmp_path)
+    with pytest.raises(FieldlineError, match="already"):
+        create(tmp_path)
+    assert load(tmp_path).device == made.device
+
+
+def test_a_missing_key_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FieldlineError, match="init"):
+        load(tmp_path)
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    create(tmp_path)
+    (tmp_path / KEY_FILE).chmod(0o640)
+    with pytest.raises(FieldlineError, match="chmod 600"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_damaged_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / KEY_FILE).write_bytes(content)
+    (tmp_path / KEY_FILE).chmod(0o600)
+    with pytest.raises(FieldlineError, match="damaged"):
+        load(tmp_path)
+
+
+def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    key = generate_private_key(SECP256R1())
+    (tmp_path / KEY_FILE).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (tmp_path / KEY_FILE).chmod(0o600)
+    with pytest.raises(FieldlineError, match="damaged"):
+        load(tmp_path)
+
+
+def test_the_certificate_is_small_always_the_same_and_names_the_device() -> None:
+    identity = Identity(KEYS[0])
+    der = identity.certificate_der
+    assert der == Identity(KEYS[0]).certificate_der
+    assert len(der) < 300
+    certificate = x509.load_der_x509_certificate(der)
+    assert certificate.subject.rfc4514_string() == f"CN={identity.device.hex()}"
+    assert certificate.not_valid_before_utc.year == 1970
+    assert certificate.not_valid_after_utc.year == 9999

@@ -1,0 +1,170 @@
+"""Membership: the same set of facts gives the same members, and no key that was cut off comes back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.membership import NAME, NOTHING, REVOKED, ROLE, MemberFact, Membership, evaluate
+
+A, B, C, D = (letter * 16 for letter in (b"A", b"B", b"C", b"D"))
+
+
+class World:
+    """Devices that write facts about members, each on its own chain."""
+
+    def __init__(self) -> None:
+        self.facts: list[MemberFact] = []
+        self.chains: dict[bytes, list[bytes]] = {}
+
+    def write(
+        self, author: bytes, member: bytes, name: str, value: str, sees: Iterable[MemberFact] = (), at: int = 5
+    ) -> MemberFact:
+        chain = self.chains.setdefault(author, [])
+        chain.append(author[:1] * 30 + len(chain).to_bytes(2, "big"))
+        fact = MemberFact(chain[-1] + b"\x00\x00", author, member, name, value, at, tuple(sorted(f.fact for f in sees)))
+        self.facts.append(fact)
+        return fact
+
+    def head(self, author: bytes) -> str:
+        return self.chains[author][-1].hex()
+
+    def chain(self, head: bytes) -> frozenset[bytes]:
+        for chain in self.chains.values():
+            if head in chain:
+                return frozenset(chain[: chain.index(head) + 1])
+        return frozenset({head})
+
+    def evaluate(self, facts: Iterable[MemberFact] | None = None) -> Membership:
+        return evaluate(A, self.facts if facts is None else facts, self.chain)
+
+
+def test_the_founder_is_an_admin_and_whom_it_admits_belongs() -> None:
+    world = World()
+    world.write(A, B, ROLE, "technician")
+    world.write(A, C, ROLE, "reader")
+    members = world.evaluate()
+    assert members.is_admin(A) and members.may_write(B) and not members.is_admin(B)
+    assert members.may_connect(C) and not members.may_write(C)
+    assert members.limit(C) == NOTHING
+    assert not members.may_connect(D) and members.limit(D) == NOTHING
+    assert members.members[B].admitted_by == A
+
+
+def test_only_admins_admit() -> None:
+    world = World()
+    world.write(B, C, ROLE, "admin")
+    world.write(B, B, ROLE, "admin")
+    world.write(A, B, ROLE, "technician")
+    members = world.evaluate()
+    assert not members.may_connect(C)
+    assert not members.is_admin(B)
+
+
+def test_an_admin_who_was_admitted_later_admits_too_whatever_the_order_of_ids() -> None:
+    world = World()
+    world.write(D, C, ROLE, "admin")
+    world.write(C, B, ROLE, "technician")
+    world.write(A, D, ROLE, "admin")
+    assert world.evaluate().may_write(B)
+
+
+def test_a_revoked_device_s_changes_count_up_to_the_one_named() -> None:
+    world = World()
+    world.write(A, B, ROLE, "admin")
+    world.write(B, C, ROLE, "technician")
+    head = world.head(B)
+    world.write(A, B, REVOKED, head)
+    world.write(B, D, ROLE, "technician", at=1)
+    members = world.evaluate()
+    assert members.members[B].state == "revoked" and not members.may_connect(B)
+    assert members.limit(B) == bytes.fromhex(head)
+    assert members.may_connect(C)
+    assert not members.may_connect(D)
+
+
+def test_a_revoked_device_cannot_undo_it() -> None:
+    world = World()
+    world.write(A, B, ROLE, "admin")
+    cut = world.write(A, B, REVOKED, "")
+    world.write(B, B, REVOKED, "ff" * 32, sees=[cut], at=99)
+    world.write(B, A, REVOKED, "")
+    members = world.evaluate()
+    assert members.members[B].state == "revoked" and members.is_admin(A)
+
+
+def test_of_two_who_revoke_each_other_the_senior_stays() -> None:
+    world = World()
+    world.write(A, B, ROLE, "admin")
+    world.write(A, C, ROLE, "reader")
+    before = world.head(A)
+    world.write(B, C, NAME, "c")
+    seen_of_b = world.head(B)
+    world.write(B, A, REVOKED, before)
+    world.write(A, B, REVOKED, seen_of_b)
+    members = world.evaluate()
+    assert members.is_admin(A)
+    assert members.members[B].state == "revoked"
+
+
+def test_a_junior_admin_can_revoke_a_stolen_founder() -> None:
+    world = World()
+    world.write(A, B, ROLE, "admin")
+    world.write(B, A, REVOKED, world.head(A))
+    world.write(A, D, ROLE, "admin")
+    members = world.evaluate()
+    assert members.members[A].state == "revoked"
+    assert members.is_admin(B)
+    assert not members.may_connect(D)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    world = World()
+    for _ in range(draw(st.integers(0, 10))):
+        author, member = draw(st.sampled_from([A, B, C, D])), draw(st.sampled_from([A, B, C, D]))
+        name = draw(st.sampled_from([ROLE, ROLE, REVOKED]))
+        if name == ROLE:
+            value = draw(st.sampled_from(["admin", "technician", "reader", "king"]))
+        else:
+            heads = [change.hex() for chain in world.chains.values() for change in chain]
+            value = draw(st.sampled_from(["", "zz", *heads]))
+        sees = draw(st.lists(st.sampled_from(world.facts), unique=True, max_size=2)) if world.facts else []
+        same = [fact for fact in sees if (fact.member, fact.property) == (member, name)]
+        world.write(author, member, name, value, same, draw(st.integers(0, 3)))
+    return world
+
+
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_facts_does_not_matter(world: World, order: random.Random) -> None:
+    shuffled = world.facts[:]
+    order.shuffle(shuffled)
+    assert world.evaluate(shuffled) == world.evaluate()
+
+
+@given(worlds())
+def test_nobody_belongs_whom_no_admin_admitted(world: World) -> None:
+    members = world.evaluate()
+    for device, member in members.members.items():
+        if member.state == "active" and device != A:
+            assert any(
+                fact.member == device and fact.property == ROLE and fact.device != device for fact in world.facts
+            )
+
+
+@given(worlds())
+def test_what_strangers_say_changes_nothing(world: World) -> None:
+    stranger = b"S" * 16
+    before = world.evaluate()
+    world.write(stranger, B, ROLE, "admin")
+    world.write(stranger, A, REVOKED, "")
+    assert world.evaluate() == before
+
+
+def test_without_a_genesis_there_are_no_members() -> None:
+    world = World()
+    world.write(A, B, ROLE, "admin")
+    assert evaluate(None, world.facts, world.chain) == Membership()
