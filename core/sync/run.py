@@ -1,14 +1,18 @@
-"""Run a sync session over asyncio streams, whatever is below them."""
+"""Run a sync session over asyncio streams, whatever is below them, and on this device's store."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from core.errors import FieldlineError
 from core.sync.events import Done, Event, Failed, Reason
-from core.sync.replica import Replica, Request
+from core.sync.joining import vouch
+from core.sync.merkle import Node
+from core.sync.replica import Order, Replica, Request, Saved, Summary
 from core.sync.session import Session
 
 TIMEOUT = 60.0
@@ -140,3 +144,50 @@ class _Runner:
 
     def _later(self) -> float:
         return asyncio.get_running_loop().time() + self._timeout
+
+
+class Store(Protocol):
+    """What sync needs of the store; `core.store.store.Store` has it."""
+
+    @property
+    def fleet(self) -> bytes: ...
+    async def summary(self) -> Summary: ...
+    async def hashes(self) -> Sequence[bytes]: ...
+    async def tree(self, prefixes: Sequence[str]) -> Sequence[Node]: ...
+    async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]: ...
+    async def order(self, hashes: Sequence[bytes]) -> Order: ...
+    async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
+    async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReplica:
+    """The store as the session with one peer sees it; what comes is noted as come from that peer over that link."""
+
+    store: Store
+    peer: bytes
+    link: str
+
+    async def summary(self) -> Summary:
+        return await self.store.summary()
+
+    async def hashes(self) -> Sequence[bytes]:
+        return await self.store.hashes()
+
+    async def tree(self, prefixes: Sequence[str]) -> Sequence[Node]:
+        return await self.store.tree(prefixes)
+
+    async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]:
+        return await self.store.under(prefixes)
+
+    async def order(self, hashes: Sequence[bytes]) -> Order:
+        return await self.store.order(hashes)
+
+    async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]:
+        return await self.store.blocks(hashes)
+
+    async def save(self, blocks: Sequence[bytes]) -> Saved:
+        return await self.store.save(blocks, source=self.peer, link=self.link)
+
+    async def vouch(self, blocks: Sequence[bytes]) -> None:
+        await asyncio.to_thread(vouch, self.store.fleet, self.peer, blocks)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.changes import change_id
+from core.errors import FieldlineError, Refused
+from core.sync import bundle, bundlefile
+from core.sync.codec import varint
+from core.sync.events import Progress
+from tests.core.store.fleet import FLEET, FOUNDING
+from tests.core.sync.conftest import MakeStore
+from tests.core.sync.test_with_store import history
+
+
+def make_file(path: Path, blocks: list[bytes], fleet: bytes = FLEET, count: int | None = None) -> Path:
+    """A bundle as docs/wire-format.md describes it."""
+    body = b"".join(varint(len(data)) + data for data in blocks)
+    plain = b"FLDBNDL\x01" + fleet + (len(blocks) if count is None else count).to_bytes(8, "big") + body
+    path.write_bytes(plain + blake3(plain).digest())
+    return path
+
+
+async def test_what_is_exported_is_taken_elsewhere(make_store: MakeStore, tmp_path: Path) -> None:
+    path, a, b = tmp_path / "all.fieldline", await make_store([*FOUNDING, *history(1, 700)]), await make_store()
+    written, events = await bundle.export(path, a), list[Progress]()
+    assert written.figures.sent == 702
+    assert written.figures.bytes_out == path.stat().st_size
+    taken = await bundle.take(path, b, on_event=events.append)
+    assert taken.figures.received == 702
+    assert await a.summary() == await b.summary()
+    assert [(event.received, event.to_receive) for event in events] == [(500, 702), (702, 702)]
+    assert (await bundle.take(path, b)).figures.received == 0
+    assert {(met.device, met.link) for met in await b.meetings()} == {(None, "bundle")}
+
+
+async def test_devices_meet_through_a_folder_and_touch_no_file_of_others(make_store: MakeStore, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    stores = [await make_store([*FOUNDING, *history(device, 20)]) for device in (1, 2, 3)]
+    seen: dict[Path, bytes] = {}
+    for store in [*stores, *stores]:
+        await bundle.sync(stick, store)
+        files = {path: path.read_bytes() for path in stick.iterdir()}
+        assert seen.items() <= files.items()
+        seen = files
+    assert len({(await store.summary()).root for store in stores}) == 1
+    assert len(seen) == 3
+    merged = await bundle.sync(stick, stores[0])
+    assert (merged.figures.sent, merged.figures.received, merged.unreadable) == (0, 0, ())
+
+
+async def test_a_single_file_is_merged_and_left_alone_when_nothing_is_new(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "fleet.fieldline"
+    a, b = [await make_store([*FOUNDING, *history(device, 20)]) for device in (1, 2)]
+    first = await bundle.sync(path, a)
+    assert (first.figures.sent, first.figures.received) == (22, 0)
+    second = await bundle.sync(path, b)
+    assert (second.figures.sent, second.figures.received) == (20, 20)
+    third = await bundle.sync(path, a)
+    assert (third.figures.sent, third.figures.received, third.figures.bytes_out) == (0, 20, 0)
+    assert await a.summary() == await b.summary()
+
+
+async def test_damaged_and_foreign_files_in_a_folder_do_not_stop_the_rest(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    a, b = await make_store([*FOUNDING, *history(1, 20)]), await make_store()
+    await bundle.sync(tmp_path, a)
+    (sound,) = bundlefile.bundles_in(tmp_path)
+    broken = tmp_path / "broken.fieldline"
+    broken.write_bytes(sound.read_bytes()[:-1])
+    make_file(tmp_path / "foreign.fieldline", [b"x"], fleet=bytes(16))
+    (tmp_path / ".half.fieldline.1.part").write_bytes(b"FLDB")
+    (tmp_path / "notes.txt").write_text("hello")
+    merged = await bundle.sync(tmp_path, b)
+    assert merged.unreadable == (broken,)
+    assert await a.summary() == await b.summary()
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_no_damage_to_a_file_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("b") / "x.fieldline"
+    whole = make_file(path, [*FOUNDING, *history(1, 3)]).read_bytes()
+    assert set(bundlefile.check(path, FLEET).places) == {change_id(block) for block in [*FOUNDING, *history(1, 3)]}
+    at = data.draw(st.integers(0, len(whole) - 1))
+    damaged = data.draw(
+        st.sampled_from(
+            [
+                whole[:at],
+                whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :],
+                whole[:at] + whole[at + 1 :],
+                whole + whole[: at + 1],
+            ]
+        )
+    )
+    path.write_bytes(damaged)
+    with pytest.raises(Refused):
+        bundlefile.check(path, FLEET)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 5, 2**63])
+def test_a_count_that_lies_is_damage(tmp_path: Path, count: int) -> None:
+    path = make_file(tmp_path / "x.fieldline", [*FOUNDING, *history(1, 2)], count=count)
+    with pytest.raises(bundlefile.Damaged):
+        bundlefile.check(path, FLEET)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        pytest.param([b""], id="an empty block"),
+        pytest.param([bytes(65537)], id="a block that is too large"),
+    ],
+)
+def test_blocks_of_impossible_sizes_are_damage(tmp_path: Path, blocks: list[bytes]) -> None:
+    with pytest.raises(bundlefile.Damaged):
+        bundlefile.check(make_file(tmp_path / "x.fieldline", blocks), FLEET)
+
+
+async def test_a_refused_block_leaves_the_store_as_it_was(make_store: MakeStore, tmp_path: Path) -> None:
+    good = history(1, 600)
+    forged = good[-1][:-1] + bytes([good[-1][-1] ^ 1])
+    path, store = make_file(tmp_path / "x.fieldline", [*FOUNDING, *good[:-1], forged]), await make_store()
+    with pytest.raises(Refused, match="badly signed"):
+        await bundle.take(path, store)
+    assert (await store.summary()).count == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(b"", "not a bundle", id="empty"),
+        pytest.param(b"PK\x03\x04 something else entirely", "not a bundle", id="another format"),
+        pytest.param(b"FLDBNDL\x02" + bytes(64), "not a bundle of this version", id="another version"),
+        pytest.param(b"FLDBNDL\x01" + FLEET[:5], "damaged or cut short", id="cut short in the head"),
+        pytest.param(b"FLDBNDL\x01" + bytes(64), "of another fleet", id="another fleet"),
+    ],
+)
+async def test_what_is_no_bundle_is_refused_with_a_sentence(
+    make_store: MakeStore, tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    path, store = tmp_path / "x.fieldline", await make_store(FOUNDING)
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=sentence):
+        await bundle.sync(path, store)
+    assert path.read_bytes() == content
+    assert bundlefile.is_bundle(path) == content.startswith(b"FLDBNDL\x01")
+
+
+async def test_a_missing_file_or_folder_is_told(make_store: MakeStore, tmp_path: Path) -> None:
+    store = await make_store(FOUNDING)
+    with pytest.raises(FieldlineError, match="could not be read"):
+        await bundle.take(tmp_path / "none.fieldline", store)
+    with pytest.raises(FieldlineError, match="could not be written"):
+        await bundle.export(tmp_path / "none" / "x.fieldline", store)
+
+
+@contextmanager
+def failing_at(step: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A disk that fails when a large file is written, when it is brought to the disk, or when it is renamed."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with monkeypatch.context() as patch:
+        if step == "write":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        elif step == "fsync":
+            patch.setattr(os, "fsync", fail)
+        else:
+            patch.setattr(Path, "replace", fail)
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+async def test_a_disk_that_is_full_or_pulled_leaves_what_was_there(
+    make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path, old, new = (
+        tmp_path / "x.fieldline",
+        await make_store(FOUNDING),
+        await make_store([*FOUNDING, *history(1, 600)]),
+    )
+    await bundle.export(path, old)
+    before = path.read_bytes()
+    with failing_at(step, monkeypatch), pytest.raises(FieldlineError, match="could not be written"):
+        await bundle.export(path, new)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.glob("*x.fieldline*")] == ["x.fieldline"]
+    await bundle.export(path, new)
+    assert len(path.read_bytes()) > 100_000
