@@ -35,9 +35,14 @@ class BundleStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a meeting with files came to; `unreadable` are damaged ones in the folder, which were left as they are."""
+    """What a meeting with files came to.
+
+    `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, which were left
+    as they are.
+    """
 
     figures: Figures
+    known: int = 0
     unreadable: tuple[Path, ...] = ()
 
 
@@ -88,11 +93,11 @@ class _Merging:
         self._on_event = on_event
         self._there: set[bytes] = set()
         self._unreadable: list[Path] = []
-        self._sent = self._received = self._bytes_out = self._bytes_in = 0
+        self._sent = self._received = self._known = self._bytes_out = self._bytes_in = 0
 
     def result(self) -> Merged:
         figures = Figures(self._sent, self._received, self._bytes_out, self._bytes_in)
-        return Merged(figures, tuple(self._unreadable))
+        return Merged(figures, self._known, tuple(self._unreadable))
 
     async def take_if_sound(self, path: Path) -> None:
         try:
@@ -114,6 +119,7 @@ class _Merging:
                 raise bundlefile.refused(path, saved.refused[0][1])
             self._received += saved.saved
             self._tell(to_receive=goal)
+        self._known += len(contents.places) - len(new)
         self._there |= contents.places.keys()
         self._bytes_in += contents.size
 
