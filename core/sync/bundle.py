@@ -37,8 +37,8 @@ class BundleStore(Protocol):
 class Merged:
     """What a meeting with files came to.
 
-    `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, which were left
-    as they are.
+    `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, which were
+    left as they are.
     """
 
     figures: Figures
