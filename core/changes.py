@@ -1,18 +1,19 @@
 """The change: what one person saved at once on one device, and its exact bytes.
 
-A block is a tagged COSE_Sign1 (RFC 9052, EdDSA) whose payload is deterministic CBOR (RFC 8949, 4.2) with integer keys.
-The protected header carries the author's public key, so that a block certifies itself: the device id in the payload must be
-the hash of that key. The external AAD is the fleet id, so that a change cannot be replayed into another fleet; it is empty
-for the genesis, whose id makes the fleet id.
+A block is a tagged COSE_Sign1 (RFC 9052, EdDSA) whose payload is deterministic CBOR (RFC 8949, 4.2) with integer
+keys. The protected header carries the author's public key, so that a block certifies itself: the device id in the
+payload must be the hash of that key. The external AAD is the fleet id, so that a change cannot be replayed into
+another fleet; it is empty for the genesis, whose id makes the fleet id.
 
-Everything here is pure. Bytes from elsewhere are hostile: `decode` bounds them and refuses what is not canonical, which it
-finds out by encoding what it read again and comparing.
+Everything here is pure. Bytes from elsewhere are hostile: `decode` bounds them and refuses what is not canonical,
+which it finds out by encoding what it read again and comparing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cbor2
@@ -66,7 +67,9 @@ Value = Scalar | None | tuple[Scalar, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """That an entity's property has a value; `obsoletes` holds the 34-byte ids of the facts its author saw there, sorted."""
+    """That an entity's property has a value; `obsoletes` holds the 34-byte ids of the facts its author saw there,
+    sorted.
+    """
 
     entity: bytes
     property: str
@@ -76,7 +79,9 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The payload of a block. `at` is in microseconds since 1970 UTC; `previous` is this device's change before, or None."""
+    """The payload of a block. `at` is in microseconds since 1970 UTC; `previous` is this device's change before, or
+    None.
+    """
 
     device: bytes
     previous: bytes | None
@@ -88,7 +93,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A decoded canonical block: its id, its exact bytes, what it says, and whose key it carries (signature not yet checked)."""
+    """A decoded canonical block: its id, its exact bytes, what it says, and whose key it carries (signature not yet
+    checked).
+    """
 
     id: bytes
     data: bytes
@@ -163,7 +170,10 @@ def decode(data: bytes) -> Block:
     change = _change(_loads(payload))
     if change.device != device_id(key):
         raise BlockRefused("a block names a device whose key it does not carry")
-    if cbor2.dumps(_plain_change(change), canonical=True) != payload or _block_bytes(protected, payload, signature) != data:
+    if (
+        cbor2.dumps(_plain_change(change), canonical=True) != payload
+        or _block_bytes(protected, payload, signature) != data
+    ):
         raise BlockRefused("a block is not in canonical form")
     return Block(change_id(data), data, change, key, payload, signature)
 
@@ -236,8 +246,8 @@ def _unwanted(value: Any, immutable: bool) -> Any:
     raise ValueError
 
 
-# The library knows how to read dates, big numbers, patterns, messages, addresses, sets and shared values. None of that is in
-# the format, so none of it is run on a peer's bytes.
+# The library knows how to read dates, big numbers, patterns, messages, addresses, sets and shared values. None of
+# that is in the format, so none of it is run on a peer's bytes.
 _LIBRARY_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 _TAGS: dict[int, Callable[[Any, bool], Any]] = {
     **dict.fromkeys(_LIBRARY_TAGS, _unwanted),
@@ -302,7 +312,7 @@ def _fact(plain: Any) -> Fact:
         raise BlockRefused("a fact is malformed")
     if not isinstance(obsoletes, list | tuple) or not all(_is_id(target, FACT_ID_SIZE) for target in obsoletes):
         raise BlockRefused("a fact is malformed")
-    if any(a >= b for a, b in zip(obsoletes, obsoletes[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(obsoletes)):
         raise BlockRefused("a fact does not list what it obsoletes in order")
     return Fact(entity, name, _value(value), tuple(obsoletes))
 

@@ -1,8 +1,8 @@
 """What one property of one entity holds, worked out from its leaves.
 
-The leaves of a slot are the facts that no known fact obsoletes. With leaves of different values every device picks the same
-one and goes on working with it; the pick is provisional until somebody's ordinary edit obsoletes all the leaves it saw.
-Nothing here looks at a clock or at an order of arrival to decide what supersedes what.
+The leaves of a slot are the facts that no known fact obsoletes. With leaves of different values every device picks
+the same one and goes on working with it; the pick is provisional until somebody's ordinary edit obsoletes all the
+leaves it saw. Nothing here looks at a clock or at an order of arrival to decide what supersedes what.
 """
 
 from __future__ import annotations
