@@ -1,0 +1,10 @@
+"""The use cases: everything that a person can do with one device, whatever the face.
+
+The terminal UI and the command line call `Workspace` and nothing below it but views, records, schemas and errors.
+"""
+
+from __future__ import annotations
+
+from core.workspace.workspace import Workspace, Written, system_clock
+
+__all__ = ["Workspace", "Written", "system_clock"]

@@ -1,0 +1,131 @@
+"""What every verb works at: where this device's home is, who is in front of it, and how things are printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.values import printable
+from tui.when import When
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+
+GAP = "  "
+LEAST = 16
+"""Columns that are left of a column that gives way."""
+
+
+class Desk:
+    """The program's global options, and its way to speak: data to stdout, everything said to people to stderr.
+
+    `json` is set by the verb: then its data is one JSON document, and nothing else is on stdout.
+    """
+
+    def __init__(self, home: Path | None = None, user: str | None = None) -> None:
+        self._home = home
+        self._user = user
+        self.json = False
+
+    @property
+    def home(self) -> Path:
+        """This device's folder: as given, or the platform's place for a user's data."""
+        if self._home is None:
+            from platformdirs import user_data_path
+
+            self._home = user_data_path("fieldline")
+        return self._home
+
+    @property
+    def user(self) -> str:
+        """Who says what is written: as given, or the login name; empty if nobody knows."""
+        if self._user is None:
+            import getpass
+
+            try:
+                self._user = getpass.getuser()
+            except (OSError, KeyError, ImportError):
+                self._user = ""
+        return self._user
+
+    async def open(self) -> Workspace:
+        """This device, to be used as `async with await desk.open()`."""
+        from core.workspace import Workspace
+
+        return await Workspace.open(self.home, user=self.user)
+
+    @property
+    def when(self) -> When:
+        """Writes moments in this machine's zone."""
+        from core.workspace import system_clock
+
+        return When(system_clock)
+
+    # --- speaking ----------------------------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Say something to the person, on stderr."""
+        click.echo(printable(text), err=True)
+
+    def document(self, data: Any) -> None:
+        """Print data as JSON, all in ASCII, so that nothing in it can act on a terminal."""
+        import json
+
+        click.echo(json.dumps(data))
+
+    def line(self, text: str = "", strong: bool = False) -> None:
+        """Print a line for people on stdout."""
+        text = printable(text).rstrip()
+        click.echo(styled(text) if strong else text)
+
+    def table(self, rows: Sequence[Sequence[str]], heads: Sequence[str] | None = None, give: int | None = None) -> None:
+        """Print rows in columns, as wide as what is in them; the last column is not padded.
+
+        On a terminal that is too narrow the cells of the column `give` are cut.
+        """
+        every = [*([list(heads)] if heads else []), *([printable(cell) for cell in row] for row in rows)]
+        widths = [max(map(width, column)) for column in zip(*every, strict=True)]
+        if give is not None and sys.stdout.isatty():
+            lacking = sum(widths) + len(GAP) * (len(widths) - 1) - get_terminal_size().columns
+            if lacking > 0:
+                widths[give] = max(LEAST, widths[give] - lacking)
+                for row in every:
+                    row[give] = cut(row[give], widths[give])
+        for place, row in enumerate(every):
+            cells = [cell + " " * (size - width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
+            text = GAP.join([*cells, row[-1]]).rstrip()
+            click.echo(styled(text) if heads and place == 0 else text)
+
+
+def cut(text: str, columns: int) -> str:
+    """A text in at most so many columns of a terminal, with an ellipsis where something is missing."""
+    if width(text) <= columns:
+        return text
+    kept = ""
+    for char in text:
+        if width(kept + char) >= columns:
+            break
+        kept += char
+    return kept + "…"
+
+
+def styled(text: str) -> str:
+    """Text in bold, on a terminal where nobody has asked for no colour."""
+    if "NO_COLOR" in os.environ or not sys.stdout.isatty():
+        return text
+    return click.style(text, bold=True)
+
+
+def width(text: str) -> int:
+    """The columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)

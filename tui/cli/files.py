@@ -1,0 +1,86 @@
+"""Verbs about files, and about the state of the store: export, import, verify."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from core.workspace.importing import is_history
+from tui.cli.desk import Desk
+from tui.cli.help import argument, option, verb
+from tui.i18n import N_, _, ngettext, number
+
+FILE = click.Path(path_type=Path)
+
+
+@verb(N_("Take over an edit history in JSON lines, or a bundle. What is here already is passed over."), "import")
+@argument("file", type=FILE)
+async def import_(desk: Desk, file: Path) -> None:
+    is_history(file)
+    async with await desk.open() as workspace:
+        with progress(N_("{done} of {total} changes")) as told:
+            done = await workspace.import_history(file, told)
+    data = {"changes": done.changes, "facts": done.facts, "skipped": done.skipped}
+    if desk.json:
+        desk.document(data)
+        return
+    changes = ngettext("{count} change", "{count} changes", done.changes)
+    facts = ngettext("{count} fact", "{count} facts", done.facts)
+    desk.say(_("{changes} with {facts} taken over.").format(changes=changes, facts=facts))
+    if done.skipped:
+        desk.say(ngettext("{count} was here already.", "{count} were here already.", done.skipped))
+
+
+@verb(N_("Check every change, its signature, and everything that is derived from the changes."))
+@option("--repair", is_flag=True, help=N_("Rebuild what is derived and wrong."))
+async def verify(desk: Desk, repair: bool) -> int:
+    async with await desk.open() as workspace:
+        with progress(N_("{done} of {total} changes")) as told:
+            found = await workspace.verify(repair=repair, progress=told)
+    if desk.json:
+        desk.document({"changes": found.changes, "problems": list(found.problems)})
+    else:
+        desk.say(ngettext("{count} change checked.", "{count} changes checked.", found.changes))
+        for problem in found.problems:
+            desk.line(problem)
+    if found.problems and not desk.json:
+        desk.say(
+            _("Repaired what can be.")
+            if repair
+            else _("There are problems: `fieldline verify --repair` mends what can be.")
+        )
+    return 1 if found.problems else 0
+
+
+class progress:  # noqa: N801 - used like a function
+    """How far something is, on one line of stderr that is rewritten; only on a terminal, and gone in the end."""
+
+    SECONDS = 0.2
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._next = 0.0
+        self._width = 0
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._told if sys.stderr.isatty() else _silent
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
+
+    def _told(self, done: int, total: int) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self.SECONDS
+        text = _(self._template).format(done=number(done), total=number(total))
+        click.echo("\r" + text.ljust(self._width), nl=False, err=True)
+        self._width = max(self._width, len(text))
+
+
+def _silent(done: int, total: int) -> None:
+    """Where nobody looks."""

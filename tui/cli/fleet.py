@@ -1,0 +1,180 @@
+"""Verbs about the fleet and its devices: init, join, admit, members, status."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from pathlib import Path
+
+import click
+
+from core.inbox import TYPES
+from core.membership import ROLES
+from core.moments import format_time
+from core.schema import BUILT_IN, Schema, builtin
+from core.workspace import Workspace
+from tui.cli.desk import Desk
+from tui.cli.help import argument, option, verb
+from tui.i18n import N_, _, number
+
+
+def _device_name() -> str:
+    """What a device is called if nobody says: what the machine is called."""
+    return socket.gethostname().split(".")[0] or "device"
+
+
+@verb(N_("Found a fleet with this device as its admin. The schema is a built-in one or a TOML file."))
+@option("--fleet", required=True, metavar="NAME", help=N_("What the fleet is called."))
+@option(
+    "--schema",
+    "schema_name",
+    default=BUILT_IN[0],
+    show_default=True,
+    metavar="NAME|FILE",
+    help=N_("What can be configured."),
+)
+@option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
+async def init(desk: Desk, fleet: str, schema_name: str, device: str | None) -> None:
+    schema = schema_of(schema_name)
+    name = _device_name() if device is None else device
+    workspace = await Workspace.init(desk.home, user=desk.user, fleet_name=fleet, schema=schema, device_name=name)
+    async with workspace:
+        _told(desk, workspace)
+        desk.say(_("This device is the admin of the new fleet."))
+
+
+@verb(N_("Get this device ready to join a fleet: it gets a key, and waits for an admin to admit it."))
+@argument("fleet_id")
+@option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
+async def join(desk: Desk, fleet_id: str, device: str | None) -> None:
+    name = _device_name() if device is None else device
+    workspace = await Workspace.join(desk.home, user=desk.user, fleet=fleet_id, device_name=name)
+    async with workspace:
+        _told(desk, workspace)
+        called = shlex.quote(workspace.home.name())
+        command = f"fieldline admit {workspace.identity.device.hex()} --role technician --name {called}"
+        desk.say(_("Ask an admin to run `{command}`, then sync with a device of the fleet.").format(command=command))
+
+
+def _told(desk: Desk, workspace: Workspace) -> None:
+    fleet, device = workspace.store.fleet.hex(), workspace.identity.device.hex()
+    if desk.json:
+        desk.document({"fleet": fleet, "device": device})
+    else:
+        desk.table([[_("fleet"), fleet], [_("device"), device]])
+
+
+def schema_of(name: str) -> Schema:
+    """The built-in schema of this name, else the one in this file."""
+    if name in BUILT_IN or not Path(name).exists():
+        return builtin(name)
+    return schema_in(Path(name))
+
+
+def schema_in(path: Path) -> Schema:
+    """The schema in a file; raises Refused if it is none."""
+    from core.errors import Refused
+
+    try:
+        return Schema.from_toml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise Refused("{path} is not UTF-8: save it as UTF-8.", path=str(path)) from None
+
+
+@verb(N_("Let a device into the fleet, or give a member another role or name. Only an admin's word counts."))
+@argument("device_id")
+@option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
+@option("--name", metavar="NAME", help=N_("What the device is called."))
+@option("--note", metavar="TEXT", help=N_("Why."))
+async def admit(desk: Desk, device_id: str, role: str, name: str | None, note: str | None) -> None:
+    async with await desk.open() as workspace:
+        written = await workspace.admit(device_id, role, name, note)
+    change = written.change.hex() if written.change else None
+    if desk.json:
+        desk.document({"change": change, "device": written.entity.hex()})
+    elif change is None:
+        desk.say(_("The device is admitted like that already: nothing was written."))
+    else:
+        desk.say(_("Admitted; the device learns of it when it syncs with this one or another."))
+
+
+@verb(N_("List the devices of the fleet."))
+async def members(desk: Desk) -> None:
+    async with await desk.open() as workspace:
+        devices = await workspace.devices()
+    if desk.json:
+        desk.document(
+            [
+                {
+                    "device": seen.device.hex(),
+                    "name": seen.name,
+                    "role": seen.role,
+                    "state": seen.state,
+                    "changes": seen.changes,
+                    "last_at": None if seen.last_at is None else format_time(seen.last_at),
+                }
+                for seen in devices
+            ]
+        )
+        return
+    desk.table(
+        [
+            [
+                seen.name,
+                _(seen.role or "–"),
+                _(seen.state),
+                number(seen.changes),
+                "–" if seen.last_at is None else desk.when.dated(seen.last_at),
+                seen.device.hex(),
+            ]
+            for seen in devices
+        ],
+        [_("Name"), _("Role"), _("State"), _("Changes"), _("Last change"), _("Device")],
+    )
+
+
+@verb(N_("Show what this device holds: the fleet, its role, how many changes and facts, and what is in conflict."))
+async def status(desk: Desk) -> None:
+    async with await desk.open() as workspace:
+        counts = await workspace.store.counts()
+        member = (await workspace.membership()).members.get(workspace.identity.device)
+        matters = await workspace.inbox()
+        data: dict[str, str | int | None] = {
+            "fleet": workspace.store.fleet.hex(),
+            "device": workspace.identity.device.hex(),
+            "role": member.role if member and member.state == "active" else None,
+            "changes": counts.changes,
+            "facts": counts.facts,
+            "entities": counts.entities,
+            "conflicts": counts.conflicts,
+            "clashes": sum(matter.type != TYPES[0] for matter in matters),
+            "quarantined": counts.quarantined,
+            "root": (await workspace.store.summary()).root.hex(),
+        }
+    if desk.json:
+        desk.document(data)
+        return
+    labels = {
+        "fleet": _("Fleet"),
+        "device": _("This device"),
+        "role": _("Role"),
+        "changes": _("Changes"),
+        "facts": _("Facts"),
+        "entities": _("Entities"),
+        "conflicts": _("Conflicts"),
+        "clashes": _("Clashes"),
+        "quarantined": _("Changes without effect"),
+        "root": _("Root"),
+    }
+    desk.table([[label, _status_text(name, data[name])] for name, label in labels.items()])
+
+
+def _status_text(name: str, value: str | int | None) -> str:
+    if isinstance(value, int):
+        return number(value)
+    if name == "role":
+        return _(value) if value else _("waits to be admitted")
+    return value or ""
+
+
+_WORDS = (N_("admin"), N_("technician"), N_("reader"), N_("active"), N_("pending"), N_("revoked"))

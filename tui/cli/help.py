@@ -1,0 +1,84 @@
+"""What the verbs share with click: help in the language in use, `--json`, and running what is asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from tui.cli.desk import Desk
+from tui.i18n import N_, _
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Opt(click.Option):
+    """An option whose help is translated when it is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        english = self.help
+        try:
+            self.help = _(english or "")
+            return super().get_help_record(ctx)
+        finally:
+            self.help = english
+
+
+class Helped(click.Command):
+    """A command whose help is translated when it is shown."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = _("Show this help and leave.")
+        return option
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=_("Usage:") + " ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.help:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(_(self.help))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = [record for param in self.get_params(ctx) if (record := param.get_help_record(ctx)) is not None]
+        if records:
+            with formatter.section(_("Options")):
+                formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """An option of a verb; its help is marked with N_."""
+    return click.option(*names, cls=Opt, **settings)
+
+
+argument = click.argument
+
+
+def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
+    """Make an asynchronous function a verb with `--json`; it is called with the desk and its arguments."""
+
+    def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
+        def run(as_json: bool, **arguments: Any) -> int | None:
+            desk = click.get_current_context().ensure_object(Desk)
+            desk.json = as_json
+            return asyncio.run(_awaited(function(desk, **arguments)))
+
+        run.__click_params__ = [  # type: ignore[attr-defined]
+            Opt(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
+            *getattr(function, "__click_params__", ()),
+        ]
+        return click.command(name or function.__name__.rstrip("_"), cls=Helped, help=help_text)(run)
+
+    return made
+
+
+async def _awaited(work: Awaitable[int | None]) -> int | None:
+    return await work

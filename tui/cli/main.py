@@ -1,0 +1,205 @@
+"""The program `fieldline`: its verbs, loaded only when one is used, and what becomes of whatever goes wrong.
+
+Data goes to stdout, everything said to people to stderr. Exit codes: 0 done; 1 could not; 2 the call or its input is
+wrong. Whatever happens, a person gets one sentence and never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.errors import FieldlineError
+from core.values import printable
+from tui import i18n
+from tui.cli.desk import Desk
+from tui.cli.help import Helped, Opt
+from tui.cli.usage import usage_sentence
+from tui.i18n import LANGUAGES, N_, _, say
+
+INTERRUPTED = 130
+
+VERBS: dict[str, tuple[str, str]] = {
+    "tui": ("screens:tui", N_("Open the terminal UI (also without a verb).")),
+    "demo": (
+        "demo:demo",
+        N_("See how it works: on a terminal a made-up fleet, otherwise a transcript of two devices."),
+    ),
+    "init": ("fleet:init", N_("Found a fleet with this device as its admin.")),
+    "join": ("fleet:join", N_("Get this device ready to join a fleet.")),
+    "admit": ("fleet:admit", N_("Let a device into the fleet, or give a member another role.")),
+    "members": ("fleet:members", N_("List the devices of the fleet.")),
+    "status": ("fleet:status", N_("Show what this device holds.")),
+    "list": ("look:list_", N_("List everything of a kind.")),
+    "show": ("look:show", N_("Show one thing: what is configured, who said so, and what is in conflict.")),
+    "new": ("edit:new", N_("Add something of a kind.")),
+    "set": ("edit:set_", N_("Configure properties.")),
+    "clear": ("edit:clear", N_("Say that properties are no longer used.")),
+    "retire": ("edit:retire", N_("Take something out of use.")),
+    "inbox": ("settle:inbox", N_("List what waits for a decision, and may wait.")),
+    "resolve": ("settle:resolve", N_("Settle a conflict.")),
+    "log": ("past:log", N_("Show who changed what, newest first.")),
+    "blame": ("past:blame", N_("Show for each property who said so.")),
+    "diff": ("past:diff", N_("Show what differs between two moments.")),
+    "restore": ("back:restore", N_("Bring something back to how it was.")),
+    "undo": ("back:undo", N_("Take a change back.")),
+    "serve": ("meet:serve", N_("Answer other devices.")),
+    "sync": ("meet:sync", N_("Meet another device or a bundle once.")),
+    "export": ("files:export", N_("Write all changes into a bundle.")),
+    "import": ("files:import_", N_("Take over a bundle or an edit history.")),
+    "schema": ("schemas:schema", N_("Show, check or publish the fleet's schema.")),
+    "verify": ("files:verify", N_("Check every change and everything derived from them.")),
+    "completion": ("shells:completion", N_("Print the completion script of a shell.")),
+}
+"""Each verb's module and function, and the line that the list of verbs shows."""
+
+
+class Verbs(Helped, click.Group):
+    """The verbs. The list of them loads none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, function = VERBS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(f"tui.cli.{module}"), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(_("Verbs")):
+            formatter.write_dl([(name, _(text)) for name, (_place, text) in VERBS.items()])
+
+
+@click.command(
+    cls=Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=N_("Configure a piece of equipment once; every field device knows it, with no server."),
+)
+@click.option(
+    "--home",
+    cls=Opt,
+    envvar="FIELDLINE_HOME",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help=N_("The folder with this device's store, key and settings (or set FIELDLINE_HOME)."),
+)
+@click.option(
+    "--user",
+    cls=Opt,
+    envvar="FIELDLINE_USER",
+    metavar="NAME",
+    help=N_("Who says what is written (or set FIELDLINE_USER)."),
+)
+@click.option("--lang", cls=Opt, type=click.Choice(LANGUAGES), help=N_("The language of what is said to people."))
+@click.option("--version", cls=Opt, is_flag=True, help=N_("Show the version and leave."))
+@click.pass_context
+def fieldline(ctx: click.Context, home: Path | None, user: str | None, lang: str | None, version: bool) -> None:
+    ctx.obj = Desk(home, user)
+    if version:
+        from importlib.metadata import version as installed
+
+        click.echo(f"fieldline {installed('fieldline')}")
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        from tui.cli.screens import tui
+
+        ctx.invoke(tui)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program with these arguments; gives its exit code."""
+    i18n.use(i18n.chosen(_language(arguments), os.environ))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this has seen enough. The descriptor must not be flushed again at exit.
+        _forget_stdout()
+        return 0
+    except OSError as error:
+        _forget_stdout()
+        _tell(_about(error))
+        return 1
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        if any(0xD800 <= ord(char) <= 0xDFFF for argument in arguments for char in argument):
+            _tell(_("An argument is not valid text in this terminal's encoding: type it again."))
+            return 2
+        result: Any = fieldline.main(args=list(arguments), prog_name="fieldline", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except FieldlineError as error:
+        _tell(say(error))
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        _tell(usage_sentence(error))
+        return 2
+    except click.ClickException as error:
+        _tell(error.format_message())
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _tell(_about(error))
+        return 1
+    except Exception as error:
+        if os.environ.get("FIELDLINE_DEBUG"):
+            raise
+        _tell(
+            _("This should not have happened ({what}): please report it; FIELDLINE_DEBUG=1 shows where it was.").format(
+                what=f"{type(error).__name__}: {error}"
+            )
+        )
+        return 1
+
+
+def _tell(sentence: str) -> None:
+    click.echo(printable(sentence), err=True)
+
+
+def _about(error: OSError) -> str:
+    """A sentence about a file or the machine that did not do what it should."""
+    why = error.strerror or type(error).__name__
+    if error.filename:
+        return _("{path}: {why}.").format(path=os.fsdecode(error.filename), why=why)
+    return _("The system said: {why}.").format(why=why)
+
+
+def _forget_stdout() -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _language(arguments: Sequence[str]) -> str | None:
+    """The language that the call asks for, before it is read, since its mistakes are told in that language."""
+    for place, argument in enumerate(arguments):
+        if argument == "--lang":
+            return next(iter(arguments[place + 1 :]), None)
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+    return None

@@ -1,0 +1,217 @@
+"""Verbs that look back: log, blame, diff."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import click
+
+from core.changes import MAX_FACTS, Value
+from core.errors import Refused
+from core.moments import format_time
+from core.schema import KIND, RETIRED
+from core.store.log import LogEntry, LogFilter, ShownEdit
+from core.store.view import View
+from core.workspace import Workspace
+from tui.cli.desk import Desk, cut
+from tui.cli.help import argument, option, verb
+from tui.cli.written import Writing, shown_properties
+from tui.i18n import N_, _, language, ngettext
+
+PAGE = 200
+
+
+@verb(N_("Show who changed what, newest first: everything, or only ENTITY, or only its property PROP."))
+@argument("entity", required=False)
+@argument("name", metavar="[PROP]", required=False)
+@option("--by", metavar="USER", help=N_("Only what this user said."))
+@option("--device", metavar="D", help=N_("Only what was said on this device: its name, its id, or the start of it."))
+@option("--since", metavar="T", help=N_("Only from this moment on."))
+@option("--until", metavar="T", help=N_("Only up to this moment."))
+@option("--grep", metavar="S", help=N_("Only what contains this text: the note, the user, a property or a value."))
+@option("--limit", type=click.IntRange(min=1), metavar="N", help=N_("At most so many changes."))
+async def log(
+    desk: Desk,
+    entity: str | None,
+    name: str | None,
+    by: str | None,
+    device: str | None,
+    since: str | None,
+    until: str | None,
+    grep: str | None,
+    limit: int | None,
+) -> None:
+    async with await desk.open() as workspace:
+        wanted = LogFilter(
+            entity=None if entity is None else await workspace.find(entity),
+            property=name,
+            user=by,
+            device=None if device is None else workspace.member(device, await workspace.membership()),
+            since=None if since is None else await workspace.moment(since, first=True),
+            until=None if until is None else await workspace.moment(until),
+            text=grep or "",
+        )
+        writing = await Writing.of(workspace)
+        if not desk.json:
+            await writing.learn_devices()
+        count = 0
+        async for page in _pages(workspace.view(), wanted, limit):
+            edits = [await workspace.view().edits(entry.change, MAX_FACTS) for entry in page]
+            await writing.learn(
+                (edit.entity for some in edits for edit in some),
+                (value for some in edits for edit in some for value in (edit.old, edit.new)),
+            )
+            for entry, some in zip(page, edits, strict=True):
+                if desk.json:
+                    desk.document(_entry_json(entry, some, writing))
+                else:
+                    _show(desk, entry, some, writing, only=wanted)
+            count += len(page)
+    if not count:
+        desk.say(_("No changes like that."))
+
+
+async def _pages(view: View, wanted: LogFilter, limit: int | None) -> AsyncIterator[list[LogEntry]]:
+    after, left = None, limit
+    while left is None or left > 0:
+        page = await view.log(wanted, after=after, limit=PAGE if left is None else min(PAGE, left))
+        if not page:
+            return
+        yield page
+        after = page[-1].position
+        left = None if left is None else left - len(page)
+
+
+def _entry_json(entry: LogEntry, edits: list[ShownEdit], writing: Writing) -> dict[str, Any]:
+    return {
+        "change": entry.change.hex(),
+        "at": format_time(entry.at),
+        "received_at": format_time(entry.received_at),
+        "user": entry.user,
+        "device": entry.device.hex(),
+        "note": entry.note,
+        "state": "good" if entry.accepted else "quarantined",
+        "edits": [_edit_json(writing, edit.entity, edit.property, edit.old, edit.new) for edit in edits],
+    }
+
+
+def _edit_json(writing: Writing, entity: bytes, name: str, old: Value, new: Value) -> dict[str, Any]:
+    return {
+        **writing.kind_json(entity),
+        "property": name,
+        "old": writing.json(old),
+        "new": writing.json(new),
+    }
+
+
+MOST_SHOWN = 12
+LONGEST = 60
+"""Columns of a value in a line of the log."""
+
+
+def _show(desk: Desk, entry: LogEntry, edits: list[ShownEdit], writing: Writing, only: LogFilter) -> None:
+    """A change on a line of its own, then what it did, cut short where it did much."""
+    note = f"  “{entry.note}”" if entry.note else ""
+    doubt = "" if entry.accepted else "  " + _("without effect")
+    head = f"{entry.change.hex()[:8]}  {desk.when.dated(entry.at)}  {entry.user}  {writing.device(entry.device)}"
+    desk.line(head + note + doubt, strong=True)
+    if only.entity is not None:
+        edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
+    rows = [
+        _edit_row(writing, edit.entity, edit.property, edit.old, edit.new, edit.seen) for edit in edits[:MOST_SHOWN]
+    ]
+    desk.table(rows)
+    if len(edits) > MOST_SHOWN:
+        desk.line("  " + ngettext("and {count} more", "and {count} more", len(edits) - MOST_SHOWN))
+
+
+def _edit_row(writing: Writing, entity: bytes, name: str, old: Value, new: Value, seen: bool) -> list[str]:
+    called = writing.names.get(entity)
+    prop = writing.schema.property(called.kind if called else None, name)
+    before = cut(writing.value(prop, old), LONGEST) if seen else _("not configured")
+    after = cut(writing.value(prop, new), LONGEST)
+    return ["  " + writing.entity(entity), prop.label(language()), f"{before} → {after}"]
+
+
+@verb(N_("Show for each property its value, and who said so, when, on which device and why."))
+@argument("entity")
+async def blame(desk: Desk, entity: str) -> None:
+    async with await desk.open() as workspace:
+        record = await workspace.record(await workspace.find(entity))
+        writing = await Writing.of(workspace)
+        await writing.learn_record(record)
+        await writing.learn_devices()
+    said = [(prop, record.slot(prop.name)) for prop in shown_properties(record, writing.schema)]
+    retired = record.slot(RETIRED)
+    if retired.leaves and not retired.provisional:
+        said.append((writing.schema.property(record.kind, RETIRED), retired))
+    said = [(prop, slot) for prop, slot in said if slot.leaves]
+    if desk.json:
+        desk.document(
+            [
+                {
+                    "property": prop.name,
+                    "value": writing.json(slot.value),
+                    "provisional": slot.provisional,
+                    "user": slot.leaves[0].user,
+                    "device": slot.leaves[0].device.hex(),
+                    "at": format_time(slot.leaves[0].at),
+                    "note": slot.leaves[0].note,
+                    "change": slot.leaves[0].change.hex(),
+                }
+                for prop, slot in said
+            ]
+        )
+        return
+    rows = []
+    for prop, slot in said:
+        for place, leaf in enumerate(slot.leaves if slot.provisional else slot.leaves[:1]):
+            label = prop.label(language()) if place == 0 else "≠"
+            note = f"“{leaf.note}”" if leaf.note else ""
+            device = writing.device(leaf.device)
+            value = writing.value(prop, leaf.value)
+            rows.append([label, value, leaf.user, desk.when.dated(leaf.at), device, leaf.change.hex()[:8], note])
+    if rows:
+        desk.table(rows, give=1)
+
+
+@verb(N_("Show what differs between two moments (or one and now), of everything or of ENTITY."))
+@argument("moments", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
+async def diff(desk: Desk, moments: tuple[str, ...]) -> None:
+    async with await desk.open() as workspace:
+        one, other, entity = await _between(workspace, moments)
+        found = await one.differences(other, entity)
+        writing = await Writing.of(workspace, other)
+        values = [value for _entity, _name, old, new in found for value in (old, new)]
+        await writing.learn((e for e, *_rest in found), values)
+    if desk.json:
+        desk.document([_edit_json(writing, *difference) for difference in found])
+        return
+    rows = [_edit_row(writing, *each, seen=each[2] is not None) for each in found if each[1] != KIND]
+    if rows:
+        desk.table(rows)
+    else:
+        desk.say(_("Nothing differs."))
+
+
+diff.context_settings["ignore_unknown_options"] = True  # a moment such as -2h looks like one
+
+
+async def _between(workspace: Workspace, given: tuple[str, ...]) -> tuple[View, View, bytes | None]:
+    """The two views and the entity: what is no moment at the end is the entity."""
+    if len(given) > 3:
+        raise Refused("Give two moments and one ENTITY at most.")
+    moments, entity = list(given), None
+    if len(given) == 3:
+        entity = await workspace.find(moments.pop())
+    elif len(given) == 2:
+        try:
+            await workspace.moment(moments[1])
+        except Refused as no_moment:
+            try:
+                entity = await workspace.find(moments.pop())
+            except Refused as no_entity:
+                raise (no_entity if ":" in given[1] and not given[1][0].isdigit() else no_moment) from None
+    views = [workspace.view(await workspace.moment(text)) for text in moments]
+    return views[0], views[1] if len(views) == 2 else workspace.view(), entity

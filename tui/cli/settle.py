@@ -1,0 +1,96 @@
+"""Verbs for what waits for a decision: inbox, resolve."""
+
+from __future__ import annotations
+
+from core.errors import Refused
+from core.inbox import Matter
+from core.values import printable
+from core.workspace.editing import property_of
+from tui.cli.desk import Desk
+from tui.cli.edit import told
+from tui.cli.help import argument, option, verb
+from tui.cli.typed import text_value
+from tui.cli.written import Writing
+from tui.i18n import N_, _, language, ngettext, say
+
+GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "→", "retired-edit": "↯", "invalid": "!"}
+
+
+@verb(N_("List what waits for a decision, and may wait: conflicts, and clashes between different things."))
+async def inbox(desk: Desk) -> None:
+    async with await desk.open() as workspace:
+        matters = await workspace.inbox()
+        writing = await Writing.of(workspace)
+        values = [leaf.value for matter in matters for leaf in matter.candidates]
+        await writing.learn([e for matter in matters for e in (matter.entity, *matter.entities)], values)
+        if not desk.json:
+            await writing.learn_devices()
+    if desk.json:
+        desk.document(
+            [
+                {
+                    "type": matter.type,
+                    **writing.kind_json(matter.entity),
+                    "property": matter.property,
+                    "candidates": [writing.candidate_json(leaf) for leaf in matter.candidates],
+                    "entities": [entity.hex() for entity in matter.entities],
+                    "message": _message(matter, writing),
+                }
+                for matter in matters
+            ]
+        )
+        return
+    for matter in matters:
+        _show(desk, matter, writing)
+    desk.say(
+        ngettext(
+            "{count} matter to settle; none of them is urgent.",
+            "{count} matters to settle; none of them is urgent.",
+            len(matters),
+        )
+        if matters
+        else _("Nothing to settle.")
+    )
+
+
+def _message(matter: Matter, writing: Writing) -> str:
+    """The sentence of a matter, with the property's label in the language in use."""
+    message = matter.message
+    label = writing.schema.property(matter.kind, matter.property).label(language())
+    if language() != "en" and "property" in message.params:
+        message = type(message)(message.template, **{**message.params, "property": label})
+    return printable(say(message))
+
+
+def _show(desk: Desk, matter: Matter, writing: Writing) -> None:
+    desk.line(f"{GLYPHS[matter.type]} {_message(matter, writing)}", strong=True)
+    prop = writing.schema.property(matter.kind, matter.property)
+    rows = []
+    for leaf in matter.candidates:
+        note = f"“{leaf.note}”" if leaf.note else ""
+        device = writing.device(leaf.device)
+        value = writing.value(prop, leaf.value)
+        rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, desk.when.dated(leaf.at), f"{device} {note}"])
+    desk.table(rows, give=1)
+
+
+@verb(N_("Settle a conflict: take one of the candidates, or give another value. It is an edit like any other."))
+@argument("entity")
+@argument("name", metavar="PROP")
+@option("--take", metavar="FACT", help=N_("The candidate to take, by the id of its fact or its first 8 digits."))
+@option("--value", metavar="V", help=N_("Another value."))
+@option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
+async def resolve(desk: Desk, entity: str, name: str, take: str | None, value: str | None, note: str | None) -> None:
+    if (take is None) == (value is None):
+        raise Refused("Give either --take FACT or --value V.")
+    async with await desk.open() as workspace:
+        record = await workspace.record(await workspace.find(entity))
+        kind = (await workspace.schema()).kind(record.kind)
+        if name not in record.slots:
+            property_of(kind, name)
+        if take is not None:
+            written = await workspace.take(record, name, take, note)
+        else:
+            wanted = await text_value(workspace, property_of(kind, name), value or "")
+            written = await workspace.set(record, {name: wanted}, note)
+        await told(desk, workspace, written)
