@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -179,7 +180,5 @@ async def test_older_tls_is_refused() -> None:
 def test_a_damaged_certificate_is_refused_or_is_still_that_of_some_key(place: int, flip: int, cut: int) -> None:
     damaged = bytearray(ONE.certificate_der)
     damaged[place] ^= flip
-    try:
+    with contextlib.suppress(LinkError):
         assert len(tls._device(bytes(damaged[: len(damaged) - cut]))) == 16
-    except LinkError:
-        pass
