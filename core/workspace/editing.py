@@ -5,26 +5,62 @@ What comes from elsewhere is never refused for its values; what is typed on this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from core.changes import MAX_NOTE, Ref, Value
+from core.changes import ID_SIZE, Value
 from core.errors import Refused
 from core.records import Record
 from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema
-from core.store.reading import Name
 from core.store.view import View
 from core.values import quoted, same
+from core.workspace.naming import full_name, referred
+
+if TYPE_CHECKING:
+    from core.workspace.workspace import Workspace, Written
+
+MIN_PREFIX = 8
 
 
-def checked_note(note: str | None) -> str | None:
-    """The note if a change can carry it, None if it is empty; raises Refused."""
-    try:
-        size = len(note.encode()) if note else 0
-    except UnicodeEncodeError:
-        raise Refused("The note is not valid Unicode: type it again.") from None
-    if size > MAX_NOTE:
-        raise Refused("The note is too long: at most {limit} bytes fit.", limit=MAX_NOTE)
-    return note or None
+async def create(workspace: Workspace, kind_name: str, values: Mapping[str, Value], note: str | None) -> Written:
+    """See `Workspace.create`."""
+    schema, view = await workspace.schema(), workspace.view()
+    kind = kind_to_make(schema, kind_name)
+    values = {name: value for name, value in values.items() if value is not None}
+    _check_new(kind, values)
+    await _check_references(view, kind, values, schema)
+    await _check_key_is_free(view, kind, values, schema)
+    return await workspace.write(Record(workspace.entropy(ID_SIZE)), {KIND: kind_name, **values}, note)
+
+
+async def change(workspace: Workspace, shown: Record, wanted: Mapping[str, Value], note: str | None) -> Written:
+    """See `Workspace.set`."""
+    schema = await workspace.schema()
+    kind = schema.kind(shown.kind)
+    _check_wanted(shown, wanted, kind)
+    await _check_references(workspace.view(), kind, wanted, schema)
+    return await workspace.write(shown, wanted, note)
+
+
+async def clear(workspace: Workspace, shown: Record, names: Sequence[str], note: str | None) -> Written:
+    """See `Workspace.clear`."""
+    kind = (await workspace.schema()).kind(shown.kind)
+    for name in names:
+        if name not in shown.slots or name == KIND:
+            property_of(kind, name)
+    return await change(workspace, shown, dict.fromkeys(names), note)
+
+
+async def take(workspace: Workspace, shown: Record, name: str, fact: str, note: str | None) -> Written:
+    """See `Workspace.take`."""
+    found = [leaf for leaf in shown.slot(name).leaves if leaf.fact.hex().startswith(fact.lower())]
+    if len(fact) < MIN_PREFIX or len(found) != 1:
+        raise Refused(
+            "{fact} is none of the candidates for {property}: `fieldline show` lists them.",
+            fact=quoted(fact),
+            property=quoted(name),
+        )
+    return await workspace.write(shown, {name: found[0].value}, note)
 
 
 def property_of(kind: Kind, name: str) -> Property:
@@ -49,7 +85,7 @@ def kind_to_make(schema: Schema, name: str) -> Kind:
     return schema.kinds[name]
 
 
-def check_wanted(shown: Record, wanted: Mapping[str, Value], kind: Kind) -> None:
+def _check_wanted(shown: Record, wanted: Mapping[str, Value], kind: Kind) -> None:
     """Raise Refused for a value that the schema refuses. What is stated there already may be stated again."""
     for name, value in wanted.items():
         if any(same(leaf.value, value) for leaf in shown.slot(name).leaves):
@@ -61,7 +97,7 @@ def check_wanted(shown: Record, wanted: Mapping[str, Value], kind: Kind) -> None
             raise problem
 
 
-def check_new(kind: Kind, values: Mapping[str, Value]) -> None:
+def _check_new(kind: Kind, values: Mapping[str, Value]) -> None:
     """Raise Refused if these are not the values of a new entity of this kind."""
     for name, value in values.items():
         if name == RETIRED:
@@ -78,7 +114,7 @@ def check_new(kind: Kind, values: Mapping[str, Value]) -> None:
         )
 
 
-async def check_references(view: View, kind: Kind, wanted: Mapping[str, Value], schema: Schema) -> None:
+async def _check_references(view: View, kind: Kind, wanted: Mapping[str, Value], schema: Schema) -> None:
     """Raise Refused for a reference to something that is not here or is of another kind than the schema says."""
     pairs = [(kind.property(name), ref) for name, value in wanted.items() for ref in referred(value)]
     if not pairs:
@@ -101,22 +137,10 @@ async def check_references(view: View, kind: Kind, wanted: Mapping[str, Value], 
             )
 
 
-async def check_key_is_free(view: View, kind: Kind, values: Mapping[str, Value], schema: Schema) -> None:
+async def _check_key_is_free(view: View, kind: Kind, values: Mapping[str, Value], schema: Schema) -> None:
     """Raise Refused if something that is not retired has the key that a new entity is to have."""
     where = {name: values.get(name) for name in (kind.key, kind.within) if name}
     found = await view.records(kind.name, schema, where=where)
     if found:
         called = (await view.names([found[0].entity], schema))[found[0].entity]
         raise Refused("There is {entity} already: set its properties, or choose another key.", entity=full_name(called))
-
-
-def full_name(name: Name) -> str:
-    """`kind:key` as people write it, or the start of the id of what has neither."""
-    return name.entity.hex()[:8] if name.kind is None or name.key is None else f"{name.kind}:{name.key}"
-
-
-def referred(value: Value) -> Iterable[bytes]:
-    """The entities that a value refers to."""
-    for item in value if isinstance(value, tuple) else (value,):
-        if isinstance(item, Ref):
-            yield item.entity

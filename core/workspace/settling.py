@@ -12,7 +12,7 @@ from core.schema import Schema
 from core.store.adding import parents
 from core.store.store import Store
 from core.store.view import View
-from core.workspace.editing import referred
+from core.workspace.naming import referred
 
 
 class Settling:

@@ -9,26 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from core.changes import ID_SIZE, SCHEMA_ENTITY, Value
-from core.errors import FieldlineError, Refused
-from core.inbox import Matter
-from core.membership import ROLES, Membership
+from core.changes import SCHEMA_ENTITY, Value
+from core.errors import Refused
 from core.records import Edit, Record, diff
-from core.schema import KIND, RETIRED, Schema
-from core.store.log import LogFilter
+from core.schema import RETIRED, Schema
 from core.store.store import Clock, Store
-from core.store.verification import Verification
 from core.store.view import View
-from core.store.writing import Imported
-from core.values import quoted
-from core.workspace import editing, founding, importing, past
-from core.workspace.founding import MEMBER_KIND, SCHEMA_PREFIX
 from core.workspace.home import Home
-from core.workspace.settling import Settling
 
 if TYPE_CHECKING:
     from core.history import Undo
     from core.identity import Identity
+    from core.inbox import Matter
+    from core.membership import Membership
+    from core.store.verification import Verification
+    from core.store.writing import Imported
+    from core.workspace.meeting import Met, Told
+    from core.workspace.members import Device
+    from core.workspace.settling import Settling
+
+SCHEMA_PREFIX = "schema."
+"""What the names of the properties begin with that hold the schema, a kind each."""
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, of how much; what it raises stops the work, and then nothing of it is kept."""
 
 Entropy = Callable[[int], bytes]
 
@@ -47,16 +51,8 @@ class Written:
     facts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device as the fleet knows it: how many changes came from it, and when the last was made (microseconds)."""
-
-    device: bytes
-    name: str
-    role: str | None
-    state: str
-    changes: int
-    last_at: int | None
+def _untold(done: int, total: int) -> None:
+    """Where nobody wants to know."""
 
 
 class Workspace:
@@ -64,6 +60,8 @@ class Workspace:
 
     `user` is who says what is written from here. Edits carry the leaves that were shown: what others say meanwhile
     is never overwritten unseen.
+
+    A verb of the command line has to start fast, so what only some of them need is imported where it is used.
     """
 
     def __init__(self, home: Home, store: Store, *, user: str, clock: Clock, entropy: Entropy) -> None:
@@ -71,10 +69,10 @@ class Workspace:
         self.store = store
         self.user = user
         self.clock = clock
-        self._entropy = entropy
+        self.entropy = entropy
         self._identity: Identity | None = None
         self._schema: tuple[object, Schema] = (None, Schema())
-        self._settling = Settling(store)
+        self._settling: Settling | None = None
 
     @classmethod
     async def init(
@@ -89,6 +87,8 @@ class Workspace:
         entropy: Entropy = secrets.token_bytes,
     ) -> Workspace:
         """Found a fleet with this device as its admin."""
+        from core.workspace import founding
+
         await founding.init(
             folder, user=user, fleet_name=fleet_name, schema=schema, device_name=device_name, clock=clock
         )
@@ -106,6 +106,8 @@ class Workspace:
         entropy: Entropy = secrets.token_bytes,
     ) -> Workspace:
         """Get this device ready for the fleet with this id in hex; an admin has to admit it."""
+        from core.workspace import founding
+
         await founding.join(folder, fleet=fleet, device_name=device_name, clock=clock)
         return await cls.open(folder, user=user, clock=clock, entropy=entropy)
 
@@ -172,6 +174,8 @@ class Workspace:
         A time without a fraction covers its whole second: its last microsecond, or its `first`. A change stands for the
         moment from which it counts, or at which this device had `received` it.
         """
+        from core.workspace import past
+
         return await past.moment_of(self.store, text, self.clock(), received=received, first=first)
 
     async def find(self, text: str, view: View | None = None) -> bytes:
@@ -190,148 +194,125 @@ class Workspace:
 
     async def change(self, text: str) -> bytes:
         """The change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
+        from core.workspace import past
+
         return await past.change_of(self.store, text)
 
     async def inbox(self, view: View | None = None) -> list[Matter]:
         """What waits for a decision, and may wait."""
+        from core.workspace.settling import Settling
+
+        if self._settling is None:
+            self._settling = Settling(self.store)
         return await self._settling.inbox(view or self.store.now(), await self.schema())
 
     # --- editing -----------------------------------------------------------------------------------------------------
 
     async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
         """Write edits as they were shown, as one change; None if there are none."""
+        from core.workspace import checking
+
         if not edits:
             return None
-        user, note = founding.checked_user(self.user), editing.checked_note(note)
+        user, note = checking.user(self.user), checking.note(note)
         return await self.store.commit(self.identity, edits, user=user, note=note)
 
-    async def create(self, kind_name: str, values: Mapping[str, Value], note: str | None = None) -> Written:
+    async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> Written:
+        """Write what is different, unchecked: an entity's values as wanted, in knowledge of what was shown."""
+        edits = diff(shown, wanted)
+        return Written(await self.save(edits, note), shown.entity, len(edits))
+
+    async def create(self, kind: str, values: Mapping[str, Value], note: str | None = None) -> Written:
         """Something new of a kind, with a random id; raises Refused if the schema refuses it or its key is in use."""
-        schema, view = await self.schema(), self.store.now()
-        kind = editing.kind_to_make(schema, kind_name)
-        values = {name: value for name, value in values.items() if value is not None}
-        editing.check_new(kind, values)
-        await editing.check_references(view, kind, values, schema)
-        await editing.check_key_is_free(view, kind, values, schema)
-        return await self._write(Record(self._entropy(ID_SIZE)), {KIND: kind_name, **values}, note)
+        from core.workspace import editing
+
+        return await editing.create(self, kind, values, note)
 
     async def set(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> Written:
         """Give an entity the wanted values, None to clear; raises Refused for what the schema refuses.
 
         `shown` holds the slots as its author saw them. What is not different is not written; a conflict is settled.
         """
-        schema = await self.schema()
-        kind = schema.kind(shown.kind)
-        editing.check_wanted(shown, wanted, kind)
-        await editing.check_references(self.store.now(), kind, wanted, schema)
-        return await self._write(shown, wanted, note)
+        from core.workspace import editing
+
+        return await editing.change(self, shown, wanted, note)
 
     async def clear(self, shown: Record, names: Sequence[str], note: str | None = None) -> Written:
         """Say that properties are no longer used."""
-        kind = (await self.schema()).kind(shown.kind)
-        for name in names:
-            if name not in shown.slots or name == KIND:
-                editing.property_of(kind, name)
-        return await self.set(shown, dict.fromkeys(names), note)
+        from core.workspace import editing
+
+        return await editing.clear(self, shown, names, note)
 
     async def retire(self, shown: Record, note: str | None = None) -> Written:
         """Take an entity out of use; its facts stay."""
-        return await self._write(shown, {RETIRED: True}, note)
+        return await self.write(shown, {RETIRED: True}, note)
 
     async def take(self, shown: Record, name: str, fact: str, note: str | None = None) -> Written:
         """Settle a slot with the candidate whose fact has this id in hex or a unique prefix of 8 digits or more."""
-        found = [leaf for leaf in shown.slot(name).leaves if leaf.fact.hex().startswith(fact.lower())]
-        if len(fact) < 8 or len(found) != 1:
-            raise Refused(
-                "{fact} is none of the candidates for {property}: `fieldline show` lists them.",
-                fact=quoted(fact),
-                property=quoted(name),
-            )
-        return await self._write(shown, {name: found[0].value}, note)
+        from core.workspace import editing
 
-    async def _write(self, shown: Record, wanted: Mapping[str, Value], note: str | None) -> Written:
-        edits = diff(shown, wanted)
-        return Written(await self.save(edits, note), shown.entity, len(edits))
+        return await editing.take(self, shown, name, fact, note)
 
-    # --- files -------------------------------------------------------------------------------------------------------
+    async def publish(self, schema: Schema, note: str | None = None) -> Written:
+        """Make this the fleet's schema, a fact for each kind that differs; only an admin's word counts."""
+        from core.workspace import members
 
-    async def import_history(self, path: Path, progress: importing.Progress = lambda done, of: None) -> Imported:
-        """Write the edit history in a file, a change a line with the line's time and user: all of it or nothing."""
-        lines = importing.history(path)
-        return await self.store.import_history(self.identity, lines, await self.schema(), progress=progress)
-
-    async def verify(
-        self, *, repair: bool = False, progress: importing.Progress = lambda done, of: None
-    ) -> Verification:
-        """Check every change and all that is derived from them; `repair` rebuilds what is derived."""
-        return await self.store.verify(repair=repair, progress=progress)
+        return await members.publish(self, schema, note)
 
     # --- turning back ------------------------------------------------------------------------------------------------
 
     async def plan_restore(self, entity: bytes, moment: int) -> list[Edit]:
         """The edits that bring an entity back to how it was at a moment, on top of the present."""
+        from core.workspace import past
+
         return await past.plan_restore(self.store, entity, moment, await self.schema())
 
     async def plan_undo(self, change: bytes) -> Undo:
         """What taking a change back writes, and what it leaves alone because it was changed since."""
+        from core.workspace import past
+
         return await past.plan_undo(self.store, change, await self.schema())
 
-    # --- members -----------------------------------------------------------------------------------------------------
+    # --- members and meetings ----------------------------------------------------------------------------------------
+
+    async def devices(self) -> list[Device]:
+        """All devices of the fleet, the active ones first; this one also while it waits to be admitted."""
+        from core.workspace import members
+
+        return await members.devices(self)
+
+    async def device(self, text: str) -> bytes:
+        """The device with this id in hex, a unique prefix of it (8 digits or more), or this name; raises Refused."""
+        from core.workspace import members
+
+        return members.find(text, await self.membership())
 
     async def admit(self, device: str, role: str, name: str | None = None, note: str | None = None) -> Written:
         """Let a device in, or give a member another role or name; only an admin's word counts."""
-        membership = await self._as_admin()
-        if role not in ROLES:
-            raise Refused("{role} is not a role: there are {roles}.", role=quoted(role), roles=", ".join(ROLES))
-        entity = (
-            founding.checked_id(
-                device, Refused("{text} is not the id of a device: it has 32 hex digits.", text=quoted(device))
-            )
-            if len(device) == 2 * ID_SIZE
-            else self.member(device, membership)
-        )
-        shown = await self.store.now().record(entity, Schema())
-        wanted: dict[str, Value] = {KIND: MEMBER_KIND, "member.role": role}
-        if name is not None:
-            wanted["member.name"] = founding.checked_name(name)
-        return await self._write(shown, wanted, note)
+        from core.workspace import members
 
-    async def publish(self, schema: Schema, note: str | None = None) -> Written:
-        """Make this the fleet's schema, a fact for each kind that differs; only an admin's word counts."""
-        await self._as_admin()
-        shown = await self.store.now().record(SCHEMA_ENTITY, Schema())
-        wanted: dict[str, Value] = {name: None for name in shown.slots if name.startswith(SCHEMA_PREFIX)}
-        wanted.update({SCHEMA_PREFIX + kind: text for kind, text in schema.texts().items()})
-        return await self._write(shown, {KIND: founding.SCHEMA_KIND, "name": schema.name, **wanted}, note)
+        return await members.admit(self, device, role, name, note)
 
-    async def devices(self) -> list[Device]:
-        """All devices of the fleet, the active ones first, with what came from each; this one also while it waits."""
-        members = (await self.membership()).members
-        said = [(device, m.name, m.role, m.state) for device, m in members.items()]
-        if self.identity.device not in members:
-            said.append((self.identity.device, self.home.name(), "", "pending"))
-        found, view = [], self.store.now()
-        for device, name, role, state in sorted(said, key=lambda row: (row[3] != "active", row[1], row[0])):
-            wanted = LogFilter(device=device)
-            last = await view.log(wanted, limit=1)
-            count = await view.log_size(wanted)
-            found.append(Device(device, name, role or None, state, count, last[0].at if last else None))
-        return found
+    async def sync(self, target: str, *, mode: str | None, timeout: float, told: Told) -> Met:
+        """Meet another device or files once; `told` hears how it goes."""
+        from core.workspace import meeting
 
-    @staticmethod
-    def member(text: str, membership: Membership) -> bytes:
-        """The device with this id in hex, a unique prefix of it (8 digits or more), or this name; raises Refused."""
-        found = [
-            device
-            for device, member in membership.members.items()
-            if member.name == text or (len(text) >= 8 and device.hex().startswith(text.lower()))
-        ]
-        if len(found) != 1:
-            raise Refused("{text} is no device of this fleet: `fieldline members` lists them.", text=quoted(text))
-        return found[0]
+        return await meeting.sync(self, target, mode=mode, timeout=timeout, told=told)
 
-    async def _as_admin(self) -> Membership:
-        membership = await self.membership()
-        if not membership.is_admin(self.identity.device):
-            raise FieldlineError("Only an admin can do this, and this device is none: ask one.")
-        return membership
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    async def import_file(self, path: Path, progress: Progress = _untold) -> Imported:
+        """Take over a bundle or an edit history: all of it or nothing. What is here already is passed over."""
+        from core.workspace import files
+
+        return await files.take(self, path, progress)
+
+    async def export_file(self, path: Path, progress: Progress = _untold) -> Imported:
+        """Write all changes as a bundle, in place of whatever is at that path."""
+        from core.workspace import files
+
+        return await files.export(self, path, progress)
+
+    async def verify(self, *, repair: bool = False, progress: Progress = _untold) -> Verification:
+        """Check every change and all that is derived from them; `repair` rebuilds what is derived."""
+        return await self.store.verify(repair=repair, progress=progress)

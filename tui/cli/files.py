@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from core.workspace.importing import is_history
 from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.i18n import N_, _, ngettext, number
@@ -20,10 +19,9 @@ FILE = click.Path(path_type=Path)
 @verb(N_("Take over an edit history in JSON lines, or a bundle. What is here already is passed over."), "import")
 @argument("file", type=FILE)
 async def import_(desk: Desk, file: Path) -> None:
-    is_history(file)
     async with await desk.open() as workspace:
         with progress(N_("{done} of {total} changes")) as told:
-            done = await workspace.import_history(file, told)
+            done = await workspace.import_file(file, told)
     data = {"changes": done.changes, "facts": done.facts, "skipped": done.skipped}
     if desk.json:
         desk.document(data)
@@ -33,6 +31,19 @@ async def import_(desk: Desk, file: Path) -> None:
     desk.say(_("{changes} with {facts} taken over.").format(changes=changes, facts=facts))
     if done.skipped:
         desk.say(ngettext("{count} was here already.", "{count} were here already.", done.skipped))
+
+
+@verb(N_("Write all changes into a bundle, for a device that cannot be met."))
+@argument("file", type=FILE)
+async def export(desk: Desk, file: Path) -> None:
+    async with await desk.open() as workspace:
+        with progress(N_("{done} of {total} changes")) as told:
+            done = await workspace.export_file(file, told)
+    if desk.json:
+        desk.document({"changes": done.changes, "facts": done.facts, "skipped": done.skipped})
+    else:
+        changes = ngettext("{count} change", "{count} changes", done.changes)
+        desk.say(_("{changes} written to {path}.").format(changes=changes, path=file))
 
 
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))

@@ -21,7 +21,6 @@ from core.values import printable
 from tui import i18n
 from tui.cli.desk import Desk
 from tui.cli.help import Helped, Opt
-from tui.cli.usage import usage_sentence
 from tui.i18n import LANGUAGES, N_, _, say
 
 INTERRUPTED = 130
@@ -155,6 +154,8 @@ def _run(arguments: Sequence[str]) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.UsageError as error:
+        from tui.cli.usage import usage_sentence
+
         _tell(usage_sentence(error))
         return 2
     except click.ClickException as error:

@@ -47,7 +47,7 @@ async def log(
             entity=None if entity is None else await workspace.find(entity),
             property=name,
             user=by,
-            device=None if device is None else workspace.member(device, await workspace.membership()),
+            device=None if device is None else await workspace.device(device),
             since=None if since is None else await workspace.moment(since, first=True),
             until=None if until is None else await workspace.moment(until),
             text=grep or "",

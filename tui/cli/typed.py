@@ -10,7 +10,6 @@ from core.changes import Ref, Scalar, Value
 from core.errors import Refused
 from core.schema import Kind, Property
 from core.values import INTEGER_MAX, INTEGER_MIN, quoted
-from core.workspace.editing import property_of
 
 if TYPE_CHECKING:
     from core.store.view import View
@@ -30,6 +29,8 @@ async def view_of(workspace: Workspace, at: str | None, known_at: str | None) ->
 
 async def wanted(workspace: Workspace, kind: Kind, given: Iterable[str]) -> dict[str, Value]:
     """The properties and values of `P=V` and `P:=JSON`; raises Refused, also for one that is there twice."""
+    from core.workspace.editing import property_of
+
     found: dict[str, Value] = {}
     for text in given:
         name, equals, value = text.partition("=")

@@ -10,7 +10,7 @@ from core.changes import Ref, Value
 from core.moments import format_time
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
-from core.workspace.editing import full_name, referred
+from core.workspace.naming import full_name, referred
 from tui.i18n import _, language
 
 if TYPE_CHECKING:

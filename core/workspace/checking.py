@@ -1,0 +1,62 @@
+"""Whether what somebody typed can stand in a change at all: names, notes and ids."""
+
+from __future__ import annotations
+
+import re
+
+from core.changes import MAX_NOTE, MAX_USER
+from core.errors import Refused
+from core.values import quoted
+
+MAX_NAME = 100
+
+
+def user(name: str) -> str:
+    """The name of a user if a change can carry it; raises Refused."""
+    if not name:
+        raise Refused("Nobody knows who you are: say it with --user NAME, or set FIELDLINE_USER.")
+    if not _is_line(name, MAX_USER):
+        raise Refused(
+            "{user} cannot be the name of a user: it needs one line of at most {limit} bytes.",
+            user=quoted(name),
+            limit=MAX_USER,
+        )
+    return name
+
+
+def name(text: str) -> str:
+    """The name of a fleet or a device if it can be one; raises Refused."""
+    text = text.strip()
+    if not text or not _is_line(text, MAX_NAME):
+        raise Refused(
+            "{name} cannot be a name here: it needs one line of at most {limit} bytes.",
+            name=quoted(text),
+            limit=MAX_NAME,
+        )
+    return text
+
+
+def note(text: str | None) -> str | None:
+    """A note if a change can carry it, None if it is empty; raises Refused."""
+    try:
+        size = len(text.encode()) if text else 0
+    except UnicodeEncodeError:
+        raise Refused("The note is not valid Unicode: type it again.") from None
+    if size > MAX_NOTE:
+        raise Refused("The note is too long: at most {limit} bytes fit.", limit=MAX_NOTE)
+    return text or None
+
+
+def id_of(text: str, otherwise: Refused) -> bytes:
+    """The 16 bytes of an id in hex; raises `otherwise` for anything else."""
+    if not re.fullmatch(r"[0-9a-fA-F]{32}", text):
+        raise otherwise
+    return bytes.fromhex(text)
+
+
+def _is_line(text: str, limit: int) -> bool:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= limit and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in text)

@@ -1,0 +1,20 @@
+"""What entities are called, and which of them a value refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.changes import Ref, Value
+from core.store.reading import Name
+
+
+def full_name(name: Name) -> str:
+    """`kind:key` as people write it, or the start of the id of what has neither."""
+    return name.entity.hex()[:8] if name.kind is None or name.key is None else f"{name.kind}:{name.key}"
+
+
+def referred(value: Value) -> Iterator[bytes]:
+    """The entities that a value refers to."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if isinstance(item, Ref):
+            yield item.entity
