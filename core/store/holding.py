@@ -8,10 +8,11 @@ from __future__ import annotations
 import sqlite3
 from typing import TypeVar
 
-from core.changes import ID_SIZE, MAX_FACTS
+from core.changes import ID_SIZE, MAX_FACTS, SCHEMA_ENTITY
 from core.store import tree
 from core.store.adding import rows_of
 from core.store.database import chunks, marks
+from core.store.membership import FIRST, LAST
 from core.store.reading import contested_slots
 from core.store.scope import NOW
 
@@ -50,17 +51,19 @@ def order(connection: Connection, wanted: list[bytes], fleet: bytes) -> tuple[li
 
     Also how many of them, from the start, are the genesis and changes of membership.
     """
+    founding = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone() or (0,)
+    span = f"BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
     found: list[tuple[int, int, bytes]] = []
     for some in chunks(wanted):
         rows = connection.execute(
-            f"""SELECT CASE WHEN substr(c.hash, 1, {ID_SIZE}) = ? THEN 0
-                            WHEN max(p.name LIKE 'member.%') THEN 1 WHEN max(p.name LIKE 'schema.%') THEN 2
-                            WHEN max(f.current) THEN 3 ELSE 4 END, -c.effective, c.hash
-                FROM changes c
-                JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}
-                JOIN properties p ON p.id = f.property
-                WHERE c.hash IN ({marks(some)}) GROUP BY c.id""",
-            [fleet, *some],
+            f"""SELECT CASE
+                  WHEN substr(c.hash, 1, {ID_SIZE}) = ? THEN 0
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND property BETWEEN {FIRST} AND {LAST}) THEN 1
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN 2
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN 3
+                  ELSE 4 END, -c.effective, c.hash
+                FROM changes c WHERE c.hash IN ({marks(some)})""",
+            [fleet, *founding, *some],
         )
         found.extend(rows)
     found.sort()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode_value, encode_value, fact_id
 from core.slots import Candidate, slot_of
 from core.store.database import marks
-from core.store.reading import slot
+from core.store.reading import leaves_of
 from core.store.scope import Scope
 
 Position = tuple[int, int]
@@ -225,18 +225,22 @@ def differences(
     """(entity, property, value in `one`, value in `other`) for each slot whose value in use is not the same in both."""
     of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
     in_one, in_other = (scope.changes.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other")))
+    # CROSS JOIN keeps SQLite to this order: a span of facts a change, and not every change a fact.
     touched = connection.execute(
         f"""SELECT DISTINCT e.entity, p.name FROM changes c
-            JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}
+            CROSS JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}
             JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
             WHERE ({in_one}) IS NOT ({in_other}){of_entity} ORDER BY f.entity, f.property""",
         {"one": one.moment, "other": other.moment, "entity": entity},
     ).fetchall()
+    entities = list(dict.fromkeys(place[0] for place in touched))
+    before, after = leaves_of(connection, one, entities), leaves_of(connection, other, entities)
     found = []
-    for place in touched:
-        old, new = slot(connection, one, *place).value, slot(connection, other, *place).value
+    for touched_entity, name in touched:
+        old = slot_of(before[touched_entity].get(name, ())).value
+        new = slot_of(after[touched_entity].get(name, ())).value
         if encode_value(old) != encode_value(new):
-            found.append((*place, old, new))
+            found.append((touched_entity, name, old, new))
     return found
 
 
