@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Fact, change_id, decode, encode_value, fact_id
+from core.changes import SCHEMA_ENTITY, Fact, change_id, decode, encode_value, fact_id
 from core.records import Edit
 from core.schema import builtin
 from core.slots import Candidate, Conflict, Good, Slot, leaf_ids, slot_of
@@ -142,6 +142,21 @@ async def test_the_exact_bytes_come_back(tmp_path: Path) -> None:
     await store.save(FOUNDING)
     assert await store.blocks([change_id(ADMISSION), b"?" * 32, change_id(GENESIS)]) == [ADMISSION, GENESIS]
     assert await store.missing([b"?" * 32, change_id(GENESIS)]) == [b"?" * 32]
+    await store.close()
+
+
+async def test_what_is_sent_first_is_what_a_peer_needs_first(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    pen = Pen(1)
+    old = pen.write(Fact(ENTITY, "p", "old", ()), at=10)
+    current = pen.write(Fact(ENTITY, "p", "current", (fact_of(old),)), at=20)
+    newer = pen.write(Fact(ENTITY, "q", "newer", ()), at=30)
+    schema = Pen(0, change_id(ADMISSION)).write(Fact(SCHEMA_ENTITY, "schema.place", "x", ()), at=5)
+    blocks = [newer, old, ADMISSION, schema, current, GENESIS]
+    await store.save(blocks)
+    order = await store.order([change_id(data) for data in blocks])
+    assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, newer, current, old)]
+    assert order.membership == 2
     await store.close()
 
 
