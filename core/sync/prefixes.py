@@ -1,0 +1,155 @@
+"""Lists of short ids, each cut off where it is unique, in about as few bits as such a list can have.
+
+Their first bits, as many for all (the *resolution*), are sorted and sent as Golomb-Rice coded gaps: a list of n out of
+N takes about log2(N / n) + 1.5 bits each. Behind all gaps come, for each in turn, the few further bits that it needs so
+as not to be confused with a short id that is not meant: a 1 and the bit for each of them, and then a 0.
+
+Read: Rice, "Some Practical Universal Noiseless Coding Techniques" (1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.sync.cells import SHORT_BITS
+
+MAX_VARINT_BYTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The first `bits` bits of some short ids."""
+
+    value: int
+    bits: int
+
+    @property
+    def first(self) -> int:
+        """The least short id that begins so."""
+        return self.value << SHORT_BITS - self.bits
+
+    @property
+    def last(self) -> int:
+        """The greatest short id that begins so."""
+        return (self.value + 1 << SHORT_BITS - self.bits) - 1
+
+    def cut(self, bits: int) -> Prefix:
+        """Its own first bits, or itself if it has no more."""
+        return Prefix(self.value >> self.bits - bits, bits) if bits < self.bits else self
+
+    def apart(self, others: Iterable[int], least: int) -> Prefix:
+        """Its shortest part, of `least` bits or more, that none of some other short ids begins with.
+
+        If there is no such part, itself.
+        """
+        first = self.first
+        alike = max((SHORT_BITS - (short ^ first).bit_length() for short in others), default=0)
+        return self.cut(max(least, alike + 1))
+
+
+def encode(prefixes: Iterable[Prefix], resolution: int) -> bytes:
+    """The bytes of a list of prefixes with at least `resolution` bits each."""
+    split = sorted((prefix.cut(resolution).value, _tail(prefix, resolution)) for prefix in prefixes)
+    return _pack([head for head, _ in split], resolution, [tail for _, tail in split])
+
+
+def decode(data: bytes, resolution: int, limit: int) -> list[Prefix]:
+    """What `encode` gave, sorted; ValueError if it is anything else, or a list of more than `limit`."""
+    heads, tails = _unpack(data, resolution, limit, tailed=True)
+    return [
+        Prefix(head << len(tail) | int(tail or "0", 2), resolution + len(tail))
+        for head, tail in zip(heads, tails, strict=True)
+    ]
+
+
+def encode_all(shorts: Iterable[int], resolution: int) -> bytes:
+    """The bytes of a list of the first `resolution` bits of short ids."""
+    return _pack(sorted(short >> SHORT_BITS - resolution for short in shorts), resolution, None)
+
+
+def decode_all(data: bytes, resolution: int, limit: int) -> list[int]:
+    """The sorted list that `encode_all` had; ValueError as with `decode`."""
+    return _unpack(data, resolution, limit, tailed=False)[0]
+
+
+def list_size(count: int, resolution: int) -> int:
+    """About how many bytes `encode_all` gives for so many short ids."""
+    return 3 + count * (resolution - count.bit_length() + 3) // 8
+
+
+def _tail(prefix: Prefix, resolution: int) -> str:
+    more = prefix.bits - resolution
+    return format(prefix.value & (1 << more) - 1, f"0{more}b") if more else ""
+
+
+def _pack(heads: Sequence[int], resolution: int, tails: Sequence[str] | None) -> bytes:
+    low = max(resolution - len(heads).bit_length(), 0)
+    pieces = []
+    last = 0
+    for head in heads:
+        gap = head - last
+        pieces.append("1" * (gap >> low) + "0")
+        if low:
+            pieces.append(format(gap & (1 << low) - 1, f"0{low}b"))
+        last = head
+    if tails is not None:
+        pieces.extend("".join(f"1{bit}" for bit in tail) + "0" for tail in tails)
+    bits = "".join(pieces)
+    size = (len(bits) + 7) // 8
+    body = int(bits.ljust(8 * size, "0") or "0", 2).to_bytes(size, "big")
+    return varint(len(heads)) + body
+
+
+def _unpack(data: bytes, resolution: int, limit: int, *, tailed: bool) -> tuple[list[int], list[str]]:
+    count, at = read_varint(data, 0)
+    body = data[at:]
+    if count > min(limit, 8 * len(body)):
+        raise ValueError("a list of short ids is too long")
+    bits = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b") if body else ""
+    low = max(resolution - count.bit_length(), 0)
+    heads: list[int] = []
+    tails: list[str] = []
+    at = last = 0
+    for _ in range(count):
+        end = bits.index("0", at)
+        last += end - at << low | int(bits[end + 1 : end + 1 + low] or "0", 2)
+        at = end + 1 + low
+        heads.append(last)
+    for _ in range(count if tailed else 0):
+        end = at
+        while bits[end : end + 1] == "1":
+            end += 2
+        tails.append(bits[at + 1 : end : 2])
+        at = end + 1
+    if (
+        not 0 <= 8 * len(body) - at < 8
+        or "1" in bits[at:]
+        or last >> resolution
+        or any(resolution + len(tail) > SHORT_BITS for tail in tails)
+    ):
+        raise ValueError("a list of short ids is not in its one form")
+    return heads, tails
+
+
+def varint(value: int) -> bytes:
+    """Unsigned LEB128."""
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number and where it ends; ValueError if there is none of at most `MAX_VARINT_BYTES`."""
+    value = 0
+    for shift in range(MAX_VARINT_BYTES):
+        if at + shift >= len(data):
+            break
+        byte = data[at + shift]
+        value |= (byte & 127) << 7 * shift
+        if byte < 128:
+            return value, at + shift + 1
+    raise ValueError("a number is cut off or too large")

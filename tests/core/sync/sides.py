@@ -1,0 +1,117 @@
+"""Whole sets in memory, and sketches of them that meet without any link."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from core.sync.cells import Cells, short_id
+from core.sync.difference import Exchange
+from core.sync.prefixes import Prefix
+from core.sync.sketch import Found, Say, Scan, Sketch, Step, Stuck, Wanted, wants_messages
+
+
+class Side:
+    """A set of change ids with an index of their short ids, and its cells; optionally on top of another, shared one."""
+
+    def __init__(self, key: bytes, changes: Iterable[bytes] = (), base: Side | None = None) -> None:
+        self.key = key
+        self._base = base
+        self.cells: Cells = Cells.from_bytes(base.cells.to_bytes()) if base else Cells()
+        self.changes: set[bytes] = set()
+        self._index: list[tuple[int, bytes]] = []
+        self.add(changes)
+
+    def add(self, changes: Iterable[bytes]) -> None:
+        """Add those changes that are not here yet."""
+        new = {change for change in changes if change not in self}
+        index = [(short_id(self.key, change), change) for change in new]
+        self.cells.fold(short for short, _ in index)
+        self.changes |= new
+        self._index = sorted([*self._index, *index])
+
+    def __contains__(self, change: bytes) -> bool:
+        return change in self.changes or (self._base is not None and change in self._base)
+
+    def shorts(self) -> list[int]:
+        """All short ids."""
+        return [short for short, _ in self._index] + (self._base.shorts() if self._base else [])
+
+    def find(self, prefix: Prefix) -> list[tuple[int, bytes]]:
+        """The short ids and change ids that begin with a prefix."""
+        first, end = (bisect_left(self._index, (short,)) for short in (prefix.first, prefix.last + 1))
+        return self._index[first:end] + (self._base.find(prefix) if self._base else [])
+
+    def finish(self, sketch: Sketch, step: Step) -> tuple[Step, Exchange | None]:
+        """Do what a step asks for without the peer."""
+        while isinstance(step, Scan):
+            step = sketch.scanned(self.shorts())
+        if not isinstance(step, Found):
+            return step, None
+        exchange = step.difference.settle([self.find(prefix) for prefix in step.difference.lookups()])
+        return (step, exchange) if exchange else (Stuck("what was found is not held"), None)
+
+
+@dataclass
+class Meeting:
+    """What happened: messages from the leading side and back, and what each side sent in the end."""
+
+    there: list[bytes] = field(default_factory=list)
+    back: list[bytes] = field(default_factory=list)
+    turns: int = 0
+    stuck: Stuck | None = None
+    sent_there: tuple[bytes, ...] = ()
+    sent_back: tuple[bytes, ...] = ()
+
+
+def meet(
+    leading: Side,
+    other: Side,
+    *,
+    twist: Callable[[bytes], bytes] = lambda message: message,
+    exchange: bool = True,
+) -> Meeting:
+    """Let two sides meet; `twist` may change what the other side says. Ends with both sides' exchange, or stuck."""
+    meeting = Meeting()
+    sketches = [
+        Sketch(leading.cells, other.cells.count, leading=True),
+        Sketch(other.cells, leading.cells.count, leading=False),
+    ]
+    sides = [leading, other]
+    logs = [meeting.there, meeting.back]
+    waiting: list[list[bytes]] = [[], []]
+    sent: list[tuple[bytes, ...]] = [(), ()]
+
+    def act(who: int, step: Step) -> bool:
+        """Whether the meeting is over."""
+        step, settled = sides[who].finish(sketches[who], step)
+        messages: tuple[bytes, ...] = ()
+        if isinstance(step, Say):
+            messages = step.messages
+            meeting.turns += who == 0
+        elif settled:
+            sent[who] = settled.send
+            messages = wants_messages(settled.wants)
+        elif isinstance(step, Wanted):
+            sent[who] = tuple(dict.fromkeys(c for prefix in step.prefixes for _, c in sides[who].find(prefix)))
+            return True
+        elif isinstance(step, Stuck):
+            meeting.stuck = step
+            return True
+        if who:
+            messages = tuple(map(twist, messages))
+        logs[who].extend(messages)
+        waiting[1 - who].extend(messages)
+        return False
+
+    starts = [sketch.start() for sketch in sketches]
+    over = act(0, starts[0]) or act(1, starts[1])
+    while not over:
+        who = 0 if waiting[0] else 1
+        over = act(who, sketches[who].receive(waiting[who].pop(0)))
+    meeting.sent_there, meeting.sent_back = sent
+    if exchange and not meeting.stuck:
+        other.add(sent[0])
+        leading.add(sent[1])
+    return meeting
