@@ -1,7 +1,7 @@
 """A real fleet's history, split over devices that work apart and meet at random: all end up with the same.
 
-Each technician of the history works on one of the devices and sees only what has reached it. The sessions are the real ones,
-on real stores.
+Each technician of the history works on one of the devices and sees only what has reached it. The sessions are the
+real ones, on real stores.
 """
 
 from __future__ import annotations
