@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.membership import Membership
     from core.store.verification import Verification
     from core.store.writing import Imported
-    from core.workspace.meeting import Met, Told
+    from core.workspace.meeting import Happened, Met, Told
     from core.workspace.members import Device
     from core.workspace.settling import Settling
 
@@ -293,11 +293,28 @@ class Workspace:
 
         return await members.admit(self, device, role, name, note)
 
-    async def sync(self, target: str, *, mode: str | None, timeout: float, told: Told) -> Met:
-        """Meet another device or files once; `told` hears how it goes."""
+    async def sync(
+        self, target: str, *, mode: str | None = None, timeout: float | None = None, told: Told = lambda event: None
+    ) -> Met:
+        """Meet another device (`tcp://host:port`) or files (`bundle://path`) once; `told` hears how it goes.
+
+        `timeout` is how many seconds the other side may be silent. Raises Refused for a target that cannot be, and
+        FieldlineError if the meeting did not come to its end; what had been saved by then stays.
+        """
         from core.workspace import meeting
 
         return await meeting.sync(self, target, mode=mode, timeout=timeout, told=told)
+
+    async def serve(
+        self, *, host: str, port: int, listening: Callable[[str, int], None], happened: Callable[[Happened], None]
+    ) -> None:
+        """Answer devices that call, until cancelled; port 0 picks a free one.
+
+        `listening` is told where, once; `happened` what came of each call. Raises FieldlineError if it cannot listen.
+        """
+        from core.workspace import meeting
+
+        await meeting.serve(self, host=host, port=port, listening=listening, happened=happened)
 
     # --- files -------------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,8 @@ async def verify(desk: Desk, repair: bool) -> int:
     if desk.json:
         desk.document({"changes": found.changes, "problems": list(found.problems)})
     else:
-        desk.say(ngettext("{count} change checked.", "{count} changes checked.", found.changes))
+        checked = ngettext("{count} change checked", "{count} changes checked", found.changes)
+        desk.say(checked + ("." if found.problems else _(", everything is as it should be.")))
         for problem in found.problems:
             desk.line(problem)
     if found.problems and not desk.json:

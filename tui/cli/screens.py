@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from core.errors import Refused
 from tui.cli.desk import Desk
 from tui.cli.help import option, verb
 from tui.i18n import N_
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
 
 
 @verb(N_("Open the terminal UI."))
@@ -18,9 +22,14 @@ async def tui(desk: Desk, readonly: bool, plain: bool, no_mouse: bool) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the verbs that need none.")
     async with await desk.open() as workspace:
-        from core.workspace import system_clock
-        from tui.app import FieldlineApp, Options
+        return await opened(workspace, readonly=readonly, plain=plain, mouse=not no_mouse)
 
-        app = FieldlineApp(workspace, system_clock, Options(readonly=readonly, plain=plain))
-        await app.run_async(mouse=not no_mouse)
+
+async def opened(workspace: Workspace, *, readonly: bool = False, plain: bool = False, mouse: bool = True) -> int:
+    """Show the terminal UI on a workspace until it is left; gives the exit code."""
+    from core.workspace import system_clock
+    from tui.app import FieldlineApp, Options
+
+    app = FieldlineApp(workspace, system_clock, Options(readonly=readonly, plain=plain))
+    await app.run_async(mouse=mouse)
     return app.return_code or 0

@@ -63,7 +63,10 @@ def _message(matter: Matter, writing: Writing) -> str:
 
 
 def _show(desk: Desk, matter: Matter, writing: Writing) -> None:
-    desk.line(f"{GLYPHS[matter.type]} {_message(matter, writing)}", strong=True)
+    message = _message(matter, writing)
+    if matter.type == "invalid":
+        message = f"{writing.entity(matter.entity)}: {message}"
+    desk.line(f"{GLYPHS[matter.type]} {message}", strong=True)
     prop = writing.schema.property(matter.kind, matter.property)
     rows = []
     for leaf in matter.candidates:

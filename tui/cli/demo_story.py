@@ -1,0 +1,139 @@
+"""A transcript of two devices: every line of it is a real call of the program, and the meetings go over a real link.
+
+Each device has a home of its own. The first one serves in a process of its own, the second one calls it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import click
+
+import tui
+from core.errors import FieldlineError
+from tui.i18n import _, language
+
+PLACE = "place:241/Entrance right"
+PRINTER = "printer"
+USERS = {"K1": "Maier", "K2": "Müller"}
+
+
+def tell(folder: Path) -> int:
+    """Print the transcript, with the devices' homes in this folder; gives the exit code."""
+    story = _Story(folder)
+    story.says(_("Two devices. On the first, Maier founds a fleet and describes a place."))
+    fleet = story.asks("K1", "init", "--fleet", "Nord", "--device", "K1")["fleet"]
+    story.does("K1", "new", "locality", "code=241", "name=TSC Kiel")
+    story.does("K1", "new", "place", "name=Entrance right", "locality=locality:241", "printer=Acme 5000")
+    story.says(_("The second one, Müller's, joins; it has to be admitted."))
+    device = story.asks("K2", "join", fleet, "--device", "K2")["device"]
+    story.does("K1", "admit", device, "--role", "technician", "--name", "K2")
+    with story.serving("K1") as target:
+        story.says(_("They meet, over TLS, and hold the same."))
+        story.does("K2", "sync", target)
+        story.same_roots()
+        story.says(_("Apart from each other, both change the printer of that place."))
+        story.does("K1", "set", PLACE, "printer=Acme LookNice 5020", "--note", "toner leak")
+        apart = story.asks("K2", "set", PLACE, "printer=Acme LookNice 5021")["change"]
+        story.says(_("They meet again. Neither knew of the other's change: a conflict, and nobody is stopped by it."))
+        story.does("K2", "sync", target)
+        story.does("K1", "show", PLACE)
+        story.does("K2", "inbox")
+        story.same_value()
+        story.says(_("When Maier has a minute she settles it, with an edit like any other."))
+        story.does("K1", "resolve", PLACE, PRINTER, "--value", "Acme LookNice 5021", "--note", "looked at it")
+        story.does("K2", "sync", target)
+        story.same_roots()
+    story.says(_("Nothing is lost: on both devices anybody can look back, and see who said what."))
+    story.does("K2", "log", PLACE, PRINTER)
+    story.does("K2", "show", PLACE, "--at", apart[:12])
+    story.does("K1", "verify")
+    story.does("K2", "verify")
+    return 0
+
+
+class _Story:
+    """Calls the program for the devices and prints what it says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def says(self, text: str) -> None:
+        """A line of narration."""
+        click.echo(f"\n# {text}")
+
+    def does(self, device: str, *arguments: str) -> None:
+        """Call the program on a device; raises FieldlineError if it fails."""
+        click.echo(f"{device} $ fieldline {shlex.join(arguments)}")
+        self._call(device, arguments)
+
+    def asks(self, device: str, *arguments: str) -> Any:
+        """The same, and give what it says as JSON."""
+        click.echo(f"{device} $ fieldline {shlex.join((*arguments, '--json'))}")
+        answer = self._answer(device, *arguments)
+        click.echo(answer.strip())
+        return json.loads(answer)
+
+    def same_roots(self) -> None:
+        """Compare the devices' whole sets of changes."""
+        roots = {json.loads(self._answer(device, "status"))["root"] for device in USERS}
+        self._holds(len(roots) == 1)
+        click.echo("=> " + _("both hold the same changes: root {root}").format(root=roots.pop()))
+
+    def same_value(self) -> None:
+        """Compare the value in use of what is in conflict."""
+        slots = [json.loads(self._answer(device, "show", PLACE))["slots"][PRINTER] for device in USERS]
+        self._holds(all(slot["state"] == "conflict" and slot["provisional"] for slot in slots))
+        self._holds(slots[0]["value"] == slots[1]["value"])
+        click.echo("=> " + _("in use meanwhile, on both devices: {value}").format(value=slots[0]["value"]))
+
+    @contextmanager
+    def serving(self, device: str) -> Iterator[str]:
+        """A device answers others in a process of its own; gives where."""
+        click.echo(f"{device} $ fieldline serve --port 0 &")
+        call = [*self._globals(device), "serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(tui.__file__).parents[1])}
+        process = subprocess.Popen(  # noqa: S603 - this program itself, with arguments made here
+            [sys.executable, "-P", "-m", "tui.cli", *call],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        with process:
+            try:
+                said = process.stderr.readline().strip() if process.stderr else ""
+                click.echo(said)
+                self._holds(said.startswith("listening on "))
+                yield "tcp://" + said.removeprefix("listening on ")
+            finally:
+                process.terminate()
+
+    def _globals(self, device: str) -> list[str]:
+        return ["--home", str(self._folder / device), "--user", USERS[device], "--lang", language()]
+
+    def _call(self, device: str, arguments: tuple[str, ...]) -> None:
+        from tui.cli.main import run
+
+        with redirect_stderr(sys.stdout):
+            self._holds(run([*self._globals(device), *arguments]) == 0)
+
+    def _answer(self, device: str, *arguments: str) -> str:
+        from tui.cli.main import run
+
+        with redirect_stdout(io.StringIO()) as answer, redirect_stderr(io.StringIO()):
+            self._holds(run([*self._globals(device), *arguments, "--json"]) == 0)
+        return answer.getvalue()
+
+    def _holds(self, so: bool) -> None:
+        if not so:
+            raise FieldlineError("The demonstration did not go as it should: please report it.")

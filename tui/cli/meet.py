@@ -1,0 +1,108 @@
+"""Verbs that meet other devices: serve, sync."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import click
+
+from core.sync.events import Event, Progress
+from core.sync.session import MODES
+from core.workspace.meeting import PORT, Happened, Met
+from tui.cli.desk import Desk
+from tui.cli.files import progress
+from tui.cli.help import argument, option, verb
+from tui.cli.written import Writing
+from tui.i18n import N_, _, ngettext, number, say
+
+
+@verb(N_("Meet another device (tcp://HOST:PORT) or the files on a stick (bundle://PATH) once."))
+@argument("target")
+@option("--mode", type=click.Choice(list(MODES)), help=N_("How to find out what differs."))
+@option(
+    "--timeout",
+    type=click.FloatRange(min=0.1, max=86400),
+    metavar="S",
+    help=N_("How many seconds the other side may be silent."),
+)
+async def sync(desk: Desk, target: str, mode: str | None, timeout: float | None) -> None:
+    async with await desk.open() as workspace:
+        with progress(N_("{done} of {total} changes")) as told:
+
+            def on_event(event: Event) -> None:
+                if isinstance(event, Progress):
+                    told(event.sent + event.received, (event.to_send or 0) + (event.to_receive or 0))
+
+            met = await workspace.sync(target, mode=mode, timeout=timeout, told=on_event)
+        if desk.json:
+            desk.document(_met_json(met))
+            return
+        writing = await Writing.of(workspace)
+        await writing.learn_devices()
+    figures = met.figures
+    peer = writing.device(met.peer) if met.peer else target
+    sent = ngettext("{count} change sent", "{count} changes sent", figures.sent)
+    received = ngettext("{count} received", "{count} received", figures.received)
+    moved = number(figures.bytes_out + figures.bytes_in)
+    desk.say(
+        _("Met {peer}: {sent}, {received}, {bytes} bytes.").format(peer=peer, sent=sent, received=received, bytes=moved)
+    )
+    for path in met.unreadable:
+        desk.say(_("{path} is damaged and was left as it is.").format(path=path))
+
+
+def _met_json(met: Met) -> dict[str, Any]:
+    figures = met.figures
+    return {
+        "peer": met.peer.hex() if met.peer else None,
+        "sent": figures.sent,
+        "received": figures.received,
+        "bytes_out": figures.bytes_out,
+        "bytes_in": figures.bytes_in,
+        "reconcile_bytes": figures.reconcile_bytes,
+        "round_trips": figures.round_trips,
+        "mode": figures.mode,
+        "seconds": round(met.seconds, 3),
+        "root": met.root.hex(),
+    }
+
+
+@verb(N_("Answer other devices until stopped. What happens is one JSON object a line on stdout."))
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    metavar="N",
+    help=N_("0 picks a free one."),
+)
+@option("--bind", default="0.0.0.0", show_default=True, metavar="ADDR", help=N_("The address to listen on."))  # noqa: S104
+@option("--no-discovery", is_flag=True, help=N_("Do not make this device known in the network."))
+async def serve(desk: Desk, port: int, bind: str, no_discovery: bool) -> None:
+    async with await desk.open() as workspace:
+
+        def listening(host: str, port: int) -> None:
+            place = f"[{host}]" if ":" in host else host
+            desk.say(f"listening on {place}:{port}")
+
+        def happened(event: Happened) -> None:
+            desk.document(_event_json(event))
+
+        serving = asyncio.create_task(workspace.serve(host=bind, port=port, listening=listening, happened=happened))
+        loop = asyncio.get_running_loop()
+        for number_ in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number_, serving.cancel)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            if not serving.cancelled():
+                raise
+
+
+def _event_json(event: Happened) -> dict[str, Any]:
+    if event.met is not None:
+        return {"event": "met", **_met_json(event.met)}
+    told = say(event.error) if event.error else ""
+    return {"event": "failed", "peer": event.peer.hex(), "message": told}
