@@ -85,23 +85,25 @@ class Membership:
 def evaluate(founder: bytes | None, facts: Iterable[MemberFact], chain: Chain) -> Membership:
     """The membership that these facts make; `founder` wrote the genesis, None while it is not known."""
     every = sorted(facts, key=lambda fact: fact.fact)
+    roles = [fact for fact in every if fact.property == ROLE and fact.value in ROLES]
+    # Nobody says of itself whether it is revoked: the holder of a stolen key would.
+    waiting = [fact for fact in every if fact.property == REVOKED and fact.device != fact.member]
     decided: list[MemberFact] = []
-    considered: set[bytes] = set()
+    admissions = _admissions(founder, roles, {}, chain)
     while True:
-        admissions = _admissions(founder, every, _limits(decided), chain)
-        decided = [fact for fact in decided if _counts(fact, admissions, _limits(decided), chain)]
-        waiting = [
-            fact
-            for fact in every
-            if fact.property == REVOKED
-            and fact.fact not in considered
-            and _counts(fact, admissions, _limits(decided), chain)
-        ]
-        if not waiting:
-            return _membership(founder, every, admissions, _limits(decided), chain)
-        next_one = min(waiting, key=lambda fact: (admissions[fact.device].depth, fact.fact))
-        considered.add(next_one.fact)
-        decided.append(next_one)
+        limits = _limits(decided)
+        ready = [fact for fact in waiting if _counts(fact, admissions, limits, chain)]
+        if not ready:
+            return _membership(founder, every, admissions, limits, chain)
+        # By the author's id and not by the fact's, which an author can try out until it suits.
+        taken = min(ready, key=lambda fact: (admissions[fact.device].depth, fact.device, fact.fact))
+        waiting.remove(taken)
+        decided.append(taken)
+        cut = admissions.get(taken.member)
+        if cut is not None and "admin" in cut.roles:
+            limits = _limits(decided)
+            admissions = _admissions(founder, roles, limits, chain)
+            decided = [fact for fact in decided if _counts(fact, admissions, limits, chain)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,8 @@ class _Admission:
 
 def _limits(revocations: list[MemberFact]) -> dict[bytes, Limit]:
     """The cuts that these revocations make: each member's are a slot like any other."""
-    limits: dict[bytes, Limit] = {}
-    for member in dict.fromkeys(fact.member for fact in revocations):
-        head = _value(revocations, member, REVOKED)
-        if isinstance(head, str):
-            limits[member] = _head(head)
-    return limits
+    heads = _values(revocations)
+    return {member: _head(head) for (member, _), head in heads.items() if isinstance(head, str)}
 
 
 def _head(text: str) -> Limit:
@@ -132,11 +130,17 @@ def _head(text: str) -> Limit:
     return change if len(change) == CHANGE_ID_SIZE else NOTHING
 
 
-def _value(facts: list[MemberFact], member: bytes, name: str) -> Value:
-    """What these facts say of a member's property, by the rules of every slot."""
-    own = [fact for fact in facts if fact.member == member and fact.property == name]
-    gone = {target for fact in own for target in fact.obsoletes}
-    return slot_of(Candidate(f.fact, f.value, "", f.device, f.at, None) for f in own if f.fact not in gone).value
+def _values(facts: list[MemberFact]) -> dict[tuple[bytes, str], Value]:
+    """What these facts say of each member's properties, by the rules of every slot."""
+    said: dict[tuple[bytes, str], list[MemberFact]] = {}
+    for fact in facts:
+        said.setdefault((fact.member, fact.property), []).append(fact)
+    values: dict[tuple[bytes, str], Value] = {}
+    for place, own in said.items():
+        gone = {target for fact in own for target in fact.obsoletes}
+        leaves = (Candidate(f.fact, f.value, "", f.device, f.at, None) for f in own if f.fact not in gone)
+        values[place] = slot_of(leaves).value
+    return values
 
 
 def _within(fact: MemberFact, limits: Mapping[bytes, Limit], chain: Chain) -> bool:
@@ -155,7 +159,7 @@ def _counts(
 
 
 def _admissions(
-    founder: bytes | None, facts: list[MemberFact], limits: Mapping[bytes, Limit], chain: Chain
+    founder: bytes | None, roles: list[MemberFact], limits: Mapping[bytes, Limit], chain: Chain
 ) -> dict[bytes, _Admission]:
     """Who was ever admitted as what, outwards from the genesis."""
     if founder is None:
@@ -167,19 +171,19 @@ def _admissions(
         depth += 1
         admins = set(wave)
         said: dict[bytes, list[MemberFact]] = {}
-        for fact in facts:
-            if fact.device in admins and fact.property == ROLE and fact.value in ROLES and _within(fact, limits, chain):
+        for fact in roles:
+            if fact.device in admins and _within(fact, limits, chain):
                 said.setdefault(fact.member, []).append(fact)
         wave = []
-        for member, roles in sorted(said.items()):
+        for member, given_by in sorted(said.items()):
             before = found.get(member)
-            given = frozenset(str(fact.value) for fact in roles)
+            given = frozenset(str(fact.value) for fact in given_by)
             was_admin = before is not None and "admin" in before.roles
             if "admin" in given and not was_admin:
                 wave.append(member)
-                found[member] = _Admission(depth, roles[0].device, given | (before.roles if before else frozenset()))
+                found[member] = _Admission(depth, given_by[0].device, given | (before.roles if before else frozenset()))
             elif before is None:
-                found[member] = _Admission(depth, roles[0].device, given)
+                found[member] = _Admission(depth, given_by[0].device, given)
             else:
                 found[member] = _Admission(before.depth, before.by, before.roles | given)
     return found
@@ -193,12 +197,13 @@ def _membership(
     chain: Chain,
 ) -> Membership:
     counted = [fact for fact in facts if _counts(fact, admissions, cuts, chain)]
+    values = _values(counted)
     members: dict[bytes, Member] = {}
     limits: dict[bytes, Limit] = {}
     for device in sorted({fact.member for fact in counted} | admissions.keys()):
         admission = admissions.get(device)
-        name = _value(counted, device, NAME)
-        role = _value(counted, device, ROLE) or ("admin" if device == founder else "")
+        name = values.get((device, NAME))
+        role = values.get((device, ROLE)) or ("admin" if device == founder else "")
         state: Literal["active", "revoked", "pending"] = "active"
         if admission is None or role not in ROLES:
             state = "pending"

@@ -121,6 +121,23 @@ def test_a_junior_admin_can_revoke_a_stolen_founder() -> None:
     assert not members.may_connect(D)
 
 
+def test_a_stolen_founder_cannot_take_its_revocation_back() -> None:
+    world = World()
+    world.write(A, B, ROLE, "admin")
+    cut = world.write(B, A, REVOKED, world.head(A))
+    world.write(A, A, REVOKED, "ff" * 32, sees=[cut], at=99)
+    assert world.evaluate().members[A].state == "revoked"
+
+
+def test_an_admin_takes_a_revocation_back() -> None:
+    world = World()
+    world.write(A, B, ROLE, "technician")
+    cut = world.write(A, B, REVOKED, "")
+    back = MemberFact(b"Z" * 34, A, B, REVOKED, None, 9, (cut.fact,))
+    members = world.evaluate([*world.facts, back])
+    assert members.may_write(B) and members.limit(B) is None
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     world = World()
