@@ -22,6 +22,7 @@ import math
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -114,7 +115,7 @@ class Cells:
         self.count = 0
         self.whole = [0] * WHOLE_SUMS
         self._meter = [0] * METER_LEVELS
-        self._packed: bytes = bytes(3 * _CELLS)
+        self._packed: bytes | None = bytes(3 * _CELLS)
         self._rows: Rows | None = None
 
     @classmethod
@@ -135,12 +136,14 @@ class Cells:
             level = (sampled & -sampled).bit_length() - 1 >> 1
             self._meter[level] ^= 1 << (short >> PLACE_BITS) % METER_WIDTH
         add_to_rows(self._stored_rows(), new, GROUP_BITS)
+        self._packed = None
 
     def _stored_rows(self) -> Rows:
         if self._rows is None:
+            packed = self._packed or b""
             wide = bytearray(4 * _CELLS)
             for plane in range(3):
-                wide[plane::4] = self._packed[plane * _CELLS : (plane + 1) * _CELLS]
+                wide[plane::4] = packed[plane * _CELLS : (plane + 1) * _CELLS]
             flat = struct.unpack(f"<{_CELLS}I", wide)
             self._rows = [array("I", flat[at : at + GROUPS]) for at in range(0, _CELLS, GROUPS)]
         return self._rows
@@ -180,8 +183,8 @@ class Cells:
 
     def to_bytes(self) -> bytes:
         """The serialised cells."""
-        if self._rows is not None:
-            wide = struct.pack(f"<{_CELLS}I", *(cell for row in self._rows for cell in row))
+        if self._packed is None:
+            wide = struct.pack(f"<{_CELLS}I", *chain.from_iterable(self._stored_rows()))
             self._packed = b"".join(wide[plane::4] for plane in range(3))
         return _HEAD.pack(_FORMAT, self.count, *self.whole) + self.meter + self._packed
 

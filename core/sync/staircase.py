@@ -221,7 +221,7 @@ class Block:
             pass
 
     def wanted(self) -> Part:
-        """The part that should suffice: for so many elements that one expects as many groups in this row as are left."""
+        """The part that should suffice: for so many elements that one expects as many open groups as are left."""
         groups, stop = len(self._rows[0]), self.elements
         left = min(len(self._open) << 16, (groups << 16) - (1 << 15))
         while stop < MAX_LOAD * groups and (

@@ -109,6 +109,9 @@ def meet(
     over = act(0, starts[0]) or act(1, starts[1])
     while not over:
         who = 0 if waiting[0] else 1
+        if not waiting[who]:
+            meeting.stuck = Stuck("both wait")
+            break
         over = act(who, sketches[who].receive(waiting[who].pop(0)))
     meeting.sent_there, meeting.sent_back = sent
     if exchange and not meeting.stuck:
