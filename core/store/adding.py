@@ -13,6 +13,7 @@ from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Block, encode_value
 from core.membership import Membership
 from core.store.database import chunks, marks
 from core.store.leaves import Place, refresh_contested
+from core.store.shorts import add_shorts
 from core.store.standing import stand
 from core.store.tree import add_to_tree
 
@@ -69,6 +70,7 @@ def add(
     refresh_contested(connection, {place for place, _ in facts.values()})
     _move_heads(connection, ordered, rows)
     add_to_tree(connection, [block.id for block in ordered])
+    add_shorts(connection, ordered, rows, fleet)
     stand(connection, membership, ordered, rows, fleet)
     return len(ordered)
 

@@ -9,12 +9,13 @@ import sqlite3
 from typing import TypeVar
 
 from core.changes import ID_SIZE, MAX_FACTS, SCHEMA_ENTITY
-from core.store import tree
+from core.store import shorts, tree
 from core.store.adding import rows_of
 from core.store.database import chunks, marks
 from core.store.membership import FIRST, LAST
 from core.store.reading import contested_slots
 from core.store.scope import NOW
+from core.sync.cells import Cells
 
 Connection = sqlite3.Connection
 T = TypeVar("T")
@@ -24,6 +25,15 @@ def summary(connection: Connection) -> tuple[int, bytes]:
     """How many changes, and the root. Rows are numbered from 1 and never deleted, so the last number is the count."""
     count = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0]
     return count, tree.root(connection)
+
+
+def summary_and_cells(connection: Connection) -> tuple[int, bytes, Cells | None]:
+    """The summary and the cells of the same set, though other processes may write meanwhile."""
+    while True:
+        count, root = summary(connection)
+        cells = shorts.cells(connection)
+        if cells is None or cells.count == count:
+            return count, root, cells
 
 
 def hashes(connection: Connection) -> list[bytes]:

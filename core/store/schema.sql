@@ -80,6 +80,13 @@ CREATE TABLE branches (
   children BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The changes by their short ids (core/sync/cells.py).
+CREATE TABLE shorts (
+  short INTEGER NOT NULL,
+  change INTEGER NOT NULL,
+  PRIMARY KEY (short, change)
+) STRICT, WITHOUT ROWID;
+
 -- The properties that the store itself asks for have fixed numbers.
 INSERT INTO properties (id, name) VALUES
   (1, 'kind'), (2, 'retired'), (3, 'key'), (4, 'member.name'), (5, 'member.role'), (6, 'member.revoked');

@@ -17,7 +17,7 @@ from core.importing import Line
 from core.membership import Membership
 from core.records import Edit
 from core.schema import Schema
-from core.store import holding, log, tree, verification, writing
+from core.store import holding, log, shorts, tree, verification, writing
 from core.store.adding import Receipt, add
 from core.store.database import Database, transaction
 from core.store.scope import NOW, Scope
@@ -25,7 +25,9 @@ from core.store.standing import Standings
 from core.store.verification import Verification
 from core.store.view import View
 from core.store.writing import Author, Imported
+from core.sync.cells import Cells
 from core.sync.merkle import Node
+from core.sync.prefixes import Prefix
 
 Clock = Callable[[], int]
 """Microseconds since 1970 UTC."""
@@ -150,6 +152,23 @@ class Store:
         The genesis and membership first, then the schema, then what is current, then history, each newest first.
         """
         return Order(*await self._database.run(holding.order, list(hashes), self.fleet))
+
+    async def cells(self) -> tuple[Summary, Cells | None]:
+        """The summary and the cells of the same set of changes; no cells before the genesis has come."""
+        count, root, cells = await self._database.run(holding.summary_and_cells)
+        return Summary(count, root), cells
+
+    async def shorts(self, prefixes: Sequence[Prefix]) -> list[list[tuple[int, bytes]]]:
+        """The short ids and change ids that begin with each of these prefixes."""
+        return await self._database.run(shorts.under, list(prefixes))
+
+    async def all_shorts(self) -> list[int]:
+        """All short ids in ascending order."""
+        return await self._database.run(shorts.every)
+
+    async def secret(self) -> bytes | None:
+        """The fleet's secret, with which the short ids are keyed; None before the genesis has come."""
+        return await self._database.run(shorts.secret)
 
     async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved:
         """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.

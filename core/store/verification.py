@@ -19,6 +19,7 @@ from pathlib import Path
 from core.changes import Block, change_id, decode
 from core.changes import verify as verify_signature
 from core.errors import BlockRefused
+from core.store import shorts
 from core.store.adding import Receipt, add, parents
 from core.store.database import transaction
 from core.store.standing import Standings
@@ -35,6 +36,7 @@ DERIVED = {
     " JOIN {db}.entities e ON e.id = g.entity JOIN {db}.properties p ON p.id = g.property",
     "heads": "SELECT h.hash, d.device FROM {db}.heads h JOIN {db}.devices d ON d.id = h.device",
     "awaited_previous": "SELECT hash FROM {db}.awaited_previous",
+    "shorts": "SELECT short, change FROM {db}.shorts",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
 TABLES = ("devices", "users", "entities", "properties", "changes", "blocks", *list(DERIVED)[1:])
@@ -67,6 +69,7 @@ def verify(
         try:
             if not damaged:
                 result.problems += _differences(connection)
+            result.problems += shorts.check(connection)
             if repair and result.problems:
                 transaction(connection, _take_over)
         finally:
@@ -140,6 +143,7 @@ def _differences(connection: sqlite3.Connection) -> list[str]:
 
 
 def _take_over(connection: sqlite3.Connection) -> None:
+    shorts.forget(connection)
     for table in TABLES:
         connection.execute(f"DELETE FROM main.{table}")
         connection.execute(f"INSERT INTO main.{table} SELECT * FROM replay.{table}")

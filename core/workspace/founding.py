@@ -8,16 +8,19 @@ from pathlib import Path
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, Fact, Value, change_id, fleet_id, seal
 from core.errors import Refused
 from core.schema import KIND, Schema
+from core.store.shorts import SECRET
 from core.store.store import Clock, Store
 from core.values import quoted
 from core.workspace import checking
 from core.workspace.home import founding
-from core.workspace.workspace import SCHEMA_PREFIX
+from core.workspace.workspace import SCHEMA_PREFIX, Entropy
 
 FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = "fleet", "schema", "member"
 
 
-async def init(folder: Path, *, user: str, fleet_name: str, schema: Schema, device_name: str, clock: Clock) -> None:
+async def init(
+    folder: Path, *, user: str, fleet_name: str, schema: Schema, device_name: str, clock: Clock, entropy: Entropy
+) -> None:
     """Found a fleet with this device as its first admin: its name, its schema and the admin, in one change that
     makes its id.
 
@@ -27,7 +30,7 @@ async def init(folder: Path, *, user: str, fleet_name: str, schema: Schema, devi
 
     user = checking.user(user)
     facts = [
-        *_facts(FLEET_ENTITY, {KIND: FLEET_KIND, "name": checking.name(fleet_name)}),
+        *_facts(FLEET_ENTITY, {KIND: FLEET_KIND, "name": checking.name(fleet_name), SECRET: entropy(32).hex()}),
         *_facts(SCHEMA_ENTITY, {KIND: SCHEMA_KIND, "name": schema.name}),
         *_facts(SCHEMA_ENTITY, {SCHEMA_PREFIX + k: text for k, text in schema.texts().items()}),
     ]

@@ -90,7 +90,13 @@ class Workspace:
         from core.workspace import founding
 
         await founding.init(
-            folder, user=user, fleet_name=fleet_name, schema=schema, device_name=device_name, clock=clock
+            folder,
+            user=user,
+            fleet_name=fleet_name,
+            schema=schema,
+            device_name=device_name,
+            clock=clock,
+            entropy=entropy,
         )
         return await cls.open(folder, user=user, clock=clock, entropy=entropy)
 

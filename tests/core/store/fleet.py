@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.changes import FLEET_ENTITY, Change, Fact, Value, change_id, decode, fact_id, fleet_id, seal
 from tests.core.strategies import DEVICES, KEYS
 
+SECRET = "5ec2e7" * 10
 ENTITY = b"E" * 16
 OTHER = b"F" * 16
 
@@ -32,7 +33,16 @@ def _member(device: bytes, name: str, role: str) -> list[Fact]:
 
 GENESIS = seal(
     Change(
-        DEVICES[0], None, "admin", 1, None, (Fact(FLEET_ENTITY, "kind", "fleet"), *_member(DEVICES[0], "K0", "admin"))
+        DEVICES[0],
+        None,
+        "admin",
+        1,
+        None,
+        (
+            Fact(FLEET_ENTITY, "kind", "fleet"),
+            Fact(FLEET_ENTITY, "secret", SECRET),
+            *_member(DEVICES[0], "K0", "admin"),
+        ),
     ),
     KEYS[0],
     None,
