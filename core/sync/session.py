@@ -3,15 +3,14 @@
 The rules, the same on both sides and over every link:
 
 1. *Hello.* Each side says which set of changes it has: how many, and the root of the Merkle tree over them. Equal
-roots:
-   the session is done.
+   roots: the session is done.
 2. *Reconcile.* Both find out what the other lacks (`core.sync.walk`). If one side has nothing this is left out: the
    other sends all it has.
 3. *Exchange.* Each side sends what the other lacks (`core.sync.exchange`).
 4. *Settle.* When all is there both ways, each side says again which set it has. Equal roots: done. Otherwise (somebody
-   saved a change meanwhile, or more was missing than one round takes) the next round begins at 2. A round that found
-   nothing although the roots differed ends the session: a peer does not have what it says. After `MAX_ROUNDS` the
-   session is done as well; what is still different is for the next one.
+   saved a change meanwhile, or more was missing than one round takes) the next round begins at 2. A round that moved
+   nothing, after which the same roots still differ, ends the session: a peer does not have what it says. After
+   `MAX_ROUNDS` the session is done as well; what is still different is for the next one.
 
 A session works on the set as it is when it looks; changes that are saved on either side meanwhile may go with this
 round or the next. Whatever breaks a rule, and whatever goes wrong, ends it with one `Failed` event. What had been
@@ -257,11 +256,12 @@ class Session:
             self._phase = "exchange"
             yield REPORT
             moved = yield from self._exchange.run(send, expects, joining=mine.count == 0)
-            if not moved:
-                raise Violation(Reason.INCONSISTENT)
+            before = mine.root, theirs.root
             mine = yield GetSummary()
             yield Settled(mine.count, mine.root)
             theirs = yield from hear(Settled)
+            if not moved and before == (mine.root, theirs.root) and mine.root != theirs.root:
+                raise Violation(Reason.INCONSISTENT)
         return mine.count, mine.root, mine.root == theirs.root
 
     def _hello(self) -> Steps[Hello]:

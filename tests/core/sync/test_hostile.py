@@ -88,7 +88,7 @@ ALL = HereAreBlockHashes((Hashes("", ()),))
         pytest.param([HELLO, GivingUp(200)], Reason.PEER, id="gives up for no known reason"),
         pytest.param([GivingUp(Reason.FLEET)], Reason.FLEET, id="is of another fleet and says so"),
         # the walk
-        pytest.param([HELLO, OVER, Sending(0, 0), Settled(3, ROOT)], Reason.INCONSISTENT, id="differs in nothing"),
+        pytest.param([HELLO, OVER, Sending(0, 0), Settled(102, ROOT)], Reason.INCONSISTENT, id="differs in nothing"),
         pytest.param([HELLO, Over(more=True)], Reason.OUT_OF_TURN, id="asks nothing and promises more"),
         pytest.param([HELLO, IWant(b"\x80")], Reason.OUT_OF_TURN, id="wants what was not listed"),
         pytest.param([HELLO, ASKED, ASKED], Reason.OUT_OF_TURN, id="opens twice"),
