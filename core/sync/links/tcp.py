@@ -5,40 +5,60 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
+import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 
 from core.identity import Identity
 from core.sync.links import tls
-from core.sync.links.tls import Allow, Link, LinkError, Stranger
+from core.sync.links.tls import HANDSHAKE_SECONDS, Allow, Link, LinkError, Stranger
+from core.values import quoted
 
 CONNECT_SECONDS = 10.0
 MOST = 32
 """How many devices may be connected at once; more are hung up on and try again later."""
+
+MOST_UNKNOWN = 16
+"""How many callers may be on their way to prove who they are; for one more the longest of these is hung up on."""
+
+# How long an address of a host may take before the next one is tried as well (RFC 8305).
+_NEXT_ADDRESS_SECONDS = 0.25
+# A greeting is all that is read before TLS.
+_UNKNOWN_LIMIT = 1 << 12
 
 _log = logging.getLogger(__name__)
 
 
 async def connect(host: str, port: int, identity: Identity, allow: Allow, *, timeout: float = CONNECT_SECONDS) -> Link:
     """Call the device at an address; raises LinkError if nobody answers there within `timeout` seconds, else as
-    `tls.call`.
+    `tls.call`, which has as long again.
     """
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(
+                host, port, limit=_UNKNOWN_LIMIT, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+            )
     except TimeoutError:
-        raise LinkError("{host} does not answer: check the address and the network.", host=host) from None
-    except ConnectionRefusedError:
-        raise LinkError(
-            "Nobody answers at {host}, port {port}: is `fieldline serve` running there?", host=host, port=port
-        ) from None
+        raise LinkError("{host} does not answer: check the address and the network.", host=quoted(host)) from None
     except OSError as error:
-        raise LinkError("{host} cannot be reached: {reason}.", host=host, reason=_reason(error)) from None
+        # Without a number: several addresses were tried.
+        if error.errno in (errno.ECONNREFUSED, None):
+            raise LinkError(
+                "Nobody answers at {host}, port {port}: is `fieldline serve` running there?",
+                host=quoted(host),
+                port=port,
+            ) from None
+        raise LinkError("{host} cannot be reached: {reason}.", host=quoted(host), reason=_reason(error)) from None
+    except ValueError:
+        raise LinkError("{host} cannot be the name of a host: check how it is written.", host=quoted(host)) from None
     return await tls.call(reader, writer, identity, allow, timeout=timeout)
 
 
 class Server:
-    """Answers devices that call. `on_link` is run for each member; `on_stranger` is told of each other device."""
+    """Answers devices that call. `on_link` is run for each member, and the link closed after it; `on_stranger` is told
+    of each other device. A caller has `timeout` seconds to prove who it is.
+    """
 
     def __init__(
         self,
@@ -46,65 +66,105 @@ class Server:
         allow: Allow,
         on_link: Callable[[Link], Awaitable[None]],
         on_stranger: Callable[[Stranger], None] = lambda stranger: None,
+        *,
+        timeout: float = HANDSHAKE_SECONDS,
     ) -> None:
         self._identity = identity
         self._allow = allow
         self._on_link = on_link
         self._on_stranger = on_stranger
-        self._server: asyncio.Server | None = None
+        self._timeout = timeout
+        self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unknown: dict[asyncio.Task[None], None] = {}
+        self._links = 0
         self.host = ""
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 picks a free one. Raises LinkError if the port is taken or may not be used."""
+        """Listen on all addresses of a host; port 0 picks a free one. Raises LinkError if the port is taken or may not
+        be used.
+        """
         try:
-            self._server = await asyncio.start_server(self._connected, host, port)
+            for address in await _addresses(host):
+                # A name can have several addresses, which are to have the same port.
+                server = await asyncio.start_server(self._connected, address, self.port or port, limit=_UNKNOWN_LIMIT)
+                self._servers.append(server)
+                if not self.port:
+                    self.host, self.port = server.sockets[0].getsockname()[:2]
         except OSError as error:
+            await self.close()
             if error.errno == errno.EADDRINUSE:
                 raise LinkError(
-                    "Port {port} is in use already: choose another with --port, or stop what uses it.", port=port
+                    "Port {port} is in use already: choose another with --port, or stop what uses it.",
+                    port=self.port or port,
                 ) from None
             raise LinkError(
                 "It is not possible to listen on {host}, port {port}: {reason}.",
-                host=host,
+                host=quoted(host),
                 port=port,
                 reason=_reason(error),
             ) from None
-        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+        except ValueError:
+            raise LinkError(
+                "{host} cannot be the name of a host: check how it is written.", host=quoted(host)
+            ) from None
 
     async def close(self) -> None:
         """Stop listening, and end the meetings under way."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
 
     def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
-        if len(self._tasks) >= MOST:
-            writer.transport.abort()
-            return
+        if len(self._unknown) >= MOST_UNKNOWN:
+            # Whoever means it proves itself in a moment, so callers that just sit there cannot keep others out.
+            oldest = next(iter(self._unknown))
+            del self._unknown[oldest]
+            oldest.cancel()
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._unknown[task] = None
+        task.add_done_callback(lambda task: self._done(task, writer))
+
+    def _done(self, task: asyncio.Task[None], writer: StreamWriter) -> None:
+        self._tasks.discard(task)
+        self._unknown.pop(task, None)
+        # It may have been cancelled before it began.
+        writer.transport.abort()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            link = await tls.answer(reader, writer, self._identity, self._allow)
+            link = await tls.answer(reader, writer, self._identity, self._allow, timeout=self._timeout)
         except Stranger as stranger:
             self._on_stranger(stranger)
             return
         except LinkError as error:
             _log.info("%s", error)
             return
-        try:
-            await self._on_link(link)
         finally:
+            self._unknown.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+        self._links += 1
+        try:
+            if self._links <= MOST:
+                await self._on_link(link)
+        finally:
+            self._links -= 1
             await link.close()
 
 
+async def _addresses(host: str) -> list[str]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
 def _reason(error: OSError) -> str:
+    # asyncio writes a sentence of its own into errors of the system; those of name lookups have negative numbers.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
     return error.strerror or str(error)

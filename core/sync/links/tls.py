@@ -1,41 +1,47 @@
 """Mutual TLS 1.3 (RFC 8446) over any reliable stream, each side pinned to the other's device key.
 
 Devices have no authority to vouch for them, and Python's ssl cannot ask for a certificate that it does not know
-beforehand. So the certificates are exchanged in the clear first, and each side then trusts just the one it was shown,
+beforehand. So both sides first greet in the clear, and each then trusts just the certificate of the key it was shown,
 for this connection:
 
-1. The caller sends its greeting: magic, its certificate.
+1. The caller sends its greeting.
 2. The answering side looks whether that device may connect. If not it says so, shows nothing of itself, and hangs up.
    Otherwise it sends its own greeting and starts TLS.
 3. The caller looks whether this is a device to talk to, and starts TLS.
 
-The handshake then proves that each has the key of the certificate it showed. A certificate in a greeting proves nothing
-before that.
+The handshake then proves that each has the key it showed; a greeting proves nothing before that.
+
+A greeting has a fixed size: magic, version, a byte that says whether a key follows, the raw public key, and the
+signature of the key's certificate. All certificates are the same but for that (`Identity.certificate_der`), so the
+other's is put together here and not read from its bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import ssl
-from asyncio import StreamReader, StreamWriter
-from collections.abc import Awaitable, Callable
+from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from core.changes import device_id
+from core.changes import KEY_SIZE, SIGNATURE_SIZE, device_id
 from core.errors import FieldlineError
 from core.identity import Identity
 
-MAGIC = b"FLDL\x01"
-MAX_CERTIFICATE = 1024
+MAGIC = b"FLDL"
+VERSION = 1
+TURNED_AWAY, HERE_I_AM = 0, 1
 HANDSHAKE_SECONDS = 20.0
 CLOSE_SECONDS = 2.0
+
+_HEAD_SIZE = len(MAGIC) + 2
+_PROOF_SIZE = KEY_SIZE + SIGNATURE_SIZE
+# Of a certificate (RFC 5280, 4.1) the signature covers what stands between these.
+_SIGNED = slice(4, -SIGNATURE_SIZE - 10)
 
 Allow = Callable[[bytes], Awaitable[bool]]
 """Whether a device with this id may be talked to."""
@@ -46,85 +52,149 @@ class LinkError(FieldlineError):
 
 
 class Stranger(LinkError):
-    """A device that may not connect; `device` is the id that it claims."""
+    """The other device may not be talked to; `device` is the id that it claims."""
 
-    def __init__(self, template: str, device: bytes, **params: object) -> None:
-        super().__init__(template, device=device.hex(), **params)
+    def __init__(self, template: str, device: bytes) -> None:
+        super().__init__(template, device=device.hex())
         self.device = device
+
+
+class NotAdmitted(LinkError):
+    """The other device does not take this one for a member."""
+
+
+class OtherVersion(LinkError):
+    """The other side greets in another version of this."""
+
+
+class _Incoming(StreamReaderProtocol):
+    """Fills a stream with what comes out of TLS, and counts it."""
+
+    received = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        super().data_received(data)
+
+    def eof_received(self) -> bool:
+        # Inside TLS there is no half of a connection to keep open. The answer for streams in general is only right
+        # once this knows its transport, and the other side may hang up before.
+        super().eof_received()
+        return False
+
+
+class Outgoing(StreamWriter):
+    """Writes into TLS, and counts what: `sent` bytes."""
+
+    sent = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += len(data)
+        super().write(data)
+
+    def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.write(b"".join(data))
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A secured stream to the device `peer`."""
+    """A secured stream to the device `peer`, which has proven to have that device's key."""
 
     peer: bytes
     reader: StreamReader
-    writer: StreamWriter
+    writer: Outgoing
+    _incoming: _Incoming
+    # The stream below: it would hang up if nothing referred to it any more.
+    _below: StreamWriter
 
-    async def close(self) -> None:
-        """Say goodbye and let go, without waiting long for an answer."""
-        await _close(self.writer)
+    @property
+    def received(self) -> int:
+        """How many bytes came, inside TLS."""
+        return self._incoming.received
+
+    @property
+    def sent(self) -> int:
+        """How many bytes were written, inside TLS."""
+        return self.writer.sent
+
+    async def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self.writer.drain()
+                self.writer.close()
+                await self.writer.wait_closed()
+        except OSError:
+            # Also when the time is up, and for whatever TLS finds wrong with how the other side says goodbye.
+            pass
+        finally:
+            self.writer.transport.abort()
 
 
 async def call(
     reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, *, timeout: float = HANDSHAKE_SECONDS
 ) -> Link:
-    """Secure a stream as the side that called. On any error the stream is closed.
+    """Secure a stream as the side that called; of the two ends exactly one must be it. On any error the stream is
+    closed.
 
-    Raises Stranger if one side does not know the other as a member, LinkError if the other is no Fieldline device,
-    does not answer within `timeout` seconds, or cannot prove its key.
+    Raises Stranger if this side may not talk to the other, NotAdmitted if the other says so of this one, LinkError if
+    the other is no Fieldline device, does not answer within `timeout` seconds, or cannot prove its key.
+
+    The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on.
     """
-    return await _guarded(_call(reader, writer, identity, allow), writer, timeout)
+    return await _guarded(_call(reader, writer, identity, allow, timeout), writer, timeout)
 
 
 async def answer(
     reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, *, timeout: float = HANDSHAKE_SECONDS
 ) -> Link:
     """Secure a stream as the side that was called; raises as `call` does."""
-    return await _guarded(_answer(reader, writer, identity, allow), writer, timeout)
+    return await _guarded(_answer(reader, writer, identity, allow, timeout), writer, timeout)
 
 
-async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow) -> Link:
-    writer.write(_greeting(identity.certificate_der))
-    await writer.drain()
-    certificate = await _certificate(reader)
-    if certificate is None:
-        raise Stranger(
-            "The other device does not know this one as a member: an admin must run `fieldline admit {device}` there.",
-            identity.device,
+async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, timeout: float) -> Link:
+    writer.write(_greeting(identity))
+    proof = await _greeted(reader)
+    if proof is None:
+        raise NotAdmitted(
+            "The device there does not take this one for a member: let an admin run"
+            " `fieldline admit {device} --role ROLE`, then try again.",
+            device=identity.device.hex(),
         )
-    peer = _device(certificate)
+    peer, certificate = _shown(identity, proof)
     if not await allow(peer):
         raise Stranger("The device that answers, {device}, is not a member of this fleet.", peer)
-    await writer.start_tls(_context(identity, certificate, server=False), server_hostname="")
-    return _proven(reader, writer, certificate, peer)
+    return await _secured(writer, _context(identity, certificate, server=False), peer, certificate, timeout)
 
 
-async def _answer(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow) -> Link:
-    certificate = await _certificate(reader)
-    if certificate is None:
-        raise LinkError("The device that called hung up again.")
-    peer = _device(certificate)
+async def _answer(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, timeout: float) -> Link:
+    try:
+        proof = await _greeted(reader)
+    except OtherVersion:
+        writer.write(_head(TURNED_AWAY))
+        raise
+    if proof is None:
+        raise LinkError("What called there is not a Fieldline of this version.")
+    peer, certificate = _shown(identity, proof)
     if not await allow(peer):
-        writer.write(_greeting(b""))
-        with contextlib.suppress(OSError):
-            await writer.drain()
+        writer.write(_head(TURNED_AWAY))
         raise Stranger("A device that is not a member, {device}, tried to connect and was turned away.", peer)
     context = _context(identity, certificate, server=True)
-    # Nothing may be awaited between the greeting and the start of TLS, or the caller's first TLS bytes are taken for
-    # ours.
-    writer.write(_greeting(identity.certificate_der))
-    await writer.start_tls(context)
-    return _proven(reader, writer, certificate, peer)
+    # Nothing may be awaited between the greeting and the start of TLS, or the caller's first TLS bytes go astray.
+    writer.write(_greeting(identity))
+    return await _secured(writer, context, peer, certificate, timeout)
 
 
 async def _guarded(work: Awaitable[Link], writer: StreamWriter, timeout: float) -> Link:
     try:
         async with asyncio.timeout(timeout):
             return await work
+    except LinkError:
+        # What was said last is still on its way.
+        writer.close()
+        raise
     except BaseException as error:
         writer.transport.abort()
-        await _close(writer)
         if isinstance(error, TimeoutError):
             raise LinkError("The other device did not answer in time: try again.") from None
         if isinstance(error, ssl.SSLError):
@@ -134,28 +204,44 @@ async def _guarded(work: Awaitable[Link], writer: StreamWriter, timeout: float) 
         raise
 
 
-def _greeting(certificate: bytes) -> bytes:
-    return MAGIC + len(certificate).to_bytes(2, "big") + certificate
+def _head(says: int) -> bytes:
+    return MAGIC + bytes([VERSION, says])
 
 
-async def _certificate(reader: StreamReader) -> bytes | None:
-    """The certificate of a greeting; None for the greeting of a device that does not know us."""
-    header = await reader.readexactly(len(MAGIC) + 2)
-    length = int.from_bytes(header[len(MAGIC) :], "big")
-    if header[: len(MAGIC)] != MAGIC or length > MAX_CERTIFICATE:
-        raise LinkError("What answers there is not a Fieldline of this version.")
-    return await reader.readexactly(length) if length else None
+def _greeting(identity: Identity) -> bytes:
+    return _head(HERE_I_AM) + identity.public_key + identity.certificate_der[-SIGNATURE_SIZE:]
 
 
-def _device(certificate: bytes) -> bytes:
-    """The id of the device whose key a certificate carries."""
+async def _greeted(reader: StreamReader) -> bytes | None:
+    """The other side's key and signature; None if it turns this one away."""
+    head = await reader.readexactly(_HEAD_SIZE)
+    *magic, version, says = head
+    if bytes(magic) != MAGIC:
+        raise LinkError("What is at the other end is not Fieldline: check what runs there.")
+    if version != VERSION:
+        raise OtherVersion("The other device speaks another version of the link: update Fieldline there or here.")
+    if says == TURNED_AWAY:
+        return None
+    return await reader.readexactly(_PROOF_SIZE)
+
+
+def _shown(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
+    """The id of the device with this key, and its certificate."""
+    key, signature = proof[:KEY_SIZE], proof[KEY_SIZE:]
+    peer = device_id(key)
+    if peer == identity.device:
+        raise LinkError(
+            "The other end has the key of this device: it is this device itself, or a copy of it."
+            " Each device needs a key of its own."
+        )
+    own = identity.certificate_der
+    filled = own.replace(identity.device.hex().encode(), peer.hex().encode()).replace(identity.public_key, key)
+    certificate = filled[:-SIGNATURE_SIZE] + signature
     try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise LinkError("What answers there is not a Fieldline of this version.")
-    return device_id(key.public_bytes_raw())
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, certificate[_SIGNED])
+    except (InvalidSignature, ValueError):
+        raise LinkError("The other device greets with a key that is not one: check what runs there.") from None
+    return peer, certificate
 
 
 def _context(identity: Identity, certificate: bytes, *, server: bool) -> ssl.SSLContext:
@@ -171,17 +257,14 @@ def _context(identity: Identity, certificate: bytes, *, server: bool) -> ssl.SSL
     context.set_ecdh_curve("X25519")
     if server:
         context.num_tickets = 0
-    try:
-        context.load_verify_locations(cadata=certificate)
-    except ssl.SSLError:
-        raise LinkError("What answers there is not a Fieldline of this version.") from None
+    context.load_verify_locations(cadata=certificate)
     _load_own(context, identity)
     return context
 
 
 def _load_own(context: ssl.SSLContext, identity: Identity) -> None:
     """Python's ssl reads keys from files only: this one exists in memory, for as long as it takes."""
-    pem = x509.load_der_x509_certificate(identity.certificate_der).public_bytes(Encoding.PEM)
+    pem = ssl.DER_cert_to_PEM_cert(identity.certificate_der).encode()
     descriptor = os.memfd_create("device", os.MFD_CLOEXEC)
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -191,16 +274,30 @@ def _load_own(context: ssl.SSLContext, identity: Identity) -> None:
         os.close(descriptor)
 
 
-def _proven(reader: StreamReader, writer: StreamWriter, certificate: bytes, peer: bytes) -> Link:
+async def _secured(
+    below: StreamWriter, context: ssl.SSLContext, peer: bytes, certificate: bytes, timeout: float
+) -> Link:
+    """TLS over a stream, with streams of its own: what somebody slipped in behind a greeting, in the clear, stays in
+    the old reader, and nobody reads it.
+    """
+    loop = asyncio.get_running_loop()
+    reader = StreamReader(loop=loop)
+    incoming = _Incoming(reader, loop=loop)
+    transport = await loop.start_tls(
+        below.transport,
+        incoming,
+        context,
+        server_side=context.protocol == ssl.PROTOCOL_TLS_SERVER,
+        # Whoever called this counts the time; asyncio would add a limit of its own.
+        ssl_handshake_timeout=timeout + 1,
+    )
+    if transport is None:
+        raise ConnectionResetError
+    incoming.connection_made(transport)
+    # Hold nothing back in TLS: the transport below knows how much its line can take.
+    transport.set_write_buffer_limits(high=1)
+    writer = Outgoing(transport, incoming, reader, loop)
     tls = writer.get_extra_info("ssl_object")
-    if tls is None or tls.version() != "TLSv1.3" or tls.getpeercert(True) != certificate:
+    if tls.version() != "TLSv1.3" or tls.getpeercert(binary_form=True) != certificate:
         raise LinkError("The other device could not prove that it is who it says.")
-    return Link(peer, reader, writer)
-
-
-async def _close(writer: StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await writer.wait_closed()
-    writer.transport.abort()
+    return Link(peer, reader, writer, incoming, below)

@@ -1,0 +1,372 @@
+"""The link: members reach each other with their keys proven, and nobody else learns or slips in anything."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ssl
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.changes import device_id
+from core.identity import Identity
+from core.sync.links import tls
+from core.sync.links.tls import HERE_I_AM, MAGIC, TURNED_AWAY, VERSION, LinkError, NotAdmitted, OtherVersion, Stranger
+from tests.core.sync.linked import ONE, OTHER, THIRD, Stream, line, linked, members
+
+GREETING = 6 + 32 + 64
+
+
+async def anybody(device: bytes) -> bool:
+    return True
+
+
+async def test_members_talk_and_know_each_other_by_their_keys() -> None:
+    async with linked() as (called, answered):
+        assert (called.peer, answered.peer) == (OTHER.device, ONE.device)
+        called.writer.write(b"question")
+        assert await answered.reader.readexactly(8) == b"question"
+        answered.writer.write(b"answer")
+        assert await called.reader.readexactly(6) == b"answer"
+        for link in (called, answered):
+            inside = link.writer.get_extra_info("ssl_object")
+            assert inside.version() == "TLSv1.3"
+            assert not inside.session_reused
+
+
+async def test_bytes_are_counted_inside_tls() -> None:
+    async with linked() as (called, answered):
+        assert (called.sent, called.received, answered.sent, answered.received) == (0, 0, 0, 0)
+        called.writer.write(b"a" * 100_000)
+        called.writer.writelines([b"bc", b"d"])
+        called.writer.write(b"")
+        await answered.reader.readexactly(100_003)
+        answered.writer.write(b"e")
+        await called.reader.readexactly(1)
+        assert (called.sent, called.received) == (100_003, 1)
+        assert (answered.sent, answered.received) == (1, 100_003)
+
+
+@asynccontextmanager
+async def overheard(
+    change: Callable[[bytes, int], bytes] = lambda data, sent: data,
+) -> AsyncIterator[tuple[Stream, Stream, list[int]]]:
+    """A line with somebody in the middle who counts the bytes of each direction and may change them; `change` gets the
+    data that the answering side sent, and how much that was before.
+    """
+    counts = [0, 0]
+
+    async def pump(reader: StreamReader, writer: StreamWriter, way: int) -> None:
+        with suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(change(data, counts[way]) if way else data)
+                counts[way] += len(data)
+            writer.close()
+
+    async with line() as (here, near), line() as (far, there):
+        pumps = [asyncio.create_task(pump(near[0], far[1], 0)), asyncio.create_task(pump(far[0], near[1], 1))]
+        yield here, there, counts
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def test_getting_to_know_each_other_stays_small() -> None:
+    """A second of a cable at 9600 baud is 960 bytes. Tickets, or a key share of the newer kind, would show here."""
+    async with overheard() as (here, there, counts):
+        called, answered = await asyncio.gather(
+            tls.call(*here, ONE, members(OTHER)), tls.answer(*there, OTHER, members(ONE))
+        )
+        called.writer.write(b"x")
+        await answered.reader.readexactly(1)
+        assert min(counts) > GREETING
+        assert max(counts) < 900
+        called.writer.transport.abort()
+        answered.writer.transport.abort()
+
+
+async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_side_s() -> None:
+    def slip_in(data: bytes, sent: int) -> bytes:
+        return data + b"slipped in" if sent == 0 else data
+
+    async with overheard(slip_in) as (here, there, _):
+        answering = asyncio.create_task(tls.answer(*there, OTHER, members(ONE)))
+        called = await tls.call(*here, ONE, members(OTHER))
+        answered = await answering
+        answered.writer.write(b"said")
+        assert await called.reader.readexactly(4) == b"said"
+        called.writer.transport.abort()
+        answered.writer.transport.abort()
+
+
+async def test_what_a_caller_sends_behind_its_greeting_in_the_clear_is_not_read() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._greeting(ONE) + b"slipped in")
+        answering = asyncio.create_task(tls.answer(*there, OTHER, members(ONE)))
+        _, certificate = tls._shown(ONE, await greeting_of(reader))
+        context = tls._context(ONE, certificate, server=False)
+        called = await tls._secured(writer, context, OTHER.device, certificate, 20)
+        answered = await answering
+        called.writer.write(b"said")
+        assert await answered.reader.readexactly(4) == b"said"
+        called.writer.transport.abort()
+        answered.writer.transport.abort()
+
+
+async def greeting_of(reader: StreamReader) -> bytes:
+    proof = await tls._greeted(reader)
+    assert proof is not None
+    return proof
+
+
+async def test_a_stranger_that_calls_is_noticed_and_sees_nothing() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._greeting(THIRD))
+        with pytest.raises(Stranger) as noticed:
+            await tls.answer(*there, OTHER, members(ONE))
+        assert noticed.value.device == THIRD.device
+        assert THIRD.device.hex() in str(noticed.value)
+        assert await reader.read() == MAGIC + bytes([VERSION, TURNED_AWAY])
+
+
+async def test_a_device_that_is_not_admitted_learns_what_to_do() -> None:
+    async with line() as (here, there):
+        refused, noticed = await asyncio.gather(
+            tls.call(*here, THIRD, members(OTHER)), tls.answer(*there, OTHER, members(ONE)), return_exceptions=True
+        )
+    assert isinstance(refused, NotAdmitted)
+    assert f"fieldline admit {THIRD.device.hex()}" in str(refused)
+    assert isinstance(noticed, Stranger)
+
+
+async def test_a_stranger_that_answers_is_not_talked_to() -> None:
+    async with line() as (here, there):
+        noticed, left = await asyncio.gather(
+            tls.call(*here, ONE, members(OTHER)), tls.answer(*there, THIRD, members(ONE)), return_exceptions=True
+        )
+    assert isinstance(noticed, Stranger)
+    assert noticed.device == THIRD.device
+    assert isinstance(left, LinkError)
+
+
+def lying_certificate() -> bytes:
+    """THIRD's key under the name of ONE."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ONE.device.hex())])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(THIRD.private_key.public_key())
+        .serial_number(1)
+        .not_valid_before(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+        .not_valid_after(dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC))
+        .sign(THIRD.private_key, None)
+        .public_bytes(Encoding.DER)
+    )
+
+
+class Impostor(Identity):
+    """THIRD, which shows the name of ONE in TLS."""
+
+    certificate_der = lying_certificate()  # type: ignore[assignment]
+
+
+IMPOSTOR = Impostor(THIRD.private_key)
+
+
+async def secured_anyway(writer: StreamWriter, context: ssl.SSLContext, certificate: bytes) -> None:
+    """Get as far as TLS lets one get, and leave."""
+    with suppress(OSError):
+        link = await tls._secured(writer, context, OTHER.device, certificate, 20)
+        await link.reader.read()
+        link.writer.transport.abort()
+
+
+@pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
+async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_call(shows: Identity) -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._greeting(ONE))
+        answering = asyncio.create_task(tls.answer(*there, OTHER, members(ONE)))
+        _, certificate = tls._shown(THIRD, await greeting_of(reader))
+        # A caller in TLS 1.3 is done before the other side has looked at its certificate.
+        await secured_anyway(writer, tls._context(shows, certificate, server=False), certificate)
+        with pytest.raises(LinkError, match="prove"):
+            await answering
+
+
+@pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
+async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_answer(shows: Identity) -> None:
+    async with line() as (here, (reader, writer)):
+        calling = asyncio.create_task(tls.call(*here, OTHER, members(ONE)))
+        _, certificate = tls._shown(THIRD, await greeting_of(reader))
+        context = tls._context(shows, certificate, server=True)
+        writer.write(tls._greeting(ONE))
+        await secured_anyway(writer, context, certificate)
+        with pytest.raises(LinkError, match="prove"):
+            await calling
+
+
+async def test_a_key_whose_certificate_names_another_device_is_none() -> None:
+    async with line() as ((_, writer), there):
+        writer.write(tls._head(HERE_I_AM) + THIRD.public_key + lying_certificate()[-64:])
+        with pytest.raises(LinkError, match="not one"):
+            await tls.answer(*there, OTHER, anybody)
+
+
+async def test_a_greeting_that_is_played_back_is_the_own_key() -> None:
+    async with line() as (here, (reader, writer)):
+        calling = asyncio.create_task(tls.call(*here, ONE, anybody))
+        writer.write(await reader.readexactly(GREETING))
+        with pytest.raises(LinkError, match="this device itself"):
+            await calling
+
+
+def flipped(bit: int) -> bytes:
+    proof = bytearray(tls._greeting(ONE)[6:])
+    proof[bit // 8] ^= 1 << bit % 8
+    return bytes(proof)
+
+
+@given(st.binary(min_size=96, max_size=96) | st.integers(0, 96 * 8 - 1).map(flipped))
+def test_a_key_with_another_s_signature_is_none(proof: bytes) -> None:
+    with pytest.raises(LinkError):
+        tls._shown(OTHER, proof)
+
+
+def test_a_certificate_put_together_is_the_one_that_the_device_made() -> None:
+    peer, certificate = tls._shown(ONE, tls._greeting(OTHER)[6:])
+    assert peer == OTHER.device == device_id(OTHER.public_key)
+    assert certificate == OTHER.certificate_der
+
+
+@pytest.mark.parametrize(
+    ("junk", "error"),
+    [
+        (b"", "broke"),
+        (b"GET / HTTP/1.1\r\n\r\n", "not Fieldline"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "not Fieldline"),
+        (MAGIC, "broke"),
+        (MAGIC + bytes([VERSION, HERE_I_AM]), "broke"),
+        (MAGIC + bytes([VERSION, TURNED_AWAY]), "not a Fieldline"),
+        (MAGIC + bytes([VERSION, HERE_I_AM]) + bytes(95), "broke"),
+        (MAGIC + bytes([VERSION, HERE_I_AM]) + b"\xff" * 96, "not one"),
+    ],
+)
+async def test_junk_gets_no_answer(junk: bytes, error: str) -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(junk)
+        writer.write_eof()
+        with pytest.raises(LinkError, match=error):
+            await tls.answer(*there, OTHER, anybody)
+        assert await reader.read() == b""
+
+
+async def test_a_caller_of_another_version_is_told_which_one_this_is() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(MAGIC + bytes([VERSION + 1, HERE_I_AM]) + b"whatever comes then")
+        with pytest.raises(OtherVersion, match="update"):
+            await tls.answer(*there, OTHER, anybody)
+        assert await reader.read() == MAGIC + bytes([VERSION, TURNED_AWAY])
+
+
+async def test_an_answer_of_another_version_is_told_as_that() -> None:
+    async with line() as (here, (_, writer)):
+        writer.write(MAGIC + bytes([VERSION + 1, TURNED_AWAY]))
+        with pytest.raises(OtherVersion, match="update"):
+            await tls.call(*here, ONE, anybody)
+
+
+async def test_older_tls_is_refused() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._greeting(ONE))
+        answering = asyncio.create_task(tls.answer(*there, OTHER, members(ONE)))
+        _, certificate = tls._shown(ONE, await greeting_of(reader))
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(OSError):
+            await tls._secured(writer, context, OTHER.device, certificate, 20)
+        with pytest.raises(LinkError):
+            await answering
+
+
+@pytest.mark.parametrize("says", [b"", MAGIC, tls._greeting(ONE)])
+async def test_a_caller_that_stops_talking_is_hung_up_on(says: bytes) -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(says)
+        with pytest.raises(LinkError, match="in time"):
+            await tls.answer(*there, OTHER, members(ONE), timeout=0.05)
+        assert len(await reader.read()) <= GREETING
+
+
+async def test_a_caller_that_talks_for_ever_is_hung_up_on() -> None:
+    async with line() as ((_, writer), there):
+
+        async def trickle() -> None:
+            for byte in tls._greeting(ONE):
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.01)
+
+        trickling = asyncio.create_task(trickle())
+        with pytest.raises(LinkError, match="in time"):
+            await tls.answer(*there, OTHER, members(ONE), timeout=0.1)
+        trickling.cancel()
+        await asyncio.gather(trickling, return_exceptions=True)
+
+
+@pytest.mark.parametrize("silent", [b"", tls._greeting(OTHER)])
+async def test_an_answering_side_that_stops_talking_is_left(silent: bytes) -> None:
+    async with line() as (here, (_, writer)):
+        writer.write(silent)
+        with pytest.raises(LinkError, match="in time"):
+            await tls.call(*here, ONE, members(OTHER), timeout=0.05)
+
+
+@pytest.mark.parametrize("after", [0, GREETING, GREETING + 50])
+async def test_a_line_that_breaks_on_the_way_is_told(after: int) -> None:
+    async with line() as (here, (reader, writer)):
+        calling = asyncio.create_task(tls.call(*here, ONE, members(OTHER)))
+        await reader.readexactly(min(after, GREETING))
+        if after:
+            writer.write(tls._greeting(OTHER))
+            await reader.readexactly(after - GREETING)
+        writer.transport.abort()
+        with pytest.raises(LinkError, match=r"broke|prove"):
+            await calling
+
+
+async def test_what_was_said_before_closing_arrives_in_full() -> None:
+    async with linked() as (called, answered):
+        said = bytes(range(256)) * 8000
+        called.writer.write(said)
+        closing = asyncio.create_task(called.close(20))
+        assert await answered.reader.read(-1) == said
+        await answered.close(20)
+        await closing
+        assert answered.received == called.sent == len(said)
+
+
+async def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
+    async with linked() as (called, _):
+        called.writer.write(bytes(10_000_000))
+        await called.close(0.05)
+        assert called.writer.is_closing()
+
+
+async def test_what_the_allowing_side_cannot_find_out_ends_the_attempt() -> None:
+    async def broken(device: bytes) -> bool:
+        raise LinkError("the store is locked")
+
+    async with line() as ((reader, writer), there):
+        writer.write(tls._greeting(ONE))
+        with pytest.raises(LinkError, match="locked"):
+            await tls.answer(*there, OTHER, broken)
+        assert await reader.read() == b""
