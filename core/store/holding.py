@@ -84,7 +84,7 @@ def meetings(connection: Connection) -> list[tuple[bytes | None, str, int, int]]
     """(device, link, last receipt, changes) for each device and link that changes came from, the latest first."""
     return connection.execute(
         "SELECT d.device, c.link, max(c.received_at), count(*) FROM changes c LEFT JOIN devices d ON d.id = c.source"
-        " WHERE c.link <> 'own' GROUP BY c.source, c.link ORDER BY 3 DESC"
+        " WHERE c.link NOT IN ('own', 'import') GROUP BY c.source, c.link ORDER BY 3 DESC"
     ).fetchall()
 
 
