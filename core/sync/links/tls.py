@@ -22,7 +22,7 @@ import asyncio
 import os
 import ssl
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -67,33 +67,14 @@ class OtherVersion(LinkError):
     """The other side greets in another version of this."""
 
 
-class _Incoming(StreamReaderProtocol):
-    """Fills a stream with what comes out of TLS, and counts it."""
-
-    received = 0
-
-    def data_received(self, data: bytes) -> None:
-        self.received += len(data)
-        super().data_received(data)
+class _Inside(StreamReaderProtocol):
+    """Fills a stream with what comes out of TLS."""
 
     def eof_received(self) -> bool:
-        # Inside TLS there is no half of a connection to keep open. The answer for streams in general is only right
-        # once this knows its transport, and the other side may hang up before.
+        # Inside TLS there is no half of a connection to keep open. Streams in general know that only once they know
+        # their transport, and the other side may hang up before.
         super().eof_received()
         return False
-
-
-class Outgoing(StreamWriter):
-    """Writes into TLS, and counts what: `sent` bytes."""
-
-    sent = 0
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.sent += len(data)
-        super().write(data)
-
-    def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
-        self.write(b"".join(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +83,9 @@ class Link:
 
     peer: bytes
     reader: StreamReader
-    writer: Outgoing
-    _incoming: _Incoming
+    writer: StreamWriter
     # The stream below: it would hang up if nothing referred to it any more.
     _below: StreamWriter
-
-    @property
-    def received(self) -> int:
-        """How many bytes came, inside TLS."""
-        return self._incoming.received
-
-    @property
-    def sent(self) -> int:
-        """How many bytes were written, inside TLS."""
-        return self.writer.sent
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
@@ -282,10 +252,10 @@ async def _secured(
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(loop=loop)
-    incoming = _Incoming(reader, loop=loop)
+    inside = _Inside(reader, loop=loop)
     transport = await loop.start_tls(
         below.transport,
-        incoming,
+        inside,
         context,
         server_side=context.protocol == ssl.PROTOCOL_TLS_SERVER,
         # Whoever called this counts the time; asyncio would add a limit of its own.
@@ -293,11 +263,11 @@ async def _secured(
     )
     if transport is None:
         raise ConnectionResetError
-    incoming.connection_made(transport)
+    inside.connection_made(transport)
     # Hold nothing back in TLS: the transport below knows how much its line can take.
     transport.set_write_buffer_limits(high=1)
-    writer = Outgoing(transport, incoming, reader, loop)
+    writer = StreamWriter(transport, inside, reader, loop)
     tls = writer.get_extra_info("ssl_object")
     if tls.version() != "TLSv1.3" or tls.getpeercert(binary_form=True) != certificate:
         raise LinkError("The other device could not prove that it is who it says.")
-    return Link(peer, reader, writer, incoming, below)
+    return Link(peer, reader, writer, below)
