@@ -10,24 +10,27 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.changes import Block, change_id, decode, verify
-from core.errors import BlockRefused
-from core.importing import Line
-from core.membership import Membership
-from core.records import Edit
-from core.schema import Schema
-from core.store import holding, log, shorts, tree, verification, writing
-from core.store.adding import Receipt, add
+from core.store import holding, log
 from core.store.database import Database, transaction
 from core.store.scope import NOW, Scope
-from core.store.standing import Standings
-from core.store.verification import Verification
 from core.store.view import View
-from core.store.writing import Author, Imported
-from core.sync.cells import Cells
-from core.sync.merkle import Node
-from core.sync.prefixes import Prefix
+
+# A command that only reads has to start fast: what writing and sync need is imported where it is used.
+if TYPE_CHECKING:
+    from core.changes import Block
+    from core.errors import BlockRefused
+    from core.importing import Line
+    from core.membership import Membership
+    from core.records import Edit
+    from core.schema import Schema
+    from core.store.standing import Standings
+    from core.store.verification import Verification
+    from core.store.writing import Author, Imported
+    from core.sync.cells import Cells
+    from core.sync.merkle import Node
+    from core.sync.prefixes import Prefix
 
 Clock = Callable[[], int]
 """Microseconds since 1970 UTC."""
@@ -93,7 +96,7 @@ class Store:
         self._database = database
         self._clock = clock
         self._seen = 0
-        self._standings = Standings()
+        self._standings: Standings | None = None
         self.fleet = fleet
 
     @classmethod
@@ -124,26 +127,38 @@ class Store:
 
     async def summary(self) -> Summary:
         """How many changes there are and the root of the tree over them."""
-        return Summary(*await self._database.run(holding.summary))
+        from core.store import offering
+
+        return Summary(*await self._database.run(offering.summary))
 
     async def hashes(self) -> list[bytes]:
         """All change ids in ascending order."""
-        return await self._database.run(holding.hashes)
+        from core.store import offering
+
+        return await self._database.run(offering.hashes)
 
     async def missing(self, hashes: Sequence[bytes]) -> list[bytes]:
         """Those of these changes that are not here, in the order given."""
-        return await self._database.run(holding.missing, list(hashes))
+        from core.store import offering
+
+        return await self._database.run(offering.missing, list(hashes))
 
     async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
         """The exact bytes of those of these changes that are here, in the order given."""
-        return await self._database.run(holding.blocks, list(hashes))
+        from core.store import offering
+
+        return await self._database.run(offering.blocks, list(hashes))
 
     async def tree(self, prefixes: Sequence[str]) -> list[Node]:
         """The Merkle tree's nodes for these prefixes, in the order given."""
+        from core.store import tree
+
         return await self._database.run(tree.nodes, list(prefixes))
 
     async def under(self, prefixes: Sequence[str]) -> list[list[bytes]]:
         """The change ids below each of these prefixes, in ascending order."""
+        from core.store import tree
+
         return await self._database.run(tree.under, list(prefixes))
 
     async def order(self, hashes: Sequence[bytes]) -> Order:
@@ -151,23 +166,33 @@ class Store:
 
         The genesis and membership first, then the schema, then what is current, then history, each newest first.
         """
-        return Order(*await self._database.run(holding.order, list(hashes), self.fleet))
+        from core.store import offering
+
+        return Order(*await self._database.run(offering.order, list(hashes), self.fleet))
 
     async def cells(self) -> tuple[Summary, Cells | None]:
         """The summary and the cells of the same set of changes; no cells before the genesis has come."""
-        count, root, cells = await self._database.run(holding.summary_and_cells)
+        from core.store import offering
+
+        count, root, cells = await self._database.run(offering.summary_and_cells)
         return Summary(count, root), cells
 
     async def shorts(self, prefixes: Sequence[Prefix]) -> list[list[tuple[int, bytes]]]:
         """The short ids and change ids that begin with each of these prefixes."""
+        from core.store import shorts
+
         return await self._database.run(shorts.under, list(prefixes))
 
     async def all_shorts(self) -> list[int]:
         """All short ids in ascending order."""
+        from core.store import shorts
+
         return await self._database.run(shorts.every)
 
     async def secret(self) -> bytes | None:
         """The fleet's secret, with which the short ids are keyed; None before the genesis has come."""
+        from core.store import shorts
+
         return await self._database.run(shorts.secret)
 
     async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved:
@@ -179,8 +204,13 @@ class Store:
         return await self._database.run(self._save, list(blocks), source, link)
 
     def _save(self, connection: holding.Connection, blocks: list[bytes], source: bytes | None, link: str) -> Saved:
+        from core.changes import change_id, decode, verify
+        from core.errors import BlockRefused
+        from core.store import offering
+        from core.store.adding import Receipt, add
+
         ids = {change_id(data): data for data in blocks}
-        new = set(holding.missing(connection, list(ids)))
+        new = set(offering.missing(connection, list(ids)))
         good: list[Block] = []
         refused: list[tuple[bytes, BlockRefused]] = []
         for change, data in ids.items():
@@ -194,7 +224,7 @@ class Store:
                 refused.append((change, reason))
         # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
         receipt = Receipt(self._clock(), source, link)
-        saved = transaction(connection, lambda c: add(c, good, receipt, self._standings.of(c, self.fleet), self.fleet))
+        saved = transaction(connection, lambda c: add(c, good, receipt, self._membership(c), self.fleet))
         return Saved(saved, len(ids) - len(new), tuple(refused))
 
     # --- writing as this device --------------------------------------------------------------------------------------
@@ -214,6 +244,8 @@ class Store:
     def _commit(
         self, connection: holding.Connection, author: Author, edits: list[Edit], user: str, note: str | None
     ) -> bytes:
+        from core.store import writing
+
         return writing.commit(
             connection,
             author,
@@ -222,7 +254,7 @@ class Store:
             user=user,
             note=note,
             now=self._clock(),
-            membership=self._standings.of(connection, self.fleet),
+            membership=self._membership(connection),
         )
 
     async def import_history(
@@ -242,6 +274,8 @@ class Store:
         schema: Schema,
         progress: Callable[[int, int], None],
     ) -> Imported:
+        from core.store import writing
+
         return writing.import_history(
             connection,
             author,
@@ -249,7 +283,7 @@ class Store:
             lines,
             schema,
             now=self._clock(),
-            membership=self._standings.of(connection, self.fleet),
+            membership=self._membership(connection),
             progress=progress,
         )
 
@@ -277,7 +311,13 @@ class Store:
 
     async def membership(self) -> Membership:
         """Who belongs to the fleet, worked out from its facts."""
-        return await self._database.run(self._standings.of, self.fleet)
+        return await self._database.run(self._membership)
+
+    def _membership(self, connection: holding.Connection) -> Membership:
+        from core.store.standing import Standings
+
+        self._standings = self._standings or Standings()
+        return self._standings.of(connection, self.fleet)
 
     async def change(self, prefix: str) -> list[bytes]:
         """The ids of the changes that begin with this hex prefix, two at most."""
@@ -314,4 +354,6 @@ class Store:
         self, *, repair: bool = False, progress: Callable[[int, int], None] = lambda done, of: None
     ) -> Verification:
         """Check every block and signature, and every derived table against them; `repair` rebuilds what is derived."""
+        from core.store import verification
+
         return await self._database.run(verification.verify, self.fleet, repair, progress)
