@@ -67,6 +67,10 @@ class OtherVersion(LinkError):
     """The other side greets in another version of this."""
 
 
+class OwnKey(LinkError):
+    """The other side has the key of this device."""
+
+
 class _Inside(StreamReaderProtocol):
     """Fills a stream with what comes out of TLS."""
 
@@ -145,7 +149,12 @@ async def _answer(reader: StreamReader, writer: StreamWriter, identity: Identity
         raise
     if proof is None:
         raise LinkError("What called there is not a Fieldline of this version.")
-    peer, certificate = _shown(identity, proof)
+    try:
+        peer, certificate = _shown(identity, proof)
+    except OwnKey:
+        # So that the person who calls is told.
+        writer.write(_greeting(identity))
+        raise
     if not await allow(peer):
         writer.write(_head(TURNED_AWAY))
         raise Stranger("A device that is not a member, {device}, tried to connect and was turned away.", peer)
@@ -200,7 +209,7 @@ def _shown(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
     key, signature = proof[:KEY_SIZE], proof[KEY_SIZE:]
     peer = device_id(key)
     if peer == identity.device:
-        raise LinkError(
+        raise OwnKey(
             "The other end has the key of this device: it is this device itself, or a copy of it."
             " Each device needs a key of its own."
         )

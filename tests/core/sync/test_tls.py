@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -18,8 +20,18 @@ from hypothesis import strategies as st
 
 from core.changes import device_id
 from core.identity import Identity
-from core.sync.links import tls
-from core.sync.links.tls import HERE_I_AM, MAGIC, TURNED_AWAY, VERSION, LinkError, NotAdmitted, OtherVersion, Stranger
+from core.sync.links import tcp, tls
+from core.sync.links.tls import (
+    HERE_I_AM,
+    MAGIC,
+    TURNED_AWAY,
+    VERSION,
+    LinkError,
+    NotAdmitted,
+    OtherVersion,
+    OwnKey,
+    Stranger,
+)
 from tests.core.sync.linked import ONE, OTHER, THIRD, Stream, line, linked, members
 
 GREETING = 6 + 32 + 64
@@ -208,6 +220,14 @@ async def test_a_key_whose_certificate_names_another_device_is_none() -> None:
             await tls.answer(*there, OTHER, anybody)
 
 
+async def test_both_ends_notice_that_they_have_the_same_key() -> None:
+    async with line() as (here, there):
+        found = await asyncio.gather(
+            tls.call(*here, ONE, anybody), tls.answer(*there, ONE, anybody), return_exceptions=True
+        )
+    assert [type(error) for error in found] == [OwnKey, OwnKey]
+
+
 async def test_a_greeting_that_is_played_back_is_the_own_key() -> None:
     async with line() as (here, (reader, writer)):
         calling = asyncio.create_task(tls.call(*here, ONE, anybody))
@@ -232,6 +252,17 @@ def test_a_certificate_put_together_is_the_one_that_the_device_made() -> None:
     peer, certificate = tls._shown(ONE, tls._greeting(OTHER)[6:])
     assert peer == OTHER.device == device_id(OTHER.public_key)
     assert certificate == OTHER.certificate_der
+
+
+def test_the_document_shows_the_greeting_and_the_limits() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "security.md").read_text()
+    shown = re.search(r"```hex greeting\n(.*?)```", document, re.DOTALL)
+    assert shown
+    assert bytes.fromhex(shown[1]) == tls._greeting(ONE)
+    words = " ".join(document.split())
+    assert f"A caller has {tls.HANDSHAKE_SECONDS:g} seconds to prove who it is" in words
+    assert f"At most {tcp.MOST_UNKNOWN} may be doing so" in words
+    assert f"at most {tcp.MOST} members are connected" in words
 
 
 @pytest.mark.parametrize(
