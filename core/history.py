@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import FLEET_ENTITY, Value
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Value
 from core.errors import FieldlineError
 from core.records import Edit, Record, edit
 from core.schema import KIND, RETIRED
@@ -82,6 +82,8 @@ def undo(facts: Iterable[Said], records: Mapping[bytes, Record]) -> Undo:
         record = records[entity]
         if record.kind == MEMBER or entity == FLEET_ENTITY:
             left += [Left(entity, fact.property, _BY_ADMINS) for fact in said]
+        elif any(fact.property == KIND and not fact.seen for fact in said) and entity == SCHEMA_ENTITY:
+            left += [Left(entity, fact.property, _SCHEMA_STAYS) for fact in said]
         elif any(fact.property == KIND and not fact.seen for fact in said):
             _undo_creation(record, said, edits, left)
         else:
@@ -90,6 +92,7 @@ def undo(facts: Iterable[Said], records: Mapping[bytes, Record]) -> Undo:
 
 
 _BY_ADMINS = FieldlineError("who belongs to the fleet is not undone here: use admit and revoke")
+_SCHEMA_STAYS = FieldlineError("a fleet needs a schema: publish another one instead")
 
 
 def _undo_creation(record: Record, said: list[Said], edits: list[Edit], left: list[Left]) -> None:

@@ -151,7 +151,7 @@ class FieldlineApp(App[None]):
             str(fleet or ""),
             self.names.device(self.workspace.identity.device),
             len(self.matters),
-            max((meeting.last_at for meeting in meetings), default=None),
+            max((meeting.at for meeting in meetings), default=None),
         )
 
     async def _watch(self) -> None:

@@ -9,9 +9,9 @@ from string import ascii_uppercase
 from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate
-from tui.forms import FormRow, Names, form_line, label_width, shown
+from tui.forms import GLYPHS, FormRow, Names, form_line, label_width, shown
 from tui.i18n import _, language, say
-from tui.lines import Column, Line, columns, cut, wrapped
+from tui.lines import Column, Line, beside, columns, fit, wrapped
 from tui.when import When
 
 
@@ -80,22 +80,32 @@ def letter(index: int) -> str:
 
 
 def candidate_line(
-    prop: Property, leaf: Candidate, index: int, width: int, names: Names, when: When, in_use: bool
+    prop: Property, leaf: Candidate, index: int, width: int, names: Names, when: When, chosen: bool, notes: bool
 ) -> Line:
-    """A candidate: its letter, value, who, when, on which device and why."""
+    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why."""
     wide = width >= 96
     note = f"“{leaf.note}”" if leaf.note else ""
     return columns(
         width,
         [
             Column(letter(index), 1, "strong"),
-            Column(shown(prop, leaf.value, names), None, "strong" if in_use else "plain"),
+            Column(shown(prop, leaf.value, names), None, "strong" if chosen else "plain"),
             Column(leaf.user, 16 if wide else 9, "plain"),
             Column(when.dated(leaf.at) if wide else when.short(leaf.at), 17 if wide else 11, "dim"),
             Column(names.device(leaf.device), 12 if wide else 6, "dim"),
-            Column(note, 30 if wide else 16 if note else 0, "dim"),
+            Column(note, (30 if wide else 14) if notes else 0, "dim"),
         ],
     )
+
+
+def candidate_lines(row: FormRow, width: int, names: Names, when: When) -> list[Line]:
+    """The candidates of a conflict, the one in use first."""
+    leaves = row.slot.leaves
+    notes = any(leaf.note for leaf in leaves)
+    return [
+        candidate_line(row.property, leaf, index, width, names, when, index == 0, notes)
+        for index, leaf in enumerate(leaves)
+    ]
 
 
 def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]:
@@ -110,8 +120,7 @@ def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]
     lines += [[(text, "plain")] for text in wrapped(help_text, width)]
     if row.slot.state == "conflict":
         lines.append([(_("In use meanwhile, on every device: {letter}").format(letter=letter(0)), "attention")])
-        leaves = row.slot.leaves
-        return lines + [candidate_line(prop, leaf, i, width, names, when, i == 0) for i, leaf in enumerate(leaves)]
+        return lines + candidate_lines(row, width, names, when)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
         lines.append([(f"! {say(refusal)}", "attention")])
     text = shown(prop, row.slot.value, names)
@@ -129,17 +138,17 @@ def difference_lines(items: Sequence[tuple[Property, Value, bool, Value]], width
     """Old → new for each property; the third field says whether there was anything before."""
     label = max((len(prop.label(language())) for prop, *_rest in items), default=0)
     label = min(label, width // 3)
-    room = max(8, (width - label - 5) // 2)
+    room = max(8, width - label - 5)
     lines: list[Line] = []
     for prop, old, seen, new in items:
-        before = shown(prop, old, names) if seen else _("not configured")
+        before = shown(prop, old, names) if seen else _("not configured") if width >= 90 else GLYPHS["absent"]
+        before, after = beside(before, shown(prop, new, names), room)
         lines.append(
             [
-                *columns(label, [Column(prop.label(language()), label, "strong")]),
-                ("  ", "plain"),
-                (cut(before, room), "dim"),
+                (fit(prop.label(language()), label) + "  ", "plain"),
+                (before, "dim"),
                 (" → ", "plain"),
-                (cut(shown(prop, new, names), room), "plain"),
+                (after, "plain"),
             ]
         )
     return lines

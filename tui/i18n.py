@@ -24,7 +24,6 @@ class _Speech:
     texts = gettext.NullTranslations()
 
 
-
 def chosen(option: str | None, environ: Mapping[str, str]) -> str:
     """The language to use: the option, else the first of LC_ALL, LC_MESSAGES and LANG that is set, else English."""
     said = option or next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "en")

@@ -13,6 +13,8 @@ from rich.cells import cell_len, set_cell_size
 Span = tuple[str, str]
 Line = list[Span]
 
+_CONTEXT = 12  # characters shown before the place where two long texts begin to differ
+
 ROLES = ("plain", "dim", "strong", "attention", "cursor", "marker", "current", "banner")
 
 
@@ -110,3 +112,18 @@ def wrapped(text: str, width: int) -> list[str]:
             lines.append(current)
         current = cut(word, width)
     return [*lines, current] if current else lines
+
+
+def beside(old: str, new: str, width: int) -> tuple[str, str]:
+    """Two texts that fit into `width` columns together; of long ones the beginning that they share is left out."""
+    old, new = clean(old), clean(new)
+    if cell_len(old) + cell_len(new) <= width:
+        return old, new
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    if same > _CONTEXT:
+        old, new = "…" + old[same - _CONTEXT :], "…" + new[same - _CONTEXT :]
+    half = width // 2
+    left = min(cell_len(old), max(half, width - cell_len(new)))
+    return cut(old, left), cut(new, width - left)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.schema import Schema
 from core.store.log import LogEntry, LogFilter, Position
+from core.store.reading import Name
 from core.store.view import View
 from tui.forms import Names
 from tui.i18n import _, language, ngettext
-from tui.lines import Column, Line, columns
+from tui.lines import Column, Line, columns, fit
 from tui.when import When
 
 PAGE = 50
@@ -26,7 +27,7 @@ class LogPages:
         self._names = names
         self._when = when
         self._pages: dict[int, list[LogEntry]] = {}
-        self._labels: dict[bytes, tuple[str, str | None]] = {}
+        self._called: dict[bytes, Name] = {}
 
     def __len__(self) -> int:
         return self._size
@@ -57,48 +58,56 @@ class LogPages:
         after: Position | None = above[-1].position if above else None
         offset = 0 if above else page * PAGE
         entries = await self._view.log(self._wanted, after=after, offset=offset, limit=PAGE)
-        unknown = {entry.first[0] for entry in entries} - self._labels.keys()
-        for entity, name in (await self._view.names(unknown, self._schema)).items():
-            self._labels[entity] = (name.title, name.kind)
+        unknown = {entity for entry in entries for entity in entry.entities} - self._called.keys()
+        self._called |= await self._view.names(unknown, self._schema)
         while len(self._pages) >= KEPT:
             del self._pages[next(iter(self._pages))]
         self._pages[page] = entries
-
-    def title(self, entity: bytes) -> str:
-        """What the first entity of a change is called."""
-        return entity_title(entity, self._labels.get(entity, ("", None))[0], self._names)
 
     def line(self, index: int, width: int) -> Line:
         entry = self.entry(index)
         if entry is None:
             return []
-        entity, prop = entry.first
-        title, kind = self._labels.get(entity, ("", None))
-        what = entity_title(entity, title, self._names)
-        if entry.entities > 1:
-            what += " " + _("and {count} more").format(count=entry.entities - 1)
-        if entry.facts == 1:
-            changed = self._schema.property(kind, prop).label(language())
-        else:
-            changed = ngettext("{count} property", "{count} properties", entry.facts)
         wide = width >= 96
+        moment = self._when.dated(entry.at) if wide else self._when.short(entry.at)
         return columns(
             width,
             [
-                Column(self._when.dated(entry.at) if wide else self._when.short(entry.at), 17 if wide else 11),
-                Column(entry.user, 16 if wide else 10, "strong"),
+                Column(f"{fit(moment, 17 if wide else 11)} {entry.user}", 32 if wide else 22),
                 Column(self._names.device(entry.device), 10 if wide else 5, "dim"),
-                Column(what, None),
-                Column(changed, 20 if wide else 14),
-                Column(f"“{entry.note}”" if entry.note else "", None if wide else 14, "dim"),
+                Column(self._what(entry), None if wide else 20),
+                Column(self._changed(entry, wide), 30 if wide else None),
+                Column(f"“{entry.note}”" if entry.note else "", None if wide else 0, "dim"),
             ],
         )
 
+    def _what(self, entry: LogEntry) -> str:
+        """The first few entities that were changed."""
+        return ", ".join(
+            called(entity, self._called.get(entity), self._schema, self._names) for entity in entry.entities
+        )
 
-def entity_title(entity: bytes, title: str, names: Names) -> str:
-    """What people call an entity, those that the fleet itself consists of too."""
+    def _changed(self, entry: LogEntry, wide: bool) -> str:
+        """What was changed; in a narrow list the note says it better, where there is one."""
+        name = self._called.get(entry.entities[0])
+        kind = name.kind if name else None
+        if entry.facts == len(entry.properties):
+            changed = ", ".join(self._schema.property(kind, name).label(language()) for name in entry.properties)
+        else:
+            changed = ngettext("{count} value", "{count} values", entry.facts)
+        if wide or not entry.note:
+            return changed
+        return f"{changed} “{entry.note}”" if entry.facts == 1 else f"“{entry.note}”"
+
+
+def called(entity: bytes, name: Name | None, schema: Schema, names: Names) -> str:
+    """What people call an entity where nothing says what it is part of: its whole key if it is part of something."""
     if entity == FLEET_ENTITY:
         return _("the fleet")
     if entity == SCHEMA_ENTITY:
         return _("the schema")
-    return names.devices.get(entity) or title or entity.hex()[:8]
+    if entity in names.devices:
+        return names.devices[entity]
+    if name is None:
+        return entity.hex()[:8]
+    return name.key if name.key and schema.kind(name.kind).parent else name.title

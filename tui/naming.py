@@ -8,6 +8,7 @@ from core.changes import Ref
 from core.schema import Schema
 from core.store.view import View
 
+SEPARATOR = " › "
 DEEPEST = 6  # nothing keeps people from stating a circle
 
 
@@ -31,4 +32,4 @@ async def paths(entities: Iterable[bytes], view: View, schema: Schema) -> dict[b
     """The path of each of these entities."""
     chains = {entity: await above(entity, view, schema) for entity in entities}
     called = await view.names({entity for chain in chains.values() for entity in chain}, schema)
-    return {entity: " › ".join(called[each].title for each in chain) for entity, chain in chains.items()}
+    return {entity: SEPARATOR.join(called[each].title for each in chain) for entity, chain in chains.items()}

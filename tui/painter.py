@@ -47,14 +47,14 @@ class Painter:
             if 0 <= y < height:
                 wanted[y] = row
         changed = [y for y in sorted(rows) if 0 <= y < height and self._rows[y] != wanted[y]]
-        out: list[str] = []
+        written = _rewritten(self._rows, wanted, changed)
         if len(changed) > _LEAST_GAIN and (move := _find_scroll(self._rows, wanted, changed)):
-            top, bottom, by = move
-            out.append(_scroll(self._rows, top, bottom, by, width))
-            changed = sorted({*changed, *range(top, bottom + 1)})
-        out += [_rewrite(y, self._rows[y], wanted[y]) for y in changed if self._rows[y] != wanted[y]]
+            for top, bottom, by in _variants(move, changed):
+                moved, sequence = _scrolled(self._rows, top, bottom, by)
+                rest = sorted({*changed, *range(top, bottom + 1)})
+                written = min(written, sequence + _rewritten(moved, wanted, rest), key=len)
         self._rows = wanted
-        return "".join(out)
+        return written
 
 
 def patched(row: Row, x: int, cells: Sequence[Cell]) -> Row:
@@ -85,16 +85,26 @@ def _find_scroll(old: list[Row], new: list[Row], changed: list[int]) -> tuple[in
     return best
 
 
-def _scroll(rows: list[Row], top: int, bottom: int, by: int, width: int) -> str:
-    """Move the rows `top` to `bottom` up by `by` (down if negative), in the picture and on the terminal."""
+def _variants(move: tuple[int, int, int], changed: list[int]) -> list[tuple[int, int, int]]:
+    """The block itself, and with the row behind it: a row that moves and changes a little is moved as well."""
+    top, bottom, by = move
+    longer = (top, bottom + 1, by) if by > 0 else (top - 1, bottom, by)
+    return [move, longer] if (bottom + 1 if by > 0 else top - 1) in changed else [move]
+
+
+def _scrolled(rows: list[Row], top: int, bottom: int, by: int) -> tuple[list[Row], str]:
+    """The picture with the rows `top` to `bottom` moved up by `by` (down if negative), and how to tell the terminal."""
     count = abs(by)
-    empty = [[BLANK] * width for _ in range(count)]
-    if by > 0:
-        rows[top : bottom + 1] = rows[top + count : bottom + 1] + empty
-    else:
-        rows[top : bottom + 1] = empty + rows[top : bottom + 1 - count]
-    verb = "M" if by > 0 else "L"
-    return f"\x1b[0m\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1};1H\x1b[{count}{verb}\x1b[r"
+    empty = [[BLANK] * len(rows[0]) for _ in range(count)]
+    block = rows[top : bottom + 1]
+    block = block[count:] + empty if by > 0 else empty + block[:-count]
+    verb = ("M" if by > 0 else "L") if count == 1 else f"{count}M" if by > 0 else f"{count}L"
+    return [*rows[:top], *block, *rows[bottom + 1 :]], f"\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1}H\x1b[{verb}\x1b[r"
+
+
+def _rewritten(old: list[Row], new: list[Row], ys: list[int]) -> str:
+    """The shortest way to turn these rows of the old picture into those of the new one."""
+    return "".join([_rewrite(y, old[y], new[y]) for y in ys if old[y] != new[y]])
 
 
 def _rewrite(y: int, old: Row, new: Row) -> str:

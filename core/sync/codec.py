@@ -29,6 +29,7 @@ from core.sync.messages import (
     Over,
     Sending,
     Settled,
+    SketchPart,
 )
 
 VERSION = 1
@@ -94,6 +95,8 @@ def _fields(message: Message) -> bytes:
             return message.bits
         case Over():
             return bytes([message.more])
+        case SketchPart():
+            return message.payload
         case Sending():
             return varint(message.count) + varint(message.membership)
         case Blocks():
@@ -242,13 +245,14 @@ def _read_hashes(fields: Fields) -> Hashes:
     return Hashes(prefix, stems)
 
 
-_OPEN_ENDED = (IHaveFingerprints.TYPE, HereAreBlockHashes.TYPE, IWant.TYPE, Blocks.TYPE)
+_OPEN_ENDED = (IHaveFingerprints.TYPE, HereAreBlockHashes.TYPE, IWant.TYPE, SketchPart.TYPE, Blocks.TYPE)
 _READERS: dict[int, Callable[[Fields], Message]] = {
     Hello.TYPE: _read_hello,
     IHaveFingerprints.TYPE: lambda fields: IHaveFingerprints(_each(fields, _read_fingerprints)),
     HereAreBlockHashes.TYPE: lambda fields: HereAreBlockHashes(_each(fields, _read_hashes)),
     IWant.TYPE: lambda fields: IWant(fields.take(max(fields.left, 1))),
     Over.TYPE: lambda fields: Over(_read_flag(fields)),
+    SketchPart.TYPE: lambda fields: SketchPart(fields.rest()),
     Sending.TYPE: _read_sending,
     Blocks.TYPE: lambda fields: Blocks(fields.rest()),
     Got.TYPE: lambda _: Got(),

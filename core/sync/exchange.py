@@ -53,8 +53,8 @@ class Exchange:
         self._packer = Packer()
         self._unpacker = Unpacker()
 
-    def run(self, send: Sequence[bytes], expects: Callable[[bytes], bool], *, joining: bool) -> Steps[int]:
-        """Send these changes and take what the peer sends; gives how many changes were moved either way."""
+    def run(self, send: Sequence[bytes], expects: Callable[[bytes], bool], *, joining: bool) -> Steps[tuple[int, int]]:
+        """Send these changes and take what the peer sends; gives how many changes went there and came here."""
         order = yield GetOrder(send)
         outgoing = _Outgoing(order.hashes, self._batch_bytes)
         incoming = _Incoming(expects, joining, self._tally)
@@ -79,7 +79,7 @@ class Exchange:
             else:
                 raise Violation(Reason.OUT_OF_TURN)
             yield REPORT
-        return len(order.hashes) + incoming.taken
+        return len(order.hashes), incoming.taken
 
 
 class _Outgoing:

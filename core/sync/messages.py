@@ -78,6 +78,14 @@ class Over:
 
 
 @dataclass(frozen=True, slots=True)
+class SketchPart:
+    """`sketch`: a message of `core.sync.sketch`, or part of one. An empty one: it cannot be done in this way."""
+
+    TYPE: ClassVar[int] = 11
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
     """How many changes follow, and how many of these, at the front, are the chain of membership from the genesis on."""
 
@@ -118,4 +126,16 @@ class GivingUp:
     reason: int
 
 
-Message = Hello | IHaveFingerprints | HereAreBlockHashes | IWant | Over | Sending | Blocks | Got | Settled | GivingUp
+Message = (
+    Hello
+    | IHaveFingerprints
+    | HereAreBlockHashes
+    | IWant
+    | Over
+    | SketchPart
+    | Sending
+    | Blocks
+    | Got
+    | Settled
+    | GivingUp
+)

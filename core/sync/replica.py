@@ -5,11 +5,18 @@ A request knows which method answers it, so whoever drives a session only has to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from core.sync.cells import Cells
 from core.sync.merkle import Node
+from core.sync.prefixes import Prefix
+
+R = TypeVar("R")
+
+Shorts = Sequence[Sequence[tuple[int, bytes]]]
+"""Short ids and change ids, for each of some prefixes."""
 
 
 class Summary(Protocol):
@@ -43,6 +50,15 @@ class Saved(Protocol):
     def refused(self) -> Sequence[tuple[bytes, Exception]]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A set at one moment, and the cells over its short ids under a key; None while there is no key."""
+
+    summary: Summary
+    cells: Cells | None = None
+    key: bytes = b""
+
+
 class Replica(Protocol):
     """One device's set of changes, as the session with one peer sees it. Every method may raise FieldlineError."""
 
@@ -66,6 +82,18 @@ class Replica(Protocol):
 
     async def save(self, blocks: Sequence[bytes]) -> Saved:
         """Check and keep blocks, in one transaction that is durable on return; idempotent."""
+
+    async def cells(self, salt: bytes) -> Kept:
+        """The cells of the whole set: those that are kept or, with a salt, other ones that are made for the purpose."""
+
+    async def shorts(self, prefixes: Sequence[Prefix], salt: bytes) -> Shorts:
+        """The short ids that begin so, and their change ids."""
+
+    async def all_shorts(self, salt: bytes) -> Sequence[int]:
+        """All short ids."""
+
+    async def work(self, function: Callable[[], R]) -> R:
+        """Run a pure function that may take long, where it holds nothing up."""
 
     async def vouch(self, blocks: Sequence[bytes]) -> None:
         """Check that these blocks, from the genesis on, make the peer a member; raises Refused. Nothing is kept."""
@@ -128,6 +156,39 @@ class SaveBlocks:
 
     def of(self, replica: Replica) -> Awaitable[Saved]:
         return replica.save(self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class GetCells:
+    salt: bytes = b""
+
+    def of(self, replica: Replica) -> Awaitable[Kept]:
+        return replica.cells(self.salt)
+
+
+@dataclass(frozen=True, slots=True)
+class GetShorts:
+    prefixes: Sequence[Prefix]
+    salt: bytes = b""
+
+    def of(self, replica: Replica) -> Awaitable[Shorts]:
+        return replica.shorts(self.prefixes, self.salt)
+
+
+@dataclass(frozen=True, slots=True)
+class GetAllShorts:
+    salt: bytes = b""
+
+    def of(self, replica: Replica) -> Awaitable[Sequence[int]]:
+        return replica.all_shorts(self.salt)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    function: Callable[[], Any]
+
+    def of(self, replica: Replica) -> Awaitable[Any]:
+        return replica.work(self.function)
 
 
 @dataclass(frozen=True, slots=True)

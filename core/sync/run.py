@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from core.errors import FieldlineError
+from core.sync.cells import Cells, short_id, short_key
+from core.sync.difference import pick
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.joining import vouch
 from core.sync.merkle import Node
-from core.sync.replica import Order, Replica, Request, Saved, Summary
+from core.sync.prefixes import Prefix
+from core.sync.replica import Kept, Order, Replica, Request, Saved, Shorts, Summary
 from core.sync.session import Session
 
 TIMEOUT = 60.0
 PIECE = 1 << 14
 READ = 1 << 16
 LEAST = 256
+
+R = TypeVar("R")
 
 
 async def run(
@@ -158,15 +163,22 @@ class Store(Protocol):
     async def order(self, hashes: Sequence[bytes]) -> Order: ...
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
     async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved: ...
+    async def cells(self) -> tuple[Summary, Cells | None]: ...
+    async def shorts(self, prefixes: Sequence[Prefix]) -> Shorts: ...
+    async def all_shorts(self) -> Sequence[int]: ...
+    async def secret(self) -> bytes | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoreReplica:
     """The store as the session with one peer sees it; what comes is noted as come from that peer over that link."""
 
     store: Store
     peer: bytes
     link: str
+    _key: bytes = b""
+    _salted: Sequence[bytes] = ()
+    """The changes that the cells with the last salt are of."""
 
     async def summary(self) -> Summary:
         return await self.store.summary()
@@ -188,6 +200,33 @@ class StoreReplica:
 
     async def save(self, blocks: Sequence[bytes]) -> Saved:
         return await self.store.save(blocks, source=self.peer, link=self.link)
+
+    async def cells(self, salt: bytes) -> Kept:
+        secret = await self.store.secret()
+        if secret is None:
+            return Kept(await self.store.summary())
+        key = short_key(secret, salt)
+        if not salt:
+            return Kept(*await self.store.cells(), key)
+        self._key, self._salted = key, await self.store.hashes()
+        summary = await self.store.summary()
+        return Kept(summary, await asyncio.to_thread(Cells.of, self._salted_shorts()), key)
+
+    async def shorts(self, prefixes: Sequence[Prefix], salt: bytes) -> Shorts:
+        if not salt:
+            return await self.store.shorts(prefixes)
+        return await asyncio.to_thread(pick, self._key, self._salted, prefixes)
+
+    async def all_shorts(self, salt: bytes) -> Sequence[int]:
+        if not salt:
+            return await self.store.all_shorts()
+        return await asyncio.to_thread(list, self._salted_shorts())
+
+    def _salted_shorts(self) -> Iterator[int]:
+        return (short_id(self._key, change) for change in self._salted)
+
+    async def work(self, function: Callable[[], R]) -> R:
+        return await asyncio.to_thread(function)
 
     async def vouch(self, blocks: Sequence[bytes]) -> None:
         await asyncio.to_thread(vouch, self.store.fleet, self.peer, blocks)

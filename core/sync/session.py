@@ -4,13 +4,14 @@ The rules, the same on both sides and over every link:
 
 1. *Hello.* Each side says which set of changes it has: how many, and the root of the Merkle tree over them. Equal
    roots: the session is done.
-2. *Reconcile.* Both find out what the other lacks (`core.sync.walk`). If one side has nothing this is left out: the
-   other sends all it has.
+2. *Reconcile.* Both find out what the other lacks. If one side has nothing this is left out: the other sends all it
+   has. Otherwise they try the ways that there are, from the one that takes the fewest bytes to the one that always
+   works: a sketch, a sketch with salted short ids (both `core.sync.sketching`), the Merkle trees (`core.sync.walk`).
 3. *Exchange.* Each side sends what the other lacks (`core.sync.exchange`).
-4. *Settle.* When all is there both ways, each side says again which set it has. Equal roots: done. Otherwise (somebody
-   saved a change meanwhile, or more was missing than one round takes) the next round begins at 2. A round that moved
-   nothing, after which the same roots still differ, ends the session: a peer does not have what it says. After
-   `MAX_ROUNDS` the session is done as well; what is still different is for the next one.
+4. *Settle.* When all is there both ways, each side says again which set it has. Equal roots: done. Otherwise the next
+   round begins at 2; with the next way, if the counts show that nothing else came in between (two changes had the same
+   short id). If even the Merkle trees move nothing, and the same roots still differ, a peer does not have what it says,
+   which ends the session. After `MAX_ROUNDS` the session is done as well; what still differs is for the next one.
 
 A session works on the set as it is when it looks; changes that are saved on either side meanwhile may go with this
 round or the next. Whatever breaks a rule, and whatever goes wrong, ends it with one `Failed` event. What had been
@@ -38,25 +39,30 @@ from core.sync.messages import (
     Message,
     Over,
     Settled,
+    SketchPart,
 )
-from core.sync.replica import GetHashes, GetSummary, Request, Summary
+from core.sync.replica import GetCells, GetHashes, GetSummary, Kept, Request, Summary
+from core.sync.sketching import Sketching, salted
 from core.sync.steps import HEAR, REPORT, WAITING, Reconciler, Signal, Steps, hear
 from core.sync.walk import Walk
 
-MERKLE = 1
-MODES = {"merkle": MERKLE}
+MERKLE, SKETCH = 1, 2
+MODES = {"sketch": SKETCH, "merkle": MERKLE}
+PLAIN, SALTED, TREES = range(3)
+"""The ways to reconcile, in the order in which they are tried."""
 MAX_ROUNDS = 16
 BUFFER = (CREDIT + 1) * MAX_FRAME
 MESSAGE_WORTH = 1 << 10
 
-RECONCILING = (Hello, IHaveFingerprints, HereAreBlockHashes, IWant, Over)
+RECONCILING = (Hello, IHaveFingerprints, HereAreBlockHashes, IWant, Over, SketchPart)
 
 
 class Session:
     """One meeting with one peer.
 
     `fleet` and `peer` are 16-byte ids, the peer's as the link has proven it; exactly one side is the `initiator` (the
-    one that called). `modes` are those that this side speaks; `batch_bytes` see `Exchange`.
+    one that called). `modes` are those that this side is willing to begin with; `merkle` is always there to fall back to.
+    `batch_bytes` see `Exchange`.
     """
 
     def __init__(
@@ -71,12 +77,13 @@ class Session:
         self._fleet = fleet
         self._peer = peer
         self._initiator = initiator
-        self._modes = sum(MODES[mode] for mode in modes)
+        self._modes = MERKLE | sum({MODES[mode] for mode in modes if mode != "merkle"})
         self._phase: Phase = "hello"
         self._tally = Tally()
         self._exchange = Exchange(batch_bytes, self._tally)
         self._mode = "none"
-        self._turns = self._messages_in = 0
+        self._way = PLAIN if SKETCH & self._modes else TREES
+        self._round_trips = self._messages_in = 0
         self._bytes_out = self._bytes_in = self._reconcile_bytes = 0
         self._frames = FrameReader()
         self._out: list[bytes] = []
@@ -205,7 +212,6 @@ class Session:
     def _count(self, message: Message, size: int) -> None:
         if isinstance(message, RECONCILING):
             self._reconcile_bytes += size
-            self._turns += isinstance(message, Over)
 
     def _fail(self, reason: Reason, why: object = "") -> None:
         if reason not in (Reason.CUT, Reason.PEER):
@@ -224,7 +230,7 @@ class Session:
             bytes_out=self._bytes_out,
             bytes_in=self._bytes_in,
             reconcile_bytes=self._reconcile_bytes,
-            round_trips=(self._turns + 1) // 2,
+            round_trips=self._round_trips,
             mode=self._mode,
         )
 
@@ -243,43 +249,72 @@ class Session:
     # --- the conversation --------------------------------------------------------------------------------------------
 
     def _conversation(self) -> Steps[tuple[int, bytes, bool]]:
-        mine: Summary = yield GetSummary()
-        yield Hello(self._modes, self._fleet[:FLEET_TAG], mine.count, mine.root)
+        kept: Kept = yield from self._look()
+        mine = kept.summary
+        modes = self._modes if kept.cells else MERKLE
+        yield Hello(modes, self._fleet[:FLEET_TAG], mine.count, mine.root)
         yield REPORT
-        theirs: Summary = yield from self._hello()
+        theirs: Summary = yield from self._hello(modes)
         for _ in range(MAX_ROUNDS):
             if mine.root == theirs.root:
                 break
             self._phase = "reconcile"
             yield REPORT
-            send, expects = yield from self._reconcile(mine, theirs)
+            send, expects = yield from self._reconcile(kept, theirs)
             self._phase = "exchange"
             yield REPORT
-            moved = yield from self._exchange.run(send, expects, joining=mine.count == 0)
+            went, came = yield from self._exchange.run(send, expects, joining=mine.count == 0)
+            alone = mine.count + came, theirs.count + went
             before = mine.root, theirs.root
-            mine = yield GetSummary()
+            kept = yield from self._look(alone[0])
+            mine = kept.summary
             yield Settled(mine.count, mine.root)
             theirs = yield from hear(Settled)
-            if not moved and before == (mine.root, theirs.root) and mine.root != theirs.root:
-                raise Violation(Reason.INCONSISTENT)
+            if mine.root != theirs.root and alone == (mine.count, theirs.count):
+                if self._way == TREES and before == (mine.root, theirs.root):
+                    raise Violation(Reason.INCONSISTENT)
+                self._way = min(self._way + 1, TREES)
         return mine.count, mine.root, mine.root == theirs.root
 
-    def _hello(self) -> Steps[Hello]:
+    def _look(self, expected: int | None = None) -> Steps[Kept]:
+        """Which set is held now; with its cells, if they may be needed: if there are not as many changes as expected."""
+        summary: Summary = yield GetSummary()
+        if self._way != PLAIN or summary.count == expected:
+            return Kept(summary)
+        kept: Kept = yield GetCells()
+        return kept
+
+    def _hello(self, modes: int) -> Steps[Hello]:
         hello = yield from hear(Hello)
         if hello.fleet != self._fleet[:FLEET_TAG]:
             raise Violation(Reason.FLEET)
-        common = hello.modes & self._modes
-        if not common:
-            raise Violation(Reason.VERSION)
-        self._mode = next(mode for mode, bit in MODES.items() if bit & common)
+        if hello.modes & modes & SKETCH:
+            self._mode = "sketch"
+        else:
+            self._way, self._mode = TREES, "merkle"
         return hello
 
-    def _reconcile(self, mine: Summary, theirs: Summary) -> Steps[tuple[list[bytes], Callable[[bytes], bool]]]:
+    def _reconcile(self, kept: Kept, theirs: Summary) -> Steps[tuple[list[bytes], Callable[[bytes], bool]]]:
         """The ids that the peer lacks, and which it may send."""
+        mine = kept.summary
         if mine.count == 0 or theirs.count == 0:
             send = [] if mine.count == 0 else list((yield GetHashes()))
             return send, lambda change: mine.count == 0
+        while True:
+            reconciler = self._reconciler(kept, theirs)
+            self._mode = reconciler.mode
+            found = yield from reconciler.run()
+            self._round_trips += reconciler.round_trips
+            if found is not None:
+                return found, reconciler.expects
+            self._way += 1
+
+    def _reconciler(self, kept: Kept, theirs: Summary) -> Reconciler:
+        mine = kept.summary
+        if self._way == PLAIN:
+            return Sketching(mine, theirs, kept if kept.cells else None, leads=self._initiator)
+        if self._way == SALTED:
+            salt = salted(mine.root, theirs.root)
+            return Sketching(mine, theirs, None, leads=self._initiator, salt=salt)
         few = 2 * min(mine.count, theirs.count) <= max(mine.count, theirs.count)
-        opens = mine.count < theirs.count if few else self._initiator
-        reconciler: Reconciler = Walk(mine, theirs, opens=opens)
-        return (yield from reconciler.run()), reconciler.expects
+        return Walk(mine, theirs, opens=mine.count < theirs.count if few else self._initiator)

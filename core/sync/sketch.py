@@ -50,7 +50,7 @@ MAX_BITS = 13
 """At most 2**13 groups, for about 100,000 differences."""
 LOAD = 12
 """Groups are made so many that they have fewer elements than this each."""
-MARGIN = 1.15
+MARGIN = 1.2
 """How much larger than estimated a difference is taken to be: more bytes at once, or more often a second turn."""
 MAX_EXTENSIONS = 8
 MAX_PIECE = 1 << 19

@@ -46,12 +46,18 @@ def hear(*kinds: type[M]) -> Steps[M]:
 
 
 class Reconciler(Protocol):
-    """Finds out what each side lacks. One is made for each round of a session, after the hello."""
+    """Finds out what each side lacks. One is made for each attempt, when both know how many changes the other has."""
 
-    mode: str
+    @property
+    def mode(self) -> str:
+        """What it is called."""
 
-    def run(self) -> Steps[list[bytes]]:
-        """Talk to the peer's reconciler; the result is the ids that the peer lacks."""
+    @property
+    def round_trips(self) -> int:
+        """How often the initiator asked and waited for an answer."""
+
+    def run(self) -> Steps[list[bytes] | None]:
+        """Talk to the peer's reconciler; the result is the ids that the peer lacks, or None if this way fails."""
 
     def expects(self, change: bytes) -> bool:
         """Whether the peer may send this change: it was asked for, or not told to be here; true once for each id."""

@@ -50,6 +50,7 @@ class Walk:
     mode = "merkle"
 
     def __init__(self, mine: Summary, theirs: Summary, *, opens: bool) -> None:
+        self._turns = 0
         self._mine = mine
         self._theirs = theirs
         self._opens = opens
@@ -71,7 +72,12 @@ class Walk:
         self._bits: list[bool] = []
         """The answer to the lists in the peer's last turn."""
 
-    def run(self) -> Steps[list[bytes]]:
+    @property
+    def round_trips(self) -> int:
+        """A turn each way is one."""
+        return (self._turns + 1) // 2
+
+    def run(self) -> Steps[list[bytes] | None]:
         more = False
         if self._opens:
             yield from self._opening()
@@ -107,6 +113,7 @@ class Walk:
         entries: list[tuple[str, Sequence[bytes]]] = list(_cover("", (yield GetHashes())))
         for some in _chunks(entries, CHUNK):
             yield self._hashes(some)
+        self._turns += 1
         yield Over(more=False)
 
     def _turn(self) -> Steps[tuple[bool, bool]]:
@@ -125,6 +132,7 @@ class Walk:
                 yield self._fingerprints(branches)
             if leaves:
                 yield self._hashes(leaves)
+        self._turns += 1
         yield Over(more=bool(self._pending))
         return bool(now), bool(self._pending)
 
@@ -174,6 +182,7 @@ class Walk:
             elif isinstance(message, Over):
                 if not answered or (message.more and not asked):
                     raise Violation(Reason.OUT_OF_TURN)
+                self._turns += 1
                 return asked, message.more
 
     def _admit(self, prefix: str, opening: _Opening | None, *, is_list: bool = False) -> None:

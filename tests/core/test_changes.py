@@ -77,7 +77,9 @@ def test_a_changed_byte_is_refused(change: Change, data: st.DataObject) -> None:
         verify(decode(bytes(sealed)), FLEET)
 
 
-@pytest.mark.parametrize("tag", [0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 52, 54, 100, 256, 258, 260, 1004, 43000, 55799, 99999])
+@pytest.mark.parametrize(
+    "tag", [0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 52, 54, 100, 256, 258, 260, 1004, 43000, 55799, 99999]
+)
 @pytest.mark.parametrize("content", [1, "a(", b"x", [1, 2], {}])
 def test_no_other_tag_is_read(tag: int, content: object) -> None:
     with pytest.raises(BlockRefused):
@@ -90,7 +92,11 @@ def test_deep_nesting_is_refused() -> None:
 
 
 def test_a_promised_length_is_not_believed() -> None:
-    for header in (b"\x9b\x7f\xff\xff\xff\xff\xff\xff\xff", b"\x5b\x7f\xff\xff\xff\xff\xff\xff\xff", b"\xbb" + b"\xff" * 8):
+    for header in (
+        b"\x9b\x7f\xff\xff\xff\xff\xff\xff\xff",
+        b"\x5b\x7f\xff\xff\xff\xff\xff\xff\xff",
+        b"\xbb" + b"\xff" * 8,
+    ):
         with pytest.raises(BlockRefused):
             decode(b"\xd2\x84" + header)
 

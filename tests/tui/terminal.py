@@ -47,7 +47,7 @@ class Terminal:
         self.x += size
 
     def _H(self, numbers: list[int], _text: str) -> None:  # noqa: N802
-        self.y, self.x = numbers[0] - 1, numbers[1] - 1
+        self.y, self.x = numbers[0] - 1, numbers[1] - 1 if len(numbers) > 1 else 0
 
     def _C(self, numbers: list[int], _text: str) -> None:  # noqa: N802
         self.x += numbers[0]
@@ -64,11 +64,11 @@ class Terminal:
         self.x = self.y = 0
 
     def _M(self, numbers: list[int], _text: str) -> None:  # noqa: N802
-        for _ in range(numbers[0]):
+        for _ in range(numbers[0] if numbers else 1):
             del self.rows[self.y]
             self.rows.insert(self.bottom, [(" ", self.style)] * self.width)
 
     def _L(self, numbers: list[int], _text: str) -> None:  # noqa: N802
-        for _ in range(numbers[0]):
+        for _ in range(numbers[0] if numbers else 1):
             del self.rows[self.bottom]
             self.rows.insert(self.y, [(" ", self.style)] * self.width)

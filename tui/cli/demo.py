@@ -21,7 +21,7 @@ from tui.i18n import N_
 )
 def demo() -> int:
     with tempfile.TemporaryDirectory(prefix="fieldline-demo-") as folder:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
             from tui.cli.demo_story import tell
 
             return tell(Path(folder))

@@ -195,7 +195,8 @@ async def diff(desk: Desk, moments: tuple[str, ...]) -> None:
         desk.say(_("Nothing differs."))
 
 
-diff.context_settings["ignore_unknown_options"] = True  # a moment such as -2h looks like one
+# A moment such as -2h looks like an option, and like the short one for help.
+diff.context_settings.update(ignore_unknown_options=True, help_option_names=["--help"])
 
 
 async def _between(workspace: Workspace, given: tuple[str, ...]) -> tuple[View, View, bytes | None]:

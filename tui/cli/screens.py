@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
 async def tui(desk: Desk, readonly: bool, plain: bool, no_mouse: bool) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the verbs that need none.")
     async with await desk.open() as workspace:
         return await opened(workspace, readonly=readonly, plain=plain, mouse=not no_mouse)

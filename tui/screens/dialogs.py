@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -130,7 +131,7 @@ class Ask(Dialog[str]):
         yield entry(self._text)
 
     def accept(self) -> None:
-        self.work(self._answer(self.query_one(Input).value), group="check")
+        self.work(partial(self._answer, self.query_one(Input).value), group="check")
 
     async def _answer(self, text: str) -> None:
         if self._check is not None:

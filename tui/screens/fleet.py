@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 
 from core.records import Record
@@ -65,7 +67,7 @@ class Fleet(Page):
     # --- details -----------------------------------------------------------------------------------------------------
 
     def on_line_list_moved(self) -> None:
-        self.work(self._read_details(), group="details")
+        self.work(self._read_details, group="details")
 
     async def _read_details(self) -> None:
         node = self.node
@@ -135,15 +137,15 @@ class Fleet(Page):
     def _find(self, text: str | None) -> None:
         if text:
             self._sought = text
-            self.work(self._seek(1), group="find")
+            self.work(partial(self._seek, 1), group="find")
 
     def do_find_next(self) -> None:
         """Jump to the next line found."""
-        self.work(self._seek(1), group="find")
+        self.work(partial(self._seek, 1), group="find")
 
     def do_find_previous(self) -> None:
         """Jump to the line found before."""
-        self.work(self._seek(-1), group="find")
+        self.work(partial(self._seek, -1), group="find")
 
     async def _seek(self, step: int) -> None:
         tree = self.lines.source

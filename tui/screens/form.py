@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.widgets import Input
 
@@ -12,7 +14,7 @@ from core.schema import Kind
 from tui import commands
 from tui.commands import Command
 from tui.drafts import Draft
-from tui.formlines import FormLines, candidate_line, details_of, difference_lines
+from tui.formlines import FormLines, candidate_lines, details_of, difference_lines
 from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, rows_of, shown
 from tui.i18n import _, language, ngettext, say
 from tui.lines import Line, wrapped
@@ -184,7 +186,7 @@ class Form(Page):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.work(self._keep(event.value), group="keep")
+        self.work(partial(self._keep, event.value), group="keep")
 
     async def _keep(self, text: str) -> None:
         row = self._typing
@@ -230,10 +232,8 @@ class Form(Page):
     def do_settle(self) -> None:
         """Choose one of the values that are in dispute."""
         if row := self.row:
-            rows = [
-                (leaf.fact, candidate_line(row.property, leaf, index, 68, self.names, self.desk.when, index == 0))
-                for index, leaf in enumerate(row.slot.leaves)
-            ]
+            lines = candidate_lines(row, 68, self.names, self.desk.when)
+            rows = [(leaf.fact, line) for leaf, line in zip(row.slot.leaves, lines, strict=True)]
             self.app.push_screen(Choose(row.property.label(language()), rows), self._settled)
 
     def _settled(self, fact: object) -> None:
@@ -274,7 +274,7 @@ class Form(Page):
 
         def saved(note: str | None) -> None:
             if note is not None:
-                self.work(self._save(edits, note), group="save")
+                self.work(partial(self._save, edits, note), group="save")
 
         self.app.push_screen(Save(title, difference_lines(items, 68, self.names), remarks), saved)
 

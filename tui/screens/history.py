@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 
 from core.records import Edit
 from core.store.log import EVERYTHING, LogEntry, LogFilter, ShownEdit
 from tui.formlines import difference_lines
 from tui.forms import NOBODY, Names, referred
-from tui.i18n import _, number
+from tui.i18n import _, language, number
 from tui.lines import Line, fit
-from tui.logpages import LogPages, entity_title
+from tui.logpages import LogPages, called
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.page import Page, bindings, rule
 from tui.widgets.text import LineList, Lines
@@ -75,12 +77,12 @@ class History(Page):
         place = (
             _("{index} of {count}").format(index=number(self.lines.cursor + 1), count=number(count)) if count else ""
         )
-        return [(title, "plain")], [(place, "dim")]
+        return [(title, "plain")], [(place, "plain")]
 
     # --- details -----------------------------------------------------------------------------------------------------
 
     def on_line_list_moved(self) -> None:
-        self.work(self._read_details(), group="details")
+        self.work(self._read_details, group="details")
 
     async def _read_details(self) -> None:
         entry = self.entry
@@ -89,11 +91,11 @@ class History(Page):
             edits = await view.edits(entry.change)
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in referred(value))
-            called = await view.names(entities, schema)
+            known = await view.names(entities, schema)
             self._names = Names(
-                {e: entity_title(e, name.title, self.desk.names) for e, name in called.items()}, self.desk.names.devices
+                {e: called(e, name, schema, self.desk.names) for e, name in known.items()}, self.desk.names.devices
             )
-            self._kinds = {e: name.kind for e, name in called.items()}
+            self._kinds = {e: name.kind for e, name in known.items()}
             self._edits = edits
         self._at = entry
         for name in ("#heading", "#details-title", "#details", "#keys"):
@@ -104,13 +106,12 @@ class History(Page):
         if entry is None:
             return []
         when = self.desk.when
-        text = _("{when} · {user} on {device}").format(
-            when=when.full(entry.at), user=entry.user, device=self.desk.names.device(entry.device)
-        )
-        reached = _("reached this device {when}").format(when=when.dated(entry.received_at))
-        line: Line = [(text, "strong")]
+        line: Line = [(when.full(entry.at), "plain")]
+        if entry.note:
+            line.append((f" · “{entry.note}”", "plain"))
         if entry.source is not None:
-            line.append((f" · {reached}", "dim"))
+            reached = _("reached this device {when}").format(when=when.dated(entry.received_at))
+            line.append((f" · {reached}", "plain"))
         if not entry.accepted:
             line.append((" · " + _("not accepted: its author may not write"), "attention"))
         return line
@@ -118,21 +119,31 @@ class History(Page):
     def _details(self, width: int, height: int) -> list[Line]:
         if self._at is None:
             return [[("   " + _("No change is here."), "dim")]]
-        lines: list[Line] = []
-        if self._at.note:
-            lines.append([(f"“{self._at.note}”", "plain")])
-        several = len({edit.entity for edit in self._edits}) > 1
-        schema = self.desk.schema
-        room = height - len(lines)
-        shown = self._edits if len(self._edits) <= room else self._edits[: max(0, room - 1)]
-        label = min(24, max((len(self._names.entity(e.entity)) for e in shown), default=0)) if several else 0
-        items = [(schema.property(self._kinds.get(e.entity), e.property), e.old, e.seen, e.new) for e in shown]
-        for edit, line in zip(shown, difference_lines(items, width - 6 - label, self._names), strict=True):
-            of: Line = [(fit(self._names.entity(edit.entity), label) + "  ", "plain")] if several else []
-            lines.append([*of, *line])
-        if len(shown) < len(self._edits):
-            lines.append([(_("… and {count} more").format(count=number(len(self._edits) - len(shown))), "dim")])
-        return [[("   ", "plain"), *line] for line in lines]
+        return [[("   ", "plain"), *line] for line in self._edit_lines(width - 6, height)]
+
+    def _edit_lines(self, width: int, height: int) -> list[Line]:
+        """Old → new for each edit; where those are too many for several entities, what was touched of each of them."""
+        schema, edits = self.desk.schema, self._edits
+        entities = list(dict.fromkeys(edit.entity for edit in edits))
+        label = min(28, max((len(self._names.entity(entity)) for entity in entities), default=0))
+        if len(edits) > height and len(entities) > 1:
+            lines: list[Line] = []
+            for entity in entities[:height]:
+                labels = [
+                    schema.property(self._kinds.get(entity), edit.property).label(language())
+                    for edit in edits
+                    if edit.entity == entity
+                ]
+                lines.append([(fit(self._names.entity(entity), label) + "  " + ", ".join(labels), "plain")])
+            return _with_rest(lines, len(entities), height)
+        if len(entities) <= 1:
+            label = 0
+        items = [(schema.property(self._kinds.get(e.entity), e.property), e.old, e.seen, e.new) for e in edits]
+        rows = difference_lines(items[:height], width - label - 2 * bool(label), self._names)
+        if label:
+            of = [fit(self._names.entity(edit.entity), label) + "  " for edit in edits]
+            rows = [[(title, "plain"), *row] for title, row in zip(of, rows, strict=False)]
+        return _with_rest(rows, len(edits), height)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -170,12 +181,12 @@ class History(Page):
             return
         entities = list(dict.fromkeys(edit.entity for edit in self._edits))
         if len(entities) == 1:
-            self.work(self._plan(entities[0], entry), group="plan")
+            self.work(partial(self._plan, entities[0], entry), group="plan")
             return
 
         def chosen(entity: object) -> None:
             if isinstance(entity, bytes):
-                self.work(self._plan(entity, entry), group="plan")
+                self.work(partial(self._plan, entity, entry), group="plan")
 
         rows = [(entity, [(self._names.entity(entity), "plain")]) for entity in entities]
         self.app.push_screen(Choose(_("Restore which of them?"), rows), chosen)
@@ -203,7 +214,7 @@ class History(Page):
 
         def answered(note: str | None) -> None:
             if note is not None:
-                self.work(self._restore(edits, note, title), group="save")
+                self.work(partial(self._restore, edits, note, title), group="save")
 
         heading = _("Restore {title} as of {when}").format(title=title, when=when)
         self.app.push_screen(Save(heading, difference_lines(items, 68, names)), answered)
@@ -211,3 +222,11 @@ class History(Page):
     async def _restore(self, edits: list[Edit], note: str, title: str) -> None:
         await self.desk.workspace.save(edits, note or None)
         self.message(_("{title} is as it was then; Inbox and History show it.").format(title=title))
+
+
+def _with_rest(lines: list[Line], count: int, height: int) -> list[Line]:
+    """The lines, the last one saying how many more there are if there are."""
+    if count <= len(lines):
+        return lines
+    shown = lines[: max(0, height - 1)]
+    return [*shown, [(_("… and {count} more").format(count=number(count - len(shown))), "dim")]]

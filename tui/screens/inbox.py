@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 
 from core.changes import Value
@@ -13,6 +15,7 @@ from tui.formlines import candidate_line, letter
 from tui.forms import NOBODY, Names, referred
 from tui.i18n import _, language, ngettext, say
 from tui.lines import Column, Line, columns, wrapped
+from tui.naming import SEPARATOR
 from tui.screens.dialogs import Ask, Confirm
 from tui.screens.form import Form
 from tui.screens.page import Page, bindings, rule
@@ -129,8 +132,8 @@ class Inbox(Page):
                 Column(mark, 1, "strong"),
                 Column(_GLYPHS.get(matter.type, "?"), 1, "attention"),
                 Column(told, None),
-                Column(many, 9 if many else 0, "dim"),
-                Column(users, 16, "dim"),
+                Column(many, 9 if many and width >= 96 else 0, "dim"),
+                Column(users, 24 if width >= 96 else 14, "dim"),
                 Column(self.desk.when.short(last) if last is not None else "", 11, "dim"),
             ],
         )
@@ -149,11 +152,12 @@ class Inbox(Page):
         matter = self.matter
         if matter is None:
             return []
-        title: Line = [(self.names.entity(matter.entity), "strong")]
+        label = self.desk.schema.property(matter.kind, matter.property).label(language())
+        own = self.names.entity(matter.entity).rsplit(SEPARATOR, 1)[-1]
+        title: Line = [(f"{label} · {own}", "strong")]
         if matter.type == "conflict":
-            label = self.desk.schema.property(matter.kind, matter.property).label(language())
             used = _("in use meanwhile, on every device: {letter}").format(letter=letter(0))
-            title = [(f"{label} · ", "strong"), *title, (f" · {used}", "attention")]
+            title.append((f" · {used}", "attention"))
         return title
 
     def _details(self, width: int, height: int) -> list[Line]:
@@ -164,9 +168,10 @@ class Inbox(Page):
         lines: list[Line] = []
         if matter.type != "conflict":
             lines += [[("   ", "plain"), (text, "plain")] for text in wrapped(say(matter.message), width - 6)]
+        notes = any(leaf.note for leaf in matter.candidates)
         for index, leaf in enumerate(matter.candidates):
             chosen = index == self._chosen and matter.type == "conflict"
-            line = candidate_line(prop, leaf, index, width - 5, self.names, self.desk.when, chosen)
+            line = candidate_line(prop, leaf, index, width - 5, self.names, self.desk.when, chosen, notes)
             lines.append([(" ▸ " if chosen else "   ", "marker"), *line])
         return lines[:height]
 
@@ -218,11 +223,11 @@ class Inbox(Page):
 
             def answered(yes: bool | None) -> None:
                 if yes:
-                    self.work(self._settle([(m, m.candidates[0].value) for m in marked]), group="settle")
+                    self.work(partial(self._settle, [(m, m.candidates[0].value) for m in marked]), group="settle")
 
             self.app.push_screen(Confirm(_("Settle what is marked?"), text, _("settle")), answered)
         elif matter := self.matter:
-            self.work(self._settle([(matter, self._candidate(matter).value)]), group="settle")
+            self.work(partial(self._settle, [(matter, self._candidate(matter).value)]), group="settle")
 
     def _candidate(self, matter: Matter) -> Candidate:
         return matter.candidates[min(self._chosen, len(matter.candidates) - 1)]
@@ -240,7 +245,7 @@ class Inbox(Page):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self.work(self._type(matter, text), group="settle")
+                self.work(partial(self._type, matter, text), group="settle")
 
         typed = await typed_text(prop, self._candidate(matter).value, view, schema)
         title = f"{self.names.entity(matter.entity)} › {prop.label(language())}"

@@ -75,7 +75,7 @@ class Members(Page):
     # --- details -----------------------------------------------------------------------------------------------------
 
     def on_line_list_moved(self) -> None:
-        self.work(self._read_details(), group="details")
+        self.work(self._read_details, group="details")
 
     async def _read_details(self) -> None:
         if member := self.member:

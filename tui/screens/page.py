@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -14,7 +15,7 @@ from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
 from tui.i18n import _, say
-from tui.lines import Line, spread, width_of
+from tui.lines import Line, fit_line, spread, width_of
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def bindings(*scopes: str) -> list[Binding]:
 
 def rule(width: int, left: Line | None = None, right: Line | None = None) -> Line:
     """A line across the screen that carries a title at the left and a figure at the right."""
+    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right and width_of(right) else []
     start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
-    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right else []
-    gap = max(0, width - width_of(start) - width_of(end))
-    return spread(width, [*start, ("─" * gap, "dim")], end) if gap > 1 else spread(width, start, end)
+    start = fit_line(start, max(0, width - width_of(end)))
+    return [*start, ("─" * (width - width_of(start) - width_of(end)), "dim"), *end]
 
 
 def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -> Line:
@@ -83,17 +84,19 @@ class Offering(Widget):
         if reason is not None:
             self.message(reason, attention=True)
             return
-        result = getattr(self, f"do_{name}")()
-        if result is not None:
-            self.work(cast("Awaitable[None]", result), group="command")
+        self.work(getattr(self, f"do_{name}"))
 
-    def work(self, task: Awaitable[None], group: str) -> None:
-        """Do something beside the screen; what could not be done is told in the message line."""
-        self.run_worker(self._guarded(task), group=group, exclusive=group != "command")
+    def work(self, task: Callable[[], Awaitable[None] | None], group: str = "") -> None:
+        """Do something beside the screen; what could not be done is told in the message line.
 
-    async def _guarded(self, task: Awaitable[None]) -> None:
+        A task replaces one of the same group that is still under way.
+        """
+        self.run_worker(partial(self._guarded, task), group=group or "command", exclusive=bool(group))
+
+    async def _guarded(self, task: Callable[[], Awaitable[None] | None]) -> None:
         try:
-            await task
+            if (result := task()) is not None:
+                await result
         except FieldlineError as error:
             self.message(say(error), attention=True)
 
@@ -104,6 +107,7 @@ class Page(Offering, Screen[None]):
     PLACE: ClassVar[str] = ""
     BINDINGS = bindings("past")
     AUTO_FOCUS = None
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,7 +187,7 @@ class Page(Offering, Screen[None]):
 
     def news(self) -> None:
         """Something was written, or we are looking at another moment: read anew."""
-        self.work(self._updated(), group="news")
+        self.work(self._updated, group="news")
 
     async def _updated(self) -> None:
         await self.update()

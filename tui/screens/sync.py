@@ -72,9 +72,7 @@ class Sync(Page):
                         [
                             Column(name, 16, "strong"),
                             Column(_(_LINKS.get(meeting.link, meeting.link)), 10),
-                            Column(
-                                _("last brought something {when}").format(when=desk.when.dated(meeting.last_at)), None
-                            ),
+                            Column(_("last brought something {when}").format(when=desk.when.dated(meeting.at)), None),
                             Column(
                                 ngettext("{count} change", "{count} changes", meeting.changes), 16, "dim", right=True
                             ),

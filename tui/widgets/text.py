@@ -21,16 +21,16 @@ Draw = Callable[[int, int], list[Line]]
 """Gives the lines for a width and a height, in columns and rows."""
 
 
+_ROLE_CLASSES = {f"role--{role}" for role in ROLES}
+
+
 class _Styled(Widget):
     """Looks up in the style sheets how the roles of spans look."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in ROLES}
-
-    def strip(self, line: Line, width: int, role: str = "") -> Strip:
-        """The line in exactly `width` columns; `role` lies under all of it."""
-        under = self.look(role) if role else self.look("plain")
-        strip = Strip([Segment(text, under + self.look(name)) for text, name in line if text])
-        return strip.adjust_cell_length(width, under)
+    def strip(self, line: Line, width: int) -> Strip:
+        """The line in exactly `width` columns."""
+        strip = Strip([Segment(text, self.look(role)) for text, role in line if text])
+        return strip.adjust_cell_length(width, self.look("plain"))
 
     def look(self, role: str) -> Style:
         """How a role looks."""
@@ -39,6 +39,8 @@ class _Styled(Widget):
 
 class Lines(_Styled):
     """A block of lines drawn by a function; call `redraw` when what it draws has changed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
 
     def __init__(self, draw: Draw, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -117,6 +119,8 @@ class LineList(ScrollView, _Styled, can_focus=True):
     The cursor is shown while the list has the focus, or always.
     """
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
+
     BINDINGS = [
         Binding(",".join(command.keys), f"move('{command.name}')", show=False) for command in commands.of("list")
     ]
@@ -190,9 +194,13 @@ class LineList(ScrollView, _Styled, can_focus=True):
         if index >= len(self.source):
             return self.strip([], width)
         current = index == self.cursor
-        marker = ("▸", "marker") if current else (" ", "plain")
-        line = [marker, *self.source.line(index, width - 2)]
-        return self.strip(line, width, "cursor" if current and (self.has_focus or self._always) else "")
+        line = self.source.line(index, width - 2)
+        if not current:
+            return self.strip([(" ", "plain"), *line], width)
+        if self.has_focus or self._always:
+            line = [(text, "cursor" if place == 0 else role) for place, (text, role) in enumerate(line)]
+            return self.strip([("▸", "cursor"), *line], width)
+        return self.strip([("▸", "marker"), *line], width)
 
     def _allowed(self, index: int, step: int) -> int:
         """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""

@@ -7,7 +7,7 @@ what is not signed.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,12 +15,16 @@ from blake3 import blake3
 
 from core.changes import change_id
 from core.errors import BlockRefused, FieldlineError, Refused
+from core.sync.cells import Cells, short_id, short_key
 from core.sync.merkle import EMPTY, Branch, Node, bounds, insert, read
-from core.sync.session import Session
+from core.sync.prefixes import Prefix
+from core.sync.replica import Kept
+from core.sync.session import MODES, Session
 
 T = TypeVar("T")
 
 PEER = bytes(range(16))
+SECRET = b"the fleet's secret"
 
 
 def block(text: str) -> bytes:
@@ -80,13 +84,18 @@ class Saved:
 
 @dataclass
 class MemoryReplica:
-    """A `Replica` in memory. `saves` is how many blocks came in each call of `save`; `full` makes it fail."""
+    """A `Replica` in memory.
+
+    `saves` is how many blocks came in each call of `save`; `full` makes it fail. `twins` gives changes the short id of
+    another one, as a member who knows the fleet's secret can make them.
+    """
 
     held: dict[bytes, bytes] = field(default_factory=dict)
     table: MemoryTable = field(default_factory=MemoryTable)
     root: bytes = EMPTY
     saves: list[int] = field(default_factory=list)
     full: bool = False
+    twins: dict[bytes, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, blocks: Iterable[bytes]) -> MemoryReplica:
@@ -137,6 +146,24 @@ class MemoryReplica:
             saved, len(good) - saved, tuple((change_id(data), BlockRefused("it is badly signed")) for data in refused)
         )
 
+    def short(self, change: bytes, salt: bytes) -> int:
+        """The short id of a change; a twin has that of another one, unless there is salt."""
+        return short_id(short_key(SECRET, salt), change if salt else self.twins.get(change, change))
+
+    async def cells(self, salt: bytes) -> Kept:
+        cells = Cells.of(self.short(change, salt) for change in self.held) if self.held else None
+        return Kept(await self.summary(), cells, short_key(SECRET, salt))
+
+    async def shorts(self, prefixes: Sequence[Prefix], salt: bytes) -> list[list[tuple[int, bytes]]]:
+        every = sorted((self.short(change, salt), change) for change in self.held)
+        return [every[bisect_left(every, (p.first,)) : bisect_left(every, (p.last + 1,))] for p in prefixes]
+
+    async def all_shorts(self, salt: bytes) -> list[int]:
+        return [self.short(change, salt) for change in self.held]
+
+    async def work(self, function: Callable[[], T]) -> T:
+        return function()
+
     async def vouch(self, blocks: Sequence[bytes]) -> None:
         if not blocks or change_id(blocks[0])[:16] != FLEET:
             raise Refused("its first change is not the genesis of this fleet")
@@ -164,8 +191,8 @@ def serve(session: Session, replica: MemoryReplica) -> None:
             session.refuse(error)
 
 
-def session(*, initiator: bool = False, batch_bytes: int = 1000) -> Session:
-    return Session(FLEET, PEER, initiator=initiator, batch_bytes=batch_bytes)
+def session(*, initiator: bool = False, batch_bytes: int = 1000, modes: Sequence[str] = tuple(MODES)) -> Session:
+    return Session(FLEET, PEER, initiator=initiator, batch_bytes=batch_bytes, modes=tuple(modes))
 
 
 @dataclass
@@ -193,9 +220,11 @@ def meet(
     there: Wire | None = None,
     back: Wire | None = None,
     batch_bytes: int = 1000,
+    modes: Sequence[str] = tuple(MODES),
 ) -> tuple[Session, Session]:
     """Let two replicas meet, `a` calling, until both sessions are over."""
-    one, other = session(initiator=True, batch_bytes=batch_bytes), session(batch_bytes=batch_bytes)
+    one = session(initiator=True, batch_bytes=batch_bytes, modes=modes)
+    other = session(batch_bytes=batch_bytes, modes=modes)
     there, back = there or Wire(), back or Wire()
     run(one, a, other, b, there, back)
     return one, other

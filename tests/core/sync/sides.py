@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from core.sync.cells import Cells, short_id
 from core.sync.difference import Exchange
@@ -55,7 +56,7 @@ class Side:
 
 @dataclass
 class Meeting:
-    """What happened: messages from the leading side and back, and what each side sent in the end."""
+    """What happened: messages from the leading side and back, what each side sent in the end, and the time of each."""
 
     there: list[bytes] = field(default_factory=list)
     back: list[bytes] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Meeting:
     stuck: Stuck | None = None
     sent_there: tuple[bytes, ...] = ()
     sent_back: tuple[bytes, ...] = ()
+    spent: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
 def meet(
@@ -71,8 +73,12 @@ def meet(
     *,
     twist: Callable[[bytes], bytes] = lambda message: message,
     exchange: bool = True,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> Meeting:
-    """Let two sides meet; `twist` may change what the other side says. Ends with both sides' exchange, or stuck."""
+    """Let two sides meet; `twist` may change what the other side says. Ends with both sides' exchange, or stuck.
+
+    `clock` is what `Meeting.spent` is measured with.
+    """
     meeting = Meeting()
     sketches = [
         Sketch(leading.cells, other.cells.count, leading=True),
@@ -83,9 +89,11 @@ def meet(
     waiting: list[list[bytes]] = [[], []]
     sent: list[tuple[bytes, ...]] = [(), ()]
 
-    def act(who: int, step: Step) -> bool:
+    def act(who: int, go_on: Callable[[], Step]) -> bool:
         """Whether the meeting is over."""
-        step, settled = sides[who].finish(sketches[who], step)
+        begun = clock()
+        step, settled = sides[who].finish(sketches[who], go_on())
+        meeting.spent[who] += clock() - begun
         messages: tuple[bytes, ...] = ()
         if isinstance(step, Say):
             messages = step.messages
@@ -105,14 +113,13 @@ def meet(
         waiting[1 - who].extend(messages)
         return False
 
-    starts = [sketch.start() for sketch in sketches]
-    over = act(0, starts[0]) or act(1, starts[1])
+    over = act(0, sketches[0].start) or act(1, sketches[1].start)
     while not over:
         who = 0 if waiting[0] else 1
         if not waiting[who]:
             meeting.stuck = Stuck("both wait")
             break
-        over = act(who, sketches[who].receive(waiting[who].pop(0)))
+        over = act(who, partial(sketches[who].receive, waiting[who].pop(0)))
     meeting.sent_there, meeting.sent_back = sent
     if exchange and not meeting.stuck:
         other.add(sent[0])
