@@ -98,9 +98,8 @@ def test_a_folder_on_a_stick_is_merged_like_a_peer(pair: Pair, tmp_path: Path) -
     (tmp_path / "usb").mkdir()
     target = f"bundle://{tmp_path / 'usb'}"
     first = one.ask("sync", target)
-    assert first.keys() == {
-        "peer", "sent", "received", "bytes_out", "bytes_in", "reconcile_bytes", "round_trips", "mode", "seconds", "root",
-    }  # fmt: skip
+    figures = {"sent", "received", "bytes_out", "bytes_in", "reconcile_bytes", "round_trips", "seconds"}
+    assert first.keys() == {"peer", "mode", "root"} | figures
     assert two.ask("sync", target)["received"] == 1
     assert one.ask("sync", target)["received"] == 1
     assert one.root() == two.root()

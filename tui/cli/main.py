@@ -126,11 +126,15 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    stdout = sys.stdout
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read this has seen enough. The descriptor must not be flushed again at exit.
+    except (BrokenPipeError, SystemExit) as end:
+        # Whoever read this has seen enough: click replaces a stdout that nobody reads, and leaves with 1.
+        if isinstance(end, SystemExit) and sys.stdout is stdout:
+            raise
+        sys.stdout = stdout
         _forget_stdout()
         return 0
     except OSError as error:
@@ -192,6 +196,7 @@ def _about(error: OSError) -> str:
 
 
 def _forget_stdout() -> None:
+    """Let what is still to be written go nowhere: the descriptor must not be flushed again at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
