@@ -61,8 +61,8 @@ class Session:
     """One meeting with one peer.
 
     `fleet` and `peer` are 16-byte ids, the peer's as the link has proven it; exactly one side is the `initiator` (the
-    one that called). `modes` are those that this side is willing to begin with; `merkle` is always there to fall back to.
-    `batch_bytes` see `Exchange`.
+    one that called). `modes` are those that this side is willing to begin with; `merkle` is always there to fall
+    back to. `batch_bytes` see `Exchange`.
     """
 
     def __init__(
@@ -277,7 +277,7 @@ class Session:
         return mine.count, mine.root, mine.root == theirs.root
 
     def _look(self, expected: int | None = None) -> Steps[Kept]:
-        """Which set is held now; with its cells, if they may be needed: if there are not as many changes as expected."""
+        """Which set is held now; with its cells if they may be needed: unless there are as many changes as expected."""
         summary: Summary = yield GetSummary()
         if self._way != PLAIN or summary.count == expected:
             return Kept(summary)
@@ -288,6 +288,8 @@ class Session:
         hello = yield from hear(Hello)
         if hello.fleet != self._fleet[:FLEET_TAG]:
             raise Violation(Reason.FLEET)
+        if not hello.modes & MERKLE:
+            raise Violation(Reason.VERSION)
         if hello.modes & modes & SKETCH:
             self._mode = "sketch"
         else:

@@ -33,8 +33,8 @@ SEEDS = 20
 TARGETS = {0: 60, 1: 160, 10: 320, 100: 1800, 1000: 16_000}
 KEY = short_key(b"the secret of a fleet")
 
-# Measured before, with the peers' own programs and with prototypes, not by this program. Mean bytes for d = 0, 1, 10, 100,
-# 1000; hellos and requests are counted in some of them only, never to their disadvantage.
+# Measured before, with the peers' own programs and with prototypes, not by this program. Mean bytes for d = 0, 1, 10,
+# 100, 1000; hellos and requests are counted in some of them only, never to their disadvantage.
 OTHERS = {
     10_000: [("negentropy C++, hash order", (336, 1064, 7073, 43_322, 169_930))],
     100_000: [
@@ -141,8 +141,9 @@ class Universe:
             cells.to_bytes()
             start.append(time.process_time() - begun_start)
         print(
-            f"\nN = {number:,}. A sync's start: {statistics.median(start) * 1e3:.1f} ms (cells read, 10 new changes folded in,"
-            f" {len(blob):,} bytes written). From nothing: short ids {hashed - made:.1f} s, cells {folded - hashed:.1f} s,"
+            f"\nN = {number:,}. A sync's start: {statistics.median(start) * 1e3:.1f} ms (cells read, 10 new changes"
+            f" folded in, {len(blob):,} bytes written)."
+            f" From nothing: short ids {hashed - made:.1f} s, cells {folded - hashed:.1f} s,"
             f" Merkle tree {built - folded:.1f} s; random ids {made - begun:.1f} s."
         )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TypeGuard
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,10 @@ from core.sync.codec import FrameReader, encode
 from core.sync.events import Done, Failed, Progress, Reason
 from core.sync.exchange import CREDIT
 from core.sync.merkle import EMPTY
-from core.sync.messages import Blocks, Hello, Sending
-from tests.core.sync.replicas import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, meet, some
+from core.sync.messages import Blocks, Hello, Message, Sending, SketchPart
+from core.sync.session import MODES
+from core.sync.sketch import Kind
+from tests.core.sync.replicas import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, meet, run, session, some
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
 
@@ -72,12 +75,19 @@ def test_a_cut_at_any_byte_keeps_what_was_committed_and_the_next_session_goes_on
     assert a.held == b.held == union
 
 
-def batches(log: bytes) -> int:
-    """How many batches there are as a whole in what one side sent."""
+def messages(log: bytes) -> list[Message]:
+    """The messages that are there as a whole in what one side sent."""
     reader = FrameReader()
     reader.feed(log)
-    messages = iter(reader.next, None)
-    return sum(isinstance(message, Blocks) for message, _ in messages)
+    return [message for message, _ in iter(reader.next, None)]
+
+
+def is_sketch(message: Message) -> TypeGuard[SketchPart]:
+    return isinstance(message, SketchPart)
+
+
+def batches(log: bytes) -> int:
+    return sum(isinstance(message, Blocks) for message in messages(log))
 
 
 @settings(deadline=None)
@@ -114,10 +124,36 @@ def test_an_empty_side_is_sent_everything_without_reconciliation(number: int, ca
 def test_a_side_that_has_few_lists_them_and_that_takes_one_round_trip(few: int, own: int) -> None:
     a = MemoryReplica.of([*MEMBERS, *some(0, 500)])
     b = MemoryReplica.of([*MEMBERS, *some(0, few), *some(1000, own)])
-    one, _ = meet(a, b)
+    one, _ = meet(a, b, modes=["merkle"])
     assert a.held == b.held
     assert isinstance(one.outcome, Done)
     assert one.outcome.figures.round_trips == 1
+
+
+@given(st.integers(0, 30), st.integers(0, 10), st.booleans())
+def test_a_side_that_lacks_most_is_met_without_a_sketch(few: int, own: int, calls: bool) -> None:
+    a = MemoryReplica.of([*MEMBERS, *some(0, 500)])
+    b = MemoryReplica.of([*MEMBERS, *some(0, few), *some(1000, own)])
+    there, back = Wire(), Wire()
+    one, _ = meet(*((b, a) if calls else (a, b)), there=there, back=back)
+    assert a.held == b.held
+    assert isinstance(one.outcome, Done)
+    assert one.outcome.figures.round_trips <= 1
+    said = [message.payload[0] for wire in (there, back) for message in messages(wire.log) if is_sketch(message)]
+    assert sorted(said) == [Kind.LIST, Kind.WANTS]
+
+
+@given(st.integers(0, 40), st.booleans())
+def test_a_side_that_wants_trees_only_gets_nothing_else(number: int, calls: bool) -> None:
+    a, b = MemoryReplica.of([*MEMBERS, *some(0, 50)]), MemoryReplica.of([*MEMBERS, *some(30, number)])
+    every, trees = tuple(MODES), ("merkle",)
+    one, other = session(initiator=True, modes=trees if calls else every), session(modes=every if calls else trees)
+    there, back = Wire(), Wire()
+    run(one, a, other, b, there, back)
+    assert a.held == b.held
+    assert isinstance(one.outcome, Done)
+    assert one.outcome.figures.mode == "merkle"
+    assert not any(is_sketch(message) for wire in (there, back) for message in messages(wire.log))
 
 
 def test_membership_goes_first_and_the_newest_batches_are_bounded() -> None:
