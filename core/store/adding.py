@@ -13,6 +13,7 @@ from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Block, encode_value
 from core.membership import Membership
 from core.store.database import chunks, marks
 from core.store.leaves import Place, refresh_contested
+from core.store.search import index_facts
 from core.store.shorts import add_shorts
 from core.store.standing import stand
 from core.store.tree import add_to_tree
@@ -68,6 +69,7 @@ def add(
     _retire_targets(connection, edges + arrived, accepted)
     _propagate(connection, arrived)
     refresh_contested(connection, {place for place, _ in facts.values()})
+    index_facts(connection, range(start * MAX_FACTS, (start + len(ordered)) * MAX_FACTS))
     _move_heads(connection, ordered, rows)
     add_to_tree(connection, [block.id for block in ordered])
     add_shorts(connection, ordered, rows, fleet)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -21,12 +20,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 10.0
 MAX_VARIABLES = 500
-
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
-"""Statements that bring a store from version N to N + 1. They never touch what `changes` and `blocks` say."""
 
 
 class StoreError(FieldlineError):
@@ -159,13 +155,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA temp_store = MEMORY")
-    if create:
-        script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
-        connection.executescript(
-            f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-        )
-    elif _version(connection) < VERSION:
-        transaction(connection, _migrate)
+    if create or _version(connection) < VERSION:
+        # A store is made or brought up to date once; every other start is spared the import.
+        from core.store.migrations import build, migrate
+
+        if create:
+            build(connection)
+        else:
+            transaction(connection, migrate)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
@@ -179,11 +176,3 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to this version; another process may have done it while this one waited for the lock."""
-    for step in range(_version(connection), VERSION):
-        for statement in MIGRATIONS[step]:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {step + 1}")

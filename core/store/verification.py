@@ -13,15 +13,15 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from core.changes import Block, change_id, decode
 from core.changes import verify as verify_signature
 from core.errors import BlockRefused
-from core.store import shorts
+from core.store import search, shorts
 from core.store.adding import Receipt, add, parents
 from core.store.database import transaction
+from core.store.migrations import build
 from core.store.standing import Standings
 
 BATCH = 500
@@ -37,6 +37,7 @@ DERIVED = {
     "heads": "SELECT h.hash, d.device FROM {db}.heads h JOIN {db}.devices d ON d.id = h.device",
     "awaited_previous": "SELECT hash FROM {db}.awaited_previous",
     "shorts": "SELECT short, change FROM {db}.shorts",
+    "said": "SELECT fact, text FROM {db}.said",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
 TABLES = ("devices", "users", "entities", "properties", "changes", "blocks", *list(DERIVED)[1:])
@@ -69,7 +70,7 @@ def verify(
         try:
             if not damaged:
                 result.problems += _differences(connection)
-            result.problems += shorts.check(connection)
+            result.problems += shorts.check(connection) + search.check(connection)
             if repair and result.problems:
                 transaction(connection, _take_over)
         finally:
@@ -86,7 +87,7 @@ def _replay(
     damaged = False
     try:
         copy.execute("PRAGMA synchronous = OFF")
-        copy.executescript(files("core.store").joinpath("schema.sql").read_text(encoding="utf-8"))
+        build(copy)
         standings = Standings()
         batch: list[Block] = []
         expected: set[bytes] = set()
@@ -147,3 +148,4 @@ def _take_over(connection: sqlite3.Connection) -> None:
     for table in TABLES:
         connection.execute(f"DELETE FROM main.{table}")
         connection.execute(f"INSERT INTO main.{table} SELECT * FROM replay.{table}")
+    search.rebuild(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from core.changes import MAX_FACTS, Value
 from core.records import Record
@@ -13,6 +14,9 @@ from core.store.database import Database
 from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
 from core.store.reading import Name, Row
 from core.store.scope import Scope
+
+if TYPE_CHECKING:
+    from core.store.search import Found
 
 
 class View:
@@ -66,6 +70,15 @@ class View:
         Raises Refused, naming the matches if there are several.
         """
         return await self._database.run(finding.find, self.scope, text, schema)
+
+    async def search(self, text: str, schema: Schema, *, limit: int = 100) -> list[Found]:
+        """Leaves in whose property and value all words of `text` occur, keys and titles first, then the latest said.
+
+        Raises Refused for a text that is too long.
+        """
+        from core.store import search
+
+        return await self._database.run(search.search, self.scope, text, schema, limit)
 
     async def names(self, entities: Iterable[bytes], schema: Schema) -> dict[bytes, Name]:
         """What people call each of these entities."""

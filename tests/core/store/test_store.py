@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -305,17 +306,23 @@ async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alon
     store = await make(tmp_path / "s")
     await store.save(FOUNDING)
     await store.close()
-    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
-    steps = {database.VERSION - 1: ("CREATE TABLE added (x)", "INSERT INTO added VALUES (7)")}
-    monkeypatch.setattr(database, "MIGRATIONS", steps)
+    back_to_version_1(tmp_path / "s")
     for _ in range(2):
         newer = await Store.open(tmp_path / "s", clock=Clock())
-        assert await newer._database.run(lambda c: c.execute("SELECT x FROM added").fetchall()) == [(7,)]
+        assert [found.value for found in await newer.now().search("K3", SCHEMA)] == ["K3"]
         assert await newer.hashes() == sorted(change_id(data) for data in FOUNDING)
+        assert (await newer.verify()).problems == []
         await newer.close()
     monkeypatch.setattr(database, "VERSION", database.VERSION - 1)
     with pytest.raises(StoreError, match="newer Fieldline"):
         await Store.open(tmp_path / "s", clock=Clock())
+
+
+def back_to_version_1(path: Path) -> None:
+    """Make a store what the first version of the tables was."""
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TABLE said_index; DROP TABLE said; PRAGMA user_version = 1")
+    connection.close()
 
 
 async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
@@ -341,6 +348,8 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         "DELETE FROM obsoletes",
         "UPDATE facts SET value = x'6161' WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE branches SET count = count + 1",
+        "DELETE FROM said WHERE fact = (SELECT max(fact) FROM said)",
+        "INSERT INTO said_index (said_index, rowid, text) SELECT 'delete', fact, text FROM said LIMIT 1",
         "INSERT INTO contested VALUES (1, 1)",
         "UPDATE changes SET effective = effective + 1, accepted = 0 WHERE id = 3",
         "DELETE FROM heads",

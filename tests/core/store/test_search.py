@@ -1,0 +1,116 @@
+"""A search finds what is said now, or was said then, and nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.changes import FLEET_ENTITY, Fact, decode
+from core.errors import Refused
+from core.schema import builtin
+from core.store.search import MAX_QUERY, Found
+from core.store.store import Store
+from core.store.view import View
+from tests.core.store.fleet import ENTITY, FLEET, FOUNDING, OTHER, SECRET, Pen, fact_of, histories
+
+SCHEMA = builtin("service-centre")
+
+
+async def make(path: Path, *blocks: bytes) -> Store:
+    store = await Store.create(path / "s", fleet=FLEET, clock=lambda: 1000)
+    await store.save([*FOUNDING, *blocks])
+    return store
+
+
+async def hits(view: View, text: str) -> list[tuple[bytes, str, object]]:
+    return [(found.entity, found.property, found.value) for found in await view.search(text, SCHEMA)]
+
+
+async def test_a_piece_of_a_value_finds_it_in_any_case_and_script(tmp_path: Path) -> None:
+    pen = Pen(1)
+    store = await make(
+        tmp_path,
+        pen.write(Fact(ENTITY, "name", "Eingang MÜLLERSTRASSE rechts"), Fact(ENTITY, "printer", "Acme 5000"), at=10),
+        pen.write(Fact(OTHER, "port", 9100), Fact(OTHER, "tags", ("left", "Δέλτα")), at=11),
+    )
+    view = store.now()
+    for text in ("müllerstraße", "MÜLLER", "gang müll", "rechts", "ts", "name eing"):
+        assert await hits(view, text) == [(ENTITY, "name", "Eingang MÜLLERSTRASSE rechts")], text
+    assert await hits(view, "printer") == await hits(view, "acme 50") == [(ENTITY, "printer", "Acme 5000")]
+    assert await hits(view, "910") == [(OTHER, "port", 9100)]
+    assert await hits(view, "δέλτ") == await hits(view, "left") == [(OTHER, "tags", ("left", "Δέλτα"))]
+    for nothing in ("", "   ", "acme 60", "*", "?cme", "[a]cme", "%"):
+        assert await hits(view, nothing) == [], nothing
+    await store.close()
+
+
+async def test_signs_that_mean_something_to_the_index_are_taken_for_themselves(tmp_path: Path) -> None:
+    store = await make(tmp_path, Pen(1).write(Fact(ENTITY, "p", 'a*b?[c] "d" OR 100% o\'clock'), at=10))
+    for text in ("a*b", "b?", "[c]", '"d"', "or 100%", "?[c", "*", "'", '"d" or', '"d"\0or'):
+        assert len(await hits(store.now(), text)) == 1, text
+    assert await hits(store.now(), "aXb") == []
+    await store.close()
+
+
+async def test_what_is_obsolete_is_found_only_in_the_past(tmp_path: Path) -> None:
+    pen = Pen(1)
+    old = pen.write(Fact(ENTITY, "p", "printer one"), at=10)
+    new = pen.write(Fact(ENTITY, "p", "printer two", (fact_of(old),)), at=20)
+    store = await make(tmp_path, old, new)
+    assert await hits(store.now(), "one") == await hits(store.as_of(15), "two") == []
+    assert await hits(store.as_of(15), "one") == [(ENTITY, "p", "printer one")]
+    assert await hits(store.now(), "two") == [(ENTITY, "p", "printer two")]
+    await store.close()
+
+
+async def test_the_secret_the_schema_and_machinery_are_not_found(tmp_path: Path) -> None:
+    schema = Fact(b"S" * 16, "schema.place", "title = 'hidden words'")
+    store = await make(tmp_path, Pen(1).write(schema, Fact(ENTITY, "kind", "place"), at=10))
+    assert (
+        await hits(store.now(), SECRET[:20])
+        == await hits(store.now(), "hidden")
+        == await hits(store.now(), "kind")
+        == []
+    )
+    assert FLEET_ENTITY not in {entity for entity, _, _ in await hits(store.now(), "e")}
+    with pytest.raises(Refused, match=str(MAX_QUERY)):
+        await store.now().search("x" * (MAX_QUERY + 1), SCHEMA)
+    await store.close()
+
+
+async def test_keys_and_titles_come_first_and_no_more_than_wanted(tmp_path: Path) -> None:
+    pen = Pen(1)
+    store = await make(
+        tmp_path,
+        pen.write(Fact(ENTITY, "name", "Kiel"), at=10),
+        *(pen.write(Fact(OTHER, f"p{n}", f"sent to Kiel {n}"), at=11 + n) for n in range(5)),
+    )
+    found = await store.now().search("kiel", SCHEMA, limit=3)
+    assert [leaf.value for leaf in found] == ["Kiel", "sent to Kiel 4", "sent to Kiel 3"]
+    await store.close()
+
+
+@given(histories(), st.sampled_from(["a", "b", "P", "q", "1", "p A", "p 1", "z"]), st.integers(9, 31))
+async def test_it_finds_the_leaves_that_a_look_at_every_leaf_finds(blocks: list[bytes], text: str, moment: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = await make(Path(folder), *blocks)
+        places = {(fact.entity, fact.property) for data in blocks for fact in decode(data).change.facts}
+        for view in (store.now(), store.as_of(moment)):
+            wanted = set()
+            for entity, name in places:
+                for leaf in (await view.slot(entity, name)).leaves:
+                    said = f"{name} {leaf.value}".casefold()
+                    if isinstance(leaf.value, str | int) and not isinstance(leaf.value, bool):
+                        wanted |= (
+                            {Found(entity, name, leaf.value)}
+                            if all(w in said for w in text.casefold().split())
+                            else set()
+                        )
+            found = [leaf for leaf in await view.search(text, SCHEMA) if leaf.entity in (ENTITY, OTHER)]
+            assert set(found) == wanted
+        assert (await store.verify()).problems == []
+        await store.close()
