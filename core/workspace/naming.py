@@ -1,10 +1,10 @@
-"""What entities are called, and which of them a value refers to."""
+"""What entities are called, which of them a value refers to, and what nobody is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.changes import Ref, Value
+from core.changes import FLEET_ENTITY, Ref, Value
 from core.store.reading import Name
 
 
@@ -18,3 +18,12 @@ def referred(value: Value) -> Iterator[bytes]:
     for item in value if isinstance(value, tuple) else (value,):
         if isinstance(item, Ref):
             yield item.entity
+
+
+def hidden(entity: bytes, name: str) -> bool:
+    """Whether a slot holds what no screen or verb shows: the fleet's secret."""
+    if entity != FLEET_ENTITY:
+        return False
+    from core.store.shorts import SECRET
+
+    return name == SECRET

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
+from tui.cli.past import MOST_SHOWN
 
 PLACE = "place:241/Entrance right"
 Meet = Callable[[Terminal, Terminal], None]
@@ -159,3 +162,41 @@ def test_what_cannot_be_undone_is_refused(device: Terminal) -> None:
     device.refused("undo", "nothing")
     told = device.refused("undo", genesis, code=1)
     assert "admit" in told
+
+
+def test_a_large_change_is_a_few_lines_of_the_log(device: Terminal, tmp_path: Path) -> None:
+    names = [f"locality:{n}" for n in range(300, 340)]
+    edits = [{"entity": name, "kind": "locality", "property": "name", "value": name} for name in names]
+    history = tmp_path / "history.jsonl"
+    history.write_text(json.dumps({"at": 1, "user": "u", "edits": edits}))
+    device.ask("import", str(history))
+    told = device.call("log", "--by", "u").out.splitlines()
+    assert len(told) == 1 + MOST_SHOWN + 1
+    assert told[-1].strip() == f"and {len(names) - MOST_SHOWN} more facts"
+    (entry,) = device.call("log", "--by", "u", "--json").lines
+    assert sum(edit["property"] == "name" for edit in entry["edits"]) == len(names)
+
+
+def test_a_long_value_does_not_make_lines_long(device: Terminal, meet: Meet, pair: Pair) -> None:
+    long = "n" * 900
+    device.ask("set", "locality:241", f"name={long}", "--note", "why")
+    pair[1].ask("set", "locality:241", "name=short")
+    meet(*pair)
+    calls = [("show", "locality:241"), ("blame", "locality:241"), ("inbox",), ("log", "locality:241")]
+    for call in calls:
+        lines = device.call(*call).out.splitlines()
+        assert any("n…" in line for line in lines), call
+        assert max(map(len, lines)) < 200, call
+    assert device.ask("show", "locality:241")["slots"]["name"]["candidates"][1]["value"] == long
+
+
+def test_nobody_is_shown_the_fleets_secret(device: Terminal) -> None:
+    (fleet,) = device.ask("list", "fleet")
+    genesis = device.call("log", "--json").lines[-1]
+    assert {edit["property"] for edit in genesis["edits"] if edit["entity"] == fleet["entity"]} == {"kind", "name"}
+    calls = (("show", fleet["entity"]), ("blame", fleet["entity"]), ("list", "fleet"), ("log",), ("diff", "2020-01-01"))
+    for call in calls:
+        for form in ((), ("--json",)):
+            answer = device.call(*call, *form)
+            assert answer.code == 0
+            assert "secret" not in answer.out

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GAP = "  "
 LEAST = 16
 """Columns that are left of a column that gives way."""
+LONGEST = 60
+"""Columns of such a column where there is no terminal whose width could say."""
 
 
 class Desk:
@@ -84,19 +86,30 @@ class Desk:
         text = printable(text).rstrip()
         click.echo(styled(text) if strong else text)
 
-    def table(self, rows: Sequence[Sequence[str]], heads: Sequence[str] | None = None, give: int | None = None) -> None:
+    def left(self, *columns: int) -> int | None:
+        """The columns of the terminal beside others of these widths; None where nobody looks at one."""
+        if not sys.stdout.isatty():
+            return None
+        return get_terminal_size().columns - sum(columns) - len(GAP) * len(columns)
+
+    def table(
+        self, rows: Sequence[Sequence[str]], heads: Sequence[str] | None = None, give: Sequence[int] = ()
+    ) -> None:
         """Print rows in columns, as wide as what is in them; the last column is not padded.
 
-        On a terminal that is too narrow the cells of the column `give` are cut.
+        The columns `give` give way: in this order to the width of a terminal, else each to a fixed width, so that one
+        long value does not make every line long.
         """
         every = [*([list(heads)] if heads else []), *([printable(cell) for cell in row] for row in rows)]
         widths = [max(map(width, column)) for column in zip(*every, strict=True)]
-        if give is not None and sys.stdout.isatty():
-            lacking = sum(widths) + len(GAP) * (len(widths) - 1) - get_terminal_size().columns
-            if lacking > 0:
-                widths[give] = max(LEAST, widths[give] - lacking)
-                for row in every:
-                    row[give] = cut(row[give], widths[give])
+        for column in give:
+            left = self.left(*widths[:column], *widths[column + 1 :])
+            if left is not None:
+                widths[column] = min(widths[column], max(LEAST, left))
+            elif column < len(widths) - 1:
+                widths[column] = min(widths[column], LONGEST)
+            for row in every:
+                row[column] = cut(row[column], widths[column])
         for place, row in enumerate(every):
             cells = [cell + " " * (size - width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
             text = GAP.join([*cells, row[-1]]).rstrip()
@@ -107,12 +120,13 @@ def cut(text: str, columns: int) -> str:
     """A text in at most so many columns of a terminal, with an ellipsis where something is missing."""
     if width(text) <= columns:
         return text
-    kept = ""
+    kept, taken = 0, 0
     for char in text:
-        if width(kept + char) >= columns:
+        taken += width(char)
+        if taken >= columns:
             break
-        kept += char
-    return kept + "…"
+        kept += 1
+    return text[:kept] + "…"
 
 
 def styled(text: str) -> str:

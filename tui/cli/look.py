@@ -69,7 +69,7 @@ def _list_table(desk: Desk, kind: Kind, records: list[Record], writing: Writing)
         title = name.title if name.title != name.key else ""
         rows.append([writing.entity(record.entity), title, record.entity.hex()[:8], ", ".join(told)])
     if rows:
-        desk.table(rows, [kind.label(language()), _("Name"), _("Id"), ""], give=1)
+        desk.table(rows, [kind.label(language()), _("Name"), _("Id"), ""], give=(1,))
     desk.say(ngettext("{count} found.", "{count} found.", len(rows)))
 
 
@@ -116,7 +116,7 @@ def _show(desk: Desk, record: Record, writing: Writing) -> None:
             told = writing.value(prop, leaf.value) + (" " + _("(provisional)") if place == 0 else "")
             rows.append([label if place == 0 else "", "≠", told, *_who(desk, writing, leaf)])
     if rows:
-        desk.table(rows, give=2)
+        desk.table(rows, give=(5, 2))
 
 
 def _who(desk: Desk, writing: Writing, leaf: Candidate) -> list[str]:

@@ -14,7 +14,8 @@ from core.schema import KIND, RETIRED
 from core.store.log import LogEntry, LogFilter, ShownEdit
 from core.store.view import View
 from core.workspace import Workspace
-from tui.cli.desk import Desk, cut
+from core.workspace.naming import hidden
+from tui.cli.desk import LEAST, LONGEST, Desk, cut, width
 from tui.cli.help import argument, option, verb
 from tui.cli.written import Writing, shown_properties
 from tui.i18n import N_, _, language, ngettext
@@ -57,7 +58,7 @@ async def log(
             await writing.learn_devices()
         count = 0
         async for page in _pages(workspace.view(), wanted, limit):
-            edits = [await workspace.view().edits(entry.change, MAX_FACTS) for entry in page]
+            edits = [await _edits(workspace, entry.change) for entry in page]
             await writing.learn(
                 (edit.entity for some in edits for edit in some),
                 (value for some in edits for edit in some for value in (edit.old, edit.new)),
@@ -70,6 +71,11 @@ async def log(
             count += len(page)
     if not count:
         desk.say(_("No changes like that."))
+
+
+async def _edits(workspace: Workspace, change: bytes) -> list[ShownEdit]:
+    edits = await workspace.view().edits(change, MAX_FACTS)
+    return [edit for edit in edits if not hidden(edit.entity, edit.property)]
 
 
 async def _pages(view: View, wanted: LogFilter, limit: int | None) -> AsyncIterator[list[LogEntry]]:
@@ -105,9 +111,8 @@ def _edit_json(writing: Writing, entity: bytes, name: str, old: Value, new: Valu
     }
 
 
-MOST_SHOWN = 12
-LONGEST = 60
-"""Columns of a value in a line of the log."""
+MOST_SHOWN = 8
+"""Rows of one change in the log."""
 
 
 def _show(desk: Desk, entry: LogEntry, edits: list[ShownEdit], writing: Writing, only: LogFilter) -> None:
@@ -118,20 +123,46 @@ def _show(desk: Desk, entry: LogEntry, edits: list[ShownEdit], writing: Writing,
     desk.line(head + note + doubt, strong=True)
     if only.entity is not None:
         edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
-    rows = [
-        _edit_row(writing, edit.entity, edit.property, edit.old, edit.new, edit.seen) for edit in edits[:MOST_SHOWN]
-    ]
-    desk.table(rows)
-    if len(edits) > MOST_SHOWN:
-        desk.line("  " + ngettext("and {count} more", "and {count} more", len(edits) - MOST_SHOWN))
+    told = _telling(edits, writing)
+    _table(desk, writing, [(e.entity, e.property, e.old, e.new, e.seen) for e in told[:MOST_SHOWN]])
+    if len(told) > MOST_SHOWN:
+        desk.line("  " + ngettext("and {count} more fact", "and {count} more facts", len(told) - MOST_SHOWN))
 
 
-def _edit_row(writing: Writing, entity: bytes, name: str, old: Value, new: Value, seen: bool) -> list[str]:
-    called = writing.names.get(entity)
-    prop = writing.schema.property(called.kind if called else None, name)
-    before = cut(writing.value(prop, old), LONGEST) if seen else _("not configured")
-    after = cut(writing.value(prop, new), LONGEST)
-    return ["  " + writing.entity(entity), prop.label(language()), f"{before} → {after}"]
+def _telling(edits: list[ShownEdit], writing: Writing) -> list[ShownEdit]:
+    """The edits that tell people something: not the first kind and key of what the same change says more about."""
+
+    def plain(edit: ShownEdit) -> bool:
+        called = writing.names.get(edit.entity)
+        return not edit.seen and edit.property in (KIND, writing.schema.kind(called.kind if called else None).key)
+
+    more = {edit.entity for edit in edits if not plain(edit)}
+    return [edit for edit in edits if not plain(edit) or edit.entity not in more]
+
+
+def _table(desk: Desk, writing: Writing, edits: list[tuple[bytes, str, Value, Value, bool]]) -> None:
+    """Edits for people, a line each: what they are of, and both values, which share the room that is left."""
+    rows = []
+    for entity, name, old, new, seen in edits:
+        called = writing.names.get(entity)
+        prop = writing.schema.property(called.kind if called else None, name)
+        before = writing.value(prop, old) if seen else _("not configured")
+        rows.append(("  " + writing.entity(entity), prop.label(language()), before, writing.value(prop, new)))
+    if not rows:
+        return
+    room = desk.left(max(width(row[0]) for row in rows), max(width(row[1]) for row in rows))
+    desk.table([(of, label, _both(before, after, room)) for of, label, before, after in rows])
+
+
+def _both(before: str, after: str, room: int | None) -> str:
+    """`before → after`; where they do not fit, the longer one gives way first."""
+    arrow = " → "
+    each = LONGEST
+    if room is not None:
+        half = (room - len(arrow)) // 2
+        spare = max(0, half - min(width(before), width(after)))
+        each = max(LEAST, half + spare)
+    return cut(before, each) + arrow + cut(after, each)
 
 
 @verb(N_("Show for each property its value, and who said so, when, on which device and why."))
@@ -173,7 +204,7 @@ async def blame(desk: Desk, entity: str) -> None:
             value = writing.value(prop, leaf.value)
             rows.append([label, value, leaf.user, desk.when.dated(leaf.at), device, leaf.change.hex()[:8], note])
     if rows:
-        desk.table(rows, give=1)
+        desk.table(rows, give=(6, 1))
 
 
 @verb(N_("Show what differs between two moments (or one and now), of everything or of ENTITY."))
@@ -181,17 +212,18 @@ async def blame(desk: Desk, entity: str) -> None:
 async def diff(desk: Desk, moments: tuple[str, ...]) -> None:
     async with await desk.open() as workspace:
         one, other, entity = await _between(workspace, moments)
-        found = await one.differences(other, entity)
+        found = [each for each in await one.differences(other, entity) if not hidden(each[0], each[1])]
         writing = await Writing.of(workspace, other)
         values = [value for _entity, _name, old, new in found for value in (old, new)]
         await writing.learn((e for e, *_rest in found), values)
+        if not desk.json:
+            await writing.learn_devices()
     if desk.json:
         desk.document([_edit_json(writing, *difference) for difference in found])
         return
-    rows = [_edit_row(writing, *each, seen=each[2] is not None) for each in found if each[1] != KIND]
-    if rows:
-        desk.table(rows)
-    else:
+    rows = [(*each, each[2] is not None) for each in found if each[1] != KIND]
+    _table(desk, writing, rows)
+    if not rows:
         desk.say(_("Nothing differs."))
 
 

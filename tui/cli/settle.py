@@ -74,7 +74,7 @@ def _show(desk: Desk, matter: Matter, writing: Writing) -> None:
         device = writing.device(leaf.device)
         value = writing.value(prop, leaf.value)
         rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, desk.when.dated(leaf.at), f"{device} {note}"])
-    desk.table(rows, give=1)
+    desk.table(rows, give=(4, 1))
 
 
 @verb(N_("Settle a conflict: take one of the candidates, or give another value. It is an edit like any other."))

@@ -10,7 +10,7 @@ from core.changes import Ref, Value
 from core.moments import format_time
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
-from core.workspace.naming import full_name, referred
+from core.workspace.naming import full_name, hidden, referred
 from tui.i18n import _, language
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def shown_properties(record: Record, schema: Schema) -> list[Property]:
     system = (KIND, RETIRED, KEY)
     names = [name for name in kind.properties if name not in system]
     names += sorted(name for name in record.slots if name not in names and name not in system)
+    names = [name for name in names if not hidden(record.entity, name)]
     names += [name for name in system if record.slot(name).provisional]
     return [kind.property(name) for name in names]
 
