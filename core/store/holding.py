@@ -53,3 +53,8 @@ def meta(connection: Connection, key: str) -> bytes | None:
 def put_meta(connection: Connection, key: str, value: bytes) -> None:
     """Keep one of this device's own notes."""
     connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Bring what lies in the log beside the file into the file; closing it would do so too, but not say if it failed."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

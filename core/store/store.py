@@ -119,6 +119,10 @@ class Store:
         store._seen = await database.run(holding.data_version)
         return store
 
+    async def settle(self) -> None:
+        """Bring all that was saved into the one file, so that it can be moved; raises StoreError if there is no room."""
+        await self._database.run(holding.checkpoint)
+
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""
         await self._database.close()

@@ -42,6 +42,7 @@ async def init(
         store = await Store.create(home.store, fleet=fleet_id(change_id(genesis)), clock=clock)
         try:
             await store.save([genesis])
+            await store.settle()
         finally:
             await store.close()
 
@@ -64,7 +65,10 @@ async def join(folder: Path, *, fleet: str, device_name: str, clock: Clock) -> N
         if not home.key.exists():
             identity.create(home.folder)
         store = await Store.create(home.store, fleet=fleet_bytes, clock=clock)
-        await store.close()
+        try:
+            await store.settle()
+        finally:
+            await store.close()
 
 
 def _facts(entity: bytes, values: Mapping[str, Value]) -> list[Fact]:
