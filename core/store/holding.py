@@ -56,5 +56,5 @@ def put_meta(connection: Connection, key: str, value: bytes) -> None:
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Bring what lies in the log beside the file into the file; closing it would do so too, but not say if it failed."""
+    """Bring the log beside the file into it; closing the file would do so, too, but not say if it failed."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -113,9 +113,12 @@ def values_of(connection: sqlite3.Connection, scope: Scope, name: str, entities:
     return {entity: slot_of(found).value for entity, found in leaves.items()}
 
 
-def of_kind(connection: sqlite3.Connection, scope: Scope, kind: str) -> list[bytes]:
-    """All entities whose kind in use is this one, the retired ones too."""
-    found = entities_where(connection, scope, "kind", kind)
+def of_kind(
+    connection: sqlite3.Connection, scope: Scope, kind: str, parent: tuple[str, bytes] | None = None
+) -> list[bytes]:
+    """All entities whose kind in use is this one, the retired ones too; only those below a parent if one is given."""
+    name, value = (parent[0], Ref(parent[1])) if parent else ("kind", kind)
+    found = entities_where(connection, scope, name, value)
     kinds = values_of(connection, scope, "kind", found)
     return [entity for entity in found if kinds.get(entity) == kind]
 
@@ -171,10 +174,7 @@ def page(
     """Lines of a kind in the order of their titles, going on behind the line `after`, only those below a parent if
     one is given.
     """
-    entities = of_kind(connection, scope, kind)
-    if parent is not None:
-        below = set(entities_where(connection, scope, parent[0], Ref(parent[1])))
-        entities = [entity for entity in entities if entity in below]
+    entities = of_kind(connection, scope, kind, parent)
     gone = {entity for entity, value in values_of(connection, scope, "retired", entities).items() if value is True}
     if not retired:
         entities = [entity for entity in entities if entity not in gone]

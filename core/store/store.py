@@ -120,7 +120,7 @@ class Store:
         return store
 
     async def settle(self) -> None:
-        """Bring all that was saved into the one file, so that it can be moved; raises StoreError if there is no room."""
+        """Bring all that was saved into the one file, so that it can be moved; raises StoreError without room."""
         await self._database.run(holding.checkpoint)
 
     async def close(self) -> None:
