@@ -26,7 +26,9 @@ from core.changes import (
     fleet_id,
     seal,
 )
+from core.sync.cells import SHORT_BITS, Cells, short_id, short_key
 from core.sync.codec import encode, varint
+from core.sync.difference import resolution_of
 from core.sync.merkle import build, leaf_fingerprint
 from core.sync.messages import (
     Blocks,
@@ -41,9 +43,13 @@ from core.sync.messages import (
     Over,
     Sending,
     Settled,
+    SketchPart,
 )
 from core.sync.packing import Packer, Unpacker
-from core.sync.session import MERKLE
+from core.sync.prefixes import Prefix
+from core.sync.prefixes import encode as encode_prefixes
+from core.sync.session import MERKLE, SKETCH
+from core.sync.sketch import Kind, Say, Scan, Sketch, wants_messages
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format.md"
 
@@ -83,6 +89,23 @@ TWO = sorted(map(change_id, (GENESIS, BLOCK)))
 MANY = sorted(blake3(bytes([number])).digest() for number in range(20))
 ROOT, (BRANCH,) = build(MANY)
 BODY = b"".join(varint(len(data)) + data for data in (GENESIS, BLOCK))
+SHORTS = [short_id(short_key(b"0" * 64), change_id(data)) for data in (GENESIS, BLOCK)]
+
+
+def first(others: int, *, leading: bool) -> bytes:
+    """What a device with the two changes says first in a sketch, to one with so many."""
+    sketch = Sketch(Cells.of(SHORTS), others, leading=leading)
+    step = sketch.start()
+    if isinstance(step, Scan):
+        step = sketch.scanned(SHORTS)
+    assert isinstance(step, Say)
+    return step.messages[0]
+
+
+def wanting() -> bytes:
+    """What asks a device with the two changes for the second one."""
+    resolution = resolution_of(2)
+    return wants_messages(encode_prefixes([Prefix(SHORTS[1], SHORT_BITS).cut(resolution)], resolution))[0]
 
 
 def bundle() -> bytes:
@@ -105,7 +128,7 @@ EXAMPLES: dict[str, bytes] = {
     "two-root": leaf_fingerprint(TWO),
     "child-b": BRANCH.child(0xB),
     "many-root": ROOT,
-    "hello": encode(Hello(MERKLE, FLEET[:4], 2, leaf_fingerprint(TWO))),
+    "hello": encode(Hello(MERKLE | SKETCH, FLEET[:4], 2, leaf_fingerprint(TWO))),
     "fingerprints": encode(IHaveFingerprints((Fingerprints("", BRANCH.children),))),
     "hashes": encode(HereAreBlockHashes((Hashes("", tuple(change[:16] for change in TWO)),))),
     "hashes-below": encode(HereAreBlockHashes((Hashes("2ad", (bytes.fromhex("2ad1") + bytes(15),)),))),
@@ -116,6 +139,11 @@ EXAMPLES: dict[str, bytes] = {
     "got": encode(Got()),
     "settled": encode(Settled(2, leaf_fingerprint(TWO))),
     "giving-up": encode(GivingUp(12)),
+    "short-ids": b"".join(short.to_bytes(6, "big") for short in SHORTS),
+    "sums": encode(SketchPart(first(2, leading=False))),
+    "meter": encode(SketchPart(bytes([Kind.METER]) + Cells.of(SHORTS).meter)),
+    "list": encode(SketchPart(first(100, leading=True))),
+    "wants": encode(SketchPart(wanting())),
     "bundle": bundle(),
 }
 
