@@ -17,7 +17,7 @@ class Command:
     """One thing that a person can ask for.
 
     `keys` are Textual's names of keys, the first is the one shown; `label` is the word in the last line (empty: not
-    shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, for which it must be now.
+    shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, in the present only.
     """
 
     name: str

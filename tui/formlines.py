@@ -32,8 +32,8 @@ class FormLines:
         self._lines: list[FormRow | Heading] = []
         group: str | None = None
         for row in rows:
-            if row.property.group != group:
-                group = row.property.group
+            if row.prop.group != group:
+                group = row.prop.group
                 self._lines.append(Heading(kind.group_label(group, language()) or _("Others")))
             self._lines.append(row)
 
@@ -51,7 +51,7 @@ class FormLines:
 
     def key(self, index: int) -> str | None:
         row = self.row(index)
-        return row.property.name if row else None
+        return row.prop.name if row else None
 
     def skip(self, index: int) -> bool:
         return isinstance(self._lines[index], Heading)
@@ -103,14 +103,14 @@ def candidate_lines(row: FormRow, width: int, names: Names, when: When) -> list[
     leaves = row.slot.leaves
     notes = any(leaf.note for leaf in leaves)
     return [
-        candidate_line(row.property, leaf, index, width, names, when, index == 0, notes)
+        candidate_line(row.prop, leaf, index, width, names, when, index == 0, notes)
         for index, leaf in enumerate(leaves)
     ]
 
 
 def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]:
     """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
-    prop = row.property
+    prop = row.prop
     lines: list[Line] = []
     help_text = prop.help_text(language())
     if prop.choices:

@@ -43,7 +43,7 @@ NOBODY = Names({}, {})
 class FormRow:
     """One property of a form: what is shown of it and what is wanted instead, if anything."""
 
-    property: Property
+    prop: Property
     slot: Slot
     state: str
     edited: bool = False
@@ -106,7 +106,7 @@ def state_text(row: FormRow, names: Names) -> str:
     slot = row.slot
     if slot.state == "absent":
         return _("not configured")
-    text = shown(row.property, slot.value, names)
+    text = shown(row.prop, slot.value, names)
     if slot.state == "conflict":
         return _("{value}  (1 of {count})").format(value=text, count=len({repr(leaf.value) for leaf in slot.leaves}))
     if row.state == "invalid":
@@ -116,7 +116,7 @@ def state_text(row: FormRow, names: Names) -> str:
 
 def label_width(rows: Sequence[FormRow], width: int) -> int:
     """How many columns the labels get: as many as the longest needs, at most a third of the width."""
-    longest = max((len(row.property.label(language())) for row in rows), default=0)
+    longest = max((len(row.prop.label(language())) for row in rows), default=0)
     return max(8, min(longest, width // 3 - 4))
 
 
@@ -127,7 +127,7 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
     said = row.said
     if row.edited:
         old = state_text(row, names)
-        glyph, value, role = GLYPHS["edited"], shown(row.property, row.wanted, names), "attention"
+        glyph, value, role = GLYPHS["edited"], shown(row.prop, row.wanted, names), "attention"
         if row.overtaken and said:
             tail = _("{user} meanwhile: {value}").format(user=said.user, value=old)
         else:
@@ -135,7 +135,7 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
         return columns(
             width,
             [
-                Column(row.property.label(language()), label, "strong"),
+                Column(row.prop.label(language()), label, "strong"),
                 Column(glyph, 1, role),
                 Column(value, None, role),
                 Column(tail, None, "attention" if row.overtaken else "dim"),
@@ -147,7 +147,7 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
     return columns(
         width,
         [
-            Column(row.property.label(language()), label, "strong" if row.state != "absent" else "plain"),
+            Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
             Column(GLYPHS[row.state], 1, role),
             Column(state_text(row, names), None, role),
             Column(said.user if said else "", people, "dim"),
@@ -168,7 +168,7 @@ def summary_lines(rows: list[FormRow], width: int, height: int, names: Names) ->
             columns(
                 width,
                 [
-                    Column(row.property.label(language()), label, "dim"),
+                    Column(row.prop.label(language()), label, "dim"),
                     Column(GLYPHS[row.state], 1, role),
                     Column(state_text(row, names), None, role),
                 ],

@@ -1,4 +1,4 @@
-"""A terminal for tests: what is on it after the sequences that the painter writes (ECMA-48 and DECSTBM, nothing else)."""
+"""A terminal for tests: what is on it after the sequences that the painter writes (ECMA-48 and DECSTBM only)."""
 
 from __future__ import annotations
 

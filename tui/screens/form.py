@@ -103,7 +103,7 @@ class Form(Page):
 
     def _title(self) -> Line:
         row = self.row
-        return [(row.property.label(language()), "strong")] if row else []
+        return [(row.prop.label(language()), "strong")] if row else []
 
     def _details(self, width: int, height: int) -> list[Line]:
         if self.row is None:
@@ -129,9 +129,9 @@ class Form(Page):
         if row is None:
             return None if name == "back" else _("There is nothing on this line.")
         if name == "clear" and row.slot.state in ("absent", "cleared") and not row.edited:
-            return _("{label} is not configured.").format(label=row.property.label(language()))
+            return _("{label} is not configured.").format(label=row.prop.label(language()))
         if name == "revert" and not row.edited:
-            return _("You have not edited {label}.").format(label=row.property.label(language()))
+            return _("You have not edited {label}.").format(label=row.prop.label(language()))
         if name == "settle" and row.slot.state != "conflict":
             return _("There is one value only, so there is nothing to settle.")
         return None
@@ -149,7 +149,7 @@ class Form(Page):
         if row is None or self._typing:
             return
         value = row.wanted if row.edited else row.slot.value
-        text = await typed_text(row.property, value, self.desk.view, self.desk.schema)
+        text = await typed_text(row.prop, value, self.desk.view, self.desk.schema)
         field = entry(text)
         source = self.lines.source
         column = source.value_column if isinstance(source, FormLines) else 0
@@ -172,12 +172,12 @@ class Form(Page):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say while somebody types what would be refused."""
         row = self._typing
-        if row is None or row.property.type == "reference":
+        if row is None or row.prop.type == "reference":
             return
         refusal = ""
         try:
             if event.value.strip():
-                row.property.parse(event.value)
+                row.prop.parse(event.value)
         except FieldlineError as error:
             refusal = say(error)
         if refusal != self._refusal:
@@ -193,7 +193,7 @@ class Form(Page):
         if row is None:
             return
         try:
-            value = await read_value(row.property, text, self.desk.view, self.desk.schema)
+            value = await read_value(row.prop, text, self.desk.view, self.desk.schema)
         except FieldlineError as error:
             self._refusal = say(error)
             self.query_one("#details", Lines).redraw()
@@ -204,7 +204,7 @@ class Form(Page):
 
     def _want(self, row: FormRow, value: Value) -> None:
         draft = self.desk.drafts.setdefault(self.entity, Draft(self.entity, self.record.kind))
-        draft.edit(row.property.name, self.record.slot(row.property.name), value)
+        draft.edit(row.prop.name, self.record.slot(row.prop.name), value)
         self._forget_empty_draft()
 
     def _forget_empty_draft(self) -> None:
@@ -216,7 +216,7 @@ class Form(Page):
         row = self.row
         if row is None:
             return
-        if refusal := row.property.check(None):
+        if refusal := row.prop.check(None):
             self.message(say(refusal), attention=True)
             return
         self._want(row, None)
@@ -225,7 +225,7 @@ class Form(Page):
     def do_revert(self) -> None:
         """Forget the edit."""
         if row := self.row:
-            self.draft.revert(row.property.name)
+            self.draft.revert(row.prop.name)
             self._forget_empty_draft()
             self._show()
 
@@ -234,7 +234,7 @@ class Form(Page):
         if row := self.row:
             lines = candidate_lines(row, 68, self.names, self.desk.when)
             rows = [(leaf.fact, line) for leaf, line in zip(row.slot.leaves, lines, strict=True)]
-            self.app.push_screen(Choose(row.property.label(language()), rows), self._settled)
+            self.app.push_screen(Choose(row.prop.label(language()), rows), self._settled)
 
     def _settled(self, fact: object) -> None:
         row = self.row
@@ -245,7 +245,7 @@ class Form(Page):
     def do_history_of(self) -> None:
         """The changes of this property."""
         if row := self.row:
-            self.desk.show_history(self.entity, row.property.name, f"{self._path} › {row.property.label(language())}")
+            self.desk.show_history(self.entity, row.prop.name, f"{self._path} › {row.prop.label(language())}")
 
     # --- apply -------------------------------------------------------------------------------------------------------
 
@@ -258,19 +258,16 @@ class Form(Page):
                 "{label}: {user} said “{value}” meanwhile. If you save, both stay until somebody settles it; "
                 "edit the line again to replace it."
             ).format(
-                label=row.property.label(language()),
+                label=row.prop.label(language()),
                 user=row.said.user,
-                value=shown(row.property, row.slot.value, self.names),
+                value=shown(row.prop, row.slot.value, self.names),
             )
             for row in rows
             if row.overtaken and row.said
         ]
         title = _("Apply to {title}").format(title=self._path)
         began = self.draft.began
-        items = [
-            (row.property, began[row.property.name].value, bool(began[row.property.name].leaves), row.wanted)
-            for row in rows
-        ]
+        items = [(row.prop, began[row.prop.name].value, bool(began[row.prop.name].leaves), row.wanted) for row in rows]
 
         def saved(note: str | None) -> None:
             if note is not None:

@@ -50,9 +50,9 @@ class Here(Page):
         indent = ("  ", "plain")
         if self._record is None:
             text = _(
-                "Which place this device is at has not been chosen. Go to Fleet (2), put the cursor on the place and press "
-                "c: it then stands here, and is remembered on this device only. Finding the place by subnet and docking "
-                "station comes later."
+                "Which place this device is at has not been chosen. Go to Fleet (2), put the cursor on the place and "
+                "press c: it then stands here, and is remembered on this device only. Finding the place by subnet and "
+                "docking station comes later."
             )
             return [[], *([indent, (line, "plain")] for line in wrapped(text, min(width - 6, 90)))]
         rows = rows_of(self._record, self.desk.schema, self.desk.drafts.get(self._record.entity))

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import WorkType
 
 from core.errors import FieldlineError
 from tui import commands
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tui.app import FieldlineApp
 
 
-def bindings(*scopes: str) -> list[Binding]:
+def bindings(*scopes: str) -> list[BindingType]:
     """The key bindings of the commands of these scopes."""
     return [
         Binding(",".join(command.keys), f"command('{command.name}')", show=False)
@@ -91,7 +92,8 @@ class Offering(Widget):
 
         A task replaces one of the same group that is still under way.
         """
-        self.run_worker(partial(self._guarded, task), group=group or "command", exclusive=bool(group))
+        guarded: WorkType[None] = partial(self._guarded, task)
+        self.run_worker(guarded, group=group or "command", exclusive=bool(group))
 
     async def _guarded(self, task: Callable[[], Awaitable[None] | None]) -> None:
         try:
@@ -106,7 +108,7 @@ class Page(Offering, Screen[None]):
 
     PLACE: ClassVar[str] = ""
     BINDINGS = bindings("past")
-    AUTO_FOCUS = None
+    AUTO_FOCUS: ClassVar[str | None] = None
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]
 
     def __init__(self) -> None:

@@ -84,9 +84,9 @@ class Sync(Page):
             lines.append([indent, (_("No other device has brought anything yet."), "plain")])
         lines.append([])
         hint = _(
-            "To meet another device now: `fieldline serve` there, `fieldline sync tcp://HOST:PORT` here, or carry a file with "
-            "`fieldline export` and `fieldline import`. What they bring appears here by itself. Starting a meeting from this "
-            "screen, with its progress, comes with the cable."
+            "To meet another device now: `fieldline serve` there, `fieldline sync tcp://HOST:PORT` here, or carry a "
+            "file with `fieldline export` and `fieldline import`. What they bring appears here by itself. Starting a "
+            "meeting from this screen, with its progress, comes with the cable."
         )
         lines += [[indent, (text, "dim")] for text in wrapped(hint, width - 6)]
         return lines
