@@ -1,0 +1,85 @@
+"""Opens the terminal UI in a test, at a fixed moment and in a fixed zone, and presses keys as a person would: each one
+after the screen has come to rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
+
+from core.workspace import Workspace
+from tui.app import FieldlineApp, Options
+from tui.cli.demo_fleet import USER
+
+NOW = int(datetime(2026, 10, 6, 16, 45, tzinfo=UTC).timestamp()) * 1_000_000
+SMALL, LARGE = (80, 24), (120, 40)
+LASTING = {"watch"}
+"""The groups of workers that never end by themselves."""
+
+
+def _noise(count: int) -> bytes:
+    return b"\x2a" * count
+
+
+class Screen:
+    """The terminal UI, opened."""
+
+    def __init__(self, pilot: Pilot[None]) -> None:
+        self.pilot = pilot
+        assert isinstance(pilot.app, FieldlineApp)
+        self.app: FieldlineApp = pilot.app
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, waiting after each until nothing is under way."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.rest()
+
+    async def type(self, text: str) -> None:
+        """Type a text into the field that has the focus."""
+        await self.pilot.press(*("space" if char == " " else char for char in text))
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Wait until no worker is under way that will end, and everything is drawn."""
+        quiet = 0
+        while quiet < 2:
+            await self.pilot.pause()
+            busy = [worker for worker in self.app.workers if worker.group not in LASTING and not worker.is_finished]
+            for worker in busy:
+                try:
+                    await asyncio.wait_for(worker.wait(), 30)
+                except WorkerCancelled:
+                    continue
+            quiet = 0 if busy else quiet + 1
+
+    def text(self) -> str:
+        """What is on the screen, a line a row."""
+        _width, height = self.app.size
+        rows = self.app.screen._compositor.render_strips()
+        return "\n".join(row.text.rstrip() for row in rows[:height])
+
+    def screenshot(self) -> str:
+        """The screen as SVG."""
+        return self.app.export_screenshot(title="Fieldline")
+
+
+@asynccontextmanager
+async def opened(
+    home: Path, *keys: str, size: tuple[int, int] = SMALL, options: Options | None = None, user: str = USER
+) -> AsyncIterator[Screen]:
+    """The terminal UI on a home, after these keys."""
+    async with await Workspace.open(home, user=user, clock=lambda: NOW, entropy=_noise) as workspace:
+        app = FieldlineApp(workspace, lambda: NOW, options or Options(zone=UTC))
+        async with app.run_test(size=size) as pilot:
+            screen = Screen(pilot)
+            await screen.rest()
+            await screen.press(*keys)
+            yield screen
+            await screen.rest()
