@@ -1,0 +1,15 @@
+"""The picture in the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syrupy.assertion import SnapshotAssertion
+
+from tests.tui.opened import opened
+
+
+async def test_inbox(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3") as screen:
+        assert "to settle" in screen.text()
+        assert screen.screenshot() == picture
