@@ -1,0 +1,254 @@
+"""Serial ports: which there are, opening one, and what people are told when that does not work.
+
+Linux: UARTs and USB adapters, CDC-ACM, and this machine's own USB gadget side (`ttyGS0`). An open port is a descriptor
+that does not block. Those of a gadget hang for as long as no host is attached if they are opened in any other way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import grp
+import termios
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import Refused
+from core.sync.links.tls import LinkError
+from core.values import quoted
+
+if TYPE_CHECKING:
+    from serial import Serial
+
+USUAL = 115200
+"""The rate that two ends begin with, in bits a second."""
+
+SLOWEST, FASTEST = 300, 4_000_000
+POLL_SECONDS = 1.0
+
+# What comes and goes, by the names that Linux gives: these are offered when they appear.
+_PLUGGED = ("ttyUSB", "ttyACM", "ttyGS", "ttyXRUSB")
+_GADGETS = "ttyGS*"
+
+
+class PortError(LinkError):
+    """The port cannot be used, or not any more."""
+
+
+class Absent(PortError):
+    """The port is not there; it may come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class SerialTarget:
+    """The port at `path`, at `baud` bits a second; None: what both ends agree on."""
+
+    path: str
+    baud: int | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Found:
+    """A port that is there. `label` is what it calls itself; `plugged` whether it is one that comes and goes."""
+
+    path: str
+    label: str
+    plugged: bool
+
+    @property
+    def name(self) -> str:
+        """What people call it: ttyUSB0."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def target(self) -> str:
+        """What to say to `sync`."""
+        return f"serial://{self.path}"
+
+
+def parse(text: str) -> SerialTarget:
+    """The port of `serial:///dev/NAME[?baud=N]`, or of the same without `serial://`; raises Refused."""
+    path, question, query = text.removeprefix("serial://").partition("?")
+    name, equals, number = query.partition("=")
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable():
+        raise Refused("{target} names no serial port: write serial:///dev/ttyUSB0.", target=quoted(text))
+    if not question:
+        return SerialTarget(path)
+    if name != "baud" or not equals:
+        raise Refused("{target} asks for something unknown: only ?baud=N is known.", target=quoted(text))
+    if not (number.isascii() and number.isdigit() and len(number) < 9 and SLOWEST <= int(number) <= FASTEST):
+        raise Refused(
+            "{baud} is no rate for a cable: it is between {slowest} and {fastest} bits a second, mostly {usual}.",
+            baud=quoted(number),
+            slowest=SLOWEST,
+            fastest=FASTEST,
+            usual=USUAL,
+        )
+    return SerialTarget(path, int(number))
+
+
+class Port:
+    """An open port. `descriptor` is for `loop.add_reader`, `os.read` and `os.write`; no other program gets it.
+
+    After a hang-up, reading gives b"" or raises OSError: then close it, and raise or tell `vanished(path)`.
+    """
+
+    def __init__(self, path: str, serial: Serial) -> None:
+        self.path = path
+        self._serial = serial
+        self.descriptor: int = serial.fileno()
+        _tell_nothing_from_gone(self.descriptor)
+
+    @property
+    def baud(self) -> int:
+        """The rate that it is set to, in bits a second."""
+        return int(self._serial.baudrate)
+
+    def set_baud(self, baud: int) -> None:
+        """Set the rate at once, also for what is still in its buffer; raises PortError if the port does not take it."""
+        before = self.baud
+        try:
+            self._serial.baudrate = baud
+            _tell_nothing_from_gone(self.descriptor)
+        except (OSError, ValueError, OverflowError, termios.error):
+            baud_taken = False
+        else:
+            baud_taken = _rate(self) in (baud, None)
+        if not baud_taken:
+            # One that is gone is told by this instead.
+            _rate(self)
+            with suppress(OSError, ValueError, termios.error):
+                self._serial.baudrate = before
+                _tell_nothing_from_gone(self.descriptor)
+            raise PortError(
+                "{port} does not take {baud} bits a second: try ?baud={usual}.", port=self.path, baud=baud, usual=USUAL
+            )
+
+    def close(self) -> None:
+        """Let go of the port. What is still in its buffer may be lost."""
+        with suppress(OSError, termios.error):
+            # Else closing waits, for up to half a minute, until a line that may be dead has taken it.
+            self._serial.reset_output_buffer()
+        with suppress(OSError):
+            self._serial.close()
+
+
+def open_port(path: str, baud: int = USUAL) -> Port:
+    """Open a port for this program alone; raises PortError, which says what to do, Absent if there is none."""
+    import serial
+
+    try:
+        port = serial.Serial(path, baud, timeout=0, exclusive=True)
+    except (OSError, ValueError, OverflowError) as error:
+        raise _reason(path, baud, error) from None
+    try:
+        return Port(path, port)
+    except termios.error:
+        port.close()
+        raise vanished(path) from None
+
+
+def vanished(path: str) -> PortError:
+    """What to tell when a port that was open is gone."""
+    return Absent("{port} is gone: plug the cable in again.", port=path)
+
+
+def _tell_nothing_from_gone(descriptor: int) -> None:
+    """As pyserial sets ports, reading gives b"" when nothing has come, as it does when the port is gone."""
+    settings = termios.tcgetattr(descriptor)
+    settings[6][termios.VMIN] = 1
+    termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+
+
+def _rate(port: Port) -> int | None:
+    """The rate that the driver has set; None if it has no name, and nobody knows. Raises Absent if the port is gone."""
+    try:
+        code = termios.tcgetattr(port.descriptor)[5]
+    except termios.error:
+        raise vanished(port.path) from None
+    names = (name for name in dir(termios) if name[0] == "B" and name[1:].isdigit())
+    return next((int(name[1:]) for name in names if getattr(termios, name) == code), None)
+
+
+def _reason(path: str, baud: int, error: Exception) -> PortError:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return Absent(
+            "There is no port {port}: plug the cable in, and see `fieldline peers` for the ports that there are.",
+            port=path,
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return _forbidden(path)
+    if number in (errno.EBUSY, errno.EAGAIN):
+        return PortError(
+            "{port} is in use by another program: close that first (`fuser -v {port}` names it).", port=path
+        )
+    if isinstance(error, ValueError | OverflowError):
+        return PortError(
+            "{port} does not take {baud} bits a second: try ?baud={usual}.", port=path, baud=baud, usual=USUAL
+        )
+    return PortError("{port} is not a serial port, or nothing is behind it: see `fieldline peers`.", port=path)
+
+
+def _forbidden(path: str) -> PortError:
+    group = ""
+    with suppress(OSError, KeyError):
+        status = Path(path).stat()
+        # A group that has no right itself, or is that of the administrator, is no remedy.
+        group = grp.getgrgid(status.st_gid).gr_name if status.st_mode & 0o060 == 0o060 and status.st_gid else ""
+    if not group:
+        return PortError("This user may not open {port}: docs/cable.md has the udev rule that allows it.", port=path)
+    return PortError(
+        "This user may not open {port}: run `sudo usermod -aG {group} $USER`, then log in again.",
+        port=path,
+        group=group,
+    )
+
+
+def present(devices: Path = Path("/dev"), classes: Path = Path("/sys/class/tty")) -> list[Found]:
+    """The ports that there are now, in order; takes a millisecond or two."""
+    from serial.tools import list_ports
+
+    found = {
+        port.device: Found(port.device, _label(port.product or port.description), _is_plugged(port.device))
+        for port in list_ports.comports()
+        if _is_there(classes / port.name)
+    }
+    for path in devices.glob(_GADGETS):
+        found[str(path)] = Found(str(path), _label("USB gadget"), plugged=True)
+    return sorted(found.values())
+
+
+def _label(text: str | None) -> str:
+    # A device says this of itself: it is shown on a terminal.
+    return "".join(letter for letter in (text or "")[:60] if letter.isprintable()).replace("n/a", "").strip()
+
+
+def _is_plugged(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(_PLUGGED)
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether there is a chip: Linux lists built-in ports by the dozen, those without one with type 0."""
+    try:
+        return (folder / "type").read_text().strip() != "0"
+    except OSError:
+        return True
+
+
+async def watch(
+    lister: Callable[[], Sequence[Found]] = present,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    every: float = POLL_SECONDS,
+) -> AsyncGenerator[list[Found], None]:
+    """The ports that there are, now and whenever that changes; looks once in `every` seconds until it is closed."""
+    last: list[Found] | None = None
+    while True:
+        found = list(await asyncio.to_thread(lister))
+        if found != last:
+            last = found
+            yield found
+        await sleep(every)

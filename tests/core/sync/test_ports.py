@@ -1,0 +1,211 @@
+"""Serial ports: what names one, opening one, what people are told when that fails, and those that come and go."""
+
+from __future__ import annotations
+
+import os
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
+
+from core.errors import Refused
+from core.sync.links import ports
+from core.sync.links.ports import Absent, Found, PortError, SerialTarget, open_port, parse, present, vanished, watch
+from tests.cable import Cable
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    with Cable(baud=4_000_000) as cable:
+        yield cable
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("serial:///dev/ttyUSB0", SerialTarget("/dev/ttyUSB0")),
+        ("serial:///dev/ttyUSB0?baud=9600", SerialTarget("/dev/ttyUSB0", 9600)),
+        ("/dev/ttyGS0?baud=3000000", SerialTarget("/dev/ttyGS0", 3_000_000)),
+        ("/dev/serial/by-id/usb-A_B-if00", SerialTarget("/dev/serial/by-id/usb-A_B-if00")),
+    ],
+)
+def test_a_port_is_named(text: str, target: SerialTarget) -> None:
+    assert parse(text) == target
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "serial://", "serial://ttyUSB0", "ttyUSB0", "serial:///", "/dev/", "/dev/a\n", "/dev/a\0b"]
+    + [f"/dev/ttyS0?{query}" for query in ("", "baud", "baud=", "baud=x", "baud=²", "baud=0", "baud=-1", "bits=8")]
+    + ["/dev/ttyS0?baud=9600&baud=1", "/dev/ttyS0?baud=9999999", "/dev/ttyS0?baud=" + "9" * 5000],
+)
+def test_what_names_no_port_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as told:
+        parse(text)
+    assert len(str(told.value)) < 250
+
+
+@given(st.text())
+def test_nothing_that_is_typed_breaks_it(text: str) -> None:
+    for start in ("", "serial://", "serial:///dev/x?baud="):
+        try:
+            target = parse(start + text)
+        except Refused:
+            continue
+        assert target.path.startswith("/")
+
+
+def test_an_open_port_passes_bytes_and_does_not_wait(cable: Cable) -> None:
+    one, other = map(open_port, cable.ends)
+    try:
+        with pytest.raises(BlockingIOError):
+            os.read(one.descriptor, 1)
+        os.write(one.descriptor, b"\r\n\0\xff\x11\x13\x03")
+        os.set_blocking(other.descriptor, True)
+        got = b""
+        while len(got) < 7:
+            got += os.read(other.descriptor, 7)
+        assert got == b"\r\n\0\xff\x11\x13\x03"
+    finally:
+        one.close()
+        other.close()
+
+
+def test_a_port_has_one_user(cable: Cable) -> None:
+    path = cable.ends[0]
+    port = open_port(path)
+    with pytest.raises(PortError, match=r"in use by another program.*fuser"):
+        open_port(path)
+    port.close()
+    port.close()
+    open_port(path).close()
+
+
+def test_the_rate_is_set_and_read_back(cable: Cable) -> None:
+    port = open_port(cable.ends[0], 9600)
+    try:
+        assert (port.baud, termios.tcgetattr(port.descriptor)[5]) == (9600, termios.B9600)
+        port.set_baud(921600)
+        with pytest.raises(BlockingIOError):
+            os.read(port.descriptor, 1)
+        assert (port.baud, termios.tcgetattr(port.descriptor)[5]) == (921600, termios.B921600)
+        port.set_baud(250_000)
+        assert port.baud == 250_000
+        with pytest.raises(PortError, match="does not take"):
+            port.set_baud(-5)
+        assert port.baud == 250_000
+    finally:
+        port.close()
+
+
+def test_a_driver_that_keeps_its_rate_is_noticed(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = open_port(cable.ends[0])
+    try:
+        monkeypatch.setattr(ports, "_rate", lambda descriptor: 115200)
+        with pytest.raises(PortError, match="does not take 921600 bits"):
+            port.set_baud(921600)
+        with pytest.raises(BlockingIOError):
+            os.read(port.descriptor, 1)
+        assert port.baud == 115200
+    finally:
+        port.close()
+
+
+def test_a_port_that_vanished_is_told_and_comes_back(cable: Cable) -> None:
+    path = cable.ends[1]
+    port = open_port(path)
+    cable.unplug()
+    with pytest.raises(Absent, match=r"gone: plug the cable in again\."):
+        port.set_baud(9600)
+    port.close()
+    with pytest.raises(Absent, match="There is no port"):
+        open_port(path)
+    cable.plug()
+    open_port(path).close()
+    assert "gone" in str(vanished(path))
+
+
+def test_what_is_no_serial_port_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("text")
+    for path in (str(file), str(tmp_path), "/dev/null"):
+        with pytest.raises(PortError, match="not a serial port") as told:
+            open_port(path)
+        assert str(told.value).startswith(path)
+    assert file.read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("group", "mode", "remedy"),
+    [
+        (1, 0o660, "usermod -aG daemon "),
+        (1, 0o600, "docs/cable.md"),
+        (NOBODY, 0o060, "usermod"),
+    ],
+)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a port to others")
+def test_a_port_that_is_forbidden_is_told(cable: Cable, group: int, mode: int, remedy: str) -> None:
+    device = Path(cable.ends[0]).resolve()
+    os.chown(device, 0, group)
+    device.chmod(mode)
+    Path(cable.ends[0]).parent.chmod(0o755)
+    os.seteuid(NOBODY)
+    try:
+        with pytest.raises(PortError, match="This user may not open") as told:
+            open_port(cable.ends[0])
+    finally:
+        os.seteuid(0)
+    assert remedy in str(told.value)
+
+
+def listed(name: str, product: str | None = None) -> ListPortInfo:
+    port = ListPortInfo(f"/dev/{name}")
+    port.product = product
+    return port
+
+
+def test_ports_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [listed("ttyUSB0", "FT232R\x1b[31m USB UART"), listed("ttyS0"), listed("ttyS1"), listed("ttyACM3")]
+    monkeypatch.setattr(list_ports, "comports", lambda: found)
+    (tmp_path / "ttyGS0").touch()
+    for name, kind in (("ttyS0", "4"), ("ttyS1", "0")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "type").write_text(f"{kind}\n")
+    listing = present(devices=tmp_path, classes=tmp_path)
+    assert [(port.name, port.label, port.plugged) for port in sorted(listing, key=lambda port: port.name)] == [
+        ("ttyACM3", "", True),
+        ("ttyGS0", "USB gadget", True),
+        ("ttyS0", "", False),
+        ("ttyUSB0", "FT232R[31m USB UART", True),
+    ]
+    assert all(parse(port.target) == SerialTarget(port.path) for port in listing)
+
+
+def test_this_machine_can_be_asked() -> None:
+    assert all(port.path.startswith("/dev/") for port in present())
+
+
+async def test_ports_that_come_and_go_are_noticed() -> None:
+    usb, acm = Found("/dev/ttyUSB0", "", plugged=True), Found("/dev/ttyACM0", "", plugged=True)
+    listings = [[], [], [usb], [usb], [usb, acm], [acm], [acm], []]
+    looks = iter(listings)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    seen = []
+    async for found in (watching := watch(lambda: next(looks), sleep)):
+        seen.append(found)
+        if len(seen) == 5:
+            break
+    await watching.aclose()
+    assert seen == [[], [usb], [usb, acm], [acm], []]
+    assert slept == [1.0] * (len(listings) - 1)
