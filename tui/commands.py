@@ -54,9 +54,8 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "everywhere": _EVERYWHERE,
     "list": _LIST,
     "here": (
-        Command("open", ("enter",), N_("open"), N_("Open the form of this place.")),
-        Command("choose", ("c",), N_("choose place"), N_("Choose the place where this device is, in Fleet.")),
-        Command("history_of", ("h",), N_("history"), N_("Show only the changes of this place.")),
+        Command("choose", ("c",), "", N_("Choose the place where this device is, in Fleet.")),
+        Command("history_of_place", ("H",), "", N_("Show all changes of this place.")),
     ),
     "fleet": (
         Command("open", ("enter",), N_("open"), N_("Open the form of the current line.")),
