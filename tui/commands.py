@@ -97,7 +97,13 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("everything", ("escape",), N_("all changes"), N_("Show the changes of everything again.")),
     ),
     "sync": (),
-    "members": (),
+    "members": (
+        Command("admit", ("a",), N_("admit"), N_("Let a device into the fleet, by its id."), writes=True),
+        Command("role", ("r",), N_("role"), N_("Give the device another role."), writes=True),
+        Command("rename", ("n",), N_("rename"), N_("Give the device another name."), writes=True),
+        Command("revoke", ("x",), N_("revoke"), N_("Shut the device out from one of its changes on."), writes=True),
+        Command("changes_of", ("h",), N_("history"), N_("Show only the changes that the device made.")),
+    ),
     "dialog": (
         Command("accept", ("enter",), N_("choose"), N_("Do it.")),
         Command("cancel", ("escape",), N_("cancel"), N_("Go back and change nothing.")),

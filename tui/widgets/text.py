@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import ClassVar, Protocol
 
 from rich.segment import Segment
@@ -232,7 +233,8 @@ class LineList(ScrollView, _Styled, can_focus=True):
         first = round(self.scroll_y)
         last = min(len(self.source), first + self.size.height) - 1
         if last >= first and self.source.lacks(first, last):
-            self.run_worker(self._load(self.source, first, last), group="load", exclusive=True)
+            # Not the coroutine itself: one that is replaced before it began would never be awaited.
+            self.run_worker(partial(self._load, self.source, first, last), group="load", exclusive=True)
 
     async def _load(self, source: Source, first: int, last: int) -> None:
         await source.load(first, last)

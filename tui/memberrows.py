@@ -1,0 +1,115 @@
+"""The devices of the fleet as a list shows them; how much each has written is read when its line is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.membership import Member
+from core.store.log import LogFilter
+from core.store.view import View
+from tui.i18n import N_, _, number
+from tui.lines import Column, Line, columns
+from tui.when import When
+
+ROLES = {"admin": N_("admin"), "technician": N_("technician"), "reader": N_("reader")}
+STATES = {
+    "active": ("●", N_("active")),
+    "revoked": ("–", N_("revoked")),
+    "pending": ("○", N_("waits to be admitted")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """How many changes a device made, and when and by whom the last was (microseconds since 1970 UTC)."""
+
+    changes: int
+    at: int | None
+    user: str
+
+
+def called(member: Member) -> str:
+    """A device's name, or the start of its id."""
+    return member.name or member.device.hex()[:8]
+
+
+class MemberRows:
+    """A row for each device."""
+
+    def __init__(self, members: Sequence[Member], met: Mapping[bytes, int], me: bytes, view: View, when: When) -> None:
+        self._members = members
+        self._met = met
+        self._me = me
+        self._view = view
+        self._when = when
+        self._wrote: dict[bytes, Wrote] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def member(self, index: int) -> Member | None:
+        """The device on a line."""
+        return self._members[index] if 0 <= index < len(self._members) else None
+
+    def wrote(self, device: bytes) -> Wrote | None:
+        """What a device has written, None while it is not read."""
+        return self._wrote.get(device)
+
+    def index(self, device: object) -> int | None:
+        """The line of a device."""
+        return next((i for i, member in enumerate(self._members) if member.device == device), None)
+
+    def key(self, index: int) -> bytes:
+        return self._members[index].device
+
+    def skip(self, index: int) -> bool:
+        return False
+
+    def line(self, index: int, width: int) -> Line:
+        member = self._members[index]
+        glyph, state = STATES.get(member.state, ("!", member.state))
+        role = "plain" if member.state == "active" else "attention"
+        wrote = self._wrote.get(member.device)
+        met = self._met.get(member.device)
+        wide = width >= 100
+        seen = _("this device") if member.device == self._me else "–"
+        if met is not None:
+            seen = self._when.dated(met) if wide else self._when.short(met)
+        return columns(
+            width,
+            [
+                Column(called(member), None, "strong"),
+                Column(_(ROLES.get(member.role, member.role)) or "–", 12),
+                Column(glyph, 1, role),
+                Column(_(state), 22 if wide else 20, role),
+                Column(seen, 17 if wide else 11, "dim"),
+                Column(number(wrote.changes) if wrote else "", 9, "dim", right=True),
+            ],
+        )
+
+    def heads(self, width: int) -> Line:
+        """What the columns are."""
+        wide = width >= 100
+        return columns(
+            width,
+            [
+                Column(_("Device"), None, "dim"),
+                Column(_("Role"), 12, "dim"),
+                Column("", 1),
+                Column(_("State"), 22 if wide else 20, "dim"),
+                Column(_("Last met"), 17 if wide else 11, "dim"),
+                Column(_("Changes"), 9, "dim", right=True),
+            ],
+        )
+
+    def lacks(self, first: int, last: int) -> bool:
+        return any(member.device not in self._wrote for member in self._members[first : last + 1])
+
+    async def load(self, first: int, last: int) -> None:
+        for member in self._members[first : last + 1]:
+            if member.device not in self._wrote:
+                of = LogFilter(device=member.device)
+                entry = next(iter(await self._view.log(of, limit=1)), None)
+                count = await self._view.log_size(of)
+                self._wrote[member.device] = Wrote(count, entry.at if entry else None, entry.user if entry else "")
