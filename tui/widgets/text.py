@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.worker import WorkType
 
 from tui import commands
 from tui.lines import ROLES, Line, fit_line
@@ -234,7 +235,8 @@ class LineList(ScrollView, _Styled, can_focus=True):
         last = min(len(self.source), first + self.size.height) - 1
         if last >= first and self.source.lacks(first, last):
             # Not the coroutine itself: one that is replaced before it began would never be awaited.
-            self.run_worker(partial(self._load, self.source, first, last), group="load", exclusive=True)
+            load: WorkType[None] = partial(self._load, self.source, first, last)
+            self.run_worker(load, group="load", exclusive=True)
 
     async def _load(self, source: Source, first: int, last: int) -> None:
         await source.load(first, last)
