@@ -1,4 +1,4 @@
-"""Meeting other devices: once, as `sync`, or whenever one comes, as `serve`."""
+"""Meeting another device or files once: over any link, in one session."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from core.errors import FieldlineError, Refused
+from core.errors import Refused
 from core.sync import bundle
 from core.sync.events import Done, Event, Failed, Figures
 from core.sync.links import tcp
-from core.sync.links.tls import Link, Stranger
-from core.sync.run import TIMEOUT, StoreReplica, run
+from core.sync.run import PIECE, TIMEOUT, StoreReplica, run
 from core.sync.session import MODES, Session
 from core.values import quoted
 
@@ -41,16 +40,30 @@ class Met:
     unreadable: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """Something that a serving device tells: a meeting that ended well or not, or a device that may not connect.
+class Link(Protocol):
+    """A secured stream to the device `peer`, whatever carries it."""
 
-    `peer` is the other device's id; one of `met` and `error` is there.
+    @property
+    def peer(self) -> bytes: ...
+    @property
+    def reader(self) -> asyncio.StreamReader: ...
+    @property
+    def writer(self) -> asyncio.StreamWriter: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """What carries a link, and how much of it to use at once: `batch_bytes` of changes are on their way before they
+    are committed, `piece` bytes are written before looking up again; on a slow line about a second of it.
     """
 
-    peer: bytes
-    met: Met | None = None
-    error: FieldlineError | None = None
+    name: str = "tcp"
+    batch_bytes: int = 1 << 18
+    piece: int = PIECE
+
+
+TCP = Carrier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,49 +98,21 @@ async def sync(workspace: Workspace, target: str, *, mode: str | None, timeout: 
     if wanted.path is not None:
         return await _files(workspace, wanted.path, told)
     modes = tuple(MODES) if mode is None else (mode,)
-    began = _now()
+    began = now()
     seconds = tcp.CONNECT_SECONDS if timeout is None else timeout
-    link = await tcp.connect(wanted.host, wanted.port, workspace.identity, _allow(workspace), timeout=seconds)
+    link = await tcp.connect(wanted.host, wanted.port, workspace.identity, allowed(workspace), timeout=seconds)
     try:
-        return await _meet(workspace, link, began, initiator=True, modes=modes, timeout=timeout, told=told)
+        return await meet(workspace, link, TCP, initiator=True, modes=modes, began=began, timeout=timeout, told=told)
     finally:
         await link.close()
 
 
-async def serve(
-    workspace: Workspace,
-    *,
-    host: str,
-    port: int,
-    listening: Callable[[str, int], None],
-    happened: Callable[[Happened], None],
-) -> None:
-    """See `Workspace.serve`."""
-
-    async def on_link(link: Link) -> None:
-        try:
-            met = await _meet(workspace, link, _now(), initiator=False, modes=tuple(MODES))
-            happened(Happened(link.peer, met=met))
-        except FieldlineError as error:
-            happened(Happened(link.peer, error=error))
-
-    def on_stranger(stranger: Stranger) -> None:
-        happened(Happened(stranger.device, error=stranger))
-
-    server = tcp.Server(workspace.identity, _allow(workspace), on_link, on_stranger)
-    await server.start(host, port)
-    try:
-        listening(server.host, server.port)
-        await asyncio.Event().wait()
-    finally:
-        await server.close()
-
-
-def _now() -> float:
+def now() -> float:
+    """Seconds on the loop's clock."""
     return asyncio.get_running_loop().time()
 
 
-def _allow(workspace: Workspace) -> Callable[[bytes], Awaitable[bool]]:
+def allowed(workspace: Workspace) -> Callable[[bytes], Awaitable[bool]]:
     """Members may connect. A device that knows no member yet talks to anybody, who must prove itself in the session."""
 
     async def allow(device: bytes) -> bool:
@@ -137,29 +122,40 @@ def _allow(workspace: Workspace) -> Callable[[bytes], Awaitable[bool]]:
     return allow
 
 
-async def _meet(
+async def meet(
     workspace: Workspace,
     link: Link,
-    began: float,
+    carrier: Carrier,
     *,
     initiator: bool,
-    modes: tuple[str, ...],
+    modes: tuple[str, ...] = tuple(MODES),
+    began: float | None = None,
     timeout: float | None = None,
     told: Told = lambda event: None,
 ) -> Met:
-    """Run a session over a link; raises FieldlineError if it did not come to its end."""
+    """Run a session over a link, which is left open; of its two ends exactly one is the initiator.
+
+    Raises FieldlineError if the session did not come to its end; what had been saved by then stays.
+    """
+    began = now() if began is None else began
     store = workspace.store
-    session = Session(store.fleet, link.peer, initiator=initiator, modes=modes)
-    replica = StoreReplica(store, link.peer, "tcp")
-    silence = TIMEOUT if timeout is None else timeout
-    outcome: Done | Failed = await run(session, link.reader, link.writer, replica, on_event=told, timeout=silence)
+    session = Session(store.fleet, link.peer, initiator=initiator, modes=modes, batch_bytes=carrier.batch_bytes)
+    outcome: Done | Failed = await run(
+        session,
+        link.reader,
+        link.writer,
+        StoreReplica(store, link.peer, carrier.name),
+        on_event=told,
+        timeout=TIMEOUT if timeout is None else timeout,
+        piece=carrier.piece,
+    )
     if isinstance(outcome, Failed):
         raise outcome.error
-    return Met(link.peer, outcome.figures, _now() - began, outcome.root)
+    return Met(link.peer, outcome.figures, now() - began, outcome.root)
 
 
 async def _files(workspace: Workspace, path: Path, told: Told) -> Met:
-    began = _now()
+    began = now()
     merged = await bundle.sync(path, workspace.store, on_event=told)
     root = (await workspace.store.summary()).root
-    return Met(None, merged.figures, _now() - began, root, merged.unreadable)
+    return Met(None, merged.figures, now() - began, root, merged.unreadable)

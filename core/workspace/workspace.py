@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from core.changes import SCHEMA_ENTITY, Value
-from core.errors import Refused
+from core.errors import FieldlineError, Refused
 from core.records import Edit, Record, diff
 from core.schema import RETIRED, Schema
 from core.store.store import Clock, Store
@@ -18,14 +18,18 @@ from core.store.view import View
 from core.workspace.home import Home
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from core.history import Undo
     from core.identity import Identity
     from core.inbox import Matter
     from core.membership import Membership
     from core.store.verification import Verification
     from core.store.writing import Imported
-    from core.workspace.meeting import Happened, Met, Told
+    from core.workspace.meeting import Met, Told
     from core.workspace.members import Device
+    from core.workspace.peers import Lookout
+    from core.workspace.serving import Happened, Ways
     from core.workspace.settling import Settling
 
 SCHEMA_PREFIX = "schema."
@@ -312,15 +316,28 @@ class Workspace:
         return await meeting.sync(self, target, mode=mode, timeout=timeout, told=told)
 
     async def serve(
-        self, *, host: str, port: int, listening: Callable[[str, int], None], happened: Callable[[Happened], None]
+        self, ways: Ways, *, listening: Callable[[str, int], None], happened: Callable[[Happened], None]
     ) -> None:
-        """Answer devices that call, until cancelled; port 0 picks a free one.
+        """Answer devices that call, and call those that hold something else, until cancelled.
 
-        `listening` is told where, once; `happened` what came of each call. Raises FieldlineError if it cannot listen.
+        `listening` is told where, once; `happened` what came of each meeting. Raises FieldlineError if it cannot
+        listen.
         """
-        from core.workspace import meeting
+        from core.workspace import serving
 
-        await meeting.serve(self, host=host, port=port, listening=listening, happened=happened)
+        await serving.serve(self, ways, listening=listening, happened=happened)
+
+    def lookout(
+        self, trouble: Callable[[FieldlineError], None] = lambda error: None
+    ) -> AbstractAsyncContextManager[Lookout]:
+        """Look out for other devices and ports: `async with workspace.lookout() as lookout`, then
+        `await lookout.peers()` whenever it is wanted.
+
+        `trouble` is told why if the network cannot be listened to.
+        """
+        from core.workspace import peers
+
+        return peers.lookout(self, trouble)
 
     # --- files -------------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "undo": ("back:undo", N_("Take a change back.")),
     "serve": ("meet:serve", N_("Answer other devices.")),
     "sync": ("meet:sync", N_("Meet another device or a bundle once.")),
+    "peers": ("meet:peers", N_("Show which devices and ports there are to sync with.")),
     "export": ("files:export", N_("Write all changes into a bundle.")),
     "import": ("files:import_", N_("Take over a bundle or an edit history.")),
     "schema": ("schemas:schema", N_("Show, check or publish the fleet's schema.")),

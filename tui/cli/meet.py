@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core.sync.events import Event, Progress
 from core.sync.session import MODES
-from core.workspace.meeting import PORT, Happened, Met
+from core.workspace.meeting import PORT, Met
 from tui.cli.desk import Desk
 from tui.cli.files import progress
 from tui.cli.help import argument, option, verb
 from tui.cli.written import Writing
 from tui.i18n import N_, _, ngettext, number, say
+
+if TYPE_CHECKING:
+    from core.workspace.peers import Peer
+    from core.workspace.serving import Happened
 
 
 @verb(N_("Meet another device (tcp://HOST:PORT) or the files on a stick (bundle://PATH) once."))
@@ -79,8 +83,17 @@ def _met_json(met: Met) -> dict[str, Any]:
     help=N_("0 picks a free one."),
 )
 @option("--bind", default="0.0.0.0", show_default=True, metavar="ADDR", help=N_("The address to listen on."))  # noqa: S104
-@option("--no-discovery", is_flag=True, help=N_("Do not make this device known in the network."))
-async def serve(desk: Desk, port: int, bind: str, no_discovery: bool) -> None:
+@option("--no-discovery", is_flag=True, help=N_("Neither look for other devices in the network nor be found there."))
+@option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="TARGET",
+    help=N_("Also call this device (tcp://HOST:PORT) by itself; may be given again."),
+)
+async def serve(desk: Desk, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...]) -> None:
+    from core.workspace.serving import Ways
+
     async with await desk.open() as workspace:
 
         def listening(host: str, port: int) -> None:
@@ -90,7 +103,8 @@ async def serve(desk: Desk, port: int, bind: str, no_discovery: bool) -> None:
         def happened(event: Happened) -> None:
             desk.document(_event_json(event))
 
-        serving = asyncio.create_task(workspace.serve(host=bind, port=port, listening=listening, happened=happened))
+        ways = Ways(bind, port, discovery=not no_discovery, peers=peers)
+        serving = asyncio.create_task(workspace.serve(ways, listening=listening, happened=happened))
         loop = asyncio.get_running_loop()
         for number_ in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number_, serving.cancel)
@@ -101,8 +115,52 @@ async def serve(desk: Desk, port: int, bind: str, no_discovery: bool) -> None:
                 raise
 
 
+@verb(N_("Show which devices announce themselves in the network now, and which serial ports there are."))
+@option(
+    "--wait",
+    type=click.FloatRange(min=0, max=3600),
+    default=3.0,
+    show_default=True,
+    metavar="S",
+    help=N_("How many seconds to listen."),
+)
+async def peers(desk: Desk, wait: float) -> None:
+    async with await desk.open() as workspace, workspace.lookout(lambda error: desk.say(say(error))) as lookout:
+        await asyncio.sleep(wait)
+        found = await lookout.peers()
+    if desk.json:
+        desk.document([_peer_json(peer) for peer in found])
+        return
+    rows = [[peer.target, peer.name or _("a device"), _standing(peer)] for peer in found]
+    if rows:
+        desk.table(rows, [_("Target"), _("Name"), ""])
+    desk.say(ngettext("{count} found.", "{count} found.", len(rows)))
+
+
+def _peer_json(peer: Peer) -> dict[str, Any]:
+    return {
+        "target": peer.target,
+        "fleet": peer.fleet.hex() if peer.fleet else None,
+        "device": peer.device.hex() if peer.device else None,
+        "root": peer.root.hex() if peer.root else None,
+        "name": peer.name,
+        "same": peer.same,
+    }
+
+
+def _standing(peer: Peer) -> str:
+    if peer.fleet is None:
+        return _("cable")
+    if peer.same is None:
+        return _("another fleet")
+    if not peer.member:
+        return _("not a member")
+    return _("holds the same") if peer.same else _("holds something else")
+
+
 def _event_json(event: Happened) -> dict[str, Any]:
+    where = {"link": event.link, "target": event.target}
     if event.met is not None:
-        return {"event": "met", **_met_json(event.met)}
+        return {"event": "met", **_met_json(event.met), **where}
     told = say(event.error) if event.error else ""
-    return {"event": "failed", "peer": event.peer.hex(), "message": told}
+    return {"event": "failed", "peer": event.peer.hex() if event.peer else None, "message": told, **where}

@@ -1,0 +1,120 @@
+"""What can be met right now: devices that announce themselves in the network, and serial ports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import FieldlineError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from core.sync.announcing import Announced
+    from core.sync.discovery import Discovery
+    from core.workspace.workspace import Workspace
+
+
+NETWORK_SECONDS = 5.0
+MOST_NAMES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A device or a port that was seen. Of a port nothing else is known than its target and what it is called.
+
+    `fleet`, `device` and `root` (the first bytes of it) are what somebody announced, and are not proven. `name` is
+    what the fleet calls that device. `same` says whether it holds the same as this one (None: not known), `member`
+    whether it is of this fleet and may connect.
+    """
+
+    target: str
+    name: str = ""
+    fleet: bytes | None = None
+    device: bytes | None = None
+    root: bytes | None = None
+    same: bool | None = None
+    member: bool = False
+
+
+class Lookout:
+    """Devices that announce themselves in the network, and serial ports, as they come and go."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._announced: dict[str, Announced] = {}
+
+    def seen(self, said: Announced) -> None:
+        """A device announces itself, or something else than before."""
+        if said.name in self._announced or len(self._announced) < MOST_NAMES:
+            self._announced[said.name] = said
+
+    def gone(self, name: str) -> None:
+        """A device is not there any more."""
+        self._announced.pop(name, None)
+
+    async def peers(self) -> list[Peer]:
+        """What can be met now: devices by name, this one left out, then ports."""
+        from core.sync.announcing import ROOT_SIZE
+
+        workspace = self._workspace
+        own = workspace.identity.device
+        fleet, members = workspace.store.fleet, await workspace.membership()
+        root = (await workspace.store.summary()).root[:ROOT_SIZE]
+        found = []
+        for said in self._announced.values():
+            if said.device == own:
+                continue
+            known = members.members.get(said.device) if said.fleet == fleet else None
+            found.append(
+                Peer(
+                    said.target(),
+                    known.name if known else "",
+                    said.fleet,
+                    said.device,
+                    said.root,
+                    said.root == root if said.fleet == fleet else None,
+                    known is not None and members.may_connect(said.device),
+                )
+            )
+        found.sort(key=lambda peer: (not peer.member, peer.name, peer.target))
+        return found + await asyncio.to_thread(_ports)
+
+
+def _ports() -> list[Peer]:
+    from core.sync.links import ports
+
+    return [Peer(port.target, port.label or port.name) for port in ports.present()]
+
+
+@asynccontextmanager
+async def lookout(
+    workspace: Workspace, trouble: Callable[[FieldlineError], None] = lambda error: None
+) -> AsyncIterator[Lookout]:
+    """Look out for other devices for as long as this is entered; nothing is announced by it.
+
+    `trouble` is told why if the network cannot be listened to; ports are seen all the same.
+    """
+    from core.sync.discovery import Discovery
+
+    made = Lookout(workspace)
+    discovery = Discovery(made.seen, made.gone)
+    try:
+        await discovery.start()
+    except FieldlineError as error:
+        trouble(error)
+    refreshing = asyncio.create_task(_keep_up(discovery))
+    try:
+        yield made
+    finally:
+        refreshing.cancel()
+        await discovery.close()
+
+
+async def _keep_up(discovery: Discovery) -> None:
+    while True:
+        await asyncio.sleep(NETWORK_SECONDS)
+        await discovery.refresh()

@@ -1,0 +1,308 @@
+"""Serving: answering devices that call, and calling those that hold something else, until cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from core.errors import FieldlineError, Refused
+from core.sync.announcing import Announced
+from core.sync.calling import Caller, yields
+from core.sync.links import tcp
+from core.sync.links.tls import Stranger
+from core.workspace.meeting import TCP, Carrier, Link, Met, allowed, meet, now, target_of
+
+if TYPE_CHECKING:
+    from core.sync.discovery import Discovery
+    from core.workspace.workspace import Workspace
+
+PATIENCE = 5.0
+"""Seconds that a device that calls waits for the end of the call that is under way the other way round."""
+
+QUIET, IN_A_MEETING = 0.5, 15.0
+"""Seconds at least between two looks at what was saved; in a meeting something is saved all the time."""
+
+NETWORK_SECONDS = 5.0
+TROUBLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something that a serving device tells: a meeting that ended well or not, or what it cannot do.
+
+    `peer` is the other device if it is known, `target` where this one called. One of `met` and `error` is there.
+    """
+
+    peer: bytes | None
+    met: Met | None = None
+    error: FieldlineError | None = None
+    link: str = TCP.name
+    target: str | None = None
+
+
+OnLink = Callable[[Link, bool], Awaitable[None]]
+"""What to do with a link; True if this side is the session's initiator. The link is closed by whoever made it."""
+
+
+class Port(Protocol):
+    """Where devices come and go without being called, as a serial port."""
+
+    @property
+    def carrier(self) -> Carrier: ...
+    @property
+    def target(self) -> str: ...
+    async def run(self, on_link: OnLink) -> None:
+        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a serving device is to be reached and reaches others.
+
+    It listens at `host` and `port` (0: a free one), calls the `peers` (targets) besides those that it discovers, and
+    has `ports`.
+    """
+
+    host: str
+    port: int
+    discovery: bool = True
+    peers: Sequence[str] = ()
+    ports: Sequence[Port] = field(default=())
+
+
+class Service:
+    """A device at work; `happened` is told of every meeting and every new trouble."""
+
+    def __init__(self, workspace: Workspace, happened: Callable[[Happened], None]) -> None:
+        self._workspace = workspace
+        self._happened = happened
+        self._own = workspace.identity.device
+        chance = random.SystemRandom().uniform
+        self.caller = Caller(workspace.store.fleet, self._own, chance)
+        self._announced: dict[str, Announced] = {}
+        self._calls: dict[str, asyncio.Task[None]] = {}
+        self._given_up: set[str] = set()
+        self._meetings = 0
+        self._poke = asyncio.Event()
+        self._discovery: Discovery | None = None
+        self._port = 0
+        self._looked = 0.0
+        self._said: dict[str, str] = {}
+
+    async def run(self, ways: Ways, listening: Callable[[str, int], None]) -> None:
+        """Serve until cancelled; `listening` is told where, once. Raises FieldlineError if it cannot listen."""
+        for target in ways.peers:
+            if target_of(target).path is not None:
+                raise Refused("{target} is no device to call: write tcp://HOST:PORT.", target=target)
+        server = tcp.Server(self._workspace.identity, allowed(self._workspace), self._answer, self._turned_away)
+        await server.start(ways.host, ways.port)
+        self._port = server.port
+        try:
+            listening(server.host, server.port)
+            async with asyncio.TaskGroup() as group:
+                if ways.discovery:
+                    group.create_task(self._discover(server.host))
+                for port in ways.ports:
+                    group.create_task(self._attend(port))
+                await self._look()
+                for target in ways.peers:
+                    self.caller.fixed(target, now())
+                group.create_task(self._watch())
+                group.create_task(self._call_all(group))
+        finally:
+            if self._discovery is not None:
+                await self._discovery.close()
+            await server.close()
+
+    # --- what this device holds --------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Notice what this and other processes save."""
+        unseen = False
+        while True:
+            try:
+                unseen |= await self._workspace.store.changed(IN_A_MEETING if unseen else None)
+                if unseen and (not self._meetings or now() - self._looked >= IN_A_MEETING):
+                    await self._look()
+                    unseen = False
+                await asyncio.sleep(QUIET)
+            except FieldlineError as error:
+                self._trouble(error)
+                await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _look(self) -> None:
+        """Take note of what this device holds, and announce it."""
+        self._looked = now()
+        root = (await self._workspace.store.summary()).root
+        membership = await self._workspace.membership()
+        self.caller.here(root, lambda device: not membership.members or membership.may_connect(device), now())
+        if self._discovery is not None:
+            await self._discovery.announce(self._port, self._workspace.store.fleet, root, self._own)
+        self._poke.set()
+
+    # --- calling -----------------------------------------------------------------------------------------------------
+
+    async def _call_all(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            self._poke.clear()
+            for name in self.caller.due(now()):
+                self.caller.began(name)
+                self._calls[name] = group.create_task(self._call(name))
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self.caller.wake()):
+                    await self._poke.wait()
+
+    async def _call(self, name: str) -> None:
+        """Call a peer and hold a meeting, unless it calls at the same time and has the right of way."""
+        target = self._target(name)
+        try:
+            met = await self._met_at(name, target)
+        except asyncio.CancelledError:
+            if name not in self._given_up:
+                raise
+            self.caller.gave_way(name, now())
+        except FieldlineError as error:
+            self.caller.failed(name, now())
+            self._trouble(error, target)
+        else:
+            self._said.pop(target, None)
+            await self._note(met)
+            self.caller.ended(name, now(), moved=bool(met.figures.sent or met.figures.received))
+            self._happened(Happened(met.peer, met=met, target=target))
+        finally:
+            self._given_up.discard(name)
+            del self._calls[name]
+            self._poke.set()
+
+    async def _met_at(self, name: str, target: str) -> Met:
+        workspace, place = self._workspace, target_of(target)
+        said = self._announced.get(name)
+        may = allowed(workspace)
+
+        async def expected(device: bytes) -> bool:
+            return (said is None or device == said.device) and await may(device)
+
+        began = now()
+        link = await tcp.connect(place.host, place.port, workspace.identity, expected)
+        try:
+            if said is None:
+                self.caller.known(name, link.peer)
+            return await meet(workspace, link, TCP, initiator=True, began=began)
+        finally:
+            await link.close()
+
+    def _target(self, name: str) -> str:
+        said = self._announced.get(name)
+        failures = next((each.failures for each in self.caller.standing() if each.name == name), 0)
+        return name if said is None else said.target(failures)
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+
+    async def _answer(self, link: Link) -> None:
+        """Hold a meeting with a device that called; one at a time of those that both sides call for by themselves."""
+        self.caller.answering(link.peer, 1)
+        try:
+            if await self._has_right_of_way(link):
+                await self._hold(link, TCP, initiator=False)
+        finally:
+            self.caller.answering(link.peer, -1)
+            self._poke.set()
+
+    async def _has_right_of_way(self, link: Link) -> bool:
+        """Whether a device still wants to meet, once no call of this device to it is under way."""
+        names = [each.name for each in self.caller.standing() if each.device == link.peer and each.name in self._calls]
+        calls = [self._calls[name] for name in names]
+        if not calls:
+            return True
+        if yields(self._own, link.peer):
+            self._given_up.update(names)
+            for call in calls:
+                call.cancel()
+        await asyncio.wait(calls, timeout=PATIENCE)
+        return not link.writer.transport.is_closing()
+
+    async def _hold(self, link: Link, carrier: Carrier, *, initiator: bool) -> None:
+        self._meetings += 1
+        try:
+            met = await meet(self._workspace, link, carrier, initiator=initiator)
+            await self._note(met)
+            self._happened(Happened(link.peer, met=met, link=carrier.name))
+        except FieldlineError as error:
+            self._happened(Happened(link.peer, error=error, link=carrier.name))
+        finally:
+            self._meetings -= 1
+
+    async def _attend(self, port: Port) -> None:
+        """Meet whoever comes at a port."""
+
+        async def on_link(link: Link, initiator: bool) -> None:
+            await self._hold(link, port.carrier, initiator=initiator)
+
+        while True:
+            try:
+                await port.run(on_link)
+            except FieldlineError as error:
+                self._trouble(error, port.target, port.carrier.name)
+            await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _note(self, met: Met) -> None:
+        """Remember what a peer holds after a meeting."""
+        try:
+            await self._look()
+        except FieldlineError as error:
+            self._trouble(error)
+        if met.peer is not None:
+            self.caller.met(met.peer, met.root, now())
+
+    def _turned_away(self, stranger: Stranger) -> None:
+        self._happened(Happened(stranger.device, error=stranger))
+
+    # --- discovering -------------------------------------------------------------------------------------------------
+
+    async def _discover(self, host: str) -> None:
+        """Find and be found, in whatever networks there are."""
+        from core.sync.discovery import Discovery
+
+        while True:
+            discovery = Discovery(self._seen, self._gone, host=host)
+            try:
+                await discovery.start()
+                break
+            except FieldlineError as error:
+                self._trouble(error)
+                await asyncio.sleep(TROUBLE_SECONDS)
+        self._discovery = discovery
+        await self._look()
+        while True:
+            await asyncio.sleep(NETWORK_SECONDS)
+            if await discovery.refresh():
+                self.caller.network_changed(now())
+                await self._look()
+
+    def _seen(self, said: Announced) -> None:
+        if self.caller.announced(said, now()):
+            self._announced[said.name] = said
+            self._poke.set()
+
+    def _gone(self, name: str) -> None:
+        self.caller.gone(name)
+        if name not in self._calls:
+            self._announced.pop(name, None)
+
+    def _trouble(self, error: FieldlineError, target: str | None = None, link: str = TCP.name) -> None:
+        """Tell of a trouble unless it was told before and nothing has changed since."""
+        if self._said.get(target or "") != str(error):
+            self._said[target or ""] = str(error)
+            self._happened(Happened(None, error=error, target=target, link=link))
+
+
+async def serve(
+    workspace: Workspace, ways: Ways, *, listening: Callable[[str, int], None], happened: Callable[[Happened], None]
+) -> None:
+    """See `Workspace.serve`."""
+    await Service(workspace, happened).run(ways, listening)
