@@ -99,7 +99,7 @@ class Inbox:
         for kind, records in self._live():
             for prop in kind.properties.values():
                 if prop.no_overlap:
-                    for group in _overlapping(_networks(records, prop)):
+                    for group in _overlapping(networks(records, prop)):
                         yield self._overlap(prop, group)
 
     def dangling(self) -> Iterator[Matter]:
@@ -168,7 +168,7 @@ class Inbox:
         for _, records in self._live():
             for record in records:
                 for name, slot in record.slots.items():
-                    for item in _items(slot.value):
+                    for item in items(slot.value):
                         if isinstance(item, Ref):
                             yield record, name, slot, item.entity
 
@@ -177,7 +177,7 @@ class Inbox:
         for record in records:
             slot = record.slot(prop.name)
             scope = record.value(within) if within else None
-            for item in _items(slot.value):
+            for item in items(slot.value):
                 claims.setdefault((scope, prop.comparable(item)), {})[record.entity] = (record, slot, item)
         for claimants in claims.values():
             if len(claimants) > 1:
@@ -190,7 +190,7 @@ class Inbox:
                 )
                 yield self._matter("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, told)
 
-    def _overlap(self, prop: Property, group: Sequence[_Network]) -> Matter:
+    def _overlap(self, prop: Property, group: Sequence[Network]) -> Matter:
         outer, *inner = group
         holders = {network.record.entity: (network.record, network.slot) for network in group}
         told = FieldlineError(
@@ -212,7 +212,7 @@ class Inbox:
         )
 
     def _wrong_kind(self, prop: Property, value: Value) -> FieldlineError | None:
-        for item in _items(value) if prop.refers_to else ():
+        for item in items(value) if prop.refers_to else ():
             target = self._find(item.entity) if isinstance(item, Ref) else None
             if target is not None and target.kind not in (None, prop.refers_to):
                 return FieldlineError(
@@ -263,13 +263,16 @@ class Inbox:
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
+class Network:
+    """A network and who states it where."""
+
     network: IPv4Network | IPv6Network
     record: Record
     slot: Slot
 
 
-def _items(value: Value) -> tuple[Scalar, ...]:
+def items(value: Value) -> tuple[Scalar, ...]:
+    """The values of a list, one value as the only one of it, or none."""
     if value is None:
         return ()
     return value if isinstance(value, tuple) else (value,)
@@ -291,22 +294,23 @@ def _unseen(slot: Slot, retirements: Sequence[Candidate], knew: Knew) -> list[Ca
     return [leaf for leaf in unseen if encode_value(leaf.value) not in seen]
 
 
-def _networks(records: Iterable[Record], prop: Property) -> list[_Network]:
+def networks(records: Iterable[Record], prop: Property) -> list[Network]:
+    """The networks that a property of these records states and its definition allows."""
     return [
-        _Network(ip_network(item), record, slot)
+        Network(ip_network(item), record, slot)
         for record in records
         for slot in [record.slot(prop.name)]
-        for item in _items(slot.value)
+        for item in items(slot.value)
         if isinstance(item, str) and prop.check((item,) if prop.many else item) is None
     ]
 
 
-def _overlapping(networks: list[_Network]) -> Iterator[list[_Network]]:
+def _overlapping(networks: list[Network]) -> Iterator[list[Network]]:
     """Groups of an outermost network and all that lie within it, where several entities are involved.
 
     Two networks are nested or apart, so in the order of their first addresses, the wider first, each group is a run.
     """
-    group: list[_Network] = []
+    group: list[Network] = []
     end = (0, -1)
     for each in sorted(networks, key=_place):
         version, first, *_ = _place(each)
@@ -317,11 +321,11 @@ def _overlapping(networks: list[_Network]) -> Iterator[list[_Network]]:
     yield from _of_several(group)
 
 
-def _place(each: _Network) -> tuple[int, int, int, bytes]:
+def _place(each: Network) -> tuple[int, int, int, bytes]:
     network = each.network
     return (network.version, int(network.network_address), network.prefixlen, each.record.entity)
 
 
-def _of_several(group: list[_Network]) -> Iterator[list[_Network]]:
+def _of_several(group: list[Network]) -> Iterator[list[Network]]:
     if len({each.record.entity for each in group}) > 1:
         yield group

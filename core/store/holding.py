@@ -30,6 +30,11 @@ def counts(connection: Connection) -> tuple[int, int, int, int, int]:
     return changes, facts, entities, len(contested_slots(connection, NOW)), quarantined
 
 
+def users(connection: Connection) -> list[str]:
+    """The names of all users."""
+    return [name for (name,) in connection.execute("SELECT name FROM users ORDER BY name COLLATE NOCASE, name")]
+
+
 def effective(connection: Connection, change: bytes) -> int | None:
     """The moment from which a change counts; None if it is not here."""
     row = connection.execute("SELECT effective FROM changes WHERE hash = ?", (change,)).fetchone()

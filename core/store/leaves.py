@@ -16,7 +16,9 @@ Place = tuple[int, int]
 
 
 def refresh_contested(connection: sqlite3.Connection, places: Iterable[Place]) -> None:
-    """Note which of these slots have more than one leaf."""
+    """Note which of these slots have more than one leaf, and that all their entities are to be read again."""
+    places = list(places)
+    connection.executemany("INSERT OR IGNORE INTO unread (entity) VALUES (?)", {(entity,) for entity, _ in places})
     more: list[Place] = []
     fewer: list[Place] = []
     count = "SELECT count(*) FROM facts WHERE entity = ? AND property = ? AND current = 1"

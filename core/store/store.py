@@ -346,6 +346,22 @@ class Store:
             await asyncio.sleep(POLL_SECONDS)
             waited += POLL_SECONDS
 
+    async def unread(self, schema: Schema) -> int:
+        """How many entities `read_clues` has to read."""
+        from core.store import clues
+
+        return await self._database.run(clues.unread, schema)
+
+    async def read_clues(self, schema: Schema, limit: int) -> int:
+        """Read at most `limit` of the entities that facts were added about, for the inbox; gives how many are left."""
+        from core.store import clues
+
+        return await self._database.write(clues.read, schema, limit)
+
+    async def users(self) -> list[str]:
+        """Everybody who ever said anything, in alphabetical order."""
+        return await self._database.run(holding.users)
+
     async def get_meta(self, key: str) -> bytes | None:
         """A note that this device keeps for itself; it is not part of the fleet's facts."""
         return await self._database.run(holding.meta, key)
@@ -355,9 +371,16 @@ class Store:
         await self._database.write(holding.put_meta, key, value)
 
     async def verify(
-        self, *, repair: bool = False, progress: Callable[[int, int], None] = lambda done, of: None
+        self,
+        schema: Schema | None = None,
+        *,
+        repair: bool = False,
+        progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> Verification:
-        """Check every block and signature, and every derived table against them; `repair` rebuilds what is derived."""
+        """Check every block and signature, and every derived table against them; `repair` rebuilds what is derived.
+
+        What the inbox is read from depends on the schema, and is not checked without it.
+        """
         from core.store import verification
 
-        return await self._database.run(verification.verify, self.fleet, repair, progress)
+        return await self._database.run(verification.verify, self.fleet, schema, repair, progress)

@@ -18,7 +18,8 @@ from pathlib import Path
 from core.changes import Block, change_id, decode
 from core.changes import verify as verify_signature
 from core.errors import BlockRefused
-from core.store import search, shorts
+from core.schema import Schema
+from core.store import clues, search, shorts
 from core.store.adding import Receipt, add, parents
 from core.store.database import transaction
 from core.store.migrations import build
@@ -52,7 +53,11 @@ class Verification:
 
 
 def verify(
-    connection: sqlite3.Connection, fleet: bytes, repair: bool, progress: Callable[[int, int], None]
+    connection: sqlite3.Connection,
+    fleet: bytes,
+    schema: Schema | None,
+    repair: bool,
+    progress: Callable[[int, int], None],
 ) -> Verification:
     """Check every block and signature and every derived table; with `repair` put what a replay gives in their place.
 
@@ -71,6 +76,7 @@ def verify(
             if not damaged:
                 result.problems += _differences(connection)
             result.problems += shorts.check(connection) + search.check(connection)
+            result.problems += clues.problems(connection, schema) if schema else []
             if repair and result.problems:
                 transaction(connection, _take_over)
         finally:
@@ -149,3 +155,4 @@ def _take_over(connection: sqlite3.Connection) -> None:
         connection.execute(f"DELETE FROM main.{table}")
         connection.execute(f"INSERT INTO main.{table} SELECT * FROM replay.{table}")
     search.rebuild(connection)
+    clues.forget(connection)

@@ -16,6 +16,7 @@ from core.store.reading import Name, Row
 from core.store.scope import Scope
 
 if TYPE_CHECKING:
+    from core.store.clues import Suspects
     from core.store.search import Found
 
 
@@ -87,6 +88,12 @@ class View:
     async def conflicts(self) -> list[tuple[bytes, str]]:
         """The slots (entity, property) whose leaves have different values, the newest first."""
         return await self._database.run(reading.contested_slots, self.scope)
+
+    async def suspects(self, schema: Schema) -> Suspects:
+        """All entities that may be in the inbox. At present those count that `Store.read_clues` has read."""
+        from core.store import clues
+
+        return await self._database.run(clues.suspects, self.scope, schema)
 
     async def log(
         self,

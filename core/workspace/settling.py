@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from core.changes import decode
 from core.inbox import Matter, matters
 from core.records import Record
-from core.schema import Schema
+from core.schema import RETIRED, Schema
 from core.store.adding import parents
 from core.store.store import Store
 from core.store.view import View
-from core.workspace.naming import referred
+
+BATCH = 200
+"""How many entities are read in one transaction: others who write wait about as long as for a small import."""
 
 
 class Settling:
@@ -23,15 +26,27 @@ class Settling:
         self._last: tuple[object, list[Matter]] = (None, [])
         self._parents: dict[bytes, frozenset[bytes]] = {}
 
-    async def inbox(self, view: View, schema: Schema) -> list[Matter]:
+    async def inbox(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> list[Matter]:
         """All matters of a view, in their order."""
         state = (await self._store.summary(), view.scope, schema)
         if self._last[0] != state:
-            records = await _records(view, schema)
-            known = await self._knowledge(records.values())
-            found = matters(records.values(), schema, lambda a, b: b in known.get(a, ()), records.get)
-            self._last = (state, found)
+            if not view.past:
+                await self._read(schema, progress)
+            found = await view.suspects(schema)
+            known = await self._knowledge(found.records)
+            # Thousands of matters take a while, and meanwhile somebody may press keys.
+            result = await asyncio.to_thread(
+                matters, found.records, schema, lambda a, b: b in known.get(a, ()), found.find
+            )
+            self._last = (state, result)
         return self._last[1]
+
+    async def _read(self, schema: Schema, progress: Callable[[int, int], None]) -> None:
+        total = left = await self._store.unread(schema)
+        while left:
+            left = await self._store.read_clues(schema, BATCH)
+            total = max(total, left)
+            progress(total - left, total)
 
     async def _knowledge(self, records: Iterable[Record]) -> Mapping[bytes, set[bytes]]:
         """For each change that retired something, those of the changes that speak of the same thing which its author
@@ -41,7 +56,7 @@ class Settling:
         for record in records:
             if record.retired:
                 leaves = {leaf.change for slot in record.slots.values() for leaf in slot.leaves}
-                for leaf in record.slot("retired").leaves:
+                for leaf in record.slot(RETIRED).leaves:
                     asked.setdefault(leaf.change, set()).update(leaves)
         return {change: await self._ancestors(change, wanted) for change, wanted in asked.items()}
 
@@ -63,17 +78,3 @@ class Settling:
             for data in await self._store.blocks(unknown):
                 block = decode(data)
                 self._parents[block.id] = frozenset(parents(block))
-
-
-async def _records(view: View, schema: Schema) -> dict[bytes, Record]:
-    """All that a matter may be about: what is of the schema's kinds, in conflict, or referred to."""
-    found: dict[bytes, Record] = {}
-    for kind in schema.kinds:
-        found.update((record.entity, record) for record in await view.records(kind, schema, retired=True))
-    others = {entity for entity, _ in await view.conflicts()}
-    for record in list(found.values()):
-        for slot in record.slots.values():
-            others.update(referred(slot.value))
-    for entity in others - found.keys():
-        found[entity] = await view.record(entity, schema)
-    return found

@@ -208,13 +208,13 @@ class Workspace:
 
         return await past.change_of(self.store, text)
 
-    async def inbox(self, view: View | None = None) -> list[Matter]:
-        """What waits for a decision, and may wait."""
+    async def inbox(self, view: View | None = None, progress: Progress = _untold) -> list[Matter]:
+        """What waits for a decision, and may wait. `progress` is told how many entities were read, after much came."""
         from core.workspace.settling import Settling
 
         if self._settling is None:
             self._settling = Settling(self.store)
-        return await self._settling.inbox(view or self.store.now(), await self.schema())
+        return await self._settling.inbox(view or self.store.now(), await self.schema(), progress)
 
     # --- editing -----------------------------------------------------------------------------------------------------
 
@@ -355,4 +355,4 @@ class Workspace:
 
     async def verify(self, *, repair: bool = False, progress: Progress = _untold) -> Verification:
         """Check every change and all that is derived from them; `repair` rebuilds what is derived."""
-        return await self.store.verify(repair=repair, progress=progress)
+        return await self.store.verify(await self.schema(), repair=repair, progress=progress)

@@ -1,0 +1,107 @@
+"""What one entity says that may be at odds with others: the little that has to be known of all of them to tell quickly
+which can be in the inbox at all. Pure, like `core.inbox`, which then works out exactly what is to settle.
+
+Clues are about one entity alone and its own slots, so only what somebody speaks of has to be looked at again. They may
+suspect too many, but never too few: whoever is in a matter of `core.inbox` has a conflict, is `odd`, or shares a claim,
+a span of addresses or a reference with another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from core.changes import Ref, Scalar, encode_value
+from core.inbox import items, networks
+from core.records import Record
+from core.schema import RETIRED, Kind, Property, Schema
+
+VERSION = 1
+"""Another one makes every store look at everything again."""
+
+Parents = Callable[[bytes], Collection[bytes]]
+"""The changes that the author of a change had, as far as the change names them."""
+
+Span = tuple[str, bytes, bytes]
+"""Where a network is: kind, property and version of the addresses; its first and its last address in 16 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """The clues of an entity. `kind` is None for what is retired or of no kind; `odd` are values that the schema
+    refuses, and edits of something retired.
+
+    `claims` are digests of what only one may have, `references` what it refers to and of which kind that must be ("":
+    any).
+    """
+
+    kind: str | None
+    odd: bool = False
+    claims: frozenset[bytes] = frozenset()
+    spans: frozenset[Span] = frozenset()
+    references: frozenset[tuple[bytes, str]] = frozenset()
+
+
+def clues_of(record: Record, schema: Schema, parents: Parents) -> Clues:
+    """The clues of one entity as it is now."""
+    if record.retired:
+        return Clues(None, odd=_edited_apart(record, parents))
+    kind = schema.kinds.get(record.kind) if record.kind is not None else None
+    if kind is None:
+        return Clues(record.kind)
+    slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if slot.leaves]
+    return Clues(
+        record.kind,
+        any(prop.check(value) is not None for prop, value in slots),
+        frozenset(_claims(record, kind)),
+        frozenset(_spans(record, kind)),
+        frozenset(
+            (item.entity, prop.refers_to or "")
+            for prop, value in slots
+            for item in items(value)
+            if isinstance(item, Ref)
+        ),
+    )
+
+
+def _edited_apart(record: Record, parents: Parents) -> bool:
+    """Whether something is said of what is retired that no retirement names itself as known."""
+    known: set[bytes] = set()
+    for leaf in record.slot(RETIRED).leaves:
+        if leaf.value is True:
+            known |= {leaf.change, *parents(leaf.change)}
+    return any(
+        leaf.change not in known for name, slot in record.slots.items() if name != RETIRED for leaf in slot.leaves
+    )
+
+
+def _claims(record: Record, kind: Kind) -> list[bytes]:
+    props = [prop for prop in kind.properties.values() if prop.unique or prop.name == kind.key]
+    if kind.key not in kind.properties:
+        props.append(kind.property(kind.key))
+    return [
+        _claim(kind, prop, encode_value(None if prop.unique or not kind.within else record.value(kind.within)), item)
+        for prop in props
+        for item in items(record.value(prop.name))
+    ]
+
+
+def _claim(kind: Kind, prop: Property, scope: bytes, item: Scalar) -> bytes:
+    same = prop.comparable(item)
+    said = encode_value(same if isinstance(same, str) else item)
+    return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, said))).digest(16)
+
+
+def _spans(record: Record, kind: Kind) -> list[Span]:
+    return [
+        (
+            f"{kind.name} {prop.name} {each.network.version}",
+            int(each.network.network_address).to_bytes(16, "big"),
+            int(each.network.broadcast_address).to_bytes(16, "big"),
+        )
+        for prop in kind.properties.values()
+        if prop.no_overlap
+        for each in networks([record], prop)
+    ]

@@ -1,0 +1,204 @@
+"""Keep the clues of every entity (core/clues.py), so that the inbox of a large fleet is read without reading the fleet.
+
+Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
+reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from core.changes import Ref, decode
+from core.clues import VERSION, Clues, clues_of
+from core.inbox import items
+from core.records import Record
+from core.schema import Schema
+from core.store import reading
+from core.store.adding import parents
+from core.store.database import chunks
+from core.store.scope import NOW, Scope
+
+_READ_UNDER = "clues"
+"""The note that tells by which schema and which program the clues were made."""
+_DEEPEST = 8
+
+_TABLES = """
+CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE clues (entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL) STRICT;
+CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_entity ON claims (entity);
+CREATE TABLE spans (
+  space TEXT, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spans_entity ON spans (entity);
+CREATE TABLE mentions (
+  entity INTEGER, target BLOB, kind TEXT, PRIMARY KEY (entity, target, kind)
+) STRICT, WITHOUT ROWID;
+"""
+
+# Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
+# before it ends itself.
+_SUSPECTS = """
+SELECT entity FROM contested
+UNION SELECT entity FROM clues WHERE odd
+UNION SELECT entity FROM claims WHERE claim IN (SELECT claim FROM claims GROUP BY claim HAVING count(*) > 1)
+UNION SELECT entity FROM (
+  SELECT entity, first, last, lead(first) OVER run AS next,
+    max(last) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+  FROM spans WINDOW run AS (PARTITION BY space ORDER BY first, last DESC, entity)
+) WHERE next <= last OR first <= reached
+UNION SELECT m.entity FROM mentions m
+  LEFT JOIN entities e ON e.entity = m.target LEFT JOIN clues c ON c.entity = e.id
+  WHERE c.kind IS NULL OR (m.kind <> '' AND m.kind <> c.kind)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Records that may be in the inbox, and those that they refer to and that their keys are made of."""
+
+    records: list[Record]
+    others: dict[bytes, Record]
+
+    def find(self, entity: bytes) -> Record | None:
+        """One of all these records."""
+        return self.others.get(entity)
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables; everything is unread."""
+    for statement in _TABLES.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
+
+
+def forget(connection: sqlite3.Connection) -> None:
+    """Let everything be read again."""
+    for table in ("unread", "clues", "claims", "spans", "mentions"):
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
+
+
+def unread(connection: sqlite3.Connection, schema: Schema) -> int:
+    """How many entities have to be read before the suspects are known."""
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_READ_UNDER,)).fetchone()
+    table = "unread" if note is not None and note[0] == _version(schema) else "entities"
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def read(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
+    """Read some of what is unread, in the caller's transaction; gives how many are left."""
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_READ_UNDER,)).fetchone()
+    if note is None or note[0] != _version(schema):
+        forget(connection)
+        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_READ_UNDER, _version(schema)))
+    rows = connection.execute(
+        "SELECT e.entity, e.id FROM unread u JOIN entities e ON e.id = u.entity LIMIT ?", (limit,)
+    ).fetchall()
+    ids = dict(rows)
+    known = _Parents(connection)
+    for record in reading.records(connection, NOW, list(ids), schema):
+        _keep(connection, ids[record.entity], clues_of(record, schema, known.of))
+    connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
+    return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
+
+
+def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
+    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
+    if scope.kind == "now":
+        query = f"SELECT e.entity FROM ({_SUSPECTS}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
+    else:
+        query = (
+            f"SELECT DISTINCT e.entity FROM {scope.facts} JOIN entities e ON e.id = f.entity"
+            f" WHERE {scope.leaves} ORDER BY e.entity"
+        )
+    wanted = [entity for (entity,) in connection.execute(query, {"moment": scope.moment})]
+    records = reading.records(connection, scope, wanted, schema)
+    others = {record.entity: record for record in records}
+    near = records
+    for _ in range(_DEEPEST + 1):
+        lacking = {entity for record in near for entity in _referred(record)} - others.keys()
+        if not lacking:
+            break
+        near = reading.records(connection, scope, sorted(lacking), schema)
+        others.update((record.entity, record) for record in near)
+    return Suspects(records, others)
+
+
+def problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """What is wrong with the clues that are kept: a sentence, or none."""
+    if unread(connection, schema):
+        return []
+    known = _Parents(connection)
+    wrong = 0
+    numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
+    for some in chunks(numbers):
+        ids = dict(some)
+        for record in reading.records(connection, NOW, list(ids), schema):
+            wrong += _kept(connection, ids[record.entity]) != _rows(clues_of(record, schema, known.of))
+    return [f"clues: those of {wrong} entities are wrong, by what the changes say"] if wrong else []
+
+
+class _Parents:
+    """The changes that others name as known, read when they are asked for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._found: dict[bytes, set[bytes]] = {}
+
+    def of(self, change: bytes) -> Collection[bytes]:
+        if change not in self._found:
+            row = self._connection.execute(
+                "SELECT b.data FROM blocks b JOIN changes c ON c.id = b.change WHERE c.hash = ?", (change,)
+            ).fetchone()
+            self._found[change] = parents(decode(row[0]))
+        return self._found[change]
+
+
+def _version(schema: Schema) -> bytes:
+    said = sorted(schema.texts().items())
+    return blake3(repr((VERSION, said)).encode("utf-8", "surrogatepass")).digest(16)
+
+
+def _referred(record: Record) -> Iterable[bytes]:
+    for slot in record.slots.values():
+        for item in items(slot.value):
+            if isinstance(item, Ref):
+                yield item.entity
+
+
+def _rows(clues: Clues) -> tuple[object, ...]:
+    return (clues.kind, clues.odd, set(clues.claims), set(clues.spans), set(clues.references))
+
+
+def _kept(connection: sqlite3.Connection, number: int) -> tuple[object, ...]:
+    one = (number,)
+    kind, odd = connection.execute("SELECT kind, odd FROM clues WHERE entity = ?", one).fetchone() or ("?", 0)
+    return (
+        kind,
+        bool(odd),
+        {claim for (claim,) in connection.execute("SELECT claim FROM claims WHERE entity = ?", one)},
+        set(connection.execute("SELECT space, first, last FROM spans WHERE entity = ?", one)),
+        set(connection.execute("SELECT target, kind FROM mentions WHERE entity = ?", one)),
+    )
+
+
+def _keep(connection: sqlite3.Connection, number: int, clues: Clues) -> None:
+    for table in ("claims", "spans", "mentions"):
+        connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
+    connection.execute(
+        "INSERT OR REPLACE INTO clues (entity, kind, odd) VALUES (?, ?, ?)", (number, clues.kind, clues.odd)
+    )
+    connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.claims])
+    connection.executemany(
+        "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)", [(*span, number) for span in clues.spans]
+    )
+    connection.executemany(
+        "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)", [(number, *ref) for ref in clues.references]
+    )
