@@ -30,15 +30,27 @@ class StoreError(FieldlineError):
 
 
 _SENTENCES = {
-    "SQLITE_FULL": "The disk is full: nothing was saved. Free some space and try again.",
-    "SQLITE_BUSY": "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished.",
-    "SQLITE_LOCKED": "Another program keeps the store {path} locked: nothing was saved. Try again when it is done.",
-    "SQLITE_NOTADB": "{path} is not a Fieldline store: name another folder with --home, or move that file away.",
-    "SQLITE_CORRUPT": "The store {path} is damaged: run `fieldline verify`, or restore a backup and sync again.",
-    "SQLITE_READONLY": "The store {path} cannot be written: check who owns it and its permissions.",
-    "SQLITE_CANTOPEN": "The store {path} cannot be opened: check that the folder exists and that you may write there.",
-    "SQLITE_PERM": "The store {path} cannot be opened: check who owns it and its permissions.",
-    "SQLITE_IOERR": "The store {path} could not be written: the disk is full or failing. Nothing was saved.",
+    "SQLITE_FULL": StoreError("The disk is full: nothing was saved. Free some space and try again."),
+    "SQLITE_BUSY": StoreError(
+        "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished."
+    ),
+    "SQLITE_LOCKED": StoreError(
+        "Another program keeps the store {path} locked: nothing was saved. Try again when it is done."
+    ),
+    "SQLITE_NOTADB": StoreError(
+        "{path} is not a Fieldline store: name another folder with --home, or move that file away."
+    ),
+    "SQLITE_CORRUPT": StoreError(
+        "The store {path} is damaged: run `fieldline verify`, or restore a backup and sync again."
+    ),
+    "SQLITE_READONLY": StoreError("The store {path} cannot be written: check who owns it and its permissions."),
+    "SQLITE_CANTOPEN": StoreError(
+        "The store {path} cannot be opened: check that the folder exists and that you may write there."
+    ),
+    "SQLITE_PERM": StoreError("The store {path} cannot be opened: check who owns it and its permissions."),
+    "SQLITE_IOERR": StoreError(
+        "The store {path} could not be written: the disk is full or failing. Nothing was saved."
+    ),
 }
 
 
@@ -51,7 +63,7 @@ def told(path: Path) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", "") or ""
         for code, sentence in _SENTENCES.items():
             if name.startswith(code):
-                raise StoreError(sentence, path=str(path)) from error
+                raise StoreError(sentence.template, path=str(path)) from error
         raise
 
 
@@ -167,7 +179,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool) -> None:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StoreError(_SENTENCES["SQLITE_NOTADB"], path=str(path))
+        raise StoreError(_SENTENCES["SQLITE_NOTADB"].template, path=str(path))
     if _version(connection) > VERSION:
         raise StoreError(
             "The store {path} was written by a newer Fieldline: update Fieldline on this device.", path=str(path)
