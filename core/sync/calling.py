@@ -140,10 +140,14 @@ class Caller:
         self._peers[name].device = device
 
     def answering(self, device: bytes, meetings: int) -> None:
-        """So many more meetings are under way that this device called for; fewer if negative."""
+        """So many more meetings are under way that another device called for; fewer if negative."""
         self._busy[device] += meetings
         if self._busy[device] <= 0:
             del self._busy[device]
+
+    def is_answering(self, device: bytes) -> bool:
+        """Whether a meeting is under way that this other device called for."""
+        return device in self._busy
 
     def met(self, device: bytes, root: bytes, now: float) -> None:
         """A meeting with a device came to its end, whoever called; it holds what this root says."""

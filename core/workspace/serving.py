@@ -100,20 +100,20 @@ class Service:
             if target_of(target).path is not None:
                 raise Refused("{target} is no device to call: write tcp://HOST:PORT.", target=target)
         server = tcp.Server(self._workspace.identity, allowed(self._workspace), self._answer, self._turned_away)
+        await self._look()
         await server.start(ways.host, ways.port)
         self._port = server.port
+        for target in ways.peers:
+            self.caller.fixed(target, now())
         try:
             listening(server.host, server.port)
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch())
+                group.create_task(self._call_all(group))
                 if ways.discovery:
                     group.create_task(self._discover(server.host))
                 for port in ways.ports:
                     group.create_task(self._attend(port))
-                await self._look()
-                for target in ways.peers:
-                    self.caller.fixed(target, now())
-                group.create_task(self._watch())
-                group.create_task(self._call_all(group))
         finally:
             if self._discovery is not None:
                 await self._discovery.close()
@@ -134,6 +134,12 @@ class Service:
             except FieldlineError as error:
                 self._trouble(error)
                 await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _look_again(self) -> None:
+        try:
+            await self._look()
+        except FieldlineError as error:
+            self._trouble(error)
 
     async def _look(self) -> None:
         """Take note of what this device holds, and announce it."""
@@ -171,15 +177,19 @@ class Service:
             self._trouble(error, target)
         else:
             self._said.pop(target, None)
-            await self._note(met)
-            self.caller.ended(name, now(), moved=bool(met.figures.sent or met.figures.received))
-            self._happened(Happened(met.peer, met=met, target=target))
+            if met is None:
+                self.caller.gave_way(name, now())
+            else:
+                await self._note(met)
+                self.caller.ended(name, now(), moved=bool(met.figures.sent or met.figures.received))
+                self._happened(Happened(met.peer, met=met, target=target))
         finally:
             self._given_up.discard(name)
             del self._calls[name]
             self._poke.set()
 
-    async def _met_at(self, name: str, target: str) -> Met:
+    async def _met_at(self, name: str, target: str) -> Met | None:
+        """The meeting with a peer; None if that turns out to be a device that called meanwhile, and is to be heard."""
         workspace, place = self._workspace, target_of(target)
         said = self._announced.get(name)
         may = allowed(workspace)
@@ -192,6 +202,8 @@ class Service:
         try:
             if said is None:
                 self.caller.known(name, link.peer)
+                if self.caller.is_answering(link.peer) and yields(self._own, link.peer):
+                    return None
             return await meet(workspace, link, TCP, initiator=True, began=began)
         finally:
             await link.close()
@@ -213,9 +225,12 @@ class Service:
             self.caller.answering(link.peer, -1)
             self._poke.set()
 
+    def _calls_to(self, device: bytes) -> list[str]:
+        return [each.name for each in self.caller.standing() if each.device == device and each.name in self._calls]
+
     async def _has_right_of_way(self, link: Link) -> bool:
         """Whether a device still wants to meet, once no call of this device to it is under way."""
-        names = [each.name for each in self.caller.standing() if each.device == link.peer and each.name in self._calls]
+        names = self._calls_to(link.peer)
         calls = [self._calls[name] for name in names]
         if not calls:
             return True
@@ -233,7 +248,9 @@ class Service:
             await self._note(met)
             self._happened(Happened(link.peer, met=met, link=carrier.name))
         except FieldlineError as error:
-            self._happened(Happened(link.peer, error=error, link=carrier.name))
+            # If this device calls as well, the other one has just given way.
+            if not self._calls_to(link.peer):
+                self._happened(Happened(link.peer, error=error, link=carrier.name))
         finally:
             self._meetings -= 1
 
@@ -252,10 +269,7 @@ class Service:
 
     async def _note(self, met: Met) -> None:
         """Remember what a peer holds after a meeting."""
-        try:
-            await self._look()
-        except FieldlineError as error:
-            self._trouble(error)
+        await self._look_again()
         if met.peer is not None:
             self.caller.met(met.peer, met.root, now())
 
@@ -277,12 +291,12 @@ class Service:
                 self._trouble(error)
                 await asyncio.sleep(TROUBLE_SECONDS)
         self._discovery = discovery
-        await self._look()
+        await self._look_again()
         while True:
             await asyncio.sleep(NETWORK_SECONDS)
             if await discovery.refresh():
                 self.caller.network_changed(now())
-                await self._look()
+                await self._look_again()
 
     def _seen(self, said: Announced) -> None:
         if self.caller.announced(said, now()):
