@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -38,17 +39,19 @@ from tui.screens.sync import Sync
 from tui.terminal import Difference
 from tui.when import Clock, When
 
+NEWS_SECONDS = 1.0
 HERE = "tui.here"
 """Where this device keeps, for itself, which place it is at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the UI behaves; `zone` None is the machine's own time zone."""
+    """How the UI behaves; `zone` None is the machine's own time zone. `discovery` looks for devices in the network."""
 
     readonly: bool = False
     plain: bool = False
     zone: tzinfo | None = None
+    discovery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class FieldlineApp(App[None]):
         super().__init__()
         self.workspace = workspace
         self.when = When(clock, options.zone)
+        self.options = options
         self.readonly = options.readonly
         self.moment: int | None = None
         self.schema = Schema()
@@ -155,11 +159,15 @@ class FieldlineApp(App[None]):
         )
 
     async def _watch(self) -> None:
-        """Show what this or another process, or a sync, has written, as soon as it is there."""
+        """Show what this or another process, or a sync, has written, as soon as it is there.
+
+        While much is written it is shown once a second: reading and drawing it again costs, on a slow line most.
+        """
         while True:
             try:
                 if await self.workspace.store.changed(60):
                     await self.news()
+                    await asyncio.sleep(NEWS_SECONDS)
             except FieldlineError as error:
                 self._say(say(error))
 

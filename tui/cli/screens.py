@@ -30,6 +30,6 @@ async def opened(workspace: Workspace, *, readonly: bool = False, plain: bool = 
     from core.workspace import system_clock
     from tui.app import FieldlineApp, Options
 
-    app = FieldlineApp(workspace, system_clock, Options(readonly=readonly, plain=plain))
+    app = FieldlineApp(workspace, system_clock, Options(readonly=readonly, plain=plain, discovery=True))
     await app.run_async(mouse=mouse)
     return app.return_code or 0

@@ -1,92 +1,284 @@
-"""Sync: what this device holds, and when it last met which other one."""
+"""Sync: whom this device has met and can meet now, meeting them from here, and how far that is."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from functools import partial
+
 from textual.app import ComposeResult
+from textual.timer import Timer
+from textual.worker import Worker, WorkType
 
+from core.errors import FieldlineError
 from core.store.store import Summary
-from tui.i18n import N_, _, ngettext
-from tui.lines import Column, Line, columns, wrapped
-from tui.screens.page import Page
-from tui.widgets.text import Lines
+from core.sync.events import Event, Progress
+from core.workspace.meeting import Met, target_of
+from core.workspace.peers import Peer
+from tui.i18n import _, ngettext, number, say
+from tui.lines import Line, wrapped
+from tui.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
+from tui.screens.dialogs import Ask
+from tui.screens.page import Page, bindings, rule
+from tui.widgets.text import Fixed, LineList, Lines
 
-_LINKS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file"), "import": N_("import"), "own": N_("here")}
+TARGETS = "tui.sync.targets"
+"""Where this device keeps, for itself, at which address it met which device."""
+_MOST_TARGETS = 200
+_MOST_OUTCOMES = 20
+_REDRAW_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
 
 
 class Sync(Page):
-    """The last meetings."""
+    """Devices, ports and files, and the meeting that is under way."""
 
     PLACE = "sync"
     SCOPES = ("sync",)
+    BINDINGS = bindings("sync")
+    AUTO_FOCUS = "LineList"
 
     def __init__(self) -> None:
         super().__init__()
         self._summary: Summary | None = None
-        self._meetings: list[Line] = []
+        self._seen: list[Seen] = []
+        self._targets: dict[bytes, str] = {}
+        self._asked = "tcp://"
+        self.meter: Meter | None = None
+        self._meeting: Worker[None] | None = None
+        self._ticking: Timer | None = None
+        self._outcomes: list[tuple[str, str]] = []
+        self._there: list[Peer] = []
 
     def body(self) -> ComposeResult:
-        yield Lines(self._lines, id="whole")
+        yield LineList(id="list")
+        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
+        yield Lines(self._details, id="details")
+
+    @property
+    def lines(self) -> LineList:
+        """The list on the screen."""
+        return self.query_one("#list", LineList)
+
+    @property
+    def current(self) -> Seen | None:
+        """The line under the cursor."""
+        return next((each for each in self._seen if each.key == self.lines.key), None)
+
+    @property
+    def meeting(self) -> bool:
+        """Whether a meeting is under way."""
+        return self._meeting is not None and not self._meeting.is_finished
 
     def where(self) -> str:
         return _("Sync")
 
+    def heading(self) -> tuple[Line, Line]:
+        if self._summary is None:
+            return [], []
+        held = ngettext("this device holds {count} change", "this device holds {count} changes", self._summary.count)
+        return [(_("Devices and files"), "plain")], [(f"{held} · {self._summary.root.hex()[:8]}", "dim")]
+
     async def update(self) -> None:
         store = self.desk.workspace.store
         self._summary = await store.summary()
-        self._met = await store.meetings()
+        self._targets = _read_targets(await store.get_meta(TARGETS))
+        met = await store.meetings()
+        self._seen = seen(met, self._there, self._targets, self.desk.names.devices)
+        self._show()
 
-    def _lines(self, width: int, height: int) -> list[Line]:
-        if self._summary is None:
-            return []
+    def _show(self) -> None:
+        key = self.lines.key
+        width = self.lines.size.width - 2
+        target = self.meter.target if self.meter else None
+        rows = [(each.key, seen_line(each, width, self.desk.when, each.target == target)) for each in self._seen]
+        self.lines.show(Fixed(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
+
+    def on_resize(self) -> None:
+        self._show()
+
+    def on_mount(self) -> None:
+        if self.desk.options.discovery:
+            work: WorkType[None] = self._look_out
+            self.run_worker(work, group="watch")
+
+    async def _look_out(self) -> None:
+        """Look while this screen is shown what announces itself in the network, and what is plugged in."""
+        from core.workspace.peers import lookout
+
+        async with lookout(self.desk.workspace, self._no_lookout) as out:
+            while True:
+                if self.is_current:
+                    there = await out.peers()
+                    if there != self._there:
+                        self._there = there
+                        self.news()
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _no_lookout(self, error: FieldlineError) -> None:
+        self._note(say(error))
+
+    # --- details -----------------------------------------------------------------------------------------------------
+
+    def on_line_list_moved(self) -> None:
+        for name in ("#details-title", "#details", "#keys"):
+            self.query_one(name, Lines).redraw()
+
+    def _title(self) -> Line:
+        if self.meter is not None:
+            return [(_("Meeting {who}").format(who=self.meter.name), "strong")]
+        return [(self.current.name, "strong")] if self.current else []
+
+    def _details(self, width: int, height: int) -> list[Line]:
         indent = ("   ", "plain")
-        lines: list[Line] = [
-            [],
-            [
-                indent,
+        if self.meter is not None:
+            return [[indent, *line] for line in meter_lines(self.meter, width - 6)]
+        said: list[tuple[str, str]] = []
+        if each := self.current:
+            if each.target:
+                there = (
+                    _("It can be met at {target}: Enter.") if each.now else _("It was met at {target}: Enter again.")
+                )
+                said.append((there.format(target=each.target), "plain"))
+            elif each.link == "bundle":
+                said.append((_("Changes that came as a file; b meets a file or a folder on a stick."), "plain"))
+            else:
+                said.append((_("It called this device; from here, m asks for its address."), "plain"))
+        else:
+            said.append(
                 (
-                    ngettext(
-                        "This device holds {count} change.", "This device holds {count} changes.", self._summary.count
-                    ),
-                    "strong",
-                ),
-            ],
-            [
-                indent,
-                (
-                    _("Fingerprint {root}: a device that shows the same has the same changes.").format(
-                        root=self._summary.root.hex()[:12]
+                    _(
+                        "No other device has brought anything yet. On the other device run `fieldline serve`, then "
+                        "press m here and type tcp:// and its address; or press b and carry a folder on a stick."
                     ),
                     "plain",
-                ),
-            ],
-            [],
-        ]
-        desk = self.desk
-        for meeting in self._met:
-            name = desk.names.device(meeting.device) if meeting.device else _("a file")
-            lines.append(
-                [
-                    indent,
-                    *columns(
-                        min(width - 6, 90),
-                        [
-                            Column(name, 16, "strong"),
-                            Column(_(_LINKS.get(meeting.link, meeting.link)), 10),
-                            Column(_("last brought something {when}").format(when=desk.when.dated(meeting.at)), None),
-                            Column(
-                                ngettext("{count} change", "{count} changes", meeting.changes), 16, "dim", right=True
-                            ),
-                        ],
-                    ),
-                ]
+                )
             )
-        if not self._met:
-            lines.append([indent, (_("No other device has brought anything yet."), "plain")])
-        lines.append([])
-        hint = _(
-            "To meet another device now: `fieldline serve` there, `fieldline sync tcp://HOST:PORT` here, or carry a "
-            "file with `fieldline export` and `fieldline import`. What they bring appears here by itself. Starting a "
-            "meeting from this screen, with its progress, comes with the cable."
+        said += [(f"{when}  {what}", "dim") for when, what in reversed(self._outcomes)]
+        lines = [(line, role) for text, role in said for line in wrapped(text, width - 6)]
+        return [[indent, line] for line in lines[:height]]
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def cannot(self, name: str) -> str | None:
+        if name == "stop":
+            return None if self.meeting else _("No meeting is under way.")
+        if self.meeting:
+            return _("A meeting is under way: x stops it, and what has come stays.")
+        if name == "meet":
+            if self.current is None:
+                return _("Nobody is on this line: m asks for an address.")
+            if not self.current.target:
+                return _("Where {device} is to be met is not known: m asks for its address.").format(
+                    device=self.current.name
+                )
+        return None
+
+    def do_meet(self) -> None:
+        """Meet what is on this line."""
+        if (each := self.current) and each.target:
+            self._begin(each.target, each.name)
+
+    def do_meet_at(self) -> None:
+        """Ask for an address and meet the device there."""
+        help_text = _("tcp://HOST:PORT, where `fieldline serve` runs; without a port it is {port}.").format(port=7420)
+        self.app.push_screen(Ask(_("Meet whom?"), self._asked, help_text, self._check), self._answered)
+
+    def do_stick(self) -> None:
+        """Ask for a folder or file and meet it."""
+        help_text = _("A folder on a stick, or a file: this device takes what is new there and adds what is missing.")
+        text = self._asked if self._asked.startswith("bundle:") else "bundle://"
+        self.app.push_screen(Ask(_("Meet which folder or file?"), text, help_text, self._check), self._answered)
+
+    async def _check(self, text: str) -> None:
+        target_of(text.strip())
+
+    def _answered(self, text: str | None) -> None:
+        if text is not None:
+            self._asked = text.strip()
+            self._begin(self._asked, self._asked)
+
+    def do_stop(self) -> None:
+        """Stop the meeting; what has come stays."""
+        if self._meeting is not None:
+            self._meeting.cancel()
+
+    # --- a meeting ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, target: str, name: str) -> None:
+        self.meter = Meter(target, name, asyncio.get_running_loop().time())
+        self._ticking = self.set_interval(_REDRAW_SECONDS, self._tick)
+        work: WorkType[None] = partial(self._meet, target, name)
+        self._meeting = self.run_worker(work, group="meeting", exclusive=True)
+        self._show()
+        self.redraw()
+
+    def _tick(self) -> None:
+        """Show how far it is, at most once a second: the line may be slow."""
+        self.query_one("#details", Lines).redraw()
+
+    async def _meet(self, target: str, name: str) -> None:
+        outcome, failed = "", True
+        try:
+            met = await self.desk.workspace.sync(target, told=self._hear)
+            outcome, failed = await self._told(met, target), False
+        except FieldlineError as error:
+            outcome = say(error)
+        except asyncio.CancelledError:
+            outcome = _("Stopped: what had come is saved. Meet again to go on.")
+            raise
+        finally:
+            self._ended(name, outcome, failed)
+        await self.update()
+        self.redraw()
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Progress) and self.meter is not None:
+            self.meter.hear(event, asyncio.get_running_loop().time())
+
+    async def _told(self, met: Met, target: str) -> str:
+        """What came of it, in a sentence; where a device was met is remembered."""
+        figures = met.figures
+        who = target
+        if met.peer is not None:
+            who = self.desk.names.device(met.peer)
+            if link_of(target) != "bundle":
+                kept = {met.peer: target, **{d: t for d, t in self._targets.items() if d != met.peer}}
+                await self.desk.workspace.store.put_meta(TARGETS, _targets_written(kept))
+        sentence = _("Met {who}: {received} received, {sent} sent, {bytes}.").format(
+            who=who,
+            received=number(figures.received),
+            sent=number(figures.sent),
+            bytes=size(figures.bytes_in + figures.bytes_out),
         )
-        lines += [[indent, (text, "dim")] for text in wrapped(hint, width - 6)]
-        return lines
+        for path in met.unreadable:
+            sentence += " " + _("{path} is damaged and was left as it is.").format(path=path)
+        return sentence
+
+    def _ended(self, name: str, outcome: str, failed: bool) -> None:
+        if self._ticking is not None:
+            self._ticking.stop()
+        self.meter = self._meeting = self._ticking = None
+        self._note(outcome)
+        if self.is_mounted:
+            self._show()
+            self.redraw()
+            self.message(outcome, attention=failed)
+
+    def _note(self, outcome: str) -> None:
+        when = self.desk.when.short(self.desk.when.clock())
+        self._outcomes = [*self._outcomes, (when, outcome)][-_MOST_OUTCOMES:]
+
+
+def _read_targets(kept: bytes | None) -> dict[bytes, str]:
+    """Where devices were met; what cannot be read is as if it were not there."""
+    try:
+        data = json.loads(bytes(kept)) if kept is not None else {}
+        return {bytes.fromhex(device): str(target) for device, target in data.items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _targets_written(targets: dict[bytes, str]) -> bytes:
+    some = list(targets.items())[:_MOST_TARGETS]
+    return json.dumps({device.hex(): target for device, target in some}).encode()

@@ -1,0 +1,195 @@
+"""Whom this device has met and can meet, and how far a meeting is: what the Sync screen shows. Pure.
+
+Times of the facts are microseconds since 1970 UTC; those of a meeting are seconds of the event loop's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from core.store.store import Meeting
+from core.sync.events import Progress
+from tui.i18n import N_, _, ngettext, number
+from tui.lines import Column, Line, columns, spread
+from tui.when import When
+
+LINKS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
+_PHASES = {
+    "hello": N_("greeting"),
+    "reconcile": N_("finding out what differs"),
+    "exchange": N_("exchanging: what is current first, then history"),
+    "done": N_("done"),
+}
+_LEAST_SECONDS = 2.0  # of exchange, before a rate says anything about the time left
+_KILO = 1000
+
+
+class Reachable(Protocol):
+    """Something that can be met right now: `core.workspace.peers.Peer` is one."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def device(self) -> bytes | None: ...
+    @property
+    def same(self) -> bool | None: ...
+    @property
+    def member(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A device, a port or files: when they last brought something, how many changes in all, and how to meet them.
+
+    `same` says whether they hold the same as this device, as far as they announce it; `now` whether they are there.
+    """
+
+    key: str
+    name: str
+    link: str
+    target: str = ""
+    met_at: int | None = None
+    changes: int = 0
+    same: bool | None = None
+    now: bool = False
+
+
+def link_of(target: str) -> str:
+    """The kind of link to a target, as receipts name it."""
+    scheme = target.partition("://")[0]
+    return scheme if scheme in LINKS else "tcp"
+
+
+def seen(
+    met: Iterable[Meeting], there: Iterable[Reachable], targets: Mapping[bytes, str], names: Mapping[bytes, str]
+) -> list[Seen]:
+    """A line for each device, port and kind of file: those that are there now first, then the latest met.
+
+    `targets` says where a device was met before.
+    """
+    found: dict[str, Seen] = {}
+    for meeting in met:
+        device = meeting.device
+        key = device.hex() if device else meeting.link
+        before = found.get(key)
+        found[key] = Seen(
+            key,
+            (names.get(device) or device.hex()[:8]) if device else _("files"),
+            before.link if before and (before.met_at or 0) >= meeting.at else meeting.link,
+            targets.get(device, "") if device else "",
+            max(meeting.at, before.met_at or 0) if before else meeting.at,
+            meeting.changes + (before.changes if before else 0),
+        )
+    for device, target in targets.items():
+        key = device.hex()
+        found.setdefault(key, Seen(key, names.get(device) or device.hex()[:8], link_of(target), target))
+    for peer in there:
+        key = peer.device.hex() if peer.device and peer.member else peer.target
+        name = peer.name or (peer.device.hex()[:8] if peer.device else peer.target)
+        old = found.get(key, Seen(key, name, link_of(peer.target)))
+        found[key] = replace(old, link=link_of(peer.target), target=peer.target, same=peer.same, now=True)
+    return sorted(found.values(), key=lambda each: (not each.now, -(each.met_at or 0), each.name))
+
+
+def seen_line(each: Seen, width: int, when: When, active: bool = False) -> Line:
+    """A line of the list; `active` while the meeting with it is under way."""
+    wide = width >= 100
+    if active:
+        state = _("meeting now")
+    elif each.same:
+        state = "● " + _("same as here")
+    elif each.now:
+        state = "○ " + (_("has other changes") if each.same is False else _("there now"))
+    else:
+        state = ""
+    brought, count = "", ""
+    if each.met_at is not None:
+        moment = when.dated(each.met_at) if wide else when.short(each.met_at)
+        brought = _("brought something {when}").format(when=moment)
+    if wide and each.changes:
+        count = ngettext("{count} change", "{count} changes", each.changes)
+    return columns(
+        width,
+        [
+            Column(each.name, 24 if wide else 16, "strong"),
+            Column(_(LINKS.get(each.link, each.link)), 8),
+            Column(state, 20 if wide else 19, "attention" if active else "plain"),
+            Column(brought, None, "dim"),
+            Column(count, 14 if wide else 0, "dim", right=True),
+        ],
+    )
+
+
+@dataclass(slots=True)
+class Meter:
+    """How far a meeting is. `began` and `moved` are seconds: the start, and when changes first moved."""
+
+    target: str
+    name: str
+    began: float
+    progress: Progress = field(default_factory=lambda: Progress("hello"))
+    now: float = 0.0
+    moved: float | None = None
+
+    def hear(self, progress: Progress, now: float) -> None:
+        """Note how far it is."""
+        self.progress, self.now = progress, now
+        if self.moved is None and progress.phase == "exchange":
+            self.moved = now
+
+    @property
+    def done(self) -> int:
+        """Changes moved, both ways."""
+        return self.progress.sent + self.progress.received
+
+    @property
+    def total(self) -> int | None:
+        """Changes to move both ways, None while it is not known."""
+        if self.progress.to_send is None and self.progress.to_receive is None:
+            return None
+        return (self.progress.to_send or 0) + (self.progress.to_receive or 0)
+
+    def seconds_left(self) -> int | None:
+        """How long it takes yet at the rate so far, None while nobody can say."""
+        if self.moved is None or not self.total or not self.done or self.now - self.moved < _LEAST_SECONDS:
+            return None
+        return round((self.now - self.moved) * max(0, self.total - self.done) / self.done)
+
+
+def meter_lines(meter: Meter, width: int) -> list[Line]:
+    """A meeting under way: what it is doing, changes and time left, a bar, bytes."""
+    progress = meter.progress
+    left = meter.seconds_left()
+    end: Line = []
+    if left is not None:
+        end = [(_("{minutes}:{seconds:02} left").format(minutes=left // 60, seconds=left % 60), "plain")]
+    lines: list[Line] = [spread(width, [(_(_PHASES[progress.phase]), "strong")], end)]
+    parts = []
+    if progress.to_receive is not None:
+        done, total = number(progress.received), number(progress.to_receive)
+        parts.append(_("{done} of {total} received").format(done=done, total=total))
+    if progress.to_send is not None:
+        done, total = number(progress.sent), number(progress.to_send)
+        parts.append(_("{done} of {total} sent").format(done=done, total=total))
+    came, went = size(progress.bytes_in), size(progress.bytes_out)
+    parts.append(_("in {received} · out {sent}").format(received=came, sent=went))
+    lines.append([(" · ".join(parts), "plain")])
+    if meter.total:
+        room = max(1, width - 6)
+        filled = min(room, room * meter.done // meter.total)
+        percent = min(100, 100 * meter.done // meter.total)
+        lines.append([("█" * filled, "plain"), ("░" * (room - filled), "dim"), (f" {percent:3} %", "plain")])
+    return lines
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    if count < _KILO:
+        return _("{count} B").format(count=count)
+    if count < _KILO * _KILO:
+        return _("{count} kB").format(count=number(count // _KILO))
+    return _("{count} MB").format(count=number(count // (_KILO * _KILO)))
