@@ -24,6 +24,9 @@ from tests.cable.wire import Line, Wire
 TICK = 0.002
 """Seconds between two looks at a busy line."""
 
+SETTLING = 0.0002
+"""Seconds after which nothing more is going to be there of what was written before."""
+
 RATES = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()}
 SAME_RATE = 0.03
 
@@ -172,10 +175,10 @@ class Cable:
         room = wire.room(now)
         if not room:
             return
-        data = self._read(end, room)
-        if data:
+        while room and (data := self._read(end, room)):
             wire.carry(data)
-        if len(data) < room:
+            room -= len(data)
+        if room:
             # Short of more, the line is free: from now on the wait is for the port.
             self._busy[end] = False
 
@@ -192,10 +195,11 @@ class Cable:
         return RATES.get(termios.tcgetattr(self._ports[end][0])[5], 0) or self.line.baud
 
     def _read(self, end: int, most: int) -> bytes:
-        try:
-            return os.read(self._ports[end][0], most)
-        except BlockingIOError:
+        master = self._ports[end][0]
+        # The kernel moves what was written to where it can be read a little later, and not all at once.
+        if not select.select([master], [], [], SETTLING)[0]:
             return b""
+        return os.read(master, most)
 
     def _give(self, end: int, wire: Wire, now: float) -> None:
         data = wire.arrivals(now)
