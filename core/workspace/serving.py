@@ -44,8 +44,10 @@ class Happened:
     target: str | None = None
 
 
-OnLink = Callable[[Link, bool], Awaitable[None]]
-"""What to do with a link; True if this side is the session's initiator. The link is closed by whoever made it."""
+OnLink = Callable[[Link, bool], Awaitable[Met | None]]
+"""What to do with a link; True if this side is the session's initiator. The link is closed by whoever made it. Gives
+None if the meeting failed, which was told.
+"""
 
 
 class Port(Protocol):
@@ -55,6 +57,10 @@ class Port(Protocol):
     def carrier(self) -> Carrier: ...
     @property
     def target(self) -> str: ...
+    def holds(self, root: bytes) -> None:
+        """Take note of the root of what this device holds now; called often."""
+        ...
+
     async def run(self, on_link: OnLink) -> None:
         """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible."""
         ...
@@ -91,6 +97,7 @@ class Service:
         self._poke = asyncio.Event()
         self._discovery: Discovery | None = None
         self._port = 0
+        self._ports: Sequence[Port] = ()
         self._looked = 0.0
         self._said: dict[str, str] = {}
 
@@ -100,6 +107,7 @@ class Service:
             if target_of(target).path is not None:
                 raise Refused("{target} is no device to call: write tcp://HOST:PORT.", target=target)
         server = tcp.Server(self._workspace.identity, allowed(self._workspace), self._answer, self._turned_away)
+        self._ports = ways.ports
         await self._look()
         await server.start(ways.host, ways.port)
         self._port = server.port
@@ -147,6 +155,8 @@ class Service:
         root = (await self._workspace.store.summary()).root
         membership = await self._workspace.membership()
         self.caller.here(root, lambda device: not membership.members or membership.may_connect(device), now())
+        for port in self._ports:
+            port.holds(root)
         if self._discovery is not None:
             await self._discovery.announce(self._port, self._workspace.store.fleet, root, self._own)
         self._poke.set()
@@ -241,24 +251,26 @@ class Service:
         await asyncio.wait(calls, timeout=PATIENCE)
         return not link.writer.transport.is_closing()
 
-    async def _hold(self, link: Link, carrier: Carrier, *, initiator: bool) -> None:
+    async def _hold(self, link: Link, carrier: Carrier, *, initiator: bool) -> Met | None:
         self._meetings += 1
         try:
             met = await meet(self._workspace, link, carrier, initiator=initiator)
             await self._note(met)
             self._happened(Happened(link.peer, met=met, link=carrier.name))
+            return met
         except FieldlineError as error:
             # If this device calls as well, the other one has just given way.
             if not self._calls_to(link.peer):
                 self._happened(Happened(link.peer, error=error, link=carrier.name))
+            return None
         finally:
             self._meetings -= 1
 
     async def _attend(self, port: Port) -> None:
         """Meet whoever comes at a port."""
 
-        async def on_link(link: Link, initiator: bool) -> None:
-            await self._hold(link, port.carrier, initiator=initiator)
+        async def on_link(link: Link, initiator: bool) -> Met | None:
+            return await self._hold(link, port.carrier, initiator=initiator)
 
         while True:
             try:
