@@ -1,29 +1,28 @@
-"""Inbox: what wants a decision, whenever somebody likes; the values at odds below, side by side."""
+"""Inbox: what wants a decision, whenever somebody likes; below, side by side, what is at odds and who knew what."""
 
 from __future__ import annotations
 
-from functools import partial
-
 from textual.app import ComposeResult
 
-from core.changes import Value
-from core.errors import FieldlineError
 from core.inbox import Matter
-from core.records import edit
-from core.slots import Candidate
-from tui.formlines import candidate_line, letter
-from tui.forms import NOBODY, Names, referred
-from tui.i18n import _, language, ngettext, say
-from tui.lines import Column, Line, columns, wrapped
+from core.workspace.lineage import Step, lineage
+from tui.forms import NOBODY, Names, references, referred
+from tui.i18n import _, language, ngettext
+from tui.lines import Line
+from tui.matters import BETWEEN, MOST, Details, lines, prop_of, row, title
 from tui.naming import SEPARATOR
-from tui.screens.dialogs import Ask, Confirm
+from tui.screens.answering import Answering
 from tui.screens.form import Form
-from tui.screens.page import Page, bindings, rule
-from tui.values import read_value, typed_text
+from tui.screens.page import bindings, rule
+from tui.screens.reading import Reading
 from tui.widgets.text import LineList, Lines
 
-_GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 Key = tuple[bytes, str, str]
+
+
+def key_of(matter: Matter) -> Key:
+    """What stays the same about a matter while others come and go."""
+    return (matter.entity, matter.property, matter.type)
 
 
 class Matters:
@@ -37,12 +36,11 @@ class Matters:
         return len(self.matters)
 
     def key(self, index: int) -> Key:
-        matter = self.matters[index]
-        return (matter.entity, matter.property, matter.type)
+        return key_of(self.matters[index])
 
     def index(self, key: object) -> int | None:
         """The row with this key."""
-        return next((index for index in range(len(self)) if self.key(index) == key), None)
+        return next((index for index, matter in enumerate(self.matters) if key_of(matter) == key), None)
 
     def skip(self, index: int) -> bool:
         return False
@@ -57,24 +55,29 @@ class Matters:
         await self._page.learn(self.matters[first : last + 1])
 
 
-class Inbox(Page):
+class Inbox(Answering):
     """The list of matters."""
 
     PLACE = "inbox"
     SCOPES = ("inbox",)
     BINDINGS = bindings("inbox")
     AUTO_FOCUS = "LineList"
+    CSS = """
+    Inbox #details { height: 7; }
+    Inbox.-tall #details { height: 14; }
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.names: Names = NOBODY
         self._marked: set[Key] = set()
         self._chosen = 0
+        self._details: Details | None = None
 
     def body(self) -> ComposeResult:
         yield LineList(id="list")
         yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
-        yield Lines(self._details, id="details")
+        yield Lines(self._detail_lines, id="details")
 
     @property
     def lines(self) -> LineList:
@@ -83,25 +86,36 @@ class Inbox(Page):
 
     @property
     def matter(self) -> Matter | None:
-        """What is under the cursor."""
         source = self.lines.source
         return source.matters[self.lines.cursor] if isinstance(source, Matters) and len(source) else None
+
+    @property
+    def chosen(self) -> int:
+        matter = self.matter
+        return min(self._chosen, len(matter.candidates) - 1) if matter else 0
+
+    @property
+    def details(self) -> Details | None:
+        return self._details
 
     async def update(self) -> None:
         self.names = Names({}, self.desk.names.devices)
         old, source = self.lines, Matters(self, self.desk.matters)
         key = old.key
-        self._marked &= {source.key(index) for index in range(len(source))}
+        if self._marked:
+            self._marked &= set(map(key_of, source.matters))
         at = source.index(key)
         cursor = old.cursor if at is None else at
         top = max(0, min(cursor, len(source) - 1))
         await source.load(max(0, top - old.size.height), top + old.size.height)
+        self._details = None
         self.lines.show(source, cursor=cursor)
+        await self._read_details()
 
     async def learn(self, matters: list[Matter]) -> None:
         """Learn what the entities of these matters are called, and those that their values refer to."""
-        entities = {entity for matter in matters for entity in (matter.entity, *matter.entities)}
-        entities.update(e for matter in matters for leaf in matter.candidates for e in referred(leaf.value))
+        entities = {entity for matter in matters for entity in (matter.entity, *matter.entities[:MOST])}
+        entities.update(e for matter in matters for leaf in matter.candidates[:MOST] for e in referred(leaf.value))
         unknown = entities - self.names.entities.keys()
         if unknown:
             called = await self.desk.paths(unknown)
@@ -112,92 +126,83 @@ class Inbox(Page):
 
     def heading(self) -> tuple[Line, Line]:
         left = ngettext("{count} matter", "{count} matters", len(self.lines.source))
-        marked = ngettext("{count} marked", "{count} marked", len(self._marked)) if self._marked else ""
-        return [(left, "plain")], [(marked, "strong")]
+        right = _("settle all by rule: R") if len(self.lines.source) else ""
+        if self._marked:
+            right = ngettext("{count} marked, settle: R", "{count} marked, settle: R", len(self._marked))
+        return [(left, "plain")], [(right, "strong" if self._marked else "plain")]
 
     def row(self, matter: Matter, width: int) -> Line:
-        """A line of the list: what it is about, who is involved, and when."""
-        key = (matter.entity, matter.property, matter.type)
-        mark = "*" if key in self._marked else " "
-        last = max((leaf.at for leaf in matter.candidates), default=None)
-        users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates))
-        told, many = say(matter.message), ""
-        if matter.type == "conflict":
-            prop = self.desk.schema.property(matter.kind, matter.property)
-            told = f"{self.names.entity(matter.entity)} › {prop.label(language())}"
-            many = ngettext("{count} value", "{count} values", len({repr(c.value) for c in matter.candidates}))
-        return columns(
-            width,
-            [
-                Column(mark, 1, "strong"),
-                Column(_GLYPHS.get(matter.type, "?"), 1, "attention"),
-                Column(told, None),
-                Column(many, 9 if many and width >= 96 else 0, "dim"),
-                Column(users, 24 if width >= 96 else 14, "dim"),
-                Column(self.desk.when.short(last) if last is not None else "", 11, "dim"),
-            ],
-        )
+        """A line of the list."""
+        return row(matter, key_of(matter) in self._marked, width, self.desk.schema, self.names, self.desk.when)
 
     # --- details -----------------------------------------------------------------------------------------------------
 
     def on_line_list_moved(self) -> None:
-        self._chosen = 0
+        self.work(self._read_details, group="details")
+
+    async def _read_details(self) -> None:
+        """Read what stands below the list, if the cursor is on another matter."""
+        matter = self.matter
+        if matter is None:
+            self._details = None
+        elif self._details is None or self._details.matter != matter:
+            self._chosen = 0
+            self._details = await self._details_of(matter)
         self._redraw_details()
+
+    async def _details_of(self, matter: Matter) -> Details:
+        view, schema = self.desk.view, self.desk.schema
+        wanted = list(matter.entities[:MOST])
+        if matter.type == "dangling":
+            wanted += [e for leaf in matter.candidates[:1] for e in referred(leaf.value)]
+        records = {entity: await view.record(entity, schema) for entity in dict.fromkeys(wanted)}
+        await self.learn([matter])
+        called = dict(self.names.entities)
+        if matter.type == "retired-edit":
+            named = await view.names(references(records[matter.entity]), schema)
+            called |= {entity: name.title for entity, name in named.items()}
+        steps: tuple[Step, ...] = ()
+        if matter.type == "conflict":
+            steps = tuple(await lineage(self.desk.workspace.store, [leaf.fact for leaf in matter.candidates]))
+            unknown = {e for step in steps for e in referred(step.value)} - called.keys()
+            called |= {entity: name.title for entity, name in (await view.names(unknown, schema)).items()}
+        return Details(matter, records, steps, Names(called, self.names.devices))
 
     def _redraw_details(self) -> None:
         for name in ("#heading", "#details-title", "#details", "#keys"):
             self.query_one(name, Lines).redraw()
 
     def _title(self) -> Line:
-        matter = self.matter
-        if matter is None:
-            return []
-        label = self.desk.schema.property(matter.kind, matter.property).label(language())
-        own = self.names.entity(matter.entity).rsplit(SEPARATOR, 1)[-1]
-        title: Line = [(f"{label} · {own}", "strong")]
-        if matter.type == "conflict":
-            used = _("in use meanwhile, on every device: {letter}").format(letter=letter(0))
-            title.append((f" · {used}", "attention"))
-        return title
+        return title(self._details, self.desk.schema) if self._details else []
 
-    def _details(self, width: int, height: int) -> list[Line]:
-        matter = self.matter
-        if matter is None:
-            return [[("   " + _("Nothing waits for a decision."), "plain")]]
-        prop = self.desk.schema.property(matter.kind, matter.property)
-        lines: list[Line] = []
-        if matter.type != "conflict":
-            lines += [[("   ", "plain"), (text, "plain")] for text in wrapped(say(matter.message), width - 6)]
-        notes = any(leaf.note for leaf in matter.candidates)
-        for index, leaf in enumerate(matter.candidates):
-            chosen = index == self._chosen and matter.type == "conflict"
-            line = candidate_line(prop, leaf, index, width - 5, self.names, self.desk.when, chosen, notes)
-            lines.append([(" ▸ " if chosen else "   ", "marker"), *line])
-        return lines[:height]
+    def _detail_lines(self, width: int, height: int) -> list[Line]:
+        if self._details is None:
+            nothing = self.matter is None
+            return [[("   " + _("Nothing waits for a decision."), "plain")]] if nothing else []
+        shown = lines(self._details, self.chosen, width - 4, height, self.desk.schema, self.desk.when)
+        return [[(" ", "plain"), *line] for line in shown]
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def cannot(self, name: str) -> str | None:
+        if name in ("undo", "redo"):
+            return None
         matter = self.matter
         if matter is None:
             return _("Nothing waits for a decision.")
-        if name in ("take", "left", "right") and matter.type != "conflict" and not (name == "take" and self._marked):
-            return _("This is not about one value: Enter opens the form where it can be changed.")
-        if name == "another" and matter.type not in ("conflict", "invalid"):
-            return _("This is not about one value: Enter opens the form where it can be changed.")
-        return None
+        return self.refusal(name, matter)
 
     def do_right(self) -> None:
-        """Choose the next value."""
+        """Choose the next candidate."""
         self._choose(1)
 
     def do_left(self) -> None:
-        """Choose the value before."""
+        """Choose the candidate before."""
         self._choose(-1)
 
     def _choose(self, step: int) -> None:
         if matter := self.matter:
-            self._chosen = (self._chosen + step) % len(matter.candidates)
+            self._chosen = (self.chosen + step) % min(len(matter.candidates), MOST)
             self._redraw_details()
 
     def do_mark(self) -> None:
@@ -209,75 +214,35 @@ class Inbox(Page):
             self.lines.move_to(self.lines.cursor + 1)
             self._redraw_details()
 
-    def do_take(self) -> None:
-        """Settle with the chosen value; all marked ones with what is in use."""
-        if self._marked:
-            marked = [
-                m for m in self.desk.matters if (m.entity, m.property, m.type) in self._marked and m.type == "conflict"
-            ]
-            text = ngettext(
-                "{count} conflict is settled with the value that is in use meanwhile.",
-                "{count} conflicts are settled with the values that are in use meanwhile.",
-                len(marked),
-            )
+    def marked(self) -> list[Matter]:
+        return [
+            matter
+            for matter in self.desk.matters
+            if matter.type == "conflict" and (not self._marked or key_of(matter) in self._marked)
+        ]
 
-            def answered(yes: bool | None) -> None:
-                if yes:
-                    self.work(partial(self._settle, [(m, m.candidates[0].value) for m in marked]), group="settle")
-
-            self.app.push_screen(Confirm(_("Settle what is marked?"), text, _("settle")), answered)
-        elif matter := self.matter:
-            self.work(partial(self._settle, [(matter, self._candidate(matter).value)]), group="settle")
-
-    def _candidate(self, matter: Matter) -> Candidate:
-        return matter.candidates[min(self._chosen, len(matter.candidates) - 1)]
-
-    async def do_another(self) -> None:
-        """Type a value."""
-        matter = self.matter
-        if matter is None:
-            return
-        view, schema = self.desk.view, self.desk.schema
-        prop = schema.property(matter.kind, matter.property)
-
-        async def check(text: str) -> None:
-            await read_value(prop, text, view, schema)
-
-        def answered(text: str | None) -> None:
-            if text is not None:
-                self.work(partial(self._type, matter, text), group="settle")
-
-        typed = await typed_text(prop, self._candidate(matter).value, view, schema)
-        title = f"{self.names.entity(matter.entity)} › {prop.label(language())}"
-        self.app.push_screen(Ask(title, typed, prop.help_text(language()), check), answered)
-
-    async def _type(self, matter: Matter, text: str) -> None:
-        prop = self.desk.schema.property(matter.kind, matter.property)
-        await self._settle([(matter, await read_value(prop, text, self.desk.view, self.desk.schema))])
-
-    async def _settle(self, answers: list[tuple[Matter, Value]]) -> None:
-        """Write one ordinary edit a matter, that obsoletes the values which were shown."""
-        view, schema = self.desk.view, self.desk.schema
-        edits = []
-        for matter, value in answers:
-            record = await view.record(matter.entity, schema)
-            seen = {leaf.fact for leaf in matter.candidates}
-            if {leaf.fact for leaf in record.slot(matter.property).leaves} - seen:
-                raise FieldlineError(
-                    "{property} has got another value meanwhile: look at it again.", property=matter.property
-                )
-            edits.append(edit(record, matter.property, value))
-        await self.desk.workspace.save(edits, None)
+    def settled(self) -> None:
         self._marked.clear()
-        self.message(ngettext("Settled: {count} matter.", "Settled: {count} matters.", len(edits)))
 
     def do_open(self) -> None:
-        """Open the form at the property."""
+        """Open the form at the property; of several entities that of the chosen one."""
         if matter := self.matter:
-            self.app.push_screen(Form(matter.entity, matter.property))
+            entity = matter.entities[self.chosen] if matter.type in BETWEEN else matter.entity
+            self.app.push_screen(Form(entity, matter.property))
+
+    def do_who_knew(self) -> None:
+        """The drawing, as large as it is."""
+        if self._details:
+            details = self._details
+            schema, when = self.desk.schema, self.desk.when
+            self.app.push_screen(
+                Reading(_("Who knew what"), lambda width: lines(details, -1, width, 10_000, schema, when))
+            )
 
     def do_history_of(self) -> None:
         """The changes of this property."""
         if matter := self.matter:
-            label = self.desk.schema.property(matter.kind, matter.property).label(language())
-            self.desk.show_history(matter.entity, matter.property, f"{self.names.entity(matter.entity)} › {label}")
+            entity = matter.entities[self.chosen] if matter.type in BETWEEN else matter.entity
+            label = prop_of(matter, self.desk.schema).label(language())
+            of = f"{self.names.entity(entity)}{SEPARATOR}{label}"
+            self.desk.show_history(entity, matter.property, of)

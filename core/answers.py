@@ -1,0 +1,82 @@
+"""What settles a matter of the inbox: ordinary edits, made in knowledge of what was shown. Pure.
+
+A conflict is settled with one of its values or with another one; several at once by a rule that somebody chooses. A
+clash between entities is settled by clearing, at those who give way, what only one of them may say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from core.changes import Value
+from core.errors import FieldlineError
+from core.inbox import Matter
+from core.records import Edit, Record, edit
+from core.schema import RETIRED
+from core.slots import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which candidates count: those of a user, those written on a device, or with neither all. The newest wins."""
+
+    user: str | None = None
+    device: bytes | None = None
+
+    def choose(self, candidates: Iterable[Candidate]) -> Candidate | None:
+        """The candidate that the rule takes, None if none counts."""
+        counted = [
+            leaf
+            for leaf in candidates
+            if (self.user is None or leaf.user == self.user) and (self.device is None or leaf.device == self.device)
+        ]
+        return max(counted, key=lambda leaf: (leaf.at, leaf.fact), default=None)
+
+
+class Overtaken(FieldlineError):
+    """Somebody has said something else since the matter was shown."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody has said something else meanwhile: look at it again.")
+
+
+def settle(matter: Matter, record: Record, value: Value) -> Edit:
+    """The edit that gives a slot a value in place of all that were shown; raises Overtaken if there is another one
+    by now.
+    """
+    shown = {leaf.fact for leaf in matter.candidates}
+    if {leaf.fact for leaf in record.slot(matter.property).leaves} - shown:
+        raise Overtaken
+    return edit(record, matter.property, value)
+
+
+def keep(matter: Matter, chosen: bytes, records: Mapping[bytes, Record]) -> list[Edit]:
+    """The edits that leave what several entities claim to the chosen one, and clear it at the others."""
+    return [edit(records[entity], matter.property, None) for entity in others(matter, chosen)]
+
+
+def others(matter: Matter, chosen: bytes) -> list[bytes]:
+    """The entities of a matter but one."""
+    return [entity for entity in matter.entities if entity != chosen]
+
+
+def retire_again(record: Record) -> Edit:
+    """The edit that retires an entity in knowledge of everything that was said of it."""
+    return edit(record, RETIRED, True)
+
+
+def bring_back(record: Record) -> Edit:
+    """The edit that takes an entity into use again."""
+    return edit(record, RETIRED, False)
+
+
+def users(matters: Iterable[Matter]) -> Counter[str]:
+    """Who said something that is at odds, and in how many of these matters."""
+    return Counter(user for matter in matters for user in {leaf.user for leaf in matter.candidates})
+
+
+def devices(matters: Iterable[Matter]) -> Counter[bytes]:
+    """The devices on which something was said that is at odds, and in how many of these matters."""
+    return Counter(device for matter in matters for device in {leaf.device for leaf in matter.candidates})

@@ -1,0 +1,242 @@
+"""Undo and redo of what one person wrote on this device; both are ordinary edits on top of the present.
+
+Which changes were taken back, and by which others, this device notes for itself, so that it is still known after a
+restart. Everything else follows from the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode, encode_value
+from core.history import Left, Said, Undo, undo
+from core.records import Edit, Record, edit
+from core.store.log import LogEntry, LogFilter
+
+if TYPE_CHECKING:
+    from core.workspace.workspace import Workspace
+
+MOST_TRIED = 30
+"""How many of one's latest changes are looked at for one that can still be taken back."""
+MOST_NOTED = 1000
+_PAGE = 50
+
+
+@dataclass(slots=True)
+class Journal:
+    """Change ids in hex: those that undo passes over (taken back, or themselves an undo), what redo takes back again
+    (the latest last), the change after which that holds, and which changes were saved together.
+    """
+
+    skip: list[str] = field(default_factory=list)
+    redo: list[list[str]] = field(default_factory=list)
+    last: str = ""
+    groups: list[list[str]] = field(default_factory=list)
+
+    def group(self, change: str) -> list[str]:
+        """The changes that were saved together with this one."""
+        return next((group for group in self.groups if change in group), [change])
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What an undo or a redo takes back, oldest first, and what that writes, a change for each of the `batches`.
+
+    `left` is what it leaves alone because somebody has changed it since; `passed` counts newer changes of which
+    nothing can be taken back any more.
+    """
+
+    changes: tuple[LogEntry, ...]
+    batches: tuple[tuple[Edit, ...], ...]
+    left: tuple[Left, ...]
+    passed: int = 0
+    again: bool = False
+
+
+async def next_undo(workspace: Workspace) -> Turn | None:
+    """What the next undo would do: take back the user's latest change on this device that still can be."""
+    journal = await _load(workspace)
+    done, passed = set(journal.skip), 0
+    async for entry in _own(workspace):
+        if entry.change.hex() in done:
+            continue
+        group = [bytes.fromhex(change) for change in journal.group(entry.change.hex())]
+        done.update(change.hex() for change in group)
+        turn = await _plan(workspace, group, entry, passed)
+        if turn.batches:
+            return turn
+        passed += 1
+        if passed == MOST_TRIED:
+            break
+    return None
+
+
+async def next_redo(workspace: Workspace) -> Turn | None:
+    """What the next redo would do: bring back what the last undo took, if nothing was written since."""
+    journal = await _load(workspace)
+    latest = await _latest(workspace)
+    if not journal.redo or latest is None or latest.change.hex() != journal.last:
+        return None
+    turn = await _plan(workspace, [bytes.fromhex(change) for change in journal.redo[-1]], latest, 0, again=True)
+    return turn if turn.batches else None
+
+
+async def carry_out(workspace: Workspace, turn: Turn, note: str | None) -> list[bytes]:
+    """Write an undo or a redo as it was shown, and remember it."""
+    journal = await _load(workspace)
+    latest = await _latest(workspace)
+    if latest is None or latest.change.hex() != journal.last:
+        journal.redo.clear()
+    made = [change.hex() for change in await save_all(workspace, turn.batches, note)]
+    journal = _merged(await _load(workspace), journal)
+    if turn.again:
+        if journal.redo:
+            journal.redo.pop()
+    else:
+        journal.skip += [*(entry.change.hex() for entry in turn.changes), *made]
+        journal.redo.append(made)
+    journal.last = made[-1]
+    await _keep(workspace, journal)
+    return [bytes.fromhex(change) for change in made]
+
+
+async def save_all(workspace: Workspace, batches: Iterable[Sequence[Edit]], note: str | None) -> list[bytes]:
+    """Write edits as as many changes as they need, which undo takes back together.
+
+    Each change is saved whole; should one fail, those before it stay, as the log shows.
+    """
+    made: list[bytes] = []
+    for batch in batches:
+        for start in range(0, len(batch), MAX_FACTS):
+            change = await workspace.save(batch[start : start + MAX_FACTS], note)
+            made += [change] if change else []
+    if len(made) > 1:
+        journal = await _load(workspace)
+        journal.groups.append([change.hex() for change in made])
+        await _keep(workspace, journal)
+    return made
+
+
+def _merged(now: Journal, before: Journal) -> Journal:
+    """The journal as it is now, with the redos that still hold."""
+    return Journal(now.skip, before.redo, before.last, now.groups)
+
+
+async def _own(workspace: Workspace) -> AsyncIterator[LogEntry]:
+    after = None
+    wanted = LogFilter(user=workspace.user, device=workspace.identity.device)
+    while entries := await workspace.store.now().log(wanted, after=after, limit=_PAGE):
+        for entry in entries:
+            yield entry
+        after = entries[-1].position
+
+
+async def _latest(workspace: Workspace) -> LogEntry | None:
+    wanted = LogFilter(user=workspace.user, device=workspace.identity.device)
+    return next(iter(await workspace.store.now().log(wanted, limit=1)), None)
+
+
+async def _plan(
+    workspace: Workspace, changes: Sequence[bytes], entry: LogEntry, passed: int, again: bool = False
+) -> Turn:
+    """What taking these changes back together writes.
+
+    Where a change had settled a conflict the question is opened again: each of the values that it replaced is said
+    anew, in knowledge of nothing but the settlement.
+    """
+    store, schema = workspace.store, await workspace.schema()
+    view = store.now()
+    said: list[Said] = []
+    for change in changes:
+        said += [
+            Said(fact.fact, fact.entity, fact.property, fact.old, fact.seen)
+            for fact in await view.edits(change, MAX_FACTS)
+        ]
+    records = {entity: await view.record(entity, schema) for entity in {fact.entity for fact in said}}
+    reopened = _reopened(said, records)
+    plan = undo([fact for fact in said if (fact.entity, fact.property) not in reopened], records)
+    plan = Undo((*plan.edits, *reopened.values()), plan.left)
+    before = await _replaced(workspace, changes)
+    batches: list[list[Edit]] = []
+    for each in plan.edits:
+        values = [value for value in before.get((each.entity, each.property), ()) if not _same(value, each.value)]
+        slot = records[each.entity].slot(each.property)
+        if not values and slot.state != "conflict" and _same(slot.value, each.value):
+            continue
+        for place, value in enumerate([each.value, *values]):
+            if place == len(batches):
+                batches.append([])
+            batches[place].append(Edit(each.entity, each.property, value, each.obsoletes))
+    entries = (entry,) if len(changes) == 1 else await _entries(workspace, changes, entry)
+    return Turn(entries, tuple(map(tuple, batches)), plan.left, passed, again)
+
+
+def _reopened(said: Sequence[Said], records: Mapping[bytes, Record]) -> dict[tuple[bytes, str], Edit]:
+    """What takes back that a question was opened again: all that is said in a slot is from these changes."""
+    by_slot: dict[tuple[bytes, str], list[Said]] = {}
+    for fact in said:
+        by_slot.setdefault((fact.entity, fact.property), []).append(fact)
+    return {
+        (entity, name): edit(records[entity], name, facts[0].old)
+        for (entity, name), facts in by_slot.items()
+        if len(facts) > 1 and {fact.fact for fact in facts} == {leaf.fact for leaf in records[entity].slot(name).leaves}
+    }
+
+
+async def _entries(workspace: Workspace, changes: Sequence[bytes], newest: LogEntry) -> tuple[LogEntry, ...]:
+    """The log's entries of changes that were saved together."""
+    wanted, found = set(changes), []
+    async for entry in _own(workspace):
+        if entry.change in wanted:
+            found.append(entry)
+            wanted.discard(entry.change)
+        if not wanted:
+            break
+    return tuple(reversed(found)) or (newest,)
+
+
+async def _replaced(workspace: Workspace, changes: Sequence[bytes]) -> dict[tuple[bytes, str], list[Value]]:
+    """The different values that the facts of these changes replaced, where they replaced several at once."""
+    targets: dict[bytes, tuple[bytes, str]] = {}
+    for data in await workspace.store.blocks(changes):
+        for fact in decode(data).change.facts:
+            if len(fact.obsoletes) > 1:
+                targets.update((target, (fact.entity, fact.property)) for target in fact.obsoletes)
+    found: dict[tuple[bytes, str], list[Value]] = {}
+    ids = list({target[:CHANGE_ID_SIZE] for target in targets})
+    blocks = {block.id: block for block in map(decode, await workspace.store.blocks(ids))}
+    for target, place in targets.items():
+        block = blocks.get(target[:CHANGE_ID_SIZE])
+        if block is None:
+            continue
+        fact = block.change.facts[int.from_bytes(target[CHANGE_ID_SIZE:], "big")]
+        values = found.setdefault(place, [])
+        if (fact.entity, fact.property) == place and not any(_same(fact.value, value) for value in values):
+            values.append(fact.value)
+    return found
+
+
+def _same(one: Value, other: Value) -> bool:
+    return encode_value(one) == encode_value(other)
+
+
+def _key(workspace: Workspace) -> str:
+    return f"undo {workspace.user}"
+
+
+async def _load(workspace: Workspace) -> Journal:
+    """What was noted; what cannot be read counts as nothing, since the log has all that matters."""
+    data = await workspace.store.get_meta(_key(workspace))
+    try:
+        return Journal(**json.loads(data)) if data else Journal()
+    except (ValueError, TypeError):
+        return Journal()
+
+
+async def _keep(workspace: Workspace, journal: Journal) -> None:
+    journal.skip = journal.skip[-MOST_NOTED:]
+    journal.groups = journal.groups[-MOST_NOTED:]
+    await workspace.store.put_meta(_key(workspace), json.dumps(asdict(journal)).encode())

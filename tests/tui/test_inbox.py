@@ -1,0 +1,213 @@
+"""The inbox: every kind of matter can be read and settled by keys alone, and what was settled can be taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.changes import Value
+from core.inbox import TYPES
+from core.workspace import Workspace
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
+from tui.cli.demo_fleet import USER
+from tui.widgets.text import LineList
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+
+
+async def _write(home: Path, key: str, wanted: dict[str, Value]) -> None:
+    """State something that nobody has checked, as another device may."""
+    async with await Workspace.open(
+        home, user=USER, clock=lambda: NOW, entropy=lambda size: b"\x2a" * size
+    ) as workspace:
+        await workspace.write(await workspace.record(await workspace.find(key)), wanted)
+
+
+@pytest.fixture
+async def every(home: Path) -> Path:
+    """A home whose inbox has every type of matter."""
+    await _write(home, "place:251/Lane 1", {"card_terminal": "not digits"})
+    await _write(home, "locality:242", {"retired": True})
+    return home
+
+
+async def _go_to(screen: Screen, type_name: str) -> None:
+    """Put the cursor on the first matter of a type."""
+    place = next(i for i, matter in enumerate(screen.app.matters) if matter.type == type_name)
+    await screen.press("g", *["j"] * place)
+
+
+def _of(screen: Screen, type_name: str) -> int:
+    return sum(matter.type == type_name for matter in screen.app.matters)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_each_matter_with_its_details(every: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(every, "3", size=SIZES[size]) as screen:
+        for type_name in TYPES:
+            await _go_to(screen, type_name)
+            assert screen.screenshot() == picture(name=type_name)
+
+
+async def test_no_row_shows_a_property_s_raw_name(every: Path) -> None:
+    async with opened(every, "3") as screen:
+        for name in ("docking_station", "card_terminal", "place:", "locality:"):
+            assert name not in screen.text()
+        assert "Docking station 17e9:6006 #A1B2 claimed by 2 places" in screen.text()
+        assert "Subnet 10.24.0.0/16 of TSC Bremen overlaps TSC Kiel" in screen.text()
+        assert "TSC Hannover › Lane 2 was retired by Jones, and edited by Smith" in screen.text()
+
+
+async def test_the_graph_begins_with_what_both_had_seen(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        rows = screen.text().splitlines()
+        first = next(row for row in rows if "who knew what" in row)
+        second = rows[rows.index(first) + 1]
+    assert first.split("who knew what")[1].split() == [
+        *("Acme", "LookNice", "5020", "Smith", "─┬─", "B", "Acme", "LookNice", "5030", "Müller"),
+    ]
+    assert second.split() == ["└─", "A", "Acme", "LookNice", "5031", "Jones"]
+
+
+async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        before = screen.app.matters[0]
+        other = before.candidates[1].value
+        await screen.press("right", "t")
+        assert "Settled" in screen.text()
+        assert before.entity not in [m.entity for m in screen.app.matters if m.property == before.property]
+        slot = await screen.app.view.slot(before.entity, before.property)
+        assert (slot.state, slot.value) == ("good", other)
+        await screen.press("u")
+        assert "the question is open" in screen.text()
+        await screen.press("enter")
+        slot = await screen.app.view.slot(before.entity, before.property)
+        assert slot.state == "conflict"
+        assert {leaf.value for leaf in slot.leaves} == {leaf.value for leaf in before.candidates}
+
+
+async def test_undo_and_redo_survive_a_restart(home: Path) -> None:
+    async with opened(home, "3", "right", "t") as screen:
+        count = len(screen.app.matters)
+    async with opened(home, "3", "u", "enter") as screen:
+        assert len(screen.app.matters) == count + 1
+    async with opened(home, "3", "U", "enter") as screen:
+        assert len(screen.app.matters) == count
+        await screen.press("U")
+        assert "nothing to bring back" in screen.text()
+
+
+async def test_type_another_value(home: Path) -> None:
+    async with opened(home, "3", "e") as screen:
+        matter = screen.app.matters[0]
+        await screen.press("ctrl+u")
+        await screen.type("Brix 99")
+        await screen.press("enter")
+        slot = await screen.app.view.slot(matter.entity, matter.property)
+        assert (slot.state, slot.value) == ("good", "Brix 99")
+
+
+async def test_a_value_that_the_schema_refuses_is_not_taken(home: Path) -> None:
+    async with opened(home, "3", "j", "j", "j", "e") as screen:
+        matter = screen.app.matters[3]
+        assert matter.property == "card_terminal"
+        await screen.type("x")
+        await screen.press("enter")
+        assert "form" in screen.text()
+        assert (await screen.app.view.slot(matter.entity, matter.property)).state == "conflict"
+
+
+async def test_somebody_said_something_else_meanwhile(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        matter = screen.app.matters[0]
+        matters = screen.app.matters
+        await _write(home, "place:241/Entrance right", {"printer": "Late 1"})
+        screen.app.matters = matters
+        await screen.press("t")
+        assert (await screen.app.view.slot(matter.entity, matter.property)).value == "Late 1"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "keys"),
+    [
+        ("duplicate", ["right", "t", "enter"]),
+        ("duplicate", ["x", "enter"]),
+        ("overlap", ["t", "enter"]),
+        ("dangling", ["b", "enter"]),
+        ("invalid", ["x", "enter"]),
+    ],
+)
+async def test_a_clash_is_settled_and_taken_back(every: Path, type_name: str, keys: list[str]) -> None:
+    async with opened(every, "3") as screen:
+        await _go_to(screen, type_name)
+        before = _of(screen, type_name)
+        await screen.press(*keys[:-1])
+        assert _of(screen, type_name) == before, "nothing is written before its difference was shown"
+        assert "Note" in screen.text()
+        await screen.press(keys[-1])
+        assert _of(screen, type_name) < before
+        await screen.press("u", "enter")
+        assert _of(screen, type_name) == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "retired"), [(["t"], True), (["right", "t"], False), (["b"], False)], ids=["keep", "take", "bring-back"]
+)
+async def test_an_edit_of_something_retired(every: Path, keys: list[str], retired: bool) -> None:
+    async with opened(every, "3") as screen:
+        await _go_to(screen, "retired-edit")
+        entity = screen.app.matters[screen.app.page.query_one(LineList).cursor].entity
+        await screen.press(*keys, "enter")
+        assert _of(screen, "retired-edit") == 0
+        assert (await screen.app.view.slot(entity, "retired")).value is retired
+        await screen.press("u", "enter")
+        assert (await screen.app.view.slot(entity, "retired")).value is True
+
+
+async def test_a_rule_shows_first_what_it_writes(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "R") as screen:
+        assert "what was said on this device" in screen.text()
+        await screen.press("enter")
+        assert screen.screenshot() == picture
+        assert _of(screen, "conflict") == 4
+        await screen.press("enter")
+        assert _of(screen, "conflict") == 0
+        await screen.press("u", "enter")
+        assert _of(screen, "conflict") == 4
+
+
+async def test_a_rule_settles_only_what_is_marked(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "space", "j", "space") as screen:
+        assert "2 marked" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("R", "enter", "enter")
+        assert _of(screen, "conflict") == 2
+
+
+async def test_a_rule_by_a_person_leaves_alone_what_they_did_not_say(home: Path) -> None:
+    async with opened(home, "3", "R") as screen:
+        rows = [row for row in screen.text().splitlines() if "│" in row]
+        place = next(i for i, row in enumerate(rows) if "what Smith said" in row) - 1
+        await screen.press(*["down"] * place, "enter")
+        assert "stay as they are" in screen.text()
+        await screen.press("enter")
+        left = [m for m in screen.app.matters if m.type == "conflict"]
+        assert len(left) == 3
+        assert all("Smith" not in {leaf.user for leaf in matter.candidates} for matter in left)
+
+
+async def test_enter_opens_the_form_of_the_chosen_claimant(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        await _go_to(screen, "duplicate")
+        await screen.press("right", "enter")
+        assert "Lane 1" in screen.text().splitlines()[0]
+
+
+async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        screen.app.look_at(NOW - 60_000_000)
+        await screen.rest()
+        await screen.press("t")
+        assert "This is the past" in screen.text()

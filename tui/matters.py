@@ -1,0 +1,290 @@
+"""The matters of the inbox as people read them: a sentence for each in the list, and below what it is about. Pure.
+
+Nothing here is called an error: whatever waits, a value is in use meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from core.changes import encode_value
+from core.errors import FieldlineError
+from core.inbox import Matter
+from core.records import Record
+from core.schema import RETIRED, Property, Schema
+from core.slots import Candidate
+from core.workspace.lineage import Step
+from tui.formlines import letter
+from tui.forms import NOBODY, Names, referred, shown
+from tui.graph import draw
+from tui.i18n import N_, _, language, ngettext, number, say
+from tui.lines import Column, Line, columns, cut, wrapped
+from tui.naming import SEPARATOR
+from tui.when import When
+
+GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
+BETWEEN = ("duplicate", "overlap")
+"""What several entities claim: each candidate is that of one of them."""
+MOST = 26
+"""Candidates that have a letter, and so can be chosen."""
+
+_ADVICE = {
+    "conflict": "",
+    "duplicate": N_("t leaves it to the chosen one, x clears it there, e types another there. Enter opens the form."),
+    "overlap": N_("t leaves it to the chosen one, x clears it there, e types another there. Enter opens the form."),
+    "dangling": N_("e types another, x clears it. Enter opens the form."),
+    "retired-edit": N_("t on A keeps it retired, t on another brings it back. Enter opens the form."),
+    "invalid": N_("e types another, x clears it. Enter opens the form."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is read of one matter when somebody looks at it: its entities now, who knew what, and names."""
+
+    matter: Matter
+    records: dict[bytes, Record] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    names: Names = NOBODY
+
+
+def prop_of(matter: Matter, schema: Schema) -> Property:
+    """The definition of the property that a matter is about."""
+    return schema.property(matter.kind, matter.property)
+
+
+def values_at_odds(matter: Matter) -> int:
+    """How many different values the candidates have."""
+    return len({encode_value(leaf.value) for leaf in matter.candidates})
+
+
+# --- a line of the list -----------------------------------------------------------------------------------------------
+
+
+def sentence(matter: Matter, schema: Schema, names: Names) -> str:
+    """What it is about, in labels and titles."""
+    prop = prop_of(matter, schema)
+    label, name = prop.label(language()), names.entity(matter.entity)
+    fields = matter.message.params
+    if matter.type == "duplicate":
+        kind = schema.kind(matter.kind).plural(language())
+        return _("{label} {value} claimed by {count} {kind}").format(
+            label=label,
+            value=_claimed(prop, matter, names),
+            count=number(len(matter.entities)),
+            kind=kind.lower() if language() == "en" else kind,
+        )
+    if matter.type == "overlap":
+        within = [entity for entity in matter.entities if entity != matter.entity]
+        more = f" +{number(len(within) - 1)}" if len(within) > 1 else ""
+        return _("{label} {value} of {name} overlaps {other}").format(
+            label=label, value=fields["value"], name=name, other=names.entity(within[0]) + more
+        )
+    if matter.type == "dangling":
+        text = _("{name} › {label}: {target} is retired")
+        if not matter.message.template.endswith("retired"):
+            text = _("{name} › {label}: {target} is not known here")
+        refs = referred(matter.candidates[0].value)
+        target = names.entity(refs[0]) if len(refs) == 1 else fields["target"]
+        return text.format(name=name, label=label, target=target)
+    if matter.type == "retired-edit":
+        return _("{name} was retired by {by}, and edited by {user}").format(
+            name=name, by=fields["by"], user=fields["user"]
+        )
+    if matter.type == "invalid":
+        value = shown(prop, matter.candidates[0].value, names)
+        return _("{name} › {label}: {value} is not valid").format(name=name, label=label, value=cut(value, 30))
+    return f"{name}{SEPARATOR}{label}"
+
+
+def row(matter: Matter, marked: bool, width: int, schema: Schema, names: Names, when: When) -> Line:
+    """A line of the list: what it is about, who is involved where a sentence does not say it, and when."""
+    wide = width >= 96
+    last = max((leaf.at for leaf in matter.candidates), default=None)
+    many = users = ""
+    if matter.type == "conflict":
+        count = values_at_odds(matter)
+        many = ngettext("{count} value", "{count} values", count) if wide or count > 2 else ""
+        users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates))
+    elif wide:
+        users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates[:MOST]))
+    return columns(
+        width,
+        [
+            Column(f"{'*' if marked else ' '}{GLYPHS[matter.type]} {sentence(matter, schema, names)}", None),
+            Column(many, 9 if many else 0, "dim"),
+            Column(users, 24 if wide else 14 if users else 0, "dim"),
+            Column("" if last is None else when.dated(last) if wide else when.brief(last), 17 if wide else 9, "dim"),
+        ],
+    )
+
+
+def _claimed(prop: Property, matter: Matter, names: Names) -> str:
+    """The value that several claim; of a list the item."""
+    value = matter.candidates[0].value
+    if isinstance(value, tuple):
+        return str(matter.message.params["value"]).strip('"')
+    return shown(prop, value, names)
+
+
+# --- below the list ---------------------------------------------------------------------------------------------------
+
+
+def title(details: Details, schema: Schema) -> Line:
+    """What stands over the details."""
+    matter, names = details.matter, details.names
+    label = prop_of(matter, schema).label(language())
+    name = names.entity(matter.entity)
+    if matter.type == "conflict":
+        used = _("in use meanwhile, on every device: {letter}").format(letter=letter(0))
+        return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong"), (f" · {used}", "attention")]
+    if matter.type == "retired-edit":
+        return [(name, "strong"), (" · " + _("stays retired meanwhile"), "attention")]
+    if matter.type in BETWEEN:
+        return [(label, "strong"), (" · " + _("all of them stay in use meanwhile"), "attention")]
+    return [(f"{name}{SEPARATOR}{label}", "strong")]
+
+
+def lines(details: Details, chosen: int, width: int, height: int, schema: Schema, when: When) -> list[Line]:
+    """What it is about, the candidates side by side, who knew what, and what can be done."""
+    matter = details.matter
+    top = [[(text, "plain")] for text in wrapped(_about(details, schema), width)]
+    bottom: list[Line] = _graph_lines(details, width, schema) if details.steps else []
+    bottom += [[(text, "dim")] for text in wrapped(_(_ADVICE[matter.type]), width)]
+    count = min(len(matter.candidates), MOST)
+    room = max(2, height - len(top) - (len(bottom) if len(top) + count + len(bottom) <= height else 1))
+    first = max(0, min(chosen - room // 2, count - room))
+    candidates = _candidates(details, chosen, width, schema, when)[first : first + room]
+    return [*([(" ", "plain"), (" ", "plain"), *line] for line in top), *candidates, *_indented(bottom)][:height]
+
+
+def _indented(some: Sequence[Line]) -> list[Line]:
+    return [[("  ", "plain"), *line] for line in some]
+
+
+def _about(details: Details, schema: Schema) -> str:
+    """The sentence over the candidates, where they do not speak for themselves."""
+    matter, names = details.matter, details.names
+    prop = prop_of(matter, schema)
+    label, name = prop.label(language()), names.entity(matter.entity)
+    if matter.type == "dangling":
+        targets = [names.entity(entity) for entity in missing_targets(details)]
+        target = ", ".join(targets) or str(matter.message.params["target"])
+        if retired_targets(details):
+            text = _("{label} of {name} refers to {target}, which is retired: b brings that back.")
+        else:
+            text = _("{label} of {name} refers to {target}, which is not known here: its changes may still come.")
+        return text.format(label=label, name=name, target=target)
+    if matter.type == "retired-edit":
+        return _("Who retired {name} had not seen what was said of it elsewhere.").format(name=name)
+    if matter.type == "invalid":
+        return say(FieldlineError(matter.message.template, **{**matter.message.params, "property": label}))
+    return ""
+
+
+def missing_targets(details: Details) -> list[bytes]:
+    """What the value in use refers to and is retired or not known."""
+    found = []
+    for entity in referred(details.matter.candidates[0].value):
+        record = details.records.get(entity)
+        if record is None or record.kind is None or record.retired:
+            found.append(entity)
+    return found
+
+
+def retired_targets(details: Details) -> list[bytes]:
+    """What the value in use refers to and is retired."""
+    return [e for e in missing_targets(details) if (record := details.records.get(e)) and record.retired]
+
+
+def _candidates(details: Details, chosen: int, width: int, schema: Schema, when: When) -> list[Line]:
+    matter, names = details.matter, details.names
+    some = matter.candidates[:MOST]
+    texts = _texts(details, schema)
+    wide = width >= 96
+    people, time, device = (16, 17, 12) if wide else (9, 9, 6)
+    remark = 34 if wide else 19
+    room = width - 2 - people - time - device - remark - 5
+    found: list[Line] = []
+    for index, (leaf, text) in enumerate(zip(some, apart(texts, room), strict=True)):
+        on = index == chosen and matter.type not in ("dangling", "invalid")
+        cells = [
+            Column(letter(index), 1, "strong"),
+            Column(text, None, "strong" if on else "plain"),
+            Column(leaf.user, people),
+            Column(when.dated(leaf.at) if wide else when.brief(leaf.at), time, "dim"),
+            Column(names.device(leaf.device), device, "dim"),
+            Column(_remark(matter, index, wide), remark, "dim"),
+        ]
+        found.append([("▸ " if on else "  ", "marker"), *columns(width, cells)])
+    return found
+
+
+def _texts(details: Details, schema: Schema) -> list[str]:
+    """What each candidate stands for: its value, or the entity that states it."""
+    matter, names = details.matter, details.names
+    prop = prop_of(matter, schema)
+    some = matter.candidates[:MOST]
+    if matter.type in BETWEEN:
+        told = matter.type == "overlap"
+        return [
+            names.entity(entity) + (f"  {shown(prop, leaf.value, names)}" if told else "")
+            for entity, leaf in zip(matter.entities, some, strict=False)
+        ]
+    if matter.type != "retired-edit":
+        return [shown(prop, leaf.value, names) for leaf in some]
+    texts = []
+    record = details.records.get(matter.entity)
+    said = {leaf.fact: name for name, slot in (record.slots if record else {}).items() for leaf in slot.leaves}
+    for leaf in some:
+        name = said.get(leaf.fact, RETIRED)
+        if name == RETIRED:
+            texts.append(_("retired"))
+        else:
+            stated = schema.property(matter.kind, name)
+            texts.append(f"{stated.label(language())}: {shown(stated, leaf.value, names)}")
+    return texts
+
+
+def _remark(matter: Matter, index: int, wide: bool) -> str:
+    """Why it was said, and of which other values its author did not know."""
+    leaf = matter.candidates[index]
+    note = f"“{leaf.note}”" if leaf.note else ""
+    if matter.type != "conflict" or not wide:
+        return note
+    unknown = [letter(place) for place, other in enumerate(matter.candidates[:MOST]) if _apart(leaf, other)]
+    if len(unknown) > 3:
+        return note
+    told = _("did not know of {letters}").format(letters=", ".join(unknown))
+    return f"{note} {told}".strip() if unknown else note
+
+
+def _apart(one: Candidate, other: Candidate) -> bool:
+    return encode_value(one.value) != encode_value(other.value)
+
+
+def _graph_lines(details: Details, width: int, schema: Schema) -> list[Line]:
+    """Who knew what, drawn."""
+    matter, names = details.matter, details.names
+    prop = prop_of(matter, schema)
+    letters = {leaf.fact: letter(index) for index, leaf in enumerate(matter.candidates)}
+    head = _("who knew what") + "  "
+
+    def label(step: Step, room: int) -> str:
+        before = f"{letters[step.fact]} " if step.fact in letters else ""
+        value = cut(shown(prop, step.value, names), max(4, room - len(before) - len(step.user) - 1))
+        return f"{before}{value} {step.user}"
+
+    drawing = draw(details.steps, list(letters), label, _("not configured"), width - len(head))
+    return [[(head if place == 0 else " " * len(head), "dim"), (line, "plain")] for place, line in enumerate(drawing)]
+
+
+def apart(texts: Sequence[str], width: int) -> list[str]:
+    """Texts in at most `width` columns each; of long ones the beginning that all share is left out."""
+    if len(texts) < 2 or all(len(text) <= width for text in texts):
+        return [cut(text, width) for text in texts]
+    least = min(texts, key=len)
+    same = next((place for place, char in enumerate(least) if any(t[place] != char for t in texts)), len(least))
+    start = max(0, same - max(4, width // 4))
+    return [cut(("…" + text[start:]) if start else text, width) for text in texts]

@@ -1,0 +1,257 @@
+"""What settles the matters of the inbox: take, type another, clear, bring back, and a rule for many.
+
+Only a value that was chosen among those shown is written at once; everything else shows its difference first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from core import answers
+from core.answers import Rule
+from core.inbox import Matter
+from core.records import Edit, Record, edit
+from core.schema import RETIRED
+from core.workspace import undoing
+from tui.i18n import _, language, ngettext, number, say
+from tui.lines import Column, Line, columns
+from tui.matters import BETWEEN, Details, prop_of, retired_targets
+from tui.preview import preview
+from tui.screens.dialogs import Ask, Choose, Save
+from tui.screens.turning import Turning
+from tui.values import read_value, typed_text
+
+MOST_CHOICES = 12
+"""People and devices that are offered as rules, those with the most matters first."""
+
+
+class Answering(Turning):
+    """The inbox's answers; the page itself says which matter is meant and which of its candidates is chosen."""
+
+    @property
+    def matter(self) -> Matter | None:
+        """What is under the cursor."""
+        raise NotImplementedError
+
+    @property
+    def chosen(self) -> int:
+        """The place of the chosen candidate."""
+        raise NotImplementedError
+
+    @property
+    def details(self) -> Details | None:
+        """What was read of the matter under the cursor."""
+        raise NotImplementedError
+
+    def marked(self) -> list[Matter]:
+        """The conflicts that are marked, or all if none is."""
+        raise NotImplementedError
+
+    def settled(self) -> None:
+        """Something was written: what was marked is done."""
+        raise NotImplementedError
+
+    def refusal(self, name: str, matter: Matter) -> str | None:
+        """Why a command cannot answer this matter."""
+        several = matter.type in ("conflict", "retired-edit", *BETWEEN)
+        if name in ("take", "left", "right") and not several:
+            return _("There is one value only: e types another one, x clears it.")
+        if name in ("another", "clear") and matter.type == "retired-edit":
+            return _("This is about whether it is retired: t takes the chosen one.")
+        if name == "clear" and matter.type == "conflict":
+            return _("e types another value; to clear it, choose “no longer used” or press x in the form.")
+        if name == "clear" and (problem := prop_of(matter, self.desk.schema).check(None)):
+            return say(problem)
+        if name == "bring_back" and not (matter.type == "retired-edit" or (self.details and self._retired())):
+            return _("Nothing that this is about is retired.")
+        if name == "who_knew" and matter.type != "conflict":
+            return _("There is something to draw only where one property has several values.")
+        return None
+
+    def _retired(self) -> list[bytes]:
+        return retired_targets(self.details) if self.details and self.details.matter == self.matter else []
+
+    def _entity(self, matter: Matter) -> bytes:
+        """The entity that is meant: of several that claim the same, the chosen one."""
+        return matter.entities[min(self.chosen, len(matter.entities) - 1)] if matter.type in BETWEEN else matter.entity
+
+    async def _record(self, entity: bytes) -> Record:
+        return await self.desk.view.record(entity, self.desk.schema)
+
+    # --- one matter --------------------------------------------------------------------------------------------------
+
+    async def do_take(self) -> None:
+        """Settle with the chosen candidate."""
+        matter = self.matter
+        if matter is None:
+            return
+        if matter.type == "conflict":
+            value = matter.candidates[self.chosen].value
+            await self._save([answers.settle(matter, await self._record(matter.entity), value)])
+        elif matter.type == "retired-edit":
+            await self._take_retired(matter)
+        else:
+            chosen = self._entity(matter)
+            records = {entity: await self._record(entity) for entity in matter.entities}
+            title = _("Leave {label} to {name}").format(
+                label=prop_of(matter, self.desk.schema).label(language()), name=await self.desk.path(chosen)
+            )
+            await self._propose(title, answers.keep(matter, chosen, records))
+
+    async def _take_retired(self, matter: Matter) -> None:
+        record = await self._record(matter.entity)
+        name = await self.desk.path(matter.entity)
+        retirements = {leaf.fact for leaf in record.slot(RETIRED).leaves}
+        if matter.candidates[self.chosen].fact in retirements:
+            await self._propose(_("Keep {name} retired").format(name=name), [answers.retire_again(record)])
+        else:
+            await self._propose(_("Take {name} into use again").format(name=name), [answers.bring_back(record)])
+
+    async def do_bring_back(self) -> None:
+        """Take into use again what is retired."""
+        matter = self.matter
+        if matter is None:
+            return
+        entities = [matter.entity] if matter.type == "retired-edit" else self._retired()
+        edits = [answers.bring_back(await self._record(entity)) for entity in entities]
+        names = ", ".join([await self.desk.path(entity) for entity in entities])
+        await self._propose(_("Take {name} into use again").format(name=names), edits)
+
+    async def do_clear(self) -> None:
+        """Say that the property is no longer used at the chosen entity."""
+        matter = self.matter
+        if matter is None:
+            return
+        entity = self._entity(matter)
+        prop = prop_of(matter, self.desk.schema)
+        title = _("{label} of {name} is no longer used").format(
+            label=prop.label(language()), name=await self.desk.path(entity)
+        )
+        await self._propose(title, [edit(await self._record(entity), matter.property, None)])
+
+    async def do_another(self) -> None:
+        """Type a value."""
+        matter = self.matter
+        if matter is None:
+            return
+        view, schema, entity = self.desk.view, self.desk.schema, self._entity(matter)
+        prop = prop_of(matter, schema)
+
+        async def check(text: str) -> None:
+            await read_value(prop, text, view, schema)
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.work(partial(self._type, matter, entity, text), group="settle")
+
+        leaf = matter.candidates[min(self.chosen, len(matter.candidates) - 1)]
+        typed = await typed_text(prop, leaf.value, view, schema)
+        title = f"{await self.desk.path(entity)} › {prop.label(language())}"
+        self.app.push_screen(Ask(title, typed, prop.help_text(language()), check), answered)
+
+    async def _type(self, matter: Matter, entity: bytes, text: str) -> None:
+        desk = self.desk
+        value = await read_value(prop_of(matter, desk.schema), text, desk.view, desk.schema)
+        record = await self._record(entity)
+        if matter.type == "conflict":
+            await self._save([answers.settle(matter, record, value)])
+        else:
+            await self._save([edit(record, matter.property, value)])
+
+    async def _save(self, edits: list[Edit]) -> None:
+        await self.desk.workspace.save(edits, None)
+        self.settled()
+        await self.desk.news()
+        self.message(_("Settled. u takes it back."))
+
+    async def _propose(self, title: str, edits: list[Edit]) -> None:
+        desk = self.desk
+        rows = await preview(edits, desk.view, desk.schema, desk.names)
+        self._ask(title, rows, [edits], [])
+
+    def _ask(self, title: str, rows: Sequence[Line], batches: Sequence[list[Edit]], remarks: Sequence[str]) -> None:
+        def answered(note: str | None) -> None:
+            if note is not None:
+                self.work(partial(self._carry_out, batches, note), group="settle")
+
+        self.app.push_screen(Save(title, rows, remarks), answered)
+
+    async def _carry_out(self, batches: Sequence[list[Edit]], note: str) -> None:
+        await undoing.save_all(self.desk.workspace, batches, note or None)
+        self.settled()
+        await self.desk.news()
+        count = sum(map(len, batches))
+        text = ngettext("{count} value saved. u takes it back.", "{count} values saved. u takes them back.", count)
+        self.message(text)
+
+    # --- many by a rule ----------------------------------------------------------------------------------------------
+
+    def do_rule(self) -> None:
+        """Choose a rule."""
+        matters = self.marked()
+        if not matters:
+            self.message(_("A rule settles properties with several values; none of these is one."), attention=True)
+            return
+
+        def chosen(rule: object) -> None:
+            if isinstance(rule, Rule):
+                self.work(partial(self._apply_rule, rule, matters), group="settle")
+
+        title = ngettext("Settle {count} conflict with", "Settle {count} conflicts with", len(matters))
+        self.app.push_screen(Choose(title, self._rules(matters)), chosen)
+
+    def _rules(self, matters: Sequence[Matter]) -> list[tuple[Rule, Line]]:
+        own, names = self.desk.workspace.identity.device, self.desk.names
+        devices = answers.devices(matters)
+        rules = [(Rule(), _("the newest value"), len(matters))]
+        rules.append((Rule(device=own), _("what was said on this device"), devices.pop(own, 0)))
+        people = [
+            (Rule(user=user), _("what {user} said").format(user=user), count)
+            for user, count in answers.users(matters).most_common(MOST_CHOICES)
+        ]
+        others = [
+            (Rule(device=device), _("what was said on {device}").format(device=names.device(device)), count)
+            for device, count in devices.most_common(MOST_CHOICES)
+        ]
+        return [
+            (rule, columns(66, [Column(text, None), Column(number(count), 12, "dim", right=True)]))
+            for rule, text, count in [*rules, *people, *others]
+        ]
+
+    async def _apply_rule(self, rule: Rule, matters: Sequence[Matter]) -> None:
+        """Show what the rule would write, and what it says nothing about."""
+        desk = self.desk
+        edits: list[Edit] = []
+        overtaken = 0
+        for place, matter in enumerate(matters):
+            leaf = rule.choose(matter.candidates)
+            if leaf is None:
+                continue
+            record = await self._record(matter.entity)
+            try:
+                edits.append(answers.settle(matter, record, leaf.value))
+            except answers.Overtaken:
+                overtaken += 1
+            if place % 100 == 99:
+                self.message(_("{done} of {count} …").format(done=number(place + 1), count=number(len(matters))))
+        self.message("")
+        remarks = []
+        if rest := len(matters) - len(edits) - overtaken:
+            text = ngettext(
+                "{count} conflict stays as it is: the rule says nothing about it.",
+                "{count} conflicts stay as they are: the rule says nothing about them.",
+                rest,
+            )
+            remarks.append(text)
+        if overtaken:
+            text = ngettext(
+                "{count} has got another value meanwhile.", "{count} have got other values meanwhile.", overtaken
+            )
+            remarks.append(text)
+        if not edits:
+            self.message(_("The rule says nothing about any of them."), attention=True)
+            return
+        title = ngettext("Settle {count} conflict", "Settle {count} conflicts", len(edits))
+        rows = await preview(edits, desk.view, desk.schema, desk.names, where=True)
+        self._ask(title, rows, [edits], remarks)
