@@ -86,9 +86,9 @@ def _killed(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait until something holds; how long that takes is the machine's affair."""
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.1)
