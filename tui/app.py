@@ -39,7 +39,7 @@ from tui.screens.sync import Sync
 from tui.terminal import Difference
 from tui.when import Clock, When
 
-NEWS_SECONDS = 1.0
+NEWS_SECONDS = 2.0
 HERE = "tui.here"
 """Where this device keeps, for itself, which place it is at."""
 
@@ -161,7 +161,7 @@ class FieldlineApp(App[None]):
     async def _watch(self) -> None:
         """Show what this or another process, or a sync, has written, as soon as it is there.
 
-        While much is written it is shown once a second: reading and drawing it again costs, on a slow line most.
+        While much is written it is shown every other second: reading and drawing it again costs, on a slow line most.
         """
         while True:
             try:

@@ -35,15 +35,24 @@ def called(member: Member) -> str:
 
 
 class MemberRows:
-    """A row for each device."""
+    """A row for each device; until what it wrote is read anew, what was read `before` stands there."""
 
-    def __init__(self, members: Sequence[Member], met: Mapping[bytes, int], me: bytes, view: View, when: When) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        met: Mapping[bytes, int],
+        me: bytes,
+        view: View,
+        when: When,
+        before: MemberRows | None = None,
+    ) -> None:
         self._members = members
         self._met = met
         self._me = me
         self._view = view
         self._when = when
         self._wrote: dict[bytes, Wrote] = {}
+        self._before: Mapping[bytes, Wrote] = before._wrote if before else {}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -54,7 +63,7 @@ class MemberRows:
 
     def wrote(self, device: bytes) -> Wrote | None:
         """What a device has written, None while it is not read."""
-        return self._wrote.get(device)
+        return self._wrote.get(device) or self._before.get(device)
 
     def index(self, device: object) -> int | None:
         """The line of a device."""
@@ -70,7 +79,7 @@ class MemberRows:
         member = self._members[index]
         glyph, state = STATES.get(member.state, ("!", member.state))
         role = "plain" if member.state == "active" else "attention"
-        wrote = self._wrote.get(member.device)
+        wrote = self.wrote(member.device)
         met = self._met.get(member.device)
         wide = width >= 100
         seen = _("this device") if member.device == self._me else "–"

@@ -16,6 +16,8 @@ from core.sync.links import tcp
 from core.workspace import Workspace
 from core.workspace.meeting import TCP, Link, allowed, meet
 from tests.tui.opened import LARGE, NOW, SMALL, opened
+from tests.tui.pseudo import started
+from tui.app import NEWS_SECONDS
 from tui.meetings import Meter, meter_lines, size
 from tui.screens.sync import Sync
 
@@ -135,6 +137,24 @@ async def test_a_meeting_under_way(home: Path, picture: SnapshotAssertion, size:
         await screen.rest()
         assert "412 of 1,288 received · 3 of 3 sent" in screen.text()
         assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("place", ["4", "5", "6"])
+def test_what_others_write_costs_a_slow_line_little(home: Path, place: str) -> None:
+    with started(home, "tui", "--no-mouse") as program:
+        program.wait_for("TSC")
+        program.send(place.encode())
+        program.read(0.7)
+        asyncio.run(written(home, "999"))
+        assert len(program.read(1.0)) <= 300 * NEWS_SECONDS
+        assert program.alive()
+    assert NEWS_SECONDS >= 1
+
+
+async def written(home: Path, code: str) -> None:
+    """Write something beside the program that shows it."""
+    async with await Workspace.open(home, user="Jones") as workspace:
+        await workspace.create("locality", {"code": code, "name": "TSC new"})
 
 
 def test_progress_tells_changes_time_left_and_bytes() -> None:

@@ -82,7 +82,7 @@ class Members(Page):
         found.setdefault(me, Member(me, workspace.home.name(), "", "pending"))
         ordered = sorted(found.values(), key=lambda m: (m.state == "revoked", called(m).casefold(), m.device))
         met = {meeting.device: meeting.at for meeting in reversed(await workspace.store.meetings()) if meeting.device}
-        rows = MemberRows(ordered, met, me, self.desk.view, self.desk.when)
+        rows = MemberRows(ordered, met, me, self.desk.view, self.desk.when, self.rows)
         self.lines.show(rows, cursor=rows.index(self.lines.key))
 
     # --- details -----------------------------------------------------------------------------------------------------
