@@ -20,7 +20,7 @@ class Opt(click.Option):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         english = self.help
         try:
-            self.help = _(english or "")
+            self.help = _(english) if english else None
             return super().get_help_record(ctx)
         finally:
             self.help = english
