@@ -15,6 +15,7 @@ from core.sync.links import tcp
 from core.sync.run import PIECE, TIMEOUT, StoreReplica, run
 from core.sync.session import MODES, Session
 from core.values import quoted
+from core.workspace.arriving import noted
 
 if TYPE_CHECKING:
     from core.workspace.workspace import Workspace
@@ -140,15 +141,16 @@ async def meet(
     began = now() if began is None else began
     store = workspace.store
     session = Session(store.fleet, link.peer, initiator=initiator, modes=modes, batch_bytes=carrier.batch_bytes)
-    outcome: Done | Failed = await run(
-        session,
-        link.reader,
-        link.writer,
-        StoreReplica(store, link.peer, carrier.name),
-        on_event=told,
-        timeout=TIMEOUT if timeout is None else timeout,
-        piece=carrier.piece,
-    )
+    async with noted(store, link.peer, workspace.clock, told) as hear:
+        outcome: Done | Failed = await run(
+            session,
+            link.reader,
+            link.writer,
+            StoreReplica(store, link.peer, carrier.name),
+            on_event=hear,
+            timeout=TIMEOUT if timeout is None else timeout,
+            piece=carrier.piece,
+        )
     if isinstance(outcome, Failed):
         raise outcome.error
     return Met(link.peer, outcome.figures, now() - began, outcome.root)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.membership import Membership
     from core.store.verification import Verification
     from core.store.writing import Imported
+    from core.workspace.arriving import Arriving
     from core.workspace.meeting import Met, Told
     from core.workspace.members import Device
     from core.workspace.peers import Lookout
@@ -326,6 +327,12 @@ class Workspace:
         from core.workspace import serving
 
         await serving.serve(self, ways, listening=listening, happened=happened)
+
+    async def arriving(self) -> Arriving | None:
+        """What a meeting under way, or one that was cut, has still to bring; None if there is nothing like that."""
+        from core.workspace import arriving
+
+        return await arriving.arriving(self.store)
 
     def lookout(
         self, trouble: Callable[[FieldlineError], None] = lambda error: None

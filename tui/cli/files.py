@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
-from tui.i18n import N_, _, ngettext, number
+from tui.cli.progress import progress
+from tui.i18n import N_, _, ngettext
 
 FILE = click.Path(path_type=Path)
 
@@ -66,33 +64,3 @@ async def verify(desk: Desk, repair: bool) -> int:
             else _("There are problems: `fieldline verify --repair` mends what can be.")
         )
     return 1 if found.problems else 0
-
-
-class progress:  # noqa: N801 - used like a function
-    """How far something is, on one line of stderr that is rewritten; only on a terminal, and gone in the end."""
-
-    SECONDS = 0.2
-
-    def __init__(self, template: str) -> None:
-        self._template = template
-        self._next = 0.0
-        self._width = 0
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._told if sys.stderr.isatty() else _silent
-
-    def __exit__(self, *_: object) -> None:
-        if self._width:
-            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
-
-    def _told(self, done: int, total: int) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self.SECONDS
-        text = _(self._template).format(done=number(done), total=number(total))
-        click.echo("\r" + text.ljust(self._width), nl=False, err=True)
-        self._width = max(self._width, len(text))
-
-
-def _silent(done: int, total: int) -> None:
-    """Where nobody looks."""

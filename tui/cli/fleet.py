@@ -15,6 +15,7 @@ from core.schema import BUILT_IN, Schema, builtin
 from core.workspace import Workspace
 from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
+from tui.cli.progress import progress
 from tui.i18n import N_, _, number
 
 
@@ -138,7 +139,8 @@ async def status(desk: Desk) -> None:
     async with await desk.open() as workspace:
         counts = await workspace.store.counts()
         member = (await workspace.membership()).members.get(workspace.identity.device)
-        matters = await workspace.inbox()
+        with progress(N_("{done} of {total} read")) as told:
+            matters = await workspace.inbox(progress=told)
         data: dict[str, str | int | None] = {
             "fleet": workspace.store.fleet.hex(),
             "device": workspace.identity.device.hex(),
@@ -151,8 +153,15 @@ async def status(desk: Desk) -> None:
             "quarantined": counts.quarantined,
             "root": (await workspace.store.summary()).root.hex(),
         }
+        arriving = await workspace.arriving()
+        said = (await workspace.membership()).members.get(arriving.peer) if arriving else None
     if desk.json:
-        desk.document(data)
+        missing = arriving and {
+            "from": arriving.peer.hex(),
+            "changes": arriving.missing,
+            "at": format_time(arriving.at),
+        }
+        desk.document({**data, "missing": missing})
         return
     labels = {
         "fleet": _("Fleet"),
@@ -166,7 +175,14 @@ async def status(desk: Desk) -> None:
         "quarantined": _("Changes without effect"),
         "root": _("Root"),
     }
-    desk.table([[label, _status_text(name, data[name])] for name, label in labels.items()])
+    rows = [[label, _status_text(name, data[name])] for name, label in labels.items()]
+    if arriving is not None:
+        template = _("{count} of {total} changes from {peer}, as of {when}")
+        peer = (said.name if said else "") or arriving.peer.hex()[:8]
+        total, when = number(arriving.total), desk.when.dated(arriving.at)
+        text = template.format(count=number(arriving.missing), total=total, peer=peer, when=when)
+        rows.append([_("Still to come"), text])
+    desk.table(rows)
 
 
 def _status_text(name: str, value: str | int | None) -> str:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.sync.events import Event, Progress
 from core.sync.session import MODES
 from core.workspace.meeting import PORT, Met
 from tui.cli.desk import Desk
-from tui.cli.files import progress
 from tui.cli.help import argument, option, verb
+from tui.cli.progress import meeting
 from tui.cli.written import Writing
 from tui.i18n import N_, _, ngettext, number, say
 
@@ -33,13 +32,8 @@ if TYPE_CHECKING:
 )
 async def sync(desk: Desk, target: str, mode: str | None, timeout: float | None) -> None:
     async with await desk.open() as workspace:
-        with progress(N_("{done} of {total} changes")) as told:
-
-            def on_event(event: Event) -> None:
-                if isinstance(event, Progress):
-                    told(event.sent + event.received, (event.to_send or 0) + (event.to_receive or 0))
-
-            met = await workspace.sync(target, mode=mode, timeout=timeout, told=on_event)
+        with meeting() as told:
+            met = await workspace.sync(target, mode=mode, timeout=timeout, told=told)
         if desk.json:
             desk.document(_met_json(met))
             return

@@ -9,6 +9,7 @@ from core.workspace.editing import property_of
 from tui.cli.desk import Desk
 from tui.cli.edit import told
 from tui.cli.help import argument, option, verb
+from tui.cli.progress import progress
 from tui.cli.typed import text_value
 from tui.cli.written import Writing
 from tui.i18n import N_, _, language, ngettext, say
@@ -19,7 +20,8 @@ GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "
 @verb(N_("List what waits for a decision, and may wait: conflicts, and clashes between different things."))
 async def inbox(desk: Desk) -> None:
     async with await desk.open() as workspace:
-        matters = await workspace.inbox()
+        with progress(N_("{done} of {total} read")) as reading:
+            matters = await workspace.inbox(progress=reading)
         writing = await Writing.of(workspace)
         values = [leaf.value for matter in matters for leaf in matter.candidates]
         await writing.learn([e for matter in matters for e in (matter.entity, *matter.entities)], values)
