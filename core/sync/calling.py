@@ -203,6 +203,10 @@ class Caller:
         times += [peer.expires for peer in self._peers.values() if peer.expires is not None]
         return min(times, default=None)
 
+    def failures(self, name: str) -> int:
+        """How often in a row calling a peer failed."""
+        return self._peers[name].failures
+
     def standing(self) -> list[Standing]:
         """How it stands with each peer."""
         return [

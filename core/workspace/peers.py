@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
+from core.workspace import doing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from core.membership import Membership
     from core.sync.announcing import Announced
     from core.sync.discovery import Discovery
     from core.workspace.workspace import Workspace
@@ -29,6 +31,9 @@ class Peer:
     `fleet`, `device` and `root` (the first bytes of it) are what somebody announced, and are not proven. `name` is
     what the fleet calls that device. `same` says whether it holds the same as this one (None: not known), `member`
     whether it is of this fleet and may connect.
+
+    The rest is what the process that serves on this device, if there is one, says about it: `state` is "meeting",
+    "calling", "failing" or "", `next_try` and `met_at` are microseconds since 1970 UTC.
     """
 
     target: str
@@ -38,6 +43,11 @@ class Peer:
     root: bytes | None = None
     same: bool | None = None
     member: bool = False
+    state: str = ""
+    failures: int = 0
+    next_try: int | None = None
+    met_at: int | None = None
+    trouble: FieldlineError | None = None
 
 
 class Lookout:
@@ -57,7 +67,10 @@ class Lookout:
         self._announced.pop(name, None)
 
     async def peers(self) -> list[Peer]:
-        """What can be met now: devices by name, this one left out, then ports."""
+        """What can be met now: devices by name, this one left out, then ports.
+
+        Also those that only the process that serves knows of, as it was told of them with `--peer`.
+        """
         from core.sync.announcing import ROOT_SIZE
 
         workspace = self._workspace
@@ -80,8 +93,35 @@ class Lookout:
                     known is not None and members.may_connect(said.device),
                 )
             )
+        found = _joined(found, doing.told(workspace.home.folder) or [], members)
         found.sort(key=lambda peer: (not peer.member, peer.name, peer.target))
         return found + await asyncio.to_thread(_ports)
+
+
+def _joined(found: list[Peer], doings: list[doing.Doing], members: Membership) -> list[Peer]:
+    """What was seen, and what the process that serves says about it."""
+    said = {each.device or each.target: each for each in doings}
+    joined = [
+        peer if (each := said.pop(peer.device or peer.target, None)) is None else _told(peer, each) for peer in found
+    ]
+    for each in said.values():
+        known = members.members.get(each.device) if each.device else None
+        name = known.name if known else ""
+        joined.append(
+            _told(Peer(each.target, name, device=each.device, same=each.same, member=known is not None), each)
+        )
+    return joined
+
+
+def _told(peer: Peer, each: doing.Doing) -> Peer:
+    return replace(
+        peer,
+        state=each.state,
+        failures=each.failures,
+        next_try=each.next_try,
+        met_at=each.met_at,
+        trouble=each.trouble,
+    )
 
 
 def _ports() -> list[Peer]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from core.errors import FieldlineError, Refused
 from core.sync.announcing import Announced
-from core.sync.calling import Caller, yields
+from core.sync.calling import Caller, Standing, yields
 from core.sync.links import tcp
 from core.sync.links.tls import Stranger
+from core.workspace.doing import Doing, Report
 from core.workspace.meeting import TCP, Carrier, Link, Met, allowed, meet, now, target_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ QUIET, IN_A_MEETING = 0.5, 15.0
 """Seconds at least between two looks at what was saved; in a meeting something is saved all the time."""
 
 NETWORK_SECONDS = 5.0
+REPORT_SECONDS = 1.0
 TROUBLE_SECONDS = 10.0
 
 
@@ -93,8 +96,11 @@ class Service:
         self._announced: dict[str, Announced] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._given_up: set[str] = set()
-        self._meetings = 0
+        self._in_meeting: Counter[bytes] = Counter()
+        self._met_at: dict[bytes, int] = {}
+        self._last_trouble: dict[str, FieldlineError] = {}
         self._poke = asyncio.Event()
+        self._news = asyncio.Event()
         self._discovery: Discovery | None = None
         self._port = 0
         self._ports: Sequence[Port] = ()
@@ -104,7 +110,7 @@ class Service:
     async def run(self, ways: Ways, listening: Callable[[str, int], None]) -> None:
         """Serve until cancelled; `listening` is told where, once. Raises FieldlineError if it cannot listen."""
         for target in ways.peers:
-            if target_of(target).path is not None:
+            if not target_of(target).host:
                 raise Refused("{target} is no device to call: write tcp://HOST:PORT.", target=target)
         server = tcp.Server(self._workspace.identity, allowed(self._workspace), self._answer, self._turned_away)
         self._ports = ways.ports
@@ -113,19 +119,51 @@ class Service:
         self._port = server.port
         for target in ways.peers:
             self.caller.fixed(target, now())
+        report = Report(self._workspace.home.folder)
         try:
             listening(server.host, server.port)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
                 group.create_task(self._call_all(group))
+                group.create_task(self._report(report))
                 if ways.discovery:
                     group.create_task(self._discover(server.host))
                 for port in ways.ports:
                     group.create_task(self._attend(port))
         finally:
+            report.close()
             if self._discovery is not None:
                 await self._discovery.close()
             await server.close()
+
+    # --- what it is doing --------------------------------------------------------------------------------------------
+
+    def _stir(self) -> None:
+        """Something is different: look whom to call, and tell who wants to know."""
+        self._poke.set()
+        self._news.set()
+
+    async def _report(self, report: Report) -> None:
+        while True:
+            report.tell(self.doing())
+            await asyncio.sleep(REPORT_SECONDS)
+            await self._news.wait()
+            self._news.clear()
+
+    def doing(self) -> list[Doing]:
+        """How it stands with each peer."""
+        return [self._doing(each) for each in self.caller.standing()]
+
+    def _doing(self, standing: Standing) -> Doing:
+        said, device = self._announced.get(standing.name), standing.device
+        return Doing.of(
+            standing,
+            standing.name if said is None else said.target(standing.failures),
+            is_meeting=device in self._in_meeting,
+            met_at=self._met_at.get(device) if device else None,
+            trouble=self._last_trouble.get(standing.name),
+            epoch=self._workspace.clock() / 1_000_000 - now(),
+        )
 
     # --- what this device holds --------------------------------------------------------------------------------------
 
@@ -135,7 +173,7 @@ class Service:
         while True:
             try:
                 unseen |= await self._workspace.store.changed(IN_A_MEETING if unseen else None)
-                if unseen and (not self._meetings or now() - self._looked >= IN_A_MEETING):
+                if unseen and (not self._in_meeting or now() - self._looked >= IN_A_MEETING):
                     await self._look()
                     unseen = False
                 await asyncio.sleep(QUIET)
@@ -159,7 +197,7 @@ class Service:
             port.holds(root)
         if self._discovery is not None:
             await self._discovery.announce(self._port, self._workspace.store.fleet, root, self._own)
-        self._poke.set()
+        self._stir()
 
     # --- calling -----------------------------------------------------------------------------------------------------
 
@@ -169,6 +207,7 @@ class Service:
             for name in self.caller.due(now()):
                 self.caller.began(name)
                 self._calls[name] = group.create_task(self._call(name))
+                self._news.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self.caller.wake()):
                     await self._poke.wait()
@@ -177,13 +216,14 @@ class Service:
         """Call a peer and hold a meeting, unless it calls at the same time and has the right of way."""
         target = self._target(name)
         try:
-            met = await self._met_at(name, target)
+            met = await self._meet_at(name, target)
         except asyncio.CancelledError:
             if name not in self._given_up:
                 raise
             self.caller.gave_way(name, now())
         except FieldlineError as error:
             self.caller.failed(name, now())
+            self._last_trouble[name] = error
             self._trouble(error, target)
         else:
             self._said.pop(target, None)
@@ -196,9 +236,11 @@ class Service:
         finally:
             self._given_up.discard(name)
             del self._calls[name]
-            self._poke.set()
+            if name not in {each.name for each in self.caller.standing()}:
+                self._forget(name)
+            self._stir()
 
-    async def _met_at(self, name: str, target: str) -> Met | None:
+    async def _meet_at(self, name: str, target: str) -> Met | None:
         """The meeting with a peer; None if that turns out to be a device that called meanwhile, and is to be heard."""
         workspace, place = self._workspace, target_of(target)
         said = self._announced.get(name)
@@ -214,14 +256,15 @@ class Service:
                 self.caller.known(name, link.peer)
                 if self.caller.is_answering(link.peer) and yields(self._own, link.peer):
                     return None
-            return await meet(workspace, link, TCP, initiator=True, began=began)
+            with self._meeting(link.peer):
+                return await meet(workspace, link, TCP, initiator=True, began=began)
         finally:
             await link.close()
 
     def _target(self, name: str) -> str:
+        """Where to call a peer; one with several addresses at another one after each failure."""
         said = self._announced.get(name)
-        failures = next((each.failures for each in self.caller.standing() if each.name == name), 0)
-        return name if said is None else said.target(failures)
+        return name if said is None else said.target(self.caller.failures(name))
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -233,7 +276,7 @@ class Service:
                 await self._hold(link, TCP, initiator=False)
         finally:
             self.caller.answering(link.peer, -1)
-            self._poke.set()
+            self._stir()
 
     def _calls_to(self, device: bytes) -> list[str]:
         return [each.name for each in self.caller.standing() if each.device == device and each.name in self._calls]
@@ -252,9 +295,9 @@ class Service:
         return not link.writer.transport.is_closing()
 
     async def _hold(self, link: Link, carrier: Carrier, *, initiator: bool) -> Met | None:
-        self._meetings += 1
         try:
-            met = await meet(self._workspace, link, carrier, initiator=initiator)
+            with self._meeting(link.peer):
+                met = await meet(self._workspace, link, carrier, initiator=initiator)
             await self._note(met)
             self._happened(Happened(link.peer, met=met, link=carrier.name))
             return met
@@ -263,8 +306,18 @@ class Service:
             if not self._calls_to(link.peer):
                 self._happened(Happened(link.peer, error=error, link=carrier.name))
             return None
+
+    @contextmanager
+    def _meeting(self, device: bytes) -> Iterator[None]:
+        """Know that a meeting with a device is under way."""
+        self._in_meeting[device] += 1
+        self._news.set()
+        try:
+            yield
         finally:
-            self._meetings -= 1
+            self._in_meeting[device] -= 1
+            self._in_meeting += Counter()
+            self._news.set()
 
     async def _attend(self, port: Port) -> None:
         """Meet whoever comes at a port."""
@@ -283,6 +336,7 @@ class Service:
         """Remember what a peer holds after a meeting."""
         await self._look_again()
         if met.peer is not None:
+            self._met_at[met.peer] = self._workspace.clock()
             self.caller.met(met.peer, met.root, now())
 
     def _turned_away(self, stranger: Stranger) -> None:
@@ -295,14 +349,13 @@ class Service:
         from core.sync.discovery import Discovery
 
         while True:
-            discovery = Discovery(self._seen, self._gone, host=host)
+            self._discovery = discovery = Discovery(self._seen, self._gone, host=host)
             try:
                 await discovery.start()
                 break
             except FieldlineError as error:
                 self._trouble(error)
                 await asyncio.sleep(TROUBLE_SECONDS)
-        self._discovery = discovery
         await self._look_again()
         while True:
             await asyncio.sleep(NETWORK_SECONDS)
@@ -313,12 +366,17 @@ class Service:
     def _seen(self, said: Announced) -> None:
         if self.caller.announced(said, now()):
             self._announced[said.name] = said
-            self._poke.set()
+            self._stir()
 
     def _gone(self, name: str) -> None:
         self.caller.gone(name)
         if name not in self._calls:
-            self._announced.pop(name, None)
+            self._forget(name)
+            self._news.set()
+
+    def _forget(self, name: str) -> None:
+        self._announced.pop(name, None)
+        self._last_trouble.pop(name, None)
 
     def _trouble(self, error: FieldlineError, target: str | None = None, link: str = TCP.name) -> None:
         """Tell of a trouble unless it was told before and nothing has changed since."""

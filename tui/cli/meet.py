@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.moments import format_time
 from core.sync.session import MODES
 from core.workspace.meeting import PORT, Met
 from tui.cli.desk import Desk
@@ -139,14 +140,25 @@ def _peer_json(peer: Peer) -> dict[str, Any]:
         "root": peer.root.hex() if peer.root else None,
         "name": peer.name,
         "same": peer.same,
+        "state": peer.state,
+        "failures": peer.failures,
+        "next_try": None if peer.next_try is None else format_time(peer.next_try),
+        "met_at": None if peer.met_at is None else format_time(peer.met_at),
+        "message": say(peer.trouble) if peer.trouble else None,
     }
 
 
 def _standing(peer: Peer) -> str:
-    if peer.fleet is None:
+    if peer.state == "meeting":
+        return _("meeting now")
+    if peer.trouble is not None:
+        return say(peer.trouble)
+    if peer.target.startswith("serial:"):
         return _("cable")
+    if peer.device is None:
+        return _("never met")
     if peer.same is None:
-        return _("another fleet")
+        return _("another fleet") if peer.fleet else ""
     if not peer.member:
         return _("not a member")
     return _("holds the same") if peer.same else _("holds something else")

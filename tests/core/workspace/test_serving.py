@@ -12,6 +12,8 @@ import pytest
 from core.schema import builtin
 from core.sync.calling import yields
 from core.workspace import Workspace
+from core.workspace.doing import told
+from core.workspace.peers import Lookout
 from core.workspace.serving import Happened, Service, Ways
 
 LOOPBACK = "127.0.0.1"
@@ -155,3 +157,32 @@ async def test_what_other_processes_save_is_told_to_the_peer(pair: tuple[Workspa
     assert len(await roots(pair)) == 1
     assert [event.target is None for event in first.events] == [True, True]
     assert [event.target is None for event in second.events] == [False, False]
+
+
+async def test_other_processes_are_told_what_the_one_that_serves_is_doing(
+    pair: tuple[Workspace, Workspace], tmp_path: Path
+) -> None:
+    one, two = pair
+    nowhere = f"tcp://{LOOPBACK}:{await free_port()}"
+    assert told(two.home.folder) is None
+    async with serving(one) as first, serving(two, f"tcp://{LOOPBACK}:{first.port}", nowhere) as second:
+        await until(lambda: {each.target for each in told(two.home.folder) or [] if each.failures} == {nowhere})
+        await until(lambda: any(each.met_at for each in told(two.home.folder) or []))
+        by_target = {each.target: each for each in told(two.home.folder) or []}
+        failing, met = by_target.pop(nowhere), by_target.popitem()[1]
+        assert (failing.device, failing.state, failing.same) == (None, "failing", None)
+        assert str(failing.trouble) == str(second.events[0].error or second.events[1].error)
+        assert failing.next_try is not None
+        assert (met.device, met.state, met.same, met.trouble) == (one.identity.device, "", True, None)
+        # Another one that serves on the same device does not speak for it.
+        async with serving(two):
+            assert {each.target for each in told(two.home.folder) or []} == {failing.target, met.target}
+        assert told(two.home.folder)
+        lookout = Lookout(two)
+        seen = {peer.target: peer for peer in await lookout.peers() if peer.target.startswith("tcp://")}
+        assert seen[nowhere].state == "failing"
+        name = (await two.membership()).members[one.identity.device].name
+        assert (seen[met.target].name, seen[met.target].member, seen[met.target].same) == (name, True, True)
+    assert told(two.home.folder) is None
+    (two.home.folder / "serving.json").write_text("left behind by a crash")
+    assert told(two.home.folder) is None
