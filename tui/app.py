@@ -24,8 +24,9 @@ from tui.forms import Names
 from tui.i18n import _, ngettext, say
 from tui.lines import Line
 from tui.naming import paths
+from tui.options import THEMES
 from tui.painter import Painter
-from tui.plain import PlainGlyphs
+from tui.plain import NoColours, PlainGlyphs
 from tui.screens.dialogs import Confirm
 from tui.screens.fleet import Fleet
 from tui.screens.help import Help
@@ -52,6 +53,7 @@ class Options:
     plain: bool = False
     zone: tzinfo | None = None
     discovery: bool = False
+    theme: str = "terminal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class FieldlineApp(App[None]):
     """The six places over one workspace."""
 
     ENABLE_COMMAND_PALETTE = False
-    CSS_PATH = "styles/fieldline.tcss"
+    CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
     BINDINGS = bindings("everywhere")
     MODES: ClassVar[dict[str, Any]] = {page.PLACE: page for page in (Here, Fleet, Inbox, History, Sync, Members)}
 
@@ -77,6 +79,7 @@ class FieldlineApp(App[None]):
         self.workspace = workspace
         self.when = When(clock, options.zone)
         self.options = options
+        self.set_class(True, f"-{options.theme}")
         self.readonly = options.readonly
         self.moment: int | None = None
         self.schema = Schema()
@@ -88,6 +91,8 @@ class FieldlineApp(App[None]):
         self._painter = Painter()
         if options.plain:
             self._filters.append(PlainGlyphs())
+        if self.no_color:
+            self._filters.append(NoColours())
 
     @property
     def view(self) -> View:
@@ -241,6 +246,15 @@ class FieldlineApp(App[None]):
         self.readonly = not self.readonly
         if isinstance(page := self.page, Page):
             page.redraw()
+
+    def do_theme(self) -> None:
+        """Go to the next theme."""
+        now = next((index for index, name in enumerate(THEMES) if self.has_class(f"-{name}")), 0)
+        self.remove_class(f"-{THEMES[now]}")
+        self.add_class(f"-{THEMES[(now + 1) % len(THEMES)]}")
+        if isinstance(page := self.page, Page):
+            page.redraw()
+            page.message(_("Theme: {name}").format(name=THEMES[(now + 1) % len(THEMES)]))
 
     def do_redraw(self) -> None:
         """Draw the screen anew, for when something else wrote on the terminal."""

@@ -6,8 +6,8 @@ screen that offers it, and whether it can be done now is what the screen's `why_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from tui.i18n import N_, _
 
@@ -37,6 +37,7 @@ _EVERYWHERE = (
     Command("members", ("6",), "", N_("Go to Members: the devices of this fleet and their roles.")),
     Command("palette", ("colon", "ctrl+p"), "", N_("Find a command by its name.")),
     Command("readonly", (), "", N_("Turn read only on or off.")),
+    Command("theme", (), "", N_("Show it in other colours: the next theme.")),
     Command("redraw", ("ctrl+l",), "", N_("Draw the screen anew.")),
     Command("quit", ("ctrl+q",), "", N_("Leave Fieldline.")),
 )
@@ -96,11 +97,21 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
     ),
     "history": (
-        Command("as_of", ("enter",), N_("look as of here"), N_("See everything as it was right after this change.")),
-        Command(
-            "restore", ("r",), N_("restore"), N_("Bring something back to how it was after this change."), writes=True
-        ),
+        Command("as_of", ("enter",), N_("as of here"), N_("See everything as it was right after this change.")),
+        Command("filter", ("slash",), N_("filter"), N_("Show only changes by, on, of, since or with words.")),
+        Command("older", ("less_than_sign",), N_("became so"), N_("When did it become so? The change that did it.")),
+        Command("newer", ("greater_than_sign",), "", N_("The next change that made the value another one.")),
+        Command("compare", ("d",), N_("compare"), N_("What differs between this moment and another one.")),
+        Command("mark", ("space",), "", N_("Mark this change, to compare another one with it.")),
+        Command("restore", ("r",), N_("bring back"), N_("Bring something back to how it was then."), writes=True),
+        Command("undo", ("u",), N_("undo"), N_("Take back what you saved last."), writes=True),
+        Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
+        Command("moment", ("m",), "", N_("See everything as it was at a moment that you type.")),
         Command("everything", ("escape",), N_("all changes"), N_("Show the changes of everything again.")),
+    ),
+    "differences": (
+        Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
+        Command("back", ("escape",), N_("back"), N_("Back to the changes.")),
     ),
     "sync": (
         Command("meet", ("enter",), N_("meet now"), N_("Meet what is on this line: both sides get what they lack.")),
@@ -126,6 +137,8 @@ _KEY_NAMES = {
     "question_mark": "?",
     "colon": ":",
     "slash": "/",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "escape": N_("Esc"),
     "enter": N_("Enter"),
     "space": N_("Space"),
@@ -153,6 +166,17 @@ def find(scopes: tuple[str, ...], name: str) -> Command:
         if command.name == name:
             return command
     raise KeyError(name)
+
+
+def scopes() -> tuple[str, ...]:
+    """The names of all scopes."""
+    return tuple(_SCOPES)
+
+
+def rebind(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+    """Give commands other keys, by scope and name, from now on; to be called before the screens are imported."""
+    for scope, wanted in keys.items():
+        _SCOPES[scope] = tuple(replace(c, keys=wanted.get(c.name, c.keys)) for c in _SCOPES[scope])
 
 
 def key_name(key: str) -> str:

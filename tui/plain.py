@@ -1,4 +1,4 @@
-"""`--ascii`: every glyph outside ASCII that the program draws becomes one of the same width that every font has."""
+"""What a terminal may lack: glyphs outside ASCII (`--ascii`) become ones of the same width, colours (NO_COLOR) none."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ class PlainGlyphs(LineFilter):
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [Segment(text.translate(GLYPHS), style, control) for text, style, control in segments]
+
+
+class NoColours(LineFilter):
+    """Leaves bold, dim, reverse and underlined as they are, and every colour out."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text, style.without_color if style else style, control) for text, style, control in segments]

@@ -51,6 +51,13 @@ class Program:
             assert self.alive() or text.encode() in self.output + self.read(0.1), f"ended: {self.output[-2000:]!r}"
             self.read(0.05)
 
+    def wait_for_end(self) -> None:
+        """Read until it has ended."""
+        deadline = time.monotonic() + PATIENCE
+        while self.alive():
+            assert time.monotonic() < deadline, "does not end"
+            self.read(0.05)
+
     def forget(self) -> None:
         """Let what it wrote up to now be as if it had never been."""
         self.read(0.3)

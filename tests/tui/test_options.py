@@ -1,0 +1,174 @@
+"""The options file: what it may say, and how a mistake in it is told. Themes and no colour at all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.errors import Refused
+from tests.tui.opened import SMALL, opened
+from tests.tui.pseudo import started
+from tui import commands
+from tui.app import Options
+from tui.keys import conflicts, key_of
+from tui.options import THEMES, Settings, default_path, read
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "tui.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_with_everything(tmp_path: Path) -> None:
+    text = """
+language = "de"
+theme = "mono"
+ascii = true
+mouse = false
+readonly = true
+discovery = false
+
+[keys.everywhere]
+quit = ["ctrl+x", "f10"]
+[keys.form]
+edit = "^e"
+"""
+    keys = {"everywhere": {"quit": ("ctrl+x", "f10")}, "form": {"edit": ("ctrl+e",)}}
+    assert read(written(tmp_path, text)) == Settings("de", "mono", True, False, True, False, keys)
+
+
+def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
+    assert read(tmp_path / "none.toml") == Settings()
+    with pytest.raises(Refused, match="does not exist"):
+        read(tmp_path / "none.toml", needed=True)
+    assert default_path({"FIELDLINE_OPTIONS": "/x/y.toml"}) == Path("/x/y.toml")
+    assert default_path({}).name == "tui.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('# nothing\nlanguage = "fr"', 2, "language is one of en, de"),
+        ("\n\ntheme = 3", 3, "theme is one of terminal"),
+        ("ascii = 1", 1, "ascii is true or false"),
+        ("colour = true", 1, "there is no option colour"),
+        ("keys = 3", 1, "keys is a table"),
+        ("\n[keys.nowhere]\nx = 'y'", 2, "keys.nowhere is no set of keys"),
+        ("[keys.form]\nedit = 'e'\nfly = 'f'", 3, "there is no command keys.form.fly"),
+        ("[keys.form]\n\nedit = ['e', 'hyper+e']", 3, "which is no key"),
+        ("[keys.form]\nedit = 7", 2, "which is no key"),
+        ("[keys.form]\nedit = 'x'", 2, "keys.form.edit and keys.form.clear would both have the key x"),
+        ("[keys.here]\nchoose = 'e'", 2, "keys.here.choose and keys.form.edit would both have the key e"),
+        ("[keys.everywhere]\nhere = 'j'", 2, "would both have the key j"),
+        ("[keys.inbox]\ntake = '1'", 2, "keys.inbox.take and keys.everywhere.here would both have the key 1"),
+    ],
+)
+def test_a_mistake_is_told_with_file_line_and_key(tmp_path: Path, text: str, line: int, said: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(Refused) as refused:
+        read(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}, line {line}: ")
+    assert said in message
+
+
+def test_what_is_not_toml_or_not_text_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="line 2"):
+        read(written(tmp_path, "ascii = true\ntheme = = 3"))
+    path = tmp_path / "tui.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(Refused, match="not UTF-8"):
+        read(path)
+    path.write_bytes(b"#" * 200_000)
+    with pytest.raises(Refused, match="too long"):
+        read(path)
+    with pytest.raises(Refused, match="cannot be read"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("x", "x"),
+        ("X", "X"),
+        ("?", "question_mark"),
+        ("/", "slash"),
+        ("-", "minus"),
+        ("f12", "f12"),
+        ("ctrl+s", "ctrl+s"),
+        ("^s", "ctrl+s"),
+        ("ctrl+shift+left", "ctrl+shift+left"),
+        ("", None),
+        (" ", None),
+        ("f99", None),
+        ("esc", None),
+        ("ctrl+", None),
+        ("\x1b", None),
+    ],
+)
+def test_keys_as_people_write_them(text: str, key: str | None) -> None:
+    assert key_of(text) == key
+
+
+def test_swapped_keys_are_no_conflict_and_the_built_in_ones_have_none() -> None:
+    assert not list(conflicts({"form": {"edit": ("x",), "clear": ("e",)}}))
+    everything = {scope: {c.name: c.keys for c in commands.of(scope)} for scope in commands.scopes()}
+    for key, *places in conflicts(everything):
+        assert places == [], f"{key} does two things at once: {places}"
+
+
+def test_textual_calls_the_keys_so() -> None:
+    from textual.keys import _character_to_key
+
+    for char in "?:/\\@-+_!\"#$%&'()*,.;<=>[]^`{|}~":
+        assert key_of(char) == _character_to_key(char)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_themes(home: Path, picture: SnapshotAssertion, theme: str) -> None:
+    async with opened(home, "5", size=SMALL, options=Options(theme=theme)) as screen:
+        assert screen.screenshot() == picture
+
+
+async def test_the_next_theme_is_in_the_palette(home: Path) -> None:
+    async with opened(home, "3", "colon") as screen:
+        await screen.type("theme")
+        await screen.press("enter")
+        assert "Theme: colour-blind" in screen.text()
+
+
+async def test_read_only_is_switched_while_it_runs(home: Path) -> None:
+    async with opened(home, "3", options=Options(readonly=True)) as screen:
+        assert "read only" in screen.text()
+        await screen.press("t")
+        assert "Read only is on" in screen.text()
+        await screen.press("colon")
+        await screen.type("read only")
+        await screen.press("enter")
+        assert "read only" not in screen.text().splitlines()[0]
+
+
+def test_the_file_decides_and_the_call_has_the_last_word(home: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, 'language = "en"\n[keys.everywhere]\nsync = "f5"\nquit = "f10"\n')
+    with started(home, "tui", "--options", str(path)) as program:
+        program.wait_for("TSC")
+        program.send(b"\x1b[15~")  # F5
+        program.wait_for("this device holds")
+        program.send(b"\x1b[21~")  # F10
+        program.wait_for_end()
+    with started(home, "tui", environ={"FIELDLINE_OPTIONS": str(written(tmp_path, "ascii = 3"))}) as program:
+        program.wait_for("line 1: ascii is true or false")
+
+
+def test_no_color_writes_no_colour(home: Path) -> None:
+    with started(home, "tui", environ={"NO_COLOR": "1"}) as program:
+        program.wait_for("to settle")
+        program.read(0.5)
+        coloured = re.findall(rb"\x1b\[[\d;]*m", program.output)
+        assert coloured
+        codes = {code for each in coloured for code in each[2:-1].split(b";")}
+        assert codes <= {b"", b"0", b"1", b"2", b"4", b"7"}

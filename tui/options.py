@@ -1,0 +1,169 @@
+"""The options of the terminal UI: one TOML file of the person in front of it, checked before anything is shown.
+
+language = "de"          # en or de; else what the system says
+theme = "colour-blind"   # terminal, colour-blind, contrast or mono
+ascii = false            # draw with ASCII characters only
+mouse = true             # a slow line is better off without
+readonly = false
+discovery = true         # look for devices in the network while Sync is shown
+
+[keys.everywhere]        # everywhere, list, here, fleet, form, inbox, history, sync, members, ...
+quit = "ctrl+x"          # one key
+[keys.form]
+edit = ["enter", "f2"]   # or several
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import Refused
+from core.values import quoted
+from tui import commands
+from tui.i18n import LANGUAGES
+from tui.keys import conflicts, key_of
+
+THEMES = ("terminal", "colour-blind", "contrast", "mono")
+_FLAGS = ("ascii", "mouse", "readonly", "discovery")
+_CHOICES = {"language": LANGUAGES, "theme": THEMES}
+_LARGEST = 100_000  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the file says; None where it says nothing. `keys` are by scope and command."""
+
+    language: str | None = None
+    theme: str | None = None
+    ascii: bool | None = None
+    mouse: bool | None = None
+    readonly: bool | None = None
+    discovery: bool | None = None
+    keys: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """Where the file is: what FIELDLINE_OPTIONS says, or the platform's place for a user's settings."""
+    if environ.get("FIELDLINE_OPTIONS"):
+        return Path(environ["FIELDLINE_OPTIONS"])
+    from platformdirs import user_config_path
+
+    return user_config_path("fieldline") / "tui.toml"
+
+
+def read(path: Path, *, needed: bool = False) -> Settings:
+    """The options in a file; without one there are none, unless it is `needed`.
+
+    Raises Refused with the file, the key and its line for what cannot be used.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        if needed:
+            raise Refused("{path} does not exist: write it, or leave the option out.", path=str(path)) from None
+        return Settings()
+    except OSError as error:
+        raise Refused("{path} cannot be read: {why}.", path=str(path), why=error.strerror or "") from None
+    if len(data) > _LARGEST:
+        raise Refused("{path} is too long for options.", path=str(path))
+    try:
+        text = data.decode("utf-8")
+        return _checked(_File(path, text), tomllib.loads(text))
+    except UnicodeDecodeError:
+        raise Refused("{path} is not UTF-8: save it as UTF-8.", path=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Refused("{path} is not valid TOML: {why}.", path=str(path), why=str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Where things are in the file, for whoever has to mend it."""
+
+    path: Path
+    text: str
+
+    def line(self, key: str, section: str = "") -> int:
+        """The line of a key in a section, or of the section; 1 if it is written in another way."""
+        current, found = "", 1
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
+                current = re.sub(r"\s*\.\s*|[\"']", lambda match: "." if "." in match[0] else "", header[1])
+                if section and current == f"{section}.{key}":
+                    return number
+                found = number if current == section else found
+            elif current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+                return number
+        return found
+
+    def refused(self, template: str, key: str, section: str = "", **params: Any) -> Refused:
+        where = f"{self.path}, line {self.line(key, section)}"
+        return Refused(template, where=where, key=f"{section}.{key}" if section else key, **params)
+
+
+def _checked(file: _File, data: Mapping[str, Any]) -> Settings:
+    said: dict[str, Any] = {}
+    for key, value in data.items():
+        if key == "keys":
+            said["keys"] = _keys(file, value)
+        elif key in _CHOICES:
+            if value not in _CHOICES[key]:
+                choices = ", ".join(_CHOICES[key])
+                raise file.refused("{where}: {key} is one of {choices}.", key, choices=choices)
+            said[key] = value
+        elif key in _FLAGS:
+            if not isinstance(value, bool):
+                raise file.refused("{where}: {key} is true or false.", key)
+            said[key] = value
+        else:
+            known = ", ".join([*_CHOICES, *_FLAGS, "keys"])
+            raise file.refused("{where}: there is no option {key}; there are {known}.", key, known=known)
+    return Settings(**said)
+
+
+def _keys(file: _File, data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
+    if not isinstance(data, dict):
+        raise file.refused("{where}: {key} is a table, such as [keys.form].", "keys")
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for scope, wanted in data.items():
+        section = f"keys.{scope}"
+        if scope not in commands.scopes() or not isinstance(wanted, dict):
+            scopes = ", ".join(commands.scopes())
+            raise file.refused("{where}: {key} is no set of keys; there are {scopes}.", scope, "keys", scopes=scopes)
+        names = [command.name for command in commands.of(scope)]
+        for name, value in wanted.items():
+            if name not in names:
+                known = ", ".join(names)
+                raise file.refused("{where}: there is no command {key}; there are {known}.", name, section, known=known)
+            found.setdefault(scope, {})[name] = _keys_of(file, name, section, value)
+    for key, *both in conflicts(found):
+        mine, other = (both[:2], both[2:]) if both[1] in found.get(both[0], {}) else (both[2:], both[:2])
+        raise file.refused(
+            "{where}: {key} and {other} would both have the key {pressed}: give one of them another.",
+            mine[1],
+            f"keys.{mine[0]}",
+            other=f"keys.{other[0]}.{other[1]}",
+            pressed=key,
+        )
+    return found
+
+
+def _keys_of(file: _File, name: str, section: str, value: Any) -> tuple[str, ...]:
+    written = value if isinstance(value, list) else [value]
+    keys = []
+    for each in written:
+        key = key_of(each) if isinstance(each, str) else None
+        if key is None:
+            raise file.refused(
+                "{where}: {key} has {text}, which is no key: write x, X, ?, f2, enter or ctrl+s.",
+                name,
+                section,
+                text=quoted(str(each)),
+            )
+        keys.append(key)
+    return tuple(dict.fromkeys(keys))
