@@ -183,6 +183,8 @@ def same(one: Value, other: Value) -> bool:
 
 def printable(text: str) -> str:
     """Text that can do nothing to a terminal: control characters and those that turn its direction are spelt out."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(_spelt(char) if _is_control(char) else char for char in text)
 
 

@@ -9,7 +9,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -21,7 +21,7 @@ from core.records import Record
 from core.schema import Schema
 from core.store import reading
 from core.store.adding import parents
-from core.store.database import chunks
+from core.store.database import chunks, marks
 from core.store.scope import NOW, Scope
 
 _READ_UNDER = "clues"
@@ -29,8 +29,12 @@ _READ_UNDER = "clues"
 _DEEPEST = 8
 
 _TABLES = """
+CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
+INSERT INTO readings VALUES (0);
 CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
-CREATE TABLE clues (entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL) STRICT;
+CREATE TABLE clues (
+  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL
+) STRICT;
 CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
 CREATE INDEX claims_entity ON claims (entity);
 CREATE TABLE spans (
@@ -59,16 +63,22 @@ UNION SELECT m.entity FROM mentions m
 """
 
 
+Seen = Mapping[bytes, tuple[int | None, Record]]
+
+
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Records that may be in the inbox, and those that they refer to and that their keys are made of."""
+    """Records that may be in the inbox, and, among `seen`, those that they refer to and that their keys are made of.
+
+    With each record goes the number of the reading at which it was like that, None where that is not kept.
+    """
 
     records: list[Record]
-    others: dict[bytes, Record]
+    seen: Seen
 
     def find(self, entity: bytes) -> Record | None:
         """One of all these records."""
-        return self.others.get(entity)
+        return self.seen[entity][1] if entity in self.seen else None
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -103,14 +113,18 @@ def read(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
     ).fetchall()
     ids = dict(rows)
     known = _Parents(connection)
+    this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
     for record in reading.records(connection, NOW, list(ids), schema):
-        _keep(connection, ids[record.entity], clues_of(record, schema, known.of))
+        _keep(connection, ids[record.entity], clues_of(record, schema, known.of), this)
     connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
 
 
-def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
-    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
+def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema, seen: Seen) -> Suspects:
+    """All that a matter may be about. Of the past nothing is kept: there it is every entity.
+
+    Of those that were `seen` before at the same schema only those are read that somebody spoke of since.
+    """
     if scope.kind == "now":
         query = f"SELECT e.entity FROM ({_SUSPECTS}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
     else:
@@ -119,16 +133,32 @@ def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Su
             f" WHERE {scope.leaves} ORDER BY e.entity"
         )
     wanted = [entity for (entity,) in connection.execute(query, {"moment": scope.moment})]
-    records = reading.records(connection, scope, wanted, schema)
-    others = {record.entity: record for record in records}
-    near = records
+    found = _looked_at(connection, scope, wanted, schema, seen)
+    near: Seen = found
     for _ in range(_DEEPEST + 1):
-        lacking = {entity for record in near for entity in _referred(record)} - others.keys()
+        lacking = {entity for _, record in near.values() for entity in _referred(record)} - found.keys()
         if not lacking:
             break
-        near = reading.records(connection, scope, sorted(lacking), schema)
-        others.update((record.entity, record) for record in near)
-    return Suspects(records, others)
+        near = _looked_at(connection, scope, sorted(lacking), schema, seen)
+        found.update(near)
+    return Suspects([found[entity][1] for entity in wanted], found)
+
+
+def _looked_at(
+    connection: sqlite3.Connection, scope: Scope, entities: Sequence[bytes], schema: Schema, seen: Seen
+) -> dict[bytes, tuple[int | None, Record]]:
+    """These entities' records; those that were seen and are still the same are not read again."""
+    readings: dict[bytes, int] = {}
+    if scope.kind == "now":
+        for some in chunks(list(entities)):
+            query = (
+                "SELECT e.entity, c.reading FROM entities e JOIN clues c ON c.entity = e.id"
+                f" WHERE e.entity IN ({marks(some)})"
+            )
+            readings.update(connection.execute(query, some))
+    same = {e: seen[e] for e in entities if e in seen and e in readings and seen[e][0] == readings[e]}
+    fresh = reading.records(connection, scope, [entity for entity in entities if entity not in same], schema)
+    return same | {record.entity: (readings.get(record.entity), record) for record in fresh}
 
 
 def problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
@@ -189,11 +219,12 @@ def _kept(connection: sqlite3.Connection, number: int) -> tuple[object, ...]:
     )
 
 
-def _keep(connection: sqlite3.Connection, number: int, clues: Clues) -> None:
+def _keep(connection: sqlite3.Connection, number: int, clues: Clues, this: int) -> None:
     for table in ("claims", "spans", "mentions"):
         connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
     connection.execute(
-        "INSERT OR REPLACE INTO clues (entity, kind, odd) VALUES (?, ?, ?)", (number, clues.kind, clues.odd)
+        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading) VALUES (?, ?, ?, ?)",
+        (number, clues.kind, clues.odd, this),
     )
     connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.claims])
     connection.executemany(

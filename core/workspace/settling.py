@@ -11,6 +11,7 @@ from core.inbox import Matter, matters
 from core.records import Record
 from core.schema import RETIRED, Schema
 from core.store.adding import parents
+from core.store.clues import Seen
 from core.store.store import Store
 from core.store.view import View
 
@@ -24,6 +25,8 @@ class Settling:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._last: tuple[object, list[Matter]] = (None, [])
+        self._seen: Seen = {}
+        self._seen_under: Schema | None = None
         self._parents: dict[bytes, frozenset[bytes]] = {}
 
     async def inbox(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> list[Matter]:
@@ -32,7 +35,10 @@ class Settling:
         if self._last[0] != state:
             if not view.past:
                 await self._read(schema, progress)
-            found = await view.suspects(schema)
+            seen = self._seen if schema == self._seen_under else {}
+            found = await view.suspects(schema, seen)
+            if not view.past:
+                self._seen, self._seen_under = found.seen, schema
             known = await self._knowledge(found.records)
             # Thousands of matters take a while, and meanwhile somebody may press keys.
             result = await asyncio.to_thread(
