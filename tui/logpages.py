@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.schema import Schema
-from core.store.log import LogEntry, LogFilter, Position
+from core.store.log import LogEntry, LogFilter
 from core.store.reading import Name
 from core.store.view import View
 from tui.forms import Names
@@ -17,7 +17,7 @@ KEPT = 40  # pages kept in memory; more are read again when they are seen again
 
 
 class LogPages:
-    """The changes that a filter lets through, newest first; `size` of them."""
+    """The changes that a filter lets through, newest first; `size` of them. `marked` is shown as such."""
 
     def __init__(self, view: View, schema: Schema, wanted: LogFilter, size: int, names: Names, when: When) -> None:
         self._view = view
@@ -28,6 +28,7 @@ class LogPages:
         self._when = when
         self._pages: dict[int, list[LogEntry]] = {}
         self._called: dict[bytes, Name] = {}
+        self.marked: bytes | None = None
 
     def __len__(self) -> int:
         return self._size
@@ -54,15 +55,27 @@ class LogPages:
                 await self._read(page)
 
     async def _read(self, page: int) -> None:
-        above = self._pages.get(page - 1)
-        after: Position | None = above[-1].position if above else None
-        offset = 0 if above else page * PAGE
-        entries = await self._view.log(self._wanted, after=after, offset=offset, limit=PAGE)
+        entries = await self._entries(page)
         unknown = {entity for entry in entries for entity in entry.entities} - self._called.keys()
         self._called |= await self._view.names(unknown, self._schema)
         while len(self._pages) >= KEPT:
             del self._pages[next(iter(self._pages))]
         self._pages[page] = entries
+
+    async def _entries(self, page: int) -> list[LogEntry]:
+        """The changes of a page, on the shortest way: from a neighbour, from the newest or from the oldest on."""
+        log, wanted = self._view.log, self._wanted
+        start = page * PAGE
+        count = min(PAGE, self._size - start)
+        if above := self._pages.get(page - 1):
+            return await log(wanted, after=above[-1].position, limit=count)
+        if below := self._pages.get(page + 1):
+            upward = await log(wanted, after=below[0].position, limit=count, newest_first=False)
+        elif start > self._size // 2:
+            upward = await log(wanted, offset=self._size - start - count, limit=count, newest_first=False)
+        else:
+            return await log(wanted, offset=start, limit=count)
+        return upward[::-1]
 
     def line(self, index: int, width: int) -> Line:
         entry = self.entry(index)
@@ -70,10 +83,11 @@ class LogPages:
             return []
         wide = width >= 96
         moment = self._when.dated(entry.at) if wide else self._when.short(entry.at)
+        mark = "*" if entry.change == self.marked else ""
         return columns(
             width,
             [
-                Column(f"{fit(moment, 17 if wide else 11)} {entry.user}", 32 if wide else 22),
+                Column(f"{mark}{fit(moment, 17 if wide else 11)} {entry.user}", 32 if wide else 22),
                 Column(self._names.device(entry.device), 10 if wide else 5, "dim"),
                 Column(self._what(entry), None if wide else 20),
                 Column(self._changed(entry, wide), 30 if wide else None),
@@ -89,7 +103,7 @@ class LogPages:
 
     def _changed(self, entry: LogEntry, wide: bool) -> str:
         """What was changed; in a narrow list the note says it better, where there is one."""
-        name = self._called.get(entry.entities[0])
+        name = self._called.get(entry.entities[0]) if entry.entities else None
         kind = name.kind if name else None
         if entry.facts == len(entry.properties):
             changed = ", ".join(self._schema.property(kind, name).label(language()) for name in entry.properties)

@@ -1,35 +1,41 @@
-"""History: all changes, newest first; what each of them did below; the way to look at everything as of one of them."""
+"""History: all changes, newest first; what each of them did below; the ways to look back from there."""
 
 from __future__ import annotations
 
-from functools import partial
-
 from textual.app import ComposeResult
 
-from core.records import Edit
-from core.store.log import EVERYTHING, LogEntry, LogFilter, ShownEdit
+from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
+from core.workspace import filters
+from core.workspace.naming import hidden
 from tui.formlines import difference_lines
 from tui.forms import NOBODY, Names, referred
 from tui.i18n import _, language, number
 from tui.lines import Line, fit
 from tui.logpages import LogPages, called
-from tui.screens.dialogs import Ask, Choose, Save
-from tui.screens.page import Page, bindings, rule
+from tui.screens.dialogs import Ask
+from tui.screens.lookback import Lookback
+from tui.screens.page import bindings, rule
 from tui.widgets.text import LineList, Lines
 
 
-class History(Page):
+class History(Lookback):
     """The log."""
 
     PLACE = "history"
     SCOPES = ("history",)
     BINDINGS = bindings("history")
     AUTO_FOCUS = "LineList"
+    CSS = """
+    History #details { height: 5; }
+    History.-tall #details { height: 14; }
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.wanted: LogFilter = EVERYTHING
         self._of = ""
+        self._within: LogFilter = EVERYTHING
+        self._typed = ""
+        self.wanted: LogFilter = EVERYTHING
         self._at: LogEntry | None = None
         self._edits: list[ShownEdit] = []
         self._names: Names = NOBODY
@@ -47,19 +53,31 @@ class History(Page):
 
     @property
     def entry(self) -> LogEntry | None:
-        """The change under the cursor."""
         source = self.lines.source
         return source.entry(self.lines.cursor) if isinstance(source, LogPages) and len(source) else None
 
+    @property
+    def edits(self) -> list[ShownEdit]:
+        return self._edits
+
+    @property
+    def names(self) -> Names:
+        return self._names
+
+    def kind(self, entity: bytes) -> str | None:
+        return self._kinds.get(entity)
+
     def only(self, wanted: LogFilter, of: str) -> None:
         """Show only some changes; `of` says of what."""
-        self.wanted, self._of = wanted, of
+        self.wanted = self._within = wanted
+        self._of, self._typed = of, ""
         self._at = None
 
     async def update(self) -> None:
         view, desk = self.desk.view, self.desk
         size = await view.log_size(self.wanted)
         pages = LogPages(view, desk.schema, self.wanted, size, desk.names, desk.when)
+        pages.marked = self.marked.change if self.marked else None
         cursor = 0
         if self._at is not None and self.lines.cursor > 0:
             cursor = min(await view.log_index(self._at.position, self.wanted), max(0, size - 1))
@@ -68,16 +86,34 @@ class History(Page):
         self.lines.show(pages, cursor=cursor)
         await self._read_details()
 
+    async def go_to(self, position: Position) -> None:
+        """Put the cursor on a change; where the filter hides it, drop the filter."""
+        view = self.desk.view
+        index = await view.log_index(position, self.wanted)
+        at = await view.log(self.wanted, offset=index, limit=1)
+        if not at or at[0].position != position:
+            self.only(EVERYTHING, "")
+            await self.update()
+            index = await view.log_index(position, self.wanted)
+        source = self.lines.source
+        await source.load(index, index)
+        self.lines.move_to(index)
+
     def where(self) -> str:
         return _("History")
 
     def heading(self) -> tuple[Line, Line]:
         title = _("Changes of {what}").format(what=self._of) if self._of else _("Changes of everything")
         count = len(self.lines.source)
-        place = (
-            _("{index} of {count}").format(index=number(self.lines.cursor + 1), count=number(count)) if count else ""
-        )
-        return [(title, "plain")], [(place, "plain")]
+        right: Line = []
+        if self._typed:
+            right.append((_("filter: {filter}").format(filter=self._typed) + " · ", "strong"))
+        if count:
+            place = _("{index} of {count}").format(index=number(self.lines.cursor + 1), count=number(count))
+            right.append((place, "plain"))
+        elif self._typed:
+            right.append((_("nothing"), "plain"))
+        return [(title, "plain")], right
 
     # --- details -----------------------------------------------------------------------------------------------------
 
@@ -88,7 +124,7 @@ class History(Page):
         entry = self.entry
         if entry is not None and (self._at is None or entry.change != self._at.change or not self._edits):
             view, schema = self.desk.view, self.desk.schema
-            edits = await view.edits(entry.change)
+            edits = [edit for edit in await view.edits(entry.change) if not hidden(edit.entity, edit.property)]
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in referred(value))
             known = await view.names(entities, schema)
@@ -105,21 +141,25 @@ class History(Page):
         entry = self._at
         if entry is None:
             return []
-        when = self.desk.when
-        line: Line = [(when.full(entry.at), "plain")]
+        who = _("{user} on {device}").format(user=entry.user, device=self.desk.names.device(entry.device))
+        line: Line = [(f"{self.desk.when.full(entry.at)} · {who}", "plain")]
         if entry.note:
             line.append((f" · “{entry.note}”", "plain"))
-        if entry.source is not None:
-            reached = _("reached this device {when}").format(when=when.dated(entry.received_at))
-            line.append((f" · {reached}", "plain"))
         if not entry.accepted:
             line.append((" · " + _("not accepted: its author may not write"), "attention"))
         return line
 
     def _details(self, width: int, height: int) -> list[Line]:
         if self._at is None:
-            return [[("   " + _("No change is here."), "dim")]]
-        return [[("   ", "plain"), *line] for line in self._edit_lines(width - 6, height)]
+            hint = _("No change is here: Esc shows those of everything.") if self._filtered else _("No change is here.")
+            return [[("   " + hint, "dim")]]
+        lines = self._edit_lines(width - 6, height - 1)
+        if self._at.source is not None:
+            reached = _("reached this device {when} from {device}").format(
+                when=self.desk.when.dated(self._at.received_at), device=self.desk.names.device(self._at.source)
+            )
+            lines.append([(reached, "dim")])
+        return [[("   ", "plain"), *line] for line in lines]
 
     def _edit_lines(self, width: int, height: int) -> list[Line]:
         """Old → new for each edit; where those are too many for several entities, what was touched of each of them."""
@@ -145,83 +185,51 @@ class History(Page):
             rows = [[(title, "plain"), *row] for title, row in zip(of, rows, strict=False)]
         return _with_rest(rows, len(edits), height)
 
-    # --- commands ----------------------------------------------------------------------------------------------------
+    # --- which changes -----------------------------------------------------------------------------------------------
+
+    @property
+    def _filtered(self) -> bool:
+        return bool(self._of or self._typed)
 
     def cannot(self, name: str) -> str | None:
         if name == "everything":
-            return None if self._of else _("These are the changes of everything.")
-        if name in ("as_of", "restore") and self.entry is None:
-            return _("No change is here.")
-        return None
-
-    def do_as_of(self) -> None:
-        """Look at everything as it was right after this change."""
-        if entry := self.entry:
-            self.desk.look_at(entry.position[0])
+            return None if self._filtered or self.marked else _("These are the changes of everything.")
+        return self.refusal(name)
 
     def do_everything(self) -> None:
-        """Drop the filter."""
-        self.only(EVERYTHING, "")
+        """Drop what was typed as a filter first, then what these are the changes of."""
+        self.marked = None
+        if self._typed:
+            self.wanted, self._typed = self._within, ""
+        else:
+            self.only(EVERYTHING, "")
         self.news()
 
     def do_filter(self) -> None:
-        """Ask for a text that a change must contain."""
+        """Ask for words and conditions that a change must meet."""
+        desk = self.desk
+
+        async def read(text: str) -> LogFilter:
+            return await filters.read(text, desk.workspace, desk.view, zone=desk.when.zone, within=self._within)
+
+        async def check(text: str) -> None:
+            await read(text)
+
+        async def apply(text: str) -> None:
+            self.wanted, self._typed = await read(text), " ".join(text.split())
+            self._at = None
+            self.lines.cursor = 0
+            self.news()
 
         def chosen(text: str | None) -> None:
             if text is not None:
-                self.only(LogFilter(text=text), f"“{text}”" if text else "")
-                self.news()
+                self.work(lambda: apply(text), group="filter")
 
-        self.app.push_screen(Ask(_("Filter"), self.wanted.text, _("Show the changes that mention this text.")), chosen)
-
-    def do_restore(self) -> None:
-        """Choose what to bring back, then show the difference."""
-        entry = self.entry
-        if entry is None:
-            return
-        entities = list(dict.fromkeys(edit.entity for edit in self._edits))
-        if len(entities) == 1:
-            self.work(partial(self._plan, entities[0], entry), group="plan")
-            return
-
-        def chosen(entity: object) -> None:
-            if isinstance(entity, bytes):
-                self.work(partial(self._plan, entity, entry), group="plan")
-
-        rows = [(entity, [(self._names.entity(entity), "plain")]) for entity in entities]
-        self.app.push_screen(Choose(_("Restore which of them?"), rows), chosen)
-
-    async def _plan(self, entity: bytes, entry: LogEntry) -> None:
-        desk = self.desk
-        edits = await desk.workspace.plan_restore(entity, entry.position[0])
-        title, when = self._names.entity(entity), desk.when.full(entry.at)
-        if not edits:
-            self.message(_("{title} is now as it was then.").format(title=title))
-            return
-        record = await desk.view.record(entity, desk.schema)
-        refs = {e for edit in edits for value in (edit.value, record.value(edit.property)) for e in referred(value)}
-        called = await desk.view.names(refs, desk.schema)
-        names = Names({e: name.title for e, name in called.items()}, desk.names.devices)
-        items = [
-            (
-                desk.schema.property(record.kind, edit.property),
-                record.value(edit.property),
-                bool(record.slot(edit.property).leaves),
-                edit.value,
-            )
-            for edit in edits
-        ]
-
-        def answered(note: str | None) -> None:
-            if note is not None:
-                self.work(partial(self._restore, edits, note, title), group="save")
-
-        heading = _("Restore {title} as of {when}").format(title=title, when=when)
-        self.app.push_screen(Save(heading, difference_lines(items, 68, names)), answered)
-
-    async def _restore(self, edits: list[Edit], note: str, title: str) -> None:
-        await self.desk.workspace.save(edits, note or None)
-        self.message(_("{title} is as it was then; Inbox and History show it.").format(title=title))
+        help_text = _(
+            "Words that a change mentions, and: by:user on:device of:entity property:name since:moment until:moment. "
+            'Two words as one: of:"Lane 1". Moments: 2026-03-31, 2026-03-31T14:00, -2h, -7d.'
+        )
+        self.app.push_screen(Ask(_("Show only"), self._typed, help_text, check), chosen)
 
 
 def _with_rest(lines: list[Line], count: int, height: int) -> list[Line]:

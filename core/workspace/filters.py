@@ -1,0 +1,170 @@
+"""What people type to see only some changes of the log: `toner by:maier of:"TSC Kiel" property:printer since:-7d`.
+
+Words are searched for; what has one of the names below narrows down. What is not understood is refused with what is
+possible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from typing import TypeVar
+
+from core.errors import Refused
+from core.moments import ChangePrefix, parse_time
+from core.schema import Schema
+from core.store.log import LogFilter
+from core.store.view import View
+from core.values import quoted
+from core.workspace.workspace import Workspace
+
+NAMES = ("by", "on", "of", "property", "since", "until")
+MOST_LISTED = 6
+_FOUND = 200
+
+K = TypeVar("K", str, bytes)
+_PART = re.compile(r'([A-Za-z]+):("[^"]*"|\S*)|("[^"]*"|\S+)')
+
+
+async def read(
+    text: str, workspace: Workspace, view: View, *, zone: tzinfo | None = None, within: LogFilter | None = None
+) -> LogFilter:
+    """The filter that a person typed, within another one; raises Refused.
+
+    `by` a user, `on` a device, `of` an entity (kind:key, its title or its id), a `property` (its name or its label),
+    `since` and `until` a moment as everywhere. Capital letters do not matter. Without a zone times are local.
+    """
+    schema = await workspace.schema()
+    words, said = _parts(text, schema)
+    found = replace(within or LogFilter(), text=words)
+    if "by" in said:
+        found = replace(found, user=await _user(said["by"], workspace))
+    if "on" in said:
+        found = replace(found, device=await _device(said["on"], workspace))
+    if "of" in said:
+        found = replace(found, entity=await entity(said["of"], view, schema))
+    if "property" in said:
+        kind = None if found.entity is None else (await view.record(found.entity, schema)).kind
+        found = replace(found, property=_property(said["property"], schema, kind))
+    if "since" in said:
+        found = replace(found, since=await moment(said["since"], workspace, zone=zone, first=True))
+    if "until" in said:
+        found = replace(found, until=await moment(said["until"], workspace, zone=zone))
+    if found.since is not None and found.until is not None and found.since > found.until:
+        raise Refused("since: is later than until: so nothing can be between them.")
+    return found
+
+
+def _parts(text: str, schema: Schema) -> tuple[str, dict[str, str]]:
+    """The words, and what stands behind the names."""
+    words: list[str] = []
+    said: dict[str, str] = {}
+    for match in _PART.finditer(text):
+        name, value, word = match.groups()
+        if name is None:
+            words.append(word.strip('"'))
+        elif name.lower() in NAMES:
+            said[name.lower()] = value.strip('"')
+            if not said[name.lower()]:
+                raise Refused("{name}: needs a value behind it.", name=name)
+        elif name in schema.kinds:
+            said["of"] = f"{name}:{value.strip(chr(34))}"
+        else:
+            raise Refused(
+                "{name}: is no filter. There are {names}; write a text with a colon in double quotes.",
+                name=name,
+                names=", ".join(f"{each}:" for each in NAMES),
+            )
+    return " ".join(words), said
+
+
+async def moment(text: str, workspace: Workspace, *, zone: tzinfo | None = None, first: bool = False) -> int:
+    """The moment that a person means, local times in `zone`; raises Refused."""
+    said = parse_time(text, workspace.clock(), zone, start=first)
+    return await workspace.moment(text, first=first) if isinstance(said, ChangePrefix) else said
+
+
+async def entity(text: str, view: View, schema: Schema) -> bytes:
+    """The entity that people call so: kind:key, its id, its key or its title; raises Refused."""
+    try:
+        return await view.find(text, schema)
+    except Refused:
+        if text.partition(":")[0] in schema.kinds:
+            raise
+    called = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
+    wanted = text.casefold()
+    found = list(
+        dict.fromkeys(
+            each.entity
+            for each in await view.search(text, schema, limit=_FOUND)
+            if each.property in called and str(each.value).casefold() == wanted
+        )
+    )
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = await view.names(found, schema)
+        raise Refused(
+            "of: {text} could be any of {matches}: write kind:key.",
+            text=quoted(text),
+            matches=_listed(f"{name.kind}:{name.key}" for name in names.values()),
+        )
+    raise Refused(
+        "of: nothing here is called {text}: write its title, or kind:key with one of {kinds}.",
+        text=quoted(text),
+        kinds=", ".join(schema.kinds),
+    )
+
+
+async def _user(text: str, workspace: Workspace) -> str:
+    users = await workspace.store.users()
+    return _one("by", text, {user: user for user in users}, _listed(users))
+
+
+async def _device(text: str, workspace: Workspace) -> bytes:
+    members = (await workspace.membership()).members
+    names = {device: member.name or device.hex()[:8] for device, member in members.items()}
+    by_id = [device for device in names if len(text) >= 8 and device.hex().startswith(text.lower())]
+    return by_id[0] if len(by_id) == 1 else _one("on", text, names, _listed(sorted(names.values())))
+
+
+def _property(text: str, schema: Schema, kind: str | None) -> str:
+    """The name of a property by its name, or by its label in any language."""
+    kinds = [schema.kind(kind)] if kind in schema.kinds else list(schema.kinds.values())
+    defined = [each.property(name) for each in kinds for name in (*each.properties, "kind", "retired")]
+    if any(prop.name == text for prop in defined):
+        return text
+    wanted = text.casefold()
+    found = {p.name for p in defined if wanted in (p.name.casefold(), *(each.casefold() for each in p.labels.values()))}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise Refused("property: {text} could be any of {matches}.", text=quoted(text), matches=_listed(sorted(found)))
+    names = sorted({prop.name for prop in defined})
+    close = [name for name in names if wanted[:3] and wanted[:3] in name.casefold()]
+    raise Refused("property: there is no {text}; there are {names}.", text=quoted(text), names=_listed(close or names))
+
+
+def _one(name: str, text: str, called: Mapping[K, str], listed: str) -> K:
+    """The only one called so, or whose name contains the text if none is."""
+    wanted = text.casefold()
+    tests: list[Callable[[str], bool]] = [
+        lambda said: said.casefold() == wanted,
+        lambda said: wanted in said.casefold(),
+    ]
+    for test in tests:
+        found = [key for key, said in called.items() if test(said)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            matches = _listed(sorted(called[key] for key in found))
+            raise Refused("{name}: {text} could be any of {matches}.", name=name, text=quoted(text), matches=matches)
+    raise Refused("{name}: there is no {text} here; there are {names}.", name=name, text=quoted(text), names=listed)
+
+
+def _listed(names: Iterable[str]) -> str:
+    some = list(names)
+    more = len(some) - MOST_LISTED
+    return ", ".join([*some[:MOST_LISTED], *([f"+{more}"] if more > 0 else [])])

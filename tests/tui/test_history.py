@@ -1,0 +1,223 @@
+"""History: which changes are shown, what each did, and every way to look back and to bring back, by keys alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.tui.opened import LARGE, SMALL, Screen, opened
+from tui.screens.history import History
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+
+
+def _page(screen: Screen) -> History:
+    page = screen.app.page
+    assert isinstance(page, History)
+    return page
+
+
+async def _filter(screen: Screen, text: str) -> None:
+    await screen.press("slash", "ctrl+u")
+    await screen.type(text)
+    await screen.press("enter")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_change_with_its_difference(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "4", "j", "j", "j", size=SIZES[size]) as screen:
+        assert "terminal was stolen" in screen.text()
+        assert "10491916 → no longer used" in screen.text()
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_as_of_here_all_places_show_the_past(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "4", *["j"] * 9, "enter", size=SIZES[size]) as screen:
+        assert "AS OF 11 Sep 2026" in screen.text()
+        assert screen.screenshot() == picture(name="history")
+        names = {"2": "fleet", "3": "inbox", "6": "members"}
+        for key, name in names.items():
+            await screen.press(key)
+            assert "AS OF 11 Sep 2026" in screen.text()
+            assert screen.screenshot() == picture(name=name)
+
+
+async def test_nothing_can_be_written_in_the_past_and_escape_leads_back(home: Path) -> None:
+    async with opened(home, "4", *["j"] * 9, "enter") as screen:
+        count = len(_page(screen).lines.source)
+        for key in ("r", "u", "U"):
+            await screen.press(key)
+            assert "This is the past" in screen.text()
+        await screen.press("3", "t")
+        assert "This is the past" in screen.text()
+        await screen.press("escape", "4")
+        assert "AS OF" not in screen.text()
+        assert len(_page(screen).lines.source) > count
+
+
+FILTERS = {
+    "by:maier on:k1 printer": ("1 of 15", 15),
+    "toner": ("filter: toner", 5),
+    'of:"TSC Bremen"': ("Subnet", 2),
+    'place:"241/Lane 1"': ("241/Lane 1", None),
+    "property:subnet since:2026-10-01": ("as on the switch", 1),
+    'property:"Card terminal" by:müller': ("Müller", None),
+    "since:2026-09-11 until:2026-09-12": ("11 Sep", 2),
+    "nothing says this": ("Esc shows those of everything", 0),
+}
+
+
+async def test_filters(home: Path) -> None:
+    async with opened(home, "4") as screen:
+        everything = len(_page(screen).lines.source)
+        for typed, (shown, count) in FILTERS.items():
+            await _filter(screen, typed)
+            assert shown in screen.text(), typed
+            found = len(_page(screen).lines.source)
+            assert found == count or (count is None and 0 < found < everything), typed
+        await screen.press("escape")
+        assert len(_page(screen).lines.source) == everything
+
+
+WRONG = {
+    "by:nobody": "there are Jones, Maier, Müller, Smith",
+    "on:K9": "there are K1, K2, K3, K4",
+    "of:nowhere": "locality, place",
+    'of:"Lane 1"': "could be any of",
+    "property:colour": "there are",
+    "since:yesterday": "is no moment",
+    "colour:red": "by:, on:, of:, property:",
+    "by:": "needs a value",
+    "since:2026-09-12 until:2026-09-11": "nothing can be between",
+}
+
+
+async def test_a_wrong_filter_says_what_is_possible(home: Path) -> None:
+    async with opened(home, "4", "slash") as screen:
+        for typed, says in WRONG.items():
+            await screen.press("ctrl+u")
+            await screen.type(typed)
+            await screen.press("enter")
+            assert says in " ".join(screen.text().replace("│", " ").split()), typed
+        await screen.press("escape")
+        assert "filter:" not in screen.text()
+
+
+async def test_a_filter_within_the_history_of_a_property(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "h") as screen:
+        assert "Changes of TSC Kiel › Entrance right › Printer" in screen.text()
+        size = len(_page(screen).lines.source)
+        await _filter(screen, "by:smith")
+        assert 0 < len(_page(screen).lines.source) < size
+        assert screen.screenshot() == picture
+        await screen.press("escape")
+        assert len(_page(screen).lines.source) == size
+        await screen.press("escape")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_when_did_it_become_so(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4", "j", "j", "j", "less_than_sign") as screen:
+        assert "Card terminal became 40718226 here; before it was 10491916" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("less_than_sign")
+        assert "became 10491916 here; before it was 29893136" in screen.text()
+        await screen.press("greater_than_sign")
+        assert "became 40718226 here" in screen.text()
+        await screen.press("greater_than_sign")
+        assert "has not changed since" in screen.text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_differs_between_two_changes(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "4", "space", *["j"] * 9, "d", size=SIZES[size]) as screen:
+        assert "7 differences" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("escape")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_what_differs_from_now_and_from_a_moment_that_is_typed(home: Path) -> None:
+    async with opened(home, "4", "d", "enter") as screen:
+        assert "Nothing is different" in screen.text()
+        await screen.press("escape", "d", "down", "enter")
+        assert "1 difference" in screen.text()
+        await screen.press("escape", "d", "down", "down", "enter")
+        await screen.type("2026-09-11")
+        await screen.press("enter")
+        assert "From 11 Sep 2026 00:00:00 to 6 Oct 2026 12:56:00" in screen.text()
+
+
+async def test_a_moment_that_is_typed(home: Path) -> None:
+    async with opened(home, "4", "m") as screen:
+        await screen.type("never")
+        await screen.press("enter")
+        assert "is no moment" in screen.text()
+        await screen.press("ctrl+u")
+        await screen.type("2026-09-01")
+        await screen.press("enter")
+        assert "AS OF 1 Sep 2026" in screen.text()
+        await screen.press("escape")
+        assert "AS OF" not in screen.text()
+
+
+async def test_bring_back_one_entity_with_the_difference_first(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4", *["j"] * 9, "r") as screen:
+        entity = _page(screen).edits[0].entity
+        before = await screen.app.view.record(entity, screen.app.schema)
+        assert screen.screenshot() == picture
+        assert (await screen.app.view.record(entity, screen.app.schema)) == before
+        await screen.type("as before")
+        await screen.press("enter")
+        assert (await screen.app.view.slot(entity, "printer")).value == "Acme LookNice 5020"
+        await screen.press("g")
+        assert "as before" in screen.text()
+
+
+async def test_bring_back_everything_below(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4") as screen:
+        await _filter(screen, 'of:"TSC Hannover"')
+        locality = _page(screen).edits[0].entity
+        await screen.press("r", "down", "enter")
+        assert screen.screenshot() == picture
+        await screen.press("enter")
+        view, schema = screen.app.view, screen.app.schema
+        assert await view.page("place", schema, parent=("locality", locality)) == []
+        await screen.press("u", "enter")
+        assert len(await view.page("place", schema, parent=("locality", locality))) == 3
+
+
+async def test_undo_and_redo_of_ones_own_changes(home: Path) -> None:
+    async with opened(home, "4", "u") as screen:
+        assert "Take back what you saved on 11 Sep 2026" in screen.text()
+        await screen.press("enter")
+        assert "Taken back" in screen.text()
+        await screen.press("u")
+        assert "Take back what you saved on 10 Sep 2026" in screen.text()
+        await screen.press("escape", "U")
+        assert "Bring back what you took back" in screen.text()
+        await screen.press("enter", "U")
+        assert "nothing to bring back" in screen.text()
+
+
+async def test_the_end_of_a_long_log_is_the_founding(home: Path) -> None:
+    async with opened(home, "4", "G") as screen:
+        assert "89 of 89" in screen.text()
+        assert "secret" not in screen.text()
+
+
+async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
+    async with opened(home, "4", "j", "j") as screen:
+        page = _page(screen)
+        entry = page.entry
+        assert entry is not None
+        record = await screen.app.view.record(page.edits[0].entity, screen.app.schema)
+        await screen.app.workspace.write(record, {"subnet": "10.99.0.0/24"})
+        await screen.app.news()
+        await screen.rest()
+        assert page.entry is not None
+        assert page.entry.change == entry.change
+        assert "4 of 90" in screen.text()

@@ -1,0 +1,158 @@
+"""What differs between two moments: a heading for each entity, old and new of each property below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+
+from core.changes import Value
+from core.workspace.naming import hidden
+from tui.forms import GLYPHS, Names, referred, shown
+from tui.i18n import _, language, ngettext
+from tui.lines import Line, beside, fit
+from tui.logpages import called
+from tui.screens.page import Page, bindings
+from tui.widgets.text import LineList, Lines
+
+Difference = tuple[bytes, str, Value, Value]
+_LABEL = 24
+
+
+class DifferenceLines:
+    """The rows: entities as headings, and their properties; names are read when they come into sight."""
+
+    def __init__(self, page: Differences, found: Sequence[Difference]) -> None:
+        self._page = page
+        self._rows: list[bytes | Difference] = []
+        for each in found:
+            if not self._rows or each[0] != self._entity(-1):
+                self._rows.append(each[0])
+            self._rows.append(each)
+
+    def _entity(self, index: int) -> bytes:
+        row = self._rows[index]
+        return row if isinstance(row, bytes) else row[0]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def key(self, index: int) -> tuple[bytes, str]:
+        row = self._rows[index]
+        return (row, "") if isinstance(row, bytes) else (row[0], row[1])
+
+    def skip(self, index: int) -> bool:
+        return isinstance(self._rows[index], bytes)
+
+    def line(self, index: int, width: int) -> Line:
+        row = self._rows[index]
+        return self._page.heading_of(row) if isinstance(row, bytes) else self._page.row(row, width)
+
+    def lacks(self, first: int, last: int) -> bool:
+        return any(self._entity(index) not in self._page.kinds for index in range(first, last + 1))
+
+    async def load(self, first: int, last: int) -> None:
+        await self._page.learn([self._rows[index] for index in range(first, last + 1)])
+
+
+class Differences(Page):
+    """Two moments compared (microseconds since 1970 UTC, the earlier first; None is now)."""
+
+    PLACE = "history"
+    SCOPES = ("differences",)
+    BINDINGS = bindings("differences")
+    AUTO_FOCUS = "LineList"
+
+    def __init__(self, one: int, other: int | None) -> None:
+        super().__init__()
+        self._one = one
+        self._other = other
+        self._count: int | None = None
+        self.kinds: dict[bytes, str | None] = {}
+        self._called: dict[bytes, str] = {}
+
+    def body(self) -> ComposeResult:
+        yield Lines(self._nothing, id="nothing")
+        yield LineList(id="list")
+
+    def _nothing(self, width: int, height: int) -> list[Line]:
+        text = _("Nothing is different: Esc goes back.") if self._count == 0 else ""
+        return [[("   " + text, "plain")]]
+
+    @property
+    def lines(self) -> LineList:
+        """The list on the screen."""
+        return self.query_one("#list", LineList)
+
+    async def update(self) -> None:
+        if self._count is not None:
+            return  # the past stays as it is
+        workspace = self.desk.workspace
+        found = await workspace.view(self._one).differences(workspace.view(self._other))
+        found = [each for each in found if not hidden(each[0], each[1])]
+        self._count = len(found)
+        source = DifferenceLines(self, found)
+        await source.load(0, min(len(source), self.size.height) - 1)
+        self.lines.show(source, cursor=0)
+
+    async def learn(self, rows: Sequence[bytes | Difference]) -> None:
+        """Learn what the entities of these rows are called, and those that the values refer to."""
+        entities = {row if isinstance(row, bytes) else row[0] for row in rows}
+        refs = {e for row in rows if not isinstance(row, bytes) for value in row[2:] for e in referred(value)}
+        view, schema = self.desk.workspace.view(self._other), self.desk.schema
+        names = await view.names((entities | refs) - self.kinds.keys(), schema)
+        self.kinds |= {entity: name.kind for entity, name in names.items()}
+        self._called |= {entity: name.title for entity, name in names.items()}
+        for entity in entities & names.keys():
+            kind = schema.kind(names[entity].kind)
+            known = (
+                await self.desk.path(entity) if kind.known else called(entity, names[entity], schema, self.desk.names)
+            )
+            self._called[entity] = known
+
+    def where(self) -> str:
+        return _("History")
+
+    def heading(self) -> tuple[Line, Line]:
+        when = self.desk.when
+        other = _("now") if self._other is None else when.full(self._other)
+        text = _("From {one} to {other}").format(one=when.full(self._one), other=other)
+        if self._count is None:
+            return [(text, "plain")], [(_("comparing …"), "plain")]
+        return [(text, "plain")], [(ngettext("{count} difference", "{count} differences", self._count), "plain")]
+
+    def heading_of(self, entity: bytes) -> Line:
+        """The line over an entity's properties."""
+        return [(self._called.get(entity, entity.hex()[:8]), "strong")]
+
+    def row(self, each: Difference, width: int) -> Line:
+        """Old and new of a property."""
+        entity, name, old, new = each
+        prop = self.desk.schema.property(self.kinds.get(entity), name)
+        names = Names(self._called, self.desk.names.devices)
+        before = shown(prop, old, names) if old is not None else GLYPHS["absent"]
+        before, after = beside(before, shown(prop, new, names), width - _LABEL - 7)
+        label = "  " + fit(prop.label(language()), _LABEL) + "  "
+        return [(label, "plain"), (before, "dim"), (" → ", "plain"), (after, "plain")]
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def on_line_list_moved(self) -> None:
+        self.query_one("#keys", Lines).redraw()
+
+    def cannot(self, name: str) -> str | None:
+        return _("There is nothing on this line.") if name == "history_of" and not self._count else None
+
+    def do_back(self) -> None:
+        """Back to the log."""
+        self.app.pop_screen()
+
+    async def do_history_of(self) -> None:
+        """The changes of this property."""
+        key = self.lines.key
+        if isinstance(key, tuple):
+            entity, name = key
+            prop = self.desk.schema.property(self.kinds.get(entity), name)
+            of = f"{await self.desk.path(entity)} › {prop.label(language())}"
+            self.app.pop_screen()
+            self.desk.show_history(entity, name, of)

@@ -1,0 +1,224 @@
+"""The ways to look back from a change: as of then, what differs, when it became so, and bringing back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from core.records import Edit
+from core.store.log import LogEntry, Position, ShownEdit
+from core.workspace import filters, stepping, subtree, undoing
+from tui.forms import Names, referred, shown
+from tui.i18n import _, language, number
+from tui.lines import Line
+from tui.preview import preview
+from tui.screens.dialogs import Ask, Choose, Save
+from tui.screens.differences import Differences
+from tui.screens.turning import Turning
+
+Place = tuple[bytes, str]
+NOW, BEFORE, TYPED = "now", "before", "typed"
+
+
+class Lookback(Turning):
+    """What History offers for the change under its cursor; the page itself says which that is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: LogEntry | None = None
+        self._stepped: Place | None = None
+
+    @property
+    def entry(self) -> LogEntry | None:
+        """The change under the cursor."""
+        raise NotImplementedError
+
+    @property
+    def edits(self) -> list[ShownEdit]:
+        """What it did."""
+        raise NotImplementedError
+
+    @property
+    def names(self) -> Names:
+        """What the entities are called that it speaks of."""
+        raise NotImplementedError
+
+    def kind(self, entity: bytes) -> str | None:
+        """The kind of one of these entities."""
+        raise NotImplementedError
+
+    async def go_to(self, position: Position) -> None:
+        """Put the cursor on a change."""
+        raise NotImplementedError
+
+    def refusal(self, name: str) -> str | None:
+        """Why a command cannot act on this change."""
+        if name in ("undo", "redo", "moment", "filter"):
+            return None
+        return _("No change is here.") if self.entry is None else None
+
+    # --- moments -----------------------------------------------------------------------------------------------------
+
+    def do_as_of(self) -> None:
+        """Look at everything as it was right after this change."""
+        if entry := self.entry:
+            self.desk.look_at(entry.position[0])
+
+    def do_moment(self) -> None:
+        """Ask for a moment, and look at everything as it was then."""
+        self._ask_moment(_("Look at everything as of"), self.desk.look_at)
+
+    def _ask_moment(self, title: str, use: Callable[[int], None]) -> None:
+        desk = self.desk
+
+        async def check(text: str) -> None:
+            await filters.moment(text, desk.workspace, zone=desk.when.zone)
+
+        async def answer(text: str) -> None:
+            use(await filters.moment(text, desk.workspace, zone=desk.when.zone))
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.work(partial(answer, text), group="moment")
+
+        help_text = _("A date, a time such as 2026-03-31T14:00, a time ago such as -2h or -7d, or a change's id.")
+        self.app.push_screen(Ask(title, "", help_text, check), answered)
+
+    # --- what differs ------------------------------------------------------------------------------------------------
+
+    def do_mark(self) -> None:
+        """Mark the change to compare with, or take the mark away."""
+        entry = self.entry
+        self.marked = None if self.marked and entry and self.marked.change == entry.change else entry
+        if self.marked:
+            self.message(_("Marked: go to another change and press d to see what differs between the two."))
+        self.news()
+
+    def do_compare(self) -> None:
+        """Show what differs between this moment and another one."""
+        entry = self.entry
+        if entry is None:
+            return
+        here = entry.position[0]
+        if self.marked and self.marked.change != entry.change:
+            self._show_difference(self.marked.position[0], here)
+            return
+
+        def chosen(what: object) -> None:
+            if what == NOW:
+                self.app.push_screen(Differences(here, None))
+            elif what == BEFORE:
+                self._show_difference(here - 1, here)
+            elif what == TYPED:
+                self._ask_moment(_("Compare with"), partial(self._show_difference, here))
+
+        rows: list[tuple[str, Line]] = [
+            (NOW, [(_("how everything is now"), "plain")]),
+            (BEFORE, [(_("how everything was just before it"), "plain")]),
+            (TYPED, [(_("another moment, that you type"), "plain")]),
+        ]
+        when = self.desk.when.full(entry.at)
+        title = _("Compare {when} with (Space marks a change to compare with)").format(when=when)
+        self.app.push_screen(Choose(title, rows), chosen)
+
+    def _show_difference(self, one: int, other: int) -> None:
+        self.app.push_screen(Differences(min(one, other), max(one, other)))
+
+    # --- when did this become so -------------------------------------------------------------------------------------
+
+    def do_older(self) -> None:
+        """Go to the change that made the value what it is here, or to the one before."""
+        self._step(newer=False)
+
+    def do_newer(self) -> None:
+        """Go to the next change that made the value another one."""
+        self._step(newer=True)
+
+    def _step(self, newer: bool) -> None:
+        places = list(dict.fromkeys((edit.entity, edit.property) for edit in self.edits))
+        if self._stepped in places or len(places) == 1:
+            place = self._stepped if self._stepped in places else places[0]
+            self.work(partial(self._step_in, place, newer), group="step")
+            return
+
+        def chosen(place: object) -> None:
+            if isinstance(place, tuple):
+                self.work(partial(self._step_in, place, newer), group="step")
+
+        rows = [(place, [(self._called(place), "plain")]) for place in places]
+        self.app.push_screen(Choose(_("When did which of them become so?"), rows), chosen)
+
+    def _called(self, place: Place) -> str:
+        entity, name = place
+        return f"{self.names.entity(entity)} › {self.desk.schema.property(self.kind(entity), name).label(language())}"
+
+    async def _step_in(self, place: Place, newer: bool) -> None:
+        entry, desk = self.entry, self.desk
+        if entry is None:
+            return
+        self._stepped = place
+        called, prop = self._called(place), desk.schema.property(self.kind(place[0]), place[1])
+        became = await stepping.step(
+            desk.workspace.store, *place, entry.position, newer=newer, until=desk.moment if newer else None
+        )
+        if became is None:
+            text = _("{property} has not changed since.") if newer else _("{property} was not said before.")
+            self.message(text.format(property=called))
+            return
+        refs = [*referred(became.old), *referred(became.new)]
+        known = await desk.view.names(refs, desk.schema)
+        names = Names({entity: name.title for entity, name in known.items()}, desk.names.devices)
+        await self.go_to(became.entry.position)
+        self.message(
+            _("{property} became {new} here; before it was {old}.").format(
+                property=called, new=shown(prop, became.new, names), old=shown(prop, became.old, names)
+            )
+        )
+
+    # --- bringing back -----------------------------------------------------------------------------------------------
+
+    def do_restore(self) -> None:
+        """Choose what to bring back, then show the difference."""
+        entry, schema = self.entry, self.desk.schema
+        if entry is None:
+            return
+        entities = list(dict.fromkeys(edit.entity for edit in self.edits))
+        rows: list[tuple[tuple[bytes, bool], Line]] = []
+        for entity in entities:
+            name = self.names.entity(entity)
+            rows.append(((entity, False), [(name, "plain")]))
+            if schema.children(self.kind(entity) or ""):
+                rows.append(((entity, True), [(_("{name} and everything below it").format(name=name), "plain")]))
+        if len(rows) == 1:
+            self.work(partial(self._plan, entities[0], False, entry), group="plan")
+            return
+
+        def chosen(what: object) -> None:
+            if isinstance(what, tuple):
+                self.work(partial(self._plan, what[0], what[1], entry), group="plan")
+
+        self.app.push_screen(Choose(_("Bring back which of them, as after this change?"), rows), chosen)
+
+    async def _plan(self, entity: bytes, below: bool, entry: LogEntry) -> None:
+        desk, moment = self.desk, entry.position[0]
+        if below:
+            edits = await subtree.plan_restore(desk.workspace.store, entity, moment, desk.schema)
+        else:
+            edits = await desk.workspace.plan_restore(entity, moment)
+        title, when = self.names.entity(entity), desk.when.full(entry.at)
+        if not edits:
+            self.message(_("{title} is now as it was then.").format(title=title))
+            return
+        rows = await preview(edits, desk.workspace.store.now(), desk.schema, desk.names)
+
+        def answered(note: str | None) -> None:
+            if note is not None:
+                self.work(partial(self._restore, edits, note, title), group="save")
+
+        heading = _("Bring {title} back to {when}: {count}").format(title=title, when=when, count=number(len(edits)))
+        self.app.push_screen(Save(heading, rows), answered)
+
+    async def _restore(self, edits: list[Edit], note: str, title: str) -> None:
+        await undoing.save_all(self.desk.workspace, [edits], note or None)
+        await self.desk.news()
+        self.message(_("{title} is as it was then. u takes it back.").format(title=title))
