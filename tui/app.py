@@ -20,6 +20,7 @@ from core.store.log import LogFilter
 from core.store.view import View
 from core.workspace import Workspace
 from tui.drafts import Draft, unapplied
+from tui.firstrun import FirstRun
 from tui.forms import Names
 from tui.i18n import _, ngettext, say
 from tui.lines import Line
@@ -39,6 +40,8 @@ from tui.screens.palette import Palette
 from tui.screens.sync import Sync
 from tui.terminal import Difference
 from tui.when import Clock, When
+
+__all__ = ["FieldlineApp", "FirstRun", "Options", "Status"]
 
 NEWS_SECONDS = 2.0
 HERE = "tui.here"

@@ -9,20 +9,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from core.errors import FieldlineError
 from core.store.store import Meeting
 from core.sync.events import Progress
+from core.sync.pace import Pace
 from tui.i18n import N_, _, ngettext, number
 from tui.lines import Column, Line, columns, spread
 from tui.when import When
 
 LINKS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
+_DOING = {"meeting": N_("meeting now"), "calling": N_("calling")}
 _PHASES = {
     "hello": N_("greeting"),
     "reconcile": N_("finding out what differs"),
     "exchange": N_("exchanging: what is current first, then history"),
     "done": N_("done"),
 }
-_LEAST_SECONDS = 2.0  # of exchange, before a rate says anything about the time left
 _KILO = 1000
 
 
@@ -39,6 +41,12 @@ class Reachable(Protocol):
     def same(self) -> bool | None: ...
     @property
     def member(self) -> bool: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def next_try(self) -> int | None: ...
+    @property
+    def trouble(self) -> FieldlineError | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Seen:
     """A device, a port or files: when they last brought something, how many changes in all, and how to meet them.
 
     `same` says whether they hold the same as this device, as far as they announce it; `now` whether they are there.
+    The rest is what the process that serves on this device does about them.
     """
 
     key: str
@@ -56,6 +65,9 @@ class Seen:
     changes: int = 0
     same: bool | None = None
     now: bool = False
+    doing: str = ""
+    next_try: int | None = None
+    trouble: FieldlineError | None = None
 
 
 def link_of(target: str) -> str:
@@ -91,15 +103,26 @@ def seen(
         key = peer.device.hex() if peer.device and peer.member else peer.target
         name = peer.name or (peer.device.hex()[:8] if peer.device else peer.target)
         old = found.get(key, Seen(key, name, link_of(peer.target)))
-        found[key] = replace(old, link=link_of(peer.target), target=peer.target, same=peer.same, now=True)
+        found[key] = replace(
+            old,
+            link=link_of(peer.target),
+            target=peer.target,
+            same=peer.same,
+            now=True,
+            doing=peer.state,
+            next_try=peer.next_try,
+            trouble=peer.trouble,
+        )
     return sorted(found.values(), key=lambda each: (not each.now, -(each.met_at or 0), each.name))
 
 
 def seen_line(each: Seen, width: int, when: When, active: bool = False) -> Line:
     """A line of the list; `active` while the meeting with it is under way."""
     wide = width >= 100
-    if active:
-        state = _("meeting now")
+    if active or each.doing in _DOING:
+        state = "▸ " + _(_DOING.get(each.doing, _DOING["meeting"]))
+    elif each.doing == "failing":
+        state = "! " + _("not reached")
     elif each.same:
         state = "● " + _("same as here")
     elif each.now:
@@ -117,71 +140,51 @@ def seen_line(each: Seen, width: int, when: When, active: bool = False) -> Line:
         [
             Column(each.name, 24 if wide else 16, "strong"),
             Column(_(LINKS.get(each.link, each.link)), 8),
-            Column(state, 20 if wide else 19, "attention" if active else "plain"),
+            Column(state, 20 if wide else 19, "attention" if state[:1] in ("▸", "!") else "plain"),
             Column(brought, None, "dim"),
-            Column(count, 14 if wide else 0, "dim", right=True),
+            Column(count, 16 if wide else 0, "dim", right=True),
         ],
     )
 
 
 @dataclass(slots=True)
 class Meter:
-    """How far a meeting is. `began` and `moved` are seconds: the start, and when changes first moved."""
+    """How far the meeting with `target` is; `now` is when something was last heard of it."""
 
     target: str
     name: str
-    began: float
-    progress: Progress = field(default_factory=lambda: Progress("hello"))
+    pace: Pace = field(default_factory=Pace)
     now: float = 0.0
-    moved: float | None = None
 
     def hear(self, progress: Progress, now: float) -> None:
         """Note how far it is."""
-        self.progress, self.now = progress, now
-        if self.moved is None and progress.phase == "exchange":
-            self.moved = now
-
-    @property
-    def done(self) -> int:
-        """Changes moved, both ways."""
-        return self.progress.sent + self.progress.received
-
-    @property
-    def total(self) -> int | None:
-        """Changes to move both ways, None while it is not known."""
-        if self.progress.to_send is None and self.progress.to_receive is None:
-            return None
-        return (self.progress.to_send or 0) + (self.progress.to_receive or 0)
-
-    def seconds_left(self) -> int | None:
-        """How long it takes yet at the rate so far, None while nobody can say."""
-        if self.moved is None or not self.total or not self.done or self.now - self.moved < _LEAST_SECONDS:
-            return None
-        return round((self.now - self.moved) * max(0, self.total - self.done) / self.done)
+        self.pace.hear(progress, now)
+        self.now = now
 
 
 def meter_lines(meter: Meter, width: int) -> list[Line]:
     """A meeting under way: what it is doing, changes and time left, a bar, bytes."""
-    progress = meter.progress
-    left = meter.seconds_left()
+    progress, done, total = meter.pace.progress, meter.pace.done, meter.pace.total
+    left = meter.pace.seconds_left(meter.now)
     end: Line = []
     if left is not None:
-        end = [(_("{minutes}:{seconds:02} left").format(minutes=left // 60, seconds=left % 60), "plain")]
+        minutes, seconds = divmod(round(left), 60)
+        end = [(_("{minutes}:{seconds:02} left").format(minutes=minutes, seconds=seconds), "plain")]
     lines: list[Line] = [spread(width, [(_(_PHASES[progress.phase]), "strong")], end)]
     parts = []
     if progress.to_receive is not None:
-        done, total = number(progress.received), number(progress.to_receive)
-        parts.append(_("{done} of {total} received").format(done=done, total=total))
+        template = _("{done} of {total} received")
+        parts.append(template.format(done=number(progress.received), total=number(progress.to_receive)))
     if progress.to_send is not None:
-        done, total = number(progress.sent), number(progress.to_send)
-        parts.append(_("{done} of {total} sent").format(done=done, total=total))
+        template = _("{done} of {total} sent")
+        parts.append(template.format(done=number(progress.sent), total=number(progress.to_send)))
     came, went = size(progress.bytes_in), size(progress.bytes_out)
     parts.append(_("in {received} · out {sent}").format(received=came, sent=went))
     lines.append([(" · ".join(parts), "plain")])
-    if meter.total:
+    if total:
         room = max(1, width - 6)
-        filled = min(room, room * meter.done // meter.total)
-        percent = min(100, 100 * meter.done // meter.total)
+        filled = min(room, room * done // total)
+        percent = min(100, 100 * done // total)
         lines.append([("█" * filled, "plain"), ("░" * (room - filled), "dim"), (f" {percent:3} %", "plain")])
     return lines
 

@@ -93,7 +93,7 @@ class MemberRows:
                 Column(glyph, 1, role),
                 Column(_(state), 22 if wide else 20, role),
                 Column(seen, 17 if wide else 11, "dim"),
-                Column(number(wrote.changes) if wrote else "", 9, "dim", right=True),
+                Column(number(wrote.changes) if wrote else "", 10, "dim", right=True),
             ],
         )
 
@@ -108,7 +108,7 @@ class MemberRows:
                 Column("", 1),
                 Column(_("State"), 22 if wide else 20, "dim"),
                 Column(_("Last met"), 17 if wide else 11, "dim"),
-                Column(_("Changes"), 9, "dim", right=True),
+                Column(_("Changes"), 10, "dim", right=True),
             ],
         )
 

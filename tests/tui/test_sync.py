@@ -131,8 +131,9 @@ async def test_a_meeting_under_way(home: Path, picture: SnapshotAssertion, size:
     async with opened(home, "5", size=SIZES[size]) as screen:
         page = screen.app.page
         assert isinstance(page, Sync)
-        page.meter = Meter("tcp://k4:7420", "K4", 0.0, now=20.0, moved=4.0)
-        page.meter.progress = Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000)
+        page.meter = Meter("tcp://k4:7420", "K4")
+        page.meter.hear(Progress("exchange", 0, 3, 0, 1288, 100, 100), 4.0)
+        page.meter.hear(Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000), 20.0)
         page.redraw()
         await screen.rest()
         assert "412 of 1,288 received · 3 of 3 sent" in screen.text()
@@ -158,15 +159,14 @@ async def written(home: Path, code: str) -> None:
 
 
 def test_progress_tells_changes_time_left_and_bytes() -> None:
-    meter = Meter("tcp://x", "x", 100.0)
+    meter = Meter("tcp://x", "x")
     meter.hear(Progress("reconcile", 0, None, 0, None, 100, 200), 101.0)
-    assert meter.total is None
+    assert meter.pace.total is None
     assert "finding out" in _text(meter)
     assert "%" not in _text(meter)
     meter.hear(Progress("exchange", 0, 5, 0, 395, 1000, 2000), 110.0)
-    assert meter.seconds_left() is None
+    assert meter.pace.seconds_left(110.0) is None
     meter.hear(Progress("exchange", 0, 5, 100, 395, 1500, 118_000), 120.0)
-    assert meter.seconds_left() == 30
     text = _text(meter)
     assert "100 of 395 received" in text
     assert "0:30 left" in text

@@ -92,7 +92,7 @@ def _has_device(desk: Desk) -> bool:
 
 async def _first_run(desk: Desk, said: Settings) -> bool:
     """Help to start a fleet or to join one; False if somebody left instead."""
-    from tui.firstrun import FirstRun
+    from tui.app import FirstRun
 
     guide = FirstRun(desk.home, desk.user, plain=bool(said.ascii), theme=said.theme or THEMES[0])
     return bool(await guide.run_async(mouse=False))

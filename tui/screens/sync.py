@@ -13,6 +13,7 @@ from textual.worker import Worker, WorkType
 from core.errors import FieldlineError
 from core.store.store import Summary
 from core.sync.events import Event, Progress
+from core.workspace.arriving import Arriving
 from core.workspace.meeting import Met, target_of
 from core.workspace.peers import Peer
 from tui.i18n import _, ngettext, number, say
@@ -49,6 +50,7 @@ class Sync(Page):
         self._ticking: Timer | None = None
         self._outcomes: list[tuple[str, str]] = []
         self._there: list[Peer] = []
+        self._arriving: Arriving | None = None
 
     def body(self) -> ComposeResult:
         yield LineList(id="list")
@@ -84,6 +86,7 @@ class Sync(Page):
         self._summary = await store.summary()
         self._targets = _read_targets(await store.get_meta(TARGETS))
         met = await store.meetings()
+        self._arriving = await self.desk.workspace.arriving()
         self._seen = seen(met, self._there, self._targets, self.desk.names.devices)
         self._show()
 
@@ -134,7 +137,16 @@ class Sync(Page):
         if self.meter is not None:
             return [[indent, *line] for line in meter_lines(self.meter, width - 6)]
         said: list[tuple[str, str]] = []
+        if coming := self._arriving:
+            template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")
+            who = self.desk.names.device(coming.peer)
+            missing, total = number(coming.missing), number(coming.total)
+            said.append((template.format(count=missing, total=total, device=who), "attention"))
         if each := self.current:
+            if each.trouble is not None:
+                said.append((say(each.trouble), "attention"))
+            if each.next_try is not None:
+                said.append((_("Next try {when}.").format(when=self.desk.when.short(each.next_try)), "plain"))
             if each.target:
                 there = (
                     _("It can be met at {target}: Enter.") if each.now else _("It was met at {target}: Enter again.")
@@ -206,7 +218,7 @@ class Sync(Page):
     # --- a meeting ---------------------------------------------------------------------------------------------------
 
     def _begin(self, target: str, name: str) -> None:
-        self.meter = Meter(target, name, asyncio.get_running_loop().time())
+        self.meter = Meter(target, name)
         self._ticking = self.set_interval(_REDRAW_SECONDS, self._tick)
         work: WorkType[None] = partial(self._meet, target, name)
         self._meeting = self.run_worker(work, group="meeting", exclusive=True)
