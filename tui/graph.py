@@ -53,11 +53,12 @@ class _Graph:
         return [each for each in self._below[step.fact] if self._leads(each)]
 
     def _chain(self, step: Step) -> tuple[int, list[Step]]:
-        """How many steps follow that lead to one other step only, and what comes after them."""
-        following, passed = self._next(step), 0
+        """How many steps follow that lead to one other step only, if several, and what comes after them."""
+        first = following = self._next(step)
+        passed = 0
         while len(following) == 1 and following[0].fact not in self._leaves:
             following, passed = self._next(following[0]), passed + 1
-        return passed, following
+        return (passed, following) if passed > 1 else (0, first)
 
     def depth(self, step: Step) -> int:
         """How many texts stand side by side."""

@@ -5,8 +5,10 @@ Nothing here is called an error: whatever waits, a value is in use meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from rich.cells import cell_len
 
 from core.changes import encode_value
 from core.errors import FieldlineError
@@ -26,6 +28,8 @@ from tui.when import When
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 BETWEEN = ("duplicate", "overlap")
 """What several entities claim: each candidate is that of one of them."""
+_LEAST = 8  # columns that a name gets where there are many
+_SHORTEST = 4  # columns below which what something is below of says nothing
 MOST = 26
 """Candidates that have a letter, and so can be chosen."""
 
@@ -62,10 +66,19 @@ def values_at_odds(matter: Matter) -> int:
 # --- a line of the list -----------------------------------------------------------------------------------------------
 
 
-def sentence(matter: Matter, schema: Schema, names: Names) -> str:
-    """What it is about, in labels and titles."""
+def sentence(matter: Matter, schema: Schema, names: Names, width: int) -> str:
+    """What it is about, in labels and titles; what entities are below of is shortened where it would not fit."""
+    whole = _sentence(matter, schema, names, names.entity)
+    if cell_len(whole) <= width:
+        return whole
+    rest = cell_len(_sentence(matter, schema, names, lambda _entity: ""))
+    room = max(_LEAST, (width - rest) // (2 if matter.type in ("overlap", "dangling") else 1))
+    return _sentence(matter, schema, names, lambda entity: shortened(names.entity(entity), room))
+
+
+def _sentence(matter: Matter, schema: Schema, names: Names, called: Callable[[bytes], str]) -> str:
     prop = prop_of(matter, schema)
-    label, name = prop.label(language()), names.entity(matter.entity)
+    label, name = prop.label(language()), called(matter.entity)
     fields = matter.message.params
     if matter.type == "duplicate":
         kind = schema.kind(matter.kind).plural(language())
@@ -79,14 +92,14 @@ def sentence(matter: Matter, schema: Schema, names: Names) -> str:
         within = [entity for entity in matter.entities if entity != matter.entity]
         more = f" +{number(len(within) - 1)}" if len(within) > 1 else ""
         return _("{label} {value} of {name} overlaps {other}").format(
-            label=label, value=fields["value"], name=name, other=names.entity(within[0]) + more
+            label=label, value=fields["value"], name=name, other=called(within[0]) + more
         )
     if matter.type == "dangling":
         text = _("{name} › {label}: {target} is retired")
         if not matter.message.template.endswith("retired"):
             text = _("{name} › {label}: {target} is not known here")
         refs = referred(matter.candidates[0].value)
-        target = names.entity(refs[0]) if len(refs) == 1 else fields["target"]
+        target = called(refs[0]) if len(refs) == 1 else fields["target"]
         return text.format(name=name, label=label, target=target)
     if matter.type == "retired-edit":
         return _("{name} was retired by {by}, and edited by {user}").format(
@@ -109,15 +122,25 @@ def row(matter: Matter, marked: bool, width: int, schema: Schema, names: Names, 
         users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates))
     elif wide:
         users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates[:MOST]))
-    return columns(
-        width,
-        [
-            Column(f"{'*' if marked else ' '}{GLYPHS[matter.type]} {sentence(matter, schema, names)}", None),
-            Column(many, 9 if many else 0, "dim"),
-            Column(users, 24 if wide else 14 if users else 0, "dim"),
-            Column("" if last is None else when.dated(last) if wide else when.brief(last), 17 if wide else 9, "dim"),
-        ],
-    )
+    cells = [
+        Column(many, 9 if many else 0, "dim"),
+        Column(users, 24 if wide else 14 if users else 0, "dim"),
+        Column("" if last is None else when.dated(last) if wide else when.brief(last), 17 if wide else 9, "dim"),
+    ]
+    room = width - 3 - sum(cell.width + 1 for cell in cells if cell.width)
+    told = sentence(matter, schema, names, room)
+    return columns(width, [Column(f"{'*' if marked else ' '}{GLYPHS[matter.type]} {told}", None), *cells])
+
+
+def shortened(path: str, width: int) -> str:
+    """A path in at most `width` columns: what it is below of gives way, then the rest."""
+    *above, own = path.split(SEPARATOR)
+    if cell_len(path) <= width or not above:
+        return cut(path, width)
+    room = (width - cell_len(own)) // len(above) - len(SEPARATOR)
+    if room < _SHORTEST:
+        return cut(own, width)
+    return SEPARATOR.join([*(cut(each, room) for each in above), own])
 
 
 def _claimed(prop: Property, matter: Matter, names: Names) -> str:
@@ -143,7 +166,7 @@ def title(details: Details, schema: Schema) -> Line:
         return [(name, "strong"), (" · " + _("stays retired meanwhile"), "attention")]
     if matter.type in BETWEEN:
         return [(label, "strong"), (" · " + _("all of them stay in use meanwhile"), "attention")]
-    return [(f"{name}{SEPARATOR}{label}", "strong")]
+    return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")]
 
 
 def lines(details: Details, chosen: int, width: int, height: int, schema: Schema, when: When) -> list[Line]:
@@ -201,13 +224,12 @@ def retired_targets(details: Details) -> list[bytes]:
 def _candidates(details: Details, chosen: int, width: int, schema: Schema, when: When) -> list[Line]:
     matter, names = details.matter, details.names
     some = matter.candidates[:MOST]
-    texts = _texts(details, schema)
     wide = width >= 96
     people, time, device = (16, 17, 12) if wide else (9, 9, 6)
     remark = 34 if wide else 19
     room = width - 2 - people - time - device - remark - 5
     found: list[Line] = []
-    for index, (leaf, text) in enumerate(zip(some, apart(texts, room), strict=True)):
+    for index, (leaf, text) in enumerate(zip(some, apart(_texts(details, schema, room), room), strict=True)):
         on = index == chosen and matter.type not in ("dangling", "invalid")
         cells = [
             Column(letter(index), 1, "strong"),
@@ -221,16 +243,16 @@ def _candidates(details: Details, chosen: int, width: int, schema: Schema, when:
     return found
 
 
-def _texts(details: Details, schema: Schema) -> list[str]:
+def _texts(details: Details, schema: Schema, width: int) -> list[str]:
     """What each candidate stands for: its value, or the entity that states it."""
     matter, names = details.matter, details.names
     prop = prop_of(matter, schema)
     some = matter.candidates[:MOST]
     if matter.type in BETWEEN:
-        told = matter.type == "overlap"
+        told = [f"  {shown(prop, leaf.value, names)}" if matter.type == "overlap" else "" for leaf in some]
         return [
-            names.entity(entity) + (f"  {shown(prop, leaf.value, names)}" if told else "")
-            for entity, leaf in zip(matter.entities, some, strict=False)
+            shortened(names.entity(entity), width - len(value)) + value
+            for entity, value in zip(matter.entities, told, strict=False)
         ]
     if matter.type != "retired-edit":
         return [shown(prop, leaf.value, names) for leaf in some]

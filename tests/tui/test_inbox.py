@@ -119,16 +119,6 @@ async def test_a_value_that_the_schema_refuses_is_not_taken(home: Path) -> None:
         assert (await screen.app.view.slot(matter.entity, matter.property)).state == "conflict"
 
 
-async def test_somebody_said_something_else_meanwhile(home: Path) -> None:
-    async with opened(home, "3") as screen:
-        matter = screen.app.matters[0]
-        matters = screen.app.matters
-        await _write(home, "place:241/Entrance right", {"printer": "Late 1"})
-        screen.app.matters = matters
-        await screen.press("t")
-        assert (await screen.app.view.slot(matter.entity, matter.property)).value == "Late 1"
-
-
 @pytest.mark.parametrize(
     ("type_name", "keys"),
     [

@@ -1,0 +1,100 @@
+"""A home of any size with the shapes of the real history: copies of it side by side, changes of all of them in the
+order of their times, and a second device that says something else about some of what is current.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Change, Fact, change_id, decode, device_id, seal
+from core.importing import read_lines
+from core.schema import Schema, builtin
+from core.workspace import Workspace
+
+HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
+SCHEMA = builtin("site-network")
+USER = "Maier"
+_BATCH = 2000
+
+
+async def build(folder: Path, *, facts: int, conflicts: int) -> None:
+    """Make the home in this folder, which must not exist."""
+    workspace = await Workspace.init(folder, user=USER, fleet_name="Big", schema=SCHEMA, device_name="A")
+    async with workspace:
+        edits = sum(len(json.loads(line)["edits"]) for line in HISTORY.read_text().splitlines())
+        lines = _lines(-(-facts // edits))
+        while some := [line for _, line in zip(range(_BATCH), lines, strict=False)]:
+            await workspace.store.import_history(
+                workspace.identity, list(read_lines(some)), SCHEMA, progress=lambda done, of: None
+            )
+        await _disagree(workspace, conflicts)
+        await workspace.inbox()
+
+
+def _lines(copies: int) -> Iterator[str]:
+    """The changes of all copies in the order of their times."""
+    changes = [json.loads(line) for line in HISTORY.read_text().splitlines()]
+    every = (((change["at"], copy, number, change) for number, change in enumerate(changes)) for copy in range(copies))
+    for _at, copy, _number, change in heapq.merge(*every, key=lambda each: each[:3]):
+        edits = [_of_copy(edit, copy, SCHEMA) for edit in change["edits"]]
+        yield json.dumps({**change, "comment": f"{change['comment']} ({copy})", "edits": edits})
+
+
+def _of_copy(edit: dict[str, Any], copy: int, schema: Schema) -> dict[str, Any]:
+    """The same edit about another copy's entity; what must be unique is, and networks lie apart."""
+    kind, key = edit["entity"].split(":", 1)
+    value, name = edit["value"], edit["property"]
+    if isinstance(value, dict):
+        referred, other = value["ref"].split(":", 1)
+        value = {"ref": f"{referred}:{copy}.{other}"}
+    elif isinstance(value, str) and name is not None:
+        prop = schema.property(kind, name)
+        if prop.unique or prop.no_overlap:
+            value = _apart(value, copy)
+    return {**edit, "entity": f"{kind}:{copy}.{key}", "value": value}
+
+
+def _apart(value: str, copy: int) -> str:
+    """Another text for each copy: addresses and networks in one of IPv6 that only it has."""
+    base = (0x3000 + copy) << 112
+    try:
+        if "/" in value:
+            network = ip_network(value)
+            size = network.prefixlen + (96 if network.version == 4 else 0)
+            return str(ip_network((base | (int(network.network_address) % 2**112), max(16, size)), strict=False))
+        return str(ip_address(base | (int(ip_address(value)) % 2**112)))
+    except ValueError:
+        return f"{value}-{copy}"
+
+
+async def _disagree(workspace: Workspace, conflicts: int) -> None:
+    """A second device says something else, not knowing what is current, about as many slots."""
+    key = Ed25519PrivateKey.generate()
+    device = device_id(key.public_key().public_bytes_raw())
+    await workspace.admit(device.hex(), "technician", "B")
+    now = workspace.store.now()
+    said: list[Fact] = []
+    for kind in SCHEMA.kinds:
+        for row in await now.page(kind, SCHEMA) if len(said) < conflicts else ():
+            record = await now.record(row.entity, SCHEMA)
+            for name, slot in record.slots.items():
+                if len(said) < conflicts and isinstance(slot.value, str) and name not in ("kind", "key"):
+                    leaf = slot.leaves[0]
+                    block = decode((await workspace.store.blocks([leaf.change]))[0])
+                    seen = block.change.facts[int.from_bytes(leaf.fact[CHANGE_ID_SIZE:], "big")].obsoletes
+                    said.append(Fact(row.entity, name, f"{slot.value} B", seen))
+    previous: bytes | None = None
+    blocks: list[bytes] = []
+    for start in range(0, len(said), MAX_FACTS // 8):
+        some = tuple(said[start : start + MAX_FACTS // 8])
+        change = Change(device, previous, "Jones", workspace.clock(), None, some)
+        blocks.append(seal(change, key, workspace.store.fleet))
+        previous = change_id(blocks[-1])
+    await workspace.store.save(blocks, source=device, link="tcp")
