@@ -42,12 +42,13 @@ def yields(own: bytes, peer: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands with a peer: whether it holds the same (None: not known), whether it is being called, how often in
-    a row that came to nothing, and when it is called next (None: there is no need).
+    """How it stands with a peer: the first bytes of its root and whether that is the `same` as here (None: not known),
+    whether it is being called, how often in a row that failed, and when it is called next (None: there is no need).
     """
 
     name: str
     device: bytes | None
+    root: bytes | None
     same: bool | None
     calling: bool
     failures: int
@@ -213,6 +214,7 @@ class Caller:
             Standing(
                 peer.name,
                 peer.device,
+                peer.root,
                 None if peer.root is None or self._root is None else peer.root == self._root,
                 peer.calling,
                 peer.failures,

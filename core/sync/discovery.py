@@ -13,16 +13,19 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import ifaddr
-from zeroconf import Error, IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import DNSQuestionType, Error, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from core.errors import FieldlineError
 from core.sync.announcing import TYPE, Announced, read, service_name, text
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - devices are looked for in all networks
+TO_ALL = DNSQuestionType.QM
+"""Answers to one asker alone go astray where several programs share the port, as with avahi."""
 REQUEST_MILLISECONDS = 3000
 TRIES = 5
 MOST_REQUESTS = 16
+AGAIN_SECONDS = 5.0
 MOST_NAMES = 1024
 """Names that are looked up and remembered; what else is announced is passed over."""
 
@@ -43,7 +46,9 @@ class Discovery:
         self._version = IPVersion.V6Only if ":" in host else IPVersion.V4Only
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
-        self._own: AsyncServiceInfo | None = None
+        self._wanted: tuple[int, bytes, bytes, bytes] | None = None
+        self._to_announce = asyncio.Event()
+        self._announcing: asyncio.Task[None] | None = None
         self._lookups: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._requests = asyncio.Semaphore(MOST_REQUESTS)
@@ -55,7 +60,10 @@ class Discovery:
         try:
             self._zeroconf = AsyncZeroconf(interfaces=self._interfaces(), ip_version=self._version)
             await self._zeroconf.zeroconf.async_wait_for_start()
-            self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, TYPE, handlers=[self._changed])
+            self._browser = AsyncServiceBrowser(
+                self._zeroconf.zeroconf, TYPE, handlers=[self._changed], question_type=TO_ALL
+            )
+            self._announcing = asyncio.create_task(self._announce_all(self._zeroconf))
         except (OSError, RuntimeError, Error) as error:
             await self.close()
             raise FieldlineError(
@@ -63,40 +71,59 @@ class Discovery:
                 why=getattr(error, "strerror", None) or str(error) or type(error).__name__,
             ) from None
 
-    async def announce(self, port: int, fleet: bytes, root: bytes, device: bytes) -> None:
+    def announce(self, port: int, fleet: bytes, root: bytes, device: bytes) -> None:
         """Announce this device, or what it says anew."""
-        if self._zeroconf is None:
-            return
-        info = AsyncServiceInfo(
-            TYPE,
-            self._own.name if self._own else service_name(device),
-            port=port,
-            properties=text(fleet, root, device),
-            parsed_addresses=self._addresses(),
-            server=f"{device.hex()}.local.",
-        )
-        with suppress(OSError, Error):
-            if self._own is None:
-                await self._zeroconf.async_register_service(info, allow_name_change=True)
-            else:
-                await self._zeroconf.async_update_service(info)
-            self._own = info
+        self._wanted = (port, fleet, root, device)
+        self._to_announce.set()
+
+    async def _announce_all(self, zeroconf: AsyncZeroconf) -> None:
+        """Announce what is wanted whenever that changes. The first time takes a second, to see that no other has the
+        name (RFC 6762, 8.1).
+        """
+        own: AsyncServiceInfo | None = None
+        while True:
+            await self._to_announce.wait()
+            self._to_announce.clear()
+            if self._wanted is None:
+                continue
+            port, fleet, root, device = self._wanted
+            info = AsyncServiceInfo(
+                TYPE,
+                own.name if own else service_name(device),
+                port=port,
+                properties=text(fleet, root, device),
+                parsed_addresses=self._addresses(),
+                server=f"{device.hex()}.local.",
+            )
+            try:
+                if own is None:
+                    await zeroconf.async_register_service(info, allow_name_change=True)
+                else:
+                    await zeroconf.async_update_service(info)
+                own = info
+            except (OSError, Error) as error:
+                _log.info("%s cannot be announced: %s", info.name, error)
+                await asyncio.sleep(AGAIN_SECONDS)
+                self._to_announce.set()
 
     async def refresh(self) -> bool:
-        """Use the networks that there are now; True if that is not what it was. Announce this device again then."""
+        """Use the networks that there are now, and announce this device there; True if they are not what they were."""
         network = _network()
         if network == self._network or self._zeroconf is None:
             return False
         self._network = network
         with suppress(OSError, RuntimeError, Error):
             await self._zeroconf.async_update_interfaces(self._interfaces())
+        if self._wanted is not None:
+            self._to_announce.set()
         return True
 
     async def close(self) -> None:
         """Say goodbye and stop."""
-        for task in self._lookups.values():
+        tasks = [*self._lookups.values(), *([self._announcing] if self._announcing else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._lookups.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         zeroconf, self._zeroconf = self._zeroconf, None
         with suppress(OSError, RuntimeError, Error):
             if self._browser is not None:
@@ -152,7 +179,7 @@ class Discovery:
             try:
                 if not info.load_from_cache(zeroconf):
                     async with self._requests:
-                        await info.async_request(zeroconf, REQUEST_MILLISECONDS)
+                        await info.async_request(zeroconf, REQUEST_MILLISECONDS, question_type=TO_ALL)
             except (OSError, Error) as error:
                 _log.info("%s cannot be looked up: %s", name, error)
                 return

@@ -31,6 +31,7 @@ class Doing:
 
     target: str
     device: bytes | None = None
+    root: bytes | None = None
     same: bool | None = None
     state: str = ""
     failures: int = 0
@@ -54,6 +55,7 @@ class Doing:
         return cls(
             target,
             standing.device,
+            standing.root,
             standing.same,
             state,
             standing.failures,
@@ -134,6 +136,7 @@ def _plain(doing: Doing) -> dict[str, Any]:
     return {
         "target": doing.target,
         "device": doing.device.hex() if doing.device else None,
+        "root": doing.root.hex() if doing.root else None,
         "same": doing.same,
         "state": doing.state,
         "failures": doing.failures,
@@ -144,9 +147,10 @@ def _plain(doing: Doing) -> dict[str, Any]:
 
 
 def _doing(plain: dict[str, Any]) -> Doing:
-    device, trouble = plain.pop("device"), plain.pop("trouble")
+    device, root, trouble = (plain.pop(name) for name in ("device", "root", "trouble"))
     return Doing(
         device=bytes.fromhex(device) if device else None,
+        root=bytes.fromhex(root) if root else None,
         trouble=FieldlineError(trouble[0], **trouble[1]) if trouble else None,
         **plain,
     )

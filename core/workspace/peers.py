@@ -93,12 +93,12 @@ class Lookout:
                     known is not None and members.may_connect(said.device),
                 )
             )
-        found = _joined(found, doing.told(workspace.home.folder) or [], members)
+        found = _joined(found, doing.told(workspace.home.folder) or [], fleet, members)
         found.sort(key=lambda peer: (not peer.member, peer.name, peer.target))
         return found + await asyncio.to_thread(_ports)
 
 
-def _joined(found: list[Peer], doings: list[doing.Doing], members: Membership) -> list[Peer]:
+def _joined(found: list[Peer], doings: list[doing.Doing], fleet: bytes, members: Membership) -> list[Peer]:
     """What was seen, and what the process that serves says about it."""
     said = {each.device or each.target: each for each in doings}
     joined = [
@@ -106,10 +106,16 @@ def _joined(found: list[Peer], doings: list[doing.Doing], members: Membership) -
     ]
     for each in said.values():
         known = members.members.get(each.device) if each.device else None
-        name = known.name if known else ""
-        joined.append(
-            _told(Peer(each.target, name, device=each.device, same=each.same, member=known is not None), each)
+        peer = Peer(
+            each.target,
+            known.name if known else "",
+            fleet if each.device else None,
+            each.device,
+            each.root,
+            each.same,
+            known is not None,
         )
+        joined.append(_told(peer, each))
     return joined
 
 

@@ -196,7 +196,7 @@ class Service:
         for port in self._ports:
             port.holds(root)
         if self._discovery is not None:
-            await self._discovery.announce(self._port, self._workspace.store.fleet, root, self._own)
+            self._discovery.announce(self._port, self._workspace.store.fleet, root, self._own)
         self._stir()
 
     # --- calling -----------------------------------------------------------------------------------------------------
