@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any, ClassVar
 
-from textual.app import App
-from textual.events import Resize
 from textual.screen import Screen
 
 from core.changes import FLEET_ENTITY
@@ -20,13 +16,11 @@ from core.store.log import LogFilter
 from core.store.view import View
 from core.workspace import Workspace
 from tui.drafts import Draft, unapplied
-from tui.firstrun import FirstRun
 from tui.forms import Names
-from tui.i18n import _, ngettext, say
+from tui.i18n import _, ngettext, number, say
 from tui.lines import Line
 from tui.naming import paths
 from tui.options import THEMES
-from tui.painter import Painter
 from tui.plain import NoColours, PlainGlyphs
 from tui.screens.dialogs import Confirm
 from tui.screens.fleet import Fleet
@@ -38,38 +32,18 @@ from tui.screens.members import Members
 from tui.screens.page import Offering, Page, bindings
 from tui.screens.palette import Palette
 from tui.screens.sync import Sync
-from tui.terminal import Difference
+from tui.status import Options, Status
+from tui.terminal import DifferenceApp
+from tui.waiting import Waiting
 from tui.when import Clock, When
 
-__all__ = ["FieldlineApp", "FirstRun", "Options", "Status"]
-
 NEWS_SECONDS = 2.0
+_DEFAULTS = Options()
 HERE = "tui.here"
 """Where this device keeps, for itself, which place it is at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How the UI behaves; `zone` None is the machine's own time zone. `discovery` looks for devices in the network."""
-
-    readonly: bool = False
-    plain: bool = False
-    zone: tzinfo | None = None
-    discovery: bool = False
-    theme: str = "terminal"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the frame tells: names, how much waits for a decision, and when another device was last met."""
-
-    fleet: str = ""
-    device: str = ""
-    matters: int = 0
-    met_at: int | None = None
-
-
-class FieldlineApp(App[None]):
+class FieldlineApp(DifferenceApp):
     """The six places over one workspace."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -77,7 +51,7 @@ class FieldlineApp(App[None]):
     BINDINGS = bindings("everywhere")
     MODES: ClassVar[dict[str, Any]] = {page.PLACE: page for page in (Here, Fleet, Inbox, History, Sync, Members)}
 
-    def __init__(self, workspace: Workspace, clock: Clock, options: Options = Options()) -> None:
+    def __init__(self, workspace: Workspace, clock: Clock, options: Options = _DEFAULTS) -> None:
         super().__init__()
         self.workspace = workspace
         self.when = When(clock, options.zone)
@@ -85,13 +59,13 @@ class FieldlineApp(App[None]):
         self.set_class(True, f"-{options.theme}")
         self.readonly = options.readonly
         self.moment: int | None = None
+        self.known = False
         self.schema = Schema()
         self.status = Status()
         self.names = Names({}, {})
         self.drafts: dict[bytes, Draft] = {}
-        self.matters: list[Matter] = []
+        self.waiting = Waiting(workspace, self._matters_read)
         self.here: bytes | None = None
-        self._painter = Painter()
         if options.plain:
             self._filters.append(PlainGlyphs())
         if self.no_color:
@@ -100,14 +74,18 @@ class FieldlineApp(App[None]):
     @property
     def view(self) -> View:
         """What all screens read: the present, or the moment that somebody looks at."""
-        store = self.workspace.store
-        return store.now() if self.moment is None else store.as_of(self.moment)
+        return self.workspace.view(self.moment, received=self.known)
+
+    @property
+    def matters(self) -> list[Matter]:
+        """What waits for a decision, as far as it was read."""
+        return self.waiting.matters
 
     # --- what the frame shows ----------------------------------------------------------------------------------------
 
     def places(self) -> list[tuple[str, str]]:
         """The six places: name, and label in the language in use."""
-        inbox = _("Inbox") + (f" {self.status.matters}" if self.status.matters else "")
+        inbox = _("Inbox") + (f" {len(self.matters)}" if self.matters else "")
         return [
             ("here", _("Here")),
             ("fleet", _("Fleet")),
@@ -119,6 +97,9 @@ class FieldlineApp(App[None]):
 
     def banner(self) -> str:
         """What stands instead of the places while nothing can be edited."""
+        if self.moment is not None and self.known:
+            moment = self.when.full(self.moment)
+            return _("AS KNOWN HERE ON {moment} · read only · Esc back to now").format(moment=moment)
         if self.moment is not None:
             return _("AS OF {moment} · read only · Esc back to now").format(moment=self.when.full(self.moment))
         return ""
@@ -128,8 +109,11 @@ class FieldlineApp(App[None]):
         parts: Line = []
         if waiting := unapplied(self.drafts):
             parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
-        if self.status.matters:
-            parts.append((ngettext("{count} to settle", "{count} to settle", self.status.matters), "attention"))
+        if progress := self.waiting.progress:
+            done, total = map(number, progress)
+            parts.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
+        elif self.matters:
+            parts.append((ngettext("{count} to settle", "{count} to settle", len(self.matters)), "attention"))
         if self.readonly:
             parts.append((_("read only"), "strong"))
         if self.status.met_at is not None:
@@ -147,8 +131,12 @@ class FieldlineApp(App[None]):
         await self.reload()
         kept = await self.workspace.store.get_meta(HERE)
         self.here = bytes(kept) if kept else None
-        self.switch_mode("here" if self.here else "fleet")
+        self.switch_mode(self.first_place())
         self.run_worker(self._watch(), group="watch")
+
+    def first_place(self) -> str:
+        """Where it begins."""
+        return "here" if self.here else "fleet"
 
     async def reload(self) -> None:
         """Read what the frame shows."""
@@ -157,12 +145,11 @@ class FieldlineApp(App[None]):
         members = (await store.membership()).members
         self.names = Names({}, {device: member.name for device, member in members.items() if member.name})
         fleet = (await view.record(FLEET_ENTITY, self.schema)).value("name")
-        self.matters = await self.workspace.inbox(view)
+        self.read_matters()
         meetings = await store.meetings()
         self.status = Status(
             str(fleet or ""),
             self.names.device(self.workspace.identity.device),
-            len(self.matters),
             max((meeting.at for meeting in meetings), default=None),
         )
 
@@ -185,6 +172,25 @@ class FieldlineApp(App[None]):
         if isinstance(page := self.page, Page):
             page.news()
 
+    def read_matters(self) -> None:
+        """Look for what waits for a decision; in the past only for those who look at the inbox."""
+        if self.moment is not None and not isinstance(self.page, Inbox):
+            self.waiting.forget()
+        elif self.waiting.want(self.view, self.schema):
+            self.run_worker(self._read_matters, group="inbox")
+
+    async def _read_matters(self) -> None:
+        try:
+            await self.waiting.read()
+        except FieldlineError as error:
+            self._say(say(error))
+
+    def _matters_read(self, changed: bool) -> None:
+        if isinstance(page := self.page, Inbox) and changed:
+            page.news()
+        elif isinstance(page, Page) and page.is_mounted:
+            page.redraw()
+
     @property
     def page(self) -> Screen[Any]:
         """The full screen that is shown, below any dialog."""
@@ -204,9 +210,11 @@ class FieldlineApp(App[None]):
         if isinstance(page := self.screen, History):
             page.only(LogFilter(entity=entity, property=name), of)
 
-    def look_at(self, moment: int | None) -> None:
-        """Show everything as it was at a moment (microseconds since 1970 UTC); None is now."""
-        self.moment = moment
+    def look_at(self, moment: int | None, known: bool = False) -> None:
+        """Show everything as it was at a moment (microseconds since 1970 UTC), or as this device had received it by
+        then; None is now.
+        """
+        self.moment, self.known = moment, known
         self.run_worker(self.news(), group="news", exclusive=True)
 
     async def choose_here(self, entity: bytes) -> None:
@@ -224,8 +232,14 @@ class FieldlineApp(App[None]):
         """Carry out a command that can be used everywhere."""
         if name in self.MODES:
             self.switch_mode(name)
+            if self.moment is not None:
+                self.read_matters()
         else:
             getattr(self, f"do_{name}")()
+
+    def held(self, page: Page, name: str) -> bool:
+        """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+        return False
 
     def do_help(self) -> None:
         """Show what the keys do here."""
@@ -259,11 +273,6 @@ class FieldlineApp(App[None]):
             page.redraw()
             page.message(_("Theme: {name}").format(name=THEMES[(now + 1) % len(THEMES)]))
 
-    def do_redraw(self) -> None:
-        """Draw the screen anew, for when something else wrote on the terminal."""
-        self._painter.forget()
-        self.screen.refresh(layout=True)
-
     def do_quit(self) -> None:
         """Leave; edits that are not applied would be lost, so ask."""
         if not unapplied(self.drafts):
@@ -281,13 +290,3 @@ class FieldlineApp(App[None]):
 
     def action_help_quit(self) -> None:
         self._say(_("Ctrl+Q leaves Fieldline."))
-
-    # --- the terminal ------------------------------------------------------------------------------------------------
-
-    def on_resize(self, event: Resize) -> None:
-        self._painter.forget()
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if isinstance(renderable, Difference.WRITABLE):
-            renderable = Difference(renderable, self._painter, screen.outer_size)
-        super()._display(screen, renderable)

@@ -1,19 +1,27 @@
-"""The seam between Textual's compositor and the painter that writes only what differs."""
+"""The seam between Textual and the terminal: an application that writes only what differs from what is shown, and whose
+cursor is where the focus is, for those who have the screen read to them.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.geometry import Size
+from textual.app import App
+from textual.events import Resize
+from textual.geometry import Offset, Size
+from textual.screen import Screen
 from textual.strip import Strip
+from textual.widgets import Input
 
 from tui.painter import Cell, Painter, Row, patched
+from tui.widgets.text import LineList
 
 _CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")
 
@@ -75,3 +83,39 @@ def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
 def _sgr(style: Style, system: ColorSystem) -> str:
     """The SGR parameters of a style; the default colours (39, 49) say nothing after a reset and are left out."""
     return ";".join(code for code in _CODES.findall(Strip.render_ansi(style, system)) if code not in ("39", "49"))
+
+
+class DifferenceApp(App[None]):
+    """Writes only the cells that differ, and puts the terminal's cursor where the focus is."""
+
+    SHOW_CURSOR = "\x1b[?25h"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._painter = Painter()
+
+    def do_redraw(self) -> None:
+        """Draw the screen anew, for when something else wrote on the terminal."""
+        self._painter.forget()
+        self.screen.refresh(layout=True)
+
+    def on_resize(self, event: Resize) -> None:
+        """Also comes when the program starts, and when it goes on after it was stopped."""
+        self._painter.forget()
+        if self._driver is not None:
+            self._driver.write(self.SHOW_CURSOR)
+
+    def _focus_on_screen(self) -> Offset | None:
+        """The current line of a list, or where the next letter is typed."""
+        focused = self.screen.focused
+        if isinstance(focused, LineList):
+            return focused.region.offset + Offset(0, focused.cursor - round(focused.scroll_y))
+        if isinstance(focused, Input):
+            return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
+        return None
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, Difference.WRITABLE):
+            renderable = Difference(renderable, self._painter, screen.outer_size)
+            self.cursor_position = self._focus_on_screen() or self.cursor_position
+        super()._display(screen, renderable)

@@ -1,0 +1,26 @@
+"""What the frame of all screens tells, and how the terminal UI was asked to behave. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the UI behaves; `zone` None is the machine's own time zone. `discovery` looks for devices in the network."""
+
+    readonly: bool = False
+    plain: bool = False
+    zone: tzinfo | None = None
+    discovery: bool = False
+    theme: str = "terminal"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the frame tells: names, and when another device was last met."""
+
+    fleet: str = ""
+    device: str = ""
+    met_at: int | None = None
