@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.screen import Screen
+from textual.worker import WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
@@ -15,6 +16,7 @@ from core.schema import Schema
 from core.store.log import LogFilter
 from core.store.view import View
 from core.workspace import Workspace
+from core.workspace.nearby import HERE
 from tui.drafts import Draft, unapplied
 from tui.forms import Names
 from tui.i18n import _, ngettext, number, say
@@ -39,8 +41,6 @@ from tui.when import Clock, When
 
 NEWS_SECONDS = 2.0
 _DEFAULTS = Options()
-HERE = "tui.here"
-"""Where this device keeps, for itself, which place it is at."""
 
 
 class FieldlineApp(DifferenceApp):
@@ -177,7 +177,8 @@ class FieldlineApp(DifferenceApp):
         if self.moment is not None and not isinstance(self.page, Inbox):
             self.waiting.forget()
         elif self.waiting.want(self.view, self.schema):
-            self.run_worker(self._read_matters, group="inbox")
+            read: WorkType[None] = self._read_matters
+            self.run_worker(read, group="inbox")
 
     async def _read_matters(self) -> None:
         try:

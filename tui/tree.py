@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.schema import Kind, Schema
@@ -145,14 +146,31 @@ class Tree:
                 await self.unfold(node)
             index += 1
 
-    def found(self, text: str, start: int, step: int) -> int | None:
-        """The next line from `start` on, forth or back and round the end, whose title or key contains the text."""
-        count, text = len(self._lines), text.casefold()
-        for distance in range(1, count + 1):
-            index = (start + step * distance) % count
-            node = self.node(index)
-            if node and (text in node.row.title.casefold() or text in node.row.key.casefold()):
+    async def reveal(self, chain: Sequence[bytes]) -> int | None:
+        """Unfold what the last of these entities is under, each below the one before; its line, or None if there is
+        none: what it was placed under is not here.
+        """
+        start = 0
+        for entity in chain:
+            found = await self._seek(entity, start)
+            if found is None:
+                return None
+            start = found
+            node = self.node(found)
+            if node is not None and not node.open and entity != chain[-1]:
+                await self.unfold(node)
+        return start if chain else None
+
+    async def _seek(self, entity: bytes, start: int) -> int | None:
+        """The line of an entity from a line on, reading what is not read yet."""
+        index = start
+        while index < len(self._lines):
+            if self.lacks(index, index):
+                await self.load(index, index)
+            elif self.key(index) == entity:
                 return index
+            else:
+                index += 1
         return None
 
     async def _read(self, more: More) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from textual.app import ComposeResult
 
 from core.records import Record
 from tui.forms import NOBODY, Names, references, rows_of, summary_lines
-from tui.i18n import _, language
+from tui.i18n import _, language, number
 from tui.lines import Line
-from tui.screens.dialogs import Ask
+from tui.naming import above
 from tui.screens.form import Form
 from tui.screens.page import Page, bindings, rule
+from tui.screens.search import Hit, Search
 from tui.tree import Node, Tree
 from tui.widgets.text import LineList, Lines
 
@@ -29,7 +28,8 @@ class Fleet(Page):
         super().__init__()
         self._record: Record | None = None
         self._names: Names = NOBODY
-        self._sought = ""
+        self._hits: list[bytes] = []
+        self._hit = 0
 
     def body(self) -> ComposeResult:
         yield LineList(id="list")
@@ -96,6 +96,8 @@ class Fleet(Page):
 
     def cannot(self, name: str) -> str | None:
         node = self.node
+        if name in ("find_next", "find_previous") and not self._hits:
+            return _("Nothing was sought yet: / searches everything.")
         if name in ("open", "history_of", "here_now", "unfold", "fold") and node is None:
             return _("There is nothing on this line.")
         if name == "unfold" and node and not node.branches:
@@ -131,36 +133,42 @@ class Fleet(Page):
                 self.lines.move_to(tree.above(self.lines.cursor))
 
     def do_find(self) -> None:
-        """Ask for a text and jump to the next line that has it."""
-        self.app.push_screen(Ask(_("Find"), self._sought, _("Part of a name or key.")), self._find)
+        """Search everything, and go to what is chosen."""
+        self.app.push_screen(Search(self.desk.view, self.desk.schema), self._found)
 
-    def _find(self, text: str | None) -> None:
-        if text:
-            self._sought = text
-            self.work(partial(self._seek, 1), group="find")
+    def _found(self, hits: list[Hit] | None) -> None:
+        if hits:
+            self._hits, self._hit = list(dict.fromkeys(entity for entity, _name in hits)), 0
+            self.work(self._go_to_hit, group="find")
 
     def do_find_next(self) -> None:
-        """Jump to the next line found."""
-        self.work(partial(self._seek, 1), group="find")
+        """Go to the next one found."""
+        self._step(1)
 
     def do_find_previous(self) -> None:
-        """Jump to the line found before."""
-        self.work(partial(self._seek, -1), group="find")
+        """Go to the one found before."""
+        self._step(-1)
 
-    async def _seek(self, step: int) -> None:
+    def _step(self, by: int) -> None:
+        self._hit = (self._hit + by) % len(self._hits)
+        self.work(self._go_to_hit, group="find")
+
+    async def _go_to_hit(self) -> None:
+        await self.go_to(self._hits[self._hit])
+        if len(self._hits) > 1:
+            place, count = number(self._hit + 1), number(len(self._hits))
+            self.message(_("{place} of {count} found: n next, N previous").format(place=place, count=count))
+
+    async def go_to(self, entity: bytes) -> None:
+        """Put the cursor on an entity, unfolding what it is under; what is under nothing opens as a form."""
         tree = self.lines.source
-        if not isinstance(tree, Tree):
-            return
-        if not self._sought:
-            self.message(_("Press / and type what to find."))
-            return
-        await tree.load(0, len(tree))
-        at = tree.found(self._sought, self.lines.cursor, step)
+        chain = await above(entity, self.desk.view, self.desk.schema)
+        at = await tree.reveal(chain) if isinstance(tree, Tree) else None
         if at is None:
-            self.message(_("Nothing unfolded contains “{text}”.").format(text=self._sought), attention=True)
+            self.app.push_screen(Form(entity))
         else:
-            self.lines.show(tree)
-            self.lines.move_to(at)
+            self.lines.show(tree, cursor=at)
+            await self._read_details()
 
     def do_history_of(self) -> None:
         """The changes of this entity."""

@@ -44,7 +44,7 @@ def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -
     """The last line: the keys that act now, those that cannot act dimmed; help always stands at its end."""
     help_text: Line = [("?", "strong"), (" " + _("help") + " ", "plain")]
     line: Line = [(" ", "plain")]
-    room = width - width_of(help_text) - 1
+    room = width - width_of(help_text) - 2
     for command in offered:
         if not command.label or not command.keys:
             continue
@@ -212,7 +212,8 @@ class Page(Offering, Screen[None]):
     def action_command(self, name: str) -> None:
         if self.desk.moment is not None and "escape" in commands.find((*self.SCOPES, "past"), name).keys:
             name = "now"
-        super().action_command(name)
+        if self.why_not(name) is not None or not self.desk.held(self, name):
+            super().action_command(name)
 
     def do_now(self) -> None:
         """Leave the past."""

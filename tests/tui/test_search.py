@@ -1,0 +1,64 @@
+"""Search as somebody types, over all entities, properties and values, and stepping through what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.tui.opened import LARGE, SMALL, opened
+from tui.screens.fleet import Fleet
+from tui.screens.form import Form
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_results_come_while_typing(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "2", "slash", size=SIZES[size]) as screen:
+        assert "several words must all occur" in screen.text()
+        await screen.type("printer 6000")
+        assert "Acme LookNice 6000" in screen.text()
+        assert "Brix" not in screen.text()
+        assert screen.screenshot() == picture
+
+
+async def test_what_is_chosen_is_shown_in_the_tree_and_n_goes_through_the_rest(home: Path) -> None:
+    async with opened(home, "2", "slash") as screen:
+        await screen.type("6000")
+        await screen.press("down", "enter")
+        page = screen.app.page
+        assert isinstance(page, Fleet)
+        first = page.node
+        assert first is not None
+        assert first.depth == 1, "its locality is unfolded above it"
+        await screen.press("n")
+        assert page.node is not None
+        assert page.node.row.entity != first.row.entity
+        assert "2 of " in screen.text()
+        await screen.press("N")
+        assert page.node is first or page.node.row.entity == first.row.entity
+        await screen.press("enter")
+        assert isinstance(screen.app.page, Form)
+
+
+async def test_nothing_found_says_so_and_escape_changes_nothing(home: Path) -> None:
+    async with opened(home, "2", "j", "slash") as screen:
+        page = screen.app.page
+        assert isinstance(page, Fleet)
+        key = page.lines.key
+        await screen.type("no such thing")
+        assert "Nothing contains all of these words" in screen.text()
+        await screen.press("enter")
+        assert "Search" in screen.text()
+        await screen.press("escape")
+        assert page.lines.key == key
+        await screen.press("n")
+        assert "Nothing was sought yet" in screen.text()
+
+
+async def test_the_past_is_searched_as_it_was(home: Path) -> None:
+    async with opened(home, "4", "G", "enter", "2", "slash") as screen:
+        await screen.type("6000")
+        assert "Nothing contains all of these words" in screen.text()

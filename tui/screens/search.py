@@ -1,0 +1,128 @@
+"""Search: everything that was said, as somebody types; a line for each value found, with where it is."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from core.schema import Schema
+from core.store.search import Found
+from core.store.view import View
+from tui.forms import Names, referred, shown
+from tui.i18n import _, language, number
+from tui.lines import Column, Line, columns, wrapped
+from tui.naming import paths
+from tui.screens.dialogs import Dialog, entry
+from tui.widgets.text import Fixed, LineList, Lines
+
+MOST = 300
+"""Lines of a result; who seeks among more types another word."""
+
+Hit = tuple[bytes, str]
+"""An entity, and the property whose value was found."""
+
+
+class Results:
+    """What was found; the paths of entities are read when their lines are seen."""
+
+    def __init__(self, found: list[Found], view: View, schema: Schema, kinds: dict[bytes, str | None]) -> None:
+        self._found = found
+        self._view = view
+        self._schema = schema
+        self._kinds = kinds
+        self._paths: dict[bytes, str] = {}
+        self._titles: dict[bytes, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def key(self, index: int) -> Hit:
+        return self._found[index].entity, self._found[index].property
+
+    def skip(self, index: int) -> bool:
+        return False
+
+    def line(self, index: int, width: int) -> Line:
+        found = self._found[index]
+        if found.entity not in self._paths:
+            return []
+        prop = self._schema.kind(self._kinds.get(found.entity)).property(found.property)
+        value = shown(prop, found.value, Names(self._titles, {}))
+        return columns(
+            width,
+            [
+                Column(self._paths[found.entity], None, "plain"),
+                Column(prop.label(language()), min(16, width // 4), "dim"),
+                Column(value, width // 3, "strong"),
+            ],
+        )
+
+    def lacks(self, first: int, last: int) -> bool:
+        return any(found.entity not in self._paths for found in self._found[first : last + 1])
+
+    async def load(self, first: int, last: int) -> None:
+        some = self._found[first : last + 1]
+        refs = {entity for found in some for entity in referred(found.value)}
+        self._titles.update({e: name.title for e, name in (await self._view.names(refs, self._schema)).items()})
+        unknown = {found.entity for found in some} - self._paths.keys()
+        self._paths.update(await paths(unknown, self._view, self._schema))
+
+
+async def look_for(text: str, view: View, schema: Schema, kind: str | None = None) -> Results:
+    """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long."""
+    found = await view.search(text, schema, limit=MOST) if text.strip() else []
+    called = await view.names({each.entity for each in found}, schema)
+    kinds = {entity: name.kind for entity, name in called.items()}
+    wanted = schema.kinds.keys() if kind is None else {kind}
+    return Results([each for each in found if kinds.get(each.entity) in wanted], view, schema, kinds)
+
+
+class Search(Dialog[list[Hit]]):
+    """Asks for words that must all occur in a value or its property's name; gives all hits, the chosen one first."""
+
+    CSS = """
+    Search #box, Pick #box { width: 100%; height: 100%; }
+    Search LineList, Pick LineList { height: 1fr; }
+    """
+
+    def __init__(self, view: View, schema: Schema) -> None:
+        super().__init__(_("Search"))
+        self._view = view
+        self._schema = schema
+
+    def body(self) -> ComposeResult:
+        yield entry("")
+        yield Lines(self._hint, id="gap")
+        yield LineList(id="found", always=True)
+
+    def _hint(self, width: int, height: int) -> list[Line]:
+        if not self.query_one(Input).value.strip():
+            text = _("Part of a name, an address, a number; several words must all occur.")
+            return [[(line, "dim")] for line in wrapped(text, width)][:height]
+        count = len(self.query_one(LineList).source)
+        if count == 0:
+            return [[(_("Nothing contains all of these words."), "dim")]]
+        more = "+" if count >= MOST else ""
+        return [[(_("{count} found").format(count=number(count) + more), "dim")]]
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.work(partial(self._look, event.value), group="search")
+
+    async def _look(self, text: str) -> None:
+        self.message("")
+        results = await look_for(text, self._view, self._schema)
+        lines = self.query_one(LineList)
+        await results.load(0, lines.size.height)
+        lines.show(results if len(results) else Fixed(), cursor=0)
+        self.query_one("#gap", Lines).redraw()
+
+    def accept(self) -> None:
+        lines = self.query_one(LineList)
+        hits = [lines.source.key(index) for index in range(len(lines.source))]
+        if not hits:
+            self.message(_("Nothing contains all of these words."))
+        else:
+            at = lines.cursor
+            self.dismiss([hit for hit in hits[at:] + hits[:at] if isinstance(hit, tuple)])
