@@ -6,6 +6,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 
 from core.changes import ID_SIZE, MAX_FACTS, SCHEMA_ENTITY
 from core.store import shorts, tree
@@ -15,6 +16,9 @@ from core.store.membership import FIRST, LAST
 from core.sync.cells import Cells
 
 Connection = sqlite3.Connection
+
+_GENESIS, _MEMBERSHIP, _SCHEMA, _NEAR, _CURRENT, _HISTORY = range(6)
+"""The parts of an order."""
 
 
 def summary(connection: Connection) -> tuple[int, bytes]:
@@ -52,25 +56,54 @@ def blocks(connection: Connection, wanted: list[bytes]) -> list[bytes]:
     return [found[change] for change in wanted if change in found]
 
 
-def order(connection: Connection, wanted: list[bytes], fleet: bytes) -> tuple[list[bytes], int]:
-    """These changes as a peer needs them: genesis, membership, schema, what is current, history, each newest first.
+def order(
+    connection: Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
+) -> tuple[list[bytes], int, int, int]:
+    """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
+    it, what else is current, history, each newest first.
 
-    Also how many of them, from the start, are the genesis and changes of membership.
+    Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
+    near the peer, and how many all that is current.
     """
+    local = _changes_about(connection, near)
     founding = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone() or (0,)
     span = f"BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
     found: list[tuple[int, int, bytes]] = []
     for some in chunks(wanted):
         rows = connection.execute(
             f"""SELECT CASE
-                  WHEN substr(c.hash, 1, {ID_SIZE}) = ? THEN 0
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND property BETWEEN {FIRST} AND {LAST}) THEN 1
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN 2
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN 3
-                  ELSE 4 END, -c.effective, c.hash
+                  WHEN substr(c.hash, 1, {ID_SIZE}) = ? THEN {_GENESIS}
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND property BETWEEN {FIRST} AND {LAST})
+                    THEN {_MEMBERSHIP}
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
+                  ELSE {_HISTORY} END, -c.effective, c.hash
                 FROM changes c WHERE c.hash IN ({marks(some)})""",
             [fleet, *founding, *some],
         )
         found.extend(rows)
-    found.sort()
-    return [change for _, _, change in found], sum(1 for place, _, _ in found if place < 2)
+    ordered = sorted(
+        (_NEAR if part == _CURRENT and change in local else part, at, change) for part, at, change in found
+    )
+    parts = [part for part, _, _ in ordered]
+    return (
+        [change for _, _, change in ordered],
+        bisect_right(parts, _MEMBERSHIP),
+        bisect_right(parts, _NEAR) if near else 0,
+        bisect_right(parts, _CURRENT),
+    )
+
+
+def _changes_about(connection: Connection, entities: list[bytes]) -> set[bytes]:
+    """The changes that hold something current about these entities."""
+    found: set[bytes] = set()
+    for some in chunks(entities):
+        found.update(
+            change
+            for (change,) in connection.execute(
+                f"""SELECT c.hash FROM entities e JOIN facts f ON f.entity = e.id AND f.current = 1
+                    JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE e.entity IN ({marks(some)})""",
+                some,
+            )
+        )
+    return found

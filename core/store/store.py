@@ -48,10 +48,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Changes in the order to send them; the first `membership` of them are the genesis and changes of membership."""
+    """Changes in the order to send them; the first `membership` of them are the genesis and changes of membership.
+
+    The first `near` bring all that is configured now at some entities, the first `current` all that is configured now.
+    """
 
     hashes: list[bytes]
     membership: int
+    near: int
+    current: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +170,15 @@ class Store:
 
         return await self._database.run(tree.under, list(prefixes))
 
-    async def order(self, hashes: Sequence[bytes]) -> Order:
+    async def order(self, hashes: Sequence[bytes], near: Sequence[bytes] = ()) -> Order:
         """These changes in the order in which they are most useful to a peer.
 
-        The genesis and membership first, then the schema, then what is current, then history, each newest first.
+        The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
+        peer, then what else is current, then history, each newest first.
         """
         from core.store import offering
 
-        return Order(*await self._database.run(offering.order, list(hashes), self.fleet))
+        return Order(*await self._database.run(offering.order, list(hashes), self.fleet, list(near)))
 
     async def cells(self) -> tuple[Summary, Cells | None]:
         """The summary and the cells of the same set of changes; no cells before the genesis has come."""

@@ -39,6 +39,8 @@ MAX_BATCH = 1 << 20
 MAX_FRAME = MAX_BATCH + (1 << 16)
 MAX_SIZE_BYTES = 3
 STEM = 16
+MAX_NEAR = 8 * 17
+"""Bytes in which a side says where it is."""
 
 T = TypeVar("T")
 
@@ -86,7 +88,8 @@ def encode(message: Message) -> bytes:
 def _fields(message: Message) -> bytes:
     match message:
         case Hello():
-            return bytes([VERSION << 4 | message.modes]) + message.fleet + _set(message.count, message.root)
+            said = _set(message.count, message.root) + message.near
+            return bytes([VERSION << 4 | message.modes]) + message.fleet + said
         case IHaveFingerprints():
             return b"".join(map(_fingerprints, message.entries))
         case HereAreBlockHashes():
@@ -98,7 +101,7 @@ def _fields(message: Message) -> bytes:
         case SketchPart():
             return message.payload
         case Sending():
-            return varint(message.count) + varint(message.membership)
+            return b"".join(map(varint, (message.count, message.membership, message.near, message.current)))
         case Blocks():
             return message.packed
         case Got():
@@ -186,12 +189,15 @@ def _read_hello(fields: Fields) -> Hello:
     spoken = fields.byte()
     if spoken >> 4 != VERSION:
         raise OtherVersion
-    return Hello(spoken & 15, fields.take(FLEET_TAG), *_read_set(fields))
+    return Hello(spoken & 15, fields.take(FLEET_TAG), *_read_set(fields), fields.rest())
 
 
 def _read_sending(fields: Fields) -> Sending:
     count = fields.varint(MAX_COUNT)
-    return Sending(count, fields.varint(count))
+    membership, near, current = fields.varint(count), fields.varint(count), fields.varint(count)
+    if near > current:
+        raise Malformed("more changes are for one place than are current")
+    return Sending(count, membership, near, current)
 
 
 def _read_flag(fields: Fields) -> bool:
@@ -262,7 +268,7 @@ _READERS: dict[int, Callable[[Fields], Message]] = {
 
 
 _SMALL = 1 + 1 + FLEET_TAG + 5 + FINGERPRINT
-_LARGEST = {kind: MAX_FRAME if kind in _OPEN_ENDED else _SMALL for kind in _READERS}
+_LARGEST = {kind: MAX_FRAME if kind in _OPEN_ENDED else _SMALL for kind in _READERS} | {Hello.TYPE: _SMALL + MAX_NEAR}
 
 
 class FrameReader:

@@ -89,7 +89,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a session is: changes sent and received, of how many (None: not known yet), and bytes both ways."""
+    """How far a session is: changes sent and received, of how many (None: not known yet), and bytes both ways.
+
+    When `near` changes have been received, all is here that is configured now where this device is; when `current`
+    have, all that is configured now; what then comes is history.
+    """
 
     phase: Phase
     sent: int = 0
@@ -98,6 +102,8 @@ class Progress:
     to_receive: int | None = None
     bytes_out: int = 0
     bytes_in: int = 0
+    near: int = 0
+    current: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The exchange: both ways at once, each side sends what the other lacks, in batches.
 
-- `Sending` first says how many changes will come. Then come the batches, membership first, then what is current, then
-  history (the order is the store's).
+- `Sending` first says how many changes will come. Then come the batches, membership first, then what is
+  current, what is needed where the receiver is before the rest, then history (the order is the store's).
 - The receiver checks that a batch is what it asked for, commits it, and only then says `Got`. A sender has at most
   `CREDIT` batches on the way, so that neither side keeps more than that in memory.
 - A device that holds nothing yet knows nothing but the fleet's id. It takes the chain of membership first, which the
@@ -39,6 +39,8 @@ class Tally:
     to_send: int | None = None
     received: int = 0
     to_receive: int | None = None
+    near: int = 0
+    current: int = 0
 
 
 class Exchange:
@@ -53,13 +55,18 @@ class Exchange:
         self._packer = Packer()
         self._unpacker = Unpacker()
 
-    def run(self, send: Sequence[bytes], expects: Callable[[bytes], bool], *, joining: bool) -> Steps[tuple[int, int]]:
-        """Send these changes and take what the peer sends; gives how many changes went there and came here."""
-        order = yield GetOrder(send)
+    def run(
+        self, send: Sequence[bytes], expects: Callable[[bytes], bool], *, near: bytes, joining: bool
+    ) -> Steps[tuple[int, int]]:
+        """Send these changes and take what the peer sends; gives how many changes went there and came here.
+
+        `near` is where the peer says it is.
+        """
+        order = yield GetOrder(send, near)
         outgoing = _Outgoing(order.hashes, self._batch_bytes)
         incoming = _Incoming(expects, joining, self._tally)
         self._tally.to_send = (self._tally.to_send or 0) + len(order.hashes)
-        yield Sending(len(order.hashes), order.membership)
+        yield Sending(len(order.hashes), order.membership, order.near, order.current)
         on_the_way: deque[int] = deque()
         while outgoing.left or on_the_way or incoming.left:
             if outgoing.left and len(on_the_way) < CREDIT:
@@ -138,7 +145,9 @@ class _Incoming:
         if self._total is not None:
             raise Violation(Reason.OUT_OF_TURN)
         self._total, self._chain = message.count, message.membership
-        self._tally.to_receive = (self._tally.to_receive or 0) + message.count
+        before = self._tally.to_receive or 0
+        self._tally.to_receive = before + message.count
+        self._tally.near, self._tally.current = before + message.near, before + message.current
 
     def take(self, blocks: list[bytes]) -> Steps[None]:
         if self._total is None:

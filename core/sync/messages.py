@@ -30,7 +30,8 @@ class Hello:
     """The first frame each way: what one side speaks (a set of bits) and which set of changes it has.
 
     `fleet` is the first bytes of the fleet's id: enough to notice a mistake; what proves a peer is the link and the
-    signatures.
+    signatures. `near` says where this side is, for the peer to send first what is needed there: ids and addresses as
+    in `core.sync.near`, empty where it makes no difference.
     """
 
     TYPE: ClassVar[int] = 1
@@ -38,6 +39,7 @@ class Hello:
     fleet: bytes
     count: int
     root: bytes
+    near: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,16 @@ class SketchPart:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How many changes follow, and how many of these, at the front, are the chain of membership from the genesis on."""
+    """How many changes follow, and what they bring: with the first `membership` of them the chain of membership from
+    the genesis on is there, with the first `near` all that is configured now where the peer is, with the first
+    `current` all that is configured now.
+    """
 
     TYPE: ClassVar[int] = 6
     count: int
     membership: int
+    near: int = 0
+    current: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,19 @@ class Summary(Protocol):
 class Order(Protocol):
     """Changes in the order to send them; the first `membership` are the chain of membership, the genesis first of
     all.
+
+    With the first `near` of them all is there that is configured now where the peer is, with the first `current` all
+    that is configured now.
     """
 
     @property
     def hashes(self) -> Sequence[bytes]: ...
     @property
     def membership(self) -> int: ...
+    @property
+    def near(self) -> int: ...
+    @property
+    def current(self) -> int: ...
 
 
 class Saved(Protocol):
@@ -74,7 +81,7 @@ class Replica(Protocol):
     async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]:
         """The ids below each of these prefixes, ascending."""
 
-    async def order(self, hashes: Sequence[bytes]) -> Order:
+    async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
         """These changes in the order in which they are most useful to a peer."""
 
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]:
@@ -137,9 +144,10 @@ class GetUnder:
 @dataclass(frozen=True, slots=True)
 class GetOrder:
     hashes: Sequence[bytes]
+    near: bytes
 
     def of(self, replica: Replica) -> Awaitable[Order]:
-        return replica.order(self.hashes)
+        return replica.order(self.hashes, self.near)
 
 
 @dataclass(frozen=True, slots=True)

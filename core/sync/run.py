@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -22,6 +22,7 @@ TIMEOUT = 60.0
 PIECE = 1 << 14
 READ = 1 << 16
 LEAST = 256
+FEW = 100
 
 R = TypeVar("R")
 
@@ -160,7 +161,7 @@ class Store(Protocol):
     async def hashes(self) -> Sequence[bytes]: ...
     async def tree(self, prefixes: Sequence[str]) -> Sequence[Node]: ...
     async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]: ...
-    async def order(self, hashes: Sequence[bytes]) -> Order: ...
+    async def order(self, hashes: Sequence[bytes], near: Sequence[bytes] = ()) -> Order: ...
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
     async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved: ...
     async def cells(self) -> tuple[Summary, Cells | None]: ...
@@ -169,13 +170,22 @@ class Store(Protocol):
     async def secret(self) -> bytes | None: ...
 
 
+async def nowhere(near: bytes) -> Sequence[bytes]:
+    """For stores without any place."""
+    return ()
+
+
 @dataclass(slots=True)
 class StoreReplica:
-    """The store as the session with one peer sees it; what comes is noted as come from that peer over that link."""
+    """The store as the session with one peer sees it; what comes is noted as come from that peer over that link.
+
+    `around` gives the entities that matter where the peer says it is.
+    """
 
     store: Store
     peer: bytes
     link: str
+    around: Callable[[bytes], Awaitable[Sequence[bytes]]] = nowhere
     _key: bytes = b""
     _salted: Sequence[bytes] = ()
     """The changes that the cells with the last salt are of."""
@@ -192,8 +202,9 @@ class StoreReplica:
     async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]:
         return await self.store.under(prefixes)
 
-    async def order(self, hashes: Sequence[bytes]) -> Order:
-        return await self.store.order(hashes)
+    async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
+        # A few changes are there in a moment, in any order.
+        return await self.store.order(hashes, await self.around(near) if len(hashes) > FEW else ())
 
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]:
         return await self.store.blocks(hashes)

@@ -62,7 +62,7 @@ class Session:
 
     `fleet` and `peer` are 16-byte ids, the peer's as the link has proven it; exactly one side is the `initiator` (the
     one that called). `modes` are those that this side is willing to begin with; `merkle` is always there to fall
-    back to. `batch_bytes` see `Exchange`.
+    back to. `batch_bytes` see `Exchange`. `near` says where this device is (`core.sync.near`), if much is missing here.
     """
 
     def __init__(
@@ -73,8 +73,10 @@ class Session:
         initiator: bool,
         modes: tuple[str, ...] = tuple(MODES),
         batch_bytes: int = 1 << 18,
+        near: bytes = b"",
     ) -> None:
         self._fleet = fleet
+        self._near = near
         self._peer = peer
         self._initiator = initiator
         self._modes = MERKLE | sum({MODES[mode] for mode in modes if mode != "merkle"})
@@ -244,6 +246,8 @@ class Session:
             tally.to_receive,
             self._bytes_out,
             self._bytes_in,
+            tally.near,
+            tally.current,
         )
 
     # --- the conversation --------------------------------------------------------------------------------------------
@@ -252,9 +256,10 @@ class Session:
         kept: Kept = yield from self._look()
         mine = kept.summary
         modes = self._modes if kept.cells else MERKLE
-        yield Hello(modes, self._fleet[:FLEET_TAG], mine.count, mine.root)
+        yield Hello(modes, self._fleet[:FLEET_TAG], mine.count, mine.root, self._near)
         yield REPORT
-        theirs: Summary = yield from self._hello(modes)
+        hello = yield from self._hello(modes)
+        theirs: Summary = hello
         for _ in range(MAX_ROUNDS):
             if mine.root == theirs.root:
                 break
@@ -263,7 +268,7 @@ class Session:
             send, expects = yield from self._reconcile(kept, theirs)
             self._phase = "exchange"
             yield REPORT
-            went, came = yield from self._exchange.run(send, expects, joining=mine.count == 0)
+            went, came = yield from self._exchange.run(send, expects, near=hello.near, joining=mine.count == 0)
             alone = mine.count + came, theirs.count + went
             before = mine.root, theirs.root
             kept = yield from self._look(alone[0])

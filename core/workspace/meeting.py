@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,10 +13,12 @@ from core.errors import Refused
 from core.sync import bundle
 from core.sync.events import Done, Event, Failed, Figures
 from core.sync.links import tcp
+from core.sync.links.ports import SerialTarget, parse
 from core.sync.run import PIECE, TIMEOUT, StoreReplica, run
 from core.sync.session import MODES, Session
 from core.values import quoted
-from core.workspace.arriving import noted
+from core.workspace import nearby
+from core.workspace.arriving import arriving, noted
 
 if TYPE_CHECKING:
     from core.workspace.workspace import Workspace
@@ -69,11 +72,12 @@ TCP = Carrier()
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to meet: a device at `host` and `port`, or the files at `path`."""
+    """Whom to meet: a device at `host` and `port`, the files at `path`, or whoever is behind a serial port."""
 
     host: str = ""
     port: int = 0
     path: Path | None = None
+    serial: SerialTarget | None = None
 
 
 def target_of(text: str) -> Target:
@@ -81,6 +85,8 @@ def target_of(text: str) -> Target:
     scheme, _, rest = text.partition("://")
     if scheme == "bundle" and rest:
         return Target(path=Path(rest))
+    if scheme == "serial":
+        return Target(serial=parse(text))
     if scheme == "tcp":
         host, colon, port = rest.rpartition(":")
         if not colon or rest.endswith("]"):
@@ -88,7 +94,10 @@ def target_of(text: str) -> Target:
         host = host.removeprefix("[").removesuffix("]")
         if host and port.isascii() and port.isdigit() and 0 < int(port) < 65536 and "/" not in host:
             return Target(host, int(port))
-    raise Refused("{target} is nothing to sync with: write tcp://HOST:PORT or bundle://PATH.", target=quoted(text))
+    raise Refused(
+        "{target} is nothing to sync with: write tcp://HOST:PORT, serial:///dev/PORT or bundle://PATH.",
+        target=quoted(text),
+    )
 
 
 async def sync(workspace: Workspace, target: str, *, mode: str | None, timeout: float | None, told: Told) -> Met:
@@ -99,6 +108,10 @@ async def sync(workspace: Workspace, target: str, *, mode: str | None, timeout: 
     if wanted.path is not None:
         return await _files(workspace, wanted.path, told)
     modes = tuple(MODES) if mode is None else (mode,)
+    if wanted.serial is not None:
+        from core.workspace import cables
+
+        return await cables.sync(workspace, wanted.serial, modes=modes, timeout=timeout, told=told)
     began = now()
     seconds = tcp.CONNECT_SECONDS if timeout is None else timeout
     link = await tcp.connect(wanted.host, wanted.port, workspace.identity, allowed(workspace), timeout=seconds)
@@ -140,13 +153,22 @@ async def meet(
     """
     began = now() if began is None else began
     store = workspace.store
-    session = Session(store.fleet, link.peer, initiator=initiator, modes=modes, batch_bytes=carrier.batch_bytes)
+    # Only who lacks much says where it is: a device that has most of the facts gets the rest soon enough in any order.
+    lacking = (await store.summary()).count == 0 or await arriving(store) is not None
+    session = Session(
+        store.fleet,
+        link.peer,
+        initiator=initiator,
+        modes=modes,
+        batch_bytes=carrier.batch_bytes,
+        near=await nearby.told(workspace, link.writer) if lacking else b"",
+    )
     async with noted(store, link.peer, workspace.clock, told) as hear:
         outcome: Done | Failed = await run(
             session,
             link.reader,
             link.writer,
-            StoreReplica(store, link.peer, carrier.name),
+            StoreReplica(store, link.peer, carrier.name, partial(nearby.around, workspace)),
             on_event=hear,
             timeout=TIMEOUT if timeout is None else timeout,
             piece=carrier.piece,

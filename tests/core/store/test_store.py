@@ -155,9 +155,15 @@ async def test_what_is_sent_first_is_what_a_peer_needs_first(tmp_path: Path) -> 
     schema = Pen(0, change_id(ADMISSION)).write(Fact(SCHEMA_ENTITY, "schema.place", "x", ()), at=5)
     blocks = [newer, old, ADMISSION, schema, current, GENESIS]
     await store.save(blocks)
-    order = await store.order([change_id(data) for data in blocks])
+    ids = [change_id(data) for data in blocks]
+    order = await store.order(ids)
     assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, newer, current, old)]
-    assert order.membership == 2
+    assert (order.membership, order.near, order.current) == (2, 0, 5)
+    near = Pen(2).write(Fact(OTHER, "p", "near", ()), at=15)
+    await store.save([near])
+    order = await store.order([*ids, change_id(near)], [OTHER, b"?" * 16])
+    assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, near, newer, current, old)]
+    assert (order.membership, order.near, order.current) == (2, 4, 6)
     await store.close()
 
 

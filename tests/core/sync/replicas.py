@@ -73,6 +73,8 @@ class Summary:
 class Order:
     hashes: list[bytes]
     membership: int
+    near: int
+    current: int
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,13 @@ class MemoryReplica:
     async def under(self, prefixes: Sequence[str]) -> list[Sequence[bytes]]:
         return [self.table.ids(prefix) for prefix in prefixes]
 
-    async def order(self, hashes: Sequence[bytes]) -> Order:
+    async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
         def rank(change: bytes) -> int:
             text = self.held[change]
             return 0 if text.startswith(b"genesis") else 1 if text.startswith(b"member") else 2
 
         ordered = sorted(hashes, key=rank)
-        return Order(ordered, sum(rank(change) < 2 for change in ordered))
+        return Order(ordered, sum(rank(change) < 2 for change in ordered), 0, len(ordered))
 
     async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
         return [self.held[change] for change in hashes]

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.codec import MAX_COUNT, MAX_FRAME, FrameReader, Malformed, OtherVersion, decode, encode, stem, varint
+from core.sync.codec import (
+    MAX_COUNT,
+    MAX_FRAME,
+    MAX_NEAR,
+    FrameReader,
+    Malformed,
+    OtherVersion,
+    decode,
+    encode,
+    stem,
+    varint,
+)
 from core.sync.merkle import EMPTY
 from core.sync.messages import (
     Blocks,
@@ -44,16 +55,21 @@ def lists(draw: st.DrawFn) -> Hashes:
 
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(
-        lambda modes, fleet, held: Hello(modes, fleet, *held),
+        lambda modes, fleet, held, near: Hello(modes, fleet, *held, near),
         st.integers(0, 15),
         st.binary(min_size=4, max_size=4),
         sets,
+        st.binary(max_size=MAX_NEAR),
     ),
     st.builds(IHaveFingerprints, st.lists(fingerprints(), min_size=1, max_size=4).map(tuple)),
     st.builds(HereAreBlockHashes, st.lists(lists(), min_size=1, max_size=4).map(tuple)),
     st.builds(IWant, st.binary(min_size=1)),
     st.builds(Over, st.booleans()),
-    st.integers(0, MAX_COUNT).flatmap(lambda count: st.builds(Sending, st.just(count), st.integers(0, count))),
+    st.tuples(st.integers(0, MAX_COUNT), st.integers(0, MAX_COUNT), st.integers(0, MAX_COUNT)).flatmap(
+        lambda three: st.builds(
+            Sending, st.just(max(three)), st.integers(0, max(three)), *map(st.just, sorted(three)[:2])
+        )
+    ),
     st.builds(Blocks, st.binary()),
     st.just(Got()),
     st.builds(lambda held: Settled(*held), sets),

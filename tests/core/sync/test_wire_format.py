@@ -134,7 +134,7 @@ EXAMPLES: dict[str, bytes] = {
     "hashes-below": encode(HereAreBlockHashes((Hashes("2ad", (bytes.fromhex("2ad1") + bytes(15),)),))),
     "want": encode(IWant(b"\x40")),
     "over": encode(Over(more=False)),
-    "sending": encode(Sending(2, 1)),
+    "sending": encode(Sending(2, 1, 0, 2)),
     "body": BODY,
     "got": encode(Got()),
     "settled": encode(Settled(2, leaf_fingerprint(TWO))),

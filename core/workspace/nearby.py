@@ -1,0 +1,105 @@
+"""Where this device is, and what is configured there: so that a device that lacks much gets first what is needed at its
+place.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from core.changes import Ref
+from core.inbox import items
+from core.sync import near
+from core.sync.near import Address
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from core.schema import Schema
+    from core.store.view import View
+    from core.workspace.workspace import Workspace
+
+HERE = "here"
+"""The note in which a device keeps, for itself, which place it is at."""
+
+DEEPEST = 4
+MOST = 2000
+"""Entities around a place that go before others."""
+
+
+async def told(workspace: Workspace, writer: asyncio.StreamWriter) -> bytes:
+    """What to tell a peer on this link of where this device is (see `core.sync.near`)."""
+    here = await workspace.store.get_meta(HERE)
+    name = writer.get_extra_info("sockname")
+    addresses: list[Address] = []
+    if isinstance(name, tuple):
+        with suppress(ValueError):
+            addresses.append(ip_address(str(name[0]).partition("%")[0]))
+    return near.told([bytes(here)] if here else [], addresses)
+
+
+async def around(workspace: Workspace, where: bytes) -> list[bytes]:
+    """The entities at the place that a peer told, or else where this device is: a locality and all that is within.
+
+    A peer joined by a cable stands beside this device; one that is far away has told an address of its own.
+    """
+    view, schema = workspace.store.now(), await workspace.schema()
+    entities, addresses = near.read(where)
+    starts = [entity for entity in entities if (await view.record(entity, schema)).kind is not None]
+    starts += await _with_networks(view, schema, addresses)
+    if not starts and (here := await workspace.store.get_meta(HERE)):
+        starts = [bytes(here)]
+    found: dict[bytes, None] = {}
+    for entity in starts:
+        await _below(view, schema, await _top(view, schema, entity), found)
+    return list(found)
+
+
+async def _with_networks(view: View, schema: Schema, addresses: list[Address]) -> list[bytes]:
+    """The entities whose networks these addresses are in."""
+    kinds = {
+        kind.name: names
+        for kind in schema.kinds.values()
+        if (names := [p.name for p in kind.properties.values() if p.type == "ip-network" and p.no_overlap])
+    }
+    found: list[bytes] = []
+    for kind, names in kinds.items() if addresses else ():
+        for record in await view.records(kind, schema):
+            said = [item for name in names for item in items(record.value(name)) if isinstance(item, str)]
+            if any(_within(address, text) for address in addresses for text in said):
+                found.append(record.entity)
+    return found
+
+
+def _within(address: Address, text: str) -> bool:
+    try:
+        return address in ip_network(text)
+    except ValueError:
+        return False
+
+
+async def _top(view: View, schema: Schema, entity: bytes) -> bytes:
+    """What an entity is within, as far up as its kind is a part of another."""
+    for _ in range(DEEPEST):
+        record = await view.record(entity, schema)
+        kind = schema.kind(record.kind)
+        above = record.value(kind.within) if kind.within else None
+        if not isinstance(above, Ref):
+            break
+        entity = above.entity
+    return entity
+
+
+async def _below(view: View, schema: Schema, entity: bytes, found: dict[bytes, None]) -> None:
+    """An entity and all that is within it, as far as there is room."""
+    level = [entity]
+    while level and len(found) < MOST:
+        found.update(dict.fromkeys(level))
+        below: list[bytes] = []
+        for parent in level:
+            for kind in schema.kinds.values():
+                if kind.within:
+                    rows = await view.page(kind.name, schema, parent=(kind.within, parent), limit=MOST)
+                    below += [row.entity for row in rows if row.entity not in found]
+        level = below
