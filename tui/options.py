@@ -31,6 +31,7 @@ from tui.keys import conflicts, key_of
 THEMES = ("terminal", "colour-blind", "contrast", "mono")
 _FLAGS = ("ascii", "mouse", "readonly", "discovery")
 _CHOICES = {"language": LANGUAGES, "theme": THEMES}
+_IDLE = (10, 86_400)
 _LARGEST = 100_000  # bytes
 
 
@@ -44,6 +45,7 @@ class Settings:
     mouse: bool | None = None
     readonly: bool | None = None
     discovery: bool | None = None
+    idle: int | None = None
     keys: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
@@ -120,8 +122,12 @@ def _checked(file: _File, data: Mapping[str, Any]) -> Settings:
             if not isinstance(value, bool):
                 raise file.refused("{where}: {key} is true or false.", key)
             said[key] = value
+        elif key == "idle":
+            if isinstance(value, bool) or not isinstance(value, int) or not _IDLE[0] <= value <= _IDLE[1]:
+                raise file.refused("{where}: {key} is {least} to {most} seconds.", key, least=_IDLE[0], most=_IDLE[1])
+            said[key] = value
         else:
-            known = ", ".join([*_CHOICES, *_FLAGS, "keys"])
+            known = ", ".join([*_CHOICES, *_FLAGS, "idle", "keys"])
             raise file.refused("{where}: there is no option {key}; there are {known}.", key, known=known)
     return Settings(**said)
 

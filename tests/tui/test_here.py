@@ -8,6 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.workspace import Workspace
+from core.workspace.nearby import HERE
 from tests.tui.opened import LARGE, NOW, SMALL, opened
 from tui.cli.demo_fleet import USER
 from tui.visits import last_visit, visited
@@ -21,7 +22,7 @@ async def chosen(home: Path, visit: int | None = None) -> bytes:
     """Choose the place in dispute as the one where this device is, last looked at at this moment."""
     async with await Workspace.open(home, user=USER, clock=lambda: NOW) as workspace:
         place = await workspace.find(PLACE)
-        await workspace.store.put_meta("tui.here", place)
+        await workspace.store.put_meta(HERE, place)
         if visit is not None:
             await visited(workspace.store, USER, place, visit)
     return place

@@ -12,9 +12,9 @@ from core.errors import Refused
 from tests.tui.opened import SMALL, opened
 from tests.tui.pseudo import started
 from tui import commands
-from tui.app import Options
 from tui.keys import conflicts, key_of
 from tui.options import THEMES, Settings, default_path, read
+from tui.status import Options
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -31,6 +31,7 @@ ascii = true
 mouse = false
 readonly = true
 discovery = false
+idle = 60
 
 [keys.everywhere]
 quit = ["ctrl+x", "f10"]
@@ -38,7 +39,7 @@ quit = ["ctrl+x", "f10"]
 edit = "^e"
 """
     keys = {"everywhere": {"quit": ("ctrl+x", "f10")}, "form": {"edit": ("ctrl+e",)}}
-    assert read(written(tmp_path, text)) == Settings("de", "mono", True, False, True, False, keys)
+    assert read(written(tmp_path, text)) == Settings("de", "mono", True, False, True, False, 60, keys)
 
 
 def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
@@ -55,6 +56,8 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
         ('# nothing\nlanguage = "fr"', 2, "language is one of en, de"),
         ("\n\ntheme = 3", 3, "theme is one of terminal"),
         ("ascii = 1", 1, "ascii is true or false"),
+        ("idle = 3", 1, "idle is 10 to 86400 seconds"),
+        ("idle = true", 1, "idle is 10 to 86400 seconds"),
         ("colour = true", 1, "there is no option colour"),
         ("keys = 3", 1, "keys is a table"),
         ("\n[keys.nowhere]\nx = 'y'", 2, "keys.nowhere is no set of keys"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
 @option("--theme", type=click.Choice(THEMES), help=N_("The colours to use."))
 @option("--no-discovery", is_flag=True, help=N_("Do not look for other devices in the network."))
+@option("--kiosk", is_flag=True, help=N_("Let nobody out, and ask for a PIN for all but this place."))
+@option("--set-pin", is_flag=True, help=N_("Ask for the PIN of the kiosk, keep it and leave."))
 @option(
     "--options",
     "options_path",
@@ -41,21 +44,27 @@ async def tui(
     no_mouse: bool,
     theme: str | None,
     no_discovery: bool,
+    kiosk: bool,
+    set_pin: bool,
     options_path: Path | None,
 ) -> int:
     from tui import options
 
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the verbs that need none.")
+    if set_pin:
+        return _set_pin(desk)
+    if kiosk:
+        _ignore_keyboard()
     path = options_path or options.default_path(os.environ)
     said = _with_flags(
         options.read(path, needed=options_path is not None), readonly, plain, no_mouse, theme, no_discovery
     )
     _prepare(said)
-    if not _has_device(desk) and not await _first_run(desk, said):
+    if not kiosk and not _has_device(desk) and not await _first_run(desk, said):
         return 0
     async with await desk.open() as workspace:
-        return await opened(workspace, said)
+        return await opened(workspace, said, kiosk=kiosk)
 
 
 def _with_flags(
@@ -92,17 +101,42 @@ def _has_device(desk: Desk) -> bool:
 
 async def _first_run(desk: Desk, said: Settings) -> bool:
     """Help to start a fleet or to join one; False if somebody left instead."""
-    from tui.app import FirstRun
+    from tui.firstrun import FirstRun
 
     guide = FirstRun(desk.home, desk.user, plain=bool(said.ascii), theme=said.theme or THEMES[0])
     return bool(await guide.run_async(mouse=False))
 
 
-async def opened(workspace: Workspace, said: Settings | None = None) -> int:
+def _ignore_keyboard() -> None:
+    """Let no key end or stop a kiosk while it starts; once it is there, keys are only keys."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _set_pin(desk: Desk) -> int:
+    """Ask for the PIN twice and keep it."""
+    from getpass import getpass
+
+    from core.errors import FieldlineError
+    from core.workspace import system_clock
+    from tui.pin import Pin
+
+    if not _has_device(desk):
+        raise FieldlineError("There is no device in {path}: set it up first.", path=str(desk.home))
+    pin = getpass(i18n._("New PIN of the kiosk (4 to 12 digits): "))
+    if pin != getpass(i18n._("Again: ")):
+        raise Refused("The two are not the same: nothing was changed.")
+    Pin(desk.home, system_clock).set(pin)
+    desk.say(i18n._("The PIN is set."))
+    return 0
+
+
+async def opened(workspace: Workspace, said: Settings | None = None, *, kiosk: bool = False) -> int:
     """Show the terminal UI on a workspace until it is left; gives the exit code."""
     from core.workspace import system_clock
-    from tui.app import FieldlineApp, Options
+    from tui.app import FieldlineApp
     from tui.options import Settings
+    from tui.status import Options
 
     said = said or Settings()
     wanted = Options(
@@ -111,6 +145,11 @@ async def opened(workspace: Workspace, said: Settings | None = None) -> int:
         discovery=said.discovery is not False,
         theme=said.theme or THEMES[0],
     )
-    app = FieldlineApp(workspace, system_clock, wanted)
+    if kiosk:
+        from tui.kiosk import IDLE_SECONDS, KioskApp
+
+        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or IDLE_SECONDS)
+    else:
+        app = FieldlineApp(workspace, system_clock, wanted)
     await app.run_async(mouse=said.mouse is not False)
     return app.return_code or 0

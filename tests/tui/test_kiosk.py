@@ -1,0 +1,299 @@
+"""The kiosk: no way out, a PIN for what is not for everybody, and back to Here when nobody is there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.errors import FieldlineError, Refused
+from core.workspace import Workspace
+from tests.tui.opened import LARGE, NOW, SMALL, Screen
+from tests.tui.pseudo import Program, started
+from tests.tui.test_here import chosen
+from tui.cli.demo_fleet import USER
+from tui.kiosk import KioskApp
+from tui.pin import FIRST_WAIT, FREE_TRIES, LONGEST_WAIT, Pin
+from tui.status import Options
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+SECOND = 1_000_000
+PIN = "240917"
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_seconds(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+
+
+@asynccontextmanager
+async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncIterator[tuple[Screen, Clock]]:
+    """The kiosk of a home, after these keys."""
+    clock = Clock()
+    async with await Workspace.open(home, user=USER, clock=clock) as workspace:
+        app = KioskApp(workspace, clock, Options(zone=UTC))
+        async with app.run_test(size=size) as pilot:
+            screen = Screen(pilot)
+            await screen.rest()
+            await screen.press(*keys)
+            yield screen, clock
+            await screen.rest()
+
+
+# --- the PIN ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_pin_is_kept_as_a_hash_that_only_the_owner_reads(tmp_path: Path) -> None:
+    Pin(tmp_path, Clock()).set(PIN)
+    kept = tmp_path / "kiosk-pin.json"
+    assert PIN not in kept.read_text()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    Pin(tmp_path, Clock()).attempt(PIN)
+    with pytest.raises(Refused, match="not the PIN"):
+        Pin(tmp_path, Clock()).attempt("0000")
+    for wrong in ("123", "1234567890123", "12a4", "", "١٢٣٤"):
+        with pytest.raises(Refused, match="4 to 12 digits"):
+            Pin(tmp_path, Clock()).set(wrong)
+
+
+def test_wrong_pins_cost_time_that_doubles_and_outlasts_a_restart(tmp_path: Path) -> None:
+    clock = Clock()
+    Pin(tmp_path, clock).set(PIN)
+    for _ in range(FREE_TRIES):
+        with pytest.raises(Refused, match="not the PIN"):
+            Pin(tmp_path, clock).attempt("0000")
+    wait = FIRST_WAIT
+    for _ in range(9):
+        for early in (0, min(wait, LONGEST_WAIT) - 1):
+            clock.pass_seconds(early)
+            with pytest.raises(Refused, match="wait"):
+                Pin(tmp_path, clock).attempt(PIN)
+        clock.pass_seconds(1)
+        with pytest.raises(Refused, match="not the PIN"):
+            Pin(tmp_path, clock).attempt("0000")
+        wait = min(2 * wait, LONGEST_WAIT)
+    clock.now -= 10 * 365 * 86400 * SECOND
+    with pytest.raises(Refused, match=f"wait {LONGEST_WAIT} seconds"):
+        Pin(tmp_path, clock).attempt(PIN)
+    clock.now = NOW + 86400 * SECOND
+    Pin(tmp_path, clock).attempt(PIN)
+    with pytest.raises(Refused, match="not the PIN"):
+        Pin(tmp_path, clock).attempt("0000")
+
+
+def test_a_damaged_pin_lets_nobody_in(tmp_path: Path) -> None:
+    for text in ("", "{}", '{"salt": "zz", "hash": "", "failures": 0, "at": 0}', "[1]"):
+        (tmp_path / "kiosk-pin.json").write_text(text)
+        with pytest.raises(FieldlineError, match="damaged"):
+            Pin(tmp_path, Clock()).attempt(PIN)
+
+
+# --- what needs it ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("c",),
+        ("2", "c"),
+        ("2", "right", "down", "enter", "e"),
+        ("3", "t"),
+        ("4", "r"),
+        ("5", "m"),
+        ("5", "b"),
+        ("6", "down", "x"),
+        ("6", "a"),
+    ],
+)
+async def test_whatever_is_not_for_everybody_asks_for_the_pin(home: Path, keys: tuple[str, ...]) -> None:
+    await chosen(home)
+    Pin(home, Clock()).set(PIN)
+    async with kiosk(home, *keys) as (screen, _clock):
+        assert "This needs the PIN" in screen.text()
+
+
+async def test_this_place_is_edited_without_it(home: Path) -> None:
+    place = await chosen(home)
+    async with kiosk(home, "g", "down", "down", "e", "ctrl+u") as (screen, _clock):
+        await screen.type("Brix 99")
+        await screen.press("enter", "ctrl+s", "enter")
+        assert "Saved" in screen.text()
+    async with await Workspace.open(home, user=USER) as workspace:
+        assert "Brix 99" in {slot.value for slot in (await workspace.record(place)).slots.values()}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_wrong_pin_is_refused_and_never_shown(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    await chosen(home)
+    Pin(home, Clock()).set(PIN)
+    async with kiosk(home, "6", "down", "r", size=SIZES[size]) as (screen, _clock):
+        await screen.type("0000")
+        await screen.press("enter")
+        assert "That is not the PIN" in screen.text()
+        assert "0000" not in screen.text()
+        assert screen.screenshot() == picture
+
+
+async def test_the_pin_opens_everything_until_nobody_is_there(home: Path) -> None:
+    await chosen(home)
+    Pin(home, Clock()).set(PIN)
+    async with kiosk(home, "6", "down", "r") as (screen, clock):
+        await screen.type(PIN)
+        await screen.press("enter")
+        assert "What may K2 do?" in screen.text()
+        await screen.press("escape", "n", "escape")
+        assert "PIN entered" in screen.text()
+        clock.pass_seconds(121)
+        await until(screen, "here")
+        assert "PIN entered" not in screen.text()
+        await screen.press("6", "r")
+        assert "This needs the PIN" in screen.text()
+
+
+async def test_without_a_pin_it_says_how_one_is_set(home: Path) -> None:
+    async with kiosk(home, "6", "r") as (screen, _clock):
+        assert "--set-pin" in screen.text()
+
+
+# --- left alone ------------------------------------------------------------------------------------------------------
+
+
+async def until(screen: Screen, place: str) -> None:
+    """Wait for the timer to notice."""
+    async with asyncio.timeout(30):
+        while place != screen.app.page.PLACE:
+            await screen.pilot.pause(0.1)
+    await screen.rest()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("4", "enter"),
+        ("2", "slash", "T", "S", "C"),
+        ("6", "question_mark"),
+    ],
+)
+async def test_left_alone_it_goes_back_to_here(home: Path, keys: tuple[str, ...]) -> None:
+    await chosen(home)
+    async with kiosk(home, *keys) as (screen, clock):
+        clock.pass_seconds(119)
+        await screen.pilot.pause(1.2)
+        assert len(screen.app.screen_stack) > 1 or screen.app.page.PLACE != "here"
+        clock.pass_seconds(2)
+        await until(screen, "here")
+        assert len(screen.app.screen_stack) == 1
+        assert screen.app.moment is None
+        assert "Entrance right" in screen.text()
+
+
+async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
+    await chosen(home)
+    async with kiosk(home, "g", "down", "down", "e", "ctrl+u") as (screen, clock):
+        await screen.type("Brix 99")
+        await screen.press("enter", "down", "e")
+        assert "not applied" in screen.text()
+        clock.pass_seconds(121)
+        async with asyncio.timeout(30):
+            while "Brix 99" in screen.text():
+                await screen.pilot.pause(0.1)
+        await screen.rest()
+        assert not screen.app.drafts
+        assert "not applied" not in screen.text()
+
+
+# --- no way out ------------------------------------------------------------------------------------------------------
+
+
+def shown(program: Program) -> None:
+    """It is alive and answers keys: both of two places come."""
+    program.forget()
+    program.send(b"6")
+    program.wait_for("technician")
+    program.send(b"5")
+    program.wait_for("this device holds")
+
+
+def test_keys_and_signals_do_not_end_it(home: Path) -> None:
+    with started(home, "tui", "--kiosk", "--no-mouse", "--no-discovery") as program:
+        program.wait_for("Here")
+        for key in (b"\x03", b"\x1a", b"\x1c", b"\x11", b"\x04", b"\x10", b":", b"\x1b", b"\x1b[27;5;67~"):
+            program.send(key)
+        program.send(b"quit\r")
+        shown(program)
+        for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+            program.signal(number)
+            program.read(0.1)
+            assert program.alive(), number
+        shown(program)
+
+
+def test_a_resize_storm_and_a_paste_of_a_megabyte_do_not_end_it(home: Path) -> None:
+    asyncio.run(chosen(home))
+    with started(home, "tui", "--kiosk", "--no-discovery") as program:
+        program.wait_for("Entrance right")
+        for step in range(200):
+            program.resize(20 + step % 140, 3 + step % 60)
+        program.resize(80, 24)
+        shown(program)
+        program.send(b"1")
+        program.forget()
+        text = b"All work and no play makes Jack a dull boy 0123456789 :q!\r" * 17_000
+        program.send(b"\x1b[200~" + text + b"\x1b[201~")
+        shown(program)
+        program.send(b"1gjje")
+        program.read(0.5)
+        program.send(b"\x1b[200~" + text + b"\x1b[201~")
+        program.read(0.5)
+        program.send(b"\x1b")
+        program.read(0.5)
+        shown(program)
+        program.send(text[:50_000])  # where the terminal does not say that it is a paste
+        program.read(1.0)
+        for _ in range(6):
+            program.send(b"\x1b")
+            program.read(0.3)
+        shown(program)
+
+
+def test_it_ends_when_its_terminal_is_gone(home: Path) -> None:
+    with started(home, "tui", "--kiosk", "--no-discovery") as program:
+        program.wait_for("Here")
+        os.close(program.terminal)
+        program.terminal = os.open(os.devnull, os.O_RDWR)
+        program.wait_for_end()
+
+
+def test_it_does_not_begin_without_a_device(tmp_path: Path) -> None:
+    with started(tmp_path / "none", "tui", "--kiosk") as program:
+        program.wait_for("none")
+        program.wait_for_end()
+        assert b"Traceback" not in program.output
+
+
+def test_the_pin_is_set_on_a_terminal(home: Path) -> None:
+    with started(home, "tui", "--set-pin") as program:
+        program.wait_for("New PIN")
+        program.send(b"1234\n")
+        program.wait_for("Again")
+        program.send(b"1234\n")
+        program.wait_for("The PIN is set")
+        program.wait_for_end()
+        assert b"1234" not in program.output
+    Pin(home, Clock()).attempt("1234")
