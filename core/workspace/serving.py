@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
 from core.sync.announcing import Announced
 from core.sync.calling import Caller, Standing, yields
+from core.sync.events import Event, Progress
 from core.sync.links import tcp
 from core.sync.links.tls import Stranger
 from core.workspace.doing import Doing, Report
 from core.workspace.meeting import TCP, Carrier, Link, Met, allowed, meet, now, target_of
+from core.workspace.ways import Happened, Port, Ways
 
 if TYPE_CHECKING:
     from core.sync.discovery import Discovery
@@ -33,57 +35,6 @@ REPORT_SECONDS = 1.0
 TROUBLE_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """Something that a serving device tells: a meeting that ended well or not, or what it cannot do.
-
-    `peer` is the other device if it is known, `target` where this one called. One of `met` and `error` is there.
-    """
-
-    peer: bytes | None
-    met: Met | None = None
-    error: FieldlineError | None = None
-    link: str = TCP.name
-    target: str | None = None
-
-
-OnLink = Callable[[Link, bool], Awaitable[Met | None]]
-"""What to do with a link; True if this side is the session's initiator. The link is closed by whoever made it. Gives
-None if the meeting failed, which was told.
-"""
-
-
-class Port(Protocol):
-    """Where devices come and go without being called, as a serial port."""
-
-    @property
-    def carrier(self) -> Carrier: ...
-    @property
-    def target(self) -> str: ...
-    def holds(self, root: bytes) -> None:
-        """Take note of the root of what this device holds now; called often."""
-        ...
-
-    async def run(self, on_link: OnLink) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How a serving device is to be reached and reaches others.
-
-    It listens at `host` and `port` (0: a free one), calls the `peers` (targets) besides those that it discovers, and
-    has `ports`.
-    """
-
-    host: str
-    port: int
-    discovery: bool = True
-    peers: Sequence[str] = ()
-    ports: Sequence[Port] = field(default=())
-
-
 class Service:
     """A device at work; `happened` is told of every meeting and every new trouble."""
 
@@ -95,7 +46,7 @@ class Service:
         self.caller = Caller(workspace.store.fleet, self._own, chance)
         self._announced: dict[str, Announced] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
-        self._given_up: set[str] = set()
+        self._heard: set[str] = set()
         self._in_meeting: Counter[bytes] = Counter()
         self._met_at: dict[bytes, int] = {}
         self._last_trouble: dict[str, FieldlineError] = {}
@@ -206,39 +157,43 @@ class Service:
             self._poke.clear()
             for name in self.caller.due(now()):
                 self.caller.began(name)
-                self._calls[name] = group.create_task(self._call(name))
+                call = self._calls[name] = group.create_task(self._call(name))
+                call.add_done_callback(partial(self._called, name))
                 self._news.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self.caller.wake()):
                     await self._poke.wait()
 
     async def _call(self, name: str) -> None:
-        """Call a peer and hold a meeting, unless it calls at the same time and has the right of way."""
+        """Call a peer and hold a meeting; cancelled if the peer calls at the same time and has the right of way."""
         target = self._target(name)
         try:
             met = await self._meet_at(name, target)
-        except asyncio.CancelledError:
-            if name not in self._given_up:
-                raise
-            self.caller.gave_way(name, now())
         except FieldlineError as error:
             self.caller.failed(name, now())
             self._last_trouble[name] = error
             self._trouble(error, target)
-        else:
-            self._said.pop(target, None)
-            if met is None:
-                self.caller.gave_way(name, now())
-            else:
-                await self._note(met)
-                self.caller.ended(name, now(), moved=bool(met.figures.sent or met.figures.received))
-                self._happened(Happened(met.peer, met=met, target=target))
-        finally:
-            self._given_up.discard(name)
-            del self._calls[name]
-            if name not in {each.name for each in self.caller.standing()}:
-                self._forget(name)
-            self._stir()
+            return
+        self._said.pop(target, None)
+        if met is None:
+            self.caller.gave_way(name, now())
+            return
+        await self._note(met)
+        self.caller.ended(name, now(), moved=bool(met.figures.sent or met.figures.received))
+
+    def _hear(self, name: str, event: Event) -> None:
+        if not (isinstance(event, Progress) and event.phase == "hello"):
+            self._heard.add(name)
+
+    def _called(self, name: str, call: asyncio.Task[None]) -> None:
+        """A call is over, perhaps before it began."""
+        if call.cancelled():
+            self.caller.gave_way(name, now())
+        del self._calls[name]
+        self._heard.discard(name)
+        if name not in {each.name for each in self.caller.standing()}:
+            self._forget(name)
+        self._stir()
 
     async def _meet_at(self, name: str, target: str) -> Met | None:
         """The meeting with a peer; None if that turns out to be a device that called meanwhile, and is to be heard."""
@@ -257,7 +212,11 @@ class Service:
                 if self.caller.is_answering(link.peer) and yields(self._own, link.peer):
                     return None
             with self._meeting(link.peer):
-                return await meet(workspace, link, TCP, initiator=True, began=began)
+                met = await meet(
+                    workspace, link, TCP, initiator=True, began=began, told=lambda event: self._hear(name, event)
+                )
+            self._happened(Happened(met.peer, met=met, target=target))
+            return met
         finally:
             await link.close()
 
@@ -278,8 +237,8 @@ class Service:
             self.caller.answering(link.peer, -1)
             self._stir()
 
-    def _calls_to(self, device: bytes) -> list[str]:
-        return [each.name for each in self.caller.standing() if each.device == device and each.name in self._calls]
+    def _calls_to(self, device: bytes) -> set[str]:
+        return {each.name for each in self.caller.standing() if each.device == device and each.name in self._calls}
 
     async def _has_right_of_way(self, link: Link) -> bool:
         """Whether a device still wants to meet, once no call of this device to it is under way."""
@@ -288,9 +247,9 @@ class Service:
         if not calls:
             return True
         if yields(self._own, link.peer):
-            self._given_up.update(names)
-            for call in calls:
-                call.cancel()
+            # One that the other device has answered is not in anybody's way: it waits for the end of that, too.
+            for name in names - self._heard:
+                self._calls[name].cancel()
         await asyncio.wait(calls, timeout=PATIENCE)
         return not link.writer.transport.is_closing()
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from core.workspace.meeting import Met, Told
     from core.workspace.members import Device
     from core.workspace.peers import Lookout
-    from core.workspace.serving import Happened, Ways
     from core.workspace.settling import Settling
+    from core.workspace.ways import Happened, Ways
 
 SCHEMA_PREFIX = "schema."
 """What the names of the properties begin with that hold the schema, a kind each."""

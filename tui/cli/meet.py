@@ -19,7 +19,7 @@ from tui.i18n import N_, _, ngettext, number, say
 
 if TYPE_CHECKING:
     from core.workspace.peers import Peer
-    from core.workspace.serving import Happened
+    from core.workspace.ways import Happened
 
 
 @verb(N_("Meet another device (tcp://HOST:PORT) or the files on a stick (bundle://PATH) once."))
@@ -87,7 +87,7 @@ def _met_json(met: Met) -> dict[str, Any]:
     help=N_("Also call this device (tcp://HOST:PORT) by itself; may be given again."),
 )
 async def serve(desk: Desk, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...]) -> None:
-    from core.workspace.serving import Ways
+    from core.workspace.ways import Ways
 
     async with await desk.open() as workspace:
 

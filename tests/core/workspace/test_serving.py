@@ -14,7 +14,8 @@ from core.sync.calling import yields
 from core.workspace import Workspace
 from core.workspace.doing import told
 from core.workspace.peers import Lookout
-from core.workspace.serving import Happened, Service, Ways
+from core.workspace.serving import Service
+from core.workspace.ways import Happened, Ways
 
 LOOPBACK = "127.0.0.1"
 SECONDS = 60
