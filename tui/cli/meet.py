@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.workspace.ways import Happened
 
 
-@verb(N_("Meet another device (tcp://HOST:PORT) or the files on a stick (bundle://PATH) once."))
+@verb(N_("Meet another device (tcp://HOST:PORT, serial:///dev/PORT) or the files on a stick (bundle://PATH) once."))
 @argument("target")
 @option("--mode", type=click.Choice(list(MODES)), help=N_("How to find out what differs."))
 @option(
@@ -86,7 +86,18 @@ def _met_json(met: Met) -> dict[str, Any]:
     metavar="TARGET",
     help=N_("Also call this device (tcp://HOST:PORT) by itself; may be given again."),
 )
-async def serve(desk: Desk, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...]) -> None:
+@option(
+    "--serial",
+    "cables",
+    multiple=True,
+    metavar="DEV[?baud=B]",
+    help=N_("Also answer at this serial port (/dev/ttyUSB0); may be given again."),
+)
+async def serve(
+    desk: Desk, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
+) -> None:
+    from core.sync.links.ports import parse
+    from core.workspace.cables import CablePort
     from core.workspace.ways import Ways
 
     async with await desk.open() as workspace:
@@ -98,7 +109,8 @@ async def serve(desk: Desk, port: int, bind: str, no_discovery: bool, peers: tup
         def happened(event: Happened) -> None:
             desk.document(_event_json(event))
 
-        ways = Ways(bind, port, discovery=not no_discovery, peers=peers)
+        ports = [CablePort(workspace, parse(cable)) for cable in cables]
+        ways = Ways(bind, port, discovery=not no_discovery, peers=peers, ports=ports)
         serving = asyncio.create_task(workspace.serve(ways, listening=listening, happened=happened))
         loop = asyncio.get_running_loop()
         for number_ in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,235 @@
+"""Automatic repeat request: a stream of bytes each way, in order and whole, over a line that flips, loses and stops.
+
+Pure: bytes from the line go in with the time, frames for the line come out. Selective repeat as in HDLC and TCP with
+SACK (RFC 2018), with what a private cable allows: the line is first in, first out, so that whatever was sent before
+the newest frame that arrived, and did not arrive, is lost, and is sent again at once. Every transmission has a number
+of its own for this, which the other end gives back.
+
+Bodies of frames, integers big-endian, after one byte that says which:
+
+    SYN   version (1), own id (8), the peer's id or zeros (8), 1 if this end is open
+    DATA  sequence number (2), transmission (1), all before this one have arrived here (2), payload
+    FIN   as DATA, without payload: nothing follows
+    ACK   all before this one have arrived (2), newest transmission (1), how many frames more are welcome (1), bits of
+          those that arrived behind the first that did not, lowest first
+    PING  asks for an ACK
+    RST   this session is over
+
+Two ends that do not know each other exchange SYN until both know both ids. An id is made for every session, so a peer
+that was started anew is noticed, and one whose cable was pulled goes on where it was. All other frames have both ids in
+their checksums.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from math import inf
+from zlib import crc32
+
+from core.sync.links.frames import HEADER_SIZE, LONGEST, Kind, Splitter, body_of, frame
+from core.sync.links.receiving import Receiving
+from core.sync.links.sending import Counters, Sending
+
+VERSION = 1
+ID_SIZE = 8
+SYN_SECONDS = (0.0, 0.1, 0.25, 0.5, 1.0)
+ASK_SECONDS, QUIET_SECONDS = 1.0, 5.0
+WORRIED = 2
+"""After so many times in a row without an answer the other end is asked whether it is still the same."""
+
+_NOBODY = bytes(ID_SIZE)
+
+
+class State(IntEnum):
+    """How far two ends are: only answering, calling, joined, over."""
+
+    LISTENING = 0
+    CALLING = 1
+    OPEN = 2
+    OVER = 3
+
+
+class Arq:
+    """One end. `own` is an id that no other session has, `rate` what the line carries in bytes a second."""
+
+    def __init__(self, own: bytes, rate: float, *, calling: bool) -> None:
+        self.own = own
+        self.peer = _NOBODY
+        self.state = State.CALLING if calling else State.LISTENING
+        self.reset = False
+        """The other end was started anew, or is over: nothing of this session can go on."""
+        self.sending = Sending(rate)
+        self.receiving = Receiving(rate)
+        self._splitter = Splitter(LONGEST)
+        self._key = 0
+        self._syn_due, self._syns = (0.0 if calling else inf), 0
+        self._ask_due = inf
+        self._who_are_you = False
+        self._heard_last = 0.0
+
+    # --- what is above -----------------------------------------------------------------------------------------------
+
+    def call(self, now: float) -> None:
+        """Call the other end, if this one has only listened so far."""
+        if self.state == State.LISTENING:
+            self.state = State.CALLING
+            self._syn_due = now
+
+    @property
+    def initiator(self) -> bool:
+        """Of two ends exactly one is this."""
+        return self.own > self.peer
+
+    @property
+    def counters(self) -> Counters:
+        """What this session came to so far."""
+        return self.sending.counters
+
+    @property
+    def rate(self) -> float:
+        """What the line carries in bytes a second, as far as is known."""
+        return self.sending.rate
+
+    @property
+    def finished(self) -> bool:
+        """Whether both ends have sent all they had to, and know it of each other."""
+        return self.sending.finished and self.receiving.ended and self.receiving.due == inf
+
+    def farewell(self) -> bytes:
+        """The frame that tells the other end that this session is over, whatever was under way."""
+        was, self.state = self.state, State.OVER
+        return frame(bytes([Kind.RST]), self._key) if was == State.OPEN else b""
+
+    def resumed(self, now: float) -> None:
+        """The line is back: all that was on it is lost, and the other end may be another one."""
+        self.sending.cut()
+        if self.state == State.OPEN:
+            self._ask_who(now)
+            self._ask_due = now
+        elif self.state == State.CALLING:
+            self._syn_due, self._syns = now, 0
+        else:
+            self.call(now)
+
+    # --- what is below -----------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> bool:
+        """Take in what came from the line, whatever it is; gives whether that may have changed anything."""
+        found = self._splitter.split(data)
+        for checked in found:
+            if self.state == State.OVER:
+                break
+            body = body_of(checked, self._key) if self._key else None
+            if body is None:
+                body = body_of(checked)
+                if body is None or body[0] != Kind.SYN:
+                    self.counters.damaged += 1
+                    continue
+            self._heard(body, now)
+        return bool(found)
+
+    def take(self, now: float) -> bytes | None:
+        """The next frame for the line, if there is one to be sent now."""
+        if self._syn_due <= now and self.state in (State.CALLING, State.OPEN):
+            return self._syn(now)
+        if self.state != State.OPEN:
+            return None
+        body = self._body(now)
+        return None if body is None else frame(body, self._key)
+
+    def _body(self, now: float) -> bytes | None:
+        if self.receiving.due <= now:
+            return self.receiving.ack()
+        if self.sending.deadline() <= now:
+            self.sending.doubt(now)
+            if self.sending.worried >= WORRIED:
+                self._ask_who(now)
+        if (body := self.sending.take(self.receiving.expected, now)) is not None:
+            return body
+        if self.sending.blocked:
+            self._ask_due = min(self._ask_due, now + ASK_SECONDS)
+        if self._ask_due > now:
+            return None
+        self._ask_due = now + ASK_SECONDS
+        if now - self._heard_last > QUIET_SECONDS + ASK_SECONDS:
+            self._ask_who(now)
+        return bytes([Kind.PING])
+
+    def wake(self) -> float:
+        """When to ask `take` again though nothing else happens."""
+        if self.state == State.OVER:
+            return inf
+        if self.state != State.OPEN:
+            return self._syn_due
+        return min(self._syn_due, self.receiving.due, self._ask_due, self.sending.deadline())
+
+    # --- joining -----------------------------------------------------------------------------------------------------
+
+    def _syn(self, now: float) -> bytes:
+        is_open = self.state == State.OPEN
+        if is_open:
+            self._syn_due = inf
+        else:
+            self._syns += 1
+            self._syn_due = now + SYN_SECONDS[min(self._syns, len(SYN_SECONDS) - 1)]
+        knows, self._who_are_you = is_open and not self._who_are_you, False
+        return frame(bytes([Kind.SYN, VERSION]) + self.own + self.peer + bytes([knows]))
+
+    def _ask_who(self, now: float) -> None:
+        """Have the other end say whether it is still the same."""
+        self._who_are_you = True
+        self._syn_due = now
+
+    def _heard_syn(self, body: bytes, now: float) -> None:
+        if len(body) != 3 + 2 * ID_SIZE or body[1] != VERSION:
+            return
+        peer, echo, is_open = body[2 : 2 + ID_SIZE], body[2 + ID_SIZE : -1], body[-1] == 1
+        if peer in (self.own, _NOBODY):
+            # A plug that has its own wires joined, or noise.
+            return
+        if self.state == State.OPEN:
+            if peer != self.peer or echo not in (self.own, _NOBODY):
+                self._over()
+            elif not is_open:
+                self._syn_due = now
+            return
+        if self.peer != peer or self.state == State.LISTENING:
+            self.peer = peer
+            self.state = State.CALLING
+            self._syn_due = now
+        self._key = crc32(min(self.own, peer) + max(self.own, peer)) or 1
+        if echo == self.own:
+            self._opened(now)
+            if not is_open:
+                self._syn_due = now
+
+    def _opened(self, now: float) -> None:
+        self.state = State.OPEN
+        self._syn_due = inf
+        self.sending.joined(now)
+
+    def _over(self) -> None:
+        self.reset = True
+        self.state = State.OVER
+
+    # --- hearing -----------------------------------------------------------------------------------------------------
+
+    def _heard(self, body: bytes, now: float) -> None:
+        self._heard_last = now
+        self._ask_due = now + (ASK_SECONDS if self.sending.blocked else QUIET_SECONDS)
+        kind = body[0]
+        if kind == Kind.SYN:
+            self._heard_syn(body, now)
+            return
+        if self.state != State.OPEN:
+            # Whoever makes this checksum knows both ids.
+            self._opened(now)
+        if kind in (Kind.DATA, Kind.FIN) and len(body) >= HEADER_SIZE:
+            self.sending.released(body[4:HEADER_SIZE], now)
+            self.receiving.heard(Kind(kind), body, now)
+        elif kind == Kind.ACK and len(body) >= HEADER_SIZE - 1:
+            self.sending.heard(body, now)
+        elif kind == Kind.PING:
+            self.receiving.due = now
+        elif kind == Kind.RST:
+            self._over()

@@ -1,0 +1,115 @@
+"""Frames on a serial line: a body and its checksum, so that both ends agree where one ends. Pure.
+
+Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999) keeps zeros out of a frame, and a zero ends it: whatever
+was lost or damaged, the next zero is the end of a frame. The checksum is the CRC-32 of IEEE 802.3, begun with a key
+that both ends of a session know, so that frames of another session do not count.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from zlib import crc32
+
+END = b"\0"
+CHECK_SIZE = 4
+MOST_PAYLOAD, LEAST_PAYLOAD = 1024, 64
+MOST_FRAMES = 60
+"""How many frames may be under way; with 64 or more the numbers of transmissions would not be told apart."""
+
+LEAST_FRAMES = 8
+WINDOW_SECONDS = 0.3
+HEADER_SIZE = 6
+OVERHEAD = HEADER_SIZE + CHECK_SIZE + 5 + 1
+"""What a frame costs beside its payload: header, checksum, stuffing, end."""
+
+LONGEST = MOST_PAYLOAD + OVERHEAD + 8
+_RUN = 254
+
+
+class Kind(IntEnum):
+    """What a frame is, the first byte of its body; `arq` says what follows."""
+
+    SYN = 1
+    DATA = 2
+    FIN = 3
+    ACK = 4
+    PING = 5
+    RST = 6
+
+
+def signed(difference: int) -> int:
+    """The difference of two sequence numbers of which only 16 bits are known."""
+    return ((difference + 0x8000) & 0xFFFF) - 0x8000
+
+
+def frame(body: bytes, key: int = 0) -> bytes:
+    """A body as it goes onto the line; there should be a zero before the first one."""
+    return stuffed(body + crc32(body, key).to_bytes(CHECK_SIZE, "big")) + END
+
+
+def body_of(checked: bytes, key: int = 0) -> bytes | None:
+    """The body of what came between two zeros, unstuffed; None if it is damaged or made with another key."""
+    body, check = checked[:-CHECK_SIZE], checked[-CHECK_SIZE:]
+    return body if body and crc32(body, key).to_bytes(CHECK_SIZE, "big") == check else None
+
+
+def stuffed(data: bytes) -> bytes:
+    """The same without zeros, at least one byte and at most one in 254 longer."""
+    out = bytearray()
+    for part in data.split(END):
+        start = 0
+        while len(part) - start >= _RUN:
+            out.append(_RUN + 1)
+            out += part[start : start + _RUN]
+            start += _RUN
+        out.append(len(part) - start + 1)
+        out += part[start:]
+    return bytes(out)
+
+
+def unstuffed(data: bytes) -> bytes | None:
+    """What `stuffed` was given; None if nothing can have been."""
+    out = bytearray()
+    at, size = 0, len(data)
+    while at < size:
+        code = data[at]
+        end = at + code
+        if not code or end > size:
+            return None
+        out += data[at + 1 : end]
+        if code <= _RUN and end < size:
+            out.append(0)
+        elif code > _RUN and end >= size:
+            return None
+        at = end
+    return bytes(out)
+
+
+class Splitter:
+    """Finds the frames in a stream of bytes; what is longer than any frame may be is noise, and is not kept."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._rest = bytearray()
+        self._skip = True
+
+    def split(self, data: bytes) -> list[bytes]:
+        """The frames that end in these bytes, unstuffed, checksums not looked at."""
+        self._rest += data
+        if END not in data:
+            self._shorten()
+            return []
+        *whole, rest = bytes(self._rest).split(END)
+        self._rest = bytearray(rest)
+        if self._skip:
+            # The middle of something that began before.
+            whole = whole[1:]
+            self._skip = False
+        self._shorten()
+        found = (unstuffed(part) for part in whole if 0 < len(part) <= self._longest)
+        return [part for part in found if part is not None]
+
+    def _shorten(self) -> None:
+        if len(self._rest) > self._longest:
+            self._rest.clear()
+            self._skip = True

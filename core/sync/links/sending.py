@@ -1,0 +1,245 @@
+"""What one end of a line does with what is to be sent: cuts it up, and repeats what is lost until it arrived. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from core.sync.links.frames import (
+    LEAST_FRAMES,
+    LEAST_PAYLOAD,
+    MOST_FRAMES,
+    MOST_PAYLOAD,
+    OVERHEAD,
+    WINDOW_SECONDS,
+    Kind,
+    signed,
+)
+
+FIRST_TIMEOUT, LEAST_TIMEOUT, MOST_TIMEOUT = 0.25, 0.05, 3.0
+LONG_FROM = 512
+"""A payload may be as long on the slowest line, though it takes half a second there."""
+
+_MEMORY = 1 / 32
+
+
+@dataclass(slots=True)
+class Segment:
+    """Bytes that have a sequence number, until they have arrived. `number` is that of its last transmission."""
+
+    kind: Kind
+    payload: bytes
+    number: int = -1
+    sent: float = 0.0
+    lost: bool = True
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a session came to: frames sent, sent again, and received damaged."""
+
+    sent: int = 0
+    again: int = 0
+    damaged: int = 0
+
+
+class Sending:
+    """Bytes to send, those under way, and what is known of the line: `rate` is what it carries in bytes a second.
+
+    `worried` counts how often in a row nothing was heard of what is under way.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.counters = Counters()
+        self.worried = 0
+        self._nominal = rate
+        # Sequence numbers count on here, and have 16 bits on the wire.
+        self._waiting = bytearray()
+        self._segments: dict[int, Segment] = {}
+        self._next = self._base = 0
+        self._limit = LEAST_FRAMES
+        self._transmissions = 0
+        self._closing = self._fin_made = False
+        self._cut = False
+        self._round_trip, self._variation = 0.0, 0.0
+        self._quickest = inf
+        self._progress = inf
+        self._sent_bytes, self._lost_frames = 20_000.0, 0.0
+        self._resolved, self._resolved_since = 0, 0.0
+        self._rates: list[float] = []
+
+    # --- what is above -----------------------------------------------------------------------------------------------
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were written and have not arrived yet, as far as is known."""
+        return len(self._waiting) + self._under_way()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that was written has arrived, and that it was all."""
+        return self._fin_made and not self._segments
+
+    @property
+    def blocked(self) -> bool:
+        """Whether there is more to send than the other end wants to have."""
+        return bool(self._waiting) and not self._segments and self._next >= self._limit
+
+    def write(self, data: bytes) -> None:
+        """Send these bytes; the caller looks at `backlog` for how much it is."""
+        self._waiting += data
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self._closing = True
+
+    # --- what goes out -----------------------------------------------------------------------------------------------
+
+    def take(self, expected: bytes, now: float) -> bytes | None:
+        """The body of the next frame, lost ones first; `expected` is what it says to have arrived here."""
+        number = next((number for number, segment in self._segments.items() if segment.lost), None)
+        if number is None:
+            number = self._make()
+        if number is None:
+            return None
+        segment = self._segments[number]
+        self.counters.sent += 1
+        self.counters.again += segment.number >= 0
+        if not self._waited_for():
+            self._progress = now
+        segment.number, segment.sent, segment.lost = self._transmissions, now, False
+        self._transmissions += 1
+        head = bytes([segment.kind]) + (number & 0xFFFF).to_bytes(2, "big") + bytes([segment.number & 0xFF])
+        return head + expected + segment.payload
+
+    def deadline(self) -> float:
+        """When to doubt that what is under way arrives."""
+        if not self._waited_for():
+            return inf
+        line = (self._under_way() + 2 * MOST_PAYLOAD) / self.rate
+        doubled = 2 if self.worried else 1
+        if self._quickest == inf:
+            return self._progress + FIRST_TIMEOUT + line * doubled
+        wait = max(LEAST_TIMEOUT, self._quickest + 4 * self._variation) + line
+        return self._progress + min(max(MOST_TIMEOUT, line), wait * doubled)
+
+    def doubt(self, now: float) -> None:
+        """Nothing has been heard for too long: send the two oldest again."""
+        self._progress = now
+        self.worried += 1
+        for segment in [segment for segment in self._segments.values() if not segment.lost][:2]:
+            segment.lost = True
+
+    def cut(self) -> None:
+        """All that is on the line is lost, but for what the next ACK says to have arrived."""
+        self._cut = True
+        self.worried = 0
+
+    def joined(self, now: float) -> None:
+        """From now on something arrives."""
+        self._cut = False
+        self._resolved_since = now
+
+    def payload_size(self) -> int:
+        """What carries most: long frames cost little, short ones are hit less. The optimum for independent errors."""
+        errors = self._lost_frames / self._sent_bytes
+        best = sqrt(OVERHEAD / errors) if errors else inf
+        longest = min(MOST_PAYLOAD, max(LONG_FROM, int(self._nominal * 0.09)))
+        return int(min(longest, max(LEAST_PAYLOAD, best)))
+
+    def _make(self) -> int | None:
+        """Give the next bytes that wait a sequence number."""
+        if self._next >= self._limit or self._next - self._base >= MOST_FRAMES:
+            return None
+        if len(self._segments) >= LEAST_FRAMES and self._under_way() >= WINDOW_SECONDS * self.rate:
+            return None
+        if self._waiting:
+            size = self.payload_size()
+            segment = Segment(Kind.DATA, bytes(self._waiting[:size]))
+            del self._waiting[:size]
+        elif self._closing and not self._fin_made:
+            segment = Segment(Kind.FIN, b"")
+            self._fin_made = True
+        else:
+            return None
+        number = self._next
+        self._segments[number] = segment
+        self._next += 1
+        return number
+
+    def _under_way(self) -> int:
+        return sum(len(segment.payload) for segment in self._segments.values())
+
+    def _waited_for(self) -> bool:
+        return any(not segment.lost for segment in self._segments.values())
+
+    # --- what is heard of it -----------------------------------------------------------------------------------------
+
+    def heard(self, body: bytes, now: float) -> None:
+        """Take in an ACK of the other end."""
+        newest, room = body[3], body[4]
+        base = self._base + signed(int.from_bytes(body[1:3], "big") - self._base)
+        if not self._base <= base <= self._next:
+            return
+        last = self._transmissions - 1
+        number = last - ((last - newest) & 0xFF)
+        self._limit = base + min(room, MOST_FRAMES)
+        bits = int.from_bytes(body[5:13], "little")
+        self._arrived(base, [base + 1 + bit for bit in range(bits.bit_length()) if bits >> bit & 1], number, now)
+        if self._cut:
+            self._cut = False
+            number = last + 1
+        # The line is first in, first out.
+        for segment in self._segments.values():
+            if segment.number < number and not segment.lost:
+                segment.lost = True
+                self._lost_frames += 1
+                self._resolve(segment)
+
+    def released(self, acknowledged: bytes, now: float) -> None:
+        """A frame of the other end says how far it has come."""
+        base = self._base + signed(int.from_bytes(acknowledged, "big") - self._base)
+        if self._base < base <= self._next:
+            self._arrived(base, (), -1, now)
+
+    def _arrived(self, base: int, more: Iterable[int], number: int, now: float) -> None:
+        gone = [self._segments.pop(one, None) for one in (*range(self._base, base), *more)]
+        arrived = [segment for segment in gone if segment is not None]
+        self._base = base
+        for segment in arrived:
+            self._resolve(segment)
+            if segment.number == number:
+                self._sample(now - segment.sent)
+        if arrived:
+            self.worried = 0
+            self._progress = now
+            self._measure(now)
+
+    def _resolve(self, segment: Segment) -> None:
+        """A transmission has arrived or not: for the estimate of errors, and of what the line carries."""
+        size = len(segment.payload) + OVERHEAD
+        self._sent_bytes = self._sent_bytes * (1 - _MEMORY) + size
+        self._lost_frames *= 1 - _MEMORY
+        self._resolved += size
+
+    def _sample(self, seconds: float) -> None:
+        """How long a frame and its ACK took; the variation as in RFC 6298."""
+        if not self._round_trip:
+            self._round_trip, self._variation = seconds, seconds / 2
+        else:
+            self._variation += (abs(seconds - self._round_trip) - self._variation) / 4
+            self._round_trip += (seconds - self._round_trip) / 8
+        self._quickest = min(self._quickest, seconds)
+
+    def _measure(self, now: float) -> None:
+        """A line may be slower than its rate says; then less has to be under way at once."""
+        seconds = now - self._resolved_since
+        if not self._waiting:
+            self._resolved, self._resolved_since = 0, now
+        elif seconds >= WINDOW_SECONDS:
+            self._rates = [*self._rates[-4:], self._resolved / seconds]
+            self._resolved, self._resolved_since = 0, now
+            if len(self._rates) >= 3:
+                self.rate = min(self._nominal, 1.1 * max(self._rates))

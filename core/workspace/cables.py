@@ -1,0 +1,170 @@
+"""Cables: meeting whoever is at the other end of one, once or whenever there is something new."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from core.errors import FieldlineError
+from core.sync.links import serial
+from core.sync.links.ports import USUAL, Absent, SerialTarget, parse
+from core.sync.run import PIECE
+from core.workspace.meeting import Carrier, Met, Told, allowed, meet, now
+
+if TYPE_CHECKING:
+    from core.workspace.ways import OnLink
+    from core.workspace.workspace import Workspace
+
+NAME = "serial"
+
+PATIENCE = 120.0
+"""Seconds that one waits for the other end: before it begins, and whenever nothing comes, as from a pulled cable."""
+
+AGAIN, AFTER_TROUBLE = 300.0, 10.0
+"""Seconds after which the other end is called though nothing is new: it may be another device by now."""
+
+LOOK_SECONDS = 0.5
+LEAST_BATCH, LEAST_PIECE = 1 << 12, 1 << 10
+
+
+def carrier(baud: int) -> Carrier:
+    """How much to use at once of a line of so many bits a second: commits about once a second, progress more often."""
+    a_second = baud // 10
+    piece = min(PIECE, max(LEAST_PIECE, a_second // 8))
+    return Carrier(NAME, batch_bytes=max(LEAST_BATCH, a_second), piece=piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a cable that is in use stands: whether there is a session on it, whether it is `pulled` and waited for, its
+    rate in bits a second and what it carries just now, and how many frames had to be sent again.
+    """
+
+    joined: bool
+    pulled: bool
+    baud: int
+    rate: int
+    corrected: int
+
+
+_in_use: WeakValueDictionary[str, serial.Cable] = WeakValueDictionary()
+
+
+def standing(target: str) -> Standing | None:
+    """How the cable of this target (`serial:///dev/…`) stands that this process uses; None if it uses none there."""
+    cable = _in_use.get(parse(target).path)
+    if cable is None or cable.closed.done():
+        return None
+    arq = cable.arq
+    return Standing(cable.opened.done(), cable.away, cable.baud, int(arq.rate * 10), arq.counters.again)
+
+
+def _note(cable: serial.Cable) -> None:
+    _in_use[cable.path] = cable
+
+
+async def sync(
+    workspace: Workspace,
+    target: SerialTarget,
+    *,
+    modes: tuple[str, ...],
+    timeout: float | None,
+    told: Told,
+) -> Met:
+    """Meet the device at the other end once, when there is one, and again if that is started anew in the middle.
+
+    `timeout` is how many seconds it may not be there or be silent. Raises FieldlineError if it came to nothing; what
+    had been saved by then stays.
+    """
+    began = now()
+    patience = PATIENCE if timeout is None else timeout
+    while True:
+        try:
+            link = await serial.connect(target, workspace.identity, allowed(workspace), timeout=patience, told=_note)
+        except serial.Restarted:
+            continue
+        try:
+            return await meet(
+                workspace,
+                link,
+                carrier(link.baud),
+                initiator=link.initiator,
+                modes=modes,
+                began=began,
+                timeout=patience,
+                told=told,
+            )
+        except FieldlineError:
+            if not link.restarted:
+                raise
+        finally:
+            await link.close()
+
+
+class CablePort:
+    """A port that is served: answers whoever calls, and calls when something was saved here, when it was plugged in,
+    and now and then. Two that serve the same cable are quiet when they hold the same.
+    """
+
+    def __init__(self, workspace: Workspace, target: SerialTarget) -> None:
+        self._workspace = workspace
+        self._place = target
+        self._root = b""
+        self._common: bytes | None = None
+        """What both ends held after the last meeting."""
+        self._call = asyncio.Event()
+        self._absent = False
+        self.carrier = carrier(target.baud or USUAL)
+
+    @property
+    def target(self) -> str:
+        """What people call it."""
+        return f"serial://{self._place.path}"
+
+    def holds(self, root: bytes) -> None:
+        """This device holds this now."""
+        if root not in (self._root, self._common):
+            self._call.set()
+        self._root = root
+
+    async def run(self, on_link: OnLink) -> None:
+        """Hand over each link that comes about, until cancelled; raises FieldlineError if there is none to be had.
+
+        That a port is not there is told once; from then on it is waited for.
+        """
+        while True:
+            try:
+                link = await self._connect()
+            except serial.Restarted:
+                continue
+            try:
+                self.carrier = carrier(link.baud)
+                met = await on_link(link, link.initiator)
+            finally:
+                await link.close()
+            self._common = met.root if met is not None else None
+            if met is None or met.root == self._root:
+                self._call.clear()
+
+    async def _connect(self) -> serial.SerialLink:
+        pause = AFTER_TROUBLE if self._common is None else AGAIN
+        again = asyncio.get_running_loop().call_later(pause, self._call.set)
+        try:
+            while True:
+                try:
+                    link = await serial.connect(
+                        self._place, self._workspace.identity, allowed(self._workspace), call=self._call, told=_note
+                    )
+                except Absent:
+                    if not self._absent:
+                        self._absent = True
+                        raise
+                    self._call.set()
+                    await asyncio.sleep(LOOK_SECONDS)
+                else:
+                    self._absent = False
+                    return link
+        finally:
+            again.cancel()

@@ -1,0 +1,227 @@
+"""Two devices at the ends of a simulated cable, each a process of its own: meetings, and what becomes of them when the
+cable is pulled or somebody is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cable import Cable
+from tests.cli.calling import Terminal
+from tests.cli.conftest import Pair
+
+PLACE = "place:241/Entrance right"
+FAST = 2_000_000
+PATIENCE = 60
+
+
+def target(cable: Cable, end: int) -> str:
+    return f"serial://{cable.ends[end]}?baud={cable.line.baud}"
+
+
+@contextmanager
+def running(terminal: Terminal, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the test."""
+    process = terminal.process(*arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ended(process: subprocess.Popen[str]) -> Any:
+    """The JSON that a process prints that ends well."""
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that is going to happen."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def much(terminal: Terminal, tmp_path: Path, count: int = 150) -> None:
+    """Some tens of kB of changes that do not compress."""
+    lines = [
+        {
+            "at": 1_690_000_000 + number,
+            "user": "u",
+            "comment": None,
+            "edits": [{"entity": f"host:h{number}", "kind": "host", "property": "p", "value": str(number) * 30}],
+        }
+        for number in range(count)
+    ]
+    file = tmp_path / "many.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert terminal.ask("import", str(file))["changes"] == count
+
+
+def test_two_devices_meet_over_a_cable(pair: Pair) -> None:
+    one, two = pair
+    one.ask("set", PLACE, "printer=x")
+    two.ask("set", PLACE, "card_terminal=11111111")
+    ids = [terminal.ask("status")["device"] for terminal in pair]
+    with Cable(baud=FAST) as cable:
+        for moved in (1, 0):
+            with (
+                running(one, "sync", target(cable, 0), "--json") as first,
+                running(two, "sync", target(cable, 1), "--json") as second,
+            ):
+                mine, theirs = ended(first), ended(second)
+            assert [mine["peer"], theirs["peer"]] == [ids[1], ids[0]]
+            assert (mine["sent"], mine["received"]) == (theirs["received"], theirs["sent"]) == (moved, moved)
+            assert mine["root"] == theirs["root"] == one.root() == two.root()
+
+
+@pytest.mark.parametrize("trouble", [{"ber": 1e-4}, {"drop": 1e-3}, {"burst": 0.02, "every": 0.2}, {"latency": 0.05}])
+def test_a_bad_cable_makes_it_slower_only(pair: Pair, tmp_path: Path, trouble: dict[str, float]) -> None:
+    one, two = pair
+    much(one, tmp_path, 50)
+    with (
+        Cable(baud=460_800, **trouble) as cable,
+        running(one, "sync", target(cable, 0), "--json") as first,
+        running(two, "sync", target(cable, 1), "--json") as second,
+    ):
+        assert ended(first)["root"] == ended(second)["root"]
+        assert sum(wire.damaged + wire.lost for wire in cable.wires) or "latency" in trouble
+    assert one.root() == two.root()
+
+
+def test_a_cable_that_is_pulled_in_the_middle_goes_on_where_it_was(pair: Pair, tmp_path: Path) -> None:
+    one, two = pair
+    much(one, tmp_path)
+    with (
+        Cable(baud=115_200) as cable,
+        running(one, "sync", target(cable, 0), "--json") as first,
+        running(two, "sync", target(cable, 1), "--json") as second,
+    ):
+        until(lambda: cable.wires[0].carried > 15_000)
+        cable.unplug()
+        time.sleep(1)
+        assert first.poll() is None
+        assert second.poll() is None
+        cable.plug()
+        there, back = ended(first), ended(second)
+        # One meeting, and nothing of what was there was sent again.
+        assert (there["sent"], back["received"]) == (150, 150)
+        assert back["bytes_in"] < cable.wires[0].carried < 1.5 * back["bytes_in"]
+    assert there["root"] == back["root"] == one.root() == two.root()
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_device_that_died_and_is_started_again_begins_where_it_was(pair: Pair, tmp_path: Path, victim: int) -> None:
+    one, two = pair
+    much(one, tmp_path)
+    held = two.ask("status")["changes"]
+    with Cable(baud=115_200) as cable:
+        calls = [(terminal, "sync", target(cable, end), "--json") for end, terminal in enumerate(pair)]
+        with running(*calls[1 - victim]) as survivor:
+            with running(*calls[victim]) as dying:
+                until(lambda: two.ask("status")["changes"] > held)
+                dying.send_signal(signal.SIGKILL)
+                dying.wait()
+            had = two.ask("status")["changes"] - held
+            with running(*calls[victim]) as again:
+                met, other = ended(again), ended(survivor)
+    assert 0 < had < 150
+    assert met["root"] == other["root"] == one.root() == two.root()
+    receiver = (other, met)[victim]
+    assert 0 < receiver["received"] <= 150 - had
+
+
+def test_serving_a_cable_answers_again_and_again(pair: Pair) -> None:
+    one, two = pair
+    ids = [terminal.ask("status")["device"] for terminal in pair]
+    serve = ["serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery", "--serial"]
+    with Cable(baud=FAST) as cable, running(one, *serve, target(cable, 0).removeprefix("serial://")) as serving:
+        for number in range(2):
+            one.ask("set", PLACE, f"printer=x{number}")
+            assert two.ask("sync", target(cable, 1))["received"] == 1
+            assert one.root() == two.root()
+        cable.unplug()
+        cable.plug()
+        two.ask("set", PLACE, "printer=z")
+        assert two.ask("sync", target(cable, 1))["sent"] == 1
+        serving.send_signal(signal.SIGTERM)
+        out, err = serving.communicate(timeout=PATIENCE)
+    assert serving.returncode == 0
+    assert err.startswith("listening on 127.0.0.1:")
+    met = [event for event in map(json.loads, out.splitlines()) if event["event"] == "met"]
+    assert [(event["link"], event["peer"], event["received"]) for event in met] == [
+        ("serial", ids[1], 0),
+        ("serial", ids[1], 0),
+        ("serial", ids[1], 1),
+    ]
+
+
+def test_two_that_serve_the_same_cable_carry_what_is_new_and_nothing_else(pair: Pair) -> None:
+    one, two = pair
+    serve = ["serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery", "--serial"]
+    with (
+        Cable(baud=FAST) as cable,
+        running(one, *serve, cable.ends[0]),
+        running(two, *serve, cable.ends[1]) as second,
+    ):
+        one.ask("set", PLACE, "printer=x")
+        until(lambda: one.root() == two.root())
+        two.ask("set", PLACE, "printer=y")
+        until(lambda: one.root() == two.root())
+        time.sleep(1)
+        quiet = [wire.carried for wire in cable.wires]
+        time.sleep(1)
+        assert [wire.carried for wire in cable.wires] == quiet
+        second.send_signal(signal.SIGTERM)
+        out, _ = second.communicate(timeout=PATIENCE)
+    moved = [(event["sent"], event["received"]) for event in map(json.loads, out.splitlines())]
+    assert (sum(sent for sent, _ in moved), sum(received for _, received in moved)) == (1, 1)
+    assert len(moved) <= 4
+
+
+def test_what_cannot_be_is_told_in_one_sentence(pair: Pair, tmp_path: Path) -> None:
+    one = pair[0]
+    assert "no port" in one.refused("sync", "serial:///dev/ttyNONE7", code=1)
+    assert "not a serial port" in one.refused("sync", "serial:///dev/null", code=1)
+    assert "?baud=N" in one.refused("sync", "serial:///dev/ttyUSB0?speed=1")
+    assert "rate" in one.refused("sync", "serial:///dev/ttyUSB0?baud=fast")
+    assert "serial:///dev" in one.refused("sync", "serial://ttyUSB0")
+    with Cable(baud=FAST) as cable:
+        assert "Nobody" in one.refused("sync", target(cable, 0), "--timeout", "0.5", code=1)
+        before = cable.wires[0].carried
+        with running(pair[1], "sync", target(cable, 0)):
+            until(lambda: cable.wires[0].carried > before)
+            assert "in use" in one.refused("sync", target(cable, 0), code=1)
+
+
+def test_waiting_for_the_other_end_can_be_interrupted(device: Terminal) -> None:
+    with Cable(baud=FAST) as cable, running(device, "sync", target(cable, 0)) as waiting:
+        until(lambda: cable.wires[0].carried > 0)
+        waiting.send_signal(signal.SIGINT)
+        out, err = waiting.communicate(timeout=PATIENCE)
+    assert (waiting.returncode, out, err.strip()) == (130, "", "")
+
+
+def test_a_stranger_at_the_other_end_gets_nothing(device: Terminal, tmp_path: Path) -> None:
+    stranger = Terminal(tmp_path / "other", "Eve")
+    stranger.ask("init", "--fleet", "Nord")
+    with (
+        Cable(baud=FAST) as cable,
+        running(stranger, "sync", target(cable, 0)) as first,
+        running(device, "sync", target(cable, 1)) as second,
+    ):
+        for process in (first, second):
+            out, err = process.communicate(timeout=PATIENCE)
+            assert (process.returncode, out, err.count("\n")) == (1, "", 1)
