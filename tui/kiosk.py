@@ -86,6 +86,9 @@ class KioskApp(FieldlineApp):
     async def action_quit(self) -> None:
         self.do_quit()
 
+    def action_help_quit(self) -> None:
+        self.do_quit()
+
     def action_suspend_process(self) -> None:
         self.do_quit()
 
