@@ -108,7 +108,7 @@ def test_the_demonstration_runs_to_its_end(tmp_path: Path) -> None:
     for lang in ("en", "de"):
         answer = Terminal(tmp_path, lang=lang).alone("demo", stdin=subprocess.DEVNULL)
         assert answer.code == 0, answer
-        assert answer.out.count("tcp://127.0.0.1:") == 3
+        assert answer.out.count("serial:///dev/") == 6
         assert answer.out.count("=> ") == 3
     assert list(tmp_path.iterdir()) == []
 

@@ -1,6 +1,7 @@
 """A transcript of two devices: every line of it is a real call of the program, and the meetings go over a real link.
 
-Each device has a home of its own. The first one serves in a process of its own, the second one calls it.
+Each device has a home of its own, and a cable joins them: no network is needed. The first device's end of a meeting is
+a process of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,14 @@ import click
 
 import tui
 from core.errors import FieldlineError
+from tui.cli.demo_cable import cable
 from tui.i18n import _, language
 
 PLACE = "place:241/Entrance right"
 PRINTER = "printer"
+PATIENCE = 60.0
+"""Seconds for the first device to find out that a meeting is over."""
+
 USERS = {"K1": "Maier", "K2": "Müller"}
 
 
@@ -37,21 +41,21 @@ def tell(folder: Path) -> int:
     story.says(_("The second one, Müller's, joins; it has to be admitted."))
     device = story.asks("K2", "join", fleet, "--device", "K2")["device"]
     story.does("K1", "admit", device, "--role", "technician", "--name", "K2")
-    with story.serving("K1") as target:
+    with cable() as ends:
         story.says(_("They meet, over TLS, and hold the same."))
-        story.does("K2", "sync", target)
+        story.meet(ends)
         story.same_roots()
         story.says(_("Apart from each other, both change the printer of that place."))
         story.does("K1", "set", PLACE, "printer=Acme LookNice 5020", "--note", "toner leak")
         apart = story.asks("K2", "set", PLACE, "printer=Acme LookNice 5021")["change"]
         story.says(_("They meet again. Neither knew of the other's change: a conflict, and nobody is stopped by it."))
-        story.does("K2", "sync", target)
+        story.meet(ends)
         story.does("K1", "show", PLACE)
         story.does("K2", "inbox")
         story.same_value()
         story.says(_("When Maier has a minute she settles it, with an edit like any other."))
         story.does("K1", "resolve", PLACE, PRINTER, "--value", "Acme LookNice 5021", "--note", "looked at it")
-        story.does("K2", "sync", target)
+        story.meet(ends)
         story.same_roots()
     story.says(_("Nothing is lost: on both devices anybody can look back, and see who said what."))
     story.does("K2", "log", PLACE, PRINTER)
@@ -96,27 +100,23 @@ class _Story:
         self._holds(slots[0]["value"] == slots[1]["value"])
         click.echo("=> " + _("in use meanwhile, on both devices: {value}").format(value=slots[0]["value"]))
 
-    @contextmanager
-    def serving(self, device: str) -> Iterator[str]:
-        """A device answers others in a process of its own; gives where."""
-        click.echo(f"{device} $ fieldline serve --port 0 &")
-        call = [*self._globals(device), "serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery"]
+    def meet(self, ends: tuple[str, str]) -> None:
+        """Have both devices sync at the ends of a cable, and the second say what came of it."""
+        first, second = (f"serial://{end}" for end in ends)
+        click.echo(f"K1 $ fieldline sync {first} &")
         environment = {**os.environ, "PYTHONPATH": str(Path(tui.__file__).parents[1])}
         process = subprocess.Popen(  # noqa: S603 - this program itself, with arguments made here
-            [sys.executable, "-P", "-m", "tui.cli", *call],
+            [sys.executable, "-P", "-m", "tui.cli", *self._globals("K1"), "sync", first],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=subprocess.DEVNULL,
             env=environment,
         )
-        with process:
-            try:
-                said = process.stderr.readline().strip() if process.stderr else ""
-                click.echo(said)
-                self._holds(said.startswith("listening on "))
-                yield "tcp://" + said.removeprefix("listening on ")
-            finally:
-                process.terminate()
+        try:
+            self.does("K2", "sync", second)
+            self._holds(process.wait(PATIENCE) == 0)
+        finally:
+            process.kill()
+            process.wait()
 
     def _globals(self, device: str) -> list[str]:
         return ["--home", str(self._folder / device), "--user", USERS[device], "--lang", language()]
