@@ -65,6 +65,13 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("find", ("slash",), N_("search"), N_("Search every name, property and value.")),
         Command("find_next", ("n",), "", N_("Go to the next one found.")),
         Command("find_previous", ("N",), "", N_("Go to the one found before.")),
+        Command("new", ("a",), N_("new"), N_("Make something new, below or beside the current line."), writes=True),
+        Command("mark", ("space",), N_("mark"), N_("Mark the current line, to edit several at once.")),
+        Command("edit_marked", ("e",), N_("edit marked"), N_("Give all marked lines the same value."), writes=True),
+        Command("retire", ("X",), "", N_("Take it out of use; nothing of it is lost."), writes=True),
+        Command("drafts", ("D",), "", N_("List what is edited and not applied yet.")),
+        Command("undo", ("u",), "", N_("Take back what you saved last."), writes=True),
+        Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
         Command("here_now", ("c",), N_("I am here"), N_("Choose the current line as the place where this device is.")),
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of the current line.")),
     ),
@@ -76,6 +83,10 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("apply", ("ctrl+s",), N_("apply"), N_("Look at your edits and save them as one change."), writes=True),
         Command("back", ("escape",), N_("back"), N_("Go back; edits stay here until you apply or revert them.")),
+        Command("revert_all", ("Z",), "", N_("Take back all your edits that are not applied."), writes=True),
+        Command("undo", ("u",), "", N_("Take back what you saved last."), writes=True),
+        Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
+        Command("retire", ("X",), "", N_("Take it out of use, or into use again."), writes=True),
     ),
     "typing": (
         Command("keep", ("enter",), N_("keep"), N_("Keep what you typed; nothing is saved before you apply it.")),
@@ -132,6 +143,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("accept", ("enter",), N_("choose"), N_("Do it.")),
         Command("cancel", ("escape",), N_("cancel"), N_("Go back and change nothing.")),
     ),
+    "picking": (Command("toggle", ("tab",), N_("mark"), N_("Mark the current line or not; Enter takes all marked.")),),
     "past": (Command("now", ("escape",), N_("back to now"), N_("Look at everything as it is now again.")),),
 }
 

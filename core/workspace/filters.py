@@ -109,7 +109,7 @@ async def entity(text: str, view: View, schema: Schema) -> bytes:
         raise Refused(
             "of: {text} could be any of {matches}: write kind:key.",
             text=quoted(text),
-            matches=_listed(f"{name.kind}:{name.key}" for name in names.values()),
+            matches=_listed(sorted(f"{name.kind}:{name.key}" for name in names.values())),
         )
     raise Refused(
         "of: nothing here is called {text}: write its title, or kind:key with one of {kinds}.",

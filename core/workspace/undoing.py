@@ -1,44 +1,32 @@
 """Undo and redo of what one person wrote on this device; both are ordinary edits on top of the present.
 
-Which changes were taken back, and by which others, this device notes for itself, so that it is still known after a
-restart. Everything else follows from the log.
+Which changes were taken back, and by which others, this device notes for itself (`core.workspace.journal`), so that it
+is still known after a restart. Everything else follows from the log.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode, encode_value
+from core.changes import CHANGE_ID_SIZE, MAX_BLOCK, MAX_FACTS, MAX_NOTE, Value, decode, encode_value
 from core.history import Left, Said, Undo, undo
 from core.records import Edit, Record, edit
 from core.store.log import LogEntry, LogFilter
+from core.workspace import journal as journals
+from core.workspace.journal import Journal
+from core.workspace.retracing import Retracing
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Workspace
+    from core.workspace.workspace import Progress, Workspace
 
 MOST_TRIED = 30
 """How many of one's latest changes are looked at for one that can still be taken back."""
-MOST_NOTED = 1000
 _PAGE = 50
-
-
-@dataclass(slots=True)
-class Journal:
-    """Change ids in hex: those that undo passes over (taken back, or themselves an undo), what redo takes back again
-    (the latest last), the change after which that holds, and which changes were saved together.
-    """
-
-    skip: list[str] = field(default_factory=list)
-    redo: list[list[str]] = field(default_factory=list)
-    last: str = ""
-    groups: list[list[str]] = field(default_factory=list)
-
-    def group(self, change: str) -> list[str]:
-        """The changes that were saved together with this one."""
-        return next((group for group in self.groups if change in group), [change])
+_FRAME, _TARGET = 32, 36
+"""Bytes of a fact in a change beside its texts, and of each fact that it replaces."""
+_ROOM = MAX_BLOCK - MAX_NOTE - 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +44,20 @@ class Turn:
     again: bool = False
 
 
+def _untold(done: int, total: int) -> None:
+    """Where nobody wants to know."""
+
+
 async def next_undo(workspace: Workspace) -> Turn | None:
     """What the next undo would do: take back the user's latest change on this device that still can be."""
-    journal = await _load(workspace)
+    journal = await journals.load(workspace)
     done, passed = set(journal.skip), 0
     async for entry in _own(workspace):
         if entry.change.hex() in done:
             continue
         group = [bytes.fromhex(change) for change in journal.group(entry.change.hex())]
         done.update(change.hex() for change in group)
-        turn = await _plan(workspace, group, entry, passed)
+        turn = await _plan(workspace, journal, group, entry, passed)
         if turn.batches:
             return turn
         passed += 1
@@ -76,53 +68,74 @@ async def next_undo(workspace: Workspace) -> Turn | None:
 
 async def next_redo(workspace: Workspace) -> Turn | None:
     """What the next redo would do: bring back what the last undo took, if nothing was written since."""
-    journal = await _load(workspace)
+    journal = await journals.load(workspace)
     latest = await _latest(workspace)
     if not journal.redo or latest is None or latest.change.hex() != journal.last:
         return None
-    turn = await _plan(workspace, [bytes.fromhex(change) for change in journal.redo[-1]], latest, 0, again=True)
+    group = [bytes.fromhex(change) for change in journal.redo[-1]]
+    turn = await _plan(workspace, journal, group, latest, again=True)
     return turn if turn.batches else None
 
 
-async def carry_out(workspace: Workspace, turn: Turn, note: str | None) -> list[bytes]:
+async def carry_out(workspace: Workspace, turn: Turn, note: str | None, progress: Progress = _untold) -> list[bytes]:
     """Write an undo or a redo as it was shown, and remember it."""
-    journal = await _load(workspace)
+    journal = await journals.load(workspace)
     latest = await _latest(workspace)
     if latest is None or latest.change.hex() != journal.last:
         journal.redo.clear()
-    made = [change.hex() for change in await save_all(workspace, turn.batches, note)]
-    journal = _merged(await _load(workspace), journal)
+    made = [change.hex() for change in await save_all(workspace, turn.batches, note, progress)]
+    now = await journals.load(workspace)
+    journal = Journal(now.skip, journal.redo, journal.last, now.groups, now.turns)
+    taken = [entry.change.hex() for entry in turn.changes]
+    journal.turns.append([made, taken])
     if turn.again:
-        if journal.redo:
-            journal.redo.pop()
+        del journal.redo[-1:]
     else:
-        journal.skip += [*(entry.change.hex() for entry in turn.changes), *made]
+        journal.skip += [*taken, *made]
         journal.redo.append(made)
     journal.last = made[-1]
-    await _keep(workspace, journal)
+    await journals.keep(workspace, journal)
     return [bytes.fromhex(change) for change in made]
 
 
-async def save_all(workspace: Workspace, batches: Iterable[Sequence[Edit]], note: str | None) -> list[bytes]:
+async def save_all(
+    workspace: Workspace, batches: Sequence[Sequence[Edit]], note: str | None, progress: Progress = _untold
+) -> list[bytes]:
     """Write edits as as many changes as they need, which undo takes back together.
 
-    Each change is saved whole; should one fail, those before it stay, as the log shows.
+    Each change is saved whole; should one fail or somebody stop, those before it stay, as the log shows. `progress` is
+    told how many edits are saved, of how many.
     """
+    done, total = 0, sum(map(len, batches))
     made: list[bytes] = []
-    for batch in batches:
-        for start in range(0, len(batch), MAX_FACTS):
-            change = await workspace.save(batch[start : start + MAX_FACTS], note)
-            made += [change] if change else []
-    if len(made) > 1:
-        journal = await _load(workspace)
-        journal.groups.append([change.hex() for change in made])
-        await _keep(workspace, journal)
+    try:
+        for batch in batches:
+            for piece in _pieces(batch):
+                change = await workspace.save(piece, note)
+                made += [change] if change else []
+                done += len(piece)
+                progress(done, total)
+    finally:
+        if len(made) > 1:
+            journal = await journals.load(workspace)
+            journal.groups.append([change.hex() for change in made])
+            await journals.keep(workspace, journal)
     return made
 
 
-def _merged(now: Journal, before: Journal) -> Journal:
-    """The journal as it is now, with the redos that still hold."""
-    return Journal(now.skip, before.redo, before.last, now.groups)
+def _pieces(edits: Sequence[Edit]) -> Iterator[list[Edit]]:
+    """Edits in portions that each fit one change."""
+    piece: list[Edit] = []
+    size = 0
+    for each in edits:
+        own = _FRAME + len(each.property.encode()) + len(encode_value(each.value)) + _TARGET * len(each.obsoletes)
+        if piece and (len(piece) == MAX_FACTS or size + own > _ROOM):
+            yield piece
+            piece, size = [], 0
+        piece.append(each)
+        size += own
+    if piece:
+        yield piece
 
 
 async def _own(workspace: Workspace) -> AsyncIterator[LogEntry]:
@@ -140,7 +153,12 @@ async def _latest(workspace: Workspace) -> LogEntry | None:
 
 
 async def _plan(
-    workspace: Workspace, changes: Sequence[bytes], entry: LogEntry, passed: int, again: bool = False
+    workspace: Workspace,
+    journal: Journal,
+    changes: Sequence[bytes],
+    entry: LogEntry,
+    passed: int = 0,
+    again: bool = False,
 ) -> Turn:
     """What taking these changes back together writes.
 
@@ -157,8 +175,10 @@ async def _plan(
         ]
     records = {entity: await view.record(entity, schema) for entity in {fact.entity for fact in said}}
     reopened = _reopened(said, records)
-    plan = undo([fact for fact in said if (fact.entity, fact.property) not in reopened], records)
-    plan = Undo((*plan.edits, *reopened.values()), plan.left)
+    rest = [fact for fact in said if (fact.entity, fact.property) not in reopened]
+    plan = undo(rest, await Retracing(store, journal).records(rest, records))
+    edits = [edit(records[each.entity], each.property, each.value) for each in plan.edits]
+    plan = Undo((*edits, *reopened.values()), plan.left)
     before = await _replaced(workspace, changes)
     batches: list[list[Edit]] = []
     for each in plan.edits:
@@ -170,7 +190,7 @@ async def _plan(
             if place == len(batches):
                 batches.append([])
             batches[place].append(Edit(each.entity, each.property, value, each.obsoletes))
-    entries = (entry,) if len(changes) == 1 else await _entries(workspace, changes, entry)
+    entries = (entry,) if list(changes) == [entry.change] else await _entries(workspace, changes, entry)
     return Turn(entries, tuple(map(tuple, batches)), plan.left, passed, again)
 
 
@@ -221,22 +241,3 @@ async def _replaced(workspace: Workspace, changes: Sequence[bytes]) -> dict[tupl
 
 def _same(one: Value, other: Value) -> bool:
     return encode_value(one) == encode_value(other)
-
-
-def _key(workspace: Workspace) -> str:
-    return f"undo {workspace.user}"
-
-
-async def _load(workspace: Workspace) -> Journal:
-    """What was noted; what cannot be read counts as nothing, since the log has all that matters."""
-    data = await workspace.store.get_meta(_key(workspace))
-    try:
-        return Journal(**json.loads(data)) if data else Journal()
-    except (ValueError, TypeError):
-        return Journal()
-
-
-async def _keep(workspace: Workspace, journal: Journal) -> None:
-    journal.skip = journal.skip[-MOST_NOTED:]
-    journal.groups = journal.groups[-MOST_NOTED:]
-    await workspace.store.put_meta(_key(workspace), json.dumps(asdict(journal)).encode())

@@ -19,7 +19,8 @@ from textual.worker import WorkerCancelled
 
 from core.workspace import Workspace, system_clock
 from tests.bench import _bighome
-from tui.app import FieldlineApp, Options
+from tui.app import FieldlineApp
+from tui.status import Options
 
 FACTS, CONFLICTS = 1_000_000, 10_000
 BUDGET = 50

@@ -36,7 +36,8 @@ async def every(home: Path) -> Path:
 async def _go_to(screen: Screen, type_name: str) -> None:
     """Put the cursor on the first matter of a type."""
     place = next(i for i, matter in enumerate(screen.app.matters) if matter.type == type_name)
-    await screen.press("g", *["j"] * place)
+    screen.app.page.query_one(LineList).move_to(place)
+    await screen.rest()
 
 
 def _of(screen: Screen, type_name: str) -> int:

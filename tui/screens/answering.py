@@ -19,7 +19,7 @@ from tui.lines import Column, Line, columns
 from tui.matters import BETWEEN, Details, prop_of, retired_targets
 from tui.preview import preview
 from tui.screens.dialogs import Ask, Choose, Save
-from tui.screens.turning import Turning
+from tui.screens.turning import SAVING, Turning
 from tui.values import read_value, typed_text
 
 MOST_CHOICES = 12
@@ -173,12 +173,12 @@ class Answering(Turning):
     def _ask(self, title: str, rows: Sequence[Line], batches: Sequence[list[Edit]], remarks: Sequence[str]) -> None:
         def answered(note: str | None) -> None:
             if note is not None:
-                self.work(partial(self._carry_out, batches, note), group="settle")
+                self.work(partial(self._carry_out, batches, note), group=SAVING)
 
         self.app.push_screen(Save(title, rows, remarks), answered)
 
     async def _carry_out(self, batches: Sequence[list[Edit]], note: str) -> None:
-        await undoing.save_all(self.desk.workspace, batches, note or None)
+        await undoing.save_all(self.desk.workspace, batches, note or None, self.saved)
         self.settled()
         await self.desk.news()
         count = sum(map(len, batches))
@@ -196,7 +196,7 @@ class Answering(Turning):
 
         def chosen(rule: object) -> None:
             if isinstance(rule, Rule):
-                self.work(partial(self._apply_rule, rule, matters), group="settle")
+                self.work(partial(self._apply_rule, rule, matters), group=SAVING)
 
         title = ngettext("Settle {count} conflict with", "Settle {count} conflicts with", len(matters))
         self.app.push_screen(Choose(title, self._rules(matters)), chosen)
@@ -234,7 +234,11 @@ class Answering(Turning):
             except answers.Overtaken:
                 overtaken += 1
             if place % 100 == 99:
-                self.message(_("{done} of {count} …").format(done=number(place + 1), count=number(len(matters))))
+                self.message(
+                    _("{done} of {count} looked at · Esc stops").format(
+                        done=number(place + 1), count=number(len(matters))
+                    )
+                )
         self.message("")
         remarks = []
         if rest := len(matters) - len(edits) - overtaken:

@@ -15,6 +15,7 @@ from tui.logpages import LogPages, called
 from tui.screens.dialogs import Ask
 from tui.screens.lookback import Lookback
 from tui.screens.page import bindings, rule
+from tui.screens.turning import SAVING
 from tui.widgets.text import LineList, Lines
 
 
@@ -193,11 +194,14 @@ class History(Lookback):
 
     def cannot(self, name: str) -> str | None:
         if name == "everything":
-            return None if self._filtered or self.marked else _("These are the changes of everything.")
+            busy = any(worker.group == SAVING for worker in self.workers)
+            return None if self._filtered or self.marked or busy else _("These are the changes of everything.")
         return self.refusal(name)
 
     def do_everything(self) -> None:
         """Drop what was typed as a filter first, then what these are the changes of."""
+        if self.stopped():
+            return
         self.marked = None
         if self._typed:
             self.wanted, self._typed = self._within, ""

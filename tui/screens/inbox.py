@@ -185,7 +185,7 @@ class Inbox(Answering):
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def cannot(self, name: str) -> str | None:
-        if name in ("undo", "redo"):
+        if name in ("undo", "redo", "stop"):
             return None
         matter = self.matter
         if matter is None:
@@ -223,6 +223,10 @@ class Inbox(Answering):
 
     def settled(self) -> None:
         self._marked.clear()
+
+    def do_stop(self) -> None:
+        """Stop what is being saved."""
+        self.stopped()
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""

@@ -14,7 +14,7 @@ from tui.lines import Line
 from tui.preview import preview
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.differences import Differences
-from tui.screens.turning import Turning
+from tui.screens.turning import SAVING, Turning
 
 Place = tuple[bytes, str]
 NOW, BEFORE, TYPED = "now", "before", "typed"
@@ -63,6 +63,11 @@ class Lookback(Turning):
         """Look at everything as it was right after this change."""
         if entry := self.entry:
             self.desk.look_at(entry.position[0])
+
+    def do_known(self) -> None:
+        """Look at everything as this device knew it right after this change had reached it."""
+        if entry := self.entry:
+            self.desk.look_at(entry.received_at, known=True)
 
     def do_moment(self) -> None:
         """Ask for a moment, and look at everything as it was then."""
@@ -213,12 +218,12 @@ class Lookback(Turning):
 
         def answered(note: str | None) -> None:
             if note is not None:
-                self.work(partial(self._restore, edits, note, title), group="save")
+                self.work(partial(self._restore, edits, note, title), group=SAVING)
 
         heading = _("Bring {title} back to {when}: {count}").format(title=title, when=when, count=number(len(edits)))
         self.app.push_screen(Save(heading, rows), answered)
 
     async def _restore(self, edits: list[Edit], note: str, title: str) -> None:
-        await undoing.save_all(self.desk.workspace, [edits], note or None)
+        await undoing.save_all(self.desk.workspace, [edits], note or None, self.saved)
         await self.desk.news()
         self.message(_("{title} is as it was then. u takes it back.").format(title=title))

@@ -7,10 +7,13 @@ from functools import partial
 from core.workspace import undoing
 from core.workspace.undoing import Turn
 from tui.forms import Names
-from tui.i18n import _, language, ngettext, say
+from tui.i18n import _, language, ngettext, number, say
 from tui.preview import preview
 from tui.screens.dialogs import Save
 from tui.screens.page import Page
+
+SAVING = "saving"
+"""The group of the workers that Esc stops."""
 
 
 class Turning(Page):
@@ -42,7 +45,7 @@ class Turning(Page):
 
         def answered(note: str | None) -> None:
             if note is not None:
-                self.work(partial(self._turn, turn, note), group="save")
+                self.work(partial(self._turn, turn, note), group=SAVING)
 
         self.app.push_screen(Save(title.format(when=when), rows, remarks), answered)
 
@@ -72,7 +75,19 @@ class Turning(Page):
             remarks.append(_("… and {count} more").format(count=len(turn.left) - 3))
         return remarks
 
+    def saved(self, done: int, total: int) -> None:
+        """Say how much of something long is saved."""
+        if done < total:
+            self.message(_("{done} of {count} saved · Esc stops").format(done=number(done), count=number(total)))
+
+    def stopped(self) -> bool:
+        """Stop what is being saved; gives whether anything was."""
+        under_way = bool(self.workers.cancel_group(self, SAVING))
+        if under_way:
+            self.message(_("Stopped. What was saved by then stays; u takes it back."))
+        return under_way
+
     async def _turn(self, turn: Turn, note: str) -> None:
-        await undoing.carry_out(self.desk.workspace, turn, note or None)
+        await undoing.carry_out(self.desk.workspace, turn, note or None, self.saved)
         await self.desk.news()
         self.message(_("Brought back. u takes it back.") if turn.again else _("Taken back. U brings it back."))

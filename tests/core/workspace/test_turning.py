@@ -1,0 +1,230 @@
+"""Undo and redo of one's own changes, what leads to a conflict, when a value became so, and bringing back subtrees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from core.changes import Ref, Value
+from core.errors import FieldlineError
+from core.records import Edit, edit
+from core.schema import builtin
+from core.slots import Conflict
+from core.workspace import Workspace, stepping, subtree, undoing
+from core.workspace.lineage import lineage
+
+MINUTE = 60_000_000
+
+
+class Clock:
+    """A clock that stands where it was set."""
+
+    def __init__(self) -> None:
+        self.now = 1_767_225_600_000_000
+
+    def __call__(self) -> int:
+        self.now += MINUTE
+        return self.now
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[tuple[Workspace, Workspace]]:
+    """Two devices that hold the same locality."""
+    schema = builtin("service-centre")
+    one = await Workspace.init(
+        tmp_path / "K1", user="Maier", fleet_name="N", schema=schema, device_name="K1", clock=CLOCK
+    )
+    two = await Workspace.join(
+        tmp_path / "K2", user="Jones", fleet=one.store.fleet.hex(), device_name="K2", clock=CLOCK
+    )
+    await one.admit(two.identity.device.hex(), "technician", "K2")
+    await one.create("locality", {"code": "241", "name": "TSC Kiel"})
+    await _meet(one, two)
+    yield one, two
+    await one.close()
+    await two.close()
+
+
+async def _meet(giver: Workspace, taker: Workspace) -> None:
+    await taker.store.save(await giver.store.blocks(await giver.store.hashes()), link="tcp")
+
+
+async def _kiel(device: Workspace) -> bytes:
+    return await device.find("locality:241")
+
+
+async def _set(device: Workspace, wanted: dict[str, Value]) -> None:
+    await device.set(await device.record(await _kiel(device)), wanted)
+
+
+async def _value(device: Workspace, name: str) -> Value:
+    return (await device.record(await _kiel(device))).value(name)
+
+
+async def _undo(device: Workspace) -> undoing.Turn | None:
+    turn = await undoing.next_undo(device)
+    if turn is not None:
+        await undoing.carry_out(device, turn, None)
+    return turn
+
+
+async def _redo(device: Workspace) -> undoing.Turn | None:
+    turn = await undoing.next_redo(device)
+    if turn is not None:
+        await undoing.carry_out(device, turn, None)
+    return turn
+
+
+async def test_undo_step_by_step_and_redo_to_the_last(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    for name in ("A", "B", "C"):
+        await _set(one, {"tsc_server": name})
+    seen = []
+    for turn in (_undo, _undo, _undo, _redo, _redo, _redo):
+        assert await turn(one) is not None
+        seen.append(await _value(one, "tsc_server"))
+    assert seen == ["B", "A", None, "A", "B", "C"]
+    assert await _redo(one) is None
+    await _undo(one)
+    assert await _value(one, "tsc_server") == "B"
+
+
+async def test_a_creation_is_taken_back_after_the_edits_since(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    made = await one.create("place", {"name": "Lane 9", "locality": Ref(await _kiel(one))})
+    await one.set(await one.record(made.entity), {"printer": "Brix"})
+    await _undo(one)
+    assert not (await one.record(made.entity)).retired
+    await _undo(one)
+    assert (await one.record(made.entity)).retired
+    await _redo(one)
+    await _redo(one)
+    record = await one.record(made.entity)
+    assert (record.retired, record.value("printer")) == (False, "Brix")
+
+
+async def test_nothing_is_brought_back_over_something_new(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    await _set(one, {"tsc_server": "A"})
+    await _undo(one)
+    await _set(one, {"tsc_server": "B"})
+    assert await undoing.next_redo(one) is None
+    await _undo(one)
+    assert await _value(one, "tsc_server") is None
+
+
+async def test_what_somebody_else_has_changed_since_is_passed_over(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"name": "TSC Kiel Nord"})
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    await _set(two, {"tsc_server": "J"})
+    await _meet(two, one)
+    turn = await undoing.next_undo(one)
+    assert turn is not None
+    assert turn.passed == 1
+    assert [each.property for batch in turn.batches for each in batch] == ["name"]
+
+
+async def test_only_ones_own_changes_are_taken_back(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    assert await undoing.next_undo(two) is None
+    one.user = "Smith"
+    assert await undoing.next_undo(one) is None
+
+
+async def _conflict(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    await _set(one, {"tsc_server": "B"})
+    await _set(two, {"tsc_server": "J"})
+    await _meet(two, one)
+
+
+async def test_a_settlement_taken_back_opens_the_question_again(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _conflict(pair)
+    await _set(one, {"tsc_server": "S"})
+    await _undo(one)
+    slot = (await one.record(await _kiel(one))).slot("tsc_server")
+    assert isinstance(slot, Conflict)
+    assert {leaf.value for leaf in slot.leaves} == {"B", "J"}
+    await _meet(one, two)
+    assert (await two.record(await _kiel(two))).slot("tsc_server") == slot
+    await _redo(one)
+    assert (await one.record(await _kiel(one))).slot("tsc_server").state == "good"
+    assert await _value(one, "tsc_server") == "S"
+
+
+async def test_what_leads_to_a_conflict_begins_with_what_both_had_seen(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    await _conflict(pair)
+    leaves = [leaf.fact for leaf in (await one.record(await _kiel(one))).slot("tsc_server").leaves]
+    steps = await lineage(one.store, leaves)
+    assert [(step.value, step.user) for step in steps] == [("A", "Maier"), ("B", "Maier"), ("J", "Jones")]
+    assert steps[0].seen == ()
+    assert steps[1].seen == steps[2].seen == (steps[0].fact,)
+
+
+async def test_more_edits_than_a_change_can_hold_are_taken_back_together(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    entities = [number.to_bytes(16, "big") for number in range(1, 700)]
+    edits = [Edit(entity, "kind", "place") for entity in entities]
+    edits += [Edit(entity, "printer", "x" * 4000) for entity in entities[:40]]
+    told: list[tuple[int, int]] = []
+    made = await undoing.save_all(one, [edits], None, lambda done, total: told.append((done, total)))
+    assert len(made) > 2
+    assert told[-1] == (len(edits), len(edits))
+    turn = await _undo(one)
+    assert turn is not None
+    assert {entry.change for entry in turn.changes} == set(made)
+    assert (await one.record(entities[0])).retired
+    assert (await one.record(entities[-1])).retired
+
+
+async def test_when_it_became_so_passes_over_what_was_said_again(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    kiel = await _kiel(one)
+    for value in ("A", "A", "B"):
+        record = await one.record(kiel)
+        await one.save([edit(record, "tsc_server", value)])
+    log = await one.store.now().log()
+    newest = log[0].position
+    became = await stepping.step(one.store, kiel, "tsc_server", newest, newer=False)
+    assert became is not None
+    assert (became.old, became.new, became.entry.change) == (None, "A", log[2].change)
+    after = await stepping.step(one.store, kiel, "tsc_server", became.entry.position, newer=True)
+    assert after is not None
+    assert (after.old, after.new, after.entry.change) == ("A", "B", log[0].change)
+    assert await stepping.step(one.store, kiel, "tsc_server", newest, newer=True) is None
+
+
+async def test_a_subtree_comes_back_as_it_was(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    kiel, schema = await _kiel(one), await one.schema()
+    lane = await one.create("place", {"name": "Lane 1", "locality": Ref(kiel), "printer": "Brix"})
+    then = CLOCK.now
+    later = await one.create("place", {"name": "Lane 2", "locality": Ref(kiel)})
+    other = await one.create("locality", {"code": "242"})
+    await one.set(await one.record(lane.entity), {"printer": "Acme", "locality": Ref(other.entity)})
+    await _set(one, {"name": "TSC Nowhere"})
+    await one.save(await subtree.plan_restore(one.store, kiel, then, schema))
+    assert await _value(one, "name") == "TSC Kiel"
+    record = await one.record(lane.entity)
+    assert (record.value("printer"), record.value("locality")) == ("Brix", Ref(kiel))
+    assert (await one.record(later.entity)).retired
+    assert await subtree.plan_restore(one.store, kiel, then, schema) == []
+
+
+async def test_what_was_not_there_yet_is_not_brought_back(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    with pytest.raises(FieldlineError, match="not there yet"):
+        await subtree.plan_restore(one.store, await _kiel(one), 1, await one.schema())
