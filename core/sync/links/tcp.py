@@ -9,6 +9,7 @@ import os
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 
 from core.identity import Identity
 from core.sync.links import tls
@@ -37,7 +38,11 @@ async def connect(host: str, port: int, identity: Identity, allow: Allow, *, tim
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(
-                host, port, limit=_UNKNOWN_LIMIT, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+                host,
+                port,
+                limit=_UNKNOWN_LIMIT,
+                # One address has no rivals; a race that is cancelled can lose its winner's socket (CPython 3.11).
+                happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS,
             )
     except TimeoutError:
         raise LinkError("{host} does not answer: check the address and the network.", host=quoted(host)) from None
@@ -155,6 +160,14 @@ class Server:
         finally:
             self._links -= 1
             await link.close()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _addresses(host: str) -> list[str]:
