@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode_value, encode_value, fact_id
 from core.slots import Candidate, slot_of
+from core.store import mentioning
 from core.store.database import marks
 from core.store.reading import leaves_of
 from core.store.scope import Scope
@@ -95,12 +96,9 @@ def _conditions(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]
     if wanted.until is not None:
         terms.append("c.effective <= :until")
     if wanted.text:
-        terms.append(
-            "(mentions(c.note, :text) OR EXISTS (SELECT 1 FROM users u WHERE u.id = c.user AND mentions(u.name, :text))"
-            " OR EXISTS (SELECT 1 FROM facts f JOIN properties p ON p.id = f.property"
-            f" WHERE f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
-            " AND (mentions(p.name, :text) OR mentions(f.value, :text))))"
-        )
+        term, mentioned = mentioning.condition(wanted.text)
+        terms.append(term)
+        parameters.update(mentioned)
     parameters.update(
         entity=wanted.entity,
         property=wanted.property,
@@ -108,7 +106,6 @@ def _conditions(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]
         device=wanted.device,
         since=wanted.since,
         until=wanted.until,
-        text=wanted.text.casefold(),
     )
     return " AND ".join(terms), parameters
 
