@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode_value, encode_value, fact_id
 from core.slots import Candidate, slot_of
-from core.store import mentioning
 from core.store.database import marks
 from core.store.reading import leaves_of
 from core.store.scope import Scope
@@ -96,6 +95,8 @@ def _conditions(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]
     if wanted.until is not None:
         terms.append("c.effective <= :until")
     if wanted.text:
+        from core.store import mentioning
+
         term, mentioned = mentioning.condition(wanted.text)
         terms.append(term)
         parameters.update(mentioned)
