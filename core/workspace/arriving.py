@@ -23,12 +23,15 @@ SECONDS = 1.0
 @dataclass(frozen=True, slots=True)
 class Arriving:
     """Of `total` changes that a device had for this one, `missing` had not come yet at a moment (microseconds since
-    1970 UTC).
+    1970 UTC). Of these `current` have to do with what is configured now, and `near` with that where this device is;
+    the others are history.
     """
 
     peer: bytes
     missing: int
     total: int
+    current: int
+    near: int
     at: int
 
 
@@ -37,8 +40,9 @@ async def arriving(store: Store) -> Arriving | None:
     data = await store.get_meta(KEY)
     if not data:
         return None
-    peer, missing, total, at = json.loads(data)
-    return Arriving(bytes.fromhex(peer), missing, total, at)
+    peer, *counts, at = json.loads(data)
+    missing, total, current, near = counts
+    return Arriving(bytes.fromhex(peer), missing, total, current, near, at)
 
 
 @asynccontextmanager
@@ -68,13 +72,16 @@ class _Note:
         self._peer = peer
         self._clock = clock
         self._told = told
-        self._last: tuple[int, int] | None = None
-        self._kept: tuple[int, int] | None = None
+        self._last: tuple[int, ...] | None = None
+        self._kept: tuple[int, ...] | None = None
         self._done = False
 
     def hear(self, event: Event) -> None:
         if isinstance(event, Progress) and event.to_receive is not None:
-            self._last = (event.to_receive - event.received, event.to_receive)
+            came = event.received
+            # Whoever does not know where this device is says that nothing is near: then all that is current may be.
+            left = (max(0, wanted - came) for wanted in (event.current, event.near or event.current))
+            self._last = (event.to_receive - came, event.to_receive, *left)
         self._done = self._done or isinstance(event, Done)
         self._told(event)
 

@@ -77,6 +77,8 @@ def test_what_is_still_to_come_is_said(pair: Pair, tmp_path: Path) -> None:
             came = said["changes"] - before["changes"]
             assert 0 < came < CHANGES
             assert said["missing"]["from"] == one.ask("status")["device"]
+            # Each change names another locality, so all of them are current.
+            assert said["missing"]["current"] == said["missing"]["changes"]
             assert f"{missing(two):,} of {CHANGES:,} changes from K1" in two.call("status").out
             # It is killed, and so says nothing in the end.
             syncing.kill()

@@ -159,6 +159,8 @@ async def status(desk: Desk) -> None:
         missing = arriving and {
             "from": arriving.peer.hex(),
             "changes": arriving.missing,
+            "current": arriving.current,
+            "near": arriving.near,
             "at": format_time(arriving.at),
         }
         desk.document({**data, "missing": missing})
@@ -182,6 +184,10 @@ async def status(desk: Desk) -> None:
         total, when = number(arriving.total), desk.when.dated(arriving.at)
         text = template.format(count=number(arriving.missing), total=total, peer=peer, when=when)
         rows.append([_("Still to come"), text])
+        if not arriving.current:
+            rows.append(["", _("all that is configured now is here; what is missing is history")])
+        elif not arriving.near:
+            rows.append(["", _("all that is configured now at this place is here")])
     desk.table(rows)
 
 
