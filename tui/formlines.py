@@ -71,7 +71,7 @@ class FormLines:
     @property
     def value_column(self) -> int:
         """The column of the list where the values begin."""
-        return 2 + self._label + 3
+        return self._label + 4
 
 
 def letter(index: int) -> str:

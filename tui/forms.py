@@ -60,6 +60,8 @@ def rows_of(record: Record, schema: Schema, draft: Draft | None = None) -> list[
     """A row for each property of the record's kind in the schema's order, then those that the schema does not know."""
     kind = schema.kind(record.kind)
     names = [name for name in kind.properties if name not in (KIND, RETIRED)]
+    if kind.known and not record.slots and kind.key not in names:
+        names.insert(0, kind.key)
     names += sorted(name for name in record.slots if name not in kind.properties and name not in (KIND, RETIRED))
     overtaken = draft.overtaken(record) if draft else set()
     return [_row(kind, name, record.slot(name), draft, name in overtaken) for name in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.schema import Kind, Schema
@@ -40,10 +40,17 @@ class More:
 class Tree:
     """The lines that are unfolded, in order; `load` reads those that come into sight."""
 
-    def __init__(self, view: View, schema: Schema, edited: dict[bytes, int] | None = None) -> None:
+    def __init__(
+        self,
+        view: View,
+        schema: Schema,
+        edited: Mapping[bytes, int] | None = None,
+        marked: Collection[bytes] = (),
+    ) -> None:
         self._view = view
         self._schema = schema
         self._edited = edited or {}
+        self._marked = marked
         self._top: list[Node | More] = [More(None, kind, None, 0) for kind in schema.roots()]
         self._lines: list[Node | More] = list(self._top)
 
@@ -65,9 +72,9 @@ class Tree:
         indent = "  " * node.depth
         if isinstance(node, More):
             return [(indent + "  …", "dim")]
-        fold = ("- " if node.open else "+ ") if node.branches else "  "
         row = node.row
-        marks = []
+        fold = ("- " if node.open else "+ ") if node.branches else "  "
+        marks = [_("marked")] if row.entity in self._marked else []
         if edits := self._edited.get(row.entity):
             marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
         if row.conflicts:

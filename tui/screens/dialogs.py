@@ -146,12 +146,14 @@ class Ask(Dialog[str]):
 class Choose(Dialog[object]):
     """One of several rows."""
 
-    def __init__(self, title: str, rows: Sequence[tuple[Hashable, Line]]) -> None:
+    def __init__(self, title: str, rows: Sequence[tuple[Hashable, Line]], at: Hashable = None) -> None:
         super().__init__(title)
         self._rows = rows
+        self._at = next((index for index, (key, _line) in enumerate(rows) if key == at and at is not None), 0)
 
     def body(self) -> ComposeResult:
         lines = LineList(Fixed(self._rows))
+        lines.move_to(self._at)
         lines.styles.height = min(len(self._rows), 14)
         yield lines
 

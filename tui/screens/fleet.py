@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from core.changes import ID_SIZE, Ref
 from core.records import Record
+from core.schema import Kind
+from core.slots import ABSENT
+from tui.drafts import Draft, unapplied
 from tui.forms import NOBODY, Names, references, rows_of, summary_lines
-from tui.i18n import _, language, number
+from tui.i18n import _, language, ngettext, number
 from tui.lines import Line
 from tui.naming import above
+from tui.screens.dialogs import Choose
 from tui.screens.form import Form
-from tui.screens.page import Page, bindings, rule
+from tui.screens.many import Many
+from tui.screens.page import bindings, rule
+from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search
 from tui.tree import Node, Tree
 from tui.widgets.text import LineList, Lines
 
 
-class Fleet(Page):
+class Fleet(Many):
     """The tree of the fleet."""
 
     PLACE = "fleet"
@@ -50,7 +57,7 @@ class Fleet(Page):
     async def update(self) -> None:
         old = self.lines.source
         edited = {entity: len(draft) for entity, draft in self.desk.drafts.items() if len(draft)}
-        tree = Tree(self.desk.view, self.desk.schema, edited)
+        tree = Tree(self.desk.view, self.desk.schema, edited, self.marked)
         opened = old.opened() if isinstance(old, Tree) else []
         await tree.reopen(opened, max(self.lines.cursor + 1, self.lines.size.height))
         at = tree.index(self.lines.key if isinstance(old, Tree) else None)  # type: ignore[arg-type]
@@ -98,7 +105,11 @@ class Fleet(Page):
         node = self.node
         if name in ("find_next", "find_previous") and not self._hits:
             return _("Nothing was sought yet: / searches everything.")
-        if name in ("open", "history_of", "here_now", "unfold", "fold") and node is None:
+        if name == "edit_marked":
+            return None if self.marked else _("Nothing is marked: Space marks the current line.")
+        if name == "drafts":
+            return None if unapplied(self.desk.drafts) else _("Nothing is edited and not applied.")
+        if name in ("open", "history_of", "here_now", "unfold", "fold", "mark", "retire") and node is None:
             return _("There is nothing on this line.")
         if name == "unfold" and node and not node.branches:
             return _("There is nothing below this line.")
@@ -169,6 +180,81 @@ class Fleet(Page):
         else:
             self.lines.show(tree, cursor=at)
             await self._read_details()
+
+    # --- editing -----------------------------------------------------------------------------------------------------
+
+    def do_mark(self) -> None:
+        """Mark the current line or not, and go on to the next."""
+        if node := self.node:
+            if self.marked.pop(node.row.entity, b"") == b"":
+                self.marked[node.row.entity] = None
+            self.lines.refresh_line(self.lines.cursor)
+            self.lines.move_to(self.lines.cursor + 1)
+            count = len(self.marked)
+            text = ngettext("{count} marked: e edits them", "{count} marked: e edits them", count)
+            self.message(text if count else "")
+
+    async def do_retire(self) -> None:
+        """Ask, and take it out of use."""
+        if node := self.node:
+            await ask_retire(self, await self.desk.view.record(node.row.entity, self.desk.schema))
+
+    def do_new(self) -> None:
+        """Ask of which kind, if there are several that make sense here."""
+        schema, node = self.desk.schema, self.node
+        below = schema.children(node.kind.name) if node else []
+        kinds = list({kind.name: kind for kind in [*below, *([node.kind] if node else []), *schema.roots()]}.values())
+        if len(kinds) == 1:
+            self._make(kinds[0].name)
+            return
+        rows = [(kind.name, [(self._new_text(kind), "plain")]) for kind in kinds]
+        self.app.push_screen(Choose(_("Something new"), rows), self._make)
+
+    def _under(self, kind: Kind) -> bytes | None:
+        """What something new of a kind is placed under: the current line, or what that is under."""
+        tree, index = self.lines.source, self.lines.cursor
+        while isinstance(tree, Tree) and kind.parent is not None and (node := tree.node(index)) is not None:
+            if kind.property(kind.parent).refers_to == node.kind.name:
+                return node.row.entity
+            if not node.depth:
+                break
+            index = tree.above(index)
+        return None
+
+    def _new_text(self, kind: Kind) -> str:
+        tree, under = self.lines.source, self._under(kind)
+        node = tree.node(tree.index(under) or 0) if isinstance(tree, Tree) and under else None
+        if node is None:
+            return kind.label(language())
+        return _("{kind} in {title}").format(kind=kind.label(language()), title=node.row.title)
+
+    def _make(self, name: object) -> None:
+        if not isinstance(name, str):
+            return
+        kind, entity = self.desk.schema.kind(name), self.desk.workspace.entropy(ID_SIZE)
+        draft = Draft(entity, name)
+        if kind.parent is not None and (under := self._under(kind)) is not None:
+            draft.edit(kind.parent, ABSENT, Ref(under))
+        self.desk.drafts[entity] = draft
+        self.app.push_screen(Form(entity, given=len(draft)))
+
+    async def do_drafts(self) -> None:
+        """List what is edited, and open the form of what is chosen."""
+        waiting = {entity: draft for entity, draft in self.desk.drafts.items() if len(draft)}
+        called = await self.desk.paths(waiting)
+        rows: list[tuple[bytes, Line]] = []
+        for entity, draft in waiting.items():
+            kind = self.desk.schema.kind(draft.kind)
+            new = all(slot.state == "absent" for slot in draft.began.values()) and called[entity] == entity.hex()[:8]
+            title = _("New: {kind}").format(kind=kind.label(language())) if new else called[entity]
+            count = ngettext("{count} edit", "{count} edits", len(draft))
+            rows.append((entity, [("~ ", "attention"), (title, "plain"), (f"  {count}", "dim")]))
+
+        def chosen(entity: object) -> None:
+            if isinstance(entity, bytes):
+                self.app.push_screen(Form(entity))
+
+        self.app.push_screen(Choose(_("Edited and not applied"), rows), chosen)
 
     def do_history_of(self) -> None:
         """The changes of this entity."""

@@ -15,16 +15,20 @@ from tui import commands
 from tui.commands import Command
 from tui.drafts import Draft
 from tui.formlines import FormLines, candidate_lines, details_of, difference_lines
-from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, rows_of, shown
-from tui.i18n import _, language, ngettext, say
+from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, rows_of
+from tui.i18n import _, language, ngettext
 from tui.lines import Line, wrapped
-from tui.screens.dialogs import Choose, Save, entry
-from tui.screens.page import Page, bindings, rule
+from tui.remarks import clash_remarks, consequence, meanwhile, refusal_text
+from tui.screens.dialogs import Choose, Confirm, Save, entry
+from tui.screens.page import bindings, rule
+from tui.screens.picking import picker
+from tui.screens.retiring import ask_retire
+from tui.screens.turning import Turning
 from tui.values import read_value, typed_text
 from tui.widgets.text import LineList, Lines
 
 
-class Form(Page):
+class Form(Turning):
     """Everything that is said about one entity."""
 
     PLACE = "fleet"
@@ -32,9 +36,11 @@ class Form(Page):
     BINDINGS = bindings("form")
     AUTO_FOCUS = "LineList"
 
-    def __init__(self, entity: bytes, focus: str | None = None) -> None:
+    def __init__(self, entity: bytes, focus: str | None = None, given: int = 0) -> None:
+        """`given` is how many values of something new its author did not type: without more it is not kept."""
         super().__init__()
         self.entity = entity
+        self._given_first = given
         self.record = Record(entity, None, None, False, {})
         self.names: Names = NOBODY
         self._path = ""
@@ -74,11 +80,13 @@ class Form(Page):
     async def update(self) -> None:
         view, schema = self.desk.view, self.desk.schema
         record = await view.record(self.entity, schema)
+        if record.kind is None and self.draft.kind is not None:
+            record = Record(self.entity, self.draft.kind)
         wanted = [entity for value in self.draft.wanted.values() for entity in referred(value)]
         called = await view.names({self.entity, *references(record), *wanted}, schema)
         self.names = Names({e: name.title for e, name in called.items()}, self.desk.names.devices)
-        self._path = await self.desk.path(self.entity)
         self.record = record
+        self._path = await self.desk.path(self.entity) if record.slots else self._new_path()
         self._show()
 
     def _show(self) -> None:
@@ -87,6 +95,14 @@ class Form(Page):
         key, self._focus = self._focus or self.lines.key, None
         self.lines.show(source, cursor=source.index(key))
         self.redraw()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody ever said anything of the entity: it is being made here."""
+        return self.record.kind is not None and not self.record.slots
+
+    def _new_path(self) -> str:
+        return _("New: {kind}").format(kind=self.kind.label(language())) if self.is_new else ""
 
     def where(self) -> str:
         return self._path
@@ -125,7 +141,15 @@ class Form(Page):
     def cannot(self, name: str) -> str | None:
         row = self.row
         if name == "apply":
+            return self._cannot_apply()
+        if name in ("undo", "redo"):
+            return None
+        if name == "revert_all":
             return None if len(self.draft) else _("Nothing is edited: e edits the current line.")
+        if name in ("retire", "history_of") and self.is_new:
+            return _("This is not saved yet: ^s applies it, z takes an edit back.")
+        if name == "retire":
+            return None
         if row is None:
             return None if name == "back" else _("There is nothing on this line.")
         if name == "clear" and row.slot.state in ("absent", "cleared") and not row.edited:
@@ -136,12 +160,26 @@ class Form(Page):
             return _("There is one value only, so there is nothing to settle.")
         return None
 
+    def _cannot_apply(self) -> str | None:
+        if not len(self.draft):
+            return _("Nothing is edited: e edits the current line.")
+        lacking = self.kind.missing(self.draft.wanted) if self.is_new else []
+        if self.is_new and self.draft.wanted.get(self.kind.key) is None:
+            key = self.kind.property(self.kind.key)
+            lacking = [key, *(prop for prop in lacking if prop.name != key.name)]
+        if lacking:
+            labels = ", ".join(prop.label(language()) for prop in lacking)
+            return _("What is new needs these first: {labels}.").format(labels=labels)
+        return None
+
     def do_back(self) -> None:
         """Leave the form; the draft stays."""
         if self._typing:
             self._stop_typing()
-        else:
-            self.app.pop_screen()
+            return
+        if self.is_new and len(self.draft) <= self._given_first:
+            self.desk.drafts.pop(self.entity, None)
+        self.app.pop_screen()
 
     async def do_edit(self) -> None:
         """Open the line to type into, over the value."""
@@ -149,6 +187,9 @@ class Form(Page):
         if row is None or self._typing:
             return
         value = row.wanted if row.edited else row.slot.value
+        if dialog := picker(row.prop, value, self.desk.view, self.desk.schema):
+            self.app.push_screen(dialog, partial(self._picked, row))
+            return
         text = await typed_text(row.prop, value, self.desk.view, self.desk.schema)
         field = entry(text)
         source = self.lines.source
@@ -179,7 +220,7 @@ class Form(Page):
             if event.value.strip():
                 row.prop.parse(event.value)
         except FieldlineError as error:
-            refusal = say(error)
+            refusal = refusal_text(error, row.prop)
         if refusal != self._refusal:
             self._refusal = refusal
             self.query_one("#details", Lines).redraw()
@@ -195,20 +236,36 @@ class Form(Page):
         try:
             value = await read_value(row.prop, text, self.desk.view, self.desk.schema)
         except FieldlineError as error:
-            self._refusal = say(error)
+            self._refusal = refusal_text(error, row.prop)
             self.query_one("#details", Lines).redraw()
             return
         self._want(row, value)
         self._stop_typing()
         await self.update()
 
+    def _picked(self, row: FormRow, answer: tuple[Value] | None) -> None:
+        if answer is not None:
+            self._want(row, answer[0])
+            self.work(self.update, group="news")
+
     def _want(self, row: FormRow, value: Value) -> None:
         draft = self.desk.drafts.setdefault(self.entity, Draft(self.entity, self.record.kind))
         draft.edit(row.prop.name, self.record.slot(row.prop.name), value)
         self._forget_empty_draft()
+        self.work(partial(self._warn, row.prop.name), group="clash")
+
+    async def _warn(self, name: str) -> None:
+        """Say at once if the value is somebody else's."""
+        if name in self.draft.wanted:
+            wanted = {self.entity: (self.record, {**self._given(), name: self.draft.wanted[name]})}
+            for remark in (await clash_remarks(self.desk.view, self.desk.schema, wanted))[:1]:
+                self.message(remark, attention=True)
+
+    def _given(self) -> dict[str, Value]:
+        return dict(self.draft.wanted) if self.is_new else {}
 
     def _forget_empty_draft(self) -> None:
-        if not len(self.draft):
+        if not len(self.draft) and not self.is_new:
             self.desk.drafts.pop(self.entity, None)
 
     def do_clear(self) -> None:
@@ -217,7 +274,7 @@ class Form(Page):
         if row is None:
             return
         if refusal := row.prop.check(None):
-            self.message(say(refusal), attention=True)
+            self.message(refusal_text(refusal, row.prop), attention=True)
             return
         self._want(row, None)
         self._show()
@@ -228,6 +285,22 @@ class Form(Page):
             self.draft.revert(row.prop.name)
             self._forget_empty_draft()
             self._show()
+
+    def do_revert_all(self) -> None:
+        """Ask, and forget all edits."""
+        count = len(self.draft)
+        text = ngettext("{count} edit is forgotten.", "{count} edits are forgotten.", count)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.desk.drafts.pop(self.entity, None)
+                if self.is_new:
+                    self.app.pop_screen()
+                else:
+                    self._show()
+
+        question = Confirm(_("Take back all edits?"), text, _("take back"))
+        self.app.push_screen(question, answered)
 
     def do_settle(self) -> None:
         """Choose one of the values that are in dispute."""
@@ -249,25 +322,18 @@ class Form(Page):
 
     # --- apply -------------------------------------------------------------------------------------------------------
 
-    def do_apply(self) -> None:
+    async def do_apply(self) -> None:
         """Show old and new, then save them as one change."""
-        rows = [row for row in rows_of(self.record, self.desk.schema, self.draft) if row.edited]
-        edits = self.draft.edits()
-        remarks = [
-            _(
-                "{label}: {user} said “{value}” meanwhile. If you save, both stay until somebody settles it; "
-                "edit the line again to replace it."
-            ).format(
-                label=row.prop.label(language()),
-                user=row.said.user,
-                value=shown(row.prop, row.slot.value, self.names),
-            )
-            for row in rows
-            if row.overtaken and row.said
-        ]
+        draft = self.draft
+        rows = [row for row in rows_of(self.record, self.desk.schema, draft) if row.edited]
+        clashing = await clash_remarks(
+            self.desk.view, self.desk.schema, {self.entity: (self.record, dict(draft.wanted))}
+        )
+        remarks = meanwhile(rows, self.names) + clashing + consequence(clashing)
         title = _("Apply to {title}").format(title=self._path)
-        began = self.draft.began
+        began = draft.began
         items = [(row.prop, began[row.prop.name].value, bool(began[row.prop.name].leaves), row.wanted) for row in rows]
+        edits = draft.edits()
 
         def saved(note: str | None) -> None:
             if note is not None:
@@ -276,7 +342,19 @@ class Form(Page):
         self.app.push_screen(Save(title, difference_lines(items, 68, self.names), remarks), saved)
 
     async def _save(self, edits: list[Edit], note: str) -> None:
-        await self.desk.workspace.save(edits, note or None)
+        workspace, made = self.desk.workspace, self.entity
+        if self.is_new and self.record.kind:
+            written = await workspace.create(self.record.kind, dict(self.draft.wanted), note or None)
+            made = written.entity
+        else:
+            await workspace.save(edits, note or None)
         self.desk.drafts.pop(self.entity, None)
+        self.entity = made
         await self.update()
         self.message(ngettext("Saved: {count} property.", "Saved: {count} properties.", len(edits)))
+
+    # --- in and out of use -------------------------------------------------------------------------------------------
+
+    async def do_retire(self) -> None:
+        """Take the entity out of use, or into use again."""
+        await ask_retire(self, self.record)

@@ -82,11 +82,6 @@ async def look_for(text: str, view: View, schema: Schema, kind: str | None = Non
 class Search(Dialog[list[Hit]]):
     """Asks for words that must all occur in a value or its property's name; gives all hits, the chosen one first."""
 
-    CSS = """
-    Search #box, Pick #box { width: 100%; height: 100%; }
-    Search LineList, Pick LineList { height: 1fr; }
-    """
-
     def __init__(self, view: View, schema: Schema) -> None:
         super().__init__(_("Search"))
         self._view = view

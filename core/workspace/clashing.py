@@ -1,0 +1,79 @@
+"""What an edit would bring into the inbox: looked for before it is saved, so that its author knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.changes import FACT_ID_SIZE, Value
+from core.inbox import Inbox, Matter
+from core.records import Record, record_of
+from core.schema import Kind, Property, Schema
+from core.slots import Candidate
+from core.store.view import View
+
+_NOT_A_FACT = bytes(FACT_ID_SIZE)
+
+
+async def clashes(
+    view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
+) -> list[Matter]:
+    """The duplicates of unique values and keys, and the overlaps of networks, that these wishes would make or leave.
+
+    Only properties that are wished for count. Where a network is among them all networks of its kind are read.
+    """
+    records: dict[bytes, Record] = {}
+    names: set[tuple[str, str]] = set()
+    for record, values in wanted.values():
+        kind = schema.kind(record.kind)
+        for name in values:
+            prop = kind.property(name)
+            if prop.unique or prop.no_overlap or name in (kind.key, kind.within):
+                names.add((kind.name, name))
+                for other in await _claimants(view, schema, kind, prop, {**_values(record), **values}):
+                    records.setdefault(other.entity, other)
+    records.update({entity: _as_wanted(record, values, schema) for entity, (record, values) in wanted.items()})
+    called = await view.names({parent for record in records.values() for parent in _parents(record, schema)}, schema)
+    known = {entity: Record(entity, name.kind, name.key) for entity, name in called.items()}
+    inbox = Inbox(records.values(), schema, (known | records).get)
+    found = [*inbox.duplicates(), *inbox.overlaps()]
+    return [m for m in found if (m.kind, m.property) in _meant(names, schema) and wanted.keys() & set(m.entities)]
+
+
+def _meant(names: set[tuple[str, str]], schema: Schema) -> set[tuple[str, str]]:
+    """With what a key is within, the key counts, too."""
+    return names | {(kind, schema.kind(kind).key) for kind, name in names if name == schema.kind(kind).within}
+
+
+async def _claimants(
+    view: View, schema: Schema, kind: Kind, prop: Property, values: Mapping[str, Value]
+) -> list[Record]:
+    """Those of the same kind that may claim what is wished for."""
+    if prop.no_overlap:
+        return await view.records(kind.name, schema)
+    if prop.unique and prop.name != kind.within:
+        value = values.get(prop.name)
+        if prop.many:
+            return await view.records(kind.name, schema)
+        return [] if value is None else await view.records(kind.name, schema, where={prop.name: value})
+    where = {name: values.get(name) for name in (kind.key, kind.within) if name}
+    return [] if where[kind.key] is None else await view.records(kind.name, schema, where=where)
+
+
+def _values(record: Record) -> dict[str, Value]:
+    return {name: slot.value for name, slot in record.slots.items()}
+
+
+def _parents(record: Record, schema: Schema) -> list[bytes]:
+    from core.workspace.naming import referred
+
+    within = schema.kind(record.kind).within
+    return list(referred(record.value(within))) if within else []
+
+
+def _as_wanted(record: Record, values: Mapping[str, Value], schema: Schema) -> Record:
+    """The record as it would be."""
+    leaves = {name: list(slot.leaves) for name, slot in record.slots.items()}
+    for name, value in values.items():
+        leaves[name] = [Candidate(_NOT_A_FACT, value, "", b"", 0, None)]
+    made = record_of(record.entity, leaves, schema.kind(record.kind))
+    return Record(record.entity, record.kind, made.key, record.retired, made.slots)

@@ -1,0 +1,107 @@
+"""Fleet: the tree unfolded, something new, out of use and back, and the same value for all that is marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.tui.opened import LARGE, SMALL, Screen, opened
+from tui.screens.fleet import Fleet
+from tui.screens.form import Form
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+
+
+def _fleet(screen: Screen) -> Fleet:
+    page = screen.app.page
+    assert isinstance(page, Fleet)
+    return page
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_unfolded(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "2", "j", "l", "j", "j", size=SIZES[size]) as screen:
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_something_new(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "2", "l", "j", "a", "enter", size=SIZES[size]) as screen:
+        page = screen.app.page
+        assert isinstance(page, Form)
+        await screen.press("ctrl+s")
+        assert "What is new needs these first: Name." in screen.text()
+        await screen.press("g", "e")
+        await screen.type("Lane 9")
+        await screen.press("enter")
+        assert screen.screenshot() == picture
+        await screen.press("ctrl+s", "enter")
+        assert "Saved: 2 properties." in screen.text()
+        await screen.press("escape")
+        assert "Lane 9" in screen.text()
+        record = await screen.app.view.record(page.entity, screen.app.schema)
+        assert record.kind == "place"
+        assert record.value("name") == "Lane 9"
+
+
+async def test_something_new_with_a_key_in_use_is_refused_and_stays_a_draft(home: Path) -> None:
+    async with opened(home, "2", "a", "j", "enter") as screen:
+        await screen.press("g", "e")
+        await screen.type("241")
+        await screen.press("enter", "ctrl+s", "enter")
+        assert "There is locality:241 already" in screen.text()
+        assert "1 edit not applied" in screen.text()
+
+
+async def test_something_new_that_is_left_empty_is_forgotten(home: Path) -> None:
+    async with opened(home, "2", "l", "j", "a", "enter", "escape") as screen:
+        assert not screen.app.drafts
+        assert "not applied" not in screen.text()
+
+
+async def test_out_of_use_and_back(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "2", "X") as screen:
+        assert "would refer to something out of use" in screen.text()
+        assert screen.screenshot() == picture
+        first = _fleet(screen).lines.key
+        await screen.press("escape")
+        assert _fleet(screen).lines.key == first
+        await screen.press("X", "enter")
+        assert "out of use" in screen.text()
+        assert _fleet(screen).lines.key != first
+        await screen.press("u", "enter")
+        await screen.press("g")
+        assert _fleet(screen).lines.key == first
+
+
+async def test_all_marked_get_the_same_value_in_one_change(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "2", "e") as screen:
+        assert "Nothing is marked" in screen.text()
+        await screen.press("l", "j", "space", "space")
+        assert "2 marked" in screen.text()
+        marked = list(_fleet(screen).marked)
+        await screen.press("e", "j", "enter")
+        await screen.type("Quux 9")
+        await screen.press("enter")
+        assert screen.screenshot() == picture
+        before = (await screen.app.workspace.store.summary()).count
+        await screen.press("enter")
+        assert (await screen.app.workspace.store.summary()).count == before + 1
+        for entity in marked:
+            assert (await screen.app.view.record(entity, screen.app.schema)).value("printer") == "Quux 9"
+
+
+async def test_marked_lines_of_two_kinds_are_not_edited_together(home: Path) -> None:
+    async with opened(home, "2", "l", "space", "space", "e") as screen:
+        assert "Mark lines of one kind only" in screen.text()
+
+
+async def test_what_is_not_applied_is_listed_and_opened(home: Path) -> None:
+    async with opened(home, "2", "D") as screen:
+        assert "Nothing is edited and not applied" in screen.text()
+        await screen.press("l", "j", "enter", "j", "j", "j", "x", "escape", "D")
+        assert "1 edit" in screen.text()
+        await screen.press("enter")
+        assert isinstance(screen.app.page, Form)

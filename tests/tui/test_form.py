@@ -1,0 +1,185 @@
+"""The form: every state as a picture, and edits from the first key to the saved change."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.records import Record
+from core.workspace import Workspace
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
+from tui.screens.form import Form
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+TO_PLACE = ("2", "l", "j", "enter")
+"""The keys that open the form of the first place of the first locality."""
+
+
+async def _record(screen: Screen) -> Record:
+    page = screen.app.page
+    assert isinstance(page, Form)
+    return await screen.app.view.record(page.entity, screen.app.schema)
+
+
+async def _go_to(screen: Screen, name: str) -> None:
+    page = screen.app.page
+    assert isinstance(page, Form)
+    await screen.press("g")
+    while page.row is None or page.row.prop.name != name:
+        await screen.press("j")
+
+
+async def _leave_states(home: Path) -> None:
+    """A place with a property in each of the states."""
+    async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 60_000_000) as workspace:
+        kind, schema = "place", await workspace.schema()
+        for record in await workspace.view().records(kind, schema):
+            await workspace.write(record, {"card_terminal": "12", "bea_configuration": None}, "as found")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_state(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    await _leave_states(home)
+    async with opened(home, "2", "slash", size=SIZES[size]) as screen:
+        await screen.type("entrance right")
+        await screen.press("enter", "enter")
+        await _go_to(screen, "avl_configuration")
+        await screen.press("e")
+        await screen.type("2")
+        await screen.press("enter")
+        await _go_to(screen, "card_terminal")
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_edit_is_applied_with_a_note_after_its_difference_was_shown(
+    home: Path, picture: SnapshotAssertion, size: str
+) -> None:
+    async with opened(home, *TO_PLACE, size=SIZES[size]) as screen:
+        await _go_to(screen, "printer")
+        before = (await _record(screen)).slot("printer")
+        await screen.press("e", "ctrl+u")
+        await screen.type("Quux 9")
+        await screen.press("enter")
+        assert "not applied" in screen.text()
+        assert "1 edit not applied" in screen.text()
+        assert (await _record(screen)).slot("printer") == before, "nothing is saved before it is applied"
+        await screen.press("ctrl+s")
+        await screen.type("new one")
+        assert "→ Quux 9" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("enter")
+        assert "Saved: 1 property" in screen.text()
+        leaf = (await _record(screen)).slot("printer").leaves[0]
+        assert (leaf.value, leaf.note, leaf.user) == ("Quux 9", "new one", "Maier")
+
+
+async def test_clear_and_revert(home: Path) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "printer")
+        await screen.press("x")
+        assert "~ no longer used" in screen.text()
+        await screen.press("z")
+        assert "not applied" not in screen.text()
+        await screen.press("z")
+        assert "You have not edited Printer" in screen.text()
+        await screen.press("ctrl+s")
+        assert "Nothing is edited" in screen.text()
+
+
+async def test_all_edits_can_be_taken_back_at_once(home: Path) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "printer")
+        await screen.press("x", "j", "x")
+        assert "2 edits not applied" in screen.text()
+        await screen.press("Z", "escape")
+        assert "2 edits not applied" in screen.text()
+        await screen.press("Z", "enter")
+        assert "not applied" not in screen.text()
+
+
+async def test_a_bad_value_is_told_while_it_is_typed_and_not_kept(home: Path) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "card_terminal")
+        await screen.press("e", "ctrl+u")
+        await screen.type("123")
+        assert '! Card terminal: "123" does not have the right form' in screen.text()
+        await screen.press("enter")
+        assert "Esc leave as it was" in screen.text()
+        await screen.type("45678")
+        assert "does not have the right form" not in screen.text()
+        await screen.press("escape")
+        assert "not applied" not in screen.text()
+
+
+async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwritten_unseen(home: Path) -> None:
+    async with opened(home, *TO_PLACE, size=LARGE) as screen:
+        await _go_to(screen, "printer")
+        await screen.press("e", "ctrl+u")
+        await screen.type("Quux 9")
+        await screen.press("enter")
+        page = screen.app.page
+        assert isinstance(page, Form)
+        async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as other:
+            await other.set(await other.record(page.entity), {"printer": "Brix 7"})
+        async with asyncio.timeout(30):
+            while "Jones meanwhile: Brix 7" not in screen.text():
+                await screen.pilot.pause(0.05)
+        await screen.press("ctrl+s")
+        assert "Jones said “Brix 7” meanwhile" in screen.text()
+        await screen.press("enter")
+        values = {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
+        assert values == {"Quux 9", "Brix 7"}
+
+
+async def test_a_conflict_is_settled_by_choosing_a_candidate(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "enter") as screen:
+        page = screen.app.page
+        assert isinstance(page, Form)
+        assert page.row is not None
+        name, leaves = page.row.prop.name, page.row.slot.leaves
+        await screen.press("s")
+        assert screen.screenshot() == picture
+        await screen.press("j", "enter", "ctrl+s", "enter")
+        slot = (await _record(screen)).slot(name)
+        assert slot.state == "good"
+        assert slot.value == leaves[1].value
+
+
+async def test_a_reference_is_picked_from_a_list_with_a_search(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "locality")
+        await screen.press("e")
+        assert screen.screenshot() == picture
+        await screen.type("tsc250")
+        await screen.press("enter")
+        assert "~ TSC Hamburg Nord" in screen.text()
+
+
+async def test_a_clash_is_told_at_once_and_again_before_it_is_saved(home: Path) -> None:
+    async with opened(home, "2", "enter") as screen:
+        await _go_to(screen, "subnet")
+        await screen.press("e", "ctrl+u")
+        await screen.type("10.0.0.0/8")
+        await screen.press("enter")
+        assert "Subnet overlaps that of TSC" in screen.text()
+        await screen.press("ctrl+s")
+        assert "Subnet overlaps that of TSC" in screen.text()
+        assert "matter for the inbox" in screen.text()
+        await screen.press("escape")
+        await _go_to(screen, "code")
+        await screen.press("e", "ctrl+u")
+        await screen.type("241")
+        await screen.press("enter")
+        assert "Code is in use already: TSC Kiel" in screen.text()
+
+
+async def test_read_only_dims_what_writes_and_says_why(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        screen.app.do_readonly()
+        await screen.press("j", "e")
+        assert "Read only is on" in screen.text()
+        assert screen.screenshot() == picture

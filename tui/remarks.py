@@ -1,0 +1,69 @@
+"""What to know before edits are saved: what others said meanwhile, and with what the new values would clash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from core.changes import Value
+from core.errors import FieldlineError
+from core.inbox import Matter
+from core.records import Record
+from core.schema import Property, Schema
+from core.store.view import View
+from core.workspace.clashing import clashes
+from tui.forms import FormRow, Names, shown
+from tui.i18n import _, language, number, say
+from tui.naming import paths
+
+MOST = 4
+"""Clashes that are told one by one."""
+
+
+def meanwhile(rows: Iterable[FormRow], names: Names) -> list[str]:
+    """What others said since the edits began."""
+    return [
+        _(
+            "{label}: {user} said “{value}” meanwhile. If you save, both stay until somebody settles it; "
+            "edit the line again to replace it."
+        ).format(label=row.prop.label(language()), user=row.said.user, value=shown(row.prop, row.slot.value, names))
+        for row in rows
+        if row.overtaken and row.said
+    ]
+
+
+async def clash_remarks(
+    view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
+) -> list[str]:
+    """A sentence for each clash that these values would make; `consequence` says what comes of them."""
+    found = await clashes(view, schema, wanted)
+    others = {e for matter in found[:MOST] for e in _others(matter, wanted)[:2]}
+    called = await paths(others, view, schema)
+    texts = [_clash(matter, schema, [called[e] for e in _others(matter, wanted)[:2]]) for matter in found[:MOST]]
+    if len(found) > MOST:
+        texts.append(_("… and {count} more").format(count=number(len(found) - MOST)))
+    return texts
+
+
+def consequence(clashing: Sequence[str]) -> list[str]:
+    """What comes of clashes, to stand below them."""
+    return [_("If you save, that is a matter for the inbox.")] if clashing else []
+
+
+def refusal_text(error: FieldlineError, prop: Property) -> str:
+    """What an error says of a value, with the property called as people call it."""
+    if "property" not in error.params:
+        return say(error)
+    return say(FieldlineError(error.template, **{**error.params, "property": prop.label(language())}))
+
+
+def _others(matter: Matter, wanted: Mapping[bytes, object]) -> Sequence[bytes]:
+    """Whom it clashes with: those that are not edited, or, if all are, all."""
+    return [entity for entity in matter.entities if entity not in wanted] or matter.entities
+
+
+def _clash(matter: Matter, schema: Schema, others: list[str]) -> str:
+    label = schema.property(matter.kind, matter.property).label(language())
+    names = ", ".join(others)
+    if matter.type == "overlap":
+        return _("{label} overlaps that of {others}.").format(label=label, others=names)
+    return _("{label} is in use already: {others}.").format(label=label, others=names)
