@@ -71,6 +71,11 @@ async def admit(workspace: Workspace, device: str, role: str, name: str | None, 
         entity = checking.id_of(device, no_id)
     else:
         entity = find(device, membership)
+    known = membership.members.get(entity)
+    if known is not None and known.state == "revoked":
+        from core.workspace import revoking
+
+        return await revoking.readmit(workspace, entity, role, known.name if name is None else name, note)
     shown = await workspace.view().record(entity, Schema())
     wanted: dict[str, Value] = {KIND: MEMBER_KIND, "member.role": role}
     if name is not None:

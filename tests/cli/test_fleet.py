@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
+
+PLACE = "place:241/Entrance right"
 
 
 def test_a_new_fleet_has_this_device_as_its_admin(tmp_path: Path) -> None:
@@ -112,3 +115,30 @@ def test_a_technician_writes_with_effect_on_all_devices(pair: Pair) -> None:
     two.ask("set", "locality:241", "name=Kiel")
     assert two.ask("status")["quarantined"] == 0
     assert two.ask("show", "locality:241")["slots"]["name"]["value"] == "Kiel"
+
+
+def test_a_device_is_revoked_and_let_in_again(pair: Pair, meet: Callable[[Terminal, Terminal], None]) -> None:
+    one, two = pair
+    early = two.ask("set", PLACE, "printer=early")["change"]
+    late = two.ask("set", PLACE, "printer=late")["change"]
+    meet(one, two)
+    assert "admin" in two.refused("revoke", "K1", code=1)
+    assert "itself" in one.refused("revoke", "K1", code=1)
+    one.refused("revoke", "nobody")
+    one.refused("revoke", "K2", "--last", "00000000")
+    first = one.call("log", "--json").lines[-1]["change"]
+    assert "no change of that device" in one.refused("revoke", "K2", "--last", first)
+    revoked = one.ask("revoke", "K2", "--last", early[:12], "--note", "stolen")["change"]
+    assert one.call("log", "--limit", "1", "--json").lines[0]["change"] == revoked
+    assert {each["name"]: each["state"] for each in one.ask("members")} == {"K1": "active", "K2": "revoked"}
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "early"
+    assert one.ask("status")["quarantined"] == 1
+    # All that it said counts again once it is let in again, and all that is here if nothing is named.
+    one.ask("admit", "K2", "--role", "technician")
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "late"
+    one.ask("revoke", "K2")
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "late"
+    assert one.ask("revoke", "K2")["change"] is None
+    one.ask("revoke", "K2", "--last", "none")
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "Acme 5000"
+    assert late in {line["change"] for line in one.call("log", "--json").lines if line["state"] == "quarantined"}

@@ -187,4 +187,4 @@ def test_completion_offers_verbs() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tui.cli"], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
-    assert {line.split(",")[1] for line in run.stdout.split()} == {"retire", "resolve", "restore"}
+    assert {line.split(",")[1] for line in run.stdout.split()} == {"retire", "resolve", "restore", "revoke"}

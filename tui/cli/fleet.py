@@ -99,6 +99,35 @@ async def admit(desk: Desk, device_id: str, role: str, name: str | None, note: s
         desk.say(_("Admitted; the device learns of it when it syncs with this one or another."))
 
 
+@verb(
+    N_(
+        "Shut a device out. What it has said so far keeps its effect, or only what it said up to the change that --last"
+        " names; what else it says has none. Only an admin's word counts."
+    )
+)
+@argument("device")
+@option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
+@option("--note", metavar="TEXT", help=N_("Why."))
+async def revoke(desk: Desk, device: str, last: str | None, note: str | None) -> None:
+    from core.workspace import revoking
+
+    async with await desk.open() as workspace:
+        entity = await workspace.device(device)
+        if last is None:
+            known = await revoking.chain(workspace, entity)
+            change = known[0].change if known else None
+        else:
+            change = None if last == "none" else await workspace.change(last)
+        written = await revoking.revoke(workspace, entity, change, note)
+    made = written.change.hex() if written.change else None
+    if desk.json:
+        desk.document({"change": made, "device": entity.hex()})
+    elif made is None:
+        desk.say(_("The device is revoked like that already: nothing was written."))
+    else:
+        desk.say(_("Revoked; the other devices learn of it when they sync. Carry the news to them."))
+
+
 @verb(N_("List the devices of the fleet."))
 async def members(desk: Desk) -> None:
     async with await desk.open() as workspace:

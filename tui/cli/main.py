@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("fleet:init", N_("Found a fleet with this device as its admin.")),
     "join": ("fleet:join", N_("Get this device ready to join a fleet.")),
     "admit": ("fleet:admit", N_("Let a device into the fleet, or give a member another role.")),
+    "revoke": ("fleet:revoke", N_("Shut a device out.")),
     "members": ("fleet:members", N_("List the devices of the fleet.")),
     "status": ("fleet:status", N_("Show what this device holds.")),
     "list": ("look:list_", N_("List everything of a kind.")),
