@@ -14,7 +14,7 @@ from core.changes import ID_SIZE
 Address = IPv4Address | IPv6Address
 MOST = 8
 _ENTITY = 0
-_ADDRESSES: dict[int, type[IPv4Address] | type[IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
+_ADDRESSES: dict[int, type[IPv4Address | IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
 
 
 def told(entities: Iterable[bytes], addresses: Iterable[Address]) -> bytes:
