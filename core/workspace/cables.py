@@ -78,6 +78,8 @@ async def sync(
     `timeout` is how many seconds it may not be there or be silent. Raises FieldlineError if it came to nothing; what
     had been saved by then stays.
     """
+    # What a meeting begins with is read now, not while the line waits.
+    await workspace.store.cells()
     began = now()
     patience = PATIENCE if timeout is None else timeout
     while True:

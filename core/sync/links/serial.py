@@ -343,6 +343,8 @@ async def connect(
     Until `call` is set this end only answers. Raises PortError if the port cannot be used, LinkError if nobody is
     there in time, else as `tls.call`.
     """
+    # Made now, lest the line waits for it.
+    identity.certificate_der  # noqa: B018
     port = open_port(target.path, target.baud or USUAL)
     cable = Cable(port, calling=call is None or call.is_set())
     told(cable)

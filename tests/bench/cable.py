@@ -1,0 +1,232 @@
+"""The cable beside ZMODEM (`sz`, `rz` of lrzsz) through the same simulated line, and whole meetings over it.
+
+Efficiency is payload bits / (baud / 10 * 8 * seconds): 1 is a line that carries nothing but payload. Ours is inside TLS
+1.3, each end a process of its own, from the first byte handed over until the last one is there; *all in* counts from
+when both ends have opened their ports. ZMODEM's is from the start of both programs until `sz` is through; a transfer
+that takes far too long (`<`) is given up. What arrives is compared in every run. Several lines run at a time, the slow
+ones throughout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench import _meetings
+from tests.cable import Cable, Line
+
+LIMIT = 180.0
+HOPELESS = 25.0
+"""Seconds after which a ZMODEM transfer of 100 kB at 115200 is given up; a clean line takes nine."""
+PULLED_AFTER, PULLED_FOR = 3.0, 5.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line to try, and what is wanted of it: efficiency at least `budget`, and `both_budget` both ways at once."""
+
+    name: str
+    line: Line
+    size: int = 100_000
+    budget: float = 0.0
+    both_budget: float = 0.0
+
+    @property
+    def patience(self) -> float:
+        """How many seconds ZMODEM gets."""
+        return HOPELESS if self.line.baud > 100_000 else LIMIT
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A transfer that ended: seconds for the payload alone and for all, CPU seconds of the sender and the receiver."""
+
+    seconds: float
+    all_in: float
+    cpu: tuple[float, float] = (0.0, 0.0)
+
+
+CASES = [
+    Case("9600, clean", Line(9600), budget=0.95),
+    Case("115200, clean", Line(), budget=0.97, both_budget=0.96),
+    Case("115200, BER 1e-5", Line(ber=1e-5), budget=0.90),
+    Case("115200, BER 1e-4", Line(ber=1e-4), budget=0.60),
+    Case("115200, 20 ms lost every 2 s", Line(burst=0.02), budget=0.90),
+    Case("115200, 16 ms latency", Line(latency=0.016), budget=0.95),
+    Case("921600, clean, 1 MB", Line(921600), 1_000_000, budget=0.97),
+]
+
+
+def _efficiency(case: Case, seconds: float) -> float:
+    return case.size / (case.line.baud / 10 * seconds)
+
+
+# --- ours ------------------------------------------------------------------------------------------------------------
+
+
+def _end(path: str, number: int, line: Line, sends: int, receives: int) -> subprocess.Popen[str]:
+    options = [path, str(number), str(line.baud), str(sends), str(receives)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.bench._cable_end", *options], stdout=subprocess.PIPE, text=True
+    )
+
+
+def _ours(case: Case, both: bool = False, during: Callable[[Cable], None] = lambda cable: None) -> list[Sent]:
+    """The transfer there, and with `both` the one back at the same time."""
+    with Cable(case.line, seed=1) as cable:
+        ends = [
+            _end(cable.ends[0], 0, case.line, case.size, case.size if both else 0),
+            _end(cable.ends[1], 1, case.line, case.size if both else 0, case.size),
+        ]
+        try:
+            during(cable)
+            told = [json.loads(end.communicate(timeout=LIMIT)[0]) for end in ends]
+        finally:
+            for end in ends:
+                end.kill()
+    opened = max(each["opened"] for each in told)
+    return [
+        Sent(
+            told[there]["received"] - told[here]["began"],
+            told[there]["received"] - opened,
+            (told[here]["cpu"], told[there]["cpu"]),
+        )
+        for here, there in ((0, 1), (1, 0))[: 1 + both]
+    ]
+
+
+# --- ZMODEM ----------------------------------------------------------------------------------------------------------
+
+
+def _zmodem(case: Case) -> float | None:
+    """Seconds; None if it did not end in time or what came is not what went."""
+    with tempfile.TemporaryDirectory() as name, Cable(case.line, seed=1) as cable:
+        folder = Path(name)
+        data = random.Random(1).randbytes(case.size)
+        (folder / "data").write_bytes(data)
+        (folder / "there").mkdir()
+        begun = time.monotonic()
+        with _device(cable.ends[0], case.line.baud) as one, _device(cable.ends[1], case.line.baud) as other:
+            quiet = {"stderr": subprocess.DEVNULL, "cwd": folder / "there"}
+            receiving = subprocess.Popen(["rz", "-q", "-b", "-y"], stdin=other, stdout=other, **quiet)  # type: ignore[call-overload]
+            sending = subprocess.Popen(["sz", "-q", "-b", "-k", "../data"], stdin=one, stdout=one, **quiet)  # type: ignore[call-overload]
+            try:
+                sending.wait(case.patience)
+                seconds = time.monotonic() - begun
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                sending.kill()
+                receiving.kill()
+                sending.wait()
+                receiving.wait()
+        arrived = folder / "there" / "data"
+        return seconds if arrived.exists() and arrived.read_bytes() == data else None
+
+
+@contextmanager
+def _device(path: str, baud: int) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        subprocess.run(["stty", "raw", "-echo", str(baud)], stdin=descriptor, check=True)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Running:
+    """What is measured of a case, as it comes."""
+
+    case: Case
+    one_way: Future[list[Sent]]
+    both_ways: Future[list[Sent]] | None
+    zmodem: Future[float | None] | None
+
+
+def _start(case: Case, pool: ThreadPoolExecutor, with_zmodem: bool) -> Running:
+    both = pool.submit(_ours, case, True) if case.both_budget else None
+    return Running(case, pool.submit(_ours, case), both, pool.submit(_zmodem, case) if with_zmodem else None)
+
+
+def _verdict(holds: bool) -> str:
+    return "holds" if holds else "MISSED"
+
+
+def _print(running: Running) -> None:
+    case = running.case
+    (sent,) = running.one_way.result()
+    ours = _efficiency(case, sent.seconds)
+    text = f"  {case.name:30} {ours:5.3f}  {_efficiency(case, sent.all_in):6.3f}  "
+    if running.zmodem is None:
+        text += f"{'-':>6}         "
+    elif (seconds := running.zmodem.result()) is None:
+        text += f"{f'<{_efficiency(case, case.patience):.2f}':>6}         "
+    else:
+        other = _efficiency(case, seconds)
+        text += f"{other:6.3f}  x{ours / other:.2f}  "
+    print(f"{text}  at least {case.budget:.2f}: {_verdict(ours >= case.budget)}", flush=True)
+    if running.both_ways is not None:
+        ways = [_efficiency(case, each.seconds) for each in running.both_ways.result()]
+        holds = _verdict(min(ways) >= case.both_budget)
+        print(
+            f"  {'  both ways at once':30} {ways[0]:5.3f} and {ways[1]:.3f}    at least {case.both_budget:.2f}: {holds}"
+        )
+    if case.name == "115200, clean":
+        holds = _verdict(sent.cpu[0] <= 0.3 and sent.cpu[1] <= 0.6)
+        print(
+            f"  {'  CPU seconds':30} {sent.cpu[0]:.2f} sending, {sent.cpu[1]:.2f} receiving"
+            f"    at most 0.3, 0.6: {holds}"
+        )
+
+
+def _pulled() -> None:
+    case = Case("", Line())
+
+    def during(cable: Cable) -> None:
+        time.sleep(PULLED_AFTER)
+        cable.unplug()
+        time.sleep(PULLED_FOR)
+        cable.plug()
+
+    (sent,) = _ours(case, during=during)
+    lost = sent.seconds - PULLED_FOR - case.size / (case.line.baud / 10)
+    print(
+        f"  pulled for {PULLED_FOR:.0f} s: the same TLS session goes on; {lost:.2f} s lost beyond"
+        f"    under 1: {_verdict(lost < 1.0)}"
+    )
+
+
+def run() -> None:
+    """Print the figures."""
+    zmodem = bool(shutil.which("sz") and shutil.which("rz"))
+    print("cable: efficiency of 100 kB one way, inside TLS; all in: with opening and handshake; ZMODEM: sz -k")
+    if not zmodem:
+        print("  (lrzsz is not installed: nothing to compare with)")
+    print(f"  {'line':30} {'ours':>5}  {'all in':>6}  {'ZMODEM':>6}")
+    with ThreadPoolExecutor(max_workers=8) as slow, tempfile.TemporaryDirectory() as folder:
+        homes: Future[Any] = slow.submit(_meetings.founded, Path(folder))
+        waiting = [_start(case, slow, zmodem) for case in CASES if case.line.baud < 100_000]
+        for case in CASES:
+            if case.line.baud >= 100_000:
+                with ThreadPoolExecutor(max_workers=1 if case.line.baud > 500_000 else 3) as pool:
+                    _print(_start(case, pool, zmodem))
+        _pulled()
+        _meetings.report(homes.result(), _verdict)
+        for running in waiting:
+            _print(running)
