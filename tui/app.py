@@ -17,14 +17,14 @@ from core.store.log import LogFilter
 from core.store.view import View
 from core.workspace import Workspace
 from core.workspace.nearby import HERE
-from tui.drafts import Draft, unapplied
+from tui.drafts import unapplied
 from tui.forms import Names
 from tui.i18n import _, ngettext, number, say
+from tui.keeping import KeepingApp
 from tui.lines import Line
 from tui.naming import paths
 from tui.options import THEMES
 from tui.plain import NoColours, PlainGlyphs
-from tui.screens.dialogs import Confirm
 from tui.screens.fleet import Fleet
 from tui.screens.help import Help
 from tui.screens.here import Here
@@ -35,7 +35,6 @@ from tui.screens.page import Offering, Page, bindings
 from tui.screens.palette import Palette
 from tui.screens.sync import Sync
 from tui.status import Options, Status
-from tui.terminal import DifferenceApp
 from tui.waiting import Waiting
 from tui.when import Clock, When
 
@@ -43,7 +42,7 @@ NEWS_SECONDS = 2.0
 _DEFAULTS = Options()
 
 
-class FieldlineApp(DifferenceApp):
+class FieldlineApp(KeepingApp):
     """The six places over one workspace."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -52,8 +51,7 @@ class FieldlineApp(DifferenceApp):
     MODES: ClassVar[dict[str, Any]] = {page.PLACE: page for page in (Here, Fleet, Inbox, History, Sync, Members)}
 
     def __init__(self, workspace: Workspace, clock: Clock, options: Options = _DEFAULTS) -> None:
-        super().__init__()
-        self.workspace = workspace
+        super().__init__(workspace)
         self.when = When(clock, options.zone)
         self.options = options
         self.set_class(True, f"-{options.theme}")
@@ -63,7 +61,6 @@ class FieldlineApp(DifferenceApp):
         self.schema = Schema()
         self.status = Status()
         self.names = Names({}, {})
-        self.drafts: dict[bytes, Draft] = {}
         self.waiting = Waiting(workspace, self._matters_read)
         self.here: bytes | None = None
         if options.plain:
@@ -131,6 +128,7 @@ class FieldlineApp(DifferenceApp):
         await self.reload()
         kept = await self.workspace.store.get_meta(HERE)
         self.here = bytes(kept) if kept else None
+        await self.take_over_drafts()
         self.switch_mode(self.first_place())
         self.run_worker(self._watch(), group="watch")
 
@@ -273,18 +271,6 @@ class FieldlineApp(DifferenceApp):
         if isinstance(page := self.page, Page):
             page.redraw()
             page.message(_("Theme: {name}").format(name=THEMES[(now + 1) % len(THEMES)]))
-
-    def do_quit(self) -> None:
-        """Leave; edits that are not applied would be lost, so ask."""
-        if not unapplied(self.drafts):
-            self.exit()
-            return
-        question = ngettext(
-            "{count} edit is not applied and will be lost.",
-            "{count} edits are not applied and will be lost.",
-            unapplied(self.drafts),
-        )
-        self.push_screen(Confirm(_("Leave Fieldline?"), question, _("leave")), lambda yes: self.exit() if yes else None)
 
     async def action_quit(self) -> None:
         self.do_quit()

@@ -9,8 +9,8 @@ from string import ascii_uppercase
 from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate
-from tui.forms import GLYPHS, FormRow, Names, form_line, label_width, shown
-from tui.i18n import _, language, say
+from tui.forms import GLYPHS, FormRow, Names, form_line, label_width, refusal_text, shown
+from tui.i18n import _, language
 from tui.lines import Column, Line, beside, columns, fit, wrapped
 from tui.when import When
 
@@ -122,7 +122,7 @@ def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]
         lines.append([(_("In use meanwhile, on every device: {letter}").format(letter=letter(0)), "attention")])
         return lines + candidate_lines(row, width, names, when)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
-        lines.append([(f"! {say(refusal)}", "attention")])
+        lines += [[(f"! {text}", "attention")] for text in wrapped(refusal_text(refusal, prop), width - 2)]
     text = shown(prop, row.slot.value, names)
     if row.slot.state == "good" and len(text) > width // 3:
         lines += [[(part, "plain")] for part in wrapped(text, width)]

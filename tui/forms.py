@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.changes import Ref, Value
+from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
 from tui.drafts import Draft
-from tui.i18n import _, language
+from tui.i18n import _, language, say
 from tui.lines import Column, Line, columns
 from tui.when import When
 
@@ -86,6 +87,13 @@ def shown(prop: Property, value: Value, names: Names) -> str:
     if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):
         return ", ".join(shown(prop, item, names) for item in value)
     return prop.show(value, language()) or _("(empty)")
+
+
+def refusal_text(error: FieldlineError, prop: Property) -> str:
+    """What an error says of a value, with the property called as people call it."""
+    if "property" not in error.params:
+        return say(error)
+    return say(FieldlineError(error.template, **{**error.params, "property": prop.label(language())}))
 
 
 def references(record: Record) -> set[bytes]:

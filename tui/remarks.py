@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.changes import Value
-from core.errors import FieldlineError
 from core.inbox import Matter
 from core.records import Record
-from core.schema import Property, Schema
+from core.schema import Schema
 from core.store.view import View
 from core.workspace.clashing import clashes
 from tui.forms import FormRow, Names, shown
-from tui.i18n import _, language, number, say
+from tui.i18n import _, language, number
 from tui.naming import paths
 
 MOST = 4
@@ -47,13 +46,6 @@ async def clash_remarks(
 def consequence(clashing: Sequence[str]) -> list[str]:
     """What comes of clashes, to stand below them."""
     return [_("If you save, that is a matter for the inbox.")] if clashing else []
-
-
-def refusal_text(error: FieldlineError, prop: Property) -> str:
-    """What an error says of a value, with the property called as people call it."""
-    if "property" not in error.params:
-        return say(error)
-    return say(FieldlineError(error.template, **{**error.params, "property": prop.label(language())}))
 
 
 def _others(matter: Matter, wanted: Mapping[bytes, object]) -> Sequence[bytes]:

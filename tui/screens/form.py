@@ -15,10 +15,10 @@ from tui import commands
 from tui.commands import Command
 from tui.drafts import Draft
 from tui.formlines import FormLines, candidate_lines, details_of, difference_lines
-from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, rows_of
+from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of
 from tui.i18n import _, language, ngettext
 from tui.lines import Line, wrapped
-from tui.remarks import clash_remarks, consequence, meanwhile, refusal_text
+from tui.remarks import clash_remarks, consequence, meanwhile
 from tui.screens.dialogs import Choose, Confirm, Save, entry
 from tui.screens.page import bindings, rule
 from tui.screens.picking import picker
@@ -179,6 +179,7 @@ class Form(Turning):
             return
         if self.is_new and len(self.draft) <= self._given_first:
             self.desk.drafts.pop(self.entity, None)
+            self.desk.keep_drafts()
         self.app.pop_screen()
 
     async def do_edit(self) -> None:
@@ -267,6 +268,7 @@ class Form(Turning):
     def _forget_empty_draft(self) -> None:
         if not len(self.draft) and not self.is_new:
             self.desk.drafts.pop(self.entity, None)
+        self.desk.keep_drafts()
 
     def do_clear(self) -> None:
         """Want the property cleared."""
@@ -294,6 +296,7 @@ class Form(Turning):
         def answered(yes: bool | None) -> None:
             if yes:
                 self.desk.drafts.pop(self.entity, None)
+                self.desk.keep_drafts()
                 if self.is_new:
                     self.app.pop_screen()
                 else:
@@ -349,6 +352,7 @@ class Form(Turning):
         else:
             await workspace.save(edits, note or None)
         self.desk.drafts.pop(self.entity, None)
+        self.desk.keep_drafts()
         self.entity = made
         await self.update()
         self.message(ngettext("Saved: {count} property.", "Saved: {count} properties.", len(edits)))

@@ -169,7 +169,10 @@ class Page(Offering, Screen[None]):
         left: Line = [(f" {desk.status.fleet} · {desk.status.device}", "plain")]
         if here := self.where():
             left.append(("   " + here, "strong"))
-        return spread(width, left, [*desk.attention(), (" ", "plain")])
+        right = desk.attention()
+        while len(right) > 1 and width_of(left) + width_of(right) + 2 > width:
+            right = right[:-2]
+        return spread(width, left, [*right, (" ", "plain")])
 
     def _second_line(self, width: int) -> Line:
         if banner := self.desk.banner():

@@ -1,0 +1,104 @@
+"""Edits that are not applied survive the session, for the same user only, and are never a fact."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.changes import FACT_ID_SIZE, ID_SIZE, Ref, Value
+from core.slots import Candidate, slot_of
+from tests.tui.opened import opened
+from tui.draftfile import FOLDER, DraftFile, packed
+from tui.drafts import Draft
+
+EDIT = ("2", "l", "j", "enter", "j", "j", "j", "x")
+"""The keys that edit the card terminal of the first place."""
+
+VALUES: st.SearchStrategy[Value] = st.one_of(
+    st.text(max_size=9), st.integers(-9, 9), st.none(), st.booleans(), st.binary(min_size=16, max_size=16).map(Ref)
+)
+LEAVES = st.builds(
+    Candidate,
+    st.binary(min_size=FACT_ID_SIZE, max_size=FACT_ID_SIZE),
+    VALUES,
+    st.text(max_size=5),
+    st.binary(min_size=ID_SIZE, max_size=ID_SIZE),
+    st.integers(0, 2**50),
+    st.none() | st.text(max_size=5),
+)
+
+
+@st.composite
+def drafts(draw: st.DrawFn) -> Draft:
+    """A draft of up to three properties, whatever was shown of them."""
+    draft = Draft(draw(st.binary(min_size=ID_SIZE, max_size=ID_SIZE)), draw(st.none() | st.just("place")))
+    for name in draw(st.lists(st.sampled_from(["name", "printer", "x y"]), unique=True, min_size=1)):
+        draft.began[name] = slot_of(draw(st.lists(LEAVES, max_size=3)))
+        draft.wanted[name] = draw(VALUES)
+    return draft
+
+
+@given(st.lists(drafts(), max_size=3, unique_by=lambda draft: draft.entity))
+def test_what_is_written_is_read(made: list[Draft]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = {draft.entity: draft for draft in made}
+        file = DraftFile(Path(folder), "Maier")
+        file.write(packed(wanted))
+        file.close()
+        assert DraftFile(Path(folder), "Maier").take_over() == wanted
+
+
+async def test_a_session_that_ended_leaves_its_edits_to_the_next_one(home: Path) -> None:
+    async with opened(home, *EDIT) as screen:
+        count = (await screen.app.workspace.store.summary()).count
+        kept = dict(screen.app.drafts)
+    async with opened(home, "2") as screen:
+        assert "1 edit not applied" in screen.text()
+        assert screen.app.drafts == kept
+        assert (await screen.app.workspace.store.summary()).count == count, "a draft is not a fact"
+        await screen.press("D", "enter", "ctrl+s", "enter")
+        assert "Saved: 1 property." in screen.text()
+    assert not list((home / FOLDER).iterdir())
+
+
+async def test_it_is_told_where_the_edits_are(home: Path) -> None:
+    async with opened(home, *EDIT):
+        pass
+    async with opened(home) as screen:
+        assert "1 edit of an earlier session is not applied: D in Fleet lists it." in screen.text()
+
+
+async def test_another_user_does_not_get_them(home: Path) -> None:
+    async with opened(home, *EDIT):
+        pass
+    async with opened(home, "2", user="Jones") as screen:
+        assert not screen.app.drafts
+    assert list((home / FOLDER).iterdir())
+
+
+async def test_a_session_that_lives_keeps_its_own(home: Path) -> None:
+    async with opened(home, *EDIT) as screen:
+        async with opened(home, "2") as other:
+            assert not other.app.drafts
+            await other.press("l", "j", "j", "enter", "j", "j", "j", "x")
+        assert len(screen.app.drafts) == 1
+    async with opened(home, "2") as screen:
+        assert "2 edits not applied" in screen.text()
+
+
+async def test_a_damaged_file_is_passed_over(home: Path) -> None:
+    async with opened(home, *EDIT):
+        pass
+    path = next((home / FOLDER).iterdir())
+    path.write_bytes(path.read_bytes()[:-20])
+    async with opened(home, "2") as screen:
+        assert not screen.app.drafts
+
+
+async def test_leaving_says_that_they_are_kept(home: Path) -> None:
+    async with opened(home, *EDIT, "ctrl+q") as screen:
+        assert "1 edit is not applied. It is kept for you." in screen.text()
+        await screen.press("escape")

@@ -1,0 +1,132 @@
+"""Keeps edits that are not applied, so that a session that was cut off loses none of them.
+
+Each session has a file of its own in the device's home, locked while the session lives; one whose session is gone is
+taken over by the next session of the same user. A draft is nobody's word yet: no fact is made of it here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.changes import decode_value, encode_value
+from core.slots import Candidate, Slot, slot_of
+from tui.drafts import Draft
+
+FOLDER = "drafts"
+_FORMAT = 1
+
+
+class DraftFile:
+    """The drafts of one user in one session. `take_over` and `write` may raise OSError; both block."""
+
+    def __init__(self, home: Path, user: str) -> None:
+        self._folder = home / FOLDER
+        self._prefix = hashlib.blake2b(user.encode(), digest_size=8).hexdigest()
+        self._path = self._folder / f"{self._prefix}-{secrets.token_hex(8)}.json"
+        self._locked: int | None = None
+        self._taken: list[tuple[Path, int]] = []
+
+    def take_over(self) -> dict[bytes, Draft]:
+        """What sessions of this user that are gone have left; their files go with the next `write`."""
+        drafts: dict[bytes, Draft] = {}
+        for path in sorted(self._folder.glob(f"{self._prefix}-*.json"), key=lambda path: path.stat().st_mtime):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            self._taken.append((path, descriptor))
+            drafts.update(_read(path))
+        return drafts
+
+    def write(self, text: str) -> None:
+        """Keep what `packed` gave in place of what was kept before; returns when it is on the disk."""
+        if text:
+            self._put(text)
+        elif self._locked is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._locked)
+            self._locked = None
+        for path, descriptor in self._taken:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+        self._taken = []
+
+    def close(self) -> None:
+        """Let another session take over what is kept."""
+        for descriptor in (*(descriptor for _path, descriptor in self._taken), self._locked):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._taken, self._locked = [], None
+
+    def _put(self, text: str) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            new.rename(self._path)
+        except BaseException:
+            os.close(descriptor)
+            new.unlink(missing_ok=True)
+            raise
+        if self._locked is not None:
+            os.close(self._locked)
+        self._locked = descriptor
+
+
+def packed(drafts: Mapping[bytes, Draft]) -> str:
+    """What a file holds of these drafts; empty for none."""
+    kept = [_packed(draft) for draft in drafts.values() if len(draft)]
+    return json.dumps({"format": _FORMAT, "drafts": kept}) if kept else ""
+
+
+def _read(path: Path) -> Iterator[tuple[bytes, Draft]]:
+    """The drafts of a file; none of one that is not whole or that another version wrote."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        drafts = [_unpacked(each) for each in data["drafts"]] if data["format"] == _FORMAT else []
+    except (ValueError, KeyError, TypeError, OSError):
+        return
+    for draft in drafts:
+        yield draft.entity, draft
+
+
+def _packed(draft: Draft) -> dict[str, Any]:
+    return {
+        "entity": draft.entity.hex(),
+        "kind": draft.kind,
+        "edits": {
+            name: [encode_value(value).hex(), [_packed_leaf(leaf) for leaf in draft.began[name].leaves]]
+            for name, value in draft.wanted.items()
+        },
+    }
+
+
+def _unpacked(data: dict[str, Any]) -> Draft:
+    draft = Draft(bytes.fromhex(data["entity"]), data["kind"])
+    for name, (value, leaves) in data["edits"].items():
+        began: Slot = slot_of([_unpacked_leaf(leaf) for leaf in leaves])
+        draft.began[name], draft.wanted[name] = began, decode_value(bytes.fromhex(value))
+    return draft
+
+
+def _packed_leaf(leaf: Candidate) -> list[Any]:
+    return [leaf.fact.hex(), encode_value(leaf.value).hex(), leaf.user, leaf.device.hex(), leaf.at, leaf.note]
+
+
+def _unpacked_leaf(data: list[Any]) -> Candidate:
+    fact, value, user, device, at, note = data
+    return Candidate(bytes.fromhex(fact), decode_value(bytes.fromhex(value)), user, bytes.fromhex(device), at, note)
