@@ -1,0 +1,200 @@
+"""A first sync of 100k changes: its rate over loopback TCP beside the rate at which a store saves the same blocks from
+memory, what takes the CPU's time, and how soon a device on a slow line has what it needs first.
+
+The fleet: 250 localities, 2,000 places, and years of edits of what stands at them. Bytes are those of the session,
+inside TLS; link time is bytes over 11,520 bytes a second. What is said to be complete is read on both sides and
+compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import pstats
+import random
+import sqlite3
+import tempfile
+import time
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+
+from core.changes import SCHEMA_ENTITY, Fact, Ref, Value, change_id
+from core.identity import Identity
+from core.records import Record
+from core.schema import builtin
+from core.store.store import Store
+from core.sync import near
+from core.sync.events import Done, Event, Progress
+from core.sync.links import tcp
+from core.sync.links.tls import Link
+from core.sync.run import StoreReplica
+from core.sync.run import run as run_session
+from core.sync.session import Session
+from core.workspace import Workspace
+from core.workspace.home import Home
+from core.workspace.nearby import around
+from core.workspace.workspace import SCHEMA_PREFIX
+from tests.core.store.fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
+
+CHANGES = 100_000
+LOCALITIES, PLACES = 250, 2_000
+PROFILED = 10_000
+LINE = 11_520
+"""Bytes a second: 115,200 baud."""
+MINE = 17
+"""The locality of the device that joins."""
+PRINTERS = [f"Acme LookNice {number}" for number in range(5000, 5100)]
+SCHEMA = builtin("service-centre")
+SENDER, JOINER = (Identity(AUTHORS[number].private_key) for number in (0, 3))
+
+
+def fleet(changes: int = CHANGES) -> tuple[list[bytes], list[bytes]]:
+    """The blocks, oldest first, and the entities of the joining device's locality."""
+    chance = random.Random(1)
+    admin, pens = Pen(0, change_id(ADMISSION)), [Pen(1), Pen(2)]
+    blocks = list(FOUNDING)
+    texts = [Fact(SCHEMA_ENTITY, SCHEMA_PREFIX + kind, text) for kind, text in SCHEMA.texts().items()]
+    blocks.append(admin.write(*texts, at=10))
+    localities = [chance.randbytes(16) for _ in range(LOCALITIES)]
+    for number, entity in enumerate(localities):
+        said: dict[str, Value] = {"kind": "locality", "code": f"{number:03}", "name": f"TSC {number}",
+                                  "subnet": f"10.{number}.0.0/16"}  # fmt: skip
+        blocks.append(admin.write(*(Fact(entity, name, value) for name, value in said.items()), at=100 + number))
+    places = [chance.randbytes(16) for _ in range(PLACES)]
+    printers: list[bytes] = []
+    for number, entity in enumerate(places):
+        said = {"kind": "place", "name": f"Lane {number}", "locality": Ref(localities[number % LOCALITIES]),
+                "printer": chance.choice(PRINTERS)}  # fmt: skip
+        blocks.append(admin.write(*(Fact(entity, name, value) for name, value in said.items()), at=1000 + number))
+        printers.append(fact_of(blocks[-1], 3))
+    while len(blocks) < changes:
+        at = chance.randrange(PLACES)
+        edit = Fact(places[at], "printer", chance.choice(PRINTERS), (printers[at],))
+        blocks.append(chance.choice(pens).write(edit, at=10_000 + len(blocks), note="replaced"))
+        printers[at] = fact_of(blocks[-1])
+    mine = [localities[MINE], *(place for number, place in enumerate(places) if number % LOCALITIES == MINE)]
+    return blocks, mine
+
+
+class Bench:
+    """A device that has the fleet, and what is measured with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.blocks, self.mine = fleet()
+        self.save_rate = 0.0
+
+    async def prepare(self) -> None:
+        """Save the blocks from memory."""
+        self.sender = await self.store("sender")
+        begun = time.perf_counter()
+        for start in range(0, len(self.blocks), 1000):
+            await self.sender.save(self.blocks[start : start + 1000])
+        self.save_rate = len(self.blocks) / (time.perf_counter() - begun)
+
+    async def store(self, name: str) -> Store:
+        return await Store.create(self.folder / f"{name}.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
+
+    async def first_sync(self, name: str, batch: int, until: str = "") -> tuple[Store, Progress, float]:
+        """Sync an empty store, to the end or until its `near` or `current` part has come; gives what was told last."""
+        joiner = await self.store(name)
+        last = Progress("hello")
+        workspace = Workspace(Home(self.folder), self.sender, user="bench", clock=lambda: 0, entropy=bytes)
+
+        async def everybody(device: bytes) -> bool:
+            return True
+
+        async def answer(link: Link) -> None:
+            session = Session(FLEET, link.peer, initiator=False, batch_bytes=batch)
+            replica = StoreReplica(self.sender, link.peer, "tcp", partial(around, workspace))
+            await run_session(session, link.reader, link.writer, replica)
+
+        server = tcp.Server(SENDER, everybody, answer, lambda stranger: None)
+        await server.start("127.0.0.1", 0)
+        link = await tcp.connect("127.0.0.1", server.port, JOINER, everybody)
+        where = near.told([], [ip_address(f"10.{MINE}.3.7")])
+        session = Session(FLEET, link.peer, initiator=True, batch_bytes=batch, near=where)
+
+        def told(event: Event) -> None:
+            nonlocal last
+            if isinstance(event, Progress):
+                last = event
+                if until and getattr(event, until) and event.received >= getattr(event, until):
+                    running.cancel()
+
+        begun = time.perf_counter()
+        running = asyncio.create_task(
+            run_session(session, link.reader, link.writer, StoreReplica(joiner, link.peer, "tcp"), on_event=told)
+        )
+        with suppress(asyncio.CancelledError):
+            outcome = await running
+            assert isinstance(outcome, Done) and outcome.equal
+        seconds = time.perf_counter() - begun
+        await link.close()
+        await server.close()
+        return joiner, last, seconds
+
+    async def rate(self) -> None:
+        profile = cProfile.Profile()
+        joiner, last, seconds = await self.first_sync("whole", 1 << 18)
+        assert await joiner.summary() == await self.sender.summary()
+        rate = last.received / seconds
+        print(f"  save from memory {self.save_rate:10,.0f} changes/s")
+        print(f"  first sync       {rate:10,.0f} changes/s   x{rate / self.save_rate:.2f} (budget x0.4), "
+              f"{last.bytes_in:,} bytes")  # fmt: skip
+        await joiner.close()
+        other = await self.store("profiled")
+        for start in range(0, PROFILED, 1000):
+            some = self.blocks[start : start + 1000]
+            await other._database.run(partial(_profiled, profile, other, some))
+        await other.close()
+        stats = pstats.Stats(profile)
+        top = sorted(stats.stats.items(), key=lambda item: -item[1][2])[:6]  # type: ignore[attr-defined]
+        print(f"  where the time of saving {PROFILED:,} of them goes, under the profiler:")
+        for (path, line, function), (_, calls, own, _, _) in top:
+            print(f"    {own:7.2f} s {calls:8,} calls  {Path(path).name}:{line} {function}")
+
+    async def state_first(self) -> None:
+        joiner, last, _ = await self.first_sync("near", LINE, until="near")
+        schema, here, there = SCHEMA, self.sender.now(), joiner.now()
+        for entity in self.mine:
+            assert _in_use(await here.record(entity, schema)) == _in_use(await there.record(entity, schema))
+        print(f"  own locality ({len(self.mine)} entities) complete after {last.bytes_in:10,} bytes, "
+              f"{last.bytes_in / LINE:6.1f} s of line (budget 10 s)")  # fmt: skip
+        await joiner.close()
+        joiner, last, _ = await self.first_sync("current", LINE, until="current")
+        there = joiner.now()
+        for kind in ("locality", "place"):
+            assert [*map(_in_use, await here.records(kind, schema))] == [
+                *map(_in_use, await there.records(kind, schema))
+            ]
+        print(f"  every current value                   after {last.bytes_in:10,} bytes, "
+              f"{last.bytes_in / LINE:6.1f} s of line; then {last.to_receive - last.received:,} changes of history")  # type: ignore[operator] # fmt: skip
+        await joiner.close()
+
+
+def _profiled(profile: cProfile.Profile, store: Store, blocks: list[bytes], connection: sqlite3.Connection) -> None:
+    """Save blocks on the store's own thread; the profiler sees only the thread it runs on."""
+    profile.runcall(store._save, connection, blocks, SENDER.device, "tcp")
+
+
+def _in_use(record: Record) -> dict[str, Value]:
+    """The values in use. Which of them stand beside an older one is known for certain when the history is there."""
+    return {name: slot.value for name, slot in record.slots.items()}
+
+
+async def _all(folder: Path) -> None:
+    bench = Bench(folder)
+    await bench.prepare()
+    print(f"first sync: {len(bench.blocks):,} changes, {LOCALITIES} localities, {PLACES:,} places")
+    await bench.rate()
+    await bench.state_first()
+    await bench.sender.close()
+
+
+def run() -> None:
+    """Print rates, their ratio, and the state-first figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_all(Path(folder)))
