@@ -14,7 +14,7 @@ from core.changes import Value
 from core.errors import FieldlineError
 from core.inbox import Matter
 from core.records import Edit, Record, edit
-from core.schema import RETIRED
+from core.schema import RETIRED, Schema
 from core.slots import Candidate
 
 
@@ -52,9 +52,19 @@ def settle(matter: Matter, record: Record, value: Value) -> Edit:
     return edit(record, matter.property, value)
 
 
-def keep(matter: Matter, chosen: bytes, records: Mapping[bytes, Record]) -> list[Edit]:
-    """The edits that leave what several entities claim to the chosen one, and clear it at the others."""
-    return [edit(records[entity], matter.property, None) for entity in others(matter, chosen)]
+def keep(matter: Matter, chosen: bytes, records: Mapping[bytes, Record], schema: Schema) -> list[Edit]:
+    """The edits that leave what several entities claim to the chosen one: it is cleared at the others, or, where they
+    cannot do without it, they are retired.
+    """
+    losers = [records[entity] for entity in others(matter, chosen)]
+    if needed(matter, schema):
+        return [retire(record) for record in losers]
+    return [edit(record, matter.property, None) for record in losers]
+
+
+def needed(matter: Matter, schema: Schema) -> bool:
+    """Whether an entity cannot do without what a matter is about."""
+    return schema.property(matter.kind, matter.property).required or schema.kind(matter.kind).key == matter.property
 
 
 def others(matter: Matter, chosen: bytes) -> list[bytes]:
@@ -62,8 +72,8 @@ def others(matter: Matter, chosen: bytes) -> list[bytes]:
     return [entity for entity in matter.entities if entity != chosen]
 
 
-def retire_again(record: Record) -> Edit:
-    """The edit that retires an entity in knowledge of everything that was said of it."""
+def retire(record: Record) -> Edit:
+    """The edit that retires an entity, again if need be, in knowledge of everything that was said of it."""
     return edit(record, RETIRED, True)
 
 

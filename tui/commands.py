@@ -104,6 +104,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("clear", ("x",), "", N_("Say that the property is no longer used there."), writes=True),
         Command("bring_back", ("b",), "", N_("Take into use again what is retired."), writes=True),
+        Command("retire", ("X",), "", N_("Retire what the chosen line is about."), writes=True),
         Command("who_knew", ("w",), "", N_("Draw who knew what, as large as it is.")),
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
         Command("stop", ("escape",), "", N_("Stop what is under way; what is saved by then stays.")),

@@ -9,7 +9,7 @@ from core.store.reading import Name
 from core.store.view import View
 from tui.forms import Names
 from tui.i18n import _, language, ngettext
-from tui.lines import Column, Line, columns, fit
+from tui.lines import Column, Line, columns
 from tui.when import When
 
 PAGE = 50
@@ -87,7 +87,8 @@ class LogPages:
         return columns(
             width,
             [
-                Column(f"{mark}{fit(moment, 17 if wide else 11)} {entry.user}", 32 if wide else 22),
+                Column(f"{mark}{moment}", 17 if wide else 11),
+                Column(entry.user, 14 if wide else 10),
                 Column(self._names.device(entry.device), 10 if wide else 5, "dim"),
                 Column(self._what(entry), None if wide else 20),
                 Column(self._changed(entry, wide), 30 if wide else None),

@@ -28,6 +28,7 @@ from tui.when import When
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 BETWEEN = ("duplicate", "overlap")
 """What several entities claim: each candidate is that of one of them."""
+_CURSOR = 20  # columns of a row that show the cursor, at most
 _LEAST = 8  # columns that a name gets where there are many
 _SHORTEST = 4  # columns below which what something is below of says nothing
 MOST = 26
@@ -35,11 +36,11 @@ MOST = 26
 
 _ADVICE = {
     "conflict": "",
-    "duplicate": N_("t leaves it to the chosen one, x clears it there, e types another there. Enter opens the form."),
-    "overlap": N_("t leaves it to the chosen one, x clears it there, e types another there. Enter opens the form."),
-    "dangling": N_("e types another, x clears it. Enter opens the form."),
-    "retired-edit": N_("t on A keeps it retired, t on another brings it back. Enter opens the form."),
-    "invalid": N_("e types another, x clears it. Enter opens the form."),
+    "duplicate": N_("t leaves it to the chosen one, x clears it there, e types another."),
+    "overlap": N_("t leaves it to the chosen one, x clears it there, e types another."),
+    "dangling": N_("e types another, x clears it."),
+    "retired-edit": N_("t on A keeps it retired, t on another brings it back."),
+    "invalid": N_("e types another, x clears it."),
 }
 
 
@@ -129,7 +130,10 @@ def row(matter: Matter, marked: bool, width: int, schema: Schema, names: Names, 
     ]
     room = width - 3 - sum(cell.width + 1 for cell in cells if cell.width)
     told = sentence(matter, schema, names, room)
-    return columns(width, [Column(f"{'*' if marked else ' '}{GLYPHS[matter.type]} {told}", None), *cells])
+    first, *rest = columns(width, [Column(f"{'*' if marked else ' '}{GLYPHS[matter.type]} {told}", None), *cells])
+    # Only the beginning carries the cursor: on a slow line every column that changes its look has to be sent again.
+    end = first[0].rfind(" ", _CURSOR // 2, _CURSOR) + 1 or _CURSOR
+    return [(first[0][:end], first[1]), (first[0][end:], first[1]), *rest]
 
 
 def shortened(path: str, width: int) -> str:
@@ -154,19 +158,19 @@ def _claimed(prop: Property, matter: Matter, names: Names) -> str:
 # --- below the list ---------------------------------------------------------------------------------------------------
 
 
-def title(details: Details, schema: Schema) -> Line:
-    """What stands over the details."""
+def title(details: Details, schema: Schema) -> tuple[Line, Line]:
+    """What stands over the details, left and right."""
     matter, names = details.matter, details.names
     label = prop_of(matter, schema).label(language())
     name = names.entity(matter.entity)
     if matter.type == "conflict":
         used = _("in use meanwhile, on every device: {letter}").format(letter=letter(0))
-        return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong"), (f" · {used}", "attention")]
+        return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")], [(used, "attention")]
     if matter.type == "retired-edit":
-        return [(name, "strong"), (" · " + _("stays retired meanwhile"), "attention")]
+        return [(name, "strong")], [(_("stays retired meanwhile"), "attention")]
     if matter.type in BETWEEN:
-        return [(label, "strong"), (" · " + _("all of them stay in use meanwhile"), "attention")]
-    return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")]
+        return [(label, "strong")], [(_("all of them stay in use meanwhile"), "attention")]
+    return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")], []
 
 
 def lines(details: Details, chosen: int, width: int, height: int, schema: Schema, when: When) -> list[Line]:
@@ -294,9 +298,10 @@ def _graph_lines(details: Details, width: int, schema: Schema) -> list[Line]:
     head = _("who knew what") + "  "
 
     def label(step: Step, room: int) -> str:
-        before = f"{letters[step.fact]} " if step.fact in letters else ""
-        value = cut(shown(prop, step.value, names), max(4, room - len(before) - len(step.user) - 1))
-        return f"{before}{value} {step.user}"
+        if step.fact in letters:
+            return cut(f"{letters[step.fact]} {step.user}", room)
+        value = cut(shown(prop, step.value, names), max(_LEAST, room - len(step.user) - 1))
+        return f"{value} {step.user}"
 
     drawing = draw(details.steps, list(letters), label, _("not configured"), width - len(head))
     return [[(head if place == 0 else " " * len(head), "dim"), (line, "plain")] for place, line in enumerate(drawing)]

@@ -6,11 +6,12 @@ is still known after a restart. Everything else follows from the log.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import CHANGE_ID_SIZE, MAX_BLOCK, MAX_FACTS, MAX_NOTE, Value, decode, encode_value
+from core.changes import CHANGE_ID_SIZE, MAX_BLOCK, MAX_FACTS, MAX_NOTE, Block, Value, decode, encode_value
 from core.history import Left, Said, Undo, undo
 from core.records import Edit, Record, edit
 from core.store.log import LogEntry, LogFilter
@@ -218,21 +219,27 @@ async def _entries(workspace: Workspace, changes: Sequence[bytes], newest: LogEn
     return tuple(reversed(found)) or (newest,)
 
 
+async def _decoded(workspace: Workspace, changes: Sequence[bytes]) -> list[Block]:
+    """These changes; thousands of them take a while to read, and meanwhile somebody may press keys."""
+    data = await workspace.store.blocks(changes)
+    return await asyncio.to_thread(lambda: [decode(each) for each in data])
+
+
 async def _replaced(workspace: Workspace, changes: Sequence[bytes]) -> dict[tuple[bytes, str], list[Value]]:
     """The different values that the facts of these changes replaced, where they replaced several at once."""
     targets: dict[bytes, tuple[bytes, str]] = {}
-    for data in await workspace.store.blocks(changes):
-        for fact in decode(data).change.facts:
+    for block in await _decoded(workspace, changes):
+        for fact in block.change.facts:
             if len(fact.obsoletes) > 1:
                 targets.update((target, (fact.entity, fact.property)) for target in fact.obsoletes)
     found: dict[tuple[bytes, str], list[Value]] = {}
     ids = list({target[:CHANGE_ID_SIZE] for target in targets})
-    blocks = {block.id: block for block in map(decode, await workspace.store.blocks(ids))}
+    blocks = {block.id: block for block in await _decoded(workspace, ids)}
     for target, place in targets.items():
-        block = blocks.get(target[:CHANGE_ID_SIZE])
-        if block is None:
+        said = blocks.get(target[:CHANGE_ID_SIZE])
+        if said is None:
             continue
-        fact = block.change.facts[int.from_bytes(target[CHANGE_ID_SIZE:], "big")]
+        fact = said.change.facts[int.from_bytes(target[CHANGE_ID_SIZE:], "big")]
         values = found.setdefault(place, [])
         if (fact.entity, fact.property) == place and not any(_same(fact.value, value) for value in values):
             values.append(fact.value)

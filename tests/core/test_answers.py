@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.answers import Overtaken, Rule, bring_back, devices, keep, retire_again, settle, users
+from core.answers import Overtaken, Rule, bring_back, devices, keep, retire, settle, users
 from core.errors import FieldlineError
 from core.inbox import Matter
 from core.records import Record
+from core.schema import builtin
 from core.slots import Candidate, slot_of
 
 ONE, TWO, THREE = b"1" * 16, b"2" * 16, b"3" * 16
@@ -75,13 +76,21 @@ def test_the_others_give_way() -> None:
     records = {entity: record(leaf(place, "same"), entity=entity) for place, entity in enumerate((ONE, TWO, THREE))}
     leaves = tuple(each.slot("printer").leaves[0] for each in records.values())
     matter = Matter("duplicate", ONE, "place", "1", "printer", leaves, tuple(records), FieldlineError("told"))
-    edits = keep(matter, TWO, records)
+    edits = keep(matter, TWO, records, builtin("service-centre"))
     assert [(edit.entity, edit.value) for edit in edits] == [(ONE, None), (THREE, None)]
+
+
+def test_who_cannot_do_without_it_is_retired() -> None:
+    records = {entity: record(leaf(place, "Lane 1"), entity=entity) for place, entity in enumerate((ONE, TWO))}
+    leaves = tuple(each.slot("printer").leaves[0] for each in records.values())
+    matter = Matter("duplicate", ONE, "place", "1", "name", leaves, tuple(records), FieldlineError("told"))
+    edits = keep(matter, ONE, records, builtin("service-centre"))
+    assert [(edit.entity, edit.property, edit.value) for edit in edits] == [(TWO, "retired", True)]
 
 
 def test_to_retire_again_names_what_is_known_by_then() -> None:
     said = leaf(1, "a")
-    assert said.fact in retire_again(record(said)).obsoletes
+    assert said.fact in retire(record(said)).obsoletes
     assert bring_back(record(said)).value is False
 
 

@@ -94,17 +94,19 @@ class Answering(Turning):
         else:
             chosen = self._entity(matter)
             records = {entity: await self._record(entity) for entity in matter.entities}
-            title = _("Leave {label} to {name}").format(
+            needed = answers.needed(matter, self.desk.schema)
+            title = _("Leave {label} to {name}, retire the others") if needed else _("Leave {label} to {name}")
+            title = title.format(
                 label=prop_of(matter, self.desk.schema).label(language()), name=await self.desk.path(chosen)
             )
-            await self._propose(title, answers.keep(matter, chosen, records))
+            await self._propose(title, answers.keep(matter, chosen, records, self.desk.schema))
 
     async def _take_retired(self, matter: Matter) -> None:
         record = await self._record(matter.entity)
         name = await self.desk.path(matter.entity)
         retirements = {leaf.fact for leaf in record.slot(RETIRED).leaves}
         if matter.candidates[self.chosen].fact in retirements:
-            await self._propose(_("Keep {name} retired").format(name=name), [answers.retire_again(record)])
+            await self._propose(_("Keep {name} retired").format(name=name), [answers.retire(record)])
         else:
             await self._propose(_("Take {name} into use again").format(name=name), [answers.bring_back(record)])
 
@@ -117,6 +119,15 @@ class Answering(Turning):
         edits = [answers.bring_back(await self._record(entity)) for entity in entities]
         names = ", ".join([await self.desk.path(entity) for entity in entities])
         await self._propose(_("Take {name} into use again").format(name=names), edits)
+
+    async def do_retire(self) -> None:
+        """Take the entity that is meant out of use."""
+        matter = self.matter
+        if matter is None:
+            return
+        entity = self._entity(matter)
+        title = _("Retire {name}").format(name=await self.desk.path(entity))
+        await self._propose(title, [answers.retire(await self._record(entity))])
 
     async def do_clear(self) -> None:
         """Say that the property is no longer used at the chosen entity."""

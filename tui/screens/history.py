@@ -27,7 +27,7 @@ class History(Lookback):
     BINDINGS = bindings("history")
     AUTO_FOCUS = "LineList"
     CSS = """
-    History #details { height: 5; }
+    History #details { height: 4; }
     History.-tall #details { height: 14; }
     """
 

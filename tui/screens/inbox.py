@@ -76,7 +76,7 @@ class Inbox(Answering):
 
     def body(self) -> ComposeResult:
         yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
+        yield Lines(lambda width, _height: [rule(width, *self._title())], id="details-title")
         yield Lines(self._detail_lines, id="details")
 
     @property
@@ -172,8 +172,8 @@ class Inbox(Answering):
         for name in ("#heading", "#details-title", "#details", "#keys"):
             self.query_one(name, Lines).redraw()
 
-    def _title(self) -> Line:
-        return title(self._details, self.desk.schema) if self._details else []
+    def _title(self) -> tuple[Line, Line]:
+        return title(self._details, self.desk.schema) if self._details else ([], [])
 
     def _detail_lines(self, width: int, height: int) -> list[Line]:
         if self._details is None:

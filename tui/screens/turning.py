@@ -21,7 +21,9 @@ class Turning(Page):
 
     async def do_undo(self) -> None:
         """Show what taking back the latest change writes."""
+        self.message(_("Looking at what you saved last …"))
         turn = await undoing.next_undo(self.desk.workspace)
+        self.message("")
         if turn is None:
             self.message(_("You have saved nothing on this device that could still be taken back."))
         else:
