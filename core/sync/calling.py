@@ -112,8 +112,7 @@ class Caller:
         if peer is None or peer.device != said.device:
             if peer is not None and peer.calling:
                 return False
-            others = [p for p in self._peers.values() if p.device == said.device and p.name != said.name]
-            if len(self._peers) >= MOST_NAMES or len(others) >= MOST_NAMES_OF_A_DEVICE:
+            if not self._make_room(said):
                 return False
             peer = self._peers[said.name] = _Peer(said.name, said.device)
         peer.root, peer.gone = said.root, False
@@ -232,6 +231,26 @@ class Caller:
             return
         at = now + self._chance(*wait)
         peer.due = at if peer.due is None else min(peer.due, at)
+
+    def _make_room(self, said: Announced) -> bool:
+        """Whether there is room for another name; liars must not keep members out.
+
+        Of one device those names go first that failed most, of all others those that may not be called.
+        """
+        others = [peer for peer in self._peers.values() if peer.device == said.device and peer.name != said.name]
+        free = [peer for peer in self._peers.values() if not peer.calling and peer.name not in self._fixed]
+        if len(others) >= MOST_NAMES_OF_A_DEVICE:
+            worst = max((peer for peer in free if peer in others), key=lambda peer: peer.failures, default=None)
+            if worst is None or not worst.failures:
+                return False
+        elif len(self._peers) >= MOST_NAMES:
+            worst = next((peer for peer in free if not self._may_call(peer)), None)
+            if worst is None or not self._may(said.device):
+                return False
+        else:
+            return True
+        del self._peers[worst.name]
+        return True
 
     def _may_call(self, peer: _Peer) -> bool:
         return peer.device is None or self._may(peer.device)

@@ -160,6 +160,8 @@ class Discovery:
                 task.cancel()
             self._gone(name)
             return
+        if self._is_known(zeroconf, name):
+            return
         if name in self._lookups:
             self._again.add(name)
         elif len(self._lookups) < MOST_NAMES:
@@ -171,23 +173,30 @@ class Discovery:
         if self._lookups.get(name) is task:
             del self._lookups[name]
 
+    def _is_known(self, zeroconf: Zeroconf, name: str) -> bool:
+        """Whether all that the service of this name says has come by itself, as it mostly does."""
+        info = AsyncServiceInfo(TYPE, name)
+        return info.load_from_cache(zeroconf) and self._says(info)
+
+    def _says(self, info: AsyncServiceInfo) -> bool:
+        said = read(info.name, info.properties, _places(info), info.port)
+        if said is not None:
+            self._seen(said)
+        return said is not None
+
     async def _look_up(self, zeroconf: Zeroconf, name: str) -> None:
         """Learn what the service of this name says; the network may lose every other packet."""
         for _ in range(TRIES):
             self._again.discard(name)
             info = AsyncServiceInfo(TYPE, name)
             try:
-                if not info.load_from_cache(zeroconf):
-                    async with self._requests:
-                        await info.async_request(zeroconf, REQUEST_MILLISECONDS, question_type=TO_ALL)
+                async with self._requests:
+                    await info.async_request(zeroconf, REQUEST_MILLISECONDS, question_type=TO_ALL)
             except (OSError, Error) as error:
                 _log.info("%s cannot be looked up: %s", name, error)
                 return
-            said = read(name, info.properties, _places(info), info.port)
-            if said is not None:
-                self._seen(said)
-                if name not in self._again:
-                    return
+            if self._says(info) and name not in self._again:
+                return
 
 
 def _places(info: AsyncServiceInfo) -> Iterable[str]:

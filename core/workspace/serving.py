@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
 from core.sync.announcing import Announced
-from core.sync.calling import Caller, Standing, yields
+from core.sync.calling import MOST_NAMES, Caller, Standing, yields
 from core.sync.events import Event, Progress
 from core.sync.links import tcp
 from core.sync.links.tls import Stranger
@@ -325,6 +325,9 @@ class Service:
     def _seen(self, said: Announced) -> None:
         if self.caller.announced(said, now()):
             self._announced[said.name] = said
+            if len(self._announced) > 2 * MOST_NAMES:
+                known = {each.name for each in self.caller.standing()}
+                self._announced = {name: each for name, each in self._announced.items() if name in known}
             self._stir()
 
     def _gone(self, name: str) -> None:

@@ -106,9 +106,10 @@ class Wire:
 
 @dataclass(frozen=True)
 class Network:
-    """The two namespaces by name, the address in each, and the wire."""
+    """The two namespaces by name, the interface and the address in each, and the wire."""
 
     names: tuple[str, str]
+    interfaces: tuple[str, str]
     addresses: tuple[str, str]
     wire: Wire
 
@@ -121,13 +122,14 @@ class Network:
 def network(*, loss: float, bits: float, latency: float = 0.01, seed: int = 0) -> Iterator[Network]:
     """Two namespaces with such a wire between them, for as long as this is entered."""
     names = (f"fieldline-{os.getpid()}-a", f"fieldline-{os.getpid()}-b")
+    interfaces = (f"fl{os.getpid() % 100000}a", f"fl{os.getpid() % 100000}b")
     addresses = ("192.168.77.1", "192.168.77.2")
     with ExitStack() as stack:
         ends = []
         for place, name in enumerate(names):
             _ip("netns", "add", name)
             stack.callback(_ip, "netns", "del", name)
-            interface = f"fl{os.getpid() % 100000}{'ab'[place]}"
+            interface = interfaces[place]
             end = _tap(interface)
             stack.callback(os.close, end)
             ends.append(end)
@@ -140,7 +142,7 @@ def network(*, loss: float, bits: float, latency: float = 0.01, seed: int = 0) -
         carrying.start()
         stack.callback(carrying.join)
         stack.callback(wire.stop)
-        yield Network(names, addresses, wire)
+        yield Network(names, interfaces, addresses, wire)
 
 
 def _tap(name: str) -> int:

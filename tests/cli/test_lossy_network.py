@@ -89,6 +89,32 @@ def test_a_cut_in_the_middle_of_a_sync_over_a_bad_network(pair: tuple[Terminal, 
     tell(first.events, second.events)
 
 
+def test_a_network_that_comes_later_and_goes_and_comes_again(pair: tuple[Terminal, Terminal]) -> None:
+    one, two = pair
+    with network(loss=0.0, bits=1e7) as net:
+        interface = net.interfaces[1]
+
+        def ip(*arguments: str) -> None:
+            subprocess.run(["ip", "-n", net.names[1], *arguments, "dev", interface], check=True)
+
+        ip("addr", "del", f"{net.addresses[1]}/24")
+        with serving(net, one, two) as (first, second):
+            one.ask("set", PLACE, "printer=x")
+            time.sleep(8)
+            assert one.root() != two.root()
+            ip("addr", "add", f"{net.addresses[1]}/24")
+            until(lambda: one.root() == two.root(), SECONDS)
+            subprocess.run(["ip", "-n", net.names[1], "link", "set", interface, "down"], check=True)
+            two.ask("set", PLACE, "printer=y")
+            time.sleep(8)
+            assert one.root() != two.root()
+            subprocess.run(["ip", "-n", net.names[1], "link", "set", interface, "up"], check=True)
+            until(lambda: one.root() == two.root(), SECONDS)
+            first.stop()
+            second.stop()
+    tell(first.events, second.events)
+
+
 def tell(*told: list[dict[str, Any]]) -> None:
     """For who runs this with -s."""
     for events in told:

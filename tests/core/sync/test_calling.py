@@ -92,6 +92,26 @@ def test_names_are_bounded() -> None:
     assert len(who.standing()) == calling.MOST_NAMES
 
 
+def test_liars_keep_no_member_out() -> None:
+    who = caller()
+    who.here(ROOTS[0], lambda device: device in DEVICES, 0.0)
+    for n in range(2 * calling.MOST_NAMES):
+        who.announced(said(f"y{n}", n.to_bytes(16, "big"), ROOTS[1]), 0.0)
+    assert who.announced(said("a member", DEVICES[0], ROOTS[1]), 0.0)
+    assert not who.announced(said("another liar", b"\x99" * 16, ROOTS[1]), 0.0)
+    assert who.due(1e9) == ["a member"]
+    # Names of one device that lead nowhere give way to another one.
+    names = [f"n{n}" for n in range(calling.MOST_NAMES_OF_A_DEVICE)]
+    for name in names:
+        who.announced(said(name, DEVICES[1], ROOTS[1]), 0.0)
+    assert not who.announced(said("the real one", DEVICES[1], ROOTS[1]), 0.0)
+    who.began(names[2])
+    assert not who.announced(said("the real one", DEVICES[1], ROOTS[1]), 0.0)
+    who.failed(names[2], 0.0)
+    assert who.announced(said("the real one", DEVICES[1], ROOTS[1]), 0.0)
+    assert {each.name for each in who.standing() if each.device == DEVICES[1]} == {*names, "the real one"} - {names[2]}
+
+
 @given(st.integers(0, 2**32), st.integers(1, 30))
 def test_a_peer_that_fails_is_called_ever_less_often_but_never_given_up(seed: int, times: int) -> None:
     who = caller(seed)

@@ -1,0 +1,79 @@
+"""Anybody may announce anything in the network: whoever serves stays small, calls nobody for it, and does its work."""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+
+from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText
+from zeroconf.const import _CLASS_IN, _CLASS_UNIQUE, _FLAGS_QR_RESPONSE, _TYPE_A, _TYPE_PTR, _TYPE_SRV, _TYPE_TXT
+
+from core.sync.announcing import TYPE, text
+from core.sync.calling import MOST_NAMES, MOST_NAMES_OF_A_DEVICE
+from tests.cli.conftest import Pair
+from tests.cli.test_discovery import GROUP, LOOPBACK, PLACE, pytestmark, serving, until
+
+__all__ = ["pytestmark"]
+
+NAMES = 3000
+MEMORY = 200_000_000
+
+
+def announced(name: str, record: bytes, port: int) -> list[bytes]:
+    """The packets of somebody who announces a service of this name."""
+    out = DNSOutgoing(_FLAGS_QR_RESPONSE)
+    host = f"{name.split('.', maxsplit=1)[0]}.local."
+    unique = _CLASS_IN | _CLASS_UNIQUE
+    out.add_answer_at_time(DNSPointer(TYPE, _TYPE_PTR, _CLASS_IN, 4500, name), 0)
+    out.add_answer_at_time(DNSService(name, _TYPE_SRV, unique, 4500, 0, 0, port, host), 0)
+    out.add_answer_at_time(DNSText(name, _TYPE_TXT, unique, 4500, record), 0)
+    out.add_answer_at_time(DNSAddress(host, _TYPE_A, unique, 120, socket.inet_aton(LOOPBACK)), 0)
+    return out.packets()
+
+
+def txt(record: dict[str, str]) -> bytes:
+    pairs = [f"{key}={value}".encode() for key, value in record.items()]
+    return b"".join(bytes([len(pair)]) + pair for pair in pairs)
+
+
+def test_a_flood_of_lies_is_no_trouble(pair: Pair) -> None:
+    one, two = pair
+    ids = two.ask("status")
+    fleet, device = bytes.fromhex(ids["fleet"]), bytes.fromhex(ids["device"])
+    chance = random.Random(3)
+    with (
+        serving(one) as (first,),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as liar,
+        socket.create_server((LOOPBACK, 0)) as trap,
+    ):
+        liar.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(LOOPBACK))
+        port = trap.getsockname()[1]
+        for number in range(NAMES):
+            name = f"{chance.randbytes(16).hex()}.{TYPE}"
+            record = [
+                txt(text(fleet, chance.randbytes(16), chance.randbytes(16))),
+                txt(text(fleet, chance.randbytes(16), device)),
+                txt({"fleet": "x" * 200, "root": "\x1b[2J", "device": ""}),
+                chance.randbytes(chance.randrange(1, 400)),
+                b"",
+            ][number % 5]
+            for packet in announced(name, record, port):
+                liar.sendto(packet, (GROUP, 5353))
+            liar.sendto(chance.randbytes(chance.randrange(1, 1400)), (GROUP, 5353))
+        assert rss(first.process.pid) < MEMORY
+        # It still finds who is really there, and tells what it has.
+        one.ask("set", PLACE, "printer=x")
+        with serving(two) as (second,):
+            until(lambda: one.root() == two.root())
+            second.stop()
+        assert len(one.ask("peers", "--wait", "1")) <= MOST_NAMES + MOST_NAMES_OF_A_DEVICE
+        assert rss(first.process.pid) < MEMORY
+        first.stop()
+    met = [event for event in first.events if event["event"] == "met"]
+    assert {event["peer"] for event in met} == {ids["device"]}
+
+
+def rss(process: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
