@@ -16,8 +16,9 @@ MOST_PAYLOAD, LEAST_PAYLOAD = 1024, 64
 MOST_FRAMES = 60
 """How many frames may be under way; with 64 or more the numbers of transmissions would not be told apart."""
 
-LEAST_FRAMES = 8
-WINDOW_SECONDS = 0.3
+LEAST_FRAMES, WINDOW_SECONDS = 16, 0.3
+"""How much may be under way on any line: enough that a busy machine at the other end does not leave the line idle."""
+
 HEADER_SIZE = 6
 OVERHEAD = HEADER_SIZE + CHECK_SIZE + 5 + 1
 """What a frame costs beside its payload: header, checksum, stuffing, end."""

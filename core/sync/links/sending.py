@@ -118,7 +118,8 @@ class Sending:
         """When to doubt that what is under way arrives."""
         if not self._waited_for():
             return inf
-        line = (self._under_way() + 2 * MOST_PAYLOAD) / self.rate
+        # An ACK comes after some frames, not after all.
+        line = (min(self._under_way(), LEAST_FRAMES // 4 * MOST_PAYLOAD) + 2 * MOST_PAYLOAD) / self.rate
         doubled = 2 if self.worried else 1
         if self._quickest == inf:
             return self._progress + FIRST_TIMEOUT + line * doubled
