@@ -254,6 +254,7 @@ class Service:
         return not link.writer.transport.is_closing()
 
     async def _hold(self, link: Link, carrier: Carrier, *, initiator: bool) -> Met | None:
+        began = self._workspace.clock()
         try:
             with self._meeting(link.peer):
                 met = await meet(self._workspace, link, carrier, initiator=initiator)
@@ -261,8 +262,8 @@ class Service:
             self._happened(Happened(link.peer, met=met, link=carrier.name))
             return met
         except FieldlineError as error:
-            # If this device calls as well, the other one has just given way.
-            if not self._calls_to(link.peer):
+            # If they have met the other way round meanwhile, the other device has given way, and nothing is wrong.
+            if not self._calls_to(link.peer) and self._met_at.get(link.peer, 0) < began:
                 self._happened(Happened(link.peer, error=error, link=carrier.name))
             return None
 
