@@ -21,6 +21,14 @@ LOOPBACK = "127.0.0.1"
 SECONDS = 60
 
 
+@pytest.fixture(autouse=True)
+def _attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notice at once what is saved: nobody waits for people here."""
+    monkeypatch.setattr("core.store.store.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("core.workspace.serving.QUIET", 0.02)
+    monkeypatch.setattr("core.workspace.serving.REPORT_SECONDS", 0.05)
+
+
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[tuple[Workspace, Workspace]]:
     """Two devices of one fleet that hold the same; the first gives way where both call each other at once."""
