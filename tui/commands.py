@@ -100,6 +100,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("mark", ("space",), N_("mark"), N_("Mark this matter, to settle several at once.")),
         Command("rule", ("R",), N_("rule"), N_("Settle all that are marked, or all, by a rule."), writes=True),
         Command("undo", ("u",), N_("undo"), N_("Take back what you saved last."), writes=True),
+        Command("find", ("slash",), N_("filter"), N_("Show only matters that mention something.")),
         Command("open", ("enter",), N_("open"), N_("Open the form that it is about.")),
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("clear", ("x",), "", N_("Say that the property is no longer used there."), writes=True),
@@ -107,7 +108,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("retire", ("X",), "", N_("Retire what the chosen line is about."), writes=True),
         Command("who_knew", ("w",), "", N_("Draw who knew what, as large as it is.")),
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
-        Command("stop", ("escape",), "", N_("Stop what is under way; what is saved by then stays.")),
+        Command("stop", ("escape",), "", N_("Stop what is being saved, or show all matters again.")),
     ),
     "history": (
         Command("as_of", ("enter",), N_("as of here"), N_("See everything as it was right after this change.")),

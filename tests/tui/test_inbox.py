@@ -189,6 +189,26 @@ async def test_a_rule_by_a_person_leaves_alone_what_they_did_not_say(home: Path)
         assert all("Smith" not in {leaf.user for leaf in matter.candidates} for matter in left)
 
 
+async def test_only_what_mentions_something_is_shown_and_settled(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "slash") as screen:
+        await screen.type("tsc kiel")
+        await screen.press("enter")
+        assert "4 matters" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("slash", "ctrl+u")
+        await screen.type("printer jones")
+        await screen.press("enter")
+        assert "3 matters" in screen.text()
+        await screen.press("slash", "ctrl+u")
+        await screen.type("lane 1 printer")
+        await screen.press("enter")
+        assert "1 matter " in screen.text()
+        await screen.press("R", "enter", "enter")
+        assert _of(screen, "conflict") == 3
+        await screen.press("escape")
+        assert "6 matters" in screen.text()
+
+
 async def test_enter_opens_the_form_of_the_chosen_claimant(home: Path) -> None:
     async with opened(home, "3") as screen:
         await _go_to(screen, "duplicate")

@@ -9,9 +9,11 @@ from core.workspace.lineage import Step, lineage
 from tui.forms import NOBODY, Names, references, referred
 from tui.i18n import _, language, ngettext
 from tui.lines import Line
+from tui.matterfilter import sought
 from tui.matters import BETWEEN, MOST, Details, lines, prop_of, row, title
 from tui.naming import SEPARATOR
 from tui.screens.answering import Answering
+from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.page import bindings, rule
 from tui.screens.reading import Reading
@@ -71,6 +73,7 @@ class Inbox(Answering):
         super().__init__()
         self.names: Names = NOBODY
         self._marked: set[Key] = set()
+        self._sought = ""
         self._chosen = 0
         self._details: Details | None = None
 
@@ -100,7 +103,10 @@ class Inbox(Answering):
 
     async def update(self) -> None:
         self.names = Names({}, self.desk.names.devices)
-        old, source = self.lines, Matters(self, self.desk.matters)
+        matters = self.desk.matters
+        if self._sought:
+            matters = await sought(matters, self._sought, self.desk.view, self.desk.schema)
+        old, source = self.lines, Matters(self, matters)
         key = old.key
         if self._marked:
             self._marked &= set(map(key_of, source.matters))
@@ -129,7 +135,13 @@ class Inbox(Answering):
         right = _("settle all by rule: R") if len(self.lines.source) else ""
         if self._marked:
             right = ngettext("{count} marked, settle: R", "{count} marked, settle: R", len(self._marked))
-        return [(left, "plain")], [(right, "strong" if self._marked else "plain")]
+        role = "strong" if self._marked else "plain"
+        if self._sought:
+            return [(left, "plain")], [
+                (_("filter: {filter}").format(filter=self._sought), "strong"),
+                (f" · {right}", role),
+            ]
+        return [(left, "plain")], [(right, role)]
 
     def row(self, matter: Matter, width: int) -> Line:
         """A line of the list."""
@@ -177,19 +189,27 @@ class Inbox(Answering):
 
     def _detail_lines(self, width: int, height: int) -> list[Line]:
         if self._details is None:
-            nothing = self.matter is None
-            return [[("   " + _("Nothing waits for a decision."), "plain")]] if nothing else []
+            return [[("   " + self._nothing(), "plain")]] if self.matter is None else []
         shown = lines(self._details, self.chosen, width - 4, height, self.desk.schema, self.desk.when)
         return [[(" ", "plain"), *line] for line in shown]
+
+    def _nothing(self) -> str:
+        if self._sought:
+            return _("Nothing that waits mentions this: Esc shows all.")
+        if self.desk.waiting.progress is not None:
+            return _("Looking for what waits for a decision …")
+        return _("Nothing waits for a decision.")
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def cannot(self, name: str) -> str | None:
         if name in ("undo", "redo", "stop"):
             return None
+        if name == "find":
+            return None if self.desk.matters else self._nothing()
         matter = self.matter
         if matter is None:
-            return _("Nothing waits for a decision.")
+            return self._nothing()
         return self.refusal(name, matter)
 
     def do_right(self) -> None:
@@ -217,16 +237,35 @@ class Inbox(Answering):
     def marked(self) -> list[Matter]:
         return [
             matter
-            for matter in self.desk.matters
+            for matter in self._shown()
             if matter.type == "conflict" and (not self._marked or key_of(matter) in self._marked)
         ]
+
+    def _shown(self) -> list[Matter]:
+        source = self.lines.source
+        return source.matters if isinstance(source, Matters) else []
 
     def settled(self) -> None:
         self._marked.clear()
 
     def do_stop(self) -> None:
-        """Stop what is being saved."""
-        self.stopped()
+        """Stop what is being saved; if nothing is, show all matters again."""
+        if not self.stopped() and self._sought:
+            self._sought = ""
+            self.news()
+
+    def do_find(self) -> None:
+        """Ask for words, and show only matters that mention them."""
+
+        def chosen(text: str | None) -> None:
+            if text is not None:
+                self._sought = " ".join(text.split())
+                self.news()
+
+        help_text = _(
+            "Words in a property, a value, a name or a note; or the title of something, for all that is below it."
+        )
+        self.app.push_screen(Ask(_("Show only"), self._sought, help_text), chosen)
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""
