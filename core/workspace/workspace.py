@@ -360,6 +360,15 @@ class Workspace:
 
         return await files.export(self, path, progress)
 
+    async def backup(self, path: Path, progress: Progress = _untold) -> int:
+        """Copy the store into one file, in place of whatever is at that path, and give how many changes it holds.
+
+        It is the store as it was at one moment, while others go on writing; this device's key is not in it.
+        """
+        from core.workspace import backup
+
+        return await backup.backup(self, path, progress)
+
     async def verify(self, *, repair: bool = False, progress: Progress = _untold) -> Verification:
         """Check every change and all that is derived from them; `repair` rebuilds what is derived."""
         return await self.store.verify(await self.schema(), repair=repair, progress=progress)

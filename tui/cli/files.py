@@ -44,6 +44,19 @@ async def export(desk: Desk, file: Path) -> None:
         desk.say(_("{changes} written to {path}.").format(changes=changes, path=file))
 
 
+@verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
+@argument("file", type=FILE)
+async def backup(desk: Desk, file: Path) -> None:
+    async with await desk.open() as workspace:
+        with progress(N_("{done} of {total} pages")) as told:
+            count = await workspace.backup(file, told)
+    if desk.json:
+        desk.document({"file": str(file), "changes": count})
+    else:
+        changes = ngettext("{count} change", "{count} changes", count)
+        desk.say(_("{changes} copied to {path}.").format(changes=changes, path=file))
+
+
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))
 @option("--repair", is_flag=True, help=N_("Rebuild what is derived and wrong."))
 async def verify(desk: Desk, repair: bool) -> int:

@@ -57,6 +57,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("files:import_", N_("Take over a bundle or an edit history.")),
     "schema": ("schemas:schema", N_("Show, check or publish the fleet's schema.")),
     "verify": ("files:verify", N_("Check every change and everything derived from them.")),
+    "backup": ("files:backup", N_("Copy the store into one file while it is in use.")),
     "completion": ("shells:completion", N_("Print the completion script of a shell.")),
 }
 """Each verb's module and function, and the line that the list of verbs shows."""

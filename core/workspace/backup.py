@@ -1,0 +1,91 @@
+"""A consistent copy of the store in one file, made while it is in use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import FieldlineError, Refused
+from core.store.database import BUSY_SECONDS, told
+from core.values import quoted
+
+if TYPE_CHECKING:
+    from core.workspace.workspace import Progress, Workspace
+
+PAGES = 2000
+"""Pages between two looks at how far it is: about eight megabytes."""
+
+
+async def backup(workspace: Workspace, path: Path, progress: Progress) -> int:
+    """See `Workspace.backup`."""
+    source = workspace.home.store
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    work = asyncio.create_task(asyncio.to_thread(_make, source, path, aside, progress))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        # The thread cannot be stopped, but has to be done with the file before it is removed.
+        with suppress(Exception):
+            await work
+        raise
+
+
+def _own(source: Path) -> set[Path]:
+    return {(source.parent / (source.name + end)).resolve() for end in ("", "-wal", "-shm")}
+
+
+def _make(source: Path, path: Path, aside: Path, progress: Progress) -> int:
+    if path.resolve() in _own(source):
+        raise Refused("{path} is the store itself: name another file for the copy.", path=quoted(str(path)))
+    try:
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            with told(path):
+                changes = _copy(source, aside, progress)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        _settle(path.parent)
+    except OSError as error:
+        raise FieldlineError(
+            "The copy {path} could not be written: {why}. What was there before is still there.",
+            path=quoted(str(path)),
+            why=error.strerror or str(error),
+        ) from None
+    return changes
+
+
+def _copy(source: Path, aside: Path, progress: Progress) -> int:
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as original,
+        closing(sqlite3.connect(aside, isolation_level=None)) as copy,
+    ):
+        # One view of the store from the first page to the last, whatever others write meanwhile.
+        original.execute("BEGIN")
+        changes: int = original.execute("SELECT count(*) FROM changes").fetchone()[0]
+        original.backup(copy, pages=PAGES, progress=lambda _status, left, total: progress(total - left, total))
+        original.execute("ROLLBACK")
+        # All in the one file, which may end up where nothing can be written beside it.
+        copy.execute("PRAGMA journal_mode = DELETE")
+        found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise FieldlineError(
+            "The store is damaged ({what}): no copy was made. Run `fieldline verify`, or restore an older copy.",
+            what=quoted(str(found)),
+        )
+    return changes
+
+
+def _settle(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
