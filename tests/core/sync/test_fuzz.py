@@ -1,0 +1,176 @@
+"""A fuzzer over the codec, the batches, the sketch and whole sessions: whatever comes, nothing but what is declared.
+
+What goes in is what peers really said, damaged. `make test` tries a few thousand, `make soak` more than a million; each
+run of `make soak` tries others, and a failure says by which number to have it again.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+from typing import Self
+
+import pytest
+
+from core.errors import FieldlineError
+from core.sync.codec import FrameReader, Malformed, decode, encode, varint
+from core.sync.events import Done, Failed
+from core.sync.messages import Blocks
+from core.sync.session import Session
+from core.sync.sketch import MAX_EXTENSIONS, Sketch, Stuck, Wanted
+from tests.core.sync.fuzzing import (
+    KEY,
+    MOST_REQUESTS,
+    Again,
+    Scene,
+    body,
+    damaged,
+    disturbed,
+    everything_real,
+    everything_said,
+    scenes,
+)
+from tests.core.sync.replicas import now
+from tests.core.sync.sides import Side
+
+SHARDS = 8
+FEW = 800
+CODEC, SKETCHES, SESSIONS = 100_000, 12_500, 25_000
+"""How many inputs each shard tries in `make soak`: 1,100,000 in all."""
+
+
+def seed(shard: int) -> int:
+    """The number of a run: its shard's own one, or another one each time in `make soak`."""
+    told = os.environ.get("FIELDLINE_FUZZ")
+    return int(told) if told else shard if os.environ.get("HYPOTHESIS_PROFILE") != "soak" else Random().getrandbits(48)
+
+
+def shards(many: int) -> pytest.MarkDecorator:
+    """A few inputs in each test run, and many of them as soak."""
+    soak = [
+        pytest.param(shard, many, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id=f"soak {shard}")
+        for shard in range(SHARDS)
+    ]
+    return pytest.mark.parametrize(("shard", "number"), [pytest.param(99, min(FEW, many // 20), id="some"), *soak])
+
+
+class Trying:
+    """Says which input it was that failed."""
+
+    def __init__(self, shard: int) -> None:
+        self.seed, self.count = seed(shard), 0
+        self.chance = Random(self.seed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            error.add_note(f"FIELDLINE_FUZZ={self.seed}, input {self.count}")
+
+
+@shards(CODEC)
+def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, number: int) -> None:
+    said = everything_said()
+    refused = 0
+    with Trying(shard) as trying:
+        chance = trying.chance
+        for trying.count in range(number):
+            data = damaged(body(chance.choice(said)), chance) if chance.random() < 0.9 else chance.randbytes(40)
+            reader = FrameReader()
+            reader.feed(varint(len(data)) + data)
+            try:
+                found = reader.next()
+            except Malformed:
+                refused += 1
+                continue
+            assert found is not None
+            message, size = found
+            assert encode(message) == varint(len(data)) + data
+            assert size == len(encode(message)) and len(reader) == 0
+    assert 0 < refused < number
+
+
+@shards(SKETCHES)
+def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> None:
+    shared = Side(KEY, [bytes([index, *range(31)]) for index in range(200)])
+    payloads = [data[1:] for data in map(body, everything_said()) if data[0] == 11 and len(data) > 1]
+    with Trying(shard) as trying:
+        chance = trying.chance
+        for trying.count in range(number):
+            count = chance.choice((0, 1, 190, 200, 201, 212, 300, 5000, 1 << 27))
+            sketch = Sketch(shared.cells, count, leading=chance.random() < 0.5)
+            step, _ = shared.finish(sketch, sketch.start())
+            for _ in range(MAX_EXTENSIONS * 3):
+                if isinstance(step, Stuck | Wanted):
+                    break
+                payload = chance.choice(payloads)
+                if chance.random() < 0.7:
+                    payload = damaged(payload, chance)
+                step, found = shared.finish(sketch, sketch.receive(payload))
+                if found is not None:
+                    assert set(found.send) <= shared.changes
+                    break
+            else:
+                raise AssertionError("it goes on without end")
+
+
+def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> Session:
+    """A session that is told this, in pieces of any size, and then that the peer is gone."""
+    victim = scene.session()
+    asked = 0
+
+    def serve() -> None:
+        nonlocal asked
+        while victim.request is not None:
+            asked += 1
+            assert asked < MOST_REQUESTS, "it goes on without end"
+            try:
+                victim.answer(now(victim.request.of(replica)))
+            except FieldlineError as error:
+                victim.refuse(error)
+
+    serve()
+    for data in said:
+        cut = chance.randrange(len(data)) if data and chance.random() < 0.2 else 0
+        for piece in (data[:cut], data[cut:]):
+            victim.receive(piece)
+            serve()
+            victim.take()
+    victim.ended()
+    serve()
+    return victim
+
+
+@shards(SESSIONS)
+def test_any_peer_ends_a_session_with_an_event_and_leaves_only_real_blocks(shard: int, number: int) -> None:
+    replicas = [(scene, Again()) for scene in scenes()]
+    ended = {Done: 0, Failed: 0}
+    with Trying(shard) as trying:
+        chance = trying.chance
+        for trying.count in range(number):
+            scene, replica = chance.choice(replicas)
+            replica.begin_again(scene.first)
+            victim = against(scene, replica, disturbed(scene.frames, chance), chance)
+            if replica.root != scene.first.root:
+                assert scene.first.held.items() <= replica.held.items() <= everything_real().items()
+            outcome = victim.outcome
+            assert isinstance(outcome, Done | Failed), "it is over when the peer is gone"
+            ended[type(outcome)] += 1
+            if isinstance(outcome, Done):
+                assert outcome.root == replica.root
+            else:
+                assert str(outcome.error)
+    assert ended[Failed] > number // 4
+
+
+def test_what_is_fuzzed_goes_through_undamaged() -> None:
+    """Otherwise the fuzzer would not come past the first message."""
+    for scene in scenes():
+        replica = Again()
+        replica.begin_again(scene.first)
+        victim = against(scene, replica, scene.frames, Random(1))
+        assert isinstance(victim.outcome, Done), (scene.name, victim.outcome)
+        assert replica.held == scene.genuine
+    kinds = {frame[len(varint(len(frame))) :][:1] for frame in everything_said()}
+    assert len(kinds) >= 10 and any(isinstance(decode(body(frame)), Blocks) for frame in everything_said())
