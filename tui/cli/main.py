@@ -58,6 +58,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "schema": ("schemas:schema", N_("Show, check or publish the fleet's schema.")),
     "verify": ("files:verify", N_("Check every change and everything derived from them.")),
     "backup": ("files:backup", N_("Copy the store into one file while it is in use.")),
+    "doctor": ("doctor:doctor", N_("Say what is wrong with this installation, and how to mend it.")),
     "completion": ("shells:completion", N_("Print the completion script of a shell.")),
 }
 """Each verb's module and function, and the line that the list of verbs shows."""

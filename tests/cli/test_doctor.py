@@ -1,0 +1,100 @@
+"""What doctor finds: nothing on a good device, and each fault with what to do about it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from core.workspace.meeting import PORT
+from tests.cli.calling import Terminal
+from tests.cli.conftest import Pair
+
+
+def found(terminal: Terminal) -> dict[str, tuple[str, str | None]]:
+    """What each check came to."""
+    answer = terminal.call("doctor", "--json")
+    checks = {each["check"]: (each["state"], each["message"]) for each in answer.json}
+    assert answer.code == int(any(state == "problem" for state, _ in checks.values()))
+    assert all((state == "good") == (message is None) for state, message in checks.values())
+    # Whether others use the port, or there is a network at all, is the machine's affair.
+    return {check: said for check, said in checks.items() if check not in ("port", "network", "cable", "disk")}
+
+
+def test_nothing_is_wrong_with_a_good_device(device: Terminal) -> None:
+    assert {state for state, _ in found(device).values()} == {"good"}
+    answer = device.call("doctor")
+    assert answer.code == 0
+    assert "Nothing is wrong" in answer.err
+    assert device.ask("verify")["problems"] == []
+
+
+def only(terminal: Terminal, check: str, state: str) -> str:
+    """The message of the one check that is not good."""
+    wrong = {name: said for name, said in found(terminal).items() if said[0] != "good"}
+    assert {name: said[0] for name, said in wrong.items()} == {check: state}
+    message = wrong[check][1]
+    assert message
+    assert message in terminal.call("doctor").out.replace("\n", " ")
+    return message
+
+
+def test_a_folder_without_a_device(tmp_path: Path) -> None:
+    assert "fieldline init" in only(Terminal(tmp_path / "nothing"), "home", "problem")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_may_look_into(device: Terminal) -> None:
+    device.home.chmod(0o755)
+    assert "chmod 700" in only(device, "privacy", "warning")
+    device.home.chmod(0o700)
+    (device.home / "device.key").chmod(0o640)
+    assert "chmod 600" in only(device, "key", "problem")
+
+
+def test_settings_that_cannot_be_read(device: Terminal) -> None:
+    (device.home / "settings.toml").write_text("name = ")
+    assert "TOML" in only(device, "settings", "problem")
+
+
+@pytest.mark.parametrize("kept", [0, 4096, 20_000])
+def test_a_damaged_store(device: Terminal, kept: int) -> None:
+    store = device.home / "store.db"
+    data = store.read_bytes()
+    store.write_bytes(data[:kept] + b"\xff" * (len(data) - kept))
+    assert found(device)["store"][0] == "problem"
+
+
+def test_a_device_that_waits_and_one_that_was_revoked(
+    pair: Pair, tmp_path: Path, meet: Callable[[Terminal, Terminal], None]
+) -> None:
+    one, two = pair
+    new = Terminal(tmp_path / "new")
+    new.ask("join", one.ask("status")["fleet"])
+    assert "fieldline admit" in only(new, "membership", "warning")
+    one.ask("revoke", "K2")
+    meet(one, two)
+    assert "revoked" in only(two, "membership", "warning")
+
+
+def test_changes_from_the_future(device: Terminal, tmp_path: Path) -> None:
+    edit = {"entity": "locality:9", "kind": "locality", "property": "name", "value": "x"}
+    (tmp_path / "history.jsonl").write_text(json.dumps({"at": 9_000_000_000, "user": "u", "edits": [edit]}))
+    device.ask("import", str(tmp_path / "history.jsonl"))
+    assert "clock" in only(device, "clock", "warning")
+
+
+def test_a_port_that_something_else_uses(device: Terminal) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # If somebody uses it already, so much the better.
+        with suppress(OSError):
+            taken.bind(("0.0.0.0", PORT))
+            taken.listen()
+        said = {each["check"]: each for each in device.call("doctor", "--json").json}
+    assert said["port"]["state"] == "warning"
+    assert str(PORT) in said["port"]["message"]
