@@ -121,10 +121,12 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("restore", ("r",), N_("bring back"), N_("Bring something back to how it was then."), writes=True),
         Command("undo", ("u",), N_("undo"), N_("Take back what you saved last."), writes=True),
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
+        Command("whole", ("v",), "", N_("All that this change did.")),
         Command("moment", ("m",), "", N_("See everything as it was at a moment that you type.")),
         Command("everything", ("escape",), N_("all changes"), N_("Show the changes of everything again.")),
     ),
     "differences": (
+        Command("whole", ("enter", "v"), N_("in full"), N_("Show both values in full.")),
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("back", ("escape",), N_("back"), N_("Back to the changes.")),
     ),

@@ -91,7 +91,7 @@ class LogPages:
                 Column(entry.user, 14 if wide else 10),
                 Column(self._names.device(entry.device), 10 if wide else 5, "dim"),
                 Column(self._what(entry), None if wide else 20),
-                Column(self._changed(entry, wide), 30 if wide else None),
+                Column(self._changed(entry, wide), 24 if wide else None),
                 Column(f"“{entry.note}”" if entry.note else "", None if wide else 0, "dim"),
             ],
         )

@@ -139,6 +139,18 @@ async def test_what_differs_between_two_changes(home: Path, picture: SnapshotAss
         assert "Changes of everything" in screen.text()
 
 
+async def test_all_that_a_change_did_with_each_value_in_full(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4", "G", "k", "k", "k", "k") as screen:
+        assert "… and 3 more: v shows all" in screen.text()
+        await screen.press("v")
+        assert "5 differences" in screen.text()
+        assert screen.screenshot() == picture(name="change")
+        await screen.press("enter")
+        assert screen.screenshot() == picture(name="value")
+        await screen.press("escape", "escape")
+        assert "Changes of everything" in screen.text()
+
+
 async def test_what_differs_from_now_and_from_a_moment_that_is_typed(home: Path) -> None:
     async with opened(home, "4", "d", "enter") as screen:
         assert "Nothing is different" in screen.text()

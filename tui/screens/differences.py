@@ -1,4 +1,4 @@
-"""What differs between two moments: a heading for each entity, old and new of each property below it."""
+"""What differs between two moments, or all that one change did: entity by entity, old and new of each property."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 
 from core.changes import Value
+from core.store.log import LogEntry
 from core.workspace.naming import hidden
 from tui.forms import GLYPHS, Names, referred, shown
 from tui.i18n import _, language, ngettext
 from tui.lines import Line, beside, fit
 from tui.logpages import called
 from tui.screens.page import Page, bindings
+from tui.screens.reading import Reading, in_full
 from tui.widgets.text import LineList, Lines
 
 Difference = tuple[bytes, str, Value, Value]
@@ -29,6 +31,11 @@ class DifferenceLines:
             if not self._rows or each[0] != self._entity(-1):
                 self._rows.append(each[0])
             self._rows.append(each)
+
+    def row(self, index: int) -> Difference | None:
+        """The difference on a line, None for a heading."""
+        row = self._rows[index] if 0 <= index < len(self._rows) else None
+        return None if isinstance(row, bytes) else row
 
     def _entity(self, index: int) -> bytes:
         row = self._rows[index]
@@ -56,20 +63,27 @@ class DifferenceLines:
 
 
 class Differences(Page):
-    """Two moments compared (microseconds since 1970 UTC, the earlier first; None is now)."""
+    """Old and new values, as they were said at a moment (microseconds since 1970 UTC; None is now)."""
 
     PLACE = "history"
     SCOPES = ("differences",)
     BINDINGS = bindings("differences")
     AUTO_FOCUS = "LineList"
 
-    def __init__(self, one: int, other: int | None) -> None:
+    def __init__(self, moment: int | None) -> None:
         super().__init__()
-        self._one = one
-        self._other = other
+        self._moment = moment
         self._count: int | None = None
         self.kinds: dict[bytes, str | None] = {}
         self._called: dict[bytes, str] = {}
+
+    def compared(self) -> str:
+        """What is compared."""
+        raise NotImplementedError
+
+    async def read(self) -> Sequence[Difference]:
+        """The differences, those of one entity behind each other."""
+        raise NotImplementedError
 
     def body(self) -> ComposeResult:
         yield Lines(self._nothing, id="nothing")
@@ -87,10 +101,9 @@ class Differences(Page):
     async def update(self) -> None:
         if self._count is not None:
             return  # the past stays as it is
-        workspace = self.desk.workspace
-        found = await workspace.view(self._one).differences(workspace.view(self._other))
-        found = [each for each in found if not hidden(each[0], each[1])]
+        found = [each for each in await self.read() if not hidden(each[0], each[1])]
         self._count = len(found)
+        self.query_one("#nothing").display = not found
         source = DifferenceLines(self, found)
         await source.load(0, min(len(source), self.size.height) - 1)
         self.lines.show(source, cursor=0)
@@ -99,7 +112,7 @@ class Differences(Page):
         """Learn what the entities of these rows are called, and those that the values refer to."""
         entities = {row if isinstance(row, bytes) else row[0] for row in rows}
         refs = {e for row in rows if not isinstance(row, bytes) for value in row[2:] for e in referred(value)}
-        view, schema = self.desk.workspace.view(self._other), self.desk.schema
+        view, schema = self.desk.workspace.view(self._moment), self.desk.schema
         names = await view.names((entities | refs) - self.kinds.keys(), schema)
         self.kinds |= {entity: name.kind for entity, name in names.items()}
         self._called |= {entity: name.title for entity, name in names.items()}
@@ -114,12 +127,10 @@ class Differences(Page):
         return _("History")
 
     def heading(self) -> tuple[Line, Line]:
-        when = self.desk.when
-        other = _("now") if self._other is None else when.full(self._other)
-        text = _("From {one} to {other}").format(one=when.full(self._one), other=other)
+        title: Line = [(self.compared(), "plain")]
         if self._count is None:
-            return [(text, "plain")], [(_("comparing …"), "plain")]
-        return [(text, "plain")], [(ngettext("{count} difference", "{count} differences", self._count), "plain")]
+            return title, [(_("comparing …"), "plain")]
+        return title, [(ngettext("{count} difference", "{count} differences", self._count), "plain")]
 
     def heading_of(self, entity: bytes) -> Line:
         """The line over an entity's properties."""
@@ -141,7 +152,32 @@ class Differences(Page):
         self.query_one("#keys", Lines).redraw()
 
     def cannot(self, name: str) -> str | None:
-        return _("There is nothing on this line.") if name == "history_of" and not self._count else None
+        return _("There is nothing on this line.") if name != "back" and not self._count else None
+
+    def do_whole(self) -> None:
+        """Both values in full."""
+        source = self.lines.source
+        row = source.row(self.lines.cursor) if isinstance(source, DifferenceLines) else None
+        if row is None:
+            return
+        entity, name, old, new = row
+        prop = self.desk.schema.property(self.kinds.get(entity), name)
+        names = Names(self._called, self.desk.names.devices)
+
+        def draw(width: int) -> list[Line]:
+            before: list[Line] = (
+                [[(line, "dim")] for line in in_full(prop, old, names, width)] if old is not None else []
+            )
+            after: list[Line] = [[(line, "plain")] for line in in_full(prop, new, names, width)]
+            return [
+                [(_("before"), "strong")],
+                *(before or [[(_("not configured"), "dim")]]),
+                [],
+                [(_("after"), "strong")],
+                *after,
+            ]
+
+        self.app.push_screen(Reading(f"{self._called.get(entity, '')} › {prop.label(language())}", draw))
 
     def do_back(self) -> None:
         """Back to the log."""
@@ -156,3 +192,39 @@ class Differences(Page):
             of = f"{await self.desk.path(entity)} › {prop.label(language())}"
             self.app.pop_screen()
             self.desk.show_history(entity, name, of)
+
+
+class Moments(Differences):
+    """Two moments compared, the earlier first; None is now."""
+
+    def __init__(self, one: int, other: int | None) -> None:
+        super().__init__(other)
+        self._one = one
+
+    def compared(self) -> str:
+        when = self.desk.when
+        other = _("now") if self._moment is None else when.full(self._moment)
+        return _("From {one} to {other}").format(one=when.full(self._one), other=other)
+
+    async def read(self) -> Sequence[Difference]:
+        workspace = self.desk.workspace
+        return await workspace.view(self._one).differences(workspace.view(self._moment))
+
+
+class Change(Differences):
+    """All that one change did to what its author saw."""
+
+    def __init__(self, entry: LogEntry) -> None:
+        super().__init__(entry.position[0])
+        self._entry = entry
+
+    def compared(self) -> str:
+        entry, desk = self._entry, self.desk
+        device = desk.names.device(entry.device)
+        return _("{when} · {user} on {device}").format(when=desk.when.full(entry.at), user=entry.user, device=device)
+
+    async def read(self) -> Sequence[Difference]:
+        edits = await self.desk.view.edits(self._entry.change)
+        order = {entity: place for place, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
+        edits.sort(key=lambda edit: order[edit.entity])
+        return [(edit.entity, edit.property, edit.old, edit.new) for edit in edits]

@@ -241,4 +241,4 @@ def _with_rest(lines: list[Line], count: int, height: int) -> list[Line]:
     if count <= len(lines):
         return lines
     shown = lines[: max(0, height - 1)]
-    return [*shown, [(_("… and {count} more").format(count=number(count - len(shown))), "dim")]]
+    return [*shown, [(_("… and {count} more: v shows all").format(count=number(count - len(shown))), "dim")]]

@@ -13,7 +13,7 @@ from tui.i18n import _, language, number
 from tui.lines import Line
 from tui.preview import preview
 from tui.screens.dialogs import Ask, Choose, Save
-from tui.screens.differences import Differences
+from tui.screens.differences import Change, Moments
 from tui.screens.turning import SAVING, Turning
 
 Place = tuple[bytes, str]
@@ -111,7 +111,7 @@ class Lookback(Turning):
 
         def chosen(what: object) -> None:
             if what == NOW:
-                self.app.push_screen(Differences(here, None))
+                self.app.push_screen(Moments(here, None))
             elif what == BEFORE:
                 self._show_difference(here - 1, here)
             elif what == TYPED:
@@ -127,7 +127,12 @@ class Lookback(Turning):
         self.app.push_screen(Choose(title, rows), chosen)
 
     def _show_difference(self, one: int, other: int) -> None:
-        self.app.push_screen(Differences(min(one, other), max(one, other)))
+        self.app.push_screen(Moments(min(one, other), max(one, other)))
+
+    def do_whole(self) -> None:
+        """All that this change did."""
+        if entry := self.entry:
+            self.app.push_screen(Change(entry))
 
     # --- when did this become so -------------------------------------------------------------------------------------
 
