@@ -106,6 +106,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("clear", ("x",), "", N_("Say that the property is no longer used there."), writes=True),
         Command("bring_back", ("b",), "", N_("Take into use again what is retired."), writes=True),
         Command("retire", ("X",), "", N_("Retire what the chosen line is about."), writes=True),
+        Command("whole", ("v",), "", N_("Show every value in full.")),
         Command("who_knew", ("w",), "", N_("Draw who knew what, as large as it is.")),
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
         Command("stop", ("escape",), "", N_("Stop what is being saved, or show all matters again.")),

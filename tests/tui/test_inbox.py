@@ -209,6 +209,14 @@ async def test_only_what_mentions_something_is_shown_and_settled(home: Path, pic
         assert "6 matters" in screen.text()
 
 
+async def test_the_values_in_full(home: Path) -> None:
+    async with opened(home, "3", "v") as screen:
+        assert "A  Jones on K3, 6 Oct 2026 12:10:00" in screen.text()
+        assert "B  Müller on K2, 6 Oct 2026 11:45:00  “toner leak”" in screen.text()
+        await screen.press("escape", "w")
+        assert "Who knew what" in screen.text()
+
+
 async def test_enter_opens_the_form_of_the_chosen_claimant(home: Path) -> None:
     async with opened(home, "3") as screen:
         await _go_to(screen, "duplicate")

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 
 from core.inbox import Matter
 from core.workspace.lineage import Step, lineage
+from tui.formlines import letter
 from tui.forms import NOBODY, Names, references, referred
 from tui.i18n import _, language, ngettext
 from tui.lines import Line
@@ -16,7 +17,7 @@ from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.page import bindings, rule
-from tui.screens.reading import Reading
+from tui.screens.reading import Reading, in_full
 from tui.widgets.text import LineList, Lines
 
 Key = tuple[bytes, str, str]
@@ -281,6 +282,27 @@ class Inbox(Answering):
             self.app.push_screen(
                 Reading(_("Who knew what"), lambda width: lines(details, -1, width, 10_000, schema, when))
             )
+
+    def do_whole(self) -> None:
+        """Every candidate's value, whole."""
+        details = self._details
+        if details is None:
+            return
+        schema, when, matter = self.desk.schema, self.desk.when, details.matter
+
+        def draw(width: int) -> list[Line]:
+            drawn: list[Line] = []
+            for index, leaf in enumerate(matter.candidates[:MOST]):
+                who = _("{user} on {device}, {when}").format(
+                    user=leaf.user, device=details.names.device(leaf.device), when=when.full(leaf.at)
+                )
+                drawn += [[], [(f"{letter(index)}  {who}", "strong"), (f"  “{leaf.note}”" if leaf.note else "", "dim")]]
+                text = in_full(prop_of(matter, schema), leaf.value, details.names, width)
+                drawn += [[(line, "plain")] for line in text]
+            return drawn[1:]
+
+        label = prop_of(matter, schema).label(language())
+        self.app.push_screen(Reading(f"{details.names.entity(matter.entity)}{SEPARATOR}{label}", draw))
 
     def do_history_of(self) -> None:
         """The changes of this property."""
