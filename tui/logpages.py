@@ -10,6 +10,7 @@ from core.store.view import View
 from tui.forms import Names
 from tui.i18n import _, language, ngettext
 from tui.lines import Column, Line, columns
+from tui.quoting import quote
 from tui.when import When
 
 PAGE = 50
@@ -92,7 +93,7 @@ class LogPages:
                 Column(self._names.device(entry.device), 10 if wide else 5, "dim"),
                 Column(self._what(entry), None if wide else 20),
                 Column(self._changed(entry, wide), 24 if wide else None),
-                Column(f"“{entry.note}”" if entry.note else "", None if wide else 0, "dim"),
+                Column(quote(entry.note), None if wide else 0, "dim"),
             ],
         )
 
@@ -112,7 +113,7 @@ class LogPages:
             changed = ngettext("{count} value", "{count} values", entry.facts)
         if wide or not entry.note:
             return changed
-        return f"{changed} “{entry.note}”" if entry.facts == 1 else f"“{entry.note}”"
+        return f"{changed} {quote(entry.note)}" if entry.facts == 1 else quote(entry.note)
 
 
 def called(entity: bytes, name: Name | None, schema: Schema, names: Names) -> str:

@@ -23,6 +23,7 @@ from tui.graph import draw
 from tui.i18n import N_, _, language, ngettext, number, say
 from tui.lines import Column, Line, columns, cut, wrapped
 from tui.naming import SEPARATOR
+from tui.quoting import quote
 from tui.when import When
 
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
@@ -276,7 +277,7 @@ def _texts(details: Details, schema: Schema, width: int) -> list[str]:
 def _remark(matter: Matter, index: int, wide: bool) -> str:
     """Why it was said, and of which other values its author did not know."""
     leaf = matter.candidates[index]
-    note = f"“{leaf.note}”" if leaf.note else ""
+    note = quote(leaf.note)
     if matter.type != "conflict" or not wide:
         return note
     unknown = [letter(place) for place, other in enumerate(matter.candidates[:MOST]) if _apart(leaf, other)]

@@ -12,6 +12,7 @@ from tui.forms import NOBODY, Names, referred
 from tui.i18n import _, language, number
 from tui.lines import Line, fit
 from tui.logpages import LogPages, called
+from tui.quoting import quote
 from tui.screens.dialogs import Ask
 from tui.screens.lookback import Lookback
 from tui.screens.page import bindings, rule
@@ -145,7 +146,7 @@ class History(Lookback):
         who = _("{user} on {device}").format(user=entry.user, device=self.desk.names.device(entry.device))
         line: Line = [(f"{self.desk.when.full(entry.at)} · {who}", "plain")]
         if entry.note:
-            line.append((f" · “{entry.note}”", "plain"))
+            line.append((f" · {quote(entry.note)}", "plain"))
         if not entry.accepted:
             line.append((" · " + _("not accepted: its author may not write"), "attention"))
         return line

@@ -13,6 +13,7 @@ from tui.lines import Line
 from tui.matterfilter import sought
 from tui.matters import BETWEEN, MOST, Details, lines, prop_of, row, title
 from tui.naming import SEPARATOR
+from tui.quoting import quote
 from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
@@ -296,7 +297,7 @@ class Inbox(Answering):
                 who = _("{user} on {device}, {when}").format(
                     user=leaf.user, device=details.names.device(leaf.device), when=when.full(leaf.at)
                 )
-                drawn += [[], [(f"{letter(index)}  {who}", "strong"), (f"  “{leaf.note}”" if leaf.note else "", "dim")]]
+                drawn += [[], [(f"{letter(index)}  {who}", "strong"), (f"  {quote(leaf.note)}", "dim")]]
                 text = in_full(prop_of(matter, schema), leaf.value, details.names, width)
                 drawn += [[(line, "plain")] for line in text]
             return drawn[1:]
