@@ -90,8 +90,8 @@ async def entity(text: str, view: View, schema: Schema) -> bytes:
     """The entity that people call so: kind:key, its id, its key or its title; raises Refused."""
     try:
         return await view.find(text, schema)
-    except Refused:
-        if text.partition(":")[0] in schema.kinds:
+    except Refused as refusal:
+        if "matches" in refusal.params:
             raise
     called = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
     wanted = text.casefold()

@@ -41,7 +41,11 @@ async def build(folder: Path, *, facts: int, conflicts: int) -> None:
 def _lines(copies: int) -> Iterator[str]:
     """The changes of all copies in the order of their times."""
     changes = [json.loads(line) for line in HISTORY.read_text().splitlines()]
-    every = (((change["at"], copy, number, change) for number, change in enumerate(changes)) for copy in range(copies))
+
+    def of(copy: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
+        return ((change["at"], copy, number, change) for number, change in enumerate(changes))
+
+    every = [of(copy) for copy in range(copies)]
     for _at, copy, _number, change in heapq.merge(*every, key=lambda each: each[:3]):
         edits = [_of_copy(edit, copy, SCHEMA) for edit in change["edits"]]
         yield json.dumps({**change, "comment": f"{change['comment']} ({copy})", "edits": edits})

@@ -95,7 +95,7 @@ async def test_what_is_let_through(workspace: Workspace, text: str, count: int) 
         ("on:K9", "there are K1, K2"),
         ("of:nowhere", "kind:key with one of locality, place"),
         ('of:"Lane 1"', "could be any of place:241/Lane 1, place:242/Lane 1"),
-        ("place:999/Lane", "There is no place:999/Lane here"),
+        ("place:999/Lane", 'nothing here is called "place:999/Lane"'),
         ("property:colour", "there are"),
         ("since:yesterday", "is no moment"),
         ("colour:red", "There are by:, on:, of:, property:, since:, until:"),
