@@ -27,8 +27,8 @@ async def create(workspace: Workspace, kind_name: str, values: Mapping[str, Valu
     schema, view = await workspace.schema(), workspace.view()
     kind = kind_to_make(schema, kind_name)
     values = {name: value for name, value in values.items() if value is not None}
-    _check_new(kind, values)
-    await _check_references(view, kind, values, schema)
+    check_new(kind, values)
+    await check_references(view, kind, values, schema)
     await _check_key_is_free(view, kind, values, schema)
     return await workspace.write(Record(workspace.entropy(ID_SIZE)), {KIND: kind_name, **values}, note)
 
@@ -37,8 +37,8 @@ async def change(workspace: Workspace, shown: Record, wanted: Mapping[str, Value
     """See `Workspace.set`."""
     schema = await workspace.schema()
     kind = schema.kind(shown.kind)
-    _check_wanted(shown, wanted, kind)
-    await _check_references(workspace.view(), kind, wanted, schema)
+    check_wanted(shown, wanted, kind)
+    await check_references(workspace.view(), kind, wanted, schema)
     return await workspace.write(shown, wanted, note)
 
 
@@ -85,7 +85,7 @@ def kind_to_make(schema: Schema, name: str) -> Kind:
     return schema.kinds[name]
 
 
-def _check_wanted(shown: Record, wanted: Mapping[str, Value], kind: Kind) -> None:
+def check_wanted(shown: Record, wanted: Mapping[str, Value], kind: Kind) -> None:
     """Raise Refused for a value that the schema refuses. What is stated there already may be stated again."""
     for name, value in wanted.items():
         if any(same(leaf.value, value) for leaf in shown.slot(name).leaves):
@@ -97,7 +97,7 @@ def _check_wanted(shown: Record, wanted: Mapping[str, Value], kind: Kind) -> Non
             raise problem
 
 
-def _check_new(kind: Kind, values: Mapping[str, Value]) -> None:
+def check_new(kind: Kind, values: Mapping[str, Value]) -> None:
     """Raise Refused if these are not the values of a new entity of this kind."""
     for name, value in values.items():
         if name == RETIRED:
@@ -114,7 +114,7 @@ def _check_new(kind: Kind, values: Mapping[str, Value]) -> None:
         )
 
 
-async def _check_references(view: View, kind: Kind, wanted: Mapping[str, Value], schema: Schema) -> None:
+async def check_references(view: View, kind: Kind, wanted: Mapping[str, Value], schema: Schema) -> None:
     """Raise Refused for a reference to something that is not here or is of another kind than the schema says."""
     pairs = [(kind.property(name), ref) for name, value in wanted.items() for ref in referred(value)]
     if not pairs:

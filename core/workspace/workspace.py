@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.workspace.members import Device
     from core.workspace.peers import Lookout
     from core.workspace.settling import Settling
+    from core.workspace.tables import ValueOf
     from core.workspace.ways import Happened, Ways
 
 SCHEMA_PREFIX = "schema."
@@ -353,6 +354,18 @@ class Workspace:
         from core.workspace import files
 
         return await files.take(self, path, progress)
+
+    async def import_table(
+        self, path: Path, kind: str, value_of: ValueOf, note: str | None = None, progress: Progress = _untold
+    ) -> Imported:
+        """Take over a table of things of one kind, CSV or JSON: who is there already is changed where it is different.
+
+        `value_of` reads a cell. Every row is checked before anything is written; raises Refused with the first that is
+        wrong. `skipped` are rows that say nothing new.
+        """
+        from core.workspace import tables
+
+        return await tables.take(self, path, kind, value_of, note, progress)
 
     async def export_file(self, path: Path, progress: Progress = _untold) -> Imported:
         """Write all changes as a bundle, in place of whatever is at that path."""

@@ -1,0 +1,95 @@
+"""Tables of things of one kind come in: each row makes one or changes one, all of them or none; and dry runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calling import Terminal
+
+PLACE = "place:241/Entrance right"
+CSV = """name;locality;printer;card_terminal
+Entrance right;locality:241;Acme 6000;
+"Lane; 1";locality:241;;12345678
+Entrance right;241;;
+"""
+
+
+def table(tmp_path: Path, text: str, name: str = "table") -> str:
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_rows_make_and_change_things_in_one_change(device: Terminal, tmp_path: Path) -> None:
+    path = table(tmp_path, "\ufeff" + "\n".join(CSV.splitlines()[:3]) + "\n")
+    arguments = ("import", path, "--kind", "place")
+    before = device.ask("status")
+    assert device.ask(*arguments, "--dry-run") == {"changes": 1, "facts": 5, "skipped": 0}
+    assert device.ask("status") == before
+    assert [each.name for each in device.home.iterdir() if each.name.startswith(".")] == []
+    assert device.ask(*arguments, "--note", "from the list") == {"changes": 1, "facts": 5, "skipped": 0}
+    entry = device.call("log", "--limit", "1", "--json").lines[0]
+    assert (entry["note"], len(entry["edits"])) == ("from the list", 5)
+    shown = device.ask("show", PLACE)["slots"]
+    assert shown["printer"]["value"] == "Acme 6000"
+    assert shown["card_terminal"]["state"] == "absent"
+    assert device.ask("show", "place:241/Lane; 1")["slots"]["card_terminal"]["value"] == "12345678"
+    assert device.ask(*arguments) == {"changes": 0, "facts": 0, "skipped": 2}
+
+
+def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
+    rows = [{"name": "Entrance right", "locality": {"ref": "locality:241"}, "printer": None}]
+    assert device.ask("import", table(tmp_path, json.dumps(rows)), "--kind", "place")["facts"] == 1
+    assert device.ask("show", PLACE)["slots"]["printer"]["state"] == "cleared"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (CSV, "Row 4: there is another row"),
+        ("", "each column"),
+        ("name,locality\n", "empty"),
+        ("name,name\na,b\n", "two columns"),
+        ("name,\na,b\n", "each column"),
+        ("name,locality\na,241,c\n", "Line 2 has more cells"),
+        ('name,locality\n"a,241\n', "Line 2 is not CSV"),
+        ("name,colour\na,red\n", 'no property "colour"'),
+        ("locality\n241\n", "Row 2: it has to say which place"),
+        ("name,locality\nnew,999\n", "Row 2: There is no locality:999"),
+        ("name,locality\nnew,241\nother,999\n", "Row 3"),
+        ("[]", "empty"),
+        ("[1]", "Row 1 is not an object"),
+        ("[{]", "not JSON"),
+        ('[{"name": "a", "locality": {"ref": "locality:241"}, "printer": {}}]', "Row 1: printer"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_row_and_nothing_is_written(
+    device: Terminal, tmp_path: Path, text: str, says: str
+) -> None:
+    path = table(tmp_path, text)
+    assert says in device.refused("import", path, "--kind", "place")
+    assert says in device.refused("import", path, "--kind", "place", "--dry-run")
+
+
+def test_many_rows_are_several_changes(device: Terminal, tmp_path: Path) -> None:
+    rows = [{"code": str(1000 + number), "name": f"{number} " + "x" * 200} for number in range(700)]
+    path = table(tmp_path, json.dumps(rows))
+    done = device.ask("import", path, "--kind", "locality")
+    assert (done["facts"], done["skipped"]) == (2100, 0)
+    assert done["changes"] > 4
+    assert len(device.ask("list", "locality")) == 701
+    assert device.ask("import", path, "--kind", "locality") == {"changes": 0, "facts": 0, "skipped": 700}
+
+
+def test_other_imports_can_be_tried_too(device: Terminal, tmp_path: Path) -> None:
+    edit = {"entity": "locality:9", "kind": "locality", "property": "name", "value": "x"}
+    path = table(tmp_path, json.dumps({"at": 1, "user": "u", "edits": [edit]}))
+    before = device.root()
+    tried = device.ask("import", path, "--dry-run")
+    assert device.root() == before
+    assert device.ask("import", path) == tried
+    assert "--kind" in device.refused("import", path, "--note", "x")
+    device.refused("import", path, "--kind", "nonsense")
