@@ -63,5 +63,6 @@ def number(count: int) -> str:
 
 
 def say(error: FieldlineError) -> str:
-    """What an error says, in the language in use."""
-    return _(error.template).format(**error.params)
+    """What an error says, in the language in use; also what it says about another one that is its cause."""
+    params = {name: say(value) if isinstance(value, FieldlineError) else value for name, value in error.params.items()}
+    return _(error.template).format(**params)

@@ -74,6 +74,13 @@ def test_what_is_wrong_is_told_with_its_row_and_nothing_is_written(
     assert says in device.refused("import", path, "--kind", "place", "--dry-run")
 
 
+def test_what_is_wrong_with_a_row_is_told_in_the_language_in_use(device: Terminal, tmp_path: Path) -> None:
+    said = Terminal(device.home, lang="de").refused("import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place")
+    english = device.refused("import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place")
+    assert "has no property" in english
+    assert "has no property" not in said
+
+
 def test_many_rows_are_several_changes(device: Terminal, tmp_path: Path) -> None:
     rows = [{"code": str(1000 + number), "name": f"{number} " + "x" * 200} for number in range(700)]
     path = table(tmp_path, json.dumps(rows))
