@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,6 +143,21 @@ def test_two_that_call_each_other_at_once_meet_once(pair: Pair) -> None:
     assert len(first.events) == len(second.events)
     assert sum(event["received"] for event in first.events) == 2
     assert sum(event["received"] for event in second.events) == 2
+
+
+def test_a_device_that_is_admitted_gets_everything_by_itself(pair: Pair, tmp_path: Path) -> None:
+    one, new = pair[0], Terminal(tmp_path / "K3", "Jones")
+    device = new.ask("join", one.ask("status")["fleet"], "--device", "K3")["device"]
+    with serving(one, new) as (first, second):
+        # It calls whom it sees, and is turned away; nobody calls it.
+        until(lambda: any(event["event"] == "failed" for event in second.events))
+        assert f"fieldline admit {device}" in next(event["message"] for event in second.events)
+        one.ask("admit", device, "--role", "technician", "--name", "K3")
+        until(lambda: one.root() == new.root())
+        first.stop()
+        second.stop()
+    assert {event["event"] for event in first.events} == {"failed", "met"}
+    assert new.ask("status")["role"] == "technician"
 
 
 def test_equal_devices_never_connect_and_no_discovery_is_respected(pair: Pair) -> None:
