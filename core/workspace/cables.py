@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from core.errors import FieldlineError
 from core.sync.links import serial
 from core.sync.links.ports import USUAL, Absent, SerialTarget, parse
+from core.sync.links.transport import Cable
 from core.sync.run import PIECE
 from core.workspace.meeting import Carrier, Met, Told, allowed, meet, now
 
@@ -49,7 +50,7 @@ class Standing:
     corrected: int
 
 
-_in_use: WeakValueDictionary[str, serial.Cable] = WeakValueDictionary()
+_in_use: WeakValueDictionary[str, Cable] = WeakValueDictionary()
 
 
 def standing(target: str) -> Standing | None:
@@ -61,7 +62,7 @@ def standing(target: str) -> Standing | None:
     return Standing(cable.opened.done(), cable.away, cable.baud, int(arq.rate * 10), arq.counters.again)
 
 
-def _note(cable: serial.Cable) -> None:
+def _note(cable: Cable) -> None:
     _in_use[cable.path] = cable
 
 

@@ -7,13 +7,14 @@ of its own for this, which the other end gives back.
 
 Bodies of frames, integers big-endian, after one byte that says which:
 
-    SYN   version (1), own id (8), the peer's id or zeros (8), 1 if this end is open
+    SYN   version (1), own id (8), the peer's id or zeros (8), 1 if this end is open, its rates (1): see `rates`
     DATA  sequence number (2), transmission (1), all before this one have arrived here (2), payload
     FIN   as DATA, without payload: nothing follows
     ACK   all before this one have arrived (2), newest transmission (1), how many frames more are welcome (1), bits of
           those that arrived behind the first that did not, lowest first
     PING  asks for an ACK
     RST   this session is over
+    RATE  see `rates`
 
 Two ends that do not know each other exchange SYN until both know both ids. An id is made for every session, so a peer
 that was started anew is noticed, and one whose cable was pulled goes on where it was. All other frames have both ids in
@@ -27,6 +28,7 @@ from math import inf
 from zlib import crc32
 
 from core.sync.links.frames import HEADER_SIZE, LONGEST, Kind, Splitter, body_of, frame
+from core.sync.links.rates import Rates
 from core.sync.links.receiving import Receiving
 from core.sync.links.sending import Counters, Sending
 
@@ -34,6 +36,13 @@ VERSION = 1
 ID_SIZE = 8
 SYN_SECONDS = (0.0, 0.1, 0.25, 0.5, 1.0)
 ASK_SECONDS, QUIET_SECONDS = 1.0, 5.0
+BITS = 10
+"""What a byte takes on the line."""
+
+MUCH = 1 << 17
+"""Bytes to and fro after which it is worth while to look for a higher rate, twice as many after each vain attempt."""
+
+LITTLE_LOSS, MOST_LOSS = 0.05, 0.25
 WORRIED = 2
 """After so many times in a row without an answer the other end is asked whether it is still the same."""
 
@@ -50,16 +59,21 @@ class State(IntEnum):
 
 
 class Arq:
-    """One end. `own` is an id that no other session has, `rate` what the line carries in bytes a second."""
+    """One end. `own` is an id that no other session has, `takes` the rates in bits a second that the port can be set
+    to, the one that it has first.
+    """
 
-    def __init__(self, own: bytes, rate: float, *, calling: bool) -> None:
+    def __init__(self, own: bytes, takes: tuple[int, ...], *, calling: bool) -> None:
         self.own = own
         self.peer = _NOBODY
         self.state = State.CALLING if calling else State.LISTENING
         self.reset = False
         """The other end was started anew, or is over: nothing of this session can go on."""
-        self.sending = Sending(rate)
-        self.receiving = Receiving(rate)
+        self.rates = Rates(takes)
+        self.baud = takes[0]
+        self.sending = Sending(takes[0] / BITS)
+        self.receiving = Receiving(takes[0] / BITS)
+        self._carried = 0
         self._splitter = Splitter(LONGEST)
         self._key = 0
         self._syn_due, self._syns = (0.0 if calling else inf), 0
@@ -102,7 +116,8 @@ class Arq:
 
     def resumed(self, now: float) -> None:
         """The line is back: all that was on it is lost, and the other end may be another one."""
-        self.sending.cut()
+        self.rates.restart()
+        self._tuned(now)
         if self.state == State.OPEN:
             self._ask_who(now)
             self._ask_due = now
@@ -110,6 +125,18 @@ class Arq:
             self._syn_due, self._syns = now, 0
         else:
             self.call(now)
+
+    def switched(self, now: float) -> None:
+        """The port has the rate now that `rates` wants."""
+        self._tuned(now)
+        self.rates.switched(now)
+
+    def _tuned(self, now: float) -> None:
+        self.baud = self.rates.baud
+        self.sending.retune(self.baud / BITS, now)
+        self.receiving.rate = self.baud / BITS
+        self.sending.cut()
+        self._ask_due = now + ASK_SECONDS
 
     # --- what is below -----------------------------------------------------------------------------------------------
 
@@ -138,13 +165,22 @@ class Arq:
         return None if body is None else frame(body, self._key)
 
     def _body(self, now: float) -> bytes | None:
+        self.rates.tick(now)
+        self._consider(now)
+        if (body := self.rates.take()) is not None:
+            return body
+        if self.rates.baud != self.baud:
+            return None
         if self.receiving.due <= now:
             return self.receiving.ack()
+        if self.rates.holding:
+            return None
         if self.sending.deadline() <= now:
             self.sending.doubt(now)
             if self.sending.worried >= WORRIED:
                 self._ask_who(now)
         if (body := self.sending.take(self.receiving.expected, now)) is not None:
+            self._carried += len(body)
             return body
         if self.sending.blocked:
             self._ask_due = min(self._ask_due, now + ASK_SECONDS)
@@ -155,13 +191,25 @@ class Arq:
             self._ask_who(now)
         return bytes([Kind.PING])
 
+    def _consider(self, now: float) -> None:
+        """Try a higher rate when there is much to do, and go back from one that loses too much."""
+        if self.rates.raised and self.sending.loss > MOST_LOSS:
+            self.rates.fall(now)
+            return
+        much = self._carried >= MUCH << self.rates.failures
+        if self.initiator and much and self.rates.can_rise and self.sending.loss < LITTLE_LOSS:
+            self._carried = 0
+            self.rates.rise(now)
+
     def wake(self) -> float:
         """When to ask `take` again though nothing else happens."""
         if self.state == State.OVER:
             return inf
         if self.state != State.OPEN:
             return self._syn_due
-        return min(self._syn_due, self.receiving.due, self._ask_due, self.sending.deadline())
+        if self.rates.baud != self.baud or self.rates.holding:
+            return min(self._syn_due, self.rates.due)
+        return min(self._syn_due, self.receiving.due, self._ask_due, self.rates.due, self.sending.deadline())
 
     # --- joining -----------------------------------------------------------------------------------------------------
 
@@ -173,7 +221,7 @@ class Arq:
             self._syns += 1
             self._syn_due = now + SYN_SECONDS[min(self._syns, len(SYN_SECONDS) - 1)]
         knows, self._who_are_you = is_open and not self._who_are_you, False
-        return frame(bytes([Kind.SYN, VERSION]) + self.own + self.peer + bytes([knows]))
+        return frame(bytes([Kind.SYN, VERSION]) + self.own + self.peer + bytes([knows, self.rates.mask]))
 
     def _ask_who(self, now: float) -> None:
         """Have the other end say whether it is still the same."""
@@ -181,9 +229,9 @@ class Arq:
         self._syn_due = now
 
     def _heard_syn(self, body: bytes, now: float) -> None:
-        if len(body) != 3 + 2 * ID_SIZE or body[1] != VERSION:
+        if len(body) != 4 + 2 * ID_SIZE or body[1] != VERSION:
             return
-        peer, echo, is_open = body[2 : 2 + ID_SIZE], body[2 + ID_SIZE : -1], body[-1] == 1
+        peer, echo, is_open = body[2 : 2 + ID_SIZE], body[2 + ID_SIZE : -2], body[-2] == 1
         if peer in (self.own, _NOBODY):
             # A plug that has its own wires joined, or noise.
             return
@@ -198,6 +246,7 @@ class Arq:
             self.state = State.CALLING
             self._syn_due = now
         self._key = crc32(min(self.own, peer) + max(self.own, peer)) or 1
+        self.rates.met(body[-1])
         if echo == self.own:
             self._opened(now)
             if not is_open:
@@ -216,7 +265,8 @@ class Arq:
 
     def _heard(self, body: bytes, now: float) -> None:
         self._heard_last = now
-        self._ask_due = now + (ASK_SECONDS if self.sending.blocked else QUIET_SECONDS)
+        quiet = not self.sending.blocked and not self.rates.raised
+        self._ask_due = now + (QUIET_SECONDS if quiet else ASK_SECONDS)
         kind = body[0]
         if kind == Kind.SYN:
             self._heard_syn(body, now)
@@ -224,6 +274,11 @@ class Arq:
         if self.state != State.OPEN:
             # Whoever makes this checksum knows both ids.
             self._opened(now)
+        if kind == Kind.RATE:
+            self.rates.heard(body, now)
+            return
+        self.rates.alive(now)
+        self._carried += len(body)
         if kind in (Kind.DATA, Kind.FIN) and len(body) >= HEADER_SIZE:
             self.sending.released(body[4:HEADER_SIZE], now)
             self.receiving.heard(Kind(kind), body, now)

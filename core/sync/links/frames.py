@@ -36,6 +36,7 @@ class Kind(IntEnum):
     ACK = 4
     PING = 5
     RST = 6
+    RATE = 7
 
 
 def signed(difference: int) -> int:

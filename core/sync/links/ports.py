@@ -127,11 +127,32 @@ class Port:
                 "{port} does not take {baud} bits a second: try ?baud={usual}.", port=self.path, baud=baud, usual=USUAL
             )
 
+    def takes(self, rates: Sequence[int]) -> tuple[int, ...]:
+        """Those of the rates that the port can be set to; it keeps the one that it has."""
+        before, taken = self.baud, []
+        for rate in rates:
+            with suppress(PortError):
+                self.set_baud(rate)
+                taken.append(rate)
+        self.set_baud(before)
+        return tuple(taken)
+
+    def waiting(self) -> int:
+        """How many bytes the driver has not sent yet, as far as it says."""
+        try:
+            return int(self._serial.out_waiting)
+        except (OSError, termios.error):
+            return 0
+
+    def discard(self) -> None:
+        """Throw away what the driver has not sent yet."""
+        with suppress(OSError, termios.error):
+            self._serial.reset_output_buffer()
+
     def close(self) -> None:
         """Let go of the port. What is still in its buffer may be lost."""
-        with suppress(OSError, termios.error):
-            # Else closing waits, for up to half a minute, until a line that may be dead has taken it.
-            self._serial.reset_output_buffer()
+        # Else closing waits, for up to half a minute, until a line that may be dead has taken it.
+        self.discard()
         with suppress(OSError):
             self._serial.close()
 

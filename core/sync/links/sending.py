@@ -130,6 +130,8 @@ class Sending:
         """Nothing has been heard for too long: send the two oldest again."""
         self._progress = now
         self.worried += 1
+        # A line that is silent is not slow.
+        self._resolved, self._resolved_since = 0, now
         for segment in [segment for segment in self._segments.values() if not segment.lost][:2]:
             segment.lost = True
 
@@ -137,6 +139,19 @@ class Sending:
         """All that is on the line is lost, but for what the next ACK says to have arrived."""
         self._cut = True
         self.worried = 0
+
+    def retune(self, rate: float, now: float) -> None:
+        """The line has another rate from now on."""
+        self.rate = self._nominal = rate
+        self._quickest, self._round_trip, self._rates = inf, 0.0, []
+        self._lost_frames = 0.0
+        self._progress = self._resolved_since = now
+        self._resolved = 0
+
+    @property
+    def loss(self) -> float:
+        """How many of the last frames were lost, as a part of one."""
+        return self._lost_frames * _MEMORY
 
     def joined(self, now: float) -> None:
         """From now on something arrives."""

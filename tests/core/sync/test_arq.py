@@ -13,7 +13,8 @@ from core.sync.links.arq import Arq, State
 from core.sync.links.frames import END, MOST_FRAMES, MOST_PAYLOAD, Kind, Splitter, body_of, frame
 from core.sync.links.receiving import READY
 
-RATE = 11520.0
+BAUD = 115_200
+RATE = BAUD / 10
 SCHEDULES = 10_000
 
 
@@ -33,7 +34,7 @@ class Line:
         self.cut = False
 
     def end(self, calling: bool = True) -> Arq:
-        end = Arq(self.chance.randbytes(8), RATE, calling=calling)
+        end = Arq(self.chance.randbytes(8), (BAUD,), calling=calling)
         end.receive(END, self.now)
         return end
 
@@ -121,7 +122,7 @@ def test_nothing_that_the_peer_sends_raises_or_grows_without_bound(noise: list[b
     for data in noise:
         kind = chance.choice([0, *Kind])
         body = bytes([kind]) + data
-        for one in (data, frame(body), frame(body, end._key), frame(bytes([Kind.SYN, 1]) + data[:17], 0)):
+        for one in (data, frame(body), frame(body, end._key), frame(bytes([Kind.SYN, 1]) + data[:18], 0)):
             end.receive(one, line.now)
         line.now += chance.random()
         while end.take(line.now) is not None:
@@ -240,7 +241,7 @@ def test_a_farewell_ends_it_at_once() -> None:
 
 
 def test_a_line_that_only_echoes_is_no_peer() -> None:
-    one = Arq(b"12345678", RATE, calling=True)
+    one = Arq(b"12345678", (BAUD,), calling=True)
     one.receive(END, 0.0)
     for now in range(20):
         while (data := one.take(float(now))) is not None:
@@ -249,7 +250,7 @@ def test_a_line_that_only_echoes_is_no_peer() -> None:
 
 
 def test_the_frames_as_they_are_described() -> None:
-    one, other = Arq(b"11111111", RATE, calling=True), Arq(b"22222222", RATE, calling=False)
+    one, other = Arq(b"11111111", (BAUD,), calling=True), Arq(b"22222222", (BAUD,), calling=False)
     splitter = Splitter(2000)
     splitter.split(END)
     bodies = []
@@ -262,9 +263,9 @@ def test_the_frames_as_they_are_described() -> None:
         if now == 0.0:
             one.sending.write(b"hello")
     assert bodies[:3] == [
-        b"\x01\x01" + b"11111111" + bytes(8) + b"\0",
-        b"\x01\x01" + b"22222222" + b"11111111" + b"\0",
-        b"\x01\x01" + b"11111111" + b"22222222" + b"\1",
+        b"\x01\x01" + b"11111111" + bytes(8) + b"\0\1",
+        b"\x01\x01" + b"22222222" + b"11111111" + b"\0\1",
+        b"\x01\x01" + b"11111111" + b"22222222" + b"\1\1",
     ]
     assert b"\x02\0\0\0\0\0hello" in bodies
     other.receive(END, 0.1)

@@ -112,7 +112,7 @@ class Pair:
         self.reading = [True, True]
 
     def end(self, calling: bool = True) -> Arq:
-        end = Arq(self.chance.randbytes(8), self.rate, calling=calling)
+        end = Arq(self.chance.randbytes(8), (int(self.rate * 10),), calling=calling)
         end.receive(END, self.now)
         return end
 
