@@ -37,6 +37,7 @@ def refresh_current(connection: sqlite3.Connection, facts: Iterable[int]) -> Non
                   (SELECT accepted FROM changes WHERE id = facts.id / {MAX_FACTS})
                   AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN changes c ON c.id = o.fact / {MAX_FACTS}
                                   WHERE o.target = facts.id AND c.accepted)
+                  AND id NOT IN (SELECT fact FROM hearsay)
                 WHERE id IN ({marks(some)})""",
             some,
         )

@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Callable
 from importlib.resources import files
 
-from core.store import clues, search
+from core.store import clues, hearsay, search
 from core.store.database import APPLICATION_ID, VERSION
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: search.create, 2: clues.create}
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: search.create, 2: clues.create, 3: hearsay.create}
 """What brings a store from version N to N + 1."""
 
 

@@ -7,7 +7,7 @@ thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -205,18 +205,45 @@ class Store:
 
         return await self._database.run(shorts.secret)
 
-    async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved:
+    async def overtaken(self, hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """The places of those facts of these changes that are no leaves here."""
+        from core.store import hearsay
+
+        return await self._database.run(hearsay.overtaken, list(hashes))
+
+    async def complete(self) -> None:
+        """All that a peer has is here: drop what was only known from its word."""
+        from core.store import hearsay
+
+        await self._database.write(hearsay.forget)
+
+    async def save(
+        self,
+        blocks: Iterable[bytes],
+        *,
+        source: bytes | None = None,
+        link: str = "own",
+        overtaken: Mapping[bytes, Sequence[int]] | None = None,
+    ) -> Saved:
         """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.
 
         Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source` is the
-        device that it came from and `link` over what.
+        device that it came from and `link` over what. The facts that it called `overtaken` are no leaves until
+        `complete`.
         """
-        return await self._database.run(self._save, list(blocks), source, link)
+        return await self._database.run(self._save, list(blocks), source, link, overtaken or {})
 
-    def _save(self, connection: holding.Connection, blocks: list[bytes], source: bytes | None, link: str) -> Saved:
+    def _save(
+        self,
+        connection: holding.Connection,
+        blocks: list[bytes],
+        source: bytes | None,
+        link: str,
+        overtaken: Mapping[bytes, Sequence[int]],
+    ) -> Saved:
         from core.changes import change_id, decode, verify
         from core.errors import BlockRefused
-        from core.store import offering
+        from core.store import hearsay, offering
         from core.store.adding import Receipt, add
 
         ids = {change_id(data): data for data in blocks}
@@ -234,8 +261,14 @@ class Store:
                 refused.append((change, reason))
         # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
         receipt = Receipt(self._clock(), source, link)
-        saved = transaction(connection, lambda c: add(c, good, receipt, self._membership(c), self.fleet))
-        return Saved(saved, len(ids) - len(new), tuple(refused))
+        fresh = {block.id: overtaken[block.id] for block in good if block.id in overtaken}
+
+        def keep(connection: holding.Connection) -> int:
+            saved = add(connection, good, receipt, self._membership(connection), self.fleet)
+            hearsay.believe(connection, fresh)
+            return saved
+
+        return Saved(transaction(connection, keep), len(ids) - len(new), tuple(refused))
 
     # --- writing as this device --------------------------------------------------------------------------------------
 

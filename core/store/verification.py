@@ -19,7 +19,7 @@ from core.changes import Block, change_id, decode
 from core.changes import verify as verify_signature
 from core.errors import BlockRefused
 from core.schema import Schema
-from core.store import clues, search, shorts
+from core.store import clues, hearsay, search, shorts
 from core.store.adding import Receipt, add, parents
 from core.store.database import transaction
 from core.store.migrations import build
@@ -61,10 +61,13 @@ def verify(
 ) -> Verification:
     """Check every block and signature and every derived table; with `repair` put what a replay gives in their place.
 
+    What is only known from a peer's word is dropped first.
+
     A damaged block cannot be repaired; `repair` drops it, so that the next sync brings it again. `progress` is told
     the changes checked and their number.
     """
     result = Verification()
+    transaction(connection, hearsay.forget)
     check = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if check != "ok":
         result.problems.append(f"SQLite finds the file damaged: {check}")

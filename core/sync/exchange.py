@@ -14,13 +14,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.changes import MAX_BLOCK, change_id
+from core.changes import MAX_BLOCK, MAX_FACTS, change_id
 from core.errors import FieldlineError, Refused
 from core.sync.codec import MAX_BATCH
 from core.sync.events import Reason, Violation
 from core.sync.messages import Blocks, Got, Sending
-from core.sync.packing import MAX_BLOCKS, Packer, Unpacker
-from core.sync.replica import GetBlocks, GetOrder, SaveBlocks, Vouch
+from core.sync.packing import MAX_BLOCKS, Batch, Packer, Unpacker
+from core.sync.replica import GetBlocks, GetOrder, GetOvertaken, Order, SaveBlocks, Vouch
 from core.sync.steps import REPORT, WAITING, Steps, hear
 
 CREDIT = 4
@@ -28,7 +28,9 @@ FETCH = 256
 MAX_MEMBERSHIP = 16 * MAX_BATCH
 USUAL_BLOCK = 512
 OVERHEAD = 3
-LARGEST_BATCH = MAX_BATCH - MAX_BLOCK - OVERHEAD
+PLACE = 2
+LARGEST_BATCH = MAX_BATCH - MAX_BLOCK - OVERHEAD - PLACE * (MAX_FACTS + 3)
+"""Bytes of a batch before its last block: a size and a fact's place take so many, at most."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Exchange:
         `near` is where the peer says it is.
         """
         order = yield GetOrder(send, near)
-        outgoing = _Outgoing(order.hashes, self._batch_bytes)
+        outgoing = _Outgoing(order, self._batch_bytes)
         incoming = _Incoming(expects, joining, self._tally)
         self._tally.to_send = (self._tally.to_send or 0) + len(order.hashes)
         yield Sending(len(order.hashes), order.membership, order.near, order.current)
@@ -71,8 +73,8 @@ class Exchange:
         while outgoing.left or on_the_way or incoming.left:
             if outgoing.left and len(on_the_way) < CREDIT:
                 batch = yield from outgoing.batch()
-                on_the_way.append(len(batch))
-                yield Blocks(self._packer.pack(batch))
+                on_the_way.append(len(batch.blocks))
+                yield Blocks(self._packer.pack(batch.blocks, batch.overtaken))
                 if not (yield WAITING):
                     continue
             message = yield from hear(Sending, Blocks, Got)
@@ -92,10 +94,12 @@ class Exchange:
 class _Outgoing:
     """What is still to be sent, and how it is cut into batches."""
 
-    def __init__(self, hashes: Sequence[bytes], batch_bytes: int) -> None:
-        self._hashes = deque(hashes)
+    def __init__(self, order: Order, batch_bytes: int) -> None:
+        self._hashes = deque(order.hashes)
         self._batch_bytes = batch_bytes
-        self._blocks: deque[bytes] = deque()
+        self._blocks: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._told = range(order.membership, order.current)
+        self._taken = 0
         self._fetched = 1
         self._bytes = USUAL_BLOCK
 
@@ -103,25 +107,35 @@ class _Outgoing:
     def left(self) -> bool:
         return bool(self._hashes or self._blocks)
 
-    def batch(self) -> Steps[list[bytes]]:
-        batch: list[bytes] = []
+    def batch(self) -> Steps[Batch]:
+        blocks: list[bytes] = []
+        overtaken: dict[int, Sequence[int]] = {}
         size = 0
-        while self.left and len(batch) < MAX_BLOCKS:
+        while self.left and len(blocks) < MAX_BLOCKS:
             if not self._blocks:
                 yield from self._fetch(self._batch_bytes - size)
-            size += len(self._blocks[0]) + OVERHEAD
-            if batch and size > self._batch_bytes:
+            block, facts = self._blocks[0]
+            size += len(block) + OVERHEAD + (PLACE * (len(facts) + 2) if facts else 0)
+            if blocks and size > self._batch_bytes:
                 break
-            batch.append(self._blocks.popleft())
-        return batch
+            self._blocks.popleft()
+            if facts:
+                overtaken[len(blocks)] = facts
+            blocks.append(block)
+        return Batch(blocks, overtaken)
 
     def _fetch(self, room: int) -> Steps[None]:
         """Read about as many blocks as fill the room, by the mean size so far."""
         number = max(1, min(FETCH, room * self._fetched // self._bytes, len(self._hashes)))
-        blocks = yield GetBlocks([self._hashes.popleft() for _ in range(number)])
+        hashes = [self._hashes.popleft() for _ in range(number)]
+        blocks = yield GetBlocks(hashes)
         if len(blocks) != number:
             raise FieldlineError("The store lacks changes that it lists: run `fieldline verify`.")
-        self._blocks.extend(blocks)
+        # What is current goes first. What overtakes the other facts of these changes is history, and comes later.
+        told = [change for place, change in enumerate(hashes, self._taken) if place in self._told]
+        overtaken = (yield GetOvertaken(told)) if told else {}
+        self._blocks.extend((block, overtaken.get(change, ())) for change, block in zip(hashes, blocks, strict=True))
+        self._taken += number
         self._fetched += number
         self._bytes += sum(map(len, blocks))
 
@@ -135,6 +149,7 @@ class _Incoming:
         self._total: int | None = None
         self._chain = 0
         self._unproven: list[bytes] | None = [] if joining else None
+        self._overtaken: dict[bytes, Sequence[int]] = {}
         self.taken = 0
 
     @property
@@ -149,12 +164,14 @@ class _Incoming:
         self._tally.to_receive = before + message.count
         self._tally.near, self._tally.current = before + message.near, before + message.current
 
-    def take(self, blocks: list[bytes]) -> Steps[None]:
+    def take(self, batch: Batch) -> Steps[None]:
         if self._total is None:
             raise Violation(Reason.OUT_OF_TURN)
+        blocks, ids = batch.blocks, [change_id(block) for block in batch.blocks]
         self.taken += len(blocks)
-        if self.taken > self._total or not all(self._expects(change_id(block)) for block in blocks):
+        if self.taken > self._total or not all(map(self._expects, ids)):
             raise Violation(Reason.UNASKED)
+        self._overtaken |= {ids[number]: facts for number, facts in batch.overtaken.items()}
         if self._unproven is not None:
             self._unproven += blocks
             if self.taken < self._chain:
@@ -162,7 +179,8 @@ class _Incoming:
                     raise Violation(Reason.TOO_LARGE)
                 return
             blocks = yield from self._prove(self._unproven)
-        saved = yield SaveBlocks(blocks)
+        saved = yield SaveBlocks(blocks, self._overtaken)
+        self._overtaken = {}
         if saved.refused:
             raise Violation(Reason.REFUSED, saved.refused[0][1])
         self._tally.received += saved.saved

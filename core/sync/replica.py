@@ -5,7 +5,7 @@ A request knows which method answers it, so whoever drives a session only has to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,9 @@ from core.sync.merkle import Node
 from core.sync.prefixes import Prefix
 
 R = TypeVar("R")
+
+Overtaken = Mapping[bytes, Sequence[int]]
+"""For changes, the places of those of their facts that are no leaves, by changes that may come later."""
 
 Shorts = Sequence[Sequence[tuple[int, bytes]]]
 """Short ids and change ids, for each of some prefixes."""
@@ -87,7 +90,13 @@ class Replica(Protocol):
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]:
         """The exact bytes of these changes, in the order given."""
 
-    async def save(self, blocks: Sequence[bytes]) -> Saved:
+    async def overtaken(self, hashes: Sequence[bytes]) -> Overtaken:
+        """The places of those facts of these changes that are no leaves here."""
+
+    async def complete(self) -> None:
+        """All that the peer has is here: what it called overtaken need not be believed any more."""
+
+    async def save(self, blocks: Sequence[bytes], overtaken: Overtaken) -> Saved:
         """Check and keep blocks, in one transaction that is durable on return; idempotent."""
 
     async def cells(self, salt: bytes) -> Kept:
@@ -159,11 +168,26 @@ class GetBlocks:
 
 
 @dataclass(frozen=True, slots=True)
+class GetOvertaken:
+    hashes: Sequence[bytes]
+
+    def of(self, replica: Replica) -> Awaitable[Overtaken]:
+        return replica.overtaken(self.hashes)
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBlocks:
     blocks: Sequence[bytes]
+    overtaken: Overtaken
 
     def of(self, replica: Replica) -> Awaitable[Saved]:
-        return replica.save(self.blocks)
+        return replica.save(self.blocks, self.overtaken)
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    def of(self, replica: Replica) -> Awaitable[None]:
+        return replica.complete()
 
 
 @dataclass(frozen=True, slots=True)

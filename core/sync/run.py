@@ -15,7 +15,7 @@ from core.sync.events import Done, Event, Failed, Reason
 from core.sync.joining import vouch
 from core.sync.merkle import Node
 from core.sync.prefixes import Prefix
-from core.sync.replica import Kept, Order, Replica, Request, Saved, Shorts, Summary
+from core.sync.replica import Kept, Order, Overtaken, Replica, Request, Saved, Shorts, Summary
 from core.sync.session import Session
 
 TIMEOUT = 60.0
@@ -163,7 +163,16 @@ class Store(Protocol):
     async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]: ...
     async def order(self, hashes: Sequence[bytes], near: Sequence[bytes] = ()) -> Order: ...
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
-    async def save(self, blocks: Iterable[bytes], *, source: bytes | None = None, link: str = "own") -> Saved: ...
+    async def overtaken(self, hashes: Sequence[bytes]) -> Overtaken: ...
+    async def complete(self) -> None: ...
+    async def save(
+        self,
+        blocks: Iterable[bytes],
+        *,
+        source: bytes | None = None,
+        link: str = "own",
+        overtaken: Overtaken | None = None,
+    ) -> Saved: ...
     async def cells(self) -> tuple[Summary, Cells | None]: ...
     async def shorts(self, prefixes: Sequence[Prefix]) -> Shorts: ...
     async def all_shorts(self) -> Sequence[int]: ...
@@ -209,8 +218,14 @@ class StoreReplica:
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]:
         return await self.store.blocks(hashes)
 
-    async def save(self, blocks: Sequence[bytes]) -> Saved:
-        return await self.store.save(blocks, source=self.peer, link=self.link)
+    async def overtaken(self, hashes: Sequence[bytes]) -> Overtaken:
+        return await self.store.overtaken(hashes)
+
+    async def complete(self) -> None:
+        await self.store.complete()
+
+    async def save(self, blocks: Sequence[bytes], overtaken: Overtaken) -> Saved:
+        return await self.store.save(blocks, source=self.peer, link=self.link, overtaken=overtaken)
 
     async def cells(self, salt: bytes) -> Kept:
         secret = await self.store.secret()

@@ -41,7 +41,7 @@ from core.sync.messages import (
     Settled,
     SketchPart,
 )
-from core.sync.replica import GetCells, GetHashes, GetSummary, Kept, Request, Summary
+from core.sync.replica import Complete, GetCells, GetHashes, GetSummary, Kept, Request, Summary
 from core.sync.sketching import Sketching, salted
 from core.sync.steps import HEAR, REPORT, WAITING, Reconciler, Signal, Steps, hear
 from core.sync.walk import Walk
@@ -279,6 +279,8 @@ class Session:
                 if self._way == TREES and before == (mine.root, theirs.root):
                     raise Violation(Reason.INCONSISTENT)
                 self._way = min(self._way + 1, TREES)
+        if mine.root == theirs.root and self._tally.received:
+            yield Complete()
         return mine.count, mine.root, mine.root == theirs.root
 
     def _look(self, expected: int | None = None) -> Steps[Kept]:

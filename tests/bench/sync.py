@@ -22,7 +22,6 @@ from pathlib import Path
 
 from core.changes import SCHEMA_ENTITY, Fact, Ref, Value, change_id
 from core.identity import Identity
-from core.records import Record
 from core.schema import builtin
 from core.store.store import Store
 from core.sync import near
@@ -160,16 +159,14 @@ class Bench:
         joiner, last, _ = await self.first_sync("near", LINE, until="near")
         schema, here, there = SCHEMA, self.sender.now(), joiner.now()
         for entity in self.mine:
-            assert _in_use(await here.record(entity, schema)) == _in_use(await there.record(entity, schema))
+            assert await here.record(entity, schema) == await there.record(entity, schema)
         print(f"  own locality ({len(self.mine)} entities) complete after {last.bytes_in:10,} bytes, "
               f"{last.bytes_in / LINE:6.1f} s of line (budget 10 s)")  # fmt: skip
         await joiner.close()
         joiner, last, _ = await self.first_sync("current", LINE, until="current")
         there = joiner.now()
         for kind in ("locality", "place"):
-            assert [*map(_in_use, await here.records(kind, schema))] == [
-                *map(_in_use, await there.records(kind, schema))
-            ]
+            assert await here.records(kind, schema) == await there.records(kind, schema)
         print(f"  every current value                   after {last.bytes_in:10,} bytes, "
               f"{last.bytes_in / LINE:6.1f} s of line; then {last.to_receive - last.received:,} changes of history")  # type: ignore[operator] # fmt: skip
         await joiner.close()
@@ -177,12 +174,7 @@ class Bench:
 
 def _profiled(profile: cProfile.Profile, store: Store, blocks: list[bytes], connection: sqlite3.Connection) -> None:
     """Save blocks on the store's own thread; the profiler sees only the thread it runs on."""
-    profile.runcall(store._save, connection, blocks, SENDER.device, "tcp")
-
-
-def _in_use(record: Record) -> dict[str, Value]:
-    """The values in use. Which of them stand beside an older one is known for certain when the history is there."""
-    return {name: slot.value for name, slot in record.slots.items()}
+    profile.runcall(store._save, connection, blocks, SENDER.device, "tcp", {})
 
 
 async def _all(folder: Path) -> None:

@@ -7,7 +7,7 @@ what is not signed.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -137,7 +137,13 @@ class MemoryReplica:
     async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
         return [self.held[change] for change in hashes]
 
-    async def save(self, blocks: Sequence[bytes]) -> Saved:
+    async def overtaken(self, hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
+        return {}
+
+    async def complete(self) -> None:
+        return None
+
+    async def save(self, blocks: Sequence[bytes], overtaken: Mapping[bytes, Sequence[int]]) -> Saved:
         if self.full:
             raise FieldlineError("The disk is full: nothing was saved. Free some space and try again.")
         refused = [data for data in blocks if blake3(data[:-4]).digest(length=4) != data[-4:]]

@@ -12,6 +12,7 @@ import pytest
 from core.sync.codec import encode
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.messages import Blocks, GivingUp, Hello
+from core.sync.replica import Overtaken
 from core.sync.run import run
 from tests.core.sync.replicas import FLEET, GENESIS, PEER, MemoryReplica, Saved, block, session, some
 
@@ -56,10 +57,10 @@ async def test_a_connection_that_ends_is_a_cut_and_what_was_saved_stays() -> Non
     a, b = MemoryReplica.of([*MEMBERS, *some(0, 2000)]), MemoryReplica.of(MEMBERS)
 
     class Leaving(MemoryReplica):
-        async def save(self, blocks: Sequence[bytes]) -> Saved:
+        async def save(self, blocks: Sequence[bytes], overtaken: Overtaken) -> Saved:
             if len(self.held) > 500:
                 streams[1][1].transport.abort()
-            return await super().save(blocks)
+            return await super().save(blocks, overtaken)
 
     leaving = Leaving(dict(b.held), b.table, b.root)
     async with link() as streams:
@@ -116,7 +117,7 @@ async def test_stopping_tells_the_peer_and_ends_with_an_event() -> None:
     events: list[Event] = []
 
     class Stuck(MemoryReplica):
-        async def save(self, blocks: Sequence[bytes]) -> Saved:
+        async def save(self, blocks: Sequence[bytes], overtaken: Overtaken) -> Saved:
             saving.set()
             await asyncio.sleep(3600)
             raise AssertionError

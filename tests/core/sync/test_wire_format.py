@@ -45,7 +45,7 @@ from core.sync.messages import (
     Settled,
     SketchPart,
 )
-from core.sync.packing import Packer, Unpacker
+from core.sync.packing import Batch, Packer, Unpacker
 from core.sync.prefixes import Prefix
 from core.sync.prefixes import encode as encode_prefixes
 from core.sync.session import MERKLE, SKETCH
@@ -168,7 +168,7 @@ def test_the_batch_unpacks_to_its_blocks() -> None:
     frame = shown()["batch"]
     assert frame[:1] + frame[1:2] == varint(len(frame) - 2) or frame[:2] == varint(len(frame) - 2)
     packed = frame[3:] if frame[0] >= 128 else frame[2:]
-    assert Unpacker().unpack(packed) == [GENESIS, BLOCK]
+    assert Unpacker().unpack(packed) == Batch([GENESIS, BLOCK], {})
 
 
 def test_the_blocks_say_what_the_document_says() -> None:

@@ -1,0 +1,150 @@
+"""A device that has nothing yet: what is current comes first, and reads as it does where all the history is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.changes import MAX_FACTS, Fact, change_id
+from core.schema import Schema
+from core.slots import Conflict, Good, Slot
+from core.store.store import Store
+from core.sync.codec import Malformed
+from core.sync.events import Done, Event, Progress
+from core.sync.packing import Packer, Unpacker
+from core.sync.run import StoreReplica, run
+from core.sync.session import Session
+from tests.core.store.fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
+from tests.core.strategies import DEVICES
+from tests.core.sync.conftest import MakeStore
+from tests.core.sync.test_with_store import link
+
+PLACES = [ENTITY, OTHER, *(bytes([97 + n]) * 16 for n in range(20))]
+SCHEMA = Schema()
+
+
+def edited(times: int) -> list[bytes]:
+    """A fleet of places, each founded with two properties in one change; then one of them is edited again and again."""
+    pen, blocks, last = Pen(1), list[bytes](), dict[bytes, bytes]()
+    for number, place in enumerate(PLACES):
+        blocks.append(pen.write(Fact(place, "name", f"Lane {number}"), Fact(place, "printer", "first"), at=10 + number))
+        last[place] = fact_of(blocks[-1], 1)
+    for time in range(times):
+        for number, place in enumerate(PLACES):
+            edit = Fact(place, "printer", f"printer {time}", (last[place],))
+            blocks.append(pen.write(edit, at=1000 + time * 100 + number))
+            last[place] = fact_of(blocks[-1])
+    apart = Pen(2).write(Fact(OTHER, "printer", "apart"), at=5000)
+    return [*FOUNDING, *blocks, apart]
+
+
+async def slots(store: Store, places: Sequence[bytes]) -> list[Mapping[str, Slot]]:
+    return [(await store.now().record(place, SCHEMA)).slots for place in places]
+
+
+async def joined(
+    a: Store, b: Store, until: str = "", around: Sequence[bytes] = (), *, lies: bool = False
+) -> list[Progress]:
+    """`b` takes what `a` has, in small batches, until a part of it is there; what was told.
+
+    With `lies` the giver calls the first fact of everything overtaken.
+    """
+    told: list[Progress] = []
+
+    async def near(said: bytes) -> Sequence[bytes]:
+        return around
+
+    @dataclass(slots=True)
+    class Giving(StoreReplica):
+        async def overtaken(self, hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[int]]:
+            return {change: [0] for change in hashes} if lies else await self.store.overtaken(hashes)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress):
+            told.append(event)
+            if until and getattr(event, until) and event.received >= getattr(event, until):
+                taking.cancel()
+
+    async with link() as (here, there):
+        giving = asyncio.create_task(
+            run(Session(FLEET, DEVICES[3], initiator=False, batch_bytes=400), *here, Giving(a, DEVICES[3], "tcp", near))
+        )
+        taking = asyncio.create_task(
+            run(Session(FLEET, DEVICES[0], initiator=True), *there, StoreReplica(b, DEVICES[0], "tcp"), on_event=hear)
+        )
+        with suppress(asyncio.CancelledError):
+            assert isinstance(await taking, Done)
+        await giving
+    return told
+
+
+async def test_its_own_place_is_complete_first_then_all_that_is_current_then_history(make_store: MakeStore) -> None:
+    a, b = await make_store(edited(8)), await make_store()
+    mine = PLACES[3:6]
+    told = await joined(a, b, "near", mine)
+    assert await slots(b, mine) == await slots(a, mine)
+    assert await slots(b, PLACES) != await slots(a, PLACES)
+    assert 0 < told[-1].near < told[-1].current < (told[-1].to_receive or 0)
+    await b.close()
+    c = await make_store()
+    await joined(a, c, "current", mine)
+    assert await slots(c, PLACES) == await slots(a, PLACES)
+    assert [type(found["printer"]) for found in await slots(c, PLACES[:2])] == [Good, Conflict]
+    assert (await c.summary()).count < (await a.summary()).count
+    await joined(a, c)
+    assert await c.summary() == await a.summary()
+    assert await slots(c, PLACES) == await slots(a, PLACES)
+    assert (await c.verify()).problems == []
+
+
+async def test_what_a_liar_calls_overtaken_is_back_when_the_session_is_complete(make_store: MakeStore) -> None:
+    a, b = await make_store(edited(2)), await make_store()
+    await joined(a, b, "current", lies=True)
+    assert await slots(b, PLACES) != await slots(a, PLACES)
+    await joined(a, b)
+    assert await slots(b, PLACES) == await slots(a, PLACES)
+    assert (await b.verify()).problems == []
+
+
+async def test_verify_believes_nobody(make_store: MakeStore) -> None:
+    a, b = await make_store(edited(2)), await make_store()
+    await joined(a, b, "current", lies=True)
+    assert (await b.verify()).problems == []
+    assert all(isinstance(found["name"], Good) for found in await slots(b, PLACES))
+
+
+async def test_an_edit_of_what_is_known_so_far_does_not_touch_what_was_hidden(make_store: MakeStore) -> None:
+    blocks = edited(2)
+    b = await make_store(FOUNDING)
+    founding = blocks[2]
+    await b.save([founding], overtaken={change_id(founding): [1]})
+    assert (await b.now().record(PLACES[0], SCHEMA)).slots.keys() == {"name"}
+    await b.complete()
+    assert (await b.now().slot(PLACES[0], "printer")).value == "first"
+
+
+some_facts = st.lists(st.integers(0, MAX_FACTS - 1), unique=True, min_size=1, max_size=5).map(sorted)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=6), st.data())
+def test_a_batch_is_read_as_it_was_packed(blocks: list[bytes], data: st.DataObject) -> None:
+    overtaken = data.draw(st.dictionaries(st.integers(0, len(blocks) - 1), some_facts))
+    batch = Unpacker().unpack(Packer().pack(blocks, overtaken))
+    assert batch.blocks == blocks
+    assert {number: list(facts) for number, facts in batch.overtaken.items()} == overtaken
+
+
+@pytest.mark.parametrize(
+    "overtaken",
+    [{1: [0]}, {0: []}, {0: [3, 3]}, {0: [4, 3]}, {0: [MAX_FACTS]}],
+    ids=["no such block", "no facts", "twice", "out of order", "no such place"],
+)
+def test_what_is_overtaken_has_one_form(overtaken: dict[int, list[int]]) -> None:
+    with pytest.raises(Malformed):
+        Unpacker().unpack(Packer().pack([b"block"], overtaken))
