@@ -49,6 +49,7 @@ _LIST = (
     Command("page_up", ("pageup", "ctrl+u"), "", N_("One page up.")),
     Command("first", ("home", "g"), "", N_("To the first line.")),
     Command("last", ("end", "G"), "", N_("To the last line.")),
+    Command("jump", ("f",), "", N_("Letters appear before the lines: press one to go there.")),
 )
 
 _SCOPES: dict[str, tuple[Command, ...]] = {

@@ -83,7 +83,7 @@ class Tree:
             marks.append("– " + _("retired"))
         label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
         key = row.key.rsplit("/", 1)[-1]
-        return columns(
+        line = columns(
             width,
             [
                 Column(indent + fold + row.title, None, "strong" if node.branches else "plain"),
@@ -92,6 +92,10 @@ class Tree:
                 Column(label, 16, "dim"),
             ],
         )
+        # The cursor marks the title only, not the blanks behind it: they would be written anew with every key.
+        (text, role), *rest = line
+        title = text.rstrip()
+        return [(title + " ", role), (" " * (len(text) - len(title) - 1), "plain"), *rest]
 
     def lacks(self, first: int, last: int) -> bool:
         return any(isinstance(line, More) for line in self._lines[first : last + 1])

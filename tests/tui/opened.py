@@ -14,8 +14,9 @@ from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
 from core.workspace import Workspace
-from tui.app import FieldlineApp, Options
+from tui.app import FieldlineApp
 from tui.cli.demo_fleet import USER
+from tui.status import Options
 
 NOW = int(datetime(2026, 10, 6, 16, 45, tzinfo=UTC).timestamp()) * 1_000_000
 SMALL, LARGE = (80, 24), (120, 40)

@@ -75,7 +75,10 @@ def test_nothing_is_written_while_nobody_does_anything(program: Program) -> None
 
 def test_the_cursor_of_the_terminal_is_where_the_focus_is(program: Program) -> None:
     assert b"\x1b[?25h" in program.output, "it is shown"
+    go(program, "2")
+    for key in (b"G", b"g"):
+        answered(program, key)
     program.forget()
     answered(program, DOWN)
     moved = program.output
-    assert moved.rstrip(b"\x1b[?2026l").endswith(b"\x1b[5;1H"), moved
+    assert moved.removesuffix(b"\x1b[?2026l").endswith(b"\x1b[5;1H"), moved

@@ -16,11 +16,15 @@ from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
 from tui.i18n import _, say
-from tui.lines import Line, fit_line, spread, width_of
+from tui.lines import Line, fit_line, spread, width_of, wrapped
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:
     from tui.app import FieldlineApp
+
+
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+"""The smallest terminal in which every function has its place."""
 
 
 def bindings(*scopes: str) -> list[BindingType]:
@@ -56,6 +60,16 @@ def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -
         line += entry
         room -= width_of(entry)
     return spread(width, line, help_text)
+
+
+def _too_small(width: int, height: int) -> list[Line]:
+    text = _("Fieldline needs {width} columns and {height} lines; here are {columns} and {lines}.").format(
+        width=LEAST_WIDTH, height=LEAST_HEIGHT, columns=width, lines=height
+    )
+    more = _("Make the window larger, or its letters smaller: everything is still there.")
+    return [[(line, "attention")] for line in wrapped(text, width)] + [
+        [(line, "plain")] for line in wrapped(more, width)
+    ]
 
 
 class Offering(Widget):
@@ -109,7 +123,8 @@ class Page(Offering, Screen[None]):
     PLACE: ClassVar[str] = ""
     BINDINGS = bindings("past")
     AUTO_FOCUS: ClassVar[str | None] = None
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (LEAST_WIDTH, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (30, "-tall")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,6 +160,7 @@ class Page(Offering, Screen[None]):
     # --- the frame ---------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
+        yield Lines(_too_small, id="too-small")
         yield Lines(lambda width, _height: [self._first_line(width)], id="first")
         yield Lines(lambda width, _height: [self._second_line(width)], id="places")
         yield Lines(lambda width, _height: [rule(width, *self.heading())], id="heading")
@@ -186,6 +202,17 @@ class Page(Offering, Screen[None]):
         return line
 
     # --- life --------------------------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """What had no room lost the focus."""
+        self.call_after_refresh(self._focus_again)
+
+    def _focus_again(self) -> None:
+        if self.AUTO_FOCUS and self.focused is None and self.is_current:
+            for widget in self.query(self.AUTO_FOCUS):
+                if widget.focusable:
+                    widget.focus()
+                    return
 
     def on_screen_resume(self) -> None:
         self.news()

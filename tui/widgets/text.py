@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from string import ascii_lowercase, ascii_uppercase
 from typing import ClassVar, Protocol
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
+from textual.events import Key
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -22,6 +24,8 @@ from tui.lines import ROLES, Line, fit_line
 Draw = Callable[[int, int], list[Line]]
 """Gives the lines for a width and a height, in columns and rows."""
 
+
+_LETTERS = ascii_lowercase + ascii_uppercase
 
 _ROLE_CLASSES = {f"role--{role}" for role in ROLES}
 
@@ -143,6 +147,7 @@ class LineList(ScrollView, _Styled, can_focus=True):
         self.source: Source = source if source is not None else Fixed()
         self.cursor = self._allowed(0, 1)
         self._always = always
+        self._letters: dict[str, int] = {}
 
     def show(self, source: Source, cursor: int | None = None) -> None:
         """Show these rows, with the cursor on row `cursor` (default: where it is now)."""
@@ -178,8 +183,30 @@ class LineList(ScrollView, _Styled, can_focus=True):
         steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page}
         if command in steps:
             self.move_to(self.cursor + steps[command])
+        elif command == "jump":
+            self._offer_letters()
         else:
             self.move_to(0 if command == "first" else len(self.source) - 1)
+
+    def _offer_letters(self) -> None:
+        """Show a letter before each visible line; the next key goes to its line, or back if it is none of them."""
+        top = round(self.scroll_y)
+        rows = [row for row in range(top, min(top + self.size.height, len(self.source))) if not self.source.skip(row)]
+        self._letters = dict(zip(_LETTERS, rows, strict=False))
+        self.refresh()
+
+    def on_key(self, event: Key) -> None:
+        if self._letters:
+            event.stop()
+            event.prevent_default()
+            row = self._letters.get(event.character or "")
+            self._letters = {}
+            self.refresh()
+            if row is not None:
+                self.move_to(row)
+
+    def on_blur(self) -> None:
+        self._letters = {}
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.source))
@@ -197,6 +224,8 @@ class LineList(ScrollView, _Styled, can_focus=True):
             return self.strip([], width)
         current = index == self.cursor
         line = self.source.line(index, width - 2)
+        if letter := next((letter for letter, row in self._letters.items() if row == index), None):
+            return self.strip([(letter, "banner"), *line], width)
         if not current:
             return self.strip([(" ", "plain"), *line], width)
         if self.has_focus or self._always:

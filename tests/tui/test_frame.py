@@ -1,0 +1,122 @@
+"""What is the same on every screen: help, the palette, letters to jump by, small terminals, and plain glyphs."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.tui.opened import LARGE, NOW, SMALL, opened
+from tui import commands
+from tui.screens.fleet import Fleet
+from tui.screens.form import Form
+from tui.screens.page import Page
+from tui.status import Options
+from tui.terminal import DifferenceApp
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+PLAIN = Options(plain=True, zone=UTC)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_help(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "2", "question_mark", size=SIZES[size]) as screen:
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_palette(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "2", "colon", size=SIZES[size]) as screen:
+        await screen.type("what")
+        assert screen.screenshot() == picture
+
+
+async def test_the_palette_says_why_a_command_cannot_act(home: Path) -> None:
+    async with opened(home, "2", "colon") as screen:
+        await screen.type("all marked lines")
+        await screen.press("enter")
+        assert "Nothing is marked: Space marks the current line." in screen.text()
+        await screen.press("escape", "colon")
+        await screen.type("go to history")
+        await screen.press("enter")
+        assert screen.app.page.PLACE == "history"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6"])
+async def test_every_command_of_a_place_is_in_its_help_and_can_be_carried_out(home: Path, key: str) -> None:
+    async with opened(home, key, size=(120, 100)) as screen:
+        page = screen.app.page
+        assert isinstance(page, Page)
+        await screen.press("question_mark")
+        text = screen.text()
+        for command in commands.of(*page.SCOPES):
+            assert command.help[:50] in text, command.name
+            assert hasattr(page, f"do_{command.name}"), command.name
+
+
+async def test_a_letter_goes_to_its_line(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "2", "f") as screen:
+        page = screen.app.page
+        assert isinstance(page, Fleet)
+        assert screen.screenshot() == picture
+        await screen.press("d")
+        assert page.lines.cursor == 3
+        await screen.press("f", "escape")
+        assert page.lines.cursor == 3
+        await screen.press("j")
+        assert page.lines.cursor == 4
+
+
+async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
+    home: Path, picture: SnapshotAssertion
+) -> None:
+    async with opened(home, "2", "j", size=(72, 20)) as screen:
+        assert "needs 80 columns and 24 lines; here are 72 and 20" in screen.text()
+        assert "TSC" not in screen.text()
+        assert screen.screenshot() == picture
+        await screen.pilot.resize_terminal(*SMALL)
+        await screen.rest()
+        assert "needs 80 columns" not in screen.text()
+        await screen.press("j")
+        page = screen.app.page
+        assert isinstance(page, Fleet)
+        assert page.lines.cursor == 2
+        for size in ((80, 23), (79, 24), (200, 60), SMALL):
+            await screen.pilot.resize_terminal(*size)
+        await screen.rest()
+        assert page.lines.cursor == 2
+        await screen.press("enter")
+        assert isinstance(screen.app.page, Form)
+
+
+@pytest.mark.parametrize(("name", "keys"), [("fleet", ("2", "l")), ("form", ("2", "l", "j", "enter", "j", "j", "j"))])
+async def test_plain_glyphs(home: Path, picture: SnapshotAssertion, name: str, keys: tuple[str, ...]) -> None:
+    async with opened(home, *keys, options=PLAIN) as screen:
+        shot = screen.screenshot()
+        assert shot == picture
+        assert not set("●○≠▸›─│┌·…") & set(shot), name
+
+
+async def test_the_past_is_read_only_and_says_so(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "2", "l", "j", "enter") as screen:
+        screen.app.look_at(NOW - 20 * 24 * 3_600_000_000)
+        await screen.rest()
+        assert "AS OF 16 Sep 2026" in screen.text()
+        await screen.press("e")
+        assert "This is the past" in screen.text()
+        assert screen.screenshot() == picture
+        screen.app.look_at(NOW - 20 * 24 * 3_600_000_000, known=True)
+        await screen.rest()
+        assert "AS KNOWN HERE ON 16 Sep 2026" in screen.text()
+
+
+async def test_the_cursor_of_the_terminal_follows_the_focus(home: Path) -> None:
+    async with opened(home, "2", "j", "j") as screen:
+        app = screen.app
+        assert isinstance(app, DifferenceApp)
+        assert app._focus_on_screen() == (0, 5)
+        await screen.press("slash")
+        await screen.type("ab")
+        assert app._focus_on_screen() == (4, 2)
