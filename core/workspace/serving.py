@@ -300,7 +300,7 @@ class Service:
             self.caller.met(met.peer, met.root, now())
 
     def _turned_away(self, stranger: Stranger) -> None:
-        self._happened(Happened(stranger.device, error=stranger))
+        self._tell_once(stranger.device.hex(), Happened(stranger.device, error=stranger))
 
     # --- discovering -------------------------------------------------------------------------------------------------
 
@@ -342,10 +342,16 @@ class Service:
         self._last_trouble.pop(name, None)
 
     def _trouble(self, error: FieldlineError, target: str | None = None, link: str = TCP.name) -> None:
-        """Tell of a trouble unless it was told before and nothing has changed since."""
-        if self._said.get(target or "") != str(error):
-            self._said[target or ""] = str(error)
-            self._happened(Happened(None, error=error, target=target, link=link))
+        self._tell_once(target or "", Happened(None, error=error, target=target, link=link))
+
+    def _tell_once(self, where: str, trouble: Happened) -> None:
+        """Tell of a trouble unless it was told before and nothing has changed there since."""
+        if self._said.get(where) == str(trouble.error):
+            return
+        if len(self._said) >= MOST_NAMES:
+            self._said.clear()
+        self._said[where] = str(trouble.error)
+        self._happened(trouble)
 
 
 async def serve(

@@ -188,3 +188,14 @@ def test_completion_offers_verbs() -> None:
         [sys.executable, "-m", "tui.cli"], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
     assert {line.split(",")[1] for line in run.stdout.split()} == {"retire", "resolve", "restore", "revoke"}
+
+
+def test_serving_ends_quietly_when_nobody_reads_its_events_any_more(pair: Pair) -> None:
+    one, two = pair
+    with serving(one) as (target, process):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        two.call("sync", target)
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""

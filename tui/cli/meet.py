@@ -107,7 +107,11 @@ async def serve(
             desk.say(f"listening on {place}:{port}")
 
         def happened(event: Happened) -> None:
-            desk.document(_event_json(event))
+            try:
+                desk.document(_event_json(event))
+            except BrokenPipeError:
+                # Who read this has seen enough: the same as being told to stop.
+                serving.cancel()
 
         ports = [CablePort(workspace, parse(cable)) for cable in cables]
         ways = Ways(bind, port, discovery=not no_discovery, peers=peers, ports=ports)
