@@ -104,10 +104,12 @@ def _pack(heads: Sequence[int], resolution: int, tails: Sequence[str] | None) ->
 def _unpack(data: bytes, resolution: int, limit: int, *, tailed: bool) -> tuple[list[int], list[str]]:
     count, at = read_varint(data, 0)
     body = data[at:]
-    if count > min(limit, 8 * len(body)):
+    low = max(resolution - count.bit_length(), 0)
+    # The gaps add up to less than 2**resolution: so no list is longer, and what is longer is not even looked at.
+    most = count * (1 + low + (1 + 2 * (SHORT_BITS - resolution) if tailed else 0)) + (1 << resolution >> low)
+    if count > min(limit, 8 * len(body)) or 8 * len(body) > most + 7:
         raise ValueError("a list of short ids is too long")
     bits = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b") if body else ""
-    low = max(resolution - count.bit_length(), 0)
     heads: list[int] = []
     tails: list[str] = []
     at = last = 0

@@ -144,6 +144,11 @@ class Sketch:
         self._parts: dict[int, Part] = {}
         self._extensions = 0
 
+    @property
+    def gathered(self) -> int:
+        """How many bytes of a message are here whose end is not."""
+        return len(self._pieces)
+
     def start(self) -> Step:
         """The first step, once both counts are known."""
         if abs(self._excess) < WHOLE_SUMS:
@@ -202,7 +207,8 @@ class Sketch:
         return Scan()
 
     def _say_meter(self) -> Step:
-        return self._say(Kind.METER, self._cells.meter, Kind.CELLS, Kind.LIST, Kind.PLEASE)
+        # The side with fewer changes is the one that lists them.
+        return self._say(Kind.METER, self._cells.meter, Kind.CELLS, Kind.PLEASE if self._excess < 0 else Kind.LIST)
 
     def _read(self, kind: Kind, body: bytes) -> Step:
         match kind:

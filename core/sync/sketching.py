@@ -111,7 +111,7 @@ class Sketching:
         if not payload:
             return None
         self.round_trips += not self._leads and payload[0] != Kind.WANTS and not payload[0] & MORE_FOLLOWS
-        if len(payload) <= SMALL:
+        if sketch.gathered + len(payload) <= SMALL:
             return sketch.receive(payload)
         step: Step = yield Work(lambda: sketch.receive(payload))
         return step

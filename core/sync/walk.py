@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
-from core.sync.codec import stem
+from core.sync.codec import MAX_BATCH, stem
 from core.sync.events import Reason, Violation
 from core.sync.merkle import EMPTY, FAN_OUT, HEX, Branch, Leaf, Node, nibble
 from core.sync.messages import Fingerprints, Hashes, HereAreBlockHashes, IHaveFingerprints, IWant, Over
@@ -34,6 +34,8 @@ TURN = 4096
 CHUNK = 256
 LISTED = 64
 MAX_WANTED = 1 << 19
+MAX_LISTED = 8 * MAX_BATCH
+"""The ids listed in one turn: `IWant` has a bit for each, in one message."""
 
 ALL_ANSWERED = (1 << FAN_OUT) - 1
 
@@ -106,7 +108,7 @@ class Walk:
     # --- this side's turns -------------------------------------------------------------------------------------------
 
     def _opening(self) -> Steps[None]:
-        if 2 * self._mine.count > self._theirs.count:
+        if 2 * self._mine.count > self._theirs.count or self._mine.count > MAX_LISTED:
             self._pending[""] = None
             yield from self._turn()
             return
@@ -218,6 +220,8 @@ class Walk:
                 self._send.extend(ids)
 
     def _match(self, lists: Sequence[Hashes]) -> Steps[None]:
+        if len(self._bits) + sum(len(entry.stems) for entry in lists) > MAX_LISTED:
+            raise Violation(Reason.TOO_LARGE)
         for entry, ids in zip(lists, (yield GetUnder([entry.prefix for entry in lists])), strict=True):
             listed, held = set(entry.stems), set()
             for change in ids:
