@@ -179,6 +179,8 @@ async def test_bring_back_one_entity_with_the_difference_first(home: Path, pictu
     async with opened(home, "4") as screen:
         await _go_to(screen, 9)
         await screen.press("r")
+        assert "TSC Kiel and everything below it" in screen.text()
+        await screen.press("enter")
         entity = _page(screen).edits[0].entity
         before = await screen.app.view.record(entity, screen.app.schema)
         assert screen.screenshot() == picture
@@ -220,6 +222,8 @@ async def test_the_end_of_a_long_log_is_the_founding(home: Path) -> None:
     async with opened(home, "4", "G") as screen:
         assert "89 of 89" in screen.text()
         assert "secret" not in screen.text()
+        await screen.press("r")
+        assert "are not brought back here" in screen.text()
 
 
 async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:

@@ -11,12 +11,16 @@ from core.workspace import filters, stepping, subtree, undoing
 from tui.forms import Names, referred, shown
 from tui.i18n import _, language, number
 from tui.lines import Line
+from tui.naming import above
 from tui.preview import preview
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.differences import Change, Moments
 from tui.screens.turning import SAVING, Turning
 
 Place = tuple[bytes, str]
+_MOST_CHAINS = 50
+_OWN_KINDS = ("fleet", "schema", "member")
+"""What only admins change, elsewhere."""
 NOW, BEFORE, TYPED = "now", "before", "typed"
 
 
@@ -187,27 +191,39 @@ class Lookback(Turning):
 
     # --- bringing back -----------------------------------------------------------------------------------------------
 
-    def do_restore(self) -> None:
+    async def do_restore(self) -> None:
         """Choose what to bring back, then show the difference."""
-        entry, schema = self.entry, self.desk.schema
+        entry = self.entry
         if entry is None:
             return
-        entities = list(dict.fromkeys(edit.entity for edit in self.edits))
-        rows: list[tuple[tuple[bytes, bool], Line]] = []
-        for entity in entities:
-            name = self.names.entity(entity)
-            rows.append(((entity, False), [(name, "plain")]))
-            if schema.children(self.kind(entity) or ""):
-                rows.append(((entity, True), [(_("{name} and everything below it").format(name=name), "plain")]))
-        if len(rows) == 1:
-            self.work(partial(self._plan, entities[0], False, entry), group="plan")
+        rows = await self._restorable()
+        if not rows:
+            self.message(_("Who belongs to the fleet, and its schema, are not brought back here."), attention=True)
             return
 
         def chosen(what: object) -> None:
             if isinstance(what, tuple):
                 self.work(partial(self._plan, what[0], what[1], entry), group="plan")
 
-        self.app.push_screen(Choose(_("Bring back which of them, as after this change?"), rows), chosen)
+        if len(rows) == 1:
+            chosen(rows[0][0])
+        else:
+            self.app.push_screen(Choose(_("Bring back which of them, as after this change?"), rows), chosen)
+
+    async def _restorable(self) -> list[tuple[tuple[bytes, bool], Line]]:
+        """What the change is about, each alone, then with all that is below it or below what it is part of."""
+        desk, schema = self.desk, self.desk.schema
+        entities = [e for e in dict.fromkeys(edit.entity for edit in self.edits) if self.kind(e) not in _OWN_KINDS]
+        rows: list[tuple[tuple[bytes, bool], Line]] = [
+            ((entity, False), [(self.names.entity(entity), "plain")]) for entity in entities
+        ]
+        chains = [await above(entity, desk.view, schema) for entity in entities[:_MOST_CHAINS]]
+        tops = list(dict.fromkeys(each for chain in chains for each in reversed(chain)))
+        for entity, name in (await desk.view.names(tops, schema)).items():
+            if schema.children(name.kind or ""):
+                text = _("{name} and everything below it").format(name=name.title)
+                rows.append(((entity, True), [(text, "plain")]))
+        return rows
 
     async def _plan(self, entity: bytes, below: bool, entry: LogEntry) -> None:
         desk, moment = self.desk, entry.position[0]
@@ -215,7 +231,7 @@ class Lookback(Turning):
             edits = await subtree.plan_restore(desk.workspace.store, entity, moment, desk.schema)
         else:
             edits = await desk.workspace.plan_restore(entity, moment)
-        title, when = self.names.entity(entity), desk.when.full(entry.at)
+        title, when = await desk.path(entity), desk.when.full(entry.at)
         if not edits:
             self.message(_("{title} is now as it was then.").format(title=title))
             return
