@@ -133,6 +133,7 @@ class Arq:
 
     def _tuned(self, now: float) -> None:
         self.baud = self.rates.baud
+        self._carried = 0
         self.sending.retune(self.baud / BITS, now)
         self.receiving.rate = self.baud / BITS
         self.sending.cut()
@@ -166,7 +167,8 @@ class Arq:
 
     def _body(self, now: float) -> bytes | None:
         self.rates.tick(now)
-        self._consider(now)
+        if self.rates.baud == self.baud:
+            self._consider(now)
         if (body := self.rates.take()) is not None:
             return body
         if self.rates.baud != self.baud:

@@ -124,7 +124,7 @@ class Rates:
             self.due = now + ASKING_SECONDS
         elif self._step == Step.ACCEPT:
             self.due = now + ASKED_SECONDS
-        else:
+        elif self._step is None:
             self.due = now + SILENCE_SECONDS if self.raised else inf
 
     def alive(self, now: float) -> None:

@@ -1,0 +1,208 @@
+"""The link over a simulated cable: both ends in this process, TLS above real ports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from core.sync.links import arq, ports, serial, tls
+from core.sync.links.ports import Absent, PortError, SerialTarget
+from core.sync.links.serial import Restarted, SerialLink
+from tests.cable import Cable, Line
+from tests.core.sync.linked import ONE, OTHER, THIRD, members
+
+FAST = 2_000_000
+Links = tuple[SerialLink, SerialLink]
+
+
+@asynccontextmanager
+async def linked(cable: Cable, baud: int | None = None) -> AsyncIterator[Links]:
+    links = await asyncio.gather(
+        serial.connect(SerialTarget(cable.ends[0], baud), ONE, members(OTHER), timeout=20),
+        serial.connect(SerialTarget(cable.ends[1], baud), OTHER, members(ONE), timeout=20),
+    )
+    try:
+        yield links
+    finally:
+        for link in links:
+            link.cable.abort()
+            await link.cable.closed
+
+
+async def carry(links: Links, size: int, meanwhile: Callable[[int], None] = lambda count: None) -> None:
+    """Send so many bytes from the first to the second, and have them compared."""
+    data = Random(size).randbytes(size)
+
+    async def send() -> None:
+        for start in range(0, size, 2048):
+            links[0].writer.write(data[start : start + 2048])
+            await links[0].writer.drain()
+
+    sending = asyncio.create_task(send())
+    got = bytearray()
+    while len(got) < size:
+        got += await links[1].reader.read(4096)
+        meanwhile(len(got))
+    await sending
+    assert got == data
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for a higher rate soon."""
+    monkeypatch.setattr(arq, "MUCH", 1 << 11)
+
+
+async def test_both_ends_know_each_other_and_one_is_the_initiator() -> None:
+    with Cable(baud=FAST) as cable:
+        async with linked(cable, FAST) as links:
+            assert [link.peer for link in links] == [OTHER.device, ONE.device]
+            assert sorted(link.initiator for link in links) == [False, True]
+            await asyncio.gather(carry(links, 20_000), carry((links[1], links[0]), 20_000))
+
+
+async def test_what_was_written_before_the_close_arrives_and_then_the_end() -> None:
+    with Cable(baud=230_400) as cable:
+        async with linked(cable, 230_400) as links:
+            data = Random(1).randbytes(30_000)
+            links[0].writer.write(data)
+            closing = asyncio.create_task(links[0].close())
+            assert await links[1].reader.read(-1) == data
+            await links[1].close()
+            await closing
+        # Both ports are free again.
+        for path in cable.ends:
+            ports.open_port(path).close()
+
+
+async def test_a_pulled_cable_is_waited_for() -> None:
+    with Cable(baud=FAST) as cable:
+        async with linked(cable, FAST) as links:
+            pulled: list[int] = []
+
+            def pull(count: int) -> None:
+                if count > 30_000 and not pulled:
+                    cable.unplug()
+                    pulled.append(count)
+                    asyncio.get_running_loop().call_later(0.5, cable.plug)
+
+            await carry(links, 100_000, pull)
+            assert pulled
+            assert not any(link.cable.away for link in links)
+
+
+async def test_who_hangs_up_is_noticed_at_once() -> None:
+    with Cable(baud=FAST) as cable:
+        async with linked(cable, FAST) as links:
+            links[0].cable.abort()
+            with pytest.raises(ConnectionResetError):
+                await links[1].reader.read(1)
+            assert links[1].restarted
+
+
+async def test_a_stranger_is_turned_away() -> None:
+    with Cable(baud=FAST) as cable:
+        ends = await asyncio.gather(
+            serial.connect(SerialTarget(cable.ends[0], FAST), ONE, members(OTHER), timeout=20),
+            serial.connect(SerialTarget(cable.ends[1], FAST), THIRD, members(ONE), timeout=20),
+            return_exceptions=True,
+        )
+    assert all(isinstance(end, tls.LinkError) for end in ends)
+    assert any(isinstance(end, tls.Stranger | tls.NotAdmitted) for end in ends)
+
+
+async def test_one_that_only_answers_is_silent_until_it_is_told_to_call() -> None:
+    with Cable(baud=FAST) as cable:
+        call = asyncio.Event()
+        targets = [SerialTarget(path, FAST) for path in cable.ends]
+        one = asyncio.create_task(serial.connect(targets[0], ONE, members(OTHER), call=call))
+        other = asyncio.create_task(serial.connect(targets[1], OTHER, members(ONE), call=asyncio.Event()))
+        await asyncio.sleep(0.2)
+        # The zero that ends what an open may have put onto the line.
+        assert [wire.carried for wire in cable.wires] == [1, 1]
+        call.set()
+        for link in await asyncio.gather(one, other):
+            link.cable.abort()
+            await link.cable.closed
+
+
+async def test_nobody_there_and_a_port_in_use_are_told() -> None:
+    with Cable(baud=FAST) as cable:
+        target = SerialTarget(cable.ends[0], FAST)
+        waiting = asyncio.create_task(serial.connect(target, ONE, members(OTHER), timeout=0.3))
+        await asyncio.sleep(0)
+        with pytest.raises(PortError, match="in use"):
+            await serial.connect(target, ONE, members(OTHER))
+        with pytest.raises(tls.LinkError, match="Nobody answers"):
+            await waiting
+        ports.open_port(target.path).close()
+        cable.unplug()
+        with pytest.raises(Absent):
+            await serial.connect(target, ONE, members(OTHER))
+
+
+async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew() -> None:
+    with Cable(baud=FAST) as cable:
+        for _ in range(3):
+            targets = [SerialTarget(path, FAST) for path in cable.ends]
+            one = asyncio.create_task(serial.connect(targets[0], ONE, members(OTHER), timeout=20))
+            other = asyncio.create_task(serial.connect(targets[1], OTHER, members(ONE), timeout=20))
+            await asyncio.sleep(0.01)
+            other.cancel()
+            await asyncio.gather(other, return_exceptions=True)
+            await asyncio.sleep(0.05)
+            if one.done():
+                with pytest.raises(Restarted):
+                    await one
+            one.cancel()
+            await asyncio.gather(one, return_exceptions=True)
+
+
+async def test_the_highest_rate_that_the_line_carries_is_found(eager: None) -> None:
+    with Cable(Line(1_000_000, uart=True)) as cable:
+        async with linked(cable) as links:
+            while links[0].baud < 921_600:
+                await carry(links, 20_000)
+            assert {link.baud for link in links} == {921_600}
+            await asyncio.gather(carry(links, 50_000), carry((links[1], links[0]), 50_000))
+
+
+async def test_a_line_with_a_pace_of_its_own_stays_at_its_rate(eager: None) -> None:
+    with Cable(baud=115_200) as cable:
+        async with linked(cable) as links:
+            await carry(links, 20_000)
+            machine = next(link.cable.arq for link in links if link.initiator)
+            assert not machine.rates.can_rise
+            assert {link.baud for link in links} == {115_200}
+
+
+async def test_a_rate_that_somebody_names_is_kept(eager: None) -> None:
+    with Cable(Line(1_000_000, uart=True)) as cable:
+        async with linked(cable, 460_800) as links:
+            await carry(links, 60_000)
+            assert {link.baud for link in links} == {460_800}
+
+
+@pytest.mark.parametrize("trouble", ["errors", "pulled"])
+def test_when_the_line_gets_worse_the_session_goes_on_at_a_lower_rate(eager: None, trouble: str) -> None:
+    async def main() -> None:
+        with Cable(Line(1_000_000, uart=True)) as cable:
+            async with linked(cable) as links:
+                while links[0].baud < 460_800:
+                    await carry(links, 20_000)
+                if trouble == "pulled":
+                    cable.unplug(0)
+                    cable.plug(0)
+                for wire in cable.wires:
+                    # From now on nothing gets through above this.
+                    wire.line = replace(wire.line, baud=115_200)
+                await carry(links, 20_000)
+                assert not any(link.restarted for link in links)
+                assert {link.baud for link in links} == {115_200}
+
+    asyncio.run(main())
