@@ -141,7 +141,7 @@ class Rates:
             return
         step, rate = body[1], RATES[body[2]]
         self._heard = now
-        if step == Step.PROPOSE and self._step is None and not self._initiator and rate in self._takes:
+        if step == Step.PROPOSE and self._may_agree(rate):
             self._from, self._seen = self.baud, 0
             self.holding = True
             self._out.append(self._body(Step.ACCEPT, rate))
@@ -162,6 +162,9 @@ class Rates:
         elif step == Step.BACK and (self.raised or self._step is not None):
             self._forget(rate)
             self._return(now)
+
+    def _may_agree(self, rate: int) -> bool:
+        return self._step is None and not self._initiator and rate in self._takes and rate > self.baud
 
     def tick(self, now: float) -> None:
         """The time that was waited for has come."""

@@ -204,15 +204,15 @@ class Sending:
         self._limit = base + min(room, MOST_FRAMES)
         bits = int.from_bytes(body[5:13], "little")
         self._arrived(base, [base + 1 + bit for bit in range(bits.bit_length()) if bits >> bit & 1], number, now)
-        if self._cut:
-            self._cut = False
-            number = last + 1
+        was_cut, self._cut = self._cut, False
         # The line is first in, first out.
         for segment in self._segments.values():
-            if segment.number < number and not segment.lost:
+            if (was_cut or segment.number < number) and not segment.lost:
                 segment.lost = True
-                self._lost_frames += 1
-                self._resolve(segment)
+                if not was_cut:
+                    # What a cut took says nothing about the line.
+                    self._lost_frames += 1
+                    self._resolve(segment)
 
     def released(self, acknowledged: bytes, now: float) -> None:
         """A frame of the other end says how far it has come."""
