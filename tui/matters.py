@@ -29,7 +29,7 @@ from tui.when import When
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 BETWEEN = ("duplicate", "overlap")
 """What several entities claim: each candidate is that of one of them."""
-_CURSOR = 20  # columns of a row that show the cursor, at most
+_CURSOR = 12  # columns of a row that show the cursor, at most
 _LEAST = 8  # columns that a name gets where there are many
 _SHORTEST = 4  # columns below which what something is below of says nothing
 MOST = 26
@@ -37,8 +37,8 @@ MOST = 26
 
 _ADVICE = {
     "conflict": "",
-    "duplicate": N_("t leaves it to the chosen one, x clears it there, e types another."),
-    "overlap": N_("t leaves it to the chosen one, x clears it there, e types another."),
+    "duplicate": N_("t leaves it to the chosen one, x clears it there."),
+    "overlap": N_("t leaves it to the chosen one, x clears it there."),
     "dangling": N_("e types another, x clears it."),
     "retired-edit": N_("t on A keeps it retired, t on another brings it back."),
     "invalid": N_("e types another, x clears it."),
@@ -175,16 +175,17 @@ def title(details: Details, schema: Schema) -> tuple[Line, Line]:
 
 
 def lines(details: Details, chosen: int, width: int, height: int, schema: Schema, when: When) -> list[Line]:
-    """What it is about, the candidates side by side, who knew what, and what can be done."""
+    """The candidates side by side, what it is about, who knew what, and what can be done."""
     matter = details.matter
-    top = [[(text, "plain")] for text in wrapped(_about(details, schema), width)]
-    bottom: list[Line] = _graph_lines(details, width, schema) if details.steps else []
-    bottom += [[(text, "dim")] for text in wrapped(_(_ADVICE[matter.type]), width)]
+    about: list[Line] = [[(text, "plain")] for text in wrapped(_about(details, schema), width)]
+    rest: list[Line] = _graph_lines(details, width, schema) if details.steps else []
+    rest += [[(text, "dim")] for text in wrapped(_(_ADVICE[matter.type]), width)]
     count = min(len(matter.candidates), MOST)
-    room = max(2, height - len(top) - (len(bottom) if len(top) + count + len(bottom) <= height else 1))
+    fits = count + len(about) + len(rest) <= height
+    room = max(2, height - len(about) - (len(rest) if fits else 1))
     first = max(0, min(chosen - room // 2, count - room))
     candidates = _candidates(details, chosen, width, schema, when)[first : first + room]
-    return [*([(" ", "plain"), (" ", "plain"), *line] for line in top), *candidates, *_indented(bottom)][:height]
+    return [*candidates, *_indented([*about, *rest])][:height]
 
 
 def _indented(some: Sequence[Line]) -> list[Line]:
@@ -192,7 +193,7 @@ def _indented(some: Sequence[Line]) -> list[Line]:
 
 
 def _about(details: Details, schema: Schema) -> str:
-    """The sentence over the candidates, where they do not speak for themselves."""
+    """The sentence below the candidates, where they do not speak for themselves."""
     matter, names = details.matter, details.names
     prop = prop_of(matter, schema)
     label, name = prop.label(language()), names.entity(matter.entity)
@@ -205,7 +206,7 @@ def _about(details: Details, schema: Schema) -> str:
             text = _("{label} of {name} refers to {target}, which is not known here: its changes may still come.")
         return text.format(label=label, name=name, target=target)
     if matter.type == "retired-edit":
-        return _("Who retired {name} had not seen what was said of it elsewhere.").format(name=name)
+        return _("Neither had seen what the other one said.")
     if matter.type == "invalid":
         return say(FieldlineError(matter.message.template, **{**matter.message.params, "property": label}))
     return ""
