@@ -206,7 +206,7 @@ def _about(details: Details, schema: Schema) -> str:
             text = _("{label} of {name} refers to {target}, which is not known here: its changes may still come.")
         return text.format(label=label, name=name, target=target)
     if matter.type == "retired-edit":
-        return _("Neither had seen what the other one said.")
+        return _("Who retired it had not seen what was said meanwhile.")
     if matter.type == "invalid":
         return say(FieldlineError(matter.message.template, **{**matter.message.params, "property": label}))
     return ""
