@@ -130,8 +130,6 @@ class Sending:
         """Nothing has been heard for too long: send the two oldest again."""
         self._progress = now
         self.worried += 1
-        # A line that is silent is not slow.
-        self._resolved, self._resolved_since = 0, now
         for segment in [segment for segment in self._segments.values() if not segment.lost][:2]:
             segment.lost = True
 
