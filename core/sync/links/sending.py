@@ -120,11 +120,11 @@ class Sending:
             return inf
         # An ACK comes after some frames, not after all.
         line = (min(self._under_way(), LEAST_FRAMES // 4 * MOST_PAYLOAD) + 2 * MOST_PAYLOAD) / self.rate
-        doubled = 2 if self.worried else 1
+        patience = 1 + min(self.worried, 3)
         if self._quickest == inf:
-            return self._progress + FIRST_TIMEOUT + line * doubled
+            return self._progress + FIRST_TIMEOUT + line * patience
         wait = max(LEAST_TIMEOUT, self._quickest + 4 * self._variation) + line
-        return self._progress + min(max(MOST_TIMEOUT, line), wait * doubled)
+        return self._progress + min(max(MOST_TIMEOUT, line), wait * patience)
 
     def doubt(self, now: float) -> None:
         """Nothing has been heard for too long: send the two oldest again."""
