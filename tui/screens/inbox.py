@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 
 from core.inbox import Matter
@@ -56,7 +58,7 @@ class Matters:
         return any(matter.entity not in self._page.names.entities for matter in self.matters[first : last + 1])
 
     async def load(self, first: int, last: int) -> None:
-        await self._page.learn(self.matters[first : last + 1])
+        await self._page.learn(self.matters[first : last + 1], 2)
 
 
 class Inbox(Answering):
@@ -120,10 +122,10 @@ class Inbox(Answering):
         self.lines.show(source, cursor=cursor)
         await self._read_details()
 
-    async def learn(self, matters: list[Matter]) -> None:
-        """Learn what the entities of these matters are called, and those that their values refer to."""
-        entities = {entity for matter in matters for entity in (matter.entity, *matter.entities[:MOST])}
-        entities.update(e for matter in matters for leaf in matter.candidates[:MOST] for e in referred(leaf.value))
+    async def learn(self, matters: list[Matter], most: int) -> None:
+        """Learn what the first entities of these matters are called, and those that their values refer to."""
+        entities = {entity for matter in matters for entity in (matter.entity, *matter.entities[:most])}
+        entities.update(e for matter in matters for leaf in matter.candidates[:most] for e in referred(leaf.value))
         unknown = entities - self.names.entities.keys()
         if unknown:
             called = await self.desk.paths(unknown)
@@ -166,11 +168,13 @@ class Inbox(Answering):
 
     async def _details_of(self, matter: Matter) -> Details:
         view, schema = self.desk.view, self.desk.schema
-        wanted = list(matter.entities[:MOST])
+        wanted: list[bytes] = []
         if matter.type == "dangling":
-            wanted += [e for leaf in matter.candidates[:1] for e in referred(leaf.value)]
-        records = {entity: await view.record(entity, schema) for entity in dict.fromkeys(wanted)}
-        await self.learn([matter])
+            wanted = [e for leaf in matter.candidates[:1] for e in referred(leaf.value)]
+        elif matter.type == "retired-edit":
+            wanted = [matter.entity]
+        records = {entity: await view.record(entity, schema) for entity in wanted}
+        await self.learn([matter], self._in_sight)
         called = dict(self.names.entities)
         if matter.type == "retired-edit":
             named = await view.names(references(records[matter.entity]), schema)
@@ -214,18 +218,28 @@ class Inbox(Answering):
             return self._nothing()
         return self.refusal(name, matter)
 
-    def do_right(self) -> None:
+    async def do_right(self) -> None:
         """Choose the next candidate."""
-        self._choose(1)
+        await self._choose(1)
 
-    def do_left(self) -> None:
+    async def do_left(self) -> None:
         """Choose the candidate before."""
-        self._choose(-1)
+        await self._choose(-1)
 
-    def _choose(self, step: int) -> None:
-        if matter := self.matter:
-            self._chosen = (self.chosen + step) % min(len(matter.candidates), MOST)
-            self._redraw_details()
+    @property
+    def _in_sight(self) -> int:
+        """How many candidates can be seen up to the chosen one and around it."""
+        return min(MOST, self.chosen + self.query_one("#details", Lines).size.height)
+
+    async def _choose(self, step: int) -> None:
+        matter, details = self.matter, self._details
+        if matter is None or details is None:
+            return
+        self._chosen = (self.chosen + step) % min(len(matter.candidates), MOST)
+        await self.learn([matter], self._in_sight)
+        called = {**details.names.entities, **self.names.entities}
+        self._details = replace(details, names=Names(called, details.names.devices))
+        self._redraw_details()
 
     def do_mark(self) -> None:
         """Mark or unmark, and go on to the next."""
