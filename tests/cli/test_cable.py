@@ -168,6 +168,23 @@ def test_serving_a_cable_answers_again_and_again(pair: Pair) -> None:
     ]
 
 
+def test_ports_that_the_settings_name_are_served_unasked(pair: Pair) -> None:
+    one, two = pair
+    settings = one.home / "settings.toml"
+    serve = ["serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery"]
+    with Cable(baud=FAST) as cable:
+        place = target(cable, 0).removeprefix("serial://")
+        settings.write_text(f'name = "K1"\ncables = ["{place}"]\n')
+        one.ask("set", PLACE, "printer=x")
+        with running(one, *serve):
+            assert two.ask("sync", target(cable, 1))["received"] == 1
+    for text, says in (("cables = 7", "serial port"), ('cables = ["ttyS0"]', "serial port"), ("cables", "TOML")):
+        settings.write_text(text + "\n")
+        answer = one.alone(*serve)
+        assert (answer.code in (1, 2), answer.out, answer.err.count("\n")) == (True, "", 1)
+        assert says in answer.err
+
+
 def test_two_that_serve_the_same_cable_carry_what_is_new_and_nothing_else(pair: Pair) -> None:
     one, two = pair
     serve = ["serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery", "--serial"]
