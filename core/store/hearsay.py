@@ -4,7 +4,7 @@ Such a fact is no leaf meanwhile, or a device with half of the history would sho
 edited after it was founded. It is only a claim, though, so when a session has come to its end, and with it all that the
 peer has, the claims are dropped: from then on the facts alone say what is a leaf.
 
-All functions run on the store's thread with the plain connection, in the caller's transaction.
+All functions run on the store's thread with the plain connection, all but `drop` in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from core.changes import MAX_FACTS
 from core.store.adding import rows_of
-from core.store.database import chunks, marks
+from core.store.database import chunks, marks, transaction
 from core.store.leaves import Place, refresh_contested, refresh_current
 
 Overtaken = Mapping[bytes, Sequence[int]]
@@ -61,3 +61,9 @@ def forget(connection: sqlite3.Connection) -> None:
     if facts:
         connection.execute("DELETE FROM hearsay")
         refresh_current(connection, facts)
+
+
+def drop(connection: sqlite3.Connection) -> None:
+    """Forget in a transaction of its own; nothing is locked where nothing is claimed."""
+    if connection.execute("SELECT 1 FROM hearsay LIMIT 1").fetchone():
+        transaction(connection, forget)

@@ -215,7 +215,7 @@ class Store:
         """All that a peer has is here: drop what was only known from its word."""
         from core.store import hearsay
 
-        await self._database.write(hearsay.forget)
+        await self._database.run(hearsay.drop)
 
     async def save(
         self,

@@ -279,7 +279,8 @@ class Session:
                 if self._way == TREES and before == (mine.root, theirs.root):
                     raise Violation(Reason.INCONSISTENT)
                 self._way = min(self._way + 1, TREES)
-        if mine.root == theirs.root and self._tally.received:
+        # Also where nothing was moved: an earlier session may have been cut when all had come.
+        if mine.root == theirs.root:
             yield Complete()
         return mine.count, mine.root, mine.root == theirs.root
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from core.changes import Change, Fact, change_id, seal
+from core.schema import Schema
 from core.store.store import Store
 from core.sync.events import Done, Failed, Reason
 from core.sync.run import StoreReplica, run
@@ -105,3 +106,16 @@ async def test_blocks_of_another_fleet_are_refused_and_the_peer_is_named(make_st
     assert "another fleet" in str(other.error)
     assert DEVICES[0].hex()[:8] in str(other.error)
     assert (await b.summary()).count == 2
+
+
+async def test_what_a_liar_called_overtaken_counts_again_after_the_next_meeting(make_store: MakeStore) -> None:
+    """The liar sent all that it had and went before the session's end: both sides of the next one hold the same."""
+    lines = [*FOUNDING, *history(1, 3)]
+    a, b = await make_store(lines), await make_store(FOUNDING)
+    await b.save(lines, source=DEVICES[2], link="tcp", overtaken={change_id(lines[-1]): [0]})
+    assert (await b.now().record(ENTITY, Schema())).slots != (await a.now().record(ENTITY, Schema())).slots
+    one, other = await meet(*devices(a, b))
+    assert isinstance(one, Done)
+    assert isinstance(other, Done)
+    assert (one.figures.sent, other.figures.sent) == (0, 0)
+    assert (await b.now().record(ENTITY, Schema())).slots == (await a.now().record(ENTITY, Schema())).slots
