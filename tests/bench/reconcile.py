@@ -1,4 +1,6 @@
-"""Reconciliation of two sets of ids in memory: bytes, turns and CPU time of both modes, beside figures of others.
+"""Reconciliation of two sets of ids: bytes, turns and CPU time of both modes, beside figures of others.
+
+First in memory, then by whole sessions on stores (`_wholepath.py`).
 
 Two sets that share almost all of N random ids, and differ in d of them, half on each side. Bytes are all that goes over
 the link (inside TLS) in both directions until both sides know what to send: frames, hellos and requests included, the
@@ -24,6 +26,7 @@ from core.sync.merkle import Branch, Node, bounds, build, insert, read
 from core.sync.messages import Hello, Message
 from core.sync.steps import HEAR, WAITING, Signal
 from core.sync.walk import Walk
+from tests.bench import _wholepath
 from tests.core.sync.replicas import now
 from tests.core.sync.sides import Side, meet
 
@@ -35,7 +38,7 @@ KEY = short_key(b"the secret of a fleet")
 
 # Measured before, with the peers' own programs and with prototypes, not by this program. Mean bytes for d = 0, 1, 10,
 # 100, 1000; hellos and requests are counted in some of them only, never to their disadvantage.
-OTHERS = {
+OTHERS: dict[int, list[tuple[str, tuple[float | None, ...]]]] = {
     10_000: [("negentropy C++, hash order", (336, 1064, 7073, 43_322, 169_930))],
     100_000: [
         ("negentropy C++, hash order", (343, 1826, 14_573, 114_840, 793_997)),
@@ -193,8 +196,8 @@ def walk(calling: Set, called: Set) -> tuple[Result, list[list[bytes]]]:
     """Let two walks meet; what each side sends in the end."""
     sets = [calling, called]
     steps: list[Any] = [
-        Walk(calling, called, opens=True).run(),  # type: ignore[arg-type]
-        Walk(called, calling, opens=False).run(),  # type: ignore[arg-type]
+        Walk(calling, called, opens=True).run(),
+        Walk(called, calling, opens=False).run(),
     ]
     inboxes: list[deque[Message]] = [deque(), deque()]
     sent: list[list[bytes]] = [[], []]
@@ -284,6 +287,7 @@ def run() -> None:
             print(f"  measured earlier, {name}: {listed}")
         gc.unfreeze()
     print(f"CPU time at N = {max(SIZES):,} against N = {min(SIZES):,}: {', '.join(ratios)} (budget x2)")
+    _wholepath.run()
 
 
 def runs(universe: Universe, make: Callable[..., Result], size: int) -> list[Result]:
