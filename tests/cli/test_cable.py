@@ -87,17 +87,17 @@ def test_two_devices_meet_over_a_cable(pair: Pair) -> None:
             assert mine["root"] == theirs["root"] == one.root() == two.root()
 
 
-@pytest.mark.parametrize("trouble", [{"ber": 1e-4}, {"drop": 1e-3}, {"burst": 0.02, "every": 0.2}, {"latency": 0.05}])
-def test_a_bad_cable_makes_it_slower_only(pair: Pair, tmp_path: Path, trouble: dict[str, float]) -> None:
+def test_a_bad_cable_makes_it_slower_only(pair: Pair, tmp_path: Path) -> None:
     one, two = pair
     much(one, tmp_path, 50)
     with (
-        Cable(baud=460_800, **trouble) as cable,
+        Cable(baud=460_800, ber=1e-4, drop=1e-4, burst=0.02, every=0.5, latency=0.02) as cable,
         running(one, "sync", target(cable, 0), "--json") as first,
         running(two, "sync", target(cable, 1), "--json") as second,
     ):
         assert ended(first)["root"] == ended(second)["root"]
-        assert sum(wire.damaged + wire.lost for wire in cable.wires) or "latency" in trouble
+        assert sum(wire.damaged for wire in cable.wires)
+        assert sum(wire.lost for wire in cable.wires)
     assert one.root() == two.root()
 
 
