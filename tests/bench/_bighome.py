@@ -28,8 +28,9 @@ async def build(folder: Path, *, facts: int, conflicts: int) -> None:
     """Make the home in this folder, which must not exist."""
     workspace = await Workspace.init(folder, user=USER, fleet_name="Big", schema=SCHEMA, device_name="A")
     async with workspace:
-        edits = sum(len(json.loads(line)["edits"]) for line in HISTORY.read_text().splitlines())
-        lines = _lines(-(-facts // edits))
+        edits = [edit for line in HISTORY.read_text().splitlines() for edit in json.loads(line)["edits"]]
+        named = {edit["entity"] for edit in edits}  # an import also says the kind and the key of each
+        lines = _lines(-(-facts // (len(edits) + 2 * len(named))))
         while some := [line for _, line in zip(range(_BATCH), lines, strict=False)]:
             await workspace.store.import_history(
                 workspace.identity, list(read_lines(some)), SCHEMA, progress=lambda done, of: None
