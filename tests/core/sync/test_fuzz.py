@@ -7,15 +7,18 @@ run of `make soak` tries others, and a failure says by which number to have it a
 from __future__ import annotations
 
 import os
+import sys
 from random import Random
 from typing import Self
 
 import pytest
 
+from core.changes import MAX_FACTS
 from core.errors import FieldlineError
-from core.sync.codec import FrameReader, Malformed, decode, encode, varint
+from core.sync.codec import MAX_BATCH, FrameReader, Malformed, decode, encode, varint
 from core.sync.events import Done, Failed
 from core.sync.messages import Blocks
+from core.sync.packing import MAX_BLOCKS, Unpacker
 from core.sync.session import Session
 from core.sync.sketch import MAX_EXTENSIONS, Sketch, Stuck, Wanted
 from tests.core.sync.fuzzing import (
@@ -30,13 +33,18 @@ from tests.core.sync.fuzzing import (
     everything_said,
     scenes,
 )
-from tests.core.sync.replicas import now
+from tests.core.sync.replicas import now, some
 from tests.core.sync.sides import Side
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SHARDS = 8
 FEW = 800
-CODEC, SKETCHES, SESSIONS = 100_000, 12_500, 25_000
-"""How many inputs each shard tries in `make soak`: 1,100,000 in all."""
+CODEC, BATCHES, SKETCHES, SESSIONS = 100_000, 12_500, 12_500, 25_000
+"""How many inputs each shard tries in `make soak`: 1,200,000 in all."""
 
 
 def seed(shard: int) -> int:
@@ -89,6 +97,31 @@ def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, nu
             assert encode(message) == varint(len(data)) + data
             assert size == len(encode(message)) and len(reader) == 0
     assert 0 < refused < number
+
+
+@shards(BATCHES)
+def test_any_batch_is_malformed_or_blocks_and_claims_within_bounds(shard: int, number: int) -> None:
+    with Trying(shard) as trying:
+        chance = trying.chance
+        for trying.count in range(number):
+            unpacker = Unpacker()
+            stream = zstd.ZstdCompressor()
+            for _ in range(3):
+                blocks = some(chance.randrange(1000), chance.randrange(1, 20))
+                plain = b"".join(varint(len(block)) + block for block in blocks)
+                for claim in range(chance.randrange(4)):
+                    plain += (b"\0" if not claim else b"") + bytes([claim, 2, claim, 9])
+                plain = damaged(plain, chance) if chance.random() < 0.5 else plain
+                packed = stream.compress(plain, zstd.ZstdCompressor.FLUSH_BLOCK)
+                try:
+                    batch = unpacker.unpack(damaged(packed, chance) if chance.random() < 0.2 else packed)
+                except Malformed:
+                    break
+                assert 0 < len(batch.blocks) <= MAX_BLOCKS and all(batch.blocks)
+                assert sum(map(len, batch.blocks)) <= MAX_BATCH
+                for index, facts in batch.overtaken.items():
+                    assert 0 <= index < len(batch.blocks) and list(facts) == sorted(set(facts))
+                    assert 0 < len(facts) <= MAX_FACTS and facts[0] >= 0 and facts[-1] < MAX_FACTS
 
 
 @shards(SKETCHES)
