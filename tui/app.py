@@ -136,6 +136,9 @@ class FieldlineApp(KeepingApp):
         """Where it begins."""
         return "here" if self.here else "fleet"
 
+    async def on_unmount(self) -> None:
+        await self.waiting.close()
+
     async def reload(self) -> None:
         """Read what the frame shows."""
         view, store = self.view, self.workspace.store
@@ -174,7 +177,7 @@ class FieldlineApp(KeepingApp):
         """Look for what waits for a decision; in the past only for those who look at the inbox."""
         if self.moment is not None and not isinstance(self.page, Inbox):
             self.waiting.forget()
-        elif self.waiting.want(self.view, self.schema):
+        elif self.waiting.want(self.moment, self.known):
             read: WorkType[None] = self._read_matters
             self.run_worker(read, group="inbox")
 

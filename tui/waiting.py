@@ -1,12 +1,16 @@
-"""What waits for a decision, read beside the screens: after a large import or another schema that takes a while."""
+"""What waits for a decision, read beside the screens: after a large import or another schema that takes a while.
+
+It is read over a connection of its own, so that no key waits for it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
+from core.errors import FieldlineError
 from core.inbox import Matter
-from core.schema import Schema
-from core.store.view import View
 from core.workspace import Workspace
 
 _STEPS = 50
@@ -24,25 +28,28 @@ class Waiting:
         self.matters: list[Matter] = []
         self.progress: tuple[int, int] | None = None
         self._workspace = workspace
+        self._opening: asyncio.Task[Workspace] | None = None
         self._told = told
-        self._wanted: tuple[View, Schema] | None = None
+        self._wanted: tuple[int | None, bool] | None = None
         self._reading = False
 
     def forget(self) -> None:
         """There is nothing to show: nobody looks at the inbox of this moment."""
         self._wanted, self.matters = None, []
 
-    def want(self, view: View, schema: Schema) -> bool:
-        """Wish this view to be read; whether `read` has to be started for that."""
-        self._wanted = view, schema
-        return not self._reading
+    def want(self, moment: int | None, known: bool) -> bool:
+        """Wish this moment to be read, None for now; whether `read` has to be started for that."""
+        self._wanted = moment, known
+        start, self._reading = not self._reading, True
+        return start
 
     async def read(self) -> None:
         """Read until nothing is wished that was not read."""
-        self._reading = True
         try:
+            own = await self._opened()
             while wanted := self._wanted:
-                found = await self._workspace.inbox(wanted[0], self._progress)
+                moment, known = wanted
+                found = await own.inbox(own.view(moment, received=known), self._progress)
                 if self._wanted is wanted:
                     self._wanted = None
                     changed, self.matters, self.progress = found != self.matters, found, None
@@ -50,6 +57,25 @@ class Waiting:
                         self._told(True)
         finally:
             self._reading, self.progress = False, None
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        opening, self._opening, self._wanted = self._opening, None, None
+        if opening is not None:
+            with suppress(FieldlineError):
+                await (await opening).close()
+
+    async def _opened(self) -> Workspace:
+        if self._opening is None:
+            workspace = self._workspace
+            opening = Workspace.open(workspace.home.folder, user=workspace.user, clock=workspace.clock)
+            self._opening = asyncio.create_task(opening)
+        try:
+            # Shielded: a store that was being opened when the reading was stopped would never be closed.
+            return await asyncio.shield(self._opening)
+        except FieldlineError:
+            self._opening = None
+            raise
 
     def _progress(self, done: int, total: int) -> None:
         before = self.progress
