@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.store import holding, log
 from core.store.database import Database, transaction
+from core.store.results import Counts, Meeting, Order, Saved, Summary
 from core.store.scope import NOW, Scope
 from core.store.view import View
 
@@ -36,59 +36,6 @@ Clock = Callable[[], int]
 """Microseconds since 1970 UTC."""
 
 POLL_SECONDS = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The set of changes in two figures: how many, and the fingerprint of the Merkle tree's root (16 bytes)."""
-
-    count: int
-    root: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Changes in the order to send them; the first `membership` of them are the genesis and changes of membership.
-
-    The first `near` bring all that is configured now at some entities, the first `current` all that is configured now.
-    """
-
-    hashes: list[bytes]
-    membership: int
-    near: int
-    current: int
-
-
-@dataclass(frozen=True, slots=True)
-class Meeting:
-    """What came from a device (None: from a file) over a kind of link, and when last (microseconds since 1970 UTC)."""
-
-    device: bytes | None
-    link: str
-    at: int
-    changes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What became of blocks that were handed to `save`: how many are new, how many were here, and which were refused
-    and why.
-    """
-
-    saved: int
-    known: int
-    refused: tuple[tuple[bytes, BlockRefused], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much a store holds; `conflicts` counts slots with different leaves, `quarantined` changes without effect."""
-
-    changes: int
-    facts: int
-    entities: int
-    conflicts: int
-    quarantined: int
 
 
 class Store:
