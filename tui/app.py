@@ -159,9 +159,13 @@ class FieldlineApp(KeepingApp):
 
         While much is written it is shown every other second: reading and drawing it again costs, on a slow line most.
         """
+        held = b""
         while True:
             try:
-                if await self.workspace.store.changed(60):
+                changed = await self.workspace.store.changed(60)
+                before, held = held, (await self.workspace.store.summary()).root
+                # What reading the inbox notes down for itself is no news.
+                if changed and (held != before or self.waiting.progress is None):
                     await self.news()
                     await asyncio.sleep(NEWS_SECONDS)
             except FieldlineError as error:
