@@ -46,6 +46,7 @@ class FieldlineApp(KeepingApp):
     """The six places over one workspace."""
 
     ENABLE_COMMAND_PALETTE = False
+    KEEPS_DRAFTS = True
     CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
     BINDINGS = bindings("everywhere")
     MODES: ClassVar[dict[str, Any]] = {page.PLACE: page for page in (Here, Fleet, Inbox, History, Sync, Members)}

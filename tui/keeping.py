@@ -19,8 +19,8 @@ from tui.terminal import DifferenceApp
 class KeepingApp(DifferenceApp):
     """Keeps `drafts`; whoever changes them calls `keep_drafts`."""
 
-    KEEPS_DRAFTS: ClassVar[bool] = True
-    """False where another person may stand before the screen next."""
+    KEEPS_DRAFTS: ClassVar[bool] = False
+    """True where the next session is the same person's. Not inherited: at a kiosk another person comes next."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
@@ -29,9 +29,13 @@ class KeepingApp(DifferenceApp):
         self._file = DraftFile(workspace.home.folder, workspace.user)
         self._one_by_one = asyncio.Lock()
 
+    @property
+    def _keeps(self) -> bool:
+        return bool(vars(type(self)).get("KEEPS_DRAFTS"))
+
     async def take_over_drafts(self) -> None:
         """Offer again what sessions of the same user have left."""
-        if not self.KEEPS_DRAFTS:
+        if not self._keeps:
             return
         try:
             self.drafts |= await asyncio.to_thread(self._file.take_over)
@@ -48,7 +52,7 @@ class KeepingApp(DifferenceApp):
 
     def keep_drafts(self) -> None:
         """Keep what is edited now."""
-        if self.KEEPS_DRAFTS:
+        if self._keeps:
             keep: WorkType[None] = partial(self._keep, packed(self.drafts))
             self.run_worker(keep, group="drafts")
 
@@ -61,7 +65,7 @@ class KeepingApp(DifferenceApp):
 
     async def on_unmount(self) -> None:
         """The next session may take over."""
-        if self.KEEPS_DRAFTS:
+        if self._keeps:
             await self._keep(packed(self.drafts))
             self._file.close()
 
@@ -74,7 +78,7 @@ class KeepingApp(DifferenceApp):
         if not count:
             self.exit()
             return
-        if self.KEEPS_DRAFTS:
+        if self._keeps:
             text = ngettext(
                 "{count} edit is not applied. It is kept for you.",
                 "{count} edits are not applied. They are kept for you.",
