@@ -222,7 +222,9 @@ async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
 
 
 def shown(program: Program) -> None:
-    """It is alive and answers keys: both of two places come."""
+    """It is alive and answers keys: both of two places come, from a third one, since only what differs is written."""
+    program.send(b"4")
+    program.read(0.5)
     program.forget()
     program.send(b"6")
     program.wait_for("technician")
@@ -264,7 +266,7 @@ def test_a_resize_storm_and_a_paste_of_a_megabyte_do_not_end_it(home: Path) -> N
         program.send(b"\x1b")
         program.read(0.5)
         shown(program)
-        program.send(text[:50_000])  # where the terminal does not say that it is a paste
+        program.send(text[:20_000])  # where the terminal does not say that it is a paste
         program.read(1.0)
         for _ in range(6):
             program.send(b"\x1b")

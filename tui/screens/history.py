@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 
 from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
@@ -121,6 +123,17 @@ class History(Lookback):
 
     def on_line_list_moved(self) -> None:
         self.work(self._read_details, group="details")
+
+    def action_command(self, name: str) -> None:
+        if self.entry is None and len(self.lines.source):
+            # Typed ahead: on a slow line the next key comes before the row that it is for has been read.
+            self.work(partial(self._command_when_read, name), group="ahead")
+        else:
+            super().action_command(name)
+
+    async def _command_when_read(self, name: str) -> None:
+        await self.lines.source.load(self.lines.cursor, self.lines.cursor)
+        super().action_command(name)
 
     async def _read_details(self) -> None:
         entry = self.entry
