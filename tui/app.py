@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from textual.screen import Screen
 from textual.worker import WorkType
 
 from core.changes import FLEET_ENTITY
@@ -15,15 +14,17 @@ from core.inbox import Matter
 from core.schema import Schema
 from core.store.log import LogFilter
 from core.store.view import View
+from core.sync.links.ports import Found
 from core.workspace import Workspace
 from core.workspace.nearby import HERE
+from tui.cables import Cables
 from tui.drafts import unapplied
 from tui.forms import Names
 from tui.i18n import _, ngettext, number, say
 from tui.keeping import KeepingApp
 from tui.lines import Line
+from tui.looks import next_theme
 from tui.naming import paths
-from tui.options import THEMES
 from tui.plain import NoColours, PlainGlyphs
 from tui.screens.fleet import Fleet
 from tui.screens.help import Help
@@ -63,6 +64,7 @@ class FieldlineApp(KeepingApp):
         self.status = Status()
         self.names = Names({}, {})
         self.waiting = Waiting(workspace, self._matters_read)
+        self.cables = Cables(self._cable_came, self._frame_changed)
         self.here: bytes | None = None
         if options.plain:
             self._filters.append(PlainGlyphs())
@@ -114,6 +116,7 @@ class FieldlineApp(KeepingApp):
             parts.append((ngettext("{count} to settle", "{count} to settle", len(self.matters)), "attention"))
         if self.readonly:
             parts.append((_("read only"), "strong"))
+        parts += [(each.name, "strong") for each in self.cables.plugged]
         if self.status.met_at is not None:
             parts.append((_("synced {when}").format(when=self.when.short(self.status.met_at)), "dim"))
         line: Line = []
@@ -132,6 +135,9 @@ class FieldlineApp(KeepingApp):
         await self.take_over_drafts()
         self.switch_mode(self.first_place())
         self.run_worker(self._watch(), group="watch")
+        if self.options.discovery:
+            look: WorkType[None] = self.cables.look
+            self.run_worker(look, group="watch")
 
     def first_place(self) -> str:
         """Where it begins."""
@@ -195,13 +201,13 @@ class FieldlineApp(KeepingApp):
     def _matters_read(self, changed: bool) -> None:
         if isinstance(page := self.page, Inbox) and changed:
             page.news()
-        elif isinstance(page, Page) and page.is_mounted:
-            page.redraw()
+        else:
+            self._frame_changed()
 
     @property
-    def page(self) -> Screen[Any]:
-        """The full screen that is shown, below any dialog."""
-        return next((s for s in reversed(self.screen_stack) if isinstance(s, Page)), self.screen)
+    def page(self) -> Page | None:
+        """The full screen that is shown, below any dialog; None before the first and after the last."""
+        return next((s for s in reversed(self.screen_stack) if isinstance(s, Page)), None)
 
     async def path(self, entity: bytes) -> str:
         """Where an entity is in the fleet."""
@@ -244,6 +250,13 @@ class FieldlineApp(KeepingApp):
         else:
             getattr(self, f"do_{name}")()
 
+    def _frame_changed(self) -> None:
+        if isinstance(page := self.page, Page) and page.is_mounted:
+            page.redraw()
+
+    def _cable_came(self, found: Found) -> None:
+        self._say(_("Cable on {port}: 5, then Enter meets who is at its other end.").format(port=found.name))
+
     def held(self, page: Page, name: str) -> bool:
         """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
         return False
@@ -273,12 +286,8 @@ class FieldlineApp(KeepingApp):
 
     def do_theme(self) -> None:
         """Go to the next theme."""
-        now = next((index for index, name in enumerate(THEMES) if self.has_class(f"-{name}")), 0)
-        self.remove_class(f"-{THEMES[now]}")
-        self.add_class(f"-{THEMES[(now + 1) % len(THEMES)]}")
-        if isinstance(page := self.page, Page):
-            page.redraw()
-            page.message(_("Theme: {name}").format(name=THEMES[(now + 1) % len(THEMES)]))
+        self._say(_("Theme: {name}").format(name=next_theme(self)))
+        self._frame_changed()
 
     async def action_quit(self) -> None:
         self.do_quit()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from core.errors import FieldlineError
-from core.store.store import Meeting
+from core.store.results import Meeting
 from core.sync.events import Progress
 from core.sync.pace import Pace
 from tui.i18n import N_, _, ngettext, number
@@ -162,8 +162,25 @@ class Meter:
         self.now = now
 
 
-def meter_lines(meter: Meter, width: int) -> list[Line]:
-    """A meeting under way: what it is doing, changes and time left, a bar, bytes."""
+def complete(progress: Progress) -> list[str]:
+    """What is all there already of what is on its way; empty while nobody knows."""
+    if not progress.to_receive or not progress.current:
+        return []
+    said = []
+    if progress.near and progress.received >= progress.near:
+        said.append(_("your place is complete"))
+    if progress.received < progress.current:
+        percent = 100 * progress.received // progress.current
+        said.append(_("current values {percent} %").format(percent=percent))
+    else:
+        said.append(_("all that is current is here"))
+    if progress.received < progress.to_receive:
+        said.append(_("history to follow"))
+    return said
+
+
+def meter_lines(meter: Meter, width: int, cable: str = "") -> list[Line]:
+    """A meeting under way: what it is doing, changes and time left, what is complete, a bar, bytes, its cable."""
     progress, done, total = meter.pace.progress, meter.pace.done, meter.pace.total
     left = meter.pace.seconds_left(meter.now)
     end: Line = []
@@ -181,6 +198,8 @@ def meter_lines(meter: Meter, width: int) -> list[Line]:
     came, went = size(progress.bytes_in), size(progress.bytes_out)
     parts.append(_("in {received} · out {sent}").format(received=came, sent=went))
     lines.append([(" · ".join(parts), "plain")])
+    if cable or (said := complete(progress)):
+        lines.append([(cable or " · ".join(said), "plain")])
     if total:
         room = max(1, width - 6)
         filled = min(room, room * done // total)

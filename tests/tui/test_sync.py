@@ -14,11 +14,13 @@ from syrupy.assertion import SnapshotAssertion
 from core.sync.events import Progress
 from core.sync.links import tcp
 from core.workspace import Workspace
+from core.workspace.cables import Standing
 from core.workspace.meeting import TCP, Link, allowed, meet
 from tests.tui.opened import LARGE, NOW, SMALL, opened
 from tests.tui.pseudo import started
 from tui.app import NEWS_SECONDS
-from tui.meetings import Meter, meter_lines, size
+from tui.cables import standing_text
+from tui.meetings import Meter, complete, meter_lines, size
 from tui.screens.sync import Sync
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -172,6 +174,36 @@ def test_progress_tells_changes_time_left_and_bytes() -> None:
     assert "0:30 left" in text
     assert " 25 %" in text
     assert "in 118 kB · out 1 kB" in text
+
+
+@pytest.mark.parametrize(
+    ("received", "said"),
+    [
+        (0, "current values 0 % · history to follow"),
+        (20, "your place is complete · current values 20 % · history to follow"),
+        (100, "your place is complete · all that is current is here · history to follow"),
+        (400, "your place is complete · all that is current is here"),
+    ],
+)
+def test_progress_tells_what_is_complete(received: int, said: str) -> None:
+    progress = Progress("exchange", 0, 0, received, 400, 1000, 2000, near=20, current=100)
+    assert " · ".join(complete(progress)) == said
+    assert complete(Progress("exchange", 0, 0, received, 400)) == []
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (Standing(False, False, 115200, 0, 0), "waiting for the other end"),
+        (Standing(True, True, 115200, 0, 0), "the cable was pulled"),
+        (Standing(True, False, 115200, 88_000, 0), "115,200 bit/s, carries 88,000"),
+        (Standing(True, False, 115200, 88_000, 2), "2 frames corrected"),
+    ],
+)
+def test_a_cable_tells_how_it_stands(standing: Standing, said: str) -> None:
+    assert said in standing_text(standing)
+    meter = Meter("serial:///dev/ttyUSB0", "ttyUSB0")
+    assert said[:20] in "".join(t for line in meter_lines(meter, 74, standing_text(standing)) for t, _ in line)
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_500_000, "2 MB")])

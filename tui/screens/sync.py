@@ -11,11 +11,13 @@ from textual.timer import Timer
 from textual.worker import Worker, WorkType
 
 from core.errors import FieldlineError
-from core.store.store import Summary
+from core.store.results import Summary
 from core.sync.events import Event, Progress
+from core.workspace import cables
 from core.workspace.arriving import Arriving
 from core.workspace.meeting import Met, target_of
 from core.workspace.peers import Peer
+from tui.cables import standing_text
 from tui.i18n import _, ngettext, number, say
 from tui.lines import Line, wrapped
 from tui.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
@@ -135,7 +137,7 @@ class Sync(Page):
     def _details(self, width: int, height: int) -> list[Line]:
         indent = ("   ", "plain")
         if self.meter is not None:
-            return [[indent, *line] for line in meter_lines(self.meter, width - 6)]
+            return [[indent, *line] for line in meter_lines(self.meter, width - 6, self._cable())][:height]
         said: list[tuple[str, str]] = []
         if coming := self._arriving:
             template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")
@@ -169,6 +171,13 @@ class Sync(Page):
         said += [(f"{when}  {what}", "dim") for when, what in reversed(self._outcomes)]
         lines = [(line, role) for text, role in said for line in wrapped(text, width - 6)]
         return [[indent, line] for line in lines[:height]]
+
+    def _cable(self) -> str:
+        """How the cable that is in use stands."""
+        if self.meter is None or link_of(self.meter.target) != "serial":
+            return ""
+        standing = cables.standing(self.meter.target)
+        return standing_text(standing) if standing is not None else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
