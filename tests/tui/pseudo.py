@@ -51,6 +51,13 @@ class Program:
             assert self.alive() or text.encode() in self.output + self.read(0.1), f"ended: {self.output[-2000:]!r}"
             self.read(0.05)
 
+    def saw(self, text: str, seconds: float = 3.0) -> bool:
+        """Whether it writes this text within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self.output and time.monotonic() < deadline:
+            self.read(0.05)
+        return text.encode() in self.output
+
     def wait_for_end(self) -> None:
         """Read until it has ended."""
         deadline = time.monotonic() + PATIENCE
