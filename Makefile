@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 TESTS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 GERMAN := tui/locale/de/LC_MESSAGES/fieldline
 # An error's first argument is its text; the other functions are those of tui/i18n.py.

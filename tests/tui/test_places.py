@@ -13,7 +13,7 @@ from tui.i18n import use
 SIZES = {"80x24": SMALL, "120x40": LARGE}
 
 
-@pytest.mark.parametrize("language", ["en"])
+@pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("place", "key"), [("fleet", "2"), ("inbox", "3"), ("history", "4"), ("members", "6")])
 async def test_a_place(home: Path, picture: SnapshotAssertion, place: str, key: str, size: str, language: str) -> None:
