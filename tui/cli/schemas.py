@@ -68,7 +68,7 @@ async def apply(desk: Desk, file: str, note: str | None) -> None:
     elif written.change is None:
         desk.say(_("Nothing is different: nothing was written."))
     else:
-        desk.say(ngettext("{count} kind published.", "{count} kinds published.", written.facts))
+        desk.say(ngettext("{count} kind published.", "{count} kinds published.", len(found.kinds)))
 
 
 for command in (show, check, apply):
