@@ -139,6 +139,11 @@ def decode_value(data: bytes) -> Value:
 
 
 def seal(change: Change, key: Ed25519PrivateKey, fleet: bytes | None) -> bytes:
+    """Sign a change and give its block's bytes; see `sealed`."""
+    return sealed(change, key, fleet).data
+
+
+def sealed(change: Change, key: Ed25519PrivateKey, fleet: bytes | None) -> Block:
     """Sign a change and give its block; `fleet` is None for the genesis.
 
     Raises BlockRefused if the change is not one that every device would accept.
@@ -147,9 +152,7 @@ def seal(change: Change, key: Ed25519PrivateKey, fleet: bytes | None) -> bytes:
     protected = _protected(public)
     payload = cbor2.dumps(_plain_change(change), canonical=True)
     signature = key.sign(_to_be_signed(protected, payload, fleet or b""))
-    data = _block_bytes(protected, payload, signature)
-    decode(data)
-    return data
+    return decode(_block_bytes(protected, payload, signature))
 
 
 def decode(data: bytes) -> Block:

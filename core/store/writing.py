@@ -20,11 +20,10 @@ from core.changes import (
     Fact,
     Ref,
     Value,
-    decode,
     decode_value,
     encode_value,
     fact_id,
-    seal,
+    sealed,
 )
 from core.errors import FieldlineError, Refused
 from core.importing import KeyRef, Line, entity_uuid
@@ -85,7 +84,7 @@ def write(
             limit=MAX_FACTS,
         )
     change = Change(author.device, head(connection, author.device), user, at, note, tuple(facts))
-    block = decode(seal(change, author.private_key, fleet))
+    block = sealed(change, author.private_key, fleet)
     add(connection, [block], receipt, membership, fleet)
     return block.id
 
