@@ -12,7 +12,7 @@ Bodies of frames, integers big-endian, after one byte that says which:
     FIN   as DATA, without payload: nothing follows
     ACK   all before this one have arrived (2), newest transmission (1), how many frames more are welcome (1), bits of
           those that arrived behind the first that did not, lowest first
-    PING  asks for an ACK
+    PING  transmission (1): asks for an ACK
     RST   this session is over
     RATE  see `rates`
 
@@ -191,7 +191,7 @@ class Arq:
         self._ask_due = now + ASK_SECONDS
         if now - self._heard_last > QUIET_SECONDS + ASK_SECONDS:
             self._ask_who(now)
-        return bytes([Kind.PING])
+        return self.sending.ask()
 
     def _consider(self, now: float) -> None:
         """Try a higher rate when there is much to do, and go back from one that loses too much."""
@@ -286,7 +286,7 @@ class Arq:
             self.receiving.heard(Kind(kind), body, now)
         elif kind == Kind.ACK and len(body) >= HEADER_SIZE - 1:
             self.sending.heard(body, now)
-        elif kind == Kind.PING:
-            self.receiving.due = now
+        elif kind == Kind.PING and len(body) == 2:
+            self.receiving.asked(body[1], now)
         elif kind == Kind.RST:
             self._over()

@@ -61,6 +61,11 @@ class Receiving:
         else:
             self.due = min(self.due, now + max(LEAST_DELAY, 2 * len(body) / self.rate))
 
+    def asked(self, number: int, now: float) -> None:
+        """Take in a PING; `number` is that of its transmission."""
+        self._newest = number
+        self.due = now
+
     def ack(self) -> bytes:
         """The body of an ACK that says what has arrived."""
         self.due = inf

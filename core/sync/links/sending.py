@@ -63,6 +63,7 @@ class Sending:
         self._transmissions = 0
         self._closing = self._fin_made = False
         self._cut = False
+        self._asking = False
         self._round_trip, self._variation = 0.0, 0.0
         self._quickest = inf
         self._progress = inf
@@ -103,16 +104,28 @@ class Sending:
         if number is None:
             number = self._make()
         if number is None:
-            return None
+            return self.ask() if self._asking else None
         segment = self._segments[number]
+        again = segment.number >= 0
         self.counters.sent += 1
-        self.counters.again += segment.number >= 0
+        self.counters.again += again
         if not self._waited_for():
             self._progress = now
-        segment.number, segment.sent, segment.lost = self._transmissions, now, False
-        self._transmissions += 1
+        segment.sent, segment.lost = now, False
+        segment.number = self._transmission()
+        # If this one is lost again, nothing behind it would tell.
+        self._asking = again
         head = bytes([segment.kind]) + (number & 0xFFFF).to_bytes(2, "big") + bytes([segment.number & 0xFF])
         return head + expected + segment.payload
+
+    def ask(self) -> bytes:
+        """The body of a PING: its answer tells what of all that was sent before it has arrived."""
+        self._asking = False
+        return bytes([Kind.PING, self._transmission() & 0xFF])
+
+    def _transmission(self) -> int:
+        self._transmissions += 1
+        return self._transmissions - 1
 
     def deadline(self) -> float:
         """When to doubt that what is under way arrives."""
@@ -127,11 +140,10 @@ class Sending:
         return self._progress + min(max(MOST_TIMEOUT, line), wait * patience)
 
     def doubt(self, now: float) -> None:
-        """Nothing has been heard for too long: send the two oldest again."""
+        """Nothing has been heard for too long. All may be lost, or the line slow: ask, which costs little."""
         self._progress = now
         self.worried += 1
-        for segment in [segment for segment in self._segments.values() if not segment.lost][:2]:
-            segment.lost = True
+        self._asking = True
 
     def cut(self) -> None:
         """All that is on the line is lost, but for what the next ACK says to have arrived."""
