@@ -29,8 +29,9 @@ from tui.when import When
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 BETWEEN = ("duplicate", "overlap")
 """What several entities claim: each candidate is that of one of them."""
-_CURSOR = 12  # columns of a row that show the cursor, at most
+_CURSOR = 8  # columns of a row that show the cursor, at most
 _LEAST = 8  # columns that a name gets where there are many
+_TALL = 10  # lines from which there is room for what is to be done
 _SHORTEST = 4  # columns below which what something is below of says nothing
 MOST = 26
 """Candidates that have a letter, and so can be chosen."""
@@ -165,21 +166,23 @@ def title(details: Details, schema: Schema) -> tuple[Line, Line]:
     label = prop_of(matter, schema).label(language())
     name = names.entity(matter.entity)
     if matter.type == "conflict":
-        used = _("in use meanwhile, on every device: {letter}").format(letter=letter(0))
+        used = _("in use meanwhile: {letter}").format(letter=letter(0))
         return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")], [(used, "attention")]
     if matter.type == "retired-edit":
-        return [(name, "strong")], [(_("stays retired meanwhile"), "attention")]
+        return [(name.rsplit(SEPARATOR, 1)[-1], "strong")], []
     if matter.type in BETWEEN:
-        return [(label, "strong")], [(_("all of them stay in use meanwhile"), "attention")]
+        return [(label, "strong")], [(_("all stay in use meanwhile"), "attention")]
     return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")], []
 
 
 def lines(details: Details, chosen: int, width: int, height: int, schema: Schema, when: When) -> list[Line]:
     """The candidates side by side, what it is about, who knew what, and what can be done."""
     matter = details.matter
-    about: list[Line] = [[(text, "plain")] for text in wrapped(_about(details, schema), width)]
-    rest: list[Line] = _graph_lines(details, width, schema) if details.steps else []
-    rest += [[(text, "dim")] for text in wrapped(_(_ADVICE[matter.type]), width)]
+    # A small screen may be at the end of a slow line: what candidates and keys say there is not said again.
+    said = height < _TALL and len(matter.candidates) > 1
+    about: list[Line] = [] if said else [[(text, "plain")] for text in wrapped(_about(details, schema), width)]
+    rest: list[Line] = _graph_lines(details, width, height, schema) if details.steps else []
+    rest += [] if height < _TALL else [[(text, "dim")] for text in wrapped(_(_ADVICE[matter.type]), width)]
     count = min(len(matter.candidates), MOST)
     fits = count + len(about) + len(rest) <= height
     room = max(2, height - len(about) - (len(rest) if fits else 1))
@@ -196,19 +199,20 @@ def _about(details: Details, schema: Schema) -> str:
     """The sentence below the candidates, where they do not speak for themselves."""
     matter, names = details.matter, details.names
     prop = prop_of(matter, schema)
-    label, name = prop.label(language()), names.entity(matter.entity)
     if matter.type == "dangling":
         targets = [names.entity(entity) for entity in missing_targets(details)]
         target = ", ".join(targets) or str(matter.message.params["target"])
         if retired_targets(details):
-            text = _("{label} of {name} refers to {target}, which is retired: b brings that back.")
+            text = _("{target} is retired: b brings it back.")
         else:
-            text = _("{label} of {name} refers to {target}, which is not known here: its changes may still come.")
-        return text.format(label=label, name=name, target=target)
+            text = _("{target} is not known here: its changes may still come.")
+        return text.format(target=target)
     if matter.type == "retired-edit":
         return _("Who retired it had not seen what was said meanwhile.")
     if matter.type == "invalid":
-        return say(FieldlineError(matter.message.template, **{**matter.message.params, "property": label}))
+        return say(
+            FieldlineError(matter.message.template, **{**matter.message.params, "property": prop.label(language())})
+        )
     return ""
 
 
@@ -238,7 +242,7 @@ def _candidates(details: Details, chosen: int, width: int, schema: Schema, when:
     for index, (leaf, text) in enumerate(zip(some, apart(_texts(details, schema, room), room), strict=True)):
         on = index == chosen and matter.type not in ("dangling", "invalid")
         cells = [
-            Column(letter(index), 1, "strong"),
+            Column(letter(index), 1, "strong" if on else "plain"),
             Column(text, None, "strong" if on else "plain"),
             Column(leaf.user, people),
             Column(when.dated(leaf.at) if wide else when.brief(leaf.at), time, "dim"),
@@ -292,12 +296,12 @@ def _apart(one: Candidate, other: Candidate) -> bool:
     return encode_value(one.value) != encode_value(other.value)
 
 
-def _graph_lines(details: Details, width: int, schema: Schema) -> list[Line]:
+def _graph_lines(details: Details, width: int, height: int, schema: Schema) -> list[Line]:
     """Who knew what, drawn."""
     matter, names = details.matter, details.names
     prop = prop_of(matter, schema)
     letters = {leaf.fact: letter(index) for index, leaf in enumerate(matter.candidates)}
-    head = _("who knew what") + "  "
+    head = _("who knew what") + "  " if height >= _TALL else ""
 
     def label(step: Step, room: int) -> str:
         if step.fact in letters:

@@ -11,6 +11,7 @@ Pure: no terminal is touched here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 Cell = tuple[str, str]
 """A character and the parameters of its SGR sequence; the right half of a wide character is an empty string."""
@@ -18,7 +19,9 @@ Row = list[Cell]
 
 BLANK: Cell = (" ", "")
 UNKNOWN: Cell = ("\0", "")
-_GAP = 4  # moving the cursor costs about as much as writing this many unchanged cells
+_OF_LETTERS = {"1", "2", "3", *(f"{tens}{colour}" for tens in (3, 9) for colour in range(8))}
+_GAP = 4  # erasing to the end of a row costs about as much as writing this many blanks
+_WIDEST_GAP = 12  # unchanged cells that may be shorter to write again than to move over
 _LEAST_GAIN = 3  # rows that a scroll must save before it is worth its own bytes
 
 
@@ -52,18 +55,35 @@ class Painter:
             for top, bottom, by in _variants(move, changed):
                 moved, sequence = _scrolled(self._rows, top, bottom, by)
                 rest = sorted({*changed, *range(top, bottom + 1)})
-                written = min(written, sequence + _rewritten(moved, wanted, rest), key=len)
+                written = min(written, sequence + _rewritten(moved, wanted, rest), key=_size)
         self._rows = wanted
         return written
 
 
 def patched(row: Row, x: int, cells: Sequence[Cell]) -> Row:
-    """A copy of `row` with `cells` at column `x`; what does not fit is cut off."""
+    """A copy of `row` with `cells` at column `x`; what does not fit is cut off. A blank that looks like any other blank
+    is made the same, so that it need not be written again where only its style differs.
+    """
     new = list(row)
     end = min(len(row), x + len(cells))
     if x < end:
-        new[x:end] = cells[: end - x]
+        fitting = cells[: end - x]
+        new[x:end] = [BLANK if char == " " and _unseen(style) else (char, style) for char, style in fitting]
     return new
+
+
+@lru_cache(maxsize=1024)
+def _unseen(style: str) -> bool:
+    """Whether a blank in this style looks like a plain one: bold, dim, italic and the colour of letters do not show."""
+    codes = iter(style.split(";") if style else ())
+    for code in codes:
+        if code == "38":
+            # A colour of letters in several numbers: 38;5;n or 38;2;r;g;b.
+            for _ in range(1 if next(codes, "") == "5" else 3):
+                next(codes, None)
+        elif code not in _OF_LETTERS:
+            return False
+    return True
 
 
 def _find_scroll(old: list[Row], new: list[Row], changed: list[int]) -> tuple[int, int, int] | None:
@@ -104,11 +124,15 @@ def _scrolled(rows: list[Row], top: int, bottom: int, by: int) -> tuple[list[Row
 
 def _rewritten(old: list[Row], new: list[Row], ys: list[int]) -> str:
     """The shortest way to turn these rows of the old picture into those of the new one."""
-    return "".join([_rewrite(y, old[y], new[y]) for y in ys if old[y] != new[y]])
+    pen = _Pen()
+    for y in ys:
+        if old[y] != new[y]:
+            _rewrite(pen, y, old[y], new[y])
+    return pen.done()
 
 
-def _rewrite(y: int, old: Row, new: Row) -> str:
-    """The shortest way to turn the old row into the new one."""
+def _rewrite(pen: _Pen, y: int, old: Row, new: Row) -> None:
+    """Turn the old row into the new one."""
     width = len(new)
     if any(not char for char, _ in old) or any(not char for char, _ in new):
         spans = [(0, width)]  # half of a wide character cannot be written: the whole row is
@@ -117,41 +141,86 @@ def _rewrite(y: int, old: Row, new: Row) -> str:
     blank_from = width
     while blank_from and new[blank_from - 1] == BLANK:
         blank_from -= 1
-    out: list[str] = []
     at = -1
     for start, end in spans:
-        out.append(f"\x1b[{y + 1};{start + 1}H" if at < 0 else f"\x1b[{start - at}C")
-        if end - max(start, blank_from) > _GAP:
+        if at < 0:
+            pen.go(y, start)
+        else:
+            pen.skip(new[at:start], new[start])
+        if end >= blank_from and spans[-1][1] - max(start, blank_from) > _GAP:
             # The rest of the row is blank, and blank it may become for certain: erase to its end.
-            out.append(_text(new[start:blank_from]) + "\x1b[K")
-            break
-        out.append(_text(new[start:end]))
+            pen.write(new[start:blank_from])
+            pen.erase()
+            return
+        pen.write(new[start:end])
         at = end
-    return "".join(out)
 
 
 def _differing(old: Row, new: Row) -> list[tuple[int, int]]:
-    """The spans `(start, end)` of cells that differ, those with a short gap between them joined."""
+    """The spans `(start, end)` of cells that differ."""
     spans: list[tuple[int, int]] = []
     for x, cell in enumerate(new):
         if cell == old[x]:
             continue
-        if spans and x - spans[-1][1] <= _GAP:
+        if spans and x == spans[-1][1]:
             spans[-1] = (spans[-1][0], x + 1)
         else:
             spans.append((x, x + 1))
     return spans
 
 
-def _text(cells: Sequence[Cell]) -> str:
-    """The cells with an SGR sequence wherever the style changes; the style is back to plain at the end."""
+class _Pen:
+    """Writes cells with an SGR sequence wherever the style changes; between rows and over gaps the style stays."""
+
+    def __init__(self) -> None:
+        self._out: list[str] = []
+        self._style = ""
+
+    def go(self, y: int, x: int) -> None:
+        """Put the cursor on a cell."""
+        self._out.append(f"\x1b[{y + 1};{x + 1}H")
+
+    def skip(self, gap: Sequence[Cell], then: Cell) -> None:
+        """Come to the end of cells that are there already, where `then` is written: over them, or by writing them again
+        if that is no longer.
+        """
+        move = f"\x1b[{len(gap)}C"
+        written, style = _styled(gap, self._style) if len(gap) <= _WIDEST_GAP else (move, self._style)
+        if _size(written) + _size(_styled([then], style)[0]) <= len(move) + _size(_styled([then], self._style)[0]):
+            self._out.append(written)
+            self._style = style
+        else:
+            self._out.append(move)
+
+    def write(self, cells: Sequence[Cell]) -> None:
+        """Write cells from the cursor on."""
+        written, self._style = _styled(cells, self._style)
+        self._out.append(written)
+
+    def erase(self) -> None:
+        """Make the rest of the row blank."""
+        self._out.append(self._plain() + "\x1b[K")
+
+    def done(self) -> str:
+        """All that was written; the style is plain at its end."""
+        self._out.append(self._plain())
+        return "".join(self._out)
+
+    def _plain(self) -> str:
+        was, self._style = self._style, ""
+        return "\x1b[m" if was else ""
+
+
+def _styled(cells: Sequence[Cell], current: str) -> tuple[str, str]:
+    """What to write for cells where `current` is in force, and the style that is in force then."""
     out: list[str] = []
-    current = ""
     for char, style in cells:
-        if style != current:
+        if style != current and not (char == " " and not style and _unseen(current)):
             out.append(f"\x1b[0;{style}m" if style and current else f"\x1b[{style}m" if style else "\x1b[m")
             current = style
         out.append(char)
-    if current:
-        out.append("\x1b[m")
-    return "".join(out)
+    return "".join(out), current
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

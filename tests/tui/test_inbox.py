@@ -62,7 +62,7 @@ async def test_no_row_shows_a_property_s_raw_name(every: Path) -> None:
 
 
 async def test_the_graph_begins_with_what_both_had_seen(home: Path) -> None:
-    async with opened(home, "3") as screen:
+    async with opened(home, "3", size=LARGE) as screen:
         rows = screen.text().splitlines()
         first = next(row for row in rows if "who knew what" in row)
         second = rows[rows.index(first) + 1]

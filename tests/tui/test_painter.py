@@ -16,13 +16,23 @@ CHUNKS: list[Row] = [
     [("a", ""), ("b", ""), ("c", "38;5;39")],
     [("界", ""), ("", ""), ("a", "")],
     [("≠", "1"), ("界", "1"), ("", "1")],
+    [("a", "1"), (" ", ""), ("b", "1")],
+    [(" ", "1;33"), (" ", "38;2;7;7;7"), (" ", "93")],
+    [(" ", "48;5;39"), (" ", "4"), (" ", "101")],
 ]
+BLANKS = ("1", "1;33", "38;5;39", "38;2;7;7;7", "93")
+"""Styles that do not show where nothing is written."""
 
 
 def rows() -> st.SearchStrategy[Row]:
     """Rows of four chunks, so that equal cells and whole equal rows are frequent."""
     chunks = st.lists(st.sampled_from(CHUNKS), min_size=WIDTH // 3, max_size=WIDTH // 3)
     return chunks.map(lambda parts: [cell for part in parts for cell in part])
+
+
+def seen(picture: list[Row]) -> list[Row]:
+    """What a person sees: blanks in the colour of letters are blanks."""
+    return [[(char, "" if char == " " and style in BLANKS else style) for char, style in row] for row in picture]
 
 
 PICTURES = st.lists(rows(), min_size=HEIGHT, max_size=HEIGHT)
@@ -37,7 +47,7 @@ def test_the_terminal_shows_each_picture(pictures: list[list[Row]]) -> None:
     painter, terminal = Painter(), Terminal(WIDTH, HEIGHT)
     for picture in pictures:
         terminal.write(painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT))
-        assert terminal.rows == picture
+        assert seen(terminal.rows) == seen(picture)
 
 
 @given(PICTURES, st.integers(-4, 4), st.integers(0, 3), st.integers(0, 3), st.dictionaries(st.integers(0, 8), rows()))
@@ -50,7 +60,7 @@ def test_a_part_that_scrolls_and_changes_is_shown(
     moved = middle[by:] + middle[:by]
     wanted = dict(enumerate([*picture[:above], *moved, *picture[HEIGHT - below :]])) | changes
     terminal.write(painter.paint(wanted, WIDTH, HEIGHT))
-    assert terminal.rows == [wanted[y] for y in range(HEIGHT)]
+    assert seen(terminal.rows) == seen([wanted[y] for y in range(HEIGHT)])
 
 
 @given(PICTURES, rows(), st.integers(0, HEIGHT - 1))
@@ -58,7 +68,7 @@ def test_only_the_rows_given_change(picture: list[Row], row: Row, y: int) -> Non
     painter, terminal = Painter(), Terminal(WIDTH, HEIGHT)
     terminal.write(painter.paint(dict(enumerate(picture)), WIDTH, HEIGHT))
     terminal.write(painter.paint({y: row}, WIDTH, HEIGHT))
-    assert terminal.rows == [row if each == y else old for each, old in enumerate(picture)]
+    assert seen(terminal.rows) == seen([row if each == y else old for each, old in enumerate(picture)])
 
 
 @given(PICTURES)
@@ -90,6 +100,24 @@ def test_only_the_cells_that_differ_are_written() -> None:
     painter = Painter()
     painter.paint({0: plain("12 of 650")}, WIDTH, HEIGHT)
     assert painter.paint({0: plain("13 of 650")}, WIDTH, HEIGHT) == "\x1b[1;2H3"
+
+
+def test_styles_go_on_over_blanks_and_gaps() -> None:
+    painter = Painter()
+    painter.paint({0: plain("")}, WIDTH, HEIGHT)
+    bold: Row = [(char, "" if char == " " else "1") for char in "one two  end"]
+    assert painter.paint({0: bold}, WIDTH, HEIGHT) == "\x1b[1;1H\x1b[1mone two  end\x1b[m"
+    other: Row = [(char, "" if char == " " else "1") for char in "ane two  and"]
+    assert painter.paint({0: other}, WIDTH, HEIGHT) == "\x1b[1;1H\x1b[1ma\x1b[8Ca\x1b[m"
+
+
+def test_a_blank_whose_style_does_not_show_is_no_news() -> None:
+    painter = Painter()
+    painter.paint({0: plain("")}, WIDTH, HEIGHT)
+    padded = patched(plain(""), 0, [(" ", "1"), (" ", "38;5;39"), (" ", "2;93")])
+    assert painter.paint({0: padded}, WIDTH, HEIGHT) == ""
+    marked = patched(plain(""), 0, [(" ", "7"), (" ", "48;5;39"), (" ", "4")])
+    assert painter.paint({0: marked}, WIDTH, HEIGHT) != ""
 
 
 def test_a_patch_is_cut_at_the_edge() -> None:

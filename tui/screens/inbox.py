@@ -11,7 +11,7 @@ from core.workspace.lineage import Step, lineage
 from tui.formlines import letter
 from tui.forms import NOBODY, Names, references, referred
 from tui.i18n import _, language, ngettext
-from tui.lines import Line
+from tui.lines import Line, spread
 from tui.matterfilter import sought
 from tui.matters import BETWEEN, MOST, Details, lines, prop_of, row, title
 from tui.naming import SEPARATOR
@@ -24,6 +24,8 @@ from tui.screens.reading import Reading, in_full
 from tui.widgets.text import LineList, Lines
 
 Key = tuple[bytes, str, str]
+_TALL = 30
+"""Rows of a terminal that is hardly at the end of a slow line."""
 
 
 def key_of(matter: Matter) -> Key:
@@ -83,7 +85,7 @@ class Inbox(Answering):
 
     def body(self) -> ComposeResult:
         yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, *self._title())], id="details-title")
+        yield Lines(lambda width, _height: [self._title(width)], id="details-title")
         yield Lines(self._detail_lines, id="details")
 
     @property
@@ -190,8 +192,12 @@ class Inbox(Answering):
         for name in ("#heading", "#details-title", "#details", "#keys"):
             self.query_one(name, Lines).redraw()
 
-    def _title(self) -> tuple[Line, Line]:
-        return title(self._details, self.desk.schema) if self._details else ([], [])
+    def _title(self, width: int) -> Line:
+        left, right = title(self._details, self.desk.schema) if self._details else ([], [])
+        if self._details is None or self.size.height >= _TALL:
+            return rule(width, left, right)
+        # A line drawn between them would be the most of what a cursor key sends.
+        return spread(width, [("── ", "dim"), *left], [*right, (" ──", "dim")])
 
     def _detail_lines(self, width: int, height: int) -> list[Line]:
         if self._details is None:
