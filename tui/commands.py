@@ -55,6 +55,10 @@ _LIST = (
 _SCOPES: dict[str, tuple[Command, ...]] = {
     "everywhere": _EVERYWHERE,
     "list": _LIST,
+    "listing": (
+        Command("copy", ("y",), N_("copy"), N_("Copy what matters of the current line, through the terminal.")),
+        Command("save", ("Y",), N_("to a file"), N_("Save the list and the current line's details to a file.")),
+    ),
     "here": (
         Command("choose", ("c",), "", N_("Choose the place where this device is, in Fleet.")),
         Command("history_of_place", ("H",), "", N_("Show all changes of this place.")),

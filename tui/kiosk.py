@@ -38,7 +38,7 @@ LONGEST_PASTE = 4096
 MOST_WAITING = 64
 """Keys that wait to be looked at; what comes beyond that is no person's."""
 _SECOND = 1_000_000
-_NAMES = frozenset({"choose", "here_now", "meet_at", "stick"})
+_NAMES = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
 """Commands that write no fact and need the PIN all the same."""
 
 

@@ -4,6 +4,7 @@ cursor is where the focus is, for those who have the screen read to them.
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Input
 
+from tui.clipboard import to_clipboard
 from tui.painter import Cell, Painter, Row, patched
 from tui.widgets.text import LineList
 
@@ -98,6 +100,12 @@ class DifferenceApp(App[None]):
         """Draw the screen anew, for when something else wrote on the terminal."""
         self._painter.forget()
         self.screen.refresh(layout=True)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Hand a text to the terminal to copy; whether it does is not to be found out."""
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(to_clipboard(text, os.environ))
 
     def on_resize(self, event: Resize) -> None:
         """Also comes when the program starts, and when it goes on after it was stopped."""

@@ -178,6 +178,10 @@ def test_a_technician_edits_settles_and_looks_back_by_keys_alone(home: Path, tmp
 
         laptop.press("4")
         laptop.wait_for("“laptop”")
+        laptop.tmux("set-option", "-s", "set-clipboard", "on")
+        laptop.press("y")
+        laptop.wait_for("Sent to the terminal")
+        copied = laptop.tmux("show-buffer")
         laptop.press("G", "Enter")
         laptop.wait_for("AS OF")
         laptop.press("e")
@@ -185,14 +189,15 @@ def test_a_technician_edits_settles_and_looks_back_by_keys_alone(home: Path, tmp
         laptop.wait_for("History")
         laptop.press("C-q")
         laptop.wait_for("Pane is dead")
-    asyncio.run(_edited(home, place))
+    asyncio.run(_edited(home, place, copied))
 
 
-async def _edited(home: Path, place: bytes) -> None:
+async def _edited(home: Path, place: bytes, change: str) -> None:
     async with await Workspace.open(home, user="Maier") as workspace:
         record = await workspace.record(place)
         assert record.value("card_terminal") == "11223344"
         assert record.slot("printer").state == "good"
+        assert (await workspace.store.now().log(limit=1))[0].change.hex() == change
 
 
 def test_a_line_that_breaks_leaves_no_process_behind(home: Path, tmp_path: Path) -> None:

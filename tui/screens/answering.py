@@ -40,7 +40,7 @@ class Answering(Turning):
         raise NotImplementedError
 
     @property
-    def details(self) -> Details | None:
+    def about(self) -> Details | None:
         """What was read of the matter under the cursor."""
         raise NotImplementedError
 
@@ -63,14 +63,14 @@ class Answering(Turning):
             return _("e types another value; to clear it, choose “no longer used” or press x in the form.")
         if name == "clear" and (problem := prop_of(matter, self.desk.schema).check(None)):
             return say(problem)
-        if name == "bring_back" and not (matter.type == "retired-edit" or (self.details and self._retired())):
+        if name == "bring_back" and not (matter.type == "retired-edit" or (self.about and self._retired())):
             return _("Nothing that this is about is retired.")
         if name == "who_knew" and matter.type != "conflict":
             return _("There is something to draw only where one property has several values.")
         return None
 
     def _retired(self) -> list[bytes]:
-        return retired_targets(self.details) if self.details and self.details.matter == self.matter else []
+        return retired_targets(self.about) if self.about and self.about.matter == self.matter else []
 
     def _entity(self, matter: Matter) -> bytes:
         """The entity that is meant: of several that claim the same, the chosen one."""

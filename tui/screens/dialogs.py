@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -28,16 +28,16 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
     """A box over the page; `accept` gives the answer, Esc gives None."""
 
     SCOPES = ("dialog",)
-    ACCEPT: ClassVar[str] = ""
-    """The word for what Enter does, if not the registry's."""
     BINDINGS = [
         *bindings("dialog"),
         *(Binding(commands.find(("list",), name).keys[0], f"move('{name}')", show=False) for name in _MOVES),
     ]
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, word: str = "") -> None:
+        """`word` is for what Enter does, if not the registry's."""
         super().__init__()
         self.heading = title
+        self._word = word
         self._message = ""
 
     def body(self) -> ComposeResult:
@@ -65,7 +65,7 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
             said.redraw()
 
     def offered(self) -> list[Command]:
-        word = self.ACCEPT
+        word = self._word
         return [
             Command(c.name, c.keys, word, c.help, c.writes) if c.name == "accept" and word else c
             for c in super().offered()
@@ -113,12 +113,15 @@ class Confirm(Dialog[bool]):
 class Ask(Dialog[str]):
     """One line of text. `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected."""
 
-    ACCEPT = ""
-
     def __init__(
-        self, title: str, text: str = "", help: str = "", check: Callable[[str], Awaitable[None]] | None = None
+        self,
+        title: str,
+        text: str = "",
+        help: str = "",
+        check: Callable[[str], Awaitable[None]] | None = None,
+        word: str = "",
     ) -> None:
-        super().__init__(title)
+        super().__init__(title, word or _("go on"))
         self._text = text
         self._help = wrapped(help, 68)
         self._check = check
@@ -165,7 +168,7 @@ class Save(Dialog[str]):
     """What is about to be written, line by line, and an optional note; Enter gives the note."""
 
     def __init__(self, title: str, rows: Iterable[Line], remarks: Sequence[str] = ()) -> None:
-        super().__init__(title)
+        super().__init__(title, _("save"))
         self._rows = [(number, line) for number, line in enumerate(rows)]
         self._remarks = [line for remark in remarks for line in wrapped(remark, 68)]
 
@@ -181,10 +184,6 @@ class Save(Dialog[str]):
         yield Lines(lambda width, height: [], classes="gap")
         yield Lines(lambda width, height: [[(_("Note, if you like:"), "dim")]])
         yield entry("")
-
-    def offered(self) -> list[Command]:
-        word = _("save")
-        return [Command(c.name, c.keys, word, c.help) if c.name == "accept" else c for c in super().offered()]
 
     def accept(self) -> None:
         self.dismiss(self.query_one(Input).value.strip())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-
 from core.changes import ID_SIZE, Ref
 from core.records import Record
 from core.schema import Kind
@@ -16,20 +14,18 @@ from tui.naming import above
 from tui.screens.dialogs import Choose
 from tui.screens.form import Form
 from tui.screens.many import Many
-from tui.screens.page import bindings, rule
+from tui.screens.page import bindings
 from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search
 from tui.tree import Node, Tree
-from tui.widgets.text import LineList, Lines
 
 
 class Fleet(Many):
     """The tree of the fleet."""
 
     PLACE = "fleet"
-    SCOPES = ("fleet",)
+    SCOPES = ("fleet", "listing")
     BINDINGS = bindings("fleet")
-    AUTO_FOCUS = "LineList"
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,16 +33,6 @@ class Fleet(Many):
         self._names: Names = NOBODY
         self._hits: list[bytes] = []
         self._hit = 0
-
-    def body(self) -> ComposeResult:
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
-        yield Lines(self._details, id="details")
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
 
     @property
     def node(self) -> Node | None:
@@ -86,18 +72,22 @@ class Fleet(Many):
             called = await view.names(references(record), schema)
             self._names = Names({e: name.title for e, name in called.items()}, self.desk.names.devices)
             self._record = record
-        for name in ("#details-title", "#details", "#keys"):
-            self.query_one(name, Lines).redraw()
+        self.redraw_details()
 
-    def _title(self) -> Line:
+    def subject(self) -> Line:
         node = self.node
         return [(node.row.title, "strong")] if node else []
 
-    def _details(self, width: int, height: int) -> list[Line]:
+    def details(self, width: int, height: int) -> list[Line]:
         if self._record is None:
             return [[("   " + _("Nothing is here yet."), "dim")]] if not len(self.lines.source) else []
         lines = summary_lines(rows_of(self._record, self.desk.schema), width - 4, height, self._names)
         return [[("   ", "plain"), *line] for line in lines]
+
+    def copied(self) -> str:
+        """The name that verbs take."""
+        node = self.node
+        return f"{node.row.kind}:{node.row.key}" if node and node.row.key else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

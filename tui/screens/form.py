@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual.app import ComposeResult
 from textual.widgets import Input
 
 from core.changes import Value
@@ -15,26 +14,25 @@ from tui import commands
 from tui.commands import Command
 from tui.drafts import Draft
 from tui.formlines import FormLines, candidate_lines, details_of, difference_lines
-from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of
+from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of, shown
 from tui.i18n import _, language, ngettext
 from tui.lines import Line, wrapped
 from tui.remarks import clash_remarks, consequence, meanwhile
 from tui.screens.dialogs import Choose, Confirm, Save, entry
-from tui.screens.page import bindings, rule
+from tui.screens.page import bindings
 from tui.screens.picking import picker
 from tui.screens.retiring import ask_retire
 from tui.screens.turning import Turning
 from tui.values import read_value, typed_text
-from tui.widgets.text import LineList, Lines
+from tui.widgets.text import Lines
 
 
 class Form(Turning):
     """Everything that is said about one entity."""
 
     PLACE = "fleet"
-    SCOPES = ("form",)
+    SCOPES = ("form", "listing")
     BINDINGS = bindings("form")
-    AUTO_FOCUS = "LineList"
 
     def __init__(self, entity: bytes, focus: str | None = None, given: int = 0) -> None:
         """`given` is how many values of something new its author did not type: without more it is not kept."""
@@ -48,17 +46,7 @@ class Form(Turning):
         self._typing: FormRow | None = None
         self._refusal = ""
 
-    def body(self) -> ComposeResult:
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
-        yield Lines(self._details, id="details")
-
     # --- what is shown -----------------------------------------------------------------------------------------------
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
 
     @property
     def kind(self) -> Kind:
@@ -113,15 +101,11 @@ class Form(Turning):
             left.append(("  – " + _("retired"), "attention"))
         return left, []
 
-    def on_line_list_moved(self) -> None:
-        for name in ("#details-title", "#details", "#keys"):
-            self.query_one(name, Lines).redraw()
-
-    def _title(self) -> Line:
+    def subject(self) -> Line:
         row = self.row
         return [(row.prop.label(language()), "strong")] if row else []
 
-    def _details(self, width: int, height: int) -> list[Line]:
+    def details(self, width: int, height: int) -> list[Line]:
         if self.row is None:
             return []
         lines: list[Line] = []
@@ -129,6 +113,13 @@ class Form(Turning):
             lines += [[(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrapped(self._refusal, width - 6)]
         lines += details_of(self.row, width - 4, self.names, self.desk.when)
         return [[("   ", "plain"), *line] for line in lines[:height]]
+
+    def copied(self) -> str:
+        row = self.row
+        if row is None or not (row.edited or row.slot.leaves):
+            return ""
+        value = row.wanted if row.edited else row.slot.value
+        return value if isinstance(value, str) else shown(row.prop, value, self.names) if value is not None else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ class Here(Form):
     """The form of the place where this device is."""
 
     PLACE = "here"
-    SCOPES = ("here", "form")  # type: ignore[assignment]  # a longer tuple than the form's
+    SCOPES = ("here", "form", "listing")  # type: ignore[assignment]  # a longer tuple than the form's
     BINDINGS = bindings("here")
     CSS = """
     Here #nowhere { display: none; height: 1fr; }

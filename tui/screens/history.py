@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual.app import ComposeResult
-
 from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
 from core.workspace import filters
 from core.workspace.naming import hidden
@@ -17,18 +15,16 @@ from tui.logpages import LogPages, called
 from tui.quoting import quote
 from tui.screens.dialogs import Ask
 from tui.screens.lookback import Lookback
-from tui.screens.page import bindings, rule
+from tui.screens.page import bindings
 from tui.screens.turning import SAVING
-from tui.widgets.text import LineList, Lines
 
 
 class History(Lookback):
     """The log."""
 
     PLACE = "history"
-    SCOPES = ("history",)
+    SCOPES = ("history", "listing")
     BINDINGS = bindings("history")
-    AUTO_FOCUS = "LineList"
     CSS = """
     History #details { height: 4; }
     History.-tall #details { height: 14; }
@@ -44,16 +40,6 @@ class History(Lookback):
         self._edits: list[ShownEdit] = []
         self._names: Names = NOBODY
         self._kinds: dict[bytes, str | None] = {}
-
-    def body(self) -> ComposeResult:
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
-        yield Lines(self._details, id="details")
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
 
     @property
     def entry(self) -> LogEntry | None:
@@ -149,10 +135,9 @@ class History(Lookback):
             self._kinds = {e: name.kind for e, name in known.items()}
             self._edits = edits
         self._at = entry
-        for name in ("#heading", "#details-title", "#details", "#keys"):
-            self.query_one(name, Lines).redraw()
+        self.redraw_details()
 
-    def _title(self) -> Line:
+    def subject(self) -> Line:
         entry = self._at
         if entry is None:
             return []
@@ -164,7 +149,7 @@ class History(Lookback):
             line.append((" · " + _("not accepted: its author may not write"), "attention"))
         return line
 
-    def _details(self, width: int, height: int) -> list[Line]:
+    def details(self, width: int, height: int) -> list[Line]:
         if self._at is None:
             hint = _("No change is here: Esc shows those of everything.") if self._filtered else _("No change is here.")
             return [[("   " + hint, "dim")]]
@@ -175,6 +160,10 @@ class History(Lookback):
             )
             lines.append([(reached, "dim")])
         return [[("   ", "plain"), *line] for line in lines]
+
+    def copied(self) -> str:
+        """The id of the change, which verbs take for a moment, too."""
+        return self.entry.change.hex() if self.entry else ""
 
     def _edit_lines(self, width: int, height: int) -> list[Line]:
         """Old → new for each edit; where those are too many for several entities, what was touched of each of them."""

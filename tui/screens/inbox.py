@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from textual.app import ComposeResult
-
 from core.inbox import Matter
 from core.workspace.lineage import Step, lineage
 from tui.formlines import letter
-from tui.forms import NOBODY, Names, references, referred
+from tui.forms import NOBODY, Names, references, referred, shown
 from tui.i18n import _, language, ngettext
 from tui.lines import Line, spread
 from tui.matterfilter import sought
@@ -21,7 +19,7 @@ from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.page import bindings, rule
 from tui.screens.reading import Reading, in_full
-from tui.widgets.text import LineList, Lines
+from tui.widgets.text import Lines
 
 Key = tuple[bytes, str, str]
 _TALL = 30
@@ -67,9 +65,8 @@ class Inbox(Answering):
     """The list of matters."""
 
     PLACE = "inbox"
-    SCOPES = ("inbox",)
+    SCOPES = ("inbox", "listing")
     BINDINGS = bindings("inbox")
-    AUTO_FOCUS = "LineList"
     CSS = """
     Inbox #details { height: 7; }
     Inbox.-tall #details { height: 14; }
@@ -81,17 +78,7 @@ class Inbox(Answering):
         self._marked: set[Key] = set()
         self._sought = ""
         self._chosen = 0
-        self._details: Details | None = None
-
-    def body(self) -> ComposeResult:
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [self._title(width)], id="details-title")
-        yield Lines(self._detail_lines, id="details")
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
+        self._about: Details | None = None
 
     @property
     def matter(self) -> Matter | None:
@@ -104,8 +91,8 @@ class Inbox(Answering):
         return min(self._chosen, len(matter.candidates) - 1) if matter else 0
 
     @property
-    def details(self) -> Details | None:
-        return self._details
+    def about(self) -> Details | None:
+        return self._about
 
     async def update(self) -> None:
         self.names = Names({}, self.desk.names.devices)
@@ -120,7 +107,7 @@ class Inbox(Answering):
         cursor = old.cursor if at is None else at
         top = max(0, min(cursor, len(source) - 1))
         await source.load(max(0, top - old.size.height), top + old.size.height)
-        self._details = None
+        self._about = None
         self.lines.show(source, cursor=cursor)
         await self._read_details()
 
@@ -162,11 +149,11 @@ class Inbox(Answering):
         """Read what stands below the list, if the cursor is on another matter."""
         matter = self.matter
         if matter is None:
-            self._details = None
-        elif self._details is None or self._details.matter != matter:
+            self._about = None
+        elif self._about is None or self._about.matter != matter:
             self._chosen = 0
-            self._details = await self._details_of(matter)
-        self._redraw_details()
+            self._about = await self._details_of(matter)
+        self.redraw_details()
 
     async def _details_of(self, matter: Matter) -> Details:
         view, schema = self.desk.view, self.desk.schema
@@ -188,22 +175,26 @@ class Inbox(Answering):
             called |= {entity: name.title for entity, name in (await view.names(unknown, schema)).items()}
         return Details(matter, records, steps, Names(called, self.names.devices))
 
-    def _redraw_details(self) -> None:
-        for name in ("#heading", "#details-title", "#details", "#keys"):
-            self.query_one(name, Lines).redraw()
-
-    def _title(self, width: int) -> Line:
-        left, right = title(self._details, self.desk.schema) if self._details else ([], [])
-        if self._details is None or self.size.height >= _TALL:
+    def caption(self, width: int) -> Line:
+        left, right = title(self._about, self.desk.schema) if self._about else ([], [])
+        if self._about is None or self.size.height >= _TALL:
             return rule(width, left, right)
         # A line drawn between them would be the most of what a cursor key sends.
         return spread(width, [("── ", "dim"), *left], [*right, (" ──", "dim")])
 
-    def _detail_lines(self, width: int, height: int) -> list[Line]:
-        if self._details is None:
+    def details(self, width: int, height: int) -> list[Line]:
+        if self._about is None:
             return [[("   " + self._nothing(), "plain")]] if self.matter is None else []
-        shown = lines(self._details, self.chosen, width - 4, height, self.desk.schema, self.desk.when)
-        return [[(" ", "plain"), *line] for line in shown]
+        below = lines(self._about, self.chosen, width - 4, height, self.desk.schema, self.desk.when)
+        return [[(" ", "plain"), *line] for line in below]
+
+    def copied(self) -> str:
+        """The chosen value."""
+        matter, about = self.matter, self._about
+        if matter is None or about is None or not matter.candidates:
+            return ""
+        value = matter.candidates[self.chosen].value
+        return value if isinstance(value, str) else shown(prop_of(matter, self.desk.schema), value, about.names)
 
     def _nothing(self) -> str:
         if self._sought:
@@ -238,14 +229,14 @@ class Inbox(Answering):
         return min(MOST, self.chosen + self.query_one("#details", Lines).size.height)
 
     async def _choose(self, step: int) -> None:
-        matter, details = self.matter, self._details
+        matter, details = self.matter, self._about
         if matter is None or details is None:
             return
         self._chosen = (self.chosen + step) % min(len(matter.candidates), MOST)
         await self.learn([matter], self._in_sight)
         called = {**details.names.entities, **self.names.entities}
-        self._details = replace(details, names=Names(called, details.names.devices))
-        self._redraw_details()
+        self._about = replace(details, names=Names(called, details.names.devices))
+        self.redraw_details()
 
     def do_mark(self) -> None:
         """Mark or unmark, and go on to the next."""
@@ -254,7 +245,7 @@ class Inbox(Answering):
             self._marked ^= {source.key(self.lines.cursor)}
             self.lines.refresh_line(self.lines.cursor)
             self.lines.move_to(self.lines.cursor + 1)
-            self._redraw_details()
+            self.redraw_details()
 
     def marked(self) -> list[Matter]:
         return [
@@ -297,8 +288,8 @@ class Inbox(Answering):
 
     def do_who_knew(self) -> None:
         """The drawing, as large as it is."""
-        if self._details:
-            details = self._details
+        if self._about:
+            details = self._about
             schema, when = self.desk.schema, self.desk.when
             self.app.push_screen(
                 Reading(_("Who knew what"), lambda width: lines(details, -1, width, 10_000, schema, when))
@@ -306,7 +297,7 @@ class Inbox(Answering):
 
     def do_whole(self) -> None:
         """Every candidate's value, whole."""
-        details = self._details
+        details = self._about
         if details is None:
             return
         schema, when, matter = self.desk.schema, self.desk.when, details.matter

@@ -18,8 +18,9 @@ from tui.lines import Column, Line, columns, wrapped
 from tui.memberrows import ROLES, MemberRows, called
 from tui.screens.dialogs import Ask, Choose, Confirm, Save
 from tui.screens.history import History
-from tui.screens.page import Page, bindings, rule
-from tui.widgets.text import LineList, Lines
+from tui.screens.listing import Listing
+from tui.screens.page import bindings
+from tui.widgets.text import Lines
 
 _MAY = {
     "admin": N_("It may read and write, admit other devices and revoke them."),
@@ -32,13 +33,12 @@ _NONE = "none"
 """Chosen instead of a last change: nothing of a device keeps its effect."""
 
 
-class Members(Page):
+class Members(Listing):
     """The list of devices."""
 
     PLACE = "members"
-    SCOPES = ("members",)
+    SCOPES = ("members", "listing")
     BINDINGS = bindings("members")
-    AUTO_FOCUS = "LineList"
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,14 +46,7 @@ class Members(Page):
 
     def body(self) -> ComposeResult:
         yield Lines(lambda width, _height: [self._heads(width)], id="heads")
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
-        yield Lines(self._details, id="details")
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
+        yield from super().body()
 
     @property
     def rows(self) -> MemberRows | None:
@@ -87,17 +80,13 @@ class Members(Page):
 
     # --- details -----------------------------------------------------------------------------------------------------
 
-    def on_line_list_moved(self) -> None:
-        for name in ("#details-title", "#details", "#keys"):
-            self.query_one(name, Lines).redraw()
-
     def _heads(self, width: int) -> Line:
         return [(" ", "plain"), *self.rows.heads(width - 2)] if self.rows else []
 
-    def _title(self) -> Line:
+    def subject(self) -> Line:
         return [(called(self.member), "strong")] if self.member else []
 
-    def _details(self, width: int, height: int) -> list[Line]:
+    def details(self, width: int, height: int) -> list[Line]:
         member, rows = self.member, self.rows
         if member is None or rows is None:
             return []
@@ -117,6 +106,10 @@ class Members(Page):
             said.append(_(_MAY.get(member.role, "")))
         lines = [line for text in said for line in wrapped(text, width - 6)]
         return [[("   ", "plain"), (line, "plain")] for line in lines[:height]]
+
+    def copied(self) -> str:
+        """The id of the device, which its admin needs."""
+        return self.member.device.hex() if self.member else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

@@ -161,7 +161,7 @@ class Page(Offering, Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Lines(_too_small, id="too-small")
-        yield Lines(lambda width, _height: [self._first_line(width)], id="first")
+        yield Lines(lambda width, _height: [self.first_line(width)], id="first")
         yield Lines(lambda width, _height: [self._second_line(width)], id="places")
         yield Lines(lambda width, _height: [rule(width, *self.heading())], id="heading")
         yield from self.body()
@@ -180,7 +180,8 @@ class Page(Offering, Screen[None]):
             if self.is_mounted:
                 self.query_one("#message", Lines).redraw()
 
-    def _first_line(self, width: int) -> Line:
+    def first_line(self, width: int) -> Line:
+        """Fleet and device, where we are, and what wants a person."""
         desk = self.desk
         left: Line = [(f" {desk.status.fleet} · {desk.status.device}", "plain")]
         if here := self.where():

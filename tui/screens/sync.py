@@ -6,7 +6,6 @@ import asyncio
 import json
 from functools import partial
 
-from textual.app import ComposeResult
 from textual.timer import Timer
 from textual.worker import Worker, WorkType
 
@@ -22,8 +21,9 @@ from tui.i18n import _, ngettext, number, say
 from tui.lines import Line, wrapped
 from tui.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
 from tui.screens.dialogs import Ask
-from tui.screens.page import Page, bindings, rule
-from tui.widgets.text import Fixed, LineList, Lines
+from tui.screens.listing import Listing
+from tui.screens.page import bindings
+from tui.widgets.text import Fixed, Lines
 
 TARGETS = "tui.sync.targets"
 """Where this device keeps, for itself, at which address it met which device."""
@@ -33,13 +33,12 @@ _REDRAW_SECONDS = 1.0
 _LOOK_SECONDS = 2.0
 
 
-class Sync(Page):
+class Sync(Listing):
     """Devices, ports and files, and the meeting that is under way."""
 
     PLACE = "sync"
-    SCOPES = ("sync",)
+    SCOPES = ("sync", "listing")
     BINDINGS = bindings("sync")
-    AUTO_FOCUS = "LineList"
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,16 +52,6 @@ class Sync(Page):
         self._outcomes: list[tuple[str, str]] = []
         self._there: list[Peer] = []
         self._arriving: Arriving | None = None
-
-    def body(self) -> ComposeResult:
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [rule(width, self._title())], id="details-title")
-        yield Lines(self._details, id="details")
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
 
     @property
     def current(self) -> Seen | None:
@@ -125,16 +114,12 @@ class Sync(Page):
 
     # --- details -----------------------------------------------------------------------------------------------------
 
-    def on_line_list_moved(self) -> None:
-        for name in ("#details-title", "#details", "#keys"):
-            self.query_one(name, Lines).redraw()
-
-    def _title(self) -> Line:
+    def subject(self) -> Line:
         if self.meter is not None:
             return [(_("Meeting {who}").format(who=self.meter.name), "strong")]
         return [(self.current.name, "strong")] if self.current else []
 
-    def _details(self, width: int, height: int) -> list[Line]:
+    def details(self, width: int, height: int) -> list[Line]:
         indent = ("   ", "plain")
         if self.meter is not None:
             return [[indent, *line] for line in meter_lines(self.meter, width - 6, self._cable())][:height]
@@ -178,6 +163,10 @@ class Sync(Page):
             return ""
         standing = cables.standing(self.meter.target)
         return standing_text(standing) if standing is not None else ""
+
+    def copied(self) -> str:
+        """Where it is to be met."""
+        return self.current.target if self.current else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

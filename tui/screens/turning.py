@@ -10,13 +10,13 @@ from tui.forms import Names
 from tui.i18n import _, language, ngettext, number, say
 from tui.preview import preview
 from tui.screens.dialogs import Save
-from tui.screens.page import Page
+from tui.screens.listing import Listing
 
 SAVING = "saving"
 """The group of the workers that Esc stops."""
 
 
-class Turning(Page):
+class Turning(Listing):
     """A page on which one's own changes can be taken back and brought back."""
 
     async def do_undo(self) -> None:

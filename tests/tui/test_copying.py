@@ -1,0 +1,112 @@
+"""What somebody wants elsewhere: through the terminal onto the clipboard, and into a file."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tui.opened import Screen, opened
+from tui.clipboard import to_clipboard
+
+KEYS = {"fleet": "2 g", "form": "enter g", "inbox": "3 g", "history": "4 g", "members": "6 g"}
+
+
+def decoded(sequence: str) -> str:
+    """What a terminal takes from a sequence."""
+    return b64decode(sequence.removeprefix("\x1b]52;c;").removesuffix("\a")).decode()
+
+
+@given(st.text())
+def test_a_terminal_gets_the_text(text: str) -> None:
+    assert decoded(to_clipboard(text, {"TERM": "xterm-256color"})) == text
+
+
+@given(st.text())
+def test_in_tmux_it_comes_plain_and_wrapped(text: str) -> None:
+    plain = to_clipboard(text, {})
+    for environ in ({"TMUX": "/tmp/tmux,1,0"}, {"TERM": "tmux-256color"}, {"TERM": "screen"}):
+        sequence = to_clipboard(text, environ)
+        wrapped = sequence.removeprefix(plain).removeprefix("\x1bPtmux;").removesuffix("\x1b\\")
+        assert wrapped.replace("\x1b\x1b", "\x1b") == plain
+
+
+@given(st.text(max_size=5000))
+def test_in_screen_it_comes_in_pieces(text: str) -> None:
+    pieces = to_clipboard(text, {"STY": "1.pts", "TERM": "screen"}).removeprefix("\x1bP").removesuffix("\x1b\\")
+    assert all(len(piece) < 768 for piece in pieces.split("\x1b\\\x1bP"))
+    assert decoded(pieces.replace("\x1b\\\x1bP", "")) == text
+
+
+async def test_each_place_copies_what_matters_there(home: Path) -> None:
+    copied: dict[str, str] = {}
+    async with opened(home) as screen:
+        for name, keys in {
+            "fleet": "2 g",
+            "form": "enter g",
+            "inbox": "3 g",
+            "history": "4 g",
+            "members": "6 g",
+        }.items():
+            await screen.press(*keys.split(), "y")
+            assert "Sent to the terminal" in screen.text()
+            copied[name] = screen.app.clipboard
+        device = screen.app.workspace.identity.device.hex()
+        change = (await screen.app.view.log(limit=1))[0].change.hex()
+    assert copied == {
+        "fleet": "locality:260",
+        "form": "260",
+        "inbox": "Acme LookNice 5031",
+        "history": change,
+        "members": device,
+    }
+
+
+async def save(screen: Screen, path: Path) -> None:
+    await screen.press("Y", "ctrl+u")
+    await screen.type(str(path))
+    await screen.press("enter")
+
+
+async def test_a_list_is_saved_with_its_details(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "history.txt"
+    async with opened(home, "4") as screen:
+        await save(screen, path)
+        assert "Saved" in screen.text()
+        size = await screen.app.view.log_size()
+        lines = path.read_text().splitlines()
+        assert sum("K" in line and ":" in line for line in lines) >= size
+        assert "Nord · K1" in lines[0]
+        assert lines[-1].strip()
+        await save(screen, path)
+        assert "is there already" in screen.text().replace("│", " ")
+        assert path.read_text().splitlines() == lines
+
+
+@pytest.mark.parametrize("name", ["no/folder/x.txt", "."])
+async def test_where_it_cannot_be_saved_it_says_so(home: Path, tmp_path: Path, name: str) -> None:
+    async with opened(home, "3") as screen:
+        await save(screen, tmp_path / name)
+        assert "name another file" in " ".join(screen.text().replace("│", " ").split())
+        await screen.press("escape")
+    assert not list(tmp_path.glob("*.part"))
+
+
+async def test_saving_can_be_stopped_and_leaves_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.txt"
+    async with opened(home, "4") as screen:
+        source = screen.app.screen.lines.source  # type: ignore[attr-defined]
+
+        async def load(first: int, last: int) -> None:
+            await screen.pilot.press("escape")
+
+        monkeypatch.setattr(source, "lacks", lambda first, last: True)
+        monkeypatch.setattr(source, "load", load)
+        await save(screen, path)
+        assert "Stopped: nothing was saved." in screen.text()
+    assert not list(tmp_path.glob("*long*"))

@@ -1,0 +1,143 @@
+"""Save what a list shows to a text file: all its lines, read as they are needed, and what stands around them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+
+from core.errors import FieldlineError, Refused
+from tui.commands import Command
+from tui.i18n import _, number, say
+from tui.lines import Line, clean
+from tui.screens.dialogs import Ask, Dialog
+from tui.widgets.text import Lines, Source
+
+if TYPE_CHECKING:
+    from tui.screens.page import Page
+
+_WIDTH, _PIECE = 120, 50
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What is to be saved: the rows of a list between some lines above and below; `name` is what it is called after."""
+
+    name: str
+    source: Source
+    above: list[str]
+    below: list[str]
+
+
+def ask_file(page: Page, filing: Filing) -> None:
+    """Ask where to, then save it there."""
+    now = page.desk.when.local(page.desk.when.clock())
+    proposed = f"~/fieldline-{filing.name}-{now:%Y-%m-%d-%H%M}.txt" if now else f"~/fieldline-{filing.name}.txt"
+
+    def answered(text: str | None) -> None:
+        if text is not None:
+            page.app.push_screen(Saving(filing, _path(text)), told)
+
+    def told(outcome: str | None) -> None:
+        page.message(outcome or _("Stopped: nothing was saved."))
+
+    async def check(text: str) -> None:
+        await asyncio.to_thread(_check, _path(text))
+
+    help_text = _("All lines of the list and what is shown of the current one, as text.")
+    page.app.push_screen(Ask(_("Save to a file"), proposed, help_text, check, _("save")), answered)
+
+
+class Saving(Dialog[str]):
+    """Saves, says how far it is, and stops on Esc; answers what came of it."""
+
+    def __init__(self, filing: Filing, path: Path) -> None:
+        super().__init__(_("Saving to {path}").format(path=path))
+        self._filing = filing
+        self._path = path
+        self._done, self._total = 0, len(filing.source)
+
+    def body(self) -> ComposeResult:
+        yield Lines(lambda width, _height: [[(self._far(), "plain")]], id="far")
+
+    def on_mount(self) -> None:
+        self.work(self._save, group="file")
+
+    async def _save(self) -> None:
+        try:
+            lines = await save(self._filing, self._path, self._hear)
+        except FieldlineError as error:
+            self.dismiss(say(error))
+            return
+        self.dismiss(_("Saved {count} lines to {path}.").format(count=number(lines), path=self._path))
+
+    def _hear(self, done: int, total: int) -> None:
+        self._done, self._total = done, total
+        self.query_one("#far", Lines).redraw()
+
+    def _far(self) -> str:
+        return _("{done} of {count} lines").format(done=number(self._done), count=number(self._total))
+
+    def offered(self) -> list[Command]:
+        word = _("stop")
+        return [Command(c.name, c.keys, word, c.help) for c in super().offered() if c.name == "cancel"]
+
+
+async def save(filing: Filing, path: Path, told: Told) -> int:
+    """Write it, whole or not at all; gives how many lines it has. Raises FieldlineError if it cannot be written."""
+    lines = list(filing.above)
+    total = len(filing.source)
+    for start in range(0, total, _PIECE):
+        stop = min(total, start + _PIECE)
+        if filing.source.lacks(start, stop - 1):
+            await filing.source.load(start, stop - 1)
+        lines += plain([filing.source.line(index, _WIDTH) for index in range(start, stop)])
+        told(stop, total)
+        await asyncio.sleep(0)
+    lines += filing.below
+    await asyncio.to_thread(partial(_write, path, "\n".join(lines).rstrip() + "\n"))
+    return len(lines)
+
+
+def plain(lines: list[Line]) -> list[str]:
+    """The lines without their looks."""
+    return ["".join(clean(text) for text, _role in line).rstrip() for line in lines]
+
+
+def _path(text: str) -> Path:
+    return Path(text.strip()).expanduser()
+
+
+def _check(path: Path) -> None:
+    if path.exists():
+        raise Refused("{path} is there already: name another file.", path=str(path))
+    if not path.parent.is_dir():
+        raise Refused("There is no folder {path}: name another file.", path=str(path.parent))
+    if not os.access(path.parent, os.W_OK):
+        raise Refused("This user may not write in {path}: name another file.", path=str(path.parent))
+
+
+def _write(path: Path, text: str) -> None:
+    """Beside it first, so that no half of it is ever there under its name."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        _check(path)
+        aside.replace(path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FieldlineError("{path} could not be written: {why}.", path=str(path), why=why) from None
+    finally:
+        with suppress(OSError):
+            aside.unlink()
