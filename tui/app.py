@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.screen import Screen
 from textual.worker import WorkType
 
 from core.changes import FLEET_ENTITY
@@ -14,7 +16,6 @@ from core.inbox import Matter
 from core.schema import Schema
 from core.store.log import LogFilter
 from core.store.view import View
-from core.sync.links.ports import Found
 from core.workspace import Workspace
 from core.workspace.nearby import HERE
 from tui.cables import Cables
@@ -26,21 +27,26 @@ from tui.lines import Line
 from tui.looks import next_theme
 from tui.naming import paths
 from tui.plain import NoColours, PlainGlyphs
-from tui.screens.fleet import Fleet
-from tui.screens.help import Help
-from tui.screens.here import Here
-from tui.screens.history import History
-from tui.screens.inbox import Inbox
-from tui.screens.members import Members
 from tui.screens.page import Offering, Page, bindings
-from tui.screens.palette import Palette
-from tui.screens.sync import Sync
 from tui.status import Options, Status
 from tui.waiting import Waiting
 from tui.when import Clock, When
 
+if TYPE_CHECKING:
+    from core.sync.links.ports import Found
+
 NEWS_SECONDS = 2.0
 _DEFAULTS = Options()
+
+
+def _place(name: str) -> Callable[[], Screen[Any]]:
+    """Makes the screen of a place, which is imported when somebody goes there: the first frame waits for one only."""
+
+    def make() -> Screen[Any]:
+        screen: Screen[Any] = getattr(import_module(f"tui.screens.{name}"), name.capitalize())()
+        return screen
+
+    return make
 
 
 class FieldlineApp(KeepingApp):
@@ -50,7 +56,9 @@ class FieldlineApp(KeepingApp):
     KEEPS_DRAFTS = True
     CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
     BINDINGS = bindings("everywhere")
-    MODES: ClassVar[dict[str, Any]] = {page.PLACE: page for page in (Here, Fleet, Inbox, History, Sync, Members)}
+    MODES: ClassVar[dict[str, Any]] = {
+        name: _place(name) for name in ("here", "fleet", "inbox", "history", "sync", "members")
+    }
 
     def __init__(self, workspace: Workspace, clock: Clock, options: Options = _DEFAULTS) -> None:
         super().__init__(workspace)
@@ -186,7 +194,7 @@ class FieldlineApp(KeepingApp):
 
     def read_matters(self) -> None:
         """Look for what waits for a decision; in the past only for those who look at the inbox."""
-        if self.moment is not None and not isinstance(self.page, Inbox):
+        if self.moment is not None and not self._at_inbox:
             self.waiting.forget()
         elif self.waiting.want(self.moment, self.known):
             read: WorkType[None] = self._read_matters
@@ -199,10 +207,14 @@ class FieldlineApp(KeepingApp):
             self._say(say(error))
 
     def _matters_read(self, changed: bool) -> None:
-        if isinstance(page := self.page, Inbox) and changed:
+        if (page := self.page) is not None and self._at_inbox and changed:
             page.news()
         else:
             self._frame_changed()
+
+    @property
+    def _at_inbox(self) -> bool:
+        return self.page is not None and self.page.PLACE == "inbox"
 
     @property
     def page(self) -> Page | None:
@@ -219,6 +231,8 @@ class FieldlineApp(KeepingApp):
 
     def show_history(self, entity: bytes, name: str | None, of: str) -> None:
         """Show the changes of an entity, or of one of its properties."""
+        from tui.screens.history import History
+
         self.switch_mode("history")
         if isinstance(page := self.screen, History):
             page.only(LogFilter(entity=entity, property=name), of)
@@ -263,11 +277,15 @@ class FieldlineApp(KeepingApp):
 
     def do_help(self) -> None:
         """Show what the keys do here."""
+        from tui.screens.help import Help
+
         if isinstance(self.screen, Offering):
             self.push_screen(Help(self.screen.SCOPES))
 
     def do_palette(self) -> None:
         """Find a command by its name."""
+        from tui.screens.palette import Palette
+
         if isinstance(page := self.screen, Page):
             self.push_screen(Palette(page.offered(), page.unavailable()), self._chosen)
 

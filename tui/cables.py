@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from core.sync.links.ports import Found, watch
-from core.workspace.cables import Standing
 from tui.i18n import _, ngettext, number
+
+if TYPE_CHECKING:
+    from core.sync.links.ports import Found
+    from core.workspace.cables import Standing
 
 
 class Cables:
@@ -19,6 +22,8 @@ class Cables:
 
     async def look(self) -> None:
         """Look once a second, until cancelled."""
+        from core.sync.links.ports import watch
+
         first = True
         async for found in watch():
             before = {each.path for each in self.plugged}
