@@ -179,7 +179,7 @@ class Kind:
 
     def property(self, name: str) -> Property:
         """The definition of a property, generic if the schema does not have it."""
-        return self.properties.get(name) or _SYSTEM.get(name) or Property(name, known=False)
+        return self.properties.get(name) or _SYSTEM.get(name) or Property(name, labels=_own_labels(name), known=False)
 
     def missing(self, given: Mapping[str, Value]) -> list[Property]:
         """The required properties that have no value in `given`: what a new entity still needs."""
@@ -191,6 +191,21 @@ _SYSTEM = {
     RETIRED: Property(RETIRED, type="boolean", labels={"en": "Retired", "de": "Stillgelegt"}),
     KEY: Property(KEY, labels={"en": "Key", "de": "Schlüssel"}),
 }
+_OWN_LABELS = {
+    "name": {"en": "Name", "de": "Name"},
+    "member.name": {"en": "Name", "de": "Name"},
+    "member.role": {"en": "Role", "de": "Rolle"},
+    "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
+}
+"""What the fleet itself, its schema and its members are said to be, which no schema describes."""
+_SCHEMA_PREFIX = "schema."
+
+
+def _own_labels(name: str) -> Mapping[str, str]:
+    if name.startswith(_SCHEMA_PREFIX):
+        kind = name.removeprefix(_SCHEMA_PREFIX)
+        return {"en": f"Schema of {kind}", "de": f"Schema von {kind}"}
+    return _OWN_LABELS.get(name, {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,3 +335,11 @@ def test_a_pattern_is_limited_in_repetitions_and_texts_in_length() -> None:
 def test_an_unknown_built_in_schema_is_told_with_those_that_there_are() -> None:
     with pytest.raises(Refused, match="service-centre, site-network"):
         builtin("../../etc/passwd")
+
+
+def test_what_no_schema_describes_has_a_label_all_the_same() -> None:
+    for schema in (Schema(), builtin("site-network")):
+        assert schema.property("member", "member.name").label("de") == "Name"
+        assert schema.property("member", "member.revoked").label() == "Last change accepted"
+        assert schema.property("schema", "schema.site").label("de") == "Schema von site"
+        assert not schema.property("member", "member.role").known, "nobody sets it as they set what the schema has"
