@@ -18,7 +18,7 @@ from core.inbox import items, networks
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 
-VERSION = 1
+VERSION = 2
 """Another one makes every store look at everything again."""
 
 Parents = Callable[[bytes], Collection[bytes]]
@@ -34,11 +34,12 @@ class Clues:
     refuses, and edits of something retired.
 
     `claims` are digests of what only one may have, `references` what it refers to and of which kind that must be ("":
-    any).
+    any). `title` is what it is called, casefolded, if it has a kind.
     """
 
     kind: str | None
     odd: bool = False
+    title: str = ""
     claims: frozenset[bytes] = frozenset()
     spans: frozenset[Span] = frozenset()
     references: frozenset[tuple[bytes, str]] = frozenset()
@@ -50,11 +51,12 @@ def clues_of(record: Record, schema: Schema, parents: Parents) -> Clues:
         return Clues(None, odd=_edited_apart(record, parents))
     kind = schema.kinds.get(record.kind) if record.kind is not None else None
     if kind is None:
-        return Clues(record.kind)
+        return Clues(record.kind, title=_title(record, schema))
     slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if slot.leaves]
     return Clues(
         record.kind,
         any(prop.check(value) is not None for prop, value in slots),
+        _title(record, schema),
         frozenset(_claims(record, kind)),
         frozenset(_spans(record, kind)),
         frozenset(
@@ -64,6 +66,14 @@ def clues_of(record: Record, schema: Schema, parents: Parents) -> Clues:
             if isinstance(item, Ref)
         ),
     )
+
+
+def _title(record: Record, schema: Schema) -> str:
+    """What an entity is called where nothing says what it is within."""
+    kind = schema.kind(record.kind)
+    title, key = record.value(kind.title), record.value(kind.key)
+    own = "" if key is None else str(key)
+    return (str(title) if title is not None else own or record.entity.hex()[:8]).casefold()
 
 
 def _edited_apart(record: Record, parents: Parents) -> bool:

@@ -46,6 +46,13 @@ CREATE TABLE mentions (
 ) STRICT, WITHOUT ROWID;
 """
 
+_TITLES = """
+CREATE TABLE titles (
+  kind TEXT, title TEXT, entity BLOB, PRIMARY KEY (kind, title, entity)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX titles_entity ON titles (entity);
+"""
+
 # Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
 # before it ends itself.
 _SUSPECTS = """
@@ -88,9 +95,15 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
 
 
+def create_titles(connection: sqlite3.Connection) -> None:
+    """Make the table of titles, which is filled when everything is read under this version of the clues."""
+    for statement in _TITLES.split(";"):
+        connection.execute(statement)
+
+
 def forget(connection: sqlite3.Connection) -> None:
     """Let everything be read again."""
-    for table in ("unread", "clues", "claims", "spans", "mentions"):
+    for table in ("unread", "clues", "claims", "spans", "mentions", "titles"):
         connection.execute(f"DELETE FROM {table}")
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
 
@@ -115,7 +128,7 @@ def read(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
     known = _Parents(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
     for record in reading.records(connection, NOW, list(ids), schema):
-        _keep(connection, ids[record.entity], clues_of(record, schema, known.of), this)
+        _keep(connection, record.entity, ids[record.entity], clues_of(record, schema, known.of), this)
     connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
 
@@ -171,7 +184,8 @@ def problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     for some in chunks(numbers):
         ids = dict(some)
         for record in reading.records(connection, NOW, list(ids), schema):
-            wrong += _kept(connection, ids[record.entity]) != _rows(clues_of(record, schema, known.of))
+            kept = _kept(connection, record.entity, ids[record.entity])
+            wrong += kept != _rows(clues_of(record, schema, known.of))
     return [f"clues: those of {wrong} entities are wrong, by what the changes say"] if wrong else []
 
 
@@ -204,28 +218,34 @@ def _referred(record: Record) -> Iterable[bytes]:
 
 
 def _rows(clues: Clues) -> tuple[object, ...]:
-    return (clues.kind, clues.odd, set(clues.claims), set(clues.spans), set(clues.references))
+    titles = {(clues.kind, clues.title)} if clues.kind is not None else set()
+    return (clues.kind, clues.odd, titles, set(clues.claims), set(clues.spans), set(clues.references))
 
 
-def _kept(connection: sqlite3.Connection, number: int) -> tuple[object, ...]:
+def _kept(connection: sqlite3.Connection, entity: bytes, number: int) -> tuple[object, ...]:
     one = (number,)
     kind, odd = connection.execute("SELECT kind, odd FROM clues WHERE entity = ?", one).fetchone() or ("?", 0)
     return (
         kind,
         bool(odd),
+        set(connection.execute("SELECT kind, title FROM titles WHERE entity = ?", (entity,))),
         {claim for (claim,) in connection.execute("SELECT claim FROM claims WHERE entity = ?", one)},
         set(connection.execute("SELECT space, first, last FROM spans WHERE entity = ?", one)),
         set(connection.execute("SELECT target, kind FROM mentions WHERE entity = ?", one)),
     )
 
 
-def _keep(connection: sqlite3.Connection, number: int, clues: Clues, this: int) -> None:
+def _keep(connection: sqlite3.Connection, entity: bytes, number: int, clues: Clues, this: int) -> None:
     for table in ("claims", "spans", "mentions"):
         connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
     connection.execute(
         "INSERT OR REPLACE INTO clues (entity, kind, odd, reading) VALUES (?, ?, ?, ?)",
         (number, clues.kind, clues.odd, this),
     )
+    connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
+    if clues.kind is not None:
+        titled = (clues.kind, clues.title, entity)
+        connection.execute("INSERT INTO titles (kind, title, entity) VALUES (?, ?, ?)", titled)
     connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.claims])
     connection.executemany(
         "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)", [(*span, number) for span in clues.spans]

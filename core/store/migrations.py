@@ -13,7 +13,12 @@ from importlib.resources import files
 from core.store import clues, hearsay, search
 from core.store.database import APPLICATION_ID, VERSION
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: search.create, 2: clues.create, 3: hearsay.create}
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: search.create,
+    2: clues.create,
+    3: hearsay.create,
+    4: clues.create_titles,
+}
 """What brings a store from version N to N + 1."""
 
 

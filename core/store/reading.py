@@ -13,7 +13,7 @@ from core.changes import MAX_FACTS, Ref, Value, decode_value, encode_value, fact
 from core.records import Record, kind_of, record_of
 from core.schema import Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.database import chunks
+from core.store.database import chunks, marks
 from core.store.scope import Scope
 
 MAX_WITHIN = 4
@@ -181,39 +181,19 @@ def names(
     return found
 
 
-def page(
-    connection: sqlite3.Connection,
-    scope: Scope,
-    kind: str,
-    schema: Schema,
-    parent: tuple[str, bytes] | None,
-    after: Row | None,
-    limit: int | None,
-    retired: bool,
-) -> list[Row]:
-    """Lines of a kind in the order of their titles, going on behind the line `after`, only those below a parent if
-    one is given.
-    """
-    entities = of_kind(connection, scope, kind, parent)
-    gone = {entity for entity, value in values_of(connection, scope, "retired", entities).items() if value is True}
-    if not retired:
-        entities = [entity for entity in entities if entity not in gone]
-    called = names(connection, scope, entities, schema)
-    ordered = sorted(called.values(), key=_title_order)
-    if after is not None:
-        last = (after.title.casefold(), after.entity)
-        ordered = [name for name in ordered if _title_order(name) > last]
-    ordered = ordered[:limit]
-    contested = conflicts_by_entity(connection, scope, [name.entity for name in ordered])
-    return [Row(n.entity, kind, n.key or "", n.title, n.entity in gone, contested.get(n.entity, 0)) for n in ordered]
-
-
 def conflicts_by_entity(connection: sqlite3.Connection, scope: Scope, entities: list[bytes]) -> dict[bytes, int]:
     """How many slots with different leaves each of these entities has; those with none are left out."""
     found: dict[bytes, int] = {}
     if scope.kind == "now":
-        for entity, _ in contested_slots(connection, scope):
-            found[entity] = found.get(entity, 0) + 1
+        for some in chunks(entities):
+            query = (
+                "SELECT entity, count(*) FROM ("
+                " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
+                " JOIN facts f ON f.entity = g.entity AND f.property = g.property AND f.current = 1"
+                f" WHERE e.entity IN ({marks(some)}) GROUP BY g.entity, g.property HAVING count(DISTINCT f.value) > 1)"
+                " GROUP BY entity"
+            )
+            found.update(connection.execute(query, some))
         return found
     for entity, slots in leaves_of(connection, scope, entities).items():
         count = sum(slot_of(leaves).provisional for leaves in slots.values())
@@ -237,10 +217,6 @@ def contested_slots(connection: sqlite3.Connection, scope: Scope) -> list[tuple[
         {"moment": scope.moment},
     )
     return rows.fetchall()
-
-
-def _title_order(name: Name) -> tuple[str, bytes]:
-    return (name.title.casefold(), name.entity)
 
 
 def where(

@@ -59,7 +59,9 @@ class View:
 
         `parent` is a reference property and the entity that it must refer to.
         """
-        return await self._database.run(reading.page, self.scope, kind, schema, parent, after, limit, retired)
+        from core.store import paging
+
+        return await self._database.run(paging.page, self.scope, kind, schema, parent, after, limit, retired)
 
     async def slot(self, entity: bytes, name: str) -> Slot:
         """One slot of one entity."""
