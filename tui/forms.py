@@ -16,6 +16,7 @@ from core.slots import Candidate, Slot
 from tui.drafts import Draft
 from tui.i18n import _, language, say
 from tui.lines import Column, Line, columns
+from tui.quoting import quote
 from tui.when import When
 
 GLYPHS = {"good": "●", "absent": "○", "cleared": "–", "conflict": "≠", "invalid": "!", "edited": "~"}
@@ -86,7 +87,9 @@ def shown(prop: Property, value: Value, names: Names) -> str:
         return names.entity(value.entity)
     if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):
         return ", ".join(shown(prop, item, names) for item in value)
-    return prop.show(value, language()) or _("(empty)")
+    text = prop.show(value, language())
+    # Blanks around a value are why it differs from another one, or is not valid: they must be seen.
+    return (quote(text) if text != text.strip() else text) or _("(empty)")
 
 
 def refusal_text(error: FieldlineError, prop: Property) -> str:

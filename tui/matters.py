@@ -5,7 +5,7 @@ Nothing here is called an error: whatever waits, a value is in use meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len
@@ -21,7 +21,7 @@ from tui.formlines import letter
 from tui.forms import NOBODY, Names, referred, shown
 from tui.graph import draw
 from tui.i18n import N_, _, language, ngettext, number, say
-from tui.lines import Column, Line, columns, cut, wrapped
+from tui.lines import Column, Line, columns, cut, fit, wrapped
 from tui.naming import SEPARATOR
 from tui.quoting import quote
 from tui.when import When
@@ -29,10 +29,14 @@ from tui.when import When
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 BETWEEN = ("duplicate", "overlap")
 """What several entities claim: each candidate is that of one of them."""
+ALONE = ("dangling", "invalid")
+"""What is the matter with one value alone."""
 _CURSOR = 8  # columns of a row that show the cursor, at most
+_MOST_NAMED = 3  # entities that a row names, where there is room
+_WIDE = 96  # columns from which times are told in full
 _LEAST = 8  # columns that a name gets where there are many
 _TALL = 10  # lines from which there is room for what is to be done
-_SHORTEST = 4  # columns below which what something is below of says nothing
+_SHORTEST = 9  # columns below which what something is below of says nothing
 MOST = 26
 """Candidates that have a letter, and so can be chosen."""
 
@@ -69,78 +73,77 @@ def values_at_odds(matter: Matter) -> int:
 # --- a line of the list -----------------------------------------------------------------------------------------------
 
 
-def sentence(matter: Matter, schema: Schema, names: Names, width: int) -> str:
-    """What it is about, in labels and titles; what entities are below of is shortened where it would not fit."""
-    whole = _sentence(matter, schema, names, names.entity)
-    if cell_len(whole) <= width:
-        return whole
-    rest = cell_len(_sentence(matter, schema, names, lambda _entity: ""))
-    room = max(_LEAST, (width - rest) // (2 if matter.type in ("overlap", "dangling") else 1))
-    return _sentence(matter, schema, names, lambda entity: shortened(names.entity(entity), room))
-
-
-def _sentence(matter: Matter, schema: Schema, names: Names, called: Callable[[bytes], str]) -> str:
-    prop = prop_of(matter, schema)
-    label, name = prop.label(language()), called(matter.entity)
-    fields = matter.message.params
-    if matter.type == "duplicate":
-        kind = schema.kind(matter.kind).plural(language())
-        return _("{label} {value} claimed by {count} {kind}").format(
-            label=label,
-            value=_claimed(prop, matter, names),
-            count=number(len(matter.entities)),
-            kind=kind.lower() if language() == "en" else kind,
-        )
-    if matter.type == "overlap":
-        within = [entity for entity in matter.entities if entity != matter.entity]
-        more = f" +{number(len(within) - 1)}" if len(within) > 1 else ""
-        return _("{label} {value} of {name} overlaps {other}").format(
-            label=label, value=fields["value"], name=name, other=called(within[0]) + more
-        )
-    if matter.type == "dangling":
-        text = _("{name} › {label}: {target} is retired")
-        if not matter.message.template.endswith("retired"):
-            text = _("{name} › {label}: {target} is not known here")
-        refs = referred(matter.candidates[0].value)
-        target = called(refs[0]) if len(refs) == 1 else fields["target"]
-        return text.format(name=name, label=label, target=target)
-    if matter.type == "retired-edit":
-        return _("{name} was retired by {by}, and edited by {user}").format(
-            name=name, by=fields["by"], user=fields["user"]
-        )
-    if matter.type == "invalid":
-        value = shown(prop, matter.candidates[0].value, names)
-        return _("{name} › {label}: {value} is not valid").format(name=name, label=label, value=cut(value, 30))
-    return f"{name}{SEPARATOR}{label}"
-
-
 def row(matter: Matter, marked: bool, width: int, schema: Schema, names: Names, when: When) -> Line:
-    """A line of the list: what it is about, who is involved where a sentence does not say it, and when."""
-    wide = width >= 96
+    """A line of the list in columns: where it is, what it is about, what is the matter with that, and when."""
+    wide = width >= _WIDE
+    place, problem, time = (38, 14, 17) if wide else (27, 12, 9)
     last = max((leaf.at for leaf in matter.candidates), default=None)
-    many = users = ""
-    if matter.type == "conflict":
-        count = values_at_odds(matter)
-        many = ngettext("{count} value", "{count} values", count) if wide or count > 2 else ""
-        users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates))
-    elif wide:
-        users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates[:MOST]))
-    cells = [
-        Column(many, 9 if many else 0, "dim"),
-        Column(users, 24 if wide else 14 if users else 0, "dim"),
-        Column("" if last is None else when.dated(last) if wide else when.brief(last), 17 if wide else 9, "dim"),
-    ]
-    room = width - 3 - sum(cell.width + 1 for cell in cells if cell.width)
-    told = sentence(matter, schema, names, room)
-    first, *rest = columns(width, [Column(f"{'*' if marked else ' '}{GLYPHS[matter.type]} {told}", None), *cells])
+    room = width - 3 - place - problem - time - 3
+    what, who = _what(matter, schema, names, room)
+    who = cut(who, room - cell_len(what) - 2) if cell_len(what) + _LEAST <= room else ""
     # Only the beginning carries the cursor: on a slow line every column that changes its look has to be sent again.
-    end = first[0].rfind(" ", _CURSOR // 2, _CURSOR) + 1 or _CURSOR
-    return [(first[0][:end], first[1]), (first[0][end:], first[1]), *rest]
+    head = f"{'*' if marked else ' '}{GLYPHS[matter.type]} {fit(_where(matter, names, place), place)} "
+    end = head.rfind(" ", _CURSOR // 2, _CURSOR) + 1 or _CURSOR
+    return [
+        (head[:end], "plain"),
+        (head[end:], "plain"),
+        (what if who else fit(what, room), "plain"),
+        (fit(f"  {who}", room - cell_len(what)) if who else "", "dim"),
+        (f" {fit(_problem(matter), problem)} ", "strong"),
+        ("" if last is None else when.dated(last) if wide else when.brief(last), "dim"),
+    ]
+
+
+def _where(matter: Matter, names: Names, width: int) -> str:
+    """The path of the entity; of several all that fit, else the first and how many more there are."""
+    paths = [names.entity(entity) for entity in matter.entities[:_MOST_NAMED]]
+    together = ", ".join(paths)
+    if len(paths) == len(matter.entities) and cell_len(together) <= width:
+        return together
+    more = f" +{number(len(matter.entities) - 1)}" if len(matter.entities) > 1 else ""
+    return shortened(paths[0], width - len(more)) + more
+
+
+def _what(matter: Matter, schema: Schema, names: Names, room: int) -> tuple[str, str]:
+    """The property with the value in use, and, if they are at odds, who said something."""
+    prop = prop_of(matter, schema)
+    label, first = prop.label(language()), matter.candidates[0]
+    users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates))
+    fields = {name: str(value) for name, value in matter.message.params.items()}
+    if matter.type in ("conflict", "retired-edit"):
+        return label, users
+    if matter.type == "duplicate":
+        value = _claimed(prop, matter, names)
+    elif matter.type == "dangling":
+        refs = referred(first.value)
+        value = names.entity(refs[0]).rsplit(SEPARATOR, 1)[-1] if len(refs) == 1 else fields["target"]
+    elif matter.type == "overlap":
+        value = fields["value"]
+    else:
+        value = shown(prop, first.value, names)
+    # Where both do not fit, the value says more than the label.
+    left = room - cell_len(value) - 1
+    return f"{cut(label, left) if left >= _LEAST else label} {value}", ""
+
+
+def _problem(matter: Matter) -> str:
+    """In at most 12 columns what is the matter."""
+    count = len(matter.entities)
+    if matter.type == "conflict":
+        odds = values_at_odds(matter)
+        return ngettext("{count} value", "{count} values", odds)
+    if matter.type == "duplicate":
+        return ngettext("claimed by {count}", "claimed by {count}", count)
+    if matter.type == "overlap":
+        return _("overlaps")
+    if matter.type == "dangling":
+        return _("is retired") if matter.message.template.endswith("retired") else _("not known")
+    return _("and edited") if matter.type == "retired-edit" else _("not valid")
 
 
 def shortened(path: str, width: int) -> str:
     """A path in at most `width` columns: what it is below of gives way, then the rest."""
-    *above, own = path.split(SEPARATOR)
+    *above, own = (each.strip() for each in path.split(SEPARATOR))
     if cell_len(path) <= width or not above:
         return cut(path, width)
     room = (width - cell_len(own)) // len(above) - len(SEPARATOR)
@@ -164,15 +167,15 @@ def title(details: Details, schema: Schema) -> tuple[Line, Line]:
     """What stands over the details, left and right."""
     matter, names = details.matter, details.names
     label = prop_of(matter, schema).label(language())
-    name = names.entity(matter.entity)
+    name = names.entity(matter.entity).rsplit(SEPARATOR, 1)[-1].strip()
     if matter.type == "conflict":
         used = _("in use meanwhile: {letter}").format(letter=letter(0))
-        return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")], [(used, "attention")]
+        return [(f"{label} · {name}", "strong")], [(used, "attention")]
     if matter.type == "retired-edit":
-        return [(name.rsplit(SEPARATOR, 1)[-1], "strong")], []
+        return [(name, "strong")], []
     if matter.type in BETWEEN:
         return [(label, "strong")], [(_("all stay in use meanwhile"), "attention")]
-    return [(f"{label} · {name.rsplit(SEPARATOR, 1)[-1]}", "strong")], []
+    return [(f"{label} · {name}", "strong")], []
 
 
 def lines(details: Details, chosen: int, width: int, height: int, schema: Schema, when: When) -> list[Line]:
@@ -234,13 +237,16 @@ def retired_targets(details: Details) -> list[bytes]:
 def _candidates(details: Details, chosen: int, width: int, schema: Schema, when: When) -> list[Line]:
     matter, names = details.matter, details.names
     some = matter.candidates[:MOST]
-    wide = width >= 96
-    people, time, device = (16, 17, 12) if wide else (9, 9, 6)
-    remark = 34 if wide else 19
+    wide = width >= _WIDE
+    people, time, device = (14, 17, 10) if wide else (9, 9, 6)
+    remark = (34 if matter.type == "conflict" else 24) if wide else 19
     room = width - 2 - people - time - device - remark - 5
+    if matter.type in BETWEEN and any(cell_len(text) > room for text in _texts(details, schema, width)):
+        # Where it is says more than why it was said; v tells that, too.
+        room, remark = room + remark + 1, 0
     found: list[Line] = []
     for index, (leaf, text) in enumerate(zip(some, apart(_texts(details, schema, room), room), strict=True)):
-        on = index == chosen and matter.type not in ("dangling", "invalid")
+        on = index == chosen and matter.type not in ALONE
         cells = [
             Column(letter(index), 1, "strong" if on else "plain"),
             Column(text, None, "strong" if on else "plain"),

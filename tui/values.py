@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from ipaddress import ip_network
+
 from core.changes import Ref, Value
+from core.errors import Refused
 from core.schema import Property, Schema
 from core.store.view import View
 from tui.forms import referred
@@ -26,6 +30,19 @@ async def read_value(prop: Property, text: str, view: View, schema: Schema) -> V
     parts = text.split(",") if prop.many else [text]
     found = [await _reference(prop, part.strip(), view, schema) for part in parts]
     return tuple(found) if prop.many else found[0]
+
+
+def corrected(prop: Property, text: str) -> str:
+    """The text to begin with where what was said is not valid: near to it and valid, if there is such a thing."""
+    tries = [text.strip()]
+    if prop.type == "ip-network":
+        with suppress(ValueError):
+            tries.append(str(ip_network(text.strip(), strict=False)))
+    for each in tries:
+        with suppress(Refused):
+            prop.parse(each)
+            return each
+    return text
 
 
 async def _reference(prop: Property, text: str, view: View, schema: Schema) -> Ref:

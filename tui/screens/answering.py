@@ -10,18 +10,24 @@ from functools import partial
 
 from core import answers
 from core.answers import Rule
+from core.changes import Value
 from core.inbox import Matter
 from core.records import Edit, Record, edit
 from core.schema import RETIRED
 from core.workspace import undoing
+from tui.forms import refusal_text
 from tui.i18n import _, language, ngettext, number, say
 from tui.lines import Column, Line, columns
-from tui.matters import BETWEEN, Details, prop_of, retired_targets
+from tui.matters import BETWEEN, Details, prop_of, retired_targets, shortened
 from tui.preview import preview
+from tui.remarks import clash_remarks, consequence
 from tui.screens.dialogs import Ask, Choose, Save
+from tui.screens.picking import picker
 from tui.screens.turning import SAVING, Turning
-from tui.values import read_value, typed_text
+from tui.values import corrected, read_value, typed_text
 
+_TITLE = 36
+"""Columns that a path gets in the title of a dialog."""
 MOST_CHOICES = 12
 """People and devices that are offered as rules, those with the most matters first."""
 
@@ -76,6 +82,10 @@ class Answering(Turning):
         """The entity that is meant: of several that claim the same, the chosen one."""
         return matter.entities[min(self.chosen, len(matter.entities) - 1)] if matter.type in BETWEEN else matter.entity
 
+    async def _called(self, entity: bytes) -> str:
+        """Where it is and what it is called, for a title."""
+        return shortened(await self.desk.path(entity), _TITLE)
+
     async def _record(self, entity: bytes) -> Record:
         return await self.desk.view.record(entity, self.desk.schema)
 
@@ -97,13 +107,13 @@ class Answering(Turning):
             needed = answers.needed(matter, self.desk.schema)
             title = _("Leave {label} to {name}, retire the others") if needed else _("Leave {label} to {name}")
             title = title.format(
-                label=prop_of(matter, self.desk.schema).label(language()), name=await self.desk.path(chosen)
+                label=prop_of(matter, self.desk.schema).label(language()), name=await self._called(chosen)
             )
             await self._propose(title, answers.keep(matter, chosen, records, self.desk.schema))
 
     async def _take_retired(self, matter: Matter) -> None:
         record = await self._record(matter.entity)
-        name = await self.desk.path(matter.entity)
+        name = await self._called(matter.entity)
         retirements = {leaf.fact for leaf in record.slot(RETIRED).leaves}
         if matter.candidates[self.chosen].fact in retirements:
             await self._propose(_("Keep {name} retired").format(name=name), [answers.retire(record)])
@@ -117,7 +127,7 @@ class Answering(Turning):
             return
         entities = [matter.entity] if matter.type == "retired-edit" else self._retired()
         edits = [answers.bring_back(await self._record(entity)) for entity in entities]
-        names = ", ".join([await self.desk.path(entity) for entity in entities])
+        names = ", ".join([await self._called(entity) for entity in entities])
         await self._propose(_("Take {name} into use again").format(name=names), edits)
 
     async def do_retire(self) -> None:
@@ -126,7 +136,7 @@ class Answering(Turning):
         if matter is None:
             return
         entity = self._entity(matter)
-        title = _("Retire {name}").format(name=await self.desk.path(entity))
+        title = _("Retire {name}").format(name=await self._called(entity))
         await self._propose(title, [answers.retire(await self._record(entity))])
 
     async def do_clear(self) -> None:
@@ -137,38 +147,58 @@ class Answering(Turning):
         entity = self._entity(matter)
         prop = prop_of(matter, self.desk.schema)
         title = _("{label} of {name} is no longer used").format(
-            label=prop.label(language()), name=await self.desk.path(entity)
+            label=prop.label(language()), name=await self._called(entity)
         )
         await self._propose(title, [edit(await self._record(entity), matter.property, None)])
 
     async def do_another(self) -> None:
-        """Type a value."""
+        """Pick or type a value."""
         matter = self.matter
         if matter is None:
             return
         view, schema, entity = self.desk.view, self.desk.schema, self._entity(matter)
         prop = prop_of(matter, schema)
+        leaf = matter.candidates[min(self.chosen, len(matter.candidates) - 1)]
 
         async def check(text: str) -> None:
             await read_value(prop, text, view, schema)
 
-        def answered(text: str | None) -> None:
+        def picked(answer: tuple[Value] | None) -> None:
+            if answer is not None:
+                self.work(partial(self._settle_with, matter, entity, answer[0]), group="settle")
+
+        def typed(text: str | None) -> None:
             if text is not None:
                 self.work(partial(self._type, matter, entity, text), group="settle")
 
-        leaf = matter.candidates[min(self.chosen, len(matter.candidates) - 1)]
-        typed = await typed_text(prop, leaf.value, view, schema)
-        title = f"{await self.desk.path(entity)} › {prop.label(language())}"
-        self.app.push_screen(Ask(title, typed, prop.help_text(language()), check), answered)
+        if dialog := picker(prop, leaf.value, view, schema):
+            self.app.push_screen(dialog, picked)
+            return
+        said = [prop.help_text(language())]
+        if matter.type == "invalid" and (problem := prop.check(leaf.value)):
+            said.insert(0, refusal_text(problem, prop) + ".")
+        title = f"{await self._called(entity)} › {prop.label(language())}"
+        text = corrected(prop, await typed_text(prop, leaf.value, view, schema))
+        self.app.push_screen(Ask(title, text, " ".join(filter(None, said)), check, _("save")), typed)
 
     async def _type(self, matter: Matter, entity: bytes, text: str) -> None:
         desk = self.desk
-        value = await read_value(prop_of(matter, desk.schema), text, desk.view, desk.schema)
-        record = await self._record(entity)
-        if matter.type == "conflict":
-            await self._save([answers.settle(matter, record, value)])
-        else:
-            await self._save([edit(record, matter.property, value)])
+        await self._settle_with(
+            matter, entity, await read_value(prop_of(matter, desk.schema), text, desk.view, desk.schema)
+        )
+
+    async def _settle_with(self, matter: Matter, entity: bytes, value: Value) -> None:
+        """Save a value at once, or, if it clashes with something, say so first."""
+        desk, record = self.desk, await self._record(entity)
+        name = matter.property
+        edits = [answers.settle(matter, record, value) if matter.type == "conflict" else edit(record, name, value)]
+        clashing = await clash_remarks(desk.view, desk.schema, {entity: (record, {name: value})})
+        if not clashing:
+            await self._save(edits)
+            return
+        rows = await preview(edits, desk.view, desk.schema, desk.names)
+        title = f"{await self._called(entity)} › {prop_of(matter, desk.schema).label(language())}"
+        self._ask(title, rows, [edits], clashing + consequence(clashing))
 
     async def _save(self, edits: list[Edit]) -> None:
         await self.desk.workspace.save(edits, None)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from core.inbox import Matter
 from core.workspace.lineage import Step, lineage
+from tui.commands import Command
 from tui.formlines import letter
 from tui.forms import NOBODY, Names, references, referred, shown
 from tui.i18n import _, language, ngettext
 from tui.lines import Line, spread
 from tui.matterfilter import sought
-from tui.matters import BETWEEN, MOST, Details, lines, prop_of, row, title
+from tui.matters import ALONE, BETWEEN, MOST, Details, lines, prop_of, row, title
 from tui.naming import SEPARATOR
 from tui.quoting import quote
 from tui.screens.answering import Answering
@@ -22,6 +23,8 @@ from tui.screens.reading import Reading, in_full
 from tui.widgets.text import Lines
 
 Key = tuple[bytes, str, str]
+_ANSWERS = ("another", "clear", "bring_back")
+"""What answers a matter of one value alone."""
 _TALL = 30
 """Rows of a terminal that is hardly at the end of a slow line."""
 
@@ -214,6 +217,13 @@ class Inbox(Answering):
         if matter is None:
             return self._nothing()
         return self.refusal(name, matter)
+
+    def offered(self) -> list[Command]:
+        """Where there is one value only, first what can be done with it: the last line has no room for all."""
+        matter, offered = self.matter, super().offered()
+        if matter is None or matter.type not in ALONE:
+            return offered
+        return sorted(offered, key=lambda each: (bool(self.refusal(each.name, matter)), each.name not in _ANSWERS))
 
     async def do_right(self) -> None:
         """Choose the next candidate."""
