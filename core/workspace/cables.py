@@ -55,7 +55,7 @@ def configured(settings: Path) -> list[SerialTarget]:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a cable that is in use stands: whether there is a session on it, whether it is `pulled` and waited for, its
-    rate in bits a second and what it carries just now, and how many frames had to be sent again.
+    rate in bits a second and what it carries just now, and how many frames were mended or had to be sent again.
     """
 
     joined: bool
@@ -74,7 +74,8 @@ def standing(target: str) -> Standing | None:
     if cable is None or cable.closed.done():
         return None
     arq = cable.arq
-    return Standing(cable.opened.done(), cable.away, cable.baud, int(arq.rate * 10), arq.counters.again)
+    corrected = arq.counters.again + arq.counters.mended
+    return Standing(cable.opened.done(), cable.away, cable.baud, int(arq.rate * 10), corrected)
 
 
 def _note(cable: Cable) -> None:

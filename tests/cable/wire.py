@@ -60,6 +60,11 @@ class Wire:
         """How many bytes have had the time to leave since the line was last known to be free."""
         return max(0, int((now - self._free) * self.baud / BITS)) if self._free > -inf else 0
 
+    @property
+    def free(self) -> float:
+        """When the line has carried all that it was given."""
+        return self._free
+
     def idle(self, now: float) -> None:
         """There was nothing to send until now."""
         self._free = now

@@ -27,7 +27,7 @@ from enum import IntEnum
 from math import inf
 from zlib import crc32
 
-from core.sync.links.frames import HEADER_SIZE, LONGEST, Kind, Splitter, body_of, frame
+from core.sync.links.frames import HEADER_SIZE, LONGEST, Kind, Splitter, body_of, frame, mended
 from core.sync.links.rates import Rates
 from core.sync.links.receiving import Receiving
 from core.sync.links.sending import Counters, Sending
@@ -147,14 +147,19 @@ class Arq:
         for checked in found:
             if self.state == State.OVER:
                 break
-            body = body_of(checked, self._key) if self._key else None
-            if body is None:
-                body = body_of(checked)
-                if body is None or body[0] != Kind.SYN:
-                    self.counters.damaged += 1
-                    continue
-            self._heard(body, now)
+            if (body := self._understood(checked)) is None:
+                self.counters.damaged += 1
+            else:
+                self._heard(body, now)
         return bool(found)
+
+    def _understood(self, checked: bytes) -> bytes | None:
+        if not self._key or (body := body_of(checked, self._key)) is None:
+            body = body_of(checked)
+            body = body if body is not None and body[0] == Kind.SYN else None
+        if body is None and self._key and (body := mended(checked, self._key)) is not None:
+            self.counters.mended += 1
+        return body
 
     def take(self, now: float) -> bytes | None:
         """The next frame for the line, if there is one to be sent now."""

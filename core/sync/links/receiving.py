@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from math import inf
 
-from core.sync.links.frames import HEADER_SIZE, LEAST_FRAMES, MOST_FRAMES, MOST_PAYLOAD, WINDOW_SECONDS, Kind, signed
+from core.sync.links.frames import (
+    BATCH_FRAMES,
+    BATCH_SECONDS,
+    HEADER_SIZE,
+    MOST_FRAMES,
+    MOST_PAYLOAD,
+    Kind,
+    signed,
+)
 
 READY = MOST_FRAMES * MOST_PAYLOAD
 """Bytes that wait here for somebody to read them, before the other end is told to stop."""
@@ -88,6 +96,5 @@ class Receiving:
         return max(0, min(MOST_FRAMES, (READY - len(self._ready)) // MOST_PAYLOAD))
 
     def _batch(self) -> int:
-        """Frames that are acknowledged at once: a quarter of a window."""
-        frames = max(LEAST_FRAMES, min(MOST_FRAMES, int(self.rate * WINDOW_SECONDS) // MOST_PAYLOAD))
-        return max(2, frames // 4)
+        """Frames that are acknowledged at once."""
+        return max(BATCH_FRAMES, min(MOST_FRAMES // 4, int(self.rate * BATCH_SECONDS) // MOST_PAYLOAD))

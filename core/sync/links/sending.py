@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 from core.sync.links.frames import (
+    BATCH_FRAMES,
     LEAST_FRAMES,
     LEAST_PAYLOAD,
     MOST_FRAMES,
@@ -37,10 +38,11 @@ class Segment:
 
 @dataclass(slots=True)
 class Counters:
-    """What a session came to: frames sent, sent again, and received damaged."""
+    """What a session came to: frames sent, sent again, received with one wrong bit, and received of no use."""
 
     sent: int = 0
     again: int = 0
+    mended: int = 0
     damaged: int = 0
 
 
@@ -77,6 +79,11 @@ class Sending:
     def backlog(self) -> int:
         """Bytes that were written and have not arrived yet, as far as is known."""
         return len(self._waiting) + self._under_way()
+
+    @property
+    def window(self) -> int:
+        """Bytes that may be under way at a time. Who has more to send should write more than this."""
+        return max(LEAST_FRAMES * self.payload_size(), int(WINDOW_SECONDS * self.rate))
 
     @property
     def finished(self) -> bool:
@@ -132,7 +139,7 @@ class Sending:
         if not self._waited_for():
             return inf
         # An ACK comes after some frames, not after all.
-        line = (min(self._under_way(), LEAST_FRAMES // 4 * MOST_PAYLOAD) + 2 * MOST_PAYLOAD) / self.rate
+        line = (min(self._under_way(), BATCH_FRAMES * MOST_PAYLOAD) + 2 * MOST_PAYLOAD) / self.rate
         patience = 1 + min(self.worried, 3)
         if self._quickest == inf:
             return self._progress + FIRST_TIMEOUT + line * patience
@@ -179,7 +186,7 @@ class Sending:
         """Give the next bytes that wait a sequence number."""
         if self._next >= self._limit or self._next - self._base >= MOST_FRAMES:
             return None
-        if len(self._segments) >= LEAST_FRAMES and self._under_way() >= WINDOW_SECONDS * self.rate:
+        if self._under_way() >= self.window:
             return None
         if self._waiting:
             size = self.payload_size()

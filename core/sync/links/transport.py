@@ -21,6 +21,10 @@ BACK_SECONDS = 0.2
 """Seconds between two looks whether a port that is gone is back."""
 
 READ = 1 << 16
+WAITING = 1 << 12
+"""Bytes that wait, beside those that may be under way, before who writes is stopped: frames are full, and the line is
+seen to be used."""
+
 # What the kernel holds of what was handed to it cannot be found out on every port: so many frames, or seconds.
 _AHEAD_FRAMES, _AHEAD_SECONDS = 2, 0.01
 _IDLE_SECONDS, _SETTLING_SECONDS = 0.02, 0.03
@@ -52,8 +56,7 @@ class Cable(asyncio.Transport):
         self._paused = True
         self._told_eof = self._closing = self._over = False
         self._writing_paused = False
-        self._high, self._low = 0, 0
-        self.set_write_buffer_limits()
+        self._limits: tuple[int, int] | None = None
         self._rest = END
         self._free = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -83,7 +86,7 @@ class Cable(asyncio.Transport):
         if not data or self._closing:
             return
         self.arq.sending.write(bytes(data))
-        if not self._writing_paused and self.arq.sending.backlog > self._high:
+        if not self._writing_paused and self.arq.sending.backlog > self.get_write_buffer_limits()[1]:
             self._writing_paused = True
             self._protocol.pause_writing()
         self._work()
@@ -137,9 +140,14 @@ class Cable(asyncio.Transport):
         self._deliver()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        # About as much as is under way at a time, so that the line never waits.
-        self._high = max(1 << 13, self.baud // 20) if high is None else high
-        self._low = self._high // 2 if low is None else low
+        self._limits = None if high is None else (high, high // 2 if low is None else low)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """How much may wait before who writes is stopped, and how little before he goes on: (low, high) in bytes."""
+        if self._limits is not None:
+            return self._limits[::-1]
+        high = self.arq.sending.window + WAITING
+        return high - WAITING // 2, high
 
     def get_write_buffer_size(self) -> int:
         return self.arq.sending.backlog
@@ -205,7 +213,7 @@ class Cable(asyncio.Transport):
         arq = self.arq
         if arq.state == State.OPEN and not self.opened.done():
             self.opened.set_result(None)
-        if self._writing_paused and arq.sending.backlog <= self._low:
+        if self._writing_paused and arq.sending.backlog <= self.get_write_buffer_limits()[0]:
             self._writing_paused = False
             self._protocol.resume_writing()
         self._deliver()

@@ -20,7 +20,6 @@ RATE, SLOW = 11520.0, 2880.0
 SOME, MANY = 250, 12_000
 WEATHER_SECONDS = 20.0
 AHEAD_SECONDS = 0.02
-HIGH_WATER, PORT_BUFFER = 8192, 16384
 BUSY = 200
 """Frames that one end may want to send at one moment: more is a loop that never ends."""
 
@@ -160,33 +159,6 @@ def within_bounds(end: Arq) -> None:
     assert len(end.receiving._early) <= MOST_FRAMES
     assert len(end.sending._segments) <= MOST_FRAMES
     assert len(end._splitter._rest) <= LONGEST
-
-
-def unhurried(pair: Pair, size: int) -> tuple[float, int]:
-    """Carry so much from one end to the other over a line that takes no more than fits its buffer, from a writer that
-    stops at what waits. Gives the part of the line that was used, and how many frames were sent again.
-    """
-    while not all(end.state == State.OPEN for end in pair.ends):
-        pair.step()
-    sending, hand_over = pair.ends[0].sending, pair._send
-    left = size
-
-    def send(side: int, end: Arq) -> float:
-        nonlocal left
-        while side == 0 and left and sending.backlog <= HIGH_WATER:
-            piece = min(1022, left)
-            sending.write(bytes(piece))
-            left -= piece
-        wire = pair.wires[side]
-        if (wire.free - pair.now) * wire.rate > PORT_BUFFER:
-            return wire.free - PORT_BUFFER / wire.rate
-        return hand_over(side, end)
-
-    pair._send = send  # type: ignore[method-assign]
-    begun = pair.now
-    while len(pair.got[1]) < size:
-        pair.step()
-    return size / pair.wires[0].rate / (pair.now - begun), pair.ends[0].counters.again
 
 
 def begin_anywhere(pair: Pair) -> None:
@@ -330,13 +302,6 @@ def restarted(seed: int) -> None:
         for peer, data in program.read.values():
             # Nothing of one session gets into another.
             assert counterpart.wrote[peer].startswith(data)
-
-
-@pytest.mark.parametrize(("rate", "real"), [(11_520.0, 960.0), (11_520.0, 3456.0), (92_160.0, 11_520.0)])
-def test_a_line_that_is_slower_than_its_rate_says_is_used_whole(rate: float, real: float) -> None:
-    used, again = unhurried(Pair(Random(1), Weather(), rate=rate, real=real), 30_000)
-    assert used > 0.95
-    assert again == 0
 
 
 def test_programs_that_are_started_anew_find_each_other_and_mix_nothing_up() -> None:

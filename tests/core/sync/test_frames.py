@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.frames import CHECK_SIZE, END, Splitter, body_of, frame, stuffed, unstuffed
+from core.sync.links.frames import CHECK_SIZE, END, Splitter, body_of, frame, mended, stuffed, unstuffed
 
 LONGEST = 1100
 bodies = st.binary(min_size=1, max_size=1000) | st.binary(min_size=250, max_size=260).map(
@@ -55,6 +55,21 @@ def test_a_damaged_frame_and_one_of_another_session_do_not_count(body: bytes, ke
     assert [good for checked in found if (good := body_of(checked, key)) is not None] == []
     (good,) = Splitter(LONGEST).split(END + whole)
     assert body_of(good, key ^ 1) is None
+
+
+@given(bodies, st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**20), min_size=1, max_size=6, unique=True))
+def test_one_wrong_bit_is_mended_and_more_are_not_mistaken_for_it(body: bytes, key: int, places: list[int]) -> None:
+    broken = bytearray(unstuffed(frame(body, key)[:-1]) or b"")
+    wrong = {place % (8 * len(broken)) for place in places}
+    for place in wrong:
+        broken[place >> 3] ^= 1 << (place & 7)
+    assert mended(bytes(broken), key) == (body if len(wrong) == 1 else None)
+    assert mended(bytes(broken), key ^ 0x10001) is None
+
+
+@given(st.binary(max_size=2 * LONGEST), st.integers(0, 2**32 - 1))
+def test_noise_is_not_mended(noise: bytes, key: int) -> None:
+    assert mended(noise, key) is None
 
 
 @given(st.lists(st.binary(max_size=3000), max_size=20))

@@ -1,0 +1,55 @@
+"""What the cable carries, in the line's own time, whatever else the computer has to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.sync.links.rates import RATES
+from tests.cable import Line
+from tests.cable.linetime import LineTime
+
+SOME, MANY = 5, 100
+KILOBYTES = 100_000
+
+BUDGETS = {
+    "9600": (Line(9600), 0.95),
+    "115200": (Line(), 0.97),
+    "921600": (Line(921600), 0.97),
+    "one bit in 100,000 flipped": (Line(ber=1e-5), 0.90),
+    "one bit in 10,000 flipped": (Line(ber=1e-4), 0.60),
+    "20 ms lost every 2 s": (Line(burst=0.02), 0.90),
+    "16 ms late": (Line(latency=0.016), 0.95),
+}
+SLOWER = {"9600 behind a port of 115200": (Line(9600), RATES[:1]), "115200 behind 921600": (Line(), RATES[3:4])}
+
+
+def worst(line: Line, takes: tuple[int, ...] | None, seeds: range, *back: int) -> float:
+    return min(min(LineTime(line, takes, seed=seed).carry(KILOBYTES, *back)) for seed in seeds)
+
+
+@pytest.mark.parametrize(("line", "budget"), BUDGETS.values(), ids=BUDGETS)
+def test_the_line_is_used(line: Line, budget: float) -> None:
+    assert worst(line, None, range(SOME)) >= budget
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("line", "budget"), BUDGETS.values(), ids=BUDGETS)
+def test_the_line_is_used_whatever_happens_on_it(line: Line, budget: float) -> None:
+    assert worst(line, None, range(SOME, MANY)) >= budget
+
+
+def test_both_ways_at_once_do_not_disturb_each_other() -> None:
+    assert worst(Line(), None, range(SOME), KILOBYTES) >= 0.96
+
+
+@pytest.mark.parametrize(("line", "takes"), SLOWER.values(), ids=SLOWER)
+def test_a_line_that_is_slower_than_its_ports_is_used_too(line: Line, takes: tuple[int, ...]) -> None:
+    assert worst(line, takes, range(1)) >= 0.95
+    assert worst(replace(line, ber=1e-5), takes, range(SOME)) >= 0.90
+    machine = LineTime(line, takes)
+    machine.carry(KILOBYTES)
+    assert machine.ends[0].counters.again == 0
+    # What is told of the line is what it carries.
+    assert 0.9 < machine.ends[0].rate / (line.baud / 10) < 1.2
