@@ -11,21 +11,19 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.changes import Value, decode_value
-from core.errors import Refused
-from core.schema import Schema
 from core.store.database import chunks, marks
 from core.store.scope import Scope
 
 MAX_TEXT = 256
 """Characters of a value that are indexed."""
-MAX_QUERY = 200
 MAX_PAIRS = 8000
 """Pairs of property and value that a search looks at, the latest first."""
-_PORTION = 500
+GRAM = 3
+"""Letters that the index takes together."""
 UNSEARCHED = ("kind", "retired", "member.revoked", "secret")
 """Properties whose values nobody looks for, beside the schema's texts."""
 
@@ -46,6 +44,18 @@ class Found:
     value: Value
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A casefolded word that is sought; it stands for these properties, too, for their labels have it."""
+
+    text: str
+    properties: tuple[str, ...] = ()
+
+    def within(self, name: str, text: str) -> bool:
+        """Whether it occurs in what is looked through for a property."""
+        return self.text in text or name in self.properties
+
+
 def create(connection: sqlite3.Connection) -> None:
     """Make the index, and fill it from the facts that are here."""
     for statement in _TABLES.split(";"):
@@ -63,7 +73,7 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
         " GROUP BY f.property, f.value ORDER BY 1",
         (span.start, span.stop - 1, *UNSEARCHED, span.start),
     ).fetchall()
-    texts = [(fact, text) for fact, name, value in rows if (text := _text(name, decode_value(value)))]
+    texts = [(fact, text) for fact, name, value in rows if (text := text_of(name, decode_value(value)))]
     connection.executemany("INSERT INTO said (fact, text) VALUES (?, ?)", texts)
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
@@ -82,56 +92,62 @@ def check(connection: sqlite3.Connection) -> list[str]:
     return []
 
 
-def search(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema, limit: int) -> list[Found]:
-    """Leaves in whose property and value all the words of `text` occur; keys and titles first, then the latest said.
-
-    A search that finds very much looks at the latest `MAX_PAIRS` only: one word more finds the rest. Raises Refused for
-    a text that is too long.
-    """
-    if len(text) > MAX_QUERY:
-        raise Refused("A search may have {limit} characters at most.", limit=MAX_QUERY)
-    words = text.replace("\0", " ").casefold().split()
-    if not words:
-        return []
-    called = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
-    found: list[Found] = []
-    pairs = _pairs(connection, words)
-    while len(found) < limit and (portion := pairs.fetchmany(_PORTION)):
-        found += _leaves(connection, scope, [fact for (fact,) in portion])
-    found.sort(key=lambda leaf: leaf.property not in called)
-    return found[:limit]
-
-
-def _pairs(connection: sqlite3.Connection, words: list[str]) -> sqlite3.Cursor:
-    """The facts of the latest pairs in whose texts all these words occur.
+def pairs(
+    connection: sqlite3.Connection, words: Sequence[Word], limit: int = MAX_PAIRS, latest: bool = True
+) -> sqlite3.Cursor:
+    """The facts of the latest pairs, or of the first, in whose texts all these words occur, at most `limit` of them.
 
     The index gives those that have all the trigrams, the texts decide. Words of less than three letters have none.
     """
-    grams = {word[at : at + 3] for word in words for at in range(len(word) - 2)}
-    source, parameters = "said s", []
-    if grams:
-        source = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH ?"
-        parameters.append(" AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams)))
-    order = "said_index.rowid" if grams else "s.fact"
-    condition = " AND ".join("instr(s.text, ?)" for _ in words)
-    query = f"SELECT s.fact FROM {source} WHERE {condition} ORDER BY {order} DESC LIMIT {MAX_PAIRS}"
-    return connection.execute(query, [*parameters, *words])
+    source, parameters = "said s", {f"w{place}": word.text for place, word in enumerate(words)}
+    order = "s.fact"
+    if grams := " AND ".join(filter(None, map(_match, words))):
+        source = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :grams"
+        order, parameters["grams"] = "said_index.rowid", grams
+    conditions = []
+    for place, word in enumerate(words):
+        either = [f"instr(s.text, :w{place})"]
+        for at, name in enumerate(word.properties):
+            parameters[f"w{place}p{at}"] = name.casefold() + " "
+            either.append(f"substr(s.text, 1, {len(name) + 1}) = :w{place}p{at}")
+        conditions.append(f"({' OR '.join(either)})")
+    query = f"SELECT s.fact FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order}"
+    return connection.execute(f"{query} {'DESC' if latest else 'ASC'} LIMIT {limit}", parameters)
 
 
-def _leaves(connection: sqlite3.Connection, scope: Scope, pairs: list[int]) -> Iterable[Found]:
-    """The leaves that say what one of these facts says, in the order of the pairs."""
+def _match(word: Word) -> str:
+    """What the index is asked for a word; empty if it does not know such short ones."""
+    either = [
+        " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
+        for text in (word.text, *word.properties)
+        if (grams := {text[at : at + GRAM] for at in range(len(text) - GRAM + 1)})
+    ]
+    if len(word.text) < GRAM:
+        return ""
+    return "(" + " OR ".join(f"({each})" for each in either) + ")"
+
+
+def leaves(
+    connection: sqlite3.Connection, scope: Scope, pairs: list[int], first: Collection[str], limit: int
+) -> Iterator[Found]:
+    """The leaves that say what one of these facts says, those of some properties first, then in the order of the pairs;
+    of each chunk at most `limit`.
+    """
+    properties = connection.execute(f"SELECT id FROM properties WHERE name IN ({marks(list(first))})", list(first))
+    listed = ",".join(str(each) for (each,) in properties)
     for some in chunks(pairs):
         query = (
             f"SELECT DISTINCT s.id, e.entity, p.name, f.value FROM facts s CROSS JOIN {scope.facts}"
             " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
             f" WHERE s.id IN ({','.join(str(pair) for pair in some)}) AND f.property = s.property"
-            f" AND f.value = s.value AND {scope.leaves} ORDER BY s.id DESC, f.id DESC"
+            f" AND f.value = s.value AND {scope.leaves}"
+            f" ORDER BY f.property IN ({listed}) DESC, s.id DESC, f.id DESC LIMIT {limit}"
         )
         for _, entity, name, value in connection.execute(query, {"moment": scope.moment}):
             yield Found(entity, name, decode_value(value))
 
 
-def _text(name: str, value: Value) -> str:
+def text_of(name: str, value: Value) -> str:
     """What is looked through for one pair; empty if there is nothing to look for."""
     items = value if isinstance(value, tuple) else (value,)
     words = [str(item) for item in items if isinstance(item, str | int) and not isinstance(item, bool)]

@@ -75,13 +75,14 @@ class View:
         return await self._database.run(finding.find, self.scope, text, schema)
 
     async def search(self, text: str, schema: Schema, *, limit: int = 100) -> list[Found]:
-        """Leaves in whose property and value all words of `text` occur, keys and titles first, then the latest said.
+        """Leaves in whose property and value all words of `text` occur, keys and titles first, then the latest said;
+        then leaves of entities whose values and names, and those of what they are below, have the words together.
 
         Raises Refused for a text that is too long.
         """
-        from core.store import search
+        from core.store import seeking
 
-        return await self._database.run(search.search, self.scope, text, schema, limit)
+        return await self._database.run(seeking.seek, self.scope, text, schema, limit)
 
     async def names(self, entities: Iterable[bytes], schema: Schema) -> dict[bytes, Name]:
         """What people call each of these entities."""

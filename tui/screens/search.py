@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from core.schema import Schema
 from core.store.search import Found
+from core.store.seeking import ENOUGH
 from core.store.view import View
 from tui.forms import Names, referred, shown
 from tui.i18n import _, language, number
@@ -80,7 +81,7 @@ async def look_for(text: str, view: View, schema: Schema, kind: str | None = Non
 
 
 class Search(Dialog[list[Hit]]):
-    """Asks for words that must all occur in a value or its property's name; gives all hits, the chosen one first."""
+    """Asks for words that must all occur in what is said of something; gives all hits, the chosen one first."""
 
     def __init__(self, view: View, schema: Schema) -> None:
         super().__init__(_("Search"))
@@ -99,7 +100,8 @@ class Search(Dialog[list[Hit]]):
         count = len(self.query_one(LineList).source)
         if count == 0:
             return [[(_("Nothing contains all of these words."), "dim")]]
-        more = "+" if count >= MOST else ""
+        several = len(self.query_one(Input).value.split()) > 1
+        more = "+" if count >= (ENOUGH if several else MOST) else ""
         return [[(_("{count} found").format(count=number(count) + more), "dim")]]
 
     def on_input_changed(self, event: Input.Changed) -> None:

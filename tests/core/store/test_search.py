@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import FLEET_ENTITY, Fact, decode
+from core.changes import FLEET_ENTITY, Fact, Ref, decode
 from core.errors import Refused
 from core.schema import builtin
-from core.store.search import MAX_QUERY, Found
+from core.store.search import Found
+from core.store.seeking import MAX_QUERY
 from core.store.store import Store
 from core.store.view import View
 from tests.core.store.fleet import ENTITY, FLEET, FOUNDING, OTHER, SECRET, Pen, fact_of, histories
@@ -94,6 +95,25 @@ async def test_keys_and_titles_come_first_and_no_more_than_wanted(tmp_path: Path
     await store.close()
 
 
+async def test_words_are_found_in_several_values_of_one_entity_and_in_what_it_is_below(tmp_path: Path) -> None:
+    pen, printer = Pen(1), Fact(ENTITY, "printer", "Acme LookNice")
+    named = [Fact(ENTITY, "kind", "place"), Fact(ENTITY, "name", "Entrance"), Fact(ENTITY, "locality", Ref(OTHER))]
+    locality = [Fact(OTHER, "kind", "locality"), Fact(OTHER, "name", "Kiel Müllerstraße")]
+    first = pen.write(*named, printer, *locality, at=10)
+    moved = pen.write(Fact(ENTITY, "printer", "Brix", (fact_of(first, 3),)), at=20)
+    store = await make(tmp_path, first, moved)
+    view = store.as_of(15)
+    for text in ("acme entrance", "entrance acme", "kiel acme entr", "müllerstraße LOOKNICE", "drucker entrance kiel"):
+        assert await hits(view, text) == [(ENTITY, "printer", "Acme LookNice")], text
+    assert await hits(view, "kiel entrance") == [(ENTITY, "name", "Entrance")]
+    assert await hits(view, "drucker") == [(ENTITY, "printer", "Acme LookNice")], "a label stands for its property"
+    for nothing in ("brix entrance", "acme bremen", "acme entrance kassel", "looknice müllerstr x"):
+        assert await hits(view, nothing) == [], nothing
+    assert await hits(store.now(), "brix kiel") == [(ENTITY, "printer", "Brix")]
+    assert await hits(store.now(), "acme entrance") == []
+    await store.close()
+
+
 @given(histories(), st.sampled_from(["a", "b", "P", "q", "1", "p A", "p 1", "z"]), st.integers(9, 31))
 async def test_it_finds_the_leaves_that_a_look_at_every_leaf_finds(blocks: list[bytes], text: str, moment: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -111,6 +131,22 @@ async def test_it_finds_the_leaves_that_a_look_at_every_leaf_finds(blocks: list[
                             else set()
                         )
             found = [leaf for leaf in await view.search(text, SCHEMA) if leaf.entity in (ENTITY, OTHER)]
-            assert set(found) == wanted
+            assert wanted <= set(found)
+            together = [leaf for leaf in found if leaf not in wanted]
+            assert not {leaf.entity for leaf in together} & {leaf.entity for leaf in wanted}
+            assert {leaf.entity for leaf in together} == await _together(view, places, text) - {
+                w.entity for w in wanted
+            }
         assert (await store.verify()).problems == []
         await store.close()
+
+
+async def _together(view: View, places: set[tuple[bytes, str]], text: str) -> set[bytes]:
+    """Who says each of several words, by a look at every leaf."""
+    said: dict[bytes, str] = {}
+    for entity, name in places:
+        for leaf in (await view.slot(entity, name)).leaves:
+            if isinstance(leaf.value, str | int) and not isinstance(leaf.value, bool):
+                said[entity] = f"{said.get(entity, '')}\n{name} {leaf.value}".casefold()
+    words = text.casefold().split()
+    return {each for each, texts in said.items() if len(words) > 1 and all(word in texts for word in words)}
