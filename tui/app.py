@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
-from textual.worker import WorkType
+from textual.worker import WorkerCancelled, WorkerFailed, WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
@@ -74,6 +75,7 @@ class FieldlineApp(KeepingApp):
         self.waiting = Waiting(workspace, self._matters_read)
         self.cables = Cables(self._cable_came, self._frame_changed)
         self.here: bytes | None = None
+        self._shown = False
         if options.plain:
             self._filters.append(PlainGlyphs())
         if self.no_color:
@@ -142,7 +144,20 @@ class FieldlineApp(KeepingApp):
         self.here = bytes(kept) if kept else None
         await self.take_over_drafts()
         self.switch_mode(self.first_place())
+        self.call_after_refresh(self._begin)
         self.run_worker(self._watch(), group="watch")
+
+    def _begin(self) -> None:
+        begin: WorkType[None] = self._begin_when_shown
+        self.run_worker(begin, group="inbox")
+
+    async def _begin_when_shown(self) -> None:
+        """Look for what waits for a decision, and for cables, once the first screen shows what it shall."""
+        for worker in [each for each in self.workers if each.group == "news"]:
+            with suppress(WorkerCancelled, WorkerFailed):
+                await worker.wait()
+        self._shown = True
+        self.read_matters()
         if self.options.discovery:
             look: WorkType[None] = self.cables.look
             self.run_worker(look, group="watch")
@@ -194,6 +209,8 @@ class FieldlineApp(KeepingApp):
 
     def read_matters(self) -> None:
         """Look for what waits for a decision; in the past only for those who look at the inbox."""
+        if not self._shown:
+            return
         if self.moment is not None and not self._at_inbox:
             self.waiting.forget()
         elif self.waiting.want(self.moment, self.known):

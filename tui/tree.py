@@ -137,6 +137,8 @@ class Tree:
 
     def index(self, entity: bytes | None) -> int | None:
         """The line of an entity, if it is unfolded."""
+        if entity is None:
+            return None
         return next((i for i in range(len(self._lines)) if self.key(i) == entity), None)
 
     def opened(self) -> list[bytes]:

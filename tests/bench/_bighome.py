@@ -4,9 +4,14 @@ order of their times, and a second device that says something else about some of
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import json
+import os
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -21,7 +26,26 @@ from core.workspace import Workspace
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
 SCHEMA = builtin("site-network")
 USER = "Maier"
+FACTS, CONFLICTS = 1_000_000, 10_000
 _BATCH = 2000
+
+
+@contextmanager
+def kept() -> Iterator[Path | None]:
+    """The home of a million facts, built if FIELDLINE_BENCH_HOME does not name a folder that has it already; None
+    without the history to take the shapes from.
+    """
+    if not HISTORY.exists():
+        print("  left out: there is no ../shared/data/site-history.jsonl to take the shapes from")
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(os.environ.get("FIELDLINE_BENCH_HOME") or folder) / "big"
+        if not home.exists():
+            begun = time.perf_counter()
+            asyncio.run(build(home, facts=FACTS, conflicts=CONFLICTS))
+            print(f"  the home was built in {time.perf_counter() - begun:.0f} s")
+        yield home
 
 
 async def build(folder: Path, *, facts: int, conflicts: int) -> None:

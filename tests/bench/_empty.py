@@ -1,0 +1,43 @@
+"""An empty Textual application with the widgets of the program's first screen: what that is compared with."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.screen import Screen
+
+from tui.lines import Line
+from tui.widgets.text import Fixed, LineList, Lines
+
+MARK = "row 7"
+ABOVE, BELOW = ("too-small", "first", "places", "heading"), ("details-title", "details", "message", "keys")
+
+
+def _text(_width: int, _height: int) -> list[Line]:
+    return [[("a line", "plain")]]
+
+
+class Page(Screen[None]):
+    """A screen that shows lines which are there already."""
+
+    def compose(self) -> ComposeResult:
+        for name in ABOVE:
+            yield Lines(_text, id=name)
+        yield LineList(Fixed([(str(row), [(f"row {row}", "plain")]) for row in range(40)]), id="list")
+        for name in BELOW:
+            yield Lines(_text, id=name)
+
+
+class Empty(App[None]):
+    """Nothing but the screen."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH: ClassVar = ["../../tui/styles/fieldline.tcss", "../../tui/styles/themes.tcss"]
+
+    def on_mount(self) -> None:
+        self.push_screen(Page())
+
+
+if __name__ == "__main__":
+    Empty().run(mouse=False)
