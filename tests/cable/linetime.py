@@ -44,9 +44,9 @@ class LineTime:
         while not all(end.state == State.OPEN for end in self.ends):
             self.step()
 
-    def carry(self, *sizes: int) -> list[float]:
+    def carry(self, *sizes: int, told: bool = False) -> list[float]:
         """Send so many bytes from the first end to the second, and so many back; gives the efficiency of each way:
-        the part of what the line carries that was payload.
+        the part of what the line carries that was payload. With `told` both ends know how much is still to come.
         """
         begun = self.now
         wanted = []
@@ -57,6 +57,9 @@ class LineTime:
         took: dict[int, float] = {}
         while len(took) < len(wanted):
             moment = self.now
+            if told:
+                for end in self.ends:
+                    end.coming = sum(count - self.got[to] for to, count, _ in wanted)
             self.step()
             for to, count, size in wanted:
                 if to not in took and self.got[to] >= count:

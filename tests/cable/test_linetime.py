@@ -53,3 +53,24 @@ def test_a_line_that_is_slower_than_its_ports_is_used_too(line: Line, takes: tup
     assert machine.ends[0].counters.again == 0
     # What is told of the line is what it carries.
     assert 0.9 < machine.ends[0].rate / (line.baud / 10) < 1.2
+
+
+@pytest.mark.parametrize("best", [230_400, 921_600, 3_000_000])
+def test_where_much_is_to_come_the_highest_rate_is_found_at_once(best: int) -> None:
+    for seed in range(SOME):
+        machine = LineTime(Line(best, uart=True), RATES, seed=seed)
+        machine.carry(KILOBYTES, told=True)
+        assert {end.baud for end in machine.ends} == {best}
+        assert machine.now < KILOBYTES / (RATES[0] / 10) * (RATES[0] / best) + 3
+
+
+def test_for_a_little_no_rate_is_tried_and_none_that_the_line_cannot_have() -> None:
+    few = LineTime(Line(RATES[-1], uart=True), RATES)
+    few.carry(20_000, told=True)
+    assert few.changes == 0
+    for seed in range(SOME):
+        slow = LineTime(Line(9600), RATES, seed=seed)
+        # Until it has shown its pace nobody knows.
+        slow.carry(30_000)
+        slow.carry(KILOBYTES, told=True)
+        assert slow.ends[0].baud == RATES[0]

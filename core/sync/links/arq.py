@@ -27,7 +27,7 @@ from enum import IntEnum
 from math import inf
 from zlib import crc32
 
-from core.sync.links.frames import HEADER_SIZE, LONGEST, Kind, Splitter, body_of, frame, mended
+from core.sync.links.frames import END, HEADER_SIZE, LONGEST, Kind, Splitter, body_of, frame, mended
 from core.sync.links.rates import Rates
 from core.sync.links.receiving import Receiving
 from core.sync.links.sending import Counters, Sending
@@ -39,8 +39,12 @@ ASK_SECONDS, QUIET_SECONDS = 1.0, 5.0
 BITS = 10
 """What a byte takes on the line."""
 
-MUCH = 1 << 17
-"""Bytes to and fro after which it is worth while to look for a higher rate, twice as many after each vain attempt."""
+WORTH, MUCH = 1 << 15, 1 << 17
+"""It is worth while to look for a higher rate when so many bytes are still to come, or, where nobody knows, when so
+many have gone to and fro: an attempt costs half a second, a vain one a second. Each vain one doubles both."""
+
+SLOWER = 0.8
+"""A line that carries less than this part of its rate has a pace of its own: a higher rate is of no use."""
 
 LITTLE_LOSS, MOST_LOSS = 0.05, 0.25
 WORRIED = 2
@@ -73,6 +77,8 @@ class Arq:
         self.baud = takes[0]
         self.sending = Sending(takes[0] / BITS)
         self.receiving = Receiving(takes[0] / BITS)
+        self.coming = 0
+        """Bytes that are still to be carried, to and fro, as far as those above know."""
         self._carried = 0
         self._splitter = Splitter(LONGEST)
         self._key = 0
@@ -168,7 +174,10 @@ class Arq:
         if self.state != State.OPEN:
             return None
         body = self._body(now)
-        return None if body is None else frame(body, self._key)
+        if body is None:
+            return None
+        # Before a frame about rates may have come half of one at another rate.
+        return (END if body[0] == Kind.RATE else b"") + frame(body, self._key)
 
     def _body(self, now: float) -> bytes | None:
         self.rates.tick(now)
@@ -203,10 +212,16 @@ class Arq:
         if self.rates.raised and self.sending.loss > MOST_LOSS:
             self.rates.fall(now)
             return
-        much = self._carried >= MUCH << self.rates.failures
-        if self.initiator and much and self.rates.can_rise and self.sending.loss < LITTLE_LOSS:
+        if self.initiator and self.rates.can_rise and self._is_much() and self._is_good():
             self._carried = 0
             self.rates.rise(now)
+
+    def _is_much(self) -> bool:
+        vain = self.rates.failures
+        return self.coming >= WORTH << vain or self._carried >= MUCH << vain
+
+    def _is_good(self) -> bool:
+        return self.sending.loss < LITTLE_LOSS and self.sending.rate >= SLOWER * self.baud / BITS
 
     def wake(self) -> float:
         """When to ask `take` again though nothing else happens."""

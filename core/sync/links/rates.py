@@ -109,7 +109,7 @@ class Rates:
         """The port was opened anew, at the first rate."""
         self.baud = self._from = self._takes[0]
         self._out.clear()
-        self._done()
+        self._done(0.0)
 
     def take(self) -> bytes | None:
         """The body of the next frame about rates."""
@@ -125,15 +125,13 @@ class Rates:
         elif self._step == Step.ACCEPT:
             self.due = now + ASKED_SECONDS
         elif self._step is None:
-            self.due = now + SILENCE_SECONDS if self.raised else inf
+            self._done(now)
 
     def alive(self, now: float) -> None:
         """A whole frame of another kind came: at this rate the other end is heard."""
         self._heard = now
-        if self._step == Step.PROBED:
-            self._done()
-        if self._step is None:
-            self.due = now + SILENCE_SECONDS if self.raised else inf
+        if self._step in (Step.PROBED, None):
+            self._done(now)
 
     def heard(self, body: bytes, now: float) -> None:
         """Take in a frame about rates."""
@@ -157,8 +155,7 @@ class Rates:
         elif step == Step.PROBED and self._step == Step.PROBE:
             self._judge(now)
         elif step == Step.COMMIT and self._step == Step.PROBED:
-            self._done()
-            self.due = now + SILENCE_SECONDS
+            self._done(now)
         elif step == Step.BACK and (self.raised or self._step is not None):
             self._forget(rate)
             self._return(now)
@@ -192,21 +189,21 @@ class Rates:
             self._return(now)
             return
         self._out.append(self._body(Step.COMMIT, self.baud))
-        self._done()
-        self.due = now + SILENCE_SECONDS
+        self._done(now)
 
     def _return(self, now: float) -> None:
         """Go back: from an attempt to the rate before it, else to the first one."""
         self.baud = self._from if self._step is not None else self._takes[0]
-        self._done()
+        self._done(now)
 
     def _forget(self, rate: int) -> None:
         """This rate and those above it are not for this cable."""
         self._failures += 1
         self._best = tuple(each for each in self._best if each < rate) or self._takes[:1]
 
-    def _done(self) -> None:
-        self._step, self.holding, self.due = None, False, inf
+    def _done(self, now: float) -> None:
+        self._step, self.holding = None, False
+        self.due = now + SILENCE_SECONDS if self.raised else inf
 
     def _body(self, step: Step, rate: int) -> bytes:
         return bytes([Kind.RATE, step, RATES.index(rate)])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.identity import Identity
+from core.sync.events import Event, Progress
 from core.sync.links import tls
 from core.sync.links.ports import USUAL, SerialTarget, open_port
 from core.sync.links.rates import RATES
@@ -15,6 +16,9 @@ from core.sync.links.tls import Allow, Link, LinkError
 from core.sync.links.transport import CLOSE_SECONDS, Cable
 
 HANDSHAKE_SECONDS = 30.0
+
+CHANGE_BYTES = 150
+"""About what a small change takes on the line."""
 
 
 class Restarted(LinkError):
@@ -50,6 +54,12 @@ class SerialLink:
     def restarted(self) -> bool:
         """Whether the program at the other end was started anew."""
         return self.cable.arq.reset
+
+    def hears(self, event: Event) -> None:
+        """Take note of how far the session is: much that is still to come is worth a higher rate."""
+        if isinstance(event, Progress):
+            to_come = (event.to_send or 0) - event.sent + (event.to_receive or 0) - event.received
+            self.cable.arq.coming = to_come * CHANGE_BYTES
 
     async def close(self) -> None:
         """Send what is still to be sent, say goodbye and let go of the port."""

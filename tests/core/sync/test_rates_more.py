@@ -204,6 +204,7 @@ def schedule(seed: int) -> None:
             data = chance.randbytes(chance.choice((0, 500, 60_000)))
             sent[side] += data
             end.sending.write(data)
+            end.coming = chance.choice((0, 1 << 20))
         line.wait(chance.random() * 2)
         what = chance.randrange(5)
         if what == 0:
@@ -223,7 +224,8 @@ def schedule(seed: int) -> None:
 
 
 def test_streams_do_not_notice() -> None:
-    for seed in range(SOME):
+    # In the last ones an answer to a second attempt is lost.
+    for seed in (*range(SOME), 95, 106, 132):
         schedule(seed)
 
 
