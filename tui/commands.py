@@ -154,6 +154,10 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("cancel", ("escape",), N_("cancel"), N_("Go back and change nothing.")),
     ),
     "picking": (Command("toggle", ("tab",), N_("mark"), N_("Mark the current line or not; Enter takes all marked.")),),
+    "several": (
+        Command("done", ("ctrl+s",), N_("done"), N_("Take the list as it stands.")),
+        Command("remove", ("ctrl+x",), N_("remove"), N_("Take the current line out of the list.")),
+    ),
     "past": (Command("now", ("escape",), N_("back to now"), N_("Look at everything as it is now again.")),),
 }
 

@@ -27,8 +27,12 @@ _MODIFIERS = ("ctrl+", "alt+", "shift+")
 
 _TOGETHER = (
     ("here", "form"),
-    *((scope, "everywhere") for scope in commands.scopes() if scope not in ("everywhere", "list", "typing", "dialog")),
-    *((scope, "list") for scope in commands.scopes() if scope not in ("list", "typing", "dialog")),
+    *(
+        (scope, "everywhere")
+        for scope in commands.scopes()
+        if scope not in ("everywhere", "list", "typing", "dialog", "several")
+    ),
+    *((scope, "list") for scope in commands.scopes() if scope not in ("list", "typing", "dialog", "several")),
 )
 """Scopes whose keys act at the same time."""
 

@@ -21,6 +21,7 @@ from tui.naming import paths
 from tui.screens.dialogs import Choose, Dialog, entry
 from tui.screens.page import bindings
 from tui.screens.search import look_for
+from tui.screens.several import EditList
 from tui.widgets.text import Fixed, LineList, Lines
 
 MOST = 100
@@ -123,6 +124,8 @@ def picker(prop: Property, value: Value, view: View, schema: Schema) -> Dialog[A
     """The dialog that picks a value of this property; None if it is typed."""
     if prop.type == "reference":
         return Pick(prop, value, view, schema)
-    if not prop.many and (prop.choices or prop.type == "boolean"):
+    if prop.many:
+        return EditList(prop, value)
+    if prop.choices or prop.type == "boolean":
         return PickChoice(prop, value)
     return None

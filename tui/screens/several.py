@@ -1,0 +1,168 @@
+"""Edit a list of values: add, change and remove one at a time; a list with commas can be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import Input
+
+from core.changes import Scalar, Value
+from core.errors import FieldlineError
+from core.schema import Property
+from tui import commands
+from tui.commands import Command
+from tui.forms import GLYPHS, NOBODY, refusal_text, shown
+from tui.i18n import _, language
+from tui.lines import Line, wrapped
+from tui.screens.dialogs import Dialog, entry
+from tui.widgets.text import Fixed, LineList, Lines
+
+_TALLEST = 12
+
+
+class EditList(Dialog[tuple[Value]]):
+    """Gives the list in a tuple of one (cleared if nothing is left in it); None is no answer.
+
+    The line that is typed into shows the item under the cursor; the last line is for another one.
+    """
+
+    SCOPES = ("dialog", "several")  # type: ignore[assignment]  # a longer tuple than the dialog's
+    # The field would take some of these keys for itself.
+    BINDINGS = [
+        Binding(",".join(command.keys), f"command('{command.name}')", show=False, priority=True)
+        for command in commands.of("several")
+    ]
+
+    def __init__(self, prop: Property, value: Value) -> None:
+        super().__init__(prop.label(language()))
+        self._prop = prop
+        given: Sequence[Scalar | None] = value if isinstance(value, tuple) else (value,)
+        self._items: list[Scalar] = [item for item in given if item is not None]
+        self._at = len(self._items)
+
+    def body(self) -> ComposeResult:
+        help_text = self._prop.help_text(language())
+        if self._prop.choices:
+            help_text = f"{help_text} {_('One of: {choices}.').format(choices=', '.join(self._prop.choices))}".strip()
+        lines = wrapped(help_text, 68)
+        if lines:
+            block = Lines(lambda width, height: [[(line, "dim")] for line in lines])
+            block.styles.height = len(lines)
+            yield block
+        yield entry("")
+        yield Lines(lambda width, height: [], classes="gap")
+        yield LineList(Fixed(self._rows()), id="items", always=True)
+
+    def on_mount(self) -> None:
+        self._show(self._at)
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def _rows(self) -> list[tuple[int, Line]]:
+        rows: list[tuple[int, Line]] = []
+        for index, item in enumerate(self._items):
+            wrong = self._prop.check((item,)) is not None
+            glyph, role = (GLYPHS["invalid"], "attention") if wrong else (" ", "plain")
+            rows.append((index, [(f"{glyph} ", role), (shown(self._prop, item, NOBODY), role)]))
+        return [*rows, (len(rows), [("+ ", "dim"), (_("another one"), "dim")])]
+
+    def _text(self, index: int) -> str:
+        """What stands in the field for an item; in quotes if it holds a comma itself."""
+        return self._prop.edit_text((self._items[index],), language()) if index < len(self._items) else ""
+
+    def _show(self, index: int) -> None:
+        self._at = index
+        lines, field = self.query_one(LineList), self.query_one(Input)
+        lines.styles.height = min(len(self._items) + 1, _TALLEST)
+        lines.show(Fixed(self._rows()), cursor=index)
+        field.value = self._text(index)
+        field.cursor_position = len(field.value)
+        field.focus()
+        self._say_what_enter_does()
+
+    def _say_what_enter_does(self) -> None:
+        self.query_one("#dialog-keys", Lines).redraw()
+
+    @property
+    def _typed(self) -> str | None:
+        """What was typed over the current item; None if it is as it was."""
+        text = self.query_one(Input).value.strip() if self.is_mounted else ""
+        return None if text == self._text(self._at) else text
+
+    def offered(self) -> list[Command]:
+        new, typed = self._at == len(self._items), self._typed
+        if typed is None:
+            word = _("done") if new else _("next")
+        else:
+            word = _("remove") if not typed else _("add") if new else _("change")
+        return [Command(c.name, c.keys, word, c.help) if c.name == "accept" else c for c in super().offered()]
+
+    def why_not(self, name: str) -> str | None:
+        if name == "remove" and self._at == len(self._items):
+            return _("There is nothing on this line.")
+        return None
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say while somebody types what would be refused."""
+        refusal = ""
+        try:
+            if self._typed:
+                self._prop.parse(event.value)
+        except FieldlineError as error:
+            refusal = refusal_text(error, self._prop)
+        self.message(refusal)
+        self._say_what_enter_does()
+
+    # --- editing -----------------------------------------------------------------------------------------------------
+
+    def _keep(self) -> bool:
+        """Take over what was typed; gives whether that is possible."""
+        typed = self._typed
+        if typed is None:
+            return True
+        try:
+            value = self._prop.parse(typed) if typed else ()
+        except FieldlineError as error:
+            self.message(refusal_text(error, self._prop))
+            return False
+        self._items[self._at : self._at + 1] = value if isinstance(value, tuple) else ()
+        return True
+
+    def accept(self) -> None:
+        new = self._at == len(self._items)
+        if new and self._typed is None:
+            self.do_done()
+        elif self._typed is None:
+            self._show(self._at + 1)
+        elif self._keep():
+            self._show(len(self._items))
+
+    def action_move(self, command: str) -> None:
+        if self._keep():
+            self._show(self._at)
+            super().action_move(command)
+
+    def on_line_list_moved(self, event: LineList.Moved) -> None:
+        if (at := event.lines.cursor) != self._at:
+            if self._typed is not None and not self._keep():
+                at = self._at
+            self._show(at)
+
+    def do_remove(self) -> None:
+        """Take the current item out of the list."""
+        del self._items[self._at]
+        self.message("")
+        self._show(min(self._at, len(self._items)))
+
+    def do_done(self) -> None:
+        """Give the list, if the schema takes it."""
+        if not self._keep():
+            return
+        value = tuple(self._items) or None
+        if refusal := self._prop.check(value):
+            self._show(min(len(self._items), self._at))
+            self.message(refusal_text(refusal, self._prop))
+        else:
+            self.dismiss((value,))
