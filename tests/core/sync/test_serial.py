@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from core.sync.links import arq, ports, serial, tls
+from core.sync.links import arq, ports, rates, serial, tls
 from core.sync.links.ports import Absent, PortError, SerialTarget
 from core.sync.links.serial import Restarted, SerialLink
 from tests.cable import Cable, Line
@@ -56,6 +56,12 @@ async def carry(links: Links, size: int, meanwhile: Callable[[int], None] = lamb
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for a higher rate soon."""
     monkeypatch.setattr(arq, "MUCH", 1 << 11)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up a rate that does not work any more sooner than usual."""
+    monkeypatch.setattr(rates, "SILENCE_SECONDS", 1.0)
 
 
 async def test_both_ends_know_each_other_and_one_is_the_initiator() -> None:
@@ -167,7 +173,7 @@ async def test_the_highest_rate_that_the_line_carries_is_found(eager: None) -> N
     with Cable(Line(1_000_000, uart=True)) as cable:
         async with linked(cable) as links:
             while links[0].baud < 921_600:
-                await carry(links, 20_000)
+                await carry(links, 2000)
             assert {link.baud for link in links} == {921_600}
             await asyncio.gather(carry(links, 50_000), carry((links[1], links[0]), 50_000))
 
@@ -175,7 +181,7 @@ async def test_the_highest_rate_that_the_line_carries_is_found(eager: None) -> N
 async def test_a_line_with_a_pace_of_its_own_stays_at_its_rate(eager: None) -> None:
     with Cable(baud=115_200) as cable:
         async with linked(cable) as links:
-            await carry(links, 20_000)
+            await carry(links, 10_000)
             machine = next(link.cable.arq for link in links if link.initiator)
             assert not machine.rates.can_rise
             assert {link.baud for link in links} == {115_200}
@@ -184,24 +190,26 @@ async def test_a_line_with_a_pace_of_its_own_stays_at_its_rate(eager: None) -> N
 async def test_a_rate_that_somebody_names_is_kept(eager: None) -> None:
     with Cable(Line(1_000_000, uart=True)) as cable:
         async with linked(cable, 460_800) as links:
-            await carry(links, 60_000)
+            await carry(links, 20_000)
             assert {link.baud for link in links} == {460_800}
 
 
 @pytest.mark.parametrize("trouble", ["errors", "pulled"])
-def test_when_the_line_gets_worse_the_session_goes_on_at_a_lower_rate(eager: None, trouble: str) -> None:
+def test_when_the_line_gets_worse_the_session_goes_on_at_a_lower_rate(
+    eager: None, impatient: None, trouble: str
+) -> None:
     async def main() -> None:
         with Cable(Line(1_000_000, uart=True)) as cable:
             async with linked(cable) as links:
                 while links[0].baud < 460_800:
-                    await carry(links, 20_000)
+                    await carry(links, 2000)
                 if trouble == "pulled":
                     cable.unplug(0)
                     cable.plug(0)
                 for wire in cable.wires:
                     # From now on nothing gets through above this.
                     wire.line = replace(wire.line, baud=115_200)
-                await carry(links, 20_000)
+                await carry(links, 5000)
                 assert not any(link.restarted for link in links)
                 assert {link.baud for link in links} == {115_200}
 
