@@ -20,6 +20,12 @@ MIN_PREFIX = 8
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},{2 * CHANGE_ID_SIZE}}}", re.IGNORECASE)
 _AGO = re.compile(r"-([0-9]{1,12})([smhdw])")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SHOWN = re.compile(
+    r"(?P<day>[0-9]{1,2})(\.(?P<month>[0-9]{1,2})\.| (?P<name>[a-z]{3}) )(?P<year>[0-9]{4})"
+    r"(?P<time> [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?",
+    re.IGNORECASE,
+)
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
@@ -36,10 +42,11 @@ class ChangePrefix:
 def parse_time(text: str, now: int, zone: tzinfo | None = None, *, start: bool = False) -> int | ChangePrefix:
     """The moment that a person means.
 
-    ISO 8601 with or without a zone, a date, a time ago (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or
-    the start of it; eight digits and more without a hyphen are the latter. Without a zone it is local time: that of
-    `zone`, or of the system if that is None. A date is its first second. What has no fraction of a second covers that
-    whole second: the result is its last microsecond, or its first if `start`, for whoever looks from there on.
+    ISO 8601 with or without a zone, a date, either as screens show it (`3 Mar 2026 14:00`, `3.3.2026`), a time ago
+    (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or the start of it; eight digits and more without a
+    hyphen are the latter. Without a zone it is local time: that of `zone`, or of the system if that is None. A date is
+    its first second. What has no fraction of a second covers that whole second: the result is its last microsecond, or
+    its first if `start`, for whoever looks from there on.
 
     Raises Refused for anything else, and for what is before 1970 or after the year 9999.
     """
@@ -48,6 +55,7 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None, *, start: bool =
         return ChangePrefix(written.lower())
     if ago := _AGO.fullmatch(written):
         return _in_range(now - int(ago[1]) * _UNITS[ago[2]] * SECOND, written)
+    written = _iso(written)
     form = _ISO.fullmatch(written)
     try:
         moment = datetime.fromisoformat(written) if form else None
@@ -61,6 +69,15 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None, *, start: bool =
         )
     instant = _instant(moment, zone, written)
     return _in_range(instant if start or form["fraction"] else instant + SECOND - 1, written)
+
+
+def _iso(written: str) -> str:
+    """ISO 8601 of a date as screens show it, `3.3.2026 14:00` or `3 Mar 2026 14:00`; any other text as it is."""
+    shown = _SHOWN.fullmatch(written)
+    if shown is None or (shown["name"] and shown["name"].casefold() not in _MONTHS):
+        return written
+    month = _MONTHS.index(shown["name"].casefold()) + 1 if shown["name"] else int(shown["month"])
+    return f"{shown['year']}-{month:02}-{int(shown['day']):02}{shown['time'] or ''}"
 
 
 def format_time(at: int) -> str:

@@ -120,6 +120,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("as_of", ("enter",), N_("as of here"), N_("See everything as it was right after this change.")),
         Command("known", ("K",), N_("as known then"), N_("See everything as this device knew it at that time.")),
         Command("filter", ("slash",), N_("filter"), N_("Show only changes by, on, of, since or with words.")),
+        Command("only", ("o",), N_("only"), N_("Show only changes like this one: pick in what.")),
         Command("older", ("less_than_sign",), N_("became so"), N_("When did it become so? The change that did it.")),
         Command("newer", ("greater_than_sign",), "", N_("The next change that made the value another one.")),
         Command("compare", ("d",), N_("compare"), N_("What differs between this moment and another one.")),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.schema import Schema
 from core.store.log import LogEntry, LogFilter
 from core.store.reading import Name
 from core.store.view import View
 from tui.forms import Names
-from tui.i18n import _, language, ngettext
-from tui.lines import Column, Line, columns
+from tui.i18n import _, language, ngettext, number
+from tui.lines import Column, Line, columns, cut
 from tui.quoting import quote
 from tui.when import When
 
@@ -85,23 +87,27 @@ class LogPages:
         wide = width >= 96
         moment = self._when.dated(entry.at) if wide else self._when.short(entry.at)
         mark = "*" if entry.change == self.marked else ""
+        place = 34 if wide else 25
         return columns(
             width,
             [
                 Column(f"{mark}{moment}", 17 if wide else 11),
-                Column(entry.user, 14 if wide else 10),
-                Column(self._names.device(entry.device), 10 if wide else 5, "dim"),
-                Column(self._what(entry), None if wide else 20),
-                Column(self._changed(entry, wide), 24 if wide else None),
+                Column(entry.user, 14 if wide else 9),
+                Column(self._names.device(entry.device), 8 if wide else 4, "dim"),
+                Column(self._what(entry, place), place),
+                Column(self._changed(entry, wide), 20 if wide else None),
                 Column(quote(entry.note), None if wide else 0, "dim"),
             ],
         )
 
-    def _what(self, entry: LogEntry) -> str:
-        """The first few entities that were changed."""
-        return ", ".join(
-            called(entity, self._called.get(entity), self._schema, self._names) for entity in entry.entities
-        )
+    def _what(self, entry: LogEntry, width: int) -> str:
+        """The entity that was changed; of several all that fit, else the first and how many more there are."""
+        names = [called(e, self._called.get(e), self._schema, self._names) for e in entry.entities]
+        together = ", ".join(names)
+        if not names or (len(names) == entry.touched and cell_len(together) <= width):
+            return together
+        more = f" +{number(entry.touched - 1)}" if entry.touched > 1 else ""
+        return cut(names[0], width - len(more)) + more
 
     def _changed(self, entry: LogEntry, wide: bool) -> str:
         """What was changed; in a narrow list the note says it better, where there is one."""

@@ -6,11 +6,11 @@ minutes ago" would have to be written to the terminal again and again while nobo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from tui.i18n import N_, _
+from tui.i18n import N_, _, language
 
 Clock = Callable[[], int]
 
@@ -19,6 +19,9 @@ _MONTHS = (
     N_("Jul"), N_("Aug"), N_("Sep"), N_("Oct"), N_("Nov"), N_("Dec"),
 )  # fmt: skip
 _DAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
+_DAY = {"en": "{day} {name}", "de": "{day}.{month}."}
+_DATE = {"en": "{day} {name} {year}", "de": "{day}.{month}.{year}"}
+"""How each language writes a date: no words, and so not in the catalogues."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,8 +79,13 @@ class When:
 
     @staticmethod
     def _day(moment: datetime) -> str:
-        return _("{day} {month}").format(day=moment.day, month=_(_MONTHS[moment.month - 1]))
+        return _written(_DAY, moment)
 
     @staticmethod
     def _date(moment: datetime) -> str:
-        return _("{day} {month} {year}").format(day=moment.day, month=_(_MONTHS[moment.month - 1]), year=moment.year)
+        return _written(_DATE, moment)
+
+
+def _written(patterns: Mapping[str, str], moment: datetime) -> str:
+    pattern = patterns.get(language(), patterns["en"])
+    return pattern.format(day=moment.day, month=moment.month, year=moment.year, name=_(_MONTHS[moment.month - 1]))

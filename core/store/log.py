@@ -39,8 +39,8 @@ FEW = 3
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A change as the log shows it, with how many facts it has and the first few entities and properties that they
-    are of.
+    """A change as the log shows it, with how many facts it has, of how many entities, and the first few entities and
+    properties that they are of.
     """
 
     change: bytes
@@ -54,6 +54,7 @@ class LogEntry:
     source: bytes | None
     link: str
     facts: int
+    touched: int
     entities: tuple[bytes, ...]
     properties: tuple[str, ...]
 
@@ -157,17 +158,19 @@ def entries(
     return found
 
 
-def _gist(connection: sqlite3.Connection, row: int) -> tuple[int, tuple[bytes, ...], tuple[str, ...]]:
-    """How many facts a change has, and the first few entities and properties that they are of."""
+def _gist(connection: sqlite3.Connection, row: int) -> tuple[int, int, tuple[bytes, ...], tuple[str, ...]]:
+    """How many facts a change has, of how many entities, and the first few entities and properties that they are of."""
     span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
-    count = connection.execute("SELECT count(*) FROM facts WHERE id BETWEEN ? AND ?", span).fetchone()[0]
+    count, touched = connection.execute(
+        "SELECT count(*), count(DISTINCT entity) FROM facts WHERE id BETWEEN ? AND ?", span
+    ).fetchone()
     facts = connection.execute(
         "SELECT e.entity, p.name FROM facts f JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
         " WHERE f.id BETWEEN ? AND ? ORDER BY f.id LIMIT ?",
         (*span, 4 * FEW),
     ).fetchall()
     entities, properties = dict.fromkeys(f[0] for f in facts), dict.fromkeys(f[1] for f in facts)
-    return count, tuple(entities)[:FEW], tuple(properties)[:FEW]
+    return count, touched, tuple(entities)[:FEW], tuple(properties)[:FEW]
 
 
 def size(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter) -> int:

@@ -21,6 +21,8 @@ from core.values import quoted
 from core.workspace.workspace import Workspace
 
 NAMES = ("by", "on", "of", "property", "since", "until")
+GERMAN = {"von": "by", "auf": "on", "zu": "of", "eigenschaft": "property", "seit": "since", "bis": "until"}
+"""The same names as German people write them; everybody may write either."""
 MOST_LISTED = 6
 _FOUND = 200
 
@@ -34,48 +36,51 @@ async def read(
     """The filter that a person typed, within another one; raises Refused.
 
     `by` a user, `on` a device, `of` an entity (kind:key, its title or its id), a `property` (its name or its label),
-    `since` and `until` a moment as everywhere. Capital letters do not matter. Without a zone times are local.
+    `since` and `until` a moment as everywhere; each name in English or in German. Capital letters do not matter.
+    Without a zone times are local.
     """
     schema = await workspace.schema()
     words, said = _parts(text, schema)
     found = replace(within or LogFilter(), text=words)
     if "by" in said:
-        found = replace(found, user=await _user(said["by"], workspace))
+        found = replace(found, user=await _user(*said["by"], workspace))
     if "on" in said:
-        found = replace(found, device=await _device(said["on"], workspace))
+        found = replace(found, device=await _device(*said["on"], workspace))
     if "of" in said:
-        found = replace(found, entity=await entity(said["of"], view, schema))
+        found = replace(found, entity=await entity(said["of"][1], view, schema))
     if "property" in said:
         kind = None if found.entity is None else (await view.record(found.entity, schema)).kind
-        found = replace(found, property=_property(said["property"], schema, kind))
+        found = replace(found, property=_property(said["property"][1], schema, kind))
     if "since" in said:
-        found = replace(found, since=await moment(said["since"], workspace, zone=zone, first=True))
+        found = replace(found, since=await moment(said["since"][1], workspace, zone=zone, first=True))
     if "until" in said:
-        found = replace(found, until=await moment(said["until"], workspace, zone=zone))
+        found = replace(found, until=await moment(said["until"][1], workspace, zone=zone))
     if found.since is not None and found.until is not None and found.since > found.until:
         raise Refused("since: is later than until: so nothing can be between them.")
     return found
 
 
-def _parts(text: str, schema: Schema) -> tuple[str, dict[str, str]]:
-    """The words, and what stands behind the names."""
+def _parts(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, str]]]:
+    """The words, and for each of NAMES that was written how it was, and what stands behind it."""
     words: list[str] = []
-    said: dict[str, str] = {}
+    said: dict[str, tuple[str, str]] = {}
     for match in _PART.finditer(text):
-        name, value, word = match.groups()
-        if name is None:
+        written, value, word = match.groups()
+        if written is None:
             words.append(word.strip('"'))
-        elif name.lower() in NAMES:
-            said[name.lower()] = value.strip('"')
-            if not said[name.lower()]:
-                raise Refused("{name}: needs a value behind it.", name=name)
-        elif name in schema.kinds:
-            said["of"] = f"{name}:{value.strip(chr(34))}"
+            continue
+        name, value = GERMAN.get(written.lower(), written.lower()), value.strip('"')
+        if name in NAMES:
+            said[name] = (written, value)
+            if not value:
+                raise Refused("{name}: needs a value behind it.", name=written)
+        elif written in schema.kinds:
+            said["of"] = ("of", f"{written}:{value}")
         else:
             raise Refused(
-                "{name}: is no filter. There are {names}; write a text with a colon in double quotes.",
-                name=name,
-                names=", ".join(f"{each}:" for each in NAMES),
+                "{name}: is no filter; there are by:, on:, of:, property:, since: and until:. "
+                "Write a text with a colon in double quotes.",
+                name=written,
             )
     return " ".join(words), said
 
@@ -118,16 +123,16 @@ async def entity(text: str, view: View, schema: Schema) -> bytes:
     )
 
 
-async def _user(text: str, workspace: Workspace) -> str:
+async def _user(written: str, text: str, workspace: Workspace) -> str:
     users = await workspace.store.users()
-    return _one("by", text, {user: user for user in users}, _listed(users))
+    return _one(written, text, {user: user for user in users}, _listed(users))
 
 
-async def _device(text: str, workspace: Workspace) -> bytes:
+async def _device(written: str, text: str, workspace: Workspace) -> bytes:
     members = (await workspace.membership()).members
     names = {device: member.name or device.hex()[:8] for device, member in members.items()}
     by_id = [device for device in names if len(text) >= 8 and device.hex().startswith(text.lower())]
-    return by_id[0] if len(by_id) == 1 else _one("on", text, names, _listed(sorted(names.values())))
+    return by_id[0] if len(by_id) == 1 else _one(written, text, names, _listed(sorted(names.values())))
 
 
 def _property(text: str, schema: Schema, kind: str | None) -> str:

@@ -6,13 +6,17 @@ import ast
 import gettext
 import io
 import re
+from datetime import UTC
 from string import Formatter
 
+import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from rich.cells import cell_len
 
-from tui.i18n import DOMAIN, LOCALE
+from tui.i18n import DOMAIN, LOCALE, use
+from tui.when import When
 
 ROOT = LOCALE.parent.parent
 PO = LOCALE / "de" / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -110,13 +114,21 @@ def test_what_is_read_at_run_time_speaks_german() -> None:
     ]
 
 
-def test_days_and_months_fit_their_columns() -> None:
-    german = gettext.translation(DOMAIN, LOCALE, languages=["de"])
-    date = german.gettext("{day} {month} {year}")
-    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-    assert max(len(date.format(day=28, month=german.gettext(month), year=2026)) for month in months) <= 11
-    assert max(len(f"{german.gettext(day)} 23:59") for day in days) <= 11
+@pytest.mark.parametrize(("language", "date"), [("en", "28 Sep 2026"), ("de", "28.9.2026")])
+def test_days_and_months_fit_their_columns(language: str, date: str) -> None:
+    now = 1_790_000_000_000_000
+    use(language)
+    try:
+        when = When(lambda: now, UTC)
+        assert when.dated(now + 7 * 86_400_000_000).startswith(date)
+        for days in range(400):
+            at = now - days * 86_400_000_000
+            assert cell_len(when.short(at)) <= 11
+            assert cell_len(when.brief(at)) <= 9
+            assert cell_len(when.dated(at)) <= 17
+            assert cell_len(when.full(at)) <= 20
+    finally:
+        use("en")
 
 
 def _sources() -> list[ast.Module]:

@@ -101,6 +101,24 @@ async def test_a_filter_that_lets_nothing_through(home: Path) -> None:
         assert "Esc shows those of everything" in screen.text()
 
 
+async def test_a_filter_is_put_together_from_what_the_changes_say(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4") as screen:
+        await _go_to(screen, 3)
+        change = _page(screen).lines.key
+        await screen.press("o")
+        assert screen.screenshot() == picture
+        await screen.press("down", "down", "enter")
+        assert 'filter: property:"Card terminal" ·' in screen.text()
+        assert _page(screen).lines.key == change
+        await screen.press("o", "enter")
+        assert 'filter: property:"Card terminal" by:Smith ·' in screen.text()
+        size = len(_page(screen).lines.source)
+        await screen.press("o", "G", "enter")
+        assert 'filter: property:"Card terminal" by:Müller ·' in screen.text()
+        await _filter(screen, 'von:Smith eigenschaft:"Card terminal"')
+        assert len(_page(screen).lines.source) == size > 1
+
+
 async def test_a_filter_within_the_history_of_a_property(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "3", "h") as screen:
         assert "Changes of TSC Kiel › Entrance right › Printer" in screen.text()

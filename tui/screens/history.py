@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
+from core.store.log import EVERYTHING, FEW, LogEntry, LogFilter, Position, ShownEdit
+from core.store.reading import Name
 from core.workspace import filters
 from core.workspace.naming import hidden
 from tui.formlines import difference_lines
@@ -12,8 +13,9 @@ from tui.forms import NOBODY, Names, referred
 from tui.i18n import _, language, number
 from tui.lines import Line, fit
 from tui.logpages import LogPages, called
+from tui.narrowing import Part, narrowed, parts
 from tui.quoting import quote
-from tui.screens.dialogs import Ask
+from tui.screens.dialogs import Ask, Choose
 from tui.screens.lookback import Lookback
 from tui.screens.page import bindings
 from tui.screens.turning import SAVING
@@ -26,7 +28,7 @@ class History(Lookback):
     SCOPES = ("history", "listing")
     BINDINGS = bindings("history")
     CSS = """
-    History #details { height: 4; }
+    History #details { height: 5; }
     History.-tall #details { height: 14; }
     """
 
@@ -39,7 +41,8 @@ class History(Lookback):
         self._at: LogEntry | None = None
         self._edits: list[ShownEdit] = []
         self._names: Names = NOBODY
-        self._kinds: dict[bytes, str | None] = {}
+        self._path = ""
+        self._known: dict[bytes, Name] = {}
 
     @property
     def entry(self) -> LogEntry | None:
@@ -55,7 +58,8 @@ class History(Lookback):
         return self._names
 
     def kind(self, entity: bytes) -> str | None:
-        return self._kinds.get(entity)
+        name = self._known.get(entity)
+        return name.kind if name else None
 
     def only(self, wanted: LogFilter, of: str) -> None:
         """Show only some changes; `of` says of what."""
@@ -132,10 +136,16 @@ class History(Lookback):
             self._names = Names(
                 {e: called(e, name, schema, self.desk.names) for e, name in known.items()}, self.desk.names.devices
             )
-            self._kinds = {e: name.kind for e, name in known.items()}
+            self._known = known
+            self._path = await self.desk.path(edits[0].entity) if self._about_one(edits) else ""
             self._edits = edits
         self._at = entry
         self.redraw_details()
+
+    def _about_one(self, edits: list[ShownEdit]) -> bool:
+        """Whether they are of one entity only, which has a place in the fleet."""
+        kinds = {edit.entity: self.kind(edit.entity) for edit in edits}
+        return len(kinds) == 1 and all(self.desk.schema.kind(kind).known for kind in kinds.values())
 
     def subject(self) -> Line:
         entry = self._at
@@ -153,7 +163,8 @@ class History(Lookback):
         if self._at is None:
             hint = _("No change is here: Esc shows those of everything.") if self._filtered else _("No change is here.")
             return [[("   " + hint, "dim")]]
-        lines = self._edit_lines(width - 6, height - 1)
+        lines: list[Line] = [[(self._path, "strong")]] if self._path else []
+        lines += self._edit_lines(width - 6, height - 1 - len(lines))
         if self._at.source is not None:
             reached = _("reached this device {when} from {device}").format(
                 when=self.desk.when.dated(self._at.received_at), device=self.desk.names.device(self._at.source)
@@ -174,7 +185,7 @@ class History(Lookback):
             lines: list[Line] = []
             for entity in entities[:height]:
                 labels = [
-                    schema.property(self._kinds.get(entity), edit.property).label(language())
+                    schema.property(self.kind(entity), edit.property).label(language())
                     for edit in edits
                     if edit.entity == entity
                 ]
@@ -182,7 +193,7 @@ class History(Lookback):
             return _with_rest(lines, len(entities), height)
         if len(entities) <= 1:
             label = 0
-        items = [(schema.property(self._kinds.get(e.entity), e.property), e.old, e.seen, e.new) for e in edits]
+        items = [(schema.property(self.kind(e.entity), e.property), e.old, e.seen, e.new) for e in edits]
         rows = difference_lines(items[:height], width - label - 2 * bool(label), self._names)
         if label:
             of = [fit(self._names.entity(edit.entity), label) + "  " for edit in edits]
@@ -212,31 +223,56 @@ class History(Lookback):
             self.only(EVERYTHING, "")
         self.news()
 
-    def do_filter(self) -> None:
-        """Ask for words and conditions that a change must meet."""
+    async def _read_filter(self, text: str) -> LogFilter:
         desk = self.desk
+        return await filters.read(text, desk.workspace, desk.view, zone=desk.when.zone, within=self._within)
 
-        async def read(text: str) -> LogFilter:
-            return await filters.read(text, desk.workspace, desk.view, zone=desk.when.zone, within=self._within)
-
-        async def check(text: str) -> None:
-            await read(text)
-
-        async def apply(text: str) -> None:
-            self.wanted, self._typed = await read(text), " ".join(text.split())
+    async def _narrow(self, text: str, stay: bool = False) -> None:
+        """Show only what the text lets through; `stay` on the current change, else begin with the newest."""
+        self.wanted, self._typed = await self._read_filter(text), " ".join(text.split())
+        if not stay:
             self._at = None
             self.lines.cursor = 0
-            self.news()
+        self.news()
+
+    def do_filter(self) -> None:
+        """Ask for words and conditions that a change must meet."""
+
+        async def check(text: str) -> None:
+            await self._read_filter(text)
 
         def chosen(text: str | None) -> None:
             if text is not None:
-                self.work(lambda: apply(text), group="filter")
+                self.work(partial(self._narrow, text), group="filter")
 
         help_text = _(
             "Words that a change mentions, and: by:user on:device of:entity property:name since:moment until:moment. "
             'Two words as one: of:"Lane 1". Moments: 2026-03-31, 2026-03-31T14:00, -2h, -7d.'
         )
         self.app.push_screen(Ask(_("Show only"), self._typed, help_text, check), chosen)
+
+    async def do_only(self) -> None:
+        """Choose what the changes shall have in common with this one, or who made them."""
+        entry, schema = self.entry, self.desk.schema
+        if entry is None:
+            return
+        known = [(entity, self._known[entity]) for entity in entry.entities if entity in self._known]
+        labels = [schema.property(self.kind(e.entity), e.property).label(language()) for e in self._edits]
+        found = parts(
+            entry,
+            self.desk.names.device(entry.device),
+            [(f"{name.kind}:{name.key}", self._names.entity(entity)) for entity, name in known if name.key],
+            list(dict.fromkeys(labels))[:FEW],
+            await self.desk.workspace.store.users(),
+            self.desk.when,
+        )
+
+        def chosen(part: object) -> None:
+            if isinstance(part, Part):
+                self.work(partial(self._narrow, narrowed(self._typed, part), stay=True), group="filter")
+
+        rows: list[tuple[Part, Line]] = [(part, [(text, "plain")]) for part, text in found]
+        self.app.push_screen(Choose(_("Show only changes …"), rows), chosen)
 
 
 def _with_rest(lines: list[Line], count: int, height: int) -> list[Line]:

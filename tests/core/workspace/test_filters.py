@@ -81,6 +81,8 @@ async def _count(workspace: Workspace, text: str) -> int:
         ("since:2026-01-02 until:2026-01-02T23:59", 2),
         ("until:2026-01-01", 2),
         ("since:-1d", 3),
+        ('von:maier Eigenschaft:Drucker zu:"place:242/Lane 1" seit:4.1.2026 bis:-0s', 1),
+        ("auf:K2", 0),
     ],
 )
 async def test_what_is_let_through(workspace: Workspace, text: str, count: int) -> None:
@@ -98,7 +100,8 @@ async def test_what_is_let_through(workspace: Workspace, text: str, count: int) 
         ("place:999/Lane", 'nothing here is called "place:999/Lane"'),
         ("property:colour", "there are"),
         ("since:yesterday", "is no moment"),
-        ("colour:red", "There are by:, on:, of:, property:, since:, until:"),
+        ("colour:red", "there are by:, on:, of:, property:, since: and until:"),
+        ("von:nobody", "von: there is no"),
         ("by:", "needs a value"),
         ("since:2026-01-03 until:2026-01-02", "nothing can be between"),
     ],
