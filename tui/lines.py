@@ -115,15 +115,22 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def beside(old: str, new: str, width: int) -> tuple[str, str]:
-    """Two texts that fit into `width` columns together; of long ones the beginning that they share is left out."""
+    """Two texts that fit into `width` columns together; where they do not, what they begin with alike is left out, of
+    the second one first, so that what differs can be read.
+    """
     old, new = clean(old), clean(new)
-    if cell_len(old) + cell_len(new) <= width:
-        return old, new
-    same = 0
-    while same < min(len(old), len(new)) and old[same] == new[same]:
-        same += 1
-    if same > _CONTEXT:
-        old, new = "…" + old[same - _CONTEXT :], "…" + new[same - _CONTEXT :]
-    half = width // 2
-    left = min(cell_len(old), max(half, width - cell_len(new)))
-    return cut(old, left), cut(new, width - left)
+    same = next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), None)
+    same = min(len(old), len(new)) if same is None else same
+    context = max(0, same - _CONTEXT)
+    word = max(context, old.rfind(" ", 0, same) + 1)
+    for old_from, new_from in ((0, 0), (0, context), (0, word), (context, word)):
+        before, after = _from(old, old_from), _from(new, new_from)
+        if cell_len(before) + cell_len(after) <= width:
+            return before, after
+    before, after = _from(old, word), _from(new, word)
+    left = min(cell_len(before), max(width // 2, width - cell_len(after)))
+    return cut(before, left), cut(after, width - left)
+
+
+def _from(text: str, start: int) -> str:
+    return "…" + text[start:] if start > 1 else text
