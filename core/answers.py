@@ -84,9 +84,9 @@ def bring_back(record: Record) -> Edit:
 
 def users(matters: Iterable[Matter]) -> Counter[str]:
     """Who said something that is at odds, and in how many of these matters."""
-    return Counter(user for matter in matters for user in {leaf.user for leaf in matter.candidates})
+    return Counter(user for matter in matters for user in dict.fromkeys(leaf.user for leaf in matter.candidates))
 
 
 def devices(matters: Iterable[Matter]) -> Counter[bytes]:
     """The devices on which something was said that is at odds, and in how many of these matters."""
-    return Counter(device for matter in matters for device in {leaf.device for leaf in matter.candidates})
+    return Counter(device for matter in matters for device in dict.fromkeys(leaf.device for leaf in matter.candidates))

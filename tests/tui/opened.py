@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
+from textual._wait import wait_for_idle
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
@@ -22,6 +24,14 @@ NOW = int(datetime(2026, 10, 6, 16, 45, tzinfo=UTC).timestamp()) * 1_000_000
 SMALL, LARGE = (80, 24), (120, 40)
 LASTING = {"watch"}
 """The groups of workers that never end by themselves."""
+
+HOPS = 3
+"""A message may cause another one, from the application to a screen, a widget and back."""
+
+
+async def _soon(*_seconds: float) -> None:
+    """Instead of Textual's way to wait, until the process has used no time for a while, several times a key."""
+    await asyncio.sleep(0)
 
 
 def _noise(count: int) -> bytes:
@@ -48,17 +58,29 @@ class Screen:
         await self.rest()
 
     async def rest(self) -> None:
-        """Wait until no worker is under way that will end, and everything is drawn."""
-        quiet = 0
-        while quiet < 2:
+        """Wait until no message and no worker is under way that will end, and everything is drawn."""
+        while await self._settle():
+            pass
+        await wait_for_idle(0)
+        while await self._settle():
+            pass
+
+    async def _settle(self) -> bool:
+        """Let messages arrive, and workers end; gives whether there were any of these."""
+        for _hop in range(HOPS):
             await self.pilot.pause()
-            busy = [worker for worker in self.app.workers if worker.group not in LASTING and not worker.is_finished]
-            for worker in busy:
-                try:
-                    await asyncio.wait_for(worker.wait(), 30)
-                except WorkerCancelled:
-                    continue
-            quiet = 0 if busy else quiet + 1
+        busy = [worker for worker in self.app.workers if worker.group not in LASTING and not worker.is_finished]
+        for worker in busy:
+            with suppress(WorkerCancelled):
+                await asyncio.wait_for(worker.wait(), 30)
+        return bool(busy)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Make the terminal another size."""
+        if self.app.size != (width, height):
+            await self.pilot.resize_terminal(width, height)
+            await wait_for_idle()  # the application waits whether more sizes come
+            await self.rest()
 
     def text(self) -> str:
         """What is on the screen, a line a row."""
@@ -78,9 +100,10 @@ async def opened(
     """The terminal UI on a home, after these keys."""
     async with await Workspace.open(home, user=user, clock=lambda: NOW, entropy=_noise) as workspace:
         app = FieldlineApp(workspace, lambda: NOW, options or Options(zone=UTC))
-        async with app.run_test(size=size) as pilot:
-            screen = Screen(pilot)
-            await screen.rest()
-            await screen.press(*keys)
-            yield screen
-            await screen.rest()
+        with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+            async with app.run_test(size=size) as pilot:
+                screen = Screen(pilot)
+                await screen.rest()
+                await screen.press(*keys)
+                yield screen
+                await screen.rest()

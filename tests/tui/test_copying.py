@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
 from pathlib import Path
 
@@ -104,6 +105,7 @@ async def test_saving_can_be_stopped_and_leaves_nothing(
 
         async def load(first: int, last: int) -> None:
             await screen.pilot.press("escape")
+            await asyncio.sleep(60)
 
         monkeypatch.setattr(source, "lacks", lambda first, last: True)
         monkeypatch.setattr(source, "load", load)

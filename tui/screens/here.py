@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 
 from core.records import Record
@@ -134,11 +136,12 @@ class Here(Form):
             return offered
         if not self.entity:
             choose = commands.find(("here",), "choose")
-            offered = [Command(choose.name, choose.keys, _("choose place"), choose.help), *offered[1:]]
+            shown = replace(choose, label=_("choose place"))
+            offered = [shown if command.name == "choose" else command for command in offered]
         return [command for command in offered if command.name != "back"]
 
     def cannot(self, name: str) -> str | None:
-        if name in ("choose", "back"):
+        if name in ("choose", "back", "find"):
             return None
         if not self.entity:
             return _("No place is chosen yet: c goes to Fleet to choose one.")

@@ -47,15 +47,15 @@ def rule(width: int, left: Line | None = None, right: Line | None = None) -> Lin
 def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -> Line:
     """The last line: the keys that act now, those that cannot act dimmed; help always stands at its end."""
     help_text: Line = [("?", "strong"), (" " + _("help") + " ", "plain")]
-    line: Line = [(" ", "plain")]
-    room = width - width_of(help_text) - 2
+    line: Line = []
+    room = width - width_of(help_text) - 1
     for command in offered:
         if not command.label or not command.keys:
             continue
         key, label = commands.key_name(command.keys[0]), _(command.label)
         roles = ("dim", "dim") if command.name in why_not else ("strong", "plain")
-        entry: Line = [(key, roles[0]), (f" {label}  ", roles[1])]
-        if width_of(entry) - 2 > room:
+        entry: Line = [("  " if line else " ", "plain"), (key, roles[0]), (f" {label}", roles[1])]
+        if width_of(entry) > room:
             break
         line += entry
         room -= width_of(entry)

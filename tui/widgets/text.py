@@ -51,20 +51,19 @@ class Lines(_Styled):
     def __init__(self, draw: Draw, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._draw = draw
-        self._shown: list[Line] | None = None
+        self._shown: list[Line] = []
+        self._drawn_for: Size | None = None
 
     def redraw(self) -> None:
         """Draw again."""
-        self._shown = None
+        self._drawn_for = None
         self.refresh()
-
-    def on_resize(self) -> None:
-        self._shown = None
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size
-        if self._shown is None:
-            self._shown = self._draw(width, height)
+        if self._drawn_for != self.size:
+            # Here and not when a size is announced, which may be later than it is drawn.
+            self._shown, self._drawn_for = self._draw(width, height), self.size
         return self.strip(self._shown[y] if y < len(self._shown) else [], width)
 
 

@@ -1,0 +1,81 @@
+"""A picture of every screen and dialog, in both languages and sizes, the main ones with ASCII glyphs, too.
+
+And what must hold on each of them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+from rich.cells import cell_len
+from syrupy.assertion import SnapshotAssertion
+from textual.screen import Screen as TextualScreen
+
+import tui.screens
+from tests.tui.opened import LARGE, SMALL, Screen, opened
+from tests.tui.tour import CHAPTERS, ELSEWHERE, Stop
+from tui.i18n import use
+from tui.status import Options
+from tui.widgets.text import LineList
+
+
+async def go(screen: Screen, stop: Stop) -> None:
+    for word in shlex.split(stop.keys, posix=False):
+        if word.startswith('"'):
+            await screen.type(word.strip('"'))
+        else:
+            await screen.press(word)
+    assert type(screen.app.screen) is stop.shows, stop.name
+
+
+def check(screen: Screen) -> None:
+    """What holds everywhere: nothing is wider than the screen, and the terminal's cursor is where the focus is."""
+    lines = screen.text().splitlines()
+    width, height = screen.app.size
+    assert len(lines) == height
+    assert max(map(cell_len, lines)) <= width
+    at = screen.app._focus_on_screen()
+    if at is not None and isinstance(focused := screen.app.focused, LineList) and len(focused.source):
+        assert lines[at.y][at.x] == "▸" or focused._letters
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("chapter", CHAPTERS)
+async def test_tour(home: Path, picture: SnapshotAssertion, chapter: str, language: str) -> None:
+    use(language)
+    async with opened(home) as screen:
+        for stop in CHAPTERS[chapter].stops:
+            await go(screen, stop)
+            for name, size in (("80x24", SMALL), ("120x40", LARGE)):
+                await screen.resize(*size)
+                check(screen)
+                assert screen.screenshot() == picture(name=f"{chapter}-{stop.name}-{language}-{name}")
+            await screen.resize(*SMALL)
+
+
+@pytest.mark.parametrize("chapter", [name for name, chapter in CHAPTERS.items() if chapter.plain])
+async def test_ascii(home: Path, picture: SnapshotAssertion, chapter: str) -> None:
+    async with opened(home, options=Options(plain=True, zone=UTC)) as screen:
+        for stop in CHAPTERS[chapter].stops:
+            await go(screen, stop)
+            if stop.name in CHAPTERS[chapter].plain:
+                shown = screen.screenshot()
+                assert shown == picture(name=f"{chapter}-{stop.name}")
+
+
+def test_no_screen_is_left_out() -> None:
+    """A screen that is new needs a stop, or a test of its own that is named in ELSEWHERE."""
+    for module in iter_modules(tui.screens.__path__):
+        import_module(f"tui.screens.{module.name}")
+    known, found = [TextualScreen], set()
+    while known:
+        for each in known.pop().__subclasses__():
+            known.append(each)
+            if each.__module__.startswith("tui.screens") and not each.__subclasses__():
+                found.add(each)
+    assert found <= {stop.shows for chapter in CHAPTERS.values() for stop in chapter.stops} | set(ELSEWHERE)
