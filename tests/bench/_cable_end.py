@@ -1,7 +1,7 @@
 """One end of a line under measurement: `python -m tests.bench._cable_end PORT 0|1 BAUD BYTES_TO_SEND BYTES_TO_RECEIVE`.
 
-Prints when it had opened its port, began to send and had received all, in seconds of the clock that all processes
-share, and the CPU seconds from the opening to the end.
+BAUD is 0 where nobody names a rate. Prints when it had opened its port, began to send and had received all, in seconds
+of the clock that all processes share, and the CPU seconds from the opening to the end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def _main(path: str, number: int, baud: int, sends: int, receives: int) ->
     own, other = (ONE, OTHER) if number == 0 else (OTHER, ONE)
     cpu = time.process_time()
     opened = time.monotonic()
-    link = await serial.connect(SerialTarget(path, baud), own, members(other), timeout=60)
+    link = await serial.connect(SerialTarget(path, baud or None), own, members(other), timeout=60)
     times = {"opened": opened, "ready": time.monotonic()}
 
     async def send() -> None:

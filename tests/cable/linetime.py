@@ -24,14 +24,19 @@ BUSY = 500
 
 class LineTime:
     """Two ends whose ports are set to the first of the rates that they take, and a line. Each direction has a random
-    sequence of its own, made from `seed`. `changes` counts how often a port was set to another rate.
+    sequence of its own, made from `seed`. `changes` counts how often a port was set to another rate. With `gadget`
+    the first end is one.
     """
 
-    def __init__(self, line: Line, takes: tuple[int, ...] | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, line: Line, takes: tuple[int, ...] | None = None, *, seed: int = 0, gadget: bool = False
+    ) -> None:
         self.line = line
         self._chance = Random(seed)
         self.now = 0.0
-        self.ends = [Arq(self._chance.randbytes(8), takes or (line.baud,), calling=True) for _ in (0, 1)]
+        takes = takes or (line.baud,)
+        gadgets = (gadget, False)
+        self.ends = [Arq(self._chance.randbytes(8), takes, calling=True, gadget=one) for one in gadgets]
         # wires[0] leads from end 0 to end 1.
         self.wires = [Wire(line, Random(f"{seed}:{side}")) for side in (0, 1)]
         self.changes = 0

@@ -74,3 +74,10 @@ def test_for_a_little_no_rate_is_tried_and_none_that_the_line_cannot_have() -> N
         slow.carry(30_000)
         slow.carry(KILOBYTES, told=True)
         assert slow.ends[0].baud == RATES[0]
+
+
+def test_a_gadget_takes_what_the_line_carries_whatever_the_rate_is() -> None:
+    for baud in (9600, 8_000_000):
+        machine = LineTime(Line(baud), RATES, gadget=True)
+        assert machine.carry(KILOBYTES, told=True)[0] >= 0.95
+        assert machine.changes == 0

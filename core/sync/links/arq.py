@@ -43,6 +43,10 @@ WORTH, MUCH = 1 << 15, 1 << 17
 """It is worth while to look for a higher rate when so many bytes are still to come, or, where nobody knows, when so
 many have gone to and fro: an attempt costs half a second, a vain one a second. Each vain one doubles both."""
 
+GADGET, GADGET_RATE = 1 << 7, 1_000_000
+"""What a gadget says of itself beside its rates, and what is handed to it at most, in bytes a second: about what USB
+carries at full speed."""
+
 SLOWER = 0.8
 """A line that carries less than this part of its rate has a pace of its own: a higher rate is of no use."""
 
@@ -64,10 +68,10 @@ class State(IntEnum):
 
 class Arq:
     """One end. `own` is an id that no other session has, `takes` the rates in bits a second that the port can be set
-    to, the one that it has first.
+    to, the one that it has first; a `gadget` has none, and takes what it can send.
     """
 
-    def __init__(self, own: bytes, takes: tuple[int, ...], *, calling: bool) -> None:
+    def __init__(self, own: bytes, takes: tuple[int, ...], *, calling: bool, gadget: bool = False) -> None:
         self.own = own
         self.peer = _NOBODY
         self.state = State.CALLING if calling else State.LISTENING
@@ -75,8 +79,10 @@ class Arq:
         """The other end was started anew, or is over: nothing of this session can go on."""
         self.rates = Rates(takes)
         self.baud = takes[0]
-        self.sending = Sending(takes[0] / BITS)
-        self.receiving = Receiving(takes[0] / BITS)
+        self.gadget = gadget
+        """Whether one of the ends is: then the line has a pace of its own, and nobody has to hold back."""
+        self.sending = Sending(self._pace)
+        self.receiving = Receiving(self._pace)
         self.coming = 0
         """Bytes that are still to be carried, to and fro, as far as those above know."""
         self._carried = 0
@@ -137,11 +143,15 @@ class Arq:
         self._tuned(now)
         self.rates.switched(now)
 
+    @property
+    def _pace(self) -> float:
+        return GADGET_RATE if self.gadget else self.baud / BITS
+
     def _tuned(self, now: float) -> None:
         self.baud = self.rates.baud
         self._carried = 0
-        self.sending.retune(self.baud / BITS, now)
-        self.receiving.rate = self.baud / BITS
+        self.sending.retune(self._pace, now)
+        self.receiving.rate = self._pace
         self.sending.cut()
         self._ask_due = now + ASK_SECONDS
 
@@ -212,7 +222,8 @@ class Arq:
         if self.rates.raised and self.sending.loss > MOST_LOSS:
             self.rates.fall(now)
             return
-        if self.initiator and self.rates.can_rise and self._is_much() and self._is_good():
+        may_rise = self.initiator and self.rates.can_rise and not self.gadget
+        if may_rise and self._is_much() and self._is_good():
             self._carried = 0
             self.rates.rise(now)
 
@@ -243,7 +254,8 @@ class Arq:
             self._syns += 1
             self._syn_due = now + SYN_SECONDS[min(self._syns, len(SYN_SECONDS) - 1)]
         knows, self._who_are_you = is_open and not self._who_are_you, False
-        return frame(bytes([Kind.SYN, VERSION]) + self.own + self.peer + bytes([knows, self.rates.mask]))
+        mask = self.rates.mask | GADGET * self.gadget
+        return frame(bytes([Kind.SYN, VERSION]) + self.own + self.peer + bytes([knows, mask]))
 
     def _ask_who(self, now: float) -> None:
         """Have the other end say whether it is still the same."""
@@ -269,6 +281,9 @@ class Arq:
             self._syn_due = now
         self._key = crc32(min(self.own, peer) + max(self.own, peer)) or 1
         self.rates.met(body[-1])
+        if body[-1] & GADGET and not self.gadget:
+            self.gadget = True
+            self._tuned(now)
         if echo == self.own:
             self._opened(now)
             if not is_open:

@@ -13,6 +13,7 @@ import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,11 @@ class Port:
         self._serial = serial
         self.descriptor: int = serial.fileno()
         _tell_nothing_from_gone(self.descriptor)
+
+    @property
+    def is_gadget(self) -> bool:
+        """Whether it is USB all the way to the other end: then any rate may be set, and none matters."""
+        return fnmatch(Path(self.path).resolve().name, _GADGETS)
 
     @property
     def baud(self) -> int:

@@ -48,7 +48,7 @@ class Cable(asyncio.Transport):
         self._clock = clock
         self._port: Port | None = port
         self.path = port.path
-        self.arq = Arq(secrets.token_bytes(ID_SIZE), takes, calling=calling)
+        self.arq = Arq(secrets.token_bytes(ID_SIZE), takes, calling=calling, gadget=port.is_gadget)
         self._first = takes[0]
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
         self.opened: asyncio.Future[None] = self._loop.create_future()

@@ -187,6 +187,15 @@ async def test_a_line_with_a_pace_of_its_own_stays_at_its_rate(eager: None) -> N
             assert {link.baud for link in links} == {115_200}
 
 
+async def test_a_gadget_is_not_held_back_by_a_rate(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_GADGETS", "[0-9]*")
+    with Cable(baud=FAST) as cable:
+        async with linked(cable) as links:
+            assert all(link.cable.arq.gadget for link in links)
+            await asyncio.gather(carry(links, 60_000), carry((links[1], links[0]), 60_000))
+            assert all(link.baud == 115_200 < link.cable.arq.rate for link in links)
+
+
 async def test_a_rate_that_somebody_names_is_kept(eager: None) -> None:
     with Cable(Line(1_000_000, uart=True)) as cable:
         async with linked(cable, 460_800) as links:
