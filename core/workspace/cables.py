@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from core.errors import FieldlineError
-from core.sync.events import Event
 from core.sync.links import serial
 from core.sync.links.ports import USUAL, Absent, SerialTarget, parse
 from core.sync.links.transport import Cable
@@ -105,11 +104,6 @@ async def sync(
             link = await serial.connect(target, workspace.identity, allowed(workspace), timeout=patience, told=_note)
         except serial.Restarted:
             continue
-
-        def hear(event: Event, link: serial.SerialLink = link) -> None:
-            link.hears(event)
-            told(event)
-
         try:
             return await meet(
                 workspace,
@@ -119,7 +113,7 @@ async def sync(
                 modes=modes,
                 began=began,
                 timeout=patience,
-                told=hear,
+                told=told,
             )
         except FieldlineError:
             if not link.restarted:

@@ -53,6 +53,7 @@ class Link(Protocol):
     def reader(self) -> asyncio.StreamReader: ...
     @property
     def writer(self) -> asyncio.StreamWriter: ...
+    def hears(self, event: Event) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -163,7 +164,12 @@ async def meet(
         batch_bytes=carrier.batch_bytes,
         near=await nearby.told(workspace, link.writer) if lacking else b"",
     )
-    async with noted(store, link.peer, workspace.clock, told) as hear:
+
+    def both(event: Event) -> None:
+        link.hears(event)
+        told(event)
+
+    async with noted(store, link.peer, workspace.clock, both) as hear:
         outcome: Done | Failed = await run(
             session,
             link.reader,

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from core.changes import KEY_SIZE, SIGNATURE_SIZE, device_id
 from core.errors import FieldlineError
 from core.identity import Identity
+from core.sync.events import Event
 
 MAGIC = b"FLDL"
 VERSION = 1
@@ -90,6 +91,9 @@ class Link:
     writer: StreamWriter
     # The stream below: it would hang up if nothing referred to it any more.
     _below: StreamWriter
+
+    def hears(self, event: Event) -> None:
+        """How far the session is makes no difference to a network."""
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
