@@ -15,6 +15,7 @@ from core.schema import BUILT_IN, builtin
 from core.values import quoted
 from core.workspace import Workspace, checking
 from tui import commands
+from tui.driver import guarded
 from tui.i18n import N_, _, say
 from tui.lines import Column, Line, columns, wrapped
 from tui.plain import NoColours, PlainGlyphs
@@ -41,6 +42,7 @@ class FirstRun(App[bool]):
 
     def __init__(self, home: Path, user: str, *, plain: bool = False, theme: str = "terminal") -> None:
         super().__init__()
+        self.driver_class = guarded(self.driver_class)
         self._home = home
         self._user = user
         self.set_class(True, f"-{theme}")

@@ -22,6 +22,7 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from tui.clipboard import to_clipboard
+from tui.driver import guarded
 from tui.painter import Cell, Painter, Row, patched
 from tui.widgets.text import LineList
 
@@ -94,6 +95,7 @@ class DifferenceApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.driver_class = guarded(self.driver_class)
         self._painter = Painter()
 
     def do_redraw(self) -> None:

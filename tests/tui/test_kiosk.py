@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.errors import FieldlineError, Refused
 from core.workspace import Workspace
-from tests.tui.opened import LARGE, NOW, SMALL, Screen
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, _soon
 from tests.tui.pseudo import Program, started
 from tests.tui.test_here import chosen
 from tui.cli.demo_fleet import USER
@@ -48,12 +49,19 @@ async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncI
     clock = Clock()
     async with await Workspace.open(home, user=USER, clock=clock) as workspace:
         app = KioskApp(workspace, clock, Options(zone=UTC))
-        async with app.run_test(size=size) as pilot:
-            screen = Screen(pilot)
-            await screen.rest()
-            await screen.press(*keys)
-            yield screen, clock
-            await screen.rest()
+        with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+            async with app.run_test(size=size) as pilot:
+                screen = Screen(pilot)
+                await screen.rest()
+                await screen.press(*keys)
+                yield screen, clock
+                await screen.rest()
+
+
+@pytest.fixture
+def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kiosk that looks more often whether somebody is there, so that a test need not wait."""
+    monkeypatch.setattr("tui.kiosk.LOOK_SECONDS", 0.05)
 
 
 # --- the PIN ---------------------------------------------------------------------------------------------------------
@@ -107,24 +115,15 @@ def test_a_damaged_pin_lets_nobody_in(tmp_path: Path) -> None:
 # --- what needs it ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        ("c",),
-        ("2", "c"),
-        ("2", "right", "down", "enter", "e"),
-        ("3", "t"),
-        ("4", "r"),
-        ("5", "m"),
-        ("5", "b"),
-        ("6", "down", "x"),
-        ("6", "a"),
-    ],
-)
-async def test_whatever_is_not_for_everybody_asks_for_the_pin(home: Path, keys: tuple[str, ...]) -> None:
+async def test_whatever_is_not_for_everybody_asks_for_the_pin(home: Path) -> None:
     await chosen(home)
     Pin(home, Clock()).set(PIN)
-    async with kiosk(home, *keys) as (screen, _clock):
+    async with kiosk(home) as (screen, _clock):
+        for keys in ("c", "2c", "3t", "4r", "5m", "5b", "6jx", "6a"):
+            await screen.press(*keys)
+            assert "This needs the PIN" in screen.text(), keys
+            await screen.press("escape")
+        await screen.press("2", "right", "down", "enter", "e")
         assert "This needs the PIN" in screen.text()
 
 
@@ -138,18 +137,20 @@ async def test_this_place_is_edited_without_it(home: Path) -> None:
         assert "Brix 99" in {slot.value for slot in (await workspace.record(place)).slots.values()}
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_wrong_pin_is_refused_and_never_shown(home: Path, picture: SnapshotAssertion, size: str) -> None:
+async def test_a_wrong_pin_is_refused_and_never_shown(home: Path, picture: SnapshotAssertion) -> None:
     await chosen(home)
     Pin(home, Clock()).set(PIN)
-    async with kiosk(home, "6", "down", "r", size=SIZES[size]) as (screen, _clock):
+    async with kiosk(home, "6", "down", "r") as (screen, _clock):
         await screen.type("0000")
         await screen.press("enter")
         assert "That is not the PIN" in screen.text()
         assert "0000" not in screen.text()
-        assert screen.screenshot() == picture
+        for name, size in SIZES.items():
+            await screen.resize(*size)
+            assert screen.screenshot() == picture(name=name)
 
 
+@pytest.mark.usefixtures("watchful")
 async def test_the_pin_opens_everything_until_nobody_is_there(home: Path) -> None:
     await chosen(home)
     Pin(home, Clock()).set(PIN)
@@ -178,31 +179,27 @@ async def until(screen: Screen, place: str) -> None:
     """Wait for the timer to notice."""
     async with asyncio.timeout(30):
         while place != screen.app.page.PLACE:
-            await screen.pilot.pause(0.1)
+            await screen.pilot.pause(0.05)
     await screen.rest()
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        ("4", "enter"),
-        ("2", "slash", "T", "S", "C"),
-        ("6", "question_mark"),
-    ],
-)
-async def test_left_alone_it_goes_back_to_here(home: Path, keys: tuple[str, ...]) -> None:
+@pytest.mark.usefixtures("watchful")
+async def test_left_alone_it_goes_back_to_here(home: Path) -> None:
     await chosen(home)
-    async with kiosk(home, *keys) as (screen, clock):
-        clock.pass_seconds(119)
-        await screen.pilot.pause(1.2)
-        assert len(screen.app.screen_stack) > 1 or screen.app.page.PLACE != "here"
-        clock.pass_seconds(2)
-        await until(screen, "here")
-        assert len(screen.app.screen_stack) == 1
-        assert screen.app.moment is None
-        assert "Entrance right" in screen.text()
+    async with kiosk(home) as (screen, clock):
+        for keys in (("4", "enter"), ("2", "slash", "T", "S", "C"), ("6", "question_mark")):
+            await screen.press(*keys)
+            clock.pass_seconds(119)
+            await screen.pilot.pause(0.2)
+            assert len(screen.app.screen_stack) > 1 or screen.app.page.PLACE != "here", keys
+            clock.pass_seconds(2)
+            await until(screen, "here")
+            assert len(screen.app.screen_stack) == 1
+            assert screen.app.moment is None
+            assert "Entrance right" in screen.text()
 
 
+@pytest.mark.usefixtures("watchful")
 async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
     await chosen(home)
     async with kiosk(home, "g", "down", "down", "e", "ctrl+u") as (screen, clock):
@@ -212,7 +209,7 @@ async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
         clock.pass_seconds(121)
         async with asyncio.timeout(30):
             while "Brix 99" in screen.text():
-                await screen.pilot.pause(0.1)
+                await screen.pilot.pause(0.05)
         await screen.rest()
         assert not screen.app.drafts
         assert "not applied" not in screen.text()
@@ -227,16 +224,16 @@ def shown(program: Program) -> None:
     After a flood of keys it may still be busy with them, or a dialog is open: then press Esc and try again, as a person
     would.
     """
-    for _ in range(10):
+    for _ in range(20):
         program.send(b"4")
-        program.read(0.5)
+        program.read(0.2)
         program.forget()
         program.send(b"6")
-        if program.saw("technician"):
+        if program.saw("technician", 1.0):
             break
         assert program.alive()
         program.send(b"\x1b")
-        program.read(0.5)
+        program.read(0.2)
     program.wait_for("technician")
     program.send(b"5")
     program.wait_for("this device holds")
@@ -245,42 +242,41 @@ def shown(program: Program) -> None:
 def test_keys_and_signals_do_not_end_it(home: Path) -> None:
     with started(home, "tui", "--kiosk", "--no-mouse", "--no-discovery") as program:
         program.wait_for("Here")
-        for key in (b"\x03", b"\x1a", b"\x1c", b"\x11", b"\x04", b"\x10", b":", b"\x1b", b"\x1b[27;5;67~"):
+        for key in (
+            b"\x03",
+            b"\x1a",
+            b"\x1c",
+            b"\x11",
+            b"\x04",
+            b"\x10",
+            b":",
+            b"\x1b",
+            b"\x1b[27;5;67~",
+            b"\xff\xc3\xfe",
+        ):
             program.send(key)
         program.send(b"quit\r")
-        shown(program)
         for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
             program.signal(number)
-            program.read(0.1)
+            program.read(0.05)
             assert program.alive(), number
         shown(program)
 
 
 def test_a_resize_storm_and_a_paste_of_a_megabyte_do_not_end_it(home: Path) -> None:
     asyncio.run(chosen(home))
+    text = b"All work and no play makes Jack a dull boy 0123456789 :q!\r" * 17_000
     with started(home, "tui", "--kiosk", "--no-discovery") as program:
         program.wait_for("Entrance right")
         for step in range(200):
             program.resize(20 + step % 140, 3 + step % 60)
         program.resize(80, 24)
         shown(program)
-        program.send(b"1")
-        program.forget()
-        text = b"All work and no play makes Jack a dull boy 0123456789 :q!\r" * 17_000
-        program.send(b"\x1b[200~" + text + b"\x1b[201~")
-        shown(program)
         program.send(b"1gjje")
-        program.read(0.5)
+        program.read(0.3)
         program.send(b"\x1b[200~" + text + b"\x1b[201~")
-        program.read(0.5)
-        program.send(b"\x1b")
-        program.read(0.5)
         shown(program)
-        program.send(text[:20_000])  # where the terminal does not say that it is a paste
-        program.read(1.0)
-        for _ in range(6):
-            program.send(b"\x1b")
-            program.read(0.3)
+        program.send(b"1" + text)  # where the terminal does not say that it is a paste
         shown(program)
 
 

@@ -1,0 +1,52 @@
+"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from codecs import getincrementaldecoder
+from typing import Any
+
+from textual._xterm_parser import XTermParser
+from textual.driver import Driver
+
+from tui.gate import Gate
+
+_WAIT = 0.1
+"""Seconds after which an escape character alone is the key."""
+_READ = 1 << 12
+
+
+def guarded(driver: type[Driver]) -> type[Driver]:
+    """The driver with a gate before its input; one that does not read a terminal itself stays as it is."""
+    if not hasattr(driver, "run_input_thread"):
+        return driver
+
+    class Guarded(driver):  # type: ignore[misc, valid-type]
+        def run_input_thread(self) -> None:
+            parser = XTermParser(self._debug)
+            decode = getincrementaldecoder("utf-8")("ignore").decode
+            gate = Gate()
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.fileno, selectors.EVENT_READ)
+                waited = 0.0
+                while not self.exit_event.is_set():
+                    # Only what the terminal leaves out is a pause, not what the program itself takes.
+                    begun = time.monotonic()
+                    ready = selector.select(_WAIT)
+                    waited += time.monotonic() - begun
+                    if ready:
+                        text = gate.let(decode(os.read(self.fileno, _READ)), waited)
+                        waited = 0.0
+                    else:
+                        text = gate.idle(waited)
+                    self._take(parser, text)
+
+        def _take(self, parser: Any, text: str) -> None:
+            for event in parser.feed(text) if text else ():
+                self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+
+    return Guarded
