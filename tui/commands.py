@@ -88,6 +88,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("apply", ("ctrl+s",), N_("apply"), N_("Look at your edits and save them as one change."), writes=True),
         Command("back", ("escape",), N_("back"), N_("Go back; edits stay here until you apply or revert them.")),
+        Command("find", ("slash",), "", N_("Search every name, property and value.")),
         Command("revert_all", ("Z",), "", N_("Take back all your edits that are not applied."), writes=True),
         Command("undo", ("u",), "", N_("Take back what you saved last."), writes=True),
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),

@@ -46,11 +46,14 @@ class Tree:
         schema: Schema,
         edited: Mapping[bytes, int] | None = None,
         marked: Collection[bytes] = (),
+        here: bytes | None = None,
     ) -> None:
+        """`edited` says how many edits of an entity wait; `here` is where this device is."""
         self._view = view
         self._schema = schema
         self._edited = edited or {}
         self._marked = marked
+        self._here = here
         self._top: list[Node | More] = [More(None, kind, None, 0) for kind in schema.roots()]
         self._lines: list[Node | More] = list(self._top)
 
@@ -81,13 +84,16 @@ class Tree:
             marks.append("≠ " + ngettext("{count} to settle", "{count} to settle", row.conflicts))
         if row.retired:
             marks.append("– " + _("retired"))
+        told = "attention" if marks else "strong"
+        if row.entity == self._here:
+            marks.insert(0, _("you are here"))
         label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
         key = row.key.rsplit("/", 1)[-1]
         line = columns(
             width,
             [
                 Column(indent + fold + row.title, None, "strong" if node.branches else "plain"),
-                Column(" ".join(marks), 24 if marks else 0, "attention"),
+                Column(" ".join(marks), 24 if marks else 0, told),
                 Column(key if key != row.title else "", 16 if width > 60 else 0, "dim"),
                 Column(label, 16, "dim"),
             ],

@@ -115,6 +115,20 @@ async def test_a_bad_value_is_told_while_it_is_typed_and_not_kept(home: Path) ->
         assert "not applied" not in screen.text()
 
 
+async def test_apply_takes_with_it_what_is_being_typed_and_nothing_that_is_refused(home: Path) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "card_terminal")
+        await screen.press("e", "ctrl+u")
+        await screen.type("1234")
+        await screen.press("ctrl+s")
+        assert "does not have the right form" in screen.text()
+        await screen.press("ctrl+u")
+        await screen.type("12345678")
+        await screen.press("ctrl+s")
+        assert "Apply to" in screen.text()
+        assert "→ 12345678" in screen.text()
+
+
 async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwritten_unseen(home: Path) -> None:
     async with opened(home, *TO_PLACE, size=LARGE) as screen:
         await _go_to(screen, "printer")

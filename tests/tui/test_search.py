@@ -43,6 +43,25 @@ async def test_what_is_chosen_is_shown_in_the_tree_and_n_goes_through_the_rest(h
         assert isinstance(screen.app.page, Form)
 
 
+async def test_a_form_and_here_are_searched_from_too_and_fleet_shows_what_was_found(home: Path) -> None:
+    async with opened(home, "2", "enter", "slash") as screen:
+        await screen.type("kiel 6000")
+        await screen.press("escape", "slash")
+        await screen.type("kiel lane")
+        await screen.press("enter")
+        page = screen.app.page
+        assert isinstance(page, Fleet)
+        assert page.node is not None
+        assert page.node.row.title.startswith("Lane")
+        await screen.press("c", "1", "slash")
+        await screen.type("tsc bremen")
+        await screen.press("enter")
+        assert screen.app.page is page
+        assert page.node is not None
+        assert page.node.row.title == "TSC Bremen"
+        assert "you are here" in screen.text()
+
+
 async def test_nothing_found_says_so_and_escape_changes_nothing(home: Path) -> None:
     async with opened(home, "2", "j", "slash") as screen:
         page = screen.app.page

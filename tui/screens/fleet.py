@@ -43,7 +43,7 @@ class Fleet(Many):
     async def update(self) -> None:
         old = self.lines.source
         edited = {entity: len(draft) for entity, draft in self.desk.drafts.items() if len(draft)}
-        tree = Tree(self.desk.view, self.desk.schema, edited, self.marked)
+        tree = Tree(self.desk.view, self.desk.schema, edited, self.marked, self.desk.here)
         opened = old.opened() if isinstance(old, Tree) else []
         await tree.reopen(opened, max(self.lines.cursor + 1, self.lines.size.height))
         at = tree.index(self.lines.key if isinstance(old, Tree) else None)  # type: ignore[arg-type]
@@ -139,8 +139,12 @@ class Fleet(Many):
 
     def _found(self, hits: list[Hit] | None) -> None:
         if hits:
-            self._hits, self._hit = list(dict.fromkeys(entity for entity, _name in hits)), 0
-            self.work(self._go_to_hit, group="find")
+            self.go_through(hits)
+
+    def go_through(self, hits: list[Hit]) -> None:
+        """Go to the first of what a search found; `n` and `N` go to the others."""
+        self._hits, self._hit = list(dict.fromkeys(entity for entity, _name in hits)), 0
+        self.work(self._go_to_hit, group="find")
 
     def do_find_next(self) -> None:
         """Go to the next one found."""
@@ -162,6 +166,8 @@ class Fleet(Many):
 
     async def go_to(self, entity: bytes) -> None:
         """Put the cursor on an entity, unfolding what it is under; what is under nothing opens as a form."""
+        if not isinstance(self.lines.source, Tree):
+            await self.update()
         tree = self.lines.source
         chain = await above(entity, self.desk.view, self.desk.schema)
         at = await tree.reveal(chain) if isinstance(tree, Tree) else None
@@ -255,4 +261,5 @@ class Fleet(Many):
         """Remember this place."""
         if node := self.node:
             await self.desk.choose_here(node.row.entity)
+            await self.update()
             self.message(_("This device is at {title} from now on.").format(title=node.row.title))

@@ -22,6 +22,7 @@ from tui.screens.dialogs import Choose, Confirm, Save, entry
 from tui.screens.page import bindings
 from tui.screens.picking import picker
 from tui.screens.retiring import ask_retire
+from tui.screens.search import Hit, Search
 from tui.screens.turning import Turning
 from tui.values import read_value, typed_text
 from tui.widgets.text import Lines
@@ -133,7 +134,7 @@ class Form(Turning):
         row = self.row
         if name == "apply":
             return self._cannot_apply()
-        if name in ("undo", "redo"):
+        if name in ("undo", "redo", "find"):
             return None
         if name == "revert_all":
             return None if len(self.draft) else _("Nothing is edited: e edits the current line.")
@@ -314,10 +315,25 @@ class Form(Turning):
         if row := self.row:
             self.desk.show_history(self.entity, row.prop.name, f"{self._path} › {row.prop.label(language())}")
 
+    def do_find(self) -> None:
+        """Search everything, and go to what is chosen in Fleet."""
+        self.app.push_screen(Search(self.desk.view, self.desk.schema), self._found)
+
+    def _found(self, hits: list[Hit] | None) -> None:
+        if hits:
+            self.desk.show_found(hits)
+
     # --- apply -------------------------------------------------------------------------------------------------------
 
     async def do_apply(self) -> None:
-        """Show old and new, then save them as one change."""
+        """Show old and new, then save them as one change; what is being typed is kept first."""
+        if self._typing:
+            await self._keep(self.query_one(Input).value)
+            if self._refusal:
+                return
+            if reason := self._cannot_apply():
+                self.message(reason, attention=True)
+                return
         draft = self.draft
         rows = [row for row in rows_of(self.record, self.desk.schema, draft) if row.edited]
         clashing = await clash_remarks(

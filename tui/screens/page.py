@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import WorkType
@@ -115,6 +116,10 @@ class Offering(Widget):
                 await result
         except FieldlineError as error:
             self.message(say(error), attention=True)
+        except NoMatches:
+            # Somebody left the screen while what it shows was still being read.
+            if self.is_attached:
+                raise
 
 
 class Page(Offering, Screen[None]):
