@@ -50,14 +50,21 @@ class SerialTarget:
     path: str
     baud: int | None = None
 
+    def __str__(self) -> str:
+        """As people write it."""
+        return f"serial://{self.path}" + (f"?baud={self.baud}" if self.baud else "")
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Found:
-    """A port that is there. `label` is what it calls itself; `plugged` whether it is one that comes and goes."""
+    """A port that is there. `label` is what it calls itself; `plugged` whether it is one that comes and goes, or that
+    the settings name, at `baud` bits a second if they say so.
+    """
 
     path: str
     label: str
     plugged: bool
+    baud: int | None = None
 
     @property
     def name(self) -> str:
@@ -67,7 +74,7 @@ class Found:
     @property
     def target(self) -> str:
         """What to say to `sync`."""
-        return f"serial://{self.path}"
+        return str(SerialTarget(self.path, self.baud))
 
 
 def parse(text: str) -> SerialTarget:
@@ -235,8 +242,12 @@ def _forbidden(path: str) -> PortError:
     )
 
 
-def present(devices: Path = Path("/dev"), classes: Path = Path("/sys/class/tty")) -> list[Found]:
-    """The ports that there are now, in order; takes a millisecond or two."""
+def present(
+    named: Sequence[SerialTarget] = (), devices: Path = Path("/dev"), classes: Path = Path("/sys/class/tty")
+) -> list[Found]:
+    """The ports that there are now, in order, of those that are `named` in the settings, too; takes a millisecond or
+    two.
+    """
     from serial.tools import list_ports
 
     found = {
@@ -246,6 +257,10 @@ def present(devices: Path = Path("/dev"), classes: Path = Path("/sys/class/tty")
     }
     for path in devices.glob(_GADGETS):
         found[str(path)] = Found(str(path), _label("USB gadget"), plugged=True)
+    for each in named:
+        if Path(each.path).exists():
+            label = found[each.path].label if each.path in found else ""
+            found[each.path] = Found(each.path, label, True, each.baud)
     return sorted(found.values())
 
 

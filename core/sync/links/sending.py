@@ -70,7 +70,8 @@ class Sending:
         self._quickest = inf
         self._progress = inf
         self._sent_bytes, self._lost_frames = 20_000.0, 0.0
-        self._resolved, self._resolved_since = 0, 0.0
+        # What was resolved, in bytes on the line, since a moment at which this was the next number.
+        self._resolved, self._round, self._round_since = 0, 0, 0.0
         self._rates: list[float] = []
 
     # --- what is above -----------------------------------------------------------------------------------------------
@@ -162,8 +163,8 @@ class Sending:
         self.rate = self._nominal = rate
         self._quickest, self._round_trip, self._rates = inf, 0.0, []
         self._lost_frames = 0.0
-        self._progress = self._resolved_since = now
-        self._resolved = 0
+        self._progress = now
+        self._begin_round(now)
 
     @property
     def loss(self) -> float:
@@ -173,7 +174,7 @@ class Sending:
     def joined(self, now: float) -> None:
         """From now on something arrives."""
         self._cut = False
-        self._resolved_since = now
+        self._begin_round(now)
 
     def payload_size(self) -> int:
         """What carries most: long frames cost little, short ones are hit less. The optimum for independent errors."""
@@ -267,12 +268,18 @@ class Sending:
         self._quickest = min(self._quickest, seconds)
 
     def _measure(self, now: float) -> None:
-        """A line may be slower than its rate says; then less has to be under way at once."""
-        seconds = now - self._resolved_since
-        if not self._waiting:
-            self._resolved, self._resolved_since = 0, now
-        elif seconds >= WINDOW_SECONDS:
+        """A line may be slower than its rate says: then less has to be under way at once. ACKs may come in bunches: so
+        count from one moment until something has arrived that was sent later, and only while more waits, so that the
+        line was never idle.
+        """
+        seconds = now - self._round_since
+        if self._waiting and (self._base <= self._round or seconds < WINDOW_SECONDS):
+            return
+        if self._waiting:
             self._rates = [*self._rates[-4:], self._resolved / seconds]
-            self._resolved, self._resolved_since = 0, now
-            if len(self._rates) >= 3:
-                self.rate = min(self._nominal, 1.1 * max(self._rates))
+            if len(self._rates) >= 2:
+                self.rate = min(self._nominal, 1.1 * sorted(self._rates)[len(self._rates) // 2])
+        self._begin_round(now)
+
+    def _begin_round(self, now: float) -> None:
+        self._resolved, self._round, self._round_since = 0, self._next, now
