@@ -13,12 +13,12 @@ from textual.worker import WorkerCancelled, WorkerFailed, WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
-from core.inbox import Matter
 from core.schema import Schema
 from core.store.log import LogFilter
 from core.store.view import View
 from core.workspace import Workspace
 from core.workspace.nearby import HERE
+from core.workspace.settling import Pending
 from tui.cables import Cables
 from tui.drafts import unapplied
 from tui.forms import Names
@@ -87,7 +87,7 @@ class FieldlineApp(KeepingApp):
         return self.workspace.view(self.moment, received=self.known)
 
     @property
-    def matters(self) -> list[Matter]:
+    def matters(self) -> Pending:
         """What waits for a decision, as far as it was read."""
         return self.waiting.matters
 
@@ -117,8 +117,6 @@ class FieldlineApp(KeepingApp):
     def attention(self) -> Line:
         """What wants a person, for the right end of the first line."""
         parts: Line = []
-        if self.readonly:
-            parts.append((_("read only"), "strong"))
         if waiting := unapplied(self.drafts):
             parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
         if progress := self.waiting.progress:
@@ -126,6 +124,8 @@ class FieldlineApp(KeepingApp):
             parts.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
         elif self.matters:
             parts.append((ngettext("{count} to settle", "{count} to settle", len(self.matters)), "attention"))
+        if self.readonly:
+            parts.append((_("read only"), "strong"))
         parts += [(each.name, "strong") for each in self.cables.plugged]
         if self.status.met_at is not None:
             parts.append((_("synced {when}").format(when=self.when.short(self.status.met_at)), "dim"))
@@ -253,16 +253,6 @@ class FieldlineApp(KeepingApp):
         self.switch_mode("history")
         if isinstance(page := self.screen, History):
             page.only(LogFilter(entity=entity, property=name), of)
-
-    def show_found(self, hits: list[tuple[bytes, str]]) -> None:
-        """Go to what a search found, in Fleet; entities with the properties whose values were found."""
-        from tui.screens.fleet import Fleet
-
-        self.switch_mode("fleet")
-        while isinstance(page := self.screen, Page) and not isinstance(page, Fleet):
-            self.pop_screen()
-        if isinstance(page, Fleet):
-            page.go_through(hits)
 
     def look_at(self, moment: int | None, known: bool = False) -> None:
         """Show everything as it was at a moment (microseconds since 1970 UTC), or as this device had received it by

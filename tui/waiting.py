@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from core.errors import FieldlineError
-from core.inbox import Matter
 from core.workspace import Workspace
+from core.workspace.settling import Pending
 
 _STEPS = 50
 """How often a long reading tells how far it is: each time costs a slow line some bytes."""
@@ -25,7 +25,7 @@ class Waiting:
     """
 
     def __init__(self, workspace: Workspace, told: Callable[[bool], None]) -> None:
-        self.matters: list[Matter] = []
+        self.matters = Pending.of(())
         self.progress: tuple[int, int] | None = None
         self._workspace = workspace
         self._opening: asyncio.Task[Workspace] | None = None
@@ -35,7 +35,7 @@ class Waiting:
 
     def forget(self) -> None:
         """There is nothing to show: nobody looks at the inbox of this moment."""
-        self._wanted, self.matters = None, []
+        self._wanted, self.matters = None, Pending.of(())
 
     def want(self, moment: int | None, known: bool) -> bool:
         """Wish this moment to be read, None for now; whether `read` has to be started for that."""
@@ -49,10 +49,10 @@ class Waiting:
             own = await self._opened()
             while wanted := self._wanted:
                 moment, known = wanted
-                found = await own.inbox(own.view(moment, received=known), self._progress)
+                found = await own.pending(own.view(moment, received=known), self._progress)
                 if self._wanted is wanted:
                     self._wanted = None
-                    changed, self.matters, self.progress = found != self.matters, found, None
+                    changed, self.matters, self.progress = found is not self.matters, found, None
                     if changed:
                         self._told(True)
         finally:

@@ -21,7 +21,7 @@ from core.records import Record
 from core.schema import Schema
 from core.store import reading
 from core.store.adding import parents
-from core.store.database import chunks, marks
+from core.store.database import chunks
 from core.store.scope import NOW, Scope
 
 _READ_UNDER = "clues"
@@ -70,22 +70,16 @@ UNION SELECT m.entity FROM mentions m
 """
 
 
-Seen = Mapping[bytes, tuple[int | None, Record]]
-
-
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Records that may be in the inbox, and, among `seen`, those that they refer to and that their keys are made of.
-
-    With each record goes the number of the reading at which it was like that, None where that is not kept.
-    """
+    """Records that may be in the inbox; `near` also holds those that they refer to and that their keys are made of."""
 
     records: list[Record]
-    seen: Seen
+    near: Mapping[bytes, Record]
 
     def find(self, entity: bytes) -> Record | None:
         """One of all these records."""
-        return self.seen[entity][1] if entity in self.seen else None
+        return self.near.get(entity)
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -103,29 +97,30 @@ def create_titles(connection: sqlite3.Connection) -> None:
 
 def forget(connection: sqlite3.Connection) -> None:
     """Let everything be read again."""
-    for table in ("unread", "clues", "claims", "spans", "mentions", "titles"):
+    for table in ("unread", "clues", "claims", "spans", "mentions", "titles", "matters"):
         connection.execute(f"DELETE FROM {table}")
+    connection.execute("UPDATE readings SET number = number + 1")
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
 
 
 def unread(connection: sqlite3.Connection, schema: Schema) -> int:
     """How many entities have to be read before the suspects are known."""
     note = connection.execute("SELECT value FROM meta WHERE key = ?", (_READ_UNDER,)).fetchone()
-    table = "unread" if note is not None and note[0] == _version(schema) else "entities"
+    table = "unread" if note is not None and note[0] == version(schema) else "entities"
     return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 def read(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
     """Read some of what is unread, in the caller's transaction; gives how many are left."""
     note = connection.execute("SELECT value FROM meta WHERE key = ?", (_READ_UNDER,)).fetchone()
-    if note is None or note[0] != _version(schema):
+    if note is None or note[0] != version(schema):
         forget(connection)
-        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_READ_UNDER, _version(schema)))
+        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_READ_UNDER, version(schema)))
     rows = connection.execute(
         "SELECT e.entity, e.id FROM unread u JOIN entities e ON e.id = u.entity LIMIT ?", (limit,)
     ).fetchall()
     ids = dict(rows)
-    known = _Parents(connection)
+    known = Parents(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
     for record in reading.records(connection, NOW, list(ids), schema):
         _keep(connection, record.entity, ids[record.entity], clues_of(record, schema, known.of), this)
@@ -133,11 +128,8 @@ def read(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
 
 
-def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema, seen: Seen) -> Suspects:
-    """All that a matter may be about. Of the past nothing is kept: there it is every entity.
-
-    Of those that were `seen` before at the same schema only those are read that somebody spoke of since.
-    """
+def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
+    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
     if scope.kind == "now":
         query = f"SELECT e.entity FROM ({_SUSPECTS}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
     else:
@@ -146,39 +138,27 @@ def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema, seen:
             f" WHERE {scope.leaves} ORDER BY e.entity"
         )
     wanted = [entity for (entity,) in connection.execute(query, {"moment": scope.moment})]
-    found = _looked_at(connection, scope, wanted, schema, seen)
-    near: Seen = found
-    for _ in range(_DEEPEST + 1):
-        lacking = {entity for _, record in near.values() for entity in _referred(record)} - found.keys()
+    return around(connection, scope, wanted, schema)
+
+
+def around(connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema) -> Suspects:
+    """The records of these entities, and of those that they refer to and that their keys are made of."""
+    near: dict[bytes, Record] = {}
+    lacking = list(wanted)
+    for _ in range(_DEEPEST + 2):
         if not lacking:
             break
-        near = _looked_at(connection, scope, sorted(lacking), schema, seen)
-        found.update(near)
-    return Suspects([found[entity][1] for entity in wanted], found)
-
-
-def _looked_at(
-    connection: sqlite3.Connection, scope: Scope, entities: Sequence[bytes], schema: Schema, seen: Seen
-) -> dict[bytes, tuple[int | None, Record]]:
-    """These entities' records; those that were seen and are still the same are not read again."""
-    readings: dict[bytes, int] = {}
-    if scope.kind == "now":
-        for some in chunks(list(entities)):
-            query = (
-                "SELECT e.entity, c.reading FROM entities e JOIN clues c ON c.entity = e.id"
-                f" WHERE e.entity IN ({marks(some)})"
-            )
-            readings.update(connection.execute(query, some))
-    same = {e: seen[e] for e in entities if e in seen and e in readings and seen[e][0] == readings[e]}
-    fresh = reading.records(connection, scope, [entity for entity in entities if entity not in same], schema)
-    return same | {record.entity: (readings.get(record.entity), record) for record in fresh}
+        fresh = reading.records(connection, scope, lacking, schema)
+        near.update((record.entity, record) for record in fresh)
+        lacking = sorted({entity for record in fresh for entity in _referred(record)} - near.keys())
+    return Suspects([near[entity] for entity in wanted], near)
 
 
 def problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     """What is wrong with the clues that are kept: a sentence, or none."""
     if unread(connection, schema):
         return []
-    known = _Parents(connection)
+    known = Parents(connection)
     wrong = 0
     numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
     for some in chunks(numbers):
@@ -189,7 +169,7 @@ def problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     return [f"clues: those of {wrong} entities are wrong, by what the changes say"] if wrong else []
 
 
-class _Parents:
+class Parents:
     """The changes that others name as known, read when they are asked for."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -201,11 +181,12 @@ class _Parents:
             row = self._connection.execute(
                 "SELECT b.data FROM blocks b JOIN changes c ON c.id = b.change WHERE c.hash = ?", (change,)
             ).fetchone()
-            self._found[change] = parents(decode(row[0]))
+            self._found[change] = parents(decode(row[0])) if row else set()
         return self._found[change]
 
 
-def _version(schema: Schema) -> bytes:
+def version(schema: Schema) -> bytes:
+    """Another one where the same facts may give other clues."""
     said = sorted(schema.texts().items())
     return blake3(repr((VERSION, said)).encode("utf-8", "surrogatepass")).digest(16)
 

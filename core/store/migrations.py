@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from importlib.resources import files
 
-from core.store import clues, hearsay, search
+from core.store import clues, hearsay, matters, search
 from core.store.database import APPLICATION_ID, VERSION
 
 STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
@@ -18,6 +18,7 @@ STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: clues.create,
     3: hearsay.create,
     4: clues.create_titles,
+    5: matters.create,
 }
 """What brings a store from version N to N + 1."""
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from core.changes import Block
     from core.errors import BlockRefused
     from core.importing import Line
+    from core.inbox import Matter
     from core.membership import Membership
     from core.records import Edit
     from core.schema import Schema
+    from core.store.matters import Mention
     from core.store.standing import Standings
     from core.store.verification import Verification
     from core.store.writing import Author, Imported
@@ -343,6 +345,32 @@ class Store:
         from core.store import clues
 
         return await self._database.write(clues.read, schema, limit)
+
+    async def matters_state(self, schema: Schema) -> bytes | None:
+        """What the inbox depends on; None while `read_clues` has to read something first."""
+        from core.store import matters
+
+        return await self._database.run(matters.state, schema)
+
+    async def kept_matters(self, schema: Schema) -> list[Mention] | None:
+        """The matters of the present, brought up to date; None if everything has to be looked at for that."""
+        from core.store import matters
+
+        found = await self._database.run(matters.kept, schema)
+        updated = found is None and await self._database.write(matters.update, schema)
+        return await self._database.run(matters.kept, schema) if updated else found
+
+    async def keep_matters(self, schema: Schema, state: bytes, found: Sequence[Mention]) -> None:
+        """Keep the matters that were found in a state."""
+        from core.store import matters
+
+        await self._database.write(matters.keep, schema, state, found)
+
+    async def whole_matters(self, schema: Schema, some: Sequence[Mention]) -> list[Matter | None]:
+        """These matters of the present; None for one that is none any more."""
+        from core.store import matters
+
+        return await self._database.run(matters.whole, schema, some)
 
     async def users(self) -> list[str]:
         """Everybody who ever said anything, in alphabetical order."""

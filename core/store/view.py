@@ -16,7 +16,7 @@ from core.store.reading import Name, Row
 from core.store.scope import Scope
 
 if TYPE_CHECKING:
-    from core.store.clues import Seen, Suspects
+    from core.store.clues import Suspects
     from core.store.search import Found
 
 
@@ -92,14 +92,11 @@ class View:
         """The slots (entity, property) whose leaves have different values, the newest first."""
         return await self._database.run(reading.contested_slots, self.scope)
 
-    async def suspects(self, schema: Schema, seen: Seen) -> Suspects:
-        """All entities that may be in the inbox. At present those count that `Store.read_clues` has read.
-
-        Records that were `seen` at the last time, under the same schema, are read again only if they are others now.
-        """
+    async def suspects(self, schema: Schema) -> Suspects:
+        """All entities that may be in the inbox. At present those count that `Store.read_clues` has read."""
         from core.store import clues
 
-        return await self._database.run(clues.suspects, self.scope, schema, seen)
+        return await self._database.run(clues.suspects, self.scope, schema)
 
     async def log(
         self,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from core.changes import decode
 from core.inbox import Matter, matters
 from core.records import Record
 from core.schema import RETIRED, Schema
 from core.store.adding import parents
-from core.store.clues import Seen
+from core.store.matters import Mention, mentions
 from core.store.store import Store
 from core.store.view import View
 
@@ -19,33 +20,106 @@ BATCH = 200
 """How many entities are read in one transaction: others who write wait about as long as for a small import."""
 
 
+SMALL = 200
+"""So many matters are worked out at once; of more only those that somebody looks at."""
+KEPT = 400
+"""Matters that are kept in memory where there are many."""
+
+Whole = Callable[[Sequence[Mention]], Awaitable[Sequence[Matter | None]]]
+
+
+class Pending:
+    """Matters in their order, of which those are here that were loaded."""
+
+    def __init__(self, found: Sequence[Mention], whole: Whole) -> None:
+        self.mentions = found
+        self._whole = whole
+        self._loaded: dict[int, Matter] = {}
+
+    @classmethod
+    def of(cls, found: Sequence[Matter]) -> Pending:
+        """Matters that are all here."""
+
+        async def nothing(some: Sequence[Mention]) -> Sequence[Matter | None]:
+            return [None for _ in some]
+
+        # In the order that they are given in, which need not be that of their mentions.
+        pending = cls([mention for matter in found for mention in mentions([matter])], nothing)
+        pending._loaded = dict(enumerate(found))
+        return pending
+
+    def __len__(self) -> int:
+        return len(self.mentions)
+
+    def __getitem__(self, index: int) -> Matter | None:
+        """A matter, None if it is not loaded, or is none any more."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._loaded.get(index % len(self))
+
+    def lacks(self, first: int, last: int) -> bool:
+        """Whether any of these has to be loaded."""
+        return any(index not in self._loaded for index in range(first, min(last + 1, len(self))))
+
+    async def load(self, first: int, last: int) -> None:
+        """Work these out."""
+        wanted = [index for index in range(max(0, first), min(last + 1, len(self))) if index not in self._loaded]
+        found = await self._whole([self.mentions[index] for index in wanted]) if wanted else ()
+        while len(self._loaded) > max(KEPT, len(wanted)):
+            del self._loaded[next(iter(self._loaded))]
+        self._loaded.update({index: matter for index, matter in zip(wanted, found, strict=True) if matter is not None})
+
+    async def all(self) -> list[Matter]:
+        """All of them."""
+        found: list[Matter] = []
+        for start in range(0, len(self), SMALL):
+            loaded = [self[index] for index in range(start, min(start + SMALL, len(self)))]
+            if None in loaded:
+                loaded = list(await self._whole(self.mentions[start : start + SMALL]))
+            found += [matter for matter in loaded if matter is not None]
+        return found
+
+
 class Settling:
     """Works the inbox of one store out, and again only when its changes are others than at the last time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._last: tuple[object, list[Matter]] = (None, [])
-        self._seen: Seen = {}
-        self._seen_under: Schema | None = None
+        self._last: tuple[object, Pending] = (None, Pending.of(()))
         self._parents: dict[bytes, frozenset[bytes]] = {}
 
     async def inbox(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> list[Matter]:
         """All matters of a view, in their order."""
+        return await (await self.pending(view, schema, progress)).all()
+
+    async def pending(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> Pending:
+        """The matters of a view. Of many at present only those are worked out that somebody looks at."""
         state = (await self._store.summary(), view.scope, schema)
         if self._last[0] != state:
-            if not view.past:
-                await self._read(schema, progress)
-            seen = self._seen if schema == self._seen_under else {}
-            found = await view.suspects(schema, seen)
-            if not view.past:
-                self._seen, self._seen_under = found.seen, schema
-            known = await self._knowledge(found.records)
-            # Thousands of matters take a while, and meanwhile somebody may press keys.
-            result = await asyncio.to_thread(
-                matters, found.records, schema, lambda a, b: b in known.get(a, ()), found.find
-            )
-            self._last = (state, result)
+            self._last = (state, await self._look(view, schema, progress))
         return self._last[1]
+
+    async def _look(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> Pending:
+        if view.past:
+            return Pending.of(await self._everything(view, schema))
+        found = await self._store.kept_matters(schema)
+        if found is None:
+            await self._read(schema, progress)
+            at = await self._store.matters_state(schema)
+            found = mentions(await self._everything(view, schema))
+            if at is not None:
+                await self._store.keep_matters(schema, at, found)
+        pending = Pending(found, partial(self._store.whole_matters, schema))
+        if len(found) <= SMALL:
+            await pending.load(0, len(found))
+        return pending
+
+    async def _everything(self, view: View, schema: Schema) -> list[Matter]:
+        """All matters, found by looking at all that may be one."""
+        found = await view.suspects(schema)
+        known = await self._knowledge(found.records)
+        # Thousands of matters take a while, and meanwhile somebody may press keys.
+        return await asyncio.to_thread(matters, found.records, schema, lambda a, b: b in known.get(a, ()), found.find)
 
     async def _read(self, schema: Schema, progress: Callable[[int, int], None]) -> None:
         total = left = await self._store.unread(schema)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.workspace.meeting import Met, Told
     from core.workspace.members import Device
     from core.workspace.peers import Lookout
-    from core.workspace.settling import Settling
+    from core.workspace.settling import Pending, Settling
     from core.workspace.tables import ValueOf
     from core.workspace.ways import Happened, Ways
 
@@ -212,11 +212,14 @@ class Workspace:
 
     async def inbox(self, view: View | None = None, progress: Progress = _untold) -> list[Matter]:
         """What waits for a decision, and may wait. `progress` is told how many entities were read, after much came."""
+        return await (await self.pending(view, progress)).all()
+
+    async def pending(self, view: View | None = None, progress: Progress = _untold) -> Pending:
+        """The same, without working out all of it where it is much."""
         from core.workspace.settling import Settling
 
-        if self._settling is None:
-            self._settling = Settling(self.store)
-        return await self._settling.inbox(view or self.store.now(), await self.schema(), progress)
+        self._settling = self._settling or Settling(self.store)
+        return await self._settling.pending(view or self.store.now(), await self.schema(), progress)
 
     # --- editing -----------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class Answering(Turning):
         """What was read of the matter under the cursor."""
         raise NotImplementedError
 
-    def marked(self) -> list[Matter]:
+    async def marked(self) -> list[Matter]:
         """The conflicts that are marked, or all if none is."""
         raise NotImplementedError
 
@@ -228,9 +228,9 @@ class Answering(Turning):
 
     # --- many by a rule ----------------------------------------------------------------------------------------------
 
-    def do_rule(self) -> None:
+    async def do_rule(self) -> None:
         """Choose a rule."""
-        matters = self.marked()
+        matters = await self.marked()
         if not matters:
             self.message(_("A rule settles properties with several values; none of these is one."), attention=True)
             return

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from core.inbox import Matter
+from core.store.matters import Mention
 from core.workspace.lineage import Step, lineage
+from core.workspace.settling import Pending
 from tui.commands import Command
 from tui.formlines import letter
 from tui.forms import NOBODY, Names, references, referred, shown
@@ -29,15 +32,15 @@ _TALL = 30
 """Rows of a terminal that is hardly at the end of a slow line."""
 
 
-def key_of(matter: Matter) -> Key:
+def key_of(matter: Matter | Mention) -> Key:
     """What stays the same about a matter while others come and go."""
-    return (matter.entity, matter.property, matter.type)
+    return (matter.entity, matter.name if isinstance(matter, Mention) else matter.property, matter.type)
 
 
 class Matters:
-    """The rows of the inbox."""
+    """The rows of the inbox; those of many are worked out when they come into sight."""
 
-    def __init__(self, page: Inbox, matters: list[Matter]) -> None:
+    def __init__(self, page: Inbox, matters: Pending) -> None:
         self._page = page
         self.matters = matters
 
@@ -45,23 +48,29 @@ class Matters:
         return len(self.matters)
 
     def key(self, index: int) -> Key:
-        return key_of(self.matters[index])
+        return key_of(self.matters.mentions[index])
 
     def index(self, key: object) -> int | None:
         """The row with this key."""
-        return next((index for index, matter in enumerate(self.matters) if key_of(matter) == key), None)
+        return next((index for index, each in enumerate(self.matters.mentions) if key_of(each) == key), None)
 
     def skip(self, index: int) -> bool:
         return False
 
     def line(self, index: int, width: int) -> Line:
-        return self._page.row(self.matters[index], width)
+        matter = self.matters[index]
+        return self._page.row(matter, width) if matter is not None else []
 
     def lacks(self, first: int, last: int) -> bool:
-        return any(matter.entity not in self._page.names.entities for matter in self.matters[first : last + 1])
+        known = self._page.names.entities
+        return self.matters.lacks(first, last) or any(
+            each.entity not in known for each in self.matters.mentions[first : last + 1]
+        )
 
     async def load(self, first: int, last: int) -> None:
-        await self._page.learn(self.matters[first : last + 1], 2)
+        await self.matters.load(first, last)
+        indexes = range(max(0, first), min(last + 1, len(self)))
+        await self._page.learn([matter for index in indexes if (matter := self.matters[index])], 2)
 
 
 class Inbox(Answering):
@@ -82,6 +91,7 @@ class Inbox(Answering):
         self._sought = ""
         self._chosen = 0
         self._about: Details | None = None
+        self._looked_at: Matter | None = None
 
     @property
     def matter(self) -> Matter | None:
@@ -101,11 +111,12 @@ class Inbox(Answering):
         self.names = Names({}, self.desk.names.devices)
         matters = self.desk.matters
         if self._sought:
-            matters = await sought(matters, self._sought, self.desk.view, self.desk.schema)
+            every = await matters.all()
+            matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema))
         old, source = self.lines, Matters(self, matters)
         key = old.key
         if self._marked:
-            self._marked &= set(map(key_of, source.matters))
+            self._marked &= set(map(key_of, source.matters.mentions))
         at = source.index(key)
         cursor = old.cursor if at is None else at
         top = max(0, min(cursor, len(source) - 1))
@@ -154,7 +165,9 @@ class Inbox(Answering):
         if matter is None:
             self._about = None
         elif self._about is None or self._about.matter != matter:
-            self._chosen = 0
+            if matter != self._looked_at:
+                # Not when the same is read anew: a key must not take another value than the one that was chosen.
+                self._chosen, self._looked_at = 0, matter
             self._about = await self._details_of(matter)
         self.redraw_details()
 
@@ -208,6 +221,17 @@ class Inbox(Answering):
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
+    def action_command(self, name: str) -> None:
+        if self.matter is None and len(self.lines.source):
+            # Typed ahead: the row that the key is for has not been worked out.
+            self.work(partial(self._command_when_read, name), group="ahead")
+        else:
+            super().action_command(name)
+
+    async def _command_when_read(self, name: str) -> None:
+        await self.lines.source.load(self.lines.cursor, self.lines.cursor)
+        super().action_command(name)
+
     def cannot(self, name: str) -> str | None:
         if name in ("undo", "redo", "stop"):
             return None
@@ -257,16 +281,13 @@ class Inbox(Answering):
             self.lines.move_to(self.lines.cursor + 1)
             self.redraw_details()
 
-    def marked(self) -> list[Matter]:
+    async def marked(self) -> list[Matter]:
+        source = self.lines.source
         return [
             matter
-            for matter in self._shown()
+            for matter in (await source.matters.all() if isinstance(source, Matters) else ())
             if matter.type == "conflict" and (not self._marked or key_of(matter) in self._marked)
         ]
-
-    def _shown(self) -> list[Matter]:
-        source = self.lines.source
-        return source.matters if isinstance(source, Matters) else []
 
     def settled(self) -> None:
         self._marked.clear()

@@ -327,7 +327,7 @@ async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alon
 def back_to_version_1(path: Path) -> None:
     """Make a store what the first version of the tables was."""
     connection = sqlite3.connect(path)
-    clues = ("readings", "unread", "clues", "claims", "spans", "mentions", "titles")
+    clues = ("readings", "unread", "clues", "claims", "spans", "mentions", "titles", "matters")
     for table in ("said_index", "said", "hearsay", *clues):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 1")
