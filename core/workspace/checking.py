@@ -48,10 +48,11 @@ def note(text: str | None) -> str | None:
 
 
 def id_of(text: str, otherwise: Refused) -> bytes:
-    """The 16 bytes of an id in hex; raises `otherwise` for anything else."""
-    if not re.fullmatch(r"[0-9a-fA-F]{32}", text):
+    """The 16 bytes of an id in hex, in groups if people like; raises `otherwise` for anything else."""
+    digits = re.sub(r"[ :-]", "", text)
+    if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
         raise otherwise
-    return bytes.fromhex(text)
+    return bytes.fromhex(digits)
 
 
 def _is_line(text: str, limit: int) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual._wait import wait_for_idle
 from textual.pilot import Pilot
 
 from core.workspace import Workspace
-from tests.tui.opened import LARGE, NOW, SMALL, opened
+from tests.tui.opened import LARGE, NOW, SMALL, _soon, opened
 from tui.firstrun import FirstRun
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -22,9 +26,10 @@ FLEET = "0123456789abcdef0123456789abcdef"
 @asynccontextmanager
 async def begun(home: Path, size: tuple[int, int] = SMALL) -> AsyncIterator[Pilot[bool]]:
     """The guide on a home where nothing is."""
-    async with FirstRun(home, "Maier").run_test(size=size) as pilot:
-        await pilot.pause()
-        yield pilot
+    with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+        async with FirstRun(home, "Maier").run_test(size=size) as pilot:
+            await pilot.pause()
+            yield pilot
 
 
 async def typed(pilot: Pilot[bool], text: str) -> None:
@@ -34,13 +39,21 @@ async def typed(pilot: Pilot[bool], text: str) -> None:
 
 async def enter(pilot: Pilot[bool], *keys: str) -> None:
     """Press keys, Enter at the end, and wait for what comes next."""
-    before = pilot.app.screen
-    await pilot.press(*keys, "enter")
-    for _ in range(200):
-        await pilot.pause()
-        if pilot.app.screen is not before or not pilot.app.is_running:
-            break
-    await pilot.pause()
+    await pressed(pilot, *keys, "enter")
+
+
+async def pressed(pilot: Pilot[bool], *keys: str) -> None:
+    """Press keys and wait until something else is shown, the last question is answered, or a refusal has come."""
+    before = said = text(pilot)
+    quiet = 0
+    await pilot.press(*keys)
+    async with asyncio.timeout(30):
+        while pilot.app.is_running and quiet < 3:
+            await asyncio.sleep(0.01)
+            await pilot.pause()
+            now = text(pilot)
+            asked = len(pilot.app.screen_stack) > 1 and now != before
+            quiet, said = (quiet + 1 if asked and now == said else 0), now
 
 
 def text(pilot: Pilot[bool]) -> str:
@@ -48,33 +61,41 @@ def text(pilot: Pilot[bool]) -> str:
     return "\n".join(row.text.rstrip() for row in rows)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_the_choice(
-    tmp_path: Path, picture: SnapshotAssertion, size: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    async with begun(Path("home"), SIZES[size]) as pilot:
-        assert "Start a fleet" in text(pilot)
-        assert pilot.app.export_screenshot(title="Fieldline") == picture
+async def pictured(pilot: Pilot[bool], picture: SnapshotAssertion, name: str) -> None:
+    """The screen in both sizes is as the pictures say."""
+    for title, size in SIZES.items():
+        if pilot.app.size != size:
+            await pilot.resize_terminal(*size)
+            await wait_for_idle()  # the application waits whether more sizes come
+            await pilot.pause()
+        assert pilot.app.export_screenshot(title="Fieldline") == picture(name=f"{name}-{title}")
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_a_fleet_is_started_in_three_steps(
-    tmp_path: Path, picture: SnapshotAssertion, size: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, picture: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket, "gethostname", lambda: "kiosk7.nord")
     home = Path("home")
-    async with begun(home, SIZES[size]) as pilot:
+    async with begun(home) as pilot:
+        assert "Start a fleet" in text(pilot)
+        await pictured(pilot, picture, "choice")
         await enter(pilot)
         await enter(pilot)
         assert "cannot be a name" in text(pilot)
         await typed(pilot, "Nord fleet")
         await enter(pilot)
         assert "kiosk7" in text(pilot)
-        assert pilot.app.export_screenshot(title="Fieldline") == picture
-        await enter(pilot)
+        await pictured(pilot, picture, "device")
+        await enter(pilot, "X")
         assert "Step 3 of 3" in text(pilot)
+        for expected in ("kiosk7X", "Nord fleet", "Welcome"):
+            await pressed(pilot, "escape")
+            assert expected in text(pilot)
+        await enter(pilot)
+        await typed(pilot, "Nord fleet")
+        await enter(pilot)
+        await enter(pilot)
         await enter(pilot)
     assert pilot.app.return_value is True
     async with await Workspace.open(home, user="Maier") as workspace:
@@ -91,7 +112,7 @@ async def test_a_fleet_is_joined_in_three_steps(tmp_path: Path) -> None:
         await typed(pilot, "12")
         await enter(pilot)
         assert "32 hex digits" in text(pilot)
-        await typed(pilot, FLEET[2:])
+        await typed(pilot, FLEET[2:16] + "-" + FLEET[16:])  # as somebody reads it out
         await enter(pilot, "home", "delete", "delete", *FLEET[:2])
         await enter(pilot, "ctrl+u", "K", "9")
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as workspace:
@@ -101,7 +122,7 @@ async def test_a_fleet_is_joined_in_three_steps(tmp_path: Path) -> None:
     assert pilot.app.return_value is True
     async with opened(home, "6") as screen:
         assert "waits to be admitted" in screen.text()
-        await screen.press("1", "2", "3", "4", "5")
+        await screen.press("5")
         assert "No other device has brought anything yet" in screen.text()
 
 
@@ -109,16 +130,29 @@ async def test_escape_goes_back_and_then_leaves_nothing_behind(tmp_path: Path) -
     home = tmp_path / "home"
     async with begun(home) as pilot:
         await enter(pilot)
-        await pilot.press("escape")
-        await pilot.pause()
+        await pressed(pilot, "escape")
         assert "Welcome" in text(pilot)
-        await pilot.press("escape")
-        await pilot.pause()
+        await pressed(pilot, "escape")
     assert pilot.app.return_value is False
     assert not home.exists()
 
 
-async def test_what_does_not_work_is_said_and_asked_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file", "locked"])
+async def test_where_nothing_can_be_written_it_says_so_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("locked"))
+    async with begun(tmp_path / place / "home") as pilot:
+        assert "This folder cannot be used" in text(pilot)
+        assert "name another" in " ".join(text(pilot).replace("│", " ").split())
+        await enter(pilot)
+    assert pilot.app.return_value is False
+
+
+async def test_what_does_not_work_is_said_and_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.firstrun.unusable", lambda home: None)
     (tmp_path / "file").write_text("")
     async with begun(tmp_path / "file" / "home") as pilot:
         await enter(pilot)
