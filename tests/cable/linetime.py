@@ -93,8 +93,8 @@ class LineTime:
             full = wire.free - PORT_BUFFER * BITS / wire.baud
             if full > self.now:
                 return full
-            if self._free[side] - self.now > max(AHEAD_SECONDS, 2048 / end.rate):
-                return self._free[side] - max(AHEAD_SECONDS, 1024 / end.rate)
+            if self._free[side] - self.now > max(AHEAD_SECONDS, 2048 / end.sending.pace):
+                return self._free[side] - max(AHEAD_SECONDS, 1024 / end.sending.pace)
             data = end.take(self.now)
             if data is None:
                 if end.rates.baud == end.baud:
@@ -108,7 +108,7 @@ class LineTime:
                 continue
             if self.now >= self._free[side] + IDLE_SECONDS:
                 data = END + data
-            self._free[side] = max(self.now, self._free[side]) + len(data) / end.rate
+            self._free[side] = max(self.now, self._free[side]) + len(data) / end.sending.pace
             if wire.free < self.now:
                 wire.idle(self.now)
             wire.carry(data)

@@ -22,6 +22,7 @@ FIRST_TIMEOUT, LEAST_TIMEOUT, MOST_TIMEOUT = 0.25, 0.05, 3.0
 LONG_FROM = 512
 """A payload may be as long on the slowest line, though it takes half a second there."""
 
+HEADROOM = 1.2
 _MEMORY = 1 / 32
 
 
@@ -80,6 +81,13 @@ class Sending:
     def backlog(self) -> int:
         """Bytes that were written and have not arrived yet, as far as is known."""
         return len(self._waiting) + self._under_way()
+
+    @property
+    def pace(self) -> float:
+        """How fast to hand over frames, in bytes a second: a little faster than they leave, as far as is known, so that
+        what is known may be too little.
+        """
+        return min(self._nominal, HEADROOM * self.rate)
 
     @property
     def window(self) -> int:
@@ -277,8 +285,9 @@ class Sending:
             return
         if self._waiting:
             self._rates = [*self._rates[-4:], self._resolved / seconds]
-            if len(self._rates) >= 2:
-                self.rate = min(self._nominal, 1.1 * sorted(self._rates)[len(self._rates) // 2])
+            if len(self._rates) > 2:
+                # The highest of a few may be due to a bunch that came late.
+                self.rate = min(self._nominal, sorted(self._rates)[-2])
         self._begin_round(now)
 
     def _begin_round(self, now: float) -> None:

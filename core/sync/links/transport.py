@@ -230,17 +230,18 @@ class Cable(asyncio.Transport):
         if self._port is None or self._wants_room:
             return float("inf")
         while True:
+            pace = self.arq.sending.pace
             if self._rest and not self._flush(self._port):
                 return float("inf")
             ahead = self._free - now
-            if ahead > max(_AHEAD_SECONDS, _AHEAD_FRAMES * 1024 / self.arq.rate):
-                return self._free - max(_AHEAD_SECONDS, 1024 / self.arq.rate)
+            if ahead > max(_AHEAD_SECONDS, _AHEAD_FRAMES * 1024 / pace):
+                return self._free - max(_AHEAD_SECONDS, 1024 / pace)
             data = self.arq.take(now)
             if data is None:
                 return self._switch(self._port, now) if self.arq.rates.baud != self.baud else float("inf")
             # What disturbs a line that is idle must not cost a frame.
             self._rest = data if now < self._free + _IDLE_SECONDS else END + data
-            self._free = max(now, self._free) + len(data) / self.arq.rate
+            self._free = max(now, self._free) + len(data) / pace
 
     def _switch(self, port: Port, now: float) -> float:
         """Set the port to another rate, once what it has been given is sent; gives when to look again."""

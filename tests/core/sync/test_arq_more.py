@@ -138,7 +138,7 @@ class Pair:
             data = end.take(self.now)
             if data is None:
                 return end.wake()
-            self.free[side] = max(self.now, self.free[side]) + len(data) / end.rate
+            self.free[side] = max(self.now, self.free[side]) + len(data) / end.sending.pace
             self.wires[side].put(data, self.now)
         raise AssertionError("sends without end")
 
