@@ -14,7 +14,7 @@ from core.sync.links import serial
 from core.sync.links.ports import USUAL, Absent, SerialTarget, parse
 from core.sync.links.transport import Cable
 from core.sync.run import PIECE
-from core.workspace.meeting import Carrier, Met, Told, allowed, meet, now
+from core.workspace.meeting import TCP, Carrier, Met, Told, allowed, meet, now
 
 if TYPE_CHECKING:
     from core.workspace.ways import OnLink
@@ -32,11 +32,11 @@ LOOK_SECONDS = 0.5
 LEAST_BATCH, LEAST_PIECE = 1 << 12, 1 << 10
 
 
-def carrier(baud: int) -> Carrier:
+def carrier(rate: int) -> Carrier:
     """How much to use at once of a line of so many bits a second: commits about once a second, progress more often."""
-    a_second = baud // 10
+    a_second = rate // 10
     piece = min(PIECE, max(LEAST_PIECE, a_second // 8))
-    return Carrier(NAME, batch_bytes=max(LEAST_BATCH, a_second), piece=piece)
+    return Carrier(NAME, batch_bytes=min(TCP.batch_bytes, max(LEAST_BATCH, a_second)), piece=piece)
 
 
 def configured(settings: Path) -> list[SerialTarget]:
@@ -108,7 +108,7 @@ async def sync(
             return await meet(
                 workspace,
                 link,
-                carrier(link.baud),
+                carrier(link.rate),
                 initiator=link.initiator,
                 modes=modes,
                 began=began,
@@ -159,7 +159,7 @@ class CablePort:
             except serial.Restarted:
                 continue
             try:
-                self.carrier = carrier(link.baud)
+                self.carrier = carrier(link.rate)
                 met = await on_link(link, link.initiator)
             finally:
                 await link.close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.identity import Identity
 from core.sync.events import Event, Progress
 from core.sync.links import tls
+from core.sync.links.arq import BITS
 from core.sync.links.ports import USUAL, SerialTarget, open_port
 from core.sync.links.rates import RATES
 from core.sync.links.tls import Allow, Link, LinkError
@@ -47,8 +48,13 @@ class SerialLink:
 
     @property
     def baud(self) -> int:
-        """Bits a second."""
+        """Bits a second that the ports are set to."""
         return self.cable.baud
+
+    @property
+    def rate(self) -> int:
+        """Bits a second that the line carries, as far as is known."""
+        return int(self.cable.arq.rate) * BITS
 
     @property
     def restarted(self) -> bool:
