@@ -17,51 +17,13 @@ from pathlib import Path
 import pytest
 
 from core.workspace import Workspace
+from tests.tui.laptop import PATIENCE, Laptop
 from tests.tui.test_here import chosen
 
 ROOT = Path(__file__).parents[2]
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
-PATIENCE = 30.0
 _MISSING = [name for name in ("tmux", "ssh", "ssh-keygen") if shutil.which(name) is None] + ([] if SSHD else ["sshd"])
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)}")
-
-
-class Laptop:
-    """A terminal of 80 by 24 on which ssh runs."""
-
-    def __init__(self, folder: Path, command: list[str]) -> None:
-        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", os.devnull]
-        self.tmux("new-session", "-d", "-x", "80", "-y", "24", "-e", "LANG=C.UTF-8", *command)
-        self.tmux("set-option", "-g", "remain-on-exit", "on")
-
-    def tmux(self, *arguments: str) -> str:
-        """Tell tmux something; gives what it answers."""
-        done = subprocess.run([*self._tmux, *arguments], capture_output=True, check=True, timeout=PATIENCE)
-        return done.stdout.decode()
-
-    def press(self, *keys: str) -> None:
-        """Press keys, by tmux's names."""
-        for key in keys:
-            self.tmux("send-keys", key)
-
-    def type(self, text: str) -> None:
-        """Type a text."""
-        self.tmux("send-keys", "-l", text)
-
-    def text(self) -> str:
-        """What is on the screen."""
-        return self.tmux("capture-pane", "-p")
-
-    def wait_for(self, text: str) -> str:
-        """Wait until a text is on the screen; gives the screen."""
-        deadline = time.monotonic() + PATIENCE
-        while text not in (screen := self.text()):
-            assert time.monotonic() < deadline, f"{text!r} did not come:\n{screen}"
-            time.sleep(0.05)
-        return screen
-
-    def close(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False, timeout=PATIENCE)
 
 
 class Server:
@@ -172,7 +134,7 @@ def test_a_technician_edits_settles_and_looks_back_by_keys_alone(home: Path, tmp
         laptop.press("3")
         laptop.wait_for("matters")
         before = laptop.wait_for("7 matters")
-        assert "Entrance right › Printer" in before
+        assert "TSC Kiel › Entrance right   Printer  Jones, Müller   2 values" in before
         laptop.press("Right", "t")
         laptop.wait_for("6 matters")
 

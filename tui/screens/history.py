@@ -11,7 +11,7 @@ from core.workspace.naming import hidden
 from tui.formlines import difference_lines
 from tui.forms import NOBODY, Names, referred
 from tui.i18n import _, language, number
-from tui.lines import Line, fit
+from tui.lines import Line, cut, fit
 from tui.logpages import LogPages, called
 from tui.narrowing import Part, narrowed, parts
 from tui.quoting import quote
@@ -189,7 +189,8 @@ class History(Lookback):
                     for edit in edits
                     if edit.entity == entity
                 ]
-                lines.append([(fit(self._names.entity(entity), label) + "  " + ", ".join(labels), "plain")])
+                told = cut(", ".join(labels), width - label - 2)
+                lines.append([(fit(self._names.entity(entity), label) + "  " + told, "plain")])
             return _with_rest(lines, len(entities), height)
         if len(entities) <= 1:
             label = 0
