@@ -73,7 +73,7 @@ class FieldlineApp(KeepingApp):
         self.status = Status()
         self.names = Names({}, {})
         self.waiting = Waiting(workspace, self._matters_read)
-        self.cables = Cables(self._cable_came, self._frame_changed)
+        self.cables = Cables(workspace, self._cable_came, self._frame_changed, self._say)
         self.here: bytes | None = None
         self._shown = False
         if options.plain:
@@ -117,6 +117,8 @@ class FieldlineApp(KeepingApp):
     def attention(self) -> Line:
         """What wants a person, for the right end of the first line."""
         parts: Line = []
+        if self.readonly:
+            parts.append((_("read only"), "strong"))
         if waiting := unapplied(self.drafts):
             parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
         if progress := self.waiting.progress:
@@ -124,8 +126,6 @@ class FieldlineApp(KeepingApp):
             parts.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
         elif self.matters:
             parts.append((ngettext("{count} to settle", "{count} to settle", len(self.matters)), "attention"))
-        if self.readonly:
-            parts.append((_("read only"), "strong"))
         parts += [(each.name, "strong") for each in self.cables.plugged]
         if self.status.met_at is not None:
             parts.append((_("synced {when}").format(when=self.when.short(self.status.met_at)), "dim"))
@@ -254,6 +254,16 @@ class FieldlineApp(KeepingApp):
         if isinstance(page := self.screen, History):
             page.only(LogFilter(entity=entity, property=name), of)
 
+    def show_found(self, hits: list[tuple[bytes, str]]) -> None:
+        """Go to what a search found, in Fleet; entities with the properties whose values were found."""
+        from tui.screens.fleet import Fleet
+
+        self.switch_mode("fleet")
+        while isinstance(page := self.screen, Page) and not isinstance(page, Fleet):
+            self.pop_screen()
+        if isinstance(page, Fleet):
+            page.go_through(hits)
+
     def look_at(self, moment: int | None, known: bool = False) -> None:
         """Show everything as it was at a moment (microseconds since 1970 UTC), or as this device had received it by
         then; None is now.
@@ -286,7 +296,11 @@ class FieldlineApp(KeepingApp):
             page.redraw()
 
     def _cable_came(self, found: Found) -> None:
-        self._say(_("Cable on {port}: 5, then Enter meets who is at its other end.").format(port=found.name))
+        if isinstance(page := self.page, Page) and page.PLACE == "sync":
+            text = _("Cable on {port}: Enter meets who is at its other end.")
+        else:
+            text = _("Cable on {port}: 5, then Enter meets who is at its other end.")
+        self._say(text.format(port=found.name))
 
     def held(self, page: Page, name: str) -> bool:
         """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tui.i18n import _, ngettext, number
+from core.errors import FieldlineError
+from tui.i18n import _, ngettext, number, say
 
 if TYPE_CHECKING:
     from core.sync.links.ports import Found
+    from core.workspace import Workspace
     from core.workspace.cables import Standing
 
 
 class Cables:
-    """The cables that are plugged in. `came` is told of one that was not there before, `changed` of any difference."""
+    """The cables that are plugged in. `came` is told of one that was not there before, `changed` of any difference, and
+    `trouble` why they cannot be looked for. `offered` is the target of the last that came, until somebody saw it.
+    """
 
-    def __init__(self, came: Callable[[Found], None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        came: Callable[[Found], None],
+        changed: Callable[[], None],
+        trouble: Callable[[str], None],
+    ) -> None:
         self.plugged: list[Found] = []
+        self.offered = ""
+        self._trouble = trouble
+        self._workspace = workspace
         self._came = came
         self._changed = changed
 
     async def look(self) -> None:
         """Look once a second, until cancelled."""
-        from core.sync.links.ports import watch
+        from core.sync.links.ports import present, watch
+        from core.workspace.cables import configured
 
+        try:
+            named = await asyncio.to_thread(configured, self._workspace.home.settings)
+        except FieldlineError as error:
+            self._trouble(say(error))
+            return
         first = True
-        async for found in watch():
+        async for found in watch(partial(present, named)):
             before = {each.path for each in self.plugged}
             self.plugged = [each for each in found if each.plugged]
             self._changed()
             for each in self.plugged:
                 if each.path not in before and not first:
+                    self.offered = each.target
                     self._came(each)
             first = False
 

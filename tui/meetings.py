@@ -179,8 +179,10 @@ def complete(progress: Progress) -> list[str]:
     return said
 
 
-def meter_lines(meter: Meter, width: int, cable: str = "") -> list[Line]:
-    """A meeting under way: what it is doing, changes and time left, what is complete, a bar, bytes, its cable."""
+def meter_lines(meter: Meter, width: int, height: int, cable: str = "") -> list[Line]:
+    """A meeting under way: what it is doing, changes and time left, bytes, its cable, what is complete, a bar; where
+    there is no room for all, without what is complete.
+    """
     progress, done, total = meter.pace.progress, meter.pace.done, meter.pace.total
     left = meter.pace.seconds_left(meter.now)
     end: Line = []
@@ -198,8 +200,8 @@ def meter_lines(meter: Meter, width: int, cable: str = "") -> list[Line]:
     came, went = size(progress.bytes_in), size(progress.bytes_out)
     parts.append(_("in {received} · out {sent}").format(received=came, sent=went))
     lines.append([(" · ".join(parts), "plain")])
-    if cable or (said := complete(progress)):
-        lines.append([(cable or " · ".join(said), "plain")])
+    more = [text for text in (cable, " · ".join(complete(progress))) if text]
+    lines += [[(text, "plain")] for text in more[: max(1, height - 3)]]
     if total:
         room = max(1, width - 6)
         filled = min(room, room * done // total)

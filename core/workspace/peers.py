@@ -95,7 +95,7 @@ class Lookout:
             )
         found = _joined(found, doing.told(workspace.home.folder) or [], fleet, members)
         found.sort(key=lambda peer: (not peer.member, peer.name, peer.target))
-        return found + await asyncio.to_thread(_ports)
+        return found + await asyncio.to_thread(_ports, workspace)
 
 
 def _joined(found: list[Peer], doings: list[doing.Doing], fleet: bytes, members: Membership) -> list[Peer]:
@@ -130,10 +130,12 @@ def _told(peer: Peer, each: doing.Doing) -> Peer:
     )
 
 
-def _ports() -> list[Peer]:
+def _ports(workspace: Workspace) -> list[Peer]:
     from core.sync.links import ports
+    from core.workspace.cables import configured
 
-    return [Peer(port.target, port.label or port.name) for port in ports.present()]
+    there = ports.present(configured(workspace.home.settings))
+    return [Peer(port.target, f"{port.name} {port.label}".strip()) for port in there]
 
 
 @asynccontextmanager

@@ -203,7 +203,7 @@ def test_progress_tells_what_is_complete(received: int, said: str) -> None:
 def test_a_cable_tells_how_it_stands(standing: Standing, said: str) -> None:
     assert said in standing_text(standing)
     meter = Meter("serial:///dev/ttyUSB0", "ttyUSB0")
-    assert said[:20] in "".join(t for line in meter_lines(meter, 74, standing_text(standing)) for t, _ in line)
+    assert said[:20] in "".join(t for line in meter_lines(meter, 74, 4, standing_text(standing)) for t, _ in line)
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_500_000, "2 MB")])
@@ -212,4 +212,4 @@ def test_sizes(count: int, text: str) -> None:
 
 
 def _text(meter: Meter) -> str:
-    return "\n".join("".join(text for text, _ in line) for line in meter_lines(meter, 74))
+    return "\n".join("".join(text for text, _ in line) for line in meter_lines(meter, 74, 4))

@@ -82,7 +82,9 @@ class Sync(Listing):
         self._show()
 
     def _show(self) -> None:
-        key = self.lines.key
+        key, offered = self.lines.key, self.desk.cables.offered
+        if any(each.key == offered for each in self._seen):
+            key, self.desk.cables.offered = offered, ""
         width = self.lines.size.width - 2
         target = self.meter.target if self.meter else None
         rows = [(each.key, seen_line(each, width, self.desk.when, each.target == target)) for each in self._seen]
@@ -103,7 +105,11 @@ class Sync(Listing):
         async with lookout(self.desk.workspace, self._no_lookout) as out:
             while True:
                 if self.is_current:
-                    there = await out.peers()
+                    try:
+                        there = await out.peers()
+                    except FieldlineError as error:
+                        self._no_lookout(error)
+                        return
                     if there != self._there:
                         self._there = there
                         self.news()
@@ -122,7 +128,7 @@ class Sync(Listing):
     def details(self, width: int, height: int) -> list[Line]:
         indent = ("   ", "plain")
         if self.meter is not None:
-            return [[indent, *line] for line in meter_lines(self.meter, width - 6, self._cable())][:height]
+            return [[indent, *line] for line in meter_lines(self.meter, width - 6, height, self._cable())][:height]
         said: list[tuple[str, str]] = []
         if coming := self._arriving:
             template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")

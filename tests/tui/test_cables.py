@@ -1,0 +1,163 @@
+"""Two devices joined by a cable: both screens offer it, a key on each starts a meeting, and pulling it is no trouble.
+
+Real programs on real terminals, and the cable of tests/cable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC
+from pathlib import Path
+from random import Random
+
+import pytest
+import tomli_w
+from syrupy.assertion import SnapshotAssertion
+
+from core.sync.events import Progress
+from core.sync.links.ports import Found, PortError
+from core.workspace import Workspace
+from core.workspace.cables import Standing
+from core.workspace.peers import Peer
+from tests.cable import Cable
+from tests.tui.laptop import Laptop
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
+from tui.i18n import say, use
+from tui.meetings import Meter
+from tui.screens.sync import Sync
+from tui.status import Options
+
+MANY = 60
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="not installed: tmux")
+
+
+@pytest.fixture
+def homes(made: Path, tmp_path: Path) -> list[Path]:
+    """Two devices of the fleet; one has much that the other lacks."""
+    homes = [shutil.copytree(made / name, tmp_path / name) for name in ("K1", "K3")]
+    asyncio.run(_fill(homes[1]))
+    return homes
+
+
+async def _fill(home: Path) -> None:
+    async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as workspace:
+        for number in range(MANY):
+            await workspace.create("locality", {"code": str(900 + number), "name": Random(number).randbytes(400).hex()})
+
+
+async def root_of(home: Path) -> bytes:
+    async with await Workspace.open(home, user="Jones") as workspace:
+        return (await workspace.store.summary()).root
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    with Cable(baud=115_200) as cable:
+        cable.unplug()
+        yield cable
+
+
+def sit_down(stack: ExitStack, home: Path, port: str, folder: Path) -> Laptop:
+    """Somebody in front of a device; its settings name the port, as one that no list of ports has."""
+    settings = {"name": home.name, "cables": [f"{port}?baud=115200"]}
+    (home / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+    folder.mkdir()
+    laptop = Laptop(folder, [sys.executable, "-m", "tui.cli", "--home", str(home), "tui"])
+    stack.callback(laptop.close)
+    laptop.wait_for("Fleet")
+    return laptop
+
+
+@needs_tmux
+def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
+    homes: list[Path], cable: Cable, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        places = [sit_down(stack, home, cable.ends[end], tmp_path / f"tmux{end}") for end, home in enumerate(homes)]
+        for laptop in places:
+            laptop.press("2")
+            laptop.wait_for("to settle")
+        cable.plug()
+        for laptop, name in zip(places, ("ttyA", "ttyB"), strict=True):
+            laptop.wait_for(f"Cable on {name}: 5, then Enter meets who is at its other end.")
+            laptop.press("5")
+            laptop.wait_for(f"▸{name}")
+        ours, theirs = places
+        ours.press("Enter")
+        ours.wait_for("waiting for the other end")
+        theirs.press("Enter")
+        ours.wait_for(" left")
+        assert "bit/s" in ours.text()
+
+        cable.unplug()
+        for laptop in places:
+            laptop.wait_for("the cable was pulled")
+        cable.plug()
+        ours.wait_for(f"Met K3: {MANY} received, 0 sent")
+        theirs.wait_for(f"Met K1: 0 received, {MANY} sent")
+        for laptop in places:
+            laptop.press("C-q")
+            laptop.wait_for("Pane is dead")
+    assert len({asyncio.run(root_of(home)) for home in homes}) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_how_a_cable_looks(
+    home: Path, picture: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    use(language)
+    found = Found("/dev/ttyUSB0", "FT232R USB UART", True)
+    standing: list[Standing | None] = [None]
+    monkeypatch.setattr("core.workspace.cables.standing", lambda target: standing[0])
+
+    def progress(received: int) -> Progress:
+        return Progress("exchange", 3, 3, received, 1288, 3000, 280 * received, near=20, current=600)
+
+    async def shot(screen: Screen, name: str) -> None:
+        for size in (SMALL, LARGE):
+            await screen.resize(*size)
+            assert screen.screenshot() == picture(name=f"{name}-{language}-{size[0]}x{size[1]}")
+        await screen.resize(*SMALL)
+
+    async with opened(home, "2") as screen:
+        app = screen.app
+        app.cables.plugged, app.cables.offered = [found], found.target
+        app._cable_came(found)
+        await shot(screen, "offered")
+        await screen.press("5")
+        page = app.page
+        assert isinstance(page, Sync)
+        page._there = [Peer(found.target, found.label)]
+        await page.update()
+        await shot(screen, "there")
+        page.meter = Meter(found.target, found.label)
+        for name, state, said in (
+            ("waiting", Standing(False, False, 115_200, 115_200, 0), None),
+            (
+                "under-way",
+                Standing(True, False, 921_600, 880_000, 2),
+                progress(412),
+            ),
+            ("pulled", Standing(True, True, 921_600, 880_000, 2), progress(590)),
+        ):
+            standing[0] = state
+            if said is not None:
+                page.meter.hear(said, said.received / 10)
+            page._show()
+            page.redraw()
+            await shot(screen, name)
+        busy = "{port} is in use by another program: close that first (`fuser -v {port}` names it)."
+        page._ended(found.label, say(PortError(busy, port=found.path)), True)
+        await shot(screen, "busy")
+
+
+async def test_settings_that_cannot_be_read_are_told(home: Path) -> None:
+    (home / "settings.toml").write_text("cables = [", encoding="utf-8")
+    async with opened(home, "5", options=Options(zone=UTC, discovery=True)) as screen:
+        async with asyncio.timeout(30):
+            while "is not valid TOML" not in " ".join(screen.text().split()):
+                await screen.pilot.pause(0.05)
