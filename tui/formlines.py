@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from rich.cells import cell_len
+
 from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate
-from tui.forms import GLYPHS, FormRow, Names, form_line, label_width, refusal_text, shown
+from tui.forms import GLYPHS, FormRow, Names, form_line, help_of, label_width, refusal_text, shown
 from tui.i18n import _, language
 from tui.lines import Column, Line, beside, columns, fit, wrapped
+from tui.quoting import quote
 from tui.when import When
 
 
@@ -84,7 +87,7 @@ def candidate_line(
 ) -> Line:
     """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why."""
     wide = width >= 96
-    note = f"“{leaf.note}”" if leaf.note else ""
+    note = quote(leaf.note)
     return columns(
         width,
         [
@@ -112,9 +115,7 @@ def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]
     """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
     prop = row.prop
     lines: list[Line] = []
-    help_text = prop.help_text(language())
-    if prop.choices:
-        help_text = f"{help_text} {_('One of: {choices}.').format(choices=', '.join(prop.choices))}".strip()
+    help_text = help_of(prop)
     if not prop.known:
         help_text = _("The schema of this fleet does not know this property; it is kept as it is.")
     lines += [[(text, "plain")] for text in wrapped(help_text, width)]
@@ -130,7 +131,9 @@ def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]
         who = _("{user} on {device}, {when}").format(
             user=said.user, device=names.device(said.device), when=when.full(said.at)
         )
-        lines.append([(who, "dim"), (f"  “{said.note}”" if said.note else "", "dim")])
+        note = quote(said.note)
+        told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrapped(note, width)]
+        lines += [[(text, "dim")] for text in told]
     return lines
 
 

@@ -99,6 +99,15 @@ def refusal_text(error: FieldlineError, prop: Property) -> str:
     return say(FieldlineError(error.template, **{**error.params, "property": prop.label(language())}))
 
 
+def help_of(prop: Property) -> str:
+    """What somebody who fills a property in should know."""
+    text = prop.help_text(language())
+    if prop.choices:
+        choices = _("One of: {choices}.").format(choices=", ".join(prop.choices))
+        text = f"{text} {choices}".strip()
+    return text
+
+
 def references(record: Record) -> set[bytes]:
     """The entities that the record's values refer to."""
     found: set[bytes] = set()

@@ -22,7 +22,7 @@ from tui.forms import NOBODY, Names, referred, shown
 from tui.graph import draw
 from tui.i18n import N_, _, language, ngettext, number, say
 from tui.lines import Column, Line, columns, cut, fit, wrapped
-from tui.naming import SEPARATOR
+from tui.naming import SEPARATOR, shortened
 from tui.quoting import quote
 from tui.when import When
 
@@ -36,7 +36,6 @@ _MOST_NAMED = 3  # entities that a row names, where there is room
 _WIDE = 96  # columns from which times are told in full
 _LEAST = 8  # columns that a name gets where there are many
 _TALL = 10  # lines from which there is room for what is to be done
-_SHORTEST = 9  # columns below which what something is below of says nothing
 MOST = 26
 """Candidates that have a letter, and so can be chosen."""
 
@@ -139,17 +138,6 @@ def _problem(matter: Matter) -> str:
     if matter.type == "dangling":
         return _("is retired") if matter.message.template.endswith("retired") else _("not known")
     return _("and edited") if matter.type == "retired-edit" else _("not valid")
-
-
-def shortened(path: str, width: int) -> str:
-    """A path in at most `width` columns: what it is below of gives way, then the rest."""
-    *above, own = (each.strip() for each in path.split(SEPARATOR))
-    if cell_len(path) <= width or not above:
-        return cut(path, width)
-    room = (width - cell_len(own)) // len(above) - len(SEPARATOR)
-    if room < _SHORTEST:
-        return cut(own, width)
-    return SEPARATOR.join([*(cut(each, room) for each in above), own])
 
 
 def _claimed(prop: Property, matter: Matter, names: Names) -> str:

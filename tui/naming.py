@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.cells import cell_len
+
 from core.changes import Ref
 from core.schema import Schema
 from core.store.view import View
+from tui.lines import cut
 
 SEPARATOR = " › "
+_SHORTEST = 9  # columns below which what something is below of says nothing
 DEEPEST = 6  # nothing keeps people from stating a circle
 
 
@@ -33,3 +37,14 @@ async def paths(entities: Iterable[bytes], view: View, schema: Schema) -> dict[b
     chains = {entity: await above(entity, view, schema) for entity in entities}
     called = await view.names({entity for chain in chains.values() for entity in chain}, schema)
     return {entity: SEPARATOR.join(called[each].title for each in chain) for entity, chain in chains.items()}
+
+
+def shortened(path: str, width: int) -> str:
+    """A path in at most `width` columns: what it is below of gives way, then the rest."""
+    *above_it, own = (each.strip() for each in path.split(SEPARATOR))
+    if cell_len(path) <= width or not above_it:
+        return cut(path, width)
+    room = (width - cell_len(own)) // len(above_it) - len(SEPARATOR)
+    if room < _SHORTEST:
+        return cut(own, width)
+    return SEPARATOR.join([*(cut(each, room) for each in above_it), own])

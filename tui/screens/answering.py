@@ -18,7 +18,8 @@ from core.workspace import undoing
 from tui.forms import refusal_text
 from tui.i18n import _, language, ngettext, number, say
 from tui.lines import Column, Line, columns
-from tui.matters import BETWEEN, Details, prop_of, retired_targets, shortened
+from tui.matters import BETWEEN, Details, prop_of, retired_targets
+from tui.naming import shortened
 from tui.preview import preview
 from tui.remarks import clash_remarks, consequence
 from tui.screens.dialogs import Ask, Choose, Save

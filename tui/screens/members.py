@@ -16,6 +16,7 @@ from core.workspace.revoking import chain, readmit, revoke
 from tui.i18n import N_, _, ngettext
 from tui.lines import Column, Line, columns, wrapped
 from tui.memberrows import ROLES, MemberRows, called
+from tui.quoting import quote
 from tui.screens.dialogs import Ask, Choose, Confirm, Save
 from tui.screens.history import History
 from tui.screens.listing import Listing
@@ -266,7 +267,7 @@ class Members(Listing):
             [
                 Column(self.desk.when.dated(each.at), 17),
                 Column(each.user, 12),
-                Column(f"“{each.note}”" if each.note else "", None, "dim"),
+                Column(quote(each.note), None, "dim"),
                 Column(after, 14 if after else 0, "dim", right=True),
             ],
         )

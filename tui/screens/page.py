@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
@@ -18,6 +19,7 @@ from tui import commands
 from tui.commands import Command
 from tui.i18n import _, say
 from tui.lines import Line, fit_line, spread, width_of, wrapped
+from tui.naming import shortened
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:
@@ -189,11 +191,12 @@ class Page(Offering, Screen[None]):
         """Fleet and device, where we are, and what wants a person."""
         desk = self.desk
         left: Line = [(f" {desk.status.fleet} · {desk.status.device}", "plain")]
-        if here := self.where():
-            left.append(("   " + here, "strong"))
+        here = self.where()
         right = desk.attention()
-        while len(right) > 1 and width_of(left) + width_of(right) + 2 > width:
+        while len(right) > 1 and width_of(left) + cell_len(here) + width_of(right) + 5 > width:
             right = right[:-2]
+        if here:
+            left.append(("   " + shortened(here, width - width_of(left) - width_of(right) - 5), "strong"))
         return spread(width, left, [*right, (" ", "plain")])
 
     def _second_line(self, width: int) -> Line:

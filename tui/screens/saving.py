@@ -113,7 +113,7 @@ def plain(lines: list[Line]) -> list[str]:
 
 
 def _path(text: str) -> Path:
-    return Path(text.strip()).expanduser()
+    return Path.home() / Path(text.strip()).expanduser()
 
 
 def _check(path: Path) -> None:

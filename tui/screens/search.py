@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from textual.app import ComposeResult
@@ -14,7 +15,7 @@ from core.store.view import View
 from tui.forms import Names, referred, shown
 from tui.i18n import _, language, number
 from tui.lines import Column, Line, columns, wrapped
-from tui.naming import paths
+from tui.naming import paths, shortened
 from tui.screens.dialogs import Dialog, entry
 from tui.widgets.text import Fixed, LineList, Lines
 
@@ -51,12 +52,14 @@ class Results:
             return []
         prop = self._schema.kind(self._kinds.get(found.entity)).property(found.property)
         value = shown(prop, found.value, Names(self._titles, {}))
+        label = min(16, width // 4)
+        path = width - label - width // 3 - 2
         return columns(
             width,
             [
-                Column(self._paths[found.entity], None, "plain"),
-                Column(prop.label(language()), min(16, width // 4), "dim"),
-                Column(value, width // 3, "strong"),
+                Column(shortened(self._paths[found.entity], path), path, "plain"),
+                Column(prop.label(language()), label, "dim"),
+                Column(value, None, "strong"),
             ],
         )
 
@@ -77,7 +80,19 @@ async def look_for(text: str, view: View, schema: Schema, kind: str | None = Non
     called = await view.names({each.entity for each in found}, schema)
     kinds = {entity: name.kind for entity, name in called.items()}
     wanted = schema.kinds.keys() if kind is None else {kind}
-    return Results([each for each in found if kinds.get(each.entity) in wanted], view, schema, kinds)
+    of_kind = [each for each in found if kinds.get(each.entity) in wanted]
+    return Results(list(_once(of_kind, schema)), view, schema, kinds)
+
+
+def _once(found: list[Found], schema: Schema) -> Iterator[Found]:
+    """Without what calls an entity once more: key and name are often the same."""
+    called = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
+    seen: set[bytes] = set()
+    for each in found:
+        if each.property not in called or each.entity not in seen:
+            yield each
+        if each.property in called:
+            seen.add(each.entity)
 
 
 class Search(Dialog[list[Hit]]):

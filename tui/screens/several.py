@@ -13,7 +13,7 @@ from core.errors import FieldlineError
 from core.schema import Property
 from tui import commands
 from tui.commands import Command
-from tui.forms import GLYPHS, NOBODY, refusal_text, shown
+from tui.forms import GLYPHS, NOBODY, help_of, refusal_text, shown
 from tui.i18n import _, language
 from tui.lines import Line, wrapped
 from tui.screens.dialogs import Dialog, entry
@@ -43,10 +43,7 @@ class EditList(Dialog[tuple[Value]]):
         self._at = len(self._items)
 
     def body(self) -> ComposeResult:
-        help_text = self._prop.help_text(language())
-        if self._prop.choices:
-            help_text = f"{help_text} {_('One of: {choices}.').format(choices=', '.join(self._prop.choices))}".strip()
-        lines = wrapped(help_text, 68)
+        lines = wrapped(help_of(self._prop), 68)
         if lines:
             block = Lines(lambda width, height: [[(line, "dim")] for line in lines])
             block.styles.height = len(lines)
