@@ -6,6 +6,7 @@ import asyncio
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from core.identity import Identity
 from core.sync.events import Event, Progress
@@ -69,8 +70,17 @@ class SerialLink:
 
     async def close(self) -> None:
         """Send what is still to be sent, say goodbye and let go of the port."""
-        arq = self.cable.arq
-        await self.link.close(CLOSE_SECONDS + 2 * arq.sending.backlog / arq.rate)
+        closing = asyncio.ensure_future(self.link.close(inf))
+        before = None
+        try:
+            # However long the line takes, as long as it gets on.
+            while not closing.done() and (backlog := self.cable.arq.sending.backlog) != before:
+                before = backlog
+                await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        finally:
+            if not closing.done():
+                self.cable.abort()
+        await closing
         await self.cable.closed
 
 
