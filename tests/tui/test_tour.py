@@ -6,6 +6,7 @@ And what must hold on each of them.
 from __future__ import annotations
 
 import shlex
+import socket
 from datetime import UTC
 from importlib import import_module
 from pathlib import Path
@@ -18,8 +19,11 @@ from textual.screen import Screen as TextualScreen
 
 import tui.screens
 from tests.tui.opened import LARGE, SMALL, Screen, opened
+from tests.tui.test_firstrun import FLEET, begun, enter, pictured, pressed, typed
+from tests.tui.test_kiosk import PIN, Clock, kiosk
 from tests.tui.tour import CHAPTERS, ELSEWHERE, Stop
 from tui.i18n import use
+from tui.pin import Pin
 from tui.status import Options
 from tui.widgets.text import LineList
 
@@ -66,6 +70,43 @@ async def test_ascii(home: Path, picture: SnapshotAssertion, chapter: str) -> No
             if stop.name in CHAPTERS[chapter].plain:
                 shown = screen.screenshot()
                 assert shown == picture(name=f"{chapter}-{stop.name}")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_first_run(
+    tmp_path: Path, picture: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    use(language)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(socket, "gethostname", lambda: "K7")
+    async with begun(Path("home")) as pilot:
+        for step in ("choice", "fleet", "device", "schema"):
+            await pictured(pilot, picture, f"start-{step}-{language}")
+            if step == "fleet":
+                await typed(pilot, "Nord")
+            if step != "schema":
+                await enter(pilot)
+        for _step in range(3):
+            await pressed(pilot, "escape")
+        await enter(pilot, "down")
+        await pictured(pilot, picture, f"join-fleet-{language}")
+        await enter(pilot, "1", "2")
+        await pictured(pilot, picture, f"join-refused-{language}")
+        await enter(pilot, "ctrl+u", *FLEET)
+        await pictured(pilot, picture, f"join-device-{language}")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_kiosk(home: Path, picture: SnapshotAssertion, language: str) -> None:
+    use(language)
+    Pin(home, Clock()).set(PIN)
+    async with kiosk(home, "6", "down", "r") as (screen, _clock):
+        for name, keys in (("pin", ()), ("wrong", ("0", "0", "0", "0", "enter")), ("unlocked", (*PIN, "enter"))):
+            await screen.press(*keys)
+            for title, size in (("80x24", SMALL), ("120x40", LARGE)):
+                await screen.resize(*size)
+                check(screen)
+                assert screen.screenshot() == picture(name=f"{name}-{language}-{title}")
 
 
 def test_no_screen_is_left_out() -> None:
