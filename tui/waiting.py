@@ -33,6 +33,11 @@ class Waiting:
         self._wanted: tuple[int | None, bool] | None = None
         self._reading = False
 
+    @property
+    def looking(self) -> bool:
+        """Whether what there is to show is still being read."""
+        return self._wanted is not None
+
     def forget(self) -> None:
         """There is nothing to show: nobody looks at the inbox of this moment."""
         self._wanted, self.matters = None, Pending.of(())
@@ -53,8 +58,7 @@ class Waiting:
                 if self._wanted is wanted:
                     self._wanted = None
                     changed, self.matters, self.progress = found is not self.matters, found, None
-                    if changed:
-                        self._told(True)
+                    self._told(changed)
         finally:
             self._reading, self.progress = False, None
 

@@ -138,16 +138,15 @@ class Inbox(Answering):
         return _("Inbox")
 
     def heading(self) -> tuple[Line, Line]:
-        left = ngettext("{count} matter", "{count} matters", len(self.lines.source))
+        count = len(self.lines.source)
+        left = ngettext("{count} matter", "{count} matters", count) if count else self._nothing()
         right = _("settle all by rule: R") if len(self.lines.source) else ""
         if self._marked:
             right = ngettext("{count} marked, settle: R", "{count} marked, settle: R", len(self._marked))
         role = "strong" if self._marked else "plain"
         if self._sought:
-            return [(left, "plain")], [
-                (_("filter: {filter}").format(filter=self._sought), "strong"),
-                (f" · {right}", role),
-            ]
+            filtered = _("filter: {filter}").format(filter=self._sought)
+            return [(left, "plain")], [(filtered, "strong"), (f" · {right}" if right else "", role)]
         return [(left, "plain")], [(right, role)]
 
     def row(self, matter: Matter, width: int) -> Line:
@@ -200,7 +199,7 @@ class Inbox(Answering):
 
     def details(self, width: int, height: int) -> list[Line]:
         if self._about is None:
-            return [[("   " + self._nothing(), "plain")]] if self.matter is None else []
+            return []
         below = lines(self._about, self.chosen, width - 4, height, self.desk.schema, self.desk.when)
         return [[(" ", "plain"), *line] for line in below]
 
@@ -215,7 +214,7 @@ class Inbox(Answering):
     def _nothing(self) -> str:
         if self._sought:
             return _("Nothing that waits mentions this: Esc shows all.")
-        if self.desk.waiting.progress is not None:
+        if self.desk.waiting.looking:
             return _("Looking for what waits for a decision …")
         return _("Nothing waits for a decision.")
 
