@@ -87,12 +87,12 @@ async def test_what_was_written_before_the_close_arrives_and_then_the_end() -> N
 
 
 async def test_it_arrives_however_slow_the_line_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serial, "CLOSE_SECONDS", 0.5)
-    with Cable(baud=38_400) as cable:
-        async with linked(cable, 921_600) as links:
-            links[0].writer.write(bytes(5000))
+    monkeypatch.setattr(serial, "CLOSE_SECONDS", 0.6)
+    with Cable(baud=460_800) as cable:
+        async with linked(cable, 3_000_000) as links:
+            links[0].writer.write(bytes(90_000))
             closing = asyncio.create_task(links[0].close())
-            assert await links[1].reader.read(-1) == bytes(5000)
+            assert await links[1].reader.read(-1) == bytes(90_000)
             await links[1].close()
             await closing
 
