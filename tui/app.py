@@ -171,11 +171,12 @@ class FieldlineApp(KeepingApp):
 
     async def reload(self) -> None:
         """Read what the frame shows."""
-        view, store = self.view, self.workspace.store
+        store = self.workspace.store
         self.schema = await self.workspace.schema()
         members = (await store.membership()).members
         self.names = Names({}, {device: member.name for device, member in members.items() if member.name})
-        fleet = (await view.record(FLEET_ENTITY, self.schema)).value("name")
+        # By its name of today, also where somebody looks at a time before it had one.
+        fleet = (await store.now().record(FLEET_ENTITY, self.schema)).value("name")
         self.read_matters()
         meetings = await store.meetings()
         self.status = Status(
