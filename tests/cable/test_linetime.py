@@ -44,6 +44,16 @@ def test_both_ways_at_once_do_not_disturb_each_other() -> None:
     assert worst(Line(), None, range(SOME), KILOBYTES) >= 0.96
 
 
+def test_a_wrong_bit_hardly_ever_costs_a_repeat() -> None:
+    mended = again = 0
+    for seed in range(SOME):
+        machine = LineTime(Line(ber=1e-5), seed=seed)
+        machine.carry(KILOBYTES)
+        mended += machine.ends[1].counters.mended
+        again += machine.ends[0].counters.again
+    assert mended > 5 * again
+
+
 @pytest.mark.parametrize(("line", "takes"), SLOWER.values(), ids=SLOWER)
 def test_a_line_that_is_slower_than_its_ports_is_used_too(line: Line, takes: tuple[int, ...]) -> None:
     assert worst(line, takes, range(1)) >= 0.95
