@@ -92,11 +92,16 @@ def shown(prop: Property, value: Value, names: Names) -> str:
     return (quote(text) if text != text.strip() else text) or _("(empty)")
 
 
+def labelled(error: FieldlineError, prop: Property) -> FieldlineError:
+    """An error about a value, with the property called as people call it."""
+    if "property" not in error.params:
+        return error
+    return type(error)(error.template, **{**error.params, "property": prop.label(language())})
+
+
 def refusal_text(error: FieldlineError, prop: Property) -> str:
     """What an error says of a value, with the property called as people call it."""
-    if "property" not in error.params:
-        return say(error)
-    return say(FieldlineError(error.template, **{**error.params, "property": prop.label(language())}))
+    return say(labelled(error, prop))
 
 
 def help_of(prop: Property) -> str:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from ipaddress import ip_network
 
 from core.changes import Ref, Value
-from core.errors import Refused
+from core.errors import FieldlineError, Refused
 from core.schema import Property, Schema
 from core.store.view import View
-from tui.forms import referred
+from tui.forms import labelled, referred
 from tui.i18n import language
 
 
@@ -24,9 +24,12 @@ async def typed_text(prop: Property, value: Value, view: View, schema: Schema) -
 
 
 async def read_value(prop: Property, text: str, view: View, schema: Schema) -> Value:
-    """The value that a person means by this text; raises Refused with what is expected."""
+    """The value that a person means by this text; raises Refused with what is expected, the property by its label."""
     if prop.type != "reference":
-        return prop.parse(text)
+        try:
+            return prop.parse(text)
+        except FieldlineError as error:
+            raise labelled(error, prop) from None
     parts = text.split(",") if prop.many else [text]
     found = [await _reference(prop, part.strip(), view, schema) for part in parts]
     return tuple(found) if prop.many else found[0]

@@ -82,7 +82,10 @@ async def test_all_marked_get_the_same_value_in_one_change(home: Path, picture: 
         await screen.press("l", "j", "space", "space")
         assert "2 marked" in screen.text()
         marked = list(_fleet(screen).marked)
-        await screen.press("e", "j", "enter")
+        await screen.press("e", "j", "j", "enter")
+        await screen.type("12")
+        assert 'Card terminal: "12" does not have the right form' in screen.text(), "said while it is typed"
+        await screen.press("escape", "e", "j", "enter")
         await screen.type("Quux 9")
         await screen.press("enter")
         assert screen.screenshot() == picture

@@ -180,7 +180,7 @@ class Answering(Turning):
             said.insert(0, refusal_text(problem, prop) + ".")
         title = f"{await self._called(entity)} › {prop.label(language())}"
         text = corrected(prop, await typed_text(prop, leaf.value, view, schema))
-        self.app.push_screen(Ask(title, text, " ".join(filter(None, said)), check, _("save")), typed)
+        self.app.push_screen(Ask(title, text, " ".join(filter(None, said)), check, _("save"), at_once=True), typed)
 
     async def _type(self, matter: Matter, entity: bytes, text: str) -> None:
         desk = self.desk

@@ -111,7 +111,9 @@ class Confirm(Dialog[bool]):
 
 
 class Ask(Dialog[str]):
-    """One line of text. `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected."""
+    """One line of text. `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected;
+    if that is worth knowing `at_once`, while it is typed.
+    """
 
     def __init__(
         self,
@@ -120,8 +122,10 @@ class Ask(Dialog[str]):
         help: str = "",
         check: Callable[[str], Awaitable[None]] | None = None,
         word: str = "",
+        at_once: bool = False,
     ) -> None:
         super().__init__(title, word or _("go on"))
+        self._at_once = at_once
         self._text = text
         self._help = wrapped(help, 68)
         self._check = check
@@ -136,14 +140,26 @@ class Ask(Dialog[str]):
     def accept(self) -> None:
         self.work(partial(self._answer, self.query_one(Input).value), group="check")
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say at once what would be refused."""
+        if self._at_once and event.value != self._text:
+            self.work(partial(self._allowed, event.value), group="check")
+        else:
+            self.message("")
+
     async def _answer(self, text: str) -> None:
-        if self._check is not None:
-            try:
+        if await self._allowed(text):
+            self.dismiss(text)
+
+    async def _allowed(self, text: str) -> bool:
+        try:
+            if self._check is not None:
                 await self._check(text)
-            except FieldlineError as error:
-                self.message(say(error))
-                return
-        self.dismiss(text)
+        except FieldlineError as error:
+            self.message(say(error))
+            return False
+        self.message("")
+        return True
 
 
 class Choose(Dialog[object]):

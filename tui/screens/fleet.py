@@ -171,10 +171,13 @@ class Fleet(Many):
         tree = self.lines.source
         chain = await above(entity, self.desk.view, self.desk.schema)
         at = await tree.reveal(chain) if isinstance(tree, Tree) else None
-        if at is None:
+        if at is None or not isinstance(tree, Tree):
             self.app.push_screen(Form(entity))
         else:
             self.lines.show(tree, cursor=at)
+            if (above_it := tree.above(at)) < self.lines.scroll_y:
+                top = max(above_it, at - self.lines.size.height + 1)
+                self.lines.scroll_to(y=top, animate=False, force=True)
             await self._read_details()
 
     # --- editing -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from functools import partial
 from core.changes import MAX_FACTS, Value
 from core.records import Edit, Record, diff
 from core.schema import KIND, RETIRED, Kind, Property
+from tui.forms import labelled
 from tui.i18n import _, language, ngettext, number
 from tui.preview import preview
 from tui.remarks import clash_remarks, consequence
@@ -67,14 +68,14 @@ class Many(Turning):
             self.app.push_screen(dialog, picked)
         else:
             help_text = prop.help_text(language()) + " " + _("Nothing typed: no longer used.")
-            self.app.push_screen(Ask(prop.label(language()), "", help_text.strip(), check), typed)
+            self.app.push_screen(Ask(prop.label(language()), "", help_text.strip(), check, at_once=True), typed)
 
     async def _read(self, prop: Property, text: str) -> Value:
         """The value typed; an empty text clears, if the schema lets it."""
         if text.strip():
             return await read_value(prop, text, self.desk.view, self.desk.schema)
         if refusal := prop.check(None):
-            raise refusal
+            raise labelled(refusal, prop)
         return None
 
     async def _propose_text(self, records: Sequence[Record], prop: Property, text: str) -> None:

@@ -104,7 +104,7 @@ class Offering(Widget):
             return
         self.work(getattr(self, f"do_{name}"))
 
-    def work(self, task: Callable[[], Awaitable[None] | None], group: str = "") -> None:
+    def work(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
         """Do something beside the screen; what could not be done is told in the message line.
 
         A task replaces one of the same group that is still under way.
@@ -112,7 +112,7 @@ class Offering(Widget):
         guarded: WorkType[None] = partial(self._guarded, task)
         self.run_worker(guarded, group=group or "command", exclusive=bool(group))
 
-    async def _guarded(self, task: Callable[[], Awaitable[None] | None]) -> None:
+    async def _guarded(self, task: Callable[[], Awaitable[object] | None]) -> None:
         try:
             if (result := task()) is not None:
                 await result
@@ -120,7 +120,7 @@ class Offering(Widget):
             self.message(say(error), attention=True)
         except NoMatches:
             # Somebody left the screen while what it shows was still being read.
-            if self.is_attached:
+            if self.display:
                 raise
 
 
