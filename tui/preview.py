@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from core.records import Edit, Record
 from core.schema import Schema
 from core.store.view import View
@@ -31,7 +33,9 @@ async def preview(
     names = Names(called, devices.devices)
     places = await paths(entities, view, schema) if where or len(entities) > 1 else {}
     lines = [_line(edit, records[edit.entity], places.get(edit.entity, ""), schema, names) for edit in some]
-    label = min(WIDTH // 2, max((len(head) for head, _tail in lines), default=0))
+    # The values take what they need, at most half; what entities are called gets the rest.
+    need = max((cell_len(old) + cell_len(_("stays") if old == new else new) for _head, (old, new) in lines), default=0)
+    label = min(max(WIDTH // 2, WIDTH - need - 5), max((cell_len(head) for head, _tail in lines), default=0))
     shown_lines: list[Line] = []
     for head, (old, new) in lines:
         before, after = beside(old, new, WIDTH - label - 5)
@@ -54,4 +58,4 @@ def _line(edit: Edit, record: Record, place: str, schema: Schema, names: Names) 
 
 def _end(path: str, width: int) -> str:
     """The end of a path says more than its beginning."""
-    return path if len(path) <= width else "…" + path[len(path) - width + 1 :]
+    return path if cell_len(path) <= width else "…" + path[len(path) - width + 1 :]

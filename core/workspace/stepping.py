@@ -13,11 +13,14 @@ _PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Became:
-    """A change at which the value in use of a property became `new`, having been `old`."""
+    """A change at which the value in use of a property became `new`, having been `old`; at the `first` nobody had said
+    anything before.
+    """
 
     entry: LogEntry
     old: Value
     new: Value
+    first: bool = False
 
 
 async def step(
@@ -73,7 +76,7 @@ async def _older(slot: _Slot, position: Position) -> Became | None:
                 return Became(last[0], value, last[1])
             last = (entry, value)
         after = entries[-1].position
-    return Became(last[0], None, last[1]) if last else None
+    return Became(last[0], None, last[1], first=True) if last else None
 
 
 def _same(one: Value, other: Value) -> bool:

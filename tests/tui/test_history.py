@@ -136,11 +136,21 @@ async def test_when_did_it_become_so(home: Path, picture: SnapshotAssertion) -> 
     async with opened(home, "4") as screen:
         await _go_to(screen, 3)
         await screen.press("less_than_sign")
-        assert "Card terminal became 40718226 here; before it was 10491916" in screen.text()
+        assert "Card terminal became 40718226 here; before: 10491916" in screen.text()
         assert screen.screenshot() == picture
         await screen.press("less_than_sign")
-        assert "became 10491916 here; before it was 29893136" in screen.text()
-        await screen.press("greater_than_sign")
+        assert "became 10491916 here; before: 29893136" in screen.text()
+        for _step in range(9):
+            if "before: not configured" in screen.text():
+                break
+            await screen.press("less_than_sign")
+        assert "before: not configured" in screen.text()
+        await screen.press("less_than_sign")
+        assert "was not said before" in screen.text()
+        for _step in range(12):
+            if "became 40718226 here" in screen.text():
+                break
+            await screen.press("greater_than_sign")
         assert "became 40718226 here" in screen.text()
         await screen.press("greater_than_sign")
         assert "has not changed since" in screen.text()

@@ -183,11 +183,9 @@ class Lookback(Turning):
         known = await desk.view.names(refs, desk.schema)
         names = Names({entity: name.title for entity, name in known.items()}, desk.names.devices)
         await self.go_to(became.entry.position)
-        self.message(
-            _("{property} became {new} here; before it was {old}.").format(
-                property=called, new=shown(prop, became.new, names), old=shown(prop, became.old, names)
-            )
-        )
+        old = _("not configured") if became.first else shown(prop, became.old, names)
+        text = _("{property} became {new} here; before: {old}.")
+        self.message(text.format(property=called, new=shown(prop, became.new, names), old=old))
 
     # --- bringing back -----------------------------------------------------------------------------------------------
 
