@@ -180,6 +180,17 @@ def update(connection: sqlite3.Connection, schema: Schema) -> bool:
     return True
 
 
+def problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """What is wrong with the matters that are kept: a sentence, or none."""
+    had = kept(connection, schema)
+    if had is None:
+        return []
+    found = clues.suspects(connection, NOW, schema)
+    right = mentions(matters(found.records, schema, _Knowledge(connection).knew, found.find))
+    wrong = len(set(had) ^ set(right))
+    return [f"matters: {wrong} of the inbox are wrong or missing, by what the changes say"] if wrong else []
+
+
 def _sharing(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:
     """Those that have a claim, or a span of addresses, in common with one of these."""
     found: set[bytes] = set()

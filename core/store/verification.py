@@ -19,7 +19,7 @@ from core.changes import Block, change_id, decode
 from core.changes import verify as verify_signature
 from core.errors import BlockRefused
 from core.schema import Schema
-from core.store import clues, hearsay, search, shorts
+from core.store import clues, hearsay, matters, search, shorts
 from core.store.adding import Receipt, add, parents
 from core.store.database import transaction
 from core.store.migrations import build
@@ -79,7 +79,9 @@ def verify(
             if not damaged:
                 result.problems += _differences(connection)
             result.problems += shorts.check(connection) + search.check(connection)
-            result.problems += clues.problems(connection, schema) if schema else []
+            result.problems += (
+                (clues.problems(connection, schema) or matters.problems(connection, schema)) if schema else []
+            )
             if repair and result.problems:
                 transaction(connection, _take_over)
         finally:
