@@ -48,11 +48,13 @@ def test_a_cursor_key_in_a_list_and_in_a_form(program: Program) -> None:
     costs: dict[str, list[int]] = {}
     for place in "3462":
         answered(program, place.encode())
+        program.read(3 * QUIET)  # where nobody was before is drawn in several goes
         # In the inbox to the last row: each type of matter is drawn in another way.
         costs[place] = moved(program, *((DOWN, DOWN, DOWN, DOWN, UP) if place == "3" else (DOWN, DOWN)), UP, b"j")
     assert max(map(max, costs.values())) <= LIST, costs
     for key in (b"g", b"l", DOWN, b"\r"):
         answered(program, key)
+    program.read(3 * QUIET)
     form = moved(program, DOWN, DOWN, DOWN, UP)
     assert max(form) <= FORM, form
     answered(program, BACK)
