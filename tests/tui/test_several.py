@@ -52,12 +52,12 @@ async def test_items_are_added_changed_and_removed(listening: Path, picture: Sna
             await screen.press("enter")
         await screen.type("x1")
         assert "is not a whole number" in screen.text()
-        assert screen.screenshot() == picture
+        assert screen.screenshot() == picture(name="refused")
         await screen.press("enter", "up")
         assert "x1" in screen.text(), "what is refused stays until it is right or gone"
         await screen.press("ctrl+u", "up", "ctrl+x", "up", "0", "enter")
         await screen.resize(*LARGE)
-        assert screen.screenshot() == picture
+        assert screen.screenshot() == picture(name="large")
         await screen.press("enter")
         assert await wanted(screen, "ports") == (80, 443, 91000)
         await screen.press("e", "up", "ctrl+u", "enter", "escape", "escape")
