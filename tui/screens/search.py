@@ -19,7 +19,7 @@ from tui.naming import paths, shortened
 from tui.screens.dialogs import Dialog, entry
 from tui.widgets.text import Fixed, LineList, Lines
 
-MOST = 300
+MOST = 100
 """Lines of a result; who seeks among more types another word."""
 
 Hit = tuple[bytes, str]
