@@ -30,7 +30,7 @@ ENOUGH = 100
 _MAX_DEPTH = 4
 _MAX_LABELS = 6
 _MAX_HINTS = 500
-_PORTION, _CHUNK = 500, 200
+_PORTION, _CHUNK = 100, 200
 
 
 @dataclass(frozen=True, slots=True)
