@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -157,6 +158,8 @@ class FieldlineApp(KeepingApp):
             with suppress(WorkerCancelled, WorkerFailed):
                 await worker.wait()
         self._shown = True
+        self.status = replace(self.status, device=self._called())
+        self._frame_changed()
         self.read_matters()
         if self.options.discovery:
             look: WorkType[None] = self.cables.look
@@ -181,9 +184,16 @@ class FieldlineApp(KeepingApp):
         meetings = await store.meetings()
         self.status = Status(
             str(fleet or ""),
-            self.names.device(self.workspace.identity.device),
+            self._called(),
             max((meeting.at for meeting in meetings), default=None),
         )
+
+    def _called(self) -> str:
+        """What this device is called; at first by its own word, since reading its key takes a moment."""
+        with suppress(FieldlineError):
+            if not self._shown and (name := self.workspace.home.name()):
+                return name
+        return self.names.device(self.workspace.identity.device)
 
     async def _watch(self) -> None:
         """Show what this or another process, or a sync, has written, as soon as it is there.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 from textual.worker import Worker, WorkType
@@ -12,10 +13,6 @@ from textual.worker import Worker, WorkType
 from core.errors import FieldlineError
 from core.store.results import Summary
 from core.sync.events import Event, Progress
-from core.workspace import cables
-from core.workspace.arriving import Arriving
-from core.workspace.meeting import Met, target_of
-from core.workspace.peers import Peer
 from tui.cables import standing_text
 from tui.i18n import _, ngettext, number, say
 from tui.lines import Line, wrapped
@@ -24,6 +21,12 @@ from tui.screens.dialogs import Ask
 from tui.screens.listing import Listing
 from tui.screens.page import bindings
 from tui.widgets.text import Fixed, Lines
+
+# What carries a meeting is imported where one begins: it takes time and memory, and few who look here meet anybody.
+if TYPE_CHECKING:
+    from core.workspace.arriving import Arriving
+    from core.workspace.meeting import Met
+    from core.workspace.peers import Peer
 
 TARGETS = "tui.sync.targets"
 """Where this device keeps, for itself, at which address it met which device."""
@@ -167,6 +170,8 @@ class Sync(Listing):
         """How the cable that is in use stands."""
         if self.meter is None or link_of(self.meter.target) != "serial":
             return ""
+        from core.workspace import cables
+
         standing = cables.standing(self.meter.target)
         return standing_text(standing) if standing is not None else ""
 
@@ -207,6 +212,8 @@ class Sync(Listing):
         self.app.push_screen(Ask(_("Meet which folder or file?"), text, help_text, self._check), self._answered)
 
     async def _check(self, text: str) -> None:
+        from core.workspace.meeting import target_of
+
         target_of(text.strip())
 
     def _answered(self, text: str | None) -> None:
