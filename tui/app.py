@@ -19,20 +19,17 @@ from core.store.log import LogFilter
 from core.store.view import View
 from core.workspace import Workspace
 from core.workspace.nearby import HERE
-from core.workspace.settling import Pending
-from tui.cables import Cables
-from tui.drafts import unapplied
-from tui.forms import Names
-from tui.i18n import _, ngettext, number, say
-from tui.keeping import KeepingApp
-from tui.lines import Line
-from tui.looks import next_theme
-from tui.naming import paths
-from tui.plain import NoColours, PlainGlyphs
+from tui.frame import FramedApp
+from tui.language.i18n import _, say
+from tui.language.when import Clock, When
+from tui.rows.cables import Cables
+from tui.rows.forms import Names
+from tui.rows.naming import paths
 from tui.screens.page import Offering, Page, bindings
 from tui.status import Options, Status
+from tui.terminal.looks import next_theme
+from tui.terminal.plain import NoColours, PlainGlyphs
 from tui.waiting import Waiting
-from tui.when import Clock, When
 
 if TYPE_CHECKING:
     from core.sync.links.ports import Found
@@ -51,7 +48,7 @@ def _place(name: str) -> Callable[[], Screen[Any]]:
     return make
 
 
-class FieldlineApp(KeepingApp):
+class FieldlineApp(FramedApp):
     """The six places over one workspace."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -63,15 +60,9 @@ class FieldlineApp(KeepingApp):
     }
 
     def __init__(self, workspace: Workspace, clock: Clock, options: Options = _DEFAULTS) -> None:
-        super().__init__(workspace)
-        self.when = When(clock, options.zone)
-        self.options = options
+        super().__init__(workspace, When(clock, options.zone), options)
         self.set_class(True, f"-{options.theme}")
-        self.readonly = options.readonly
-        self.moment: int | None = None
-        self.known = False
         self.schema = Schema()
-        self.status = Status()
         self.names = Names({}, {})
         self.waiting = Waiting(workspace, self._matters_read)
         self.cables = Cables(workspace, self._cable_came, self._frame_changed, self._say)
@@ -86,54 +77,6 @@ class FieldlineApp(KeepingApp):
     def view(self) -> View:
         """What all screens read: the present, or the moment that somebody looks at."""
         return self.workspace.view(self.moment, received=self.known)
-
-    @property
-    def matters(self) -> Pending:
-        """What waits for a decision, as far as it was read."""
-        return self.waiting.matters
-
-    # --- what the frame shows ----------------------------------------------------------------------------------------
-
-    def places(self) -> list[tuple[str, str]]:
-        """The six places: name, and label in the language in use."""
-        inbox = _("Inbox") + (f" {len(self.matters)}" if self.matters else "")
-        return [
-            ("here", _("Here")),
-            ("fleet", _("Fleet")),
-            ("inbox", inbox),
-            ("history", _("History")),
-            ("sync", _("Sync")),
-            ("members", _("Members")),
-        ]
-
-    def banner(self) -> str:
-        """What stands instead of the places while nothing can be edited."""
-        if self.moment is not None and self.known:
-            moment = self.when.full(self.moment)
-            return _("AS KNOWN HERE ON {moment} · read only · Esc back to now").format(moment=moment)
-        if self.moment is not None:
-            return _("AS OF {moment} · read only · Esc back to now").format(moment=self.when.full(self.moment))
-        return ""
-
-    def attention(self) -> Line:
-        """What wants a person, for the right end of the first line."""
-        parts: Line = []
-        if self.readonly:
-            parts.append((_("read only"), "strong"))
-        if waiting := unapplied(self.drafts):
-            parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
-        if progress := self.waiting.progress:
-            done, total = map(number, progress)
-            parts.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
-        elif self.matters:
-            parts.append((ngettext("{count} to settle", "{count} to settle", len(self.matters)), "attention"))
-        parts += [(each.name, "strong") for each in self.cables.plugged]
-        if self.status.met_at is not None:
-            parts.append((_("synced {when}").format(when=self.when.short(self.status.met_at)), "dim"))
-        line: Line = []
-        for part in parts:
-            line += [(" · ", "dim"), part] if line else [part]
-        return line
 
     # --- life --------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tui.i18n import N_, _
+from tui.language.i18n import N_, _
 
 
 @dataclass(frozen=True, slots=True)

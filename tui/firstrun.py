@@ -18,12 +18,12 @@ from core.values import quoted
 from core.workspace import Workspace, checking
 from tui import commands
 from tui.commands import Command
-from tui.driver import guarded
-from tui.i18n import N_, _, say
-from tui.lines import Column, Line, columns, wrapped
-from tui.plain import NoColours, PlainGlyphs
+from tui.language.i18n import N_, _, say
+from tui.rows.lines import Column, Line, columns, wrapped
 from tui.screens.dialogs import Ask, Choose, Confirm, Dialog
 from tui.screens.help import Help
+from tui.terminal.driver import guarded
+from tui.terminal.plain import NoColours, PlainGlyphs
 from tui.widgets.text import Lines
 
 _INSIDE = 66

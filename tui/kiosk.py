@@ -21,16 +21,16 @@ from core.errors import FieldlineError
 from core.workspace import Workspace
 from tui import commands
 from tui.app import FieldlineApp
-from tui.i18n import _, say
-from tui.lines import Line
+from tui.language.i18n import _, say
+from tui.language.when import Clock
 from tui.pin import Pin
+from tui.rows.lines import Line
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.here import Here
 from tui.screens.page import Page
 from tui.screens.sync import Sync
 from tui.status import Options
-from tui.when import Clock
 
 IDLE_SECONDS = 120
 LOOK_SECONDS = 1.0

@@ -25,8 +25,8 @@ from typing import Any
 from core.errors import Refused
 from core.values import quoted
 from tui import commands
-from tui.i18n import LANGUAGES
 from tui.keys import conflicts, key_of
+from tui.language.i18n import LANGUAGES
 
 THEMES = ("terminal", "colour-blind", "contrast", "mono")
 _FLAGS = ("ascii", "mouse", "readonly", "discovery")

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.screen import Screen
 
-from tui.lines import Line
+from tui.rows.lines import Line
 from tui.widgets.text import Fixed, LineList, Lines
 
 MARK = "row 7"

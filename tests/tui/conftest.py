@@ -17,7 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from core.identity import KEY_FILE, Identity
 from tests.tui.opened import NOW
 from tui.cli.demo_fleet import SEEN, make
-from tui.i18n import use
+from tui.language.i18n import use
 
 
 @pytest.fixture(autouse=True)

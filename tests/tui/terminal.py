@@ -6,7 +6,7 @@ import re
 
 from rich.cells import cell_len
 
-from tui.painter import Cell
+from tui.terminal.painter import Cell
 
 _TOKEN = re.compile(r"\x1b\[([\d;]*)([A-Za-z])|([^\x1b])", re.DOTALL)
 

@@ -26,8 +26,8 @@ from core.workspace.peers import Peer
 from tests.cable import Cable
 from tests.tui.laptop import Laptop
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
-from tui.i18n import say, use
-from tui.meetings import Meter
+from tui.language.i18n import say, use
+from tui.rows.meetings import Meter
 from tui.screens.sync import Sync
 from tui.status import Options
 

@@ -15,8 +15,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from rich.cells import cell_len
 
-from tui.i18n import DOMAIN, LOCALE, use
-from tui.when import When
+from tui.language.i18n import DOMAIN, LOCALE, use
+from tui.language.when import When
 
 ROOT = LOCALE.parent.parent
 PO = LOCALE / "de" / "LC_MESSAGES" / f"{DOMAIN}.po"

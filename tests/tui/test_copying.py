@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tui.opened import Screen, opened
-from tui.clipboard import to_clipboard
+from tui.terminal.clipboard import to_clipboard
 
 KEYS = {"fleet": "2 g", "form": "enter g", "inbox": "3 g", "history": "4 g", "members": "6 g"}
 

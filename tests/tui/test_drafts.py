@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from core.changes import FACT_ID_SIZE, ID_SIZE, Ref, Value
 from core.slots import Candidate, slot_of
 from tests.tui.opened import opened
-from tui.draftfile import FOLDER, DraftFile, packed
-from tui.drafts import Draft
+from tui.drafts.draft import Draft
+from tui.drafts.draftfile import FOLDER, DraftFile, packed
 
 EDIT = ("2", "l", "j", "enter", "j", "j", "j", "x")
 """The keys that edit the card terminal of the first place."""

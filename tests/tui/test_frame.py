@@ -14,7 +14,7 @@ from tui.screens.fleet import Fleet
 from tui.screens.form import Form
 from tui.screens.page import Page
 from tui.status import Options
-from tui.terminal import DifferenceApp
+from tui.terminal.difference import DifferenceApp
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
 PLAIN = Options(plain=True, zone=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.gate import END, LONGEST_PASTE, MOST_PASTED, MOST_TYPED, PAUSE, START, Gate
+from tui.terminal.gate import END, LONGEST_PASTE, MOST_PASTED, MOST_TYPED, PAUSE, START, Gate
 
 SOON, LATER = 0.01, PAUSE + 0.1
 pieces = st.lists(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.workspace.lineage import Step
-from tui.graph import draw
-from tui.lines import cut
+from tui.rows.graph import draw
+from tui.rows.lines import cut
 
 
 def step(name: str, *seen: str) -> Step:

@@ -11,7 +11,7 @@ from core.workspace import Workspace
 from core.workspace.nearby import HERE
 from tests.tui.opened import LARGE, NOW, SMALL, opened
 from tui.cli.demo_fleet import USER
-from tui.visits import last_visit, visited
+from tui.rows.visits import last_visit, visited
 
 HOUR = 3_600_000_000
 PLACE = "place:241/Entrance right"

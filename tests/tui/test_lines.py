@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.lines import beside
+from tui.rows.lines import beside
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tui.terminal import Terminal
-from tui.painter import Painter, Row, patched
+from tests.tui.terminal.difference import Terminal
+from tui.terminal.painter import Painter, Row, patched
 
 WIDTH, HEIGHT = 12, 9
 CHUNKS: list[Row] = [

@@ -22,7 +22,7 @@ from tests.tui.opened import LARGE, SMALL, Screen, opened
 from tests.tui.test_firstrun import FLEET, begun, enter, pictured, pressed, typed
 from tests.tui.test_kiosk import PIN, Clock, kiosk
 from tests.tui.tour import CHAPTERS, ELSEWHERE, Stop
-from tui.i18n import use
+from tui.language.i18n import use
 from tui.pin import Pin
 from tui.status import Options
 from tui.widgets.text import LineList

@@ -8,7 +8,7 @@ from tui.cli.desk import Desk
 from tui.cli.edit import NOTE
 from tui.cli.help import argument, option, verb
 from tui.cli.written import Writing
-from tui.i18n import N_, _, language, ngettext, say
+from tui.language.i18n import N_, _, language, ngettext, say
 
 
 @verb(N_("Bring something back to how it was at a moment. Later changes stay in the log."))

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tui.cli.help import Helped
-from tui.i18n import N_
+from tui.language.i18n import N_
 
 
 @click.command(

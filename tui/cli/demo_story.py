@@ -21,7 +21,7 @@ import click
 import tui
 from core.errors import FieldlineError
 from tui.cli.demo_cable import cable
-from tui.i18n import _, language
+from tui.language.i18n import _, language
 
 PLACE = "place:241/Entrance right"
 PRINTER = "printer"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.values import printable
-from tui.when import When
+from tui.language.when import When
 
 if TYPE_CHECKING:
     from core.workspace import Workspace

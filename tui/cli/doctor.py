@@ -10,7 +10,7 @@ from core.workspace import checkup
 from core.workspace.checkup import Finding
 from tui.cli.desk import Desk
 from tui.cli.help import verb
-from tui.i18n import N_, _, ngettext, say
+from tui.language.i18n import N_, _, ngettext, say
 
 _CHECKS = {
     "home": N_("home folder"),

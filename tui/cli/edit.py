@@ -8,7 +8,7 @@ from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.cli.typed import wanted
 from tui.cli.written import Writing
-from tui.i18n import N_, _, ngettext
+from tui.language.i18n import N_, _, ngettext
 
 NOTE = option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
 

@@ -16,7 +16,7 @@ from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import progress
 from tui.cli.typed import json_value, text_value
-from tui.i18n import N_, _, ngettext
+from tui.language.i18n import N_, _, ngettext
 
 if TYPE_CHECKING:
     from core.store.writing import Imported

@@ -16,7 +16,7 @@ from core.workspace import Workspace
 from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import progress
-from tui.i18n import N_, _, number
+from tui.language.i18n import N_, _, number
 
 
 def _device_name() -> str:

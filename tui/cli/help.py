@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tui.cli.desk import Desk
-from tui.i18n import N_, _
+from tui.language.i18n import N_, _
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,7 +13,7 @@ from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.cli.typed import view_of, wanted
 from tui.cli.written import Writing, shown_properties
-from tui.i18n import N_, _, language, ngettext
+from tui.language.i18n import N_, _, language, ngettext
 
 AT = option("--at", metavar="T", help=N_("As everything was at this moment."))
 KNOWN_AT = option("--known-at", metavar="T", help=N_("As this device knew it at this moment."))

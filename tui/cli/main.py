@@ -18,10 +18,10 @@ import click
 
 from core.errors import FieldlineError
 from core.values import printable
-from tui import i18n
 from tui.cli.desk import Desk
 from tui.cli.help import Helped, Opt
-from tui.i18n import LANGUAGES, N_, _, say
+from tui.language import i18n
+from tui.language.i18n import LANGUAGES, N_, _, say
 
 INTERRUPTED = 130
 

@@ -15,7 +15,7 @@ from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import meeting
 from tui.cli.written import Writing
-from tui.i18n import N_, _, ngettext, number, say
+from tui.language.i18n import N_, _, ngettext, number, say
 
 if TYPE_CHECKING:
     from core.workspace.peers import Peer

@@ -18,7 +18,7 @@ from core.workspace.naming import hidden
 from tui.cli.desk import LEAST, LONGEST, Desk, cut, width
 from tui.cli.help import argument, option, verb
 from tui.cli.written import Writing, shown_properties
-from tui.i18n import N_, _, language, ngettext
+from tui.language.i18n import N_, _, language, ngettext
 
 PAGE = 200
 

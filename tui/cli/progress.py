@@ -13,7 +13,7 @@ import click
 from core.sync.events import Event, Progress
 from core.sync.pace import Pace
 from tui.cli.desk import cut, width
-from tui.i18n import N_, _, number
+from tui.language.i18n import N_, _, number
 
 SECONDS = 0.2
 """Between two writings of the line."""

@@ -9,7 +9,7 @@ import click
 from tui.cli.desk import Desk
 from tui.cli.fleet import schema_in, schema_of
 from tui.cli.help import Helped, argument, option, verb
-from tui.i18n import N_, _, language, ngettext
+from tui.language.i18n import N_, _, language, ngettext
 
 
 class _Schema(Helped, click.Group):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import Refused
-from tui import i18n
 from tui.cli.desk import Desk
 from tui.cli.help import option, verb
-from tui.i18n import N_
+from tui.language import i18n
+from tui.language.i18n import N_
 from tui.options import THEMES
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.progress import progress
 from tui.cli.typed import text_value
 from tui.cli.written import Writing
-from tui.i18n import N_, _, language, ngettext, say
+from tui.language.i18n import N_, _, language, ngettext, say
 
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "→", "retired-edit": "↯", "invalid": "!"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tui.cli.help import Helped
-from tui.i18n import N_
+from tui.language.i18n import N_
 
 VARIABLE = "_FIELDLINE_COMPLETE"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tui.i18n import _
+from tui.language.i18n import _
 
 
 def usage_sentence(error: click.UsageError) -> str:

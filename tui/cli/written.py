@@ -11,7 +11,7 @@ from core.moments import format_time
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
 from core.workspace.naming import full_name, hidden, referred
-from tui.i18n import _, language
+from tui.language.i18n import _, language
 
 if TYPE_CHECKING:
     from core.records import Record

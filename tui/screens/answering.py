@@ -15,17 +15,17 @@ from core.inbox import Matter
 from core.records import Edit, Record, edit
 from core.schema import RETIRED
 from core.workspace import undoing
-from tui.forms import refusal_text
-from tui.i18n import _, language, ngettext, number, say
-from tui.lines import Column, Line, columns
-from tui.matters import BETWEEN, Details, prop_of, retired_targets
-from tui.naming import shortened
-from tui.preview import preview
-from tui.remarks import clash_remarks, consequence
+from tui.language.i18n import _, language, ngettext, number, say
+from tui.rows.forms import refusal_text
+from tui.rows.lines import Column, Line, columns
+from tui.rows.matters import BETWEEN, Details, prop_of, retired_targets
+from tui.rows.naming import shortened
+from tui.rows.preview import preview
+from tui.rows.remarks import clash_remarks, consequence
+from tui.rows.values import corrected, read_value, typed_text
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.picking import picker
 from tui.screens.turning import SAVING, Turning
-from tui.values import corrected, read_value, typed_text
 
 _TITLE = 36
 """Columns that a path gets in the title of a dialog."""

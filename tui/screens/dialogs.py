@@ -15,8 +15,8 @@ from textual.widgets import Input
 from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
-from tui.i18n import _, say
-from tui.lines import Line, wrapped
+from tui.language.i18n import _, say
+from tui.rows.lines import Line, wrapped
 from tui.screens.page import Offering, bindings, keys_line
 from tui.widgets.text import Fixed, LineList, Lines
 

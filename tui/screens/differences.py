@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from core.changes import Value
 from core.store.log import LogEntry
 from core.workspace.naming import hidden
-from tui.forms import GLYPHS, Names, referred, shown
-from tui.i18n import _, language, ngettext
-from tui.lines import Line, beside, fit
-from tui.logpages import called
+from tui.language.i18n import _, language, ngettext
+from tui.rows.forms import GLYPHS, Names, referred, shown
+from tui.rows.lines import Line, beside, fit
+from tui.rows.logpages import called
 from tui.screens.page import Page, bindings
 from tui.screens.reading import Reading, in_full
 from tui.widgets.text import LineList, Lines

@@ -6,18 +6,18 @@ from core.changes import ID_SIZE, Ref
 from core.records import Record
 from core.schema import Kind
 from core.slots import ABSENT
-from tui.drafts import Draft, unapplied
-from tui.forms import NOBODY, Names, references, rows_of, summary_lines
-from tui.i18n import _, language, ngettext, number
-from tui.lines import Line
-from tui.naming import above
+from tui.drafts.draft import Draft, unapplied
+from tui.language.i18n import _, language, ngettext, number
+from tui.rows.forms import NOBODY, Names, references, rows_of, summary_lines
+from tui.rows.lines import Line
+from tui.rows.naming import above
+from tui.rows.tree import Node, Tree
 from tui.screens.dialogs import Choose
 from tui.screens.form import Form
 from tui.screens.many import Many
 from tui.screens.page import bindings
 from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search
-from tui.tree import Node, Tree
 
 
 class Fleet(Many):

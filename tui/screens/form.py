@@ -12,19 +12,19 @@ from core.records import Edit, Record
 from core.schema import Kind
 from tui import commands
 from tui.commands import Command
-from tui.drafts import Draft
-from tui.formlines import FormLines, candidate_lines, details_of, difference_lines
-from tui.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of, shown
-from tui.i18n import _, language, ngettext
-from tui.lines import Line, wrapped
-from tui.remarks import clash_remarks, consequence, meanwhile
+from tui.drafts.draft import Draft
+from tui.language.i18n import _, language, ngettext
+from tui.rows.formlines import FormLines, candidate_lines, details_of, difference_lines
+from tui.rows.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of, shown
+from tui.rows.lines import Line, wrapped
+from tui.rows.remarks import clash_remarks, consequence, meanwhile
+from tui.rows.values import read_value, typed_text
 from tui.screens.dialogs import Choose, Confirm, Save, entry
 from tui.screens.page import bindings
 from tui.screens.picking import picker
 from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search
 from tui.screens.turning import Turning
-from tui.values import read_value, typed_text
 from tui.widgets.text import Lines
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from textual.app import ComposeResult
 
 from tui import commands
-from tui.i18n import _
-from tui.lines import Line, fit
+from tui.language.i18n import _
+from tui.rows.lines import Line, fit
 from tui.screens.dialogs import Dialog
 from tui.screens.page import Offering
 from tui.widgets.text import Fixed, LineList

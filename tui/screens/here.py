@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from core.records import Record
 from tui import commands
 from tui.commands import Command
-from tui.forms import NOBODY, Names, label_width, references, rows_of
-from tui.i18n import _, ngettext
-from tui.lines import Line, wrapped
+from tui.language.i18n import _, ngettext
+from tui.rows.forms import NOBODY, Names, label_width, references, rows_of
+from tui.rows.lines import Line, wrapped
+from tui.rows.visits import New, last_visit, news, news_line, visited
 from tui.screens.form import Form
 from tui.screens.page import bindings, rule
-from tui.visits import New, last_visit, news, news_line, visited
 from tui.widgets.text import Fixed, Lines
 
 MOST = 3

@@ -8,13 +8,13 @@ from core.store.log import EVERYTHING, FEW, LogEntry, LogFilter, Position, Shown
 from core.store.reading import Name
 from core.workspace import filters
 from core.workspace.naming import hidden
-from tui.formlines import difference_lines
-from tui.forms import NOBODY, Names, referred
-from tui.i18n import _, language, number
-from tui.lines import Line, cut, fit
-from tui.logpages import LogPages, called
-from tui.narrowing import Part, narrowed, parts
-from tui.quoting import quote
+from tui.language.i18n import _, language, number
+from tui.language.quoting import quote
+from tui.rows.formlines import difference_lines
+from tui.rows.forms import NOBODY, Names, referred
+from tui.rows.lines import Line, cut, fit
+from tui.rows.logpages import LogPages, called
+from tui.rows.narrowing import Part, narrowed, parts
 from tui.screens.dialogs import Ask, Choose
 from tui.screens.lookback import Lookback
 from tui.screens.page import bindings

@@ -10,14 +10,14 @@ from core.store.matters import Mention
 from core.workspace.lineage import Step, lineage
 from core.workspace.settling import Pending
 from tui.commands import Command
-from tui.formlines import letter
-from tui.forms import NOBODY, Names, references, referred, shown
-from tui.i18n import _, language, ngettext
-from tui.lines import Line, spread
-from tui.matterfilter import sought
-from tui.matters import ALONE, BETWEEN, MOST, Details, lines, prop_of, row, title
-from tui.naming import SEPARATOR
-from tui.quoting import quote
+from tui.language.i18n import _, language, ngettext
+from tui.language.quoting import quote
+from tui.rows.formlines import letter
+from tui.rows.forms import NOBODY, Names, references, referred, shown
+from tui.rows.lines import Line, spread
+from tui.rows.matterfilter import sought
+from tui.rows.matters import ALONE, BETWEEN, MOST, Details, lines, prop_of, row, title
+from tui.rows.naming import SEPARATOR
 from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from tui.i18n import _
-from tui.lines import Line, cut
+from tui.language.i18n import _
+from tui.rows.lines import Line, cut
 from tui.screens.page import Page, bindings, rule
 from tui.screens.saving import Filing, ask_file, plain
 from tui.widgets.text import LineList, Lines

@@ -8,11 +8,11 @@ from functools import partial
 from core.records import Edit
 from core.store.log import LogEntry, Position, ShownEdit
 from core.workspace import filters, stepping, subtree, undoing
-from tui.forms import Names, referred, shown
-from tui.i18n import _, language, number
-from tui.lines import Line
-from tui.naming import above
-from tui.preview import preview
+from tui.language.i18n import _, language, number
+from tui.rows.forms import Names, referred, shown
+from tui.rows.lines import Line
+from tui.rows.naming import above
+from tui.rows.preview import preview
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.differences import Change, Moments
 from tui.screens.turning import SAVING, Turning

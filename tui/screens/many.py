@@ -8,14 +8,14 @@ from functools import partial
 from core.changes import MAX_FACTS, Value
 from core.records import Edit, Record, diff
 from core.schema import KIND, RETIRED, Kind, Property
-from tui.forms import labelled
-from tui.i18n import _, language, ngettext, number
-from tui.preview import preview
-from tui.remarks import clash_remarks, consequence
+from tui.language.i18n import _, language, ngettext, number
+from tui.rows.forms import labelled
+from tui.rows.preview import preview
+from tui.rows.remarks import clash_remarks, consequence
+from tui.rows.values import read_value
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.picking import picker
 from tui.screens.turning import Turning
-from tui.values import read_value
 
 
 class Many(Turning):

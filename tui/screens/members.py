@@ -13,10 +13,10 @@ from core.store.chains import Chained
 from core.store.log import LogFilter
 from core.workspace import checking
 from core.workspace.revoking import chain, readmit, revoke
-from tui.i18n import N_, _, ngettext
-from tui.lines import Column, Line, columns, wrapped
-from tui.memberrows import ROLES, MemberRows, called
-from tui.quoting import quote
+from tui.language.i18n import N_, _, ngettext
+from tui.language.quoting import quote
+from tui.rows.lines import Column, Line, columns, wrapped
+from tui.rows.memberrows import ROLES, MemberRows, called
 from tui.screens.dialogs import Ask, Choose, Confirm, Save
 from tui.screens.history import History
 from tui.screens.listing import Listing

@@ -17,9 +17,9 @@ from textual.worker import WorkType
 from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
-from tui.i18n import _, say
-from tui.lines import Line, fit_line, spread, width_of, wrapped
-from tui.naming import shortened
+from tui.language.i18n import _, say
+from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
+from tui.rows.naming import shortened
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from textual.widgets import Input
 
 from tui import commands
 from tui.commands import Command
-from tui.i18n import _
-from tui.lines import Line, fit
+from tui.language.i18n import _
+from tui.rows.lines import Line, fit
 from tui.screens.dialogs import Dialog, entry
 from tui.widgets.text import Fixed, LineList
 

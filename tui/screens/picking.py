@@ -14,10 +14,10 @@ from core.schema import Property, Schema
 from core.store.view import View
 from tui import commands
 from tui.commands import Command
-from tui.forms import referred
-from tui.i18n import _, language
-from tui.lines import Line
-from tui.naming import paths
+from tui.language.i18n import _, language
+from tui.rows.forms import referred
+from tui.rows.lines import Line
+from tui.rows.naming import paths
 from tui.screens.dialogs import Choose, Dialog, entry
 from tui.screens.page import bindings
 from tui.screens.search import look_for

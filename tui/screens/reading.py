@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from core.changes import Value
 from core.schema import Property
 from tui.commands import Command
-from tui.forms import Names, shown
-from tui.i18n import _
-from tui.lines import Line, clean
+from tui.language.i18n import _
+from tui.rows.forms import Names, shown
+from tui.rows.lines import Line, clean
 from tui.screens.dialogs import Dialog
 from tui.widgets.text import Fixed, LineList
 

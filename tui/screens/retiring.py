@@ -8,8 +8,8 @@ from core.answers import bring_back
 from core.records import Record, edit
 from core.schema import RETIRED, Schema
 from core.store.view import View
-from tui.i18n import _, language, number
-from tui.preview import preview
+from tui.language.i18n import _, language, number
+from tui.rows.preview import preview
 from tui.screens.dialogs import Save
 from tui.screens.page import Page
 

@@ -15,8 +15,8 @@ from textual.app import ComposeResult
 
 from core.errors import FieldlineError, Refused
 from tui.commands import Command
-from tui.i18n import _, number, say
-from tui.lines import Line, clean
+from tui.language.i18n import _, number, say
+from tui.rows.lines import Line, clean
 from tui.screens.dialogs import Ask, Dialog
 from tui.widgets.text import Lines, Source
 

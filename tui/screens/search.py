@@ -12,10 +12,10 @@ from core.schema import Schema
 from core.store.search import Found
 from core.store.seeking import ENOUGH
 from core.store.view import View
-from tui.forms import Names, referred, shown
-from tui.i18n import _, language, number
-from tui.lines import Column, Line, columns, wrapped
-from tui.naming import paths, shortened
+from tui.language.i18n import _, language, number
+from tui.rows.forms import Names, referred, shown
+from tui.rows.lines import Column, Line, columns, wrapped
+from tui.rows.naming import paths, shortened
 from tui.screens.dialogs import Dialog, entry
 from tui.widgets.text import Fixed, LineList, Lines
 

@@ -13,9 +13,9 @@ from core.errors import FieldlineError
 from core.schema import Property
 from tui import commands
 from tui.commands import Command
-from tui.forms import GLYPHS, NOBODY, help_of, refusal_text, shown
-from tui.i18n import _, language
-from tui.lines import Line, wrapped
+from tui.language.i18n import _, language
+from tui.rows.forms import GLYPHS, NOBODY, help_of, refusal_text, shown
+from tui.rows.lines import Line, wrapped
 from tui.screens.dialogs import Dialog, entry
 from tui.widgets.text import Fixed, LineList, Lines
 

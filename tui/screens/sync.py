@@ -13,10 +13,10 @@ from textual.worker import Worker, WorkType
 from core.errors import FieldlineError
 from core.store.results import Summary
 from core.sync.events import Event, Progress
-from tui.cables import standing_text
-from tui.i18n import _, ngettext, number, say
-from tui.lines import Line, wrapped
-from tui.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
+from tui.language.i18n import _, ngettext, number, say
+from tui.rows.cables import standing_text
+from tui.rows.lines import Line, wrapped
+from tui.rows.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
 from tui.screens.dialogs import Ask
 from tui.screens.listing import Listing
 from tui.screens.page import bindings

@@ -6,9 +6,9 @@ from functools import partial
 
 from core.workspace import undoing
 from core.workspace.undoing import Turn
-from tui.forms import Names
-from tui.i18n import _, language, ngettext, number, say
-from tui.preview import preview
+from tui.language.i18n import _, language, ngettext, number, say
+from tui.rows.forms import Names
+from tui.rows.preview import preview
 from tui.screens.dialogs import Save
 from tui.screens.listing import Listing
 

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from textual.worker import WorkType
 
 from tui import commands
-from tui.lines import ROLES, Line, fit_line
+from tui.rows.lines import ROLES, Line, fit_line
 
 Draw = Callable[[int, int], list[Line]]
 """Gives the lines for a width and a height, in columns and rows."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from core.changes import decode_value, encode_value
 from core.slots import Candidate, Slot, slot_of
-from tui.drafts import Draft
+from tui.drafts.draft import Draft
 
 FOLDER = "drafts"
 _FORMAT = 1

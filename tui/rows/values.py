@@ -9,8 +9,8 @@ from core.changes import Ref, Value
 from core.errors import FieldlineError, Refused
 from core.schema import Property, Schema
 from core.store.view import View
-from tui.forms import labelled, referred
-from tui.i18n import language
+from tui.language.i18n import language
+from tui.rows.forms import labelled, referred
 
 
 async def typed_text(prop: Property, value: Value, view: View, schema: Schema) -> str:

@@ -17,14 +17,14 @@ from core.records import Record
 from core.schema import RETIRED, Property, Schema
 from core.slots import Candidate
 from core.workspace.lineage import Step
-from tui.formlines import letter
-from tui.forms import NOBODY, Names, referred, shown
-from tui.graph import draw
-from tui.i18n import N_, _, language, ngettext, number, say
-from tui.lines import Column, Line, columns, cut, fit, wrapped
-from tui.naming import SEPARATOR, shortened
-from tui.quoting import quote
-from tui.when import When
+from tui.language.i18n import N_, _, language, ngettext, number, say
+from tui.language.quoting import quote
+from tui.language.when import When
+from tui.rows.formlines import letter
+from tui.rows.forms import NOBODY, Names, referred, shown
+from tui.rows.graph import draw
+from tui.rows.lines import Column, Line, columns, cut, fit, wrapped
+from tui.rows.naming import SEPARATOR, shortened
 
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 BETWEEN = ("duplicate", "overlap")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from core.membership import Member
 from core.store.log import LogFilter
 from core.store.view import View
-from tui.i18n import N_, _, number
-from tui.lines import Column, Line, columns
-from tui.when import When
+from tui.language.i18n import N_, _, number
+from tui.language.when import When
+from tui.rows.lines import Column, Line, columns
 
 ROLES = {"admin": N_("admin"), "technician": N_("technician"), "reader": N_("reader")}
 STATES = {

@@ -11,7 +11,7 @@ from typing import Any
 from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 
-from tui.gate import Gate
+from tui.terminal.gate import Gate
 
 _WAIT = 0.1
 """Seconds after which an escape character alone is the key."""

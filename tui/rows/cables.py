@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
-from tui.i18n import _, ngettext, number, say
+from tui.language.i18n import _, ngettext, number, say
 
 if TYPE_CHECKING:
     from core.sync.links.ports import Found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.i18n import _
+from tui.language.i18n import _
 
 
 def quote(text: str | None) -> str:

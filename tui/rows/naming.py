@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from core.changes import Ref
 from core.schema import Schema
 from core.store.view import View
-from tui.lines import cut
+from tui.rows.lines import cut
 
 SEPARATOR = " › "
 _SHORTEST = 9  # columns below which what something is below of says nothing

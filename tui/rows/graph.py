@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from core.workspace.lineage import Step
-from tui.lines import cut, fit
+from tui.rows.lines import cut, fit
 
 _JOINT = 4  # columns between a text and the next
 _LEAST = 10  # columns that a text gets where there are many

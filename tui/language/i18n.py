@@ -14,7 +14,7 @@ from core.errors import FieldlineError
 
 DOMAIN = "fieldline"
 LANGUAGES = ("en", "de")
-LOCALE = Path(__file__).parent / "locale"
+LOCALE = Path(__file__).parent.parent / "locale"
 
 
 class _Speech:

@@ -9,7 +9,7 @@ from core.inbox import Matter
 from core.schema import Schema
 from core.store.view import View
 from core.workspace.subtree import below
-from tui.i18n import language
+from tui.language.i18n import language
 
 _MOST_TOPS = 20
 """Entities with that title of which also what is below them is meant."""

@@ -11,11 +11,11 @@ from rich.cells import cell_len
 from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate
-from tui.forms import GLYPHS, FormRow, Names, form_line, help_of, label_width, refusal_text, shown
-from tui.i18n import _, language
-from tui.lines import Column, Line, beside, columns, fit, wrapped
-from tui.quoting import quote
-from tui.when import When
+from tui.language.i18n import _, language
+from tui.language.quoting import quote
+from tui.language.when import When
+from tui.rows.forms import GLYPHS, FormRow, Names, form_line, help_of, label_width, refusal_text, shown
+from tui.rows.lines import Column, Line, beside, columns, fit, wrapped
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from core.store.log import LogEntry
 from core.workspace.filters import GERMAN
-from tui.i18n import _, language
-from tui.when import When
+from tui.language.i18n import _, language
+from tui.language.when import When
 
 _NAMES = {**{name: name for name in GERMAN.values()}, **GERMAN}
 _WRITTEN = {name: written for written, name in GERMAN.items()}

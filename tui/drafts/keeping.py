@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual.worker import WorkType
 
 from core.workspace import Workspace
-from tui.draftfile import DraftFile, packed
-from tui.drafts import Draft, unapplied
-from tui.i18n import _, ngettext
+from tui.drafts.draft import Draft, unapplied
+from tui.drafts.draftfile import DraftFile, packed
+from tui.language.i18n import _, ngettext
 from tui.screens.dialogs import Confirm
-from tui.terminal import DifferenceApp
+from tui.terminal.difference import DifferenceApp
 
 
 class KeepingApp(DifferenceApp):

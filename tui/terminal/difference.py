@@ -21,9 +21,9 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Input
 
-from tui.clipboard import to_clipboard
-from tui.driver import guarded
-from tui.painter import Cell, Painter, Row, patched
+from tui.terminal.clipboard import to_clipboard
+from tui.terminal.driver import guarded
+from tui.terminal.painter import Cell, Painter, Row, patched
 from tui.widgets.text import LineList
 
 _CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")

@@ -13,10 +13,10 @@ from core.schema import Property, Schema
 from core.slots import Candidate, Slot
 from core.store.store import Store
 from core.values import same
-from tui.forms import GLYPHS, Names, rows_of, shown
-from tui.i18n import _, language
-from tui.lines import Column, Line, beside, columns
-from tui.when import When
+from tui.language.i18n import _, language
+from tui.language.when import When
+from tui.rows.forms import GLYPHS, Names, rows_of, shown
+from tui.rows.lines import Column, Line, beside, columns
 
 _KEY = "tui.visit:{user}:{entity}"
 

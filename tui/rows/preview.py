@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from core.records import Edit, Record
 from core.schema import Schema
 from core.store.view import View
-from tui.forms import GLYPHS, Names, referred, shown
-from tui.i18n import _, language, number
-from tui.lines import Line, beside, cut, fit
-from tui.naming import SEPARATOR, paths
+from tui.language.i18n import _, language, number
+from tui.rows.forms import GLYPHS, Names, referred, shown
+from tui.rows.lines import Line, beside, cut, fit
+from tui.rows.naming import SEPARATOR, paths
 
 MOST = 200
 """Edits that are shown one by one."""

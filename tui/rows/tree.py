@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from core.schema import Kind, Schema
 from core.store.reading import Row
 from core.store.view import View
-from tui.i18n import _, language, ngettext
-from tui.lines import Column, Line, columns
+from tui.language.i18n import _, language, ngettext
+from tui.rows.lines import Column, Line, columns
 
 PAGE = 200
 

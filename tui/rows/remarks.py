@@ -10,9 +10,9 @@ from core.records import Record
 from core.schema import Schema
 from core.store.view import View
 from core.workspace.clashing import clashes
-from tui.forms import FormRow, Names, shown
-from tui.i18n import _, language, number
-from tui.naming import paths
+from tui.language.i18n import _, language, number
+from tui.rows.forms import FormRow, Names, shown
+from tui.rows.naming import paths
 
 MOST = 4
 """Clashes that are told one by one."""

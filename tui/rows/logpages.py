@@ -9,11 +9,11 @@ from core.schema import Schema
 from core.store.log import LogEntry, LogFilter
 from core.store.reading import Name
 from core.store.view import View
-from tui.forms import Names
-from tui.i18n import _, language, ngettext, number
-from tui.lines import Column, Line, columns, cut
-from tui.quoting import quote
-from tui.when import When
+from tui.language.i18n import _, language, ngettext, number
+from tui.language.quoting import quote
+from tui.language.when import When
+from tui.rows.forms import Names
+from tui.rows.lines import Column, Line, columns, cut
 
 PAGE = 50
 KEPT = 40  # pages kept in memory; more are read again when they are seen again

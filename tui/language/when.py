@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from tui.i18n import N_, _, language
+from tui.language.i18n import N_, _, language
 
 Clock = Callable[[], int]
 

@@ -13,9 +13,9 @@ from core.errors import FieldlineError
 from core.store.results import Meeting
 from core.sync.events import Progress
 from core.sync.pace import Pace
-from tui.i18n import N_, _, ngettext, number
-from tui.lines import Column, Line, columns, spread
-from tui.when import When
+from tui.language.i18n import N_, _, ngettext, number
+from tui.language.when import When
+from tui.rows.lines import Column, Line, columns, spread
 
 LINKS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
 _DOING = {"meeting": N_("meeting now"), "calling": N_("calling")}

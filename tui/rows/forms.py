@@ -13,11 +13,11 @@ from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
-from tui.drafts import Draft
-from tui.i18n import _, language, say
-from tui.lines import Column, Line, columns
-from tui.quoting import quote
-from tui.when import When
+from tui.drafts.draft import Draft
+from tui.language.i18n import _, language, say
+from tui.language.quoting import quote
+from tui.language.when import When
+from tui.rows.lines import Column, Line, columns
 
 GLYPHS = {"good": "●", "absent": "○", "cleared": "–", "conflict": "≠", "invalid": "!", "edited": "~"}
 

@@ -1,0 +1,1 @@
+"""Edits that are not applied yet, and how they survive a session that was cut off."""

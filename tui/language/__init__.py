@@ -1,0 +1,1 @@
+"""What people read: translations, dates and quotation marks in their language."""

@@ -1,0 +1,1 @@
+"""The seam between Textual and the terminal: bytes, glyphs and colours."""
