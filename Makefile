@@ -15,7 +15,7 @@ TESTS ?=
 WORKERS ?= 3
 
 GERMAN := tui/locale/de/LC_MESSAGES/fieldline
-# An error's first argument is its text; the other functions are those of tui/i18n.py.
+# An error's first argument is its text; the other functions are those of tui/language/i18n.py.
 EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap --project Fieldline --copyright-holder "the Fieldline authors" \
 	-k N_ -k FieldlineError -k Refused -k BlockRefused -k StoreError -k Foreign -k Damaged \
 	-k LinkError -k NotAdmitted -k OtherVersion -k OwnKey -k Stranger -k PortError -k Absent -k Restarted -k refused \

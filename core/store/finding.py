@@ -13,7 +13,7 @@ from core.changes import ID_SIZE, Ref, Value
 from core.errors import Refused
 from core.records import Record
 from core.schema import Schema
-from core.store import paging, reading
+from core.store import reading
 from core.store.scope import Scope
 
 _HEX = re.compile(r"[0-9a-fA-F]{8,32}")
@@ -39,6 +39,9 @@ def records_of_kind(
     retired: bool,
 ) -> list[Record]:
     """The records of all entities of a kind that meet the conditions, in the order of their titles."""
+    # Few commands list a kind: the others are spared the import.
+    from core.store import paging
+
     rows = paging.page(connection, scope, kind, schema, None, None, None, retired)
     entities = reading.where(connection, scope, [row.entity for row in rows], conditions)
     return reading.records(connection, scope, entities, schema)

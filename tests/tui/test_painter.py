@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tui.terminal.difference import Terminal
+from tests.tui.terminal import Terminal
 from tui.terminal.painter import Painter, Row, patched
 
 WIDTH, HEIGHT = 12, 9
