@@ -44,6 +44,13 @@ class Laptop:
             time.sleep(0.05)
         return screen
 
+    def wait_for_end(self) -> None:
+        """Wait until what runs there has ended; tmux does not always leave its word of it on the screen."""
+        deadline = time.monotonic() + PATIENCE
+        while self.tmux("list-panes", "-F", "#{pane_dead}").strip() != "1":
+            assert time.monotonic() < deadline, f"it does not end:\n{self.text()}"
+            time.sleep(0.05)
+
     def close(self) -> None:
         """End what runs there."""
         subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False, timeout=PATIENCE)

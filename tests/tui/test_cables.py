@@ -101,7 +101,7 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
         theirs.wait_for(f"Met K1: 0 received, {MANY} sent")
         for laptop in places:
             laptop.press("C-q")
-            laptop.wait_for("Pane is dead")
+            laptop.wait_for_end()
     assert len({asyncio.run(root_of(home)) for home in homes}) == 1
 
 

@@ -150,7 +150,7 @@ def test_a_technician_edits_settles_and_looks_back_by_keys_alone(home: Path, tmp
         laptop.press("Escape")
         laptop.wait_for("History")
         laptop.press("C-q")
-        laptop.wait_for("Pane is dead")
+        laptop.wait_for_end()
     asyncio.run(_edited(home, place, copied))
 
 

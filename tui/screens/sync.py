@@ -120,6 +120,7 @@ class Sync(Listing):
 
     def _no_lookout(self, error: FieldlineError) -> None:
         self._note(say(error))
+        self.redraw()
 
     # --- details -----------------------------------------------------------------------------------------------------
 
