@@ -67,6 +67,7 @@ class FieldlineApp(FramedApp):
         self.waiting = Waiting(workspace, self._matters_read)
         self.cables = Cables(workspace, self._cable_came, self._frame_changed, self._say)
         self.here: bytes | None = None
+        self.loaded = asyncio.Event()
         self._shown = False
         if options.plain:
             self._filters.append(PlainGlyphs())
@@ -81,13 +82,21 @@ class FieldlineApp(FramedApp):
     # --- life --------------------------------------------------------------------------------------------------------
 
     async def on_mount(self) -> None:
-        self.theme = "ansi-dark"
         self.title = "Fieldline"
-        await self.reload()
         kept = await self.workspace.store.get_meta(HERE)
         self.here = bytes(kept) if kept else None
-        await self.take_over_drafts()
         self.switch_mode(self.first_place())
+        self.run_worker(self._load(), group="load")
+
+    async def _load(self) -> None:
+        """Read what all screens need, while the first one shows its frame."""
+        try:
+            await self.reload()
+            await self.take_over_drafts()
+        except FieldlineError as error:
+            self._say(say(error))
+            return
+        self.loaded.set()
         self.call_after_refresh(self._begin)
         self.run_worker(self._watch(), group="watch")
 
@@ -124,12 +133,7 @@ class FieldlineApp(FramedApp):
         # By its name of today, also where somebody looks at a time before it had one.
         fleet = (await store.now().record(FLEET_ENTITY, self.schema)).value("name")
         self.read_matters()
-        meetings = await store.meetings()
-        self.status = Status(
-            str(fleet or ""),
-            self._called(),
-            max((meeting.at for meeting in meetings), default=None),
-        )
+        self.status = Status(str(fleet or ""), self._called(), await store.last_met())
 
     def _called(self) -> str:
         """What this device is called; at first by its own word, since reading its key takes a moment."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.workspace import Workspace
-from core.workspace.settling import Pending
+from core.workspace.pending import Pending
 from tui.drafts.draft import unapplied
 from tui.drafts.keeping import KeepingApp
 from tui.language.i18n import _, ngettext, number

@@ -16,7 +16,6 @@ edit = ["enter", "f2"]   # or several
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +73,8 @@ def read(path: Path, *, needed: bool = False) -> Settings:
         raise Refused("{path} cannot be read: {why}.", path=str(path), why=error.strerror or "") from None
     if len(data) > _LARGEST:
         raise Refused("{path} is too long for options.", path=str(path))
+    import tomllib  # few have such a file
+
     try:
         text = data.decode("utf-8")
         return _checked(_File(path, text), tomllib.loads(text))

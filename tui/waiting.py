@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from core.errors import FieldlineError
 from core.workspace import Workspace
-from core.workspace.settling import Pending
+from core.workspace.pending import Pending
 
 _STEPS = 50
 """How often a long reading tells how far it is: each time costs a slow line some bytes."""
@@ -25,7 +25,7 @@ class Waiting:
     """
 
     def __init__(self, workspace: Workspace, told: Callable[[bool], None]) -> None:
-        self.matters = Pending.of(())
+        self.matters = Pending()
         self.progress: tuple[int, int] | None = None
         self._workspace = workspace
         self._opening: asyncio.Task[Workspace] | None = None
@@ -40,7 +40,7 @@ class Waiting:
 
     def forget(self) -> None:
         """There is nothing to show: nobody looks at the inbox of this moment."""
-        self._wanted, self.matters = None, Pending.of(())
+        self._wanted, self.matters = None, Pending()
 
     def want(self, moment: int | None, known: bool) -> bool:
         """Wish this moment to be read, None for now; whether `read` has to be started for that."""

@@ -21,6 +21,14 @@ def meetings(connection: Connection) -> list[tuple[bytes | None, str, int, int]]
     ).fetchall()
 
 
+def last_met(connection: Connection) -> int | None:
+    """The last receipt of a change from elsewhere; row ids are the order of receipt, so that the last row has it."""
+    row = connection.execute(
+        "SELECT received_at FROM changes WHERE link NOT IN ('own', 'import') ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def counts(connection: Connection) -> tuple[int, int, int, int, int]:
     """Changes, facts, entities, slots with different leaves, changes without effect."""
     changes, facts, entities, quarantined = connection.execute(

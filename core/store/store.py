@@ -297,6 +297,10 @@ class Store:
         """How much there is."""
         return Counts(*await self._database.run(holding.counts))
 
+    async def last_met(self) -> int | None:
+        """When changes last came from another device (microseconds since 1970 UTC); None if none ever did."""
+        return await self._database.run(holding.last_met)
+
     async def meetings(self) -> list[Meeting]:
         """From whom changes came, the latest first."""
         return [Meeting(*row) for row in await self._database.run(holding.meetings)]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -37,19 +35,6 @@ def carrier(rate: int) -> Carrier:
     a_second = rate // 10
     piece = min(PIECE, max(LEAST_PIECE, a_second // 8))
     return Carrier(NAME, batch_bytes=min(TCP.batch_bytes, max(LEAST_BATCH, a_second)), piece=piece)
-
-
-def configured(settings: Path) -> list[SerialTarget]:
-    """The ports that a device's settings name (`cables = ["/dev/ttyS0?baud=9600"]`), which are served without being
-    asked for; raises FieldlineError if that cannot be read, Refused if something else is named.
-    """
-    try:
-        named = tomllib.loads(settings.read_text(encoding="utf-8")).get("cables", [])
-    except FileNotFoundError:
-        return []
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise FieldlineError("{path} is not valid TOML: mend it, or delete it.", path=str(settings)) from None
-    return [parse(str(each)) for each in (named if isinstance(named, list) else [named])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from core.errors import FieldlineError
 
@@ -33,15 +34,23 @@ class Home:
 
     def name(self) -> str:
         """What this device was called when it was set up; empty if nobody said."""
+        name = self._settings().get("name")
+        return name if isinstance(name, str) else ""
+
+    def cables(self) -> list[str]:
+        """The ports that are served without being asked for (`cables = ["/dev/ttyS0?baud=9600"]`)."""
+        named = self._settings().get("cables")
+        return [str(each) for each in named] if isinstance(named, list) else []
+
+    def _settings(self) -> dict[str, Any]:
         import tomllib
 
         try:
-            name = tomllib.loads(self.settings.read_text(encoding="utf-8")).get("name", "")
+            return tomllib.loads(self.settings.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return ""
+            return {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError):
             raise FieldlineError("{path} is not valid TOML: mend it, or delete it.", path=str(self.settings)) from None
-        return name if isinstance(name, str) else ""
 
     def write_settings(self, name: str) -> None:
         """Write the settings of a new device."""

@@ -132,9 +132,8 @@ def _told(peer: Peer, each: doing.Doing) -> Peer:
 
 def _ports(workspace: Workspace) -> list[Peer]:
     from core.sync.links import ports
-    from core.workspace.cables import configured
 
-    there = ports.present(configured(workspace.home.settings))
+    there = ports.present([ports.parse(each) for each in workspace.home.cables()])
     return [Peer(port.target, f"{port.name} {port.label}".strip()) for port in there]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from core.changes import decode
@@ -12,72 +12,13 @@ from core.inbox import Matter, matters
 from core.records import Record
 from core.schema import RETIRED, Schema
 from core.store.adding import parents
-from core.store.matters import Mention, mentions
+from core.store.matters import mentions
 from core.store.store import Store
 from core.store.view import View
+from core.workspace.pending import SMALL, Pending
 
 BATCH = 200
 """How many entities are read in one transaction: others who write wait about as long as for a small import."""
-
-
-SMALL = 200
-"""So many matters are worked out at once; of more only those that somebody looks at."""
-KEPT = 400
-"""Matters that are kept in memory where there are many."""
-
-Whole = Callable[[Sequence[Mention]], Awaitable[Sequence[Matter | None]]]
-
-
-class Pending:
-    """Matters in their order, of which those are here that were loaded."""
-
-    def __init__(self, found: Sequence[Mention], whole: Whole) -> None:
-        self.mentions = found
-        self._whole = whole
-        self._loaded: dict[int, Matter] = {}
-
-    @classmethod
-    def of(cls, found: Sequence[Matter]) -> Pending:
-        """Matters that are all here."""
-
-        async def nothing(some: Sequence[Mention]) -> Sequence[Matter | None]:
-            return [None for _ in some]
-
-        # In the order that they are given in, which need not be that of their mentions.
-        pending = cls([mention for matter in found for mention in mentions([matter])], nothing)
-        pending._loaded = dict(enumerate(found))
-        return pending
-
-    def __len__(self) -> int:
-        return len(self.mentions)
-
-    def __getitem__(self, index: int) -> Matter | None:
-        """A matter, None if it is not loaded, or is none any more."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return self._loaded.get(index % len(self))
-
-    def lacks(self, first: int, last: int) -> bool:
-        """Whether any of these has to be loaded."""
-        return any(index not in self._loaded for index in range(first, min(last + 1, len(self))))
-
-    async def load(self, first: int, last: int) -> None:
-        """Work these out."""
-        wanted = [index for index in range(max(0, first), min(last + 1, len(self))) if index not in self._loaded]
-        found = await self._whole([self.mentions[index] for index in wanted]) if wanted else ()
-        while len(self._loaded) > max(KEPT, len(wanted)):
-            del self._loaded[next(iter(self._loaded))]
-        self._loaded.update({index: matter for index, matter in zip(wanted, found, strict=True) if matter is not None})
-
-    async def all(self) -> list[Matter]:
-        """All of them."""
-        found: list[Matter] = []
-        for start in range(0, len(self), SMALL):
-            loaded = [self[index] for index in range(start, min(start + SMALL, len(self)))]
-            if None in loaded:
-                loaded = list(await self._whole(self.mentions[start : start + SMALL]))
-            found += [matter for matter in loaded if matter is not None]
-        return found
 
 
 class Settling:
@@ -85,7 +26,7 @@ class Settling:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._last: tuple[object, Pending] = (None, Pending.of(()))
+        self._last: tuple[object, Pending] = (None, Pending())
         self._parents: dict[bytes, frozenset[bytes]] = {}
 
     async def inbox(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> list[Matter]:

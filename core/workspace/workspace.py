@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from core.workspace.meeting import Met, Told
     from core.workspace.members import Device
     from core.workspace.peers import Lookout
-    from core.workspace.settling import Pending, Settling
+    from core.workspace.pending import Pending
+    from core.workspace.settling import Settling
     from core.workspace.tables import ValueOf
     from core.workspace.ways import Happened, Ways
 

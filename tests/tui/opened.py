@@ -79,7 +79,11 @@ class Screen:
         """Make the terminal another size."""
         if self.app.size != (width, height):
             await self.pilot.resize_terminal(width, height)
-            await wait_for_idle()  # the application waits whether more sizes come
+            # The application waits whether more sizes come, then tells its screens.
+            async with asyncio.timeout(30):
+                while self.app._resize_event is not None or self.app.screen.size != (width, height):
+                    await asyncio.sleep(0.005)
+                    await self.pilot.pause()
             await self.rest()
 
     def text(self) -> str:

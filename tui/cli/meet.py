@@ -97,7 +97,7 @@ async def serve(
     desk: Desk, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
 ) -> None:
     from core.sync.links.ports import parse
-    from core.workspace.cables import CablePort, configured
+    from core.workspace.cables import CablePort
     from core.workspace.ways import Ways
 
     async with await desk.open() as workspace:
@@ -113,7 +113,7 @@ async def serve(
                 # Who read this has seen enough: the same as being told to stop.
                 serving.cancel()
 
-        places = [parse(cable) for cable in cables] or configured(workspace.home.settings)
+        places = [parse(cable) for cable in cables or workspace.home.cables()]
         ports = [CablePort(workspace, place) for place in places]
         ways = Ways(bind, port, discovery=not no_discovery, peers=peers, ports=ports)
         serving = asyncio.create_task(workspace.serve(ways, listening=listening, happened=happened))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -151,5 +152,7 @@ async def opened(workspace: Workspace, said: Settings | None = None, *, kiosk: b
         app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or IDLE_SECONDS)
     else:
         app = FieldlineApp(workspace, system_clock, wanted)
+    # What is here by now stays: looking through it for garbage holds a key up for some 50 ms, again and again.
+    gc.freeze()
     await app.run_async(mouse=said.mouse is not False)
     return app.return_code or 0

@@ -37,11 +37,10 @@ class Cables:
 
     async def look(self) -> None:
         """Look once a second, until cancelled."""
-        from core.sync.links.ports import present, watch
-        from core.workspace.cables import configured
+        from core.sync.links.ports import parse, present, watch
 
         try:
-            named = await asyncio.to_thread(configured, self._workspace.home.settings)
+            named = [parse(each) for each in await asyncio.to_thread(self._workspace.home.cables)]
         except FieldlineError as error:
             self._trouble(say(error))
             return

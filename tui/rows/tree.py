@@ -11,7 +11,8 @@ from core.store.view import View
 from tui.language.i18n import _, language, ngettext
 from tui.rows.lines import Column, Line, columns
 
-PAGE = 200
+PAGE = 60
+"""Lines: more than a screen shows, and quick to read."""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.changes import ID_SIZE, Ref
 from core.records import Record
 from core.schema import Kind
@@ -13,11 +15,12 @@ from tui.rows.lines import Line
 from tui.rows.naming import above
 from tui.rows.tree import Node, Tree
 from tui.screens.dialogs import Choose
-from tui.screens.form import Form
 from tui.screens.many import Many
 from tui.screens.page import bindings
 from tui.screens.retiring import ask_retire
-from tui.screens.search import Hit, Search
+
+if TYPE_CHECKING:
+    from tui.screens.search import Hit
 
 
 class Fleet(Many):
@@ -80,7 +83,8 @@ class Fleet(Many):
 
     def details(self, width: int, height: int) -> list[Line]:
         if self._record is None:
-            return [[("   " + _("Nothing is here yet."), "dim")]] if not len(self.lines.source) else []
+            empty = isinstance(self.lines.source, Tree) and not len(self.lines.source)
+            return [[("   " + _("Nothing is here yet."), "dim")]] if empty else []
         lines = summary_lines(rows_of(self._record, self.desk.schema), width - 4, height, self._names)
         return [[("   ", "plain"), *line] for line in lines]
 
@@ -108,7 +112,7 @@ class Fleet(Many):
     def do_open(self) -> None:
         """Open the form."""
         if node := self.node:
-            self.app.push_screen(Form(node.row.entity))
+            self._open(node.row.entity)
 
     async def do_unfold(self) -> None:
         """Show the children, or go to the first of them."""
@@ -135,6 +139,8 @@ class Fleet(Many):
 
     def do_find(self) -> None:
         """Search everything, and go to what is chosen."""
+        from tui.screens.search import Search
+
         self.app.push_screen(Search(self.desk.view, self.desk.schema), self._found)
 
     def _found(self, hits: list[Hit] | None) -> None:
@@ -172,7 +178,7 @@ class Fleet(Many):
         chain = await above(entity, self.desk.view, self.desk.schema)
         at = await tree.reveal(chain) if isinstance(tree, Tree) else None
         if at is None or not isinstance(tree, Tree):
-            self.app.push_screen(Form(entity))
+            self._open(entity)
         else:
             self.lines.show(tree, cursor=at)
             if (above_it := tree.above(at)) < self.lines.scroll_y:
@@ -235,7 +241,12 @@ class Fleet(Many):
         if kind.parent is not None and (under := self._under(kind)) is not None:
             draft.edit(kind.parent, ABSENT, Ref(under))
         self.desk.drafts[entity] = draft
-        self.app.push_screen(Form(entity, given=len(draft)))
+        self._open(entity, given=len(draft))
+
+    def _open(self, entity: bytes, given: int = 0) -> None:
+        from tui.screens.form import Form
+
+        self.app.push_screen(Form(entity, given=given))
 
     async def do_drafts(self) -> None:
         """List what is edited, and open the form of what is chosen."""
@@ -251,7 +262,7 @@ class Fleet(Many):
 
         def chosen(entity: object) -> None:
             if isinstance(entity, bytes):
-                self.app.push_screen(Form(entity))
+                self._open(entity)
 
         self.app.push_screen(Choose(_("Edited and not applied"), rows), chosen)
 

@@ -8,7 +8,7 @@ from functools import partial
 from core.inbox import Matter
 from core.store.matters import Mention
 from core.workspace.lineage import Step, lineage
-from core.workspace.settling import Pending
+from core.workspace.pending import Pending
 from tui.commands import Command
 from tui.language.i18n import _, language, ngettext
 from tui.language.quoting import quote

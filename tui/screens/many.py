@@ -14,7 +14,6 @@ from tui.rows.preview import preview
 from tui.rows.remarks import clash_remarks, consequence
 from tui.rows.values import read_value
 from tui.screens.dialogs import Ask, Choose, Save
-from tui.screens.picking import picker
 from tui.screens.turning import Turning
 
 
@@ -51,6 +50,8 @@ class Many(Turning):
         self.app.push_screen(Choose(title, rows), chosen)
 
     def _ask_value(self, records: Sequence[Record], prop: Property) -> None:
+        from tui.screens.picking import picker
+
         view, schema = self.desk.view, self.desk.schema
 
         def picked(answer: tuple[Value] | None) -> None:

@@ -135,6 +135,8 @@ class Page(Offering, Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        # Textual parses all styles anew for a screen that has another count; these are as they were.
+        self._css_update_count = self.app._css_update_count
         self._message: Line = []
         self.failure = ""
 
@@ -190,7 +192,7 @@ class Page(Offering, Screen[None]):
     def first_line(self, width: int) -> Line:
         """Fleet and device, where we are, and what wants a person."""
         desk = self.desk
-        left: Line = [(f" {desk.status.fleet} · {desk.status.device}", "plain")]
+        left: Line = [(f" {desk.status.fleet} · {desk.status.device}" if desk.loaded.is_set() else " ", "plain")]
         here = self.where()
         right = desk.attention()
         while len(right) > 1 and width_of(left) + cell_len(here) + width_of(right) + 5 > width:
@@ -231,6 +233,7 @@ class Page(Offering, Screen[None]):
         self.work(self._updated, group="news")
 
     async def _updated(self) -> None:
+        await self.desk.loaded.wait()
         await self.update()
         self.redraw()
 
@@ -249,10 +252,18 @@ class Page(Offering, Screen[None]):
         return self.cannot(name)
 
     def action_command(self, name: str) -> None:
+        if not self.desk.loaded.is_set():
+            self.work(partial(self._command_later, name))
+            return
         if self.desk.moment is not None and "escape" in commands.find((*self.SCOPES, "past"), name).keys:
             name = "now"
         if self.why_not(name) is not None or not self.desk.held(self, name):
             super().action_command(name)
+
+    async def _command_later(self, name: str) -> None:
+        """Who types ahead while Fieldline starts loses no key."""
+        await self.desk.loaded.wait()
+        self.action_command(name)
 
     def do_now(self) -> None:
         """Leave the past."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from core.workspace import undoing
-from core.workspace.undoing import Turn
 from tui.language.i18n import _, language, ngettext, number, say
 from tui.rows.forms import Names
 from tui.rows.preview import preview
 from tui.screens.dialogs import Save
 from tui.screens.listing import Listing
+
+if TYPE_CHECKING:
+    from core.workspace.undoing import Turn
 
 SAVING = "saving"
 """The group of the workers that Esc stops."""
@@ -21,6 +23,8 @@ class Turning(Listing):
 
     async def do_undo(self) -> None:
         """Show what taking back the latest change writes."""
+        from core.workspace import undoing
+
         self.message(_("Looking at what you saved last …"))
         turn = await undoing.next_undo(self.desk.workspace)
         self.message("")
@@ -31,6 +35,8 @@ class Turning(Listing):
 
     async def do_redo(self) -> None:
         """Show what bringing back writes."""
+        from core.workspace import undoing
+
         turn = await undoing.next_redo(self.desk.workspace)
         if turn is None:
             self.message(_("There is nothing to bring back: something was saved since, or nothing taken back."))
@@ -90,6 +96,8 @@ class Turning(Listing):
         return under_way
 
     async def _turn(self, turn: Turn, note: str) -> None:
+        from core.workspace import undoing
+
         await undoing.carry_out(self.desk.workspace, turn, note or None, self.saved)
         await self.desk.news()
         self.message(_("Brought back. u takes it back.") if turn.again else _("Taken back. U brings it back."))

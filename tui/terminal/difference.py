@@ -89,12 +89,15 @@ def _sgr(style: Style, system: ColorSystem) -> str:
 
 
 class DifferenceApp(App[None]):
-    """Writes only the cells that differ, and puts the terminal's cursor where the focus is."""
+    """Writes only the cells that differ, in the terminal's own colours, and puts its cursor where the focus is."""
 
     SHOW_CURSOR = "\x1b[?25h"
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)
+        # Now, and not when it runs: every change of a theme parses all styles anew.
+        self.set_reactive(App.theme, "ansi-dark")
+        self.stylesheet.set_variables(self.get_css_variables())
         self.driver_class = guarded(self.driver_class)
         self._painter = Painter()
 
