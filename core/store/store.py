@@ -238,16 +238,8 @@ class Store:
     ) -> bytes:
         from core.store import writing
 
-        return writing.commit(
-            connection,
-            author,
-            self.fleet,
-            edits,
-            user=user,
-            note=note,
-            now=self._clock(),
-            membership=self._membership(connection),
-        )
+        now, members = self._clock(), self._membership(connection)
+        return writing.commit(connection, author, self.fleet, edits, user=user, note=note, now=now, membership=members)
 
     async def import_history(
         self, author: Author, lines: Sequence[Line], schema: Schema, *, progress: Callable[[int, int], None]

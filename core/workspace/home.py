@@ -39,8 +39,8 @@ class Home:
 
     def cables(self) -> list[str]:
         """The ports that are served without being asked for (`cables = ["/dev/ttyS0?baud=9600"]`)."""
-        named = self._settings().get("cables")
-        return [str(each) for each in named] if isinstance(named, list) else []
+        named = self._settings().get("cables", [])
+        return [str(each) for each in (named if isinstance(named, list) else [named])]
 
     def _settings(self) -> dict[str, Any]:
         import tomllib
