@@ -138,6 +138,10 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("back", ("escape",), N_("back"), N_("Back to the changes.")),
     ),
+    "sifting": (
+        Command("find", ("slash",), N_("filter"), N_("Show only devices that mention something.")),
+        Command("all", ("escape",), "", N_("Show all devices again.")),
+    ),
     "sync": (
         Command("meet", ("enter",), N_("meet now"), N_("Meet what is on this line: both sides get what they lack.")),
         Command("meet_at", ("m",), N_("meet at address"), N_("Type the address of a device and meet it.")),

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
-from textual._wait import wait_for_idle
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.worker import WorkerCancelled
 
 from core.workspace import Workspace
@@ -59,11 +59,25 @@ class Screen:
 
     async def rest(self) -> None:
         """Wait until no message and no worker is under way that will end, and everything is drawn."""
-        while await self._settle():
-            pass
-        await wait_for_idle(0)
-        while await self._settle():
-            pass
+        async with asyncio.timeout(120):
+            while await self._settle() or not self._drawn():
+                await self.pilot.pause(0.002)
+
+    def _drawn(self) -> bool:
+        """Whether the screen on top waits for nothing: Textual draws sixty times a second, and calls back after it."""
+        screen = self.app.screen
+        widgets = (screen, *screen.walk_children(Widget))
+        if self.app.message_queue_size or screen._dirty_widgets or screen._callbacks:
+            return False
+        return not any(
+            not each.is_mounted
+            or each.message_queue_size
+            or each._layout_required
+            or each._repaint_required
+            or each._scroll_required
+            or each._refresh_styles_required
+            for each in widgets
+        )
 
     async def _settle(self) -> bool:
         """Let messages arrive, and workers end; gives whether there were any of these."""
@@ -79,12 +93,11 @@ class Screen:
         """Make the terminal another size."""
         if self.app.size != (width, height):
             await self.pilot.resize_terminal(width, height)
-            # The application waits whether more sizes come, then tells its screens.
-            async with asyncio.timeout(30):
-                while self.app._resize_event is not None or self.app.screen.size != (width, height):
-                    await asyncio.sleep(0.005)
-                    await self.pilot.pause()
-            await self.rest()
+        # The application waits whether more sizes come, then tells its screens.
+        async with asyncio.timeout(30):
+            while self.app._resize_event is not None or self.app.screen.size != (width, height):
+                await self.pilot.pause(0.002)
+        await self.rest()
 
     def text(self) -> str:
         """What is on the screen, a line a row."""

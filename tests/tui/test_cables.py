@@ -133,6 +133,7 @@ async def test_how_a_cable_looks(
         assert isinstance(page, Sync)
         page._there = [Peer(found.target, found.label)]
         await page.update()
+        await screen.rest()
         await shot(screen, "there")
         page.meter = Meter(found.target, found.label)
         for name, state, said in (

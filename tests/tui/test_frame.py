@@ -76,8 +76,7 @@ async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
         assert "needs 80 columns and 24 lines; here are 72 and 20" in screen.text()
         assert "TSC" not in screen.text()
         assert screen.screenshot() == picture
-        await screen.pilot.resize_terminal(*SMALL)
-        await screen.rest()
+        await screen.resize(*SMALL)
         assert "needs 80 columns" not in screen.text()
         await screen.press("j")
         page = screen.app.page
@@ -85,7 +84,7 @@ async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
         assert page.lines.cursor == 1
         for size in ((80, 23), (79, 24), (200, 60), SMALL):
             await screen.pilot.resize_terminal(*size)
-        await screen.rest()
+        await screen.resize(*SMALL)
         assert page.lines.cursor == 1
         await screen.press("enter")
         assert isinstance(screen.app.page, Form)

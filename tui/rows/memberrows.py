@@ -34,6 +34,12 @@ def called(member: Member) -> str:
     return member.name or member.device.hex()[:8]
 
 
+def told(member: Member) -> tuple[str, ...]:
+    """What a device's line says of it, and its id."""
+    _glyph, state = STATES.get(member.state, ("", member.state))
+    return member.name, member.device.hex(), _(ROLES.get(member.role, member.role)), _(state)
+
+
 class MemberRows:
     """A row for each device; until what it wrote is read anew, what was read `before` stands there."""
 

@@ -102,10 +102,11 @@ class Differences(Page):
         if self._count is not None:
             return  # the past stays as it is
         found = [each for each in await self.read() if not hidden(each[0], each[1])]
-        self._count = len(found)
-        self.query_one("#nothing").display = not found
         source = DifferenceLines(self, found)
         await source.load(0, min(len(source), self.size.height) - 1)
+        # All at once: this may be cancelled and begun anew at every await before.
+        self._count = len(found)
+        self.query_one("#nothing").display = not found
         self.lines.show(source, cursor=0)
 
     async def learn(self, rows: Sequence[bytes | Difference]) -> None:
@@ -114,14 +115,15 @@ class Differences(Page):
         refs = {e for row in rows if not isinstance(row, bytes) for value in row[2:] for e in referred(value)}
         view, schema = self.desk.workspace.view(self._moment), self.desk.schema
         names = await view.names((entities | refs) - self.kinds.keys(), schema)
-        self.kinds |= {entity: name.kind for entity, name in names.items()}
-        self._called |= {entity: name.title for entity, name in names.items()}
+        known = {entity: name.title for entity, name in names.items()}
         for entity in entities & names.keys():
-            kind = schema.kind(names[entity].kind)
-            known = (
-                await self.desk.path(entity) if kind.known else called(entity, names[entity], schema, self.desk.names)
-            )
-            self._called[entity] = known
+            if schema.kind(names[entity].kind).known:
+                known[entity] = await self.desk.path(entity)
+            else:
+                known[entity] = called(entity, names[entity], schema, self.desk.names)
+        # All at once, as above.
+        self._called |= known
+        self.kinds |= {entity: name.kind for entity, name in names.items()}
 
     def where(self) -> str:
         return _("History")

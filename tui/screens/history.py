@@ -39,6 +39,7 @@ class History(Lookback):
         self._typed = ""
         self.wanted: LogFilter = EVERYTHING
         self._at: LogEntry | None = None
+        self._anew = True
         self._edits: list[ShownEdit] = []
         self._names: Names = NOBODY
         self._path = ""
@@ -65,18 +66,23 @@ class History(Lookback):
         """Show only some changes; `of` says of what."""
         self.wanted = self._within = wanted
         self._of, self._typed = of, ""
-        self._at = None
+        self._at, self._anew = None, True
 
     async def update(self) -> None:
         view, desk = self.desk.view, self.desk
         size = await view.log_size(self.wanted)
         pages = LogPages(view, desk.schema, self.wanted, size, desk.names, desk.when)
         pages.marked = self.marked.change if self.marked else None
-        cursor = 0
-        if self._at is not None and self.lines.cursor > 0:
-            cursor = min(await view.log_index(self._at.position, self.wanted), max(0, size - 1))
-        if size:
-            await pages.load(cursor, min(size - 1, cursor + max(1, self.lines.size.height)))
+        cursor = where = -1
+        while where != self.lines.cursor:  # again where somebody moved on meanwhile
+            where, entry = self.lines.cursor, self.entry
+            cursor = 0 if self._anew else where
+            if cursor and entry is not None:
+                cursor = await view.log_index(entry.position, self.wanted)
+            cursor = min(cursor, max(0, size - 1))
+            if size:
+                await pages.load(cursor, min(size - 1, cursor + max(1, self.lines.size.height)))
+        self._anew = False
         self.lines.show(pages, cursor=cursor)
         await self._read_details()
 
@@ -232,8 +238,7 @@ class History(Lookback):
         """Show only what the text lets through; `stay` on the current change, else begin with the newest."""
         self.wanted, self._typed = await self._read_filter(text), " ".join(text.split())
         if not stay:
-            self._at = None
-            self.lines.cursor = 0
+            self._at, self._anew = None, True
         self.news()
 
     def do_filter(self) -> None:
@@ -250,7 +255,7 @@ class History(Lookback):
             "Words that a change mentions, and: by:user on:device of:entity property:name since:moment until:moment. "
             'Two words as one: of:"Lane 1". Moments: 2026-03-31, 2026-03-31T14:00, -2h, -7d.'
         )
-        self.app.push_screen(Ask(_("Show only"), self._typed, help_text, check), chosen)
+        self.app.push_screen(Ask(_("Show only"), self._typed, help_text, check, _("show")), chosen)
 
     async def do_only(self) -> None:
         """Choose what the changes shall have in common with this one, or who made them."""

@@ -114,13 +114,14 @@ class Inbox(Answering):
             every = await matters.all()
             matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema))
         old, source = self.lines, Matters(self, matters)
-        key = old.key
         if self._marked:
             self._marked &= set(map(key_of, source.matters.mentions))
-        at = source.index(key)
-        cursor = old.cursor if at is None else at
-        top = max(0, min(cursor, len(source) - 1))
-        await source.load(max(0, top - old.size.height), top + old.size.height)
+        cursor = where = -1
+        while where != old.cursor:  # again where somebody moved on meanwhile
+            where, at = old.cursor, source.index(old.key)
+            cursor = where if at is None else at
+            top = max(0, min(cursor, len(source) - 1))
+            await source.load(max(0, top - old.size.height), top + old.size.height)
         self._about = None
         self.lines.show(source, cursor=cursor)
         await self._read_details()
@@ -308,7 +309,7 @@ class Inbox(Answering):
         help_text = _(
             "Words in a property, a value, a name or a note; or the title of something, for all that is below it."
         )
-        self.app.push_screen(Ask(_("Show only"), self._sought, help_text), chosen)
+        self.app.push_screen(Ask(_("Show only"), self._sought, help_text, word=_("show")), chosen)
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""

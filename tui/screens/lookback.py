@@ -127,7 +127,7 @@ class Lookback(Turning):
             (TYPED, [(_("another moment, that you type"), "plain")]),
         ]
         when = self.desk.when.full(entry.at)
-        title = _("Compare {when} with (or mark a change with Space)").format(when=when)
+        title = _("Compare {when} with").format(when=when)
         self.app.push_screen(Choose(title, rows), chosen)
 
     def _show_difference(self, one: int, other: int) -> None:

@@ -16,11 +16,11 @@ from core.workspace.revoking import chain, readmit, revoke
 from tui.language.i18n import N_, _, ngettext
 from tui.language.quoting import quote
 from tui.rows.lines import Column, Line, columns, wrapped
-from tui.rows.memberrows import ROLES, MemberRows, called
+from tui.rows.memberrows import ROLES, MemberRows, called, told
 from tui.screens.dialogs import Ask, Choose, Confirm, Save
 from tui.screens.history import History
-from tui.screens.listing import Listing
 from tui.screens.page import bindings
+from tui.screens.sifting import Sifting
 from tui.widgets.text import Lines
 
 _MAY = {
@@ -34,11 +34,11 @@ _NONE = "none"
 """Chosen instead of a last change: nothing of a device keeps its effect."""
 
 
-class Members(Listing):
+class Members(Sifting):
     """The list of devices."""
 
     PLACE = "members"
-    SCOPES = ("members", "listing")
+    SCOPES = ("members", "sifting", "listing")
     BINDINGS = bindings("members")
 
     def __init__(self) -> None:
@@ -65,7 +65,8 @@ class Members(Listing):
 
     def heading(self) -> tuple[Line, Line]:
         count = len(self.lines.source)
-        return [(ngettext("{count} device", "{count} devices", count), "plain")] if count else [], []
+        left: Line = [(ngettext("{count} device", "{count} devices", count), "plain")] if count else []
+        return left, self.filter_line()
 
     async def update(self) -> None:
         workspace = self.desk.workspace
@@ -74,7 +75,8 @@ class Members(Listing):
         self._admin = membership.is_admin(me)
         found = dict(membership.members)
         found.setdefault(me, Member(me, workspace.home.name(), "", "pending"))
-        ordered = sorted(found.values(), key=lambda m: (m.state == "revoked", called(m).casefold(), m.device))
+        wanted = [member for member in found.values() if self.mentioned(*told(member))]
+        ordered = sorted(wanted, key=lambda m: (m.state == "revoked", called(m).casefold(), m.device))
         met = {meeting.device: meeting.at for meeting in reversed(await workspace.store.meetings()) if meeting.device}
         rows = MemberRows(ordered, met, me, self.desk.view, self.desk.when, self.rows)
         self.lines.show(rows, cursor=rows.index(self.lines.key))
@@ -90,7 +92,7 @@ class Members(Listing):
     def details(self, width: int, height: int) -> list[Line]:
         member, rows = self.member, self.rows
         if member is None or rows is None:
-            return []
+            return [[("   " + self.nobody(), "dim")]] if self.sought else []
         said = [_("Device id {id}").format(id=member.device.hex())]
         if wrote := rows.wrote(member.device):
             said.append(ngettext("It has made {count} change.", "It has made {count} changes.", wrote.changes))

@@ -18,8 +18,8 @@ from tui.rows.cables import standing_text
 from tui.rows.lines import Line, wrapped
 from tui.rows.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
 from tui.screens.dialogs import Ask
-from tui.screens.listing import Listing
 from tui.screens.page import bindings
+from tui.screens.sifting import Sifting
 from tui.widgets.text import Fixed, Lines
 
 # What carries a meeting is imported where one begins: it takes time and memory, and few who look here meet anybody.
@@ -36,11 +36,11 @@ _REDRAW_SECONDS = 1.0
 _LOOK_SECONDS = 2.0
 
 
-class Sync(Listing):
+class Sync(Sifting):
     """Devices, ports and files, and the meeting that is under way."""
 
     PLACE = "sync"
-    SCOPES = ("sync", "listing")
+    SCOPES = ("sync", "sifting", "listing")
     BINDINGS = bindings("sync")
 
     def __init__(self) -> None:
@@ -73,7 +73,8 @@ class Sync(Listing):
         if self._summary is None:
             return [], []
         held = ngettext("this device holds {count} change", "this device holds {count} changes", self._summary.count)
-        return [(_("Devices and files"), "plain")], [(f"{held} · {self._summary.root.hex()[:8]}", "dim")]
+        right: Line = [(f"{held} · {self._summary.root.hex()[:8]}", "dim")]
+        return [(_("Devices and files"), "plain")], self.filter_line() or right
 
     async def update(self) -> None:
         store = self.desk.workspace.store
@@ -81,7 +82,8 @@ class Sync(Listing):
         self._targets = _read_targets(await store.get_meta(TARGETS))
         met = await store.meetings()
         self._arriving = await self.desk.workspace.arriving()
-        self._seen = seen(met, self._there, self._targets, self.desk.names.devices)
+        every = seen(met, self._there, self._targets, self.desk.names.devices)
+        self._seen = [each for each in every if self.mentioned(each.name, each.target, each.key)]
         self._show()
 
     def _show(self) -> None:
@@ -153,6 +155,8 @@ class Sync(Listing):
                 said.append((_("Changes that came as a file; b meets a file or a folder on a stick."), "plain"))
             else:
                 said.append((_("It called this device; from here, m asks for its address."), "plain"))
+        elif self.sought:
+            said.append((self.nobody(), "plain"))
         else:
             said.append(
                 (
@@ -204,13 +208,15 @@ class Sync(Listing):
     def do_meet_at(self) -> None:
         """Ask for an address and meet the device there."""
         help_text = _("tcp://HOST:PORT, where `fieldline serve` runs; without a port it is {port}.").format(port=7420)
-        self.app.push_screen(Ask(_("Meet whom?"), self._asked, help_text, self._check), self._answered)
+        self.app.push_screen(Ask(_("Meet whom?"), self._asked, help_text, self._check, _("meet")), self._answered)
 
     def do_stick(self) -> None:
         """Ask for a folder or file and meet it."""
         help_text = _("A folder on a stick, or a file: this device takes what is new there and adds what is missing.")
         text = self._asked if self._asked.startswith("bundle:") else "bundle://"
-        self.app.push_screen(Ask(_("Meet which folder or file?"), text, help_text, self._check), self._answered)
+        self.app.push_screen(
+            Ask(_("Meet which folder or file?"), text, help_text, self._check, _("meet")), self._answered
+        )
 
     async def _check(self, text: str) -> None:
         from core.workspace.meeting import target_of
