@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.worker import WorkType
 
@@ -23,6 +23,7 @@ from tui.rows.lines import Column, Line, columns, wrapped
 from tui.screens.dialogs import Ask, Choose, Confirm, Dialog
 from tui.screens.help import Help
 from tui.terminal.driver import guarded
+from tui.terminal.ending import EndingApp
 from tui.terminal.plain import NoColours, PlainGlyphs
 from tui.widgets.text import Lines
 
@@ -35,7 +36,7 @@ _ABOUT = {
 Answer = TypeVar("Answer")
 
 
-class FirstRun(App[bool]):
+class FirstRun(EndingApp[bool]):
     """Asks what is needed and makes this device; gives True when there is one."""
 
     ENABLE_COMMAND_PALETTE = False

@@ -156,3 +156,17 @@ def test_the_extraction_knows_every_error() -> None:
     known = set(re.findall(r"-k (\w+)", (ROOT / "Makefile").read_text()))
     assert told
     assert told - known == set()
+
+
+def test_no_text_is_marked_where_the_extraction_does_not_look() -> None:
+    """Babel does not look into f-strings: a text that is marked there is never translated."""
+    hidden = [
+        ast.unparse(node)
+        for tree in _sources()
+        for joined in ast.walk(tree)
+        if isinstance(joined, ast.JoinedStr)
+        for node in ast.walk(joined)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "N_", "ngettext")
+        if node.args and isinstance(node.args[0], ast.Constant)
+    ]
+    assert hidden == []

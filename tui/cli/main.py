@@ -22,6 +22,7 @@ from tui.cli.desk import Desk
 from tui.cli.help import Helped, Opt
 from tui.language import i18n
 from tui.language.i18n import LANGUAGES, N_, _, say
+from tui.language.mishaps import unforeseen, wants_traceback
 
 INTERRUPTED = 130
 
@@ -177,13 +178,9 @@ def _run(arguments: Sequence[str]) -> int:
         _tell(_about(error))
         return 1
     except Exception as error:
-        if os.environ.get("FIELDLINE_DEBUG"):
+        if wants_traceback():
             raise
-        _tell(
-            _("This should not have happened ({what}): please report it; FIELDLINE_DEBUG=1 shows where it was.").format(
-                what=f"{type(error).__name__}: {error}"
-            )
-        )
+        _tell(unforeseen(error))
         return 1
 
 

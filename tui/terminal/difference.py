@@ -23,6 +23,7 @@ from textual.widgets import Input
 
 from tui.terminal.clipboard import to_clipboard
 from tui.terminal.driver import guarded
+from tui.terminal.ending import EndingApp
 from tui.terminal.painter import Cell, Painter, Row, patched
 from tui.widgets.text import LineList
 
@@ -88,7 +89,7 @@ def _sgr(style: Style, system: ColorSystem) -> str:
     return ";".join(code for code in _CODES.findall(Strip.render_ansi(style, system)) if code not in ("39", "49"))
 
 
-class DifferenceApp(App[None]):
+class DifferenceApp(EndingApp[None]):
     """Writes only the cells that differ, in the terminal's own colours, and puts its cursor where the focus is."""
 
     SHOW_CURSOR = "\x1b[?25h"

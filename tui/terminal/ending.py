@@ -1,0 +1,21 @@
+"""How an application ends that something unforeseen happened to: with a sentence, as every verb does."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.text import Text
+from textual.app import App, ReturnType
+
+from tui.language.mishaps import unforeseen, wants_traceback
+
+
+class EndingApp(App[ReturnType]):
+    """Says what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
+
+    def _fatal_error(self) -> None:
+        error = sys.exc_info()[1] or self._exception
+        if error is None or wants_traceback():
+            super()._fatal_error()
+        else:
+            self.panic(Text(unforeseen(error)))
