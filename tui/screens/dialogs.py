@@ -16,8 +16,9 @@ from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
 from tui.language.i18n import _, say
+from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, wrapped
-from tui.screens.page import Offering, bindings, keys_line
+from tui.screens.page import Offering, bindings
 from tui.widgets.text import Fixed, LineList, Lines
 
 Answer = TypeVar("Answer")
@@ -56,6 +57,17 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
                 lambda width, height: [[(t, "attention")] for t in wrapped(self._message, width)][:height], id="said"
             )
         yield Lines(lambda width, _height: [keys_line(width, self.offered(), self.unavailable())], id="dialog-keys")
+
+    def on_lines_clicked(self, event: Lines.Clicked) -> None:
+        """A key below was clicked."""
+        event.stop()
+        if event.lines.id == "dialog-keys" and (key := key_at(event.column, event.lines.size.width, self.offered())):
+            self.app.call_later(self.app.simulate_key, key)
+
+    def on_click(self) -> None:
+        """Who clicks into a list goes on typing where there is something to type."""
+        for field in self.query(Input):
+            field.focus()
 
     def message(self, text: str, attention: bool = False) -> None:
         if text != self._message:

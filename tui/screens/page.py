@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -18,6 +18,7 @@ from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
 from tui.language.i18n import _, say
+from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
 from tui.rows.naming import shortened
 from tui.widgets.text import Lines
@@ -45,24 +46,6 @@ def rule(width: int, left: Line | None = None, right: Line | None = None) -> Lin
     start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
     start = fit_line(start, max(0, width - width_of(end)))
     return [*start, ("─" * (width - width_of(start) - width_of(end)), "dim"), *end]
-
-
-def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -> Line:
-    """The last line: the keys that act now, those that cannot act dimmed; help always stands at its end."""
-    help_text: Line = [("?", "strong"), (" " + _("help") + " ", "plain")]
-    line: Line = []
-    room = width - width_of(help_text) - 1
-    for command in offered:
-        if not command.label or not command.keys:
-            continue
-        key, label = commands.key_name(command.keys[0]), _(command.label)
-        roles = ("dim", "dim") if command.name in why_not else ("strong", "plain")
-        entry: Line = [("  " if line else " ", "plain"), (key, roles[0]), (f" {label}", roles[1])]
-        if width_of(entry) > room:
-            break
-        line += entry
-        room -= width_of(entry)
-    return spread(width, line, help_text)
 
 
 def _too_small(width: int, height: int) -> list[Line]:
@@ -177,6 +160,19 @@ class Page(Offering, Screen[None]):
         yield Lines(lambda width, _height: [rule(width, self._message)], id="message")
         yield Lines(lambda width, _height: [keys_line(width, self.offered(), self.unavailable())], id="keys")
 
+    def on_lines_clicked(self, event: Lines.Clicked) -> None:
+        """A place above or a key below was clicked."""
+        event.stop()
+        if event.lines.id == "places" and not self.desk.banner():
+            self._place_clicked(event.column)
+        elif event.lines.id == "keys" and (key := key_at(event.column, event.lines.size.width, self.offered())):
+            self.app.call_later(self.app.simulate_key, key)
+
+    def _place_clicked(self, column: int) -> None:
+        for name, start, end in self._places():
+            if start <= column < end:
+                self.desk.action_command(name)
+
     def redraw(self) -> None:
         """Draw the frame and every block of lines again."""
         for lines in self.query(Lines):
@@ -211,6 +207,13 @@ class Page(Offering, Screen[None]):
             else:
                 line += [(f" {digit}", "strong"), (f" {label} ", "plain")]
         return line
+
+    def _places(self) -> Iterator[tuple[str, int, int]]:
+        """Where each place stands in the second line: its name, its first column and the one behind it."""
+        end = 1
+        for digit, (name, label) in enumerate(self.desk.places(), start=1):
+            start, end = end, end + cell_len(f" {digit} {label} ")
+            yield name, start, end
 
     # --- life --------------------------------------------------------------------------------------------------------
 

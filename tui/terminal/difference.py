@@ -123,7 +123,9 @@ class DifferenceApp(EndingApp[None]):
         """The current line of a list, or where the next letter is typed."""
         focused = self.screen.focused
         if isinstance(focused, LineList):
-            return focused.region.offset + Offset(0, focused.cursor - round(focused.scroll_y))
+            row = focused.cursor - round(focused.scroll_y)
+            # A wheel scrolls the cursor out of sight: then it waits where it was.
+            return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
         if isinstance(focused, Input):
             return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
         return None

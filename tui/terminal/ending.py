@@ -13,6 +13,9 @@ from tui.language.mishaps import unforeseen, wants_traceback
 class EndingApp(App[ReturnType]):
     """Says what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
 
+    ALLOW_SELECT = False
+    """Terminals select text themselves, with Shift held down; `y` copies what matters."""
+
     def _fatal_error(self) -> None:
         error = sys.exc_info()[1] or self._exception
         if error is None or wants_traceback():

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
-from textual.events import Key
+from textual.events import Click, Key
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -48,6 +48,18 @@ class Lines(_Styled):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
 
+    class Clicked(Message):
+        """Somebody clicked into a column of the first line."""
+
+        def __init__(self, lines: Lines, column: int) -> None:
+            super().__init__()
+            self.lines = lines
+            self.column = column
+
+        @property
+        def control(self) -> Lines:
+            return self.lines
+
     def __init__(self, draw: Draw, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._draw = draw
@@ -58,6 +70,10 @@ class Lines(_Styled):
         """Draw again."""
         self._drawn_for = None
         self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        if event.y == 0:
+            self.post_message(self.Clicked(self, event.x))
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size
@@ -203,6 +219,15 @@ class LineList(ScrollView, _Styled, can_focus=True):
             self.refresh()
             if row is not None:
                 self.move_to(row)
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor on the row; a second click does what Enter does."""
+        row = event.y + round(self.scroll_y)
+        if row >= len(self.source) or self.source.skip(row):
+            return
+        if event.chain > 1 and row == self.cursor:
+            self.app.call_later(self.app.simulate_key, "enter")
+        self.move_to(row)
 
     def on_blur(self) -> None:
         self._letters = {}
