@@ -58,7 +58,7 @@ async def test_tour(home: Path, picture: SnapshotAssertion, chapter: str, langua
             for name, size in (("80x24", SMALL), ("120x40", LARGE)):
                 await screen.resize(*size)
                 check(screen)
-                assert screen.screenshot() == picture(name=f"{chapter}-{stop.name}-{language}-{name}")
+                assert screen.screenshot() == picture(name=f"{chapter}-{stop.name}-{language}-{name}"), screen.text()
             await screen.resize(*SMALL)
 
 

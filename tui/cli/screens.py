@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -20,6 +21,7 @@ from tui.options import THEMES
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
+    from tui.app import FieldlineApp
     from tui.options import Settings
 
 
@@ -152,7 +154,14 @@ async def opened(workspace: Workspace, said: Settings | None = None, *, kiosk: b
         app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or IDLE_SECONDS)
     else:
         app = FieldlineApp(workspace, system_clock, wanted)
-    # What is here by now stays: looking through it for garbage holds a key up for some 50 ms, again and again.
     gc.freeze()
+    freezing = asyncio.create_task(_freeze_when_loaded(app))
     await app.run_async(mouse=said.mouse is not False)
+    freezing.cancel()
     return app.return_code or 0
+
+
+async def _freeze_when_loaded(app: FieldlineApp) -> None:
+    """What is here by then stays: looking through it for garbage would hold keys up for 50 ms, again and again."""
+    await app.loaded.wait()
+    gc.freeze()
