@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.changes import CHANGE_ID_SIZE, Value, decode
 from core.store.store import Store
@@ -15,7 +15,9 @@ MAX_FACTS_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fact on the way: `seen` are the facts among the others that it was made in knowledge of and replaced."""
+    """One fact on the way: `seen` are the facts among the others that it was made in knowledge of and replaced; whether
+    there are `more` that are older than all of them, or not here yet.
+    """
 
     fact: bytes
     value: Value
@@ -23,6 +25,7 @@ class Step:
     device: bytes
     at: int
     seen: tuple[bytes, ...]
+    more: bool = False
 
 
 async def lineage(store: Store, leaves: Sequence[bytes]) -> list[Step]:
@@ -84,8 +87,10 @@ def _cut(leaves: Sequence[bytes], found: Mapping[bytes, Step]) -> dict[bytes, St
     last = common - {older for fact in common for older in _ancestors(fact, found) - {fact}}
     wanted = {fact for leaf in leaves for fact in _ancestors(leaf, found)} - (common - last)
     return {
-        fact: Step(
-            fact, step.value, step.user, step.device, step.at, tuple(seen for seen in step.seen if seen in wanted)
+        fact: replace(
+            step,
+            seen=tuple(seen for seen in step.seen if seen in wanted),
+            more=fact not in common and any(seen not in found for seen in step.seen),
         )
         for fact, step in found.items()
         if fact in wanted

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from core.workspace.lineage import Step
-from tui.rows.graph import draw
+from tui.rows.graph import Words, draw
 from tui.rows.lines import cut
 
 
-def step(name: str, *seen: str) -> Step:
-    return Step(name.encode(), name, "", b"", 0, tuple(each.encode() for each in seen))
+def step(name: str, *seen: str, more: bool = False) -> Step:
+    return Step(name.encode(), name, "", b"", 0, tuple(each.encode() for each in seen), more)
 
 
-def drawn(steps: list[Step], *leaves: str, width: int = 60) -> list[str]:
+def drawn(steps: list[Step], *leaves: str, width: int = 60, whole: bool = False) -> list[str]:
     return draw(
-        steps, [leaf.encode() for leaf in leaves], lambda step, room: cut(str(step.value), room), "nothing", width
+        steps,
+        [leaf.encode() for leaf in leaves],
+        lambda step, room: cut(str(step.value), room),
+        Words("nothing", "earlier"),
+        width,
+        whole,
     )
 
 
@@ -42,9 +47,48 @@ def test_what_is_between_is_counted() -> None:
     assert drawn(steps, "a", "b") == ["root ─┬─ x ─── … 2 … ─── a", "      └─ b"]
 
 
-def test_what_was_merged_is_drawn_once() -> None:
+def test_nothing_between_is_left_out_where_all_is_wanted() -> None:
+    steps = [step("root"), step("x", "root"), step("y", "x"), step("z", "y"), step("a", "z"), step("b", "root")]
+    assert drawn(steps, "a", "b", whole=True) == ["root ─┬─ x ─── y ─── z ─── a", "      └─ b"]
+
+
+def test_an_arrow_leads_to_who_replaced_two_at_once() -> None:
     steps = [step("root"), step("x", "root"), step("y", "root"), step("a", "x", "y"), step("b", "root")]
-    assert drawn(steps, "a", "b") == ["root ─┬─ y ─── a", "      └─ b"]
+    assert drawn(steps, "a", "b") == [
+        "root ─┬─ x ───→ a",
+        "      ├─ y ─── a",
+        "      └─ b",
+    ]
+
+
+def test_many_that_were_replaced_together_are_counted() -> None:
+    many = [step(f"x{number}", "root") for number in range(5)]
+    steps = [step("root"), *many, step("a", *(f"x{number}" for number in range(5))), step("b", "root")]
+    assert drawn(steps, "a", "b") == [
+        "root ─┬─ … 4 … ───→ a",
+        "      ├─ x4 ─── a",
+        "      └─ b",
+    ]
+    assert drawn(steps, "a", "b", whole=True)[:2] == ["root ─┬─ x0 ───→ a", "      ├─ x1 ───→ a"]
+
+
+def test_what_is_older_or_not_here_yet_is_not_called_nothing() -> None:
+    assert drawn([step("a", more=True), step("b", more=True)], "a", "b") == ["earlier ─┬─ a", "         └─ b"]
+    assert drawn([step("a"), step("b", more=True)], "a", "b") == ["nothing ─┬─ a", "         └─ earlier ─── b"]
+
+
+def test_what_has_no_room_side_by_side_stands_below_each_other() -> None:
+    steps = [step("root of all"), step("b", "root of all"), step("one of them", "root of all")]
+    steps += [step("another one", "one of them"), step("c", "one of them"), step("a", "another one", "b")]
+    assert drawn(steps, "a", "c", width=40, whole=True) == [
+        "root of all",
+        "├─ b",
+        "│  └─→ a",
+        "└─ one of them",
+        "   ├─ another one",
+        "   │  └─ a",
+        "   └─ c",
+    ]
 
 
 def test_it_fits() -> None:

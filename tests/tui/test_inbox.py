@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from core.inbox import TYPES
 from core.workspace import Workspace
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.cli.demo_fleet import USER
+from tui.rows.matters import lines
+from tui.screens.inbox import Inbox
 from tui.widgets.text import LineList
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -74,6 +77,21 @@ async def test_the_graph_begins_with_what_both_had_seen(home: Path) -> None:
         *("Acme", "LookNice", "5020", "Smith", "─┬─", "B", "Müller"),
     ]
     assert second.split() == ["└─", "A", "Jones"]
+
+
+async def test_what_has_no_room_below_the_list_says_how_to_see_it(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        page = screen.app.page
+        assert isinstance(page, Inbox)
+        assert page.about
+        first, *_ = page.about.matter.candidates
+        many = tuple(replace(first, value=f"Printer {number}", fact=bytes([number])) for number in range(12))
+        details = replace(page.about, matter=replace(page.about.matter, candidates=many))
+        drawn = lines(details, 5, 76, 7, screen.app.schema, screen.app.when)
+    told = ["".join(text for text, _role in line) for line in drawn]
+    assert len(told) == 7
+    assert any(row.startswith("▸ F Printer 5") for row in told)
+    assert told[-1].strip() == "… and 6 more: v shows all · w draws who knew what"
 
 
 async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:

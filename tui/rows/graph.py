@@ -1,91 +1,155 @@
 """Draws who knew what: facts from left to right, each behind the one that it replaced, branching where people did not
-know of each other. Pure.
+know of each other. An arrow leads to who knew of another branch, too. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
 
 from core.workspace.lineage import Step
-from tui.rows.lines import cut, fit
+from tui.rows.lines import cut
 
 _JOINT = 4  # columns between a text and the next
 _LEAST = 10  # columns that a text gets where there are many
+_INDENT = 3  # columns for each fact on the way, where they stand below each other
+_ARROW = "→"
+_FEW = 2  # branches that were merged into the same fact and are drawn one by one
 
 Label = Callable[[Step, int], str]
 """Gives the text of a fact for a width."""
 
 
-def draw(steps: Sequence[Step], leaves: Sequence[bytes], label: Label, nothing: str, width: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What stands at the beginning: that nobody had said anything, or that what all knew is not among the steps."""
+
+    nothing: str
+    earlier: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A text of the drawing, and what comes behind it."""
+
+    text: Callable[[int], str]
+    behind: tuple[_Node, ...] = ()
+
+    @property
+    def depth(self) -> int:
+        """How many texts stand side by side."""
+        return 1 + max((node.depth for node in self.behind), default=0)
+
+
+def draw(
+    steps: Sequence[Step], leaves: Sequence[bytes], label: Label, words: Words, width: int, whole: bool = False
+) -> list[str]:
     """The lines of the drawing, at most `width` columns wide, from the steps in their order.
 
-    `nothing` stands at the beginning where nobody had said anything that all knew; `leaves` are never left out.
+    What has no room side by side stands below each other. If it need not be `whole`, long ways are shortened.
     """
-    graph = _Graph(steps, leaves)
-    depth = max((graph.depth(root) for root in graph.roots), default=0) + (len(graph.roots) > 1)
-    room = max(_LEAST, (width - _JOINT * max(0, depth - 1)) // max(1, depth))
-    blocks = [graph.block(root, lambda step: label(step, room)) for root in graph.roots]
-    lines = blocks[0] if len(blocks) == 1 else _joined(cut(nothing, room), blocks)
+    tree = _Tree(steps, leaves, label, whole).root(words)
+    room = width if whole else max(_LEAST, (width - _JOINT * (tree.depth - 1)) // tree.depth)
+    lines = _across(tree, room)
+    if max(map(cell_len, lines)) > width:
+        lines = _down(tree, width)
     return [cut(line, width) for line in lines]
 
 
-class _Graph:
-    """The steps as a tree: each below the latest of what it saw, chains without a branch shortened."""
+class _Tree:
+    """The steps as a tree: each below the latest of what it saw; behind what else it saw stands an arrow to it."""
 
-    def __init__(self, steps: Sequence[Step], leaves: Sequence[bytes]) -> None:
-        self._leaves = set(leaves)
+    def __init__(self, steps: Sequence[Step], leaves: Sequence[bytes], label: Label, whole: bool) -> None:
+        self._leaves, self._label, self._whole = set(leaves), label, whole
         order = {step.fact: place for place, step in enumerate(steps)}
         self._below: dict[bytes, list[Step]] = {step.fact: [] for step in steps}
-        beginnings: list[Step] = []
+        self._into: dict[bytes, list[Step]] = {step.fact: [] for step in steps}
+        self._roots: list[Step] = []
         for step in steps:
-            known = [fact for fact in step.seen if fact in order]
+            known = sorted((fact for fact in step.seen if fact in order), key=order.__getitem__)
             if known:
-                self._below[max(known, key=order.__getitem__)].append(step)
+                self._below[known[-1]].append(step)
+                for fact in known[:-1]:
+                    self._into[fact].append(step)
             else:
-                beginnings.append(step)
-        self.roots = [step for step in beginnings if self._leads(step)]
+                self._roots.append(step)
 
-    def _leads(self, step: Step) -> bool:
-        """Whether a leaf is at or behind a step; one that was only merged into something else is not drawn."""
-        return step.fact in self._leaves or any(map(self._leads, self._below[step.fact]))
+    def root(self, words: Words) -> _Node:
+        """The beginning of the drawing."""
+        nodes = [self._node(step) for step in self._roots]
+        if len(nodes) == 1:
+            return nodes[0]
+        if nodes and all(step.more for step in self._roots):
+            return _said(words.earlier, nodes)
+        told = zip(self._roots, nodes, strict=True)
+        return _said(words.nothing, [_said(words.earlier, [node]) if step.more else node for step, node in told])
 
-    def _next(self, step: Step) -> list[Step]:
-        return [each for each in self._below[step.fact] if self._leads(each)]
-
-    def _chain(self, step: Step) -> tuple[int, list[Step]]:
-        """How many steps follow that lead to one other step only, if several, and what comes after them."""
-        first = following = self._next(step)
-        passed = 0
-        while len(following) == 1 and following[0].fact not in self._leaves:
-            following, passed = self._next(following[0]), passed + 1
-        return (passed, following) if passed > 1 else (0, first)
-
-    def depth(self, step: Step) -> int:
-        """How many texts stand side by side."""
-        passed, following = self._chain(step)
-        return 1 + bool(passed) + max(map(self.depth, following), default=0)
-
-    def block(self, step: Step, label: Callable[[Step], str]) -> list[str]:
-        """The lines of a step and all behind it."""
-        passed, following = self._chain(step)
-        below = [self.block(each, label) for each in following]
+    def _node(self, step: Step) -> _Node:
+        passed, last = 0, step
+        while not self._whole and (following := self._only(last)) and following.fact not in self._leaves:
+            passed, last = passed + 1, following
+        if passed < 2:
+            passed, last = 0, step
+        behind = [*self._branches(self._below[last.fact]), *map(self._arrow, self._into[last.fact])]
         if passed:
-            below = [_joined(f"… {passed} …", below)]
-        return _joined(label(step), below)
+            behind = [_said(f"… {passed} …", behind)]
+        return _Node(lambda room: self._label(step, room), tuple(behind))
+
+    def _only(self, step: Step) -> Step | None:
+        """The step that follows, if it is the only one."""
+        below = self._below[step.fact]
+        return below[0] if len(below) == 1 and not self._into[step.fact] else None
+
+    def _branches(self, steps: Sequence[Step]) -> Iterator[_Node]:
+        """What follows a step; many values that somebody replaced together in one."""
+        groups: dict[bytes, list[Step]] = {}
+        for step in steps:
+            into = self._into[step.fact]
+            if len(into) == 1 and not self._below[step.fact] and not self._whole:
+                groups.setdefault(into[0].fact, []).append(step)
+        for step in steps:
+            into = self._into[step.fact]
+            group = groups.get(into[0].fact, []) if into else []
+            if len(group) <= _FEW or step not in group:
+                yield self._node(step)
+            elif step is group[0]:
+                yield _said(f"… {len(group)} …", [self._arrow(into[0])])
+
+    def _arrow(self, step: Step) -> _Node:
+        return _Node(lambda room: f"{_ARROW} {self._label(step, room - 2)}")
 
 
-def _joined(text: str, blocks: Sequence[list[str]]) -> list[str]:
-    """A text, and behind it blocks of lines below each other."""
-    if not blocks:
-        return [text]
+def _said(text: str, behind: Sequence[_Node]) -> _Node:
+    return _Node(lambda room: cut(text, room), tuple(behind))
+
+
+def _across(node: _Node, room: int) -> list[str]:
+    """A text, and behind it blocks of lines below each other; each text gets `room`."""
+    text = node.text(room)
     lines: list[str] = []
-    last = len(blocks) - 1
-    for place, block in enumerate(blocks):
+    last = len(node.behind) - 1
+    for place, each in enumerate(node.behind):
         if place == 0:
             first, rest = ("─── ", "    ") if last == 0 else ("─┬─ ", " │  ")
         else:
             first, rest = (" └─ ", "    ") if place == last else (" ├─ ", " │  ")
-        for number, line in enumerate(block):
-            start = f"{text} " if not lines else fit("", len(text) + 1)
-            lines.append(start + (first if number == 0 else rest) + line)
+        for number, line in enumerate(_across(each, room)):
+            start = f"{text} " if not lines else " " * (cell_len(text) + 1)
+            lines.append(start + _behind(first if number == 0 else rest, line))
+    return lines or [text]
+
+
+def _down(node: _Node, width: int) -> list[str]:
+    """A text, and what comes behind it below, indented."""
+    lines = [node.text(width)]
+    for place, each in enumerate(node.behind, start=1):
+        first, rest = ("└─ ", "   ") if place == len(node.behind) else ("├─ ", "│  ")
+        for number, line in enumerate(_down(each, max(_LEAST, width - _INDENT))):
+            lines.append(_behind(first if number == 0 else rest, line))
     return lines
+
+
+def _behind(joint: str, line: str) -> str:
+    return joint.rstrip() + line if line.startswith(_ARROW) else joint + line

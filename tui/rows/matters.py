@@ -22,7 +22,7 @@ from tui.language.quoting import quote
 from tui.language.when import When
 from tui.rows.formlines import letter
 from tui.rows.forms import NOBODY, Names, referred, shown
-from tui.rows.graph import draw
+from tui.rows.graph import Words, draw
 from tui.rows.lines import Column, Line, columns, cut, fit, wrapped
 from tui.rows.naming import SEPARATOR, shortened
 
@@ -179,7 +179,16 @@ def lines(details: Details, chosen: int, width: int, height: int, schema: Schema
     room = max(2, height - len(about) - (len(rest) if fits else 1))
     first = max(0, min(chosen - room // 2, count - room))
     candidates = _candidates(details, chosen, width, schema, when)[first : first + room]
-    return [*candidates, *_indented([*about, *rest])][:height]
+    drawn = [*candidates, *_indented([*about, *rest])]
+    return drawn if len(drawn) <= height and fits else [*drawn[: height - 1], *_indented([_left_out(details, room)])]
+
+
+def _left_out(details: Details, room: int) -> Line:
+    """How to see what there is no room for."""
+    more = len(details.matter.candidates) - room
+    told = [_("… and {count} more: v shows all").format(count=number(more))] if more > 0 else []
+    told += [_("w draws who knew what")] if details.steps else []
+    return [(" · ".join(told), "dim")]
 
 
 def _indented(some: Sequence[Line]) -> list[Line]:
@@ -290,12 +299,23 @@ def _apart(one: Candidate, other: Candidate) -> bool:
     return encode_value(one.value) != encode_value(other.value)
 
 
+def who_knew(details: Details, width: int, schema: Schema, when: When) -> list[Line]:
+    """The candidates, and who knew what, drawn as large as it is."""
+    drawing = _drawing(details, width, schema, whole=True)
+    return [*_candidates(details, -1, width, schema, when), [], *([(line, "plain")] for line in drawing)]
+
+
 def _graph_lines(details: Details, width: int, height: int, schema: Schema) -> list[Line]:
     """Who knew what, drawn."""
+    head = _("who knew what") + "  " if height >= _TALL else ""
+    drawing = _drawing(details, width - len(head), schema)
+    return [[(head if place == 0 else " " * len(head), "dim"), (line, "plain")] for place, line in enumerate(drawing)]
+
+
+def _drawing(details: Details, width: int, schema: Schema, whole: bool = False) -> list[str]:
     matter, names = details.matter, details.names
     prop = prop_of(matter, schema)
     letters = {leaf.fact: letter(index) for index, leaf in enumerate(matter.candidates)}
-    head = _("who knew what") + "  " if height >= _TALL else ""
 
     def label(step: Step, room: int) -> str:
         if step.fact in letters:
@@ -303,8 +323,8 @@ def _graph_lines(details: Details, width: int, height: int, schema: Schema) -> l
         value = cut(shown(prop, step.value, names), max(_LEAST, room - len(step.user) - 1))
         return f"{value} {step.user}"
 
-    drawing = draw(details.steps, list(letters), label, _("not configured"), width - len(head))
-    return [[(head if place == 0 else " " * len(head), "dim"), (line, "plain")] for place, line in enumerate(drawing)]
+    words = Words(nothing=_("not configured"), earlier=_("earlier values"))
+    return draw(details.steps, list(letters), label, words, width, whole)
 
 
 def apart(texts: Sequence[str], width: int) -> list[str]:

@@ -16,7 +16,7 @@ from tui.rows.formlines import letter
 from tui.rows.forms import NOBODY, Names, references, referred, shown
 from tui.rows.lines import Line, spread
 from tui.rows.matterfilter import sought
-from tui.rows.matters import ALONE, BETWEEN, MOST, Details, lines, prop_of, row, title
+from tui.rows.matters import ALONE, BETWEEN, MOST, Details, lines, prop_of, row, title, who_knew
 from tui.rows.naming import SEPARATOR
 from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
@@ -322,9 +322,7 @@ class Inbox(Answering):
         if self._about:
             details = self._about
             schema, when = self.desk.schema, self.desk.when
-            self.app.push_screen(
-                Reading(_("Who knew what"), lambda width: lines(details, -1, width, 10_000, schema, when))
-            )
+            self.app.push_screen(Reading(_("Who knew what"), lambda width: who_knew(details, width, schema, when)))
 
     def do_whole(self) -> None:
         """Every candidate's value, whole."""

@@ -13,7 +13,7 @@ from core.records import Edit, edit
 from core.schema import builtin
 from core.slots import Conflict
 from core.workspace import Workspace, stepping, subtree, undoing
-from core.workspace.lineage import lineage
+from core.workspace.lineage import MAX_STEPS, lineage
 
 MINUTE = 60_000_000
 
@@ -172,6 +172,19 @@ async def test_what_leads_to_a_conflict_begins_with_what_both_had_seen(pair: tup
     assert [(step.value, step.user) for step in steps] == [("A", "Maier"), ("B", "Maier"), ("J", "Jones")]
     assert steps[0].seen == ()
     assert steps[1].seen == steps[2].seen == (steps[0].fact,)
+
+
+async def test_what_leads_to_a_conflict_from_farther_back_is_said_to_be_more(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    await _set(two, {"tsc_server": "J"})
+    for number in range(MAX_STEPS + 2):
+        await _set(one, {"tsc_server": f"B{number}"})
+    await _meet(two, one)
+    leaves = [leaf.fact for leaf in (await one.record(await _kiel(one))).slot("tsc_server").leaves]
+    steps = await lineage(one.store, leaves)
+    assert [step.value for step in steps if step.more] == ["B2"]
 
 
 async def test_more_edits_than_a_change_can_hold_are_taken_back_together(pair: tuple[Workspace, Workspace]) -> None:
