@@ -87,6 +87,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("settle", ("s",), N_("settle"), N_("Choose among the values of a conflict."), writes=True),
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
         Command("apply", ("ctrl+s",), N_("apply"), N_("Look at your edits and save them as one change."), writes=True),
+        Command("whole", ("v",), "", N_("Show every value in full.")),
         Command("back", ("escape",), N_("back"), N_("Go back; edits stay here until you apply or revert them.")),
         Command("find", ("slash",), "", N_("Search every name, property and value.")),
         Command("revert_all", ("Z",), "", N_("Take back all your edits that are not applied."), writes=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,94 @@ async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwrit
         await screen.press("enter")
         values = {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
         assert values == {"Quux 9", "Brix 7"}
+
+
+async def _says(screen: Screen, home: Path, user: str, value: str, name: str = "printer") -> None:
+    """Somebody says something of the property in another process."""
+    page = screen.app.page
+    assert isinstance(page, Form)
+    async with await Workspace.open(home, user=user, clock=lambda: NOW) as other:
+        await other.set(await other.record(page.entity), {name: value})
+    async with asyncio.timeout(30):
+        while value not in {leaf.value for leaf in page.record.slot(name).leaves}:
+            await screen.pilot.pause(0.05)
+    await screen.rest()
+
+
+async def test_what_comes_while_somebody_types_is_told_and_not_overwritten(home: Path) -> None:
+    async with opened(home, *TO_PLACE, size=LARGE) as screen:
+        await _go_to(screen, "printer")
+        await screen.press("e", "ctrl+u")
+        await screen.type("Quux 9")
+        await _says(screen, home, "Jones", "Brix 7")
+        assert screen.text().count("Jones meanwhile: Brix 7") == 1, "below, since the line is covered"
+        await screen.press("enter")
+        assert "Jones meanwhile: Brix 7" in screen.text()
+        await screen.press("ctrl+s", "enter")
+        assert {leaf.value for leaf in (await _record(screen)).slot("printer").leaves} == {"Quux 9", "Brix 7"}
+
+
+async def test_to_type_nothing_is_no_edit_even_if_another_value_came(home: Path) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "printer")
+        await screen.press("e")
+        await _says(screen, home, "Jones", "Brix 7")
+        await screen.press("enter")
+        assert not screen.app.drafts
+        assert "● Brix 7" in screen.text()
+
+
+async def test_a_candidate_that_came_while_somebody_chose_is_not_overwritten(home: Path) -> None:
+    async with opened(home, "3", "enter") as screen:
+        await _go_to(screen, "printer")
+        await screen.press("s", "j")
+        await _says(screen, home, "Jones", "Brix 7")
+        await screen.press("enter", "ctrl+s")
+        assert "Jones said “Brix 7” meanwhile" in " ".join(screen.text().replace("│", " ").split())
+        await screen.press("enter")
+        assert "Brix 7" in {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
+
+
+async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, made: Path) -> None:
+    """A value that is older than the one in use comes by a sync: the row shows the news, not the value in use."""
+    async with opened(home, *TO_PLACE) as screen:
+        page = screen.app.page
+        assert isinstance(page, Form)
+        other = shutil.copytree(made / "K2", home.parent / "K2")
+        async with await Workspace.open(other, user="Smith", clock=lambda: NOW - 1) as away:
+            await away.set(await away.record(page.entity), {"printer": "Older 1"})
+            await away.export_file(home.parent / "older.fieldline")
+        await _says(screen, home, "Jones", "Newer 2")
+        await _go_to(screen, "printer")
+        await screen.press("e", "ctrl+u")
+        await screen.type("Quux 9")
+        await screen.press("enter")
+        async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as here:
+            await here.import_file(home.parent / "older.fieldline")
+        async with asyncio.timeout(30):
+            while page.record.slot("printer").state != "conflict":
+                await screen.pilot.pause(0.05)
+        await screen.rest()
+        assert page.record.value("printer") == "Newer 2"
+        assert page.row is not None and page.row.news is not None
+        assert page.row.news.value == "Older 1"
+
+
+async def test_a_long_value_is_read_in_full(home: Path) -> None:
+    async with opened(home, *TO_PLACE) as screen:
+        await _says(screen, home, "Jones", "x" * 200 + "END\nsecond line")
+        await _go_to(screen, "printer")
+        assert "second line" in screen.text(), "what has room below is there, too"
+        await screen.press("v")
+        assert "END" in screen.text()
+        assert "Jones on K1" in screen.text()
+        await screen.press("escape")
+        await _go_to(screen, "printer")
+        await screen.press("e", "ctrl+u")
+        await screen.type("mine")
+        await screen.press("enter", "v")
+        assert "~  not applied" in screen.text()
+        assert "END" in screen.text()
 
 
 async def test_a_conflict_is_settled_by_choosing_a_candidate(home: Path, picture: SnapshotAssertion) -> None:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from core.changes import Value
 from core.records import Edit, Record, diff
-from core.slots import Slot
+from core.slots import Candidate, Slot
 from core.values import same
 
 
-def _facts(slot: Slot) -> frozenset[bytes]:
-    return frozenset(leaf.fact for leaf in slot.leaves)
+def said_since(shown: Slot, now: Slot) -> Candidate | None:
+    """The first leaf that a property did not have when it was shown."""
+    known = {leaf.fact for leaf in shown.leaves}
+    return next((leaf for leaf in now.leaves if leaf.fact not in known), None)
 
 
 @dataclass(slots=True)
@@ -37,14 +39,19 @@ class Draft:
         if shown.state == "conflict" or not same(shown.value, value):
             self.began[name], self.wanted[name] = shown, value
 
+    def take(self, other: Draft) -> None:
+        """Take the edits of another draft of the same entity over; they are the later ones."""
+        self.began |= other.began
+        self.wanted |= other.wanted
+
     def revert(self, name: str) -> None:
         """Take the edit of a property back."""
         self.began.pop(name, None)
         self.wanted.pop(name, None)
 
-    def overtaken(self, record: Record) -> set[str]:
-        """The edited properties that somebody else has changed since the edit began."""
-        return {name for name, slot in self.began.items() if _facts(slot) != _facts(record.slot(name))}
+    def news(self, name: str, slot: Slot) -> Candidate | None:
+        """What somebody else has said of an edited property since the edit began."""
+        return said_since(self.began[name], slot) if name in self.began else None
 
     def edits(self) -> list[Edit]:
         """What applying the draft would write."""

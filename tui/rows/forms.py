@@ -50,7 +50,8 @@ class FormRow:
     state: str
     edited: bool = False
     wanted: Value = None
-    overtaken: bool = False
+    news: Candidate | None = None
+    """What somebody else said since the edit began."""
 
     @property
     def said(self) -> Candidate | None:
@@ -65,18 +66,17 @@ def rows_of(record: Record, schema: Schema, draft: Draft | None = None) -> list[
     if kind.known and not record.slots and kind.key not in names:
         names.insert(0, kind.key)
     names += sorted(name for name in record.slots if name not in kind.properties and name not in (KIND, RETIRED))
-    overtaken = draft.overtaken(record) if draft else set()
-    return [_row(kind, name, record.slot(name), draft, name in overtaken) for name in names]
+    return [_row(kind, name, record.slot(name), draft) for name in names]
 
 
-def _row(kind: Kind, name: str, slot: Slot, draft: Draft | None, overtaken: bool) -> FormRow:
+def _row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow:
     prop = kind.property(name)
     edited = draft is not None and name in draft.wanted
     state = slot.state
     if state == "good" and prop.check(slot.value) is not None:
         state = "invalid"
     wanted = draft.wanted[name] if draft is not None and edited else None
-    return FormRow(prop, slot, state, edited, wanted, overtaken)
+    return FormRow(prop, slot, state, edited, wanted, draft.news(name, slot) if draft else None)
 
 
 def shown(prop: Property, value: Value, names: Names) -> str:
@@ -153,19 +153,19 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
     said = row.said
     if row.edited:
-        old = state_text(row, names)
         glyph, value, role = GLYPHS["edited"], shown(row.prop, row.wanted, names), "attention"
-        if row.overtaken and said:
-            tail = _("{user} meanwhile: {value}").format(user=said.user, value=old)
+        if row.news:
+            new = shown(row.prop, row.news.value, names)
+            tail = _("{user} meanwhile: {value}").format(user=row.news.user, value=new)
         else:
-            tail = _("was {value}").format(value=old)
+            tail = _("was {value}").format(value=state_text(row, names))
         return columns(
             width,
             [
                 Column(row.prop.label(language()), label, "strong"),
                 Column(glyph, 1, role),
                 Column(value, None, role),
-                Column(tail, None, "attention" if row.overtaken else "dim"),
+                Column(tail, None, "attention" if row.news else "dim"),
                 Column(_("not applied"), 12, role),
             ],
         )

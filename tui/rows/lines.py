@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 Span = tuple[str, str]
 Line = list[Span]
@@ -100,7 +100,7 @@ def spread(width: int, left: Line, right: Line) -> Line:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`text` broken at blanks into lines of at most `width` columns."""
+    """`text` broken at blanks into lines of at most `width` columns; a longer word is broken where a line is full."""
     lines: list[str] = []
     current = ""
     for word in clean(text).split():
@@ -110,7 +110,8 @@ def wrapped(text: str, width: int) -> list[str]:
             continue
         if current:
             lines.append(current)
-        current = cut(word, width)
+        *full, current = chop_cells(word, width) if width > 1 else [cut(word, width)]
+        lines += full
     return [*lines, current] if current else lines
 
 

@@ -7,15 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.changes import Value
 from core.inbox import Matter
 from core.records import Record
-from core.schema import Schema
+from core.schema import Property, Schema
+from core.slots import Candidate
 from core.store.view import View
 from core.workspace.clashing import clashes
 from tui.language.i18n import _, language, number
 from tui.rows.forms import FormRow, Names, shown
+from tui.rows.lines import cut
 from tui.rows.naming import paths
 
 MOST = 4
 """Clashes that are told one by one."""
+_LONGEST = 60
+
+
+def said_meanwhile(prop: Property, said: Candidate, names: Names) -> str:
+    """What somebody else said of a property, in a few words."""
+    value = cut(shown(prop, said.value, names), _LONGEST)
+    return _("{user} meanwhile: {value}").format(user=said.user, value=value)
 
 
 def meanwhile(rows: Iterable[FormRow], names: Names) -> list[str]:
@@ -24,9 +33,13 @@ def meanwhile(rows: Iterable[FormRow], names: Names) -> list[str]:
         _(
             "{label}: {user} said “{value}” meanwhile. If you save, both stay until somebody settles it; "
             "edit the line again to replace it."
-        ).format(label=row.prop.label(language()), user=row.said.user, value=shown(row.prop, row.slot.value, names))
+        ).format(
+            label=row.prop.label(language()),
+            user=row.news.user,
+            value=cut(shown(row.prop, row.news.value, names), _LONGEST),
+        )
         for row in rows
-        if row.overtaken and row.said
+        if row.news
     ]
 
 

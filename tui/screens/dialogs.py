@@ -19,6 +19,7 @@ from tui.language.i18n import _, say
 from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, wrapped
 from tui.screens.page import Offering, bindings
+from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 
 Answer = TypeVar("Answer")
@@ -147,7 +148,7 @@ class Ask(Dialog[str]):
             block = Lines(lambda width, height: [[(line, "dim")] for line in self._help])
             block.styles.height = len(self._help)
             yield block
-        yield entry(self._text)
+        yield Field(self._text)
 
     def accept(self) -> None:
         self.work(partial(self._answer, self.query_one(Input).value), group="check")
@@ -211,14 +212,7 @@ class Save(Dialog[str]):
             yield block
         yield Lines(lambda width, height: [], classes="gap")
         yield Lines(lambda width, height: [[(_("Note, if you like:"), "dim")]])
-        yield entry("")
+        yield Field("")
 
     def accept(self) -> None:
         self.dismiss(self.query_one(Input).value.strip())
-
-
-def entry(text: str) -> Input:
-    """A line to type into, that neither blinks nor selects what stands in it."""
-    field = Input(text, compact=True, select_on_focus=False)
-    field.cursor_blink = False
-    return field

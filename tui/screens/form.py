@@ -12,19 +12,21 @@ from core.records import Edit, Record
 from core.schema import Kind
 from tui import commands
 from tui.commands import Command
-from tui.drafts.draft import Draft
+from tui.drafts.draft import Draft, said_since
 from tui.language.i18n import _, language, ngettext
 from tui.rows.formlines import FormLines, candidate_lines, details_of, difference_lines
 from tui.rows.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of, shown
 from tui.rows.lines import Line, wrapped
-from tui.rows.remarks import clash_remarks, consequence, meanwhile
+from tui.rows.naming import SEPARATOR
+from tui.rows.remarks import clash_remarks, consequence, meanwhile, said_meanwhile
 from tui.rows.values import read_value, typed_text
-from tui.screens.dialogs import Choose, Confirm, Save, entry
+from tui.screens.dialogs import Choose, Confirm, Save
 from tui.screens.page import bindings
 from tui.screens.picking import picker
 from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search
 from tui.screens.turning import Turning
+from tui.widgets.field import Field
 from tui.widgets.text import Lines
 
 
@@ -112,6 +114,9 @@ class Form(Turning):
         lines: list[Line] = []
         if self._refusal:
             lines += [[(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrapped(self._refusal, width - 6)]
+        if self._typing and (news := said_since(self._typing.slot, self.record.slot(self._typing.prop.name))):
+            text = said_meanwhile(self._typing.prop, news, self.names)
+            lines += [[(line, "attention")] for line in wrapped(text, width - 4)]
         lines += details_of(self.row, width - 4, self.names, self.desk.when)
         return [[("   ", "plain"), *line] for line in lines[:height]]
 
@@ -144,6 +149,8 @@ class Form(Turning):
             return None
         if row is None:
             return None if name == "back" else _("There is nothing on this line.")
+        if name == "whole" and not (row.edited or row.slot.leaves):
+            return _("{label} is not configured.").format(label=row.prop.label(language()))
         if name == "clear" and row.slot.state in ("absent", "cleared") and not row.edited:
             return _("{label} is not configured.").format(label=row.prop.label(language()))
         if name == "revert" and not row.edited:
@@ -184,16 +191,25 @@ class Form(Turning):
             self.app.push_screen(dialog, partial(self._picked, row))
             return
         text = await typed_text(row.prop, value, self.desk.view, self.desk.schema)
-        field = entry(text)
-        source = self.lines.source
-        column = source.value_column if isinstance(source, FormLines) else 0
+        field = Field(text)
         field.styles.layer = "above"
-        field.styles.offset = (column, self.lines.region.y + self.lines.cursor - round(self.lines.scroll_y))
-        field.styles.width = self.size.width - column - 1
+        self._put_over_value(field)
         self._typing = row
         await self.mount(field)
         field.focus()
         self.redraw()
+
+    def _put_over_value(self, field: Field) -> None:
+        source = self.lines.source
+        column = source.value_column if isinstance(source, FormLines) else 0
+        field.styles.offset = (column, self.lines.region.y + self.lines.cursor - round(self.lines.scroll_y))
+        field.styles.width = max(1, self.size.width - column - 1)
+
+    def on_resize(self) -> None:
+        """The line that is typed into stays over its value."""
+        super().on_resize()
+        for field in self.query(Field):
+            self.call_after_refresh(self._put_over_value, field)
 
     def _stop_typing(self) -> None:
         self._typing = None
@@ -242,8 +258,9 @@ class Form(Turning):
             self.work(self.update, group="news")
 
     def _want(self, row: FormRow, value: Value) -> None:
+        """Want a value instead of what the row showed when its author began."""
         draft = self.desk.drafts.setdefault(self.entity, Draft(self.entity, self.record.kind))
-        draft.edit(row.prop.name, self.record.slot(row.prop.name), value)
+        draft.edit(row.prop.name, row.slot, value)
         self._forget_empty_draft()
         self.work(partial(self._warn, row.prop.name), group="clash")
 
@@ -302,18 +319,26 @@ class Form(Turning):
         if row := self.row:
             lines = candidate_lines(row, 68, self.names, self.desk.when)
             rows = [(leaf.fact, line) for leaf, line in zip(row.slot.leaves, lines, strict=True)]
-            self.app.push_screen(Choose(row.prop.label(language()), rows), self._settled)
+            self.app.push_screen(Choose(row.prop.label(language()), rows), partial(self._settled, row))
 
-    def _settled(self, fact: object) -> None:
-        row = self.row
-        if row and (leaf := next((leaf for leaf in row.slot.leaves if leaf.fact == fact), None)):
+    def _settled(self, row: FormRow, fact: object) -> None:
+        if leaf := next((leaf for leaf in row.slot.leaves if leaf.fact == fact), None):
             self._want(row, leaf.value)
             self._show()
+
+    def do_whole(self) -> None:
+        """Read what is said of the property in full."""
+        from tui.screens.reading import Reading, row_in_full
+
+        if row := self.row:
+            title = f"{self._path}{SEPARATOR}{row.prop.label(language())}"
+            self.app.push_screen(Reading(title, partial(row_in_full, row, self.names, self.desk.when)))
 
     def do_history_of(self) -> None:
         """The changes of this property."""
         if row := self.row:
-            self.desk.show_history(self.entity, row.prop.name, f"{self._path} › {row.prop.label(language())}")
+            of = f"{self._path}{SEPARATOR}{row.prop.label(language())}"
+            self.desk.show_history(self.entity, row.prop.name, of)
 
     def do_find(self) -> None:
         """Search everything, and go to what is chosen in Fleet."""

@@ -11,8 +11,6 @@ from core.workspace.lineage import Step, lineage
 from core.workspace.pending import Pending
 from tui.commands import Command
 from tui.language.i18n import _, language, ngettext
-from tui.language.quoting import quote
-from tui.rows.formlines import letter
 from tui.rows.forms import NOBODY, Names, references, referred, shown
 from tui.rows.lines import Line, spread
 from tui.rows.matterfilter import sought
@@ -22,7 +20,7 @@ from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.page import bindings, rule
-from tui.screens.reading import Reading, in_full
+from tui.screens.reading import Reading, candidates_in_full
 from tui.widgets.text import Lines
 
 Key = tuple[bytes, str, str]
@@ -329,20 +327,9 @@ class Inbox(Answering):
         details = self._about
         if details is None:
             return
-        schema, when, matter = self.desk.schema, self.desk.when, details.matter
-
-        def draw(width: int) -> list[Line]:
-            drawn: list[Line] = []
-            for index, leaf in enumerate(matter.candidates[:MOST]):
-                who = _("{user} on {device}, {when}").format(
-                    user=leaf.user, device=details.names.device(leaf.device), when=when.full(leaf.at)
-                )
-                drawn += [[], [(f"{letter(index)}  {who}", "strong"), (f"  {quote(leaf.note)}", "dim")]]
-                text = in_full(prop_of(matter, schema), leaf.value, details.names, width)
-                drawn += [[(line, "plain")] for line in text]
-            return drawn[1:]
-
-        label = prop_of(matter, schema).label(language())
+        matter, prop = details.matter, prop_of(details.matter, self.desk.schema)
+        draw = partial(candidates_in_full, prop, matter.candidates[:MOST], details.names, self.desk.when)
+        label = prop.label(language())
         self.app.push_screen(Reading(f"{details.names.entity(matter.entity)}{SEPARATOR}{label}", draw))
 
     def do_history_of(self) -> None:

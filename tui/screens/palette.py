@@ -11,7 +11,8 @@ from tui import commands
 from tui.commands import Command
 from tui.language.i18n import _
 from tui.rows.lines import Line, fit
-from tui.screens.dialogs import Dialog, entry
+from tui.screens.dialogs import Dialog
+from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList
 
 
@@ -25,7 +26,7 @@ class Palette(Dialog[str]):
         self._unavailable = unavailable
 
     def body(self) -> ComposeResult:
-        yield entry("")
+        yield Field("")
         yield LineList(Fixed(self._rows("")), id="found", always=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -18,10 +18,11 @@ from tui.language.i18n import _, language
 from tui.rows.forms import referred
 from tui.rows.lines import Line
 from tui.rows.naming import paths
-from tui.screens.dialogs import Choose, Dialog, entry
+from tui.screens.dialogs import Choose, Dialog
 from tui.screens.page import bindings
 from tui.screens.search import look_for
 from tui.screens.several import EditList
+from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 
 MOST = 100
@@ -43,7 +44,7 @@ class Pick(Dialog[tuple[Value]]):
         self._first = self._marked[0] if self._marked else None
 
     def body(self) -> ComposeResult:
-        yield entry("")
+        yield Field("")
         yield Lines(self._hint, id="gap")
         yield LineList(id="found", always=True)
 

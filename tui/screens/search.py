@@ -16,7 +16,8 @@ from tui.language.i18n import _, language, number
 from tui.rows.forms import Names, referred, shown
 from tui.rows.lines import Column, Line, columns, wrapped
 from tui.rows.naming import paths, shortened
-from tui.screens.dialogs import Dialog, entry
+from tui.screens.dialogs import Dialog
+from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 
 MOST = 100
@@ -104,7 +105,7 @@ class Search(Dialog[list[Hit]]):
         self._schema = schema
 
     def body(self) -> ComposeResult:
-        yield entry("")
+        yield Field("")
         yield Lines(self._hint, id="gap")
         yield LineList(id="found", always=True)
 

@@ -16,7 +16,8 @@ from tui.commands import Command
 from tui.language.i18n import _, language
 from tui.rows.forms import GLYPHS, NOBODY, help_of, refusal_text, shown
 from tui.rows.lines import Line, wrapped
-from tui.screens.dialogs import Dialog, entry
+from tui.screens.dialogs import Dialog
+from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 
 _TALLEST = 12
@@ -48,7 +49,7 @@ class EditList(Dialog[tuple[Value]]):
             block = Lines(lambda width, height: [[(line, "dim")] for line in lines])
             block.styles.height = len(lines)
             yield block
-        yield entry("")
+        yield Field("", between=", ")
         yield Lines(lambda width, height: [], classes="gap")
         yield LineList(Fixed(self._rows()), id="items", always=True)
 

@@ -70,15 +70,17 @@ def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
         if control:
             continue
         sgr = _sgr(style, system) if style else ""
-        if text.isascii():
+        printable = text.isprintable()
+        if printable and text.isascii():
             cells.extend((char, sgr) for char in text)
             continue
         for char in text:
             size = cell_len(char)
             if size:
-                cells.append((char, sgr))
+                cells.append((char if printable or char.isprintable() else " ", sgr))
                 cells.extend([("", sgr)] * (size - 1))
-            elif cells:
+            elif cells and (printable or char.isprintable()):
+                # What would steer the terminal is left out, whoever forgot to make it harmless.
                 cells[-1] = (cells[-1][0] + char, sgr)
     return cells
 
