@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,13 +91,38 @@ async def test_a_session_that_lives_keeps_its_own(home: Path) -> None:
         assert "2 edits not applied" in screen.text()
 
 
-async def test_a_damaged_file_is_passed_over(home: Path) -> None:
+async def test_of_two_sessions_that_edit_the_same_place_none_is_lost(home: Path) -> None:
+    async with opened(home, *EDIT) as screen:
+        (draft,) = screen.app.drafts.values()
+        async with opened(home, *EDIT[:-1], "j", "x", user="Maier") as other:
+            (beside,) = other.app.drafts.values()
+            assert beside.entity == draft.entity
+    async with opened(home, "2") as screen:
+        (both,) = screen.app.drafts.values()
+        assert both.wanted == {**draft.wanted, **beside.wanted}
+        assert both.began == {**draft.began, **beside.began}
+        assert len(both) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "a value of no form", "another version", "no draft at all"])
+async def test_a_file_that_cannot_be_read_is_passed_over_and_stays(home: Path, damage: str) -> None:
     async with opened(home, *EDIT):
         pass
     path = next((home / FOLDER).iterdir())
-    path.write_bytes(path.read_bytes()[:-20])
+    text = path.read_text()
+    (value, _leaves) = next(iter(json.loads(text)["drafts"][0]["edits"].values()))
+    damaged = {
+        "cut": text[:-20],
+        "a value of no form": text.replace(f'"{value}"', '"1801"'),
+        "another version": text.replace('"format": 1', '"format": 2'),
+        "no draft at all": '{"format": 1, "drafts": [3]}',
+    }[damage]
+    assert damaged != text
+    path.write_text(damaged)
     async with opened(home, "2") as screen:
         assert not screen.app.drafts
+        assert "TSC Bremen" in screen.text()
+    assert path.read_text() == damaged, "whoever can read it may find it"
 
 
 async def test_leaving_says_that_they_are_kept(home: Path) -> None:

@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from core.changes import decode_value, encode_value
+from core.errors import FieldlineError
 from core.slots import Candidate, Slot, slot_of
 from tui.drafts.draft import Draft
 
@@ -34,17 +36,20 @@ class DraftFile:
         self._taken: list[tuple[Path, int]] = []
 
     def take_over(self) -> dict[bytes, Draft]:
-        """What sessions of this user that are gone have left; their files go with the next `write`."""
+        """What sessions of this user that are gone have left; their files go with the next `write`.
+
+        Several may have edited the same entity: of each property the edit that was kept last counts.
+        """
         drafts: dict[bytes, Draft] = {}
-        for path in sorted(self._folder.glob(f"{self._prefix}-*.json"), key=lambda path: path.stat().st_mtime):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                continue
-            self._taken.append((path, descriptor))
-            drafts.update(_read(path))
+        for path in sorted(self._folder.glob(f"{self._prefix}-*.json"), key=_kept_at):
+            with suppress(FileNotFoundError):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                if (left := _read(path) if _locked(descriptor) else None) is None:
+                    os.close(descriptor)
+                    continue
+                self._taken.append((path, descriptor))
+                for draft in left:
+                    drafts.setdefault(draft.entity, Draft(draft.entity, draft.kind)).take(draft)
         return drafts
 
     def write(self, text: str) -> None:
@@ -93,15 +98,30 @@ def packed(drafts: Mapping[bytes, Draft]) -> str:
     return json.dumps({"format": _FORMAT, "drafts": kept}) if kept else ""
 
 
-def _read(path: Path) -> Iterator[tuple[bytes, Draft]]:
-    """The drafts of a file; none of one that is not whole or that another version wrote."""
+def _kept_at(path: Path) -> float:
+    """When a file was written; one that another session has just taken over is passed over later."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file for this session, if no other one lives that has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(path: Path) -> list[Draft] | None:
+    """The drafts of a file; None of one that is not whole or that another version wrote, which stays for that one."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        drafts = [_unpacked(each) for each in data["drafts"]] if data["format"] == _FORMAT else []
-    except (ValueError, KeyError, TypeError, OSError):
-        return
-    for draft in drafts:
-        yield draft.entity, draft
+        return [_unpacked(each) for each in data["drafts"]] if data["format"] == _FORMAT else None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, FieldlineError):
+        return None
 
 
 def _packed(draft: Draft) -> dict[str, Any]:
