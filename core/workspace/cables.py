@@ -34,7 +34,8 @@ def carrier(rate: int) -> Carrier:
     """How much to use at once of a line of so many bits a second: commits about once a second, progress more often."""
     a_second = rate // 10
     piece = min(PIECE, max(LEAST_PIECE, a_second // 8))
-    return Carrier(NAME, batch_bytes=min(TCP.batch_bytes, max(LEAST_BATCH, a_second)), piece=piece)
+    batch_bytes = min(TCP.batch_bytes, max(LEAST_BATCH, a_second))
+    return Carrier(NAME, batch_bytes=batch_bytes, piece=piece, patience=PATIENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,17 @@ async def sync(
     await workspace.store.cells()
     began = now()
     patience = PATIENCE if timeout is None else timeout
+    in_vain: float | None = None
     while True:
         try:
             link = await serial.connect(target, workspace.identity, allowed(workspace), timeout=patience, told=_note)
         except serial.Restarted:
+            # Whatever it is that begins and never gets to a link is not waited for longer than one that is not there.
+            in_vain = now() if in_vain is None else in_vain
+            if now() - in_vain > patience:
+                raise
             continue
+        in_vain = None
         try:
             return await meet(
                 workspace,

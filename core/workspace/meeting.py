@@ -60,12 +60,14 @@ class Link(Protocol):
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """What carries a link, and how much of it to use at once: `batch_bytes` of changes are on their way before they
-    are committed, `piece` bytes are written before looking up again; on a slow line about a second of it.
+    are committed, `piece` bytes are written before looking up again; on a slow line about a second of it. A peer that
+    is silent for `patience` seconds is given up.
     """
 
     name: str = "tcp"
     batch_bytes: int = 1 << 18
     piece: int = PIECE
+    patience: float = TIMEOUT
 
 
 TCP = Carrier()
@@ -176,7 +178,7 @@ async def meet(
             link.writer,
             StoreReplica(store, link.peer, carrier.name, partial(nearby.around, workspace)),
             on_event=hear,
-            timeout=TIMEOUT if timeout is None else timeout,
+            timeout=carrier.patience if timeout is None else timeout,
             piece=carrier.piece,
         )
     if isinstance(outcome, Failed):

@@ -5,16 +5,20 @@ cable is pulled or somebody is gone.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.sync.links.arq import Arq, State
+from core.sync.links.frames import END
+from core.sync.links.ports import open_port
 from tests.cable import Cable
 from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
@@ -222,6 +226,27 @@ def test_what_cannot_be_is_told_in_one_sentence(pair: Pair, tmp_path: Path) -> N
         with running(pair[1], "sync", target(cable, 0)):
             until(lambda: cable.wires[0].carried > before)
             assert "in use" in one.refused("sync", target(cable, 0), code=1)
+
+
+def test_an_end_that_begins_again_and_again_is_not_waited_for_without_end(device: Terminal) -> None:
+    with Cable(baud=FAST) as cable, running(device, "sync", target(cable, 0), "--timeout", "1.5") as process:
+        port = open_port(cable.ends[1], FAST)
+        peer = Arq(os.urandom(8), (FAST,), calling=True)
+        begun = 0
+        while process.poll() is None:
+            with suppress(BlockingIOError):
+                peer.receive(os.read(port.descriptor, 1 << 12), time.monotonic())
+            while (data := peer.take(time.monotonic())) is not None:
+                os.write(port.descriptor, END + data)
+            if peer.state == State.OPEN:
+                os.write(port.descriptor, peer.farewell())
+                peer, begun = Arq(os.urandom(8), (FAST,), calling=True), begun + 1
+            time.sleep(0.005)
+        port.close()
+        _, err = process.communicate(timeout=PATIENCE)
+    assert begun > 1
+    assert (process.returncode, err.count("\n")) == (1, 1)
+    assert "started anew" in err
 
 
 def test_waiting_for_the_other_end_can_be_interrupted(device: Terminal) -> None:

@@ -141,12 +141,13 @@ class Port:
             )
 
     def takes(self, rates: Sequence[int]) -> tuple[int, ...]:
-        """Those of the rates that the port can be set to; it keeps the one that it has."""
-        before, taken = self.baud, []
+        """The rate that it has, and keeps, and those of these rates above it that it can be set to."""
+        before, taken = self.baud, [self.baud]
         for rate in rates:
-            with suppress(PortError):
-                self.set_baud(rate)
-                taken.append(rate)
+            if rate > before:
+                with suppress(PortError):
+                    self.set_baud(rate)
+                    taken.append(rate)
         self.set_baud(before)
         return tuple(taken)
 
@@ -174,14 +175,16 @@ def open_port(path: str, baud: int = USUAL) -> Port:
     """Open a port for this program alone; raises PortError, which says what to do, Absent if there is none."""
     import serial
 
+    port = None
     try:
         port = serial.Serial(path, baud, timeout=0, exclusive=True)
+        return Port(path, port)
     except (OSError, ValueError, OverflowError) as error:
         raise _reason(path, baud, error) from None
-    try:
-        return Port(path, port)
     except termios.error:
-        port.close()
+        # It was there, and is gone before all is set.
+        if port is not None:
+            port.close()
         raise vanished(path) from None
 
 

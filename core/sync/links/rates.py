@@ -111,6 +111,12 @@ class Rates:
         self._out.clear()
         self._done(0.0)
 
+    def refused(self) -> None:
+        """The port does not take the rate `baud` after all, as one that was exchanged for another one."""
+        first, *others = self._takes
+        self._takes = (first, *(rate for rate in others if rate < self.baud))
+        self._forget(self.baud)
+
     def take(self) -> bytes | None:
         """The body of the next frame about rates."""
         return self._out.popleft() if self._out else None
@@ -157,6 +163,8 @@ class Rates:
         elif step == Step.COMMIT and self._step == Step.PROBED:
             self._done(now)
         elif step == Step.BACK and (self.raised or self._step is not None):
+            # What was to be said of the attempt that is over means nothing any more, or another one.
+            self._out.clear()
             self._forget(rate)
             self._return(now)
 

@@ -12,12 +12,13 @@ from core.identity import Identity
 from core.sync.events import Event, Progress
 from core.sync.links import tls
 from core.sync.links.arq import BITS
-from core.sync.links.ports import USUAL, SerialTarget, open_port
+from core.sync.links.ports import USUAL, PortError, SerialTarget, open_port
 from core.sync.links.rates import RATES
 from core.sync.links.tls import Allow, Link, LinkError
 from core.sync.links.transport import CLOSE_SECONDS, Cable
 
-HANDSHAKE_SECONDS = 30.0
+HANDSHAKE_SECONDS, HANDSHAKE_BYTES = 30.0, 2000
+"""How long both ends may take until they know each other, beside what a slow line takes for what they say."""
 
 CHANGE_BYTES = 150
 """About what a small change takes on the line."""
@@ -101,13 +102,19 @@ async def connect(
     # Made now, lest the line waits for it.
     identity.certificate_der  # noqa: B018
     port = open_port(target.path, target.baud or USUAL)
-    # A rate that somebody names is meant; the others are those that both ends begin with.
-    takes = (target.baud,) if target.baud else port.takes(RATES)
+    try:
+        # A rate that somebody names is meant; the others are those that both ends begin with.
+        takes = (target.baud,) if target.baud else port.takes(RATES)
+    except PortError:
+        port.close()
+        raise
     cable = Cable(port, takes, calling=call is None or call.is_set())
     told(cable)
     try:
         await _opened(cable, call, timeout)
     except ConnectionResetError:
+        # Who tries again would find the port in use.
+        await cable.closed
         raise _restarted(target) from None
     except TimeoutError:
         await _let_go(cable)
@@ -128,7 +135,8 @@ async def connect(
     initiator = cable.arq.initiator
     secure = tls.call if initiator else tls.answer
     try:
-        link = await secure(reader, writer, identity, allow, timeout=HANDSHAKE_SECONDS)
+        seconds = HANDSHAKE_SECONDS + HANDSHAKE_BYTES * BITS / cable.baud
+        link = await secure(reader, writer, identity, allow, timeout=seconds)
     except LinkError:
         restarted = cable.arq.reset
         cable.close()

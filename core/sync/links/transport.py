@@ -12,7 +12,7 @@ from typing import Any
 
 from core.sync.links.arq import BITS, ID_SIZE, Arq, State
 from core.sync.links.frames import END
-from core.sync.links.ports import Port, PortError, open_port
+from core.sync.links.ports import Absent, Port, PortError, open_port
 
 CLOSE_SECONDS = 3.0
 """Seconds without progress after which a stream that is being closed is given up."""
@@ -223,10 +223,10 @@ class Cable(asyncio.Transport):
             # What was handed to the port last is still to leave it.
             self._loop.call_later(max(0.0, self._free - now) + _AHEAD_SECONDS, self._end, None)
         else:
-            self._alarm(min(due, arq.wake()))
+            self._alarm(due)
 
     def _send(self, now: float) -> float:
-        """Hand frames to the port as the line takes them; gives when to go on."""
+        """Hand frames to the port as the line takes them; gives when to go on, whatever else is due before."""
         if self._port is None or self._wants_room:
             return float("inf")
         while True:
@@ -238,7 +238,7 @@ class Cable(asyncio.Transport):
                 return self._free - max(_AHEAD_SECONDS, 1024 / pace)
             data = self.arq.take(now)
             if data is None:
-                return self._switch(self._port, now) if self.arq.rates.baud != self.baud else float("inf")
+                return self._switch(self._port, now) if self.arq.rates.baud != self.baud else self.arq.wake()
             # What disturbs a line that is idle must not cost a frame.
             self._rest = data if now < self._free + _IDLE_SECONDS else END + data
             self._free = max(now, self._free) + len(data) / pace
@@ -250,7 +250,9 @@ class Cable(asyncio.Transport):
             return max(quiet, now + _AHEAD_SECONDS / 2)
         try:
             port.set_baud(self.arq.rates.baud)
-        except PortError:
+        except PortError as error:
+            if not isinstance(error, Absent):
+                self.arq.rates.refused()
             self._vanish()
             return float("inf")
         self._rest = END

@@ -132,6 +132,21 @@ def test_a_port_that_vanished_is_told_and_comes_back(cable: Cable) -> None:
     assert "gone" in str(vanished(path))
 
 
+def test_a_port_that_vanishes_while_it_is_opened_is_told(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush, path = termios.tcflush, cable.ends[1]
+
+    def pulled(descriptor: int, queue: int) -> None:
+        cable.unplug()
+        flush(descriptor, queue)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(termios, "tcflush", pulled)
+        with pytest.raises(Absent, match="gone"):
+            open_port(path)
+    cable.plug()
+    open_port(path).close()
+
+
 def test_what_is_no_serial_port_is_told(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("text")

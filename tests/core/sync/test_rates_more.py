@@ -265,3 +265,16 @@ def test_who_lies_about_rates_leaves_no_end_without_an_alarm(
             raise AssertionError("sends without end")
         assert now < end.wake() < now + ALARM_SECONDS
         now += pause
+
+
+def test_who_goes_on_proposing_fills_nothing() -> None:
+    line = Uart(Random(6), RATES[-1])
+    line.join()
+    end = next(each for each in line.ends if not each.initiator)
+    for _ in range(1000):
+        for step in (Step.PROPOSE, Step.BACK):
+            end.receive(frame(bytes([Kind.RATE, step, 1]), end._key), line.now)
+    said = 0
+    while end.take(line.now) is not None:
+        said += 1
+    assert said < 10

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tty
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from random import Random
 
 import pytest
 
 from core.sync.links import arq, ports, rates, serial, tls
+from core.sync.links.frames import END, Kind, Splitter, body_of, frame
 from core.sync.links.ports import Absent, PortError, SerialTarget
 from core.sync.links.serial import Restarted, SerialLink
+from core.sync.links.transport import Cable as Transport
 from tests.cable import Cable, Line
 from tests.core.sync.linked import ONE, OTHER, THIRD, members
 
@@ -113,6 +117,84 @@ async def test_a_pulled_cable_is_waited_for() -> None:
             assert not any(link.cable.away for link in links)
 
 
+@pytest.fixture
+def worked(monkeypatch: pytest.MonkeyPatch) -> list[Transport]:
+    """The transports that looked what is to be done, one for each time."""
+    times: list[Transport] = []
+    work = Transport._work
+
+    def noted(transport: Transport) -> None:
+        times.append(transport)
+        work(transport)
+
+    monkeypatch.setattr(Transport, "_work", noted)
+    return times
+
+
+async def test_a_cable_that_is_away_or_busy_costs_no_work(worked: list[Transport]) -> None:
+    with Cable(baud=9600) as cable:
+        async with linked(cable, 9600) as links:
+            for link in links:
+                link.writer.write(bytes(30_000))
+            await asyncio.sleep(0.5)
+            # Some hundred bytes were carried; that takes a few frames and their answers.
+            assert len(worked) < 200
+            cable.unplug()
+            await asyncio.sleep(0.5)
+            assert all(link.cable.away for link in links)
+            worked.clear()
+            await asyncio.sleep(0.5)
+            assert len(worked) < 20
+
+
+async def test_a_port_that_takes_nothing_costs_no_work(worked: list[Transport]) -> None:
+    # As a gadget's without a host.
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    target = SerialTarget(os.ttyname(slave))
+    waiting = asyncio.create_task(serial.connect(target, ONE, members(OTHER)))
+    await asyncio.sleep(0.05)
+    os.set_blocking(slave, False)
+    for size in (1 << 12, 1, 1):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(slave, bytes(size))
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.5)
+    worked.clear()
+    await asyncio.sleep(0.5)
+    assert len(worked) < 20
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    os.close(master)
+    os.close(slave)
+
+
+async def test_a_port_that_does_not_take_its_rate_any_more_is_used_at_the_first(
+    eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_another_kind(port: ports.Port, baud: int) -> None:
+        if baud > ports.USUAL:
+            raise PortError("{port} does not take it.", port=port.path)
+
+    with Cable(Line(1_000_000, uart=True)) as cable:
+        async with linked(cable) as links:
+            # As when an adapter is exchanged for another one while it is waited for.
+            monkeypatch.setattr(ports.Port, "set_baud", of_another_kind)
+            for link in links:
+                link.cable.arq.coming = 1 << 20
+            await carry(links, 20_000)
+            assert {link.baud for link in links} == {ports.USUAL}
+            assert not any(link.restarted for link in links)
+
+
+async def test_a_slow_line_gets_the_time_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial, "HANDSHAKE_SECONDS", 0.5)
+    with Cable(baud=9600) as cable:
+        async with linked(cable, 9600) as links:
+            assert links[0].peer == OTHER.device
+
+
 async def test_who_hangs_up_is_noticed_at_once() -> None:
     with Cable(baud=FAST) as cable:
         async with linked(cable, FAST) as links:
@@ -178,6 +260,26 @@ async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew()
                     await one
             one.cancel()
             await asyncio.gather(one, return_exceptions=True)
+
+
+async def test_a_port_is_free_again_once_somebody_is_told_to_begin_again() -> None:
+    with Cable(baud=FAST) as cable:
+        target = SerialTarget(cable.ends[0], FAST)
+        waiting = asyncio.create_task(serial.connect(target, ONE, members(OTHER), timeout=20))
+        port = ports.open_port(cable.ends[1], FAST)
+        # The other end says who it is, knows this one, and is another one at once.
+        peer, seen = Splitter(2000), list[bytes]()
+        while not seen:
+            await asyncio.sleep(0.01)
+            with suppress(BlockingIOError):
+                seen = [body for each in peer.split(END + os.read(port.descriptor, 999)) if (body := body_of(each))]
+        own = seen[0][2:10]
+        said = [bytes([Kind.SYN, arq.VERSION]) + id + own + bytes([1, 1]) for id in (b"11111111", b"22222222")]
+        os.write(port.descriptor, END + b"".join(map(frame, said)))
+        with pytest.raises(Restarted):
+            await waiting
+        ports.open_port(target.path, FAST).close()
+        port.close()
 
 
 async def test_the_highest_rate_that_the_line_carries_is_found(eager: None) -> None:
