@@ -151,7 +151,7 @@ async def test_how_a_cable_looks(
             page._show()
             page.redraw()
             await shot(screen, name)
-        busy = "{port} is in use by another program: close that first (`fuser -v {port}` names it)."
+        busy = "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it)."
         page._ended(found.label, say(PortError(busy, port=found.path)), True)
         await shot(screen, "busy")
 

@@ -221,7 +221,7 @@ def _reason(path: str, baud: int, error: Exception) -> PortError:
         return _forbidden(path)
     if number in (errno.EBUSY, errno.EAGAIN):
         return PortError(
-            "{port} is in use by another program: close that first (`fuser -v {port}` names it).", port=path
+            "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it).", port=path
         )
     if isinstance(error, ValueError | OverflowError):
         return PortError(
