@@ -14,6 +14,7 @@ from core.workspace import Workspace
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.cli.demo_fleet import USER
 from tui.rows.matters import lines
+from tui.screens.form import Form
 from tui.screens.inbox import Inbox
 from tui.widgets.text import LineList
 
@@ -252,3 +253,32 @@ async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
         await screen.rest()
         await screen.press("t")
         assert "This is the past" in screen.text()
+
+
+@pytest.mark.parametrize("key", ["u", "R"])
+async def test_a_key_that_is_pressed_twice_asks_once(home: Path, key: str) -> None:
+    """On a slow line keys come together; two dialogs over each other would write the same twice."""
+    async with opened(home, "3", "right", "t") as screen:
+        await screen.pilot.press(key, key, key)
+        await screen.rest()
+        await screen.press("escape")
+        assert isinstance(screen.app.screen, Inbox)
+
+
+async def test_what_was_asked_for_on_a_page_is_not_asked_on_another(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        page = screen.app.page
+        assert isinstance(page, Inbox)
+        await screen.press("enter")
+        assert isinstance(screen.app.screen, Form)
+        await page.do_rule()
+        await screen.rest()
+        assert isinstance(screen.app.screen, Form)
+
+
+async def test_keys_that_are_typed_ahead_wait_for_their_dialog(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        before = _of(screen, "conflict")
+        await screen.pilot.press("R", "enter", "enter")
+        await screen.rest()
+        assert _of(screen, "conflict") in (0, before)

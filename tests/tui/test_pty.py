@@ -80,3 +80,12 @@ def test_the_cursor_of_the_terminal_is_where_the_focus_is(program: Program) -> N
     answered(program, DOWN)
     shown = program.output
     assert shown.removesuffix(b"\x1b[?2026l").endswith(b"\x1b[5;1H"), shown
+
+
+def test_letters_that_come_with_the_key_that_opens_a_field_are_typed_into_it(program: Program) -> None:
+    """On a slow line they come in one piece; none of them may be taken for a command of the page."""
+    answered(program, b"3")
+    program.read(3 * QUIET)
+    program.send(b"/take all\r")
+    program.wait_for("filter: take all")
+    answered(program, BACK)

@@ -173,14 +173,14 @@ class Answering(Turning):
                 self.work(partial(self._type, matter, entity, text), group="settle")
 
         if dialog := picker(prop, leaf.value, view, schema):
-            self.app.push_screen(dialog, picked)
+            self.ask(dialog, picked)
             return
         said = [prop.help_text(language())]
         if matter.type == "invalid" and (problem := prop.check(leaf.value)):
             said.insert(0, refusal_text(problem, prop) + ".")
         title = f"{await self._called(entity)} › {prop.label(language())}"
         text = corrected(prop, await typed_text(prop, leaf.value, view, schema))
-        self.app.push_screen(Ask(title, text, " ".join(filter(None, said)), check, _("save"), at_once=True), typed)
+        self.ask(Ask(title, text, " ".join(filter(None, said)), check, _("save"), at_once=True), typed)
 
     async def _type(self, matter: Matter, entity: bytes, text: str) -> None:
         desk = self.desk
@@ -217,7 +217,7 @@ class Answering(Turning):
             if note is not None:
                 self.work(partial(self._carry_out, batches, note), group=SAVING)
 
-        self.app.push_screen(Save(title, rows, remarks), answered)
+        self.ask(Save(title, rows, remarks), answered)
 
     async def _carry_out(self, batches: Sequence[list[Edit]], note: str) -> None:
         await undoing.save_all(self.desk.workspace, batches, note or None, self.saved)
@@ -231,7 +231,9 @@ class Answering(Turning):
 
     async def do_rule(self) -> None:
         """Choose a rule."""
+        self.message(_("Looking at what is to be settled …"))
         matters = await self.marked()
+        self.message("")
         if not matters:
             self.message(_("A rule settles properties with several values; none of these is one."), attention=True)
             return
@@ -241,7 +243,7 @@ class Answering(Turning):
                 self.work(partial(self._apply_rule, rule, matters), group=SAVING)
 
         title = ngettext("Settle {count} conflict with", "Settle {count} conflicts with", len(matters))
-        self.app.push_screen(Choose(title, self._rules(matters)), chosen)
+        self.ask(Choose(title, self._rules(matters)), chosen)
 
     def _rules(self, matters: Sequence[Matter]) -> list[tuple[Rule, Line]]:
         own, names = self.desk.workspace.identity.device, self.desk.names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -18,11 +18,10 @@ from tui.commands import Command
 from tui.language.i18n import _, say
 from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, wrapped
-from tui.screens.page import Offering, bindings
+from tui.screens.page import Answer, Offering, bindings
 from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 
-Answer = TypeVar("Answer")
 _MOVES = ("up", "down", "page_up", "page_down")
 
 
@@ -83,6 +82,12 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
             Command(c.name, c.keys, word, c.help, c.writes) if c.name == "accept" and word else c
             for c in super().offered()
         ]
+
+    def action_command(self, name: str) -> None:
+        if self.is_mounted:
+            super().action_command(name)
+        else:  # typed ahead, before there was anything to answer
+            self.call_later(self.action_command, name)
 
     def do_accept(self) -> None:
         """Answer."""

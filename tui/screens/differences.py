@@ -179,7 +179,7 @@ class Differences(Page):
                 *after,
             ]
 
-        self.app.push_screen(Reading(f"{self._called.get(entity, '')} › {prop.label(language())}", draw))
+        self.ask(Reading(f"{self._called.get(entity, '')} › {prop.label(language())}", draw))
 
     def do_back(self) -> None:
         """Back to the log."""

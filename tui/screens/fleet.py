@@ -141,7 +141,7 @@ class Fleet(Many):
         """Search everything, and go to what is chosen."""
         from tui.screens.search import Search
 
-        self.app.push_screen(Search(self.desk.view, self.desk.schema), self._found)
+        self.ask(Search(self.desk.view, self.desk.schema), self._found)
 
     def _found(self, hits: list[Hit] | None) -> None:
         if hits:
@@ -213,7 +213,7 @@ class Fleet(Many):
             self._make(kinds[0].name)
             return
         rows = [(kind.name, [(self._new_text(kind), "plain")]) for kind in kinds]
-        self.app.push_screen(Choose(_("Something new"), rows), self._make)
+        self.ask(Choose(_("Something new"), rows), self._make)
 
     def _under(self, kind: Kind) -> bytes | None:
         """What something new of a kind is placed under: the current line, or what that is under."""
@@ -246,7 +246,7 @@ class Fleet(Many):
     def _open(self, entity: bytes, given: int = 0) -> None:
         from tui.screens.form import Form
 
-        self.app.push_screen(Form(entity, given=given))
+        self.ask(Form(entity, given=given))
 
     async def do_drafts(self) -> None:
         """List what is edited, and open the form of what is chosen."""
@@ -264,7 +264,7 @@ class Fleet(Many):
             if isinstance(entity, bytes):
                 self._open(entity)
 
-        self.app.push_screen(Choose(_("Edited and not applied"), rows), chosen)
+        self.ask(Choose(_("Edited and not applied"), rows), chosen)
 
     def do_history_of(self) -> None:
         """The changes of this entity."""

@@ -188,7 +188,7 @@ class Form(Turning):
             return
         value = row.wanted if row.edited else row.slot.value
         if dialog := picker(row.prop, value, self.desk.view, self.desk.schema):
-            self.app.push_screen(dialog, partial(self._picked, row))
+            self.ask(dialog, partial(self._picked, row))
             return
         text = await typed_text(row.prop, value, self.desk.view, self.desk.schema)
         field = Field(text)
@@ -312,14 +312,14 @@ class Form(Turning):
                     self._show()
 
         question = Confirm(_("Take back all edits?"), text, _("take back"))
-        self.app.push_screen(question, answered)
+        self.ask(question, answered)
 
     def do_settle(self) -> None:
         """Choose one of the values that are in dispute."""
         if row := self.row:
             lines = candidate_lines(row, 68, self.names, self.desk.when)
             rows = [(leaf.fact, line) for leaf, line in zip(row.slot.leaves, lines, strict=True)]
-            self.app.push_screen(Choose(row.prop.label(language()), rows), partial(self._settled, row))
+            self.ask(Choose(row.prop.label(language()), rows), partial(self._settled, row))
 
     def _settled(self, row: FormRow, fact: object) -> None:
         if leaf := next((leaf for leaf in row.slot.leaves if leaf.fact == fact), None):
@@ -342,7 +342,7 @@ class Form(Turning):
 
     def do_find(self) -> None:
         """Search everything, and go to what is chosen in Fleet."""
-        self.app.push_screen(Search(self.desk.view, self.desk.schema), self._found)
+        self.ask(Search(self.desk.view, self.desk.schema), self._found)
 
     def _found(self, hits: list[Hit] | None) -> None:
         if hits:
@@ -374,7 +374,7 @@ class Form(Turning):
             if note is not None:
                 self.work(partial(self._save, edits, note), group="save")
 
-        self.app.push_screen(Save(title, difference_lines(items, 68, self.names), remarks), saved)
+        self.ask(Save(title, difference_lines(items, 68, self.names), remarks), saved)
 
     async def _save(self, edits: list[Edit], note: str) -> None:
         workspace, made = self.desk.workspace, self.entity

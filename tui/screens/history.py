@@ -255,7 +255,7 @@ class History(Lookback):
             "Words that a change mentions, and: by:user on:device of:entity property:name since:moment until:moment. "
             'Two words as one: of:"Lane 1". Moments: 2026-03-31, 2026-03-31T14:00, -2h, -7d.'
         )
-        self.app.push_screen(Ask(_("Show only"), self._typed, help_text, check, _("show")), chosen)
+        self.ask(Ask(_("Show only"), self._typed, help_text, check, _("show")), chosen)
 
     async def do_only(self) -> None:
         """Choose what the changes shall have in common with this one, or who made them."""
@@ -278,7 +278,7 @@ class History(Lookback):
                 self.work(partial(self._narrow, narrowed(self._typed, part), stay=True), group="filter")
 
         rows: list[tuple[Part, Line]] = [(part, [(text, "plain")]) for part, text in found]
-        self.app.push_screen(Choose(_("Show only changes …"), rows), chosen)
+        self.ask(Choose(_("Show only changes …"), rows), chosen)
 
 
 def _with_rest(lines: list[Line], count: int, height: int) -> list[Line]:

@@ -307,20 +307,20 @@ class Inbox(Answering):
         help_text = _(
             "Words in a property, a value, a name or a note; or the title of something, for all that is below it."
         )
-        self.app.push_screen(Ask(_("Show only"), self._sought, help_text, word=_("show")), chosen)
+        self.ask(Ask(_("Show only"), self._sought, help_text, word=_("show")), chosen)
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""
         if matter := self.matter:
             entity = matter.entities[self.chosen] if matter.type in BETWEEN else matter.entity
-            self.app.push_screen(Form(entity, matter.property))
+            self.ask(Form(entity, matter.property))
 
     def do_who_knew(self) -> None:
         """The drawing, as large as it is."""
         if self._about:
             details = self._about
             schema, when = self.desk.schema, self.desk.when
-            self.app.push_screen(Reading(_("Who knew what"), lambda width: who_knew(details, width, schema, when)))
+            self.ask(Reading(_("Who knew what"), lambda width: who_knew(details, width, schema, when)))
 
     def do_whole(self) -> None:
         """Every candidate's value, whole."""
@@ -330,7 +330,7 @@ class Inbox(Answering):
         matter, prop = details.matter, prop_of(details.matter, self.desk.schema)
         draw = partial(candidates_in_full, prop, matter.candidates[:MOST], details.names, self.desk.when)
         label = prop.label(language())
-        self.app.push_screen(Reading(f"{details.names.entity(matter.entity)}{SEPARATOR}{label}", draw))
+        self.ask(Reading(f"{details.names.entity(matter.entity)}{SEPARATOR}{label}", draw))
 
     def do_history_of(self) -> None:
         """The changes of this property."""

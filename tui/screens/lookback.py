@@ -91,7 +91,7 @@ class Lookback(Turning):
                 self.work(partial(answer, text), group="moment")
 
         help_text = _("A date, a time such as 2026-03-31T14:00, a time ago such as -2h or -7d, or a change's id.")
-        self.app.push_screen(Ask(title, "", help_text, check), answered)
+        self.ask(Ask(title, "", help_text, check), answered)
 
     # --- what differs ------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Lookback(Turning):
 
         def chosen(what: object) -> None:
             if what == NOW:
-                self.app.push_screen(Moments(here, None))
+                self.ask(Moments(here, None))
             elif what == BEFORE:
                 self._show_difference(here - 1, here)
             elif what == TYPED:
@@ -128,15 +128,15 @@ class Lookback(Turning):
         ]
         when = self.desk.when.full(entry.at)
         title = _("Compare {when} with").format(when=when)
-        self.app.push_screen(Choose(title, rows), chosen)
+        self.ask(Choose(title, rows), chosen)
 
     def _show_difference(self, one: int, other: int) -> None:
-        self.app.push_screen(Moments(min(one, other), max(one, other)))
+        self.ask(Moments(min(one, other), max(one, other)))
 
     def do_whole(self) -> None:
         """All that this change did."""
         if entry := self.entry:
-            self.app.push_screen(Change(entry))
+            self.ask(Change(entry))
 
     # --- when did this become so -------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Lookback(Turning):
                 self.work(partial(self._step_in, place, newer), group="step")
 
         rows = [(place, [(self._called(place), "plain")]) for place in places]
-        self.app.push_screen(Choose(_("When did which of them become so?"), rows), chosen)
+        self.ask(Choose(_("When did which of them become so?"), rows), chosen)
 
     def _called(self, place: Place) -> str:
         entity, name = place
@@ -206,7 +206,7 @@ class Lookback(Turning):
         if len(rows) == 1:
             chosen(rows[0][0])
         else:
-            self.app.push_screen(Choose(_("Bring back which of them, as after this change?"), rows), chosen)
+            self.ask(Choose(_("Bring back which of them, as after this change?"), rows), chosen)
 
     async def _restorable(self) -> list[tuple[tuple[bytes, bool], Line]]:
         """What the change is about, each alone, then with all that is below it or below what it is part of."""
@@ -240,7 +240,7 @@ class Lookback(Turning):
                 self.work(partial(self._restore, edits, note, title), group=SAVING)
 
         heading = _("Bring {title} back to {when}: {count}").format(title=title, when=when, count=number(len(edits)))
-        self.app.push_screen(Save(heading, rows), answered)
+        self.ask(Save(heading, rows), answered)
 
     async def _restore(self, edits: list[Edit], note: str, title: str) -> None:
         await undoing.save_all(self.desk.workspace, [edits], note or None, self.saved)

@@ -47,7 +47,7 @@ class Many(Turning):
             if isinstance(name, str):
                 self._ask_value(records, kind.property(name))
 
-        self.app.push_screen(Choose(title, rows), chosen)
+        self.ask(Choose(title, rows), chosen)
 
     def _ask_value(self, records: Sequence[Record], prop: Property) -> None:
         from tui.screens.picking import picker
@@ -66,10 +66,10 @@ class Many(Turning):
                 self.work(partial(self._propose_text, records, prop, text), group="many")
 
         if dialog := picker(prop, None, view, schema):
-            self.app.push_screen(dialog, picked)
+            self.ask(dialog, picked)
         else:
             help_text = prop.help_text(language()) + " " + _("Nothing typed: no longer used.")
-            self.app.push_screen(Ask(prop.label(language()), "", help_text.strip(), check, at_once=True), typed)
+            self.ask(Ask(prop.label(language()), "", help_text.strip(), check, at_once=True), typed)
 
     async def _read(self, prop: Property, text: str) -> Value:
         """The value typed; an empty text clears, if the schema lets it."""
@@ -100,7 +100,7 @@ class Many(Turning):
             if note is not None:
                 self.work(partial(self._save_many, edits, note), group="save")
 
-        self.app.push_screen(Save(title, rows, remarks), answered)
+        self.ask(Save(title, rows, remarks), answered)
 
     async def _save_many(self, edits: list[Edit], note: str) -> None:
         await self.desk.workspace.save(edits, note or None)

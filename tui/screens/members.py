@@ -146,7 +146,7 @@ class Members(Sifting):
         member = self.member
         known = member.device.hex() if member and member.state != "active" else ""
         help_text = _("32 hex digits: the device shows them on its own Members page and with `fieldline status`.")
-        self.app.push_screen(Ask(_("Admit which device?"), known, help_text, self._check_id), self._admit)
+        self.ask(Ask(_("Admit which device?"), known, help_text, self._check_id), self._admit)
 
     async def _check_id(self, text: str) -> None:
         device = checking.id_of(
@@ -170,9 +170,9 @@ class Members(Sifting):
 
         def chosen(role: object) -> None:
             if isinstance(role, str):
-                self.app.push_screen(Ask(_("What is it called?"), name, "", self._check_name), partial(named, role))
+                self.ask(Ask(_("What is it called?"), name, "", self._check_name), partial(named, role))
 
-        self.app.push_screen(Choose(_("What may it do?"), self._role_rows()), chosen)
+        self.ask(Choose(_("What may it do?"), self._role_rows()), chosen)
 
     async def _check_name(self, text: str) -> None:
         checking.name(text)
@@ -193,7 +193,7 @@ class Members(Sifting):
                     self._confirm(new, _("Make {device} a device with the role {role}?"), "role")
 
             title = _("What may {device} do?").format(device=called(member))
-            self.app.push_screen(Choose(title, self._role_rows()), chosen)
+            self.ask(Choose(title, self._role_rows()), chosen)
 
     def do_rename(self) -> None:
         """Give the device another name."""
@@ -205,7 +205,7 @@ class Members(Sifting):
                     self._confirm(new, _("Call it {device}?"), "rename")
 
             title = _("What shall {device} be called?").format(device=called(member))
-            self.app.push_screen(Ask(title, member.name, "", self._check_name), named)
+            self.ask(Ask(title, member.name, "", self._check_name), named)
 
     def _confirm(self, member: Member, question: str, what: str) -> None:
         """Say what it means before it is written."""
@@ -220,7 +220,7 @@ class Members(Sifting):
             if yes:
                 self.work(partial(self._write, member, again), group="save")
 
-        self.app.push_screen(Confirm(title, text, _("do it")), answered)
+        self.ask(Confirm(title, text, _("do it")), answered)
 
     async def _write(self, member: Member, again: bool) -> None:
         workspace = self.desk.workspace
@@ -256,7 +256,7 @@ class Members(Sifting):
                 self._plan(member, found, answer if isinstance(answer, bytes) else None)
 
         title = _("Revoke {device}: which of its changes is the last that you trust?").format(device=called(member))
-        self.app.push_screen(Choose(title, rows), chosen)
+        self.ask(Choose(title, rows), chosen)
 
     def _last_row(self, each: Chained, total: int) -> Line:
         lost = total - each.kept
@@ -295,7 +295,7 @@ class Members(Sifting):
                 self.work(partial(self._revoke, member.device, last, note), group="save")
 
         title = _("Revoke {device}: these changes lose their effect").format(device=called(member))
-        self.app.push_screen(Save(title, rows, remarks), answered)
+        self.ask(Save(title, rows, remarks), answered)
 
     async def _revoke(self, device: bytes, last: bytes | None, note: str) -> None:
         written = await revoke(self.desk.workspace, device, last, note or None)

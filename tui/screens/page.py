@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -21,11 +21,14 @@ from tui.language.i18n import _, say
 from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
 from tui.rows.naming import shortened
+from tui.terminal.turns import COMMAND
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:
     from tui.app import FieldlineApp
 
+
+Answer = TypeVar("Answer")
 
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 """The smallest terminal in which every function has its place."""
@@ -93,7 +96,7 @@ class Offering(Widget):
         A task replaces one of the same group that is still under way.
         """
         guarded: WorkType[None] = partial(self._guarded, task)
-        self.run_worker(guarded, group=group or "command", exclusive=bool(group))
+        self.run_worker(guarded, group=group or COMMAND, exclusive=bool(group))
 
     async def _guarded(self, task: Callable[[], Awaitable[object] | None]) -> None:
         try:
@@ -267,6 +270,11 @@ class Page(Offering, Screen[None]):
         """Who types ahead while Fieldline starts loses no key."""
         await self.desk.loaded.wait()
         self.action_command(name)
+
+    def ask(self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None) -> None:
+        """Show a dialog or page over this one, unless somebody has gone on meanwhile: a key pressed twice opens one."""
+        if self.is_active:
+            self.app.push_screen(screen, answered)
 
     def do_now(self) -> None:
         """Leave the past."""

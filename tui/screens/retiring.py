@@ -40,7 +40,7 @@ async def ask_retire(page: Page, record: Record) -> None:
         if note is not None:
             page.work(partial(save, note), group="save")
 
-    page.app.push_screen(Save(title.format(name=path), rows, remarks), answered)
+    page.ask(Save(title.format(name=path), rows, remarks), answered)
 
 
 async def _below(record: Record, view: View, schema: Schema) -> list[str]:

@@ -44,7 +44,7 @@ def ask_file(page: Page, filing: Filing) -> None:
 
     def answered(text: str | None) -> None:
         if text is not None:
-            page.app.push_screen(Saving(filing, _path(text)), told)
+            page.ask(Saving(filing, _path(text)), told)
 
     def told(outcome: str | None) -> None:
         page.message(outcome or _("Stopped: nothing was saved."))
@@ -53,7 +53,7 @@ def ask_file(page: Page, filing: Filing) -> None:
         await asyncio.to_thread(_check, _path(text))
 
     help_text = _("All lines of the list and what is shown of the current one, as text.")
-    page.app.push_screen(Ask(_("Save to a file"), proposed, help_text, check, _("save")), answered)
+    page.ask(Ask(_("Save to a file"), proposed, help_text, check, _("save")), answered)
 
 
 class Saving(Dialog[str]):

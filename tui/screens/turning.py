@@ -37,7 +37,9 @@ class Turning(Listing):
         """Show what bringing back writes."""
         from core.workspace import undoing
 
+        self.message(_("Looking at what you took back last …"))
         turn = await undoing.next_redo(self.desk.workspace)
+        self.message("")
         if turn is None:
             self.message(_("There is nothing to bring back: something was saved since, or nothing taken back."))
         else:
@@ -55,7 +57,7 @@ class Turning(Listing):
             if note is not None:
                 self.work(partial(self._turn, turn, note), group=SAVING)
 
-        self.app.push_screen(Save(title.format(when=when), rows, remarks), answered)
+        self.ask(Save(title.format(when=when), rows, remarks), answered)
 
     async def _remarks(self, turn: Turn) -> list[str]:
         desk, remarks = self.desk, []

@@ -1,4 +1,6 @@
-"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy."""
+"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy, and
+each key waits for the one before it.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,10 @@ from typing import Any
 
 from textual._xterm_parser import XTermParser
 from textual.driver import Driver
+from textual.events import Key, Paste
 
 from tui.terminal.gate import Gate
+from tui.terminal.turns import Turns
 
 _WAIT = 0.1
 """Seconds after which an escape character alone is the key."""
@@ -27,7 +31,7 @@ def guarded(driver: type[Driver]) -> type[Driver]:
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
             decode = getincrementaldecoder("utf-8")("ignore").decode
-            gate = Gate()
+            gate, self._turns = Gate(), Turns(self._app, self._loop, self.exit_event)
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
                 waited = 0.0
@@ -45,8 +49,16 @@ def guarded(driver: type[Driver]) -> type[Driver]:
 
         def _take(self, parser: Any, text: str) -> None:
             for event in parser.feed(text) if text else ():
-                self.process_message(event)
+                self._send(event)
             for event in parser.tick():
+                self._send(event)
+
+        def _send(self, event: Any) -> None:
+            if isinstance(event, Key | Paste):
+                self._turns.wait()
+                self.process_message(event)
+                self._turns.sent()
+            else:
                 self.process_message(event)
 
     return Guarded

@@ -1,0 +1,61 @@
+"""One key after the other: what is typed ahead, or comes in one piece over a slow line, is meant for what the key
+before it brings, such as the letters behind `/` for the field that it opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from contextlib import suppress
+from threading import Event
+from typing import Any
+
+from textual.app import App
+from textual.message_pump import MessagePump
+from textual.worker import WorkerCancelled, WorkerFailed
+
+COMMAND = "command"
+"""The group of the workers that carry out what a key asks for."""
+_LOOK, _LOOKS = 0.02, 50
+"""Seconds between two looks whether the key before is done, and how many: what takes longer goes on beside the next."""
+
+
+class Turns:
+    """Lets the thread that reads keys wait until the one before is done, or the program ends."""
+
+    def __init__(self, app: App[Any], loop: asyncio.AbstractEventLoop, ended: Event) -> None:
+        self._app, self._loop, self._ended = app, loop, ended
+        self._last: Future[None] | None = None
+
+    def wait(self) -> None:
+        """Return when the next key may be sent."""
+        for _look in range(_LOOKS):
+            if self._last is None or self._last.done() or self._ended.is_set():
+                return
+            with suppress(Exception):
+                self._last.result(_LOOK)
+
+    def sent(self) -> None:
+        """A key was sent."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._last = asyncio.run_coroutine_threadsafe(carried_out(self._app), self._loop)
+
+
+async def carried_out(app: App[Any]) -> None:
+    """Return when the key that was sent last has done what it does, up to a screen that it opened."""
+    screen = app.screen
+    # A key goes to what has the focus, and up from there until somebody knows it.
+    for pump in (app, *(screen.focused or screen).ancestors_with_self, app):
+        await _reached(pump)
+    for worker in [each for each in app.workers if each.group == COMMAND and not each.is_finished]:
+        with suppress(WorkerCancelled, WorkerFailed):
+            await worker.wait()
+    if app.screen is not screen:
+        await _reached(app.screen)
+
+
+async def _reached(pump: MessagePump) -> None:
+    """Return when all that had been sent to somebody before has been dealt with."""
+    done = asyncio.Event()
+    if pump.call_later(done.set):
+        await done.wait()
