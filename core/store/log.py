@@ -117,13 +117,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.create_function("mentions", 2, _mentions, deterministic=True)
 
 
-def _mentions(where: str | bytes | None, text: str) -> bool:
-    if isinstance(where, bytes):
-        value = decode_value(where)
-        return any(
-            isinstance(v, str | int) and text in str(v).casefold()
-            for v in (value if isinstance(value, tuple) else (value,))
-        )
+def _mentions(where: str | None, text: str) -> bool:
     return where is not None and text in where.casefold()
 
 

@@ -7,7 +7,6 @@ value once, so that the log can be filtered without reading every fact.
 from __future__ import annotations
 
 from core.changes import MAX_FACTS
-from core.store.search import MAX_TEXT
 
 _GRAM = 3
 
@@ -18,15 +17,11 @@ def condition(text: str) -> tuple[str, dict[str, object]]:
     It uses the function `mentions` that the log gives its connection.
     """
     text = text.replace("\0", " ").casefold()
-    found = f"instr(s.text, :mentioned) OR length(s.text) >= {MAX_TEXT} AND mentions(p.value, :mentioned)"
-    pairs = f"said s CROSS JOIN facts p ON p.id = s.fact AND ({found})"
+    pairs = "said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
     grams = {text[at : at + _GRAM] for at in range(len(text) - _GRAM + 1)}
     if grams:
-        # The index knows the beginning of a value only: those that are longer are looked through.
-        indexed = "SELECT rowid FROM said_index WHERE said_index MATCH :grams"
-        longer = f"SELECT fact FROM said WHERE length(text) >= {MAX_TEXT}"
-        found_in = f"({indexed} UNION {longer}) i CROSS JOIN said s ON s.fact = i.rowid"
-        pairs = f"{found_in} CROSS JOIN facts p ON p.id = s.fact AND ({found})"
+        indexed = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :grams"
+        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
     said = f"SELECT f.id / {MAX_FACTS} FROM {pairs} CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
     named = (
         f"SELECT f.id / {MAX_FACTS} FROM facts f"

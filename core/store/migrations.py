@@ -19,6 +19,7 @@ STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     3: hearsay.create,
     4: clues.create_titles,
     5: matters.create,
+    6: search.lengthen,
 }
 """What brings a store from version N to N + 1."""
 

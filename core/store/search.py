@@ -14,18 +14,19 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.changes import Value, decode_value
+from core.changes import Value, decode_value, encode_value
 from core.store.database import chunks, marks
 from core.store.scope import Scope
 
-MAX_TEXT = 256
-"""Characters of a value that are indexed."""
 MAX_PAIRS = 8000
 """Pairs of property and value that a search looks at, the latest first."""
 GRAM = 3
 """Letters that the index takes together."""
 UNSEARCHED = ("kind", "retired", "member.revoked", "secret")
 """Properties whose values nobody looks for, beside the schema's texts."""
+
+_ONCE_INDEXED = 256
+"""Characters of a value that stores before version 7 indexed."""
 
 _TABLES = """
 CREATE TABLE said (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
@@ -78,6 +79,20 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
 
+def lengthen(connection: sqlite3.Connection) -> None:
+    """Take in the whole of values of which only the beginning was."""
+    rows = connection.execute(
+        "SELECT s.fact, s.text, p.name, f.value FROM said s JOIN facts f ON f.id = s.fact"
+        " JOIN properties p ON p.id = f.property WHERE length(s.text) >= ?",
+        (_ONCE_INDEXED,),
+    )
+    for fact, text, name, value in rows.fetchall():
+        whole = text_of(name, decode_value(value))
+        connection.execute("INSERT INTO said_index (said_index, rowid, text) VALUES ('delete', ?, ?)", (fact, text))
+        connection.execute("UPDATE said SET text = ? WHERE fact = ?", (whole, fact))
+        connection.execute("INSERT INTO said_index (rowid, text) VALUES (?, ?)", (fact, whole))
+
+
 def rebuild(connection: sqlite3.Connection) -> None:
     """Make the index anew from the texts that it is over."""
     connection.execute("INSERT INTO said_index (said_index) VALUES ('rebuild')")
@@ -127,12 +142,26 @@ def _match(word: Word) -> str:
     return "(" + " OR ".join(f"({each})" for each in either) + ")"
 
 
+def of_kind(entity: str) -> str:
+    """The condition that an entity was ever said to be of the kind `:kind`."""
+    return (
+        f"EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot WHERE k.entity = {entity} AND k.value = :kind"
+        " AND k.property = (SELECT id FROM properties WHERE name = 'kind'))"
+    )
+
+
 def leaves(
-    connection: sqlite3.Connection, scope: Scope, pairs: list[int], first: Collection[str], limit: int
+    connection: sqlite3.Connection,
+    scope: Scope,
+    pairs: list[int],
+    first: Collection[str],
+    limit: int,
+    kind: str | None = None,
 ) -> Iterator[Found]:
     """The leaves that say what one of these facts says, those of some properties first, then in the order of the pairs;
-    of each chunk at most `limit`.
+    of each chunk at most `limit`. Only of entities of a kind if one is given.
     """
+    wanted = f" AND {of_kind('f.entity')}" if kind is not None else ""
     properties = connection.execute(f"SELECT id FROM properties WHERE name IN ({marks(list(first))})", list(first))
     listed = ",".join(str(each) for (each,) in properties)
     for some in chunks(pairs):
@@ -140,10 +169,11 @@ def leaves(
             f"SELECT DISTINCT s.id, e.entity, p.name, f.value FROM facts s CROSS JOIN {scope.facts}"
             " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
             f" WHERE s.id IN ({','.join(str(pair) for pair in some)}) AND f.property = s.property"
-            f" AND f.value = s.value AND {scope.leaves}"
+            f" AND f.value = s.value AND {scope.leaves}{wanted}"
             f" ORDER BY f.property IN ({listed}) DESC, s.id DESC, f.id DESC LIMIT {limit}"
         )
-        for _, entity, name, value in connection.execute(query, {"moment": scope.moment}):
+        parameters = {"moment": scope.moment, "kind": encode_value(kind)}
+        for _, entity, name, value in connection.execute(query, parameters):
             yield Found(entity, name, decode_value(value))
 
 
@@ -151,4 +181,4 @@ def text_of(name: str, value: Value) -> str:
     """What is looked through for one pair; empty if there is nothing to look for."""
     items = value if isinstance(value, tuple) else (value,)
     words = [str(item) for item in items if isinstance(item, str | int) and not isinstance(item, bool)]
-    return f"{name} {' '.join(words)}"[:MAX_TEXT].casefold() if words else ""
+    return f"{name} {' '.join(words)}".casefold() if words else ""

@@ -44,9 +44,11 @@ class _Hint:
     leaves: int
 
 
-def seek(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema, limit: int) -> list[Found]:
+def seek(
+    connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema, limit: int, kind: str | None = None
+) -> list[Found]:
     """Leaves that hold all words of `text`, keys and titles first, then the latest said; then leaves of entities that
-    hold them together.
+    hold them together. Only of entities of a kind if one is given.
 
     A search that finds very much looks at the latest only: one word more finds the rest. Raises Refused for a text that
     is too long.
@@ -60,10 +62,10 @@ def seek(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema
     found: list[Found] = []
     pairs = search.pairs(connection, words)
     while len(found) < limit and (portion := pairs.fetchmany(_PORTION)):
-        found += search.leaves(connection, scope, [fact for (fact,) in portion], called, limit - len(found))
+        found += search.leaves(connection, scope, [fact for (fact,) in portion], called, limit - len(found), kind)
     found.sort(key=lambda leaf: leaf.property not in called)
     if len(words) > 1 and (lacking := min(limit, ENOUGH) - len(found)) > 0:
-        found += _together(connection, scope, words, schema, {leaf.entity for leaf in found}, lacking)
+        found += _together(connection, scope, words, schema, {leaf.entity for leaf in found}, lacking, kind)
     return found[:limit]
 
 
@@ -77,7 +79,13 @@ def _word(text: str, schema: Schema) -> Word:
 
 
 def _together(
-    connection: sqlite3.Connection, scope: Scope, words: list[Word], schema: Schema, known: set[bytes], wanted: int
+    connection: sqlite3.Connection,
+    scope: Scope,
+    words: list[Word],
+    schema: Schema,
+    known: set[bytes],
+    wanted: int,
+    kind: str | None,
 ) -> list[Found]:
     """Leaves of entities of which all words are said, in several values or in the names of what they are below."""
     reader = _Reader(connection, scope, schema)
@@ -94,7 +102,7 @@ def _together(
             gone = {entity for entity in lacking if not any(_holds(word, *each) for each in said.get(entity, ()))}
             some = [entity for entity in some if entity not in gone]
         said = reader.read(some, looked_at)
-        for entity, name in reader.entities(some).items():
+        for entity, name in reader.entities(some, kind).items():
             if name not in known:
                 found += _lines(name, said.get(entity, []), words, paths[entity], reader)
     return found
@@ -155,10 +163,13 @@ class _Reader:
             found += [entity for (entity,) in rows.fetchmany(limit - len(found))]
         return found
 
-    def entities(self, ids: Sequence[int]) -> dict[int, bytes]:
-        """The entities with these row ids, in this order."""
-        rows = dict(self.connection.execute(f"SELECT id, entity FROM entities WHERE id IN ({_listed(ids)})"))
-        return {each: rows[each] for each in ids}
+    def entities(self, ids: Sequence[int], kind: str | None = None) -> dict[int, bytes]:
+        """The entities with these row ids, in this order; only those of a kind if one is given."""
+        query = f"SELECT id, entity FROM entities WHERE id IN ({_listed(ids)})"
+        if kind is not None:
+            query += f" AND {search.of_kind('entities.id')}"
+        rows = dict(self.connection.execute(query, {"kind": encode_value(kind)}))
+        return {each: rows[each] for each in ids if each in rows}
 
     def paths(self, entities: Sequence[int]) -> dict[int, str]:
         """The names of what each of these entities is below, casefolded."""

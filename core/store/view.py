@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.changes import MAX_FACTS, Value
 from core.records import Record
-from core.schema import Schema
+from core.schema import RETIRED, Schema
 from core.slots import Slot
 from core.store import finding, log, reading
 from core.store.database import Database
@@ -74,15 +74,21 @@ class View:
         """
         return await self._database.run(finding.find, self.scope, text, schema)
 
-    async def search(self, text: str, schema: Schema, *, limit: int = 100) -> list[Found]:
+    async def search(self, text: str, schema: Schema, *, limit: int = 100, kind: str | None = None) -> list[Found]:
         """Leaves in whose property and value all words of `text` occur, keys and titles first, then the latest said;
-        then leaves of entities whose values and names, and those of what they are below, have the words together.
+        then leaves of entities whose values and names, and those of what they are below, have the words together. Only
+        of entities of a kind if one is given.
 
         Raises Refused for a text that is too long.
         """
         from core.store import seeking
 
-        return await self._database.run(seeking.seek, self.scope, text, schema, limit)
+        return await self._database.run(seeking.seek, self.scope, text, schema, limit, kind)
+
+    async def retired(self, entities: Iterable[bytes]) -> set[bytes]:
+        """Those of these entities that are out of use."""
+        values = await self._database.run(reading.values_of, self.scope, RETIRED, list(entities))
+        return {entity for entity, value in values.items() if value is True}
 
     async def names(self, entities: Iterable[bytes], schema: Schema) -> dict[bytes, Name]:
         """What people call each of these entities."""

@@ -262,6 +262,27 @@ async def test_a_reference_is_picked_from_a_list_with_a_search(home: Path, pictu
         assert "~ TSC Hamburg Nord" in screen.text()
 
 
+async def test_what_is_out_of_use_is_offered_as_such_and_told_before_it_is_saved(home: Path) -> None:
+    async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 60_000_000) as workspace:
+        schema = await workspace.schema()
+        for record in await workspace.view().records("locality", schema, where={"code": "250"}):
+            await workspace.retire(record)
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "locality")
+        await screen.press("e")
+        assert "Hamburg Nord" not in screen.text(), "what is in use comes first"
+        await screen.type("hamburg")
+        assert "– retired  TSC Hamburg Nord" in screen.text()
+        assert "2 found" in screen.text()
+        await screen.type("x")
+        assert "Nothing contains all of these words." in screen.text()
+        await screen.press("ctrl+u")
+        await screen.type("tsc250")
+        await screen.press("enter", "ctrl+s")
+        assert "Locality: TSC Hamburg Nord is out of use." in screen.text()
+        assert "If you save, that is a matter for the inbox." in screen.text()
+
+
 async def test_a_clash_is_told_at_once_and_again_before_it_is_saved(home: Path) -> None:
     async with opened(home, "2", "enter") as screen:
         await _go_to(screen, "subnet")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.tui.opened import LARGE, SMALL, opened
+from core.workspace import Workspace
+from tests.tui.opened import LARGE, NOW, SMALL, opened
 from tui.screens.fleet import Fleet
 from tui.screens.form import Form
 
@@ -22,6 +23,18 @@ async def test_results_come_while_typing(home: Path, picture: SnapshotAssertion,
         assert "Acme LookNice 6000" in screen.text()
         assert "Brix" not in screen.text()
         assert screen.screenshot() == picture
+
+
+async def test_of_a_long_value_the_place_is_shown_that_was_found(home: Path) -> None:
+    async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
+        (place, *_others) = await workspace.view().records("place", await workspace.schema())
+        await workspace.set(place, {"printer": "x" * 300 + " under the stairs"})
+        await workspace.retire(await workspace.record(place.entity))
+    async with opened(home, "2", "slash") as screen:
+        await screen.type("the stairs")
+        assert "1 found" in screen.text()
+        assert "– retired" in screen.text()
+        assert "…under the stairs" in screen.text()
 
 
 async def test_what_is_chosen_is_shown_in_the_tree_and_n_goes_through_the_rest(home: Path) -> None:

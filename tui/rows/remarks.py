@@ -12,7 +12,7 @@ from core.slots import Candidate
 from core.store.view import View
 from core.workspace.clashing import clashes
 from tui.language.i18n import _, language, number
-from tui.rows.forms import FormRow, Names, shown
+from tui.rows.forms import FormRow, Names, referred, shown
 from tui.rows.lines import cut
 from tui.rows.naming import paths
 
@@ -46,14 +46,34 @@ def meanwhile(rows: Iterable[FormRow], names: Names) -> list[str]:
 async def clash_remarks(
     view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
 ) -> list[str]:
-    """A sentence for each clash that these values would make; `consequence` says what comes of them."""
+    """A sentence for each clash that these values would make, and for each reference to something out of use;
+    `consequence` says what comes of them.
+    """
     found = await clashes(view, schema, wanted)
     others = {e for matter in found[:MOST] for e in _others(matter, wanted)[:2]}
     called = await paths(others, view, schema)
     texts = [_clash(matter, schema, [called[e] for e in _others(matter, wanted)[:2]]) for matter in found[:MOST]]
     if len(found) > MOST:
         texts.append(_("… and {count} more").format(count=number(len(found) - MOST)))
-    return texts
+    return texts + await _out_of_use(view, schema, wanted)
+
+
+async def _out_of_use(
+    view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
+) -> list[str]:
+    """A sentence for each thing out of use that is referred to."""
+    labels = {
+        entity: schema.property(record.kind, name).label(language())
+        for record, values in wanted.values()
+        for name, value in values.items()
+        for entity in referred(value)
+    }
+    retired = await view.retired(labels)
+    called = await paths(retired, view, schema)
+    return [
+        _("{label}: {other} is out of use.").format(label=labels[entity], other=called[entity])
+        for entity in sorted(retired, key=called.__getitem__)[:MOST]
+    ]
 
 
 def consequence(clashing: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from tui.rows.lines import Line
 from tui.rows.naming import paths
 from tui.screens.dialogs import Choose, Dialog
 from tui.screens.page import bindings
-from tui.screens.search import look_for
+from tui.screens.search import found_text, look_for
 from tui.screens.several import EditList
 from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
@@ -40,8 +39,10 @@ class Pick(Dialog[tuple[Value]]):
         self._view = view
         self._schema = schema
         self._marked: list[bytes] = referred(value)
-        self._paths: dict[bytes, str] = {}
-        self._first = self._marked[0] if self._marked else None
+        self._found: list[bytes] = []
+        self._more = False
+        self._lines: dict[bytes, tuple[str, str, bool]] = {}
+        """What is shown of an entity: its path, its key if that says more, and whether it is out of use."""
 
     def body(self) -> ComposeResult:
         yield Field("")
@@ -58,7 +59,16 @@ class Pick(Dialog[tuple[Value]]):
         return None if self._prop.many or name != "toggle" else _("There can be one only: Enter takes it.")
 
     def _hint(self, width: int, height: int) -> list[Line]:
-        return [[(_("Type part of a name or of a value to search."), "dim")]]
+        count = len(self._found)
+        if not self.query_one(Field).value.strip():
+            text = _("Type part of a name or of a value to search.")
+            if self._more:
+                text = _("The first {count}: type part of a name or of a value to find others.").format(count=MOST)
+        elif count:
+            text = found_text(count, self._more)
+        else:
+            text = _("Nothing contains all of these words.")
+        return [[(text, "dim")]]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._seek(event.value)
@@ -71,33 +81,39 @@ class Pick(Dialog[tuple[Value]]):
         kind = self._prop.refers_to
         if text.strip():
             results = await look_for(text, self._view, self._schema, kind)
-            found = list(dict.fromkeys(results.key(index)[0] for index in range(len(results))))[:MOST]
+            found, more = list(dict.fromkeys(results.key(index)[0] for index in range(len(results)))), results.more
         else:
             kinds = [kind] if kind else list(self._schema.kinds)
             rows = [row for each in kinds for row in await self._view.page(each, self._schema, limit=MOST)]
-            found = list(dict.fromkeys([*self._marked, *(row.entity for row in rows)]))
-        self._paths.update(await paths([entity for entity in found if entity not in self._paths], *self._read))
-        self._show(found)
+            found, more = list(dict.fromkeys([*self._marked, *(row.entity for row in rows)])), len(rows) >= MOST
+        await self._read([entity for entity in found if entity not in self._lines])
+        self._found, self._more = found, more
+        self._show(0)
 
-    @property
-    def _read(self) -> tuple[View, Schema]:
-        return self._view, self._schema
+    async def _read(self, entities: list[bytes]) -> None:
+        retired = await self._view.retired(entities)
+        called = await self._view.names(entities, self._schema)
+        for entity, path in (await paths(entities, self._view, self._schema)).items():
+            key = (called[entity].key or "").rsplit("/", 1)[-1]
+            self._lines[entity] = path, "" if path.endswith(key) else key, entity in retired
 
-    def _show(self, found: Sequence[bytes], cursor: int | None = 0) -> None:
-        rows = [(entity, self._row(entity)) for entity in found]
+    def _show(self, cursor: int | None) -> None:
+        rows = [(entity, self._row(entity)) for entity in self._found]
         self.query_one(LineList).show(Fixed(rows), cursor=cursor)
+        self.query_one("#gap", Lines).redraw()
 
     def _row(self, entity: bytes) -> Line:
-        mark = "●" if entity in self._marked else " "
-        return [(f"{mark} ", "strong"), (self._paths[entity], "plain")]
+        path, key, retired = self._lines[entity]
+        line: Line = [("● " if entity in self._marked else "  ", "strong")]
+        if retired:
+            line.append(("– " + _("retired") + "  ", "attention"))
+        return [*line, (path, "plain"), (f"  {key}" if key else "", "dim")]
 
     def do_toggle(self) -> None:
         """Mark or unmark the current line."""
-        lines = self.query_one(LineList)
-        if isinstance(entity := lines.key, bytes):
+        if isinstance(entity := self.query_one(LineList).key, bytes):
             self._marked = [e for e in self._marked if e != entity] + [entity] * (entity not in self._marked)
-            found = [lines.source.key(index) for index in range(len(lines.source))]
-            self._show([each for each in found if isinstance(each, bytes)], cursor=None)
+            self._show(None)
 
     def accept(self) -> None:
         entity = self.query_one(LineList).key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.widgets import Input
 
@@ -23,20 +24,27 @@ from tui.widgets.text import Fixed, LineList, Lines
 MOST = 100
 """Lines of a result; who seeks among more types another word."""
 
+_CONTEXT = 6  # characters shown before what was found
+
 Hit = tuple[bytes, str]
 """An entity, and the property whose value was found."""
 
 
 class Results:
-    """What was found; the paths of entities are read when their lines are seen."""
+    """What was found, `more` if that may not be all; the paths of entities are read when their lines are seen."""
 
-    def __init__(self, found: list[Found], view: View, schema: Schema, kinds: dict[bytes, str | None]) -> None:
+    def __init__(
+        self, text: str, found: list[Found], more: bool, view: View, schema: Schema, kinds: dict[bytes, str | None]
+    ) -> None:
+        self.more = more
+        self._words = text.casefold().split()
         self._found = found
         self._view = view
         self._schema = schema
         self._kinds = kinds
         self._paths: dict[bytes, str] = {}
         self._titles: dict[bytes, str] = {}
+        self._retired: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._found)
@@ -53,16 +61,23 @@ class Results:
             return []
         prop = self._schema.kind(self._kinds.get(found.entity)).property(found.property)
         value = shown(prop, found.value, Names(self._titles, {}))
-        label = min(16, width // 4)
-        path = width - label - width // 3 - 2
+        label, room = min(16, width // 4), width // 3
+        path = width - label - room - 2
+        state = "– " + _("retired") + "  " if found.entity in self._retired else ""
         return columns(
             width,
             [
-                Column(shortened(self._paths[found.entity], path), path, "plain"),
+                Column(state + shortened(self._paths[found.entity], path - cell_len(state)), path, "plain"),
                 Column(prop.label(language()), label, "dim"),
-                Column(value, None, "strong"),
+                Column(self._from_match(value, room), None, "strong"),
             ],
         )
+
+    def _from_match(self, value: str, room: int) -> str:
+        """A value that is too long from a little before the first word that is in it, so that it can be seen."""
+        told = value.casefold()
+        at = min((place for word in self._words if (place := told.find(word)) >= 0), default=0)
+        return value if len(value) <= room or at + _CONTEXT < room else "…" + value[max(0, at - _CONTEXT) :]
 
     def lacks(self, first: int, last: int) -> bool:
         return any(found.entity not in self._paths for found in self._found[first : last + 1])
@@ -72,17 +87,19 @@ class Results:
         refs = {entity for found in some for entity in referred(found.value)}
         self._titles.update({e: name.title for e, name in (await self._view.names(refs, self._schema)).items()})
         unknown = {found.entity for found in some} - self._paths.keys()
+        self._retired |= await self._view.retired(unknown)
         self._paths.update(await paths(unknown, self._view, self._schema))
 
 
 async def look_for(text: str, view: View, schema: Schema, kind: str | None = None) -> Results:
     """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long."""
-    found = await view.search(text, schema, limit=MOST) if text.strip() else []
+    found = await view.search(text, schema, limit=MOST, kind=kind) if text.strip() else []
     called = await view.names({each.entity for each in found}, schema)
     kinds = {entity: name.kind for entity, name in called.items()}
     wanted = schema.kinds.keys() if kind is None else {kind}
     of_kind = [each for each in found if kinds.get(each.entity) in wanted]
-    return Results(list(_once(of_kind, schema)), view, schema, kinds)
+    more = len(found) >= (ENOUGH if len(text.split()) > 1 else MOST)
+    return Results(text, list(_once(of_kind, schema)), more, view, schema, kinds)
 
 
 def _once(found: list[Found], schema: Schema) -> Iterator[Found]:
@@ -94,6 +111,11 @@ def _once(found: list[Found], schema: Schema) -> Iterator[Found]:
             yield each
         if each.property in called:
             seen.add(each.entity)
+
+
+def found_text(count: int, more: bool) -> str:
+    """How many were found, and whether there may be more."""
+    return _("{count} found").format(count=number(count) + ("+" if more else ""))
 
 
 class Search(Dialog[list[Hit]]):
@@ -113,12 +135,10 @@ class Search(Dialog[list[Hit]]):
         if not self.query_one(Input).value.strip():
             text = _("Part of a name, an address, a number; several words must all occur.")
             return [[(line, "dim")] for line in wrapped(text, width)][:height]
-        count = len(self.query_one(LineList).source)
-        if count == 0:
+        results = self.query_one(LineList).source
+        if not isinstance(results, Results) or not (count := len(results)):
             return [[(_("Nothing contains all of these words."), "dim")]]
-        several = len(self.query_one(Input).value.split()) > 1
-        more = "+" if count >= (ENOUGH if several else MOST) else ""
-        return [[(_("{count} found").format(count=number(count) + more), "dim")]]
+        return [[(found_text(count, results.more), "dim")]]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.work(partial(self._look, event.value), group="search")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from core.changes import FLEET_ENTITY, Fact, Ref, decode
 from core.errors import Refused
 from core.schema import builtin
+from core.store import search
 from core.store.search import Found
 from core.store.seeking import MAX_QUERY
 from core.store.store import Store
@@ -46,6 +49,47 @@ async def test_a_piece_of_a_value_finds_it_in_any_case_and_script(tmp_path: Path
     assert await hits(view, "δέλτ") == await hits(view, "left") == [(OTHER, "tags", ("left", "Δέλτα"))]
     for nothing in ("", "   ", "acme 60", "*", "?cme", "[a]cme", "%"):
         assert await hits(view, nothing) == [], nothing
+    await store.close()
+
+
+async def test_among_those_of_one_kind_hits_of_others_take_no_room(tmp_path: Path) -> None:
+    pen, place = Pen(1), Fact(ENTITY, "kind", "place")
+    others = [bytes([number]) * 16 for number in range(100, 130)]
+    store = await make(
+        tmp_path,
+        pen.write(place, Fact(ENTITY, "name", "core room"), Fact(ENTITY, "printer", "Brix"), at=10),
+        *(pen.write(Fact(e, "kind", "host"), Fact(e, "name", f"core {e[0]} Brix"), at=11) for e in others),
+    )
+    for text in ("core", "co", "core brix"):
+        found = await store.now().search(text, SCHEMA, limit=5, kind="place")
+        assert {each.entity for each in found} == {ENTITY}, text
+        assert ENTITY not in {each.entity for each in await store.now().search(text, SCHEMA, limit=5)}
+    assert await store.now().search("core", SCHEMA, kind="locality") == []
+    await store.close()
+
+
+LONG = "uci set network.vlan " + "x" * 5000 + " linie206-sw-staircase"
+
+
+async def test_the_end_of_a_long_value_is_found(tmp_path: Path) -> None:
+    store = await make(tmp_path, Pen(1).write(Fact(ENTITY, "script", LONG), Fact(ENTITY, "name", "Roof"), at=10))
+    for text in ("staircase", "vlan linie206", "sw-staircase roof", "e206-"):
+        assert (ENTITY, "script", LONG) in await hits(store.now(), text), text
+    assert await hits(store.now(), "staircase2") == []
+    await store.close()
+
+
+async def test_a_store_that_knows_the_beginning_only_takes_in_the_rest(tmp_path: Path) -> None:
+    store = await make(tmp_path, Pen(1).write(Fact(ENTITY, "script", LONG), Fact(OTHER, "name", "Roof"), at=10))
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "s")) as connection, connection:
+        connection.execute("UPDATE said SET text = substr(text, 1, 256)")
+        search.rebuild(connection)
+        connection.execute("PRAGMA user_version = 6")
+    store = await Store.open(tmp_path / "s", clock=lambda: 1000)
+    assert await hits(store.now(), "staircase") == [(ENTITY, "script", LONG)]
+    assert await hits(store.now(), "roof") == [(OTHER, "name", "Roof")]
+    assert not (await store.verify()).problems
     await store.close()
 
 
