@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.changes import CHANGE_ID_SIZE, MAX_BLOCK, MAX_FACTS, MAX_NOTE, Block, Value, decode, encode_value
@@ -34,14 +34,14 @@ _ROOM = MAX_BLOCK - MAX_NOTE - 1024
 class Turn:
     """What an undo or a redo takes back, oldest first, and what that writes, a change for each of the `batches`.
 
-    `left` is what it leaves alone because somebody has changed it since; `passed` counts newer changes of which
-    nothing can be taken back any more.
+    `left` is what it leaves alone because somebody has changed it since; `passed` are newer changes of which nothing
+    can be taken back any more, each with something that it left alone. Without `batches` there is nothing to do.
     """
 
     changes: tuple[LogEntry, ...]
     batches: tuple[tuple[Edit, ...], ...]
     left: tuple[Left, ...]
-    passed: int = 0
+    passed: tuple[tuple[LogEntry, Left | None], ...] = ()
     again: bool = False
 
 
@@ -49,33 +49,33 @@ def _untold(done: int, total: int) -> None:
     """Where nobody wants to know."""
 
 
-async def next_undo(workspace: Workspace) -> Turn | None:
+async def next_undo(workspace: Workspace) -> Turn:
     """What the next undo would do: take back the user's latest change on this device that still can be."""
     journal = await journals.load(workspace)
-    done, passed = set(journal.skip), 0
+    done = set(journal.skip)
+    passed: list[tuple[LogEntry, Left | None]] = []
     async for entry in _own(workspace):
         if entry.change.hex() in done:
             continue
         group = [bytes.fromhex(change) for change in journal.group(entry.change.hex())]
         done.update(change.hex() for change in group)
-        turn = await _plan(workspace, journal, group, entry, passed)
+        turn = await _plan(workspace, journal, group, entry)
         if turn.batches:
-            return turn
-        passed += 1
-        if passed == MOST_TRIED:
+            return replace(turn, passed=tuple(passed))
+        passed.append((entry, turn.left[0] if turn.left else None))
+        if len(passed) == MOST_TRIED:
             break
-    return None
+    return Turn((), (), (), tuple(passed))
 
 
 async def next_redo(workspace: Workspace) -> Turn | None:
-    """What the next redo would do: bring back what the last undo took, if nothing was written since."""
+    """What the next redo would do: bring back what the last undo took; None if something was written since."""
     journal = await journals.load(workspace)
     latest = await _latest(workspace)
     if not journal.redo or latest is None or latest.change.hex() != journal.last:
         return None
     group = [bytes.fromhex(change) for change in journal.redo[-1]]
-    turn = await _plan(workspace, journal, group, latest, again=True)
-    return turn if turn.batches else None
+    return await _plan(workspace, journal, group, latest, again=True)
 
 
 async def carry_out(workspace: Workspace, turn: Turn, note: str | None, progress: Progress = _untold) -> list[bytes]:
@@ -158,7 +158,6 @@ async def _plan(
     journal: Journal,
     changes: Sequence[bytes],
     entry: LogEntry,
-    passed: int = 0,
     again: bool = False,
 ) -> Turn:
     """What taking these changes back together writes.
@@ -192,7 +191,7 @@ async def _plan(
                 batches.append([])
             batches[place].append(Edit(each.entity, each.property, value, each.obsoletes))
     entries = (entry,) if list(changes) == [entry.change] else await _entries(workspace, changes, entry)
-    return Turn(entries, tuple(map(tuple, batches)), plan.left, passed, again)
+    return Turn(entries, tuple(map(tuple, batches)), plan.left, again=again)
 
 
 def _reopened(said: Sequence[Said], records: Mapping[bytes, Record]) -> dict[tuple[bytes, str], Edit]:

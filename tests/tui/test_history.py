@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.tui.opened import LARGE, SMALL, Screen, opened
+from core.workspace import Workspace
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.screens.history import History
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -266,3 +267,26 @@ async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
         assert page.entry is not None
         assert page.entry.change == entry.change
         assert "4 of 90" in screen.text()
+
+
+async def _say(home: Path, user: str, printer: str) -> None:
+    async with await Workspace.open(home, user=user, clock=lambda: NOW) as workspace:
+        await workspace.set(await workspace.record(await workspace.find("place:241/Lane 1")), {"printer": printer})
+
+
+async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
+    """Two people work on one device; each takes back what is their own."""
+    await _say(home, "Maier", "Brix 60")
+    await _say(home, "Schulz", "Brix 70")
+    why = "Printer of Lane 1 is left alone: Schulz has changed it since."
+    async with opened(home, "4", "u") as screen:
+        box = [row.split("│")[1].strip() for row in screen.text().splitlines() if row.count("│") == 2]
+        told = " ".join(box)
+        assert "What you saved on 6 Oct 2026 16:45:00 is passed over." in told
+        assert why in told
+        assert "Take back what you saved on 11 Sep 2026" in told
+    await _say(home, "Weber", "Brix 80")
+    async with opened(home, "4", "u", user="Schulz") as screen:
+        assert why.replace("Schulz", "Weber") in screen.text()
+    async with opened(home, "4", "u", user="Weber") as screen:
+        assert "Printer  Brix 80 → Brix 70" in screen.text()

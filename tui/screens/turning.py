@@ -6,14 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.language.i18n import _, language, ngettext, number, say
-from tui.rows.forms import Names
 from tui.rows.preview import preview
 from tui.screens.dialogs import Save
 from tui.screens.listing import Listing
 
 if TYPE_CHECKING:
+    from core.history import Left
     from core.workspace.undoing import Turn
 
+_MOST_REASONS = 3
 SAVING = "saving"
 """The group of the workers that Esc stops."""
 
@@ -28,10 +29,12 @@ class Turning(Listing):
         self.message(_("Looking at what you saved last …"))
         turn = await undoing.next_undo(self.desk.workspace)
         self.message("")
-        if turn is None:
-            self.message(_("You have saved nothing on this device that could still be taken back."))
-        else:
+        if turn.batches:
             await self._show_turn(turn)
+        elif left := next((left for _entry, left in turn.passed if left), None):
+            self.message(await self._why(left))
+        else:
+            self.message(_("You have saved nothing on this device that could still be taken back."))
 
     async def do_redo(self) -> None:
         """Show what bringing back writes."""
@@ -42,10 +45,17 @@ class Turning(Listing):
         self.message("")
         if turn is None:
             self.message(_("There is nothing to bring back: something was saved since, or nothing taken back."))
-        else:
+        elif turn.batches:
             await self._show_turn(turn)
+        elif turn.left:
+            self.message(await self._why(turn.left[0]))
+        else:
+            self.message(_("Everything is as it was before you took it back."))
 
     async def _show_turn(self, turn: Turn) -> None:
+        if reason := self.why_not("undo"):  # by now, such as since somebody went to look at the past
+            self.message(reason, attention=True)
+            return
         desk = self.desk
         edits = [edit for batch in turn.batches for edit in batch]
         rows = await preview(edits, desk.view, desk.schema, desk.names, where=True)
@@ -68,22 +78,29 @@ class Turning(Listing):
                 more,
             )
             remarks.append(text)
-        if turn.passed:
+        for entry, left in turn.passed[:_MOST_REASONS]:
+            text = _("What you saved on {when} is passed over. {why}")
+            why = await self._why(left) if left else _("Nothing of it counts any more.")
+            remarks.append(text.format(when=desk.when.full(entry.at), why=why))
+        if (more := len(turn.passed) - _MOST_REASONS) > 0:
             text = ngettext(
                 "{count} later change of yours is passed over: nothing of it can be taken back.",
                 "{count} later changes of yours are passed over: nothing of them can be taken back.",
-                turn.passed,
+                more,
             )
             remarks.append(text)
-        called = await desk.view.names({left.entity for left in turn.left[:3]}, desk.schema)
-        names = Names({entity: name.title for entity, name in called.items()}, {})
-        for left in turn.left[:3]:
-            label = desk.schema.property(called[left.entity].kind, left.property).label(language())
-            text = _("{property} of {entity} is left alone: {reason}.")
-            remarks.append(text.format(property=label, entity=names.entity(left.entity), reason=say(left.reason)))
-        if len(turn.left) > 3:
-            remarks.append(_("… and {count} more").format(count=len(turn.left) - 3))
+        remarks += [await self._why(left) for left in turn.left[:_MOST_REASONS]]
+        if (more := len(turn.left) - _MOST_REASONS) > 0:
+            remarks.append(_("… and {count} more").format(count=number(more)))
         return remarks
+
+    async def _why(self, left: Left) -> str:
+        """Why something is left alone."""
+        desk = self.desk
+        name = (await desk.view.names([left.entity], desk.schema))[left.entity]
+        label = desk.schema.property(name.kind, left.property).label(language())
+        text = _("{property} of {entity} is left alone: {reason}.")
+        return text.format(property=label, entity=name.title, reason=say(left.reason))
 
     def saved(self, done: int, total: int) -> None:
         """Say how much of something long is saved."""

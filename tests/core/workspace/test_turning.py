@@ -68,7 +68,7 @@ async def _value(device: Workspace, name: str) -> Value:
 
 async def _undo(device: Workspace) -> undoing.Turn | None:
     turn = await undoing.next_undo(device)
-    if turn is not None:
+    if turn.batches:
         await undoing.carry_out(device, turn, None)
     return turn
 
@@ -126,8 +126,10 @@ async def test_what_somebody_else_has_changed_since_is_passed_over(pair: tuple[W
     await _set(two, {"tsc_server": "J"})
     await _meet(two, one)
     turn = await undoing.next_undo(one)
-    assert turn is not None
-    assert turn.passed == 1
+    [(entry, left)] = turn.passed
+    assert (entry.user, left and left.property) == ("Maier", "tsc_server")
+    assert left
+    assert left.reason.params == {"user": "Jones"}
     assert [each.property for batch in turn.batches for each in batch] == ["name"]
 
 
@@ -135,9 +137,9 @@ async def test_only_ones_own_changes_are_taken_back(pair: tuple[Workspace, Works
     one, two = pair
     await _set(one, {"tsc_server": "A"})
     await _meet(one, two)
-    assert await undoing.next_undo(two) is None
+    assert not (await undoing.next_undo(two)).batches
     one.user = "Smith"
-    assert await undoing.next_undo(one) is None
+    assert not (await undoing.next_undo(one)).batches
 
 
 async def _conflict(pair: tuple[Workspace, Workspace]) -> None:
