@@ -9,7 +9,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.changes import Value
-from core.inbox import TYPES
+from core.inbox import TYPES, Matter
+from core.records import Edit
 from core.workspace import Workspace
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.cli.demo_fleet import USER
@@ -282,3 +283,40 @@ async def test_keys_that_are_typed_ahead_wait_for_their_dialog(home: Path) -> No
         await screen.pilot.press("R", "enter", "enter")
         await screen.rest()
         assert _of(screen, "conflict") in (0, before)
+
+
+async def _settle(home: Path, matter: Matter, value: str) -> None:
+    """Settle it from another session on the same device."""
+    async with await Workspace.open(home, user="Schulz", clock=lambda: NOW) as workspace:
+        await workspace.set(await workspace.record(matter.entity), {matter.property: value})
+
+
+async def test_a_matter_that_takes_the_place_of_another_is_not_taken_by_a_key_meant_for_that(home: Path) -> None:
+    async with opened(home, "3", "right") as screen:
+        first, second = screen.app.matters[0], screen.app.matters[1]
+        await _settle(home, first, "Brix 60")
+        await screen.app.news()
+        await screen.rest()
+        assert "Printer · Entrance right was settled meanwhile." in screen.text()
+        await screen.press("t")
+        assert "only just come under the cursor" in screen.text()
+        assert (await screen.app.view.slot(second.entity, second.property)).state == "conflict"
+        await screen.press("t")
+        assert (await screen.app.view.slot(second.entity, second.property)).state == "good"
+        await screen.press("t")
+        assert _of(screen, "conflict") == 1, "after one's own t the next one is meant"
+
+
+async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> None:
+    async with opened(home, "3", "right") as screen:
+        page, matter = screen.app.page, screen.app.matters[0]
+        assert isinstance(page, Inbox)
+        chosen = matter.candidates[page.chosen]
+        # A third person did not know of the one that is not chosen.
+        edit = Edit(matter.entity, matter.property, "Brix 60", (matter.candidates[0].fact,))
+        await screen.app.workspace.save([edit], None)
+        await screen.app.news()
+        await screen.rest()
+        now = screen.app.matters[0]
+        assert now.candidates != matter.candidates
+        assert now.candidates[page.chosen] == chosen

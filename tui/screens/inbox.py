@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from core.inbox import Matter
-from core.store.matters import Mention
+from core.records import Edit
 from core.workspace.lineage import Step, lineage
 from core.workspace.pending import Pending
 from tui.commands import Command
@@ -19,56 +21,18 @@ from tui.rows.naming import SEPARATOR
 from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
+from tui.screens.matterlist import Key, Matters, key_of
 from tui.screens.page import bindings, rule
 from tui.screens.reading import Reading, candidates_in_full
 from tui.widgets.text import Lines
 
-Key = tuple[bytes, str, str]
+if TYPE_CHECKING:
+    from core.workspace.undoing import Turn
+
 _ANSWERS = ("another", "clear", "bring_back")
 """What answers a matter of one value alone."""
 _TALL = 30
 """Rows of a terminal that is hardly at the end of a slow line."""
-
-
-def key_of(matter: Matter | Mention) -> Key:
-    """What stays the same about a matter while others come and go."""
-    return (matter.entity, matter.name if isinstance(matter, Mention) else matter.property, matter.type)
-
-
-class Matters:
-    """The rows of the inbox; those of many are worked out when they come into sight."""
-
-    def __init__(self, page: Inbox, matters: Pending) -> None:
-        self._page = page
-        self.matters = matters
-
-    def __len__(self) -> int:
-        return len(self.matters)
-
-    def key(self, index: int) -> Key:
-        return key_of(self.matters.mentions[index])
-
-    def index(self, key: object) -> int | None:
-        """The row with this key."""
-        return next((index for index, each in enumerate(self.matters.mentions) if key_of(each) == key), None)
-
-    def skip(self, index: int) -> bool:
-        return False
-
-    def line(self, index: int, width: int) -> Line:
-        matter = self.matters[index]
-        return self._page.row(matter, width) if matter is not None else []
-
-    def lacks(self, first: int, last: int) -> bool:
-        known = self._page.names.entities
-        return self.matters.lacks(first, last) or any(
-            each.entity not in known for each in self.matters.mentions[first : last + 1]
-        )
-
-    async def load(self, first: int, last: int) -> None:
-        await self.matters.load(first, last)
-        indexes = range(max(0, first), min(last + 1, len(self)))
-        await self._page.learn([matter for index in indexes if (matter := self.matters[index])], 2)
 
 
 class Inbox(Answering):
@@ -90,6 +54,8 @@ class Inbox(Answering):
         self._chosen = 0
         self._about: Details | None = None
         self._looked_at: Matter | None = None
+        self._slipped: object = None
+        self._answered: object = None
 
     @property
     def matter(self) -> Matter | None:
@@ -111,18 +77,38 @@ class Inbox(Answering):
         if self._sought:
             every = await matters.all()
             matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema))
-        old, source = self.lines, Matters(self, matters)
+        old, source, before = self.lines, Matters(self, matters), self._about
         if self._marked:
             self._marked &= set(map(key_of, source.matters.mentions))
         cursor = where = -1
+        under = at = None
         while where != old.cursor:  # again where somebody moved on meanwhile
-            where, at = old.cursor, source.index(old.key)
+            where, under, at = old.cursor, old.key, source.index(old.key)
             cursor = where if at is None else at
             top = max(0, min(cursor, len(source) - 1))
             await source.load(max(0, top - old.size.height), top + old.size.height)
         self._about = None
         self.lines.show(source, cursor=cursor)
+        if before and at is None and under == key_of(before.matter):
+            self._gone(under, before)
         await self._read_details()
+
+    def _gone(self, key: Key, what: Details) -> None:
+        """Another matter came under the cursor: unless that was our doing, say so, and let no key take it unseen."""
+        own, self._answered = self._answered, None
+        if key != own:
+            called = "".join(text for text, _role in title(what, self.desk.schema)[0])
+            self.message(_("{what} was settled meanwhile.").format(what=called), attention=True)
+            self._slipped = self.lines.key
+
+    def on_screen_resume(self) -> None:
+        self._about = None
+        super().on_screen_resume()
+
+    def do_now(self) -> None:
+        """Leave the past."""
+        self._about = None
+        super().do_now()
 
     async def learn(self, matters: list[Matter], most: int) -> None:
         """Learn what the first entities of these matters are called, and those that their values refer to."""
@@ -155,6 +141,8 @@ class Inbox(Answering):
     # --- details -----------------------------------------------------------------------------------------------------
 
     def on_line_list_moved(self) -> None:
+        if self._slipped != self.lines.key:
+            self._slipped = None
         self.work(self._read_details, group="details")
 
     async def _read_details(self) -> None:
@@ -163,11 +151,22 @@ class Inbox(Answering):
         if matter is None:
             self._about = None
         elif self._about is None or self._about.matter != matter:
-            if matter != self._looked_at:
-                # Not when the same is read anew: a key must not take another value than the one that was chosen.
-                self._chosen, self._looked_at = 0, matter
+            self._chosen = self._chosen_again(matter)
+            self._looked_at = matter
             self._about = await self._details_of(matter)
         self.redraw_details()
+
+    def _chosen_again(self, matter: Matter) -> int:
+        """Which candidate is chosen: when the same is read anew, a key must not take another one than was chosen."""
+        before = self._looked_at
+        if before is None or key_of(before) != key_of(matter):
+            return 0
+        fact = before.candidates[min(self._chosen, len(before.candidates) - 1)].fact
+        again = next((place for place, leaf in enumerate(matter.candidates[:MOST]) if leaf.fact == fact), None)
+        if again is None:
+            self.message(_("The chosen one was replaced meanwhile."), attention=True)
+            self._slipped = self.lines.key
+        return again or 0
 
     async def _details_of(self, matter: Matter) -> Details:
         view, schema = self.desk.view, self.desk.schema
@@ -270,6 +269,14 @@ class Inbox(Answering):
         self._about = replace(details, names=Names(called, details.names.devices))
         self.redraw_details()
 
+    async def do_take(self) -> None:
+        """Settle with the chosen candidate, unless another one has just taken the place of what was looked at."""
+        slipped, self._slipped = self._slipped, None
+        if slipped is not None and slipped == self.lines.key:
+            self.message(_("This has only just come under the cursor: once more takes it."), attention=True)
+        else:
+            await super().do_take()
+
     def do_mark(self) -> None:
         """Mark or unmark, and go on to the next."""
         source = self.lines.source
@@ -290,10 +297,22 @@ class Inbox(Answering):
     def settled(self) -> None:
         self._marked.clear()
 
+    async def _save(self, edits: list[Edit]) -> None:
+        self._answered = self.lines.key
+        await super()._save(edits)
+
+    async def _carry_out(self, batches: Sequence[list[Edit]], note: str) -> None:
+        self._answered = self.lines.key
+        await super()._carry_out(batches, note)
+
+    async def _turn(self, turn: Turn, note: str) -> None:
+        self._answered = self.lines.key
+        await super()._turn(turn, note)
+
     def do_stop(self) -> None:
         """Stop what is being saved; if nothing is, show all matters again."""
         if not self.stopped() and self._sought:
-            self._sought = ""
+            self._sought, self._about = "", None
             self.news()
 
     def do_find(self) -> None:
@@ -301,7 +320,7 @@ class Inbox(Answering):
 
         def chosen(text: str | None) -> None:
             if text is not None:
-                self._sought = " ".join(text.split())
+                self._sought, self._about = " ".join(text.split()), None
                 self.news()
 
         help_text = _(
