@@ -208,7 +208,7 @@ class Inbox:
             property=name,
             name=self._name(record),
             count=len({encode_value(leaf.value) for leaf in slot.leaves}),
-            value=self._target_name(slot.value.entity) if isinstance(slot.value, Ref) else quoted(slot.value),
+            value=self._told(slot.value),
         )
 
     def _wrong_kind(self, prop: Property, value: Value) -> FieldlineError | None:
@@ -256,6 +256,11 @@ class Inbox:
     def _name(self, record: Record) -> str:
         key = self._key(record)
         return record.entity.hex()[:8] if key is None else printable(f"{record.kind}:{key}")
+
+    def _told(self, value: Value) -> str:
+        """A value in a message, with what it refers to by name."""
+        named = [self._target_name(item.entity) for item in items(value) if isinstance(item, Ref)]
+        return _listed(named) if named else quoted(value)
 
     def _target_name(self, entity: bytes) -> str:
         record = self._find(entity)

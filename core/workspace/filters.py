@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from typing import TypeVar
@@ -98,15 +99,7 @@ async def entity(text: str, view: View, schema: Schema) -> bytes:
     except Refused as refusal:
         if "matches" in refusal.params:
             raise
-    called = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
-    wanted = text.casefold()
-    found = list(
-        dict.fromkeys(
-            each.entity
-            for each in await view.search(text, schema, limit=_FOUND)
-            if each.property in called and str(each.value).casefold() == wanted
-        )
-    )
+    found = list(dict.fromkeys([*await _with_key(text, view, schema), *await _called(text, view, schema)]))
     if len(found) == 1:
         return found[0]
     if found:
@@ -121,6 +114,26 @@ async def entity(text: str, view: View, schema: Schema) -> bytes:
         text=quoted(text),
         kinds=", ".join(schema.kinds),
     )
+
+
+async def _with_key(text: str, view: View, schema: Schema) -> list[bytes]:
+    """What has that as its whole key, as the log shows it: `241/Lane 1`."""
+    found = []
+    for kind in schema.kinds.values() if "/" in text else ():
+        with suppress(Refused):
+            found.append(await view.find(f"{kind.name}:{text}", schema))
+    return found
+
+
+async def _called(text: str, view: View, schema: Schema) -> list[bytes]:
+    """What has that as its key or its title."""
+    called = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
+    wanted = text.casefold()
+    return [
+        each.entity
+        for each in await view.search(text, schema, limit=_FOUND)
+        if each.property in called and str(each.value).casefold() == wanted
+    ]
 
 
 async def _user(written: str, text: str, workspace: Workspace) -> str:

@@ -133,6 +133,14 @@ async def test_a_filter_within_the_history_of_a_property(home: Path, picture: Sn
         assert "Changes of everything" in screen.text()
 
 
+async def test_a_step_in_the_history_of_a_property_does_not_ask_of_which(home: Path) -> None:
+    async with opened(home, "3", "h", "G") as screen:
+        assert "Kind" in screen.text(), "the change that founded the place"
+        await screen.press("greater_than_sign")
+        assert "TSC Kiel › Entrance right › Printer" in screen.text()
+        assert "here; before:" in screen.text()
+
+
 async def test_when_did_it_become_so(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "4") as screen:
         await _go_to(screen, 3)

@@ -16,7 +16,7 @@ from tui.rows.lines import Line, cut, fit
 from tui.rows.logpages import LogPages, called
 from tui.rows.narrowing import Part, narrowed, parts
 from tui.screens.dialogs import Ask, Choose
-from tui.screens.lookback import Lookback
+from tui.screens.lookback import Lookback, Place
 from tui.screens.page import bindings
 from tui.screens.turning import SAVING
 
@@ -61,6 +61,10 @@ class History(Lookback):
     def kind(self, entity: bytes) -> str | None:
         name = self._known.get(entity)
         return name.kind if name else None
+
+    def is_wanted(self, place: Place) -> bool:
+        entity, name = place
+        return self.wanted.entity in (None, entity) and self.wanted.property in (None, name)
 
     def only(self, wanted: LogFilter, of: str) -> None:
         """Show only some changes; `of` says of what."""

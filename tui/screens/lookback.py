@@ -51,6 +51,10 @@ class Lookback(Turning):
         """The kind of one of these entities."""
         raise NotImplementedError
 
+    def is_wanted(self, place: Place) -> bool:
+        """Whether the changes are shown because of this property of this entity."""
+        raise NotImplementedError
+
     async def go_to(self, position: Position) -> None:
         """Put the cursor on a change."""
         raise NotImplementedError
@@ -149,7 +153,8 @@ class Lookback(Turning):
         self._step(newer=True)
 
     def _step(self, newer: bool) -> None:
-        places = list(dict.fromkeys((edit.entity, edit.property) for edit in self.edits))
+        every = list(dict.fromkeys((edit.entity, edit.property) for edit in self.edits))
+        places = list(filter(self.is_wanted, every)) or every
         if self._stepped in places or len(places) == 1:
             place = self._stepped if self._stepped in places else places[0]
             self.work(partial(self._step_in, place, newer), group="step")

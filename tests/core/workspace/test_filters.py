@@ -75,6 +75,7 @@ async def _count(workspace: Workspace, text: str) -> int:
         ('"new locality"', 2),
         ("locality:242", 1),
         ('place:"242/Lane 1"', 2),
+        ('of:"242/Lane 1"', 2),
         ("property:printer", 3),
         ("property:Drucker", 3),
         ('place:"242/Lane 1" property:printer since:2026-01-04', 1),
