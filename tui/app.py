@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -14,17 +14,13 @@ from textual.worker import WorkerCancelled, WorkerFailed, WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
-from core.schema import Schema
 from core.store.log import LogFilter
-from core.store.view import View
 from core.workspace import Workspace
-from core.workspace.nearby import HERE
 from tui.frame import FramedApp
 from tui.language.i18n import _, say
 from tui.language.when import Clock, When
 from tui.rows.cables import Cables
 from tui.rows.forms import Names
-from tui.rows.naming import paths
 from tui.screens.page import Offering, Page, bindings
 from tui.status import Options, Status
 from tui.terminal.looks import next_theme
@@ -59,14 +55,18 @@ class FieldlineApp(FramedApp):
         name: _place(name) for name in ("here", "fleet", "inbox", "history", "sync", "members")
     }
 
-    def __init__(self, workspace: Workspace, clock: Clock, options: Options = _DEFAULTS) -> None:
+    def __init__(
+        self, workspace: Workspace, clock: Clock, options: Options = _DEFAULTS, *, here: bytes | None = None
+    ) -> None:
+        """`here` is the place where this device is, if one was chosen: then that is what is shown first."""
+        self.here = here
+        # Textual begins in it: to switch to it later would show nothing for its first twentieth of a second.
+        self.DEFAULT_MODE = self.first_place()  # type: ignore[misc]
         super().__init__(workspace, When(clock, options.zone), options)
         self.set_class(True, f"-{options.theme}")
-        self.schema = Schema()
         self.names = Names({}, {})
         self.waiting = Waiting(workspace, self._matters_read)
         self.cables = Cables(workspace, self._cable_came, self._frame_changed, self._say)
-        self.here: bytes | None = None
         self.loaded = asyncio.Event()
         self._shown = False
         if options.plain:
@@ -74,22 +74,15 @@ class FieldlineApp(FramedApp):
         if self.no_color:
             self._filters.append(NoColours())
 
-    @property
-    def view(self) -> View:
-        """What all screens read: the present, or the moment that somebody looks at."""
-        return self.workspace.view(self.moment, received=self.known)
-
     # --- life --------------------------------------------------------------------------------------------------------
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         self.title = "Fieldline"
-        kept = await self.workspace.store.get_meta(HERE)
-        self.here = bytes(kept) if kept else None
-        self.switch_mode(self.first_place())
         self.run_worker(self._load(), group="load")
 
     async def _load(self) -> None:
-        """Read what all screens need, while the first one shows its frame."""
+        """Read what all screens need, once the first one shows its frame."""
+        await self.painted.wait()
         try:
             await self.reload()
             await self.take_over_drafts()
@@ -109,6 +102,8 @@ class FieldlineApp(FramedApp):
         for worker in [each for each in self.workers if each.group == "news"]:
             with suppress(WorkerCancelled, WorkerFailed):
                 await worker.wait()
+        if (page := self.page) is not None:
+            await page.wait_for_refresh()
         self._shown = True
         self.status = replace(self.status, device=self._called())
         self._frame_changed()
@@ -196,14 +191,6 @@ class FieldlineApp(FramedApp):
         """The full screen that is shown, below any dialog; None before the first and after the last."""
         return next((s for s in reversed(self.screen_stack) if isinstance(s, Page)), None)
 
-    async def path(self, entity: bytes) -> str:
-        """Where an entity is in the fleet."""
-        return (await self.paths([entity]))[entity]
-
-    async def paths(self, entities: Iterable[bytes]) -> dict[bytes, str]:
-        """Where entities are in the fleet."""
-        return await paths(entities, self.view, self.schema)
-
     def show_history(self, entity: bytes, name: str | None, of: str) -> None:
         """Show the changes of an entity, or of one of its properties."""
         from tui.screens.history import History
@@ -231,7 +218,9 @@ class FieldlineApp(FramedApp):
 
     async def choose_here(self, entity: bytes) -> None:
         """Remember the place where this device is; it is kept on this device only."""
-        await self.workspace.store.put_meta(HERE, entity)
+        from core.workspace import nearby
+
+        await nearby.choose(self.workspace, entity)
         self.here = entity
 
     def _say(self, text: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from core.schema import Schema
+from core.store.view import View
 from core.workspace import Workspace
 from core.workspace.pending import Pending
 from tui.drafts.draft import unapplied
@@ -10,6 +14,7 @@ from tui.language.i18n import _, ngettext, number
 from tui.language.when import When
 from tui.rows.cables import Cables
 from tui.rows.lines import Line
+from tui.rows.naming import paths
 from tui.status import Options, Status
 from tui.waiting import Waiting
 
@@ -30,6 +35,20 @@ class FramedApp(KeepingApp):
         self.moment: int | None = None
         self.known = False
         self.status = Status()
+        self.schema = Schema()
+
+    @property
+    def view(self) -> View:
+        """What all screens read: the present, or the moment that somebody looks at."""
+        return self.workspace.view(self.moment, received=self.known)
+
+    async def path(self, entity: bytes) -> str:
+        """Where an entity is in the fleet."""
+        return (await self.paths([entity]))[entity]
+
+    async def paths(self, entities: Iterable[bytes]) -> dict[bytes, str]:
+        """Where entities are in the fleet."""
+        return await paths(entities, self.view, self.schema)
 
     @property
     def matters(self) -> Pending:

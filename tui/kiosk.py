@@ -45,8 +45,16 @@ _NAMES = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
 class KioskApp(FieldlineApp):
     """The six places for whoever comes by. `idle` is the seconds after which nobody is there any more."""
 
-    def __init__(self, workspace: Workspace, clock: Clock, options: Options, idle: int = IDLE_SECONDS) -> None:
-        super().__init__(workspace, clock, options)
+    def __init__(
+        self,
+        workspace: Workspace,
+        clock: Clock,
+        options: Options,
+        idle: int = IDLE_SECONDS,
+        *,
+        here: bytes | None = None,
+    ) -> None:
+        super().__init__(workspace, clock, options, here=here)
         self.driver_class = _patient(self.driver_class)
         self.pin = Pin(workspace.home.folder, clock)
         self.unlocked = False
@@ -54,7 +62,7 @@ class KioskApp(FieldlineApp):
         self._clock = clock
         self._touched = clock()
 
-    def on_mount(self) -> None:  # type: ignore[override]  # the base class's is called as well
+    def on_mount(self) -> None:  # the base class's is called as well
         self._stay()
         self.set_interval(LOOK_SECONDS, self._look)
 

@@ -28,15 +28,26 @@ MOST = 2000
 """Entities around a place that go before others."""
 
 
+async def chosen(workspace: Workspace) -> bytes | None:
+    """The place where this device is, as somebody chose it; None if nobody did."""
+    here = await workspace.store.get_meta(HERE)
+    return bytes(here) if here else None
+
+
+async def choose(workspace: Workspace, entity: bytes) -> None:
+    """Remember the place where this device is, on this device only."""
+    await workspace.store.put_meta(HERE, entity)
+
+
 async def told(workspace: Workspace, writer: asyncio.StreamWriter) -> bytes:
     """What to tell a peer on this link of where this device is (see `core.sync.near`)."""
-    here = await workspace.store.get_meta(HERE)
+    here = await chosen(workspace)
     name = writer.get_extra_info("sockname")
     addresses: list[Address] = []
     if isinstance(name, tuple):
         with suppress(ValueError):
             addresses.append(ip_address(str(name[0]).partition("%")[0]))
-    return near.told([bytes(here)] if here else [], addresses)
+    return near.told([here] if here else [], addresses)
 
 
 async def around(workspace: Workspace, where: bytes) -> list[bytes]:
@@ -48,8 +59,8 @@ async def around(workspace: Workspace, where: bytes) -> list[bytes]:
     entities, addresses = near.read(where)
     starts = [entity for entity in entities if (await view.record(entity, schema)).kind is not None]
     starts += await _with_networks(view, schema, addresses)
-    if not starts and (here := await workspace.store.get_meta(HERE)):
-        starts = [bytes(here)]
+    if not starts and (here := await chosen(workspace)):
+        starts = [here]
     found: dict[bytes, None] = {}
     for entity in starts:
         await _below(view, schema, await _top(view, schema, entity), found)

@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
 from core.workspace import Workspace, system_clock
+from core.workspace.nearby import chosen
 from tests.bench import _bighome
 from tui.app import FieldlineApp
 from tui.status import Options
@@ -66,7 +67,7 @@ async def _pressed(pilot: Pilot[None], key: str) -> float:
 async def _screens(home: Path) -> None:
     async with await Workspace.open(home, user=_bighome.USER) as workspace:
         counts = await workspace.store.counts()
-        app = FieldlineApp(workspace, system_clock, Options(zone=UTC))
+        app = FieldlineApp(workspace, system_clock, Options(zone=UTC), here=await chosen(workspace))
         begun = time.process_time()
         async with app.run_test(size=(80, 24)) as pilot:
             await _rest(pilot)

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.worker import WorkerCancelled
 
 from core.workspace import Workspace
+from core.workspace.nearby import chosen
 from tui.app import FieldlineApp
 from tui.cli.demo_fleet import USER
 from tui.status import Options
@@ -116,7 +117,7 @@ async def opened(
 ) -> AsyncIterator[Screen]:
     """The terminal UI on a home, after these keys."""
     async with await Workspace.open(home, user=user, clock=lambda: NOW, entropy=_noise) as workspace:
-        app = FieldlineApp(workspace, lambda: NOW, options or Options(zone=UTC))
+        app = FieldlineApp(workspace, lambda: NOW, options or Options(zone=UTC), here=await chosen(workspace))
         with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)

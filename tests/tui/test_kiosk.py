@@ -16,7 +16,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.errors import FieldlineError, Refused
-from core.workspace import Workspace
+from core.workspace import Workspace, nearby
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, _soon
 from tests.tui.pseudo import Program, started
 from tests.tui.test_here import chosen
@@ -48,7 +48,7 @@ async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncI
     """The kiosk of a home, after these keys."""
     clock = Clock()
     async with await Workspace.open(home, user=USER, clock=clock) as workspace:
-        app = KioskApp(workspace, clock, Options(zone=UTC))
+        app = KioskApp(workspace, clock, Options(zone=UTC), here=await nearby.chosen(workspace))
         with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)

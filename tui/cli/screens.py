@@ -136,7 +136,7 @@ def _set_pin(desk: Desk) -> int:
 
 async def opened(workspace: Workspace, said: Settings | None = None, *, kiosk: bool = False) -> int:
     """Show the terminal UI on a workspace until it is left; gives the exit code."""
-    from core.workspace import system_clock
+    from core.workspace import nearby, system_clock
     from tui.app import FieldlineApp
     from tui.options import Settings
     from tui.status import Options
@@ -148,12 +148,13 @@ async def opened(workspace: Workspace, said: Settings | None = None, *, kiosk: b
         discovery=said.discovery is not False,
         theme=said.theme or THEMES[0],
     )
+    here = await nearby.chosen(workspace)
     if kiosk:
         from tui.kiosk import IDLE_SECONDS, KioskApp
 
-        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or IDLE_SECONDS)
+        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or IDLE_SECONDS, here=here)
     else:
-        app = FieldlineApp(workspace, system_clock, wanted)
+        app = FieldlineApp(workspace, system_clock, wanted, here=here)
     gc.freeze()
     freezing = asyncio.create_task(_freeze_when_loaded(app))
     await app.run_async(mouse=said.mouse is not False)

@@ -4,6 +4,7 @@ cursor is where the focus is, for those who have the screen read to them.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from functools import lru_cache
@@ -13,8 +14,10 @@ from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
+from textual import on
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
+from textual.driver import Driver
 from textual.events import Resize
 from textual.geometry import Offset, Size
 from textual.screen import Screen
@@ -92,7 +95,10 @@ def _sgr(style: Style, system: ColorSystem) -> str:
 
 
 class DifferenceApp(EndingApp[None]):
-    """Writes only the cells that differ, in the terminal's own colours, and puts its cursor where the focus is."""
+    """Writes only the cells that differ, in the terminal's own colours, and puts its cursor where the focus is.
+
+    `painted` is set once anything is on the screen.
+    """
 
     SHOW_CURSOR = "\x1b[?25h"
 
@@ -103,6 +109,8 @@ class DifferenceApp(EndingApp[None]):
         self.stylesheet.set_variables(self.get_css_variables())
         self.driver_class = guarded(self.driver_class)
         self._painter = Painter()
+        self._painted_size = Size()
+        self.painted = asyncio.Event()
 
     def do_redraw(self) -> None:
         """Draw the screen anew, for when something else wrote on the terminal."""
@@ -117,9 +125,17 @@ class DifferenceApp(EndingApp[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Also comes when the program starts, and when it goes on after it was stopped."""
-        self._painter.forget()
+        if event.size != self._painted_size:
+            self._painter.forget()
+            self._painted_size = event.size
         if self._driver is not None:
             self._driver.write(self.SHOW_CURSOR)
+
+    @on(Driver.SignalResume)
+    def _resumed(self) -> None:
+        """The program goes on after it was stopped: something else was on the terminal meanwhile."""
+        self._painter.forget()
+        self.screen.refresh(layout=True)
 
     def _focus_on_screen(self) -> Offset | None:
         """The current line of a list, or where the next letter is typed."""
@@ -137,3 +153,5 @@ class DifferenceApp(EndingApp[None]):
             renderable = Difference(renderable, self._painter, screen.outer_size)
             self.cursor_position = self._focus_on_screen() or self.cursor_position
         super()._display(screen, renderable)
+        if renderable is not None and not self._batch_count:
+            self.painted.set()
