@@ -298,3 +298,28 @@ async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
         assert why.replace("Schulz", "Weber") in screen.text()
     async with opened(home, "4", "u", user="Weber") as screen:
         assert "Printer  Brix 80 → Brix 70" in screen.text()
+
+
+async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
+    async with opened(home, "4", "n") as screen:
+        assert "Nothing was sought yet" in screen.text()
+        await _filter(screen, "by:smith printer")
+        lines = _page(screen).lines
+        found = len(lines.source)
+        assert found > 1
+        await screen.press("n", "escape")
+        at = [lines.key]
+        assert len(lines.source) > found
+        for _step in range(found - 1):
+            await screen.press("n")
+            assert "Smith" in _row(screen)
+            at.append(lines.key)
+        assert len(set(at)) == found
+        await screen.press("n")
+        assert lines.key == at[0], "from the other end again"
+        await screen.press("N")
+        assert lines.key == at[-1]
+
+
+def _row(screen: Screen) -> str:
+    return next(row for row in screen.text().splitlines() if row.startswith("▸"))

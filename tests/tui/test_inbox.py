@@ -320,3 +320,22 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
         now = screen.app.matters[0]
         assert now.candidates != matter.candidates
         assert now.candidates[page.chosen] == chosen
+
+
+async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
+    async with opened(home, "3", "n") as screen:
+        assert "Nothing was sought yet" in screen.text()
+        await screen.press("slash")
+        await screen.type("lane")
+        await screen.press("enter")
+        lines = screen.app.page.query_one(LineList)
+        found = [lines.source.key(index) for index in range(len(lines.source))]
+        await screen.press("escape")
+        assert 1 < len(found) < len(lines.source)
+        seen = []
+        for _step in found:
+            await screen.press("n")
+            seen.append(lines.cursor)
+        assert {lines.source.key(index) for index in seen} == set(found)
+        await screen.press("n", "N")
+        assert lines.cursor == seen[-1]

@@ -38,6 +38,7 @@ class History(Lookback):
         self._within: LogFilter = EVERYTHING
         self._typed = ""
         self.wanted: LogFilter = EVERYTHING
+        self._found: LogFilter | None = None
         self._at: LogEntry | None = None
         self._anew = True
         self._edits: list[ShownEdit] = []
@@ -218,6 +219,8 @@ class History(Lookback):
         return bool(self._of or self._typed)
 
     def cannot(self, name: str) -> str | None:
+        if name in ("find_next", "find_previous") and self._found is None:
+            return _("Nothing was sought yet: / asks for words.")
         if name == "everything":
             busy = any(worker.group == SAVING for worker in self.workers)
             return None if self._filtered or self.marked or busy else _("These are the changes of everything.")
@@ -241,6 +244,7 @@ class History(Lookback):
     async def _narrow(self, text: str, stay: bool = False) -> None:
         """Show only what the text lets through; `stay` on the current change, else begin with the newest."""
         self.wanted, self._typed = await self._read_filter(text), " ".join(text.split())
+        self._found = self.wanted if self._typed else None
         if not stay:
             self._at, self._anew = None, True
         self.news()
@@ -260,6 +264,23 @@ class History(Lookback):
             'Two words as one: of:"Lane 1". Moments: 2026-03-31, 2026-03-31T14:00, -2h, -7d.'
         )
         self.ask(Ask(_("Show only"), self._typed, help_text, check, _("show")), chosen)
+
+    async def do_find_next(self) -> None:
+        """Go to the next change that the filter lets through, also after all are shown again."""
+        await self._go_to_found(newest_first=True)
+
+    async def do_find_previous(self) -> None:
+        """Go to the one before, which is newer."""
+        await self._go_to_found(newest_first=False)
+
+    async def _go_to_found(self, newest_first: bool) -> None:
+        entry, found, log = self.entry, self._found, self.desk.view.log
+        if entry is None or found is None:
+            return
+        ahead = await log(found, after=entry.position, limit=1, newest_first=newest_first)
+        ahead = ahead or await log(found, limit=1, newest_first=newest_first)  # and from the other end again
+        if ahead:
+            await self.go_to(ahead[0].position)
 
     async def do_only(self) -> None:
         """Choose what the changes shall have in common with this one, or who made them."""

@@ -51,6 +51,7 @@ class Inbox(Answering):
         self.names: Names = NOBODY
         self._marked: set[Key] = set()
         self._sought = ""
+        self._found: set[Key] = set()
         self._chosen = 0
         self._about: Details | None = None
         self._looked_at: Matter | None = None
@@ -77,6 +78,7 @@ class Inbox(Answering):
         if self._sought:
             every = await matters.all()
             matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema))
+            self._found = set(map(key_of, matters.mentions))
         old, source, before = self.lines, Matters(self, matters), self._about
         if self._marked:
             self._marked &= set(map(key_of, source.matters.mentions))
@@ -234,6 +236,8 @@ class Inbox(Answering):
             return None
         if name == "find":
             return None if self.desk.matters else self._nothing()
+        if name in ("find_next", "find_previous"):
+            return None if self._found else _("Nothing was sought yet: / asks for words.")
         matter = self.matter
         if matter is None:
             return self._nothing()
@@ -327,6 +331,20 @@ class Inbox(Answering):
             "Words in a property, a value, a name or a note; or the title of something, for all that is below it."
         )
         self.ask(Ask(_("Show only"), self._sought, help_text, word=_("show")), chosen)
+
+    def do_find_next(self) -> None:
+        """Go to the next matter that mentions what was sought, also after all are shown again."""
+        self._go_to_found(1)
+
+    def do_find_previous(self) -> None:
+        """Go to the one before."""
+        self._go_to_found(-1)
+
+    def _go_to_found(self, step: int) -> None:
+        source, count = self.lines.source, len(self.lines.source)
+        if isinstance(source, Matters):
+            ahead = ((self.lines.cursor + step * distance) % count for distance in range(1, count + 1))
+            self.lines.move_to(next((index for index in ahead if source.key(index) in self._found), self.lines.cursor))
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""
