@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
 
-from core.schema import Schema
+from core.schema import RETIRED, Schema
 from core.store import clues, reading
 from core.store.reading import Name, Row
 from core.store.scope import Scope
@@ -37,8 +37,8 @@ def page(
     one is given.
     """
     lines = None
-    if scope.kind == "now" and parent is None and limit is not None and not retired and not schema.kind(kind).within:
-        lines = _kept(connection, scope, kind, schema, after)
+    if scope.kind == "now" and parent is None and limit is not None and not schema.kind(kind).within:
+        lines = _kept(connection, scope, kind, schema, after, retired)
     if lines is None:
         called = reading.names(connection, scope, reading.of_kind(connection, scope, kind, parent), schema)
         lines = iter(sorted((name for name in called.values() if _behind(name, after)), key=_order))
@@ -61,13 +61,18 @@ def _behind(name: Name, after: Row | None) -> bool:
 
 
 def _kept(
-    connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: Row | None
+    connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: Row | None, retired: bool
 ) -> Iterator[Name] | None:
-    """The names behind a line in their order, from the titles that are kept; None if too much was said since."""
+    """The names behind a line in their order, from the titles that are kept; None if too much was said since.
+
+    No titles are kept of what is retired: its names are read.
+    """
     if clues.unread(connection, schema) > _MOST_UNREAD:
         return None
     rows = connection.execute("SELECT e.entity FROM unread u JOIN entities e ON e.id = u.entity")
     unread = {entity for (entity,) in rows}
+    if retired:
+        unread.update(reading.entities_where(connection, scope, RETIRED, True))
     called = reading.names(connection, scope, unread, schema)
     fresh = [name for name in called.values() if name.kind == kind and _behind(name, after)]
     return merge(_along(connection, scope, kind, schema, after, unread), sorted(fresh, key=_order), key=_order)

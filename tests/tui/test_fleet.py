@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.tui.opened import LARGE, SMALL, Screen, opened
+from core.workspace import Workspace
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.screens.fleet import Fleet
 from tui.screens.form import Form
 
@@ -99,6 +101,72 @@ async def test_all_marked_get_the_same_value_in_one_change(home: Path, picture: 
 async def test_marked_lines_of_two_kinds_are_not_edited_together(home: Path) -> None:
     async with opened(home, "2", "l", "space", "space", "e") as screen:
         assert "Mark lines of one kind only" in screen.text()
+        await screen.press("escape")
+        assert not _fleet(screen).marked
+        assert " marked" not in screen.text()
+        await screen.press("e")
+        assert "Nothing is marked" in screen.text()
+
+
+async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(home: Path) -> None:
+    """In a form and of several marked lines; what came after they were shown is not replaced."""
+    async with opened(home, "3", "enter") as screen:
+        page = screen.app.page
+        assert isinstance(page, Form)
+        place, slot = page.entity, page.record.slot("printer")
+        assert slot.state == "conflict"
+        given_up = f"≠ {slot.leaves[1].value}  {slot.leaves[1].user}"
+        while page.row is None or page.row.prop.name != "printer":
+            await screen.press("j")
+        await screen.press("e", "ctrl+u")
+        await screen.type("Quux 9")
+        await screen.press("enter", "ctrl+s")
+        assert given_up in screen.text()
+        await screen.press("escape", "2")
+        await _fleet(screen).go_to(place)
+        await screen.rest()
+        assert "≠ 1 to settle ~ 1 edit not applied" in screen.text()
+        await screen.press("space", "e", "j", "enter")
+        await screen.type("Quux 8")
+        await screen.press("enter")
+        assert given_up in screen.text()
+        assert "1 of these has another edit of yours that is not applied" in screen.text().replace("\n", "")
+        async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as other:
+            await other.set(await other.record(place), {"printer": "Brix 7"})
+        await screen.press("enter")
+        values = {
+            leaf.value for leaf in (await screen.app.view.record(place, screen.app.schema)).slot("printer").leaves
+        }
+        assert values == {"Quux 8", "Brix 7"}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_is_out_of_use_is_shown_on_demand_and_taken_into_use_there(
+    home: Path, picture: SnapshotAssertion, size: str
+) -> None:
+    async with opened(home, "2", "j", "j", "j", "l", size=SIZES[size]) as screen:
+        assert "retired" not in screen.text()
+        await screen.press("R")
+        assert "– retired" in screen.text()
+        assert "with what is out of use" in screen.text()
+        assert screen.screenshot() == picture
+        while (node := _fleet(screen).node) is None or not node.row.retired:
+            await screen.press("j")
+        await screen.press("X")
+        assert "into use again" in screen.text()
+        await screen.press("enter", "R")
+        assert node.row.entity == _fleet(screen).lines.key, "it is among the others now"
+        assert "retired" not in screen.text()
+
+
+async def test_what_is_unfolded_while_the_tree_is_read_anew_stays_unfolded(home: Path) -> None:
+    async with opened(home, "2") as screen:
+        fleet = _fleet(screen)
+        hit = (await screen.app.view.search("6000", screen.app.schema))[0].entity
+        await asyncio.gather(fleet.update(), fleet.go_to(hit), fleet.update())
+        await screen.rest()
+        assert fleet.node is not None
+        assert fleet.node.row.entity == hit
 
 
 async def test_what_is_not_applied_is_listed_and_opened(home: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -10,7 +10,8 @@ from rich.cells import cell_len
 
 from core.changes import Value
 from core.schema import Kind, Property
-from core.slots import Candidate
+from core.slots import Candidate, Slot
+from core.values import same
 from tui.language.i18n import _, language
 from tui.language.quoting import quote
 from tui.language.when import When
@@ -137,6 +138,18 @@ def details_of(row: FormRow, width: int, names: Names, when: When) -> list[Line]
     return lines
 
 
+def given_up(prop: Property, slot: Slot, seen: Collection[bytes], new: Value, indent: int, names: Names) -> list[Line]:
+    """The values in dispute that an edit replaces beside the one in use, of the facts that its author saw."""
+    told: list[Value] = [slot.value, new]
+    lines: list[Line] = []
+    for leaf in slot.leaves:
+        if leaf.fact in seen and not any(same(leaf.value, value) for value in told):
+            told.append(leaf.value)
+            value = f"{GLYPHS['conflict']} {shown(prop, leaf.value, names)}"
+            lines.append([(" " * indent, "plain"), (f"{value}  {leaf.user}", "dim")])
+    return lines
+
+
 def difference_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int, names: Names) -> list[Line]:
     """Old → new for each property; the third field says whether there was anything before."""
     label = max((len(prop.label(language())) for prop, *_rest in items), default=0)
@@ -155,3 +168,16 @@ def difference_lines(items: Sequence[tuple[Property, Value, bool, Value]], width
             ]
         )
     return lines
+
+
+def apply_lines(rows: Sequence[FormRow], began: Mapping[str, Slot], width: int, names: Names) -> list[Line]:
+    """Old → new for each edited row, and what else is given up where several values are in dispute."""
+    slots = [began[row.prop.name] for row in rows]
+    pairs = zip(rows, slots, strict=True)
+    items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]
+    indent = cell_len(lines[0][0][0]) if (lines := difference_lines(items, width, names)) else 0
+    told: list[Line] = []
+    for row, slot, line in zip(rows, slots, lines, strict=True):
+        seen = [leaf.fact for leaf in slot.leaves]
+        told += [line, *given_up(row.prop, slot, seen, row.wanted, indent, names)]
+    return told

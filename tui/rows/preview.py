@@ -10,6 +10,7 @@ from core.records import Edit, Record
 from core.schema import Schema
 from core.store.view import View
 from tui.language.i18n import _, language, number
+from tui.rows.formlines import given_up
 from tui.rows.forms import GLYPHS, Names, referred, shown
 from tui.rows.lines import Line, beside, cut, fit
 from tui.rows.naming import SEPARATOR, paths
@@ -27,7 +28,10 @@ async def preview(
     entities = list(dict.fromkeys(edit.entity for edit in some))
     records = {entity: await view.record(entity, schema) for entity in entities}
     refs = {
-        e for edit in some for value in (edit.value, records[edit.entity].value(edit.property)) for e in referred(value)
+        e
+        for edit in some
+        for value in (edit.value, *(leaf.value for leaf in records[edit.entity].slot(edit.property).leaves))
+        for e in referred(value)
     }
     called = {entity: name.title for entity, name in (await view.names(refs, schema)).items()}
     names = Names(called, devices.devices)
@@ -37,12 +41,15 @@ async def preview(
     need = max((cell_len(old) + cell_len(_("stays") if old == new else new) for _head, (old, new) in lines), default=0)
     label = min(max(WIDTH // 2, WIDTH - need - 5), max((cell_len(head) for head, _tail in lines), default=0))
     shown_lines: list[Line] = []
-    for head, (old, new) in lines:
+    for edit, (head, (old, new)) in zip(some, lines, strict=True):
         before, after = beside(old, new, WIDTH - label - 5)
         tail: Line = [(before, "dim"), (" → ", "plain"), (after, "plain")]
         if old == new:
             tail = [(cut(old, WIDTH - label - 10), "plain"), (" " + _("stays"), "dim")]
         shown_lines.append([(fit(_end(head, label), label) + "  ", "plain"), *tail])
+        record = records[edit.entity]
+        prop, slot = schema.property(record.kind, edit.property), record.slot(edit.property)
+        shown_lines += given_up(prop, slot, edit.obsoletes, edit.value, label + 2, names)
     if len(edits) > MOST:
         shown_lines.append([(_("… and {count} more").format(count=number(len(edits) - MOST)), "dim")])
     return shown_lines

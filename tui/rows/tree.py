@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
+
 from core.schema import Kind, Schema
 from core.store.reading import Row
 from core.store.view import View
@@ -13,6 +15,8 @@ from tui.rows.lines import Column, Line, columns
 
 PAGE = 60
 """Lines: more than a screen shows, and quick to read."""
+_MARKS = 24
+"""Columns for the states of a line; what needs more takes the room of the key."""
 
 
 @dataclass(slots=True)
@@ -48,13 +52,17 @@ class Tree:
         edited: Mapping[bytes, int] | None = None,
         marked: Collection[bytes] = (),
         here: bytes | None = None,
+        retired: bool = False,
     ) -> None:
-        """`edited` says how many edits of an entity wait; `here` is where this device is."""
+        """`edited` says how many edits of an entity wait; `here` is where this device is; `retired` whether what is out
+        of use is shown, too.
+        """
         self._view = view
         self._schema = schema
         self._edited = edited or {}
         self._marked = marked
         self._here = here
+        self._retired = retired
         self._top: list[Node | More] = [More(None, kind, None, 0) for kind in schema.roots()]
         self._lines: list[Node | More] = list(self._top)
 
@@ -79,23 +87,25 @@ class Tree:
         row = node.row
         fold = ("- " if node.open else "+ ") if node.branches else "  "
         marks = [_("marked")] if row.entity in self._marked else []
-        if edits := self._edited.get(row.entity):
-            marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
         if row.conflicts:
             marks.append("≠ " + ngettext("{count} to settle", "{count} to settle", row.conflicts))
+        if edits := self._edited.get(row.entity):
+            marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
+        told = "attention" if marks else "dim" if row.retired else "strong"
         if row.retired:
-            marks.append("– " + _("retired"))
-        told = "attention" if marks else "strong"
+            marks.insert(0, "– " + _("retired"))
         if row.entity == self._here:
             marks.insert(0, _("you are here"))
         label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
-        key = row.key.rsplit("/", 1)[-1]
+        key, told_so = row.key.rsplit("/", 1)[-1], " ".join(marks)
+        room = min(max(_MARKS, cell_len(told_so)), width // 2) if marks else 0
+        role = "dim" if row.retired else "strong" if node.branches else "plain"
         line = columns(
             width,
             [
-                Column(indent + fold + row.title, None, "strong" if node.branches else "plain"),
-                Column(" ".join(marks), 24 if marks else 0, told),
-                Column(key if key != row.title else "", 16 if width > 60 else 0, "dim"),
+                Column(indent + fold + row.title, None, role),
+                Column(told_so, room, told),
+                Column(key if key != row.title else "", 16 if width > 60 and room <= _MARKS else 0, "dim"),
                 Column(label, 16, "dim"),
             ],
         )
@@ -195,7 +205,9 @@ class Tree:
 
     async def _read(self, more: More) -> None:
         parent = None if more.parent is None or more.kind.parent is None else (more.kind.parent, more.parent.row.entity)
-        rows = await self._view.page(more.kind.name, self._schema, parent=parent, after=more.after, limit=PAGE)
+        rows = await self._view.page(
+            more.kind.name, self._schema, parent=parent, after=more.after, limit=PAGE, retired=self._retired
+        )
         branches = bool(self._schema.children(more.kind.name))
         nodes: list[Node | More] = [Node(row, more.kind, more.depth, branches) for row in rows]
         if len(rows) == PAGE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from core.changes import ID_SIZE, Ref
@@ -36,6 +37,8 @@ class Fleet(Many):
         self._names: Names = NOBODY
         self._hits: list[bytes] = []
         self._hit = 0
+        self._retired = False
+        self._one_by_one = asyncio.Lock()
 
     @property
     def node(self) -> Node | None:
@@ -44,9 +47,14 @@ class Fleet(Many):
         return source.node(self.lines.cursor) if isinstance(source, Tree) else None
 
     async def update(self) -> None:
+        # What is unfolded while the tree is read anew would be lost with the old one.
+        async with self._one_by_one:
+            await self._update()
+
+    async def _update(self) -> None:
         old = self.lines.source
         edited = {entity: len(draft) for entity, draft in self.desk.drafts.items() if len(draft)}
-        tree = Tree(self.desk.view, self.desk.schema, edited, self.marked, self.desk.here)
+        tree = Tree(self.desk.view, self.desk.schema, edited, self.marked, self.desk.here, self._retired)
         opened = old.opened() if isinstance(old, Tree) else []
         await tree.reopen(opened, max(self.lines.cursor + 1, self.lines.size.height))
         at = tree.index(self.lines.key if isinstance(old, Tree) else None)  # type: ignore[arg-type]
@@ -58,7 +66,8 @@ class Fleet(Many):
 
     def heading(self) -> tuple[Line, Line]:
         roots = self.desk.schema.roots()
-        return [(roots[0].plural(language()), "plain")] if roots else [], []
+        right: Line = [(_("with what is out of use"), "dim")] if self._retired else []
+        return [(roots[0].plural(language()), "plain")] if roots else [], right
 
     # --- details -----------------------------------------------------------------------------------------------------
 
@@ -99,7 +108,7 @@ class Fleet(Many):
         node = self.node
         if name in ("find_next", "find_previous") and not self._hits:
             return _("Nothing was sought yet: / searches everything.")
-        if name == "edit_marked":
+        if name in ("edit_marked", "unmark"):
             return None if self.marked else _("Nothing is marked: Space marks the current line.")
         if name == "drafts":
             return None if unapplied(self.desk.drafts) else _("Nothing is edited and not applied.")
@@ -116,6 +125,10 @@ class Fleet(Many):
 
     async def do_unfold(self) -> None:
         """Show the children, or go to the first of them."""
+        async with self._one_by_one:
+            await self._unfold()
+
+    async def _unfold(self) -> None:
         tree, node = self.lines.source, self.node
         if not isinstance(tree, Tree) or node is None:
             return
@@ -127,15 +140,16 @@ class Fleet(Many):
         if not node.children:
             self.message(_("There is nothing below {title}.").format(title=node.row.title))
 
-    def do_fold(self) -> None:
+    async def do_fold(self) -> None:
         """Hide the children, or go to the parent."""
-        tree, node = self.lines.source, self.node
-        if isinstance(tree, Tree) and node is not None:
-            if node.open:
-                tree.fold(node)
-                self.lines.show(tree)
-            else:
-                self.lines.move_to(tree.above(self.lines.cursor))
+        async with self._one_by_one:
+            tree, node = self.lines.source, self.node
+            if isinstance(tree, Tree) and node is not None:
+                if node.open:
+                    tree.fold(node)
+                    self.lines.show(tree)
+                else:
+                    self.lines.move_to(tree.above(self.lines.cursor))
 
     def do_find(self) -> None:
         """Search everything, and go to what is chosen."""
@@ -172,8 +186,12 @@ class Fleet(Many):
 
     async def go_to(self, entity: bytes) -> None:
         """Put the cursor on an entity, unfolding what it is under; what is under nothing opens as a form."""
+        async with self._one_by_one:
+            await self._go_to(entity)
+
+    async def _go_to(self, entity: bytes) -> None:
         if not isinstance(self.lines.source, Tree):
-            await self.update()
+            await self._update()
         tree = self.lines.source
         chain = await above(entity, self.desk.view, self.desk.schema)
         at = await tree.reveal(chain) if isinstance(tree, Tree) else None
@@ -196,8 +214,20 @@ class Fleet(Many):
             self.lines.refresh_line(self.lines.cursor)
             self.lines.move_to(self.lines.cursor + 1)
             count = len(self.marked)
-            text = ngettext("{count} marked: e edits them", "{count} marked: e edits them", count)
+            text = ngettext(
+                "{count} marked: e edits it, Esc unmarks", "{count} marked: e edits them, Esc unmarks", count
+            )
             self.message(text if count else "")
+
+    def do_unmark(self) -> None:
+        """Take all marks away."""
+        self.marked.clear()
+        self.lines.refresh()
+
+    async def do_retired(self) -> None:
+        """Show what is out of use, or hide it again."""
+        self._retired = not self._retired
+        await self.update()
 
     async def do_retire(self) -> None:
         """Ask, and take it out of use."""

@@ -14,7 +14,7 @@ from tui import commands
 from tui.commands import Command
 from tui.drafts.draft import Draft, said_since
 from tui.language.i18n import _, language, ngettext
-from tui.rows.formlines import FormLines, candidate_lines, details_of, difference_lines
+from tui.rows.formlines import FormLines, apply_lines, candidate_lines, details_of
 from tui.rows.forms import GLYPHS, NOBODY, FormRow, Names, references, referred, refusal_text, rows_of, shown
 from tui.rows.lines import Line, wrapped
 from tui.rows.naming import SEPARATOR
@@ -366,15 +366,13 @@ class Form(Turning):
         )
         remarks = meanwhile(rows, self.names) + clashing + consequence(clashing)
         title = _("Apply to {title}").format(title=self._path)
-        began = draft.began
-        items = [(row.prop, began[row.prop.name].value, bool(began[row.prop.name].leaves), row.wanted) for row in rows]
-        edits = draft.edits()
+        edits, lines = draft.edits(), apply_lines(rows, draft.began, 68, self.names)
 
         def saved(note: str | None) -> None:
             if note is not None:
                 self.work(partial(self._save, edits, note), group="save")
 
-        self.ask(Save(title, difference_lines(items, 68, self.names), remarks), saved)
+        self.ask(Save(title, lines, remarks), saved)
 
     async def _save(self, edits: list[Edit], note: str) -> None:
         workspace, made = self.desk.workspace, self.entity

@@ -84,6 +84,8 @@ class Many(Turning):
 
     async def _propose(self, records: Sequence[Record], prop: Property, value: Value) -> None:
         desk = self.desk
+        # Read anew: what is shown before it is saved is what it replaces.
+        records = [await desk.view.record(record.entity, desk.schema) for record in records]
         edits = [edit for record in records for edit in diff(record, {prop.name: value})]
         if not edits:
             self.message(_("All of them say so already."))
@@ -91,7 +93,7 @@ class Many(Turning):
         rows = await preview(edits, desk.view, desk.schema, desk.names, where=True)
         wanted = {record.entity: (record, {prop.name: value}) for record in records}
         clashing = await clash_remarks(desk.view, desk.schema, wanted)
-        remarks = clashing + consequence(clashing)
+        remarks = clashing + consequence(clashing) + self._edited_too(edits)
         title = ngettext("Edit {count} property", "Edit {count} properties", len(edits)).format(
             count=number(len(edits))
         )
@@ -101,6 +103,17 @@ class Many(Turning):
                 self.work(partial(self._save_many, edits, note), group="save")
 
         self.ask(Save(title, rows, remarks), answered)
+
+    def _edited_too(self, edits: Sequence[Edit]) -> list[str]:
+        """That some of the marked lines have edits of the same property which stay."""
+        drafts = self.desk.drafts
+        count = sum(edit.entity in drafts and edit.property in drafts[edit.entity].wanted for edit in edits)
+        text = ngettext(
+            "{count} of these has another edit of yours that is not applied: it stays.",
+            "{count} of these have other edits of yours that are not applied: they stay.",
+            count,
+        )
+        return [text] if count else []
 
     async def _save_many(self, edits: list[Edit], note: str) -> None:
         await self.desk.workspace.save(edits, note or None)

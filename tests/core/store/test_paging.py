@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -48,9 +49,9 @@ def batches(draw: st.DrawFn) -> list[tuple[bytes, bool]]:
     return made
 
 
-async def paged(view: View, kind: str, limit: int) -> list[Row]:
+async def paged(view: View, kind: str, limit: int, retired: bool) -> list[Row]:
     rows: list[Row] = []
-    while some := await view.page(kind, SCHEMA, after=rows[-1] if rows else None, limit=limit):
+    while some := await view.page(kind, SCHEMA, after=rows[-1] if rows else None, limit=limit, retired=retired):
         rows += some
     return rows
 
@@ -66,9 +67,9 @@ async def test_pages_together_are_the_list(made: list[tuple[bytes, bool]], limit
             while kept and await store.unread(SCHEMA):
                 await store.read_clues(SCHEMA, 3)
             for view in (store.now(), store.as_of(moment)):
-                for kind in ("site", "room"):
-                    whole = await view.page(kind, SCHEMA)
-                    assert await paged(view, kind, limit) == whole
+                for kind, retired in product(("site", "room"), (False, True)):
+                    whole = await view.page(kind, SCHEMA, retired=retired)
+                    assert await paged(view, kind, limit, retired) == whole
                     assert [row.title.casefold() for row in whole] == sorted(row.title.casefold() for row in whole)
         assert (await store.verify(SCHEMA)).problems == []
         await store.close()
