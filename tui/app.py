@@ -19,7 +19,7 @@ from core.workspace import Workspace
 from tui.frame import FramedApp
 from tui.language.i18n import _, say
 from tui.language.when import Clock, When
-from tui.rows.cables import Cables
+from tui.rows.cables import Cables, Use, offer_text
 from tui.rows.forms import Names
 from tui.screens.page import Offering, Page, bindings
 from tui.status import Options, Status
@@ -242,12 +242,9 @@ class FieldlineApp(FramedApp):
         if isinstance(page := self.page, Page) and page.is_mounted:
             page.redraw()
 
-    def _cable_came(self, found: Found) -> None:
-        if isinstance(page := self.page, Page) and page.PLACE == "sync":
-            text = _("Cable on {port}: Enter meets who is at its other end.")
-        else:
-            text = _("Cable on {port}: 5, then Enter meets who is at its other end.")
-        self._say(text.format(port=found.name))
+    def _cable_came(self, found: Found, use: Use) -> None:
+        at_hand = isinstance(page := self.page, Page) and page.PLACE == "sync"
+        self._say(offer_text(found.name, use, at_hand))
 
     def held(self, page: Page, name: str) -> bool:
         """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""

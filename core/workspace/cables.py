@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from core.errors import FieldlineError
 from core.sync.links import serial
+from core.sync.links.arq import BITS
 from core.sync.links.ports import USUAL, Absent, SerialTarget, parse
 from core.sync.links.transport import Cable
 from core.sync.run import PIECE
@@ -41,7 +42,8 @@ def carrier(rate: int) -> Carrier:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a cable that is in use stands: whether there is a session on it, whether it is `pulled` and waited for, its
-    rate in bits a second and what it carries just now, and how many frames were mended or had to be sent again.
+    rate in bits a second and what it carries just now, how many frames were mended or had to be sent again, which
+    device is at the other end, and whether nothing comes from there any more.
     """
 
     joined: bool
@@ -49,6 +51,8 @@ class Standing:
     baud: int
     rate: int
     corrected: int
+    peer: bytes | None = None
+    silent: bool = False
 
 
 _in_use: WeakValueDictionary[str, Cable] = WeakValueDictionary()
@@ -61,7 +65,8 @@ def standing(target: str) -> Standing | None:
         return None
     arq = cable.arq
     corrected = arq.counters.again + arq.counters.mended
-    return Standing(cable.opened.done(), cable.away, cable.baud, int(arq.rate * 10), corrected)
+    joined, carries = cable.opened.done(), int(arq.rate * BITS)
+    return Standing(joined, cable.away, cable.baud, carries, corrected, cable.peer, cable.silent)
 
 
 def _note(cable: Cable) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ from core.values import quoted
 from core.workspace.home import Home
 
 if TYPE_CHECKING:
+    from core.sync.links.ports import SerialTarget
     from core.workspace.workspace import Workspace
 
 LEAST_FREE = 64 << 20
@@ -46,11 +48,11 @@ async def home_checks(folder: Path) -> AsyncIterator[Finding]:
     if not await asyncio.to_thread(home.store.exists):
         return
     yield _found("key", "problem", await asyncio.to_thread(_raised, lambda: identity.load(folder)))
-    yield _found("settings", "problem", await asyncio.to_thread(_raised, home.name))
+    yield _found("settings", "problem", await asyncio.to_thread(_raised, lambda: _named(home)))
     yield _found("disk", "warning", await asyncio.to_thread(_disk, home))
     yield _found("network", "warning", await _network())
     yield _found("port", "warning", await _port(folder))
-    yield _found("cable", "warning", await asyncio.to_thread(_cable))
+    yield _found("cable", "warning", await asyncio.to_thread(_raised, lambda: _cables(home)))
 
 
 async def store_checks(workspace: Workspace) -> AsyncIterator[Finding]:
@@ -141,17 +143,23 @@ async def _port(folder: Path) -> FieldlineError | None:
     return None
 
 
-def _cable() -> FieldlineError | None:
+def _named(home: Home) -> list[SerialTarget]:
+    """The ports that the settings name; raises FieldlineError if these cannot be read."""
     from core.sync.links import ports
 
-    for port in ports.present():
+    return [ports.parse(each) for each in home.cables()]
+
+
+def _cables(home: Home) -> None:
+    from core.sync.links import ports
+
+    named: list[SerialTarget] = []
+    # Why not, the settings' own check tells.
+    with suppress(FieldlineError):
+        named = _named(home)
+    for port in ports.present(named):
         if port.plugged and not os.access(port.path, os.R_OK | os.W_OK):
-            return FieldlineError(
-                "This user may not use the serial port {path}: add the user to the group that it belongs to, often"
-                " `sudo usermod -aG dialout $USER`, and log in again.",
-                path=port.path,
-            )
-    return None
+            raise ports.forbidden(port.path)
 
 
 async def _store(workspace: Workspace) -> FieldlineError | None:

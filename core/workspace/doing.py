@@ -23,7 +23,7 @@ MAX_SIZE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """How it stands with one peer: `state` is "meeting", "calling", "failing" or "".
+    """How it stands with one peer: `state` is "meeting", "calling", "failing" or "", that of a port "serving" instead.
 
     `next_try` and `met_at` are microseconds since 1970 UTC; `failures` counts those in a row, `trouble` is the last.
     `same` says whether it holds the same as this device (None: not known).
@@ -38,6 +38,11 @@ class Doing:
     next_try: int | None = None
     met_at: int | None = None
     trouble: FieldlineError | None = None
+
+    @property
+    def is_port(self) -> bool:
+        """Whether it is a serial port, at which somebody may be or not."""
+        return self.target.startswith("serial:")
 
     @classmethod
     def of(

@@ -33,7 +33,7 @@ class Peer:
     whether it is of this fleet and may connect.
 
     The rest is what the process that serves on this device, if there is one, says about it: `state` is "meeting",
-    "calling", "failing" or "", `next_try` and `met_at` are microseconds since 1970 UTC.
+    "calling", "serving" (a port), "failing" or "", `next_try` and `met_at` are microseconds since 1970 UTC.
     """
 
     target: str
@@ -93,9 +93,10 @@ class Lookout:
                     known is not None and members.may_connect(said.device),
                 )
             )
-        found = _joined(found, doing.told(workspace.home.folder) or [], fleet, members)
+        doings = doing.told(workspace.home.folder) or []
+        found = _joined(found, [each for each in doings if not each.is_port], fleet, members)
         found.sort(key=lambda peer: (not peer.member, peer.name, peer.target))
-        return found + await asyncio.to_thread(_ports, workspace)
+        return found + await asyncio.to_thread(_ports, workspace, doings)
 
 
 def _joined(found: list[Peer], doings: list[doing.Doing], fleet: bytes, members: Membership) -> list[Peer]:
@@ -130,11 +131,16 @@ def _told(peer: Peer, each: doing.Doing) -> Peer:
     )
 
 
-def _ports(workspace: Workspace) -> list[Peer]:
+def _ports(workspace: Workspace, doings: list[doing.Doing]) -> list[Peer]:
     from core.sync.links import ports
 
-    there = ports.present([ports.parse(each) for each in workspace.home.cables()])
-    return [Peer(port.target, f"{port.name} {port.label}".strip()) for port in there]
+    said = {each.target: each for each in doings}
+    found = []
+    for port in ports.present([ports.parse(each) for each in workspace.home.cables()]):
+        peer = Peer(port.target, f"{port.name} {port.label}".strip())
+        each = said.get(str(ports.SerialTarget(port.path)))
+        found.append(peer if each is None else _told(peer, each))
+    return found
 
 
 @asynccontextmanager

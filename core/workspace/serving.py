@@ -55,6 +55,7 @@ class Service:
         self._discovery: Discovery | None = None
         self._port = 0
         self._ports: Sequence[Port] = ()
+        self._at_ports: dict[str, Doing] = {}
         self._looked = 0.0
         self._said: dict[str, str] = {}
 
@@ -102,8 +103,8 @@ class Service:
             self._news.clear()
 
     def doing(self) -> list[Doing]:
-        """How it stands with each peer."""
-        return [self._doing(each) for each in self.caller.standing()]
+        """How it stands with each peer and each port."""
+        return [*(self._doing(each) for each in self.caller.standing()), *self._at_ports.values()]
 
     def _doing(self, standing: Standing) -> Doing:
         said, device = self._announced.get(standing.name), standing.device
@@ -282,13 +283,23 @@ class Service:
     async def _attend(self, port: Port) -> None:
         """Meet whoever comes at a port."""
 
+        def tell(state: str, trouble: FieldlineError | None = None) -> None:
+            self._at_ports[port.target] = Doing(port.target, state=state, trouble=trouble)
+            self._news.set()
+
         async def on_link(link: Link, initiator: bool) -> Met | None:
-            return await self._hold(link, port.carrier, initiator=initiator)
+            tell("meeting")
+            try:
+                return await self._hold(link, port.carrier, initiator=initiator)
+            finally:
+                tell("serving")
 
         while True:
+            tell("serving")
             try:
                 await port.run(on_link)
             except FieldlineError as error:
+                tell("failing", error)
                 self._trouble(error, port.target, port.carrier.name)
             await asyncio.sleep(TROUBLE_SECONDS)
 

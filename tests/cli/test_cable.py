@@ -59,6 +59,11 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def peer(terminal: Terminal, place: str) -> Any:
+    """What `peers` says of a port."""
+    return {each["target"]: each for each in terminal.ask("peers", "--wait", "0")}[place]
+
+
 def much(terminal: Terminal, tmp_path: Path, count: int = MUCH) -> None:
     """Some tens of kB of changes that do not compress."""
     lines = [
@@ -183,6 +188,10 @@ def test_ports_that_the_settings_name_are_served_unasked(pair: Pair) -> None:
         one.ask("set", PLACE, "printer=x")
         with running(one, *serve):
             assert two.ask("sync", target(cable, 1))["received"] == 1
+            # Whoever looks at this device is told that it does so by itself.
+            until(lambda: peer(one, target(cable, 0))["state"] == "serving")
+            assert "cable, served" in one.call("peers", "--wait", "0").out
+        assert peer(one, target(cable, 0))["state"] == ""
     for text, says in (("cables = 7", "serial port"), ('cables = ["ttyS0"]', "serial port"), ("cables", "TOML")):
         settings.write_text(text + "\n")
         answer = one.alone(*serve)

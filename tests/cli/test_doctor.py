@@ -59,6 +59,8 @@ def test_what_others_may_look_into(device: Terminal) -> None:
 def test_settings_that_cannot_be_read(device: Terminal) -> None:
     (device.home / "settings.toml").write_text("name = ")
     assert "TOML" in only(device, "settings", "problem")
+    (device.home / "settings.toml").write_text('cables = ["ttyUSB0"]\n')
+    assert "serial:///dev/ttyUSB0" in only(device, "settings", "problem")
 
 
 @pytest.mark.parametrize("kept", [0, 4096, 20_000])

@@ -22,11 +22,13 @@ from core.sync.events import Progress
 from core.sync.links.ports import Found, PortError
 from core.workspace import Workspace
 from core.workspace.cables import Standing
+from core.workspace.doing import Doing, Report
 from core.workspace.peers import Peer
 from tests.cable import Cable
 from tests.tui.laptop import Laptop
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.language.i18n import say, use
+from tui.rows.cables import Use, offer_text
 from tui.rows.meetings import Meter
 from tui.screens.sync import Sync
 from tui.status import Options
@@ -83,19 +85,28 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
             laptop.wait_for("to settle")
         cable.plug()
         for laptop, name in zip(places, ("ttyA", "ttyB"), strict=True):
-            laptop.wait_for(f"Cable on {name}: 5, then Enter meets who is at its other end.")
+            laptop.wait_for(f"Cable on {name}: press 5, then Enter to sync with its other end.")
             laptop.press("5")
             laptop.wait_for(f"▸{name}")
         ours, theirs = places
         ours.press("Enter")
         ours.wait_for("waiting for the other end")
+        ours.wait_for("serve --serial` there.")
         theirs.press("Enter")
         ours.wait_for(" left")
         assert "bit/s" in ours.text()
+        assert "Meeting K3 at ttyA" in ours.text()
 
-        cable.unplug()
+        # As when it is pulled where no port vanishes: off an adapter, or a built-in port.
+        cable.cut()
         for laptop in places:
-            laptop.wait_for("the cable was pulled")
+            laptop.wait_for("! no answer")
+            laptop.wait_for("nothing comes from the other end")
+        cable.unplug()
+        for laptop, name in zip(places, ("ttyA", "ttyB"), strict=True):
+            assert f"▸{name}" in laptop.wait_for("the cable was pulled")
+            laptop.wait_for("! pulled: waiting")
+        cable.cut(False)
         cable.plug()
         ours.wait_for(f"Met K3: {MANY} received, 0 sent")
         theirs.wait_for(f"Met K1: 0 received, {MANY} sent")
@@ -103,6 +114,19 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
             laptop.press("C-q")
             laptop.wait_for_end()
     assert len({asyncio.run(root_of(home)) for home in homes}) == 1
+
+
+@pytest.mark.parametrize(
+    ("use", "at_hand", "said"),
+    [
+        ("free", True, "Cable on ttyUSB0: press Enter to sync with its other end."),
+        ("free", False, "Cable on ttyUSB0: press 5, then Enter to sync with its other end."),
+        ("served", True, "Cable on ttyUSB0: this device syncs with its other end by itself."),
+        ("meeting", False, "The cable on ttyUSB0 is back: the meeting goes on."),
+    ],
+)
+def test_what_is_said_of_a_cable_that_comes(use: Use, at_hand: bool, said: str) -> None:
+    assert offer_text("ttyUSB0", use, at_hand) == said
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -126,16 +150,16 @@ async def test_how_a_cable_looks(
     async with opened(home, "2") as screen:
         app = screen.app
         app.cables.plugged, app.cables.offered = [found], found.target
-        app._cable_came(found)
+        app._cable_came(found, "free")
         await shot(screen, "offered")
         await screen.press("5")
         page = app.page
         assert isinstance(page, Sync)
-        page._there = [Peer(found.target, found.label)]
+        page._there = [Peer(found.target, f"{found.name} {found.label}")]
         await page.update()
         await screen.rest()
         await shot(screen, "there")
-        page.meter = Meter(found.target, found.label)
+        page.meter = Meter(found.target, found.name)
         for name, state, said in (
             ("waiting", Standing(False, False, 115_200, 115_200, 0), None),
             (
@@ -144,6 +168,7 @@ async def test_how_a_cable_looks(
                 progress(412),
             ),
             ("pulled", Standing(True, True, 921_600, 880_000, 2), progress(590)),
+            ("silent", Standing(True, False, 921_600, 880_000, 2, None, True), progress(590)),
         ):
             standing[0] = state
             if said is not None:
@@ -152,8 +177,30 @@ async def test_how_a_cable_looks(
             page.redraw()
             await shot(screen, name)
         busy = "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it)."
-        page._ended(found.label, say(PortError(busy, port=found.path)), True)
+        page._ended(found.name, say(PortError(busy, port=found.path)), True)
         await shot(screen, "busy")
+
+
+async def test_a_cable_that_this_device_serves_is_not_offered(home: Path, cable: Cable) -> None:
+    (home / "settings.toml").write_text(tomli_w.dumps({"cables": [cable.ends[0]]}), encoding="utf-8")
+    async with opened(home, "5", options=Options(zone=UTC, discovery=True)) as screen:
+
+        async def shows(text: str) -> None:
+            async with asyncio.timeout(30):
+                while text not in " ".join(screen.text().split()):
+                    await screen.pilot.pause(0.05)
+
+        report = Report(home)
+        try:
+            report.tell([Doing(f"serial://{cable.ends[0]}", state="serving")])
+            cable.plug()
+            await shows("Cable on ttyA: this device syncs with its other end by itself.")
+            await shows("ttyA cable ○ syncs by itself")
+            await screen.press("g", "enter")
+            await shows("── `fieldline serve` on this device syncs with the other end by itself.")
+        finally:
+            report.close()
+        await shows("ttyA cable ○ there now")
 
 
 async def test_settings_that_cannot_be_read_are_told(home: Path) -> None:

@@ -194,8 +194,8 @@ def test_progress_tells_what_is_complete(received: int, said: str) -> None:
 @pytest.mark.parametrize(
     ("standing", "said"),
     [
-        (Standing(False, False, 115200, 0, 0), "waiting for the other end"),
         (Standing(True, True, 115200, 0, 0), "the cable was pulled"),
+        (Standing(True, False, 115200, 88_000, 0, None, True), "nothing comes from the other end"),
         (Standing(True, False, 115200, 88_000, 0), "115,200 bit/s, carries 88,000"),
         (Standing(True, False, 115200, 88_000, 2), "2 frames corrected"),
     ],

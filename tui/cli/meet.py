@@ -171,7 +171,7 @@ def _standing(peer: Peer) -> str:
     if peer.trouble is not None:
         return say(peer.trouble)
     if peer.target.startswith("serial:"):
-        return _("cable")
+        return _("cable, served") if peer.state == "serving" else _("cable")
     if peer.device is None:
         return _("never met")
     if peer.same is None:

@@ -18,7 +18,7 @@ from tui.language.when import When
 from tui.rows.lines import Column, Line, columns, spread
 
 LINKS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
-_DOING = {"meeting": N_("meeting now"), "calling": N_("calling")}
+_DOING = {"meeting": N_("meeting now"), "calling": N_("calling"), "waiting": N_("waiting for it")}
 _PHASES = {
     "hello": N_("greeting"),
     "reconcile": N_("finding out what differs"),
@@ -116,13 +116,22 @@ def seen(
     return sorted(found.values(), key=lambda each: (not each.now, -(each.met_at or 0), each.name))
 
 
-def seen_line(each: Seen, width: int, when: When, active: bool = False) -> Line:
-    """A line of the list; `active` while the meeting with it is under way."""
+def seen_line(each: Seen, width: int, when: When, active: str = "") -> Line:
+    """A line of the list; `active` is how a meeting with it stands that is under way from here: "meeting", "waiting"
+    for somebody at the other end of a cable, "silent" if nothing comes from there any more, or "pulled".
+    """
     wide = width >= 100
-    if active or each.doing in _DOING:
-        state = "▸ " + _(_DOING.get(each.doing, _DOING["meeting"]))
-    elif each.doing == "failing":
+    doing = active or each.doing
+    if doing in _DOING:
+        state = "▸ " + _(_DOING[doing])
+    elif doing == "pulled":
+        state = "! " + _("pulled: waiting")
+    elif doing == "silent":
+        state = "! " + _("no answer")
+    elif doing == "failing":
         state = "! " + _("not reached")
+    elif doing == "serving":
+        state = "○ " + _("syncs by itself")
     elif each.same:
         state = "● " + _("same as here")
     elif each.now:
@@ -179,12 +188,12 @@ def complete(progress: Progress) -> list[str]:
     return said
 
 
-def meter_lines(meter: Meter, width: int, height: int, cable: str = "") -> list[Line]:
+def meter_lines(meter: Meter, width: int, height: int, cable: str = "", halted: bool = False) -> list[Line]:
     """A meeting under way: what it is doing, changes and time left, bytes, its cable, what is complete, a bar; where
-    there is no room for all, without what is complete.
+    there is no room for all, without what is complete. While it is halted nobody knows how much time is left.
     """
     progress, done, total = meter.pace.progress, meter.pace.done, meter.pace.total
-    left = meter.pace.seconds_left(meter.now)
+    left = None if halted else meter.pace.seconds_left(meter.now)
     end: Line = []
     if left is not None:
         minutes, seconds = divmod(round(left), 60)

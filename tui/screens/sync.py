@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
-from textual.worker import Worker, WorkType
+from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkType
 
 from core.errors import FieldlineError
 from core.store.results import Summary
 from core.sync.events import Event, Progress
-from tui.language.i18n import _, ngettext, number, say
-from tui.rows.cables import standing_text
+from tui.language.i18n import N_, _, ngettext, number, say
+from tui.rows.cables import standing_text, standing_word, waiting_lines
 from tui.rows.lines import Line, wrapped
 from tui.rows.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
 from tui.screens.dialogs import Ask
@@ -25,11 +26,13 @@ from tui.widgets.text import Fixed, Lines
 # What carries a meeting is imported where one begins: it takes time and memory, and few who look here meet anybody.
 if TYPE_CHECKING:
     from core.workspace.arriving import Arriving
+    from core.workspace.cables import Standing
     from core.workspace.meeting import Met
     from core.workspace.peers import Peer
 
 TARGETS = "tui.sync.targets"
 """Where this device keeps, for itself, at which address it met which device."""
+_SERVED = N_("`fieldline serve` on this device syncs with the other end by itself.")
 _MOST_TARGETS = 200
 _MOST_OUTCOMES = 20
 _REDRAW_SECONDS = 1.0
@@ -51,9 +54,11 @@ class Sync(Sifting):
         self._asked = "tcp://"
         self.meter: Meter | None = None
         self._meeting: Worker[None] | None = None
+        self._looking: Worker[None] | None = None
         self._ticking: Timer | None = None
         self._outcomes: list[tuple[str, str]] = []
         self._there: list[Peer] = []
+        self._stands = ""
         self._arriving: Arriving | None = None
 
     @property
@@ -83,6 +88,9 @@ class Sync(Sifting):
         met = await store.meetings()
         self._arriving = await self.desk.workspace.arriving()
         every = seen(met, self._there, self._targets, self.desk.names.devices)
+        if (meter := self.meter) and not any(self._is_met(each) for each in every):
+            # As a cable that was pulled meanwhile.
+            every.insert(0, Seen(meter.target, meter.name, link_of(meter.target), meter.target, now=True))
         self._seen = [each for each in every if self.mentioned(each.name, each.target, each.key)]
         self._show()
 
@@ -91,8 +99,11 @@ class Sync(Sifting):
         if any(each.key == offered for each in self._seen):
             key, self.desk.cables.offered = offered, ""
         width = self.lines.size.width - 2
-        target = self.meter.target if self.meter else None
-        rows = [(each.key, seen_line(each, width, self.desk.when, each.target == target)) for each in self._seen]
+        self._stands = self._standing()
+        rows = [
+            (each.key, seen_line(each, width, self.desk.when, self._stands if self._is_met(each) else ""))
+            for each in self._seen
+        ]
         self.lines.show(Fixed(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
 
     def on_resize(self) -> None:
@@ -101,7 +112,14 @@ class Sync(Sifting):
     def on_mount(self) -> None:
         if self.desk.options.discovery:
             work: WorkType[None] = self._look_out
-            self.run_worker(work, group="watch")
+            self._looking = self.run_worker(work, group="watch")
+
+    async def on_unmount(self) -> None:
+        if self._looking is not None:
+            # It has sockets to close.
+            self._looking.cancel()
+            with suppress(WorkerCancelled, WorkerFailed):
+                await self._looking.wait()
 
     async def _look_out(self) -> None:
         """Look while this screen is shown what announces itself in the network, and what is plugged in."""
@@ -128,13 +146,23 @@ class Sync(Sifting):
 
     def subject(self) -> Line:
         if self.meter is not None:
-            return [(_("Meeting {who}").format(who=self.meter.name), "strong")]
+            who = self.meter.name
+            if (cable := self._cable()) and cable.peer:
+                device = self.desk.names.device(cable.peer)
+                who = _("{device} at {port}").format(device=device, port=who)
+            return [(_("Meeting {who}").format(who=who), "strong")]
         return [(self.current.name, "strong")] if self.current else []
 
     def details(self, width: int, height: int) -> list[Line]:
         indent = ("   ", "plain")
         if self.meter is not None:
-            return [[indent, *line] for line in meter_lines(self.meter, width - 6, height, self._cable())][:height]
+            cable, stands = self._cable(), self._standing()
+            if stands == "waiting":
+                lines = waiting_lines(width - 6)
+            else:
+                told, halted = (standing_text(cable) if cable else ""), stands != "meeting"
+                lines = meter_lines(self.meter, width - 6, height, told, halted)
+            return [[indent, *line] for line in lines[:height]]
         said: list[tuple[str, str]] = []
         if coming := self._arriving:
             template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")
@@ -142,19 +170,7 @@ class Sync(Sifting):
             missing, total = number(coming.missing), number(coming.total)
             said.append((template.format(count=missing, total=total, device=who), "attention"))
         if each := self.current:
-            if each.trouble is not None:
-                said.append((say(each.trouble), "attention"))
-            if each.next_try is not None:
-                said.append((_("Next try {when}.").format(when=self.desk.when.short(each.next_try)), "plain"))
-            if each.target:
-                there = (
-                    _("It can be met at {target}: Enter.") if each.now else _("It was met at {target}: Enter again.")
-                )
-                said.append((there.format(target=each.target), "plain"))
-            elif each.link == "bundle":
-                said.append((_("Changes that came as a file; b meets a file or a folder on a stick."), "plain"))
-            else:
-                said.append((_("It called this device; from here, m asks for its address."), "plain"))
+            said += self._about(each)
         elif self.sought:
             said.append((self.nobody(), "plain"))
         else:
@@ -168,17 +184,67 @@ class Sync(Sifting):
                 )
             )
         said += [(f"{when}  {what}", "dim") for when, what in reversed(self._outcomes)]
-        lines = [(line, role) for text, role in said for line in wrapped(text, width - 6)]
-        return [[indent, line] for line in lines[:height]]
+        broken = [(line, role) for text, role in said for line in wrapped(text, width - 6)]
+        return [[indent, line] for line in broken[:height]]
 
-    def _cable(self) -> str:
+    def _about(self, each: Seen) -> list[tuple[str, str]]:
+        """What there is to say of a line, and in which role."""
+        said = []
+        if each.trouble is not None:
+            said.append((say(each.trouble), "attention"))
+        if each.next_try is not None:
+            said.append((_("Next try {when}.").format(when=self.desk.when.short(each.next_try)), "plain"))
+        if self._is_served(each.target):
+            said.append((_(_SERVED), "plain"))
+        elif each.now and each.link == "serial":
+            said.append(
+                (
+                    _(
+                        "Press Enter to sync with the device at the other end. It has to do the same, or run "
+                        "`fieldline serve --serial`."
+                    ),
+                    "plain",
+                )
+            )
+            if last := self._last_at(each.target):
+                said.append((_("Met here last: {device}.").format(device=last), "plain"))
+        elif each.target:
+            there = _("It can be met at {target}: Enter.") if each.now else _("It was met at {target}: Enter again.")
+            said.append((there.format(target=each.target), "plain"))
+        elif each.link == "bundle":
+            said.append((_("Changes that came as a file; b meets a file or a folder on a stick."), "plain"))
+        else:
+            said.append((_("It called this device; from here, m asks for its address."), "plain"))
+        return said
+
+    def _cable(self) -> Standing | None:
         """How the cable that is in use stands."""
         if self.meter is None or link_of(self.meter.target) != "serial":
-            return ""
+            return None
         from core.workspace import cables
 
-        standing = cables.standing(self.meter.target)
-        return standing_text(standing) if standing is not None else ""
+        return cables.standing(self.meter.target)
+
+    def _standing(self) -> str:
+        """How the meeting stands, for its line."""
+        cable = self._cable()
+        return "meeting" if cable is None else standing_word(cable)
+
+    def _is_met(self, each: Seen) -> bool:
+        """Whether the meeting that is under way from here is with this line; that over a cable is with its port."""
+        if self.meter is None or each.target != self.meter.target:
+            return False
+        return each.key == each.target or each.link != "serial"
+
+    def _is_served(self, target: str) -> bool:
+        """Whether the process that serves on this device has the port of this target."""
+        port = target.partition("?")[0]
+        there = (each for each in self._there if each.state in ("serving", "meeting"))
+        return link_of(target) == "serial" and port in {each.target.partition("?")[0] for each in there}
+
+    def _last_at(self, target: str) -> str:
+        """The device that was met at this target last."""
+        return next((self.desk.names.device(device) for device, at in self._targets.items() if at == target), "")
 
     def copied(self) -> str:
         """Where it is to be met."""
@@ -192,6 +258,8 @@ class Sync(Sifting):
         if self.meeting:
             return _("A meeting is under way: x stops it, and what has come stays.")
         if name == "meet":
+            if self.current is not None and self._is_served(self.current.target):
+                return _(_SERVED)
             if self.current is None:
                 return _("Nobody is on this line: m asks for an address.")
             if not self.current.target:
@@ -236,7 +304,11 @@ class Sync(Sifting):
     # --- a meeting ---------------------------------------------------------------------------------------------------
 
     def _begin(self, target: str, name: str) -> None:
+        if link_of(target) == "serial":
+            # Who is there is seen when there is somebody.
+            name = target.partition("?")[0].rpartition("/")[2]
         self.meter = Meter(target, name)
+        self.desk.cables.meeting = target
         self._ticking = self.set_interval(_REDRAW_SECONDS, self._tick)
         work: WorkType[None] = partial(self._meet, target, name)
         self._meeting = self.run_worker(work, group="meeting", exclusive=True)
@@ -245,6 +317,9 @@ class Sync(Sifting):
 
     def _tick(self) -> None:
         """Show how far it is, at most once a second: the line may be slow."""
+        if self._standing() != self._stands:
+            self._show()
+            self.redraw()
         self.query_one("#details", Lines).redraw()
 
     async def _meet(self, target: str, name: str) -> None:
@@ -289,6 +364,7 @@ class Sync(Sifting):
         if self._ticking is not None:
             self._ticking.stop()
         self.meter = self._meeting = self._ticking = None
+        self.desk.cables.meeting = ""
         self._note(outcome)
         if self.is_mounted:
             self._show()

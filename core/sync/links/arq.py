@@ -121,6 +121,10 @@ class Arq:
         """Whether both ends have sent all they had to, and know it of each other."""
         return self.sending.finished and self.receiving.ended and self.receiving.due == inf
 
+    def silent(self, now: float) -> bool:
+        """Whether the other end has not answered for so long that it may be gone."""
+        return self.state == State.OPEN and (self._is_quiet(now) or self.sending.worried >= WORRIED)
+
     def farewell(self) -> bytes:
         """The frame that tells the other end that this session is over, whatever was under way."""
         was, self.state = self.state, State.OVER
@@ -213,9 +217,12 @@ class Arq:
         if self._ask_due > now:
             return None
         self._ask_due = now + ASK_SECONDS
-        if now - self._heard_last > QUIET_SECONDS + ASK_SECONDS:
+        if self._is_quiet(now):
             self._ask_who(now)
         return self.sending.ask()
+
+    def _is_quiet(self, now: float) -> bool:
+        return now - self._heard_last > QUIET_SECONDS + ASK_SECONDS
 
     def _consider(self, now: float) -> None:
         """Try a higher rate when there is much to do, and go back from one that loses too much."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import grp
+import os
 import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -58,18 +59,19 @@ class SerialTarget:
 @dataclass(frozen=True, slots=True, order=True)
 class Found:
     """A port that is there. `label` is what it calls itself; `plugged` whether it is one that comes and goes, or that
-    the settings name, at `baud` bits a second if they say so.
+    the settings name, at `baud` bits a second if they say so. `device` is where a path leads that is another name.
     """
 
     path: str
     label: str
     plugged: bool
     baud: int | None = None
+    device: str = ""
 
     @property
     def name(self) -> str:
         """What people call it: ttyUSB0."""
-        return self.path.rpartition("/")[2]
+        return (self.device or self.path).rpartition("/")[2]
 
     @property
     def target(self) -> str:
@@ -218,7 +220,7 @@ def _reason(path: str, baud: int, error: Exception) -> PortError:
             port=path,
         )
     if number in (errno.EACCES, errno.EPERM):
-        return _forbidden(path)
+        return forbidden(path)
     if number in (errno.EBUSY, errno.EAGAIN):
         return PortError(
             "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it).", port=path
@@ -230,7 +232,8 @@ def _reason(path: str, baud: int, error: Exception) -> PortError:
     return PortError("{port} is not a serial port, or nothing is behind it: see `fieldline peers`.", port=path)
 
 
-def _forbidden(path: str) -> PortError:
+def forbidden(path: str) -> PortError:
+    """What to tell who may not open a port that is there."""
     group = ""
     with suppress(OSError, KeyError):
         status = Path(path).stat()
@@ -261,9 +264,12 @@ def present(
     for path in devices.glob(_GADGETS):
         found[str(path)] = Found(str(path), _label("USB gadget"), plugged=True)
     for each in named:
-        if Path(each.path).exists():
-            label = found[each.path].label if each.path in found else ""
-            found[each.path] = Found(each.path, label, True, each.baud)
+        # A name that stays is another name of one that is listed.
+        device = os.path.realpath(each.path)
+        if os.access(device, os.F_OK):
+            listed = found.pop(device, None)
+            label, device = (listed.label, device) if listed is not None else ("", "")
+            found[each.path] = Found(each.path, label, True, each.baud, device)
     return sorted(found.values())
 
 

@@ -147,6 +147,7 @@ async def connect(
     except BaseException:
         await _let_go(cable)
         raise
+    cable.peer = link.peer
     return SerialLink(link, cable, initiator)
 
 

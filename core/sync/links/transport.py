@@ -48,6 +48,8 @@ class Cable(asyncio.Transport):
         self._clock = clock
         self._port: Port | None = port
         self.path = port.path
+        self.peer: bytes | None = None
+        """The device at the other end, once it has proven to be that."""
         self.arq = Arq(secrets.token_bytes(ID_SIZE), takes, calling=calling, gadget=port.is_gadget)
         self._first = takes[0]
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
@@ -69,6 +71,11 @@ class Cable(asyncio.Transport):
     def away(self) -> bool:
         """Whether the port is gone, and waited for."""
         return self._port is None and not self._over
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes from the other end any more, though the port is there."""
+        return self.arq.silent(self._clock())
 
     @property
     def baud(self) -> int:

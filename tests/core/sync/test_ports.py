@@ -203,6 +203,23 @@ def test_ports_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert all(parse(port.target) == SerialTarget(port.path) for port in listing)
 
 
+def test_a_port_with_two_names_is_there_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device, link = tmp_path / "ttyUSB0", tmp_path / "usb-FTDI_FT232R_USB_UART_A1-if00-port0"
+    device.touch()
+    link.symlink_to(device)
+    port = ListPortInfo(str(device))
+    port.product = "FT232R"
+    monkeypatch.setattr(list_ports, "comports", lambda: [port])
+    (found,) = present([SerialTarget(str(link), 9600)], tmp_path, tmp_path)
+    assert (found.name, found.label, found.plugged) == ("ttyUSB0", "FT232R", True)
+    assert found.target == f"serial://{link}?baud=9600"
+
+
+@pytest.mark.parametrize("path", ["/dev/" + "a" * 300, "/dev/null/x", "/proc/self/mem/../x", "/dev/ttyNONE7"])
+def test_what_the_settings_name_and_is_not_there_is_passed_over(path: str) -> None:
+    assert path not in {port.path for port in present([SerialTarget(path)])}
+
+
 def test_this_machine_can_be_asked() -> None:
     assert all(port.path.startswith("/dev/") for port in present())
 
