@@ -165,7 +165,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: bool) -> None:
         _check(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -8000")
     connection.execute("PRAGMA temp_store = MEMORY")
     if create or _version(connection) < VERSION:
         # A store is made or brought up to date once; every other start is spared the import.
