@@ -143,7 +143,8 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "differences": (
         Command("whole", ("enter", "v"), N_("in full"), N_("Show both values in full.")),
         Command("history_of", ("h",), N_("history"), N_("Show only the changes of this property.")),
-        Command("back", ("escape",), N_("back"), N_("Back to the changes.")),
+        Command("find", ("slash",), N_("filter"), N_("Show only differences that mention something.")),
+        Command("back", ("escape",), N_("back"), N_("Show all differences again, then go back to the changes.")),
     ),
     "sifting": (
         Command("find", ("slash",), N_("filter"), N_("Show only devices that mention something.")),

@@ -323,3 +323,28 @@ async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Pa
 
 def _row(screen: Screen) -> str:
     return next(row for row in screen.text().splitlines() if row.startswith("▸"))
+
+
+async def test_differences_are_sifted_by_words(home: Path, tmp_path: Path) -> None:
+    async with opened(home, "4", "space", "G", "d") as screen:
+        every = screen.text().splitlines()[2]
+        await screen.press("slash")
+        await screen.type("kiel printer")
+        await screen.press("enter")
+        assert "filter: kiel printer" in screen.text()
+        rows = [row for row in screen.text().splitlines() if "→" in row]
+        assert rows
+        assert all("Printer" in row for row in rows)
+        assert "TSC Kiel › Entrance right" in screen.text()
+        await screen.press("Y", "ctrl+u")
+        await screen.type(str(tmp_path / "what differs.txt"))
+        await screen.press("enter")
+        assert (tmp_path / "what differs.txt").read_text().count("Printer") == len(rows)
+        await screen.press("slash", "ctrl+u")
+        await screen.type("nobody said this")
+        await screen.press("enter")
+        assert "Nothing that differs mentions this" in screen.text()
+        await screen.press("escape")
+        assert screen.text().splitlines()[2] == every
+        await screen.press("escape")
+        assert "Changes of everything" in screen.text()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from textual.app import ComposeResult
 
@@ -13,7 +15,9 @@ from tui.language.i18n import _, language, ngettext
 from tui.rows.forms import GLYPHS, Names, referred, shown
 from tui.rows.lines import Line, beside, fit
 from tui.rows.logpages import called
-from tui.screens.page import Page, bindings
+from tui.screens.dialogs import Ask
+from tui.screens.listing import Listing
+from tui.screens.page import bindings
 from tui.screens.reading import Reading, in_full
 from tui.widgets.text import LineList, Lines
 
@@ -62,18 +66,20 @@ class DifferenceLines:
         await self._page.learn([self._rows[index] for index in range(first, last + 1)])
 
 
-class Differences(Page):
+class Differences(Listing):
     """Old and new values, as they were said at a moment (microseconds since 1970 UTC; None is now)."""
 
     PLACE = "history"
-    SCOPES = ("differences",)
+    SCOPES = ("differences", "listing")
     BINDINGS = bindings("differences")
     AUTO_FOCUS = "LineList"
 
     def __init__(self, moment: int | None) -> None:
         super().__init__()
         self._moment = moment
+        self._found: list[Difference] = []
         self._count: int | None = None
+        self._sought = ""
         self.kinds: dict[bytes, str | None] = {}
         self._called: dict[bytes, str] = {}
 
@@ -91,23 +97,59 @@ class Differences(Page):
 
     def _nothing(self, width: int, height: int) -> list[Line]:
         text = _("Nothing is different: Esc goes back.") if self._count == 0 else ""
+        if text and self._sought:
+            text = _("Nothing that differs mentions this: Esc shows all.")
         return [[("   " + text, "plain")]]
-
-    @property
-    def lines(self) -> LineList:
-        """The list on the screen."""
-        return self.query_one("#list", LineList)
 
     async def update(self) -> None:
         if self._count is not None:
             return  # the past stays as it is
         found = [each for each in await self.read() if not hidden(each[0], each[1])]
-        source = DifferenceLines(self, found)
-        await source.load(0, min(len(source), self.size.height) - 1)
+        await self._show(found, found)
+
+    async def _show(self, found: list[Difference], some: list[Difference]) -> None:
+        """Show some of the differences, with the cursor on the one that it was on."""
+        source = DifferenceLines(self, some)
+        key = self.lines.key
+        cursor = next((index for index in range(len(source)) if source.key(index) == key), 0)
+        first = max(0, cursor - self.size.height)
+        await source.load(first, min(len(source), cursor + self.size.height) - 1)
         # All at once: this may be cancelled and begun anew at every await before.
-        self._count = len(found)
-        self.query_one("#nothing").display = not found
-        self.lines.show(source, cursor=0)
+        self._found, self._count = found, len(some)
+        self.query_one("#nothing").display = not some
+        self.lines.display = bool(some)
+        self.lines.show(source, cursor=cursor)
+
+    async def _sift(self, text: str) -> None:
+        """Show only what mentions the words, all without any."""
+        found, words = self._found, text.casefold().split()
+        some = found
+        if words:
+            entities = {each[0] for each in found} | {e for each in found for v in each[2:] for e in referred(v)}
+            called = {e: path.strip() for e, path in (await self.desk.paths(entities)).items()}
+            kinds = {e: name.kind for e, name in (await self.desk.view.names(entities, self.desk.schema)).items()}
+            # Many differences take a while, and meanwhile somebody may press keys.
+            some = await asyncio.to_thread(self._mentioning, found, words, called, kinds)
+        self._sought = text
+        await self._show(found, some)
+        self.redraw()
+
+    def _mentioning(
+        self,
+        found: Sequence[Difference],
+        words: Sequence[str],
+        called: Mapping[bytes, str],
+        kinds: Mapping[bytes, str | None],
+    ) -> list[Difference]:
+        names = Names({**called}, self.desk.names.devices)
+        some = []
+        for each in found:
+            prop = self.desk.schema.property(kinds.get(each[0]), each[1])
+            values = [shown(prop, value, names) for value in each[2:] if value is not None]
+            told = " ".join([called.get(each[0], ""), prop.label(language()), each[1], *values]).casefold()
+            if all(word in told for word in words):
+                some.append(each)
+        return some
 
     async def learn(self, rows: Sequence[bytes | Difference]) -> None:
         """Learn what the entities of these rows are called, and those that the values refer to."""
@@ -132,7 +174,10 @@ class Differences(Page):
         title: Line = [(self.compared(), "plain")]
         if self._count is None:
             return title, [(_("comparing …"), "plain")]
-        return title, [(ngettext("{count} difference", "{count} differences", self._count), "plain")]
+        count = ngettext("{count} difference", "{count} differences", self._count)
+        if not self._sought:
+            return title, [(count, "plain")]
+        return title, [(_("filter: {filter}").format(filter=self._sought), "strong"), (f" · {count}", "plain")]
 
     def heading_of(self, entity: bytes) -> Line:
         """The line over an entity's properties."""
@@ -150,11 +195,30 @@ class Differences(Page):
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
-    def on_line_list_moved(self) -> None:
+    def redraw_details(self) -> None:
         self.query_one("#keys", Lines).redraw()
 
     def cannot(self, name: str) -> str | None:
-        return _("There is nothing on this line.") if name != "back" and not self._count else None
+        return _("There is nothing on this line.") if name not in ("back", "find") and not self._count else None
+
+    def copied(self) -> str:
+        """The new value."""
+        source = self.lines.source
+        row = source.row(self.lines.cursor) if isinstance(source, DifferenceLines) else None
+        if row is None:
+            return ""
+        prop = self.desk.schema.property(self.kinds.get(row[0]), row[1])
+        return row[3] if isinstance(row[3], str) else shown(prop, row[3], Names(self._called, self.desk.names.devices))
+
+    def do_find(self) -> None:
+        """Ask for words, and show only what mentions them."""
+
+        def chosen(text: str | None) -> None:
+            if text is not None:
+                self.work(partial(self._sift, " ".join(text.split())), group="sift")
+
+        help_text = _("Words in a property, a value, or the name of something or of what it is below.")
+        self.ask(Ask(_("Show only"), self._sought, help_text, word=_("show")), chosen)
 
     def do_whole(self) -> None:
         """Both values in full."""
@@ -182,8 +246,11 @@ class Differences(Page):
         self.ask(Reading(f"{self._called.get(entity, '')} › {prop.label(language())}", draw))
 
     def do_back(self) -> None:
-        """Back to the log."""
-        self.app.pop_screen()
+        """Show all differences again; then back to the log."""
+        if self._sought:
+            self.work(partial(self._sift, ""), group="sift")
+        else:
+            self.app.pop_screen()
 
     async def do_history_of(self) -> None:
         """The changes of this property."""

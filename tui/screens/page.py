@@ -21,7 +21,7 @@ from tui.language.i18n import _, say
 from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
 from tui.rows.naming import shortened
-from tui.terminal.turns import COMMAND
+from tui.terminal.turns import COMMAND, NEWS
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class Page(Offering, Screen[None]):
 
     def news(self) -> None:
         """Something was written, or we are looking at another moment: read anew."""
-        self.work(self._updated, group="news")
+        self.work(self._updated, group=NEWS)
 
     async def _updated(self) -> None:
         await self.desk.loaded.wait()

@@ -14,8 +14,8 @@ from textual.app import App
 from textual.message_pump import MessagePump
 from textual.worker import WorkerCancelled, WorkerFailed
 
-COMMAND = "command"
-"""The group of the workers that carry out what a key asks for."""
+COMMAND, NEWS = "command", "news"
+"""The groups of the workers that carry out what a key asks for, and that read what a page shows."""
 _LOOK, _LOOKS = 0.02, 50
 """Seconds between two looks whether the key before is done, and how many: what takes longer goes on beside the next."""
 
@@ -42,16 +42,22 @@ class Turns:
 
 
 async def carried_out(app: App[Any]) -> None:
-    """Return when the key that was sent last has done what it does, up to a screen that it opened."""
+    """Return when the key that was sent last has done what it does, up to the rows of a screen that it opened."""
     screen = app.screen
     # A key goes to what has the focus, and up from there until somebody knows it.
     for pump in (app, *(screen.focused or screen).ancestors_with_self, app):
         await _reached(pump)
-    for worker in [each for each in app.workers if each.group == COMMAND and not each.is_finished]:
-        with suppress(WorkerCancelled, WorkerFailed):
-            await worker.wait()
+    await _ended(app, COMMAND)
     if app.screen is not screen:
         await _reached(app.screen)
+        await _ended(app, NEWS)
+
+
+async def _ended(app: App[Any], group: str) -> None:
+    """Return when the workers of a group have ended that are under way now."""
+    for worker in [each for each in app.workers if each.group == group and not each.is_finished]:
+        with suppress(WorkerCancelled, WorkerFailed):
+            await worker.wait()
 
 
 async def _reached(pump: MessagePump) -> None:
