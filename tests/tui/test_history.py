@@ -348,3 +348,21 @@ async def test_differences_are_sifted_by_words(home: Path, tmp_path: Path) -> No
         assert screen.text().splitlines()[2] == every
         await screen.press("escape")
         assert "Changes of everything" in screen.text()
+
+
+async def test_bringing_back_says_with_what_it_would_clash(home: Path) -> None:
+    """What was given up may belong to somebody else by now."""
+    async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as workspace:
+        one, other = [await workspace.find(f"place:241/Lane {number}") for number in (1, 2)]
+        station = (await workspace.record(one)).value("docking_station")
+        await workspace.retire(await workspace.record(one))
+        await workspace.set(await workspace.record(other), {"docking_station": station})
+    async with opened(home, "4") as screen:
+        await _filter(screen, 'of:"241/Lane 1"')
+        await screen.press("j", "r", "enter")
+        assert "Docking station is in use already: TSC Kiel › Lane 2." in screen.text()
+        assert "that is a matter for the inbox" in screen.text()
+        await screen.press("enter")
+        assert any(matter.type == "duplicate" and one in matter.entities for matter in screen.app.matters)
+        await screen.press("u")
+        assert "in use already" not in screen.text()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from core.changes import Value
 from core.inbox import Matter
-from core.records import Record
-from core.schema import Property, Schema
+from core.records import Edit, Record
+from core.schema import KIND, RETIRED, Property, Schema
 from core.slots import Candidate
 from core.store.view import View
 from core.workspace.clashing import clashes
@@ -18,6 +19,8 @@ from tui.rows.naming import paths
 
 MOST = 4
 """Clashes that are told one by one."""
+MOST_LOOKED_AT = 100
+"""Entities whose clashes are looked for before something is brought back."""
 _LONGEST = 60
 
 
@@ -58,6 +61,29 @@ async def clash_remarks(
     return texts + await _out_of_use(view, schema, wanted)
 
 
+async def edits_clash(view: View, schema: Schema, edits: Sequence[Edit]) -> list[str]:
+    """What to know of edits that bring something back: as `clash_remarks`, and what comes of it.
+
+    Of very many nothing is told: what clashes is in the inbox afterwards.
+    """
+    by_entity: dict[bytes, dict[str, Value]] = {}
+    for each in edits:
+        by_entity.setdefault(each.entity, {})[each.property] = each.value
+    if len(by_entity) > MOST_LOOKED_AT:
+        return []
+    wanted: dict[bytes, tuple[Record, Mapping[str, Value]]] = {}
+    for entity, values in by_entity.items():
+        record = await view.record(entity, schema)
+        if values.get(RETIRED, record.retired) is True:
+            continue
+        # Of what comes back into use all that it says counts again.
+        again = {name: slot.value for name, slot in record.slots.items()} if record.retired else {}
+        counting = {name: value for name, value in {**again, **values}.items() if name not in (KIND, RETIRED)}
+        wanted[entity] = (replace(record, retired=False), counting)
+    clashing = await clash_remarks(view, schema, wanted)
+    return clashing + consequence(clashing)
+
+
 async def _out_of_use(
     view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
 ) -> list[str]:
@@ -68,7 +94,7 @@ async def _out_of_use(
         for name, value in values.items()
         for entity in referred(value)
     }
-    retired = await view.retired(labels)
+    retired = set(await view.retired(labels)) - wanted.keys()
     called = await paths(retired, view, schema)
     return [
         _("{label}: {other} is out of use.").format(label=labels[entity], other=called[entity])

@@ -13,6 +13,7 @@ from tui.rows.forms import Names, referred, shown
 from tui.rows.lines import Line
 from tui.rows.naming import above
 from tui.rows.preview import preview
+from tui.rows.remarks import edits_clash
 from tui.screens.dialogs import Ask, Choose, Save
 from tui.screens.differences import Change, Moments
 from tui.screens.turning import SAVING, Turning
@@ -245,7 +246,8 @@ class Lookback(Turning):
                 self.work(partial(self._restore, edits, note, title), group=SAVING)
 
         heading = _("Bring {title} back to {when}: {count}").format(title=title, when=when, count=number(len(edits)))
-        self.ask(Save(heading, rows), answered)
+        remarks = await edits_clash(desk.workspace.store.now(), desk.schema, edits)
+        self.ask(Save(heading, rows, remarks), answered)
 
     async def _restore(self, edits: list[Edit], note: str, title: str) -> None:
         await undoing.save_all(self.desk.workspace, [edits], note or None, self.saved)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.language.i18n import _, language, ngettext, number, say
 from tui.rows.preview import preview
+from tui.rows.remarks import edits_clash
 from tui.screens.dialogs import Save
 from tui.screens.listing import Listing
 
@@ -61,7 +62,7 @@ class Turning(Listing):
         rows = await preview(edits, desk.view, desk.schema, desk.names, where=True)
         when = desk.when.full(turn.changes[-1].at)
         title = _("Bring back what you took back on {when}") if turn.again else _("Take back what you saved on {when}")
-        remarks = await self._remarks(turn)
+        remarks = [*await edits_clash(desk.view, desk.schema, turn.batches[0]), *await self._remarks(turn)]
 
         def answered(note: str | None) -> None:
             if note is not None:
