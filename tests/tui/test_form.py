@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -219,6 +220,41 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
         assert page.record.value("printer") == "Newer 2"
         assert page.row is not None and page.row.news is not None
         assert page.row.news.value == "Older 1"
+
+
+async def test_the_words_for_a_state_stay_where_a_value_is_cut(home: Path) -> None:
+    async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
+        for record in await workspace.view().records("place", await workspace.schema()):
+            await workspace.write(record, {"card_terminal": "1" * 200}, None)
+    async with opened(home, "2", "l", "j", size=LARGE) as screen:
+        assert re.search(r"Card terminal +! 1+…  \(not valid\)", screen.text()), "in the summary"
+        await screen.resize(*SMALL)
+        await screen.press("enter")
+        assert re.search(r"Card terminal +! 1+…  \(not valid\) +Jones", screen.text())
+
+
+async def test_the_note_is_in_sight_however_much_is_to_be_said_before(home: Path) -> None:
+    """Everything was edited here and elsewhere, of a thing with a long name, in a terminal of 24 lines."""
+    async with opened(home, *TO_PLACE) as screen:
+        page = screen.app.page
+        assert isinstance(page, Form)
+        await _says(screen, home, "Jones", "The entrance on the right hand side of the yard " * 2, "name")
+        names = ("name", "printer", "docking_station", "avl_configuration", "bea_configuration")
+        for name in names:
+            await _go_to(screen, name)
+            await screen.press("e")
+            await screen.type("2")
+            await screen.press("enter")
+        for name in names:
+            await _says(screen, home, "Smith", f"{name} of another person who writes at length " * 2, name)
+        await screen.press("ctrl+s")
+        assert screen.text().count("writes at length") >= 2, "a long title takes several lines"
+        assert "Note, if you like:" in screen.text()
+        await screen.type("a note")
+        assert "a note" in screen.text()
+        assert "more" in screen.text()
+        await screen.press("enter")
+        assert (await _record(screen)).slot("printer").state == "conflict"
 
 
 async def test_a_long_value_is_read_in_full(home: Path) -> None:

@@ -128,17 +128,15 @@ def referred(value: Value) -> list[bytes]:
     return [item.entity for item in items if isinstance(item, Ref)]
 
 
-def state_text(row: FormRow, names: Names) -> str:
-    """The value in use, or the word for there being none."""
+def state_text(row: FormRow, names: Names) -> tuple[str, str]:
+    """The value in use, or the word for there being none; and the words for what else its state is."""
     slot = row.slot
     if slot.state == "absent":
-        return _("not configured")
+        return _("not configured"), ""
     text = shown(row.prop, slot.value, names)
     if slot.state == "conflict":
-        return _("{value}  (1 of {count})").format(value=text, count=len({repr(leaf.value) for leaf in slot.leaves}))
-    if row.state == "invalid":
-        return _("{value}  (not valid)").format(value=text)
-    return text
+        return text, "  " + _("(1 of {count})").format(count=len({repr(leaf.value) for leaf in slot.leaves}))
+    return text, "  " + _("(not valid)") if row.state == "invalid" else ""
 
 
 def label_width(rows: Sequence[FormRow], width: int) -> int:
@@ -158,7 +156,7 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
             new = shown(row.prop, row.news.value, names)
             tail = _("{user} meanwhile: {value}").format(user=row.news.user, value=new)
         else:
-            tail = _("was {value}").format(value=state_text(row, names))
+            tail = _("was {value}").format(value="".join(state_text(row, names)))
         return columns(
             width,
             [
@@ -170,13 +168,14 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
             ],
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+    value, words = state_text(row, names)
     moment = "" if said is None else when.dated(said.at) if wide else when.brief(said.at)
     return columns(
         width,
         [
             Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
             Column(GLYPHS[row.state], 1, role),
-            Column(state_text(row, names), None, role),
+            Column(value, None, role, tail=words),
             Column(said.user if said else "", people, "dim"),
             Column(moment, time, "dim"),
             Column(names.device(said.device) if said else "", device, "dim"),
@@ -191,13 +190,14 @@ def summary_lines(rows: list[FormRow], width: int, height: int, names: Names) ->
     lines: list[Line] = []
     for row in told[:height]:
         role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+        value, words = state_text(row, names)
         lines.append(
             columns(
                 width,
                 [
                     Column(row.prop.label(language()), label, "dim"),
                     Column(GLYPHS[row.state], 1, role),
-                    Column(state_text(row, names), None, role),
+                    Column(value, None, role, tail=words),
                 ],
             )
         )

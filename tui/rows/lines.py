@@ -64,12 +64,15 @@ def fit_line(line: Line, width: int) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A text in a column of a line: `width` columns wide, or all that is left where `width` is None."""
+    """A text in a column of a line: `width` columns wide, or all that is left where `width` is None. `tail` stands
+    behind the text, also where that is cut.
+    """
 
     text: str
     width: int | None = None
     role: str = "plain"
     right: bool = False
+    tail: str = ""
 
 
 def columns(width: int, cells: Sequence[Column]) -> Line:
@@ -87,7 +90,8 @@ def columns(width: int, cells: Sequence[Column]) -> Line:
             size = share
         else:
             size = cell.width
-        line.append((fit(cell.text, size, cell.right) + (" " if index < len(shown) - 1 else ""), cell.role))
+        text = cut(cell.text, max(0, size - cell_len(cell.tail))) + cell.tail if cell.tail else cell.text
+        line.append((fit(text, size, cell.right) + (" " if index < len(shown) - 1 else ""), cell.role))
     return fit_line(line, width)
 
 

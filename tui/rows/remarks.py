@@ -31,12 +31,9 @@ def said_meanwhile(prop: Property, said: Candidate, names: Names) -> str:
 
 
 def meanwhile(rows: Iterable[FormRow], names: Names) -> list[str]:
-    """What others said since the edits began."""
-    return [
-        _(
-            "{label}: {user} said “{value}” meanwhile. If you save, both stay until somebody settles it; "
-            "edit the line again to replace it."
-        ).format(
+    """What others said since the edits began, and what comes of it."""
+    told = [
+        _("{label}: {user} said “{value}” meanwhile.").format(
             label=row.prop.label(language()),
             user=row.news.user,
             value=cut(shown(row.prop, row.news.value, names), _LONGEST),
@@ -44,6 +41,8 @@ def meanwhile(rows: Iterable[FormRow], names: Names) -> list[str]:
         for row in rows
         if row.news
     ]
+    both = _("If you save, both stay until somebody settles it; edit the line again to replace it.")
+    return [*told, both] if told else []
 
 
 async def clash_remarks(

@@ -22,6 +22,8 @@ from tui.screens.page import Answer, Offering, bindings
 from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 
+WIDTH, _TITLE = 68, 70
+"""Columns of what stands in a box, and of its title, on the smallest terminal and on any other."""
 _MOVES = ("up", "down", "page_up", "page_down")
 
 
@@ -51,7 +53,10 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Lines(lambda width, _height: [[(self.heading, "strong")]], id="title")
+            titles = wrapped(self.heading, _TITLE)
+            title = Lines(lambda width, _height: [[(line, "strong")] for line in titles], id="title")
+            title.styles.height = max(1, len(titles))
+            yield title
             yield from self.body()
             yield Lines(
                 lambda width, height: [[(t, "attention")] for t in wrapped(self._message, width)][:height], id="said"
@@ -198,26 +203,45 @@ class Choose(Dialog[object]):
         self.dismiss(self.query_one(LineList).key)
 
 
+_AROUND = 8
+"""Lines of a terminal that a question whether to save needs beside what it shows: border, gap, note, keys."""
+_LEAST = 3
+"""Lines of what would be saved that stay in sight."""
+
+
 class Save(Dialog[str]):
     """What is about to be written, line by line, and an optional note; Enter gives the note."""
 
     def __init__(self, title: str, rows: Iterable[Line], remarks: Sequence[str] = ()) -> None:
         super().__init__(title, _("save"))
         self._rows = [(number, line) for number, line in enumerate(rows)]
-        self._remarks = [line for remark in remarks for line in wrapped(remark, 68)]
+        self._remarks = [wrapped(remark, WIDTH) for remark in remarks]
 
     def body(self) -> ComposeResult:
+        room = self.app.size.height - _AROUND - len(wrapped(self.heading, _TITLE))
+        remarks = self._told(room - _LEAST)
         lines = LineList(Fixed(self._rows))
         lines.can_focus = False
-        lines.styles.height = min(len(self._rows), 10)
+        lines.styles.height = min(len(self._rows), 10, max(_LEAST, room - len(remarks)))
         yield lines
-        if self._remarks:
-            block = Lines(lambda width, height: [[(line, "attention")] for line in self._remarks])
-            block.styles.height = len(self._remarks)
+        if remarks:
+            block = Lines(lambda width, height: [[(line, "attention")] for line in remarks])
+            block.styles.height = len(remarks)
             yield block
         yield Lines(lambda width, height: [], classes="gap")
         yield Lines(lambda width, height: [[(_("Note, if you like:"), "dim")]])
         yield Field("")
+
+    def _told(self, room: int) -> list[str]:
+        """The remarks, as many as there is room for: where the note is typed must stay on the screen."""
+        told: list[str] = []
+        for count in range(len(self._remarks), -1, -1):
+            told = [line for remark in self._remarks[:count] for line in remark]
+            if left := len(self._remarks) - count:
+                told.append(_("… and {count} more").format(count=left))
+            if len(told) <= room:
+                break
+        return told
 
     def accept(self) -> None:
         self.dismiss(self.query_one(Input).value.strip())
