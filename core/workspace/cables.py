@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from core.errors import FieldlineError
 from core.sync.links import serial
 from core.sync.links.arq import BITS
-from core.sync.links.ports import USUAL, Absent, SerialTarget, parse
+from core.sync.links.ports import USUAL, Absent, SerialTarget
 from core.sync.links.transport import Cable
 from core.sync.run import PIECE
 from core.workspace.meeting import TCP, Carrier, Met, Told, allowed, meet, now
@@ -60,7 +60,7 @@ _in_use: WeakValueDictionary[str, Cable] = WeakValueDictionary()
 
 def standing(target: str) -> Standing | None:
     """How the cable of this target (`serial:///dev/…`) stands that this process uses; None if it uses none there."""
-    cable = _in_use.get(parse(target).path)
+    cable = _in_use.get(target.removeprefix("serial://").partition("?")[0])
     if cable is None or cable.closed.done():
         return None
     arq = cable.arq

@@ -34,9 +34,9 @@ def target(cable: Cable, end: int) -> str:
 
 
 @contextmanager
-def running(terminal: Terminal, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(terminal: Terminal, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """A process that does not outlive the test."""
-    process = terminal.process(*arguments)
+    process = terminal.process(*arguments, **settings)
     try:
         yield process
     finally:
@@ -259,7 +259,11 @@ def test_an_end_that_begins_again_and_again_is_not_waited_for_without_end(device
 
 
 def test_waiting_for_the_other_end_can_be_interrupted(device: Terminal) -> None:
-    with Cable(baud=FAST) as cable, running(device, "sync", target(cable, 0)) as waiting:
+    def listen() -> None:
+        # Tests that a shell runs in the background ignore this, and so would what they start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    with Cable(baud=FAST) as cable, running(device, "sync", target(cable, 0), preexec_fn=listen) as waiting:
         until(lambda: cable.wires[0].carried > 0)
         waiting.send_signal(signal.SIGINT)
         out, err = waiting.communicate(timeout=PATIENCE)

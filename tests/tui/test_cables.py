@@ -116,6 +116,32 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
     assert len({asyncio.run(root_of(home)) for home in homes}) == 1
 
 
+@needs_tmux
+def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable: Cable, tmp_path: Path) -> None:
+    cable.plug()
+    with ExitStack() as stack:
+        laptops = []
+        for end, home in enumerate(homes):
+            folder = tmp_path / f"tmux{end}"
+            folder.mkdir()
+            target = f"serial://{cable.ends[end]}?baud=115200"
+            laptops.append(Laptop(folder, [sys.executable, "-m", "tui.cli", "--home", str(home), "sync", target]))
+            stack.callback(laptops[-1].close)
+            if not end:
+                laptops[0].wait_for("waiting for the other end …")
+        laptops[0].wait_for("changes received")
+        cable.cut()
+        for laptop in laptops:
+            laptop.wait_for("nothing comes from the other end")
+        cable.unplug()
+        for laptop in laptops:
+            laptop.wait_for("the cable was pulled")
+        cable.cut(False)
+        cable.plug()
+        laptops[0].wait_for(f"Met K3: 0 changes sent, {MANY} received")
+        laptops[1].wait_for(f"Met K1: {MANY} changes sent, 0 received")
+
+
 @pytest.mark.parametrize(
     ("use", "at_hand", "said"),
     [

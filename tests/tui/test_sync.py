@@ -19,8 +19,8 @@ from core.workspace.meeting import TCP, Link, allowed, meet
 from tests.tui.opened import LARGE, NOW, SMALL, opened
 from tests.tui.pseudo import started
 from tui.app import NEWS_SECONDS
-from tui.rows.cables import standing_text
 from tui.rows.meetings import Meter, complete, meter_lines, size
+from tui.rows.standing import standing_text
 from tui.screens.sync import Sync
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.progress import meeting
 from tui.cli.written import Writing
 from tui.language.i18n import N_, _, ngettext, number, say
+from tui.rows.standing import halted_text
 
 if TYPE_CHECKING:
     from core.workspace.peers import Peer
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 )
 async def sync(desk: Desk, target: str, mode: str | None, timeout: float | None) -> None:
     async with await desk.open() as workspace:
-        with meeting() as told:
+        with meeting(partial(_halted, target)) as told:
             met = await workspace.sync(target, mode=mode, timeout=timeout, told=told)
         if desk.json:
             desk.document(_met_json(met))
@@ -50,6 +52,16 @@ async def sync(desk: Desk, target: str, mode: str | None, timeout: float | None)
     )
     for path in met.unreadable:
         desk.say(_("{path} is damaged and was left as it is.").format(path=path))
+
+
+def _halted(target: str) -> str:
+    """Why the meeting does not get on, if that is to be seen: over a cable."""
+    if not target.startswith("serial:"):
+        return ""
+    from core.workspace import cables
+
+    standing = cables.standing(target)
+    return "" if standing is None else halted_text(standing)
 
 
 def _met_json(met: Met) -> dict[str, Any]:

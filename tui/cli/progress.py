@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from tui.language.i18n import N_, _, number
 
 SECONDS = 0.2
 """Between two writings of the line."""
+
+LOOK_SECONDS = 0.5
 
 
 class _Line:
@@ -64,10 +67,10 @@ def progress(template: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def meeting() -> Iterator[Callable[[Event], None]]:
-    """Tells how far a meeting is, from the events of its session, and how long it takes yet."""
+def meeting(halted: Callable[[], str] = lambda: "") -> Iterator[Callable[[Event], None]]:
+    """Tells how far a meeting is, from the events of its session, and how long it takes yet; or why it is `halted`."""
     pace = Pace()
-    with _line() as line:
+    with _line() as line, _looking(line, halted):
 
         def told(event: Event) -> None:
             if line is not None and isinstance(event, Progress):
@@ -75,6 +78,23 @@ def meeting() -> Iterator[Callable[[Event], None]]:
                 line.show(lambda: how_far(pace, time.monotonic()))
 
         yield told
+
+
+@contextmanager
+def _looking(line: _Line | None, halted: Callable[[], str]) -> Iterator[None]:
+    """Look once in a while, as nothing happens while something is halted."""
+
+    async def look() -> None:
+        while line is not None:
+            if text := halted():
+                line.show(lambda: f"{text} …")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    looking = asyncio.ensure_future(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
 
 
 _PHASES = {"hello": N_("greeting"), "reconcile": N_("finding out what differs")}

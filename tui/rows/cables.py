@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from core.errors import FieldlineError
-from tui.language.i18n import _, ngettext, number, say
+from tui.language.i18n import _, say
 from tui.rows.lines import Line, wrapped
+from tui.rows.standing import WAITING
 
 if TYPE_CHECKING:
     from core.sync.links.ports import Found
     from core.workspace import Workspace
-    from core.workspace.cables import Standing
 
 Use = Literal["free", "meeting", "served"]
 """Who uses a cable: nobody, a meeting of these screens, or the process that serves on this device."""
@@ -86,27 +86,8 @@ def offer_text(name: str, use: Use, at_hand: bool) -> str:
     return text.format(port=name)
 
 
-def standing_text(standing: Standing) -> str:
-    """How a cable stands that is joined, in a line."""
-    if standing.pulled:
-        return _("the cable was pulled: it goes on when it is back")
-    if standing.silent:
-        return _("nothing comes from the other end: it goes on when that is back")
-    text = _("{baud} bit/s, carries {rate}").format(baud=number(standing.baud), rate=number(standing.rate))
-    if standing.corrected:
-        text += " · " + ngettext("{count} frame corrected", "{count} frames corrected", standing.corrected)
-    return text
-
-
-def standing_word(standing: Standing) -> str:
-    """How a meeting over a cable stands, as `seen_line` takes it."""
-    if standing.pulled:
-        return "pulled"
-    return "waiting" if not standing.joined else "silent" if standing.silent else "meeting"
-
-
 def waiting_lines(width: int) -> list[Line]:
     """What is said while nobody answers at the other end of a cable."""
     remedy = _("Plug the cable in there, too, and press 5, then Enter; or run `fieldline serve --serial` there.")
-    first: Line = [(_("waiting for the other end"), "strong")]
+    first: Line = [(_(WAITING), "strong")]
     return [first, *([(line, "plain")] for line in wrapped(remedy, width))]

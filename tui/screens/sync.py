@@ -15,9 +15,10 @@ from core.errors import FieldlineError
 from core.store.results import Summary
 from core.sync.events import Event, Progress
 from tui.language.i18n import N_, _, ngettext, number, say
-from tui.rows.cables import standing_text, standing_word, waiting_lines
+from tui.rows.cables import waiting_lines
 from tui.rows.lines import Line, wrapped
 from tui.rows.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
+from tui.rows.standing import standing_text, standing_word
 from tui.screens.dialogs import Ask
 from tui.screens.page import bindings
 from tui.screens.sifting import Sifting
