@@ -233,6 +233,14 @@ async def test_only_what_mentions_something_is_shown_and_settled(home: Path, pic
         assert "6 matters" in screen.text()
 
 
+@pytest.mark.parametrize(("words", "count"), [("overlaps", 1), ("claimed", 1), ("2 values", 4), ("K4 terminal", 1)])
+async def test_what_stands_in_a_row_is_found(home: Path, words: str, count: int) -> None:
+    async with opened(home, "3", "slash") as screen:
+        await screen.type(words)
+        await screen.press("enter")
+        assert len(screen.app.page.query_one(LineList).source) == count, screen.text()
+
+
 async def test_the_values_in_full(home: Path) -> None:
     async with opened(home, "3", "v") as screen:
         assert "A  Jones on K3, 6 Oct 2026 12:10:00" in screen.text()
@@ -254,6 +262,7 @@ async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
         await screen.rest()
         await screen.press("t")
         assert "This is the past" in screen.text()
+        assert "settle all" not in screen.text()
 
 
 @pytest.mark.parametrize("key", ["u", "R"])

@@ -88,7 +88,7 @@ def row(matter: Matter, marked: bool, width: int, schema: Schema, names: Names, 
         (head[end:], "plain"),
         (what if who else fit(what, room), "plain"),
         (fit(f"  {who}", room - cell_len(what)) if who else "", "dim"),
-        (f" {fit(_problem(matter), problem)} ", "strong"),
+        (f" {fit(problem_of(matter), problem)} ", "strong"),
         ("" if last is None else when.dated(last) if wide else when.brief(last), "dim"),
     ]
 
@@ -125,7 +125,7 @@ def _what(matter: Matter, schema: Schema, names: Names, room: int) -> tuple[str,
     return f"{cut(label, left) if left >= _LEAST else label} {value}", ""
 
 
-def _problem(matter: Matter) -> str:
+def problem_of(matter: Matter) -> str:
     """In at most 12 columns what is the matter."""
     count = len(matter.entities)
     if matter.type == "conflict":

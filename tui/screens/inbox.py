@@ -77,7 +77,7 @@ class Inbox(Answering):
         matters = self.desk.matters
         if self._sought:
             every = await matters.all()
-            matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema))
+            matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema, self.names))
             self._found = set(map(key_of, matters.mentions))
         old, source, before = self.lines, Matters(self, matters), self._about
         if self._marked:
@@ -127,7 +127,8 @@ class Inbox(Answering):
     def heading(self) -> tuple[Line, Line]:
         count = len(self.lines.source)
         left = ngettext("{count} matter", "{count} matters", count) if count else self._nothing()
-        right = _("settle all by rule: R") if len(self.lines.source) else ""
+        lasting = self.desk.moment is not None or self.desk.readonly
+        right = _("settle all by rule: R") if len(self.lines.source) and not lasting else ""
         if self._marked:
             right = ngettext("{count} marked, settle: R", "{count} marked, settle: R", len(self._marked))
         role = "strong" if self._marked else "plain"
@@ -328,7 +329,8 @@ class Inbox(Answering):
                 self.news()
 
         help_text = _(
-            "Words in a property, a value, a name or a note; or the title of something, for all that is below it."
+            "Words in a property, a value, a name, a note or what is the matter; or the title of something, for all "
+            "that is below it."
         )
         self.ask(Ask(_("Show only"), self._sought, help_text, word=_("show")), chosen)
 
