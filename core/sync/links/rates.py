@@ -31,6 +31,9 @@ SILENCE_SECONDS = 2.5
 PACED, SLACK_SECONDS = 1.6, 0.05
 """Probes that take so many times longer than they should, and a little, show a line with a pace of its own."""
 
+PACED_TIMES = 2
+"""If that is seen so often; once, it may have been an end that was busy."""
+
 
 class Step(IntEnum):
     """What a frame about rates says."""
@@ -61,6 +64,7 @@ class Rates:
         self._initiator = False
         self._seen = self._failures = 0
         self._probed_since = 0.0
+        self._paced = 0
         self._heard = 0.0
         self._out: deque[bytes] = deque()
 
@@ -192,7 +196,10 @@ class Rates:
         """The probes arrived there, and back: in the time that they take at this rate?"""
         takes = (PROBES + 1) * (len(PROBE) + OVERHEAD) / (self.baud / 10)
         if now - self._probed_since > PACED * takes + SLACK_SECONDS:
-            self._best = self._takes[:1]
+            self._paced += 1
+            self._failures += 1
+            if self._paced == PACED_TIMES:
+                self._best = self._takes[:1]
             self._out.append(self._body(Step.BACK, self.baud))
             self._return(now)
             return

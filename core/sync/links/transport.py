@@ -144,7 +144,7 @@ class Cable(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._paused = False
-        self._deliver()
+        self._work()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._limits = None if high is None else (high, high // 2 if low is None else low)
@@ -212,18 +212,18 @@ class Cable(asyncio.Transport):
     # --- the work ----------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        """After anything has happened: send what is to be sent, hand up what came, and set the alarm."""
+        """After anything has happened: hand up what came, send what is to be sent, and set the alarm."""
         if self._over:
             return
-        now = self._clock()
+        # First, since it may be that the other end is waiting for more to be welcome.
+        self._deliver()
+        now, arq = self._clock(), self.arq
         due = self._send(now)
-        arq = self.arq
         if arq.state == State.OPEN and not self.opened.done():
             self.opened.set_result(None)
         if self._writing_paused and arq.sending.backlog <= self.get_write_buffer_limits()[0]:
             self._writing_paused = False
             self._protocol.resume_writing()
-        self._deliver()
         if arq.reset:
             self._end(ConnectionResetError("the other end was started anew"))
         elif self._closing and arq.finished:
@@ -234,7 +234,7 @@ class Cable(asyncio.Transport):
 
     def _send(self, now: float) -> float:
         """Hand frames to the port as the line takes them; gives when to go on, whatever else is due before."""
-        if self._port is None or self._wants_room:
+        if self._over or self._port is None or self._wants_room:
             return float("inf")
         while True:
             pace = self.arq.sending.pace

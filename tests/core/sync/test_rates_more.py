@@ -180,6 +180,22 @@ def test_a_line_with_a_pace_of_its_own_is_used_as_fast_as_it_is(fixed: int) -> N
     assert counters.again < counters.sent / 8
 
 
+def test_an_end_that_was_busy_once_does_not_keep_a_line_slow() -> None:
+    line = Uart(Random(7), RATES[-1])
+    line.join()
+    initiator = next(end for end in line.ends if end.initiator)
+    probed = initiator.rates._judge
+
+    def busy(now: float) -> None:
+        initiator.rates._judge = probed  # type: ignore[method-assign]
+        probed(now + 0.2)
+
+    initiator.rates._judge = busy  # type: ignore[method-assign]
+    for _ in range(3):
+        carried(line, 400_000)
+    assert line.ports == [RATES[-1]] * 2
+
+
 def test_a_line_that_gets_worse_is_gone_back_on() -> None:
     line = Uart(Random(4), RATES[-1])
     line.join()
