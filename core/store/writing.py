@@ -25,7 +25,7 @@ from core.changes import (
     fact_id,
     sealed,
 )
-from core.errors import FieldlineError, Refused
+from core.errors import BlockRefused, FieldlineError, Refused
 from core.importing import KeyRef, Line, entity_uuid
 from core.membership import Membership
 from core.records import Edit, edit
@@ -84,7 +84,15 @@ def write(
             limit=MAX_FACTS,
         )
     change = Change(author.device, head(connection, author.device), user, at, note, tuple(facts))
-    block = sealed(change, author.private_key, fleet)
+    try:
+        block = sealed(change, author.private_key, fleet)
+    except BlockRefused as refusal:
+        if refusal.params.get("limit") != MAX_BLOCK:
+            raise
+        raise Refused(
+            "{size} bytes are too many for one change: save fewer values at once, at most {limit} bytes.",
+            **refusal.params,
+        ) from None
     add(connection, [block], receipt, membership, fleet)
     return block.id
 

@@ -29,7 +29,7 @@ async def create(workspace: Workspace, kind_name: str, values: Mapping[str, Valu
     values = {name: value for name, value in values.items() if value is not None}
     check_new(kind, values)
     await check_references(view, kind, values, schema)
-    await _check_key_is_free(view, kind, values, schema)
+    await check_key_is_free(view, kind, values, schema)
     return await workspace.write(Record(workspace.entropy(ID_SIZE)), {KIND: kind_name, **values}, note)
 
 
@@ -137,7 +137,7 @@ async def check_references(view: View, kind: Kind, wanted: Mapping[str, Value], 
             )
 
 
-async def _check_key_is_free(view: View, kind: Kind, values: Mapping[str, Value], schema: Schema) -> None:
+async def check_key_is_free(view: View, kind: Kind, values: Mapping[str, Value], schema: Schema) -> None:
     """Raise Refused if something that is not retired has the key that a new entity is to have."""
     where = {name: values.get(name) for name in (kind.key, kind.within) if name}
     found = await view.records(kind.name, schema, where=where)

@@ -52,8 +52,9 @@ async def test_something_new_with_a_key_in_use_is_refused_and_stays_a_draft(home
     async with opened(home, "2", "a", "j", "enter") as screen:
         await screen.press("g", "e")
         await screen.type("241")
-        await screen.press("enter", "ctrl+s", "enter")
+        await screen.press("enter", "ctrl+s")
         assert "There is locality:241 already" in screen.text()
+        assert "Note, if you like" not in screen.text(), "it is not asked for what cannot be saved"
         assert "1 edit not applied" in screen.text()
 
 

@@ -360,6 +360,10 @@ class Form(Turning):
                 self.message(reason, attention=True)
                 return
         draft = self.draft
+        if self.is_new:
+            from core.workspace.editing import check_key_is_free
+
+            await check_key_is_free(self.desk.view, self.kind, draft.wanted, self.desk.schema)
         rows = [row for row in rows_of(self.record, self.desk.schema, draft) if row.edited]
         clashing = await clash_remarks(
             self.desk.view, self.desk.schema, {self.entity: (self.record, dict(draft.wanted))}

@@ -54,7 +54,8 @@ def candidates_in_full(prop: Property, leaves: Sequence[Candidate], names: Names
         who = _("{user} on {device}, {when}").format(
             user=leaf.user, device=names.device(leaf.device), when=when.full(leaf.at)
         )
-        lines += [[], [(f"{letter(index)}  {who}", "strong"), (f"  {quote(leaf.note)}", "dim")]]
+        which = f"{letter(index)}  " if len(leaves) > 1 else ""
+        lines += [[], [(which + who, "strong"), (f"  {quote(leaf.note)}", "dim")]]
         lines += [[(line, "plain")] for line in in_full(prop, leaf.value, names, width)]
     return lines[1:]
 

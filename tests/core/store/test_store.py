@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import SCHEMA_ENTITY, Fact, change_id, decode, encode_value, fact_id
+from core.errors import Refused
 from core.records import Edit
 from core.schema import builtin
 from core.slots import Candidate, Conflict, Good, Slot, leaf_ids, slot_of
@@ -408,4 +409,14 @@ async def test_values_are_compared_by_type_in_differences(tmp_path: Path) -> Non
     assert [(e, n, encode_value(a), encode_value(b)) for e, n, a, b in found] == [
         (ENTITY, "p", encode_value(1), encode_value(True))
     ]
+    await store.close()
+
+
+async def test_what_is_too_much_for_one_change_is_told_with_what_to_do(tmp_path: Path) -> None:
+    store = await make(tmp_path / "s")
+    await store.save(FOUNDING)
+    edits = [Edit(ENTITY, name, "x" * 40_000, ()) for name in ("p", "q")]
+    with pytest.raises(Refused, match="save fewer values at once"):
+        await store.commit(AUTHORS[0], edits, user="u")
+    await store.commit(AUTHORS[0], edits[:1], user="u")
     await store.close()
