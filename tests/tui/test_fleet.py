@@ -58,6 +58,39 @@ async def test_something_new_with_a_key_in_use_is_refused_and_stays_a_draft(home
         assert "1 edit not applied" in screen.text()
 
 
+async def test_of_something_new_each_value_is_looked_at_for_itself(home: Path) -> None:
+    async with opened(home, "2", "l", "j", "a", "enter") as screen:
+        page = screen.app.page
+        assert isinstance(page, Form)
+        records = await screen.app.view.records("place", screen.app.schema)
+        in_use = next(str(used) for record in records if (used := record.value("card_terminal")))
+
+        async def give(name: str, value: str) -> str:
+            await screen.press("g")
+            while page.row is None or page.row.prop.name != name:
+                await screen.press("j")
+            await screen.press("e")
+            await screen.type(value)
+            await screen.press("enter")
+            return screen.text()
+
+        assert "Card terminal is in use already" in await give("card_terminal", in_use)
+        assert "in use already" not in await give("printer", "Quux 9")
+        assert "Name is in use already" in await give("name", "Entrance left")
+
+
+async def test_what_wants_a_person_comes_first_in_the_summary(home: Path) -> None:
+    async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
+        (place, *_others) = await workspace.view().records("place", await workspace.schema())
+        await workspace.write(place, {"card_terminal": "12"}, None)
+    async with opened(home, "2") as screen:
+        await _fleet(screen).go_to(place.entity)
+        await screen.rest()
+        first = screen.text().splitlines()[-6]
+        assert "Card terminal" in first, screen.text()
+        assert "! 12  (not valid)" in first
+
+
 async def test_something_new_that_is_left_empty_is_forgotten(home: Path) -> None:
     async with opened(home, "2", "l", "j", "a", "enter", "escape") as screen:
         assert not screen.app.drafts

@@ -186,6 +186,8 @@ def form_line(row: FormRow, width: int, label: int, names: Names, when: When) ->
 def summary_lines(rows: list[FormRow], width: int, height: int, names: Names) -> list[Line]:
     """What is configured, without who and when: for looking at a line of a list. In two columns where there is room."""
     told = [row for row in rows if row.state != "absent"] or rows
+    # There may be room for three lines only: what wants a person must be among them.
+    told = sorted(told, key=lambda row: row.state not in ("conflict", "invalid"))
     label = label_width(rows, width)
     lines: list[Line] = []
     for row in told[:height]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from textual.widgets import Input
@@ -267,12 +268,14 @@ class Form(Turning):
     async def _warn(self, name: str) -> None:
         """Say at once if the value is somebody else's."""
         if name in self.draft.wanted:
-            wanted = {self.entity: (self.record, {**self._given(), name: self.draft.wanted[name]})}
-            for remark in (await clash_remarks(self.desk.view, self.desk.schema, wanted))[:1]:
+            together = (self.kind.key, self.kind.within)
+            names = together if self.is_new and name in together else (name,)
+            wanted = {each: value for each, value in self.draft.wanted.items() if each in names}
+            for remark in (await self._clashing(wanted))[:1]:
                 self.message(remark, attention=True)
 
-    def _given(self) -> dict[str, Value]:
-        return dict(self.draft.wanted) if self.is_new else {}
+    async def _clashing(self, wanted: Mapping[str, Value]) -> list[str]:
+        return await clash_remarks(self.desk.view, self.desk.schema, {self.entity: (self.record, dict(wanted))})
 
     def _forget_empty_draft(self) -> None:
         if not len(self.draft) and not self.is_new:
@@ -365,9 +368,7 @@ class Form(Turning):
 
             await check_key_is_free(self.desk.view, self.kind, draft.wanted, self.desk.schema)
         rows = [row for row in rows_of(self.record, self.desk.schema, draft) if row.edited]
-        clashing = await clash_remarks(
-            self.desk.view, self.desk.schema, {self.entity: (self.record, dict(draft.wanted))}
-        )
+        clashing = await self._clashing(draft.wanted)
         remarks = meanwhile(rows, self.names) + clashing + consequence(clashing)
         title = _("Apply to {title}").format(title=self._path)
         edits, lines = draft.edits(), apply_lines(rows, draft.began, 68, self.names)
