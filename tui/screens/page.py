@@ -120,7 +120,11 @@ class Page(Offering, Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (30, "-tall")]
 
     def __init__(self) -> None:
-        super().__init__()
+        # Now, and not when it is shown: other classes mean that all styles are worked out once more.
+        width, height = self.app.size
+        fitting = self._get_breakpoint_classes(width, self.HORIZONTAL_BREAKPOINTS)
+        fitting |= self._get_breakpoint_classes(height, self.VERTICAL_BREAKPOINTS)
+        super().__init__(classes=" ".join(fitting))
         # Textual parses all styles anew for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
         self._message: Line = []
