@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from blake3 import blake3
 
@@ -24,6 +25,7 @@ VERSION = 2
 Parents = Callable[[bytes], Collection[bytes]]
 """The changes that the author of a change had, as far as the change names them."""
 
+IPNetwork = IPv4Network | IPv6Network
 Span = tuple[str, bytes, bytes]
 """Where a network is: kind, property and version of the addresses; its first and its last address in 16 bytes."""
 
@@ -104,13 +106,18 @@ def _claim(kind: Kind, prop: Property, scope: bytes, item: Scalar) -> bytes:
     return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, said))).digest(16)
 
 
+def span(kind: Kind, prop: Property, network: IPNetwork) -> Span:
+    """Where a network of a property is."""
+    return (
+        f"{kind.name} {prop.name} {network.version}",
+        int(network.network_address).to_bytes(16, "big"),
+        int(network.broadcast_address).to_bytes(16, "big"),
+    )
+
+
 def _spans(record: Record, kind: Kind) -> list[Span]:
     return [
-        (
-            f"{kind.name} {prop.name} {each.network.version}",
-            int(each.network.network_address).to_bytes(16, "big"),
-            int(each.network.broadcast_address).to_bytes(16, "big"),
-        )
+        span(kind, prop, each.network)
         for prop in kind.properties.values()
         if prop.no_overlap
         for each in networks([record], prop)

@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from core.changes import Ref, decode
-from core.clues import VERSION, Clues, clues_of
+from core.clues import VERSION, Clues, IPNetwork, clues_of, span
 from core.inbox import items
 from core.records import Record
-from core.schema import Schema
+from core.schema import Kind, Property, Schema
 from core.store import reading
 from core.store.adding import parents
-from core.store.database import chunks
+from core.store.database import chunks, marks
 from core.store.scope import NOW, Scope
 
 _READ_UNDER = "clues"
 """The note that tells by which schema and which program the clues were made."""
 _DEEPEST = 8
+_MOST_UNREAD = 500
+"""Entities that are read besides those whose networks are known to be near."""
 
 _TABLES = """
 CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
@@ -139,6 +141,39 @@ def suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Su
         )
     wanted = [entity for (entity,) in connection.execute(query, {"moment": scope.moment})]
     return around(connection, scope, wanted, schema)
+
+
+def neighbours(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: Kind,
+    prop: Property,
+    wished: Sequence[IPNetwork],
+    schema: Schema,
+) -> list[Record] | None:
+    """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
+    cannot be told without reading all of the kind: of the past, and before most has been read.
+    """
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_READ_UNDER,)).fetchone()
+    fresh = [number for (number,) in connection.execute("SELECT entity FROM unread LIMIT ?", (_MOST_UNREAD + 1,))]
+    if scope.kind != "now" or note is None or note[0] != version(schema) or len(fresh) > _MOST_UNREAD:
+        return None
+    numbers = set(fresh)
+    for network in wished:
+        space, first, last = span(kind, prop, network)
+        above = [span(kind, prop, network.supernet(new_prefix=size))[1] for size in range(network.prefixlen)]
+        # Two networks are nested or apart: one of both begins within the other.
+        within = "SELECT entity FROM spans WHERE space = ? AND first BETWEEN ? AND ?"
+        numbers.update(number for (number,) in connection.execute(within, (space, first, last)))
+        around_it = f"SELECT entity FROM spans WHERE space = ? AND first IN ({marks(above)}) AND last >= ?"
+        numbers.update(number for (number,) in connection.execute(around_it, (space, *above, last)))
+    entities = [
+        entity
+        for some in chunks(sorted(numbers))
+        for (entity,) in connection.execute(f"SELECT entity FROM entities WHERE id IN ({marks(some)})", some)
+    ]
+    records = reading.records(connection, scope, entities, schema)
+    return [record for record in records if record.kind == kind.name and not record.retired]
 
 
 def around(connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema) -> Suspects:

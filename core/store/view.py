@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.changes import MAX_FACTS, Value
 from core.records import Record
-from core.schema import RETIRED, Schema
+from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Slot
 from core.store import finding, log, reading
 from core.store.database import Database
@@ -16,6 +16,7 @@ from core.store.reading import Name, Row
 from core.store.scope import Scope
 
 if TYPE_CHECKING:
+    from core.clues import IPNetwork
     from core.store.clues import Suspects
     from core.store.search import Found
 
@@ -103,6 +104,16 @@ class View:
         from core.store import clues
 
         return await self._database.run(clues.suspects, self.scope, schema)
+
+    async def neighbours(
+        self, kind: Kind, prop: Property, wished: Sequence[IPNetwork], schema: Schema
+    ) -> list[Record] | None:
+        """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
+        is not known without reading all.
+        """
+        from core.store import clues
+
+        return await self._database.run(clues.neighbours, self.scope, kind, prop, wished, schema)
 
     async def log(
         self,

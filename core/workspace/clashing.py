@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.changes import FACT_ID_SIZE, Value
-from core.inbox import Inbox, Matter
+from core.inbox import Inbox, Matter, networks
 from core.records import Record, record_of
 from core.schema import Kind, Property, Schema
 from core.slots import Candidate
@@ -19,7 +19,7 @@ async def clashes(
 ) -> list[Matter]:
     """The duplicates of unique values and keys, and the overlaps of networks, that these wishes would make or leave.
 
-    Only properties that are wished for count. Where a network is among them all networks of its kind are read.
+    Only properties that are wished for count.
     """
     records: dict[bytes, Record] = {}
     names: set[tuple[str, str]] = set()
@@ -29,7 +29,7 @@ async def clashes(
             prop = kind.property(name)
             if prop.unique or prop.no_overlap or name in (kind.key, kind.within):
                 names.add((kind.name, name))
-                for other in await _claimants(view, schema, kind, prop, {**_values(record), **values}):
+                for other in await _claimants(view, schema, kind, prop, _as_wanted(record, values, schema)):
                     records.setdefault(other.entity, other)
     records.update({entity: _as_wanted(record, values, schema) for entity, (record, values) in wanted.items()})
     called = await view.names({parent for record in records.values() for parent in _parents(record, schema)}, schema)
@@ -44,12 +44,12 @@ def _meant(names: set[tuple[str, str]], schema: Schema) -> set[tuple[str, str]]:
     return names | {(kind, schema.kind(kind).key) for kind, name in names if name == schema.kind(kind).within}
 
 
-async def _claimants(
-    view: View, schema: Schema, kind: Kind, prop: Property, values: Mapping[str, Value]
-) -> list[Record]:
+async def _claimants(view: View, schema: Schema, kind: Kind, prop: Property, wanted: Record) -> list[Record]:
     """Those of the same kind that may claim what is wished for."""
+    values = _values(wanted)
     if prop.no_overlap:
-        return await view.records(kind.name, schema)
+        near = await view.neighbours(kind, prop, [each.network for each in networks([wanted], prop)], schema)
+        return await view.records(kind.name, schema) if near is None else near
     if prop.unique and prop.name != kind.within:
         value = values.get(prop.name)
         if prop.many:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import Fact, Ref, Value, change_id, decode
-from core.inbox import Matter, matters
+from core.inbox import Matter, matters, networks
 from core.records import Record
 from core.schema import Schema, builtin
 from core.store.adding import parents
@@ -34,6 +35,9 @@ SAID: dict[str, list[Value]] = {
     "card_terminal": ["11111111", "22222222", "123"],
     "colour": ["red", Ref(PLACES[1])],
 }
+
+
+WISHED = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/25", "10.2.3.0/24", "fd00::/8"]
 
 
 @st.composite
@@ -100,6 +104,35 @@ async def test_the_inbox_is_what_a_look_at_every_entity_gives(
                 found = await settling.inbox(view, CENTRE, lambda done, of: None)
                 assert told(found) == told(await everything(view, CENTRE, saved))
         assert (await store.verify(CENTRE)).problems == []
+        await store.close()
+
+
+@settings(max_examples=60)
+@given(
+    fleets(), st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/25", "10.2.3.0/24", "fd00::/8"]), st.booleans()
+)
+async def test_networks_that_overlap_a_wished_one_are_found_without_reading_all(
+    batches: list[list[bytes]], wished: str, read: bool
+) -> None:
+    kind = CENTRE.kind("locality")
+    prop, network = kind.property("subnet"), ip_network(wished)
+    with tempfile.TemporaryDirectory() as folder:
+        store = await Store.create(Path(folder) / "store.db", fleet=FLEET, clock=lambda: 100)
+        await store.save(FOUNDING)
+        await store.read_clues(CENTRE, 100)
+        for batch in batches:
+            await store.save(batch)
+            if read:
+                await store.read_clues(CENTRE, 100)
+        view = store.now()
+        found = await view.neighbours(kind, prop, [network], CENTRE)
+        assert found is not None
+        near = {each.entity for each in found}
+        every = networks(await view.records("locality", CENTRE), prop)
+        same = [each for each in every if each.network.version == network.version]
+        assert near >= {each.record.entity for each in same if each.network.overlaps(network)}
+        assert near <= {record.entity for record in await view.records("locality", CENTRE)}
+        assert await store.as_of(50).neighbours(kind, prop, [network], CENTRE) is None
         await store.close()
 
 
