@@ -109,19 +109,24 @@ async def save_all(
     """
     done, total = 0, sum(map(len, batches))
     made: list[bytes] = []
-    try:
-        for batch in batches:
-            for piece in _pieces(batch):
-                change = await workspace.save(piece, note)
-                made += [change] if change else []
-                done += len(piece)
-                progress(done, total)
-    finally:
-        if len(made) > 1:
-            journal = await journals.load(workspace)
-            journal.groups.append([change.hex() for change in made])
-            await journals.keep(workspace, journal)
+    for batch in batches:
+        for piece in _pieces(batch):
+            change = await workspace.save(piece, note)
+            made += [change] if change else []
+            if change and len(made) > 1:
+                await asyncio.shield(_together(workspace, [each.hex() for each in made]))
+            done += len(piece)
+            progress(done, total)
     return made
+
+
+async def _together(workspace: Workspace, made: list[str]) -> None:
+    """Note that these changes, of which the last is new, belong together: at once, since the power may fail."""
+    journal = await journals.load(workspace)
+    if made[:-1] in journal.groups:
+        journal.groups.remove(made[:-1])
+    journal.groups.append(made)
+    await journals.keep(workspace, journal)
 
 
 def _pieces(edits: Sequence[Edit]) -> Iterator[list[Edit]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from core.records import Edit, edit
 from core.schema import builtin
 from core.slots import Conflict
 from core.workspace import Workspace, stepping, subtree, undoing
+from core.workspace.journal import Journal
 from core.workspace.lineage import MAX_STEPS, lineage
 
 MINUTE = 60_000_000
@@ -203,6 +207,23 @@ async def test_more_edits_than_a_change_can_hold_are_taken_back_together(pair: t
     assert {entry.change for entry in turn.changes} == set(made)
     assert (await one.record(entities[0])).retired
     assert (await one.record(entities[-1])).retired
+
+
+async def test_what_was_saved_together_before_the_power_failed_is_taken_back_together(
+    pair: tuple[Workspace, Workspace], tmp_path: Path
+) -> None:
+    """Each time that it says how much is saved, the file already holds what belongs together."""
+    one, _ = pair
+    edits = [Edit(number.to_bytes(16, "big"), "kind", "place") for number in range(1, 1_200)]
+    noted: list[int] = []
+
+    def look(_done: int, _total: int) -> None:
+        with closing(sqlite3.connect(tmp_path / "K1" / "store.db")) as file:
+            row = file.execute("SELECT value FROM meta WHERE key = 'undo Maier'").fetchone()
+        noted.append(len(Journal(**json.loads(row[0])).groups[-1]) if row else 0)
+
+    await undoing.save_all(one, [edits], None, look)
+    assert noted == [0, 2, 3]
 
 
 async def test_when_it_became_so_passes_over_what_was_said_again(pair: tuple[Workspace, Workspace]) -> None:
