@@ -10,9 +10,10 @@ from weakref import WeakValueDictionary
 from core.errors import FieldlineError
 from core.sync.links import serial
 from core.sync.links.arq import BITS
-from core.sync.links.ports import USUAL, Absent, SerialTarget
+from core.sync.links.ports import USUAL, Absent, PortError, SerialTarget
 from core.sync.links.transport import Cable
 from core.sync.run import PIECE
+from core.workspace import doing
 from core.workspace.meeting import TCP, Carrier, Met, Told, allowed, meet, now
 
 if TYPE_CHECKING:
@@ -94,6 +95,12 @@ async def sync(
     while True:
         try:
             link = await serial.connect(target, workspace.identity, allowed(workspace), timeout=patience, told=_note)
+        except PortError as error:
+            if isinstance(error, Absent) or not _is_served(workspace, target):
+                raise
+            raise PortError(
+                "`fieldline serve` on this device has {port}: it syncs with the other end by itself.", port=target.path
+            ) from None
         except serial.Restarted:
             # Whatever it is that begins and never gets to a link is not waited for longer than one that is not there.
             in_vain = now() if in_vain is None else in_vain
@@ -117,6 +124,12 @@ async def sync(
                 raise
         finally:
             await link.close()
+
+
+def _is_served(workspace: Workspace, target: SerialTarget) -> bool:
+    """Whether the process that serves on this device has this port."""
+    port = str(SerialTarget(target.path))
+    return any(each.target == port and each.state != "failing" for each in doing.told(workspace.home.folder) or ())
 
 
 class CablePort:

@@ -191,6 +191,8 @@ def test_ports_that_the_settings_name_are_served_unasked(pair: Pair) -> None:
             # Whoever looks at this device is told that it does so by itself.
             until(lambda: peer(one, target(cable, 0))["state"] == "serving")
             assert "cable, served" in one.call("peers", "--wait", "0").out
+            answer = one.call("sync", target(cable, 0))
+            assert (answer.code, "by itself" in answer.err) == (1, True)
         assert peer(one, target(cable, 0))["state"] == ""
     for text, says in (("cables = 7", "serial port"), ('cables = ["ttyS0"]', "serial port"), ("cables", "TOML")):
         settings.write_text(text + "\n")
