@@ -99,6 +99,9 @@ def test_clashes_between_different_things_are_told(pair: Pair, meet: Meet) -> No
     assert found.keys() == {"duplicate", "overlap", "retired-edit"}
     assert len(found["duplicate"]["entities"]) == 2
     assert found["retired-edit"]["key"] == "241/Office"
+    told = one.call("inbox").out
+    assert "Retired: yes" in told
+    assert "Printer: y" in told
     assert (one.ask("status")["conflicts"], one.ask("status")["clashes"]) == (0, 3)
     one.ask("retire", "locality:241")
     assert [m["property"] for m in one.ask("inbox") if m["type"] == "dangling"] == ["locality"] * 3

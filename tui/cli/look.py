@@ -14,6 +14,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.typed import view_of, wanted
 from tui.cli.written import Writing, shown_properties
 from tui.language.i18n import N_, _, language, ngettext
+from tui.language.quoting import quote
 
 AT = option("--at", metavar="T", help=N_("As everything was at this moment."))
 KNOWN_AT = option("--known-at", metavar="T", help=N_("As this device knew it at this moment."))
@@ -120,5 +121,5 @@ def _show(desk: Desk, record: Record, writing: Writing) -> None:
 
 
 def _who(desk: Desk, writing: Writing, leaf: Candidate) -> list[str]:
-    note = f"“{leaf.note}”" if leaf.note else ""
+    note = quote(leaf.note)
     return [leaf.user, desk.when.dated(leaf.at), f"{writing.device(leaf.device)} {note}".rstrip()]

@@ -19,6 +19,7 @@ from tui.cli.desk import LEAST, LONGEST, Desk, cut, width
 from tui.cli.help import argument, option, verb
 from tui.cli.written import Writing, shown_properties
 from tui.language.i18n import N_, _, language, ngettext
+from tui.language.quoting import quote
 
 PAGE = 200
 
@@ -117,7 +118,7 @@ MOST_SHOWN = 8
 
 def _show(desk: Desk, entry: LogEntry, edits: list[ShownEdit], writing: Writing, only: LogFilter) -> None:
     """A change on a line of its own, then what it did, cut short where it did much."""
-    note = f"  “{entry.note}”" if entry.note else ""
+    note = f"  {quote(entry.note)}" if entry.note else ""
     doubt = "" if entry.accepted else "  " + _("without effect")
     head = f"{entry.change.hex()[:8]}  {desk.when.dated(entry.at)}  {entry.user}  {writing.device(entry.device)}"
     desk.line(head + note + doubt, strong=True)
@@ -199,7 +200,7 @@ async def blame(desk: Desk, entity: str) -> None:
     for prop, slot in said:
         for place, leaf in enumerate(slot.leaves if slot.provisional else slot.leaves[:1]):
             label = prop.label(language()) if place == 0 else "≠"
-            note = f"“{leaf.note}”" if leaf.note else ""
+            note = quote(leaf.note)
             device = writing.device(leaf.device)
             value = writing.value(prop, leaf.value)
             rows.append([label, value, leaf.user, desk.when.dated(leaf.at), device, leaf.change.hex()[:8], note])

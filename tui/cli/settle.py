@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.errors import Refused
 from core.inbox import Matter
+from core.records import Record
 from core.values import printable
 from core.workspace.editing import property_of
 from tui.cli.desk import Desk
@@ -13,6 +16,7 @@ from tui.cli.progress import progress
 from tui.cli.typed import text_value
 from tui.cli.written import Writing
 from tui.language.i18n import N_, _, language, ngettext, say
+from tui.language.quoting import quote
 
 GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "→", "retired-edit": "↯", "invalid": "!"}
 
@@ -24,6 +28,8 @@ async def inbox(desk: Desk) -> None:
             matters = await workspace.inbox(progress=reading)
         writing = await Writing.of(workspace)
         values = [leaf.value for matter in matters for leaf in matter.candidates]
+        retired = {matter.entity for matter in matters if matter.type == "retired-edit" and not desk.json}
+        records = {entity: await workspace.record(entity) for entity in retired}
         await writing.learn([e for matter in matters for e in (matter.entity, *matter.entities)], values)
         if not desk.json:
             await writing.learn_devices()
@@ -43,7 +49,7 @@ async def inbox(desk: Desk) -> None:
         )
         return
     for matter in matters:
-        _show(desk, matter, writing)
+        _show(desk, matter, writing, records)
     desk.say(
         ngettext(
             "{count} matter to settle; none of them is urgent.",
@@ -64,18 +70,22 @@ def _message(matter: Matter, writing: Writing) -> str:
     return printable(say(message))
 
 
-def _show(desk: Desk, matter: Matter, writing: Writing) -> None:
+def _show(desk: Desk, matter: Matter, writing: Writing, records: Mapping[bytes, Record]) -> None:
     message = _message(matter, writing)
     if matter.type == "invalid":
         message = f"{writing.entity(matter.entity)}: {message}"
     desk.line(f"{GLYPHS[matter.type]} {message}", strong=True)
-    prop = writing.schema.property(matter.kind, matter.property)
+    slots = records[matter.entity].slots if matter.entity in records else {}
+    of = {leaf.fact: name for name, slot in slots.items() for leaf in slot.leaves}
     rows = []
     for leaf in matter.candidates:
-        note = f"“{leaf.note}”" if leaf.note else ""
         device = writing.device(leaf.device)
+        prop = writing.schema.property(matter.kind, of.get(leaf.fact, matter.property))
         value = writing.value(prop, leaf.value)
-        rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, desk.when.dated(leaf.at), f"{device} {note}"])
+        if of:  # what was said of something retired may be of any property
+            value = f"{prop.label(language())}: {value}"
+        remark = f"{device} {quote(leaf.note)}"
+        rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, desk.when.dated(leaf.at), remark])
     desk.table(rows, give=(4, 1))
 
 
