@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import FACT_ID_SIZE, ID_SIZE, Ref, Value
+from core.changes import FACT_ID_SIZE, ID_SIZE, Ref, Value, encode_value
 from core.slots import Candidate, slot_of
 from tests.tui.opened import opened
+from tests.tui.pseudo import started
 from tui.drafts.draft import Draft
 from tui.drafts.draftfile import FOLDER, DraftFile, packed
 
@@ -64,6 +67,43 @@ async def test_a_session_that_ended_leaves_its_edits_to_the_next_one(home: Path)
         await screen.press("D", "enter", "ctrl+s", "enter")
         assert "Saved: 1 property." in screen.text()
     assert not list((home / FOLDER).iterdir())
+
+
+async def test_what_is_being_typed_when_the_session_is_cut_off_is_offered_again(home: Path) -> None:
+    with started(home, "tui", "--no-mouse", "--no-discovery") as program:
+        program.wait_for("TSC")
+        for key in (b"2", b"l", b"j", b"\r", b"j", b"j", b"e", b"\x15", b"Quux 9"):
+            program.send(key)
+            program.read(0.3)
+        deadline = time.monotonic() + 30
+        while not _kept(home, "Quux 9"):
+            assert time.monotonic() < deadline
+            program.read(0.05)
+        program.signal(signal.SIGKILL)
+        program.wait_for_end()
+    async with opened(home, "2") as screen:
+        (draft,) = screen.app.drafts.values()
+        assert draft.wanted == {"printer": "Quux 9"}
+
+
+async def test_what_was_typed_and_left_is_not_kept(home: Path) -> None:
+    async with opened(home, "2", "l", "j", "enter", "j", "j", "e") as screen:
+        await screen.type("2")
+        assert list((home / FOLDER).iterdir())
+        await screen.press("escape")
+        assert not list((home / FOLDER).iterdir())
+        await screen.press("e")
+        await screen.type("2")
+        await screen.press("enter")
+        (draft,) = screen.app.drafts.values()
+    async with opened(home, "2") as screen:
+        assert list(screen.app.drafts.values()) == [draft]
+
+
+def _kept(home: Path, value: str) -> bool:
+    """Whether a file of drafts holds this value."""
+    texts = [path.read_text() for path in (home / FOLDER).glob("*.json")]
+    return any(encode_value(value).hex() in text for text in texts)
 
 
 async def test_it_is_told_where_the_edits_are(home: Path) -> None:

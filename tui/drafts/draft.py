@@ -39,6 +39,12 @@ class Draft:
         if shown.state == "conflict" or not same(shown.value, value):
             self.began[name], self.wanted[name] = shown, value
 
+    def edited(self, name: str, shown: Slot, value: Value) -> Draft:
+        """This draft with one edit more; itself it stays as it is."""
+        draft = Draft(self.entity, self.kind, dict(self.began), dict(self.wanted))
+        draft.edit(name, shown, value)
+        return draft
+
     def take(self, other: Draft) -> None:
         """Take the edits of another draft of the same entity over; they are the later ones."""
         self.began |= other.began

@@ -28,6 +28,7 @@ class KeepingApp(DifferenceApp):
         self.drafts: dict[bytes, Draft] = {}
         self._file = DraftFile(workspace.home.folder, workspace.user)
         self._one_by_one = asyncio.Lock()
+        self._latest: str | None = ""
 
     @property
     def _keeps(self) -> bool:
@@ -50,23 +51,29 @@ class KeepingApp(DifferenceApp):
             )
             self.call_after_refresh(self._say, text)
 
-    def keep_drafts(self) -> None:
-        """Keep what is edited now."""
-        if self._keeps:
-            keep: WorkType[None] = partial(self._keep, packed(self.drafts))
+    def keep_drafts(self, typed: Draft | None = None) -> None:
+        """Keep what is edited now, and in place of one of the drafts that with what is being typed."""
+        text = packed({**self.drafts, typed.entity: typed} if typed else self.drafts)
+        if self._keeps and text != self._latest:
+            self._latest = text
+            keep: WorkType[None] = partial(self._keep, text)
             self.run_worker(keep, group="drafts")
 
     async def _keep(self, text: str) -> None:
         try:
             async with self._one_by_one:
-                await asyncio.to_thread(self._file.write, text)
+                # Who types fast waits for the last write only.
+                if text == self._latest:
+                    await asyncio.to_thread(self._file.write, text)
         except OSError as error:
+            self._latest = None
             self._say(_("Edits that are not applied could not be kept: {reason}").format(reason=error.strerror))
 
     async def on_unmount(self) -> None:
         """The next session may take over."""
         if self._keeps:
-            await self._keep(packed(self.drafts))
+            self._latest = packed(self.drafts)
+            await self._keep(self._latest)
             self._file.close()
 
     def _say(self, text: str) -> None:

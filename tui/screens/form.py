@@ -217,18 +217,19 @@ class Form(Turning):
         self._refusal = ""
         for field in self.query(Input):
             field.remove()
+        self.desk.keep_drafts()
         self.lines.focus()
         self._show()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say while somebody types what would be refused."""
-        row = self._typing
-        if row is None or row.prop.type == "reference":
+        """Say while somebody types what would be refused; keep what would not, should the line go dead."""
+        if (row := self._typing) is None or row.prop.type == "reference":
             return
         refusal = ""
         try:
             if event.value.strip():
-                row.prop.parse(event.value)
+                typed = row.prop.parse(event.value)
+                self.desk.keep_drafts(self.draft.edited(row.prop.name, row.slot, typed))
         except FieldlineError as error:
             refusal = refusal_text(error, row.prop)
         if refusal != self._refusal:
@@ -240,8 +241,7 @@ class Form(Turning):
         self.work(partial(self._keep, event.value), group="keep")
 
     async def _keep(self, text: str) -> None:
-        row = self._typing
-        if row is None:
+        if (row := self._typing) is None:
             return
         try:
             value = await read_value(row.prop, text, self.desk.view, self.desk.schema)
@@ -284,8 +284,7 @@ class Form(Turning):
 
     def do_clear(self) -> None:
         """Want the property cleared."""
-        row = self.row
-        if row is None:
+        if (row := self.row) is None:
             return
         if refusal := row.prop.check(None):
             self.message(refusal_text(refusal, row.prop), attention=True)
