@@ -22,7 +22,7 @@ from tui.language.when import Clock, When
 from tui.rows.cables import Cables, Use, offer_text
 from tui.rows.forms import Names
 from tui.screens.page import Offering, Page, bindings
-from tui.status import Options, Status
+from tui.status import Options
 from tui.terminal.looks import next_theme
 from tui.terminal.plain import NoColours, PlainGlyphs
 from tui.waiting import Waiting
@@ -105,7 +105,7 @@ class FieldlineApp(FramedApp):
         if (page := self.page) is not None:
             await page.wait_for_refresh()
         self._shown = True
-        self.status = replace(self.status, device=self._called())
+        self.know_oneself(self._shown)
         self._frame_changed()
         self.read_matters()
         if self.options.discovery:
@@ -123,19 +123,14 @@ class FieldlineApp(FramedApp):
         """Read what the frame shows."""
         store = self.workspace.store
         self.schema = await self.workspace.schema()
-        members = (await store.membership()).members
+        self.membership = await store.membership()
+        members = self.membership.members
         self.names = Names({}, {device: member.name for device, member in members.items() if member.name})
         # By its name of today, also where somebody looks at a time before it had one.
         fleet = (await store.now().record(FLEET_ENTITY, self.schema)).value("name")
         self.read_matters()
-        self.status = Status(str(fleet or ""), self._called(), await store.last_met())
-
-    def _called(self) -> str:
-        """What this device is called; at first by its own word, since reading its key takes a moment."""
-        with suppress(FieldlineError):
-            if not self._shown and (name := self.workspace.home.name()):
-                return name
-        return self.names.device(self.workspace.identity.device)
+        self.status = replace(self.status, fleet=str(fleet or store.fleet.hex()[:8]), met_at=await store.last_met())
+        self.know_oneself(self._shown)
 
     async def _watch(self) -> None:
         """Show what this or another process, or a sync, has written, as soon as it is there.
@@ -252,10 +247,9 @@ class FieldlineApp(FramedApp):
 
     def do_help(self) -> None:
         """Show what the keys do here."""
-        from tui.screens.help import Help
+        from tui.screens.help import explain
 
-        if isinstance(self.screen, Offering):
-            self.push_screen(Help(self.screen.SCOPES))
+        explain(self)
 
     def do_palette(self) -> None:
         """Find a command by its name."""

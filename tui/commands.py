@@ -17,7 +17,8 @@ class Command:
     """One thing that a person can ask for.
 
     `keys` are Textual's names of keys, the first is the one shown; `label` is the word in the last line (empty: not
-    shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, in the present only.
+    shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, in the present only;
+    `awaits` says what is missing for a command that cannot be carried out by this version of the program.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Command:
     label: str
     help: str
     writes: bool = False
+    awaits: str = ""
 
 
 _EVERYWHERE = (
@@ -61,6 +63,21 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     ),
     "here": (
         Command("choose", ("c",), "", N_("Choose the place where this device is, in Fleet.")),
+        Command(
+            "adopt",
+            ("a",),
+            N_("adopt"),
+            N_("Take over what this device is configured with."),
+            writes=True,
+            awaits=N_("This device cannot read its own equipment yet: e types what stands there."),
+        ),
+        Command(
+            "configure",
+            ("A",),
+            "",
+            N_("Configure this device with what stands here."),
+            awaits=N_("This cannot be done from here yet: set the device up by hand as it says."),
+        ),
         Command("history_of_place", ("H",), "", N_("Show all changes of this place.")),
     ),
     "fleet": (
@@ -149,6 +166,13 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "sifting": (
         Command("find", ("slash",), N_("filter"), N_("Show only devices that mention something.")),
         Command("all", ("escape",), "", N_("Show all devices again.")),
+        Command(
+            "pair",
+            ("p",),
+            N_("pair"),
+            N_("Let a device in by six digits that both screens show."),
+            awaits=N_("Pairing is not there yet: an admin's device admits one by its id (6, a)."),
+        ),
     ),
     "sync": (
         Command("meet", ("enter",), N_("meet now"), N_("Meet what is on this line: both sides get what they lack.")),

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.worker import WorkType
 
 from core.errors import FieldlineError, Refused
 from core.schema import BUILT_IN, builtin
 from core.values import quoted
 from core.workspace import Workspace, checking
-from tui import commands
 from tui.commands import Command
 from tui.language.i18n import N_, _, say
 from tui.rows.lines import Column, Line, columns, wrapped
 from tui.screens.dialogs import Ask, Choose, Confirm, Dialog
-from tui.screens.help import Help
+from tui.screens.help import explain
 from tui.terminal.driver import guarded
 from tui.terminal.ending import EndingApp
 from tui.terminal.plain import NoColours, PlainGlyphs
@@ -41,7 +39,6 @@ class FirstRun(EndingApp[bool]):
 
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
-    BINDINGS = [Binding(",".join(commands.find(("everywhere",), "help").keys), "command('help')", show=False)]
     CSS = "#welcome { height: 1fr; }"
 
     def __init__(self, home: Path, user: str, *, plain: bool = False, theme: str = "terminal") -> None:
@@ -56,9 +53,11 @@ class FirstRun(EndingApp[bool]):
             self._filters.append(NoColours())
 
     def action_command(self, name: str) -> None:
-        """Show what the keys do, the one command that there is here besides those of the dialogs."""
-        if name == "help" and isinstance(self.screen, Dialog) and not isinstance(self.screen, Help):
-            self.push_screen(Help(self.screen.SCOPES))
+        """Carry out one of the commands that work in every dialog."""
+        if name == "help":
+            explain(self)
+        else:
+            self.refresh(layout=True)
 
     def compose(self) -> ComposeResult:
         yield Lines(self._welcome, id="welcome")

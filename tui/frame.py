@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 
+from core.errors import FieldlineError
+from core.membership import Membership
 from core.schema import Schema
 from core.store.view import View
 from core.workspace import Workspace
 from core.workspace.pending import Pending
 from tui.drafts.draft import unapplied
 from tui.drafts.keeping import KeepingApp
-from tui.language.i18n import _, ngettext, number
+from tui.language.i18n import _, ngettext, number, say
 from tui.language.when import When
 from tui.rows.cables import Cables
+from tui.rows.forms import NOBODY
 from tui.rows.lines import Line
 from tui.rows.naming import paths
+from tui.rows.permission import mark, standing_of
 from tui.status import Options, Status
 from tui.waiting import Waiting
 
@@ -35,6 +41,8 @@ class FramedApp(KeepingApp):
         self.moment: int | None = None
         self.known = False
         self.status = Status()
+        self.membership = Membership()
+        self.names = NOBODY
         self.schema = Schema()
 
     @property
@@ -49,6 +57,23 @@ class FramedApp(KeepingApp):
     async def paths(self, entities: Iterable[bytes]) -> dict[bytes, str]:
         """Where entities are in the fleet."""
         return await paths(entities, self.view, self.schema)
+
+    def know_oneself(self, surely: bool) -> None:
+        """Note what this device is called and how it stands; if not `surely`, only by its own word, where it has one:
+        reading its key takes a moment.
+        """
+        own = ""
+        with suppress(FieldlineError):
+            own = self.workspace.home.name()
+        if surely or not own:
+            try:
+                device = self.workspace.identity.device
+            except FieldlineError as error:
+                self._say(say(error))
+            else:
+                own = self.names.devices.get(device) or own or device.hex()[:8]
+                self.status = replace(self.status, standing=standing_of(self.membership, device))
+        self.status = replace(self.status, device=own)
 
     @property
     def matters(self) -> Pending:
@@ -81,6 +106,8 @@ class FramedApp(KeepingApp):
         parts: Line = []
         if self.readonly:
             parts.append((_("read only"), "strong"))
+        if stands := mark(self.status.standing):
+            parts.append((stands, "attention"))
         if waiting := unapplied(self.drafts):
             parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
         if progress := self.waiting.progress:

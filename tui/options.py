@@ -105,8 +105,8 @@ class _File:
         return found
 
     def refused(self, template: str, key: str, section: str = "", **params: Any) -> Refused:
-        where = f"{self.path}, line {self.line(key, section)}"
-        return Refused(template, where=where, key=f"{section}.{key}" if section else key, **params)
+        named = f"{section}.{key}" if section else key
+        return Refused(template, path=str(self.path), line=self.line(key, section), key=named, **params)
 
 
 def _checked(file: _File, data: Mapping[str, Any]) -> Settings:
@@ -117,41 +117,47 @@ def _checked(file: _File, data: Mapping[str, Any]) -> Settings:
         elif key in _CHOICES:
             if value not in _CHOICES[key]:
                 choices = ", ".join(_CHOICES[key])
-                raise file.refused("{where}: {key} is one of {choices}.", key, choices=choices)
+                raise file.refused("{path}, line {line}: {key} is one of {choices}.", key, choices=choices)
             said[key] = value
         elif key in _FLAGS:
             if not isinstance(value, bool):
-                raise file.refused("{where}: {key} is true or false.", key)
+                raise file.refused("{path}, line {line}: {key} is true or false.", key)
             said[key] = value
         elif key == "idle":
             if isinstance(value, bool) or not isinstance(value, int) or not _IDLE[0] <= value <= _IDLE[1]:
-                raise file.refused("{where}: {key} is {least} to {most} seconds.", key, least=_IDLE[0], most=_IDLE[1])
+                raise file.refused(
+                    "{path}, line {line}: {key} is {least} to {most} seconds.", key, least=_IDLE[0], most=_IDLE[1]
+                )
             said[key] = value
         else:
             known = ", ".join([*_CHOICES, *_FLAGS, "idle", "keys"])
-            raise file.refused("{where}: there is no option {key}; there are {known}.", key, known=known)
+            raise file.refused("{path}, line {line}: there is no option {key}; there are {known}.", key, known=known)
     return Settings(**said)
 
 
 def _keys(file: _File, data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
     if not isinstance(data, dict):
-        raise file.refused("{where}: {key} is a table, such as [keys.form].", "keys")
+        raise file.refused("{path}, line {line}: {key} is a table, such as [keys.form].", "keys")
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for scope, wanted in data.items():
         section = f"keys.{scope}"
         if scope not in commands.scopes() or not isinstance(wanted, dict):
             scopes = ", ".join(commands.scopes())
-            raise file.refused("{where}: {key} is no set of keys; there are {scopes}.", scope, "keys", scopes=scopes)
+            raise file.refused(
+                "{path}, line {line}: {key} is no set of keys; there are {scopes}.", scope, "keys", scopes=scopes
+            )
         names = [command.name for command in commands.of(scope)]
         for name, value in wanted.items():
             if name not in names:
                 known = ", ".join(names)
-                raise file.refused("{where}: there is no command {key}; there are {known}.", name, section, known=known)
+                raise file.refused(
+                    "{path}, line {line}: there is no command {key}; there are {known}.", name, section, known=known
+                )
             found.setdefault(scope, {})[name] = _keys_of(file, name, section, value)
     for key, *both in conflicts(found):
         mine, other = (both[:2], both[2:]) if both[1] in found.get(both[0], {}) else (both[2:], both[:2])
         raise file.refused(
-            "{where}: {key} and {other} would both have the key {pressed}: give one of them another.",
+            "{path}, line {line}: {key} and {other} would both have the key {pressed}: give one of them another.",
             mine[1],
             f"keys.{mine[0]}",
             other=f"keys.{other[0]}.{other[1]}",
@@ -167,7 +173,7 @@ def _keys_of(file: _File, name: str, section: str, value: Any) -> tuple[str, ...
         key = key_of(each) if isinstance(each, str) else None
         if key is None:
             raise file.refused(
-                "{where}: {key} has {text}, which is no key: write x, X, ?, f2, enter or ctrl+s.",
+                "{path}, line {line}: {key} has {text}, which is no key: write x, X, ?, f2, enter or ctrl+s.",
                 name,
                 section,
                 text=quoted(str(each)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from tui.rows.permission import Standing
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -19,8 +21,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the frame tells: names, and when another device was last met."""
+    """What the frame tells: names, when another device was last met, and how this one stands in its fleet."""
 
     fleet: str = ""
     device: str = ""
     met_at: int | None = None
+    standing: Standing = "writes"

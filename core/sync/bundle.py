@@ -60,12 +60,13 @@ async def sync(path: Path, store: BundleStore, *, on_event: Report = _silent) ->
     bundles of other fleets are passed over, and so are damaged ones (what only they had is added anew).
     """
     merging = _Merging(store, on_event)
-    if await asyncio.to_thread(path.is_dir):
+    there = await asyncio.to_thread(bundlefile.what_is, path)
+    if there == "folder":
         for file in await asyncio.to_thread(bundlefile.bundles_in, path):
             await merging.take_if_sound(file)
         await merging.add_to(path)
     else:
-        if await asyncio.to_thread(path.exists):
+        if there == "file":
             await merging.take(path)
         await merging.replace(path)
     return merging.result()

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from blake3 import blake3
 
@@ -161,6 +161,12 @@ class Writer:
         with _told(self._path, writing=True):
             self._file.write(data)
         self._digest.update(data)
+
+
+def what_is(path: Path) -> Literal["folder", "file", "nothing"]:
+    """What is at a path; raises FieldlineError where that is not to be seen."""
+    with _told(path):
+        return "folder" if path.is_dir() else "file" if path.exists() else "nothing"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -86,8 +87,9 @@ class Target:
 def target_of(text: str) -> Target:
     """The target that people mean; raises Refused with the forms that there are."""
     scheme, _, rest = text.partition("://")
-    if scheme == "bundle" and rest:
-        return Target(path=Path(rest))
+    if scheme == "bundle" and rest and "\0" not in rest:
+        # A person in front of a screen has no shell that does it.
+        return Target(path=Path(os.path.expanduser(rest)))  # noqa: PTH111 - leaves a `~` that is nobody's as it is
     if scheme == "serial":
         return Target(serial=parse(text))
     if scheme == "tcp":

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tui.opened import Screen, opened
+from tests.tui.opened import LARGE, Screen, opened
 from tui.terminal.clipboard import to_clipboard
 
 KEYS = {"fleet": "2 g", "form": "enter g", "inbox": "3 g", "history": "4 g", "members": "6 g"}
@@ -87,13 +87,28 @@ async def test_a_list_is_saved_with_its_details(home: Path, tmp_path: Path) -> N
         assert path.read_text().splitlines() == lines
 
 
-@pytest.mark.parametrize("name", ["no/folder/x.txt", "."])
+@pytest.mark.parametrize("name", ["no/folder/x.txt", ".", "x" * 300])
 async def test_where_it_cannot_be_saved_it_says_so(home: Path, tmp_path: Path, name: str) -> None:
     async with opened(home, "3") as screen:
         await save(screen, tmp_path / name)
         assert "name another file" in " ".join(screen.text().replace("│", " ").split())
         await screen.press("escape")
     assert not list(tmp_path.glob("*.part"))
+
+
+async def test_a_tilde_is_the_home_of_its_user_or_a_letter(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with opened(home, "3", size=LARGE) as screen:
+        await screen.press("Y", "ctrl+u")
+        await screen.type("~nobody-of-this-name/x.txt")
+        await screen.press("enter")
+        assert "There is no folder" in screen.text()
+        await screen.press("ctrl+u")
+        await screen.type("~/x.txt")
+        await screen.press("enter")
+    assert (tmp_path / "x.txt").read_text()
 
 
 async def test_saving_can_be_stopped_and_leaves_nothing(

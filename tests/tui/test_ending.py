@@ -35,3 +35,14 @@ def test_it_ends_with_a_sentence_and_shows_a_traceback_only_to_who_asks(broken: 
             assert "This should not have happened (" in " ".join(said.split())
             assert "no such table: titles" in " ".join(said.split())
             assert len(said.split()) < 40
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_show_screens_is_told_so(home: Path, term: str) -> None:
+    with started(home, "tui", environ={"TERM": term}) as program:
+        program.wait_for_end()
+        program.read(0.2)
+        assert f"TERM={term}".encode() in program.output
+        assert b"\x1b" not in program.output
+        assert program.ended is not None
+        assert os.waitstatus_to_exitcode(program.ended) == 2

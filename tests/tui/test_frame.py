@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual.events import Key
 
-from tests.tui.opened import LARGE, NOW, SMALL, opened
+from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui import commands
+from tui.screens.dialogs import Save
 from tui.screens.fleet import Fleet
 from tui.screens.form import Form
+from tui.screens.help import Help
+from tui.screens.members import Members
 from tui.screens.page import Page
+from tui.screens.palette import Palette
 from tui.status import Options
 from tui.terminal.difference import DifferenceApp
 
@@ -53,7 +58,7 @@ async def test_every_command_of_a_place_is_in_its_help_and_can_be_carried_out(ho
         text = screen.text()
         for command in commands.of(*page.SCOPES):
             assert command.help[:50] in text, command.name
-            assert hasattr(page, f"do_{command.name}"), command.name
+            assert hasattr(page, f"do_{command.name}") != bool(command.awaits), command.name
 
 
 async def test_a_letter_goes_to_its_line(home: Path, picture: SnapshotAssertion) -> None:
@@ -119,3 +124,69 @@ async def test_the_cursor_of_the_terminal_follows_the_focus(home: Path) -> None:
         await screen.press("slash")
         await screen.type("ab")
         assert app._focus_on_screen() == (4, 2)
+
+
+async def test_the_cursor_is_on_what_is_to_be_read_where_nothing_is_chosen_or_typed(home: Path) -> None:
+    async with opened(home, "1") as screen:
+        app = screen.app
+        assert isinstance(app, DifferenceApp)
+        at = app._focus_on_screen()
+        assert at is not None
+        assert screen.text().splitlines()[at.y].strip().startswith("Which place this device is at")
+        await screen.press("6", "down", "r", "enter")
+        at = app._focus_on_screen()
+        assert at is not None
+        assert screen.text().splitlines()[at.y][at.x :].startswith("Make K2 a device with the role technician?")
+
+
+async def test_help_in_a_dialog_tells_its_keys_and_goes_away_again(home: Path) -> None:
+    async with opened(home, "6", "down", "r") as screen:
+        assert "? help" in screen.text()
+        await screen.press("question_mark")
+        assert isinstance(screen.app.screen, Help)
+        assert "Go back and change nothing." in screen.text()
+        assert "Go to Fleet" not in screen.text(), "the places are not reached from a dialog"
+        await screen.press("question_mark", "escape", "n")
+        assert "F1 help" in screen.text(), "what is typed there is a name"
+        await screen.press("question_mark")
+        assert "K2?" in screen.text()
+        await screen.press("f1")
+        assert isinstance(screen.app.screen, Help)
+        await screen.press("f1")
+        assert "K2?" in screen.text()
+        await screen.press("escape", "2", "g", "l", "j", "enter", "e")
+        assert "F1 help" in screen.text()
+        await screen.press("f1")
+        assert "Forget what you typed." in screen.text()
+
+
+async def test_the_palette_says_that_nothing_was_found_and_stays(home: Path) -> None:
+    async with opened(home, "2", "colon") as screen:
+        await screen.type("zzz")
+        assert "No command mentions all of these words." in screen.text()
+        await screen.press("enter")
+        assert isinstance(screen.app.screen, Palette)
+
+
+async def together(screen: Screen, *keys: str) -> None:
+    """Keys that come in one piece: nothing waits between them."""
+    for key in keys:
+        screen.app.post_message(Key(key, None))
+    await screen.rest()
+
+
+async def test_the_second_of_two_enters_answers_nothing_else(home: Path) -> None:
+    async with opened(home, "2", "g", "l", "j") as screen:
+        await together(screen, "enter", "enter", "enter")
+        assert isinstance(screen.app.screen, Form)
+        await together(screen, "escape", "escape")
+        assert isinstance(screen.app.screen, Fleet)
+        assert len(screen.app.screen_stack) == 1
+        await screen.press("X")
+        assert isinstance(screen.app.screen, Save)
+        await together(screen, "enter", "enter")
+        assert isinstance(screen.app.screen, Fleet)
+        await screen.press("6", "down", "r")
+        await together(screen, "enter", "enter", "enter")
+        await together(screen, "escape", "escape", "escape")
+        assert isinstance(screen.app.screen, Members)

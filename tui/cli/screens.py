@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tui.app import FieldlineApp
     from tui.options import Settings
 
+_UNABLE = ("dumb", "unknown")
+"""What a terminal is called that cannot move its cursor."""
+
 
 @verb(N_("Open the terminal UI. Without a device in the home it helps to start a fleet or to join one."))
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
@@ -55,6 +58,11 @@ async def tui(
 
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the verbs that need none.")
+    if (term := os.environ.get("TERM", "")) in _UNABLE:
+        raise Refused(
+            "This terminal cannot show screens (TERM={term}); `fieldline --help` lists the verbs that need none.",
+            term=term,
+        )
     if set_pin:
         return _set_pin(desk)
     if kiosk:

@@ -10,33 +10,42 @@ from tui.language.i18n import _
 from tui.rows.lines import Line, spread, width_of
 
 
-def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str]) -> Line:
-    """The keys that act now, those that cannot act dimmed; help always stands at its end."""
+def keys_line(width: int, offered: Iterable[Command], why_not: dict[str, str], typing: bool = False) -> Line:
+    """The keys that act now, those that cannot act dimmed; help always stands at its end.
+
+    While somebody is `typing`, letters are text: then help has another key.
+    """
     line: Line = []
-    for command, lead, key, label in _fitting(width, offered):
+    for command, lead, key, label in _fitting(width, offered, typing):
         roles = ("dim", "dim") if command.name in why_not else ("strong", "plain")
         line += [(lead, "plain"), (key, roles[0]), (label, roles[1])]
-    return spread(width, line, _help())
+    return spread(width, line, _help(typing))
 
 
-def key_at(column: int, width: int, offered: Iterable[Command]) -> str | None:
+def key_at(column: int, width: int, offered: Iterable[Command], typing: bool = False) -> str | None:
     """The key that stands in a column of that line; None between two of them."""
     end = 0
-    for command, lead, key, label in _fitting(width, offered):
+    for command, lead, key, label in _fitting(width, offered, typing):
         start = end + len(lead)
         end = start + width_of([(key + label, "plain")])
         if start <= column < end:
             return command.keys[0]
-    return commands.find(("everywhere",), "help").keys[0] if column >= width - width_of(_help()) else None
+    return _help_key(typing) if column >= width - width_of(_help(typing)) else None
 
 
-def _help() -> Line:
-    return [("?", "strong"), (" " + _("help") + " ", "plain")]
+def _help_key(typing: bool) -> str | None:
+    keys = commands.find(("everywhere",), "help").keys
+    return next((key for key in keys if not typing or len(commands.key_name(key)) > 1), None)
 
 
-def _fitting(width: int, offered: Iterable[Command]) -> Iterator[tuple[Command, str, str, str]]:
+def _help(typing: bool) -> Line:
+    key = _help_key(typing)
+    return [(commands.key_name(key), "strong"), (" " + _("help") + " ", "plain")] if key else []
+
+
+def _fitting(width: int, offered: Iterable[Command], typing: bool) -> Iterator[tuple[Command, str, str, str]]:
     """The commands that have room, each with what stands before it, its key and its label."""
-    room = width - width_of(_help()) - 1
+    room = width - width_of(_help(typing)) - 1
     lead = " "
     for command in offered:
         if not command.label or not command.keys:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Generic
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -16,7 +17,6 @@ from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
 from tui.language.i18n import _, say
-from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, wrapped
 from tui.screens.page import Answer, Offering, bindings
 from tui.widgets.field import Field
@@ -24,7 +24,10 @@ from tui.widgets.text import Fixed, LineList, Lines
 
 WIDTH, _TITLE = 68, 70
 """Columns of what stands in a box, and of its title, on the smallest terminal and on any other."""
-_MOVES = ("up", "down", "page_up", "page_down")
+MOVES = ("up", "down", "page_up", "page_down")
+"""What moves in the list of a dialog while something is typed above it."""
+HELPING = ("help", "redraw")
+"""Of the commands that work everywhere, those that do in a dialog."""
 
 
 class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
@@ -33,7 +36,12 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
     SCOPES = ("dialog",)
     BINDINGS = [
         *bindings("dialog"),
-        *(Binding(commands.find(("list",), name).keys[0], f"move('{name}')", show=False) for name in _MOVES),
+        *(Binding(commands.find(("list",), name).keys[0], f"move('{name}')", show=False) for name in MOVES),
+        *(
+            Binding(",".join(command.keys), f"app.command('{command.name}')", show=False)
+            for command in (commands.find(("everywhere",), name) for name in HELPING)
+            if command.keys
+        ),
     ]
 
     def __init__(self, title: str, word: str = "") -> None:
@@ -51,23 +59,27 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
         """Enter was pressed."""
         self.dismiss(None)
 
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Answer; a second Enter that came together with the first must not take the page below away."""
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
+
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             titles = wrapped(self.heading, _TITLE)
-            title = Lines(lambda width, _height: [[(line, "strong")] for line in titles], id="title")
+            title = Lines(lambda width, _height: [[(line, "strong")] for line in titles], id="title", classes="to-read")
             title.styles.height = max(1, len(titles))
             yield title
             yield from self.body()
             yield Lines(
                 lambda width, height: [[(t, "attention")] for t in wrapped(self._message, width)][:height], id="said"
             )
-        yield Lines(lambda width, _height: [keys_line(width, self.offered(), self.unavailable())], id="dialog-keys")
+        yield Lines(lambda width, _height: [self.keys_line(width)], id="dialog-keys")
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
         """A key below was clicked."""
         event.stop()
-        if event.lines.id == "dialog-keys" and (key := key_at(event.column, event.lines.size.width, self.offered())):
-            self.app.call_later(self.app.simulate_key, key)
+        if event.lines.id == "dialog-keys":
+            self.key_clicked(event)
 
     def on_click(self) -> None:
         """Who clicks into a list goes on typing where there is something to type."""

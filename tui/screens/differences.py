@@ -250,7 +250,7 @@ class Differences(Listing):
         if self._sought:
             self.work(partial(self._sift, ""), group="sift")
         else:
-            self.app.pop_screen()
+            self.leave()
 
     async def do_history_of(self) -> None:
         """The changes of this property."""
@@ -259,7 +259,7 @@ class Differences(Listing):
             entity, name = key
             prop = self.desk.schema.property(self.kinds.get(entity), name)
             of = f"{await self.desk.path(entity)} › {prop.label(language())}"
-            self.app.pop_screen()
+            self.leave()
             self.desk.show_history(entity, name, of)
 
 

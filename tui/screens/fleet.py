@@ -93,9 +93,16 @@ class Fleet(Many):
     def details(self, width: int, height: int) -> list[Line]:
         if self._record is None:
             empty = isinstance(self.lines.source, Tree) and not len(self.lines.source)
-            return [[("   " + _("Nothing is here yet."), "dim")]] if empty else []
+            return self.empty(self._nothing(), width) if empty else []
         lines = summary_lines(rows_of(self._record, self.desk.schema), width - 4, height, self._names)
         return [[("   ", "plain"), *line] for line in lines]
+
+    def _nothing(self) -> str:
+        if self.desk.moment is not None:
+            return _("Nothing was here then: Esc goes back to now.")
+        if self.why_not("new"):
+            return _("Nothing is here yet: 5 goes to Sync, where this device meets those that have something.")
+        return _("Nothing is here yet: a makes something new; 5 goes to Sync, which brings what others have.")
 
     def copied(self) -> str:
         """The name that verbs take."""

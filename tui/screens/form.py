@@ -130,6 +130,10 @@ class Form(Turning):
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
+    @property
+    def typing(self) -> bool:
+        return self._typing is not None
+
     def offered(self) -> list[Command]:
         return list(commands.of("typing")) if self._typing else super().offered()
 
@@ -140,13 +144,11 @@ class Form(Turning):
         row = self.row
         if name == "apply":
             return self._cannot_apply()
-        if name in ("undo", "redo", "find"):
-            return None
         if name == "revert_all":
             return None if len(self.draft) else _("Nothing is edited: e edits the current line.")
         if name in ("retire", "history_of") and self.is_new:
             return _("This is not saved yet: ^s applies it, z takes an edit back.")
-        if name == "retire":
+        if name in ("undo", "redo", "find", "retire"):
             return None
         if row is None:
             return None if name == "back" else _("There is nothing on this line.")
@@ -180,7 +182,7 @@ class Form(Turning):
         if self.is_new and len(self.draft) <= self._given_first:
             self.desk.drafts.pop(self.entity, None)
             self.desk.keep_drafts()
-        self.app.pop_screen()
+        self.leave()
 
     async def do_edit(self) -> None:
         """Open the line to type into, over the value."""
@@ -309,12 +311,11 @@ class Form(Turning):
                 self.desk.drafts.pop(self.entity, None)
                 self.desk.keep_drafts()
                 if self.is_new:
-                    self.app.pop_screen()
+                    self.leave()
                 else:
                     self._show()
 
-        question = Confirm(_("Take back all edits?"), text, _("take back"))
-        self.ask(question, answered)
+        self.ask(Confirm(_("Take back all edits?"), text, _("take back")), answered)
 
     def do_settle(self) -> None:
         """Choose one of the values that are in dispute."""

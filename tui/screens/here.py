@@ -11,7 +11,7 @@ from tui import commands
 from tui.commands import Command
 from tui.language.i18n import _, ngettext
 from tui.rows.forms import NOBODY, Names, label_width, references, rows_of
-from tui.rows.lines import Line, wrapped
+from tui.rows.lines import Line
 from tui.rows.visits import New, last_visit, news, news_line, visited
 from tui.screens.form import Form
 from tui.screens.page import bindings, rule
@@ -25,10 +25,10 @@ class Here(Form):
     """The form of the place where this device is."""
 
     PLACE = "here"
-    SCOPES = ("here", "form", "listing")  # type: ignore[assignment]  # a longer tuple than the form's
+    SCOPES = ("form", "here", "listing")  # type: ignore[assignment]  # a longer tuple than the form's
     BINDINGS = bindings("here")
     CSS = """
-    Here #nowhere { display: none; height: 1fr; }
+    Here #nowhere { display: none; height: 1fr; padding: 1 0; }
     Here.-nowhere #nowhere { display: block; }
     Here.-nowhere #list, Here.-nowhere #details, Here.-nowhere #details-title { display: none; }
     Here #news-title, Here #news { display: none; }
@@ -42,7 +42,7 @@ class Here(Form):
         self._before = NOBODY
 
     def body(self) -> ComposeResult:
-        yield Lines(self._nowhere, id="nowhere")
+        yield Lines(self._nowhere, id="nowhere", classes="to-read")
         parts = list(super().body())
         yield parts[0]
         yield Lines(lambda width, _height: [rule(width, [(self._title_of_news(), "strong")])], id="news-title")
@@ -126,7 +126,7 @@ class Here(Form):
             "on the place and press c again. The place then stands here with everything that is configured at it, "
             "and is remembered on this device only."
         )
-        return [[], *([("   ", "plain"), (line, "plain")] for line in wrapped(text, min(width - 6, 90)))]
+        return self.empty(text, min(width, 96))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Here(Form):
         if not self.entity:
             choose = commands.find(("here",), "choose")
             shown = replace(choose, label=_("choose place"))
-            offered = [shown if command.name == "choose" else command for command in offered]
+            offered = [shown, *(command for command in offered if command.name != "choose")]
         return [command for command in offered if command.name != "back"]
 
     def cannot(self, name: str) -> str | None:

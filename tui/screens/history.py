@@ -173,7 +173,7 @@ class History(Lookback):
     def details(self, width: int, height: int) -> list[Line]:
         if self._at is None:
             hint = _("No change is here: Esc shows those of everything.") if self._filtered else _("No change is here.")
-            return [[("   " + hint, "dim")]]
+            return self.empty(hint, width)
         lines: list[Line] = [[(self._path, "strong")]] if self._path else []
         lines += self._edit_lines(width - 6, height - 1 - len(lines))
         if self._at.source is not None:

@@ -200,7 +200,10 @@ class Inbox(Answering):
 
     def details(self, width: int, height: int) -> list[Line]:
         if self._about is None:
-            return []
+            text = _(
+                "What is at odds stands here as soon as this device hears of it: 5 goes to Sync, where it meets others."
+            )
+            return self.empty(text, width) if self._quiet else []
         below = lines(self._about, self.chosen, width - 4, height, self.desk.schema, self.desk.when)
         return [[(" ", "plain"), *line] for line in below]
 
@@ -211,6 +214,11 @@ class Inbox(Answering):
             return ""
         value = matter.candidates[self.chosen].value
         return value if isinstance(value, str) else shown(prop_of(matter, self.desk.schema), value, about.names)
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether there is nothing to settle."""
+        return not len(self.lines.source) and not self._sought and not self.desk.waiting.looking
 
     def _nothing(self) -> str:
         if self._sought:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from tui.language.i18n import _
-from tui.rows.lines import Line, cut
+from tui.rows.lines import Line, cut, wrapped
 from tui.screens.page import Page, bindings, rule
 from tui.screens.saving import Filing, ask_file, plain
 from tui.widgets.text import LineList, Lines
@@ -46,6 +46,10 @@ class Listing(Page):
     def details(self, width: int, height: int) -> list[Line]:
         """What is to be said of the current line."""
         return []
+
+    def empty(self, text: str, width: int) -> list[Line]:
+        """What stands below a list in which nothing is."""
+        return [[("   ", "plain"), (line, "plain")] for line in wrapped(self.beginning() or text, width - 6)]
 
     def copied(self) -> str:
         """What somebody wants of the current line elsewhere; empty if there is nothing."""

@@ -24,9 +24,9 @@ from tui.screens.sifting import Sifting
 from tui.widgets.text import Lines
 
 _MAY = {
-    "admin": N_("It may read and write, admit other devices and revoke them."),
-    "technician": N_("It may read and write, but not admit or revoke devices."),
-    "reader": N_("It may read and sync; what is written on it has no effect."),
+    "admin": N_("It may read, write, admit devices and revoke them."),
+    "technician": N_("It may read and write, but admit no devices."),
+    "reader": N_("It may read and sync; nothing written on it counts."),
 }
 _INSIDE = 66
 """Columns of a row in a dialog."""
@@ -92,7 +92,9 @@ class Members(Sifting):
     def details(self, width: int, height: int) -> list[Line]:
         member, rows = self.member, self.rows
         if member is None or rows is None:
-            return [[("   " + self.nobody(), "dim")]] if self.sought else []
+            return self.empty(self.nobody(), width) if self.sought else []
+        if self.beginning() and member.device == self.desk.workspace.identity.device:
+            return self.empty("", width)
         said = [_("Device id {id}").format(id=member.device.hex())]
         if wrote := rows.wrote(member.device):
             said.append(ngettext("It has made {count} change.", "It has made {count} changes.", wrote.changes))

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 from textual.worker import WorkType
 
 from core.errors import FieldlineError
@@ -21,6 +22,7 @@ from tui.language.i18n import _, say
 from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
 from tui.rows.naming import shortened
+from tui.rows.permission import beginning, refusal
 from tui.terminal.turns import COMMAND, NEWS
 from tui.widgets.text import Lines
 
@@ -90,6 +92,20 @@ class Offering(Widget):
             return
         self.work(getattr(self, f"do_{name}"))
 
+    @property
+    def typing(self) -> bool:
+        """Whether letters are text, and no keys."""
+        return bool(self.query(Input))
+
+    def keys_line(self, width: int) -> Line:
+        """The last line."""
+        return keys_line(width, self.offered(), self.unavailable(), self.typing)
+
+    def key_clicked(self, event: Lines.Clicked) -> None:
+        """A key in the last line was clicked."""
+        if key := key_at(event.column, event.lines.size.width, self.offered(), self.typing):
+            self.app.call_later(self.app.simulate_key, key)
+
     def work(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
         """Do something beside the screen; what could not be done is told in the message line.
 
@@ -152,6 +168,11 @@ class Page(Offering, Screen[None]):
     async def update(self) -> None:
         """Read what is shown anew and show it."""
 
+    def beginning(self) -> str:
+        """What to do with a device that waits to be admitted, to whom there is nothing to show; else empty."""
+        desk = self.desk
+        return beginning(desk.workspace.identity.device) if desk.status.standing == "waits" else ""
+
     def cannot(self, name: str) -> str | None:
         """Why a command of this screen cannot act now, besides the past and read only."""
         return None
@@ -159,21 +180,21 @@ class Page(Offering, Screen[None]):
     # --- the frame ---------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Lines(_too_small, id="too-small")
+        yield Lines(_too_small, id="too-small", classes="to-read")
         yield Lines(lambda width, _height: [self.first_line(width)], id="first")
         yield Lines(lambda width, _height: [self._second_line(width)], id="places")
         yield Lines(lambda width, _height: [rule(width, *self.heading())], id="heading")
         yield from self.body()
         yield Lines(lambda width, _height: [rule(width, self._message)], id="message")
-        yield Lines(lambda width, _height: [keys_line(width, self.offered(), self.unavailable())], id="keys")
+        yield Lines(lambda width, _height: [self.keys_line(width)], id="keys")
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
         """A place above or a key below was clicked."""
         event.stop()
         if event.lines.id == "places" and not self.desk.banner():
             self._place_clicked(event.column)
-        elif event.lines.id == "keys" and (key := key_at(event.column, event.lines.size.width, self.offered())):
-            self.app.call_later(self.app.simulate_key, key)
+        elif event.lines.id == "keys":
+            self.key_clicked(event)
 
     def _place_clicked(self, column: int) -> None:
         for name, start, end in self._places():
@@ -257,9 +278,11 @@ class Page(Offering, Screen[None]):
             return _("This is the past and stays as it is: Esc goes back to now.")
         if command.writes and self.desk.readonly:
             return _("Read only is on: turn it off with : and “read only”.")
+        if command.awaits:
+            return _(command.awaits)
         if command.name == "now":
             return None
-        return self.cannot(name)
+        return (refusal(self.desk.status.standing) if command.writes else None) or self.cannot(name)
 
     def action_command(self, name: str) -> None:
         if not self.desk.loaded.is_set():
@@ -279,6 +302,11 @@ class Page(Offering, Screen[None]):
         """Show a dialog or page over this one, unless somebody has gone on meanwhile: a key pressed twice opens one."""
         if self.is_active:
             self.app.push_screen(screen, answered)
+
+    def leave(self) -> None:
+        """Go back to the screen below; only once, if it is asked for twice."""
+        if self.app.screen is self and len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
 
     def do_now(self) -> None:
         """Leave the past."""

@@ -30,14 +30,16 @@ class Palette(Dialog[str]):
         yield LineList(Fixed(self._rows("")), id="found", always=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.query_one(LineList).show(Fixed(self._rows(event.value)), cursor=0)
+        rows = self._rows(event.value)
+        self.query_one(LineList).show(Fixed(rows), cursor=0)
+        self.message("" if rows else _("No command mentions all of these words."))
 
     def accept(self) -> None:
         name = self.query_one(LineList).key
         if isinstance(name, str) and name in self._unavailable:
             self.message(self._unavailable[name])
-        else:
-            self.dismiss(name if isinstance(name, str) else None)
+        elif isinstance(name, str):
+            self.dismiss(name)
 
     def _rows(self, typed: str) -> list[tuple[str, Line]]:
         words = typed.casefold().split()
@@ -46,6 +48,6 @@ class Palette(Dialog[str]):
             text = f"{_(command.label)} {_(command.help)}".casefold()
             if all(word in text for word in words):
                 key = commands.key_name(command.keys[0]) if command.keys else ""
-                role = "dim" if command.name in self._unavailable else "plain"
-                rows.append((command.name, [(fit(key, 6), "strong"), (" " + _(command.help), role)]))
+                roles = ("dim", "dim") if command.name in self._unavailable else ("strong", "plain")
+                rows.append((command.name, [(fit(key, 6), roles[0]), (" " + _(command.help), roles[1])]))
         return rows

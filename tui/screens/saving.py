@@ -113,13 +113,19 @@ def plain(lines: list[Line]) -> list[str]:
 
 
 def _path(text: str) -> Path:
-    return Path.home() / Path(text.strip()).expanduser()
+    """A `~` that is nobody's home is part of a name like any other letter."""
+    name = text.strip().replace("\0", "")
+    return Path(os.path.expanduser("~"), os.path.expanduser(name))  # noqa: PTH111
 
 
 def _check(path: Path) -> None:
-    if path.exists():
+    try:
+        there, folder = path.exists(), path.parent.is_dir()
+    except OSError:  # too long, or in a folder that is closed to this user
+        raise Refused("{path} cannot be used: name another file.", path=str(path)) from None
+    if there:
         raise Refused("{path} is there already: name another file.", path=str(path))
-    if not path.parent.is_dir():
+    if not folder:
         raise Refused("There is no folder {path}: name another file.", path=str(path.parent))
     if not os.access(path.parent, os.W_OK):
         raise Refused("This user may not write in {path}: name another file.", path=str(path.parent))

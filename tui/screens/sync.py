@@ -164,7 +164,7 @@ class Sync(Sifting):
                 told, halted = (standing_text(cable) if cable else ""), stands != "meeting"
                 lines = meter_lines(self.meter, width - 6, height, told, halted)
             return [[indent, *line] for line in lines[:height]]
-        said: list[tuple[str, str]] = []
+        said: list[tuple[str, str]] = [(self.beginning(), "attention")]
         if coming := self._arriving:
             template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")
             who = self.desk.names.device(coming.peer)

@@ -146,7 +146,8 @@ class DifferenceApp(EndingApp[None]):
             return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
         if isinstance(focused, Input):
             return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
-        return None
+        # Where nothing can have the focus there is something to read.
+        return next((each.content_region.offset for each in self.screen.query(".to-read") if each.region.height), None)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, Difference.WRITABLE):
