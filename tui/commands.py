@@ -199,6 +199,9 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "past": (Command("now", ("escape",), N_("back to now"), N_("Look at everything as it is now again.")),),
 }
 
+HELPING = ("help", "redraw")
+"""Of the commands that work everywhere, those that do in a dialog and where something is typed, too."""
+
 _KEY_NAMES = {
     "question_mark": "?",
     "colon": ":",

@@ -25,14 +25,14 @@ _WORDS = {
 """Where Textual's name of a character is not the one of Unicode."""
 _MODIFIERS = ("ctrl+", "alt+", "shift+")
 
+_OVER = ("typing", "dialog", "several")
+"""Scopes that take the place of all others, but for a few commands that work even there."""
+
 _TOGETHER = (
     ("here", "form"),
-    *(
-        (scope, "everywhere")
-        for scope in commands.scopes()
-        if scope not in ("everywhere", "list", "typing", "dialog", "several")
-    ),
-    *((scope, "list") for scope in commands.scopes() if scope not in ("list", "typing", "dialog", "several")),
+    *((scope, "everywhere") for scope in _OVER),
+    *((scope, "everywhere") for scope in commands.scopes() if scope not in ("everywhere", "list", *_OVER)),
+    *((scope, "list") for scope in commands.scopes() if scope not in ("list", *_OVER)),
 )
 """Scopes whose keys act at the same time."""
 
@@ -69,6 +69,8 @@ def conflicts(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Iterator[tup
         for key, name in of(one):
             for other_key, other_name in of(other):
                 if key != other_key or (one == other and name >= other_name):
+                    continue
+                if one in _OVER and other == "everywhere" and other_name not in commands.HELPING:
                     continue
                 if name in keys.get(one, {}) or other_name in keys.get(other, {}):
                     yield key, one, name, other, other_name

@@ -67,6 +67,7 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
         ("[keys.form]\nedit = 'x'", 2, "keys.form.edit and keys.form.clear would both have the key x"),
         ("[keys.here]\nchoose = 'e'", 2, "keys.here.choose and keys.form.edit would both have the key e"),
         ("[keys.everywhere]\nhere = 'j'", 2, "would both have the key j"),
+        ("[keys.dialog]\ncancel = 'f1'", 2, "keys.dialog.cancel and keys.everywhere.help would both have the key f1"),
         ("[keys.inbox]\ntake = '1'", 2, "keys.inbox.take and keys.everywhere.here would both have the key 1"),
     ],
 )

@@ -26,8 +26,6 @@ WIDTH, _TITLE = 68, 70
 """Columns of what stands in a box, and of its title, on the smallest terminal and on any other."""
 MOVES = ("up", "down", "page_up", "page_down")
 """What moves in the list of a dialog while something is typed above it."""
-HELPING = ("help", "redraw")
-"""Of the commands that work everywhere, those that do in a dialog."""
 
 
 class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
@@ -39,7 +37,7 @@ class Dialog(Offering, ModalScreen[Answer | None], Generic[Answer]):
         *(Binding(commands.find(("list",), name).keys[0], f"move('{name}')", show=False) for name in MOVES),
         *(
             Binding(",".join(command.keys), f"app.command('{command.name}')", show=False)
-            for command in (commands.find(("everywhere",), name) for name in HELPING)
+            for command in (commands.find(("everywhere",), name) for name in commands.HELPING)
             if command.keys
         ),
     ]

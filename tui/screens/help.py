@@ -13,7 +13,7 @@ from tui import commands
 from tui.commands import Command
 from tui.language.i18n import _
 from tui.rows.lines import Line, fit
-from tui.screens.dialogs import HELPING, MOVES, Dialog
+from tui.screens.dialogs import MOVES, Dialog
 from tui.screens.page import Offering
 from tui.widgets.text import Fixed, LineList
 
@@ -70,7 +70,7 @@ def _groups(about: Offering) -> Iterator[list[Command]]:
     elif about.query(LineList) and isinstance(about, ModalScreen):
         moves = [commands.find(("list",), name) for name in MOVES]
         yield [replace(command, keys=command.keys[:1]) for command in moves]
-    yield [commands.find(("everywhere",), name) for name in HELPING]
+    yield [commands.find(("everywhere",), name) for name in commands.HELPING]
 
 
 def _row(command: Command, dimmed: bool) -> Line:
