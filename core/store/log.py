@@ -6,7 +6,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Value, decode_value, encode_value, fact_id
@@ -17,6 +17,8 @@ from core.store.scope import Scope
 
 Position = tuple[int, int]
 """(effective time, row id): where a change stands in the log"""
+Place = tuple[int, int]
+"""The rows of an entity and a property."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,28 +216,44 @@ def edits(connection: sqlite3.Connection, change: bytes, limit: int) -> list[Sho
     ]
 
 
-def differences(
-    connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None
-) -> list[tuple[bytes, str, Value, Value]]:
-    """(entity, property, value in `one`, value in `other`) for each slot whose value in use is not the same in both."""
+def touched(
+    connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None, first: int, end: int
+) -> set[Place]:
+    """The slots that changes from row `first` up to `end` speak of which count in one of both only."""
     of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
     in_one, in_other = (scope.changes.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other")))
     # CROSS JOIN keeps SQLite to this order: a span of facts a change, and not every change a fact.
-    touched = connection.execute(
-        f"""SELECT DISTINCT e.entity, p.name FROM changes c
+    rows = connection.execute(
+        f"""SELECT DISTINCT f.entity, f.property FROM changes c
             CROSS JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}
-            JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
-            WHERE ({in_one}) IS NOT ({in_other}){of_entity} ORDER BY f.entity, f.property""",
-        {"one": one.moment, "other": other.moment, "entity": entity},
-    ).fetchall()
-    entities = list(dict.fromkeys(place[0] for place in touched))
-    before, after = leaves_of(connection, one, entities), leaves_of(connection, other, entities)
+            WHERE c.id >= :first AND c.id < :end AND ({in_one}) IS NOT ({in_other}){of_entity}""",
+        {"one": one.moment, "other": other.moment, "entity": entity, "first": first, "end": end},
+    )
+    return set(rows)
+
+
+def rows(connection: sqlite3.Connection) -> int:
+    """The row behind the last change."""
+    return int(connection.execute("SELECT coalesce(max(id), -1) + 1 FROM changes").fetchone()[0])
+
+
+def differences(
+    connection: sqlite3.Connection, one: Scope, other: Scope, places: Sequence[Place]
+) -> list[tuple[bytes, str, Value, Value]]:
+    """(entity, property, value in `one`, value in `other`) for each of these slots whose value in use is not the same
+    in both.
+    """
+    numbers = list(dict.fromkeys(entity for entity, _property in places))
+    found_as = f"SELECT id, entity FROM entities WHERE id IN ({marks(numbers)})"
+    entities = dict(connection.execute(found_as, numbers).fetchall())
+    names = dict(connection.execute("SELECT id, name FROM properties").fetchall())
+    before, after = (leaves_of(connection, scope, list(entities.values())) for scope in (one, other))
     found = []
-    for touched_entity, name in touched:
-        old = slot_of(before[touched_entity].get(name, ())).value
-        new = slot_of(after[touched_entity].get(name, ())).value
+    for number, name in ((entities[entity], names[prop]) for entity, prop in places):
+        old = slot_of(before[number].get(name, ())).value
+        new = slot_of(after[number].get(name, ())).value
         if encode_value(old) != encode_value(new):
-            found.append((touched_entity, name, old, new))
+            found.append((number, name, old, new))
     return found
 
 

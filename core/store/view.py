@@ -11,7 +11,7 @@ from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Slot
 from core.store import finding, log, reading
 from core.store.database import Database
-from core.store.log import EVERYTHING, LogEntry, LogFilter, Position, ShownEdit
+from core.store.log import EVERYTHING, LogEntry, LogFilter, Place, Position, ShownEdit
 from core.store.reading import Name, Row
 from core.store.scope import Scope
 
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from core.store.search import Found
 
 
+_CHANGES, _SLOTS = 200, 500
+"""How many changes, and how many slots, are compared at once."""
+
+
 class View:
-    """Reads one scope of a store. Each method is one hop to the store's thread.
+    """Reads one scope of a store. Each method but `differences` is one hop to the store's thread.
 
     Entities are 16-byte ids. Times are microseconds since 1970 UTC.
     """
@@ -140,5 +144,18 @@ class View:
         return await self._database.run(log.edits, change, limit)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
-        """(entity, property, value here, value in `other`) where the values in use are not the same."""
-        return await self._database.run(log.differences, self.scope, other.scope, entity)
+        """(entity, property, value here, value in `other`) where the values in use are not the same.
+
+        It is looked for in many pieces, so that others who read need not wait, and nobody for what is wanted no more.
+        """
+        run, one, two = self._database.run, self.scope, other.scope
+        end = await run(log.rows)
+        step = max(1, end) if entity else _CHANGES
+        places: set[Place] = set()
+        for first in range(0, end, step):
+            places |= await run(log.touched, one, two, entity, first, first + step)
+        ordered = sorted(places)
+        found = []
+        for first in range(0, len(ordered), _SLOTS):
+            found += await run(log.differences, one, two, ordered[first : first + _SLOTS])
+        return found

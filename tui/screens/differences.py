@@ -104,14 +104,14 @@ class Differences(Listing):
     async def update(self) -> None:
         if self._count is not None:
             return  # the past stays as it is
-        found = [each for each in await self.read() if not hidden(each[0], each[1])]
+        every = await self.read()
+        # Many differences take a while, and meanwhile somebody may press keys.
+        found = await asyncio.to_thread(lambda: [each for each in every if not hidden(each[0], each[1])])
         await self._show(found, found)
 
     async def _show(self, found: list[Difference], some: list[Difference]) -> None:
         """Show some of the differences, with the cursor on the one that it was on."""
-        source = DifferenceLines(self, some)
-        key = self.lines.key
-        cursor = next((index for index in range(len(source)) if source.key(index) == key), 0)
+        source, cursor = await asyncio.to_thread(self._rows, some, self.lines.key)
         first = max(0, cursor - self.size.height)
         await source.load(first, min(len(source), cursor + self.size.height) - 1)
         # All at once: this may be cancelled and begun anew at every await before.
@@ -119,6 +119,11 @@ class Differences(Listing):
         self.query_one("#nothing").display = not some
         self.lines.display = bool(some)
         self.lines.show(source, cursor=cursor)
+
+    def _rows(self, some: list[Difference], key: object) -> tuple[DifferenceLines, int]:
+        source = DifferenceLines(self, some)
+        places = range(len(source)) if key is not None else ()
+        return source, next((index for index in places if source.key(index) == key), 0)
 
     async def _sift(self, text: str) -> None:
         """Show only what mentions the words, all without any."""
@@ -128,7 +133,6 @@ class Differences(Listing):
             entities = {each[0] for each in found} | {e for each in found for v in each[2:] for e in referred(v)}
             called = {e: path.strip() for e, path in (await self.desk.paths(entities)).items()}
             kinds = {e: name.kind for e, name in (await self.desk.view.names(entities, self.desk.schema)).items()}
-            # Many differences take a while, and meanwhile somebody may press keys.
             some = await asyncio.to_thread(self._mentioning, found, words, called, kinds)
         self._sought = text
         await self._show(found, some)
@@ -199,7 +203,9 @@ class Differences(Listing):
         self.query_one("#keys", Lines).redraw()
 
     def cannot(self, name: str) -> str | None:
-        return _("There is nothing on this line.") if name not in ("back", "find") and not self._count else None
+        if name == "find":
+            return None if self._found else _("There is nothing to look through.")
+        return _("There is nothing on this line.") if name != "back" and not self._count else None
 
     def copied(self) -> str:
         """The new value."""

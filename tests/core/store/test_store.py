@@ -18,7 +18,7 @@ from core.errors import Refused
 from core.records import Edit
 from core.schema import builtin
 from core.slots import Candidate, Conflict, Good, Slot, leaf_ids, slot_of
-from core.store import database
+from core.store import database, view
 from core.store.database import StoreError
 from core.store.store import Store
 from core.sync import merkle
@@ -409,6 +409,30 @@ async def test_values_are_compared_by_type_in_differences(tmp_path: Path) -> Non
     assert [(e, n, encode_value(a), encode_value(b)) for e, n, a, b in found] == [
         (ENTITY, "p", encode_value(1), encode_value(True))
     ]
+    await store.close()
+
+
+async def test_differences_are_the_same_in_pieces_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await make(tmp_path / "s", Clock(100))
+    await store.save(FOUNDING)
+    pens = [Pen(number) for number in (1, 2)]
+    for at in range(10, 40):
+        facts = [Fact(bytes([at % 7]) * 16, f"p{at % 3}", at), Fact(bytes([at % 5]) * 16, "q", str(at // 4))]
+        await store.save([pens[at % 2].write(*facts, at=at)])
+    one, other = store.as_of(15), store.as_of(33)
+    whole = await one.differences(other)
+    assert len(whole) > 12
+    assert whole == [
+        (entity, name, old, new)
+        for entity, name, *_values in whole
+        for old, new in [((await one.slot(entity, name)).value, (await other.slot(entity, name)).value)]
+    ]
+    for size in (1, 2, 5):
+        monkeypatch.setattr(view, "_CHANGES", size)
+        monkeypatch.setattr(view, "_SLOTS", size)
+        assert await one.differences(other) == whole
+    entity = whole[0][0]
+    assert await one.differences(other, entity) == [each for each in whole if each[0] == entity]
     await store.close()
 
 
