@@ -37,6 +37,16 @@ async def test_of_a_long_value_the_place_is_shown_that_was_found(home: Path) -> 
         assert "…under the stairs" in screen.text()
 
 
+async def test_the_form_of_what_was_found_begins_where_it_was_found(home: Path) -> None:
+    async with opened(home, "2", "slash") as screen:
+        await screen.type("bea-7")
+        await screen.press("enter", "enter")
+        page = screen.app.page
+        assert isinstance(page, Form)
+        assert page.row is not None
+        assert page.row.prop.name == "bea_configuration"
+
+
 async def test_what_is_chosen_is_shown_in_the_tree_and_n_goes_through_the_rest(home: Path) -> None:
     async with opened(home, "2", "slash") as screen:
         await screen.type("6000")

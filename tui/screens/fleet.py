@@ -37,6 +37,7 @@ class Fleet(Many):
         self._names: Names = NOBODY
         self._hits: list[bytes] = []
         self._hit = 0
+        self._found_in: dict[bytes, str] = {}
         self._retired = False
         self._one_by_one = asyncio.Lock()
 
@@ -170,6 +171,7 @@ class Fleet(Many):
 
     def go_through(self, hits: list[Hit]) -> None:
         """Go to the first of what a search found; `n` and `N` go to the others."""
+        self._found_in = dict(reversed(hits))
         self._hits, self._hit = list(dict.fromkeys(entity for entity, _name in hits)), 0
         self.work(self._go_to_hit, group="find")
 
@@ -283,7 +285,7 @@ class Fleet(Many):
     def _open(self, entity: bytes, given: int = 0) -> None:
         from tui.screens.form import Form
 
-        self.ask(Form(entity, given=given))
+        self.ask(Form(entity, self._found_in.get(entity), given))
 
     async def do_drafts(self) -> None:
         """List what is edited, and open the form of what is chosen."""
