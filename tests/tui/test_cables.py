@@ -117,6 +117,26 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
 
 
 @needs_tmux
+def test_who_leaves_in_the_middle_leaves_in_order(homes: list[Path], cable: Cable, tmp_path: Path) -> None:
+    cable.plug()
+    with ExitStack() as stack:
+        ours = sit_down(stack, homes[0], cable.ends[0], tmp_path / "tmux0")
+        (tmp_path / "tmux1").mkdir()
+        target = f"serial://{cable.ends[1]}?baud=115200"
+        theirs = Laptop(tmp_path / "tmux1", [sys.executable, "-m", "tui.cli", "--home", str(homes[1]), "sync", target])
+        stack.callback(theirs.close)
+        ours.press("5")
+        ours.wait_for("○ there now")
+        ours.press("g", "Enter")
+        ours.wait_for("bit/s")
+        ours.press("C-q")
+        ours.wait_for_end()
+        assert "should not have happened" not in ours.text()
+        # It was told, and waits for this device to come back.
+        theirs.wait_for("waiting for the other end …")
+
+
+@needs_tmux
 def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable: Cable, tmp_path: Path) -> None:
     cable.plug()
     with ExitStack() as stack:

@@ -38,6 +38,7 @@ _MOST_TARGETS = 200
 _MOST_OUTCOMES = 20
 _REDRAW_SECONDS = 1.0
 _LOOK_SECONDS = 2.0
+_LEAVE_SECONDS = 1.0
 
 
 class Sync(Sifting):
@@ -116,11 +117,13 @@ class Sync(Sifting):
             self._looking = self.run_worker(work, group="watch")
 
     async def on_unmount(self) -> None:
-        if self._looking is not None:
-            # It has sockets to close.
-            self._looking.cancel()
-            with suppress(WorkerCancelled, WorkerFailed):
-                await self._looking.wait()
+        # One has a peer to say goodbye to, the other sockets to close.
+        for worker in (self._meeting, self._looking):
+            if worker is not None and not worker.is_finished:
+                worker.cancel()
+                with suppress(WorkerCancelled, WorkerFailed, TimeoutError):
+                    async with asyncio.timeout(_LEAVE_SECONDS):
+                        await worker.wait()
 
     async def _look_out(self) -> None:
         """Look while this screen is shown what announces itself in the network, and what is plugged in."""
@@ -367,7 +370,8 @@ class Sync(Sifting):
         self.meter = self._meeting = self._ticking = None
         self.desk.cables.meeting = ""
         self._note(outcome)
-        if self.is_mounted:
+        # It may have ended because the program does.
+        if self.query("#list"):
             self._show()
             self.redraw()
             self.message(outcome, attention=failed)
