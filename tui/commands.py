@@ -219,7 +219,15 @@ _KEY_NAMES = {
     "pagedown": N_("PgDn"),
     "home": N_("Home"),
     "end": N_("End"),
-    "f1": "F1",
+    "tab": N_("Tab"),
+    "backspace": N_("Backspace"),
+    "insert": N_("Ins"),
+    "delete": N_("Del"),
+    "plus": "+",
+    "minus": "-",
+    "at": "@",
+    "underscore": "_",
+    "backslash": "\\",
 }
 
 
@@ -249,7 +257,17 @@ def rebind(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
 
 
 def key_name(key: str) -> str:
-    """How a key is written for people: `ctrl+s` is `^s`."""
-    if key.startswith("ctrl+"):
-        return "^" + key.removeprefix("ctrl+")
-    return _(_KEY_NAMES.get(key, key))
+    """How a key is written for people: `ctrl+s` is `^s`, and `exclamation_mark` is `!`."""
+    for modifier, sign in (("ctrl+", "^"), ("alt+", "Alt+"), ("shift+", _("Shift") + "+")):
+        if key.startswith(modifier):
+            return sign + key_name(key.removeprefix(modifier))
+    if key in _KEY_NAMES:
+        return _(_KEY_NAMES[key])
+    if len(key) == 1:
+        return key
+    import unicodedata  # for keys of somebody's own
+
+    try:
+        return unicodedata.lookup(key.replace("_", " "))
+    except KeyError:
+        return key.upper()

@@ -14,7 +14,7 @@ from core.workspace import Workspace
 from core.workspace.pending import Pending
 from tui.drafts.draft import unapplied
 from tui.drafts.keeping import KeepingApp
-from tui.language.i18n import _, ngettext, number, say
+from tui.language.i18n import N_, _, ngettext, number, say
 from tui.language.when import When
 from tui.rows.cables import Cables
 from tui.rows.forms import NOBODY
@@ -29,6 +29,9 @@ class FramedApp(KeepingApp):
     """An application whose screens stand in one frame. `moment` (microseconds since 1970 UTC) is the one that is looked
     at, None for now; `known` whether as this device knew it then.
     """
+
+    READ_ONLY = N_("Read only is on: turn it off with : and “read only”.")
+    """Why nothing is written then, and what to do about it."""
 
     waiting: Waiting
     cables: Cables

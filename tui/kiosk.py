@@ -21,7 +21,7 @@ from core.errors import FieldlineError
 from core.workspace import Workspace
 from tui import commands
 from tui.app import FieldlineApp
-from tui.language.i18n import _, say
+from tui.language.i18n import N_, _, say
 from tui.language.when import Clock
 from tui.pin import Pin
 from tui.rows.lines import Line
@@ -44,6 +44,8 @@ _NAMES = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
 
 class KioskApp(FieldlineApp):
     """The six places for whoever comes by. `idle` is the seconds after which nobody is there any more."""
+
+    READ_ONLY = N_("Read only is on: here everything can be looked at, and nothing is changed.")
 
     def __init__(
         self,

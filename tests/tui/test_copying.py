@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from base64 import b64decode
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tui.laptop import Laptop
 from tests.tui.opened import LARGE, Screen, opened
 from tui.terminal.clipboard import to_clipboard
 
@@ -127,3 +130,21 @@ async def test_saving_can_be_stopped_and_leaves_nothing(
         await save(screen, path)
         assert "Stopped: nothing was saved." in screen.text()
     assert not list(tmp_path.glob("*long*"))
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="not installed: tmux")
+def test_tmux_gets_it_into_its_buffer(home: Path, tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tui.cli", "--home", str(home), "--user", "Maier", "tui", "--no-discovery"]
+    laptop = Laptop(tmp_path, program)
+    try:
+        laptop.tmux("set-option", "-s", "set-clipboard", "on")
+        laptop.wait_for("TSC")
+        laptop.press("6")
+        laptop.wait_for("technician")
+        laptop.press("y")
+        laptop.wait_for("Sent to the terminal")
+        shown = laptop.wait_for("Device id").partition("Device id ")[2].split()[0]
+        assert laptop.tmux("show-buffer") == shown
+        assert len(bytes.fromhex(shown)) == 16
+    finally:
+        laptop.close()

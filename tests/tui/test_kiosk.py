@@ -167,6 +167,14 @@ async def test_the_pin_opens_everything_until_nobody_is_there(home: Path) -> Non
         assert "This needs the PIN" in screen.text()
 
 
+async def test_read_only_asks_for_no_pin_and_names_no_key_that_is_not_there(home: Path) -> None:
+    Pin(home, Clock()).set(PIN)
+    async with kiosk(home, "6", "down") as (screen, _clock):
+        screen.app.readonly = True
+        await screen.press("r")
+        assert "everything can be looked at, and nothing is changed" in screen.text()
+
+
 async def test_without_a_pin_it_says_how_one_is_set(home: Path) -> None:
     async with kiosk(home, "6", "r") as (screen, _clock):
         assert "--set-pin" in screen.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,15 @@ def test_what_is_not_toml_or_not_text_is_told(tmp_path: Path) -> None:
 )
 def test_keys_as_people_write_them(text: str, key: str | None) -> None:
     assert key_of(text) == key
+
+
+@pytest.mark.parametrize("char", string.punctuation + "äÖ€7x")
+def test_a_key_is_shown_as_it_is_written(char: str) -> None:
+    key = key_of(char)
+    assert key is not None
+    assert commands.key_name(key) == char
+    assert commands.key_name(f"ctrl+{key}") == f"^{char}"
+    assert commands.key_name("f12") == "F12"
 
 
 def test_swapped_keys_are_no_conflict_and_the_built_in_ones_have_none() -> None:

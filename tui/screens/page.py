@@ -277,7 +277,7 @@ class Page(Offering, Screen[None]):
         if command.writes and self.desk.moment is not None:
             return _("This is the past and stays as it is: Esc goes back to now.")
         if command.writes and self.desk.readonly:
-            return _("Read only is on: turn it off with : and “read only”.")
+            return _(self.desk.READ_ONLY)
         if command.awaits:
             return _(command.awaits)
         if command.name == "now":
