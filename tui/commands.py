@@ -137,7 +137,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("whole", ("v",), "", N_("Show every value in full.")),
         Command("who_knew", ("w",), "", N_("Draw who knew what, as large as it is.")),
         Command("redo", ("U",), "", N_("Save again what you took back."), writes=True),
-        Command("stop", ("escape",), "", N_("Stop what is being saved, or show all matters again.")),
+        Command("stop", ("escape",), "", N_("Stop saving, show all matters again, or take all marks away.")),
     ),
     "history": (
         Command("as_of", ("enter",), N_("as of here"), N_("See everything as it was right after this change.")),

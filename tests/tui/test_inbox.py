@@ -201,6 +201,14 @@ async def test_a_rule_settles_only_what_is_marked(home: Path, picture: SnapshotA
         assert _of(screen, "conflict") == 2
 
 
+async def test_escape_takes_the_marks_away(home: Path) -> None:
+    async with opened(home, "3", "space", "space") as screen:
+        assert "2 marked" in screen.text()
+        await screen.press("escape")
+        assert "settle all by rule" in screen.text()
+        assert not any(row.startswith(("*", "▸*")) or " *" in row[:4] for row in screen.text().splitlines())
+
+
 async def test_a_rule_by_a_person_leaves_alone_what_they_did_not_say(home: Path) -> None:
     async with opened(home, "3", "R") as screen:
         rows = [row for row in screen.text().splitlines() if "│" in row]

@@ -323,10 +323,16 @@ class Inbox(Answering):
         await super()._turn(turn, note)
 
     def do_stop(self) -> None:
-        """Stop what is being saved; if nothing is, show all matters again."""
-        if not self.stopped() and self._sought:
+        """Stop what is being saved; if nothing is, show all matters again; if all are shown, take the marks away."""
+        if self.stopped():
+            return
+        if self._sought:
             self._sought, self._about = "", None
             self.news()
+        elif self._marked:
+            self._marked.clear()
+            self.lines.refresh()
+            self.redraw_details()
 
     def do_find(self) -> None:
         """Ask for words, and show only matters that mention them."""
