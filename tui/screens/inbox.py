@@ -55,6 +55,7 @@ class Inbox(Answering):
         self._chosen = 0
         self._about: Details | None = None
         self._looked_at: Matter | None = None
+        self._looking: tuple[Key, str] | None = None
         self._slipped: object = None
         self._answered: object = None
 
@@ -79,7 +80,7 @@ class Inbox(Answering):
             every = await matters.all()
             matters = Pending.of(await sought(every, self._sought, self.desk.view, self.desk.schema, self.names))
             self._found = set(map(key_of, matters.mentions))
-        old, source, before = self.lines, Matters(self, matters), self._about
+        old, source = self.lines, Matters(self, matters)
         if self._marked:
             self._marked &= set(map(key_of, source.matters.mentions))
         cursor = where = -1
@@ -91,25 +92,24 @@ class Inbox(Answering):
             await source.load(max(0, top - old.size.height), top + old.size.height)
         self._about = None
         self.lines.show(source, cursor=cursor)
-        if before and at is None and under == key_of(before.matter):
-            self._gone(under, before)
+        if self._looking and at is None and under == self._looking[0]:
+            self._gone(*self._looking)
         await self._read_details()
 
-    def _gone(self, key: Key, what: Details) -> None:
+    def _gone(self, key: Key, what: str) -> None:
         """Another matter came under the cursor: unless that was our doing, say so, and let no key take it unseen."""
-        own, self._answered = self._answered, None
+        own, self._answered, self._looking = self._answered, None, None
         if key != own:
-            called = "".join(text for text, _role in title(what, self.desk.schema)[0])
-            self.message(_("{what} was settled meanwhile.").format(what=called), attention=True)
+            self.message(_("{what} was settled meanwhile.").format(what=what), attention=True)
             self._slipped = self.lines.key
 
     def on_screen_resume(self) -> None:
-        self._about = None
+        self._looking = None
         super().on_screen_resume()
 
     def do_now(self) -> None:
         """Leave the past."""
-        self._about = None
+        self._looking = None
         super().do_now()
 
     async def learn(self, matters: list[Matter], most: int) -> None:
@@ -157,6 +157,8 @@ class Inbox(Answering):
             self._chosen = self._chosen_again(matter)
             self._looked_at = matter
             self._about = await self._details_of(matter)
+            called = "".join(text for text, _role in title(self._about, self.desk.schema)[0])
+            self._looking = (key_of(matter), called)
         self.redraw_details()
 
     def _chosen_again(self, matter: Matter) -> int:
@@ -327,7 +329,7 @@ class Inbox(Answering):
         if self.stopped():
             return
         if self._sought:
-            self._sought, self._about = "", None
+            self._sought, self._looking = "", None
             self.news()
         elif self._marked:
             self._marked.clear()
@@ -339,7 +341,7 @@ class Inbox(Answering):
 
         def chosen(text: str | None) -> None:
             if text is not None:
-                self._sought, self._about = " ".join(text.split()), None
+                self._sought, self._looking = " ".join(text.split()), None
                 self.news()
 
         help_text = _(
