@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from textual.events import Key
+from textual.events import Key, Resize
+from textual.geometry import Size
 
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui import commands
@@ -78,7 +79,7 @@ async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
     home: Path, picture: SnapshotAssertion
 ) -> None:
     async with opened(home, "2", size=(72, 20)) as screen:
-        assert "needs 80 columns and 24 lines; here are 72 and 20" in screen.text()
+        assert "needs 80 columns and 23 lines; here are 72 and 20" in screen.text()
         assert "TSC" not in screen.text()
         assert screen.screenshot() == picture
         await screen.resize(*SMALL)
@@ -87,12 +88,27 @@ async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
         page = screen.app.page
         assert isinstance(page, Fleet)
         assert page.lines.cursor == 1
-        for size in ((80, 23), (79, 24), (200, 60), SMALL):
+        for size in ((80, 22), (79, 24), (200, 60), SMALL):
             await screen.pilot.resize_terminal(*size)
         await screen.resize(*SMALL)
         assert page.lines.cursor == 1
         await screen.press("enter")
         assert isinstance(screen.app.page, Form)
+
+
+async def test_beside_the_line_of_tmux_there_is_room(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", size=(80, 23)) as screen:
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("keys", [("2",), ("2", "question_mark")])
+async def test_a_size_that_is_told_too_late_does_not_last(home: Path, keys: tuple[str, ...]) -> None:
+    async with opened(home, *keys) as screen:
+        await screen.resize(*LARGE)
+        screen.app.screen.post_message(Resize(Size(*SMALL), Size(*SMALL)))
+        await screen.rest()
+        assert screen.app.screen.size == LARGE
+        assert max(map(len, screen.text().splitlines())) > SMALL[0]
 
 
 @pytest.mark.parametrize(("name", "keys"), [("fleet", ("2", "l")), ("form", ("2", "l", "j", "enter", "j", "j", "j"))])

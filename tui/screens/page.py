@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.cells import cell_len
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-LEAST_WIDTH, LEAST_HEIGHT = 80, 24
-"""The smallest terminal in which every function has its place."""
+LEAST_WIDTH, LEAST_HEIGHT = 80, 23
+"""The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
 
 
 def bindings(*scopes: str) -> list[BindingType]:
@@ -67,6 +69,14 @@ class Offering(Widget):
     """A screen that offers commands: `do_<name>` carries one out, `why_not` says why it cannot act now."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ()
+
+    @on(Resize)
+    def _follow(self, event: Resize) -> None:
+        """Take the terminal's size, also if it came while the screen was laid out for another one: Textual tells a
+        screen of that one last.
+        """
+        if event.size != (size := self.app.size):
+            self.post_message(Resize(size, size))
 
     def why_not(self, name: str) -> str | None:
         """Why a command cannot act now, in a sentence for people, or None if it can."""
