@@ -201,7 +201,7 @@ def _ask_device(said: str) -> Dialog[Any]:
 
 
 def _row(what: str, about: str) -> Line:
-    return columns(_INSIDE, [Column(what, 18, "strong"), Column(about, None)])
+    return columns(_INSIDE, [Column(what, 22, "strong"), Column(about, None)])
 
 
 async def _check_name(text: str) -> None:
