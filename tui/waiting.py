@@ -32,6 +32,7 @@ class Waiting:
         self._told = told
         self._wanted: tuple[int | None, bool] | None = None
         self._reading = False
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def looking(self) -> bool:
@@ -50,6 +51,7 @@ class Waiting:
 
     async def read(self) -> None:
         """Read until nothing is wished that was not read."""
+        self._task = asyncio.current_task()
         try:
             own = await self._opened()
             while wanted := self._wanted:
@@ -63,7 +65,10 @@ class Waiting:
             self._reading, self.progress = False, None
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Stop reading, and let go of the store."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
         opening, self._opening, self._wanted = self._opening, None, None
         if opening is not None:
             with suppress(FieldlineError):

@@ -6,6 +6,7 @@ Real programs on real terminals, and the cable of tests/cable.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -145,7 +146,9 @@ def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable
             folder = tmp_path / f"tmux{end}"
             folder.mkdir()
             target = f"serial://{cable.ends[end]}?baud=115200"
-            laptops.append(Laptop(folder, [sys.executable, "-m", "tui.cli", "--home", str(home), "sync", target]))
+            # A shell stays there: tmux pushes the last line out of sight when what it runs has ended.
+            command = shlex.join([sys.executable, "-m", "tui.cli", "--home", str(home), "sync", target])
+            laptops.append(Laptop(folder, ["sh", "-c", f"{command}; read stay"]))
             stack.callback(laptops[-1].close)
             if not end:
                 laptops[0].wait_for("waiting for the other end …")
