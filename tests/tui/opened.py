@@ -65,11 +65,18 @@ class Screen:
                 await self.pilot.pause(0.002)
 
     def _drawn(self) -> bool:
-        """Whether the screen on top waits for nothing: Textual draws sixty times a second, and calls back after it."""
+        """Whether the screen on top, and what is seen below it, wait for nothing: Textual draws sixty times a second,
+        and calls back after it.
+        """
         screen = self.app.screen
-        widgets = (screen, *screen.walk_children(Widget))
+        widgets = [screen, *screen.walk_children(Widget)]
         if self.app.message_queue_size or screen._dirty_widgets or screen._callbacks:
             return False
+        for below in self.app._background_screens:
+            # It asks again and again to be drawn itself once it was below.
+            widgets += below.walk_children(Widget)
+            if below._dirty_widgets - {below}:
+                return False
         return not any(
             not each.is_mounted
             or each.message_queue_size
