@@ -25,6 +25,7 @@ from tui.screens.page import Offering, Page, bindings
 from tui.status import Options
 from tui.terminal.looks import next_theme
 from tui.terminal.plain import NoColours, PlainGlyphs
+from tui.terminal.turns import NEWS
 from tui.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ class FieldlineApp(FramedApp):
         self.DEFAULT_MODE = self.first_place()  # type: ignore[misc]
         super().__init__(workspace, When(clock, options.zone), options)
         self.set_class(True, f"-{options.theme}")
-        self.names = Names({}, {})
         self.waiting = Waiting(workspace, self._matters_read)
         self.cables = Cables(workspace, self._cable_came, self._frame_changed, self._say)
         self.loaded = asyncio.Event()
@@ -99,13 +99,13 @@ class FieldlineApp(FramedApp):
 
     async def _begin_when_shown(self) -> None:
         """Look for what waits for a decision, and for cables, once the first screen shows what it shall."""
-        for worker in [each for each in self.workers if each.group == "news"]:
+        for worker in [each for each in self.workers if each.group == NEWS]:
             with suppress(WorkerCancelled, WorkerFailed):
                 await worker.wait()
         if (page := self.page) is not None:
             await page.wait_for_refresh()
         self._shown = True
-        self.know_oneself(self._shown)
+        self.know_oneself(surely=True)
         self._frame_changed()
         self.read_matters()
         if self.options.discovery:
@@ -209,7 +209,7 @@ class FieldlineApp(FramedApp):
         then; None is now.
         """
         self.moment, self.known = moment, known
-        self.run_worker(self.news(), group="news", exclusive=True)
+        self.run_worker(self.news(), group=NEWS, exclusive=True)
 
     async def choose_here(self, entity: bytes) -> None:
         """Remember the place where this device is; it is kept on this device only."""

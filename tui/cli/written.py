@@ -133,8 +133,3 @@ def shown_properties(record: Record, schema: Schema) -> list[Property]:
     names = [name for name in names if not hidden(record.entity, name)]
     names += [name for name in system if record.slot(name).provisional]
     return [kind.property(name) for name in names]
-
-
-def property_label(schema: Schema, kind: str | None, name: str) -> str:
-    """What people call a property of a kind, in the language in use."""
-    return schema.property(kind, name).label(language())

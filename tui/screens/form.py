@@ -27,6 +27,7 @@ from tui.screens.picking import picker
 from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search
 from tui.screens.turning import Turning
+from tui.terminal.turns import NEWS
 from tui.widgets.field import Field
 from tui.widgets.text import Lines
 
@@ -258,7 +259,7 @@ class Form(Turning):
     def _picked(self, row: FormRow, answer: tuple[Value] | None) -> None:
         if answer is not None:
             self._want(row, answer[0])
-            self.work(self.update, group="news")
+            self.work(self.update, group=NEWS)
 
     def _want(self, row: FormRow, value: Value) -> None:
         """Want a value instead of what the row showed when its author began."""

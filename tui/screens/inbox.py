@@ -49,7 +49,7 @@ class Inbox(Answering):
     def __init__(self) -> None:
         super().__init__()
         self.names: Names = NOBODY
-        self.named: set[bytes] = set()
+        self._named: set[bytes] = set()
         """Whose names were read since all is read anew; until then the old ones are shown."""
         self._marked: set[Key] = set()
         self._sought = ""
@@ -76,7 +76,7 @@ class Inbox(Answering):
         return self._about
 
     async def update(self) -> None:
-        self.names, self.named = Names(self.names.entities, self.desk.names.devices), set()
+        self.names, self._named = Names(self.names.entities, self.desk.names.devices), set()
         matters = self.desk.matters
         if self._sought:
             every = await matters.all()
@@ -93,7 +93,7 @@ class Inbox(Answering):
             top = max(0, min(cursor, len(source) - 1))
             await source.load(max(0, top - old.size.height), top + old.size.height)
         self._about = None
-        self.names = Names({e: self.names.entities[e] for e in self.named}, self.names.devices)
+        self.names = Names({e: self.names.entities[e] for e in self._named}, self.names.devices)
         self.lines.show(source, cursor=cursor)
         if self._looking and at is None and under == self._looking[0]:
             self._gone(*self._looking)
@@ -119,11 +119,11 @@ class Inbox(Answering):
         """Learn what the first entities of these matters are called, and those that their values refer to."""
         entities = {entity for matter in matters for entity in (matter.entity, *matter.entities[:most])}
         entities.update(e for matter in matters for leaf in matter.candidates[:most] for e in referred(leaf.value))
-        unknown = entities - self.named
+        unknown = entities - self._named
         if unknown:
             called = await self.desk.paths(unknown)
             self.names = Names({**self.names.entities, **called}, self.names.devices)
-            self.named |= called.keys()
+            self._named |= called.keys()
 
     def where(self) -> str:
         return _("Inbox")
