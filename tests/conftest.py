@@ -15,7 +15,9 @@ SHARED = ROOT.parent / "shared"
 
 # What a person's shell may set and what would show in a test: colours, theme, language, time zone, our own settings.
 FOREIGN = {"NO_COLOR", "COLORTERM", "FORCE_COLOR", "LANGUAGE", "TEXTUAL_THEME", "TEXTUAL_ANIMATIONS"}
-for name in list(os.environ):
+# Said to the tests themselves, by tests.cli.test_interpreters.
+OURS = {"FIELDLINE_PYTHONS"}
+for name in set(os.environ) - OURS:
     if name in FOREIGN or name.startswith(("FIELDLINE_", "LC_")):
         del os.environ[name]
 os.environ.update(TZ="UTC", LANG="C.UTF-8", TERM="xterm-256color")

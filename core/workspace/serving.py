@@ -64,7 +64,9 @@ class Service:
         for target in ways.peers:
             if not target_of(target).host:
                 raise Refused("{target} is no device to call: write tcp://HOST:PORT.", target=target)
-        server = tcp.Server(self._workspace.identity, allowed(self._workspace), self._answer, self._turned_away)
+        server = tcp.Server(
+            self._workspace.identity, allowed(self._workspace), self._answer, self._turned_away, self._trouble
+        )
         self._ports = ways.ports
         await self._look()
         await server.start(ways.host, ways.port)
@@ -252,7 +254,7 @@ class Service:
             for name in names - self._heard:
                 self._calls[name].cancel()
         await asyncio.wait(calls, timeout=PATIENCE)
-        return not link.writer.transport.is_closing()
+        return link.is_open
 
     async def _hold(self, link: Link, carrier: Carrier, *, initiator: bool) -> Met | None:
         began = self._workspace.clock()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import Refused
-from core.sync.links.tls import LinkError
+from core.sync.links.causes import LinkError, used_up, why
 from core.values import quoted
 
 if TYPE_CHECKING:
@@ -221,6 +221,8 @@ def _reason(path: str, baud: int, error: Exception) -> PortError:
         )
     if number in (errno.EACCES, errno.EPERM):
         return forbidden(path)
+    if used_up(error):
+        return PortError("This device could not open {port}: {why}. Close other programs.", port=path, why=why(error))
     if number in (errno.EBUSY, errno.EAGAIN):
         return PortError(
             "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it).", port=path

@@ -12,9 +12,10 @@ from core.identity import Identity
 from core.sync.events import Event, Progress
 from core.sync.links import tls
 from core.sync.links.arq import BITS
+from core.sync.links.causes import LinkError
 from core.sync.links.ports import USUAL, PortError, SerialTarget, open_port
 from core.sync.links.rates import RATES
-from core.sync.links.tls import Allow, Link, LinkError
+from core.sync.links.tls import Allow, Link
 from core.sync.links.transport import CLOSE_SECONDS, Cable
 
 HANDSHAKE_SECONDS, HANDSHAKE_BYTES = 30.0, 2000
@@ -57,6 +58,11 @@ class SerialLink:
     def rate(self) -> int:
         """Bits a second that the line carries, as far as is known."""
         return int(self.cable.arq.rate) * BITS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has hung up, as far as is known here."""
+        return self.link.is_open
 
     @property
     def restarted(self) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
+from core.errors import FieldlineError
 from core.identity import Identity
 from core.sync.links import tls
-from core.sync.links.tls import HANDSHAKE_SECONDS, Allow, Link, LinkError, Stranger
+from core.sync.links.causes import LinkError, Unable, forbidden, no_way_out, used_up, why
+from core.sync.links.tls import HANDSHAKE_SECONDS, Allow, Link, Stranger
 from core.values import quoted
 
 CONNECT_SECONDS = 10.0
@@ -47,14 +48,7 @@ async def connect(host: str, port: int, identity: Identity, allow: Allow, *, tim
     except TimeoutError:
         raise LinkError("{host} does not answer: check the address and the network.", host=quoted(host)) from None
     except OSError as error:
-        # Without a number: several addresses were tried.
-        if error.errno in (errno.ECONNREFUSED, None):
-            raise LinkError(
-                "Nobody answers at {host}, port {port}: is `fieldline serve` running there?",
-                host=quoted(host),
-                port=port,
-            ) from None
-        raise LinkError("{host} cannot be reached: {reason}.", host=quoted(host), reason=_reason(error)) from None
+        raise _unreached(host, port, error) from None
     except ValueError:
         raise LinkError("{host} cannot be the name of a host: check how it is written.", host=quoted(host)) from None
     return await tls.call(reader, writer, identity, allow, timeout=timeout)
@@ -62,7 +56,7 @@ async def connect(host: str, port: int, identity: Identity, allow: Allow, *, tim
 
 class Server:
     """Answers devices that call. `on_link` is run for each member, and the link closed after it; `on_stranger` is told
-    of each other device. A caller has `timeout` seconds to prove who it is.
+    of each other device, `on_trouble` of what keeps this one from answering. A caller has `timeout` seconds to prove who it is.
     """
 
     def __init__(
@@ -71,6 +65,7 @@ class Server:
         allow: Allow,
         on_link: Callable[[Link], Awaitable[None]],
         on_stranger: Callable[[Stranger], None] = lambda stranger: None,
+        on_trouble: Callable[[FieldlineError], None] = lambda trouble: None,
         *,
         timeout: float = HANDSHAKE_SECONDS,
     ) -> None:
@@ -78,11 +73,13 @@ class Server:
         self._allow = allow
         self._on_link = on_link
         self._on_stranger = on_stranger
+        self._on_trouble = on_trouble
         self._timeout = timeout
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._unknown: dict[asyncio.Task[None], None] = {}
         self._links = 0
+        self._closing = False
         self.host = ""
         self.port = 0
 
@@ -108,7 +105,7 @@ class Server:
                 "It is not possible to listen on {host}, port {port}: {reason}.",
                 host=quoted(host),
                 port=port,
-                reason=_reason(error),
+                reason=why(error),
             ) from None
         except ValueError:
             raise LinkError(
@@ -117,6 +114,7 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening, and end the meetings under way."""
+        self._closing = True
         for server in self._servers:
             server.close()
         for task in self._tasks:
@@ -126,6 +124,10 @@ class Server:
             await server.wait_closed()
 
     def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
+        if self._closing:
+            # It was on its way in; Python 3.12 and newer wait for all who came.
+            writer.transport.abort()
+            return
         if len(self._unknown) >= MOST_UNKNOWN:
             # Whoever means it proves itself in a moment, so callers that just sit there cannot keep others out.
             oldest = next(iter(self._unknown))
@@ -148,8 +150,11 @@ class Server:
         except Stranger as stranger:
             self._on_stranger(stranger)
             return
-        except LinkError as error:
-            _log.info("%s", error)
+        except FieldlineError as error:
+            if isinstance(error, Unable) or not isinstance(error, LinkError):
+                self._on_trouble(error)
+            else:
+                _log.info("%s", error)
             return
         finally:
             self._unknown.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
@@ -176,8 +181,29 @@ async def _addresses(host: str) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def _reason(error: OSError) -> str:
-    # asyncio writes a sentence of its own into errors of the system; those of name lookups have negative numbers.
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
+def _unreached(host: str, port: int, error: OSError) -> LinkError:
+    """What to tell when no connection came about: who or what failed, as far as the system says."""
+    if used_up(error):
+        return Unable("This device could not begin a connection: {why}. Close other programs.", why=why(error))
+    if forbidden(error):
+        return Unable(
+            "This device may not connect to {host}, port {port} ({why}): look at its own firewall.",
+            host=quoted(host),
+            port=port,
+            why=why(error),
+        )
+    if no_way_out(error):
+        return Unable(
+            "This device has no network that leads to {host} ({why}): look at its own connection.",
+            host=quoted(host),
+            why=why(error),
+        )
+    # Without a number: several addresses were tried, and what became of each is in the text.
+    refused = (
+        f"[Errno {errno.ECONNREFUSED}]" in str(error) if error.errno is None else error.errno == errno.ECONNREFUSED
+    )
+    if refused:
+        return LinkError(
+            "Nobody answers at {host}, port {port}: is `fieldline serve` running there?", host=quoted(host), port=port
+        )
+    return LinkError("{host} cannot be reached: {reason}.", host=quoted(host), reason=why(error))

@@ -19,19 +19,20 @@ other's is put together here and not read from its bytes.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from core.changes import KEY_SIZE, SIGNATURE_SIZE, device_id
-from core.errors import FieldlineError
 from core.identity import Identity
 from core.sync.events import Event
+from core.sync.links.causes import LinkError, Unable, used_up, why
+from core.sync.links.context import pinned
 
 MAGIC = b"FLDL"
 VERSION = 1
@@ -46,10 +47,6 @@ _SIGNED = slice(4, -SIGNATURE_SIZE - 10)
 
 Allow = Callable[[bytes], Awaitable[bool]]
 """Whether a device with this id may be talked to."""
-
-
-class LinkError(FieldlineError):
-    """There is no link to the other device."""
 
 
 class Stranger(LinkError):
@@ -92,21 +89,33 @@ class Link:
     # The stream below: it would hang up if nothing referred to it any more.
     _below: StreamWriter
 
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has hung up, as far as is known here."""
+        return not self._below.transport.is_closing()
+
     def hears(self, event: Event) -> None:
         """How far the session is makes no difference to a network."""
+
+    def abort(self) -> None:
+        """Hang up at once, however often and in whatever state; what was not sent is lost."""
+        # The transport below may be told so at any time. That of TLS may not: in some versions of Python it has
+        # forgotten what it belongs to once it is closed twice, and the other side closes it, too.
+        self._below.transport.abort()
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
         try:
             async with asyncio.timeout(timeout):
                 await self.writer.drain()
-                self.writer.close()
+                if self.is_open and not self.writer.is_closing():
+                    self.writer.close()
                 await self.writer.wait_closed()
         except OSError:
             # Also when the time is up, and for whatever TLS finds wrong with how the other side says goodbye.
             pass
         finally:
-            self.writer.transport.abort()
+            self.abort()
 
 
 async def call(
@@ -116,23 +125,27 @@ async def call(
     closed.
 
     Raises Stranger if this side may not talk to the other, NotAdmitted if the other says so of this one, LinkError if
-    the other is no Fieldline device, does not answer within `timeout` seconds, or cannot prove its key.
+    the other is no Fieldline device, does not do its part within `timeout` seconds, or cannot prove its key, Unable if
+    it is this side that cannot go on.
 
     The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on.
     """
-    return await _guarded(_call(reader, writer, identity, allow, timeout), writer, timeout)
+    async with _guarded(writer):
+        return await _call(reader, writer, identity, allow, _Patience(timeout))
 
 
 async def answer(
     reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, *, timeout: float = HANDSHAKE_SECONDS
 ) -> Link:
     """Secure a stream as the side that was called; raises as `call` does."""
-    return await _guarded(_answer(reader, writer, identity, allow, timeout), writer, timeout)
+    async with _guarded(writer):
+        return await _answer(reader, writer, identity, allow, _Patience(timeout))
 
 
-async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, timeout: float) -> Link:
+async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, other: _Patience) -> Link:
     writer.write(_greeting(identity))
-    proof = await _greeted(reader)
+    async with other.has_its_turn():
+        proof = await _greeted(reader)
     if proof is None:
         raise NotAdmitted(
             "The device there does not take this one for a member: let an admin run"
@@ -142,12 +155,17 @@ async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, 
     peer, certificate = _shown(identity, proof)
     if not await allow(peer):
         raise Stranger("The device that answers, {device}, is not a member of this fleet.", peer)
-    return await _secured(writer, _context(identity, certificate, server=False), peer, certificate, timeout)
+    context = pinned(identity, certificate, server=False)
+    async with other.has_its_turn():
+        return await _secured(writer, context, peer, certificate, other.left + 1)
 
 
-async def _answer(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, timeout: float) -> Link:
+async def _answer(
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, other: _Patience
+) -> Link:
     try:
-        proof = await _greeted(reader)
+        async with other.has_its_turn():
+            proof = await _greeted(reader)
     except OtherVersion:
         writer.write(_head(TURNED_AWAY))
         raise
@@ -162,29 +180,73 @@ async def _answer(reader: StreamReader, writer: StreamWriter, identity: Identity
     if not await allow(peer):
         writer.write(_head(TURNED_AWAY))
         raise Stranger("A device that is not a member, {device}, tried to connect and was turned away.", peer)
-    context = _context(identity, certificate, server=True)
+    context = pinned(identity, certificate, server=True)
     # Nothing may be awaited between the greeting and the start of TLS, or the caller's first TLS bytes go astray.
     writer.write(_greeting(identity))
-    return await _secured(writer, context, peer, certificate, timeout)
+    async with other.has_its_turn():
+        return await _secured(writer, context, peer, certificate, other.left + 1)
 
 
-async def _guarded(work: Awaitable[Link], writer: StreamWriter, timeout: float) -> Link:
+@asynccontextmanager
+async def _guarded(writer: StreamWriter) -> AsyncIterator[None]:
+    """Leave no stream open that came to no link."""
     try:
-        async with asyncio.timeout(timeout):
-            return await work
+        yield
     except LinkError:
         # What was said last is still on its way.
         writer.close()
         raise
-    except BaseException as error:
+    except BaseException:
         writer.transport.abort()
-        if isinstance(error, TimeoutError):
-            raise LinkError("The other device did not answer in time: try again.") from None
-        if isinstance(error, ssl.SSLError):
-            raise LinkError("The other device could not prove that it is who it says.") from None
-        if isinstance(error, asyncio.IncompleteReadError | OSError):
-            raise LinkError("The connection broke before both devices knew each other: try again.") from None
         raise
+
+
+class _Patience:
+    """How long the other side may take for its part: `left` seconds more. What this side does takes none of them.
+
+    Only what goes wrong while the other side has its turn can be told as a failure of that side.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    @asynccontextmanager
+    async def has_its_turn(self) -> AsyncIterator[None]:
+        """Wait for the other side; raises LinkError for whatever goes wrong meanwhile."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(self.left):
+                yield
+        except TimeoutError:
+            raise LinkError("The other device did not answer in time: try again.") from None
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise _broken(error) from None
+        finally:
+            self.left -= clock() - began
+
+
+# What OpenSSL calls it when the other side shows another certificate, none, or has not its key.
+_UNPROVEN = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTIFICATE", "BAD_SIGNATURE"})
+
+
+def _broken(error: asyncio.IncompleteReadError | OSError) -> LinkError:
+    """What to tell of an error that came up while the other side had its turn."""
+    if used_up(error):
+        return Unable("This device could not go on with the connection: {why}. Close other programs.", why=why(error))
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return LinkError("The connection broke before both devices knew each other: try again.")
+    if isinstance(error, ssl.SSLCertVerificationError) or error.reason in _UNPROVEN:
+        return _unproven()
+    return LinkError(
+        "TLS did not come about with the other device ({why}): try again, and update Fieldline, Python and OpenSSL"
+        " there and here if it stays so.",
+        why=why(error),
+    )
+
+
+def _unproven() -> LinkError:
+    return LinkError("The other device could not prove that it is who it says.")
 
 
 def _head(says: int) -> bytes:
@@ -227,36 +289,6 @@ def _shown(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
     return peer, certificate
 
 
-def _context(identity: Identity, certificate: bytes, *, server: bool) -> ssl.SSLContext:
-    """TLS 1.3 that trusts one certificate only.
-
-    Without tickets, since taking up a session costs more bytes than a new one; with X25519 alone, since newer
-    defaults send a key share of over a thousand bytes, which is a second on a slow cable.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.set_ecdh_curve("X25519")
-    if server:
-        context.num_tickets = 0
-    context.load_verify_locations(cadata=certificate)
-    _load_own(context, identity)
-    return context
-
-
-def _load_own(context: ssl.SSLContext, identity: Identity) -> None:
-    """Python's ssl reads keys from files only: this one exists in memory, for as long as it takes."""
-    pem = ssl.DER_cert_to_PEM_cert(identity.certificate_der).encode()
-    descriptor = os.memfd_create("device", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(pem + identity.key_pem)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
-
-
 async def _secured(
     below: StreamWriter, context: ssl.SSLContext, peer: bytes, certificate: bytes, timeout: float
 ) -> Link:
@@ -272,7 +304,7 @@ async def _secured(
         context,
         server_side=context.protocol == ssl.PROTOCOL_TLS_SERVER,
         # Whoever called this counts the time; asyncio would add a limit of its own.
-        ssl_handshake_timeout=timeout + 1,
+        ssl_handshake_timeout=timeout,
     )
     if transport is None:
         raise ConnectionResetError
@@ -282,5 +314,5 @@ async def _secured(
     writer = StreamWriter(transport, inside, reader, loop)
     tls = writer.get_extra_info("ssl_object")
     if tls.version() != "TLSv1.3" or tls.getpeercert(binary_form=True) != certificate:
-        raise LinkError("The other device could not prove that it is who it says.")
+        raise _unproven()
     return Link(peer, reader, writer, below)

@@ -47,5 +47,5 @@ async def linked() -> AsyncIterator[tuple[Link, Link]]:
         try:
             yield called, answered
         finally:
-            called.writer.transport.abort()
-            answered.writer.transport.abort()
+            called.abort()
+            answered.abort()

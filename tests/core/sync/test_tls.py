@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from core.changes import device_id
 from core.identity import Identity
 from core.sync.links import tcp, tls
+from core.sync.links.causes import LinkError
+from core.sync.links.context import pinned
 from core.sync.links.tls import (
     HERE_I_AM,
     MAGIC,
     TURNED_AWAY,
     VERSION,
-    LinkError,
     NotAdmitted,
     OtherVersion,
     OwnKey,
@@ -88,8 +89,8 @@ async def test_getting_to_know_each_other_stays_small() -> None:
         await answered.reader.readexactly(1)
         assert min(counts) > GREETING
         assert max(counts) < 900
-        called.writer.transport.abort()
-        answered.writer.transport.abort()
+        called.abort()
+        answered.abort()
 
 
 async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_side_s() -> None:
@@ -102,8 +103,8 @@ async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_s
         answered = await answering
         answered.writer.write(b"said")
         assert await called.reader.readexactly(4) == b"said"
-        called.writer.transport.abort()
-        answered.writer.transport.abort()
+        called.abort()
+        answered.abort()
 
 
 async def test_what_a_caller_sends_behind_its_greeting_in_the_clear_is_not_read() -> None:
@@ -111,13 +112,13 @@ async def test_what_a_caller_sends_behind_its_greeting_in_the_clear_is_not_read(
         writer.write(tls._greeting(ONE) + b"slipped in")
         answering = asyncio.create_task(tls.answer(*there, OTHER, members(ONE)))
         _, certificate = tls._shown(ONE, await greeting_of(reader))
-        context = tls._context(ONE, certificate, server=False)
+        context = pinned(ONE, certificate, server=False)
         called = await tls._secured(writer, context, OTHER.device, certificate, 20)
         answered = await answering
         called.writer.write(b"said")
         assert await answered.reader.readexactly(4) == b"said"
-        called.writer.transport.abort()
-        answered.writer.transport.abort()
+        called.abort()
+        answered.abort()
 
 
 async def greeting_of(reader: StreamReader) -> bytes:
@@ -186,7 +187,7 @@ async def secured_anyway(writer: StreamWriter, context: ssl.SSLContext, certific
     with suppress(OSError):
         link = await tls._secured(writer, context, OTHER.device, certificate, 20)
         await link.reader.read()
-        link.writer.transport.abort()
+        link.abort()
 
 
 @pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
@@ -196,7 +197,7 @@ async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_c
         answering = asyncio.create_task(tls.answer(*there, OTHER, members(ONE)))
         _, certificate = tls._shown(THIRD, await greeting_of(reader))
         # A caller in TLS 1.3 is done before the other side has looked at its certificate.
-        await secured_anyway(writer, tls._context(shows, certificate, server=False), certificate)
+        await secured_anyway(writer, pinned(shows, certificate, server=False), certificate)
         with pytest.raises(LinkError, match="prove"):
             await answering
 
@@ -206,7 +207,7 @@ async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_a
     async with line() as (here, (reader, writer)):
         calling = asyncio.create_task(tls.call(*here, OTHER, members(ONE)))
         _, certificate = tls._shown(THIRD, await greeting_of(reader))
-        context = tls._context(shows, certificate, server=True)
+        context = pinned(shows, certificate, server=True)
         writer.write(tls._greeting(ONE))
         await secured_anyway(writer, context, certificate)
         with pytest.raises(LinkError, match="prove"):
