@@ -54,13 +54,7 @@ def _load_own(context: ssl.SSLContext, identity: Identity) -> None:
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
             file.write(pem + identity.key_pem)
-        path = f"/proc/self/fd/{descriptor}"
-        try:
-            context.load_cert_chain(path)
-        except FileNotFoundError:
-            raise Unable(
-                "This device has no {folder}, which its key is handed to TLS by: mount it.", folder="/proc"
-            ) from None
+        context.load_cert_chain(f"{_DESCRIPTORS}/{descriptor}")
     finally:
         os.close(descriptor)
 
@@ -83,8 +77,8 @@ def _of_ones_own() -> Iterator[None]:
                 why=why(error),
             ) from None
         raise Unable(
-            "This device cannot hand its key to TLS ({why}): /proc must be mounted, and what confines Fieldline here must"
-            " allow it memfd_create and reading {folder}.",
+            "This device cannot hand its key to TLS ({why}): /proc must be mounted, and what confines Fieldline"
+            " here must allow it memfd_create and reading {folder}.",
             folder=_DESCRIPTORS,
             why=why(error),
         ) from None

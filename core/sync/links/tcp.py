@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
@@ -56,7 +57,8 @@ async def connect(host: str, port: int, identity: Identity, allow: Allow, *, tim
 
 class Server:
     """Answers devices that call. `on_link` is run for each member, and the link closed after it; `on_stranger` is told
-    of each other device, `on_trouble` of what keeps this one from answering. A caller has `timeout` seconds to prove who it is.
+    of each other device, `on_trouble` of what keeps this one from answering. A caller has `timeout` seconds to prove
+    who it is.
     """
 
     def __init__(
@@ -156,6 +158,9 @@ class Server:
             else:
                 _log.info("%s", error)
             return
+        except OSError as error:
+            self._on_trouble(Unable("This device could not answer one that called: {why}.", why=why(error)))
+            return
         finally:
             self._unknown.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
         self._links += 1
@@ -183,6 +188,11 @@ async def _addresses(host: str) -> list[str]:
 
 def _unreached(host: str, port: int, error: OSError) -> LinkError:
     """What to tell when no connection came about: who or what failed, as far as the system says."""
+    if error.errno is None:
+        # Several addresses were tried, and what became of each is in the text only. One that is there counts most.
+        numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))]
+        if numbers:
+            error = OSError(errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else numbers[-1], "")
     if used_up(error):
         return Unable("This device could not begin a connection: {why}. Close other programs.", why=why(error))
     if forbidden(error):
@@ -198,11 +208,7 @@ def _unreached(host: str, port: int, error: OSError) -> LinkError:
             host=quoted(host),
             why=why(error),
         )
-    # Without a number: several addresses were tried, and what became of each is in the text.
-    refused = (
-        f"[Errno {errno.ECONNREFUSED}]" in str(error) if error.errno is None else error.errno == errno.ECONNREFUSED
-    )
-    if refused:
+    if error.errno == errno.ECONNREFUSED:
         return LinkError(
             "Nobody answers at {host}, port {port}: is `fieldline serve` running there?", host=quoted(host), port=port
         )

@@ -196,8 +196,12 @@ async def _guarded(writer: StreamWriter) -> AsyncIterator[None]:
         # What was said last is still on its way.
         writer.close()
         raise
-    except BaseException:
+    except BaseException as error:
         writer.transport.abort()
+        if used_up(error):
+            raise Unable(
+                "This device could not begin a connection: {why}. Close other programs.", why=why(error)
+            ) from None
         raise
 
 
