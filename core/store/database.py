@@ -6,6 +6,8 @@ statements it needs. Whatever SQLite complains about is told in one sentence.
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,14 @@ class StoreError(FieldlineError):
 
 
 _SENTENCES = {
+    # Before the errors that these are kinds of.
+    "SQLITE_NOMEM": StoreError("This device has too little memory left: nothing was saved. Close other programs."),
+    "SQLITE_IOERR_NOMEM": StoreError(
+        "This device has too little memory left: nothing was saved. Close other programs."
+    ),
+    "SQLITE_IOERR_READ": StoreError(
+        "The store {path} could not be read: the disk is failing. Copy what it holds while that is possible."
+    ),
     "SQLITE_FULL": StoreError("The disk is full: nothing was saved. Free some space and try again."),
     "SQLITE_BUSY": StoreError(
         "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished."
@@ -61,10 +71,24 @@ def told(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith("SQLITE_CANTOPEN") and _no_file_is_left():
+            raise StoreError(
+                "The store {path} cannot be opened: too many files are open on this device. Close other programs.",
+                path=str(path),
+            ) from error
         for code, sentence in _SENTENCES.items():
             if name.startswith(code):
                 raise StoreError(sentence.template, path=str(path)) from error
         raise
+
+
+def _no_file_is_left() -> bool:
+    """Whether no further file can be opened, wherever it is: SQLite does not tell that from a missing one."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 def chunks(items: list[T], size: int = MAX_VARIABLES) -> Iterator[list[T]]:

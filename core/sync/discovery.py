@@ -18,6 +18,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from core.errors import FieldlineError
 from core.sync.announcing import TYPE, Announced, read, service_name, text
+from core.sync.links.causes import lacking, used_up
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - devices are looked for in all networks
 TO_ALL = DNSQuestionType.QM
@@ -66,6 +67,8 @@ class Discovery:
             self._announcing = asyncio.create_task(self._announce_all(self._zeroconf))
         except (OSError, RuntimeError, Error) as error:
             await self.close()
+            if used_up(error):
+                raise lacking(error) from None
             raise FieldlineError(
                 "Other devices cannot be discovered here: {why}. Use --no-discovery, or let UDP port 5353 be used.",
                 why=getattr(error, "strerror", None) or str(error) or type(error).__name__,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import stat
@@ -124,6 +125,7 @@ async def _network() -> FieldlineError | None:
 
 async def _port(folder: Path) -> FieldlineError | None:
     """Whether other devices can call: `fieldline serve` runs, or could."""
+    from core.sync.links.causes import why
     from core.workspace.doing import told
     from core.workspace.meeting import PORT
 
@@ -132,11 +134,16 @@ async def _port(folder: Path) -> FieldlineError | None:
     try:
         server = await asyncio.start_server(lambda reader, writer: writer.close(), None, PORT)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return FieldlineError(
+                "`fieldline serve` does not run for this device, and port {port} is not free: stop what uses it, or"
+                " serve with --port.",
+                port=PORT,
+            )
         return FieldlineError(
-            "`fieldline serve` does not run for this device, and port {port} is not free ({why}): stop what uses it, or"
-            " serve with --port.",
+            "`fieldline serve` does not run for this device, and port {port} cannot be used here ({why}).",
             port=PORT,
-            why=error.strerror or str(error),
+            why=why(error),
         )
     server.close()
     await server.wait_closed()

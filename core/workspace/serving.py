@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import FieldlineError, Refused
 from core.sync.announcing import Announced
 from core.sync.calling import MOST_NAMES, Caller, Standing, yields
 from core.sync.events import Event, Progress
 from core.sync.links import tcp
+from core.sync.links.causes import lacking, used_up
 from core.sync.links.tls import Stranger
 from core.workspace.doing import Doing, Report
 from core.workspace.meeting import TCP, Carrier, Link, Met, allowed, meet, now, target_of
@@ -74,6 +75,8 @@ class Service:
         for target in ways.peers:
             self.caller.fixed(target, now())
         report = Report(self._workspace.home.folder)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._mishap)
         try:
             listening(server.host, server.port)
             async with asyncio.TaskGroup() as group:
@@ -85,6 +88,7 @@ class Service:
                 for port in ways.ports:
                     group.create_task(self._attend(port))
         finally:
+            loop.set_exception_handler(None)
             report.close()
             if self._discovery is not None:
                 await self._discovery.close()
@@ -311,6 +315,14 @@ class Service:
         if met.peer is not None:
             self._met_at[met.peer] = self._workspace.clock()
             self.caller.met(met.peer, met.root, now())
+
+    def _mishap(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell what keeps this device from taking calls: asyncio tries again a second later."""
+        error = context.get("exception")
+        if error is not None and used_up(error):
+            self._trouble(lacking(error))
+        else:
+            loop.default_exception_handler(context)
 
     def _turned_away(self, stranger: Stranger) -> None:
         self._tell_once(stranger.device.hex(), Happened(stranger.device, error=stranger))

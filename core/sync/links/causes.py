@@ -25,6 +25,11 @@ def used_up(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _USED_UP)
 
 
+def lacking(error: BaseException) -> Unable:
+    """What to tell when this device has run out of something."""
+    return Unable("This device has too little left for a connection: {why}. Close other programs.", why=why(error))
+
+
 def forbidden(error: OSError) -> bool:
     """Whether this device's own rules do not allow it: permissions, a firewall."""
     return error.errno in _FORBIDDEN

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from core.identity import Identity
-from core.sync.links.causes import Unable, used_up, why
+from core.sync.links.causes import Unable, lacking, used_up, why
 
 _DESCRIPTORS = "/proc/self/fd"
 
@@ -66,9 +66,7 @@ def _of_ones_own() -> Iterator[None]:
         yield
     except (OSError, MemoryError, ValueError) as error:
         if used_up(error):
-            raise Unable(
-                "This device could not begin a connection: {why}. Close other programs.", why=why(error)
-            ) from None
+            raise lacking(error) from None
         # A ValueError: what Python's ssl was built with has no TLS 1.3.
         if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
             raise Unable(

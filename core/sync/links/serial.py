@@ -12,7 +12,7 @@ from core.identity import Identity
 from core.sync.events import Event, Progress
 from core.sync.links import tls
 from core.sync.links.arq import BITS
-from core.sync.links.causes import LinkError
+from core.sync.links.causes import LinkError, Unable
 from core.sync.links.ports import USUAL, PortError, SerialTarget, open_port
 from core.sync.links.rates import RATES
 from core.sync.links.tls import Allow, Link
@@ -143,8 +143,9 @@ async def connect(
     try:
         seconds = HANDSHAKE_SECONDS + HANDSHAKE_BYTES * BITS / cable.baud
         link = await secure(reader, writer, identity, allow, timeout=seconds)
-    except LinkError:
-        restarted = cable.arq.reset
+    except LinkError as error:
+        # What this device fails at, it fails at again.
+        restarted = cable.arq.reset and not isinstance(error, Unable)
         cable.close()
         await cable.closed
         if restarted:

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from core.errors import FieldlineError
 from core.identity import Identity
 from core.sync.links import tls
-from core.sync.links.causes import LinkError, Unable, forbidden, no_way_out, used_up, why
+from core.sync.links.causes import LinkError, Unable, forbidden, lacking, no_way_out, used_up, why
 from core.sync.links.tls import HANDSHAKE_SECONDS, Allow, Link, Stranger
 from core.values import quoted
 
@@ -194,7 +194,7 @@ def _unreached(host: str, port: int, error: OSError) -> LinkError:
         if numbers:
             error = OSError(errno.ECONNREFUSED if errno.ECONNREFUSED in numbers else numbers[-1], "")
     if used_up(error):
-        return Unable("This device could not begin a connection: {why}. Close other programs.", why=why(error))
+        return lacking(error)
     if forbidden(error):
         return Unable(
             "This device may not connect to {host}, port {port} ({why}): look at its own firewall.",

@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from core.changes import KEY_SIZE, SIGNATURE_SIZE, device_id
 from core.identity import Identity
 from core.sync.events import Event
-from core.sync.links.causes import LinkError, Unable, used_up, why
+from core.sync.links.causes import LinkError, lacking, used_up, why
 from core.sync.links.context import pinned
 
 MAGIC = b"FLDL"
@@ -199,9 +199,7 @@ async def _guarded(writer: StreamWriter) -> AsyncIterator[None]:
     except BaseException as error:
         writer.transport.abort()
         if used_up(error):
-            raise Unable(
-                "This device could not begin a connection: {why}. Close other programs.", why=why(error)
-            ) from None
+            raise lacking(error) from None
         raise
 
 
@@ -237,7 +235,7 @@ _UNPROVEN = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTI
 def _broken(error: asyncio.IncompleteReadError | OSError) -> LinkError:
     """What to tell of an error that came up while the other side had its turn."""
     if used_up(error):
-        return Unable("This device could not go on with the connection: {why}. Close other programs.", why=why(error))
+        return lacking(error)
     if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return LinkError("The connection broke before both devices knew each other: try again.")
     if isinstance(error, ssl.SSLCertVerificationError) or error.reason in _UNPROVEN:
