@@ -7,13 +7,16 @@ import errno
 import os
 import resource
 import socket
+import sqlite3
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from core.errors import FieldlineError
+from core.store.database import Database, StoreError, told
 from core.sync.links import context, ports, tcp, tls
 from core.sync.links.causes import LinkError, Unable
 from core.sync.links.context import pinned
@@ -178,10 +181,10 @@ async def test_hanging_up_works_in_any_state_and_as_often_as_one_likes() -> None
     ],
 )
 def test_why_nothing_was_reached(error: OSError, kind: type[LinkError], said: str) -> None:
-    told = tcp._unreached("there", 7420, error)
-    assert type(told) is kind
+    found = tcp._unreached("there", 7420, error)
+    assert type(found) is kind
     with pytest.raises(kind, match=said):
-        raise told
+        raise found
 
 
 async def test_a_caller_without_files_does_not_blame_the_host() -> None:
@@ -232,3 +235,27 @@ async def test_a_server_that_stops_hangs_up_on_who_is_just_coming_in() -> None:
         await server.close()
         with pytest.raises(ConnectionResetError):
             await asyncio.get_running_loop().sock_recv(caller, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SQLITE_NOMEM", "too little memory"),
+        ("SQLITE_IOERR_NOMEM", "too little memory"),
+        ("SQLITE_IOERR_READ", "could not be read: the disk is failing"),
+        ("SQLITE_IOERR_WRITE", "could not be written"),
+        ("SQLITE_CANTOPEN", "check that the folder exists"),
+    ],
+)
+def test_what_sqlite_wants_is_told_as_what_it_is(name: str, said: str, tmp_path: Path) -> None:
+    error = sqlite3.OperationalError()
+    error.sqlite_errorname = name
+    with pytest.raises(StoreError, match=said), told(tmp_path / "store"):
+        raise error
+
+
+async def test_a_store_that_is_not_opened_for_want_of_files_is_not_told_as_missing(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    await (await Database.open(path, create=True)).close()
+    with no_more_files(), pytest.raises(StoreError, match="too many files are open on this device"), told(path):
+        sqlite3.connect(path).execute("SELECT * FROM meta")
