@@ -131,7 +131,7 @@ async def call(
     The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on.
     """
     async with _guarded(writer):
-        return await _call(reader, writer, identity, allow, _Patience(timeout))
+        return await _call(reader, writer, identity, allow, _Patience(writer, timeout))
 
 
 async def answer(
@@ -139,7 +139,7 @@ async def answer(
 ) -> Link:
     """Secure a stream as the side that was called; raises as `call` does."""
     async with _guarded(writer):
-        return await _answer(reader, writer, identity, allow, _Patience(timeout))
+        return await _answer(reader, writer, identity, allow, _Patience(writer, timeout))
 
 
 async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, other: _Patience) -> Link:
@@ -209,7 +209,8 @@ class _Patience:
     Only what goes wrong while the other side has its turn can be told as a failure of that side.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, writer: StreamWriter, seconds: float) -> None:
+        self._writer = writer
         self.left = seconds
 
     @asynccontextmanager
@@ -221,8 +222,11 @@ class _Patience:
             async with asyncio.timeout(self.left):
                 yield
         except TimeoutError:
+            # Who does not talk may not read, either: nothing is waited for.
+            self._writer.transport.abort()
             raise LinkError("The other device did not answer in time: try again.") from None
         except (asyncio.IncompleteReadError, OSError) as error:
+            self._writer.transport.abort()
             raise _broken(error) from None
         finally:
             self.left -= clock() - began
