@@ -102,6 +102,8 @@ class Link:
         # The transport below may be told so at any time. That of TLS may not: in some versions of Python it has
         # forgotten what it belongs to once it is closed twice, and the other side closes it, too.
         self._below.transport.abort()
+        if not self.writer.is_closing():
+            self.writer.close()
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
