@@ -11,6 +11,7 @@ from core.inbox import Matter
 from core.records import Edit
 from core.workspace.lineage import Step, lineage
 from core.workspace.pending import Pending
+from tui.command_host import bindings
 from tui.commands import Command
 from tui.language.i18n import _, language, ngettext
 from tui.rows.forms import NOBODY, Names, references, referred, shown
@@ -22,7 +23,7 @@ from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.matterlist import Key, Matters, key_of
-from tui.screens.page import bindings, rule
+from tui.screens.page import rule
 from tui.screens.reading import Reading, candidates_in_full
 from tui.widgets.text import Lines
 

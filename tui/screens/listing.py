@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from tui.command_host import bindings
 from tui.language.i18n import _
 from tui.rows.lines import Line, cut, wrapped
-from tui.screens.page import Page, bindings, rule
+from tui.screens.page import Page, rule
 from tui.screens.saving import Filing, ask_file, plain
 from tui.widgets.text import LineList, Lines
 
