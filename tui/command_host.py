@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -22,6 +22,9 @@ from tui.rows.keysline import key_at, keys_line
 from tui.rows.lines import Line
 from tui.terminal.turns import COMMAND
 from tui.widgets.text import Lines
+
+Answer = TypeVar("Answer")
+"""What a dialog gives to whoever asked."""
 
 
 def bindings(*scopes: str) -> list[BindingType]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.screen import Screen
 
 from tui import commands
-from tui.command_host import Offering, bindings
+from tui.command_host import Answer, Offering, bindings
 from tui.commands import Command
 from tui.language.i18n import _
-from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
+from tui.rows.lines import Line, rule, spread, width_of, wrapped
 from tui.rows.naming import shortened
 from tui.rows.permission import beginning, refusal
 from tui.terminal.turns import NEWS
@@ -24,18 +24,8 @@ if TYPE_CHECKING:
     from tui.frame import AppState
 
 
-Answer = TypeVar("Answer")
-
 LEAST_WIDTH, LEAST_HEIGHT = 80, 23
 """The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
-
-
-def rule(width: int, left: Line | None = None, right: Line | None = None) -> Line:
-    """A line across the screen that carries a title at the left and a figure at the right."""
-    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right and width_of(right) else []
-    start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
-    start = fit_line(start, max(0, width - width_of(end)))
-    return [*start, ("─" * (width - width_of(start) - width_of(end)), "dim"), *end]
 
 
 def _too_small(width: int, height: int) -> list[Line]:

@@ -10,12 +10,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Fact, Ref, Value, change_id, decode
+from core.changes import Fact, Ref, Value, change_id, decode, parents
 from core.inbox import Matter, matters, networks
 from core.records import Record
 from core.schema import Schema
 from core.schemafile import builtin, parse_schema
-from core.store.adding import parents
 from core.store.store import Store
 from core.store.view import View
 from core.workspace.settling import Settling
