@@ -334,3 +334,11 @@ def _change(plain: Any) -> Change:
     if not isinstance(facts, list | tuple) or not 1 <= len(facts) <= MAX_FACTS:
         raise BlockRefused("a change has no facts or more than {limit}", limit=MAX_FACTS)
     return Change(device, previous, user, at, note, tuple(_fact(fact) for fact in facts))
+
+
+def parents(block: Block) -> set[bytes]:
+    """The changes that this one was made in knowledge of: those of the facts that it obsoletes, and the one before
+    it.
+    """
+    targets = {target[:CHANGE_ID_SIZE] for fact in block.change.facts for target in fact.obsoletes}
+    return targets | ({block.change.previous} if block.change.previous else set())

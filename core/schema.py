@@ -14,8 +14,6 @@ from core import values
 from core.changes import Scalar, Value
 from core.errors import FieldlineError, Refused
 
-BUILT_IN = ("service-centre", "site-network")
-
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
 
@@ -220,34 +218,8 @@ class Schema:
     problems: tuple[FieldlineError, ...] = field(default=(), compare=False)
     _texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-    @classmethod
-    def parse(cls, texts: Mapping[str, str], name: str = "") -> Schema:
-        """The schema of a fleet from its facts: the TOML text of each kind.
-
-        It never fails, since no fact may stop a device from working: what cannot be understood is left out (so it is
-        shown raw) and told in `problems`.
-        """
-        from core.schemafile import read_kinds
-
-        kinds, problems = read_kinds(texts)
-        return cls(name, kinds, tuple(problems), dict(texts))
-
-    @classmethod
-    def from_toml(cls, text: str) -> Schema:
-        """A schema from a file's text, for whoever makes or publishes one.
-
-        Raises Refused for the first thing that is wrong, with its key path and what is allowed there.
-        """
-        from core.schemafile import kind_texts
-
-        name, texts = kind_texts(text)
-        schema = cls.parse(texts, name)
-        if schema.problems:
-            raise schema.problems[0]
-        return schema
-
     def texts(self) -> dict[str, str]:
-        """The TOML text of each kind, to publish: `parse` of it gives this schema again."""
+        """The TOML text of each kind, to publish: `schemafile.parse_schema` of it gives this schema again."""
         return dict(self._texts)
 
     def kind(self, name: str | None) -> Kind:
@@ -265,16 +237,3 @@ class Schema:
     def children(self, kind: str) -> list[Kind]:
         """The kinds whose entities are placed under one of this kind."""
         return [k for k in self.kinds.values() if k.parent and k.property(k.parent).refers_to == kind]
-
-
-def builtin(name: str) -> Schema:
-    """One of the schemas that come with the program (`BUILT_IN`); raises Refused for another name."""
-    from importlib.resources import files
-
-    if name not in BUILT_IN:
-        raise Refused(
-            "There is no built-in schema {name}; there are {names}, or name a TOML file",
-            name=values.quoted(name),
-            names=", ".join(BUILT_IN),
-        )
-    return Schema.from_toml((files("core") / "schemas" / f"{name}.toml").read_text(encoding="utf-8"))

@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import FieldlineError, Refused
-from core.schema import KEY, KIND, RETIRED, Kind, Property, matches
-from core.values import MAX_TEXT, TYPES, printable
+from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema, matches
+from core.values import MAX_TEXT, TYPES, printable, quoted
+
+BUILT_IN = ("service-centre", "site-network")
 
 MAX_FILE = 8 * MAX_TEXT
 MAX_PATTERN = 200
@@ -45,6 +47,41 @@ _PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _ITEM = re.compile(
     r"(?:\\[dDsSwW]|\\[^\w\s]|\[\^?(?:\\\S|(?!--|&&|\|\||~~)[^\]\[\\])+\]|[^\\\[\](){}*+?|^$])([*+?]|\{\d{1,3}(?:,\d{0,3})?\})?|\|"
 )
+
+
+def parse_schema(texts: Mapping[str, str], name: str = "") -> Schema:
+    """The schema of a fleet from its facts: the TOML text of each kind.
+
+    It never fails, since no fact may stop a device from working: what cannot be understood is left out (so it is
+    shown raw) and told in `problems`.
+    """
+    kinds, problems = read_kinds(texts)
+    return Schema(name, kinds, tuple(problems), dict(texts))
+
+
+def parse_schema_file(text: str) -> Schema:
+    """A schema from a file's text, for whoever makes or publishes one.
+
+    Raises Refused for the first thing that is wrong, with its key path and what is allowed there.
+    """
+    name, texts = kind_texts(text)
+    schema = parse_schema(texts, name)
+    if schema.problems:
+        raise schema.problems[0]
+    return schema
+
+
+def builtin(name: str) -> Schema:
+    """One of the schemas that come with the program (`BUILT_IN`); raises Refused for another name."""
+    from importlib.resources import files
+
+    if name not in BUILT_IN:
+        raise Refused(
+            "There is no built-in schema {name}; there are {names}, or name a TOML file",
+            name=quoted(name),
+            names=", ".join(BUILT_IN),
+        )
+    return parse_schema_file((files("core") / "schemas" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def kind_texts(text: str) -> tuple[str, dict[str, str]]:

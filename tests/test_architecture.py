@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -30,6 +31,63 @@ def pins(name: str) -> dict[str, str]:
     """Package to version of one lock file."""
     found = map(PIN.fullmatch, (ROOT / "requirements" / name).read_text().splitlines())
     return {pin["name"]: pin["version"] for pin in found if pin}
+
+
+def imports(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Module to the modules among these that it imports: anywhere, those of types and inside functions, too."""
+    graph: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        found = graph[module] = set()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{module}: write the whole name of what is imported"
+                members = {f"{node.module}.{alias.name}": node.module or "" for alias in node.names}
+                found.update(member if member in sources else of for member, of in members.items())
+        found.intersection_update(sources)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The strongly connected components of more than one module, and modules that import themselves."""
+    reached = {module: _reachable(graph, module) for module in graph}
+    found = {frozenset({module, *(m for m in reached[module] if module in reached[m])}) for module in graph}
+    return [set(each) for each in found if len(each) > 1 or each <= reached[min(each)]]
+
+
+def _reachable(graph: dict[str, set[str]], module: str) -> set[str]:
+    found: set[str] = set()
+    stack = [module]
+    while stack:
+        fresh = graph[stack.pop()] - found
+        found |= fresh
+        stack.extend(fresh)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({"a": "import b", "b": "import os"}, []),
+        ({"a": "from p import b", "p": "", "p.b": "from p import c", "p.c": "import a"}, [{"a", "p.b", "p.c"}]),
+        ({"a": "def f():\n    from b import g", "b": "if TYPE_CHECKING:\n    from a import f"}, [{"a", "b"}]),
+        ({"a": "import a"}, [{"a"}]),
+    ],
+)
+def test_circles_of_imports_are_found(sources: dict[str, str], found: list[set[str]]) -> None:
+    assert circles(imports(sources)) == found
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {
+        path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for folder in PACKAGES
+        for path in modules(folder)
+    }
+    graph = imports({name: path.read_text() for path, name in names.items()})
+    assert sum(map(len, graph.values())) > len(graph)
+    assert circles(graph) == []
 
 
 @pytest.mark.parametrize("folder", PACKAGES)

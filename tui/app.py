@@ -16,12 +16,14 @@ from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
 from core.store.log import LogFilter
 from core.workspace import Workspace
-from tui.frame import FramedApp
+from tui.base_app import FramedApp
+from tui.command_host import Offering, bindings
+from tui.frame import AppState
 from tui.language.i18n import _, say
 from tui.language.when import Clock, When
 from tui.rows.cables import Cables, Use, offer_text
 from tui.rows.forms import Names
-from tui.screens.page import Offering, Page, bindings
+from tui.screens.page import Page
 from tui.status import Options
 from tui.terminal.looks import next_theme
 from tui.terminal.plain import NoColours, PlainGlyphs
@@ -241,7 +243,7 @@ class FieldlineApp(FramedApp):
         at_hand = isinstance(page := self.page, Page) and page.PLACE == "sync"
         self._say(offer_text(found.name, use, at_hand))
 
-    def held(self, page: Page, name: str) -> bool:
+    def held(self, page: Offering, name: str) -> bool:
         """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
         return False
 
@@ -281,3 +283,7 @@ class FieldlineApp(FramedApp):
 
     def action_help_quit(self) -> None:
         self._say(_("Ctrl+Q leaves Fieldline."))
+
+
+_CHECKED: type[AppState] = FieldlineApp
+"""That this is what the screens take it for is checked by mypy: to inherit from both is not possible."""

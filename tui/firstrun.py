@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.worker import WorkType
 
 from core.errors import FieldlineError, Refused
-from core.schema import BUILT_IN, builtin
+from core.schemafile import BUILT_IN, builtin
 from core.values import quoted
 from core.workspace import Workspace, checking
 from tui.commands import Command

@@ -21,6 +21,7 @@ from core.errors import FieldlineError
 from core.workspace import Workspace
 from tui import commands
 from tui.app import FieldlineApp
+from tui.command_host import Offering
 from tui.language.i18n import N_, _, say
 from tui.language.when import Clock
 from tui.pin import Pin
@@ -28,7 +29,6 @@ from tui.rows.lines import Line
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.here import Here
-from tui.screens.page import Page
 from tui.screens.sync import Sync
 from tui.status import Options
 
@@ -115,7 +115,7 @@ class KioskApp(FieldlineApp):
 
     # --- the PIN -----------------------------------------------------------------------------------------------------
 
-    def held(self, page: Page, name: str) -> bool:
+    def held(self, page: Offering, name: str) -> bool:
         if self.unlocked or not self._needs_pin(page, name):
             return False
         if not self.pin.is_set:
@@ -130,7 +130,7 @@ class KioskApp(FieldlineApp):
         self.push_screen(PinDialog(_("PIN"), "", _("This needs the PIN of the kiosk."), self._check), answered)
         return True
 
-    def _needs_pin(self, page: Page, name: str) -> bool:
+    def _needs_pin(self, page: Offering, name: str) -> bool:
         if name in _NAMES:
             return True
         if isinstance(page, Form) and page.entity == self.here:

@@ -6,13 +6,14 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Block, encode_value
+from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Block, encode_value, parents
 from core.membership import Membership
 from core.store.database import chunks, marks
 from core.store.leaves import Place, refresh_contested
+from core.store.row_ids import intern, rows_of
 from core.store.search import index_facts
 from core.store.shorts import add_shorts
 from core.store.standing import stand
@@ -77,14 +78,6 @@ def add(
     return len(ordered)
 
 
-def rows_of(connection: sqlite3.Connection, hashes: list[bytes]) -> dict[bytes, int]:
-    """The row ids of those of these changes that the store holds."""
-    found: dict[bytes, int] = {}
-    for some in chunks(hashes):
-        found.update(connection.execute(f"SELECT hash, id FROM changes WHERE hash IN ({marks(some)})", some))
-    return found
-
-
 def in_causal_order(blocks: Sequence[Block]) -> list[Block]:
     """Parents before children, otherwise by time and id, so that equal sets give equal orders."""
     by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.change.at, block.id))}
@@ -102,27 +95,6 @@ def in_causal_order(blocks: Sequence[Block]) -> list[Block]:
             else:
                 done[block.id] = stack.pop()
     return list(done.values())
-
-
-def intern(connection: sqlite3.Connection, table: str, column: str, values: Iterable[object]) -> dict[object, int]:
-    """The row ids of these values, made where they are new."""
-    wanted = list(dict.fromkeys(values))
-    found: dict[object, int] = {}
-    for some in chunks(wanted):
-        found.update(connection.execute(f"SELECT {column}, id FROM {table} WHERE {column} IN ({marks(some)})", some))
-    for value in wanted:
-        if value not in found:
-            insert = f"INSERT INTO {table} ({column}) VALUES (?) RETURNING id"
-            found[value] = connection.execute(insert, (value,)).fetchone()[0]
-    return found
-
-
-def parents(block: Block) -> set[bytes]:
-    """The changes that this one was made in knowledge of: those of the facts that it obsoletes, and the one before
-    it.
-    """
-    targets = {target[:CHANGE_ID_SIZE] for fact in block.change.facts for target in fact.obsoletes}
-    return targets | ({block.change.previous} if block.change.previous else set())
 
 
 def _fact_rows(

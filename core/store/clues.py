@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from core.changes import Ref, decode
+from core.changes import Ref, decode, parents
 from core.clues import VERSION, Clues, IPNetwork, clues_of, span
 from core.inbox import items
 from core.records import Record
 from core.schema import Kind, Property, Schema
 from core.store import reading
-from core.store.adding import parents
 from core.store.database import chunks, marks
 from core.store.scope import NOW, Scope
 

@@ -21,8 +21,6 @@ from core.errors import FieldlineError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-APPLICATION_ID = 0x464C444C  # "FLDL"
-VERSION = 7
 BUSY_SECONDS = 10.0
 MAX_VARIABLES = 500
 
@@ -102,32 +100,17 @@ def marks(items: list[T]) -> str:
     return ",".join("?" * len(items))
 
 
+def not_a_store(path: Path) -> StoreError:
+    """The sentence about a file that is none of Fieldline's."""
+    return StoreError(_SENTENCES["SQLITE_NOTADB"].template, path=str(path))
+
+
 class Database:
     """A connection with its own thread. Several processes may have the same file open."""
 
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self.path = path
         self._connection = connection
-
-    @classmethod
-    async def open(cls, path: Path, *, create: bool = False) -> Database:
-        """Open a store's file and bring it to this version; `create` makes a new one, which must not exist yet.
-
-        Raises StoreError for a missing, foreign, newer, locked or damaged file.
-        """
-        with told(path):
-            connection = await aiosqlite.connect(
-                _uri(path, create), uri=True, timeout=BUSY_SECONDS, isolation_level=None
-            )
-        database = cls(path, connection)
-        try:
-            await database.run(_prepare, path, create)
-        except BaseException:
-            await database.close()
-            if create:
-                _remove(path)
-            raise
-        return database
 
     async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, ...)` on the connection's thread, in one hop."""
@@ -152,19 +135,6 @@ class Database:
         await self._connection.close()
 
 
-def _uri(path: Path, create: bool) -> str:
-    if create and path.exists():
-        raise StoreError("There is already a store at {path}.", path=str(path))
-    if not create and not path.exists():
-        raise StoreError("There is no store at {path}: run `fieldline init` or `fieldline join` first.", path=str(path))
-    return f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
-
-
-def _remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
-
-
 def transaction(
     connection: sqlite3.Connection,
     work: Callable[Concatenate[sqlite3.Connection, P], T],
@@ -182,32 +152,3 @@ def transaction(
             connection.execute("ROLLBACK")
         raise
     return result
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, create: bool) -> None:
-    if not create:
-        _check(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    if create or _version(connection) < VERSION:
-        # A store is made or brought up to date once; every other start is spared the import.
-        from core.store.migrations import build, migrate
-
-        if create:
-            build(connection)
-        else:
-            transaction(connection, migrate)
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StoreError(_SENTENCES["SQLITE_NOTADB"].template, path=str(path))
-    if _version(connection) > VERSION:
-        raise StoreError(
-            "The store {path} was written by a newer Fieldline: update Fieldline on this device.", path=str(path)
-        )
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -13,9 +13,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from core.changes import MAX_FACTS
-from core.store.adding import rows_of
 from core.store.database import chunks, marks, transaction
 from core.store.leaves import Place, refresh_contested, refresh_current
+from core.store.row_ids import rows_of
 
 Overtaken = Mapping[bytes, Sequence[int]]
 """For changes, the places of those of their facts that are overtaken."""

@@ -35,6 +35,8 @@ class LogFilter:
 
 
 EVERYTHING = LogFilter()
+_GRAM = 3
+"""Characters of a trigram, the unit of the search's index."""
 FEW = 3
 """How many entities and properties a log entry names."""
 
@@ -98,9 +100,7 @@ def _conditions(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]
     if wanted.until is not None:
         terms.append("c.effective <= :until")
     if wanted.text:
-        from core.store import mentioning
-
-        term, mentioned = mentioning.condition(wanted.text)
+        term, mentioned = mention_condition(wanted.text)
         terms.append(term)
         parameters.update(mentioned)
     parameters.update(
@@ -112,6 +112,30 @@ def _conditions(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]
         until=wanted.until,
     )
     return " AND ".join(terms), parameters
+
+
+def mention_condition(text: str) -> tuple[str, dict[str, object]]:
+    """The SQL condition that change `c` mentions a text, and its parameters; capital letters do not matter.
+
+    A text is mentioned in what a change says, in the names of the properties, in the note, or by who wrote it. What is
+    said is looked up in the index of the search (see `core.store.search`), which holds each pair of property and value
+    once, so that the log can be filtered without reading every fact. Uses the function `mentions` that `prepare` gives
+    the connection.
+    """
+    text = text.replace("\0", " ").casefold()
+    pairs = "said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
+    grams = {text[at : at + _GRAM] for at in range(len(text) - _GRAM + 1)}
+    if grams:
+        indexed = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :grams"
+        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
+    said = f"SELECT f.id / {MAX_FACTS} FROM {pairs} CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
+    named = (
+        f"SELECT f.id / {MAX_FACTS} FROM facts f"
+        " WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :mentioned))"
+    )
+    people = "c.user IN (SELECT id FROM users WHERE mentions(name, :mentioned))"
+    term = f"(mentions(c.note, :mentioned) OR {people} OR c.id IN ({said} UNION {named}))"
+    return term, {"mentioned": text, "grams": " AND ".join('"' + g.replace('"', '""') + '"' for g in sorted(grams))}
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -10,9 +10,9 @@ from bisect import bisect_right
 
 from core.changes import ID_SIZE, MAX_FACTS, SCHEMA_ENTITY
 from core.store import shorts, tree
-from core.store.adding import rows_of
+from core.store.chains import FIRST, LAST
 from core.store.database import chunks, marks
-from core.store.membership import FIRST, LAST
+from core.store.row_ids import rows_of
 from core.sync.cells import Cells
 
 Connection = sqlite3.Connection

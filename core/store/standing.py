@@ -12,8 +12,8 @@ from blake3 import blake3
 
 from core.changes import MAX_FACTS, Block
 from core.membership import Limit, Membership
+from core.store.chains import load
 from core.store.leaves import refresh_current
-from core.store.membership import load
 
 _VERSION = "membership"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.store import holding, log
 from core.store.database import Database, transaction
+from core.store.migrations import open_database
 from core.store.results import Counts, Meeting, Order, Saved, Summary
 from core.store.scope import NOW, Scope
 from core.store.view import View
@@ -56,14 +57,14 @@ class Store:
     @classmethod
     async def create(cls, path: Path, *, fleet: bytes, clock: Clock) -> Store:
         """A new empty store for a fleet; raises StoreError if the file exists."""
-        database = await Database.open(path, create=True)
+        database = await open_database(path, create=True)
         await database.write(holding.put_meta, "fleet", fleet)
         return await cls._prepared(database, clock)
 
     @classmethod
     async def open(cls, path: Path, *, clock: Clock) -> Store:
         """The store at a path; raises StoreError if there is none or it is not one."""
-        return await cls._prepared(await Database.open(path), clock)
+        return await cls._prepared(await open_database(path), clock)
 
     @classmethod
     async def _prepared(cls, database: Database, clock: Clock) -> Store:

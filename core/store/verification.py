@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.changes import Block, change_id, decode
+from core.changes import Block, change_id, decode, parents
 from core.changes import verify as verify_signature
 from core.errors import BlockRefused
 from core.schema import Schema
 from core.store import clues, hearsay, matters, search, shorts
-from core.store.adding import Receipt, add, parents
+from core.store.adding import Receipt, add
 from core.store.database import transaction
 from core.store.migrations import build
 from core.store.standing import Standings

@@ -5,6 +5,7 @@ The terminal UI and the command line call `Workspace` and nothing below it but v
 
 from __future__ import annotations
 
-from core.workspace.workspace import Workspace, Written, system_clock
+from core.workspace.context import Written, system_clock
+from core.workspace.workspace import Workspace
 
 __all__ = ["Workspace", "Written", "system_clock"]

@@ -14,13 +14,13 @@ from core.store.database import BUSY_SECONDS, told
 from core.values import quoted
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Progress, Workspace
+    from core.workspace.context import DeviceContext, Progress
 
 PAGES = 2000
 """Pages between two looks at how far it is: about eight megabytes."""
 
 
-async def backup(workspace: Workspace, path: Path, progress: Progress) -> int:
+async def backup(workspace: DeviceContext, path: Path, progress: Progress) -> int:
     """See `Workspace.backup`."""
     source = workspace.home.store
     aside = path.with_name(f".{path.name}.{os.getpid()}")

@@ -17,8 +17,8 @@ from core.workspace import doing
 from core.workspace.meeting import TCP, Carrier, Met, Told, allowed, meet, now
 
 if TYPE_CHECKING:
+    from core.workspace.context import DeviceContext
     from core.workspace.ways import OnLink
-    from core.workspace.workspace import Workspace
 
 NAME = "serial"
 
@@ -75,7 +75,7 @@ def _note(cable: Cable) -> None:
 
 
 async def sync(
-    workspace: Workspace,
+    workspace: DeviceContext,
     target: SerialTarget,
     *,
     modes: tuple[str, ...],
@@ -126,7 +126,7 @@ async def sync(
             await link.close()
 
 
-def _is_served(workspace: Workspace, target: SerialTarget) -> bool:
+def _is_served(workspace: DeviceContext, target: SerialTarget) -> bool:
     """Whether the process that serves on this device has this port."""
     port = str(SerialTarget(target.path))
     return any(each.target == port and each.state != "failing" for each in doing.told(workspace.home.folder) or ())
@@ -137,7 +137,7 @@ class CablePort:
     and now and then. Two that serve the same cable are quiet when they hold the same.
     """
 
-    def __init__(self, workspace: Workspace, target: SerialTarget) -> None:
+    def __init__(self, workspace: DeviceContext, target: SerialTarget) -> None:
         self._workspace = workspace
         self._place = target
         self._root = b""

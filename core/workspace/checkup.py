@@ -19,7 +19,7 @@ from core.workspace.home import Home
 
 if TYPE_CHECKING:
     from core.sync.links.ports import SerialTarget
-    from core.workspace.workspace import Workspace
+    from core.workspace.context import DeviceContext
 
 LEAST_FREE = 64 << 20
 """Bytes that should be free: the store writes a log beside itself before it writes."""
@@ -56,7 +56,7 @@ async def home_checks(folder: Path) -> AsyncIterator[Finding]:
     yield _found("cable", "warning", await asyncio.to_thread(_raised, lambda: _cables(home)))
 
 
-async def store_checks(workspace: Workspace) -> AsyncIterator[Finding]:
+async def store_checks(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """What the opened store tells."""
     yield _found("store", "problem", await _store(workspace))
     yield _found("membership", "warning", await _membership(workspace))
@@ -127,7 +127,7 @@ async def _port(folder: Path) -> FieldlineError | None:
     """Whether other devices can call: `fieldline serve` runs, or could."""
     from core.sync.links.causes import why
     from core.workspace.doing import told
-    from core.workspace.meeting import PORT
+    from core.workspace.endpoint import PORT
 
     if await asyncio.to_thread(told, folder) is not None:
         return None
@@ -169,7 +169,7 @@ def _cables(home: Home) -> None:
             raise ports.forbidden(port.path)
 
 
-async def _store(workspace: Workspace) -> FieldlineError | None:
+async def _store(workspace: DeviceContext) -> FieldlineError | None:
     def quick(path: Path) -> str:
         import sqlite3
         from contextlib import closing
@@ -190,7 +190,7 @@ async def _store(workspace: Workspace) -> FieldlineError | None:
     )
 
 
-async def _membership(workspace: Workspace) -> FieldlineError | None:
+async def _membership(workspace: DeviceContext) -> FieldlineError | None:
     membership = await workspace.membership()
     own = workspace.identity.device
     member = membership.members.get(own)
@@ -207,7 +207,7 @@ async def _membership(workspace: Workspace) -> FieldlineError | None:
     return None
 
 
-async def _clock(workspace: Workspace) -> FieldlineError | None:
+async def _clock(workspace: DeviceContext) -> FieldlineError | None:
     now = workspace.clock()
     if now < OLDEST:
         return FieldlineError("The clock of this machine was never set: set it, for instance with `timedatectl`.")
@@ -222,12 +222,14 @@ async def _clock(workspace: Workspace) -> FieldlineError | None:
     return None
 
 
-async def _sync(workspace: Workspace) -> FieldlineError | None:
-    arriving = await workspace.arriving()
-    if arriving is None:
+async def _sync(workspace: DeviceContext) -> FieldlineError | None:
+    from core.workspace.arriving import arriving
+
+    lacking = await arriving(workspace.store)
+    if lacking is None:
         return None
     return FieldlineError(
         "The last sync is not complete: {count} changes of device {device} have not come yet. Sync again.",
-        count=arriving.missing,
-        device=arriving.peer.hex()[:8],
+        count=lacking.missing,
+        device=lacking.peer.hex()[:8],
     )

@@ -17,12 +17,12 @@ from core.values import quoted, same
 from core.workspace.naming import full_name, referred
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Workspace, Written
+    from core.workspace.context import DeviceContext, Written
 
 MIN_PREFIX = 8
 
 
-async def create(workspace: Workspace, kind_name: str, values: Mapping[str, Value], note: str | None) -> Written:
+async def create(workspace: DeviceContext, kind_name: str, values: Mapping[str, Value], note: str | None) -> Written:
     """See `Workspace.create`."""
     schema, view = await workspace.schema(), workspace.view()
     kind = kind_to_make(schema, kind_name)
@@ -33,7 +33,7 @@ async def create(workspace: Workspace, kind_name: str, values: Mapping[str, Valu
     return await workspace.write(Record(workspace.entropy(ID_SIZE)), {KIND: kind_name, **values}, note)
 
 
-async def change(workspace: Workspace, shown: Record, wanted: Mapping[str, Value], note: str | None) -> Written:
+async def change(workspace: DeviceContext, shown: Record, wanted: Mapping[str, Value], note: str | None) -> Written:
     """See `Workspace.set`."""
     schema = await workspace.schema()
     kind = schema.kind(shown.kind)
@@ -42,7 +42,7 @@ async def change(workspace: Workspace, shown: Record, wanted: Mapping[str, Value
     return await workspace.write(shown, wanted, note)
 
 
-async def clear(workspace: Workspace, shown: Record, names: Sequence[str], note: str | None) -> Written:
+async def clear(workspace: DeviceContext, shown: Record, names: Sequence[str], note: str | None) -> Written:
     """See `Workspace.clear`."""
     kind = (await workspace.schema()).kind(shown.kind)
     for name in names:
@@ -51,7 +51,7 @@ async def clear(workspace: Workspace, shown: Record, names: Sequence[str], note:
     return await change(workspace, shown, dict.fromkeys(names), note)
 
 
-async def take(workspace: Workspace, shown: Record, name: str, fact: str, note: str | None) -> Written:
+async def take(workspace: DeviceContext, shown: Record, name: str, fact: str, note: str | None) -> Written:
     """See `Workspace.take`."""
     found = [leaf for leaf in shown.slot(name).leaves if leaf.fact.hex().startswith(fact.lower())]
     if len(fact) < MIN_PREFIX or len(found) != 1:

@@ -13,10 +13,10 @@ from core.sync import bundle, bundlefile
 from core.sync.events import Progress as Moved
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Progress, Workspace
+    from core.workspace.context import DeviceContext, Progress
 
 
-async def take(workspace: Workspace, path: Path, progress: Progress) -> Imported:
+async def take(workspace: DeviceContext, path: Path, progress: Progress) -> Imported:
     """See `Workspace.import_file`."""
     if await asyncio.to_thread(bundlefile.is_bundle, path):
         return await _take_bundle(workspace, path, progress)
@@ -25,7 +25,7 @@ async def take(workspace: Workspace, path: Path, progress: Progress) -> Imported
     return await workspace.store.import_history(workspace.identity, lines, schema, progress=progress)
 
 
-async def export(workspace: Workspace, path: Path, progress: Progress) -> Imported:
+async def export(workspace: DeviceContext, path: Path, progress: Progress) -> Imported:
     """See `Workspace.export_file`."""
 
     def told(event: Moved) -> None:
@@ -35,7 +35,7 @@ async def export(workspace: Workspace, path: Path, progress: Progress) -> Import
     return Imported(merged.figures.sent, (await workspace.store.counts()).facts, 0)
 
 
-async def _take_bundle(workspace: Workspace, path: Path, progress: Progress) -> Imported:
+async def _take_bundle(workspace: DeviceContext, path: Path, progress: Progress) -> Imported:
     def told(event: Moved) -> None:
         progress(event.received, event.to_receive or event.received)
 

@@ -19,7 +19,8 @@ from core.schema import Schema
 from core.store.log import LogFilter
 from core.store.view import View
 from core.values import quoted
-from core.workspace.workspace import Workspace
+from core.workspace.context import DeviceContext
+from core.workspace.past import moment_of
 
 NAMES = ("by", "on", "of", "property", "since", "until")
 GERMAN = {"von": "by", "auf": "on", "zu": "of", "eigenschaft": "property", "seit": "since", "bis": "until"}
@@ -32,7 +33,7 @@ _PART = re.compile(r'([A-Za-z]+):("[^"]*"|\S*)|("[^"]*"|\S+)')
 
 
 async def read(
-    text: str, workspace: Workspace, view: View, *, zone: tzinfo | None = None, within: LogFilter | None = None
+    text: str, workspace: DeviceContext, view: View, *, zone: tzinfo | None = None, within: LogFilter | None = None
 ) -> LogFilter:
     """The filter that a person typed, within another one; raises Refused.
 
@@ -86,10 +87,12 @@ def _parts(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, str]]]:
     return " ".join(words), said
 
 
-async def moment(text: str, workspace: Workspace, *, zone: tzinfo | None = None, first: bool = False) -> int:
+async def moment(text: str, workspace: DeviceContext, *, zone: tzinfo | None = None, first: bool = False) -> int:
     """The moment that a person means, local times in `zone`; raises Refused."""
     said = parse_time(text, workspace.clock(), zone, start=first)
-    return await workspace.moment(text, first=first) if isinstance(said, ChangePrefix) else said
+    if not isinstance(said, ChangePrefix):
+        return said
+    return await moment_of(workspace.store, text, workspace.clock(), first=first)
 
 
 async def entity(text: str, view: View, schema: Schema) -> bytes:
@@ -136,12 +139,12 @@ async def _called(text: str, view: View, schema: Schema) -> list[bytes]:
     ]
 
 
-async def _user(written: str, text: str, workspace: Workspace) -> str:
+async def _user(written: str, text: str, workspace: DeviceContext) -> str:
     users = await workspace.store.users()
     return _one(written, text, {user: user for user in users}, _listed(users))
 
 
-async def _device(written: str, text: str, workspace: Workspace) -> bytes:
+async def _device(written: str, text: str, workspace: DeviceContext) -> bytes:
     members = (await workspace.membership()).members
     names = {device: member.name or device.hex()[:8] for device, member in members.items()}
     by_id = [device for device in names if len(text) >= 8 and device.hex().startswith(text.lower())]

@@ -12,8 +12,8 @@ from core.store.shorts import SECRET
 from core.store.store import Clock, Store
 from core.values import quoted
 from core.workspace import checking
+from core.workspace.context import SCHEMA_PREFIX, Entropy
 from core.workspace.home import founding
-from core.workspace.workspace import SCHEMA_PREFIX, Entropy
 
 FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = "fleet", "schema", "member"
 

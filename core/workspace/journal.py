@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Workspace
+    from core.workspace.context import DeviceContext
 
 MOST_NOTED = 1000
 
@@ -34,7 +34,7 @@ class Journal:
         return next((taken for made, taken in self.turns if change in made), [])
 
 
-async def load(workspace: Workspace) -> Journal:
+async def load(workspace: DeviceContext) -> Journal:
     """What was noted; what cannot be read counts as nothing, since the log has all that matters."""
     data = await workspace.store.get_meta(_key(workspace))
     try:
@@ -43,12 +43,12 @@ async def load(workspace: Workspace) -> Journal:
         return Journal()
 
 
-async def keep(workspace: Workspace, journal: Journal) -> None:
+async def keep(workspace: DeviceContext, journal: Journal) -> None:
     """Note it."""
     for noted in (journal.skip, journal.redo, journal.groups, journal.turns):
         del noted[:-MOST_NOTED]
     await workspace.store.put_meta(_key(workspace), json.dumps(asdict(journal)).encode())
 
 
-def _key(workspace: Workspace) -> str:
+def _key(workspace: DeviceContext) -> str:
     return f"undo {workspace.user}"

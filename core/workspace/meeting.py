@@ -1,31 +1,22 @@
-"""Meeting another device or files once: over any link, in one session."""
+"""Meeting another device once: over any link, in one session."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.errors import Refused
-from core.sync import bundle
 from core.sync.events import Done, Event, Failed, Figures
-from core.sync.links import tcp
-from core.sync.links.ports import SerialTarget, parse
 from core.sync.run import PIECE, TIMEOUT, StoreReplica, run
 from core.sync.session import MODES, Session
-from core.values import quoted
 from core.workspace import nearby
 from core.workspace.arriving import arriving, noted
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Workspace
-
-PORT = 7420
-"""Where a device answers others, if nobody says otherwise."""
+    from core.workspace.context import DeviceContext
 
 Told = Callable[[Event], None]
 
@@ -76,64 +67,12 @@ class Carrier:
 TCP = Carrier()
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Whom to meet: a device at `host` and `port`, the files at `path`, or whoever is behind a serial port."""
-
-    host: str = ""
-    port: int = 0
-    path: Path | None = None
-    serial: SerialTarget | None = None
-
-
-def target_of(text: str) -> Target:
-    """The target that people mean; raises Refused with the forms that there are."""
-    scheme, _, rest = text.partition("://")
-    if scheme == "bundle" and rest and "\0" not in rest:
-        # A person in front of a screen has no shell that does it.
-        return Target(path=Path(os.path.expanduser(rest)))  # noqa: PTH111 - leaves a `~` that is nobody's as it is
-    if scheme == "serial":
-        return Target(serial=parse(text))
-    if scheme == "tcp":
-        host, colon, port = rest.rpartition(":")
-        if not colon or rest.endswith("]"):
-            host, port = rest, str(PORT)
-        host = host.removeprefix("[").removesuffix("]")
-        if host and port.isascii() and port.isdigit() and 0 < int(port) < 65536 and "/" not in host:
-            return Target(host, int(port))
-    raise Refused(
-        "{target} is nothing to sync with: write tcp://HOST:PORT, serial:///dev/PORT or bundle://PATH.",
-        target=quoted(text),
-    )
-
-
-async def sync(workspace: Workspace, target: str, *, mode: str | None, timeout: float | None, told: Told) -> Met:
-    """See `Workspace.sync`."""
-    wanted = target_of(target)
-    if mode is not None and mode not in MODES:
-        raise Refused("There is no mode {mode}: there are {modes}.", mode=quoted(mode), modes=", ".join(MODES))
-    if wanted.path is not None:
-        return await _files(workspace, wanted.path, told)
-    modes = tuple(MODES) if mode is None else (mode,)
-    if wanted.serial is not None:
-        from core.workspace import cables
-
-        return await cables.sync(workspace, wanted.serial, modes=modes, timeout=timeout, told=told)
-    began = now()
-    seconds = tcp.CONNECT_SECONDS if timeout is None else timeout
-    link = await tcp.connect(wanted.host, wanted.port, workspace.identity, allowed(workspace), timeout=seconds)
-    try:
-        return await meet(workspace, link, TCP, initiator=True, modes=modes, began=began, timeout=timeout, told=told)
-    finally:
-        await link.close()
-
-
 def now() -> float:
     """Seconds on the loop's clock."""
     return asyncio.get_running_loop().time()
 
 
-def allowed(workspace: Workspace) -> Callable[[bytes], Awaitable[bool]]:
+def allowed(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bool]]:
     """Members may connect. A device that knows no member yet talks to anybody, who must prove itself in the session."""
 
     async def allow(device: bytes) -> bool:
@@ -144,7 +83,7 @@ def allowed(workspace: Workspace) -> Callable[[bytes], Awaitable[bool]]:
 
 
 async def meet(
-    workspace: Workspace,
+    workspace: DeviceContext,
     link: Link,
     carrier: Carrier,
     *,
@@ -188,10 +127,3 @@ async def meet(
     if isinstance(outcome, Failed):
         raise outcome.error
     return Met(link.peer, outcome.figures, now() - began, outcome.root)
-
-
-async def _files(workspace: Workspace, path: Path, told: Told) -> Met:
-    began = now()
-    merged = await bundle.sync(path, workspace.store, on_event=told)
-    root = (await workspace.store.summary()).root
-    return Met(None, merged.figures, now() - began, root, merged.unreadable)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from core.schema import Schema
     from core.store.view import View
-    from core.workspace.workspace import Workspace
+    from core.workspace.context import DeviceContext
 
 HERE = "here"
 """The note in which a device keeps, for itself, which place it is at."""
@@ -28,18 +28,18 @@ MOST = 2000
 """Entities around a place that go before others."""
 
 
-async def chosen(workspace: Workspace) -> bytes | None:
+async def chosen(workspace: DeviceContext) -> bytes | None:
     """The place where this device is, as somebody chose it; None if nobody did."""
     here = await workspace.store.get_meta(HERE)
     return bytes(here) if here else None
 
 
-async def choose(workspace: Workspace, entity: bytes) -> None:
+async def choose(workspace: DeviceContext, entity: bytes) -> None:
     """Remember the place where this device is, on this device only."""
     await workspace.store.put_meta(HERE, entity)
 
 
-async def told(workspace: Workspace, writer: asyncio.StreamWriter) -> bytes:
+async def told(workspace: DeviceContext, writer: asyncio.StreamWriter) -> bytes:
     """What to tell a peer on this link of where this device is (see `core.sync.near`)."""
     here = await chosen(workspace)
     name = writer.get_extra_info("sockname")
@@ -50,7 +50,7 @@ async def told(workspace: Workspace, writer: asyncio.StreamWriter) -> bytes:
     return near.told([here] if here else [], addresses)
 
 
-async def around(workspace: Workspace, where: bytes) -> list[bytes]:
+async def around(workspace: DeviceContext, where: bytes) -> list[bytes]:
     """The entities at the place that a peer told, or else where this device is: a locality and all that is within.
 
     A peer joined by a cable stands beside this device; one that is far away has told an address of its own.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.membership import Membership
     from core.sync.announcing import Announced
     from core.sync.discovery import Discovery
-    from core.workspace.workspace import Workspace
+    from core.workspace.context import DeviceContext
 
 
 NETWORK_SECONDS = 5.0
@@ -53,7 +53,7 @@ class Peer:
 class Lookout:
     """Devices that announce themselves in the network, and serial ports, as they come and go."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: DeviceContext) -> None:
         self._workspace = workspace
         self._announced: dict[str, Announced] = {}
 
@@ -131,7 +131,7 @@ def _told(peer: Peer, each: doing.Doing) -> Peer:
     )
 
 
-def _ports(workspace: Workspace, doings: list[doing.Doing]) -> list[Peer]:
+def _ports(workspace: DeviceContext, doings: list[doing.Doing]) -> list[Peer]:
     from core.sync.links import ports
 
     said = {each.target: each for each in doings}
@@ -145,7 +145,7 @@ def _ports(workspace: Workspace, doings: list[doing.Doing]) -> list[Peer]:
 
 @asynccontextmanager
 async def lookout(
-    workspace: Workspace, trouble: Callable[[FieldlineError], None] = lambda error: None
+    workspace: DeviceContext, trouble: Callable[[FieldlineError], None] = lambda error: None
 ) -> AsyncIterator[Lookout]:
     """Look out for other devices for as long as this is entered; nothing is announced by it.
 

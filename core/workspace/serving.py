@@ -18,12 +18,13 @@ from core.sync.links import tcp
 from core.sync.links.causes import lacking, used_up
 from core.sync.links.tls import Stranger
 from core.workspace.doing import Doing, Report
-from core.workspace.meeting import TCP, Carrier, Link, Met, allowed, meet, now, target_of
+from core.workspace.endpoint import target_of
+from core.workspace.meeting import TCP, Carrier, Link, Met, allowed, meet, now
 from core.workspace.ways import Happened, Port, Ways
 
 if TYPE_CHECKING:
     from core.sync.discovery import Discovery
-    from core.workspace.workspace import Workspace
+    from core.workspace.context import DeviceContext
 
 PATIENCE = 5.0
 """Seconds that a device that calls waits for the end of the call that is under way the other way round."""
@@ -39,7 +40,7 @@ TROUBLE_SECONDS = 10.0
 class Service:
     """A device at work; `happened` is told of every meeting and every new trouble."""
 
-    def __init__(self, workspace: Workspace, happened: Callable[[Happened], None]) -> None:
+    def __init__(self, workspace: DeviceContext, happened: Callable[[Happened], None]) -> None:
         self._workspace = workspace
         self._happened = happened
         self._own = workspace.identity.device
@@ -380,7 +381,7 @@ class Service:
 
 
 async def serve(
-    workspace: Workspace, ways: Ways, *, listening: Callable[[str, int], None], happened: Callable[[Happened], None]
+    workspace: DeviceContext, ways: Ways, *, listening: Callable[[str, int], None], happened: Callable[[Happened], None]
 ) -> None:
     """See `Workspace.serve`."""
     await Service(workspace, happened).run(ways, listening)

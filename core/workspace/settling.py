@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from core.changes import decode
+from core.changes import decode, parents
 from core.inbox import Matter, matters
 from core.records import Record
 from core.schema import RETIRED, Schema
-from core.store.adding import parents
 from core.store.matters import mentions
 from core.store.store import Store
 from core.store.view import View

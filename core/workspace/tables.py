@@ -17,7 +17,7 @@ from core.values import quoted, same
 from core.workspace import checking, editing
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Progress, Workspace
+    from core.workspace.context import DeviceContext, Progress
 
 ValueOf = Callable[[Property, Any], Awaitable[Value]]
 """Reads what a cell says for a property; raises Refused."""
@@ -27,7 +27,7 @@ MOST_BYTES = 32_000
 
 
 async def take(
-    workspace: Workspace, path: Path, kind_name: str, value_of: ValueOf, note: str | None, progress: Progress
+    workspace: DeviceContext, path: Path, kind_name: str, value_of: ValueOf, note: str | None, progress: Progress
 ) -> Imported:
     """See `Workspace.import_table`."""
     checking.note(note)
@@ -78,7 +78,7 @@ def _named(kind: Kind, wanted: Mapping[str, Value]) -> tuple[Value, ...]:
 
 
 async def _edits(
-    workspace: Workspace, schema: Schema, kind: Kind, there: Record | None, wanted: Mapping[str, Value]
+    workspace: DeviceContext, schema: Schema, kind: Kind, there: Record | None, wanted: Mapping[str, Value]
 ) -> list[Edit]:
     """What is different of the thing that a row is about; `there` is None if it is new."""
     if there is not None:

@@ -7,20 +7,21 @@ is still known after a restart. Everything else follows from the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.changes import CHANGE_ID_SIZE, MAX_BLOCK, MAX_FACTS, MAX_NOTE, Block, Value, decode, encode_value
 from core.history import Left, Said, Undo, undo
 from core.records import Edit, Record, edit
+from core.slots import Good, Slot
 from core.store.log import LogEntry, LogFilter
+from core.store.store import Store
 from core.workspace import journal as journals
 from core.workspace.journal import Journal
-from core.workspace.retracing import Retracing
 
 if TYPE_CHECKING:
-    from core.workspace.workspace import Progress, Workspace
+    from core.workspace.context import DeviceContext, Progress
 
 MOST_TRIED = 30
 """How many of one's latest changes are looked at for one that can still be taken back."""
@@ -28,6 +29,10 @@ _PAGE = 50
 _FRAME, _TARGET = 32, 36
 """Bytes of a fact in a change beside its texts, and of each fact that it replaces."""
 _ROOM = MAX_BLOCK - MAX_NOTE - 1024
+_MOST_STEPS = 1000
+"""Undos and redos of one slot, one on the other, that are gone back over."""
+
+Place = tuple[bytes, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ def _untold(done: int, total: int) -> None:
     """Where nobody wants to know."""
 
 
-async def next_undo(workspace: Workspace) -> Turn:
+async def next_undo(workspace: DeviceContext) -> Turn:
     """What the next undo would do: take back the user's latest change on this device that still can be."""
     journal = await journals.load(workspace)
     done = set(journal.skip)
@@ -68,7 +73,7 @@ async def next_undo(workspace: Workspace) -> Turn:
     return Turn((), (), (), tuple(passed))
 
 
-async def next_redo(workspace: Workspace) -> Turn | None:
+async def next_redo(workspace: DeviceContext) -> Turn | None:
     """What the next redo would do: bring back what the last undo took; None if something was written since."""
     journal = await journals.load(workspace)
     latest = await _latest(workspace)
@@ -78,7 +83,9 @@ async def next_redo(workspace: Workspace) -> Turn | None:
     return await _plan(workspace, journal, group, latest, again=True)
 
 
-async def carry_out(workspace: Workspace, turn: Turn, note: str | None, progress: Progress = _untold) -> list[bytes]:
+async def carry_out(
+    workspace: DeviceContext, turn: Turn, note: str | None, progress: Progress = _untold
+) -> list[bytes]:
     """Write an undo or a redo as it was shown, and remember it."""
     journal = await journals.load(workspace)
     latest = await _latest(workspace)
@@ -100,7 +107,7 @@ async def carry_out(workspace: Workspace, turn: Turn, note: str | None, progress
 
 
 async def save_all(
-    workspace: Workspace, batches: Sequence[Sequence[Edit]], note: str | None, progress: Progress = _untold
+    workspace: DeviceContext, batches: Sequence[Sequence[Edit]], note: str | None, progress: Progress = _untold
 ) -> list[bytes]:
     """Write edits as as many changes as they need, which undo takes back together.
 
@@ -120,7 +127,7 @@ async def save_all(
     return made
 
 
-async def _together(workspace: Workspace, made: list[str]) -> None:
+async def _together(workspace: DeviceContext, made: list[str]) -> None:
     """Note that these changes, of which the last is new, belong together: at once, since the power may fail."""
     journal = await journals.load(workspace)
     if made[:-1] in journal.groups:
@@ -144,7 +151,7 @@ def _pieces(edits: Sequence[Edit]) -> Iterator[list[Edit]]:
         yield piece
 
 
-async def _own(workspace: Workspace) -> AsyncIterator[LogEntry]:
+async def _own(workspace: DeviceContext) -> AsyncIterator[LogEntry]:
     after = None
     wanted = LogFilter(user=workspace.user, device=workspace.identity.device)
     while entries := await workspace.store.now().log(wanted, after=after, limit=_PAGE):
@@ -153,13 +160,13 @@ async def _own(workspace: Workspace) -> AsyncIterator[LogEntry]:
         after = entries[-1].position
 
 
-async def _latest(workspace: Workspace) -> LogEntry | None:
+async def _latest(workspace: DeviceContext) -> LogEntry | None:
     wanted = LogFilter(user=workspace.user, device=workspace.identity.device)
     return next(iter(await workspace.store.now().log(wanted, limit=1)), None)
 
 
 async def _plan(
-    workspace: Workspace,
+    workspace: DeviceContext,
     journal: Journal,
     changes: Sequence[bytes],
     entry: LogEntry,
@@ -211,7 +218,7 @@ def _reopened(said: Sequence[Said], records: Mapping[bytes, Record]) -> dict[tup
     }
 
 
-async def _entries(workspace: Workspace, changes: Sequence[bytes], newest: LogEntry) -> tuple[LogEntry, ...]:
+async def _entries(workspace: DeviceContext, changes: Sequence[bytes], newest: LogEntry) -> tuple[LogEntry, ...]:
     """The log's entries of changes that were saved together."""
     wanted, found = set(changes), []
     async for entry in _own(workspace):
@@ -223,13 +230,13 @@ async def _entries(workspace: Workspace, changes: Sequence[bytes], newest: LogEn
     return tuple(reversed(found)) or (newest,)
 
 
-async def _decoded(workspace: Workspace, changes: Sequence[bytes]) -> list[Block]:
+async def _decoded(workspace: DeviceContext, changes: Sequence[bytes]) -> list[Block]:
     """These changes; thousands of them take a while to read, and meanwhile somebody may press keys."""
     data = await workspace.store.blocks(changes)
     return await asyncio.to_thread(lambda: [decode(each) for each in data])
 
 
-async def _replaced(workspace: Workspace, changes: Sequence[bytes]) -> dict[tuple[bytes, str], list[Value]]:
+async def _replaced(workspace: DeviceContext, changes: Sequence[bytes]) -> dict[tuple[bytes, str], list[Value]]:
     """The different values that the facts of these changes replaced, where they replaced several at once."""
     targets: dict[bytes, tuple[bytes, str]] = {}
     for block in await _decoded(workspace, changes):
@@ -252,3 +259,64 @@ async def _replaced(workspace: Workspace, changes: Sequence[bytes]) -> dict[tupl
 
 def _same(one: Value, other: Value) -> bool:
     return encode_value(one) == encode_value(other)
+
+
+class Retracing:
+    """Goes back over the undos and redos of a journal: what a slot stands for after them are the facts that were there
+    before what was taken back.
+
+    An undo is a fact of its own, so after it a slot holds that fact and not the one whose value it says again. To take
+    back one more step, one has to know that both mean the same.
+    """
+
+    def __init__(self, store: Store, journal: Journal) -> None:
+        self._store = store
+        self._journal = journal
+        self._facts: dict[bytes, dict[Place, tuple[bytes, ...]]] = {}
+
+    async def records(self, said: Sequence[Said], records: Mapping[bytes, Record]) -> dict[bytes, Record]:
+        """The records as if what was taken back had never been, as far as that leads to what is `said`."""
+        wanted: dict[Place, set[bytes]] = {}
+        for fact in said:
+            wanted.setdefault((fact.entity, fact.property), set()).add(fact.fact)
+        found = {}
+        for entity, record in records.items():
+            slots: dict[str, Slot] = {}
+            for name, slot in record.slots.items():
+                before = await self._slot((entity, name), slot, wanted.get((entity, name), set()))
+                if before is not None:
+                    slots[name] = before
+            found[entity] = replace(record, slots=slots)
+        return found
+
+    async def _slot(self, place: Place, slot: Slot, wanted: set[bytes]) -> Slot | None:
+        """The slot with the wanted facts in place of those that stand for them; None if it stands for nothing."""
+        facts = {leaf.fact for leaf in slot.leaves}
+        for _ in range(_MOST_STEPS):
+            if facts == wanted:
+                leaves = [replace(slot.leaves[0], fact=fact) for fact in sorted(facts)]
+                return Good(slot.value, tuple(leaves)) if leaves else None
+            taken = {change for fact in facts for change in self._journal.took_back(fact[:CHANGE_ID_SIZE].hex())}
+            if not taken:
+                break
+            facts = await self._replaced(place, taken)
+        return slot
+
+    async def _replaced(self, place: Place, changes: Iterable[str]) -> set[bytes]:
+        """The facts of a slot that these changes replaced."""
+        found: set[bytes] = set()
+        for change in changes:
+            for fact in (await self._read(bytes.fromhex(change))).get(place, ()):
+                if place in await self._read(fact[:CHANGE_ID_SIZE]):
+                    found.add(fact)
+        return found
+
+    async def _read(self, change: bytes) -> dict[Place, tuple[bytes, ...]]:
+        """What a change says something of, and which facts it names there."""
+        if change not in self._facts:
+            self._facts[change] = {
+                (fact.entity, fact.property): fact.obsoletes
+                for data in await self._store.blocks([change])
+                for fact in decode(data).change.facts
+            }
+        return self._facts[change]

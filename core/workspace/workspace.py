@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from core.changes import SCHEMA_ENTITY, Value
+from core.changes import Value
 from core.errors import FieldlineError, Refused
-from core.records import Edit, Record, diff
+from core.records import Edit, Record
 from core.schema import RETIRED, Schema
-from core.store.store import Clock, Store
+from core.store.store import Clock
 from core.store.view import View
-from core.workspace.home import Home
+from core.workspace.context import DeviceContext, Entropy, Progress, Written, system_clock
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from core.history import Undo
-    from core.identity import Identity
     from core.inbox import Matter
-    from core.membership import Membership
     from core.store.verification import Verification
     from core.store.writing import Imported
     from core.workspace.arriving import Arriving
@@ -35,51 +31,19 @@ if TYPE_CHECKING:
     from core.workspace.tables import ValueOf
     from core.workspace.ways import Happened, Ways
 
-SCHEMA_PREFIX = "schema."
-"""What the names of the properties begin with that hold the schema, a kind each."""
-
-Progress = Callable[[int, int], None]
-"""Told how much is done, of how much; what it raises stops the work, and then nothing of it is kept."""
-
-Entropy = Callable[[int], bytes]
-
-
-def system_clock() -> int:
-    """Microseconds since 1970 UTC by this machine's clock."""
-    return time.time_ns() // 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What an edit wrote: its change (None: nothing was different), the entity, and how many facts."""
-
-    change: bytes | None
-    entity: bytes
-    facts: int
-
 
 def _untold(done: int, total: int) -> None:
     """Where nobody wants to know."""
 
 
-class Workspace:
-    """A device's home, opened. Every method may raise FieldlineError; none leaves anything half-written.
-
-    `user` is who says what is written from here. Edits carry the leaves that were shown: what others say meanwhile
-    is never overwritten unseen.
+class Workspace(DeviceContext):
+    """A device at work: what a person can do with it. Every method may raise FieldlineError; none leaves anything
+    half-written.
 
     A verb of the command line has to start fast, so what only some of them need is imported where it is used.
     """
 
-    def __init__(self, home: Home, store: Store, *, user: str, clock: Clock, entropy: Entropy) -> None:
-        self.home = home
-        self.store = store
-        self.user = user
-        self.clock = clock
-        self.entropy = entropy
-        self._identity: Identity | None = None
-        self._schema: tuple[object, Schema] = (None, Schema())
-        self._settling: Settling | None = None
+    _settling: Settling | None = None
 
     @classmethod
     async def init(
@@ -124,62 +88,7 @@ class Workspace:
         await founding.join(folder, fleet=fleet, device_name=device_name, clock=clock)
         return await cls.open(folder, user=user, clock=clock, entropy=entropy)
 
-    @classmethod
-    async def open(
-        cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes
-    ) -> Workspace:
-        """The device whose home this folder is."""
-        home = Home(folder)
-        return cls(home, await Store.open(home.store, clock=clock), user=user, clock=clock, entropy=entropy)
-
-    async def close(self) -> None:
-        """Finish what is under way and let go of the store."""
-        await self.store.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    # --- who and what ------------------------------------------------------------------------------------------------
-
-    @property
-    def identity(self) -> Identity:
-        """This device's key."""
-        if self._identity is None:
-            from core import identity
-
-            self._identity = identity.load(self.home.folder)
-        return self._identity
-
-    async def membership(self) -> Membership:
-        """Who belongs to the fleet."""
-        return await self.store.membership()
-
-    async def schema(self) -> Schema:
-        """The fleet's schema, as the facts say now; the past is read by it, too."""
-        record = await self.store.now().record(SCHEMA_ENTITY, Schema())
-        state = {name: slot.leaves for name, slot in record.slots.items()}
-        if self._schema[0] != state:
-            texts = {
-                name.removeprefix(SCHEMA_PREFIX): slot.value
-                for name, slot in record.slots.items()
-                if name.startswith(SCHEMA_PREFIX) and isinstance(slot.value, str)
-            }
-            name = record.value("name")
-            self._schema = (state, Schema.parse(texts, name if isinstance(name, str) else ""))
-        return self._schema[1]
-
     # --- reading -----------------------------------------------------------------------------------------------------
-
-    def view(self, moment: int | None = None, *, received: bool = False) -> View:
-        """The present, or everything as of a moment (as this device had `received` it by then); microseconds since
-        1970.
-        """
-        if moment is None:
-            return self.store.now()
-        return self.store.known_at(moment) if received else self.store.as_of(moment)
 
     async def moment(self, text: str, *, received: bool = False, first: bool = False) -> int:
         """The moment that people mean by a time, a date, a change or `-2h` (microseconds since 1970 UTC).
@@ -223,20 +132,6 @@ class Workspace:
         return await self._settling.pending(view or self.store.now(), await self.schema(), progress)
 
     # --- editing -----------------------------------------------------------------------------------------------------
-
-    async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
-        """Write edits as they were shown, as one change; None if there are none."""
-        from core.workspace import checking
-
-        if not edits:
-            return None
-        user, note = checking.user(self.user), checking.note(note)
-        return await self.store.commit(self.identity, edits, user=user, note=note)
-
-    async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> Written:
-        """Write what is different, unchecked: an entity's values as wanted, in knowledge of what was shown."""
-        edits = diff(shown, wanted)
-        return Written(await self.save(edits, note), shown.entity, len(edits))
 
     async def create(self, kind: str, values: Mapping[str, Value], note: str | None = None) -> Written:
         """Something new of a kind, with a random id; raises Refused if the schema refuses it or its key is in use."""
@@ -317,9 +212,9 @@ class Workspace:
         `timeout` is how many seconds the other side may be silent. Raises Refused for a target that cannot be, and
         FieldlineError if the meeting did not come to its end; what had been saved by then stays.
         """
-        from core.workspace import meeting
+        from core.workspace import endpoint_sync
 
-        return await meeting.sync(self, target, mode=mode, timeout=timeout, told=told)
+        return await endpoint_sync.sync(self, target, mode=mode, timeout=timeout, told=told)
 
     async def serve(
         self, ways: Ways, *, listening: Callable[[str, int], None], happened: Callable[[Happened], None]

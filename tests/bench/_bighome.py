@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Change, Fact, change_id, decode, device_id, seal
 from core.importing import read_lines
-from core.schema import Schema, builtin
+from core.schema import Schema
+from core.schemafile import builtin
 from core.workspace import Workspace
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"

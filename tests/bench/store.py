@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core.changes import MAX_FACTS, Change, Fact, decode, seal
 from core.records import Edit
-from core.schema import builtin
+from core.schemafile import builtin
 from core.store.adding import Receipt, add
 from core.store.database import transaction
 from core.store.store import Store

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from core.changes import SCHEMA_ENTITY, Fact, Ref, Value, change_id
 from core.identity import Identity
-from core.schema import builtin
+from core.schemafile import builtin
 from core.store.store import Store
 from core.sync import near
 from core.sync.events import Done, Event, Progress
@@ -32,9 +32,9 @@ from core.sync.run import StoreReplica
 from core.sync.run import run as run_session
 from core.sync.session import Session
 from core.workspace import Workspace
+from core.workspace.context import SCHEMA_PREFIX
 from core.workspace.home import Home
 from core.workspace.nearby import around
-from core.workspace.workspace import SCHEMA_PREFIX
 from tests.core.store.fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
 
 CHANGES = 100_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.workspace.meeting import PORT
+from core.workspace.endpoint import PORT
 from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
 

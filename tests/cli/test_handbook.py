@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.calling import ROOT, Terminal
 from tui import commands
-from tui.cli.main import VERBS
+from tui.cli.verbs import VERBS
 from tui.options import read
 
 TEXT = (ROOT / "docs" / "handbook.md").read_text(encoding="utf-8")

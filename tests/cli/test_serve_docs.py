@@ -12,7 +12,7 @@ import pytest
 
 from core.sync import calling
 from core.sync.run import TIMEOUT
-from core.workspace import meeting, serving
+from core.workspace import endpoint, serving
 from tests.cli.calling import ROOT, Terminal
 
 UNIT = ROOT / "docs" / "fieldline.service"
@@ -40,7 +40,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        f"TCP {meeting.PORT}",
+        f"TCP {endpoint.PORT}",
         f"after {calling.HEARD[0]:.0f} to {calling.HEARD[1]:.0f} seconds",
         f"every {calling.INTERVAL / 60:.0f} minutes",
         f"At most {calling.MOST_CALLS} calls",

@@ -10,7 +10,7 @@ from core.answers import Overtaken, Rule, bring_back, devices, keep, retire, set
 from core.errors import FieldlineError
 from core.inbox import Matter
 from core.records import Record
-from core.schema import builtin
+from core.schemafile import builtin
 from core.slots import Candidate, slot_of
 
 ONE, TWO, THREE = b"1" * 16, b"2" * 16, b"3" * 16

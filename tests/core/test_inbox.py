@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from core.changes import Ref, Value, encode_value
 from core.inbox import TYPES, Matter, matters
 from core.records import Edit, Record, diff, edit, record_of
-from core.schema import Schema, builtin
+from core.schema import Schema
+from core.schemafile import builtin, parse_schema_file
 from core.slots import Candidate, leaf_ids
 
 CENTRE = builtin("service-centre")
@@ -96,7 +97,7 @@ def test_a_key_is_unique_in_what_it_is_within() -> None:
 
 
 def test_spellings_of_one_thing_are_one_claim() -> None:
-    schema = Schema.from_toml('name = "s"\n[kinds.box.properties.mac]\ntype = "mac"\nmany = true\nunique = true\n')
+    schema = parse_schema_file('name = "s"\n[kinds.box.properties.mac]\ntype = "mac"\nmany = true\nunique = true\n')
     boxes = [
         entity(1, "box", mac=("AA-BB-CC-00-00-01",)),
         entity(2, "box", mac=("aa:bb:cc:00:00:01", "aabb.cc00.0002")),
@@ -249,7 +250,7 @@ networks = st.builds(
 
 @given(st.lists(st.lists(networks, max_size=2), max_size=8))
 def test_networks_overlap_if_and_only_if_two_entities_have_nested_ones(subnets: list[list[str]]) -> None:
-    schema = Schema.from_toml(
+    schema = parse_schema_file(
         'name = "s"\n[kinds.net.properties.n]\ntype = "ip-network"\nmany = true\nno_overlap = true\n'
     )
     records = [entity(n, "net", n=tuple(each)) for n, each in enumerate(subnets)]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from core.changes import Ref, Value
 from core.records import Edit, Record, diff, edit, kind_of, record_of
-from core.schema import Schema, builtin
+from core.schema import Schema
+from core.schemafile import builtin
 from core.slots import Candidate, Conflict, Good, leaf_ids
 from core.values import same
 from tests.core.strategies import values

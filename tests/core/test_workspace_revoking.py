@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import FieldlineError, Refused
-from core.schema import builtin
+from core.schemafile import builtin
 from core.workspace import Workspace
-from core.workspace.revoking import chain, readmit, revoke
+from core.workspace.members import chain, readmit, revoke
 
 DAY = 86_400_000_000
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.changes import Change, Fact, change_id, decode, encode_value, fact_id, seal
 from core.importing import Line, read_lines
-from core.schema import builtin
+from core.schemafile import builtin
 from core.slots import Candidate, Conflict, leaf_ids, slot_of
 from core.store import reading
 from core.store.scope import NOW

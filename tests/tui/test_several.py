@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.changes import Value
-from core.schema import Schema, builtin
+from core.schemafile import builtin, parse_schema
 from core.workspace import Workspace
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 
@@ -32,7 +32,7 @@ labels = { en = "Sides", de = "Seiten" }
 async def listening(home: Path) -> Path:
     """A home in whose fleet places have lists."""
     texts = builtin("service-centre").texts()
-    schema = Schema.parse(texts | {"place": texts["place"] + PORTS}, "service-centre")
+    schema = parse_schema(texts | {"place": texts["place"] + PORTS}, "service-centre")
     async with await Workspace.open(home, user="Maier", clock=lambda: NOW, entropy=lambda n: b"*" * n) as workspace:
         await workspace.publish(schema)
     return home

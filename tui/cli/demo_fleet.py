@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from core.changes import Ref, Value
-from core.schema import builtin
+from core.schemafile import builtin
 from core.workspace import Workspace
 
 MINUTE = 60_000_000

@@ -11,7 +11,8 @@ import click
 from core.inbox import TYPES
 from core.membership import ROLES
 from core.moments import format_time
-from core.schema import BUILT_IN, Schema, builtin
+from core.schema import Schema
+from core.schemafile import BUILT_IN, builtin, parse_schema_file
 from core.workspace import Workspace
 from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
@@ -77,7 +78,7 @@ def schema_in(path: Path) -> Schema:
     from core.errors import Refused
 
     try:
-        return Schema.from_toml(path.read_text(encoding="utf-8"))
+        return parse_schema_file(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=str(path)) from None
 
@@ -109,16 +110,17 @@ async def admit(desk: Desk, device_id: str, role: str, name: str | None, note: s
 @option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
 @option("--note", metavar="TEXT", help=N_("Why."))
 async def revoke(desk: Desk, device: str, last: str | None, note: str | None) -> None:
-    from core.workspace import revoking
+    from core.workspace.members import chain
+    from core.workspace.members import revoke as shut_out
 
     async with await desk.open() as workspace:
         entity = await workspace.device(device)
         if last is None:
-            known = await revoking.chain(workspace, entity)
+            known = await chain(workspace, entity)
             change = known[0].change if known else None
         else:
             change = None if last == "none" else await workspace.change(last)
-        written = await revoking.revoke(workspace, entity, change, note)
+        written = await shut_out(workspace, entity, change, note)
     made = written.change.hex() if written.change else None
     if desk.json:
         desk.document({"change": made, "device": entity.hex()})

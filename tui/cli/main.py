@@ -20,49 +20,12 @@ from core.errors import FieldlineError
 from core.values import printable
 from tui.cli.desk import Desk
 from tui.cli.help import Helped, Opt
+from tui.cli.verbs import VERBS
 from tui.language import i18n
 from tui.language.i18n import LANGUAGES, N_, _, say
 from tui.language.mishaps import unforeseen, wants_traceback
 
 INTERRUPTED = 130
-
-VERBS: dict[str, tuple[str, str]] = {
-    "tui": ("screens:tui", N_("Open the terminal UI (also without a verb).")),
-    "demo": (
-        "demo:demo",
-        N_("See how it works: on a terminal a made-up fleet, otherwise a transcript of two devices."),
-    ),
-    "init": ("fleet:init", N_("Found a fleet with this device as its admin.")),
-    "join": ("fleet:join", N_("Get this device ready to join a fleet.")),
-    "admit": ("fleet:admit", N_("Let a device into the fleet, or give a member another role.")),
-    "revoke": ("fleet:revoke", N_("Shut a device out.")),
-    "members": ("fleet:members", N_("List the devices of the fleet.")),
-    "status": ("fleet:status", N_("Show what this device holds.")),
-    "list": ("look:list_", N_("List everything of a kind.")),
-    "show": ("look:show", N_("Show one thing: what is configured, who said so, and what is in conflict.")),
-    "new": ("edit:new", N_("Add something of a kind.")),
-    "set": ("edit:set_", N_("Configure properties.")),
-    "clear": ("edit:clear", N_("Say that properties are no longer used.")),
-    "retire": ("edit:retire", N_("Take something out of use.")),
-    "inbox": ("settle:inbox", N_("List what waits for a decision, and may wait.")),
-    "resolve": ("settle:resolve", N_("Settle a conflict.")),
-    "log": ("past:log", N_("Show who changed what, newest first.")),
-    "blame": ("past:blame", N_("Show for each property who said so.")),
-    "diff": ("past:diff", N_("Show what differs between two moments.")),
-    "restore": ("back:restore", N_("Bring something back to how it was.")),
-    "undo": ("back:undo", N_("Take a change back.")),
-    "serve": ("meet:serve", N_("Answer other devices.")),
-    "sync": ("meet:sync", N_("Meet another device or a bundle once.")),
-    "peers": ("meet:peers", N_("Show which devices and ports there are to sync with.")),
-    "export": ("files:export", N_("Write all changes into a bundle.")),
-    "import": ("files:import_", N_("Take over a bundle or an edit history.")),
-    "schema": ("schemas:schema", N_("Show, check or publish the fleet's schema.")),
-    "verify": ("files:verify", N_("Check every change and everything derived from them.")),
-    "backup": ("files:backup", N_("Copy the store into one file while it is in use.")),
-    "doctor": ("doctor:doctor", N_("Say what is wrong with this installation, and how to mend it.")),
-    "completion": ("shells:completion", N_("Print the completion script of a shell.")),
-}
-"""Each verb's module and function, and the line that the list of verbs shows."""
 
 
 class Verbs(Helped, click.Group):
@@ -75,7 +38,7 @@ class Verbs(Helped, click.Group):
         if cmd_name not in VERBS:
             return None
         module, function = VERBS[cmd_name][0].split(":")
-        command: click.Command = getattr(import_module(f"tui.cli.{module}"), function)
+        command: click.Command = getattr(import_module(module), function)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

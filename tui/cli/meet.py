@@ -11,7 +11,8 @@ import click
 
 from core.moments import format_time
 from core.sync.session import MODES
-from core.workspace.meeting import PORT, Met
+from core.workspace.endpoint import PORT
+from core.workspace.meeting import Met
 from tui.cli.desk import Desk
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import meeting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tui.cli.verbs import VERBS
 from tui.language.i18n import _
 
 
@@ -29,8 +30,6 @@ def usage_sentence(error: click.UsageError) -> str:
 
 def _no_verb(name: str, help_call: str) -> str:
     from difflib import get_close_matches
-
-    from tui.cli.main import VERBS
 
     near = get_close_matches(name, VERBS, n=1)
     if near:

@@ -139,3 +139,11 @@ def beside(old: str, new: str, width: int) -> tuple[str, str]:
 
 def _from(text: str, start: int) -> str:
     return "…" + text[start:] if start > 1 else text
+
+
+def rule(width: int, left: Line | None = None, right: Line | None = None) -> Line:
+    """A line across the screen that carries a title at the left and a figure at the right."""
+    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right and width_of(right) else []
+    start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
+    start = fit_line(start, max(0, width - width_of(end)))
+    return [*start, ("─" * (width - width_of(start) - width_of(end)), "dim"), *end]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from core.inbox import Matter
 from core.schema import Schema
 from core.store.view import View
-from core.workspace.subtree import below
+from core.workspace.past import below
 from tui.language.i18n import language
 from tui.rows.forms import Names
 from tui.rows.matters import problem_of

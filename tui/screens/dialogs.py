@@ -15,10 +15,10 @@ from textual.widgets import Input
 
 from core.errors import FieldlineError
 from tui import commands
+from tui.command_host import Answer, Offering, bindings
 from tui.commands import Command
 from tui.language.i18n import _, say
 from tui.rows.lines import Line, wrapped
-from tui.screens.page import Answer, Offering, bindings
 from tui.widgets.field import Field
 from tui.widgets.text import Fixed, LineList, Lines
 

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from core.changes import Value
 from core.store.log import LogEntry
 from core.workspace.naming import hidden
+from tui.command_host import bindings
 from tui.language.i18n import _, language, ngettext
 from tui.rows.forms import GLYPHS, Names, referred, shown
 from tui.rows.lines import Line, beside, fit
 from tui.rows.logpages import called
 from tui.screens.dialogs import Ask
 from tui.screens.listing import Listing
-from tui.screens.page import bindings
 from tui.screens.reading import Reading, in_full
 from tui.widgets.text import LineList, Lines
 

@@ -9,6 +9,7 @@ from core.changes import ID_SIZE, Ref
 from core.records import Record
 from core.schema import Kind
 from core.slots import ABSENT
+from tui.command_host import bindings
 from tui.drafts.draft import Draft, unapplied
 from tui.language.i18n import _, language, ngettext, number
 from tui.rows.forms import NOBODY, Names, references, rows_of, summary_lines
@@ -17,7 +18,6 @@ from tui.rows.naming import above
 from tui.rows.tree import Node, Tree
 from tui.screens.dialogs import Choose
 from tui.screens.many import Many
-from tui.screens.page import bindings
 from tui.screens.retiring import ask_retire
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from core.errors import FieldlineError
 from core.records import Edit, Record
 from core.schema import Kind
 from tui import commands
+from tui.command_host import bindings
 from tui.commands import Command
 from tui.drafts.draft import Draft, said_since
 from tui.language.i18n import _, language, ngettext
@@ -22,7 +23,6 @@ from tui.rows.naming import SEPARATOR
 from tui.rows.remarks import clash_remarks, consequence, meanwhile, said_meanwhile
 from tui.rows.values import read_value, typed_text
 from tui.screens.dialogs import Choose, Confirm, Save
-from tui.screens.page import bindings
 from tui.screens.picking import picker
 from tui.screens.retiring import ask_retire
 from tui.screens.search import Hit, Search

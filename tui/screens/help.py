@@ -10,11 +10,11 @@ from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
 
 from tui import commands
+from tui.command_host import Offering
 from tui.commands import Command
 from tui.language.i18n import _
 from tui.rows.lines import Line, fit
 from tui.screens.dialogs import MOVES, Dialog
-from tui.screens.page import Offering
 from tui.widgets.text import Fixed, LineList
 
 

@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 
 from core.records import Record
 from tui import commands
+from tui.command_host import bindings
 from tui.commands import Command
 from tui.language.i18n import _, ngettext
 from tui.rows.forms import NOBODY, Names, label_width, references, rows_of
-from tui.rows.lines import Line
+from tui.rows.lines import Line, rule
 from tui.rows.visits import New, last_visit, news, news_line, visited
 from tui.screens.form import Form
-from tui.screens.page import bindings, rule
 from tui.widgets.text import Fixed, Lines
 
 MOST = 3

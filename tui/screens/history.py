@@ -8,6 +8,7 @@ from core.store.log import EVERYTHING, FEW, LogEntry, LogFilter, Position, Shown
 from core.store.reading import Name
 from core.workspace import filters
 from core.workspace.naming import hidden
+from tui.command_host import bindings
 from tui.language.i18n import _, language, number
 from tui.language.quoting import quote
 from tui.rows.formlines import difference_lines
@@ -17,7 +18,6 @@ from tui.rows.logpages import LogPages, called
 from tui.rows.narrowing import Part, narrowed, parts
 from tui.screens.dialogs import Ask, Choose
 from tui.screens.lookback import Lookback, Place
-from tui.screens.page import bindings
 from tui.screens.turning import SAVING
 
 

@@ -11,10 +11,11 @@ from core.inbox import Matter
 from core.records import Edit
 from core.workspace.lineage import Step, lineage
 from core.workspace.pending import Pending
+from tui.command_host import bindings
 from tui.commands import Command
 from tui.language.i18n import _, language, ngettext
 from tui.rows.forms import NOBODY, Names, references, referred, shown
-from tui.rows.lines import Line, spread
+from tui.rows.lines import Line, rule, spread
 from tui.rows.matterfilter import sought
 from tui.rows.matters import ALONE, BETWEEN, MOST, Details, lines, prop_of, row, title, who_knew
 from tui.rows.naming import SEPARATOR
@@ -22,7 +23,6 @@ from tui.screens.answering import Answering
 from tui.screens.dialogs import Ask
 from tui.screens.form import Form
 from tui.screens.matterlist import Key, Matters, key_of
-from tui.screens.page import bindings, rule
 from tui.screens.reading import Reading, candidates_in_full
 from tui.widgets.text import Lines
 

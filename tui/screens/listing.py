@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from textual.app import ComposeResult
 
+from tui.command_host import bindings
 from tui.language.i18n import _
-from tui.rows.lines import Line, cut, wrapped
-from tui.screens.page import Page, bindings, rule
-from tui.screens.saving import Filing, ask_file, plain
+from tui.rows.lines import Line, cut, rule, wrapped
+from tui.screens.dialogs import Ask
+from tui.screens.page import Page
+from tui.screens.saving import Filing, Saving, check_path, path_of, plain
 from tui.widgets.text import LineList, Lines
 
 MOST_COPIED = 1 << 16
@@ -88,3 +92,22 @@ class Listing(Page):
         head: list[Line] = [self.first_line(_WIDE), [*left, ("  ", "plain"), *right], []]
         below = [[], self.subject(), *self.details(_WIDE, _LONG)] if len(self.lines.source) else []
         ask_file(self, Filing(self.PLACE, self.lines.source, plain(head), plain(below)))
+
+
+def ask_file(page: Page, filing: Filing) -> None:
+    """Ask where to, then save it there."""
+    now = page.desk.when.local(page.desk.when.clock())
+    proposed = f"~/fieldline-{filing.name}-{now:%Y-%m-%d-%H%M}.txt" if now else f"~/fieldline-{filing.name}.txt"
+
+    def answered(text: str | None) -> None:
+        if text is not None:
+            page.ask(Saving(filing, path_of(text)), told)
+
+    def told(outcome: str | None) -> None:
+        page.message(outcome or _("Stopped: nothing was saved."))
+
+    async def check(text: str) -> None:
+        await asyncio.to_thread(check_path, path_of(text))
+
+    help_text = _("All lines of the list and what is shown of the current one, as text.")
+    page.ask(Ask(_("Save to a file"), proposed, help_text, check, _("save")), answered)

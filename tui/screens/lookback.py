@@ -7,7 +7,7 @@ from functools import partial
 
 from core.records import Edit
 from core.store.log import LogEntry, Position, ShownEdit
-from core.workspace import filters, stepping, subtree, undoing
+from core.workspace import filters, past, stepping, undoing
 from tui.language.i18n import _, language, number
 from tui.rows.forms import Names, referred, shown
 from tui.rows.lines import Line
@@ -232,7 +232,7 @@ class Lookback(Turning):
     async def _plan(self, entity: bytes, below: bool, entry: LogEntry) -> None:
         desk, moment = self.desk, entry.position[0]
         if below:
-            edits = await subtree.plan_restore(desk.workspace.store, entity, moment, desk.schema)
+            edits = await past.plan_restore_tree(desk.workspace.store, entity, moment, desk.schema)
         else:
             edits = await desk.workspace.plan_restore(entity, moment)
         title, when = await desk.path(entity), desk.when.full(entry.at)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from core.inbox import Matter
 from core.store.matters import Mention
 from core.workspace.pending import Pending
+from tui.rows.forms import Names
 from tui.rows.lines import Line
-
-if TYPE_CHECKING:
-    from tui.screens.inbox import Inbox
 
 Key = tuple[bytes, str, str]
 
@@ -20,10 +18,20 @@ def key_of(matter: Matter | Mention) -> Key:
     return (matter.entity, matter.name if isinstance(matter, Mention) else matter.property, matter.type)
 
 
+class MatterScreen(Protocol):
+    """The screen that shows the rows: it draws a matter, and knows what the entities are called."""
+
+    names: Names
+
+    def row(self, matter: Matter, width: int) -> Line: ...
+
+    async def learn(self, matters: list[Matter], most: int) -> None: ...
+
+
 class Matters:
     """The rows of the inbox; those of many are worked out when they come into sight."""
 
-    def __init__(self, page: Inbox, matters: Pending) -> None:
+    def __init__(self, page: MatterScreen, matters: Pending) -> None:
         self._page = page
         self.matters = matters
 

@@ -12,14 +12,14 @@ from core.membership import Member
 from core.store.chains import Chained
 from core.store.log import LogFilter
 from core.workspace import checking
-from core.workspace.revoking import chain, readmit, revoke
+from core.workspace.members import chain, readmit, revoke
+from tui.command_host import bindings
 from tui.language.i18n import N_, _, ngettext
 from tui.language.quoting import quote
 from tui.rows.lines import Column, Line, columns, wrapped
 from tui.rows.memberrows import ROLES, MemberRows, called, told
 from tui.screens.dialogs import Ask, Choose, Confirm, Save
 from tui.screens.history import History
-from tui.screens.page import bindings
 from tui.screens.sifting import Sifting
 from tui.widgets.text import Lines
 

@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.cells import cell_len
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
-from textual.events import Resize
 from textual.screen import Screen
-from textual.widget import Widget
-from textual.widgets import Input
-from textual.worker import WorkType
 
-from core.errors import FieldlineError
 from tui import commands
+from tui.command_host import Answer, Offering, bindings
 from tui.commands import Command
-from tui.language.i18n import _, say
-from tui.rows.keysline import key_at, keys_line
-from tui.rows.lines import Line, fit_line, spread, width_of, wrapped
+from tui.language.i18n import _
+from tui.rows.lines import Line, rule, spread, width_of, wrapped
 from tui.rows.naming import shortened
 from tui.rows.permission import beginning, refusal
-from tui.terminal.turns import COMMAND, NEWS
+from tui.terminal.turns import NEWS
 from tui.widgets.text import Lines
 
 if TYPE_CHECKING:
-    from tui.app import FieldlineApp
+    from tui.frame import AppState
 
-
-Answer = TypeVar("Answer")
 
 LEAST_WIDTH, LEAST_HEIGHT = 80, 23
 """The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
-
-
-def bindings(*scopes: str) -> list[BindingType]:
-    """The key bindings of the commands of these scopes."""
-    return [
-        Binding(",".join(command.keys), f"command('{command.name}')", show=False)
-        for command in commands.of(*scopes)
-        if command.keys
-    ]
-
-
-def rule(width: int, left: Line | None = None, right: Line | None = None) -> Line:
-    """A line across the screen that carries a title at the left and a figure at the right."""
-    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right and width_of(right) else []
-    start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
-    start = fit_line(start, max(0, width - width_of(end)))
-    return [*start, ("─" * (width - width_of(start) - width_of(end)), "dim"), *end]
 
 
 def _too_small(width: int, height: int) -> list[Line]:
@@ -63,77 +36,6 @@ def _too_small(width: int, height: int) -> list[Line]:
     return [[(line, "attention")] for line in wrapped(text, width)] + [
         [(line, "plain")] for line in wrapped(more, width)
     ]
-
-
-class Offering(Widget):
-    """A screen that offers commands: `do_<name>` carries one out, `why_not` says why it cannot act now."""
-
-    SCOPES: ClassVar[tuple[str, ...]] = ()
-
-    @on(Resize)
-    def _follow(self, event: Resize) -> None:
-        """Take the terminal's size, also if it came while the screen was laid out for another one: Textual tells a
-        screen of that one last.
-        """
-        if event.size != (size := self.app.size):
-            self.post_message(Resize(size, size))
-
-    def why_not(self, name: str) -> str | None:
-        """Why a command cannot act now, in a sentence for people, or None if it can."""
-        return None
-
-    def offered(self) -> list[Command]:
-        """The commands of this screen."""
-        return list(commands.of(*self.SCOPES))
-
-    def unavailable(self) -> dict[str, str]:
-        """The commands that cannot act now, each with the reason."""
-        return {c.name: reason for c in self.offered() if (reason := self.why_not(c.name)) is not None}
-
-    def message(self, text: str, attention: bool = False) -> None:
-        """Say something to the person in front of the screen; an empty text takes it back."""
-
-    def action_command(self, name: str) -> None:
-        """Carry out a command of this screen, or say why not."""
-        self.message("")
-        reason = self.why_not(name)
-        if reason is not None:
-            self.message(reason, attention=True)
-            return
-        self.work(getattr(self, f"do_{name}"))
-
-    @property
-    def typing(self) -> bool:
-        """Whether letters are text, and no keys."""
-        return bool(self.query(Input))
-
-    def keys_line(self, width: int) -> Line:
-        """The last line."""
-        return keys_line(width, self.offered(), self.unavailable(), self.typing)
-
-    def key_clicked(self, event: Lines.Clicked) -> None:
-        """A key in the last line was clicked."""
-        if key := key_at(event.column, event.lines.size.width, self.offered(), self.typing):
-            self.app.call_later(self.app.simulate_key, key)
-
-    def work(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
-        """Do something beside the screen; what could not be done is told in the message line.
-
-        A task replaces one of the same group that is still under way.
-        """
-        guarded: WorkType[None] = partial(self._guarded, task)
-        self.run_worker(guarded, group=group or COMMAND, exclusive=bool(group))
-
-    async def _guarded(self, task: Callable[[], Awaitable[object] | None]) -> None:
-        try:
-            if (result := task()) is not None:
-                await result
-        except FieldlineError as error:
-            self.message(say(error), attention=True)
-        except NoMatches:
-            # Somebody left the screen while what it shows was still being read.
-            if self.display:
-                raise
 
 
 class Page(Offering, Screen[None]):
@@ -157,9 +59,9 @@ class Page(Offering, Screen[None]):
         self.failure = ""
 
     @property
-    def desk(self) -> FieldlineApp:
+    def desk(self) -> AppState:
         """The application, with what all screens share."""
-        return cast("FieldlineApp", self.app)
+        return cast("AppState", self.app)
 
     # --- for the screens to fill in ----------------------------------------------------------------------------------
 

@@ -12,13 +12,13 @@ from core.changes import Ref, Value
 from core.schema import Property, Schema
 from core.store.view import View
 from tui import commands
+from tui.command_host import bindings
 from tui.commands import Command
 from tui.language.i18n import _, language
 from tui.rows.forms import referred
 from tui.rows.lines import Line
 from tui.rows.naming import paths
 from tui.screens.dialogs import Choose, Dialog
-from tui.screens.page import bindings
 from tui.screens.search import found_text, look_for
 from tui.screens.several import EditList
 from tui.widgets.field import Field

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
@@ -17,11 +16,8 @@ from core.errors import FieldlineError, Refused
 from tui.commands import Command
 from tui.language.i18n import _, number, say
 from tui.rows.lines import Line, clean
-from tui.screens.dialogs import Ask, Dialog
+from tui.screens.dialogs import Dialog
 from tui.widgets.text import Lines, Source
-
-if TYPE_CHECKING:
-    from tui.screens.page import Page
 
 _WIDTH, _PIECE = 120, 50
 Told = Callable[[int, int], None]
@@ -35,25 +31,6 @@ class Filing:
     source: Source
     above: list[str]
     below: list[str]
-
-
-def ask_file(page: Page, filing: Filing) -> None:
-    """Ask where to, then save it there."""
-    now = page.desk.when.local(page.desk.when.clock())
-    proposed = f"~/fieldline-{filing.name}-{now:%Y-%m-%d-%H%M}.txt" if now else f"~/fieldline-{filing.name}.txt"
-
-    def answered(text: str | None) -> None:
-        if text is not None:
-            page.ask(Saving(filing, _path(text)), told)
-
-    def told(outcome: str | None) -> None:
-        page.message(outcome or _("Stopped: nothing was saved."))
-
-    async def check(text: str) -> None:
-        await asyncio.to_thread(_check, _path(text))
-
-    help_text = _("All lines of the list and what is shown of the current one, as text.")
-    page.ask(Ask(_("Save to a file"), proposed, help_text, check, _("save")), answered)
 
 
 class Saving(Dialog[str]):
@@ -112,13 +89,14 @@ def plain(lines: list[Line]) -> list[str]:
     return ["".join(clean(text) for text, _role in line).rstrip() for line in lines]
 
 
-def _path(text: str) -> Path:
-    """A `~` that is nobody's home is part of a name like any other letter."""
+def path_of(text: str) -> Path:
+    """Where a person means. A `~` that is nobody's home is part of a name like any other letter."""
     name = text.strip().replace("\0", "")
     return Path(os.path.expanduser("~"), os.path.expanduser(name))  # noqa: PTH111
 
 
-def _check(path: Path) -> None:
+def check_path(path: Path) -> None:
+    """Raise Refused if nothing can be saved there."""
     try:
         there, folder = path.exists(), path.parent.is_dir()
     except OSError:  # too long, or in a folder that is closed to this user
@@ -139,7 +117,7 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        _check(path)
+        check_path(path)
         aside.replace(path)
     except OSError as error:
         why = error.strerror or str(error)

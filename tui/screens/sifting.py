@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from tui.command_host import bindings
 from tui.language.i18n import _
 from tui.rows.lines import Line
 from tui.screens.dialogs import Ask
 from tui.screens.listing import Listing
-from tui.screens.page import bindings
 
 
 class Sifting(Listing):

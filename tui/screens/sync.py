@@ -14,13 +14,13 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkType
 from core.errors import FieldlineError
 from core.store.results import Summary
 from core.sync.events import Event, Progress
+from tui.command_host import bindings
 from tui.language.i18n import N_, _, ngettext, number, say
 from tui.rows.cables import waiting_lines
 from tui.rows.lines import Line, wrapped
 from tui.rows.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
 from tui.rows.standing import standing_text, standing_word
 from tui.screens.dialogs import Ask
-from tui.screens.page import bindings
 from tui.screens.sifting import Sifting
 from tui.widgets.text import Fixed, Lines
 
@@ -291,7 +291,7 @@ class Sync(Sifting):
         )
 
     async def _check(self, text: str) -> None:
-        from core.workspace.meeting import target_of
+        from core.workspace.endpoint import target_of
 
         target_of(text.strip())
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Fact, Ref, Value, change_id, decode
+from core.changes import Fact, Ref, Value, change_id, decode, parents
 from core.inbox import Matter, matters, networks
 from core.records import Record
-from core.schema import Schema, builtin
-from core.store.adding import parents
+from core.schema import Schema
+from core.schemafile import builtin, parse_schema
 from core.store.store import Store
 from core.store.view import View
 from core.workspace.settling import Settling
@@ -141,8 +141,8 @@ async def test_a_schema_that_changes_makes_everything_be_read_again(tmp_path: Pa
     settling, progress = Settling(store), list[tuple[int, int]]()
     facts = [Fact(PLACES[0], "kind", "place"), Fact(PLACES[0], "printer", "Acme 5000")]
     await store.save([*FOUNDING, Pen(1).write(*facts, at=10)])
-    loose = Schema.parse({"place": '[properties.printer]\ntype = "text"\n'})
-    strict = Schema.parse({"place": '[properties.printer]\ntype = "integer"\n'})
+    loose = parse_schema({"place": '[properties.printer]\ntype = "text"\n'})
+    strict = parse_schema({"place": '[properties.printer]\ntype = "integer"\n'})
     assert await settling.inbox(store.now(), loose, lambda done, of: None) == []
     assert await store.unread(loose) == 0 < await store.unread(strict)
     (matter,) = await settling.inbox(store.now(), strict, lambda done, of: progress.append((done, of)))

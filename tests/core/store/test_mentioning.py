@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.changes import Change, Fact, decode
-from core.store.log import LogFilter
-from core.store.mentioning import condition
+from core.store.log import LogFilter, mention_condition
 from core.store.store import Store
 from tests.core.store.fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
 
@@ -61,6 +60,6 @@ async def test_what_is_found_is_what_mentions_it(store: Store, text: str) -> Non
 
 @given(st.text())
 def test_any_text_makes_a_condition_with_its_parameters(text: str) -> None:
-    term, parameters = condition(text)
+    term, parameters = mention_condition(text)
     assert (":grams" in term) == bool(parameters["grams"])
     assert parameters["mentioned"] == text.replace("\0", " ").casefold()

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import Fact, Value
-from core.schema import Schema
+from core.schemafile import parse_schema
 from core.store.reading import Row
 from core.store.store import Store
 from core.store.view import View
 from tests.core.store.fleet import FLEET, FOUNDING, Pen, fact_of
 
-SCHEMA = Schema.parse(
+SCHEMA = parse_schema(
     {
         "site": 'key = "code"\ntitle = "name"\n[properties.code]\ntype = "text"\n[properties.name]\ntype = "text"\n',
         "room": 'key = "code"\n[properties.code]\ntype = "text"\n',

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.changes import FLEET_ENTITY, Fact, Ref, decode
 from core.errors import Refused
-from core.schema import builtin
+from core.schemafile import builtin
 from core.store import search
 from core.store.search import Found
 from core.store.seeking import MAX_QUERY

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from core.changes import SCHEMA_ENTITY, Fact, change_id, decode, encode_value, fact_id
 from core.errors import Refused
 from core.records import Edit
-from core.schema import builtin
+from core.schemafile import builtin
 from core.slots import Candidate, Conflict, Good, Slot, leaf_ids, slot_of
-from core.store import database, view
+from core.store import migrations, view
 from core.store.database import StoreError
 from core.store.store import Store
 from core.sync import merkle
@@ -320,7 +320,7 @@ async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alon
         assert await newer.hashes() == sorted(change_id(data) for data in FOUNDING)
         assert (await newer.verify()).problems == []
         await newer.close()
-    monkeypatch.setattr(database, "VERSION", database.VERSION - 1)
+    monkeypatch.setattr(migrations, "VERSION", migrations.VERSION - 1)
     with pytest.raises(StoreError, match="newer Fieldline"):
         await Store.open(tmp_path / "s", clock=Clock())
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.changes import Ref
 from core.errors import Refused
-from core.schema import builtin
+from core.schemafile import builtin
 from core.store.log import LogFilter
 from core.workspace import Workspace, filters
 

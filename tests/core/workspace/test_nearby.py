@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.changes import Ref
-from core.schema import builtin
+from core.schemafile import builtin
 from core.sync import near
 from core.workspace import Workspace
 from core.workspace.nearby import HERE, around

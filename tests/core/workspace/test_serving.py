@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.schema import builtin
+from core.schemafile import builtin
 from core.sync.calling import yields
 from core.workspace import Workspace
 from core.workspace.doing import told

@@ -13,9 +13,9 @@ import pytest
 from core.changes import Ref, Value
 from core.errors import FieldlineError
 from core.records import Edit, edit
-from core.schema import builtin
+from core.schemafile import builtin
 from core.slots import Conflict
-from core.workspace import Workspace, stepping, subtree, undoing
+from core.workspace import Workspace, past, stepping, undoing
 from core.workspace.journal import Journal
 from core.workspace.lineage import MAX_STEPS, lineage
 
@@ -252,15 +252,15 @@ async def test_a_subtree_comes_back_as_it_was(pair: tuple[Workspace, Workspace])
     other = await one.create("locality", {"code": "242"})
     await one.set(await one.record(lane.entity), {"printer": "Acme", "locality": Ref(other.entity)})
     await _set(one, {"name": "TSC Nowhere"})
-    await one.save(await subtree.plan_restore(one.store, kiel, then, schema))
+    await one.save(await past.plan_restore_tree(one.store, kiel, then, schema))
     assert await _value(one, "name") == "TSC Kiel"
     record = await one.record(lane.entity)
     assert (record.value("printer"), record.value("locality")) == ("Brix", Ref(kiel))
     assert (await one.record(later.entity)).retired
-    assert await subtree.plan_restore(one.store, kiel, then, schema) == []
+    assert await past.plan_restore_tree(one.store, kiel, then, schema) == []
 
 
 async def test_what_was_not_there_yet_is_not_brought_back(pair: tuple[Workspace, Workspace]) -> None:
     one, _ = pair
     with pytest.raises(FieldlineError, match="not there yet"):
-        await subtree.plan_restore(one.store, await _kiel(one), 1, await one.schema())
+        await past.plan_restore_tree(one.store, await _kiel(one), 1, await one.schema())

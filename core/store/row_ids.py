@@ -1,0 +1,32 @@
+"""The row ids by which the tables refer to changes, devices, users, entities and properties.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from core.store.database import chunks, marks
+
+
+def rows_of(connection: sqlite3.Connection, hashes: list[bytes]) -> dict[bytes, int]:
+    """The row ids of those of these changes that the store holds."""
+    found: dict[bytes, int] = {}
+    for some in chunks(hashes):
+        found.update(connection.execute(f"SELECT hash, id FROM changes WHERE hash IN ({marks(some)})", some))
+    return found
+
+
+def intern(connection: sqlite3.Connection, table: str, column: str, values: Iterable[object]) -> dict[object, int]:
+    """The row ids of these values, made where they are new."""
+    wanted = list(dict.fromkeys(values))
+    found: dict[object, int] = {}
+    for some in chunks(wanted):
+        found.update(connection.execute(f"SELECT {column}, id FROM {table} WHERE {column} IN ({marks(some)})", some))
+    for value in wanted:
+        if value not in found:
+            insert = f"INSERT INTO {table} ({column}) VALUES (?) RETURNING id"
+            found[value] = connection.execute(insert, (value,)).fetchone()[0]
+    return found
