@@ -26,7 +26,7 @@ def load(connection: sqlite3.Connection, fleet: bytes) -> Membership:
     @cache
     def chain(head: bytes) -> frozenset[bytes]:
         rows = connection.execute(
-            "WITH RECURSIVE chain (hash) AS (SELECT ?1 UNION SELECT c.previous FROM changes c"
+            "WITH RECURSIVE chain (hash) AS (SELECT ? UNION SELECT c.previous FROM changes c"
             " JOIN chain ON c.hash = chain.hash WHERE c.previous IS NOT NULL) SELECT hash FROM chain",
             (head,),
         )
