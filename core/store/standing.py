@@ -61,10 +61,10 @@ def _apply(connection: sqlite3.Connection, device: bytes, limit: Limit) -> None:
         row
         for (row,) in connection.execute(
             f"""WITH RECURSIVE chain (hash) AS (
-                  SELECT ?1 UNION SELECT c.previous FROM changes c JOIN chain ON c.hash = chain.hash
+                  SELECT ? UNION SELECT c.previous FROM changes c JOIN chain ON c.hash = chain.hash
                   WHERE c.previous IS NOT NULL)
                 UPDATE changes SET accepted = {accepted}
-                WHERE device = (SELECT id FROM devices WHERE device = ?2) AND accepted <> ({accepted}) RETURNING id""",
+                WHERE device = (SELECT id FROM devices WHERE device = ?) AND accepted <> ({accepted}) RETURNING id""",
             (limit if isinstance(limit, bytes) else None, device),
         ).fetchall()
     ]

@@ -10,6 +10,7 @@ all, even when the stick is pulled meanwhile.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -165,8 +166,13 @@ class Writer:
 
 def what_is(path: Path) -> Literal["folder", "file", "nothing"]:
     """What is at a path; raises FieldlineError where that is not to be seen."""
+    # Not with pathlib: from Python 3.14 on it tells nothing from what is not to be seen.
     with _told(path):
-        return "folder" if path.is_dir() else "file" if path.exists() else "nothing"
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return "nothing"
+        return "folder" if stat.S_ISDIR(mode) else "file"
 
 
 def _sync_folder(folder: Path) -> None:

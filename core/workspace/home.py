@@ -114,8 +114,8 @@ def _make(folder: Path) -> list[Path]:
     A folder that was there and is empty is made private, too; one with other things in it stays as it is.
     """
     made: list[Path] = []
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
         for path in reversed(missing):
             path.mkdir(mode=stat.S_IRWXU)
             made.insert(0, path)

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cable import Cable, Line, Wire
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 FAST = 4_000_000
@@ -229,7 +230,7 @@ def test_by_hand() -> None:
             assert process.stderr.readline().strip() == said
             assert [Path(end).exists() for end in ends] == [said == "plugged in"] * 2
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert err.startswith("there: 5 bytes, 0 lost, 0 bits flipped\n")
     assert not Path(ends[0]).parent.exists()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE
 from tui.cli.main import run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -89,5 +90,5 @@ class Terminal:
     def alone(self, *arguments: str, **settings: Any) -> Answer:
         """The same, and what came of it."""
         process = self.process(*arguments, **settings)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
         return Answer(process.returncode, out, err)

@@ -22,10 +22,10 @@ from core.sync.links.ports import open_port
 from tests.cable import Cable
 from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
+from tests.patience import PATIENCE
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
-PATIENCE = 60
 MUCH = 100
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
+from tests.patience import PATIENCE
 
 PLACE = "place:241/Entrance right"
 LOOPBACK = "127.0.0.1"
@@ -134,7 +135,7 @@ def test_two_that_call_each_other_at_once_meet_once(pair: Pair) -> None:
         until(lambda: one.root() == two.root())
         callers = [terminal.process("set", PLACE, "printer=new") for terminal in pair]
         for caller in callers:
-            assert caller.communicate(timeout=30)
+            assert caller.communicate(timeout=PATIENCE)
         until(lambda: one.root() == two.root())
         first.stop()
         second.stop()
@@ -191,7 +192,7 @@ def test_a_device_at_a_named_place_is_called_without_discovery(pair: Pair) -> No
             caller.stop()
         finally:
             other.send_signal(signal.SIGTERM)
-            other.communicate(timeout=30)
+            other.communicate(timeout=PATIENCE)
     assert [event["event"] for event in caller.events] == ["failed", "met", "met"]
     assert {event["target"] for event in caller.events} == {f"tcp://{LOOPBACK}:{port}"}
 

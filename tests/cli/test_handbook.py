@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.calling import ROOT, Terminal
+from tests.patience import PATIENCE
 from tui import commands
 from tui.cli.verbs import VERBS
 from tui.options import read
@@ -76,7 +77,7 @@ class Replay:
                 answer = terminal.call("sync", f"tcp://127.0.0.1:{port}")
             finally:
                 process.terminate()
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE)
             self.serving = ""
         else:
             answer = terminal.call(*arguments)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.calling import ROOT, Terminal
 from tests.cli.conftest import Pair
+from tests.patience import PATIENCE
 
 PLACE = "place:241/Entrance right"
 
@@ -55,7 +56,7 @@ def test_two_devices_meet_over_tcp(pair: Pair) -> None:
         one.ask("set", PLACE, "printer=y")
         assert two.ask("sync", target)["received"] == 1
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     events = [json.loads(line) for line in out.splitlines()]
     assert [(event["event"], event["peer"], event["received"]) for event in events] == [
@@ -83,7 +84,7 @@ def test_a_device_joins_by_the_fleets_id_and_strangers_get_nothing(pair: Pair, t
         assert process.stdout is not None
         events = [json.loads(process.stdout.readline())["event"] for _meeting in range(4)]
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (0, "")
     assert events == ["failed", "failed", "met", "met"]
     assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "z"
@@ -138,7 +139,7 @@ def test_an_interrupt_ends_a_verb_quietly(device: Terminal) -> None:
             # It is in the middle of its greeting, which nobody is going to answer.
             assert caller.recv(1)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err.strip()) == (130, "", "")
 
 

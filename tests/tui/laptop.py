@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-PATIENCE = 30.0
+from tests.patience import PATIENCE
 
 
 class Laptop:

@@ -17,6 +17,7 @@ from textual.worker import WorkerCancelled
 
 from core.workspace import Workspace
 from core.workspace.nearby import chosen
+from tests.patience import PATIENCE
 from tui.app import FieldlineApp
 from tui.cli.demo_fleet import USER
 from tui.status import Options
@@ -60,7 +61,7 @@ class Screen:
 
     async def rest(self) -> None:
         """Wait until no message and no worker is under way that will end, and everything is drawn."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while await self._settle() or not self._drawn():
                 await self.pilot.pause(0.002)
 
@@ -94,7 +95,7 @@ class Screen:
         busy = [worker for worker in self.app.workers if worker.group not in LASTING and not worker.is_finished]
         for worker in busy:
             with suppress(WorkerCancelled):
-                await asyncio.wait_for(worker.wait(), 30)
+                await asyncio.wait_for(worker.wait(), PATIENCE)
         return bool(busy)
 
     async def resize(self, width: int, height: int) -> None:
@@ -102,7 +103,7 @@ class Screen:
         if self.app.size != (width, height):
             await self.pilot.resize_terminal(width, height)
         # The application waits whether more sizes come, then tells its screens.
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while self.app._resize_event is not None or self.app.screen.size != (width, height):
                 await self.pilot.pause(0.002)
         await self.rest()

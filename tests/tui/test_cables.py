@@ -26,6 +26,7 @@ from core.workspace.cables import Standing
 from core.workspace.doing import Doing, Report
 from core.workspace.peers import Peer
 from tests.cable import Cable
+from tests.patience import PATIENCE
 from tests.tui.laptop import Laptop
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.language.i18n import say, use
@@ -35,6 +36,9 @@ from tui.screens.sync import Sync
 from tui.status import Options
 
 MANY = 60
+SLOW = 19_200
+LASTING = "ttyZ"
+"""A port that is there from the beginning."""
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="not installed: tmux")
 
 
@@ -59,19 +63,28 @@ async def root_of(home: Path) -> bytes:
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    with Cable(baud=115_200) as cable:
+    """One over which a meeting takes so long that it is under way whenever somebody looks, also on a busy machine."""
+    with Cable(baud=SLOW) as cable:
         cable.unplug()
         yield cable
 
 
-def sit_down(stack: ExitStack, home: Path, port: str, folder: Path) -> Laptop:
-    """Somebody in front of a device; its settings name the port, as one that no list of ports has."""
-    settings = {"name": home.name, "cables": [f"{port}?baud=115200"]}
+def named_ports(home: Path, port: str) -> None:
+    """The settings name the port, as one that no list of ports has, and one that is always there: what is there when
+    the ports are looked at first is not offered, and the first line shows it from then on.
+    """
+    (home / LASTING).touch()
+    settings = {"name": home.name, "cables": [port, str(home / LASTING)]}
     (home / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+
+
+def sit_down(stack: ExitStack, home: Path, port: str, folder: Path) -> Laptop:
+    """Somebody in front of a device, when its ports have been looked at."""
+    named_ports(home, port)
     folder.mkdir()
     laptop = Laptop(folder, [sys.executable, "-m", "tui.cli", "--home", str(home), "tui"])
     stack.callback(laptop.close)
-    laptop.wait_for("Fleet")
+    laptop.wait_for(LASTING)
     return laptop
 
 
@@ -80,7 +93,10 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
     homes: list[Path], cable: Cable, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
-        places = [sit_down(stack, home, cable.ends[end], tmp_path / f"tmux{end}") for end, home in enumerate(homes)]
+        places = [
+            sit_down(stack, home, f"{cable.ends[end]}?baud={SLOW}", tmp_path / f"tmux{end}")
+            for end, home in enumerate(homes)
+        ]
         for laptop in places:
             laptop.press("2")
             laptop.wait_for("to settle")
@@ -121,9 +137,9 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
 def test_who_leaves_in_the_middle_leaves_in_order(homes: list[Path], cable: Cable, tmp_path: Path) -> None:
     cable.plug()
     with ExitStack() as stack:
-        ours = sit_down(stack, homes[0], cable.ends[0], tmp_path / "tmux0")
+        ours = sit_down(stack, homes[0], f"{cable.ends[0]}?baud={SLOW}", tmp_path / "tmux0")
         (tmp_path / "tmux1").mkdir()
-        target = f"serial://{cable.ends[1]}?baud=115200"
+        target = f"serial://{cable.ends[1]}?baud={SLOW}"
         theirs = Laptop(tmp_path / "tmux1", [sys.executable, "-m", "tui.cli", "--home", str(homes[1]), "sync", target])
         stack.callback(theirs.close)
         ours.press("5")
@@ -145,7 +161,7 @@ def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable
         for end, home in enumerate(homes):
             folder = tmp_path / f"tmux{end}"
             folder.mkdir()
-            target = f"serial://{cable.ends[end]}?baud=115200"
+            target = f"serial://{cable.ends[end]}?baud={SLOW}"
             # A shell stays there: tmux pushes the last line out of sight when what it runs has ended.
             command = shlex.join([sys.executable, "-m", "tui.cli", "--home", str(home), "sync", target])
             laptops.append(Laptop(folder, ["sh", "-c", f"{command}; read stay"]))
@@ -231,21 +247,25 @@ async def test_how_a_cable_looks(
 
 
 async def test_a_cable_that_this_device_serves_is_not_offered(home: Path, cable: Cable) -> None:
-    (home / "settings.toml").write_text(tomli_w.dumps({"cables": [cable.ends[0]]}), encoding="utf-8")
+    named_ports(home, cable.ends[0])
     async with opened(home, "5", options=Options(zone=UTC, discovery=True)) as screen:
 
         async def shows(text: str) -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while text not in " ".join(screen.text().split()):
                     await screen.pilot.pause(0.05)
 
         report = Report(home)
+        await shows(LASTING)
         try:
             report.tell([Doing(f"serial://{cable.ends[0]}", state="serving")])
             cable.plug()
             await shows("Cable on ttyA: this device syncs with its other end by itself.")
             await shows("ttyA cable ○ syncs by itself")
-            await screen.press("g", "enter")
+            await screen.press("g")
+            while isinstance(page := screen.app.page, Sync) and page.current and page.current.name != "ttyA":
+                await screen.press("down")
+            await screen.press("enter")
             await shows("── `fieldline serve` on this device syncs with the other end by itself.")
         finally:
             report.close()
@@ -255,6 +275,6 @@ async def test_a_cable_that_this_device_serves_is_not_offered(home: Path, cable:
 async def test_settings_that_cannot_be_read_are_told(home: Path) -> None:
     (home / "settings.toml").write_text("cables = [", encoding="utf-8")
     async with opened(home, "5", options=Options(zone=UTC, discovery=True)) as screen:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "is not valid TOML" not in " ".join(screen.text().split()):
                 await screen.pilot.pause(0.05)

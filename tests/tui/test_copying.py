@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from base64 import b64decode
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import Refused
 from tests.tui.laptop import Laptop
 from tests.tui.opened import LARGE, Screen, opened
+from tui.screens.saving import _check
 from tui.terminal.clipboard import to_clipboard
 
 KEYS = {"fleet": "2 g", "form": "enter g", "inbox": "3 g", "history": "4 g", "members": "6 g"}
@@ -97,6 +100,26 @@ async def test_where_it_cannot_be_saved_it_says_so(home: Path, tmp_path: Path, n
         assert "name another file" in " ".join(screen.text().replace("│", " ").split())
         await screen.press("escape")
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x" * 300, "cannot be used"),
+        ("loop/x.txt", "cannot be used"),
+        ("none/x.txt", "no folder"),
+        (".", "there already"),
+    ],
+)
+def test_why_it_cannot_be_saved_does_not_depend_on_what_pathlib_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    for asked in ("exists", "is_dir", "is_file"):
+        # As from Python 3.14 on.
+        monkeypatch.setattr(Path, asked, getattr(os.path, asked.replace("_", "")))
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(Refused, match=said):
+        _check(tmp_path / name)
 
 
 async def test_a_tilde_is_the_home_of_its_user_or_a_letter(

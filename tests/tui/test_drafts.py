@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.changes import FACT_ID_SIZE, ID_SIZE, Ref, Value, encode_value
 from core.slots import Candidate, slot_of
+from tests.patience import PATIENCE
 from tests.tui.opened import opened
 from tests.tui.pseudo import started
 from tui.drafts.draft import Draft
@@ -75,7 +76,7 @@ async def test_what_is_being_typed_when_the_session_is_cut_off_is_offered_again(
         for key in (b"2", b"l", b"j", b"\r", b"j", b"j", b"e", b"\x15", b"Quux 9"):
             program.send(key)
             program.read(0.3)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not _kept(home, "Quux 9"):
             assert time.monotonic() < deadline
             program.read(0.05)

@@ -16,6 +16,7 @@ from textual._wait import wait_for_idle
 from textual.pilot import Pilot
 
 from core.workspace import Workspace
+from tests.patience import PATIENCE
 from tests.tui.opened import LARGE, NOW, SMALL, _soon, opened
 from tui.firstrun import FirstRun
 
@@ -47,7 +48,7 @@ async def pressed(pilot: Pilot[bool], *keys: str) -> None:
     before = said = text(pilot)
     quiet = 0
     await pilot.press(*keys)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while pilot.app.is_running and quiet < 3:
             await asyncio.sleep(0.01)
             await pilot.pause()

@@ -12,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.records import Record
 from core.workspace import Workspace
+from tests.patience import PATIENCE
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui.screens.form import Form
 
@@ -141,7 +142,7 @@ async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwrit
         assert isinstance(page, Form)
         async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as other:
             await other.set(await other.record(page.entity), {"printer": "Brix 7"})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "Jones meanwhile: Brix 7" not in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.press("ctrl+s")
@@ -157,7 +158,7 @@ async def _says(screen: Screen, home: Path, user: str, value: str, name: str = "
     assert isinstance(page, Form)
     async with await Workspace.open(home, user=user, clock=lambda: NOW) as other:
         await other.set(await other.record(page.entity), {name: value})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while value not in {leaf.value for leaf in page.record.slot(name).leaves}:
             await screen.pilot.pause(0.05)
     await screen.rest()
@@ -213,7 +214,7 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
         await screen.press("enter")
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as here:
             await here.import_file(home.parent / "older.fieldline")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while page.record.slot("printer").state != "conflict":
                 await screen.pilot.pause(0.05)
         await screen.rest()

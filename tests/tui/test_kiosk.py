@@ -17,6 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.errors import FieldlineError, Refused
 from core.workspace import Workspace, nearby
+from tests.patience import PATIENCE
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, _soon
 from tests.tui.pseudo import Program, started
 from tests.tui.test_here import chosen
@@ -185,7 +186,7 @@ async def test_without_a_pin_it_says_how_one_is_set(home: Path) -> None:
 
 async def until(screen: Screen, place: str) -> None:
     """Wait for the timer to notice."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while place != screen.app.page.PLACE:
             await screen.pilot.pause(0.05)
     await screen.rest()
@@ -215,7 +216,7 @@ async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
         await screen.press("enter", "down", "e")
         assert "not applied" in screen.text()
         clock.pass_seconds(121)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "Brix 99" in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.rest()

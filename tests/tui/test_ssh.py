@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from core.workspace import Workspace
-from tests.tui.laptop import PATIENCE, Laptop
+from tests.patience import PATIENCE
+from tests.tui.laptop import Laptop
 from tests.tui.test_here import chosen
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.workspace import Workspace
+from tests.patience import PATIENCE
 from tests.tui.opened import LARGE, NOW, SMALL, Screen, opened
 from tui import commands
 from tui.language.i18n import use
@@ -98,7 +99,7 @@ async def test_a_device_that_is_admitted_goes_on_by_itself(home: Path, waiting: 
             blocks = await admin.store.blocks(await admin.store.hashes())
         async with await Workspace.open(waiting, user="Jones", clock=lambda: NOW) as service:
             await service.store.save(blocks)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "TSC" not in screen.text() or "waits to be admitted" in screen.text():
                 await screen.pilot.pause(0.05)
         page = screen.app.page

@@ -16,6 +16,7 @@ from core.sync.links import tcp
 from core.workspace import Workspace
 from core.workspace.cables import Standing
 from core.workspace.meeting import TCP, Link, allowed, meet
+from tests.patience import PATIENCE
 from tests.tui.opened import LARGE, NOW, SMALL, opened
 from tests.tui.pseudo import started
 from tui.app import NEWS_SECONDS
@@ -123,7 +124,7 @@ async def test_what_another_process_receives_shows_by_itself(home: Path, other: 
         assert "K3" not in screen.text().partition("──")[2]
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as service:
             await service.store.save(blocks, source=device, link="tcp")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "K3" not in screen.text().partition("──")[2]:
                 await screen.pilot.pause(0.05)
 
@@ -136,6 +137,8 @@ async def test_a_meeting_under_way(home: Path, picture: SnapshotAssertion, size:
         page.meter = Meter("tcp://k4:7420", "K4")
         page.meter.hear(Progress("exchange", 0, 3, 0, 1288, 100, 100), 4.0)
         page.meter.hear(Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000), 20.0)
+        # Its line comes with the next reading, which others who write may cause at any moment.
+        await page.update()
         page.redraw()
         await screen.rest()
         assert "412 of 1,288 received · 3 of 3 sent" in screen.text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,16 +98,26 @@ def path_of(text: str) -> Path:
 
 def check_path(path: Path) -> None:
     """Raise Refused if nothing can be saved there."""
+    # Asked of the system itself: what pathlib tells for a name that is too long differs from one Python to the next.
     try:
-        there, folder = path.exists(), path.parent.is_dir()
+        there = _mode(path) is not None
+        folder = _mode(path.parent)
     except OSError:  # too long, or in a folder that is closed to this user
         raise Refused("{path} cannot be used: name another file.", path=str(path)) from None
     if there:
         raise Refused("{path} is there already: name another file.", path=str(path))
-    if not folder:
+    if folder is None or not stat.S_ISDIR(folder):
         raise Refused("There is no folder {path}: name another file.", path=str(path.parent))
     if not os.access(path.parent, os.W_OK):
         raise Refused("This user may not write in {path}: name another file.", path=str(path.parent))
+
+
+def _mode(path: Path) -> int | None:
+    """What there is; None if nothing is. Raises OSError where that is not to be known."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _write(path: Path, text: str) -> None:

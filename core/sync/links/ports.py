@@ -236,6 +236,12 @@ def _reason(path: str, baud: int, error: Exception) -> PortError:
 
 def forbidden(path: str) -> PortError:
     """What to tell who may not open a port that is there."""
+    if closed := _closed_above(path):
+        return PortError(
+            "This user may not enter the folder {folder}, and so not reach {port}: name the port by another path.",
+            folder=closed,
+            port=path,
+        )
     group = ""
     with suppress(OSError, KeyError):
         status = Path(path).stat()
@@ -248,6 +254,15 @@ def forbidden(path: str) -> PortError:
         port=path,
         group=group,
     )
+
+
+def _closed_above(path: str) -> str:
+    """The first folder on the way to a path, or to where it leads, that this user may not enter; empty if none is."""
+    for way in (Path(path), Path(os.path.realpath(path))):
+        for folder in reversed(way.parents):
+            if not os.access(folder, os.X_OK, effective_ids=True):
+                return str(folder)
+    return ""
 
 
 def present(

@@ -207,3 +207,14 @@ async def test_a_disk_that_is_full_or_pulled_leaves_what_was_there(
     assert [file.name for file in tmp_path.glob("*x.fieldline*")] == ["x.fieldline"]
     await bundle.export(path, new)
     assert len(path.read_bytes()) > 100_000
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop"])
+def test_what_is_not_to_be_seen_is_not_taken_for_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(FieldlineError, match="could not be read"):
+        bundlefile.what_is(tmp_path / name)
+    (tmp_path / "file").touch()
+    assert bundlefile.what_is(tmp_path / "file") == "file"
+    assert bundlefile.what_is(tmp_path) == "folder"
+    assert {bundlefile.what_is(tmp_path / "file" / "x"), bundlefile.what_is(tmp_path / "none")} == {"nothing"}

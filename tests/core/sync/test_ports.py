@@ -167,17 +167,36 @@ def test_what_is_no_serial_port_is_told(tmp_path: Path) -> None:
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a port to others")
 def test_a_port_that_is_forbidden_is_told(cable: Cable, group: int, mode: int, remedy: str) -> None:
+    # The device itself: where temporary files are may be closed to others.
     device = Path(cable.ends[0]).resolve()
     os.chown(device, 0, group)
     device.chmod(mode)
-    Path(cable.ends[0]).parent.chmod(0o755)
+    assert remedy in told_to_nobody(str(device), "This user may not open")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may close a folder to others")
+def test_a_port_behind_a_folder_that_is_closed_is_told(cable: Cable, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "port").symlink_to(Path(cable.ends[0]).resolve())
+    said = told_to_nobody(str(closed / "port"), "This user may not enter the folder")
+    folder = Path(said.removeprefix("This user may not enter the folder ").partition(",")[0])
+    # That of the tests themselves may be closed, too.
+    assert folder in closed.parents or folder == closed
+    assert not folder.stat().st_mode & 0o001
+
+
+def told_to_nobody(path: str, match: str) -> str:
+    """What somebody without any rights is told who opens a port."""
+    if not Path("/").stat().st_mode & 0o001:
+        pytest.skip("nobody but root may enter /")
     os.seteuid(NOBODY)
     try:
-        with pytest.raises(PortError, match="This user may not open") as told:
-            open_port(cable.ends[0])
+        with pytest.raises(PortError, match=match) as told:
+            open_port(path)
     finally:
         os.seteuid(0)
-    assert remedy in str(told.value)
+    return str(told.value)
 
 
 def listed(name: str, product: str | None = None) -> ListPortInfo:

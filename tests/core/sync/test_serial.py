@@ -20,6 +20,7 @@ from core.sync.links.serial import Restarted, SerialLink
 from core.sync.links.transport import Cable as Transport
 from tests.cable import Cable, Line
 from tests.core.sync.linked import ONE, OTHER, THIRD, members
+from tests.patience import PATIENCE
 
 FAST = 2_000_000
 Links = tuple[SerialLink, SerialLink]
@@ -28,8 +29,8 @@ Links = tuple[SerialLink, SerialLink]
 @asynccontextmanager
 async def linked(cable: Cable, baud: int | None = None) -> AsyncIterator[Links]:
     links = await asyncio.gather(
-        serial.connect(SerialTarget(cable.ends[0], baud), ONE, members(OTHER), timeout=20),
-        serial.connect(SerialTarget(cable.ends[1], baud), OTHER, members(ONE), timeout=20),
+        serial.connect(SerialTarget(cable.ends[0], baud), ONE, members(OTHER), timeout=PATIENCE),
+        serial.connect(SerialTarget(cable.ends[1], baud), OTHER, members(ONE), timeout=PATIENCE),
     )
     try:
         yield links
@@ -232,8 +233,8 @@ async def test_who_hangs_up_is_noticed_at_once() -> None:
 async def test_a_stranger_is_turned_away() -> None:
     with Cable(baud=FAST) as cable:
         ends = await asyncio.gather(
-            serial.connect(SerialTarget(cable.ends[0], FAST), ONE, members(OTHER), timeout=20),
-            serial.connect(SerialTarget(cable.ends[1], FAST), THIRD, members(ONE), timeout=20),
+            serial.connect(SerialTarget(cable.ends[0], FAST), ONE, members(OTHER), timeout=PATIENCE),
+            serial.connect(SerialTarget(cable.ends[1], FAST), THIRD, members(ONE), timeout=PATIENCE),
             return_exceptions=True,
         )
     assert all(isinstance(end, tls.LinkError) for end in ends)
@@ -274,8 +275,8 @@ async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew()
     with Cable(baud=FAST) as cable:
         for _ in range(3):
             targets = [SerialTarget(path, FAST) for path in cable.ends]
-            one = asyncio.create_task(serial.connect(targets[0], ONE, members(OTHER), timeout=20))
-            other = asyncio.create_task(serial.connect(targets[1], OTHER, members(ONE), timeout=20))
+            one = asyncio.create_task(serial.connect(targets[0], ONE, members(OTHER), timeout=PATIENCE))
+            other = asyncio.create_task(serial.connect(targets[1], OTHER, members(ONE), timeout=PATIENCE))
             await asyncio.sleep(0.01)
             other.cancel()
             await asyncio.gather(other, return_exceptions=True)
@@ -290,7 +291,7 @@ async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew()
 async def test_a_port_is_free_again_once_somebody_is_told_to_begin_again() -> None:
     with Cable(baud=FAST) as cable:
         target = SerialTarget(cable.ends[0], FAST)
-        waiting = asyncio.create_task(serial.connect(target, ONE, members(OTHER), timeout=20))
+        waiting = asyncio.create_task(serial.connect(target, ONE, members(OTHER), timeout=PATIENCE))
         port = ports.open_port(cable.ends[1], FAST)
         # The other end says who it is, knows this one, and is another one at once.
         peer, seen = Splitter(2000), list[bytes]()
