@@ -2,17 +2,24 @@
 #   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
 #   make test    the test suite        make check   linters, types, import contracts, translations
 #   make bench   measured figures      make soak    the long random tests
+#   make bare    as root, long: demo, tests and syncs on Debian 12 and 13 with nothing else on them (BARE="trixie sid")
 #   make translations   the German catalogue brought up to date with the code
 #   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
 
-VENV  := .venv
+# The distribution's interpreter, which is what people have, then the others: the first that is new enough and has venv.
+# `make PYTHON=python3.12 test` takes another one, in an environment of its own (.venv-3.12.3).
+ifdef PYTHON
+VENV  ?= .venv-$(shell "$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null)
+endif
+VENV  ?= .venv
+PYTHON ?= $(shell for modules in sys,ensurepip,venv sys; do for p in /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c "import $$modules; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && { echo "$$p"; exit; }; done; done)
+VENV  := $(VENV)
 BIN   := $(VENV)/bin
-# The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 test` takes another one.
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 TESTS ?=
 WORKERS ?= 3
+BARE ?= bookworm trixie
 
 GERMAN := tui/locale/de/LC_MESSAGES/fieldline
 # An error's first argument is its text; the other functions are those of tui/language/i18n.py.
@@ -23,7 +30,7 @@ EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap -
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
 
-.PHONY: help demo test check translations bench soak lock clean setup
+.PHONY: help demo test check translations bench soak bare lock clean setup
 .DELETE_ON_ERROR:
 
 help:
@@ -50,6 +57,9 @@ bench: $(VENV)/dev.stamp
 soak: $(VENV)/dev.stamp
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q -n $(WORKERS) -m "soak or not soak" --timeout 3600 $(TESTS)
 
+bare:
+	@TESTS="$(TESTS)" tests/bare/run $(BARE)
+
 # New texts of core and tui into the German catalogue, and the catalogue into the form that is read at run time.
 translations: $(VENV)/dev.stamp
 	@$(EXTRACT)
@@ -59,7 +69,7 @@ translations: $(VENV)/dev.stamp
 setup: $(VENV)/dev.stamp
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov snapshot_report.html
+	rm -rf $(VENV) .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov snapshot_report.html
 	find core tui tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment, a stamp a lock file

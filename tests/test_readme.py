@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 from tui.cli.verbs import VERBS
@@ -21,3 +22,12 @@ def test_every_verb_it_uses_exists() -> None:
     verbs = {match[1] for match in re.finditer(r"(?m)(?:^|`)fieldline ([a-z-]+)", README)}
     assert len(verbs) > 5
     assert verbs <= set(VERBS)
+
+
+def test_the_pythons_that_are_named_are_those_that_were_tried() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [name.rpartition(" ")[2] for name in project["classifiers"] if re.search(r"Python :: 3\.\d+$", name)]
+    rows = re.findall(r"(?m)^\| .*", (ROOT / "docs/platforms.md").read_text(encoding="utf-8"))
+    tried = {match[1] for row in rows if "not tried" not in row and (match := re.search(r"\| (3\.\d+)\b", row))}
+    assert set(named) == tried
+    assert project["requires-python"] == f">={min(named, key=lambda name: int(name.partition('.')[2]))}"

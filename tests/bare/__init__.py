@@ -1,0 +1,1 @@
+"""Fieldline on a distribution with nothing else on it: `make bare`."""
