@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from tests.tui.laptop import Laptop
 from tests.tui.opened import LARGE, Screen, opened
-from tui.screens.saving import _check
+from tui.screens.saving import check_path
 from tui.terminal.clipboard import to_clipboard
 
 KEYS = {"fleet": "2 g", "form": "enter g", "inbox": "3 g", "history": "4 g", "members": "6 g"}
@@ -119,7 +119,7 @@ def test_why_it_cannot_be_saved_does_not_depend_on_what_pathlib_raises(
         monkeypatch.setattr(Path, asked, getattr(os.path, asked.replace("_", "")))
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(Refused, match=said):
-        _check(tmp_path / name)
+        check_path(tmp_path / name)
 
 
 async def test_a_tilde_is_the_home_of_its_user_or_a_letter(
