@@ -79,18 +79,24 @@ class Report:
         self._last = ""
         self._lock: int | None = None
 
-    def tell(self, doing: Sequence[Doing]) -> None:
-        """Write it down if it is new. What cannot be written is not told."""
+    def tell(self, doing: Sequence[Doing]) -> bool:
+        """Write it down if it is new. What cannot be written is not told.
+
+        Gives whether this process is the one that tells; who reads just now keeps it from that for a moment, too.
+        """
         text = json.dumps([_plain(each) for each in doing])
         if self._lock is None:
             self._lock = _locked(self._home / LOCK)
-        if self._lock is None or text == self._last:
-            return
+        if self._lock is None:
+            return False
+        if text == self._last:
+            return True
         aside = self._path.with_suffix(".new")
         with suppress(OSError):
             aside.write_text(text, encoding="utf-8")
             aside.replace(self._path)
             self._last = text
+        return True
 
     def close(self) -> None:
         """Tell nothing any more."""

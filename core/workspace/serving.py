@@ -104,9 +104,10 @@ class Service:
 
     async def _report(self, report: Report) -> None:
         while True:
-            report.tell(self.doing())
+            told = report.tell(self.doing())
             await asyncio.sleep(REPORT_SECONDS)
-            await self._news.wait()
+            if told:
+                await self._news.wait()
             self._news.clear()
 
     def doing(self) -> list[Doing]:
