@@ -75,7 +75,7 @@ class Identity:
         )
 
 
-def create(home: Path) -> Identity:
+def create_identity(home: Path) -> Identity:
     """Make this device's key in its home folder, readable by its owner alone; raises FieldlineError if there is one."""
     identity = Identity(Ed25519PrivateKey.generate())
     path = home / KEY_FILE
@@ -100,7 +100,7 @@ def create(home: Path) -> Identity:
     return identity
 
 
-def load(home: Path) -> Identity:
+def load_identity(home: Path) -> Identity:
     """This device's key from its home folder.
 
     Raises FieldlineError if it is missing, damaged, of another kind, or readable by others than its owner.

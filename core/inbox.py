@@ -16,24 +16,24 @@ from core.errors import FieldlineError
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent, Candidate, Conflict, Slot
-from core.values import printable, quoted
+from core.values import printable, quote_value
 
-TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
+ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
 """The types of matters, in the order in which they are listed."""
 
-Knew = Callable[[bytes, bytes], bool]
+DescendsFrom = Callable[[bytes, bytes], bool]
 """`knew(a, b)`: whether the author of change `a` had change `b`: they are the same, or `b` can be reached from `a` over
 `previous` and over all the fact ids that `a` names, of whatever slot."""
 
-Find = Callable[[bytes], Record | None]
+FindRecord = Callable[[bytes], Record | None]
 """Gives the record of an entity, None if there is none."""
 
-_MOST_NAMES = 3
-_DEEPEST_KEY = 8
+_MAX_NAMES_SHOWN = 3
+_MAX_KEY_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class InboxItem:
     """One thing to settle. `entity` and `property` name the slot where a person would begin.
 
     `candidates` are the facts at odds, and `entities` those they are about: for a conflict the leaves of the slot, for
@@ -51,71 +51,73 @@ class Matter:
     message: FieldlineError = field(compare=False)
 
 
-def matters(records: Iterable[Record], schema: Schema, knew: Knew, find: Find | None = None) -> list[Matter]:
+def find_inbox_items(
+    records: Iterable[Record], schema: Schema, descends_from: DescendsFrom, find: FindRecord | None = None
+) -> list[InboxItem]:
     """All matters among these records, sorted by type, kind, key and property.
 
     `find` is asked for what references point at and what keys are within; without it, `records` must hold that, too.
     """
-    view = Inbox(records, schema, find)
+    view = InboxItemFinder(records, schema, find)
     found = [
         *view.conflicts(),
         *view.duplicates(),
         *view.overlaps(),
         *view.dangling(),
-        *view.retired_edits(knew),
+        *view.retired_edits(descends_from),
         *view.invalid(),
     ]
-    return sorted(found, key=lambda m: (TYPES.index(m.type), m.kind or "", m.key or "", m.property, m.entity))
+    return sorted(found, key=lambda m: (ITEM_TYPES.index(m.type), m.kind or "", m.key or "", m.property, m.entity))
 
 
-class Inbox:
+class InboxItemFinder:
     """The matters of a set of records, type by type. A kind that the schema does not know has conflicts only."""
 
-    def __init__(self, records: Iterable[Record], schema: Schema, find: Find | None = None) -> None:
+    def __init__(self, records: Iterable[Record], schema: Schema, find: FindRecord | None = None) -> None:
         self._records = list(records)
         self._schema = schema
-        self._find: Find = find or {record.entity: record for record in self._records}.get
+        self._find_record: FindRecord = find or {record.entity: record for record in self._records}.get
 
-    def conflicts(self) -> Iterator[Matter]:
+    def conflicts(self) -> Iterator[InboxItem]:
         """Slots with several values."""
         for record in self._records:
             for name, slot in record.slots.items():
                 if isinstance(slot, Conflict):
-                    yield self._matter(
-                        "conflict", [(record, slot)], name, self._differs(record, name, slot), slot.leaves
+                    yield self._item(
+                        "conflict", [(record, slot)], name, self._conflict_message(record, name, slot), slot.leaves
                     )
 
-    def duplicates(self) -> Iterator[Matter]:
+    def duplicates(self) -> Iterator[InboxItem]:
         """Values of a unique property, and keys, that several entities claim."""
-        for kind, records in self._live():
+        for kind, records in self._active_by_kind():
             for prop in kind.properties.values():
                 if prop.unique or prop.name == kind.key:
-                    yield from self._claims(records, prop, None if prop.unique else kind.within)
+                    yield from self._duplicates_of(records, prop, None if prop.unique else kind.within)
             if kind.key not in kind.properties:
-                yield from self._claims(records, kind.property(kind.key), kind.within)
+                yield from self._duplicates_of(records, kind.property(kind.key), kind.within)
 
-    def overlaps(self) -> Iterator[Matter]:
+    def overlaps(self) -> Iterator[InboxItem]:
         """Networks that lie within one that another entity has: one matter for each outermost network."""
-        for kind, records in self._live():
+        for kind, records in self._active_by_kind():
             for prop in kind.properties.values():
                 if prop.no_overlap:
-                    for group in _overlapping(networks(records, prop)):
-                        yield self._overlap(prop, group)
+                    for group in _overlapping_groups(stated_networks(records, prop)):
+                        yield self._overlap_item(prop, group)
 
-    def dangling(self) -> Iterator[Matter]:
+    def dangling(self) -> Iterator[InboxItem]:
         """References to an entity that nobody here knows, or that is retired."""
         for record, name, slot, entity in self._references():
-            target = self._find(entity)
-            fields = {"name": self._name(record), "property": name, "target": self._target_name(entity)}
+            target = self._find_record(entity)
+            fields = {"name": self._entity_name(record), "property": name, "target": self._target_name(entity)}
             if target is None or target.kind is None:
                 told = FieldlineError("{property} of {name} refers to {target}, which is not known here", **fields)
             elif target.retired:
                 told = FieldlineError("{property} of {name} refers to {target}, which is retired", **fields)
             else:
                 continue
-            yield self._matter("dangling", [(record, slot)], name, told)
+            yield self._item("dangling", [(record, slot)], name, told)
 
-    def retired_edits(self, knew: Knew) -> Iterator[Matter]:
+    def retired_edits(self, descends_from: DescendsFrom) -> Iterator[InboxItem]:
         """Retired entities of which something was stated that who retired it had not seen.
 
         A leaf counts if no retirement of the entity was made in knowledge of it nor of a leaf with the same value,
@@ -128,34 +130,32 @@ class Inbox:
             unseen = {
                 name: found
                 for name, slot in sorted(record.slots.items())
-                if name != RETIRED and (found := _unseen(slot, retirements, knew))
+                if name != RETIRED and (found := _unseen_leaves(slot, retirements, descends_from))
             }
             if unseen:
                 told = FieldlineError(
                     "{name} was retired by {by}, who had not seen what {user} stated: {properties}",
-                    name=self._name(record),
+                    name=self._entity_name(record),
                     by=printable(retirements[0].user),
                     user=printable(next(iter(unseen.values()))[0].user),
                     properties=", ".join(unseen),
                 )
                 late = [leaf for leaves in unseen.values() for leaf in leaves]
-                yield self._matter(
-                    "retired-edit", [(record, record.slot(RETIRED))], RETIRED, told, [*retirements, *late]
-                )
+                yield self._item("retired-edit", [(record, record.slot(RETIRED))], RETIRED, told, [*retirements, *late])
 
-    def invalid(self) -> Iterator[Matter]:
+    def invalid(self) -> Iterator[InboxItem]:
         """Values in use that the schema refuses."""
-        for kind, records in self._live():
+        for kind, records in self._active_by_kind():
             for record in records:
                 for name, slot in record.slots.items():
                     if isinstance(slot, Absent):
                         continue
                     prop = kind.property(name)
-                    problem = prop.check(slot.value) or self._wrong_kind(prop, slot.value)
+                    problem = prop.check(slot.value) or self._wrong_kind_problem(prop, slot.value)
                     if problem is not None:
-                        yield self._matter("invalid", [(record, slot)], name, problem)
+                        yield self._item("invalid", [(record, slot)], name, problem)
 
-    def _live(self) -> Iterator[tuple[Kind, list[Record]]]:
+    def _active_by_kind(self) -> Iterator[tuple[Kind, list[Record]]]:
         by_kind: dict[str, list[Record]] = {}
         for record in self._records:
             if record.kind is not None and not record.retired:
@@ -165,110 +165,112 @@ class Inbox:
                 yield kind, records
 
     def _references(self) -> Iterator[tuple[Record, str, Slot, bytes]]:
-        for _, records in self._live():
+        for _, records in self._active_by_kind():
             for record in records:
                 for name, slot in record.slots.items():
-                    for item in items(slot.value):
+                    for item in scalars_of(slot.value):
                         if isinstance(item, Ref):
                             yield record, name, slot, item.entity
 
-    def _claims(self, records: list[Record], prop: Property, within: str | None) -> Iterator[Matter]:
+    def _duplicates_of(self, records: list[Record], prop: Property, within: str | None) -> Iterator[InboxItem]:
         claims: dict[Hashable, dict[bytes, tuple[Record, Slot, Scalar]]] = {}
         for record in records:
             slot = record.slot(prop.name)
             scope = record.value(within) if within else None
-            for item in items(slot.value):
-                claims.setdefault((scope, prop.comparable(item)), {})[record.entity] = (record, slot, item)
+            for item in scalars_of(slot.value):
+                claims.setdefault((scope, prop.comparison_key(item)), {})[record.entity] = (record, slot, item)
         for claimants in claims.values():
             if len(claimants) > 1:
-                holders = sorted(claimants.values(), key=lambda holder: (self._name(holder[0]), holder[0].entity))
+                holders = sorted(
+                    claimants.values(), key=lambda holder: (self._entity_name(holder[0]), holder[0].entity)
+                )
                 told = FieldlineError(
                     "{property} {value} is claimed by {names}",
                     property=prop.name,
-                    value=quoted(holders[0][2]),
-                    names=_listed([self._name(record) for record, _, _ in holders]),
+                    value=quote_value(holders[0][2]),
+                    names=_join_names([self._entity_name(record) for record, _, _ in holders]),
                 )
-                yield self._matter("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, told)
+                yield self._item("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, told)
 
-    def _overlap(self, prop: Property, group: Sequence[Network]) -> Matter:
+    def _overlap_item(self, prop: Property, group: Sequence[StatedNetwork]) -> InboxItem:
         outer, *inner = group
         holders = {network.record.entity: (network.record, network.slot) for network in group}
         told = FieldlineError(
             "{property} {value} of {name} overlaps {others}",
             property=prop.name,
             value=str(outer.network),
-            name=self._name(outer.record),
-            others=_listed([f"{self._name(each.record)} ({each.network})" for each in inner]),
+            name=self._entity_name(outer.record),
+            others=_join_names([f"{self._entity_name(each.record)} ({each.network})" for each in inner]),
         )
-        return self._matter("overlap", list(holders.values()), prop.name, told)
+        return self._item("overlap", list(holders.values()), prop.name, told)
 
-    def _differs(self, record: Record, name: str, slot: Slot) -> FieldlineError:
+    def _conflict_message(self, record: Record, name: str, slot: Slot) -> FieldlineError:
         return FieldlineError(
             "{property} of {name} has {count} different values; in use meanwhile: {value}",
             property=name,
-            name=self._name(record),
+            name=self._entity_name(record),
             count=len({encode_value(leaf.value) for leaf in slot.leaves}),
-            value=self._told(slot.value),
+            value=self._value_text(slot.value),
         )
 
-    def _wrong_kind(self, prop: Property, value: Value) -> FieldlineError | None:
-        for item in items(value) if prop.refers_to else ():
-            target = self._find(item.entity) if isinstance(item, Ref) else None
+    def _wrong_kind_problem(self, prop: Property, value: Value) -> FieldlineError | None:
+        for item in scalars_of(value) if prop.refers_to else ():
+            target = self._find_record(item.entity) if isinstance(item, Ref) else None
             if target is not None and target.kind not in (None, prop.refers_to):
                 return FieldlineError(
                     "{property}: {target} is not of the kind {kind}",
                     property=prop.name,
-                    target=self._name(target),
+                    target=self._entity_name(target),
                     kind=prop.refers_to,
                 )
         return None
 
-    def _matter(
+    def _item(
         self,
         type_name: str,
         holders: Sequence[tuple[Record, Slot]],
         name: str,
         message: FieldlineError,
         candidates: Sequence[Candidate] | None = None,
-    ) -> Matter:
+    ) -> InboxItem:
         first = holders[0][0]
-        return Matter(
+        return InboxItem(
             type_name,
             first.entity,
             first.kind,
-            self._key(first),
+            self._full_key(first),
             name,
             tuple(candidates if candidates is not None else (slot.leaves[0] for _, slot in holders)),
             tuple(record.entity for record, _ in holders),
             message,
         )
 
-    def _key(self, record: Record, depth: int = 0) -> str | None:
+    def _full_key(self, record: Record, depth: int = 0) -> str | None:
         """The whole key, with that of what it is within."""
         within = self._schema.kind(record.kind).within
         reference = record.value(within) if within and record.key is not None else None
-        if not isinstance(reference, Ref) or depth == _DEEPEST_KEY:
+        if not isinstance(reference, Ref) or depth == _MAX_KEY_DEPTH:
             return record.key
-        parent = self._find(reference.entity)
-        above = self._key(parent, depth + 1) if parent else None
+        parent = self._find_record(reference.entity)
+        above = self._full_key(parent, depth + 1) if parent else None
         return record.key if above is None else f"{above}/{record.key}"
 
-    def _name(self, record: Record) -> str:
-        key = self._key(record)
+    def _entity_name(self, record: Record) -> str:
+        key = self._full_key(record)
         return record.entity.hex()[:8] if key is None else printable(f"{record.kind}:{key}")
 
-    def _told(self, value: Value) -> str:
+    def _value_text(self, value: Value) -> str:
         """A value in a message, with what it refers to by name."""
-        named = [self._target_name(item.entity) for item in items(value) if isinstance(item, Ref)]
-        return _listed(named) if named else quoted(value)
+        named = [self._target_name(item.entity) for item in scalars_of(value) if isinstance(item, Ref)]
+        return _join_names(named) if named else quote_value(value)
 
     def _target_name(self, entity: bytes) -> str:
-        record = self._find(entity)
-        return entity.hex()[:8] if record is None else self._name(record)
+        record = self._find_record(entity)
+        return entity.hex()[:8] if record is None else self._entity_name(record)
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class StatedNetwork:
     """A network and who states it where."""
 
     network: IPv4Network | IPv6Network
@@ -276,19 +278,19 @@ class Network:
     slot: Slot
 
 
-def items(value: Value) -> tuple[Scalar, ...]:
+def scalars_of(value: Value) -> tuple[Scalar, ...]:
     """The values of a list, one value as the only one of it, or none."""
     if value is None:
         return ()
     return value if isinstance(value, tuple) else (value,)
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES] + ([f"+{more}"] if more > 0 else []))
+def _join_names(names: list[str]) -> str:
+    more = len(names) - _MAX_NAMES_SHOWN
+    return ", ".join(names[:_MAX_NAMES_SHOWN] + ([f"+{more}"] if more > 0 else []))
 
 
-def _unseen(slot: Slot, retirements: Sequence[Candidate], knew: Knew) -> list[Candidate]:
+def _unseen_leaves(slot: Slot, retirements: Sequence[Candidate], knew: DescendsFrom) -> list[Candidate]:
     """The leaves of a slot that no retirement knew, if it knew none with the same value."""
     unseen, seen = [], set()
     for leaf in slot.leaves:
@@ -299,38 +301,38 @@ def _unseen(slot: Slot, retirements: Sequence[Candidate], knew: Knew) -> list[Ca
     return [leaf for leaf in unseen if encode_value(leaf.value) not in seen]
 
 
-def networks(records: Iterable[Record], prop: Property) -> list[Network]:
+def stated_networks(records: Iterable[Record], prop: Property) -> list[StatedNetwork]:
     """The networks that a property of these records states and its definition allows."""
     return [
-        Network(ip_network(item), record, slot)
+        StatedNetwork(ip_network(item), record, slot)
         for record in records
         for slot in [record.slot(prop.name)]
-        for item in items(slot.value)
+        for item in scalars_of(slot.value)
         if isinstance(item, str) and prop.check((item,) if prop.many else item) is None
     ]
 
 
-def _overlapping(networks: list[Network]) -> Iterator[list[Network]]:
+def _overlapping_groups(networks: list[StatedNetwork]) -> Iterator[list[StatedNetwork]]:
     """Groups of an outermost network and all that lie within it, where several entities are involved.
 
     Two networks are nested or apart, so in the order of their first addresses, the wider first, each group is a run.
     """
-    group: list[Network] = []
+    group: list[StatedNetwork] = []
     end = (0, -1)
-    for each in sorted(networks, key=_place):
-        version, first, *_ = _place(each)
+    for each in sorted(networks, key=_network_sort_key):
+        version, first, *_ = _network_sort_key(each)
         if (version, first) > end:
-            yield from _of_several(group)
+            yield from _if_several_entities(group)
             group, end = [], (version, int(each.network.broadcast_address))
         group.append(each)
-    yield from _of_several(group)
+    yield from _if_several_entities(group)
 
 
-def _place(each: Network) -> tuple[int, int, int, bytes]:
+def _network_sort_key(each: StatedNetwork) -> tuple[int, int, int, bytes]:
     network = each.network
     return (network.version, int(network.network_address), network.prefixlen, each.record.entity)
 
 
-def _of_several(group: list[Network]) -> Iterator[list[Network]]:
+def _if_several_entities(group: list[StatedNetwork]) -> Iterator[list[StatedNetwork]]:
     if len({each.record.entity for each in group}) > 1:
         yield group

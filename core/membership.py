@@ -18,18 +18,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.changes import CHANGE_ID_SIZE, Value
+from core.changes import CHANGE_ID_BYTES, Value
 from core.slots import Candidate, slot_of
 
-NAME, ROLE, REVOKED = "member.name", "member.role", "member.revoked"
-MEMBER_PROPERTIES = (NAME, ROLE, REVOKED)
+NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY = "member.name", "member.role", "member.revoked"
+MEMBER_PROPERTIES = (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY)
 ROLES = ("admin", "technician", "reader")
 
-NOTHING: Literal["nothing"] = "nothing"
-Limit = bytes | Literal["nothing"] | None
+ACCEPTS_NOTHING: Literal["nothing"] = "nothing"
+AcceptedUpTo = bytes | Literal["nothing"] | None
 """How far a device's changes have effect: None for all, NOTHING, or the id of the last one in its chain that has."""
 
-Chain = Callable[[bytes], AbstractSet[bytes]]
+ChainOf = Callable[[bytes], AbstractSet[bytes]]
 """Gives a change and all that come before it in its device's chain, as far as they are known."""
 
 
@@ -42,7 +42,7 @@ class MemberFact:
     member: bytes
     property: str
     value: Value
-    at: int
+    at_us: int
     obsoletes: tuple[bytes, ...] = ()
 
 
@@ -62,11 +62,11 @@ class Membership:
     """The members, and how far each device's changes have effect; a device that is not in `limits` has none that do."""
 
     members: Mapping[bytes, Member] = field(default_factory=dict)
-    limits: Mapping[bytes, Limit] = field(default_factory=dict)
+    limits: Mapping[bytes, AcceptedUpTo] = field(default_factory=dict)
 
-    def limit(self, device: bytes) -> Limit:
+    def limit(self, device: bytes) -> AcceptedUpTo:
         """How far this device's changes have effect."""
-        return self.limits.get(device, NOTHING)
+        return self.limits.get(device, ACCEPTS_NOTHING)
 
     def may_connect(self, device: bytes) -> bool:
         """Whether this device is a member in good standing, of any role."""
@@ -82,28 +82,28 @@ class Membership:
         return self.may_connect(device) and self.members[device].role == "admin"
 
 
-def evaluate(founder: bytes | None, facts: Iterable[MemberFact], chain: Chain) -> Membership:
+def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chain: ChainOf) -> Membership:
     """The membership that these facts make; `founder` wrote the genesis, None while it is not known."""
     every = sorted(facts, key=lambda fact: fact.fact)
-    roles = [fact for fact in every if fact.property == ROLE and fact.value in ROLES]
+    roles = [fact for fact in every if fact.property == ROLE_PROPERTY and fact.value in ROLES]
     # Nobody says of itself whether it is revoked: the holder of a stolen key would.
-    waiting = [fact for fact in every if fact.property == REVOKED and fact.device != fact.member]
+    waiting = [fact for fact in every if fact.property == REVOKED_PROPERTY and fact.device != fact.member]
     decided: list[MemberFact] = []
     admissions = _admissions(founder, roles, {}, chain)
     while True:
-        limits = _limits(decided)
-        ready = [fact for fact in waiting if _counts(fact, admissions, limits, chain)]
+        limits = _limits_of(decided)
+        ready = [fact for fact in waiting if _is_effective(fact, admissions, limits, chain)]
         if not ready:
-            return _membership(founder, every, admissions, limits, chain)
+            return _build_membership(founder, every, admissions, limits, chain)
         # By the author's id and not by the fact's, which an author can try out until it suits.
         taken = min(ready, key=lambda fact: (admissions[fact.device].depth, fact.device, fact.fact))
         waiting.remove(taken)
         decided.append(taken)
         cut = admissions.get(taken.member)
         if cut is not None and "admin" in cut.roles:
-            limits = _limits(decided)
+            limits = _limits_of(decided)
             admissions = _admissions(founder, roles, limits, chain)
-            decided = [fact for fact in decided if _counts(fact, admissions, limits, chain)]
+            decided = [fact for fact in decided if _is_effective(fact, admissions, limits, chain)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +111,26 @@ class _Admission:
     """That a device was admitted: how far from the genesis, by whom, and as what it ever was."""
 
     depth: int
-    by: bytes | None
+    admitted_by: bytes | None
     roles: frozenset[str]
 
 
-def _limits(revocations: list[MemberFact]) -> dict[bytes, Limit]:
+def _limits_of(revocations: list[MemberFact]) -> dict[bytes, AcceptedUpTo]:
     """The cuts that these revocations make: each member's are a slot like any other."""
-    heads = _values(revocations)
-    return {member: _head(head) for (member, _), head in heads.items() if isinstance(head, str)}
+    heads = _member_values(revocations)
+    return {member: _limit_from_hex(head) for (member, _), head in heads.items() if isinstance(head, str)}
 
 
-def _head(text: str) -> Limit:
+def _limit_from_hex(text: str) -> AcceptedUpTo:
     """The change that a revocation names; one that names none accepts nothing."""
     try:
         change = bytes.fromhex(text)
     except ValueError:
-        return NOTHING
-    return change if len(change) == CHANGE_ID_SIZE else NOTHING
+        return ACCEPTS_NOTHING
+    return change if len(change) == CHANGE_ID_BYTES else ACCEPTS_NOTHING
 
 
-def _values(facts: list[MemberFact]) -> dict[tuple[bytes, str], Value]:
+def _member_values(facts: list[MemberFact]) -> dict[tuple[bytes, str], Value]:
     """What these facts say of each member's properties, by the rules of every slot."""
     said: dict[tuple[bytes, str], list[MemberFact]] = {}
     for fact in facts:
@@ -138,28 +138,28 @@ def _values(facts: list[MemberFact]) -> dict[tuple[bytes, str], Value]:
     values: dict[tuple[bytes, str], Value] = {}
     for place, own in said.items():
         gone = {target for fact in own for target in fact.obsoletes}
-        leaves = (Candidate(f.fact, f.value, "", f.device, f.at, None) for f in own if f.fact not in gone)
+        leaves = (Candidate(f.fact, f.value, "", f.device, f.at_us, None) for f in own if f.fact not in gone)
         values[place] = slot_of(leaves).value
     return values
 
 
-def _within(fact: MemberFact, limits: Mapping[bytes, Limit], chain: Chain) -> bool:
+def _is_within_limit(fact: MemberFact, limits: Mapping[bytes, AcceptedUpTo], chain: ChainOf) -> bool:
     """Whether the author was not cut off before it wrote this."""
     limit = limits.get(fact.device)
     if limit is None:
         return True
-    return isinstance(limit, bytes) and fact.fact[:CHANGE_ID_SIZE] in chain(limit)
+    return isinstance(limit, bytes) and fact.fact[:CHANGE_ID_BYTES] in chain(limit)
 
 
-def _counts(
-    fact: MemberFact, admissions: Mapping[bytes, _Admission], limits: Mapping[bytes, Limit], chain: Chain
+def _is_effective(
+    fact: MemberFact, admissions: Mapping[bytes, _Admission], limits: Mapping[bytes, AcceptedUpTo], chain: ChainOf
 ) -> bool:
     author = admissions.get(fact.device)
-    return author is not None and "admin" in author.roles and _within(fact, limits, chain)
+    return author is not None and "admin" in author.roles and _is_within_limit(fact, limits, chain)
 
 
 def _admissions(
-    founder: bytes | None, roles: list[MemberFact], limits: Mapping[bytes, Limit], chain: Chain
+    founder: bytes | None, roles: list[MemberFact], limits: Mapping[bytes, AcceptedUpTo], chain: ChainOf
 ) -> dict[bytes, _Admission]:
     """Who was ever admitted as what, outwards from the genesis."""
     if founder is None:
@@ -172,7 +172,7 @@ def _admissions(
         admins = set(wave)
         said: dict[bytes, list[MemberFact]] = {}
         for fact in roles:
-            if fact.device in admins and _within(fact, limits, chain):
+            if fact.device in admins and _is_within_limit(fact, limits, chain):
                 said.setdefault(fact.member, []).append(fact)
         wave = []
         for member, given_by in sorted(said.items()):
@@ -185,25 +185,25 @@ def _admissions(
             elif before is None:
                 found[member] = _Admission(depth, given_by[0].device, given)
             else:
-                found[member] = _Admission(before.depth, before.by, before.roles | given)
+                found[member] = _Admission(before.depth, before.admitted_by, before.roles | given)
     return found
 
 
-def _membership(
+def _build_membership(
     founder: bytes | None,
     facts: list[MemberFact],
     admissions: Mapping[bytes, _Admission],
-    cuts: Mapping[bytes, Limit],
-    chain: Chain,
+    cuts: Mapping[bytes, AcceptedUpTo],
+    chain: ChainOf,
 ) -> Membership:
-    counted = [fact for fact in facts if _counts(fact, admissions, cuts, chain)]
-    values = _values(counted)
+    counted = [fact for fact in facts if _is_effective(fact, admissions, cuts, chain)]
+    values = _member_values(counted)
     members: dict[bytes, Member] = {}
-    limits: dict[bytes, Limit] = {}
+    limits: dict[bytes, AcceptedUpTo] = {}
     for device in sorted({fact.member for fact in counted} | admissions.keys()):
         admission = admissions.get(device)
-        name = values.get((device, NAME))
-        role = values.get((device, ROLE)) or ("admin" if device == founder else "")
+        name = values.get((device, NAME_PROPERTY))
+        role = values.get((device, ROLE_PROPERTY)) or ("admin" if device == founder else "")
         state: Literal["active", "revoked", "pending"] = "active"
         if admission is None or role not in ROLES:
             state = "pending"
@@ -214,7 +214,7 @@ def _membership(
             name if isinstance(name, str) else device.hex()[:8],
             str(role),
             state,
-            admission.by if admission else None,
+            admission.admitted_by if admission else None,
         )
         if admission is not None and admission.roles & {"admin", "technician"}:
             limits[device] = cuts.get(device)

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from core.changes import CHANGE_ID_SIZE, Value
+from core.changes import CHANGE_ID_BYTES, Value
 from core.schema import KIND, RETIRED, Kind
 from core.slots import ABSENT, Candidate, Conflict, Slot, slot_of
-from core.values import same
+from core.values import is_same_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +70,30 @@ def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Ki
     )
 
 
-def edit(shown: Record, name: str, value: Value) -> Edit:
+def make_edit(shown: Record, name: str, value: Value) -> Edit:
     """The edit that states a value of what was shown, whether it differs or not: so it settles a conflict, too."""
     seen = {leaf.fact for leaf in shown.slot(name).leaves}
     if name == RETIRED and value is True:
-        seen |= _one_of_each_change(shown, seen)
+        seen |= _one_leaf_of_each_change(shown, seen)
     return Edit(shown.entity, name, value, tuple(sorted(seen)))
 
 
-def diff(shown: Record, wanted: Mapping[str, Value]) -> list[Edit]:
+def diff_edits(shown: Record, wanted: Mapping[str, Value]) -> list[Edit]:
     """The edits that make what was shown into what is wanted, in the order of `wanted`.
 
     Properties that are not in `wanted` stay as they are. Nothing different gives no edit. To want the pick of a
     conflict is different, since it settles it; None clears, and is nothing different for what is absent.
     """
     return [
-        edit(shown, name, value)
+        make_edit(shown, name, value)
         for name, value in wanted.items()
-        if isinstance(shown.slot(name), Conflict) or not same(shown.value(name), value)
+        if isinstance(shown.slot(name), Conflict) or not is_same_value(shown.value(name), value)
     ]
 
 
-def _one_of_each_change(shown: Record, seen: set[bytes]) -> set[bytes]:
-    changes = {fact[:CHANGE_ID_SIZE] for fact in seen}
+def _one_leaf_of_each_change(shown: Record, seen: set[bytes]) -> set[bytes]:
+    changes = {fact[:CHANGE_ID_BYTES] for fact in seen}
     others: dict[bytes, bytes] = {}
     for fact in sorted(leaf.fact for slot in shown.slots.values() for leaf in slot.leaves):
-        others.setdefault(fact[:CHANGE_ID_SIZE], fact)
+        others.setdefault(fact[:CHANGE_ID_BYTES], fact)
     return {fact for change, fact in others.items() if change not in changes}

@@ -18,7 +18,7 @@ KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
 
 
-def _in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
+def _text_in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
     return texts.get(lang) or texts.get("en") or otherwise
 
 
@@ -44,15 +44,15 @@ class Property:
     group: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     help: Mapping[str, str] = field(default_factory=dict)
-    known: bool = True
+    is_known: bool = True
 
     def label(self, lang: str = "en") -> str:
         """What people call it."""
-        return _in_language(self.labels, lang, self.name)
+        return _text_in_language(self.labels, lang, self.name)
 
     def help_text(self, lang: str = "en") -> str:
         """One sentence for who fills it in, or an empty text."""
-        return _in_language(self.help, lang, "")
+        return _text_in_language(self.help, lang, "")
 
     def parse(self, text: str) -> Value:
         """The value that a person means by this text; spaces around it do not count, a list is separated by commas.
@@ -63,7 +63,7 @@ class Property:
         if not self.many:
             return self._scalar(text.strip())
         try:
-            items = values.items(text)
+            items = values.split_list(text)
         except ValueError:
             raise Refused("{property}: a double quote in the list is not closed", property=self.name) from None
         return tuple(self._scalar(item) for item in items)
@@ -72,8 +72,8 @@ class Property:
         """What is wrong with this value of a fact, or None. Cleared (None) is fine unless the property is required."""
         if value is None:
             return Refused("{property} must have a value", property=self.name) if self.required else None
-        if self.known and isinstance(value, tuple) != self.many:
-            given = values.quoted(value)
+        if self.is_known and isinstance(value, tuple) != self.many:
+            given = values.quote_value(value)
             if self.many:
                 return Refused("{property}: {value} is not a list", property=self.name, value=given)
             return Refused("{property}: {value} is a list; give one value", property=self.name, value=given)
@@ -84,22 +84,22 @@ class Property:
 
     def show(self, value: Value, lang: str = "en") -> str:
         """The value on one line for people, safe for a terminal; references as the start of their ids."""
-        return values.shown(value, lang)
+        return values.display_text(value, lang)
 
     def edit_text(self, value: Value, lang: str = "en") -> str:
         """The text that `parse` reads as this value."""
-        return values.typed(value, lang)
+        return values.edit_text(value, lang)
 
-    def comparable(self, value: Scalar) -> Hashable:
+    def comparison_key(self, value: Scalar) -> Hashable:
         """Equal for two spellings of the same thing: what `unique` compares."""
-        return values.comparable(self.type, value)
+        return values.comparison_key(self.type, value)
 
     def _scalar(self, text: str) -> Scalar:
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
-        value = values.TYPES[self.type](text)
+        value = values.TYPE_PARSERS[self.type](text)
         if value is None:
-            raise values.misfit(self.name, self.type, text)
+            raise values.type_problem(self.name, self.type, text)
         if problem := self._problem(value):
             raise problem
         return value
@@ -109,34 +109,34 @@ class Property:
             return Refused(
                 "{property}: the text is too long or not valid Unicode; at most {limit} bytes of UTF-8 fit",
                 property=self.name,
-                limit=values.MAX_TEXT,
+                limit=values.MAX_TEXT_BYTES,
             )
-        if not self.known:
+        if not self.is_known:
             return None
-        if not values.is_of(self.type, value):
-            return values.misfit(self.name, self.type, value)
+        if not values.is_of_type(self.type, value):
+            return values.type_problem(self.name, self.type, value)
         if self.type == "choice" and value not in self.choices:
             return Refused(
                 "{property}: {value} is not one of the choices: {choices}",
                 property=self.name,
-                value=values.quoted(value),
+                value=values.quote_value(value),
                 choices=", ".join(self.choices),
             )
-        if self.pattern and not matches(self.pattern, str(value)):
+        if self.pattern and not matches_pattern(self.pattern, str(value)):
             return Refused(
                 "{property}: {value} does not have the right form, which is that of {example}",
                 property=self.name,
-                value=values.quoted(value),
+                value=values.quote_value(value),
                 example=self.example,
                 pattern=self.pattern,
             )
         return None
 
 
-def matches(pattern: str, text: str) -> bool:
+def matches_pattern(pattern: str, text: str) -> bool:
     """Whether a schema's pattern matches the whole text.
 
-    A pattern comes from the fleet, so what it may hold is limited (see `core.schemafile`), and so is the text: with at
+    A pattern comes from the fleet, so what it may hold is limited (see `core.schema_toml`), and so is the text: with at
     most three repetitions of variable length over 256 characters no pattern can keep a device busy.
     """
     return len(text) <= 256 and re.fullmatch(pattern, text, re.ASCII | re.DOTALL) is not None
@@ -161,49 +161,53 @@ class Kind:
     labels: Mapping[str, str] = field(default_factory=dict)
     plurals: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    known: bool = True
+    is_known: bool = True
 
     def label(self, lang: str = "en") -> str:
         """What people call one of them."""
-        return _in_language(self.labels, lang, self.name)
+        return _text_in_language(self.labels, lang, self.name)
 
     def plural(self, lang: str = "en") -> str:
         """What people call several of them."""
-        return _in_language(self.plurals, lang, self.name)
+        return _text_in_language(self.plurals, lang, self.name)
 
     def group_label(self, group: str | None, lang: str = "en") -> str:
         """The heading over the properties of a group; empty for those in none."""
-        return _in_language(self.groups.get(group or "", {}), lang, group or "")
+        return _text_in_language(self.groups.get(group or "", {}), lang, group or "")
 
     def property(self, name: str) -> Property:
         """The definition of a property, generic if the schema does not have it."""
-        return self.properties.get(name) or _SYSTEM.get(name) or Property(name, labels=_own_labels(name), known=False)
+        return (
+            self.properties.get(name)
+            or _SYSTEM_PROPERTIES.get(name)
+            or Property(name, labels=_internal_labels(name), is_known=False)
+        )
 
     def missing(self, given: Mapping[str, Value]) -> list[Property]:
         """The required properties that have no value in `given`: what a new entity still needs."""
         return [p for p in self.properties.values() if p.required and given.get(p.name) is None]
 
 
-_SYSTEM = {
+_SYSTEM_PROPERTIES = {
     KIND: Property(KIND, labels={"en": "Kind", "de": "Art"}),
     RETIRED: Property(RETIRED, type="boolean", labels={"en": "Retired", "de": "Stillgelegt"}),
     KEY: Property(KEY, labels={"en": "Key", "de": "Schlüssel"}),
 }
-_OWN_LABELS = {
+_INTERNAL_LABELS = {
     "name": {"en": "Name", "de": "Name"},
     "member.name": {"en": "Name", "de": "Name"},
     "member.role": {"en": "Role", "de": "Rolle"},
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""
-_SCHEMA_PREFIX = "schema."
+_SCHEMA_PROPERTY_PREFIX = "schema."
 
 
-def _own_labels(name: str) -> Mapping[str, str]:
-    if name.startswith(_SCHEMA_PREFIX):
-        kind = name.removeprefix(_SCHEMA_PREFIX)
+def _internal_labels(name: str) -> Mapping[str, str]:
+    if name.startswith(_SCHEMA_PROPERTY_PREFIX):
+        kind = name.removeprefix(_SCHEMA_PROPERTY_PREFIX)
         return {"en": f"Schema of {kind}", "de": f"Schema von {kind}"}
-    return _OWN_LABELS.get(name, {})
+    return _INTERNAL_LABELS.get(name, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,7 @@ class Schema:
 
     def kind(self, name: str | None) -> Kind:
         """The definition of a kind, generic if the schema does not have it."""
-        return self.kinds.get(name or "") or Kind(name or "", known=False)
+        return self.kinds.get(name or "") or Kind(name or "", is_known=False)
 
     def property(self, kind: str | None, name: str) -> Property:
         """The definition of a property of a kind, generic if the schema does not have it."""

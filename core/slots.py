@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.changes import CHANGE_ID_SIZE, Value, encode_value
+from core.changes import CHANGE_ID_BYTES, Value, encode_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Candidate:
     value: Value
     user: str
     device: bytes
-    at: int
+    at_us: int
     note: str | None
 
     @property
     def change(self) -> bytes:
         """The id of the change that the fact is part of."""
-        return self.fact[:CHANGE_ID_SIZE]
+        return self.fact[:CHANGE_ID_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class Agreed:
     """All leaves agree; `witnesses` are those leaves, the one that the pick prefers first."""
 
     value: Value
@@ -76,13 +76,13 @@ class Conflict:
         return self.candidates[0].value
 
 
-Slot = Absent | Good | Conflict
-K = TypeVar("K", bound=Hashable)
+Slot = Absent | Agreed | Conflict
+_K = TypeVar("_K", bound=Hashable)
 ABSENT = Absent()
 
 
-def _preference(leaf: Candidate) -> tuple[bool, int, bytes]:
-    return (leaf.value is not None, leaf.at, leaf.fact)
+def _pick_order(leaf: Candidate) -> tuple[bool, int, bytes]:
+    return (leaf.value is not None, leaf.at_us, leaf.fact)
 
 
 def slot_of(leaves: Iterable[Candidate]) -> Slot:
@@ -90,21 +90,21 @@ def slot_of(leaves: Iterable[Candidate]) -> Slot:
 
     Among different values the pick is: set before cleared, then the latest `at`, then the largest fact id.
     """
-    ordered = tuple(sorted(leaves, key=_preference, reverse=True))
+    ordered = tuple(sorted(leaves, key=_pick_order, reverse=True))
     if not ordered:
         return ABSENT
     if len(ordered) == 1 or len({encode_value(leaf.value) for leaf in ordered}) == 1:
-        return Good(ordered[0].value, ordered)
+        return Agreed(ordered[0].value, ordered)
     return Conflict(ordered)
 
 
-def leaf_ids(facts: Iterable[tuple[bytes, K, Iterable[bytes]]]) -> dict[K, set[bytes]]:
+def leaf_ids(facts: Iterable[tuple[bytes, _K, Iterable[bytes]]]) -> dict[_K, set[bytes]]:
     """The leaves of each slot in a set of facts `(fact id, slot, ids it obsoletes)`: what every store must answer.
 
     An id counts as obsoleted only within its own slot, whether it is known yet or not.
     """
-    known: dict[K, set[bytes]] = {}
-    gone: dict[K, set[bytes]] = {}
+    known: dict[_K, set[bytes]] = {}
+    gone: dict[_K, set[bytes]] = {}
     for fact, slot, obsoletes in facts:
         known.setdefault(slot, set()).add(fact)
         gone.setdefault(slot, set()).update(obsoletes)

@@ -13,35 +13,35 @@ from ipaddress import ip_address, ip_network
 from core.changes import Ref, Scalar, Value
 from core.errors import Refused
 
-MAX_TEXT = 49_152
+MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
 
-INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
 
-def _integer(text: str) -> int | None:
+def _parse_integer(text: str) -> int | None:
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
         return None
     number = int(text)
-    return number if INTEGER_MIN <= number <= INTEGER_MAX else None
+    return number if MIN_INTEGER <= number <= MAX_INTEGER else None
 
 
-def _decimal(text: str) -> str | None:
+def _parse_decimal(text: str) -> str | None:
     """The number grammar of RFC 8259, section 6; the text stays as it is, so no digit is lost or invented."""
     return text if re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) else None
 
 
-_WORDS = {
+_BOOLEAN_WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1", "ja", "wahr"), True),
     **dict.fromkeys(("false", "no", "off", "0", "nein", "falsch"), False),
 }
 
 
-def _boolean(text: str) -> bool | None:
-    return _WORDS.get(text.lower())
+def _parse_boolean(text: str) -> bool | None:
+    return _BOOLEAN_WORDS.get(text.lower())
 
 
-def _ip_address(text: str) -> str | None:
+def _parse_ip_address(text: str) -> str | None:
     """An IPv4 or IPv6 address in the form of RFC 5952; a zone (`%eth0`) is no part of it."""
     try:
         return None if "%" in text else str(ip_address(text))
@@ -49,7 +49,7 @@ def _ip_address(text: str) -> str | None:
         return None
 
 
-def _ip_network(text: str) -> str | None:
+def _parse_ip_network(text: str) -> str | None:
     """A network in CIDR notation (RFC 4632) whose host bits are zero."""
     try:
         return str(ip_network(text)) if "/" in text and "%" not in text else None
@@ -57,7 +57,7 @@ def _ip_network(text: str) -> str | None:
         return None
 
 
-def _mac(text: str) -> str | None:
+def _parse_mac(text: str) -> str | None:
     """An EUI-48 in any of its usual spellings, as six lower-case pairs with colons."""
     pairs = r"[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}"
     if not re.fullmatch(rf"{pairs}|([0-9a-f]{{4}}\.){{2}}[0-9a-f]{{4}}|[0-9a-f]{{12}}", text.lower()):
@@ -66,36 +66,36 @@ def _mac(text: str) -> str | None:
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 
 
-def _hostname(text: str) -> str | None:
+def _parse_hostname(text: str) -> str | None:
     """A name of RFC 1123, section 2.1: at most 253 characters, labels of letters, digits and inner hyphens."""
     label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     return text if len(text) <= 253 and re.fullmatch(rf"{label}(\.{label})*", text) else None
 
 
-def _text(text: str) -> str:
+def _parse_text(text: str) -> str:
     return text
 
 
-def _reference(text: str) -> None:
+def _parse_reference(text: str) -> None:
     return None
 
 
-TYPES: dict[str, Callable[[str], Scalar | None]] = {
-    "text": _text,
-    "integer": _integer,
-    "boolean": _boolean,
-    "decimal": _decimal,
-    "choice": _text,
-    "ip-address": _ip_address,
-    "ip-network": _ip_network,
-    "mac": _mac,
-    "hostname": _hostname,
-    "reference": _reference,
+TYPE_PARSERS: dict[str, Callable[[str], Scalar | None]] = {
+    "text": _parse_text,
+    "integer": _parse_integer,
+    "boolean": _parse_boolean,
+    "decimal": _parse_decimal,
+    "choice": _parse_text,
+    "ip-address": _parse_ip_address,
+    "ip-network": _parse_ip_network,
+    "mac": _parse_mac,
+    "hostname": _parse_hostname,
+    "reference": _parse_reference,
 }
 """Each type's reader: the value of a text, or None if the text is not of the type. Nobody here can read references."""
 
 
-def is_of(type_name: str, value: Scalar) -> bool:
+def is_of_type(type_name: str, value: Scalar) -> bool:
     """Whether a value that a fact holds is of this type. A whole number is a decimal, too."""
     match type_name:
         case "boolean":
@@ -106,15 +106,15 @@ def is_of(type_name: str, value: Scalar) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "decimal" if isinstance(value, int):
             return not isinstance(value, bool)
-    return isinstance(value, str) and TYPES[type_name](value) is not None
+    return isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None
 
 
-def misfit(property_name: str, type_name: str, value: Scalar) -> Refused:
+def type_problem(property_name: str, type_name: str, value: Scalar) -> Refused:
     """What to tell people about a value that is not of the type of its property: what is expected, and an example."""
-    fields = {"property": property_name, "value": quoted(value)}
-    if isinstance(value, str) and TYPES[type_name](value) is not None:
+    fields = {"property": property_name, "value": quote_value(value)}
+    if isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None:
         return Refused("{property}: {value} is there as text, not as {type}; give it again", type=type_name, **fields)
-    if isinstance(value, str) and value != value.strip() and TYPES[type_name](value.strip()) is not None:
+    if isinstance(value, str) and value != value.strip() and TYPE_PARSERS[type_name](value.strip()) is not None:
         return Refused("{property}: {value} has spaces around it; give it without them", **fields)
     match type_name:
         case "integer":
@@ -158,26 +158,26 @@ def is_storable(value: Scalar) -> bool:
     if not isinstance(value, str):
         return True
     try:
-        return len(value) <= MAX_TEXT and len(value.encode()) <= MAX_TEXT
+        return len(value) <= MAX_TEXT_BYTES and len(value.encode()) <= MAX_TEXT_BYTES
     except UnicodeEncodeError:
         return False
 
 
-def comparable(type_name: str, value: Scalar) -> Hashable:
+def comparison_key(type_name: str, value: Scalar) -> Hashable:
     """What is equal for two spellings of the same thing (`AA-BB-…` and `aa:bb:…`), and only for those."""
     if isinstance(value, str):
         if type_name == "hostname":
             return value.lower()
         if type_name in ("mac", "ip-address", "ip-network"):
-            return TYPES[type_name](value) or value
+            return TYPE_PARSERS[type_name](value) or value
         return value
     return (type(value).__name__, value)
 
 
-def same(one: Value, other: Value) -> bool:
+def is_same_value(one: Value, other: Value) -> bool:
     """Whether two values are the same for a fact. `True` is not 1."""
     if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(is_same_value, one, other))
     return type(one) is type(other) and one == other
 
 
@@ -185,7 +185,7 @@ def printable(text: str) -> str:
     """Text that can do nothing to a terminal: control characters and those that turn its direction are spelt out."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_spelt(char) if _is_control(char) else char for char in text)
+    return "".join(_escape(char) if _is_control(char) else char for char in text)
 
 
 def _is_control(char: str) -> bool:
@@ -199,18 +199,18 @@ def _is_control(char: str) -> bool:
     )
 
 
-def _spelt(char: str) -> str:
+def _escape(char: str) -> str:
     return {"\n": "↵", "\t": " "}.get(char) or f"\\x{ord(char):02x}"
 
 
-def quoted(value: Value, limit: int = 60) -> str:
+def quote_value(value: Value, limit: int = 60) -> str:
     """A value as it stands in a message: in quotes if it is text, without control characters, and not too long."""
-    text = shown(value)
+    text = display_text(value)
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return f'"{text}"' if isinstance(value, str) else text
 
 
-def shown(value: Value, lang: str = "en") -> str:
+def display_text(value: Value, lang: str = "en") -> str:
     """A value on one line for people. A reference is the start of its id: who can look up its name shows that."""
     match value:
         case None:
@@ -222,18 +222,18 @@ def shown(value: Value, lang: str = "en") -> str:
         case Ref():
             return value.entity.hex()[:8]
         case tuple():
-            return ", ".join(shown(item, lang) for item in value)
+            return ", ".join(display_text(item, lang) for item in value)
     return str(value)
 
 
-def typed(value: Value, lang: str = "en") -> str:
+def edit_text(value: Value, lang: str = "en") -> str:
     """A value as one would type it, the text that an edit starts from; lists are one line of CSV (RFC 4180)."""
     if isinstance(value, tuple):
-        return _joined([typed(item, lang) for item in value])
-    return value if isinstance(value, str) else shown(value, lang)
+        return _join_list([edit_text(item, lang) for item in value])
+    return value if isinstance(value, str) else display_text(value, lang)
 
 
-def items(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     """The items of a list that a person typed: separated by commas, in double quotes where one holds a comma itself.
 
     Raises ValueError if the quotes do not match.
@@ -247,7 +247,7 @@ def items(text: str) -> list[str]:
     return [item.strip() for item in rows[0]] if rows else []
 
 
-def _joined(texts: list[str]) -> str:
+def _join_list(texts: list[str]) -> str:
     import csv
     import io
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_textual_snapshot
 from hypothesis import HealthCheck, settings
 
-from tests.reporting import pytest_runtest_makereport  # noqa: F401 - a hook
+from tests.support.crash_report import pytest_runtest_makereport  # noqa: F401 - a hook
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

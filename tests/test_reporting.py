@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.patience import PATIENCE
+from tests.support.deadlines import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,7 +70,17 @@ def test_failures_that_cannot_be_shown_are_failures_and_no_more(tmp_path: Path) 
     for number, source in enumerate((UNREADABLE, NESTED, CHAINED, SETTING_UP, OTHERS)):
         (tmp_path / f"test_{number}.py").write_text(source)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
-    options = ["-q", "-n", "2", "-p", "tests.reporting", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    options = [
+        "-q",
+        "-n",
+        "2",
+        "-p",
+        "tests.support.crash_report",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+    ]
     command = [sys.executable, "-m", "pytest", *options, "-c", str(tmp_path / "pytest.ini"), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     told = done.stdout + done.stderr

@@ -11,81 +11,81 @@ from core.membership import Membership
 from core.schema import Schema
 from core.store.view import View
 from core.workspace import Workspace
-from core.workspace.pending import Pending
-from tui.drafts.draft import unapplied
-from tui.drafts.keeping import KeepingApp
-from tui.language.i18n import N_, _, ngettext, number, say
-from tui.language.when import When
-from tui.rows.cables import Cables
-from tui.rows.forms import NOBODY
-from tui.rows.lines import Line
-from tui.rows.naming import paths
-from tui.rows.permission import mark, standing_of
-from tui.status import Options, Status
-from tui.waiting import Waiting
+from core.workspace.lazy_inbox import LazyInbox
+from tui.app_status import AppStatus, Options
+from tui.cable_monitor import CableMonitor
+from tui.draft import count_unapplied
+from tui.draft_keeper import DraftApp
+from tui.i18n.dates import DateFormatter
+from tui.i18n.translate import N_, _, error_text, format_number, ngettext
+from tui.inbox_loader import InboxLoader
+from tui.layout import Line
+from tui.view_models.breadcrumbs import breadcrumbs
+from tui.view_models.device_role import access_label, access_of
+from tui.view_models.form import NO_NAMES
 
 
-class FramedApp(KeepingApp):
+class StatefulApp(DraftApp):
     """An application whose screens stand in one frame. `moment` (microseconds since 1970 UTC) is the one that is looked
     at, None for now; `known` whether as this device knew it then.
     """
 
-    READ_ONLY = N_("Read only is on: turn it off with : and “read only”.")
+    READ_ONLY_REASON = N_("Read only is on: turn it off with : and “read only”.")
     """Why nothing is written then, and what to do about it."""
 
-    waiting: Waiting
-    cables: Cables
+    inbox_loader: InboxLoader
+    cable_monitor: CableMonitor
 
-    def __init__(self, workspace: Workspace, when: When, options: Options) -> None:
+    def __init__(self, workspace: Workspace, when: DateFormatter, options: Options) -> None:
         super().__init__(workspace)
-        self.when = when
+        self.dates = when
         self.options = options
         self.readonly = options.readonly
-        self.moment: int | None = None
-        self.known = False
-        self.status = Status()
+        self.viewed_at_us: int | None = None
+        self.view_as_known = False
+        self.status = AppStatus()
         self.membership = Membership()
-        self.names = NOBODY
+        self.names = NO_NAMES
         self.schema = Schema()
 
     @property
     def view(self) -> View:
         """What all screens read: the present, or the moment that somebody looks at."""
-        return self.workspace.view(self.moment, received=self.known)
+        return self.workspace.view(self.viewed_at_us, as_received=self.view_as_known)
 
-    async def path(self, entity: bytes) -> str:
+    async def breadcrumb_of(self, entity: bytes) -> str:
         """Where an entity is in the fleet."""
-        return (await self.paths([entity]))[entity]
+        return (await self.breadcrumbs_of([entity]))[entity]
 
-    async def paths(self, entities: Iterable[bytes]) -> dict[bytes, str]:
+    async def breadcrumbs_of(self, entities: Iterable[bytes]) -> dict[bytes, str]:
         """Where entities are in the fleet."""
-        return await paths(entities, self.view, self.schema)
+        return await breadcrumbs(entities, self.view, self.schema)
 
-    def know_oneself(self, surely: bool) -> None:
+    def update_device_status(self, read_key: bool) -> None:
         """Note what this device is called and how it stands; if not `surely`, only by its own word, where it has one:
         reading its key takes a moment.
         """
         own = ""
         with suppress(FieldlineError):
             own = self.workspace.home.name()
-        if surely or not own:
+        if read_key or not own:
             try:
                 device = self.workspace.identity.device
             except FieldlineError as error:
-                self._say(say(error))
+                self._show_message(error_text(error))
             else:
                 own = self.names.devices.get(device) or own or device.hex()[:8]
-                self.status = replace(self.status, standing=standing_of(self.membership, device))
+                self.status = replace(self.status, access=access_of(self.membership, device))
         self.status = replace(self.status, device=own)
 
     @property
-    def matters(self) -> Pending:
+    def inbox_items(self) -> LazyInbox:
         """What waits for a decision, as far as it was read."""
-        return self.waiting.matters
+        return self.inbox_loader.items
 
-    def places(self) -> list[tuple[str, str]]:
+    def screen_tabs(self) -> list[tuple[str, str]]:
         """The six places: name, and label in the language in use."""
-        inbox = _("Inbox") + (f" {len(self.matters)}" if self.matters else "")
+        inbox = _("Inbox") + (f" {len(self.inbox_items)}" if self.inbox_items else "")
         return [
             ("here", _("Here")),
             ("fleet", _("Fleet")),
@@ -97,30 +97,30 @@ class FramedApp(KeepingApp):
 
     def banner(self) -> str:
         """What stands instead of the places while nothing can be edited."""
-        if self.moment is not None and self.known:
-            moment = self.when.full(self.moment)
+        if self.viewed_at_us is not None and self.view_as_known:
+            moment = self.dates.full(self.viewed_at_us)
             return _("AS KNOWN HERE ON {moment} · read only · Esc back to now").format(moment=moment)
-        if self.moment is not None:
-            return _("AS OF {moment} · read only · Esc back to now").format(moment=self.when.full(self.moment))
+        if self.viewed_at_us is not None:
+            return _("AS OF {moment} · read only · Esc back to now").format(moment=self.dates.full(self.viewed_at_us))
         return ""
 
-    def attention(self) -> Line:
+    def status_items(self) -> Line:
         """What wants a person, for the right end of the first line."""
         parts: Line = []
         if self.readonly:
             parts.append((_("read only"), "strong"))
-        if stands := mark(self.status.standing):
+        if stands := access_label(self.status.access):
             parts.append((stands, "attention"))
-        if waiting := unapplied(self.drafts):
+        if waiting := count_unapplied(self.drafts):
             parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
-        if progress := self.waiting.progress:
-            done, total = map(number, progress)
+        if progress := self.inbox_loader.progress:
+            done, total = map(format_number, progress)
             parts.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
-        elif self.matters:
-            parts.append((ngettext("{count} to settle", "{count} to settle", len(self.matters)), "attention"))
-        parts += [(each.name, "strong") for each in self.cables.plugged]
-        if self.status.met_at is not None:
-            parts.append((_("synced {when}").format(when=self.when.short(self.status.met_at)), "dim"))
+        elif self.inbox_items:
+            parts.append((ngettext("{count} to settle", "{count} to settle", len(self.inbox_items)), "attention"))
+        parts += [(each.name, "strong") for each in self.cable_monitor.plugged]
+        if self.status.synced_at is not None:
+            parts.append((_("synced {when}").format(when=self.dates.short(self.status.synced_at)), "dim"))
         line: Line = []
         for part in parts:
             line += [(" · ", "dim"), part] if line else [part]

@@ -17,90 +17,92 @@ from textual.worker import WorkType
 from core.errors import FieldlineError
 from tui import commands
 from tui.commands import Command
-from tui.language.i18n import say
-from tui.rows.keysline import key_at, keys_line
-from tui.rows.lines import Line
-from tui.terminal.turns import COMMAND
-from tui.widgets.text import Lines
+from tui.i18n.translate import error_text
+from tui.layout import Line
+from tui.terminal.key_sequencer import COMMAND_GROUP
+from tui.view_models.footer import footer_key_at, footer_line
+from tui.widgets.lines import Lines
 
 Answer = TypeVar("Answer")
 """What a dialog gives to whoever asked."""
 
 
-def bindings(*scopes: str) -> list[BindingType]:
+def command_bindings(*scopes: str) -> list[BindingType]:
     """The key bindings of the commands of these scopes."""
     return [
         Binding(",".join(command.keys), f"command('{command.name}')", show=False)
-        for command in commands.of(*scopes)
+        for command in commands.commands_of(*scopes)
         if command.keys
     ]
 
 
-class Offering(Widget):
+class CommandHost(Widget):
     """A screen that offers commands: `do_<name>` carries one out, `why_not` says why it cannot act now."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ()
 
     @on(Resize)
-    def _follow(self, event: Resize) -> None:
+    def _follow_terminal_size(self, event: Resize) -> None:
         """Take the terminal's size, also if it came while the screen was laid out for another one: Textual tells a
         screen of that one last.
         """
         if event.size != (size := self.app.size):
             self.post_message(Resize(size, size))
 
-    def why_not(self, name: str) -> str | None:
+    def disabled_reason(self, name: str) -> str | None:
         """Why a command cannot act now, in a sentence for people, or None if it can."""
         return None
 
-    def offered(self) -> list[Command]:
+    def available_commands(self) -> list[Command]:
         """The commands of this screen."""
-        return list(commands.of(*self.SCOPES))
+        return list(commands.commands_of(*self.SCOPES))
 
-    def unavailable(self) -> dict[str, str]:
+    def disabled_commands(self) -> dict[str, str]:
         """The commands that cannot act now, each with the reason."""
-        return {c.name: reason for c in self.offered() if (reason := self.why_not(c.name)) is not None}
+        return {
+            c.name: reason for c in self.available_commands() if (reason := self.disabled_reason(c.name)) is not None
+        }
 
-    def message(self, text: str, attention: bool = False) -> None:
+    def show_message(self, text: str, attention: bool = False) -> None:
         """Say something to the person in front of the screen; an empty text takes it back."""
 
     def action_command(self, name: str) -> None:
         """Carry out a command of this screen, or say why not."""
-        self.message("")
-        reason = self.why_not(name)
+        self.show_message("")
+        reason = self.disabled_reason(name)
         if reason is not None:
-            self.message(reason, attention=True)
+            self.show_message(reason, attention=True)
             return
-        self.work(getattr(self, f"do_{name}"))
+        self.run_task(getattr(self, f"do_{name}"))
 
     @property
-    def typing(self) -> bool:
+    def is_typing(self) -> bool:
         """Whether letters are text, and no keys."""
         return bool(self.query(Input))
 
-    def keys_line(self, width: int) -> Line:
+    def footer_line(self, width: int) -> Line:
         """The last line."""
-        return keys_line(width, self.offered(), self.unavailable(), self.typing)
+        return footer_line(width, self.available_commands(), self.disabled_commands(), self.is_typing)
 
-    def key_clicked(self, event: Lines.Clicked) -> None:
+    def press_footer_key(self, event: Lines.Clicked) -> None:
         """A key in the last line was clicked."""
-        if key := key_at(event.column, event.lines.size.width, self.offered(), self.typing):
+        if key := footer_key_at(event.column, event.lines.size.width, self.available_commands(), self.is_typing):
             self.app.call_later(self.app.simulate_key, key)
 
-    def work(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
+    def run_task(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
         """Do something beside the screen; what could not be done is told in the message line.
 
         A task replaces one of the same group that is still under way.
         """
-        guarded: WorkType[None] = partial(self._guarded, task)
-        self.run_worker(guarded, group=group or COMMAND, exclusive=bool(group))
+        guarded: WorkType[None] = partial(self._run_guarded, task)
+        self.run_worker(guarded, group=group or COMMAND_GROUP, exclusive=bool(group))
 
-    async def _guarded(self, task: Callable[[], Awaitable[object] | None]) -> None:
+    async def _run_guarded(self, task: Callable[[], Awaitable[object] | None]) -> None:
         try:
             if (result := task()) is not None:
                 await result
         except FieldlineError as error:
-            self.message(say(error), attention=True)
+            self.show_message(error_text(error), attention=True)
         except NoMatches:
             # Somebody left the screen while what it shows was still being read.
             if self.display:

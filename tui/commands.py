@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tui.language.i18n import N_, _
+from tui.i18n.translate import N_, _
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Command:
     label: str
     help: str
     writes: bool = False
-    awaits: str = ""
+    missing_reason: str = ""
 
 
 _EVERYWHERE = (
@@ -69,14 +69,14 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
             N_("adopt"),
             N_("Take over what this device is configured with."),
             writes=True,
-            awaits=N_("This device cannot read its own equipment yet: e types what stands there."),
+            missing_reason=N_("This device cannot read its own equipment yet: e types what stands there."),
         ),
         Command(
             "configure",
             ("A",),
             "",
             N_("Configure this device with what stands here."),
-            awaits=N_("This cannot be done from here yet: set the device up by hand as it says."),
+            missing_reason=N_("This cannot be done from here yet: set the device up by hand as it says."),
         ),
         Command("history_of_place", ("H",), "", N_("Show all changes of this place.")),
     ),
@@ -171,7 +171,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
             ("p",),
             N_("pair"),
             N_("Let a device in by six digits that both screens show."),
-            awaits=N_("Pairing is not there yet: an admin's device admits one by its id (6, a)."),
+            missing_reason=N_("Pairing is not there yet: an admin's device admits one by its id (6, a)."),
         ),
     ),
     "sync": (
@@ -199,7 +199,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "past": (Command("now", ("escape",), N_("back to now"), N_("Look at everything as it is now again.")),),
 }
 
-HELPING = ("help", "redraw")
+ALWAYS_AVAILABLE = ("help", "redraw")
 """Of the commands that work everywhere, those that do in a dialog and where something is typed, too."""
 
 _KEY_NAMES = {
@@ -231,36 +231,36 @@ _KEY_NAMES = {
 }
 
 
-def of(*scopes: str) -> Iterator[Command]:
+def commands_of(*scopes: str) -> Iterator[Command]:
     """The commands of these scopes, in the order in which they are shown."""
     for scope in scopes:
         yield from _SCOPES[scope]
 
 
-def find(scopes: tuple[str, ...], name: str) -> Command:
+def find_command(scopes: tuple[str, ...], name: str) -> Command:
     """The command of that name in the first of the scopes that has it; KeyError if none has."""
-    for command in of(*scopes):
+    for command in commands_of(*scopes):
         if command.name == name:
             return command
     raise KeyError(name)
 
 
-def scopes() -> tuple[str, ...]:
+def scope_names() -> tuple[str, ...]:
     """The names of all scopes."""
     return tuple(_SCOPES)
 
 
-def rebind(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+def rebind_keys(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
     """Give commands other keys, by scope and name, from now on; to be called before the screens are imported."""
     for scope, wanted in keys.items():
         _SCOPES[scope] = tuple(replace(c, keys=wanted.get(c.name, c.keys)) for c in _SCOPES[scope])
 
 
-def key_name(key: str) -> str:
+def format_key(key: str) -> str:
     """How a key is written for people: `ctrl+s` is `^s`, and `exclamation_mark` is `!`."""
     for modifier, sign in (("ctrl+", "^"), ("alt+", "Alt+"), ("shift+", _("Shift") + "+")):
         if key.startswith(modifier):
-            return sign + key_name(key.removeprefix(modifier))
+            return sign + format_key(key.removeprefix(modifier))
     if key in _KEY_NAMES:
         return _(_KEY_NAMES[key])
     if len(key) == 1:

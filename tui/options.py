@@ -22,20 +22,20 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused
-from core.values import quoted
+from core.values import quote_value
 from tui import commands
-from tui.keys import conflicts, key_of
-from tui.language.i18n import LANGUAGES
+from tui.i18n.translate import LANGUAGES
+from tui.keymap import find_key_conflicts, parse_key
 
 THEMES = ("terminal", "colour-blind", "contrast", "mono")
 _FLAGS = ("ascii", "mouse", "readonly", "discovery")
 _CHOICES = {"language": LANGUAGES, "theme": THEMES}
-_IDLE = (10, 86_400)
-_LARGEST = 100_000  # bytes
+_IDLE_RANGE_S = (10, 86_400)
+_MAX_FILE_BYTES = 100_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FileOptions:
     """What the file says; None where it says nothing. `keys` are by scope and command."""
 
     language: str | None = None
@@ -48,7 +48,7 @@ class Settings:
     keys: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
-def default_path(environ: Mapping[str, str]) -> Path:
+def default_options_path(environ: Mapping[str, str]) -> Path:
     """Where the file is: what FIELDLINE_OPTIONS says, or the platform's place for a user's settings."""
     if environ.get("FIELDLINE_OPTIONS"):
         return Path(environ["FIELDLINE_OPTIONS"])
@@ -57,27 +57,27 @@ def default_path(environ: Mapping[str, str]) -> Path:
     return user_config_path("fieldline") / "tui.toml"
 
 
-def read(path: Path, *, needed: bool = False) -> Settings:
+def read_options(path: Path, *, required: bool = False) -> FileOptions:
     """The options in a file; without one there are none, unless it is `needed`.
 
     Raises Refused with the file, the key and its line for what cannot be used.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        if needed:
+        if required:
             raise Refused("{path} does not exist: write it, or leave the option out.", path=str(path)) from None
-        return Settings()
+        return FileOptions()
     except OSError as error:
         raise Refused("{path} cannot be read: {why}.", path=str(path), why=error.strerror or "") from None
-    if len(data) > _LARGEST:
+    if len(data) > _MAX_FILE_BYTES:
         raise Refused("{path} is too long for options.", path=str(path))
     import tomllib  # few have such a file
 
     try:
         text = data.decode("utf-8")
-        return _checked(_File(path, text), tomllib.loads(text))
+        return _parse_options(_OptionsText(path, text), tomllib.loads(text))
     except UnicodeDecodeError:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=str(path)) from None
     except tomllib.TOMLDecodeError as error:
@@ -85,7 +85,7 @@ def read(path: Path, *, needed: bool = False) -> Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _OptionsText:
     """Where things are in the file, for whoever has to mend it."""
 
     path: Path
@@ -104,59 +104,66 @@ class _File:
                 return number
         return found
 
-    def refused(self, template: str, key: str, section: str = "", **params: Any) -> Refused:
+    def refuse(self, template: str, key: str, section: str = "", **params: Any) -> Refused:
         named = f"{section}.{key}" if section else key
         return Refused(template, path=str(self.path), line=self.line(key, section), key=named, **params)
 
 
-def _checked(file: _File, data: Mapping[str, Any]) -> Settings:
+def _parse_options(file: _OptionsText, data: Mapping[str, Any]) -> FileOptions:
     said: dict[str, Any] = {}
     for key, value in data.items():
         if key == "keys":
-            said["keys"] = _keys(file, value)
+            said["keys"] = _parse_keys(file, value)
         elif key in _CHOICES:
             if value not in _CHOICES[key]:
                 choices = ", ".join(_CHOICES[key])
-                raise file.refused("{path}, line {line}: {key} is one of {choices}.", key, choices=choices)
+                raise file.refuse("{path}, line {line}: {key} is one of {choices}.", key, choices=choices)
             said[key] = value
         elif key in _FLAGS:
             if not isinstance(value, bool):
-                raise file.refused("{path}, line {line}: {key} is true or false.", key)
+                raise file.refuse("{path}, line {line}: {key} is true or false.", key)
             said[key] = value
         elif key == "idle":
-            if isinstance(value, bool) or not isinstance(value, int) or not _IDLE[0] <= value <= _IDLE[1]:
-                raise file.refused(
-                    "{path}, line {line}: {key} is {least} to {most} seconds.", key, least=_IDLE[0], most=_IDLE[1]
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int)
+                or not _IDLE_RANGE_S[0] <= value <= _IDLE_RANGE_S[1]
+            ):
+                raise file.refuse(
+                    "{path}, line {line}: {key} is {least} to {most} seconds.",
+                    key,
+                    least=_IDLE_RANGE_S[0],
+                    most=_IDLE_RANGE_S[1],
                 )
             said[key] = value
         else:
             known = ", ".join([*_CHOICES, *_FLAGS, "idle", "keys"])
-            raise file.refused("{path}, line {line}: there is no option {key}; there are {known}.", key, known=known)
-    return Settings(**said)
+            raise file.refuse("{path}, line {line}: there is no option {key}; there are {known}.", key, known=known)
+    return FileOptions(**said)
 
 
-def _keys(file: _File, data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
+def _parse_keys(file: _OptionsText, data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
     if not isinstance(data, dict):
-        raise file.refused("{path}, line {line}: {key} is a table, such as [keys.form].", "keys")
+        raise file.refuse("{path}, line {line}: {key} is a table, such as [keys.form].", "keys")
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for scope, wanted in data.items():
         section = f"keys.{scope}"
-        if scope not in commands.scopes() or not isinstance(wanted, dict):
-            scopes = ", ".join(commands.scopes())
-            raise file.refused(
+        if scope not in commands.scope_names() or not isinstance(wanted, dict):
+            scopes = ", ".join(commands.scope_names())
+            raise file.refuse(
                 "{path}, line {line}: {key} is no set of keys; there are {scopes}.", scope, "keys", scopes=scopes
             )
-        names = [command.name for command in commands.of(scope)]
+        names = [command.name for command in commands.commands_of(scope)]
         for name, value in wanted.items():
             if name not in names:
                 known = ", ".join(names)
-                raise file.refused(
+                raise file.refuse(
                     "{path}, line {line}: there is no command {key}; there are {known}.", name, section, known=known
                 )
-            found.setdefault(scope, {})[name] = _keys_of(file, name, section, value)
-    for key, *both in conflicts(found):
+            found.setdefault(scope, {})[name] = _parse_scope_keys(file, name, section, value)
+    for key, *both in find_key_conflicts(found):
         mine, other = (both[:2], both[2:]) if both[1] in found.get(both[0], {}) else (both[2:], both[:2])
-        raise file.refused(
+        raise file.refuse(
             "{path}, line {line}: {key} and {other} would both have the key {pressed}: give one of them another.",
             mine[1],
             f"keys.{mine[0]}",
@@ -166,17 +173,17 @@ def _keys(file: _File, data: Any) -> dict[str, dict[str, tuple[str, ...]]]:
     return found
 
 
-def _keys_of(file: _File, name: str, section: str, value: Any) -> tuple[str, ...]:
+def _parse_scope_keys(file: _OptionsText, name: str, section: str, value: Any) -> tuple[str, ...]:
     written = value if isinstance(value, list) else [value]
     keys = []
     for each in written:
-        key = key_of(each) if isinstance(each, str) else None
+        key = parse_key(each) if isinstance(each, str) else None
         if key is None:
-            raise file.refused(
+            raise file.refuse(
                 "{path}, line {line}: {key} has {text}, which is no key: write x, X, ?, f2, enter or ctrl+s.",
                 name,
                 section,
-                text=quoted(str(each)),
+                text=quote_value(str(each)),
             )
         keys.append(key)
     return tuple(dict.fromkeys(keys))

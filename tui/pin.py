@@ -20,20 +20,20 @@ from typing import Any
 
 from core.errors import FieldlineError, Refused
 
-FILE = "kiosk-pin.json"
-FREE_TRIES = 3
+PIN_FILE_NAME = "kiosk-pin.json"
+MAX_FREE_TRIES = 3
 """Wrong ones before there is a wait."""
-FIRST_WAIT, LONGEST_WAIT = 30, 3600
+MIN_WAIT_S, MAX_WAIT_S = 30, 3600
 """Seconds."""
-_SECOND = 1_000_000
-_COST = {"n": 1 << 14, "r": 8, "p": 1}  # 16 MiB
+_SECOND_US = 1_000_000
+_SCRYPT_COST = {"n": 1 << 14, "r": 8, "p": 1}  # 16 MiB
 
 
-class Pin:
+class KioskPin:
     """The PIN in a home. `clock` gives microseconds since 1970 UTC."""
 
     def __init__(self, home: Path, clock: Callable[[], int]) -> None:
-        self._path = home / FILE
+        self._path = home / PIN_FILE_NAME
         self._clock = clock
 
     @property
@@ -46,14 +46,14 @@ class Pin:
         if not re.fullmatch(r"[0-9]{4,12}", pin):
             raise Refused("A PIN has 4 to 12 digits.")
         salt = secrets.token_bytes(16)
-        with self._locked():
+        with self._lock():
             self._write({"salt": salt.hex(), "hash": _hash(pin, salt).hex(), "failures": 0, "at": 0})
 
     def attempt(self, pin: str) -> None:
         """Try a PIN; takes a moment, on purpose. Raises Refused if it is wrong or it is too early for another try."""
-        with self._locked():
+        with self._lock():
             kept = self._read()
-            wait = self._wait(kept)
+            wait = self._wait_s(kept)
             if wait > 0:
                 raise Refused("Too many wrong PINs: wait {seconds} seconds.", seconds=wait)
             kept["failures"], kept["at"] = kept["failures"] + 1, self._clock()
@@ -63,16 +63,16 @@ class Pin:
                 raise Refused("That is not the PIN.")
             self._write({**kept, "failures": 0, "at": 0})
 
-    def _wait(self, kept: dict[str, Any]) -> int:
+    def _wait_s(self, kept: dict[str, Any]) -> int:
         """Seconds until the next try. A clock that was set back makes nobody wait longer than once more."""
-        if kept["failures"] < FREE_TRIES:
+        if kept["failures"] < MAX_FREE_TRIES:
             return 0
-        wait = min(LONGEST_WAIT, FIRST_WAIT << min(int(kept["failures"]) - FREE_TRIES, 10))
-        gone = (self._clock() - int(kept["at"])) // _SECOND
+        wait = min(MAX_WAIT_S, MIN_WAIT_S << min(int(kept["failures"]) - MAX_FREE_TRIES, 10))
+        gone = (self._clock() - int(kept["at"])) // _SECOND_US
         return wait - gone if gone >= 0 else wait
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """One at a time, also of several processes; raises FieldlineError where the home cannot be used."""
         try:
             folder = os.open(self._path.parent, os.O_RDONLY)
@@ -106,4 +106,4 @@ class Pin:
 
 
 def _hash(pin: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(pin.encode("utf-8", "surrogatepass"), salt=salt, **_COST, maxmem=64 << 20)
+    return hashlib.scrypt(pin.encode("utf-8", "surrogatepass"), salt=salt, **_SCRYPT_COST, maxmem=64 << 20)

@@ -8,23 +8,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from core.store.database import chunks, marks
+from core.store.connection import chunks, placeholders
 
 
-def rows_of(connection: sqlite3.Connection, hashes: list[bytes]) -> dict[bytes, int]:
+def row_ids_of(connection: sqlite3.Connection, hashes: list[bytes]) -> dict[bytes, int]:
     """The row ids of those of these changes that the store holds."""
     found: dict[bytes, int] = {}
     for some in chunks(hashes):
-        found.update(connection.execute(f"SELECT hash, id FROM changes WHERE hash IN ({marks(some)})", some))
+        found.update(connection.execute(f"SELECT hash, id FROM changes WHERE hash IN ({placeholders(some)})", some))
     return found
 
 
-def intern(connection: sqlite3.Connection, table: str, column: str, values: Iterable[object]) -> dict[object, int]:
+def intern_values(
+    connection: sqlite3.Connection, table: str, column: str, values: Iterable[object]
+) -> dict[object, int]:
     """The row ids of these values, made where they are new."""
     wanted = list(dict.fromkeys(values))
     found: dict[object, int] = {}
     for some in chunks(wanted):
-        found.update(connection.execute(f"SELECT {column}, id FROM {table} WHERE {column} IN ({marks(some)})", some))
+        found.update(
+            connection.execute(f"SELECT {column}, id FROM {table} WHERE {column} IN ({placeholders(some)})", some)
+        )
     for value in wanted:
         if value not in found:
             insert = f"INSERT INTO {table} ({column}) VALUES (?) RETURNING id"

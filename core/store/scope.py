@@ -19,19 +19,19 @@ class Scope:
     """
 
     kind: Literal["now", "as_of", "known_at"] = "now"
-    moment: int = 0
+    at_us: int = 0
 
     @property
     def _column(self) -> str:
         return "effective" if self.kind == "as_of" else "received_at"
 
     @property
-    def changes(self) -> str:
+    def changes_condition(self) -> str:
         """That change `c` is in sight."""
         return "1" if self.kind == "now" else f"c.{self._column} <= :moment"
 
     @property
-    def leaves(self) -> str:
+    def leaves_condition(self) -> str:
         """That fact `f` of change `c` is a leaf."""
         if self.kind == "now":
             return "f.current = 1"
@@ -42,7 +42,7 @@ class Scope:
         )
 
     @property
-    def facts(self) -> str:
+    def facts_source(self) -> str:
         """The tables that `leaves` speaks of, joined; in the present the change is not needed."""
         return "facts f" if self.kind == "now" else f"facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
 

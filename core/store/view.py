@@ -9,19 +9,20 @@ from core.changes import MAX_FACTS, Value
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Slot
-from core.store import finding, log, reading
-from core.store.database import Database
-from core.store.log import EVERYTHING, LogEntry, LogFilter, Place, Position, ShownEdit
-from core.store.reading import Name, Row
+from core.store import entities, entity_lookup
+from core.store.connection import Database
+from core.store.entities import EntityName, EntityRow
+from core.store.queries import log
+from core.store.queries.log import NO_FILTER, FactDiff, LogCursor, LogEntry, LogFilter, SlotRow
 from core.store.scope import Scope
 
 if TYPE_CHECKING:
-    from core.clues import IPNetwork
-    from core.store.clues import Suspects
-    from core.store.search import Found
+    from core.conflict_index import IPNetwork
+    from core.store.indexes.conflict_index import Suspects
+    from core.store.indexes.search_index import SearchHit
 
 
-_CHANGES, _SLOTS = 200, 500
+_CHANGES_PER_STEP, _SLOTS_PER_STEP = 200, 500
 """How many changes, and how many slots, are compared at once."""
 
 
@@ -36,19 +37,21 @@ class View:
         self.scope = scope
 
     @property
-    def past(self) -> bool:
+    def is_past(self) -> bool:
         """Whether this reads anything but the present; nothing can be edited from there."""
         return self.scope.kind != "now"
 
     async def record(self, entity: bytes, schema: Schema) -> Record:
         """The typed view of one entity; without any slots if nothing was ever said of it."""
-        return (await self._database.run(reading.records, self.scope, [entity], schema))[0]
+        return (await self._database.run(entities.read_records, self.scope, [entity], schema))[0]
 
     async def records(
         self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
     ) -> list[Record]:
         """All entities of a kind in the order of their titles, those only whose values in use are as in `where`."""
-        return await self._database.run(finding.records_of_kind, self.scope, kind, schema, where or {}, retired)
+        return await self._database.run(
+            entity_lookup.read_records_of_kind, self.scope, kind, schema, where or {}, retired
+        )
 
     async def page(
         self,
@@ -56,92 +59,94 @@ class View:
         schema: Schema,
         *,
         parent: tuple[str, bytes] | None = None,
-        after: Row | None = None,
+        after_row: EntityRow | None = None,
         limit: int | None = None,
         retired: bool = False,
-    ) -> list[Row]:
+    ) -> list[EntityRow]:
         """Lines of a kind in the order of their titles, going on behind the line `after`.
 
         `parent` is a reference property and the entity that it must refer to.
         """
-        from core.store import paging
+        from core.store.queries import pagination
 
-        return await self._database.run(paging.page, self.scope, kind, schema, parent, after, limit, retired)
+        return await self._database.run(
+            pagination.read_entity_page, self.scope, kind, schema, parent, after_row, limit, retired
+        )
 
     async def slot(self, entity: bytes, name: str) -> Slot:
         """One slot of one entity."""
-        return await self._database.run(reading.slot, self.scope, entity, name)
+        return await self._database.run(entities.read_slot, self.scope, entity, name)
 
     async def find(self, text: str, schema: Schema) -> bytes:
         """The entity that people call `kind:key`, an id in hex, or a unique prefix of one (8 digits or more).
 
         Raises Refused, naming the matches if there are several.
         """
-        return await self._database.run(finding.find, self.scope, text, schema)
+        return await self._database.run(entity_lookup.find_entity, self.scope, text, schema)
 
-    async def search(self, text: str, schema: Schema, *, limit: int = 100, kind: str | None = None) -> list[Found]:
+    async def search(self, text: str, schema: Schema, *, limit: int = 100, kind: str | None = None) -> list[SearchHit]:
         """Leaves in whose property and value all words of `text` occur, keys and titles first, then the latest said;
         then leaves of entities whose values and names, and those of what they are below, have the words together. Only
         of entities of a kind if one is given.
 
         Raises Refused for a text that is too long.
         """
-        from core.store import seeking
+        from core.store.queries import search
 
-        return await self._database.run(seeking.seek, self.scope, text, schema, limit, kind)
+        return await self._database.run(search.search_leaves, self.scope, text, schema, limit, kind)
 
-    async def retired(self, entities: Iterable[bytes]) -> set[bytes]:
-        """Those of these entities that are out of use."""
-        values = await self._database.run(reading.values_of, self.scope, RETIRED, list(entities))
+    async def retired(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Those of these entities that are retired."""
+        values = await self._database.run(entities.read_values, self.scope, RETIRED, list(ids))
         return {entity for entity, value in values.items() if value is True}
 
-    async def names(self, entities: Iterable[bytes], schema: Schema) -> dict[bytes, Name]:
+    async def names(self, ids: Iterable[bytes], schema: Schema) -> dict[bytes, EntityName]:
         """What people call each of these entities."""
-        return await self._database.run(reading.names, self.scope, list(entities), schema)
+        return await self._database.run(entities.read_names, self.scope, list(ids), schema)
 
     async def conflicts(self) -> list[tuple[bytes, str]]:
         """The slots (entity, property) whose leaves have different values, the newest first."""
-        return await self._database.run(reading.contested_slots, self.scope)
+        return await self._database.run(entities.read_conflicting_slots, self.scope)
 
     async def suspects(self, schema: Schema) -> Suspects:
         """All entities that may be in the inbox. At present those count that `Store.read_clues` has read."""
-        from core.store import clues
+        from core.store.indexes import conflict_index
 
-        return await self._database.run(clues.suspects, self.scope, schema)
+        return await self._database.run(conflict_index.read_suspects, self.scope, schema)
 
-    async def neighbours(
+    async def network_neighbours(
         self, kind: Kind, prop: Property, wished: Sequence[IPNetwork], schema: Schema
     ) -> list[Record] | None:
         """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
         is not known without reading all.
         """
-        from core.store import clues
+        from core.store.indexes import conflict_index
 
-        return await self._database.run(clues.neighbours, self.scope, kind, prop, wished, schema)
+        return await self._database.run(conflict_index.find_network_neighbours, self.scope, kind, prop, wished, schema)
 
     async def log(
         self,
-        wanted: LogFilter = EVERYTHING,
+        log_filter: LogFilter = NO_FILTER,
         *,
-        after: Position | None = None,
+        cursor: LogCursor | None = None,
         limit: int = 100,
         offset: int = 0,
         newest_first: bool = True,
     ) -> list[LogEntry]:
         """A page of the log behind a position, in the order of effective times."""
-        return await self._database.run(log.entries, self.scope, wanted, after, limit, offset, newest_first)
+        return await self._database.run(log.read_log_page, self.scope, log_filter, cursor, limit, offset, newest_first)
 
-    async def log_size(self, wanted: LogFilter = EVERYTHING) -> int:
+    async def count_log_entries(self, log_filter: LogFilter = NO_FILTER) -> int:
         """How many changes the filtered log has."""
-        return await self._database.run(log.size, self.scope, wanted)
+        return await self._database.run(log.count_log_entries, self.scope, log_filter)
 
-    async def log_index(self, position: Position, wanted: LogFilter = EVERYTHING) -> int:
+    async def count_newer(self, position: LogCursor, wanted: LogFilter = NO_FILTER) -> int:
         """How many changes of the filtered log are newer than this position."""
-        return await self._database.run(log.before, self.scope, wanted, position)
+        return await self._database.run(log.count_newer_entries, self.scope, wanted, position)
 
-    async def edits(self, change: bytes, limit: int = MAX_FACTS) -> list[ShownEdit]:
+    async def fact_diffs(self, change: bytes, limit: int = MAX_FACTS) -> list[FactDiff]:
         """What each of the first facts of a change did to what its author saw; empty for a change that is not here."""
-        return await self._database.run(log.edits, change, limit)
+        return await self._database.run(log.read_fact_diffs, change, limit)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
         """(entity, property, value here, value in `other`) where the values in use are not the same.
@@ -149,13 +154,13 @@ class View:
         It is looked for in many pieces, so that others who read need not wait, and nobody for what is wanted no more.
         """
         run, one, two = self._database.run, self.scope, other.scope
-        end = await run(log.rows)
-        step = max(1, end) if entity else _CHANGES
-        places: set[Place] = set()
+        end = await run(log.end_row)
+        step = max(1, end) if entity else _CHANGES_PER_STEP
+        places: set[SlotRow] = set()
         for first in range(0, end, step):
-            places |= await run(log.touched, one, two, entity, first, first + step)
+            places |= await run(log.find_changed_slots, one, two, entity, first, first + step)
         ordered = sorted(places)
         found = []
-        for first in range(0, len(ordered), _SLOTS):
-            found += await run(log.differences, one, two, ordered[first : first + _SLOTS])
+        for first in range(0, len(ordered), _SLOTS_PER_STEP):
+            found += await run(log.compare_slots, one, two, ordered[first : first + _SLOTS_PER_STEP])
         return found

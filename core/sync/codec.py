@@ -14,62 +14,62 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeVar
 
-from core.sync.merkle import DEPTH, EMPTY, FAN_OUT, FINGERPRINT, ID
 from core.sync.messages import (
+    Abort,
+    Ack,
     Blocks,
-    Fingerprints,
-    GivingUp,
-    Got,
-    Hashes,
+    EndOfTurn,
+    HaveFingerprints,
+    HaveIds,
     Hello,
-    HereAreBlockHashes,
-    IHaveFingerprints,
-    IWant,
     Message,
-    Over,
-    Sending,
-    Settled,
+    Offer,
+    PrefixFingerprints,
+    PrefixIds,
     SketchPart,
+    Summary,
+    Want,
 )
+from core.sync.reconcile.merkle import CHANGE_ID_BYTES, EMPTY_FINGERPRINT, FAN_OUT, FINGERPRINT_BYTES, MAX_DEPTH_DIGITS
 
-VERSION = 1
-FLEET_TAG = 4
-MAX_COUNT = 1 << 27
-MAX_BATCH = 1 << 20
-MAX_FRAME = MAX_BATCH + (1 << 16)
-MAX_SIZE_BYTES = 3
-STEM = 16
-MAX_NEAR = 8 * 17
+PROTOCOL_VERSION = 1
+FLEET_TAG_BYTES = 4
+MAX_CHANGES = 1 << 27
+MAX_BATCH_BYTES = 1 << 20
+MAX_FRAME_BYTES = MAX_BATCH_BYTES + (1 << 16)
+MAX_LENGTH_PREFIX_BYTES = 3
+STEM_BYTES = 16
+MAX_LOCATION_HINT_BYTES = 8 * 17
 """Bytes in which a side says where it is."""
 
 T = TypeVar("T")
 
 
-class Malformed(Exception):
+class MalformedMessage(Exception):
     """Bytes that are no message of this protocol."""
 
 
-class OtherVersion(Malformed):
+class UnsupportedVersion(MalformedMessage):
     """A hello of a version that this one does not speak."""
 
 
-def stem_size(prefix: str) -> int:
+def stem_bytes(prefix: str) -> int:
     """How many bytes of an id are told in a list below a prefix:
 
     16 after the whole bytes that the prefix gives already.
     """
-    return min(len(prefix) // 2 + STEM, ID)
+    return min(len(prefix) // 2 + STEM_BYTES, CHANGE_ID_BYTES)
 
 
-def stem(change: bytes, prefix: str) -> bytes:
+def truncate_id(change: bytes, prefix: str) -> bytes:
     """An id, cut off as in a list below this prefix."""
-    return change[: stem_size(prefix)]
+    return change[: stem_bytes(prefix)]
 
 
 # --- encoding --------------------------------------------------------------------------------------------------------
 
 
-def varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
     """Unsigned LEB128, the shortest form."""
     out = bytearray()
     while value > 127:
@@ -79,196 +79,214 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def encode(message: Message) -> bytes:
+def encode_message(message: Message) -> bytes:
     """The frame of a message."""
-    body = bytes([message.TYPE]) + _fields(message)
-    return varint(len(body)) + body
+    body = bytes([message.TYPE]) + _encode_fields(message)
+    return encode_varint(len(body)) + body
 
 
-def _fields(message: Message) -> bytes:
+def _encode_fields(message: Message) -> bytes:
     match message:
         case Hello():
-            said = _set(message.count, message.root) + message.near
-            return bytes([VERSION << 4 | message.modes]) + message.fleet + said
-        case IHaveFingerprints():
-            return b"".join(map(_fingerprints, message.entries))
-        case HereAreBlockHashes():
-            return b"".join(map(_hashes, message.entries))
-        case IWant():
+            said = _encode_set(message.count, message.root) + message.location_hint
+            return bytes([PROTOCOL_VERSION << 4 | message.modes]) + message.fleet + said
+        case HaveFingerprints():
+            return b"".join(map(_encode_fingerprints, message.entries))
+        case HaveIds():
+            return b"".join(map(_encode_ids, message.entries))
+        case Want():
             return message.bits
-        case Over():
-            return bytes([message.more])
+        case EndOfTurn():
+            return bytes([message.has_more])
         case SketchPart():
             return message.payload
-        case Sending():
-            return b"".join(map(varint, (message.count, message.membership, message.near, message.current)))
+        case Offer():
+            return b"".join(
+                map(
+                    encode_varint,
+                    (message.count, message.membership_count, message.nearby_count, message.current_count),
+                )
+            )
         case Blocks():
-            return message.packed
-        case Got():
+            return message.compressed
+        case Ack():
             return b""
-        case Settled():
-            return _set(message.count, message.root)
-        case GivingUp():
+        case Summary():
+            return _encode_set(message.count, message.root)
+        case Abort():
             return bytes([message.reason])
 
 
-def _set(count: int, root: bytes) -> bytes:
-    return varint(count) + (root if count else b"")
+def _encode_set(count: int, root: bytes) -> bytes:
+    return encode_varint(count) + (root if count else b"")
 
 
-def _prefix(prefix: str) -> bytes:
+def _encode_prefix(prefix: str) -> bytes:
     return bytes([len(prefix)]) + bytes.fromhex(prefix + "0" * (len(prefix) % 2))
 
 
-def _fingerprints(entry: Fingerprints) -> bytes:
+def _encode_fingerprints(entry: PrefixFingerprints) -> bytes:
     """The prefix, which children are not empty (a bit each, child 0 highest), and the fingerprints of these."""
-    children = [entry.children[i : i + FINGERPRINT] for i in range(0, FAN_OUT * FINGERPRINT, FINGERPRINT)]
-    present = sum(1 << (FAN_OUT - 1 - i) for i, child in enumerate(children) if child != EMPTY)
-    return _prefix(entry.prefix) + present.to_bytes(2, "big") + b"".join(c for c in children if c != EMPTY)
+    children = [
+        entry.children[i : i + FINGERPRINT_BYTES] for i in range(0, FAN_OUT * FINGERPRINT_BYTES, FINGERPRINT_BYTES)
+    ]
+    present = sum(1 << (FAN_OUT - 1 - i) for i, child in enumerate(children) if child != EMPTY_FINGERPRINT)
+    return (
+        _encode_prefix(entry.prefix)
+        + present.to_bytes(2, "big")
+        + b"".join(c for c in children if c != EMPTY_FINGERPRINT)
+    )
 
 
-def _hashes(entry: Hashes) -> bytes:
+def _encode_ids(entry: PrefixIds) -> bytes:
     known = len(entry.prefix) // 2
-    return _prefix(entry.prefix) + varint(len(entry.stems)) + b"".join(stem[known:] for stem in entry.stems)
+    return (
+        _encode_prefix(entry.prefix) + encode_varint(len(entry.stems)) + b"".join(stem[known:] for stem in entry.stems)
+    )
 
 
 # --- decoding --------------------------------------------------------------------------------------------------------
 
 
-class Fields:
+class FieldReader:
     """Reads fields off the front of some bytes; raises Malformed where they are not there."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self._position = 0
 
     @property
-    def left(self) -> int:
-        return len(self._data) - self._at
+    def remaining_bytes(self) -> int:
+        return len(self._data) - self._position
 
-    def take(self, size: int) -> bytes:
-        if size > self.left:
-            raise Malformed("a field is cut off")
-        self._at += size
-        return self._data[self._at - size : self._at]
+    def read_bytes(self, size: int) -> bytes:
+        if size > self.remaining_bytes:
+            raise MalformedMessage("a field is cut off")
+        self._position += size
+        return self._data[self._position - size : self._position]
 
-    def byte(self) -> int:
-        return self.take(1)[0]
+    def read_byte(self) -> int:
+        return self.read_bytes(1)[0]
 
-    def varint(self, limit: int) -> int:
+    def read_varint(self, limit: int) -> int:
         value = shift = 0
         while True:
-            byte = self.byte()
+            byte = self.read_byte()
             value |= (byte & 127) << shift
             if byte < 128:
                 break
             shift += 7
             if value > limit or shift > 63:
-                raise Malformed("a number is too large")
+                raise MalformedMessage("a number is too large")
         if value > limit or (byte == 0 and shift):
-            raise Malformed("a number is too large or not in its shortest form")
+            raise MalformedMessage("a number is too large or not in its shortest form")
         return value
 
-    def rest(self) -> bytes:
-        return self.take(self.left)
+    def read_rest(self) -> bytes:
+        return self.read_bytes(self.remaining_bytes)
 
 
-def decode(body: bytes) -> Message:
+def decode_message(body: bytes) -> Message:
     """The message in a frame's body (the frame without its size); raises Malformed."""
-    fields = Fields(body)
-    read = _READERS.get(fields.byte())
+    fields = FieldReader(body)
+    read = _READERS.get(fields.read_byte())
     if read is None:
-        raise Malformed("a message is of no known type")
+        raise MalformedMessage("a message is of no known type")
     message = read(fields)
-    if fields.left:
-        raise Malformed("a message is longer than its fields")
+    if fields.remaining_bytes:
+        raise MalformedMessage("a message is longer than its fields")
     return message
 
 
-def _read_hello(fields: Fields) -> Hello:
-    spoken = fields.byte()
-    if spoken >> 4 != VERSION:
-        raise OtherVersion
-    return Hello(spoken & 15, fields.take(FLEET_TAG), *_read_set(fields), fields.rest())
+def _read_hello(fields: FieldReader) -> Hello:
+    spoken = fields.read_byte()
+    if spoken >> 4 != PROTOCOL_VERSION:
+        raise UnsupportedVersion
+    return Hello(spoken & 15, fields.read_bytes(FLEET_TAG_BYTES), *_read_set(fields), fields.read_rest())
 
 
-def _read_sending(fields: Fields) -> Sending:
-    count = fields.varint(MAX_COUNT)
-    membership, near, current = fields.varint(count), fields.varint(count), fields.varint(count)
+def _read_offer(fields: FieldReader) -> Offer:
+    count = fields.read_varint(MAX_CHANGES)
+    membership, near, current = fields.read_varint(count), fields.read_varint(count), fields.read_varint(count)
     if near > current:
-        raise Malformed("more changes are for one place than are current")
-    return Sending(count, membership, near, current)
+        raise MalformedMessage("more changes are for one place than are current")
+    return Offer(count, membership, near, current)
 
 
-def _read_flag(fields: Fields) -> bool:
-    flag = fields.byte()
+def _read_flag(fields: FieldReader) -> bool:
+    flag = fields.read_byte()
     if flag > 1:
-        raise Malformed("a flag is neither 0 nor 1")
+        raise MalformedMessage("a flag is neither 0 nor 1")
     return bool(flag)
 
 
-def _read_set(fields: Fields) -> tuple[int, bytes]:
-    count = fields.varint(MAX_COUNT)
-    return count, fields.take(FINGERPRINT) if count else EMPTY
+def _read_set(fields: FieldReader) -> tuple[int, bytes]:
+    count = fields.read_varint(MAX_CHANGES)
+    return count, fields.read_bytes(FINGERPRINT_BYTES) if count else EMPTY_FINGERPRINT
 
 
-def _each(fields: Fields, read: Callable[[Fields], T]) -> tuple[T, ...]:
+def _read_all(fields: FieldReader, read: Callable[[FieldReader], T]) -> tuple[T, ...]:
     entries = [read(fields)]
-    while fields.left:
+    while fields.remaining_bytes:
         entries.append(read(fields))
     return tuple(entries)
 
 
-def _read_prefix(fields: Fields) -> str:
-    size = fields.byte()
-    if size >= DEPTH:
-        raise Malformed("a prefix is as long as an id")
-    digits = fields.take((size + 1) // 2).hex()
+def _read_prefix(fields: FieldReader) -> str:
+    size = fields.read_byte()
+    if size >= MAX_DEPTH_DIGITS:
+        raise MalformedMessage("a prefix is as long as an id")
+    digits = fields.read_bytes((size + 1) // 2).hex()
     if digits[size:].strip("0"):
-        raise Malformed("a prefix has digits after its end")
+        raise MalformedMessage("a prefix has digits after its end")
     return digits[:size]
 
 
-def _read_fingerprints(fields: Fields) -> Fingerprints:
+def _read_fingerprints(fields: FieldReader) -> PrefixFingerprints:
     prefix = _read_prefix(fields)
-    present = int.from_bytes(fields.take(2), "big")
-    children = [fields.take(FINGERPRINT) if present >> (FAN_OUT - 1 - index) & 1 else EMPTY for index in range(FAN_OUT)]
-    if present == 0 or present.bit_count() != sum(child != EMPTY for child in children):
-        raise Malformed("a branch is empty, or an empty child is not left out")
-    return Fingerprints(prefix, b"".join(children))
+    present = int.from_bytes(fields.read_bytes(2), "big")
+    children = [
+        fields.read_bytes(FINGERPRINT_BYTES) if present >> (FAN_OUT - 1 - index) & 1 else EMPTY_FINGERPRINT
+        for index in range(FAN_OUT)
+    ]
+    if present == 0 or present.bit_count() != sum(child != EMPTY_FINGERPRINT for child in children):
+        raise MalformedMessage("a branch is empty, or an empty child is not left out")
+    return PrefixFingerprints(prefix, b"".join(children))
 
 
-def _read_hashes(fields: Fields) -> Hashes:
+def _read_ids(fields: FieldReader) -> PrefixIds:
     prefix = _read_prefix(fields)
     known = bytes.fromhex(prefix[: len(prefix) // 2 * 2])
-    size = stem_size(prefix) - len(known)
-    tails = fields.take(size * fields.varint(fields.left // size))
+    size = stem_bytes(prefix) - len(known)
+    tails = fields.read_bytes(size * fields.read_varint(fields.remaining_bytes // size))
     stems = tuple(known + tails[at : at + size] for at in range(0, len(tails), size))
     if any(a >= b for a, b in pairwise(stems)) or not all(
         stem.hex().startswith(prefix) for stem in stems[:1] + stems[-1:]
     ):
-        raise Malformed("a list of ids is out of order or not below its prefix")
-    return Hashes(prefix, stems)
+        raise MalformedMessage("a list of ids is out of order or not below its prefix")
+    return PrefixIds(prefix, stems)
 
 
-_OPEN_ENDED = (IHaveFingerprints.TYPE, HereAreBlockHashes.TYPE, IWant.TYPE, SketchPart.TYPE, Blocks.TYPE)
-_READERS: dict[int, Callable[[Fields], Message]] = {
+_OPEN_ENDED = (HaveFingerprints.TYPE, HaveIds.TYPE, Want.TYPE, SketchPart.TYPE, Blocks.TYPE)
+_READERS: dict[int, Callable[[FieldReader], Message]] = {
     Hello.TYPE: _read_hello,
-    IHaveFingerprints.TYPE: lambda fields: IHaveFingerprints(_each(fields, _read_fingerprints)),
-    HereAreBlockHashes.TYPE: lambda fields: HereAreBlockHashes(_each(fields, _read_hashes)),
-    IWant.TYPE: lambda fields: IWant(fields.take(max(fields.left, 1))),
-    Over.TYPE: lambda fields: Over(_read_flag(fields)),
-    SketchPart.TYPE: lambda fields: SketchPart(fields.rest()),
-    Sending.TYPE: _read_sending,
-    Blocks.TYPE: lambda fields: Blocks(fields.rest()),
-    Got.TYPE: lambda _: Got(),
-    Settled.TYPE: lambda fields: Settled(*_read_set(fields)),
-    GivingUp.TYPE: lambda fields: GivingUp(fields.byte()),
+    HaveFingerprints.TYPE: lambda fields: HaveFingerprints(_read_all(fields, _read_fingerprints)),
+    HaveIds.TYPE: lambda fields: HaveIds(_read_all(fields, _read_ids)),
+    Want.TYPE: lambda fields: Want(fields.read_bytes(max(fields.remaining_bytes, 1))),
+    EndOfTurn.TYPE: lambda fields: EndOfTurn(_read_flag(fields)),
+    SketchPart.TYPE: lambda fields: SketchPart(fields.read_rest()),
+    Offer.TYPE: _read_offer,
+    Blocks.TYPE: lambda fields: Blocks(fields.read_rest()),
+    Ack.TYPE: lambda _: Ack(),
+    Summary.TYPE: lambda fields: Summary(*_read_set(fields)),
+    Abort.TYPE: lambda fields: Abort(fields.read_byte()),
 }
 
 
-_SMALL = 1 + 1 + FLEET_TAG + 5 + FINGERPRINT
-_LARGEST = {kind: MAX_FRAME if kind in _OPEN_ENDED else _SMALL for kind in _READERS} | {Hello.TYPE: _SMALL + MAX_NEAR}
+_SMALL_BODY_BYTES = 1 + 1 + FLEET_TAG_BYTES + 5 + FINGERPRINT_BYTES
+_MAX_BODY_BYTES = {kind: MAX_FRAME_BYTES if kind in _OPEN_ENDED else _SMALL_BODY_BYTES for kind in _READERS} | {
+    Hello.TYPE: _SMALL_BODY_BYTES + MAX_LOCATION_HINT_BYTES
+}
 
 
 class FrameReader:
@@ -285,30 +303,30 @@ class FrameReader:
         self._buffer += data
 
     @property
-    def ready(self) -> bool:
+    def has_frame(self) -> bool:
         """Whether a whole frame is here; raises Malformed."""
-        start, size = self._head()
+        start, size = self._frame_header()
         return bool(start) and len(self._buffer) >= start + size
 
-    def next(self) -> tuple[Message, int] | None:
+    def next_message(self) -> tuple[Message, int] | None:
         """The next message and the size of its frame, or None if it is not here as a whole; raises Malformed."""
-        if not self.ready:
+        if not self.has_frame:
             return None
-        start, size = self._head()
+        start, size = self._frame_header()
         body = bytes(self._buffer[start : start + size])
         del self._buffer[: start + size]
-        return decode(body), start + size
+        return decode_message(body), start + size
 
-    def _head(self) -> tuple[int, int]:
+    def _frame_header(self) -> tuple[int, int]:
         """How many bytes the next frame's size takes, and that size; (0, 0) if it is not here as a whole."""
-        head = bytes(self._buffer[:MAX_SIZE_BYTES])
+        head = bytes(self._buffer[:MAX_LENGTH_PREFIX_BYTES])
         start = next((place + 1 for place, byte in enumerate(head) if byte < 128), 0)
         if not start:
-            if len(head) == MAX_SIZE_BYTES:
-                raise Malformed("a frame is too large")
+            if len(head) == MAX_LENGTH_PREFIX_BYTES:
+                raise MalformedMessage("a frame is too large")
             return 0, 0
-        size = Fields(head[:start]).varint(MAX_FRAME)
+        size = FieldReader(head[:start]).read_varint(MAX_FRAME_BYTES)
         kinds = self._buffer[start : start + 1]
-        if size == 0 or (kinds and size > _LARGEST.get(kinds[0], 0)):
-            raise Malformed("a frame is empty, of no known type, or larger than its type can be")
+        if size == 0 or (kinds and size > _MAX_BODY_BYTES.get(kinds[0], 0)):
+            raise MalformedMessage("a frame is empty, of no known type, or larger than its type can be")
         return start, size

@@ -15,53 +15,53 @@ class Reason(IntEnum):
     """Why a session ended before its end. The numbers are on the wire, in `GivingUp`."""
 
     MALFORMED = 1
-    VERSION = 2
-    FLEET = 3
+    OTHER_VERSION = 2
+    OTHER_FLEET = 3
     OUT_OF_TURN = 4
-    UNASKED = 5
+    UNREQUESTED = 5
     TOO_LARGE = 6
     REFUSED = 7
-    STRANGER = 8
+    NOT_A_MEMBER = 8
     INCONSISTENT = 9
-    STORE = 10
-    SILENT = 11
+    STORE_FAILED = 10
+    TIMED_OUT = 11
     STOPPED = 12
-    CUT = 13
-    PEER = 14
+    CONNECTION_LOST = 13
+    PEER_ABORTED = 14
 
 
-_SENTENCES = {
+_FAILURE_TEXTS = {
     Reason.MALFORMED: FieldlineError(
         "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there."
     ),
-    Reason.VERSION: FieldlineError(
+    Reason.OTHER_VERSION: FieldlineError(
         "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here."
     ),
-    Reason.FLEET: FieldlineError("The peer {peer} belongs to another fleet: sync only devices of one fleet."),
+    Reason.OTHER_FLEET: FieldlineError("The peer {peer} belongs to another fleet: sync only devices of one fleet."),
     Reason.OUT_OF_TURN: FieldlineError(
         "The peer {peer} sent a message out of turn: update Fieldline there, and sync again."
     ),
-    Reason.UNASKED: FieldlineError("The peer {peer} sent changes that nobody asked for: nothing of them was kept."),
+    Reason.UNREQUESTED: FieldlineError("The peer {peer} sent changes that nobody asked for: nothing of them was kept."),
     Reason.TOO_LARGE: FieldlineError("The peer {peer} sent more than is allowed at once: nothing of it was kept."),
     Reason.REFUSED: FieldlineError(
         "The peer {peer} sent a change that is refused: {why}. Run `fieldline verify` on that device."
     ),
-    Reason.STRANGER: FieldlineError("The peer {peer} cannot prove that it is a member of this fleet: {why}."),
+    Reason.NOT_A_MEMBER: FieldlineError("The peer {peer} cannot prove that it is a member of this fleet: {why}."),
     Reason.INCONSISTENT: FieldlineError(
         "The peer {peer} does not have the changes that it says it has: run `fieldline verify` there."
     ),
-    Reason.STORE: FieldlineError("{why}"),
-    Reason.SILENT: FieldlineError("The peer {peer} fell silent: what had come is saved; sync again to go on."),
+    Reason.STORE_FAILED: FieldlineError("{why}"),
+    Reason.TIMED_OUT: FieldlineError("The peer {peer} fell silent: what had come is saved; sync again to go on."),
     Reason.STOPPED: FieldlineError("The sync was stopped: what had come is saved; sync again to go on."),
-    Reason.CUT: FieldlineError(
+    Reason.CONNECTION_LOST: FieldlineError(
         "The connection to {peer} ended before the sync did: what had come is saved; sync again to go on."
     ),
-    Reason.PEER: FieldlineError("The peer {peer} ended the sync ({why}): what had come is saved."),
+    Reason.PEER_ABORTED: FieldlineError("The peer {peer} ended the sync ({why}): what had come is saved."),
 }
 """What people are told, still without the fields."""
 
 
-class Violation(Exception):
+class RemoteProtocolError(Exception):
     """A peer broke the rules, or cannot be worked with; ends the session, and never leaves it."""
 
     def __init__(self, reason: Reason, why: object = "") -> None:
@@ -71,7 +71,7 @@ class Violation(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class SyncStats:
     """What a session moved. `sent` and `received` count changes; bytes are those of the session, without the link's.
 
     `reconcile_bytes` are those of hello and reconciliation both ways, `round_trips` those of reconciliation after the
@@ -102,15 +102,15 @@ class Progress:
     to_receive: int | None = None
     bytes_out: int = 0
     bytes_in: int = 0
-    near: int = 0
-    current: int = 0
+    nearby_count: int = 0
+    current_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """A session came to its end. `root` is this side's; `equal` is False if more was saved on either side meanwhile."""
 
-    figures: Figures
+    stats: SyncStats
     count: int
     root: bytes
     equal: bool
@@ -123,30 +123,30 @@ class Failed:
     reason: Reason
     peer: bytes
     error: FieldlineError
-    figures: Figures
+    stats: SyncStats
 
 
 Event = Progress | Done | Failed
 
 
-def failure(reason: Reason, peer: bytes, why: object, figures: Figures) -> Failed:
+def make_failed(reason: Reason, peer: bytes, why: object, stats: SyncStats) -> Failed:
     """The event for a reason, with its sentence."""
-    return Failed(reason, peer, FieldlineError(_SENTENCES[reason].template, peer=peer.hex()[:8], why=why), figures)
+    return Failed(reason, peer, FieldlineError(_FAILURE_TEXTS[reason].template, peer=peer.hex()[:8], why=why), stats)
 
 
-_PEER_SAYS = {
+_PEER_ABORT_TEXTS = {
     Reason.STOPPED: FieldlineError("somebody stopped it there"),
-    Reason.STORE: FieldlineError("it could not read or write its store"),
-    Reason.SILENT: FieldlineError("it heard nothing from this device for too long"),
-    Reason.STRANGER: FieldlineError("it is not satisfied that this device is a member"),
+    Reason.STORE_FAILED: FieldlineError("it could not read or write its store"),
+    Reason.TIMED_OUT: FieldlineError("it heard nothing from this device for too long"),
+    Reason.NOT_A_MEMBER: FieldlineError("it is not satisfied that this device is a member"),
 }
 
 
-def told_by_peer(code: int) -> Violation:
+def error_of_abort(code: int) -> RemoteProtocolError:
     """What ends the session here when the peer gives up with this code."""
-    if code in (Reason.VERSION, Reason.FLEET):
-        return Violation(Reason(code))
-    why = next((why for reason, why in _PEER_SAYS.items() if reason == code), None)
-    return Violation(
-        Reason.PEER, why or FieldlineError("it found fault with what this device sent, code {code}", code=code)
+    if code in (Reason.OTHER_VERSION, Reason.OTHER_FLEET):
+        return RemoteProtocolError(Reason(code))
+    why = next((why for reason, why in _PEER_ABORT_TEXTS.items() if reason == code), None)
+    return RemoteProtocolError(
+        Reason.PEER_ABORTED, why or FieldlineError("it found fault with what this device sent, code {code}", code=code)
     )

@@ -14,22 +14,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.changes import MAX_BLOCK, MAX_FACTS, change_id
+from core.changes import MAX_BLOCK_BYTES, MAX_FACTS, change_id
 from core.errors import FieldlineError, Refused
-from core.sync.codec import MAX_BATCH
-from core.sync.events import Reason, Violation
-from core.sync.messages import Blocks, Got, Sending
-from core.sync.packing import MAX_BLOCKS, Batch, Packer, Unpacker
-from core.sync.replica import GetBlocks, GetOrder, GetOvertaken, Order, SaveBlocks, Vouch
-from core.sync.steps import REPORT, WAITING, Steps, hear
+from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
+from core.sync.codec import MAX_BATCH_BYTES
+from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, Effects, receive_message
+from core.sync.events import Reason, RemoteProtocolError
+from core.sync.messages import Ack, Blocks, Offer
+from core.sync.replica import CheckMembership, GetBlocks, GetObsoleteHints, GetOrder, SaveBlocks, SendOrder
 
-CREDIT = 4
-FETCH = 256
-MAX_MEMBERSHIP = 16 * MAX_BATCH
-USUAL_BLOCK = 512
-OVERHEAD = 3
-PLACE = 2
-LARGEST_BATCH = MAX_BATCH - MAX_BLOCK - OVERHEAD - PLACE * (MAX_FACTS + 3)
+MAX_UNACKED_BATCHES = 4
+MAX_FETCHED_BLOCKS = 256
+MAX_MEMBERSHIP_BYTES = 16 * MAX_BATCH_BYTES
+ASSUMED_BLOCK_BYTES = 512
+MAX_BLOCK_PREFIX_BYTES = 3
+MAX_FACT_INDEX_BYTES = 2
+MAX_FILLED_BYTES = MAX_BATCH_BYTES - MAX_BLOCK_BYTES - MAX_BLOCK_PREFIX_BYTES - MAX_FACT_INDEX_BYTES * (MAX_FACTS + 3)
 """Bytes of a batch before its last block: a size and a fact's place take so many, at most."""
 
 
@@ -41,8 +41,8 @@ class Tally:
     to_send: int | None = None
     received: int = 0
     to_receive: int | None = None
-    near: int = 0
-    current: int = 0
+    nearby_count: int = 0
+    current_count: int = 0
 
 
 class Exchange:
@@ -52,70 +52,70 @@ class Exchange:
     """
 
     def __init__(self, batch_bytes: int, tally: Tally) -> None:
-        self._batch_bytes = min(batch_bytes, LARGEST_BATCH)
+        self._batch_bytes = min(batch_bytes, MAX_FILLED_BYTES)
         self._tally = tally
-        self._packer = Packer()
-        self._unpacker = Unpacker()
+        self._encoder = BatchEncoder()
+        self._decoder = BatchDecoder()
 
     def run(
-        self, send: Sequence[bytes], expects: Callable[[bytes], bool], *, near: bytes, joining: bool
-    ) -> Steps[tuple[int, int]]:
+        self, send: Sequence[bytes], admit_change: Callable[[bytes], bool], *, location_hint: bytes, joining: bool
+    ) -> Effects[tuple[int, int]]:
         """Send these changes and take what the peer sends; gives how many changes went there and came here.
 
         `near` is where the peer says it is.
         """
-        order = yield GetOrder(send, near)
+        order = yield GetOrder(send, location_hint)
         outgoing = _Outgoing(order, self._batch_bytes)
-        incoming = _Incoming(expects, joining, self._tally)
+        incoming = _Incoming(admit_change, joining, self._tally)
         self._tally.to_send = (self._tally.to_send or 0) + len(order.hashes)
-        yield Sending(len(order.hashes), order.membership, order.near, order.current)
+        yield Offer(len(order.hashes), order.membership_count, order.nearby_count, order.current_count)
         on_the_way: deque[int] = deque()
-        while outgoing.left or on_the_way or incoming.left:
-            if outgoing.left and len(on_the_way) < CREDIT:
-                batch = yield from outgoing.batch()
+        while outgoing.has_more or on_the_way or incoming.has_more:
+            if outgoing.has_more and len(on_the_way) < MAX_UNACKED_BATCHES:
+                batch = yield from outgoing.next_batch()
                 on_the_way.append(len(batch.blocks))
-                yield Blocks(self._packer.pack(batch.blocks, batch.overtaken))
-                if not (yield WAITING):
+                yield Blocks(self._encoder.encode_batch(batch.blocks, batch.obsolete_hints))
+                if not (yield HAS_INPUT):
                     continue
-            message = yield from hear(Sending, Blocks, Got)
+            message = yield from receive_message(Offer, Blocks, Ack)
             if isinstance(message, Blocks):
-                yield from incoming.take(self._unpacker.unpack(message.packed))
-                yield Got()
-            elif isinstance(message, Sending):
-                incoming.announced(message)
+                yield from incoming.receive_batch(self._decoder.decode_batch(message.compressed))
+                yield Ack()
+            elif isinstance(message, Offer):
+                incoming.receive_offer(message)
             elif on_the_way:
                 self._tally.sent += on_the_way.popleft()
             else:
-                raise Violation(Reason.OUT_OF_TURN)
-            yield REPORT
-        return len(order.hashes), incoming.taken
+                raise RemoteProtocolError(Reason.OUT_OF_TURN)
+            yield EMIT_PROGRESS
+        return len(order.hashes), incoming.received_count
 
 
 class _Outgoing:
     """What is still to be sent, and how it is cut into batches."""
 
-    def __init__(self, order: Order, batch_bytes: int) -> None:
+    def __init__(self, order: SendOrder, batch_bytes: int) -> None:
         self._hashes = deque(order.hashes)
         self._batch_bytes = batch_bytes
         self._blocks: deque[tuple[bytes, Sequence[int]]] = deque()
-        self._told = range(order.membership, order.current)
-        self._taken = 0
-        self._fetched = 1
-        self._bytes = USUAL_BLOCK
+        self._hinted_range = range(order.membership_count, order.current_count)
+        self._next_index = 0
+        self._fetched_count = 1
+        self._fetched_bytes = ASSUMED_BLOCK_BYTES
 
     @property
-    def left(self) -> bool:
+    def has_more(self) -> bool:
         return bool(self._hashes or self._blocks)
 
-    def batch(self) -> Steps[Batch]:
+    def next_batch(self) -> Effects[Batch]:
         blocks: list[bytes] = []
         overtaken: dict[int, Sequence[int]] = {}
         size = 0
-        while self.left and len(blocks) < MAX_BLOCKS:
+        while self.has_more and len(blocks) < MAX_BATCH_BLOCKS:
             if not self._blocks:
-                yield from self._fetch(self._batch_bytes - size)
+                yield from self._fetch_blocks(self._batch_bytes - size)
             block, facts = self._blocks[0]
-            size += len(block) + OVERHEAD + (PLACE * (len(facts) + 2) if facts else 0)
+            size += len(block) + MAX_BLOCK_PREFIX_BYTES + (MAX_FACT_INDEX_BYTES * (len(facts) + 2) if facts else 0)
             if blocks and size > self._batch_bytes:
                 break
             self._blocks.popleft()
@@ -124,71 +124,74 @@ class _Outgoing:
             blocks.append(block)
         return Batch(blocks, overtaken)
 
-    def _fetch(self, room: int) -> Steps[None]:
+    def _fetch_blocks(self, room: int) -> Effects[None]:
         """Read about as many blocks as fill the room, by the mean size so far."""
-        number = max(1, min(FETCH, room * self._fetched // self._bytes, len(self._hashes)))
+        number = max(1, min(MAX_FETCHED_BLOCKS, room * self._fetched_count // self._fetched_bytes, len(self._hashes)))
         hashes = [self._hashes.popleft() for _ in range(number)]
         blocks = yield GetBlocks(hashes)
         if len(blocks) != number:
             raise FieldlineError("The store lacks changes that it lists: run `fieldline verify`.")
         # What is current goes first. What overtakes the other facts of these changes is history, and comes later.
-        told = [change for place, change in enumerate(hashes, self._taken) if place in self._told]
-        overtaken = (yield GetOvertaken(told)) if told else {}
+        told = [change for place, change in enumerate(hashes, self._next_index) if place in self._hinted_range]
+        overtaken = (yield GetObsoleteHints(told)) if told else {}
         self._blocks.extend((block, overtaken.get(change, ())) for change, block in zip(hashes, blocks, strict=True))
-        self._taken += number
-        self._fetched += number
-        self._bytes += sum(map(len, blocks))
+        self._next_index += number
+        self._fetched_count += number
+        self._fetched_bytes += sum(map(len, blocks))
 
 
 class _Incoming:
     """What was announced, and what has come of it."""
 
     def __init__(self, expects: Callable[[bytes], bool], joining: bool, tally: Tally) -> None:
-        self._expects = expects
+        self._admit_change = expects
         self._tally = tally
-        self._total: int | None = None
-        self._chain = 0
+        self._offered_count: int | None = None
+        self._membership_count = 0
         self._unproven: list[bytes] | None = [] if joining else None
-        self._overtaken: dict[bytes, Sequence[int]] = {}
-        self.taken = 0
+        self._obsolete_hints: dict[bytes, Sequence[int]] = {}
+        self.received_count = 0
 
     @property
-    def left(self) -> bool:
-        return self._total is None or self.taken < self._total
+    def has_more(self) -> bool:
+        return self._offered_count is None or self.received_count < self._offered_count
 
-    def announced(self, message: Sending) -> None:
-        if self._total is not None:
-            raise Violation(Reason.OUT_OF_TURN)
-        self._total, self._chain = message.count, message.membership
+    def receive_offer(self, message: Offer) -> None:
+        if self._offered_count is not None:
+            raise RemoteProtocolError(Reason.OUT_OF_TURN)
+        self._offered_count, self._membership_count = message.count, message.membership_count
         before = self._tally.to_receive or 0
         self._tally.to_receive = before + message.count
-        self._tally.near, self._tally.current = before + message.near, before + message.current
+        self._tally.nearby_count, self._tally.current_count = (
+            before + message.nearby_count,
+            before + message.current_count,
+        )
 
-    def take(self, batch: Batch) -> Steps[None]:
-        if self._total is None:
-            raise Violation(Reason.OUT_OF_TURN)
+    def receive_batch(self, batch: Batch) -> Effects[None]:
+        if self._offered_count is None:
+            raise RemoteProtocolError(Reason.OUT_OF_TURN)
         blocks, ids = batch.blocks, [change_id(block) for block in batch.blocks]
-        self.taken += len(blocks)
-        if self.taken > self._total or not all(map(self._expects, ids)):
-            raise Violation(Reason.UNASKED)
-        self._overtaken |= {ids[number]: facts for number, facts in batch.overtaken.items()}
+        self.received_count += len(blocks)
+        if self.received_count > self._offered_count or not all(map(self._admit_change, ids)):
+            raise RemoteProtocolError(Reason.UNREQUESTED)
+        self._obsolete_hints |= {ids[number]: facts for number, facts in batch.obsolete_hints.items()}
         if self._unproven is not None:
             self._unproven += blocks
-            if self.taken < self._chain:
-                if sum(map(len, self._unproven)) > MAX_MEMBERSHIP:
-                    raise Violation(Reason.TOO_LARGE)
+            if self.received_count < self._membership_count:
+                if sum(map(len, self._unproven)) > MAX_MEMBERSHIP_BYTES:
+                    raise RemoteProtocolError(Reason.TOO_LARGE)
                 return
-            blocks = yield from self._prove(self._unproven)
-        saved = yield SaveBlocks(blocks, self._overtaken)
-        self._overtaken = {}
+            blocks = yield from self._check_membership(self._unproven)
+        saved = yield SaveBlocks(blocks, self._obsolete_hints)
+        self._obsolete_hints = {}
         if saved.refused:
-            raise Violation(Reason.REFUSED, saved.refused[0][1])
-        self._tally.received += saved.saved
+            raise RemoteProtocolError(Reason.REFUSED, saved.refused[0][1])
+        self._tally.received += saved.added_count
 
-    def _prove(self, blocks: list[bytes]) -> Steps[list[bytes]]:
+    def _check_membership(self, blocks: list[bytes]) -> Effects[list[bytes]]:
         try:
-            yield Vouch(blocks[: self._chain])
+            yield CheckMembership(blocks[: self._membership_count])
         except Refused as reason:
-            raise Violation(Reason.STRANGER, reason) from None
+            raise RemoteProtocolError(Reason.NOT_A_MEMBER, reason) from None
         self._unproven = None
         return blocks

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprints:
+class PrefixFingerprints:
     """What one side has below a prefix: the fingerprints of the 16 children, joined."""
 
     prefix: str
@@ -18,7 +18,7 @@ class Fingerprints:
 
 
 @dataclass(frozen=True, slots=True)
-class Hashes:
+class PrefixIds:
     """The ids that one side has below a prefix, each cut off after as many bytes as `stem` leaves; ascending."""
 
     prefix: str
@@ -31,7 +31,7 @@ class Hello:
 
     `fleet` is the first bytes of the fleet's id: enough to notice a mistake; what proves a peer is the link and the
     signatures. `near` says where this side is, for the peer to send first what is needed there: ids and addresses as
-    in `core.sync.near`, empty where it makes no difference.
+    in `core.sync.location_hint`, empty where it makes no difference.
     """
 
     TYPE: ClassVar[int] = 1
@@ -39,30 +39,30 @@ class Hello:
     fleet: bytes
     count: int
     root: bytes
-    near: bytes = b""
+    location_hint: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class IHaveFingerprints:
+class HaveFingerprints:
     """`merkle`: fingerprints a level further down, for each prefix that the peer's fingerprints showed to differ."""
 
     TYPE: ClassVar[int] = 2
-    entries: tuple[Fingerprints, ...]
+    entries: tuple[PrefixFingerprints, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class HereAreBlockHashes:
+class HaveIds:
     """`merkle`: all ids below a prefix.
 
     The peer answers with what it wants of them, and sends what is not among them.
     """
 
     TYPE: ClassVar[int] = 3
-    entries: tuple[Hashes, ...]
+    entries: tuple[PrefixIds, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class IWant:
+class Want:
     """`merkle`: which of the ids listed in the peer's last turn to send: a bit each in their order, the first one
     highest.
     """
@@ -72,23 +72,23 @@ class IWant:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class EndOfTurn:
     """`merkle`: the end of a turn; `more` says that this side has further questions for its next one."""
 
     TYPE: ClassVar[int] = 5
-    more: bool
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SketchPart:
-    """`sketch`: a message of `core.sync.sketch`, or part of one. An empty one: it cannot be done in this way."""
+    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one. An empty one: it cannot be done in this way."""
 
     TYPE: ClassVar[int] = 11
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class Offer:
     """How many changes follow, and what they bring: with the first `membership` of them the chain of membership from
     the genesis on is there, with the first `near` all that is configured now where the peer is, with the first
     `current` all that is configured now.
@@ -96,28 +96,28 @@ class Sending:
 
     TYPE: ClassVar[int] = 6
     count: int
-    membership: int
-    near: int = 0
-    current: int = 0
+    membership_count: int
+    nearby_count: int = 0
+    current_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A batch: the next piece of this direction's compressed stream of blocks (see `core.sync.packing`)."""
+    """A batch: the next piece of this direction's compressed stream of blocks (see `core.sync.batch_codec`)."""
 
     TYPE: ClassVar[int] = 7
-    packed: bytes
+    compressed: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class Ack:
     """A batch was committed: one more may follow."""
 
     TYPE: ClassVar[int] = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Summary:
     """All that was to go either way is there; which set of changes this side has now."""
 
     TYPE: ClassVar[int] = 9
@@ -126,23 +126,11 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class GivingUp:
+class Abort:
     """Why this side ends the session (a value of `core.sync.events.Reason`)."""
 
     TYPE: ClassVar[int] = 10
     reason: int
 
 
-Message = (
-    Hello
-    | IHaveFingerprints
-    | HereAreBlockHashes
-    | IWant
-    | Over
-    | SketchPart
-    | Sending
-    | Blocks
-    | Got
-    | Settled
-    | GivingUp
-)
+Message = Hello | HaveFingerprints | HaveIds | Want | EndOfTurn | SketchPart | Offer | Blocks | Ack | Summary | Abort

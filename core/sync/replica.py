@@ -9,20 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from core.sync.cells import Cells
-from core.sync.merkle import Node
-from core.sync.prefixes import Prefix
+from core.sync.reconcile.merkle import MerkleNode
+from core.sync.reconcile.prefix_coding import ShortIdPrefix
+from core.sync.reconcile.set_sketch import SetSketch
 
 R = TypeVar("R")
 
-Overtaken = Mapping[bytes, Sequence[int]]
+ObsoleteHints = Mapping[bytes, Sequence[int]]
 """For changes, the places of those of their facts that are no leaves, by changes that may come later."""
 
-Shorts = Sequence[Sequence[tuple[int, bytes]]]
+ShortIdMatches = Sequence[Sequence[tuple[int, bytes]]]
 """Short ids and change ids, for each of some prefixes."""
 
 
-class Summary(Protocol):
+class SetSummary(Protocol):
     """A set of changes in two figures: how many, and the root of the Merkle tree over them."""
 
     @property
@@ -31,7 +31,7 @@ class Summary(Protocol):
     def root(self) -> bytes: ...
 
 
-class Order(Protocol):
+class SendOrder(Protocol):
     """Changes in the order to send them; the first `membership` are the chain of membership, the genesis first of
     all.
 
@@ -42,190 +42,190 @@ class Order(Protocol):
     @property
     def hashes(self) -> Sequence[bytes]: ...
     @property
-    def membership(self) -> int: ...
+    def membership_count(self) -> int: ...
     @property
-    def near(self) -> int: ...
+    def nearby_count(self) -> int: ...
     @property
-    def current(self) -> int: ...
+    def current_count(self) -> int: ...
 
 
-class Saved(Protocol):
+class SaveResult(Protocol):
     """What became of blocks: how many were new, how many were here already, and what was refused and why."""
 
     @property
-    def saved(self) -> int: ...
+    def added_count(self) -> int: ...
     @property
-    def known(self) -> int: ...
+    def known_count(self) -> int: ...
     @property
     def refused(self) -> Sequence[tuple[bytes, Exception]]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SketchedSet:
     """A set at one moment, and the cells over its short ids under a key; None while there is no key."""
 
-    summary: Summary
-    cells: Cells | None = None
+    summary: SetSummary
+    sketch: SetSketch | None = None
     key: bytes = b""
 
 
 class Replica(Protocol):
     """One device's set of changes, as the session with one peer sees it. Every method may raise FieldlineError."""
 
-    async def summary(self) -> Summary:
+    async def summary(self) -> SetSummary:
         """The whole set in two figures; without reading the set."""
 
     async def hashes(self) -> Sequence[bytes]:
         """All ids, ascending."""
 
-    async def tree(self, prefixes: Sequence[str]) -> Sequence[Node]:
+    async def merkle_nodes(self, prefixes: Sequence[str]) -> Sequence[MerkleNode]:
         """The nodes of the Merkle tree for these prefixes, in the order given."""
 
-    async def under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]:
+    async def hashes_under(self, prefixes: Sequence[str]) -> Sequence[Sequence[bytes]]:
         """The ids below each of these prefixes, ascending."""
 
-    async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
+    async def order(self, hashes: Sequence[bytes], location_hint: bytes) -> SendOrder:
         """These changes in the order in which they are most useful to a peer."""
 
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]:
         """The exact bytes of these changes, in the order given."""
 
-    async def overtaken(self, hashes: Sequence[bytes]) -> Overtaken:
+    async def obsolete_hints(self, hashes: Sequence[bytes]) -> ObsoleteHints:
         """The places of those facts of these changes that are no leaves here."""
 
-    async def complete(self) -> None:
+    async def clear_obsolete_hints(self) -> None:
         """All that the peer has is here: what it called overtaken need not be believed any more."""
 
-    async def save(self, blocks: Sequence[bytes], overtaken: Overtaken) -> Saved:
+    async def save_blocks(self, blocks: Sequence[bytes], obsolete_hints: ObsoleteHints) -> SaveResult:
         """Check and keep blocks, in one transaction that is durable on return; idempotent."""
 
-    async def cells(self, salt: bytes) -> Kept:
+    async def sketch(self, salt: bytes) -> SketchedSet:
         """The cells of the whole set: those that are kept or, with a salt, other ones that are made for the purpose."""
 
-    async def shorts(self, prefixes: Sequence[Prefix], salt: bytes) -> Shorts:
+    async def short_ids(self, prefixes: Sequence[ShortIdPrefix], salt: bytes) -> ShortIdMatches:
         """The short ids that begin so, and their change ids."""
 
-    async def all_shorts(self, salt: bytes) -> Sequence[int]:
+    async def all_short_ids(self, salt: bytes) -> Sequence[int]:
         """All short ids."""
 
-    async def work(self, function: Callable[[], R]) -> R:
+    async def run_in_thread(self, function: Callable[[], R]) -> R:
         """Run a pure function that may take long, where it holds nothing up."""
 
-    async def vouch(self, blocks: Sequence[bytes]) -> None:
+    async def check_membership(self, blocks: Sequence[bytes]) -> None:
         """Check that these blocks, from the genesis on, make the peer a member; raises Refused. Nothing is kept."""
 
 
 class Request(Protocol):
     """Something a session needs from its replica before it can go on."""
 
-    def of(self, replica: Replica) -> Awaitable[Any]:
+    def perform(self, replica: Replica) -> Awaitable[Any]:
         """Ask the replica; what it answers is what the session wants to be told."""
 
 
 @dataclass(frozen=True, slots=True)
 class GetSummary:
-    def of(self, replica: Replica) -> Awaitable[Summary]:
+    def perform(self, replica: Replica) -> Awaitable[SetSummary]:
         return replica.summary()
 
 
 @dataclass(frozen=True, slots=True)
 class GetHashes:
-    def of(self, replica: Replica) -> Awaitable[Sequence[bytes]]:
+    def perform(self, replica: Replica) -> Awaitable[Sequence[bytes]]:
         return replica.hashes()
 
 
 @dataclass(frozen=True, slots=True)
-class GetTree:
+class GetMerkleNodes:
     prefixes: Sequence[str]
 
-    def of(self, replica: Replica) -> Awaitable[Sequence[Node]]:
-        return replica.tree(self.prefixes)
+    def perform(self, replica: Replica) -> Awaitable[Sequence[MerkleNode]]:
+        return replica.merkle_nodes(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)
-class GetUnder:
+class GetHashesUnder:
     prefixes: Sequence[str]
 
-    def of(self, replica: Replica) -> Awaitable[Sequence[Sequence[bytes]]]:
-        return replica.under(self.prefixes)
+    def perform(self, replica: Replica) -> Awaitable[Sequence[Sequence[bytes]]]:
+        return replica.hashes_under(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)
 class GetOrder:
     hashes: Sequence[bytes]
-    near: bytes
+    location_hint: bytes
 
-    def of(self, replica: Replica) -> Awaitable[Order]:
-        return replica.order(self.hashes, self.near)
+    def perform(self, replica: Replica) -> Awaitable[SendOrder]:
+        return replica.order(self.hashes, self.location_hint)
 
 
 @dataclass(frozen=True, slots=True)
 class GetBlocks:
     hashes: Sequence[bytes]
 
-    def of(self, replica: Replica) -> Awaitable[Sequence[bytes]]:
+    def perform(self, replica: Replica) -> Awaitable[Sequence[bytes]]:
         return replica.blocks(self.hashes)
 
 
 @dataclass(frozen=True, slots=True)
-class GetOvertaken:
+class GetObsoleteHints:
     hashes: Sequence[bytes]
 
-    def of(self, replica: Replica) -> Awaitable[Overtaken]:
-        return replica.overtaken(self.hashes)
+    def perform(self, replica: Replica) -> Awaitable[ObsoleteHints]:
+        return replica.obsolete_hints(self.hashes)
 
 
 @dataclass(frozen=True, slots=True)
 class SaveBlocks:
     blocks: Sequence[bytes]
-    overtaken: Overtaken
+    obsolete_hints: ObsoleteHints
 
-    def of(self, replica: Replica) -> Awaitable[Saved]:
-        return replica.save(self.blocks, self.overtaken)
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    def of(self, replica: Replica) -> Awaitable[None]:
-        return replica.complete()
+    def perform(self, replica: Replica) -> Awaitable[SaveResult]:
+        return replica.save_blocks(self.blocks, self.obsolete_hints)
 
 
 @dataclass(frozen=True, slots=True)
-class GetCells:
+class ClearObsoleteHints:
+    def perform(self, replica: Replica) -> Awaitable[None]:
+        return replica.clear_obsolete_hints()
+
+
+@dataclass(frozen=True, slots=True)
+class GetSketch:
     salt: bytes = b""
 
-    def of(self, replica: Replica) -> Awaitable[Kept]:
-        return replica.cells(self.salt)
+    def perform(self, replica: Replica) -> Awaitable[SketchedSet]:
+        return replica.sketch(self.salt)
 
 
 @dataclass(frozen=True, slots=True)
-class GetShorts:
-    prefixes: Sequence[Prefix]
+class GetShortIds:
+    prefixes: Sequence[ShortIdPrefix]
     salt: bytes = b""
 
-    def of(self, replica: Replica) -> Awaitable[Shorts]:
-        return replica.shorts(self.prefixes, self.salt)
+    def perform(self, replica: Replica) -> Awaitable[ShortIdMatches]:
+        return replica.short_ids(self.prefixes, self.salt)
 
 
 @dataclass(frozen=True, slots=True)
-class GetAllShorts:
+class GetAllShortIds:
     salt: bytes = b""
 
-    def of(self, replica: Replica) -> Awaitable[Sequence[int]]:
-        return replica.all_shorts(self.salt)
+    def perform(self, replica: Replica) -> Awaitable[Sequence[int]]:
+        return replica.all_short_ids(self.salt)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunInThread:
     function: Callable[[], Any]
 
-    def of(self, replica: Replica) -> Awaitable[Any]:
-        return replica.work(self.function)
+    def perform(self, replica: Replica) -> Awaitable[Any]:
+        return replica.run_in_thread(self.function)
 
 
 @dataclass(frozen=True, slots=True)
-class Vouch:
+class CheckMembership:
     blocks: Sequence[bytes]
 
-    def of(self, replica: Replica) -> Awaitable[None]:
-        return replica.vouch(self.blocks)
+    def perform(self, replica: Replica) -> Awaitable[None]:
+        return replica.check_membership(self.blocks)

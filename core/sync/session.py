@@ -6,7 +6,7 @@ The rules, the same on both sides and over every link:
    roots: the session is done.
 2. *Reconcile.* Both find out what the other lacks. If one side has nothing this is left out: the other sends all it
    has. Otherwise they try the ways that there are, from the one that takes the fewest bytes to the one that always
-   works: a sketch, a sketch with salted short ids (both `core.sync.sketching`), the Merkle trees (`core.sync.walk`).
+   works: a sketch, a sketch with salted short ids (both `core.sync.reconcile.sketch_reconciler`), the Merkle trees (`core.sync.reconcile.merkle_reconciler`).
 3. *Exchange.* Each side sends what the other lacks (`core.sync.exchange`).
 4. *Settle.* When all is there both ways, each side says again which set it has. Equal roots: done. Otherwise the next
    round begins at 2; with the next way, if the counts show that nothing else came in between (two changes had the same
@@ -18,7 +18,7 @@ round or the next. Whatever breaks a rule, and whatever goes wrong, ends it with
 committed stays, and the next session finds out anew what is missing; so nothing is lost whenever it is cut.
 
 How to run one: pass what the peer sends to `receive`, send what `take` gives, and while there is a `request`, ask the
-replica and `answer` it. `core.sync.run` does that with asyncio.
+replica and `answer` it. `core.sync.pump` does that with asyncio.
 """
 
 from __future__ import annotations
@@ -27,34 +27,42 @@ from collections.abc import Callable
 from typing import Any
 
 from core.errors import FieldlineError
-from core.sync.codec import FLEET_TAG, MAX_FRAME, FrameReader, Malformed, OtherVersion, encode
-from core.sync.events import Done, Event, Failed, Figures, Phase, Progress, Reason, Violation, failure, told_by_peer
-from core.sync.exchange import CREDIT, Exchange, Tally
-from core.sync.messages import (
-    GivingUp,
-    Hello,
-    HereAreBlockHashes,
-    IHaveFingerprints,
-    IWant,
-    Message,
-    Over,
-    Settled,
-    SketchPart,
+from core.sync.codec import (
+    FLEET_TAG_BYTES,
+    MAX_FRAME_BYTES,
+    FrameReader,
+    MalformedMessage,
+    UnsupportedVersion,
+    encode_message,
 )
-from core.sync.replica import Complete, GetCells, GetHashes, GetSummary, Kept, Request, Summary
-from core.sync.sketching import Sketching, salted
-from core.sync.steps import HEAR, REPORT, WAITING, Reconciler, Signal, Steps, hear
-from core.sync.walk import Walk
+from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, RECEIVE, Effects, Reconciler, Signal, receive_message
+from core.sync.events import (
+    Done,
+    Event,
+    Failed,
+    Phase,
+    Progress,
+    Reason,
+    RemoteProtocolError,
+    SyncStats,
+    error_of_abort,
+    make_failed,
+)
+from core.sync.exchange import MAX_UNACKED_BATCHES, Exchange, Tally
+from core.sync.messages import Abort, EndOfTurn, HaveFingerprints, HaveIds, Hello, Message, SketchPart, Summary, Want
+from core.sync.reconcile.merkle_reconciler import MerkleReconciler
+from core.sync.reconcile.sketch_reconciler import SketchReconciler, run_salt
+from core.sync.replica import ClearObsoleteHints, GetHashes, GetSketch, GetSummary, Request, SetSummary, SketchedSet
 
-MERKLE, SKETCH = 1, 2
-MODES = {"sketch": SKETCH, "merkle": MERKLE}
-PLAIN, SALTED, TREES = range(3)
+MERKLE_BIT, SKETCH_BIT = 1, 2
+MODES = {"sketch": SKETCH_BIT, "merkle": MERKLE_BIT}
+METHOD_SKETCH, METHOD_SALTED_SKETCH, METHOD_MERKLE = range(3)
 """The ways to reconcile, in the order in which they are tried."""
 MAX_ROUNDS = 16
-BUFFER = (CREDIT + 1) * MAX_FRAME
-MESSAGE_WORTH = 1 << 10
+MAX_BUFFER_BYTES = (MAX_UNACKED_BATCHES + 1) * MAX_FRAME_BYTES
+MESSAGE_ACTIVITY_BYTES = 1 << 10
 
-RECONCILING = (Hello, IHaveFingerprints, HereAreBlockHashes, IWant, Over, SketchPart)
+RECONCILE_MESSAGES = (Hello, HaveFingerprints, HaveIds, Want, EndOfTurn, SketchPart)
 
 
 class Session:
@@ -62,7 +70,7 @@ class Session:
 
     `fleet` and `peer` are 16-byte ids, the peer's as the link has proven it; exactly one side is the `initiator` (the
     one that called). `modes` are those that this side is willing to begin with; `merkle` is always there to fall
-    back to. `batch_bytes` see `Exchange`. `near` says where this device is (`core.sync.near`), if much is missing here.
+    back to. `batch_bytes` see `Exchange`. `near` says where this device is (`core.sync.location_hint`), if much is missing here.
     """
 
     def __init__(
@@ -73,160 +81,160 @@ class Session:
         initiator: bool,
         modes: tuple[str, ...] = tuple(MODES),
         batch_bytes: int = 1 << 18,
-        near: bytes = b"",
+        location_hint: bytes = b"",
     ) -> None:
         self._fleet = fleet
-        self._near = near
+        self._location_hint = location_hint
         self._peer = peer
         self._initiator = initiator
-        self._modes = MERKLE | sum({MODES[mode] for mode in modes if mode != "merkle"})
+        self._modes = MERKLE_BIT | sum({MODES[mode] for mode in modes if mode != "merkle"})
         self._phase: Phase = "hello"
         self._tally = Tally()
         self._exchange = Exchange(batch_bytes, self._tally)
         self._mode = "none"
-        self._way = PLAIN if SKETCH & self._modes else TREES
+        self._method = METHOD_SKETCH if SKETCH_BIT & self._modes else METHOD_MERKLE
         self._round_trips = self._messages_in = 0
         self._bytes_out = self._bytes_in = self._reconcile_bytes = 0
-        self._frames = FrameReader()
-        self._out: list[bytes] = []
+        self._frame_reader = FrameReader()
+        self._outgoing: list[bytes] = []
         self._events: list[Event] = []
-        self._hearing = self._ended = False
+        self._awaits_message = self._eof_received = False
         self.request: Request | None = None
         """What this session waits for the replica to say; None if it waits for the peer, or is over."""
         self.outcome: Done | Failed | None = None
         """How it ended; None while it goes on."""
-        self._steps = self._conversation()
-        self._go(None)
+        self._effects = self._converse()
+        self._advance(None)
 
     # --- for whoever runs it -----------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes) -> None:
+    def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer, however they were cut."""
         if self.outcome is None:
             self._bytes_in += len(data)
-            self._frames.feed(data)
-            self._wake()
+            self._frame_reader.feed(data)
+            self._resume()
 
-    def ended(self) -> None:
+    def receive_eof(self) -> None:
         """The peer's stream has ended. What came before is still read."""
-        self._ended = True
-        self._wake()
+        self._eof_received = True
+        self._resume()
 
-    def answer(self, result: Any) -> None:
+    def resolve(self, result: Any) -> None:
         """What the replica said to `request`."""
         self.request = None
-        self._go(result)
+        self._advance(result)
 
-    def refuse(self, error: FieldlineError) -> None:
+    def reject(self, error: FieldlineError) -> None:
         """The replica could not do what `request` asked."""
         self.request = None
-        self._go(error, throw=True)
+        self._advance(error, throw=True)
 
-    def stop(self, reason: Reason = Reason.STOPPED) -> None:
+    def abort(self, reason: Reason = Reason.STOPPED) -> None:
         """End the session from this side: somebody pressed stop (`STOPPED`) or the peer fell silent (`SILENT`)."""
         if self.outcome is None:
-            self._fail(reason)
+            self._end_with_failure(reason)
 
-    def take(self) -> bytes:
+    def data_to_send(self) -> bytes:
         """What to send to the peer now."""
-        data = b"".join(self._out)
-        self._out.clear()
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
         return data
 
-    def events(self) -> list[Event]:
+    def take_events(self) -> list[Event]:
         """What happened since the last call; the last event of all is `Done` or `Failed`."""
         events, self._events = self._events, []
         return events
 
     @property
-    def heard(self) -> int:
+    def activity_bytes(self) -> int:
         """How much the peer has said: its bytes, and what counts as many for each whole message."""
-        return self._bytes_in + MESSAGE_WORTH * self._messages_in
+        return self._bytes_in + MESSAGE_ACTIVITY_BYTES * self._messages_in
 
     @property
-    def full(self) -> bool:
+    def is_buffer_full(self) -> bool:
         """Whether to read no more from the peer before the session has gone on."""
-        return len(self._frames) > BUFFER
+        return len(self._frame_reader) > MAX_BUFFER_BYTES
 
     # --- the machine -------------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        if self._hearing and self.outcome is None:
-            self._go(None)
+    def _resume(self) -> None:
+        if self._awaits_message and self.outcome is None:
+            self._advance(None)
 
-    def _go(self, result: Any, *, throw: bool = False) -> None:
+    def _advance(self, result: Any, *, throw: bool = False) -> None:
         """Run the conversation up to where it needs the replica or the peer."""
         try:
-            self._run(result, throw)
+            self._run_until_blocked(result, throw)
         except StopIteration as end:
             self._phase = "done"
-            self._finish(Done(self._figures(), *end.value))
-        except Violation as violation:
-            self._fail(violation.reason, violation.why)
-        except OtherVersion:
-            self._fail(Reason.VERSION)
-        except Malformed:
-            self._fail(Reason.MALFORMED)
+            self._end_with(Done(self._make_stats(), *end.value))
+        except RemoteProtocolError as violation:
+            self._end_with_failure(violation.reason, violation.why)
+        except UnsupportedVersion:
+            self._end_with_failure(Reason.OTHER_VERSION)
+        except MalformedMessage:
+            self._end_with_failure(Reason.MALFORMED)
         except FieldlineError as error:
-            self._fail(Reason.STORE, error)
+            self._end_with_failure(Reason.STORE_FAILED, error)
 
-    def _run(self, result: Any, throw: bool) -> None:
+    def _run_until_blocked(self, result: Any, throw: bool) -> None:
         while True:
-            if self._hearing:
-                result = self._next()
+            if self._awaits_message:
+                result = self._next_message()
                 if result is None:
                     return
-            step = self._steps.throw(result) if throw else self._steps.send(result)
+            step = self._effects.throw(result) if throw else self._effects.send(result)
             result, throw = None, False
             if isinstance(step, Message):
-                self._say(step)
-            elif step is HEAR:
-                self._hearing = True
-            elif step is WAITING:
-                result = self._frames.ready
-            elif step is REPORT:
-                self._events.append(self._progress())
+                self._send_message(step)
+            elif step is RECEIVE:
+                self._awaits_message = True
+            elif step is HAS_INPUT:
+                result = self._frame_reader.has_frame
+            elif step is EMIT_PROGRESS:
+                self._events.append(self._make_progress())
             elif not isinstance(step, Signal):
                 self.request = step
                 return
 
-    def _next(self) -> Message | None:
+    def _next_message(self) -> Message | None:
         """The peer's next message; None if it is not here yet."""
-        found = self._frames.next()
+        found = self._frame_reader.next_message()
         if found is None:
-            if self._ended:
-                raise Violation(Reason.CUT)
+            if self._eof_received:
+                raise RemoteProtocolError(Reason.CONNECTION_LOST)
             return None
-        self._hearing = False
+        self._awaits_message = False
         self._messages_in += 1
         message, size = found
-        if isinstance(message, GivingUp):
-            raise told_by_peer(message.reason)
-        self._count(message, size)
+        if isinstance(message, Abort):
+            raise error_of_abort(message.reason)
+        self._count_reconcile_bytes(message, size)
         return message
 
-    def _say(self, message: Message) -> None:
-        frame = encode(message)
-        self._out.append(frame)
+    def _send_message(self, message: Message) -> None:
+        frame = encode_message(message)
+        self._outgoing.append(frame)
         self._bytes_out += len(frame)
-        self._count(message, len(frame))
+        self._count_reconcile_bytes(message, len(frame))
 
-    def _count(self, message: Message, size: int) -> None:
-        if isinstance(message, RECONCILING):
+    def _count_reconcile_bytes(self, message: Message, size: int) -> None:
+        if isinstance(message, RECONCILE_MESSAGES):
             self._reconcile_bytes += size
 
-    def _fail(self, reason: Reason, why: object = "") -> None:
-        if reason not in (Reason.CUT, Reason.PEER):
-            self._say(GivingUp(reason))
-        self._steps.close()
-        self._finish(failure(reason, self._peer, why, self._figures()))
+    def _end_with_failure(self, reason: Reason, why: object = "") -> None:
+        if reason not in (Reason.CONNECTION_LOST, Reason.PEER_ABORTED):
+            self._send_message(Abort(reason))
+        self._effects.close()
+        self._end_with(make_failed(reason, self._peer, why, self._make_stats()))
 
-    def _finish(self, outcome: Done | Failed) -> None:
+    def _end_with(self, outcome: Done | Failed) -> None:
         self.request, self.outcome = None, outcome
         self._events.append(outcome)
 
-    def _figures(self) -> Figures:
-        return Figures(
+    def _make_stats(self) -> SyncStats:
+        return SyncStats(
             sent=self._tally.sent,
             received=self._tally.received,
             bytes_out=self._bytes_out,
@@ -236,7 +244,7 @@ class Session:
             mode=self._mode,
         )
 
-    def _progress(self) -> Progress:
+    def _make_progress(self) -> Progress:
         tally = self._tally
         return Progress(
             self._phase,
@@ -246,85 +254,87 @@ class Session:
             tally.to_receive,
             self._bytes_out,
             self._bytes_in,
-            tally.near,
-            tally.current,
+            tally.nearby_count,
+            tally.current_count,
         )
 
     # --- the conversation --------------------------------------------------------------------------------------------
 
-    def _conversation(self) -> Steps[tuple[int, bytes, bool]]:
-        kept: Kept = yield from self._look()
+    def _converse(self) -> Effects[tuple[int, bytes, bool]]:
+        kept: SketchedSet = yield from self._read_summary()
         mine = kept.summary
-        modes = self._modes if kept.cells else MERKLE
-        yield Hello(modes, self._fleet[:FLEET_TAG], mine.count, mine.root, self._near)
-        yield REPORT
-        hello = yield from self._hello(modes)
-        theirs: Summary = hello
+        modes = self._modes if kept.sketch else MERKLE_BIT
+        yield Hello(modes, self._fleet[:FLEET_TAG_BYTES], mine.count, mine.root, self._location_hint)
+        yield EMIT_PROGRESS
+        hello = yield from self._receive_hello(modes)
+        theirs: SetSummary = hello
         for _ in range(MAX_ROUNDS):
             if mine.root == theirs.root:
                 break
             self._phase = "reconcile"
-            yield REPORT
+            yield EMIT_PROGRESS
             send, expects = yield from self._reconcile(kept, theirs)
             self._phase = "exchange"
-            yield REPORT
-            went, came = yield from self._exchange.run(send, expects, near=hello.near, joining=mine.count == 0)
+            yield EMIT_PROGRESS
+            went, came = yield from self._exchange.run(
+                send, expects, location_hint=hello.location_hint, joining=mine.count == 0
+            )
             alone = mine.count + came, theirs.count + went
             before = mine.root, theirs.root
-            kept = yield from self._look(alone[0])
+            kept = yield from self._read_summary(alone[0])
             mine = kept.summary
-            yield Settled(mine.count, mine.root)
-            theirs = yield from hear(Settled)
+            yield Summary(mine.count, mine.root)
+            theirs = yield from receive_message(Summary)
             if mine.root != theirs.root and alone == (mine.count, theirs.count):
-                if self._way == TREES and before == (mine.root, theirs.root):
-                    raise Violation(Reason.INCONSISTENT)
-                self._way = min(self._way + 1, TREES)
+                if self._method == METHOD_MERKLE and before == (mine.root, theirs.root):
+                    raise RemoteProtocolError(Reason.INCONSISTENT)
+                self._method = min(self._method + 1, METHOD_MERKLE)
         # Also where nothing was moved: an earlier session may have been cut when all had come.
         if mine.root == theirs.root:
-            yield Complete()
+            yield ClearObsoleteHints()
         return mine.count, mine.root, mine.root == theirs.root
 
-    def _look(self, expected: int | None = None) -> Steps[Kept]:
+    def _read_summary(self, expected: int | None = None) -> Effects[SketchedSet]:
         """Which set is held now; with its cells if they may be needed: unless there are as many changes as expected."""
-        summary: Summary = yield GetSummary()
-        if self._way != PLAIN or summary.count == expected:
-            return Kept(summary)
-        kept: Kept = yield GetCells()
+        summary: SetSummary = yield GetSummary()
+        if self._method != METHOD_SKETCH or summary.count == expected:
+            return SketchedSet(summary)
+        kept: SketchedSet = yield GetSketch()
         return kept
 
-    def _hello(self, modes: int) -> Steps[Hello]:
-        hello = yield from hear(Hello)
-        if hello.fleet != self._fleet[:FLEET_TAG]:
-            raise Violation(Reason.FLEET)
-        if not hello.modes & MERKLE:
-            raise Violation(Reason.VERSION)
-        if hello.modes & modes & SKETCH:
+    def _receive_hello(self, modes: int) -> Effects[Hello]:
+        hello = yield from receive_message(Hello)
+        if hello.fleet != self._fleet[:FLEET_TAG_BYTES]:
+            raise RemoteProtocolError(Reason.OTHER_FLEET)
+        if not hello.modes & MERKLE_BIT:
+            raise RemoteProtocolError(Reason.OTHER_VERSION)
+        if hello.modes & modes & SKETCH_BIT:
             self._mode = "sketch"
         else:
-            self._way, self._mode = TREES, "merkle"
+            self._method, self._mode = METHOD_MERKLE, "merkle"
         return hello
 
-    def _reconcile(self, kept: Kept, theirs: Summary) -> Steps[tuple[list[bytes], Callable[[bytes], bool]]]:
+    def _reconcile(self, kept: SketchedSet, theirs: SetSummary) -> Effects[tuple[list[bytes], Callable[[bytes], bool]]]:
         """The ids that the peer lacks, and which it may send."""
         mine = kept.summary
         if mine.count == 0 or theirs.count == 0:
             send = [] if mine.count == 0 else list((yield GetHashes()))
             return send, lambda change: mine.count == 0
         while True:
-            reconciler = self._reconciler(kept, theirs)
+            reconciler = self._make_reconciler(kept, theirs)
             self._mode = reconciler.mode
             found = yield from reconciler.run()
             self._round_trips += reconciler.round_trips
             if found is not None:
-                return found, reconciler.expects
-            self._way += 1
+                return found, reconciler.admit_change
+            self._method += 1
 
-    def _reconciler(self, kept: Kept, theirs: Summary) -> Reconciler:
+    def _make_reconciler(self, kept: SketchedSet, theirs: SetSummary) -> Reconciler:
         mine = kept.summary
-        if self._way == PLAIN:
-            return Sketching(mine, theirs, kept if kept.cells else None, leads=self._initiator)
-        if self._way == SALTED:
-            salt = salted(mine.root, theirs.root)
-            return Sketching(mine, theirs, None, leads=self._initiator, salt=salt)
+        if self._method == METHOD_SKETCH:
+            return SketchReconciler(mine, theirs, kept if kept.sketch else None, is_leader=self._initiator)
+        if self._method == METHOD_SALTED_SKETCH:
+            salt = run_salt(mine.root, theirs.root)
+            return SketchReconciler(mine, theirs, None, is_leader=self._initiator, salt=salt)
         few = 2 * min(mine.count, theirs.count) <= max(mine.count, theirs.count)
-        return Walk(mine, theirs, opens=mine.count < theirs.count if few else self._initiator)
+        return MerkleReconciler(mine, theirs, is_opener=mine.count < theirs.count if few else self._initiator)

@@ -5,7 +5,7 @@ The terminal UI and the command line call `Workspace` and nothing below it but v
 
 from __future__ import annotations
 
-from core.workspace.context import Written, system_clock
+from core.device.context import EditResult, system_clock
 from core.workspace.workspace import Workspace
 
-__all__ = ["Workspace", "Written", "system_clock"]
+__all__ = ["EditResult", "Workspace", "system_clock"]

@@ -18,14 +18,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import CHANGE_ID_SIZE, MAX_FACTS, Change, Fact, change_id, decode, device_id, seal
-from core.importing import read_lines
+from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Change, Fact, change_id, decode_block, device_id, sign_change
+from core.history_import import read_lines
 from core.schema import Schema
-from core.schemafile import builtin
+from core.schema_toml import load_builtin_schema
 from core.workspace import Workspace
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
-SCHEMA = builtin("site-network")
+SCHEMA = load_builtin_schema("site-network")
 USER = "Maier"
 FACTS, CONFLICTS = 1_000_000, 10_000
 _BATCH = 2000
@@ -58,7 +58,7 @@ async def build(folder: Path, *, facts: int, conflicts: int) -> None:
         lines = _lines(-(-facts // (len(edits) + 2 * len(named))))
         while some := [line for _, line in zip(range(_BATCH), lines, strict=False)]:
             await workspace.store.import_history(
-                workspace.identity, list(read_lines(some)), SCHEMA, progress=lambda done, of: None
+                workspace.identity, list(read_lines(some)), SCHEMA, on_progress=lambda done, of: None
             )
         await _disagree(workspace, conflicts)
         await workspace.inbox()
@@ -117,14 +117,14 @@ async def _disagree(workspace: Workspace, conflicts: int) -> None:
             for name, slot in record.slots.items():
                 if len(said) < conflicts and isinstance(slot.value, str) and name not in ("kind", "key"):
                     leaf = slot.leaves[0]
-                    block = decode((await workspace.store.blocks([leaf.change]))[0])
-                    seen = block.change.facts[int.from_bytes(leaf.fact[CHANGE_ID_SIZE:], "big")].obsoletes
+                    block = decode_block((await workspace.store.blocks([leaf.change]))[0])
+                    seen = block.change.facts[int.from_bytes(leaf.fact[CHANGE_ID_BYTES:], "big")].obsoletes
                     said.append(Fact(row.entity, name, f"{slot.value} B", seen))
     previous: bytes | None = None
     blocks: list[bytes] = []
     for start in range(0, len(said), MAX_FACTS // 8):
         some = tuple(said[start : start + MAX_FACTS // 8])
         change = Change(device, previous, "Jones", workspace.clock(), None, some)
-        blocks.append(seal(change, key, workspace.store.fleet))
+        blocks.append(sign_change(change, key, workspace.store.fleet))
         previous = change_id(blocks[-1])
-    await workspace.store.save(blocks, source=device, link="tcp")
+    await workspace.store.save_blocks(blocks, source_device=device, link="tcp")

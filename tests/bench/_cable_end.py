@@ -12,9 +12,9 @@ import random
 import sys
 import time
 
-from core.sync.links import serial
-from core.sync.links.ports import SerialTarget
-from tests.core.sync.linked import ONE, OTHER, members
+from core.sync.links.serial import connect
+from core.sync.links.serial.serial_ports import SerialEndpoint
+from tests.support.linked_sessions import ONE, OTHER, members
 
 PIECE = 1 << 12
 
@@ -28,7 +28,7 @@ async def _main(path: str, number: int, baud: int, sends: int, receives: int) ->
     own, other = (ONE, OTHER) if number == 0 else (OTHER, ONE)
     cpu = time.process_time()
     opened = time.monotonic()
-    link = await serial.connect(SerialTarget(path, baud or None), own, members(other), timeout=60)
+    link = await connect.connect_serial(SerialEndpoint(path, baud or None), own, members(other), timeout_s=60)
     times = {"opened": opened, "ready": time.monotonic()}
 
     async def send() -> None:
@@ -50,8 +50,8 @@ async def _main(path: str, number: int, baud: int, sends: int, receives: int) ->
     await link.reader.readexactly(1)
     await link.close()
     times["cpu"] = time.process_time() - cpu
-    counters = link.cable.arq.counters
-    return {**times, "sent": counters.sent, "again": counters.again, "damaged": counters.damaged}
+    counters = link.transport.arq.counters
+    return {**times, "sent": counters.sent, "again": counters.resent, "damaged": counters.damaged}
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.screen import Screen
 
-from tui.rows.lines import Line
-from tui.widgets.text import Fixed, LineList, Lines
+from tui.layout import Line
+from tui.widgets.lines import LineList, Lines, StaticRows
 
 MARK = "row 7"
 ABOVE, BELOW = ("too-small", "first", "places", "heading"), ("details-title", "details", "message", "keys")
@@ -24,7 +24,7 @@ class Page(Screen[None]):
     def compose(self) -> ComposeResult:
         for name in ABOVE:
             yield Lines(_text, id=name)
-        yield LineList(Fixed([(str(row), [(f"row {row}", "plain")]) for row in range(40)]), id="list")
+        yield LineList(StaticRows([(str(row), [(f"row {row}", "plain")]) for row in range(40)]), id="list")
         for name in BELOW:
             yield Lines(_text, id=name)
 

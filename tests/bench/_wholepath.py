@@ -21,20 +21,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.changes import Fact, change_id
-from core.store import shorts
+from core.store.indexes import short_ids
 from core.store.store import Store
-from core.sync.cells import short_id
 from core.sync.events import Done
-from core.sync.merkle import build
-from core.sync.replica import GetBlocks, GetOrder, GetOvertaken, Order, SaveBlocks
-from core.sync.run import StoreReplica
+from core.sync.pump import StoreReplica
+from core.sync.reconcile.merkle import build_tree
+from core.sync.reconcile.set_sketch import short_id
+from core.sync.replica import GetBlocks, GetObsoleteHints, GetOrder, SaveBlocks, SendOrder
 from core.sync.session import MODES, Session
-from tests.core.store.fleet import AUTHORS, FLEET, FOUNDING, Pen
+from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING, Pen
 
 SIZES = (10_000, 100_000, 1_000_000)
 DIFFERENCES = (0, 1, 10, 100, 1000)
 RUNS = 7
-PAYLOAD = (GetOrder, GetBlocks, GetOvertaken, SaveBlocks)
+PAYLOAD = (GetOrder, GetBlocks, GetObsoleteHints, SaveBlocks)
 BUDGETS = {0: 30, 10: 100}
 """Milliseconds of CPU for each side at the largest size."""
 
@@ -42,9 +42,9 @@ BUDGETS = {0: 30, 10: 100}
 class Replica(StoreReplica):
     """Sends real changes only: with those that the peer lacks goes, at times, one that is alike and that it has."""
 
-    async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
+    async def order(self, hashes: Sequence[bytes], location_hint: bytes) -> SendOrder:
         real = [change_id(block) for block in await self.store.blocks(hashes)]
-        return await StoreReplica.order(self, real, near)
+        return await StoreReplica.order(self, real, location_hint)
 
 
 @dataclass
@@ -60,15 +60,15 @@ class Side:
         """Take bytes, do all that can be done, and give what is to be sent."""
         begun, payload = time.process_time(), self.payload
         if data:
-            self.session.receive(data)
+            self.session.receive_data(data)
         while self.session.request is not None:
             request = self.session.request
             asked = time.process_time()
-            answer = await request.of(self.replica)
+            answer = await request.perform(self.replica)
             if isinstance(request, PAYLOAD):
                 self.payload += time.process_time() - asked
-            self.session.answer(answer)
-        sent = self.session.take()
+            self.session.resolve(answer)
+        sent = self.session.data_to_send()
         self.spent += time.process_time() - begun - (self.payload - payload)
         return sent
 
@@ -103,14 +103,14 @@ def _fill(connection: sqlite3.Connection, number: int) -> None:
         " VALUES (?, ?, 1, 1, 1, 1, 1, 1, 'tcp')",
         enumerate(ids, first),
     )
-    key = shorts.key_of(connection)
+    key = short_ids.read_short_id_key(connection)
     assert key is not None
     pairs = sorted((short_id(key, change), row) for row, change in enumerate(ids, first))
     connection.executemany("INSERT INTO shorts (short, change) VALUES (?, ?)", pairs)
     connection.execute("DELETE FROM branches")
     connection.executemany(
         "INSERT INTO branches (prefix, count, children) VALUES (?, ?, ?)",
-        [(branch.prefix, branch.count, branch.children) for branch in build(sorted(known + ids))[1]],
+        [(branch.prefix, branch.count, branch.children) for branch in build_tree(sorted(known + ids))[1]],
     )
 
 
@@ -118,9 +118,9 @@ async def prepared(folder: Path, number: int) -> tuple[Store, Store]:
     """Two stores with the same changes, whose cells are kept."""
     paths = [folder / f"{number}-{name}.db" for name in ("one", "two")]
     store = await Store.create(paths[0], fleet=FLEET, clock=lambda: time.time_ns() // 1000)
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     await store._database.write(_fill, number)
-    await store.cells()
+    await store.sketch()
     await store.close()
     shutil.copy(paths[0], paths[1])
     one, two = [await Store.open(path, clock=lambda: time.time_ns() // 1000) for path in paths]
@@ -141,9 +141,9 @@ async def _measure(folder: Path) -> None:
                     half = (size + run % 2) // 2
                     for store, pen, count in ((one, pens[0], half), (two, pens[1], size - half)):
                         new = [next(written).to_bytes(16, "big") for _ in range(count)]
-                        await store.save([pen.write(Fact(entity, "p", 1), at=100) for entity in new])
+                        await store.save_blocks([pen.write(Fact(entity, "p", 1), at=100) for entity in new])
                     met.append(await meet(one, two, modes))
-                figures = [outcome.figures for outcome, _ in met]
+                figures = [outcome.stats for outcome, _ in met]
                 median = spent[mode, number, size] = statistics.median(cpu for _, cpu in met) * 1e3
                 told = f"  (budget {BUDGETS[size]} ms)" if number == max(SIZES) and size in BUDGETS else ""
                 print(

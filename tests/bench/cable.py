@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.sync.links.rates import RATES
+from core.sync.links.serial.baud_negotiation import BAUD_RATES
 from tests.bench import _meetings
 from tests.cable import Cable, Line
 from tests.cable.linetime import LineTime
@@ -226,7 +226,7 @@ def _pulled() -> None:
 def _in_line_time() -> None:
     print(f"  in the line's own time, the worst of {SEEDS} random sequences:")
     for case in CASES:
-        takes = None if case.named else RATES
+        takes = None if case.named else BAUD_RATES
         seeds = range(SEEDS if case.line.ber or case.line.burst else 1)
         worst = min(LineTime(case.line, takes, seed=seed).carry(case.size)[0] for seed in seeds)
         holds = _verdict(worst >= case.budget)

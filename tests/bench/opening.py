@@ -20,7 +20,7 @@ from pathlib import Path
 
 from core.workspace import Workspace
 from tests.bench import _bighome, _empty
-from tests.tui.pseudo import Program
+from tests.support.pty_app import Program
 
 RUNS = 7
 FRAMED = "Members"

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.sync import codec
-from core.sync.cells import Cells, short_id, short_key
-from core.sync.merkle import Branch, Node, bounds, build, insert, read
+from core.sync.effects import HAS_INPUT, RECEIVE, Signal
 from core.sync.messages import Hello, Message
-from core.sync.steps import HEAR, WAITING, Signal
-from core.sync.walk import Walk
+from core.sync.reconcile.merkle import BranchNode, MerkleNode, build_tree, insert_ids, prefix_bounds, read_node
+from core.sync.reconcile.merkle_reconciler import MerkleReconciler
+from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 from tests.bench import _wholepath
-from tests.core.sync.replicas import now
-from tests.core.sync.sides import Side, meet
+from tests.support.memory_replica import now
+from tests.support.session_sides import Side, meet
 
 SIZES = (10_000, 100_000, 1_000_000)
 DIFFERENCES = (0, 1, 10, 100, 1000)
@@ -71,12 +71,12 @@ class Result:
 class Set:
     """What a Merkle walk reads, in memory: a shared tree and a few ids more."""
 
-    shared: dict[str, Branch]
+    shared: dict[str, BranchNode]
     shared_ids: Sequence[bytes]
     root: bytes
 
     def __post_init__(self) -> None:
-        self.branches: dict[str, Branch] = {}
+        self.branches: dict[str, BranchNode] = {}
         self.more: list[bytes] = []
 
     @property
@@ -88,33 +88,33 @@ class Set:
         for change in new:
             insort(self.more, change)
         if new:
-            self.root = insert(self, new)
+            self.root = insert_ids(self, new)
 
-    def branch(self, prefix: str) -> Branch | None:
+    def read_branch(self, prefix: str) -> BranchNode | None:
         return self.branches.get(prefix) or self.shared.get(prefix)
 
-    def ids(self, prefix: str) -> list[bytes]:
-        low, high = bounds(prefix)
+    def read_ids(self, prefix: str) -> list[bytes]:
+        low, high = prefix_bounds(prefix)
         return sorted(
             change
             for ids in (self.shared_ids, self.more)
             for change in ids[bisect_left(ids, low) : bisect_right(ids, high)]
         )
 
-    def put(self, branches: Iterable[Branch]) -> None:
+    def write_branches(self, branches: Iterable[BranchNode]) -> None:
         self.branches.update((branch.prefix, branch) for branch in branches)
 
     async def summary(self) -> Set:
         return self
 
     async def hashes(self) -> list[bytes]:
-        return self.ids("")
+        return self.read_ids("")
 
-    async def tree(self, prefixes: Sequence[str]) -> list[Node]:
-        return [read(self, prefix) for prefix in prefixes]
+    async def merkle_nodes(self, prefixes: Sequence[str]) -> list[MerkleNode]:
+        return [read_node(self, prefix) for prefix in prefixes]
 
-    async def under(self, prefixes: Sequence[str]) -> list[list[bytes]]:
-        return [self.ids(prefix) for prefix in prefixes]
+    async def hashes_under(self, prefixes: Sequence[str]) -> list[list[bytes]]:
+        return [self.read_ids(prefix) for prefix in prefixes]
 
 
 class Universe:
@@ -128,9 +128,9 @@ class Universe:
         made = time.process_time()
         shorts = [short_id(KEY, change) for change in self.ids]
         hashed = time.process_time()
-        blob = Cells.of(shorts).to_bytes()
+        blob = SetSketch.from_short_ids(shorts).to_bytes()
         folded = time.process_time()
-        self.root, branches = build(self.ids)
+        self.root, branches = build_tree(self.ids)
         built = time.process_time()
         self.branches = {branch.prefix: branch for branch in branches}
         self.side = Side(KEY, self.ids)
@@ -139,8 +139,8 @@ class Universe:
         start = []
         for _ in range(5):
             begun_start = time.process_time()
-            cells = Cells.from_bytes(blob)
-            cells.fold(new)
+            cells = SetSketch.from_bytes(blob)
+            cells.add_short_ids(new)
             cells.to_bytes()
             start.append(time.process_time() - begun_start)
         print(
@@ -155,19 +155,19 @@ class Universe:
 
 
 def hello_bytes(one: int, other: int, root: bytes) -> int:
-    return sum(len(codec.encode(Hello(3, bytes(codec.FLEET_TAG), count, root))) for count in (one, other))
+    return sum(len(codec.encode_message(Hello(3, bytes(codec.FLEET_TAG_BYTES), count, root))) for count in (one, other))
 
 
 def framed(message: bytes) -> int:
     """A message of the sketch in a frame: size and type before it."""
-    return len(codec.varint(len(message) + 1)) + 1 + len(message)
+    return len(codec.encode_varint(len(message) + 1)) + 1 + len(message)
 
 
 def sketch_run(universe: Universe, ours: list[bytes], theirs: list[bytes], *, alone: bool = False) -> Result:
     base = None if alone else universe.side
     calling, called = Side(KEY, ours, base), Side(KEY, theirs, universe.side)
     for side in (calling, called):
-        side.cells = Cells.from_bytes(side.cells.to_bytes())
+        side.cells = SetSketch.from_bytes(side.cells.to_bytes())
     meeting = meet(calling, called, clock=time.process_time, exchange=not alone)
     if alone:
         assert len(meeting.sent_back) == universe.number
@@ -178,7 +178,7 @@ def sketch_run(universe: Universe, ours: list[bytes], theirs: list[bytes], *, al
 
 
 def merkle_run(universe: Universe, ours: list[bytes], theirs: list[bytes], *, alone: bool = False) -> Result:
-    calling = Set({}, [], build(())[0]) if alone else Set(universe.branches, universe.ids, universe.root)
+    calling = Set({}, [], build_tree(())[0]) if alone else Set(universe.branches, universe.ids, universe.root)
     called = Set(universe.branches, universe.ids, universe.root)
     calling.add(ours)
     called.add(theirs)
@@ -196,8 +196,8 @@ def walk(calling: Set, called: Set) -> tuple[Result, list[list[bytes]]]:
     """Let two walks meet; what each side sends in the end."""
     sets = [calling, called]
     steps: list[Any] = [
-        Walk(calling, called, opens=True).run(),
-        Walk(called, calling, opens=False).run(),
+        MerkleReconciler(calling, called, is_opener=True).run(),
+        MerkleReconciler(called, calling, is_opener=False).run(),
     ]
     inboxes: list[deque[Message]] = [deque(), deque()]
     sent: list[list[bytes]] = [[], []]
@@ -209,12 +209,12 @@ def walk(calling: Set, called: Set) -> tuple[Result, list[list[bytes]]]:
     def go(who: int) -> bool:
         """Run one side as far as it gets; whether it said anything."""
         nonlocal size
-        spoke, hearing = False, answer[who] is HEAR
+        spoke, hearing = False, answer[who] is RECEIVE
         begun = time.process_time()
         while not over[who]:
             if hearing:
                 if not inboxes[who]:
-                    answer[who] = HEAR
+                    answer[who] = RECEIVE
                     break
                 answer[who], hearing = inboxes[who].popleft(), False
             try:
@@ -223,12 +223,12 @@ def walk(calling: Set, called: Set) -> tuple[Result, list[list[bytes]]]:
                 sent[who], over[who] = end.value, True
                 break
             answer[who] = None
-            if step is HEAR:
+            if step is RECEIVE:
                 hearing = True
-            elif step is WAITING:
+            elif step is HAS_INPUT:
                 answer[who] = bool(inboxes[who])
             elif isinstance(step, Message):
-                size += len(codec.encode(step))
+                size += len(codec.encode_message(step))
                 inboxes[1 - who].append(step)
                 spoke = True
             elif not isinstance(step, Signal):
@@ -247,10 +247,10 @@ def equal_run(universe: Universe) -> Result:
     spent = []
     for _ in range(2):
         begun = time.process_time()
-        frame = codec.encode(Hello(3, bytes(codec.FLEET_TAG), universe.number, universe.root))
+        frame = codec.encode_message(Hello(3, bytes(codec.FLEET_TAG_BYTES), universe.number, universe.root))
         frames = codec.FrameReader()
         frames.feed(frame)
-        frames.next()
+        frames.next_message()
         spent.append(time.process_time() - begun)
     return Result(hello_bytes(universe.number, universe.number, universe.root), 0, *spent)
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
+from core.service.location import read_location
 from core.workspace import Workspace, system_clock
-from core.workspace.nearby import chosen
 from tests.bench import _bighome
 from tui.app import FieldlineApp
-from tui.status import Options
+from tui.app_status import Options
 
 BUDGET = 50
 _WALK = ["down"] * 40 + ["pagedown"] * 20 + ["up"] * 20 + ["pageup"] * 10 + ["G", "up", "g"]
@@ -67,14 +67,14 @@ async def _pressed(pilot: Pilot[None], key: str) -> float:
 async def _screens(home: Path) -> None:
     async with await Workspace.open(home, user=_bighome.USER) as workspace:
         counts = await workspace.store.counts()
-        app = FieldlineApp(workspace, system_clock, Options(zone=UTC), here=await chosen(workspace))
+        app = FieldlineApp(workspace, system_clock, Options(zone=UTC), here=await read_location(workspace))
         begun = time.process_time()
         async with app.run_test(size=(80, 24)) as pilot:
             await _rest(pilot)
             opened = time.process_time() - begun
             gc.freeze()  # as the program does once it has started
             print(
-                f"  {counts.facts:,} facts in {counts.changes:,} changes, {len(app.matters):,} matters;"
+                f"  {counts.facts:,} facts in {counts.changes:,} changes, {len(app.inbox_items):,} matters;"
                 f" opened with {opened:.2f} s of CPU"
             )
             for name, (place, keys) in KEYS.items():

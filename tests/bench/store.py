@@ -13,24 +13,24 @@ import tempfile
 import time
 from pathlib import Path
 
-from core.changes import MAX_FACTS, Change, Fact, decode, seal
+from core.changes import MAX_FACTS, Change, Fact, decode_block, sign_change
 from core.records import Edit
-from core.schemafile import builtin
-from core.store.adding import Receipt, add
-from core.store.database import transaction
+from core.schema_toml import load_builtin_schema
+from core.store.connection import transaction
+from core.store.ingest import Receipt, add_blocks
 from core.store.store import Store
-from tests.core.store.fleet import AUTHORS, FLEET, FOUNDING
+from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING
 
 APPENDS = 1000
 ROUNDS = 3
 CHAIN = 10
 """Facts a slot, so that the past has depth."""
-SCHEMA = builtin("service-centre")
+SCHEMA = load_builtin_schema("service-centre")
 
 
 async def _append(folder: Path) -> float:
     store = await Store.create(folder / "store.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     rng = random.Random(1)
     entities = [rng.randbytes(16) for _ in range(100)]
     begun = time.perf_counter()
@@ -78,7 +78,7 @@ def _plain(folder: Path) -> float:
 async def _grown(path: Path, facts: int) -> tuple[Store, list[bytes]]:
     """A store of so many facts: entities of ten properties, each property said ten times over."""
     store = await Store.create(path, fleet=FLEET, clock=lambda: 1)
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     entities = [random.Random(2).randbytes(16) for _ in range(1)]
     rng = random.Random(3)
     entities = [rng.randbytes(16) for _ in range(facts // (10 * CHAIN))]
@@ -93,8 +93,10 @@ async def _grown(path: Path, facts: int) -> tuple[Store, list[bytes]]:
                 for number in range(10):
                     target = seen.get(entity + bytes([number]), [])
                     content.append(Fact(entity, f"p{number}", f"value {turn} {rng.getrandbits(64)}", tuple(target)))
-            block = decode(
-                seal(Change(author.device, previous, "u", 10 + turn, None, tuple(content)), author.private_key, FLEET)
+            block = decode_block(
+                sign_change(
+                    Change(author.device, previous, "u", 10 + turn, None, tuple(content)), author.private_key, FLEET
+                )
             )
             previous = block.id
             for index, fact in enumerate(content):
@@ -102,7 +104,10 @@ async def _grown(path: Path, facts: int) -> tuple[Store, list[bytes]]:
             blocks.append(block)
         await store._database.run(
             lambda c, some: transaction(
-                c, lambda c: add(c, some, Receipt(1, None, "bench"), store._standings.of(c, FLEET), FLEET)
+                c,
+                lambda c: add_blocks(
+                    c, some, Receipt(1, None, "bench"), store._membership_cache.read_membership(c, FLEET), FLEET
+                ),
             ),
             blocks,
         )

@@ -21,21 +21,21 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from core.changes import SCHEMA_ENTITY, Fact, Ref, Value, change_id
+from core.device.context import SCHEMA_PROPERTY_PREFIX
+from core.device.home import Home
 from core.identity import Identity
-from core.schemafile import builtin
+from core.schema_toml import load_builtin_schema
+from core.service.location import find_nearby_entities
 from core.store.store import Store
-from core.sync import near
+from core.sync import location_hint
 from core.sync.events import Done, Event, Progress
 from core.sync.links import tcp
-from core.sync.links.tls import Link
-from core.sync.run import StoreReplica
-from core.sync.run import run as run_session
+from core.sync.links.tls import TlsLink
+from core.sync.pump import StoreReplica
+from core.sync.pump import pump_session as run_session
 from core.sync.session import Session
 from core.workspace import Workspace
-from core.workspace.context import SCHEMA_PREFIX
-from core.workspace.home import Home
-from core.workspace.nearby import around
-from tests.core.store.fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
+from tests.support.store_fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
 
 CHANGES = 100_000
 LOCALITIES, PLACES = 250, 2_000
@@ -45,7 +45,7 @@ LINE = 11_520
 MINE = 17
 """The locality of the device that joins."""
 PRINTERS = [f"Acme LookNice {number}" for number in range(5000, 5100)]
-SCHEMA = builtin("service-centre")
+SCHEMA = load_builtin_schema("service-centre")
 SENDER, JOINER = (Identity(AUTHORS[number].private_key) for number in (0, 3))
 
 
@@ -54,7 +54,7 @@ def fleet(changes: int = CHANGES) -> tuple[list[bytes], list[bytes]]:
     chance = random.Random(1)
     admin, pens = Pen(0, change_id(ADMISSION)), [Pen(1), Pen(2)]
     blocks = list(FOUNDING)
-    texts = [Fact(SCHEMA_ENTITY, SCHEMA_PREFIX + kind, text) for kind, text in SCHEMA.texts().items()]
+    texts = [Fact(SCHEMA_ENTITY, SCHEMA_PROPERTY_PREFIX + kind, text) for kind, text in SCHEMA.texts().items()]
     blocks.append(admin.write(*texts, at=10))
     localities = [chance.randbytes(16) for _ in range(LOCALITIES)]
     for number, entity in enumerate(localities):
@@ -90,14 +90,14 @@ class Bench:
         self.sender = await self.store("sender")
         begun = time.perf_counter()
         for start in range(0, len(self.blocks), 1000):
-            await self.sender.save(self.blocks[start : start + 1000])
+            await self.sender.save_blocks(self.blocks[start : start + 1000])
         self.save_rate = len(self.blocks) / (time.perf_counter() - begun)
 
     async def store(self, name: str) -> Store:
         return await Store.create(self.folder / f"{name}.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
 
     async def first_sync(self, name: str, batch: int, until: str = "") -> tuple[Store, Progress, float]:
-        """Sync an empty store, to the end or until its `near` or `current` part has come; gives what was told last."""
+        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come; gives what was told last."""
         joiner = await self.store(name)
         last = Progress("hello")
         workspace = Workspace(Home(self.folder), self.sender, user="bench", clock=lambda: 0, entropy=bytes)
@@ -105,16 +105,16 @@ class Bench:
         async def everybody(device: bytes) -> bool:
             return True
 
-        async def answer(link: Link) -> None:
+        async def answer(link: TlsLink) -> None:
             session = Session(FLEET, link.peer, initiator=False, batch_bytes=batch)
-            replica = StoreReplica(self.sender, link.peer, "tcp", partial(around, workspace))
+            replica = StoreReplica(self.sender, link.peer, "tcp", partial(find_nearby_entities, workspace))
             await run_session(session, link.reader, link.writer, replica)
 
-        server = tcp.Server(SENDER, everybody, answer, lambda stranger: None)
+        server = tcp.TcpListener(SENDER, everybody, answer, lambda stranger: None)
         await server.start("127.0.0.1", 0)
-        link = await tcp.connect("127.0.0.1", server.port, JOINER, everybody)
-        where = near.told([], [ip_address(f"10.{MINE}.3.7")])
-        session = Session(FLEET, link.peer, initiator=True, batch_bytes=batch, near=where)
+        link = await tcp.dial_tcp("127.0.0.1", server.port, JOINER, everybody)
+        where = location_hint.encode_location_hint([], [ip_address(f"10.{MINE}.3.7")])
+        session = Session(FLEET, link.peer, initiator=True, batch_bytes=batch, location_hint=where)
 
         def told(event: Event) -> None:
             nonlocal last
@@ -156,14 +156,14 @@ class Bench:
             print(f"    {own:7.2f} s {calls:8,} calls  {Path(path).name}:{line} {function}")
 
     async def state_first(self) -> None:
-        joiner, last, _ = await self.first_sync("near", LINE, until="near")
+        joiner, last, _ = await self.first_sync("near", LINE, until="nearby_count")
         schema, here, there = SCHEMA, self.sender.now(), joiner.now()
         for entity in self.mine:
             assert await here.record(entity, schema) == await there.record(entity, schema)
         print(f"  own locality ({len(self.mine)} entities) complete after {last.bytes_in:10,} bytes, "
               f"{last.bytes_in / LINE:6.1f} s of line (budget 10 s)")  # fmt: skip
         await joiner.close()
-        joiner, last, _ = await self.first_sync("current", LINE, until="current")
+        joiner, last, _ = await self.first_sync("current", LINE, until="current_count")
         there = joiner.now()
         for kind in ("locality", "place"):
             assert await here.records(kind, schema) == await there.records(kind, schema)

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from core.workspace import system_clock
-from tests.tui.pseudo import Program, started
-from tui.cli.demo_fleet import SEEN, make
+from tests.support.pty_app import Program, started
+from tui.demo.fleet import DEMO_DEVICE, make_fleet
 
 QUIET = 0.4
 DOWN = b"\x1b[B"
@@ -34,9 +34,9 @@ def run() -> None:
     """Print the figures."""
     print("terminal: bytes at 80x24, a pseudo-terminal, the mouse off")
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(make(Path(folder), system_clock()))
+        asyncio.run(make_fleet(Path(folder), system_clock()))
         begun = time.perf_counter()
-        with started(Path(folder) / SEEN, "tui", "--no-mouse") as program:
+        with started(Path(folder) / DEMO_DEVICE, "tui", "--no-mouse") as program:
             program.wait_for("TSC")
             first = time.perf_counter() - begun
             _print("first frame", f"{len(program.output) + len(program.read(2 * QUIET)):,} B", "-")

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from random import Random
 
-from core.sync.links.arq import BITS, Arq, State
-from core.sync.links.frames import END
-from core.sync.links.transport import WAITING
+from core.sync.links.serial.arq import BITS_PER_BYTE, Arq, ArqState
+from core.sync.links.serial.framing import FRAME_END
+from core.sync.links.serial.serial_transport import MAX_UNSENT_BYTES
 from tests.cable.wire import Line, Wire
 
 PORT_BUFFER = 1 << 14
@@ -36,7 +36,7 @@ class LineTime:
         self.now = 0.0
         takes = takes or (line.baud,)
         gadgets = (gadget, False)
-        self.ends = [Arq(self._chance.randbytes(8), takes, calling=True, gadget=one) for one in gadgets]
+        self.ends = [Arq(self._chance.randbytes(8), takes, dials=True, is_gadget=one) for one in gadgets]
         # wires[0] leads from end 0 to end 1.
         self.wires = [Wire(line, Random(f"{seed}:{side}")) for side in (0, 1)]
         self.changes = 0
@@ -44,9 +44,9 @@ class LineTime:
         self.got = [0, 0]
         self._free = [0.0, 0.0]
         for end in self.ends:
-            end.receive(END, self.now)
+            end.receive_data(FRAME_END, self.now)
         self._tune()
-        while not all(end.state == State.OPEN for end in self.ends):
+        while not all(end.state == ArqState.OPEN for end in self.ends):
             self.step()
 
     def carry(self, *sizes: int, told: bool = False) -> list[float]:
@@ -64,11 +64,11 @@ class LineTime:
             moment = self.now
             if told:
                 for end in self.ends:
-                    end.coming = sum(count - self.got[to] for to, count, _ in wanted)
+                    end.pending_bytes = sum(count - self.got[to] for to, count, _ in wanted)
             self.step()
             for to, count, size in wanted:
                 if to not in took and self.got[to] >= count:
-                    took[to] = size * BITS / self.line.baud / (moment - begun)
+                    took[to] = size * BITS_PER_BYTE / self.line.baud / (moment - begun)
             if self.now > begun + MOST_SECONDS:
                 raise AssertionError("does not end")
         return [took[to] for to, _, _ in wanted]
@@ -77,38 +77,42 @@ class LineTime:
         """Go on to when something happens."""
         for side, end in enumerate(self.ends):
             if data := self.wires[1 - side].arrivals(self.now):
-                end.receive(data, self.now)
-            self.got[side] += len(end.receiving.read(self.now))
+                end.receive_data(data, self.now)
+            self.got[side] += len(end.receiver.read(self.now))
         due = [self._send(side, end) for side, end in enumerate(self.ends)]
         self.now = max(self.now + 1e-5, min(*due, *(wire.next() for wire in self.wires)))
 
     def _send(self, side: int, end: Arq) -> float:
         """Hand frames to the port as the transport does; gives when to go on."""
         wire = self.wires[side]
-        while end.state == State.OPEN and self.left[side] and end.sending.backlog <= end.sending.window + WAITING:
+        while (
+            end.state == ArqState.OPEN
+            and self.left[side]
+            and end.sender.backlog_bytes <= end.sender.window_bytes + MAX_UNSENT_BYTES
+        ):
             piece = min(RECORD + RECORD_OVERHEAD, self.left[side])
-            end.sending.write(self._chance.randbytes(piece))
+            end.sender.write(self._chance.randbytes(piece))
             self.left[side] -= piece
         for _ in range(BUSY):
-            full = wire.free - PORT_BUFFER * BITS / wire.baud
+            full = wire.free - PORT_BUFFER * BITS_PER_BYTE / wire.baud
             if full > self.now:
                 return full
-            if self._free[side] - self.now > max(AHEAD_SECONDS, 2048 / end.sending.pace):
-                return self._free[side] - max(AHEAD_SECONDS, 1024 / end.sending.pace)
-            data = end.take(self.now)
+            if self._free[side] - self.now > max(AHEAD_SECONDS, 2048 / end.sender.feed_rate):
+                return self._free[side] - max(AHEAD_SECONDS, 1024 / end.sender.feed_rate)
+            data = end.next_frame(self.now)
             if data is None:
-                if end.rates.baud == end.baud:
-                    return end.wake()
+                if end.negotiation.baud == end.baud:
+                    return end.next_wake_at()
                 quiet = max(self._free[side], wire.free) + SETTLING_SECONDS
                 if self.now < quiet:
                     return quiet
-                end.switched(self.now)
+                end.on_baud_switched(self.now)
                 self.changes += 1
                 self._tune()
                 continue
             if self.now >= self._free[side] + IDLE_SECONDS:
-                data = END + data
-            self._free[side] = max(self.now, self._free[side]) + len(data) / end.sending.pace
+                data = FRAME_END + data
+            self._free[side] = max(self.now, self._free[side]) + len(data) / end.sender.feed_rate
             if wire.free < self.now:
                 wire.idle(self.now)
             wire.carry(data)

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cable import Cable, Line, Wire
-from tests.patience import PATIENCE
+from tests.support.deadlines import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 FAST = 4_000_000

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.sync.links.rates import RATES
+from core.sync.links.serial.baud_negotiation import BAUD_RATES
 from tests.cable import Line
 from tests.cable.linetime import LineTime
 
@@ -22,7 +22,10 @@ BUDGETS = {
     "20 ms lost every 2 s": (Line(burst=0.02), 0.90),
     "16 ms late": (Line(latency=0.016), 0.95),
 }
-SLOWER = {"9600 behind a port of 115200": (Line(9600), RATES[:1]), "115200 behind 921600": (Line(), RATES[3:4])}
+SLOWER = {
+    "9600 behind a port of 115200": (Line(9600), BAUD_RATES[:1]),
+    "115200 behind 921600": (Line(), BAUD_RATES[3:4]),
+}
 
 
 def worst(line: Line, takes: tuple[int, ...] | None, seeds: range, *back: int) -> float:
@@ -49,8 +52,8 @@ def test_a_wrong_bit_hardly_ever_costs_a_repeat() -> None:
     for seed in range(SOME):
         machine = LineTime(Line(ber=1e-5), seed=seed)
         machine.carry(KILOBYTES)
-        mended += machine.ends[1].counters.mended
-        again += machine.ends[0].counters.again
+        mended += machine.ends[1].counters.corrected
+        again += machine.ends[0].counters.resent
     assert mended > 5 * again
 
 
@@ -62,34 +65,34 @@ def test_a_line_that_is_slower_than_its_ports_is_used_too(line: Line, takes: tup
         machine = LineTime(line, takes)
         assert min(machine.carry(KILOBYTES, *back)) >= 0.95
         for end in machine.ends[: 1 + len(back)]:
-            assert end.counters.again == 0
+            assert end.counters.resent == 0
             # What is told of the line is what it carries.
-            assert 0.9 < end.rate / (line.baud / 10) < 1.4
+            assert 0.9 < end.line_rate / (line.baud / 10) < 1.4
 
 
 @pytest.mark.parametrize("best", [230_400, 921_600, 3_000_000])
 def test_where_much_is_to_come_the_highest_rate_is_found_at_once(best: int) -> None:
     for seed in range(SOME):
-        machine = LineTime(Line(best, uart=True), RATES, seed=seed)
+        machine = LineTime(Line(best, uart=True), BAUD_RATES, seed=seed)
         machine.carry(KILOBYTES, told=True)
         assert {end.baud for end in machine.ends} == {best}
-        assert machine.now < KILOBYTES / (RATES[0] / 10) * (RATES[0] / best) + 3
+        assert machine.now < KILOBYTES / (BAUD_RATES[0] / 10) * (BAUD_RATES[0] / best) + 3
 
 
 def test_for_a_little_no_rate_is_tried_and_none_that_the_line_cannot_have() -> None:
-    few = LineTime(Line(RATES[-1], uart=True), RATES)
+    few = LineTime(Line(BAUD_RATES[-1], uart=True), BAUD_RATES)
     few.carry(20_000, told=True)
     assert few.changes == 0
     for seed in range(SOME):
-        slow = LineTime(Line(9600), RATES, seed=seed)
+        slow = LineTime(Line(9600), BAUD_RATES, seed=seed)
         # Until it has shown its pace nobody knows.
         slow.carry(30_000)
         slow.carry(KILOBYTES, told=True)
-        assert slow.ends[0].baud == RATES[0]
+        assert slow.ends[0].baud == BAUD_RATES[0]
 
 
 def test_a_gadget_takes_what_the_line_carries_whatever_the_rate_is() -> None:
     for baud in (9600, 8_000_000):
-        machine = LineTime(Line(baud), RATES, gadget=True)
+        machine = LineTime(Line(baud), BAUD_RATES, gadget=True)
         assert machine.carry(KILOBYTES, told=True)[0] >= 0.95
         assert machine.changes == 0

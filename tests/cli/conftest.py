@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Terminal
+from tests.support.cli import Terminal
 
 Pair = tuple[Terminal, Terminal]
 

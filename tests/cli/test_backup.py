@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Terminal
 from tests.cli.test_bad_input import limited, told
+from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
 
@@ -44,7 +44,7 @@ def test_a_copy_is_good_and_private(device: Terminal, tmp_path: Path) -> None:
 def test_what_others_write_meanwhile_does_not_tear_it(
     device: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.workspace.backup.PAGES", 1)
+    monkeypatch.setattr("core.workspace.backup.PAGES_PER_STEP", 1)
     written: list[str] = []
     enough = threading.Event()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Answer, Terminal
+from tests.support.cli import Answer, Terminal
 
 PLACE = "place:241/Entrance right"
 
@@ -97,7 +97,7 @@ def test_a_damaged_store_is_told(device: Terminal) -> None:
 
 
 def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.store.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("core.store.connection.BUSY_TIMEOUT_S", 0.1)
     root = device.root()
     connection = sqlite3.connect(device.home / "store.db", isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
@@ -182,7 +182,7 @@ def test_what_nobody_has_thought_of_is_one_sentence_too(device: Terminal, monkey
     def broken(*_: object) -> None:
         raise RuntimeError("boom\x1b[2J")
 
-    monkeypatch.setattr("core.store.holding.counts", broken)
+    monkeypatch.setattr("core.store.queries.stats.read_counts", broken)
     told(device.call("status"), 1)
     monkeypatch.setenv("FIELDLINE_DEBUG", "1")
     with pytest.raises(RuntimeError):

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from core.sync.links.arq import Arq, State
-from core.sync.links.frames import END
-from core.sync.links.ports import open_port
+from core.sync.links.serial.arq import Arq, ArqState
+from core.sync.links.serial.framing import FRAME_END
+from core.sync.links.serial.serial_ports import open_port
 from tests.cable import Cable
-from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
-from tests.patience import PATIENCE
+from tests.support.cli import Terminal
+from tests.support.deadlines import PATIENCE
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
@@ -242,16 +242,16 @@ def test_what_cannot_be_is_told_in_one_sentence(pair: Pair, tmp_path: Path) -> N
 def test_an_end_that_begins_again_and_again_is_not_waited_for_without_end(device: Terminal) -> None:
     with Cable(baud=FAST) as cable, running(device, "sync", target(cable, 0), "--timeout", "1.5") as process:
         port = open_port(cable.ends[1], FAST)
-        peer = Arq(os.urandom(8), (FAST,), calling=True)
+        peer = Arq(os.urandom(8), (FAST,), dials=True)
         begun = 0
         while process.poll() is None:
             with suppress(BlockingIOError):
-                peer.receive(os.read(port.descriptor, 1 << 12), time.monotonic())
-            while (data := peer.take(time.monotonic())) is not None:
-                os.write(port.descriptor, END + data)
-            if peer.state == State.OPEN:
-                os.write(port.descriptor, peer.farewell())
-                peer, begun = Arq(os.urandom(8), (FAST,), calling=True), begun + 1
+                peer.receive_data(os.read(port.descriptor, 1 << 12), time.monotonic())
+            while (data := peer.next_frame(time.monotonic())) is not None:
+                os.write(port.descriptor, FRAME_END + data)
+            if peer.state == ArqState.OPEN:
+                os.write(port.descriptor, peer.make_rst())
+                peer, begun = Arq(os.urandom(8), (FAST,), dials=True), begun + 1
             time.sleep(0.005)
         port.close()
         _, err = process.communicate(timeout=PATIENCE)

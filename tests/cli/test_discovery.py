@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
-from tests.patience import PATIENCE
+from tests.support.cli import Terminal
+from tests.support.deadlines import PATIENCE
 
 PLACE = "place:241/Entrance right"
 LOOPBACK = "127.0.0.1"

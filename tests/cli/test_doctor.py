@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.workspace.endpoint import PORT
-from tests.cli.calling import Terminal
+from core.service.endpoint import DEFAULT_PORT
 from tests.cli.conftest import Pair
+from tests.support.cli import Terminal
 
 
 def found(terminal: Terminal) -> dict[str, tuple[str, str | None]]:
@@ -95,8 +95,8 @@ def test_a_port_that_something_else_uses(device: Terminal) -> None:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # If somebody uses it already, so much the better.
         with suppress(OSError):
-            taken.bind(("0.0.0.0", PORT))
+            taken.bind(("0.0.0.0", DEFAULT_PORT))
             taken.listen()
         said = {each["check"]: each for each in device.call("doctor", "--json").json}
     assert said["port"]["state"] == "warning"
-    assert str(PORT) in said["port"]["message"]
+    assert str(DEFAULT_PORT) in said["port"]["message"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.calling import Terminal
+from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Terminal
 from tests.cli.conftest import Pair
+from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import ROOT, Terminal
-from tests.patience import PATIENCE
+from tests.support.cli import ROOT, Terminal
+from tests.support.deadlines import PATIENCE
 from tui import commands
 from tui.cli.verbs import VERBS
-from tui.options import read
+from tui.options import read_options
 
 TEXT = (ROOT / "docs" / "handbook.md").read_text(encoding="utf-8")
 FLAT = " ".join(TEXT.split())
@@ -126,7 +126,7 @@ def test_every_example_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_options_file_is_a_good_one(tmp_path: Path) -> None:
     file = tmp_path / "tui.toml"
     file.write_text(next(block for block in _blocks("toml") if "[keys." in block), encoding="utf-8")
-    assert read(file).keys
+    assert read_options(file).keys
 
 
 def test_the_history_to_import_is_a_good_one(tmp_path: Path) -> None:
@@ -143,10 +143,10 @@ def test_every_verb_is_told() -> None:
 @pytest.mark.parametrize("scope", ["here", "fleet", "form", "typing", "inbox", "history", "sync", "members", "dialog"])
 def test_every_key_is_told(scope: str) -> None:
     def told(command: commands.Command) -> bool:
-        keys = " ".join(f"`{commands.key_name(key)}`" for key in command.keys) or "`:`"
+        keys = " ".join(f"`{commands.format_key(key)}`" for key in command.keys) or "`:`"
         return f"{keys} | {command.help} |" in FLAT or f'{keys} is "{command.help.rstrip(".")}"' in FLAT
 
-    assert [command.help for command in commands.of(scope) if not told(command)] == []
+    assert [command.help for command in commands.commands_of(scope) if not told(command)] == []
 
 
 def test_what_it_points_to_is_there() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText
 from zeroconf.const import _CLASS_IN, _CLASS_UNIQUE, _FLAGS_QR_RESPONSE, _TYPE_A, _TYPE_PTR, _TYPE_SRV, _TYPE_TXT
 
-from core.sync.announcing import TYPE, text
-from core.sync.calling import MOST_NAMES, MOST_NAMES_OF_A_DEVICE
+from core.sync.discovery.announcement import SERVICE_TYPE, make_txt_record
+from core.sync.discovery.dial_scheduler import MAX_NAMES_PER_DEVICE, MAX_PEER_NAMES
 from tests.cli.conftest import Pair
 from tests.cli.test_discovery import GROUP, LOOPBACK, PLACE, pytestmark, serving, until
 
@@ -25,7 +25,7 @@ def announced(name: str, record: bytes, port: int) -> list[bytes]:
     out = DNSOutgoing(_FLAGS_QR_RESPONSE)
     host = f"{name.split('.', maxsplit=1)[0]}.local."
     unique = _CLASS_IN | _CLASS_UNIQUE
-    out.add_answer_at_time(DNSPointer(TYPE, _TYPE_PTR, _CLASS_IN, 4500, name), 0)
+    out.add_answer_at_time(DNSPointer(SERVICE_TYPE, _TYPE_PTR, _CLASS_IN, 4500, name), 0)
     out.add_answer_at_time(DNSService(name, _TYPE_SRV, unique, 4500, 0, 0, port, host), 0)
     out.add_answer_at_time(DNSText(name, _TYPE_TXT, unique, 4500, record), 0)
     out.add_answer_at_time(DNSAddress(host, _TYPE_A, unique, 120, socket.inet_aton(LOOPBACK)), 0)
@@ -50,10 +50,10 @@ def test_a_flood_of_lies_is_no_trouble(pair: Pair) -> None:
         liar.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(LOOPBACK))
         port = trap.getsockname()[1]
         for number in range(NAMES):
-            name = f"{chance.randbytes(16).hex()}.{TYPE}"
+            name = f"{chance.randbytes(16).hex()}.{SERVICE_TYPE}"
             record = [
-                txt(text(fleet, chance.randbytes(16), chance.randbytes(16))),
-                txt(text(fleet, chance.randbytes(16), device)),
+                txt(make_txt_record(fleet, chance.randbytes(16), chance.randbytes(16))),
+                txt(make_txt_record(fleet, chance.randbytes(16), device)),
                 txt({"fleet": "x" * 200, "root": "\x1b[2J", "device": ""}),
                 chance.randbytes(chance.randrange(1, 400)),
                 b"",
@@ -67,7 +67,7 @@ def test_a_flood_of_lies_is_no_trouble(pair: Pair) -> None:
         with serving(two) as (second,):
             until(lambda: one.root() == two.root())
             second.stop()
-        assert len(one.ask("peers", "--wait", "1")) <= MOST_NAMES + MOST_NAMES_OF_A_DEVICE
+        assert len(one.ask("peers", "--wait", "1")) <= MAX_PEER_NAMES + MAX_NAMES_PER_DEVICE
         assert rss(first.process.pid) < MEMORY
         first.stop()
     met = [event for event in first.events if event["event"] == "met"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Terminal
+from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
 CSV = """name;locality;printer;card_terminal

@@ -23,11 +23,17 @@ from typing import Self
 
 import pytest
 
-from core.sync.links.frames import CHECK_SIZE, HEADER_SIZE, LONGEST, Kind, Splitter
+from core.sync.links.serial.framing import (
+    CHECKSUM_BYTES,
+    FRAME_HEADER_BYTES,
+    MAX_LINE_FRAME_BYTES,
+    FrameSplitter,
+    FrameType,
+)
 from tests.cable import Cable
-from tests.cli.calling import ROOT, Terminal
 from tests.cli.conftest import Pair
-from tests.core.sync.handshaking import X25519, said
+from tests.support.cli import ROOT, Terminal
+from tests.support.handshakes import X25519, said
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
@@ -38,7 +44,7 @@ PYTHONS = list(dict.fromkeys([sys.executable, *filter(None, os.environ.get("FIEL
 
 ASKED = """
 import importlib, json, ssl, sys
-for name in ("core.workspace.cables", "core.workspace.serving", "core.sync.discovery", "tui.cli.main", "tui.app"):
+for name in ("core.service.serial_sync", "core.service.service", "core.sync.discovery.browser", "tui.cli.main", "tui.app"):
     importlib.import_module(name)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 try:
@@ -187,10 +193,10 @@ def test_two_pythons_meet_over_a_network(pair: Pair, first: str, second: str) ->
 def carried(line: bytes) -> bytes:
     """The stream that the frames on a line that loses nothing carry, each part once."""
     parts: dict[int, bytes] = {}
-    for checked in Splitter(LONGEST).split(line):
-        body = checked[:-CHECK_SIZE]
-        if body and body[0] == Kind.DATA:
-            parts.setdefault(int.from_bytes(body[1:3]), body[HEADER_SIZE:])
+    for checked in FrameSplitter(MAX_LINE_FRAME_BYTES).split(line):
+        body = checked[:-CHECKSUM_BYTES]
+        if body and body[0] == FrameType.DATA:
+            parts.setdefault(int.from_bytes(body[1:3]), body[FRAME_HEADER_BYTES:])
     return b"".join(parts[number] for number in sorted(parts))
 
 

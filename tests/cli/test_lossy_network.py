@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import ROOT, Terminal
-from tests.cli.network import Network, network, problem
 from tests.cli.test_discovery import Serving, until
+from tests.support.cli import ROOT, Terminal
+from tests.support.network import Network, network, problem
 
 PROBLEM = problem()
 pytestmark = [pytest.mark.skipif(PROBLEM is not None, reason=PROBLEM or ""), pytest.mark.soak, pytest.mark.timeout(900)]

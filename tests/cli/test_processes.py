@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import ROOT, Terminal
 from tests.cli.conftest import Pair
-from tests.patience import PATIENCE
+from tests.support.cli import ROOT, Terminal
+from tests.support.deadlines import PATIENCE
 
 PLACE = "place:241/Entrance right"
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from core.changes import Ref, Value
-from core.importing import entity_uuid
+from core.history_import import entity_uuid
 from core.records import Record
 from core.schema import KEY, KIND, RETIRED
 from core.workspace import Workspace
-from tests.cli.calling import Terminal
+from tests.support.cli import Terminal
 
 SECOND = 1_000_000
 SEED = 650

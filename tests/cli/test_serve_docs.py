@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core.sync import calling
-from core.sync.run import TIMEOUT
-from core.workspace import endpoint, serving
-from tests.cli.calling import ROOT, Terminal
+from core.service import endpoint, service
+from core.sync.discovery import dial_scheduler
+from core.sync.pump import DEFAULT_TIMEOUT_S
+from tests.support.cli import ROOT, Terminal
 
 UNIT = ROOT / "docs" / "fieldline.service"
 TEXT = " ".join((ROOT / "docs" / "serve.md").read_text().split())
@@ -40,15 +40,15 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        f"TCP {endpoint.PORT}",
-        f"after {calling.HEARD[0]:.0f} to {calling.HEARD[1]:.0f} seconds",
-        f"every {calling.INTERVAL / 60:.0f} minutes",
-        f"At most {calling.MOST_CALLS} calls",
-        f"{calling.PAUSE:.0f} to {2 * calling.PAUSE:.0f} seconds after the first failure",
-        f"up to {calling.LONGEST_PAUSE:.0f} seconds",
-        f"wait {serving.PATIENCE:.0f} seconds",
-        f"for {TIMEOUT:.0f} seconds is over",
-        f"{calling.MOST_NAMES:,} names are remembered, {calling.MOST_NAMES_OF_A_DEVICE} of one device",
+        f"TCP {endpoint.DEFAULT_PORT}",
+        f"after {dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S[0]:.0f} to {dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S[1]:.0f} seconds",
+        f"every {dial_scheduler.STATIC_PEER_POLL_S / 60:.0f} minutes",
+        f"At most {dial_scheduler.MAX_DIALS} calls",
+        f"{dial_scheduler.BACKOFF_BASE_S:.0f} to {2 * dial_scheduler.BACKOFF_BASE_S:.0f} seconds after the first failure",
+        f"up to {dial_scheduler.BACKOFF_MAX_S:.0f} seconds",
+        f"wait {service.TIE_BREAK_TIMEOUT_S:.0f} seconds",
+        f"for {DEFAULT_TIMEOUT_S:.0f} seconds is over",
+        f"{dial_scheduler.MAX_PEER_NAMES:,} names are remembered, {dial_scheduler.MAX_NAMES_PER_DEVICE} of one device",
     ],
 )
 def test_the_figures_are_those_of_the_program(said: str) -> None:

@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.changes import (
-    MAX_BLOCK,
+    MAX_BLOCK_BYTES,
     MAX_FACTS,
     Change,
     Fact,
     Value,
     change_id,
-    decode,
+    decode_block,
     decode_value,
     encode_value,
     fleet_id,
-    seal,
-    verify,
+    sign_change,
+    verify_block,
 )
 from core.errors import BlockRefused
-from tests.core import strategies
+from tests.support import strategies
 
 KEY, DEVICE = strategies.KEYS[0], strategies.DEVICES[0]
 FLEET = b"f" * 16
@@ -33,18 +33,18 @@ CHANGE = Change(DEVICE, None, "Maier", 1_000_000, None, (Fact(b"e" * 16, "printe
 
 @given(strategies.changes)
 def test_what_is_sealed_is_read_back(change: Change) -> None:
-    data = seal(change, KEY, FLEET)
-    block = decode(data)
+    data = sign_change(change, KEY, FLEET)
+    block = decode_block(data)
     assert block.change == change
     assert block.data == data
     assert block.id == change_id(data)
-    verify(block, FLEET)
+    verify_block(block, FLEET)
 
 
 @given(strategies.changes)
 def test_sealing_what_was_read_gives_the_same_bytes(change: Change) -> None:
-    data = seal(change, KEY, FLEET)
-    assert seal(decode(data).change, KEY, FLEET) == data
+    data = sign_change(change, KEY, FLEET)
+    assert sign_change(decode_block(data).change, KEY, FLEET) == data
 
 
 @given(strategies.values)
@@ -65,16 +65,16 @@ def test_equal_bytes_mean_equal_values(one: Value, other: Value) -> None:
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(BlockRefused):
-        decode(data)
+        decode_block(data)
 
 
 @given(strategies.changes, st.data())
 def test_a_changed_byte_is_refused(change: Change, data: st.DataObject) -> None:
-    sealed = bytearray(seal(change, KEY, FLEET))
+    sealed = bytearray(sign_change(change, KEY, FLEET))
     place = data.draw(st.integers(0, len(sealed) - 1))
     sealed[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(BlockRefused):
-        verify(decode(bytes(sealed)), FLEET)
+        verify_block(decode_block(bytes(sealed)), FLEET)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_no_other_tag_is_read(tag: int, content: object) -> None:
 
 def test_deep_nesting_is_refused() -> None:
     with pytest.raises(BlockRefused):
-        decode(b"\x81" * 60000 + b"\x01")
+        decode_block(b"\x81" * 60000 + b"\x01")
 
 
 def test_a_promised_length_is_not_believed() -> None:
@@ -98,7 +98,7 @@ def test_a_promised_length_is_not_believed() -> None:
         b"\xbb" + b"\xff" * 8,
     ):
         with pytest.raises(BlockRefused):
-            decode(b"\xd2\x84" + header)
+            decode_block(b"\xd2\x84" + header)
 
 
 def _resealed(plain: dict[int, object]) -> bytes:
@@ -113,7 +113,7 @@ GOOD: dict[int, object] = {1: 1, 2: DEVICE, 3: None, 4: "Maier", 5: 5, 6: None, 
 
 
 def test_the_test_reseals_rightly() -> None:
-    verify(decode(_resealed(GOOD)), FLEET)
+    verify_block(decode_block(_resealed(GOOD)), FLEET)
 
 
 @pytest.mark.parametrize(
@@ -155,35 +155,35 @@ def test_the_test_reseals_rightly() -> None:
 )
 def test_a_payload_outside_the_format_is_refused_though_well_signed(wrong: dict[int, object]) -> None:
     with pytest.raises(BlockRefused):
-        decode(_resealed(GOOD | wrong))
+        decode_block(_resealed(GOOD | wrong))
 
 
 def test_too_large_a_change_is_refused_when_it_is_sealed() -> None:
     facts = tuple(Fact(b"e" * 16, f"p{n}", "x" * 200) for n in range(400))
-    with pytest.raises(BlockRefused, match=str(MAX_BLOCK)):
-        seal(replace(CHANGE, facts=facts), KEY, FLEET)
+    with pytest.raises(BlockRefused, match=str(MAX_BLOCK_BYTES)):
+        sign_change(replace(CHANGE, facts=facts), KEY, FLEET)
 
 
 def test_an_indefinite_length_is_refused() -> None:
-    data = seal(CHANGE, KEY, FLEET)
+    data = sign_change(CHANGE, KEY, FLEET)
     assert data[1] == 0x84
     with pytest.raises(BlockRefused):
-        decode(data[:1] + b"\x9f" + data[2:] + b"\xff")
+        decode_block(data[:1] + b"\x9f" + data[2:] + b"\xff")
 
 
 def test_a_change_cannot_be_replayed_into_another_fleet() -> None:
-    block = decode(seal(CHANGE, KEY, FLEET))
+    block = decode_block(sign_change(CHANGE, KEY, FLEET))
     with pytest.raises(BlockRefused):
-        verify(block, b"g" * 16)
+        verify_block(block, b"g" * 16)
 
 
 def test_the_genesis_is_bound_to_the_fleet_that_it_founds() -> None:
-    genesis = decode(seal(CHANGE, KEY, None))
-    verify(genesis, fleet_id(genesis.id))
+    genesis = decode_block(sign_change(CHANGE, KEY, None))
+    verify_block(genesis, fleet_id(genesis.id))
     with pytest.raises(BlockRefused):
-        verify(genesis, FLEET)
+        verify_block(genesis, FLEET)
 
 
 def test_a_block_by_somebody_elses_key_is_refused() -> None:
     with pytest.raises(BlockRefused):
-        seal(replace(CHANGE, device=strategies.DEVICES[1]), KEY, FLEET)
+        sign_change(replace(CHANGE, device=strategies.DEVICES[1]), KEY, FLEET)

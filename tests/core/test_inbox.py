@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import Ref, Value, encode_value
-from core.inbox import TYPES, Matter, matters
-from core.records import Edit, Record, diff, edit, record_of
+from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
+from core.records import Edit, Record, diff_edits, make_edit, record_of
 from core.schema import Schema
-from core.schemafile import builtin, parse_schema_file
+from core.schema_toml import load_builtin_schema, parse_schema_file
 from core.slots import Candidate, leaf_ids
 
-CENTRE = builtin("service-centre")
+CENTRE = load_builtin_schema("service-centre")
 EVERYTHING = b"\xee" * 16
 
 
@@ -40,8 +40,8 @@ def entity(number: int, kind: str = "place", retired: bool = False, **values: Va
     return record_of(ident(number), leaves, CENTRE.kind(kind))
 
 
-def found(*records: Record, schema: Schema = CENTRE) -> list[Matter]:
-    return matters(records, schema, knew=lambda a, b: True)
+def found(*records: Record, schema: Schema = CENTRE) -> list[InboxItem]:
+    return find_inbox_items(records, schema, descends_from=lambda a, b: True)
 
 
 def told(*records: Record) -> list[tuple[str, str]]:
@@ -128,8 +128,8 @@ def test_a_reference_to_something_unknown_or_retired_is_dangling() -> None:
 
 def test_what_references_point_at_can_be_looked_up_elsewhere() -> None:
     lane = entity(2, name="Lane 1", locality=HERE)
-    assert matters([lane], CENTRE, nobody, find={ident(1): LOCALITY}.get) == []
-    assert [m.key for m in matters([lane], CENTRE, nobody)] == ["Lane 1"]
+    assert find_inbox_items([lane], CENTRE, nobody, find={ident(1): LOCALITY}.get) == []
+    assert [m.key for m in find_inbox_items([lane], CENTRE, nobody)] == ["Lane 1"]
 
 
 def test_a_value_that_the_schema_refuses_is_invalid() -> None:
@@ -207,18 +207,18 @@ steps = st.lists(
 @settings(max_examples=200)
 def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_have_it(history: list[Any]) -> None:
     fleet = Fleet()
-    fleet.save(0, diff(Record(EVERYTHING), {"kind": "place", "name": "Lane 2"}))
+    fleet.save(0, diff_edits(Record(EVERYTHING), {"kind": "place", "name": "Lane 2"}))
     for what, device, more in history:
         shown = fleet.shown(fleet.devices[device])
         match what:
             case "edit":
-                fleet.save(device, diff(shown, more))
+                fleet.save(device, diff_edits(shown, more))
             case "retire":
-                fleet.save(device, diff(shown, {"retired": True}))
+                fleet.save(device, diff_edits(shown, {"retired": True}))
             case "again":
-                fleet.save(device, [edit(shown, "retired", True)])
+                fleet.save(device, [make_edit(shown, "retired", True)])
             case "bring back":
-                fleet.save(device, diff(shown, {"retired": False}))
+                fleet.save(device, diff_edits(shown, {"retired": False}))
             case "meet":
                 fleet.devices[device] |= fleet.devices[more]
                 fleet.devices[more] |= fleet.devices[device]
@@ -229,13 +229,13 @@ def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_
         known = {encode_value(x.value) for x in slot.leaves if any(x.change in fleet.had[r] for r in retirements)}
         if record.retired and name != "retired":
             expected |= {x for x in slot.leaves if encode_value(x.value) not in known}
-    told_of = [m for m in matters([record], CENTRE, fleet.knew) if m.type == "retired-edit"]
+    told_of = [m for m in find_inbox_items([record], CENTRE, fleet.knew) if m.type == "retired-edit"]
     assert {c for m in told_of for c in m.candidates if c.value is not True} == expected
     assert len(told_of) == bool(expected)
     if expected:
         fleet.devices[0] = set(fleet.had)
-        fleet.save(0, [edit(record, "retired", True)])
-        settled = matters([fleet.shown(set(fleet.had))], CENTRE, fleet.knew)
+        fleet.save(0, [make_edit(record, "retired", True)])
+        settled = find_inbox_items([fleet.shown(set(fleet.had))], CENTRE, fleet.knew)
         assert not [m for m in settled if m.type == "retired-edit"]
 
 
@@ -277,7 +277,7 @@ def test_the_matters_do_not_depend_on_the_order_of_the_records(places: list[Any]
     again = found(*records)
     assert again == expected
     assert [str(m.message) for m in again] == [str(m.message) for m in expected]
-    order = [TYPES.index(m.type) for m in again]
+    order = [ITEM_TYPES.index(m.type) for m in again]
     assert order == sorted(order)
 
 
@@ -290,7 +290,7 @@ def test_ten_thousand_entities_are_worked_through() -> None:
         entity(n, name=f"Lane {n}", locality=Ref(ident(n % 2000 + 1)), card_terminal=f"{n // 2:08}", printer="P")
         for n in range(10_000, 18_000)
     ]
-    counted: Mapping[str, list[Matter]] = {name: [] for name in TYPES}
+    counted: Mapping[str, list[InboxItem]] = {name: [] for name in ITEM_TYPES}
     for matter in found(*localities, *places):
         counted[matter.type].append(matter)
     assert {name: len(each) for name, each in counted.items() if each} == {"duplicate": 4000, "overlap": 1}

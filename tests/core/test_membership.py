@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.membership import NAME, NOTHING, REVOKED, ROLE, MemberFact, Membership, evaluate
+from core.membership import (
+    ACCEPTS_NOTHING,
+    NAME_PROPERTY,
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    MemberFact,
+    Membership,
+    evaluate_membership,
+)
 
 A, B, C, D = (letter * 16 for letter in (b"A", b"B", b"C", b"D"))
 
@@ -39,26 +47,26 @@ class World:
         return frozenset({head})
 
     def evaluate(self, facts: Iterable[MemberFact] | None = None) -> Membership:
-        return evaluate(A, self.facts if facts is None else facts, self.chain)
+        return evaluate_membership(A, self.facts if facts is None else facts, self.chain)
 
 
 def test_the_founder_is_an_admin_and_whom_it_admits_belongs() -> None:
     world = World()
-    world.write(A, B, ROLE, "technician")
-    world.write(A, C, ROLE, "reader")
+    world.write(A, B, ROLE_PROPERTY, "technician")
+    world.write(A, C, ROLE_PROPERTY, "reader")
     members = world.evaluate()
     assert members.is_admin(A) and members.may_write(B) and not members.is_admin(B)
     assert members.may_connect(C) and not members.may_write(C)
-    assert members.limit(C) == NOTHING
-    assert not members.may_connect(D) and members.limit(D) == NOTHING
+    assert members.limit(C) == ACCEPTS_NOTHING
+    assert not members.may_connect(D) and members.limit(D) == ACCEPTS_NOTHING
     assert members.members[B].admitted_by == A
 
 
 def test_only_admins_admit() -> None:
     world = World()
-    world.write(B, C, ROLE, "admin")
-    world.write(B, B, ROLE, "admin")
-    world.write(A, B, ROLE, "technician")
+    world.write(B, C, ROLE_PROPERTY, "admin")
+    world.write(B, B, ROLE_PROPERTY, "admin")
+    world.write(A, B, ROLE_PROPERTY, "technician")
     members = world.evaluate()
     assert not members.may_connect(C)
     assert not members.is_admin(B)
@@ -66,19 +74,19 @@ def test_only_admins_admit() -> None:
 
 def test_an_admin_who_was_admitted_later_admits_too_whatever_the_order_of_ids() -> None:
     world = World()
-    world.write(D, C, ROLE, "admin")
-    world.write(C, B, ROLE, "technician")
-    world.write(A, D, ROLE, "admin")
+    world.write(D, C, ROLE_PROPERTY, "admin")
+    world.write(C, B, ROLE_PROPERTY, "technician")
+    world.write(A, D, ROLE_PROPERTY, "admin")
     assert world.evaluate().may_write(B)
 
 
 def test_a_revoked_device_s_changes_count_up_to_the_one_named() -> None:
     world = World()
-    world.write(A, B, ROLE, "admin")
-    world.write(B, C, ROLE, "technician")
+    world.write(A, B, ROLE_PROPERTY, "admin")
+    world.write(B, C, ROLE_PROPERTY, "technician")
     head = world.head(B)
-    world.write(A, B, REVOKED, head)
-    world.write(B, D, ROLE, "technician", at=1)
+    world.write(A, B, REVOKED_PROPERTY, head)
+    world.write(B, D, ROLE_PROPERTY, "technician", at=1)
     members = world.evaluate()
     assert members.members[B].state == "revoked" and not members.may_connect(B)
     assert members.limit(B) == bytes.fromhex(head)
@@ -88,23 +96,23 @@ def test_a_revoked_device_s_changes_count_up_to_the_one_named() -> None:
 
 def test_a_revoked_device_cannot_undo_it() -> None:
     world = World()
-    world.write(A, B, ROLE, "admin")
-    cut = world.write(A, B, REVOKED, "")
-    world.write(B, B, REVOKED, "ff" * 32, sees=[cut], at=99)
-    world.write(B, A, REVOKED, "")
+    world.write(A, B, ROLE_PROPERTY, "admin")
+    cut = world.write(A, B, REVOKED_PROPERTY, "")
+    world.write(B, B, REVOKED_PROPERTY, "ff" * 32, sees=[cut], at=99)
+    world.write(B, A, REVOKED_PROPERTY, "")
     members = world.evaluate()
     assert members.members[B].state == "revoked" and members.is_admin(A)
 
 
 def test_of_two_who_revoke_each_other_the_senior_stays() -> None:
     world = World()
-    world.write(A, B, ROLE, "admin")
-    world.write(A, C, ROLE, "reader")
+    world.write(A, B, ROLE_PROPERTY, "admin")
+    world.write(A, C, ROLE_PROPERTY, "reader")
     before = world.head(A)
-    world.write(B, C, NAME, "c")
+    world.write(B, C, NAME_PROPERTY, "c")
     seen_of_b = world.head(B)
-    world.write(B, A, REVOKED, before)
-    world.write(A, B, REVOKED, seen_of_b)
+    world.write(B, A, REVOKED_PROPERTY, before)
+    world.write(A, B, REVOKED_PROPERTY, seen_of_b)
     members = world.evaluate()
     assert members.is_admin(A)
     assert members.members[B].state == "revoked"
@@ -112,9 +120,9 @@ def test_of_two_who_revoke_each_other_the_senior_stays() -> None:
 
 def test_a_junior_admin_can_revoke_a_stolen_founder() -> None:
     world = World()
-    world.write(A, B, ROLE, "admin")
-    world.write(B, A, REVOKED, world.head(A))
-    world.write(A, D, ROLE, "admin")
+    world.write(A, B, ROLE_PROPERTY, "admin")
+    world.write(B, A, REVOKED_PROPERTY, world.head(A))
+    world.write(A, D, ROLE_PROPERTY, "admin")
     members = world.evaluate()
     assert members.members[A].state == "revoked"
     assert members.is_admin(B)
@@ -123,17 +131,17 @@ def test_a_junior_admin_can_revoke_a_stolen_founder() -> None:
 
 def test_a_stolen_founder_cannot_take_its_revocation_back() -> None:
     world = World()
-    world.write(A, B, ROLE, "admin")
-    cut = world.write(B, A, REVOKED, world.head(A))
-    world.write(A, A, REVOKED, "ff" * 32, sees=[cut], at=99)
+    world.write(A, B, ROLE_PROPERTY, "admin")
+    cut = world.write(B, A, REVOKED_PROPERTY, world.head(A))
+    world.write(A, A, REVOKED_PROPERTY, "ff" * 32, sees=[cut], at=99)
     assert world.evaluate().members[A].state == "revoked"
 
 
 def test_an_admin_takes_a_revocation_back() -> None:
     world = World()
-    world.write(A, B, ROLE, "technician")
-    cut = world.write(A, B, REVOKED, "")
-    back = MemberFact(b"Z" * 34, A, B, REVOKED, None, 9, (cut.fact,))
+    world.write(A, B, ROLE_PROPERTY, "technician")
+    cut = world.write(A, B, REVOKED_PROPERTY, "")
+    back = MemberFact(b"Z" * 34, A, B, REVOKED_PROPERTY, None, 9, (cut.fact,))
     members = world.evaluate([*world.facts, back])
     assert members.may_write(B) and members.limit(B) is None
 
@@ -143,8 +151,8 @@ def worlds(draw: st.DrawFn) -> World:
     world = World()
     for _ in range(draw(st.integers(0, 10))):
         author, member = draw(st.sampled_from([A, B, C, D])), draw(st.sampled_from([A, B, C, D]))
-        name = draw(st.sampled_from([ROLE, ROLE, REVOKED]))
-        if name == ROLE:
+        name = draw(st.sampled_from([ROLE_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY]))
+        if name == ROLE_PROPERTY:
             value = draw(st.sampled_from(["admin", "technician", "reader", "king"]))
         else:
             heads = [change.hex() for chain in world.chains.values() for change in chain]
@@ -168,7 +176,8 @@ def test_nobody_belongs_whom_no_admin_admitted(world: World) -> None:
     for device, member in members.members.items():
         if member.state == "active" and device != A:
             assert any(
-                fact.member == device and fact.property == ROLE and fact.device != device for fact in world.facts
+                fact.member == device and fact.property == ROLE_PROPERTY and fact.device != device
+                for fact in world.facts
             )
 
 
@@ -176,12 +185,12 @@ def test_nobody_belongs_whom_no_admin_admitted(world: World) -> None:
 def test_what_strangers_say_changes_nothing(world: World) -> None:
     stranger = b"S" * 16
     before = world.evaluate()
-    world.write(stranger, B, ROLE, "admin")
-    world.write(stranger, A, REVOKED, "")
+    world.write(stranger, B, ROLE_PROPERTY, "admin")
+    world.write(stranger, A, REVOKED_PROPERTY, "")
     assert world.evaluate() == before
 
 
 def test_without_a_genesis_there_are_no_members() -> None:
     world = World()
-    world.write(A, B, ROLE, "admin")
-    assert evaluate(None, world.facts, world.chain) == Membership()
+    world.write(A, B, ROLE_PROPERTY, "admin")
+    assert evaluate_membership(None, world.facts, world.chain) == Membership()

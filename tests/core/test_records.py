@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.changes import Ref, Value
-from core.records import Edit, Record, diff, edit, kind_of, record_of
+from core.records import Edit, Record, diff_edits, kind_of, make_edit, record_of
 from core.schema import Schema
-from core.schemafile import builtin
-from core.slots import Candidate, Conflict, Good, leaf_ids
-from core.values import same
-from tests.core.strategies import values
+from core.schema_toml import load_builtin_schema
+from core.slots import Agreed, Candidate, Conflict, leaf_ids
+from core.values import is_same_value
+from tests.support.strategies import values
 
-LOCALITY = builtin("service-centre").kinds["locality"]
+LOCALITY = load_builtin_schema("service-centre").kinds["locality"]
 ENTITY = b"\x07" * 16
 PLAIN = Schema().kind("thing")
 
@@ -60,14 +60,14 @@ def test_after_the_edits_everything_wanted_is_so_and_the_rest_is_as_it_was(
     before: dict[str, list[Candidate]], wanted: dict[str, Value]
 ) -> None:
     shown = shown_by(before)
-    edits = diff(shown, wanted)
+    edits = diff_edits(shown, wanted)
     now = after(before, edits)
     for name, value in wanted.items():
         assert not isinstance(now.slot(name), Conflict)
-        assert same(now.value(name), value)
+        assert is_same_value(now.value(name), value)
     for name in before.keys() - wanted.keys():
         assert now.slot(name) == shown.slot(name)
-    assert diff(now, wanted) == []
+    assert diff_edits(now, wanted) == []
 
 
 @given(leaves(), st.dictionaries(names, values))
@@ -75,7 +75,7 @@ def test_an_edit_obsoletes_exactly_the_leaves_that_were_shown(
     before: dict[str, list[Candidate]], wanted: dict[str, Value]
 ) -> None:
     everywhere = {c.fact for each in before.values() for c in each}
-    for each in diff(shown_by(before), wanted):
+    for each in diff_edits(shown_by(before), wanted):
         shown = {c.fact for c in before.get(each.property, [])}
         assert list(each.obsoletes) == sorted(set(each.obsoletes))
         if each.property == "retired" and each.value is True:
@@ -90,7 +90,7 @@ def test_an_edit_obsoletes_exactly_the_leaves_that_were_shown(
 @given(leaves())
 def test_nothing_different_is_no_edit_except_for_conflicts(before: dict[str, list[Candidate]]) -> None:
     shown = shown_by(before)
-    edits = diff(shown, {name: slot.value for name, slot in shown.slots.items()})
+    edits = diff_edits(shown, {name: slot.value for name, slot in shown.slots.items()})
     assert [e.property for e in edits] == [name for name, slot in shown.slots.items() if slot.state == "conflict"]
 
 
@@ -100,7 +100,7 @@ def test_what_came_in_meanwhile_is_never_overwritten(
 ) -> None:
     known = {c.fact for each in before.values() for c in each}
     news = {name: [c for c in each if c.fact not in known] for name, each in late.items()}
-    edits = diff(shown_by(before), wanted)
+    edits = diff_edits(shown_by(before), wanted)
     merged = {name: before.get(name, []) + news.get(name, []) for name in before.keys() | news.keys()}
     now = after(merged, edits)
     for name, each in news.items():
@@ -108,29 +108,29 @@ def test_what_came_in_meanwhile_is_never_overwritten(
 
 
 def test_clearing_what_nobody_stated_is_nothing() -> None:
-    assert diff(Record(ENTITY), {"printer": None}) == []
+    assert diff_edits(Record(ENTITY), {"printer": None}) == []
     cleared = shown_by({"printer": [said(None, 1)]})
     assert cleared.slot("printer").state == "cleared"
-    assert diff(cleared, {"printer": None}) == []
-    assert diff(Record(ENTITY), {"printer": ""}) == [Edit(ENTITY, "printer", "")]
+    assert diff_edits(cleared, {"printer": None}) == []
+    assert diff_edits(Record(ENTITY), {"printer": ""}) == [Edit(ENTITY, "printer", "")]
 
 
 def test_true_and_one_are_different() -> None:
     shown = shown_by({"printer": [said(1, 1)]})
-    assert [e.value for e in diff(shown, {"printer": True})] == [True]
+    assert [e.value for e in diff_edits(shown, {"printer": True})] == [True]
 
 
 def test_equal_witnesses_are_all_obsoleted() -> None:
     shown = shown_by({"printer": [said("A", 2), said("A", 1)]})
-    assert isinstance(shown.slot("printer"), Good)
-    assert diff(shown, {"printer": "B"})[0].obsoletes == (b"\1" * 32 + b"\0\0", b"\2" * 32 + b"\0\0")
+    assert isinstance(shown.slot("printer"), Agreed)
+    assert diff_edits(shown, {"printer": "B"})[0].obsoletes == (b"\1" * 32 + b"\0\0", b"\2" * 32 + b"\0\0")
 
 
 def test_settling_again_what_is_settled_states_it_again() -> None:
     shown = shown_by({"retired": [said(True, 1)], "name": [said("Lane 2", 2)]})
-    assert diff(shown, {"retired": True}) == []
-    assert edit(shown, "retired", True).obsoletes == (b"\1" * 32 + b"\0\0", b"\2" * 32 + b"\0\0")
-    assert edit(shown, "retired", False).obsoletes == (b"\1" * 32 + b"\0\0",)
+    assert diff_edits(shown, {"retired": True}) == []
+    assert make_edit(shown, "retired", True).obsoletes == (b"\1" * 32 + b"\0\0", b"\2" * 32 + b"\0\0")
+    assert make_edit(shown, "retired", False).obsoletes == (b"\1" * 32 + b"\0\0",)
 
 
 def test_a_record_knows_its_kind_key_and_whether_it_is_retired() -> None:

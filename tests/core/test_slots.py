@@ -7,8 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.slots import Candidate, Conflict, Good, leaf_ids, slot_of
-from tests.core import strategies
+from core.slots import Agreed, Candidate, Conflict, leaf_ids, slot_of
+from tests.support import strategies
 
 candidates = st.builds(
     Candidate,
@@ -16,7 +16,7 @@ candidates = st.builds(
     value=st.sampled_from([None, "a", "b", 1, True]) | strategies.values,
     user=st.just("u"),
     device=st.just(b"d" * 16),
-    at=st.integers(0, 5),
+    at_us=st.integers(0, 5),
     note=st.none(),
 )
 leaf_lists = st.lists(candidates, max_size=6, unique_by=lambda c: c.fact)
@@ -46,14 +46,14 @@ def test_the_pick_is_one_of_the_leaves_and_set_before_cleared(leaves: list[Candi
     assert slot.value == slot.leaves[0].value
     if any(leaf.value is not None for leaf in leaves):
         assert slot.value is not None
-        newest = max(leaf.at for leaf in leaves if leaf.value is not None)
-        assert slot.leaves[0].at == newest
+        newest = max(leaf.at_us for leaf in leaves if leaf.value is not None)
+        assert slot.leaves[0].at_us == newest
 
 
 @given(leaf_lists.filter(bool), strategies.values)
 def test_equal_leaves_are_good_with_all_as_witnesses(leaves: list[Candidate], value: object) -> None:
-    slot = slot_of(Candidate(leaf.fact, value, leaf.user, leaf.device, leaf.at, None) for leaf in leaves)  # type: ignore[arg-type]
-    assert isinstance(slot, Good)
+    slot = slot_of(Candidate(leaf.fact, value, leaf.user, leaf.device, leaf.at_us, None) for leaf in leaves)  # type: ignore[arg-type]
+    assert isinstance(slot, Agreed)
     assert {w.fact for w in slot.witnesses} == {leaf.fact for leaf in leaves}
 
 

@@ -38,17 +38,17 @@ def is_harmless(text: str) -> bool:
 @given(data=st.data())
 def test_what_is_read_is_of_the_type_and_reads_as_itself(type_name: str, data: Any) -> None:
     text = data.draw(READABLE[type_name])
-    value = values.TYPES[type_name](text)
+    value = values.TYPE_PARSERS[type_name](text)
     assert value is not None
-    assert values.is_of(type_name, value)
-    assert values.same(values.TYPES[type_name](values.typed(value)), value)
+    assert values.is_of_type(type_name, value)
+    assert values.is_same_value(values.TYPE_PARSERS[type_name](values.edit_text(value)), value)
 
 
-@pytest.mark.parametrize("type_name", [name for name in values.TYPES if name not in ("text", "choice")])
+@pytest.mark.parametrize("type_name", [name for name in values.TYPE_PARSERS if name not in ("text", "choice")])
 @given(value=scalars)
 def test_a_value_of_another_type_is_told_with_what_is_expected(type_name: str, value: Any) -> None:
-    if not values.is_of(type_name, value):
-        message = str(values.misfit("speed", type_name, value))
+    if not values.is_of_type(type_name, value):
+        message = str(values.type_problem("speed", type_name, value))
         assert message.startswith("speed: ")
         assert is_harmless(message)
         assert len(message) < 300
@@ -82,74 +82,74 @@ def test_a_value_of_another_type_is_told_with_what_is_expected(type_name: str, v
     ],
 )
 def test_what_only_looks_like_the_type_is_not_read(type_name: str, text: str) -> None:
-    assert values.TYPES[type_name](text) is None
+    assert values.TYPE_PARSERS[type_name](text) is None
 
 
 def test_decimals_keep_every_digit() -> None:
-    assert values.TYPES["decimal"]("52.53949585878101000") == "52.53949585878101000"
+    assert values.TYPE_PARSERS["decimal"]("52.53949585878101000") == "52.53949585878101000"
 
 
 @given(st.ip_addresses(v=6))
 def test_addresses_have_one_spelling(address: Any) -> None:
-    assert values.TYPES["ip-address"](address.exploded.upper()) == str(ip_address(str(address)))
+    assert values.TYPE_PARSERS["ip-address"](address.exploded.upper()) == str(ip_address(str(address)))
 
 
 def test_a_network_with_host_bits_is_told_the_network() -> None:
-    assert "10.24.1.0/24" in str(values.misfit("subnet", "ip-network", "10.24.1.7/24"))
+    assert "10.24.1.0/24" in str(values.type_problem("subnet", "ip-network", "10.24.1.7/24"))
 
 
 def test_spaces_around_a_value_are_what_is_told() -> None:
-    assert "spaces around" in str(values.misfit("subnet", "ip-network", "10.24.1.0/24 "))
-    assert "spaces around" not in str(values.misfit("subnet", "ip-network", "10.24.1.0 "))
+    assert "spaces around" in str(values.type_problem("subnet", "ip-network", "10.24.1.0/24 "))
+    assert "spaces around" not in str(values.type_problem("subnet", "ip-network", "10.24.1.0 "))
 
 
 def test_a_number_written_as_text_is_told_apart_from_no_number() -> None:
-    assert "as text" in str(values.misfit("mtu", "integer", "1280"))
-    assert "whole number" in str(values.misfit("mtu", "integer", "fast"))
+    assert "as text" in str(values.type_problem("mtu", "integer", "1280"))
+    assert "whole number" in str(values.type_problem("mtu", "integer", "fast"))
 
 
 @given(any_value, any_value)
 def test_same_agrees_with_the_bytes_of_facts(one: Any, other: Any) -> None:
-    assert values.same(one, other) == (encode_value(one) == encode_value(other))
-    assert values.same(one, one)
+    assert values.is_same_value(one, other) == (encode_value(one) == encode_value(other))
+    assert values.is_same_value(one, one)
 
 
 def test_true_is_not_one() -> None:
-    assert not values.same(True, 1)
-    assert not values.same((True,), (1,))
-    assert values.comparable("text", True) != values.comparable("text", 1)
+    assert not values.is_same_value(True, 1)
+    assert not values.is_same_value((True,), (1,))
+    assert values.comparison_key("text", True) != values.comparison_key("text", 1)
 
 
 @given(macs)
 def test_spellings_of_one_mac_compare_equal(mac: bytes) -> None:
-    assert values.comparable("mac", mac.hex("-").upper()) == values.comparable("mac", mac.hex(":"))
-    assert values.comparable("hostname", "Core-1") == values.comparable("hostname", "core-1")
-    assert values.comparable("text", "Core-1") != values.comparable("text", "core-1")
+    assert values.comparison_key("mac", mac.hex("-").upper()) == values.comparison_key("mac", mac.hex(":"))
+    assert values.comparison_key("hostname", "Core-1") == values.comparison_key("hostname", "core-1")
+    assert values.comparison_key("text", "Core-1") != values.comparison_key("text", "core-1")
 
 
 @given(st.text(max_size=60))
 def test_nothing_that_is_shown_can_steer_a_terminal(text: str) -> None:
-    shown = values.shown((text, text))
+    shown = values.display_text((text, text))
     assert is_harmless(shown)
 
 
 def test_words_for_yes_and_no_follow_the_language() -> None:
-    assert (values.shown(True), values.shown(False, "de")) == ("yes", "nein")
-    assert values.shown(None) == ""
-    assert values.shown(Ref(b"\xab" * 16)) == "abababab"
+    assert (values.display_text(True), values.display_text(False, "de")) == ("yes", "nein")
+    assert values.display_text(None) == ""
+    assert values.display_text(Ref(b"\xab" * 16)) == "abababab"
 
 
 @given(st.lists(texts.map(str.strip).filter(bool), max_size=5))
 def test_a_list_is_typed_as_it_is_read(items: list[str]) -> None:
-    assert values.items(values.typed(tuple(items))) == items
+    assert values.split_list(values.edit_text(tuple(items))) == items
 
 
 def test_an_open_quote_in_a_list_is_an_error() -> None:
     with pytest.raises(ValueError, match="end of data"):
-        values.items('one, "two')
+        values.split_list('one, "two')
 
 
 def test_text_must_have_bytes_and_fit_a_fact() -> None:
-    assert values.is_storable("ü" * (values.MAX_TEXT // 2))
-    assert not values.is_storable("ü" * (values.MAX_TEXT // 2 + 1))
+    assert values.is_storable("ü" * (values.MAX_TEXT_BYTES // 2))
+    assert not values.is_storable("ü" * (values.MAX_TEXT_BYTES // 2 + 1))
     assert not values.is_storable("\ud800")

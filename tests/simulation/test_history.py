@@ -12,20 +12,20 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.changes import Change, Fact, change_id, decode, encode_value, fact_id, seal
-from core.importing import Line, read_lines
-from core.schemafile import builtin
+from core.changes import Change, Fact, change_id, decode_block, encode_value, fact_id, sign_change
+from core.history_import import HistoryLine, read_lines
+from core.schema_toml import load_builtin_schema
 from core.slots import Candidate, Conflict, leaf_ids, slot_of
-from core.store import reading
+from core.store import entities
 from core.store.scope import NOW
 from core.store.store import Store
 from core.sync.events import Done
-from core.sync.run import StoreReplica, run
+from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
-from tests.core.store.fleet import AUTHORS, FLEET, GENESIS
-from tests.core.strategies import DEVICES, KEYS
+from tests.support.store_fleet import AUTHORS, FLEET, GENESIS
+from tests.support.strategies import DEVICES, KEYS
 
-SCHEMA = builtin("site-network")
+SCHEMA = load_builtin_schema("site-network")
 SEED = 20231
 MEETING_CHANCE = 0.15
 
@@ -38,9 +38,9 @@ class Device:
     store: Store
     held_before: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
 
-    async def work(self, line: Line) -> None:
+    async def work(self, line: HistoryLine) -> None:
         before = frozenset(await self.store.hashes())
-        await self.store.import_history(AUTHORS[self.number], [line], SCHEMA, progress=lambda done, of: None)
+        await self.store.import_history(AUTHORS[self.number], [line], SCHEMA, on_progress=lambda done, of: None)
         for change in set(await self.store.hashes()) - before:
             self.held_before[change] = before
 
@@ -52,7 +52,7 @@ def admission() -> bytes:
         for number, device in enumerate(DEVICES[1:], 1)
         for name, value in (("kind", "member"), ("member.name", f"K{number}"), ("member.role", "technician"))
     ]
-    return seal(Change(DEVICES[0], change_id(GENESIS), "admin", 2, None, tuple(facts)), KEYS[0], FLEET)
+    return sign_change(Change(DEVICES[0], change_id(GENESIS), "admin", 2, None, tuple(facts)), KEYS[0], FLEET)
 
 
 End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -73,12 +73,12 @@ async def meet(one: Device, other: Device) -> tuple[Done, Done]:
     union = set(await one.store.hashes()) | set(await other.store.hashes())
     left, right = await pipe()
     outcomes = await asyncio.gather(
-        run(
+        pump_session(
             Session(FLEET, DEVICES[other.number], initiator=True),
             *left,
             StoreReplica(one.store, DEVICES[other.number], "tcp"),
         ),
-        run(
+        pump_session(
             Session(FLEET, DEVICES[one.number], initiator=False),
             *right,
             StoreReplica(other.store, DEVICES[one.number], "tcp"),
@@ -99,8 +99,8 @@ Reads = dict[bytes, dict[str, tuple[str, list[tuple[bytes, bytes]]]]]
 async def reads(store: Store) -> Reads:
     """Every slot of every entity: its state and its leaves in the order of preference."""
     query = "SELECT entity FROM entities ORDER BY entity"
-    entities = await store._database.run(lambda c: [entity for (entity,) in c.execute(query)])
-    leaves = await store._database.run(reading.leaves_of, NOW, entities)
+    every = await store._database.run(lambda c: [entity for (entity,) in c.execute(query)])
+    leaves = await store._database.run(entities.read_leaves, NOW, every)
     return {
         entity: {
             name: (slot.state, [(leaf.fact, encode_value(leaf.value)) for leaf in slot.leaves])
@@ -114,20 +114,20 @@ async def reads(store: Store) -> Reads:
 
 def conflicts(blocks: list[bytes]) -> dict[tuple[bytes, str], list[bytes]]:
     """The slots in conflict and their leaves' changes, by the pure definitions alone."""
-    decoded = [decode(data) for data in blocks]
+    decoded = [decode_block(data) for data in blocks]
     facts = {
         fact_id(block.id, number): (block, fact) for block in decoded for number, fact in enumerate(block.change.facts)
     }
     places = ((fact_id_, (fact.entity, fact.property), fact.obsoletes) for fact_id_, (_, fact) in facts.items())
     found = {}
     for place, ids in leaf_ids(places).items():
-        slot = slot_of(Candidate(i, facts[i][1].value, "", b"", facts[i][0].change.at, None) for i in ids)
+        slot = slot_of(Candidate(i, facts[i][1].value, "", b"", facts[i][0].change.at_us, None) for i in ids)
         if isinstance(slot, Conflict):
             found[place] = [leaf.change for leaf in slot.leaves]
     return found
 
 
-def history(shared: Path) -> list[Line]:
+def history(shared: Path) -> list[HistoryLine]:
     with (shared / "data" / "site-history.jsonl").open("rb") as file:
         return list(read_lines(file))
 
@@ -144,7 +144,7 @@ async def test_a_real_history_worked_on_by_eight_devices_converges(tmp_path: Pat
             stack.push_async_callback(store.close)
             # Durability is not what this is about, and eight stores on one disk would wait for it most of the time.
             await store._database.run(lambda c: c.execute("PRAGMA synchronous = OFF"))
-            await store.save([GENESIS, admission()])
+            await store.save_blocks([GENESIS, admission()])
             devices.append(Device(number, store))
         for line in lines:
             await devices[at_device[line.user]].work(line)

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from core.sync.events import Done, Failed, Reason
 from core.sync.session import Session
-from tests.core.sync.replicas import GENESIS, PEER, MemoryReplica, Wire, block, meet, now, serve, session, some
+from tests.support.memory_replica import GENESIS, PEER, MemoryReplica, Wire, block, meet, now, serve, session, some
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
 DEVICES = st.integers(0, 3)
@@ -72,7 +72,9 @@ class Fleet(RuleBasedStateMachine):
             ends = meet(self.replicas[one], self.replicas[other], there=wires[0], back=wires[1], modes=modes)
             for end in ends:
                 outcome = end.outcome
-                assert isinstance(outcome, Done) or (isinstance(outcome, Failed) and outcome.reason == Reason.CUT)
+                assert isinstance(outcome, Done) or (
+                    isinstance(outcome, Failed) and outcome.reason == Reason.CONNECTION_LOST
+                )
 
     @rule(data=st.data())
     def go_on(self, data: st.DataObject) -> None:
@@ -84,10 +86,10 @@ class Fleet(RuleBasedStateMachine):
         end, replica = meeting.ends[side], self.replicas[meeting.devices[side]]
         for _ in range(data.draw(st.integers(1, 5))):
             if end.request is not None:
-                end.answer(now(end.request.of(replica)))
-        sent = end.take()
+                end.resolve(now(end.request.perform(replica)))
+        sent = end.data_to_send()
         cut = data.draw(st.integers(0, len(sent))) if sent and data.draw(st.integers(0, 20)) == 0 else len(sent)
-        meeting.ends[1 - side].receive(sent[:cut])
+        meeting.ends[1 - side].receive_data(sent[:cut])
         if cut < len(sent):
             self.hang_up(meeting)
 
@@ -101,11 +103,11 @@ class Fleet(RuleBasedStateMachine):
             for side in (0, 1):
                 end = meeting.ends[side]
                 serve(end, self.replicas[meeting.devices[side]])
-                meeting.ends[1 - side].receive(end.take())
+                meeting.ends[1 - side].receive_data(end.data_to_send())
 
     def hang_up(self, meeting: Meeting) -> None:
         for side in (0, 1):
-            meeting.ends[side].ended()
+            meeting.ends[side].receive_eof()
             serve(meeting.ends[side], self.replicas[meeting.devices[side]])
 
     @invariant()
@@ -113,7 +115,7 @@ class Fleet(RuleBasedStateMachine):
         for meeting in getattr(self, "meetings", []):
             for end in meeting.ends:
                 if isinstance(end.outcome, Failed):
-                    assert end.outcome.reason == Reason.CUT, end.outcome
+                    assert end.outcome.reason == Reason.CONNECTION_LOST, end.outcome
             if meeting.over():
                 self.meetings.remove(meeting)
                 break

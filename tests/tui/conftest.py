@@ -15,17 +15,17 @@ from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
 
 from core.identity import KEY_FILE, Identity
-from tests.tui.opened import NOW
-from tui.cli.demo_fleet import SEEN, make
-from tui.language.i18n import use
+from tests.support.opened_app import NOW
+from tui.demo.fleet import DEMO_DEVICE, make_fleet
+from tui.i18n.translate import set_language
 
 
 @pytest.fixture(autouse=True)
 def _english() -> Iterator[None]:
     """Every test begins, and leaves the next one, in English."""
-    use("en")
+    set_language("en")
     yield
-    use("en")
+    set_language("en")
 
 
 @pytest.fixture(scope="session")
@@ -37,14 +37,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir(mode=0o700)
         with os.fdopen(os.open(folder / name / KEY_FILE, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(key.key_pem)
-    asyncio.run(make(folder, NOW))
+    asyncio.run(make_fleet(folder, NOW))
     return folder
 
 
 @pytest.fixture
 def home(made: Path, tmp_path: Path) -> Path:
     """A copy of the device that is looked at."""
-    return shutil.copytree(made / SEEN, tmp_path / SEEN)
+    return shutil.copytree(made / DEMO_DEVICE, tmp_path / DEMO_DEVICE)
 
 
 @pytest.fixture

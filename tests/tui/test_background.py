@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.workspace import Workspace
-from tests.tui.pseudo import Program, started
-from tests.tui.test_sync import answering
+from tests.support.pty_app import Program, started
+from tests.tui.screens.test_sync import answering
 
 BYTES = 300
 """A second, at most, while others sync more than once a second."""

@@ -16,15 +16,16 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.errors import FieldlineError, Refused
-from core.workspace import Workspace, nearby
-from tests.patience import PATIENCE
-from tests.tui.opened import LARGE, NOW, SMALL, Screen, _soon
-from tests.tui.pseudo import Program, started
-from tests.tui.test_here import chosen
-from tui.cli.demo_fleet import USER
+from core.service import location
+from core.workspace import Workspace
+from tests.support.deadlines import PATIENCE
+from tests.support.opened_app import LARGE, NOW, SMALL, Screen, _soon
+from tests.support.pty_app import Program, started
+from tests.tui.screens.test_here import chosen
+from tui.app_status import Options
+from tui.demo.fleet import DEMO_USER
 from tui.kiosk import KioskApp
-from tui.pin import FIRST_WAIT, FREE_TRIES, LONGEST_WAIT, Pin
-from tui.status import Options
+from tui.pin import MAX_FREE_TRIES, MAX_WAIT_S, MIN_WAIT_S, KioskPin
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
 SECOND = 1_000_000
@@ -48,8 +49,8 @@ class Clock:
 async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncIterator[tuple[Screen, Clock]]:
     """The kiosk of a home, after these keys."""
     clock = Clock()
-    async with await Workspace.open(home, user=USER, clock=clock) as workspace:
-        app = KioskApp(workspace, clock, Options(zone=UTC), here=await nearby.chosen(workspace))
+    async with await Workspace.open(home, user=DEMO_USER, clock=clock) as workspace:
+        app = KioskApp(workspace, clock, Options(zone=UTC), here=await location.read_location(workspace))
         with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)
@@ -62,55 +63,55 @@ async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncI
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kiosk that looks more often whether somebody is there, so that a test need not wait."""
-    monkeypatch.setattr("tui.kiosk.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("tui.kiosk.IDLE_CHECK_INTERVAL_S", 0.05)
 
 
 # --- the PIN ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_pin_is_kept_as_a_hash_that_only_the_owner_reads(tmp_path: Path) -> None:
-    Pin(tmp_path, Clock()).set(PIN)
+    KioskPin(tmp_path, Clock()).set(PIN)
     kept = tmp_path / "kiosk-pin.json"
     assert PIN not in kept.read_text()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    Pin(tmp_path, Clock()).attempt(PIN)
+    KioskPin(tmp_path, Clock()).attempt(PIN)
     with pytest.raises(Refused, match="not the PIN"):
-        Pin(tmp_path, Clock()).attempt("0000")
+        KioskPin(tmp_path, Clock()).attempt("0000")
     for wrong in ("123", "1234567890123", "12a4", "", "١٢٣٤"):
         with pytest.raises(Refused, match="4 to 12 digits"):
-            Pin(tmp_path, Clock()).set(wrong)
+            KioskPin(tmp_path, Clock()).set(wrong)
 
 
 def test_wrong_pins_cost_time_that_doubles_and_outlasts_a_restart(tmp_path: Path) -> None:
     clock = Clock()
-    Pin(tmp_path, clock).set(PIN)
-    for _ in range(FREE_TRIES):
+    KioskPin(tmp_path, clock).set(PIN)
+    for _ in range(MAX_FREE_TRIES):
         with pytest.raises(Refused, match="not the PIN"):
-            Pin(tmp_path, clock).attempt("0000")
-    wait = FIRST_WAIT
+            KioskPin(tmp_path, clock).attempt("0000")
+    wait = MIN_WAIT_S
     for _ in range(9):
-        for early in (0, min(wait, LONGEST_WAIT) - 1):
+        for early in (0, min(wait, MAX_WAIT_S) - 1):
             clock.pass_seconds(early)
             with pytest.raises(Refused, match="wait"):
-                Pin(tmp_path, clock).attempt(PIN)
+                KioskPin(tmp_path, clock).attempt(PIN)
         clock.pass_seconds(1)
         with pytest.raises(Refused, match="not the PIN"):
-            Pin(tmp_path, clock).attempt("0000")
-        wait = min(2 * wait, LONGEST_WAIT)
+            KioskPin(tmp_path, clock).attempt("0000")
+        wait = min(2 * wait, MAX_WAIT_S)
     clock.now -= 10 * 365 * 86400 * SECOND
-    with pytest.raises(Refused, match=f"wait {LONGEST_WAIT} seconds"):
-        Pin(tmp_path, clock).attempt(PIN)
+    with pytest.raises(Refused, match=f"wait {MAX_WAIT_S} seconds"):
+        KioskPin(tmp_path, clock).attempt(PIN)
     clock.now = NOW + 86400 * SECOND
-    Pin(tmp_path, clock).attempt(PIN)
+    KioskPin(tmp_path, clock).attempt(PIN)
     with pytest.raises(Refused, match="not the PIN"):
-        Pin(tmp_path, clock).attempt("0000")
+        KioskPin(tmp_path, clock).attempt("0000")
 
 
 def test_a_damaged_pin_lets_nobody_in(tmp_path: Path) -> None:
     for text in ("", "{}", '{"salt": "zz", "hash": "", "failures": 0, "at": 0}', "[1]"):
         (tmp_path / "kiosk-pin.json").write_text(text)
         with pytest.raises(FieldlineError, match="damaged"):
-            Pin(tmp_path, Clock()).attempt(PIN)
+            KioskPin(tmp_path, Clock()).attempt(PIN)
 
 
 # --- what needs it ---------------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def test_a_damaged_pin_lets_nobody_in(tmp_path: Path) -> None:
 
 async def test_whatever_is_not_for_everybody_asks_for_the_pin(home: Path) -> None:
     await chosen(home)
-    Pin(home, Clock()).set(PIN)
+    KioskPin(home, Clock()).set(PIN)
     async with kiosk(home) as (screen, _clock):
         for keys in ("c", "2c", "3t", "4r", "5m", "5b", "6jx", "6a"):
             await screen.press(*keys)
@@ -134,13 +135,13 @@ async def test_this_place_is_edited_without_it(home: Path) -> None:
         await screen.type("Brix 99")
         await screen.press("enter", "ctrl+s", "enter")
         assert "Saved" in screen.text()
-    async with await Workspace.open(home, user=USER) as workspace:
+    async with await Workspace.open(home, user=DEMO_USER) as workspace:
         assert "Brix 99" in {slot.value for slot in (await workspace.record(place)).slots.values()}
 
 
 async def test_a_wrong_pin_is_refused_and_never_shown(home: Path, picture: SnapshotAssertion) -> None:
     await chosen(home)
-    Pin(home, Clock()).set(PIN)
+    KioskPin(home, Clock()).set(PIN)
     async with kiosk(home, "6", "down", "r") as (screen, _clock):
         await screen.type("0000")
         await screen.press("enter")
@@ -154,7 +155,7 @@ async def test_a_wrong_pin_is_refused_and_never_shown(home: Path, picture: Snaps
 @pytest.mark.usefixtures("watchful")
 async def test_the_pin_opens_everything_until_nobody_is_there(home: Path) -> None:
     await chosen(home)
-    Pin(home, Clock()).set(PIN)
+    KioskPin(home, Clock()).set(PIN)
     async with kiosk(home, "6", "down", "r") as (screen, clock):
         await screen.type(PIN)
         await screen.press("enter")
@@ -169,7 +170,7 @@ async def test_the_pin_opens_everything_until_nobody_is_there(home: Path) -> Non
 
 
 async def test_read_only_asks_for_no_pin_and_names_no_key_that_is_not_there(home: Path) -> None:
-    Pin(home, Clock()).set(PIN)
+    KioskPin(home, Clock()).set(PIN)
     async with kiosk(home, "6", "down") as (screen, _clock):
         screen.app.readonly = True
         await screen.press("r")
@@ -187,7 +188,7 @@ async def test_without_a_pin_it_says_how_one_is_set(home: Path) -> None:
 async def until(screen: Screen, place: str) -> None:
     """Wait for the timer to notice."""
     async with asyncio.timeout(PATIENCE):
-        while place != screen.app.page.PLACE:
+        while place != screen.app.base_screen.TAB:
             await screen.pilot.pause(0.05)
     await screen.rest()
 
@@ -200,11 +201,11 @@ async def test_left_alone_it_goes_back_to_here(home: Path) -> None:
             await screen.press(*keys)
             clock.pass_seconds(119)
             await screen.pilot.pause(0.2)
-            assert len(screen.app.screen_stack) > 1 or screen.app.page.PLACE != "here", keys
+            assert len(screen.app.screen_stack) > 1 or screen.app.base_screen.TAB != "here", keys
             clock.pass_seconds(2)
             await until(screen, "here")
             assert len(screen.app.screen_stack) == 1
-            assert screen.app.moment is None
+            assert screen.app.viewed_at_us is None
             assert "Entrance right" in screen.text()
 
 
@@ -310,4 +311,4 @@ def test_the_pin_is_set_on_a_terminal(home: Path) -> None:
         program.wait_for("The PIN is set")
         program.wait_for_end()
         assert b"1234" not in program.output
-    Pin(home, Clock()).attempt("1234")
+    KioskPin(home, Clock()).attempt("1234")

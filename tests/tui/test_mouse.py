@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tui.opened import SMALL, Screen, opened
+from tests.support.opened_app import SMALL, Screen, opened
 from tui import commands
 from tui.commands import Command
-from tui.rows.keysline import key_at, keys_line
-from tui.rows.lines import width_of
+from tui.dialogs.help import HelpDialog
+from tui.dialogs.search import SearchDialog
+from tui.layout import line_width
 from tui.screens.fleet import Fleet
-from tui.screens.form import Form
-from tui.screens.help import Help
+from tui.screens.form import FormScreen
 from tui.screens.members import Members
-from tui.screens.search import Search
+from tui.view_models.footer import footer_key_at, footer_line
 
 
 async def click(screen: Screen, text: str, times: int = 1) -> None:
@@ -30,14 +30,14 @@ async def click(screen: Screen, text: str, times: int = 1) -> None:
 
 async def test_a_row_is_gone_to_and_opened_by_the_second_click(home: Path) -> None:
     async with opened(home, "2") as screen:
-        page = screen.app.page
+        page = screen.app.base_screen
         assert isinstance(page, Fleet)
         await click(screen, "TSC Hannover")
         assert screen.app._focus_on_screen() is not None
         assert page.node is not None
         assert page.node.row.title == "TSC Hannover"
         await click(screen, "TSC Kiel", times=2)
-        assert isinstance(screen.app.screen, Form)
+        assert isinstance(screen.app.screen, FormScreen)
         assert "TSC Kiel" in screen.text().splitlines()[0]
 
 
@@ -50,14 +50,14 @@ async def test_places_and_keys_are_clicked(home: Path) -> None:
         await click(screen, "cancel")
         await click(screen, "2 Fleet")
         await click(screen, "search")
-        assert isinstance(screen.app.screen, Search)
+        assert isinstance(screen.app.screen, SearchDialog)
         await screen.type("lane")
         await click(screen, "Lane 2")
         await screen.type(" 1")
         assert "lane 1" in screen.text()
         await click(screen, "Esc")
         await click(screen, "? help")
-        assert isinstance(screen.app.screen, Help)
+        assert isinstance(screen.app.screen, HelpDialog)
 
 
 async def test_a_key_that_cannot_act_says_why(home: Path) -> None:
@@ -76,20 +76,20 @@ async def test_nothing_is_clicked_behind_the_last_row_and_between_keys(home: Pat
 
 
 @given(
-    st.sampled_from([name for name in commands.scopes() if name != "list"]),
+    st.sampled_from([name for name in commands.scope_names() if name != "list"]),
     st.integers(20, 160),
     st.sets(st.integers(0, 20)),
 )
 @pytest.mark.parametrize("language", ["en"])
 def test_each_key_is_where_it_is_drawn(language: str, scope: str, width: int, dimmed: set[int]) -> None:
-    offered: list[Command] = list(commands.of(scope))
-    line = keys_line(width, offered, {offered[place].name: "not now" for place in dimmed if place < len(offered)})
+    offered: list[Command] = list(commands.commands_of(scope))
+    line = footer_line(width, offered, {offered[place].name: "not now" for place in dimmed if place < len(offered)})
     text = "".join(part for part, _role in line)
-    assert width_of(line) == width
-    found = [key_at(column, width, offered) for column in range(width)]
+    assert line_width(line) == width
+    found = [footer_key_at(column, width, offered) for column in range(width)]
     for command in offered:
         if command.keys and command.label and command.keys[0] in found:
-            shown = f"{commands.key_name(command.keys[0])} {command.label}"
+            shown = f"{commands.format_key(command.keys[0])} {command.label}"
             at = found.index(command.keys[0])
             assert text[at : at + len(shown)] == shown
             assert found[at : at + len(shown)] == [command.keys[0]] * len(shown)

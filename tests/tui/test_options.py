@@ -10,12 +10,12 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.errors import Refused
-from tests.tui.opened import SMALL, opened
-from tests.tui.pseudo import started
+from tests.support.opened_app import SMALL, opened
+from tests.support.pty_app import started
 from tui import commands
-from tui.keys import conflicts, key_of
-from tui.options import THEMES, Settings, default_path, read
-from tui.status import Options
+from tui.app_status import Options
+from tui.keymap import find_key_conflicts, parse_key
+from tui.options import THEMES, FileOptions, default_options_path, read_options
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -40,15 +40,15 @@ quit = ["ctrl+x", "f10"]
 edit = "^e"
 """
     keys = {"everywhere": {"quit": ("ctrl+x", "f10")}, "form": {"edit": ("ctrl+e",)}}
-    assert read(written(tmp_path, text)) == Settings("de", "mono", True, False, True, False, 60, keys)
+    assert read_options(written(tmp_path, text)) == FileOptions("de", "mono", True, False, True, False, 60, keys)
 
 
 def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
-    assert read(tmp_path / "none.toml") == Settings()
+    assert read_options(tmp_path / "none.toml") == FileOptions()
     with pytest.raises(Refused, match="does not exist"):
-        read(tmp_path / "none.toml", needed=True)
-    assert default_path({"FIELDLINE_OPTIONS": "/x/y.toml"}) == Path("/x/y.toml")
-    assert default_path({}).name == "tui.toml"
+        read_options(tmp_path / "none.toml", required=True)
+    assert default_options_path({"FIELDLINE_OPTIONS": "/x/y.toml"}) == Path("/x/y.toml")
+    assert default_options_path({}).name == "tui.toml"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
 def test_a_mistake_is_told_with_file_line_and_key(tmp_path: Path, text: str, line: int, said: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(Refused) as refused:
-        read(path)
+        read_options(path)
     message = str(refused.value)
     assert message.startswith(f"{path}, line {line}: ")
     assert said in message
@@ -83,16 +83,16 @@ def test_a_mistake_is_told_with_file_line_and_key(tmp_path: Path, text: str, lin
 
 def test_what_is_not_toml_or_not_text_is_told(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="line 2"):
-        read(written(tmp_path, "ascii = true\ntheme = = 3"))
+        read_options(written(tmp_path, "ascii = true\ntheme = = 3"))
     path = tmp_path / "tui.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(Refused, match="not UTF-8"):
-        read(path)
+        read_options(path)
     path.write_bytes(b"#" * 200_000)
     with pytest.raises(Refused, match="too long"):
-        read(path)
+        read_options(path)
     with pytest.raises(Refused, match="cannot be read"):
-        read(tmp_path)
+        read_options(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -116,22 +116,22 @@ def test_what_is_not_toml_or_not_text_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_keys_as_people_write_them(text: str, key: str | None) -> None:
-    assert key_of(text) == key
+    assert parse_key(text) == key
 
 
 @pytest.mark.parametrize("char", string.punctuation + "äÖ€7x")
 def test_a_key_is_shown_as_it_is_written(char: str) -> None:
-    key = key_of(char)
+    key = parse_key(char)
     assert key is not None
-    assert commands.key_name(key) == char
-    assert commands.key_name(f"ctrl+{key}") == f"^{char}"
-    assert commands.key_name("f12") == "F12"
+    assert commands.format_key(key) == char
+    assert commands.format_key(f"ctrl+{key}") == f"^{char}"
+    assert commands.format_key("f12") == "F12"
 
 
 def test_swapped_keys_are_no_conflict_and_the_built_in_ones_have_none() -> None:
-    assert not list(conflicts({"form": {"edit": ("x",), "clear": ("e",)}}))
-    everything = {scope: {c.name: c.keys for c in commands.of(scope)} for scope in commands.scopes()}
-    for key, *places in conflicts(everything):
+    assert not list(find_key_conflicts({"form": {"edit": ("x",), "clear": ("e",)}}))
+    everything = {scope: {c.name: c.keys for c in commands.commands_of(scope)} for scope in commands.scope_names()}
+    for key, *places in find_key_conflicts(everything):
         assert places == [], f"{key} does two things at once: {places}"
 
 
@@ -139,7 +139,7 @@ def test_textual_calls_the_keys_so() -> None:
     from textual.keys import _character_to_key
 
     for char in "?:/\\@-+_!\"#$%&'()*,.;<=>[]^`{|}~":
-        assert key_of(char) == _character_to_key(char)
+        assert parse_key(char) == _character_to_key(char)
 
 
 @pytest.mark.parametrize("theme", THEMES)

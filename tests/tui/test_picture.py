@@ -6,7 +6,7 @@ from pathlib import Path
 
 from syrupy.assertion import SnapshotAssertion
 
-from tests.tui.opened import opened
+from tests.support.opened_app import opened
 
 
 async def test_inbox(home: Path, picture: SnapshotAssertion) -> None:

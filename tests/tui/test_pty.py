@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.pseudo import Program, started
-from tui.cli.demo_fleet import SEEN
+from tests.support.pty_app import Program, started
+from tui.demo.fleet import DEMO_DEVICE
 
 QUIET = 0.25
 """Seconds without a byte after which an answer that has begun counts as whole."""
@@ -23,7 +23,7 @@ IDLE = 3.0
 @pytest.fixture(scope="module")
 def program(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """The program, the same for all of these tests."""
-    home = shutil.copytree(made / SEEN, tmp_path_factory.mktemp("pty") / SEEN)
+    home = shutil.copytree(made / DEMO_DEVICE, tmp_path_factory.mktemp("pty") / DEMO_DEVICE)
     with started(home, "tui", "--no-mouse") as program:
         program.wait_for("TSC")
         program.read(4 * QUIET)

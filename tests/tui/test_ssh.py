@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from core.workspace import Workspace
-from tests.patience import PATIENCE
-from tests.tui.laptop import Laptop
-from tests.tui.test_here import chosen
+from tests.support.deadlines import PATIENCE
+from tests.support.ssh_laptop import Laptop
+from tests.tui.screens.test_here import chosen
 
 ROOT = Path(__file__).parents[2]
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")

@@ -20,14 +20,14 @@ from syrupy.assertion import SnapshotAssertion
 from textual.screen import Screen as TextualScreen
 
 import tui.screens
-from tests.tui.opened import LARGE, SMALL, Screen, opened
-from tests.tui.test_firstrun import FLEET, begun, enter, pictured, pressed, typed
+from tests.support.opened_app import LARGE, SMALL, Screen, opened
+from tests.support.tour import CHAPTERS, ELSEWHERE, Stop
 from tests.tui.test_kiosk import PIN, Clock, kiosk
-from tests.tui.tour import CHAPTERS, ELSEWHERE, Stop
-from tui.language.i18n import use
-from tui.pin import Pin
-from tui.status import Options
-from tui.widgets.text import LineList
+from tests.tui.test_setup_wizard import FLEET, begun, enter, pictured, pressed, typed
+from tui.app_status import Options
+from tui.i18n.translate import set_language
+from tui.pin import KioskPin
+from tui.widgets.lines import LineList
 
 
 async def go(screen: Screen, stop: Stop) -> None:
@@ -53,7 +53,7 @@ def check(screen: Screen) -> None:
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("chapter", CHAPTERS)
 async def test_tour(home: Path, picture: SnapshotAssertion, chapter: str, language: str) -> None:
-    use(language)
+    set_language(language)
     async with opened(home) as screen:
         for stop in CHAPTERS[chapter].stops:
             await go(screen, stop)
@@ -80,7 +80,7 @@ async def test_ascii(home: Path, picture: SnapshotAssertion, chapter: str) -> No
 async def test_first_run(
     tmp_path: Path, picture: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
-    use(language)
+    set_language(language)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket, "gethostname", lambda: "K7")
     async with begun(Path("home")) as pilot:
@@ -102,8 +102,8 @@ async def test_first_run(
 
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_kiosk(home: Path, picture: SnapshotAssertion, language: str) -> None:
-    use(language)
-    Pin(home, Clock()).set(PIN)
+    set_language(language)
+    KioskPin(home, Clock()).set(PIN)
     async with kiosk(home, "6", "down", "r") as (screen, _clock):
         for name, keys in (("pin", ()), ("wrong", ("0", "0", "0", "0", "enter")), ("unlocked", (*PIN, "enter"))):
             await screen.press(*keys)

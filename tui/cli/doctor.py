@@ -6,11 +6,11 @@ import locale
 from collections.abc import AsyncIterator
 
 from core.errors import FieldlineError
-from core.workspace import checkup
-from core.workspace.checkup import Finding
-from tui.cli.desk import Desk
+from core.workspace import diagnostics
+from core.workspace.diagnostics import Finding
+from tui.cli.context import CliContext
 from tui.cli.help import verb
-from tui.language.i18n import N_, _, ngettext, say
+from tui.i18n.translate import N_, _, error_text, ngettext
 
 _CHECKS = {
     "home": N_("home folder"),
@@ -31,40 +31,50 @@ _STATES = {"good": N_("good"), "warning": N_("look"), "problem": N_("wrong")}
 
 
 @verb(N_("Say what is wrong with this installation, and how to mend it. Nothing is changed."))
-async def doctor(desk: Desk) -> int:
-    found = [finding async for finding in _findings(desk)]
-    problems = sum(finding.state == "problem" for finding in found)
+async def doctor(desk: CliContext) -> int:
+    found = [finding async for finding in _collect_findings(desk)]
+    problems = sum(finding.severity == "problem" for finding in found)
     if desk.json:
-        desk.document(
+        desk.print_json(
             [
-                {"check": each.check, "state": each.state, "message": say(each.message) if each.message else None}
+                {
+                    "check": each.check,
+                    "state": each.severity,
+                    "message": error_text(each.message) if each.message else None,
+                }
                 for each in found
             ]
         )
     else:
-        desk.table([[_(_STATES[each.state]), _(_CHECKS[each.check])] for each in found if each.message is None])
+        desk.print_table(
+            [[_(_STATES[each.severity]), _(_CHECKS[each.check])] for each in found if each.message is None]
+        )
         for each in found:
             if each.message is not None:
-                desk.line(f"{_(_STATES[each.state])}  {_(_CHECKS[each.check])}: {say(each.message)}", strong=True)
-        desk.say(ngettext("{count} problem.", "{count} problems.", problems) if problems else _("Nothing is wrong."))
+                desk.print_line(
+                    f"{_(_STATES[each.severity])}  {_(_CHECKS[each.check])}: {error_text(each.message)}", bold=True
+                )
+        desk.print_message(
+            ngettext("{count} problem.", "{count} problems.", problems) if problems else _("Nothing is wrong.")
+        )
     return 1 if problems else 0
 
 
-async def _findings(desk: Desk) -> AsyncIterator[Finding]:
+async def _collect_findings(desk: CliContext) -> AsyncIterator[Finding]:
     is_there = True
-    async for finding in checkup.home_checks(desk.home):
-        is_there = is_there and not (finding.check in ("home", "key") and finding.state == "problem")
+    async for finding in diagnostics.check_home(desk.home):
+        is_there = is_there and not (finding.check in ("home", "key") and finding.severity == "problem")
         yield finding
     yield _terminal()
     if not is_there:
         return
     try:
-        workspace = await desk.open()
+        workspace = await desk.open_workspace()
     except FieldlineError as error:
         yield Finding("store", "problem", error)
         return
     async with workspace:
-        async for finding in checkup.store_checks(workspace):
+        async for finding in diagnostics.check_store(workspace):
             yield finding
 
 

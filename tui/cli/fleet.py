@@ -8,19 +8,19 @@ from pathlib import Path
 
 import click
 
-from core.inbox import TYPES
+from core.inbox import ITEM_TYPES
 from core.membership import ROLES
-from core.moments import format_time
 from core.schema import Schema
-from core.schemafile import BUILT_IN, builtin, parse_schema_file
+from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema_file
+from core.timestamps import format_timestamp
 from core.workspace import Workspace
-from tui.cli.desk import Desk
+from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
-from tui.cli.progress import progress
-from tui.language.i18n import N_, _, number
+from tui.cli.progress import show_progress
+from tui.i18n.translate import N_, _, format_number
 
 
-def _device_name() -> str:
+def _default_device_name() -> str:
     """What a device is called if nobody says: what the machine is called."""
     return socket.gethostname().split(".")[0] or "device"
 
@@ -30,50 +30,52 @@ def _device_name() -> str:
 @option(
     "--schema",
     "schema_name",
-    default=BUILT_IN[0],
+    default=BUILT_IN_SCHEMAS[0],
     show_default=True,
     metavar="NAME|FILE",
     help=N_("What can be configured."),
 )
 @option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
-async def init(desk: Desk, fleet: str, schema_name: str, device: str | None) -> None:
-    schema = schema_of(schema_name)
-    name = _device_name() if device is None else device
+async def init(desk: CliContext, fleet: str, schema_name: str, device: str | None) -> None:
+    schema = load_schema(schema_name)
+    name = _default_device_name() if device is None else device
     workspace = await Workspace.init(desk.home, user=desk.user, fleet_name=fleet, schema=schema, device_name=name)
     async with workspace:
-        _told(desk, workspace)
-        desk.say(_("This device is the admin of the new fleet."))
+        _print_device(desk, workspace)
+        desk.print_message(_("This device is the admin of the new fleet."))
 
 
 @verb(N_("Get this device ready to join a fleet: it gets a key, and waits for an admin to admit it."))
 @argument("fleet_id")
 @option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
-async def join(desk: Desk, fleet_id: str, device: str | None) -> None:
-    name = _device_name() if device is None else device
+async def join(desk: CliContext, fleet_id: str, device: str | None) -> None:
+    name = _default_device_name() if device is None else device
     workspace = await Workspace.join(desk.home, user=desk.user, fleet=fleet_id, device_name=name)
     async with workspace:
-        _told(desk, workspace)
+        _print_device(desk, workspace)
         called = shlex.quote(workspace.home.name())
         command = f"fieldline admit {workspace.identity.device.hex()} --role technician --name {called}"
-        desk.say(_("Ask an admin to run `{command}`, then sync with a device of the fleet.").format(command=command))
+        desk.print_message(
+            _("Ask an admin to run `{command}`, then sync with a device of the fleet.").format(command=command)
+        )
 
 
-def _told(desk: Desk, workspace: Workspace) -> None:
+def _print_device(desk: CliContext, workspace: Workspace) -> None:
     fleet, device = workspace.store.fleet.hex(), workspace.identity.device.hex()
     if desk.json:
-        desk.document({"fleet": fleet, "device": device})
+        desk.print_json({"fleet": fleet, "device": device})
     else:
-        desk.table([[_("fleet"), fleet], [_("device"), device]])
+        desk.print_table([[_("fleet"), fleet], [_("device"), device]])
 
 
-def schema_of(name: str) -> Schema:
+def load_schema(name: str) -> Schema:
     """The built-in schema of this name, else the one in this file."""
-    if name in BUILT_IN or not Path(name).exists():
-        return builtin(name)
-    return schema_in(Path(name))
+    if name in BUILT_IN_SCHEMAS or not Path(name).exists():
+        return load_builtin_schema(name)
+    return read_schema_file(Path(name))
 
 
-def schema_in(path: Path) -> Schema:
+def read_schema_file(path: Path) -> Schema:
     """The schema in a file; raises Refused if it is none."""
     from core.errors import Refused
 
@@ -88,16 +90,16 @@ def schema_in(path: Path) -> Schema:
 @option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
 @option("--name", metavar="NAME", help=N_("What the device is called."))
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def admit(desk: Desk, device_id: str, role: str, name: str | None, note: str | None) -> None:
-    async with await desk.open() as workspace:
+async def admit(desk: CliContext, device_id: str, role: str, name: str | None, note: str | None) -> None:
+    async with await desk.open_workspace() as workspace:
         written = await workspace.admit(device_id, role, name, note)
     change = written.change.hex() if written.change else None
     if desk.json:
-        desk.document({"change": change, "device": written.entity.hex()})
+        desk.print_json({"change": change, "device": written.entity.hex()})
     elif change is None:
-        desk.say(_("The device is admitted like that already: nothing was written."))
+        desk.print_message(_("The device is admitted like that already: nothing was written."))
     else:
-        desk.say(_("Admitted; the device learns of it when it syncs with this one or another."))
+        desk.print_message(_("Admitted; the device learns of it when it syncs with this one or another."))
 
 
 @verb(
@@ -109,11 +111,11 @@ async def admit(desk: Desk, device_id: str, role: str, name: str | None, note: s
 @argument("device")
 @option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def revoke(desk: Desk, device: str, last: str | None, note: str | None) -> None:
+async def revoke(desk: CliContext, device: str, last: str | None, note: str | None) -> None:
     from core.workspace.members import chain
-    from core.workspace.members import revoke as shut_out
+    from core.workspace.members import revoke_device as shut_out
 
-    async with await desk.open() as workspace:
+    async with await desk.open_workspace() as workspace:
         entity = await workspace.device(device)
         if last is None:
             known = await chain(workspace, entity)
@@ -123,40 +125,40 @@ async def revoke(desk: Desk, device: str, last: str | None, note: str | None) ->
         written = await shut_out(workspace, entity, change, note)
     made = written.change.hex() if written.change else None
     if desk.json:
-        desk.document({"change": made, "device": entity.hex()})
+        desk.print_json({"change": made, "device": entity.hex()})
     elif made is None:
-        desk.say(_("The device is revoked like that already: nothing was written."))
+        desk.print_message(_("The device is revoked like that already: nothing was written."))
     else:
-        desk.say(_("Revoked; the other devices learn of it when they sync. Carry the news to them."))
+        desk.print_message(_("Revoked; the other devices learn of it when they sync. Carry the news to them."))
 
 
 @verb(N_("List the devices of the fleet."))
-async def members(desk: Desk) -> None:
-    async with await desk.open() as workspace:
+async def members(desk: CliContext) -> None:
+    async with await desk.open_workspace() as workspace:
         devices = await workspace.devices()
     if desk.json:
-        desk.document(
+        desk.print_json(
             [
                 {
                     "device": seen.device.hex(),
                     "name": seen.name,
                     "role": seen.role,
                     "state": seen.state,
-                    "changes": seen.changes,
-                    "last_at": None if seen.last_at is None else format_time(seen.last_at),
+                    "changes": seen.change_count,
+                    "last_at": None if seen.last_change_us is None else format_timestamp(seen.last_change_us),
                 }
                 for seen in devices
             ]
         )
         return
-    desk.table(
+    desk.print_table(
         [
             [
                 seen.name,
                 _(seen.role or "–"),
                 _(seen.state),
-                number(seen.changes),
-                "–" if seen.last_at is None else desk.when.dated(seen.last_at),
+                format_number(seen.change_count),
+                "–" if seen.last_change_us is None else desk.dates.dated(seen.last_change_us),
                 seen.device.hex(),
             ]
             for seen in devices
@@ -166,12 +168,12 @@ async def members(desk: Desk) -> None:
 
 
 @verb(N_("Show what this device holds: the fleet, its role, how many changes and facts, and what is in conflict."))
-async def status(desk: Desk) -> None:
-    async with await desk.open() as workspace:
+async def status(desk: CliContext) -> None:
+    async with await desk.open_workspace() as workspace:
         counts = await workspace.store.counts()
         member = (await workspace.membership()).members.get(workspace.identity.device)
-        with progress(N_("{done} of {total} read")) as told:
-            matters = await workspace.inbox(progress=told)
+        with show_progress(N_("{done} of {total} read")) as told:
+            matters = await workspace.inbox(on_progress=told)
         data: dict[str, str | int | None] = {
             "fleet": workspace.store.fleet.hex(),
             "device": workspace.identity.device.hex(),
@@ -180,21 +182,21 @@ async def status(desk: Desk) -> None:
             "facts": counts.facts,
             "entities": counts.entities,
             "conflicts": counts.conflicts,
-            "clashes": sum(matter.type != TYPES[0] for matter in matters),
+            "clashes": sum(matter.type != ITEM_TYPES[0] for matter in matters),
             "quarantined": counts.quarantined,
             "root": (await workspace.store.summary()).root.hex(),
         }
-        arriving = await workspace.arriving()
+        arriving = await workspace.transfer_backlog()
         said = (await workspace.membership()).members.get(arriving.peer) if arriving else None
     if desk.json:
         missing = arriving and {
             "from": arriving.peer.hex(),
-            "changes": arriving.missing,
-            "current": arriving.current,
-            "near": arriving.near,
-            "at": format_time(arriving.at),
+            "changes": arriving.missing_count,
+            "current": arriving.current_count,
+            "near": arriving.nearby_count,
+            "at": format_timestamp(arriving.at_us),
         }
-        desk.document({**data, "missing": missing})
+        desk.print_json({**data, "missing": missing})
         return
     labels = {
         "fleet": _("Fleet"),
@@ -212,22 +214,22 @@ async def status(desk: Desk) -> None:
     if arriving is not None:
         template = _("{count} of {total} changes from {peer}, as of {when}")
         peer = (said.name if said else "") or arriving.peer.hex()[:8]
-        total, when = number(arriving.total), desk.when.dated(arriving.at)
-        text = template.format(count=number(arriving.missing), total=total, peer=peer, when=when)
+        total, when = format_number(arriving.total_count), desk.dates.dated(arriving.at_us)
+        text = template.format(count=format_number(arriving.missing_count), total=total, peer=peer, when=when)
         rows.append([_("Still to come"), text])
-        if not arriving.current:
+        if not arriving.current_count:
             rows.append(["", _("all that is configured now is here; what is missing is history")])
-        elif not arriving.near:
+        elif not arriving.nearby_count:
             rows.append(["", _("all that is configured now at this place is here")])
-    desk.table(rows)
+    desk.print_table(rows)
 
 
 def _status_text(name: str, value: str | int | None) -> str:
     if isinstance(value, int):
-        return number(value)
+        return format_number(value)
     if name == "role":
         return _(value) if value else _("waits to be admitted")
     return value or ""
 
 
-_WORDS = (N_("admin"), N_("technician"), N_("reader"), N_("active"), N_("pending"), N_("revoked"))
+_TRANSLATED_WORDS = (N_("admin"), N_("technician"), N_("reader"), N_("active"), N_("pending"), N_("revoked"))

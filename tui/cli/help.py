@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
-from tui.cli.desk import Desk
-from tui.language.i18n import N_, _
+from tui.cli.context import CliContext
+from tui.i18n.translate import N_, _
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Opt(click.Option):
+class TranslatedOption(click.Option):
     """An option whose help is translated when it is shown."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
@@ -26,7 +26,7 @@ class Opt(click.Option):
             self.help = english
 
 
-class Helped(click.Command):
+class TranslatedCommand(click.Command):
     """A command whose help is translated when it is shown."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
@@ -57,7 +57,7 @@ class Helped(click.Command):
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option of a verb; its help is marked with N_."""
-    return click.option(*names, cls=Opt, **settings)
+    return click.option(*names, cls=TranslatedOption, **settings)
 
 
 argument = click.argument
@@ -68,18 +68,18 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
         def run(as_json: bool, **arguments: Any) -> int | None:
-            desk = click.get_current_context().ensure_object(Desk)
+            desk = click.get_current_context().ensure_object(CliContext)
             desk.json = as_json
-            return asyncio.run(_awaited(function(desk, **arguments)))
+            return asyncio.run(_run_async(function(desk, **arguments)))
 
         run.__click_params__ = [  # type: ignore[attr-defined]
-            Opt(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
+            TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
             *getattr(function, "__click_params__", ()),
         ]
-        return click.command(name or function.__name__.rstrip("_"), cls=Helped, help=help_text)(run)
+        return click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)
 
     return made
 
 
-async def _awaited(work: Awaitable[int | None]) -> int | None:
+async def _run_async(work: Awaitable[int | None]) -> int | None:
     return await work

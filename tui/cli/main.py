@@ -18,17 +18,17 @@ import click
 
 from core.errors import FieldlineError
 from core.values import printable
-from tui.cli.desk import Desk
-from tui.cli.help import Helped, Opt
+from tui.cli.context import CliContext
+from tui.cli.help import TranslatedCommand, TranslatedOption
 from tui.cli.verbs import VERBS
-from tui.language import i18n
-from tui.language.i18n import LANGUAGES, N_, _, say
-from tui.language.mishaps import unforeseen, wants_traceback
+from tui.i18n import translate
+from tui.i18n.translate import LANGUAGES, N_, _, error_text
+from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 
-class Verbs(Helped, click.Group):
+class VerbGroup(TranslatedCommand, click.Group):
     """The verbs. The list of them loads none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -47,14 +47,14 @@ class Verbs(Helped, click.Group):
 
 
 @click.command(
-    cls=Verbs,
+    cls=VerbGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=N_("Configure a piece of equipment once; every field device knows it, with no server."),
 )
 @click.option(
     "--home",
-    cls=Opt,
+    cls=TranslatedOption,
     envvar="FIELDLINE_HOME",
     metavar="DIR",
     type=click.Path(path_type=Path),
@@ -62,23 +62,25 @@ class Verbs(Helped, click.Group):
 )
 @click.option(
     "--user",
-    cls=Opt,
+    cls=TranslatedOption,
     envvar="FIELDLINE_USER",
     metavar="NAME",
     help=N_("Who says what is written (or set FIELDLINE_USER)."),
 )
-@click.option("--lang", cls=Opt, type=click.Choice(LANGUAGES), help=N_("The language of what is said to people."))
-@click.option("--version", cls=Opt, is_flag=True, help=N_("Show the version and leave."))
+@click.option(
+    "--lang", cls=TranslatedOption, type=click.Choice(LANGUAGES), help=N_("The language of what is said to people.")
+)
+@click.option("--version", cls=TranslatedOption, is_flag=True, help=N_("Show the version and leave."))
 @click.pass_context
 def fieldline(ctx: click.Context, home: Path | None, user: str | None, lang: str | None, version: bool) -> None:
-    ctx.obj = Desk(home, user)
+    ctx.obj = CliContext(home, user)
     if version:
         from importlib.metadata import version as installed
 
         click.echo(f"fieldline {installed('fieldline')}")
         ctx.exit()
     if ctx.invoked_subcommand is None:
-        from tui.cli.screens import tui
+        from tui.cli.tui import tui
 
         ctx.invoke(tui)
 
@@ -90,7 +92,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program with these arguments; gives its exit code."""
-    i18n.use(i18n.chosen(_language(arguments), os.environ))
+    translate.set_language(translate.choose_language(_requested_language(arguments), os.environ))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -103,11 +105,11 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(end, SystemExit) and sys.stdout is stdout:
             raise
         sys.stdout = stdout
-        _forget_stdout()
+        _discard_stdout()
         return 0
     except OSError as error:
-        _forget_stdout()
-        _tell(_about(error))
+        _discard_stdout()
+        _print_error(_system_error_text(error))
         return 1
     return code
 
@@ -115,43 +117,43 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         if any(0xD800 <= ord(char) <= 0xDFFF for argument in arguments for char in argument):
-            _tell(_("An argument is not valid text in this terminal's encoding: type it again."))
+            _print_error(_("An argument is not valid text in this terminal's encoding: type it again."))
             return 2
         result: Any = fieldline.main(args=list(arguments), prog_name="fieldline", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except FieldlineError as error:
-        _tell(say(error))
+        _print_error(error_text(error))
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
     except click.UsageError as error:
-        from tui.cli.usage import usage_sentence
+        from tui.cli.usage_errors import usage_error_text
 
-        _tell(usage_sentence(error))
+        _print_error(usage_error_text(error))
         return 2
     except click.ClickException as error:
-        _tell(error.format_message())
+        _print_error(error.format_message())
         return 1
     except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         raise
     except OSError as error:
-        _tell(_about(error))
+        _print_error(_system_error_text(error))
         return 1
     except Exception as error:
-        if wants_traceback():
+        if is_traceback_wanted():
             raise
-        _tell(unforeseen(error))
+        _print_error(unexpected_error_text(error))
         return 1
 
 
-def _tell(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     click.echo(printable(sentence), err=True)
 
 
-def _about(error: OSError) -> str:
+def _system_error_text(error: OSError) -> str:
     """A sentence about a file or the machine that did not do what it should."""
     why = error.strerror or type(error).__name__
     if error.filename:
@@ -159,13 +161,13 @@ def _about(error: OSError) -> str:
     return _("The system said: {why}.").format(why=why)
 
 
-def _forget_stdout() -> None:
+def _discard_stdout() -> None:
     """Let what is still to be written go nowhere: the descriptor must not be flushed again at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _language(arguments: Sequence[str]) -> str | None:
+def _requested_language(arguments: Sequence[str]) -> str | None:
     """The language that the call asks for, before it is read, since its mistakes are told in that language."""
     for place, argument in enumerate(arguments):
         if argument == "--lang":

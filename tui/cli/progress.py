@@ -11,18 +11,18 @@ from shutil import get_terminal_size
 
 import click
 
+from core.sync.eta import EtaEstimator
 from core.sync.events import Event, Progress
-from core.sync.pace import Pace
-from tui.cli.desk import cut, width
-from tui.language.i18n import N_, _, number
+from tui.cli.context import text_width, truncate_text
+from tui.i18n.translate import N_, _, format_number
 
-SECONDS = 0.2
+MIN_WRITE_INTERVAL_S = 0.2
 """Between two writings of the line."""
 
-LOOK_SECONDS = 0.5
+HALTED_CHECK_INTERVAL_S = 0.5
 
 
-class _Line:
+class _StatusLine:
     """The line. What it says is put together only when it is written."""
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class _Line:
     def show(self, text: Callable[[], str]) -> None:
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + SECONDS
-        shown = cut(text(), get_terminal_size().columns - 1)
-        click.echo("\r" + shown + " " * (self._width - width(shown)), nl=False, err=True)
-        self._width = max(self._width, width(shown))
+        self._next = time.monotonic() + MIN_WRITE_INTERVAL_S
+        shown = truncate_text(text(), get_terminal_size().columns - 1)
+        click.echo("\r" + shown + " " * (self._width - text_width(shown)), nl=False, err=True)
+        self._width = max(self._width, text_width(shown))
 
     def clear(self) -> None:
         if self._width:
@@ -43,11 +43,11 @@ class _Line:
 
 
 @contextmanager
-def _line() -> Iterator[_Line | None]:
+def _status_line() -> Iterator[_StatusLine | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    line = _Line()
+    line = _StatusLine()
     try:
         yield line
     finally:
@@ -55,40 +55,40 @@ def _line() -> Iterator[_Line | None]:
 
 
 @contextmanager
-def progress(template: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(template: str) -> Iterator[Callable[[int, int], None]]:
     """Tells how many of how many are done; `template` has both as `{done}` and `{total}`, and is marked with N_."""
-    with _line() as line:
+    with _status_line() as line:
 
         def told(done: int, total: int) -> None:
             if line is not None:
-                line.show(lambda: _(template).format(done=number(done), total=number(total)))
+                line.show(lambda: _(template).format(done=format_number(done), total=format_number(total)))
 
         yield told
 
 
 @contextmanager
-def meeting(halted: Callable[[], str] = lambda: "") -> Iterator[Callable[[Event], None]]:
+def show_sync_progress(halted: Callable[[], str] = lambda: "") -> Iterator[Callable[[Event], None]]:
     """Tells how far a meeting is, from the events of its session, and how long it takes yet; or why it is `halted`."""
-    pace = Pace()
-    with _line() as line, _looking(line, halted):
+    pace = EtaEstimator()
+    with _status_line() as line, _watch_halted(line, halted):
 
         def told(event: Event) -> None:
             if line is not None and isinstance(event, Progress):
-                pace.hear(event, time.monotonic())
-                line.show(lambda: how_far(pace, time.monotonic()))
+                pace.update(event, time.monotonic())
+                line.show(lambda: sync_progress_text(pace, time.monotonic()))
 
         yield told
 
 
 @contextmanager
-def _looking(line: _Line | None, halted: Callable[[], str]) -> Iterator[None]:
+def _watch_halted(line: _StatusLine | None, halted: Callable[[], str]) -> Iterator[None]:
     """Look once in a while, as nothing happens while something is halted."""
 
     async def look() -> None:
         while line is not None:
             if text := halted():
                 line.show(lambda: f"{text} …")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(HALTED_CHECK_INTERVAL_S)
 
     looking = asyncio.ensure_future(look())
     try:
@@ -97,34 +97,34 @@ def _looking(line: _Line | None, halted: Callable[[], str]) -> Iterator[None]:
         looking.cancel()
 
 
-_PHASES = {"hello": N_("greeting"), "reconcile": N_("finding out what differs")}
+_PHASE_LABELS = {"hello": N_("greeting"), "reconcile": N_("finding out what differs")}
 
 
-def how_far(pace: Pace, now: float) -> str:
+def sync_progress_text(pace: EtaEstimator, now: float) -> str:
     """A line about a meeting: changes both ways, the share that is done, the time left."""
     progress = pace.progress
-    if progress.phase in _PHASES or pace.total is None:
-        return _(_PHASES.get(progress.phase, _PHASES["hello"])) + " …"
+    if progress.phase in _PHASE_LABELS or pace.total_count is None:
+        return _(_PHASE_LABELS.get(progress.phase, _PHASE_LABELS["hello"])) + " …"
     parts = []
     if progress.to_receive:
-        done, total = number(progress.received), number(progress.to_receive)
+        done, total = format_number(progress.received), format_number(progress.to_receive)
         parts.append(_("{done} of {total} changes received").format(done=done, total=total))
     if progress.to_send:
-        done, total = number(progress.sent), number(progress.to_send)
+        done, total = format_number(progress.sent), format_number(progress.to_send)
         parts.append(_("{done} of {total} changes sent").format(done=done, total=total))
-    if pace.total:
-        parts.append(f"{100 * pace.done // pace.total} %")
-    left = pace.seconds_left(now)
+    if pace.total_count:
+        parts.append(f"{100 * pace.done_count // pace.total_count} %")
+    left = pace.eta_s(now)
     if left is not None:
-        parts.append(_("{time} left").format(time=duration(left)))
+        parts.append(_("{time} left").format(time=format_duration(left)))
     return ", ".join(parts)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time span for people: seconds, minutes and seconds, or hours and minutes."""
     whole = round(seconds)
     if whole < 60:
         return _("{seconds} s").format(seconds=whole)
     if whole < 3600:
         return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
-    return _("{hours} h {minutes} min").format(hours=number(whole // 3600), minutes=whole % 3600 // 60)
+    return _("{hours} h {minutes} min").format(hours=format_number(whole // 3600), minutes=whole % 3600 // 60)

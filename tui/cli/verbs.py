@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tui.language.i18n import N_
+from tui.i18n.translate import N_
 
 VERBS: dict[str, tuple[str, str]] = {
-    "tui": ("tui.cli.screens:tui", N_("Open the terminal UI (also without a verb).")),
+    "tui": ("tui.cli.tui:tui", N_("Open the terminal UI (also without a verb).")),
     "demo": (
-        "tui.cli.demo:demo",
+        "tui.demo.demo:demo",
         N_("See how it works: on a terminal a made-up fleet, otherwise a transcript of two devices."),
     ),
     "init": ("tui.cli.fleet:init", N_("Found a fleet with this device as its admin.")),
@@ -16,28 +16,28 @@ VERBS: dict[str, tuple[str, str]] = {
     "revoke": ("tui.cli.fleet:revoke", N_("Shut a device out.")),
     "members": ("tui.cli.fleet:members", N_("List the devices of the fleet.")),
     "status": ("tui.cli.fleet:status", N_("Show what this device holds.")),
-    "list": ("tui.cli.look:list_", N_("List everything of a kind.")),
-    "show": ("tui.cli.look:show", N_("Show one thing: what is configured, who said so, and what is in conflict.")),
+    "list": ("tui.cli.show:list_", N_("List everything of a kind.")),
+    "show": ("tui.cli.show:show", N_("Show one thing: what is configured, who said so, and what is in conflict.")),
     "new": ("tui.cli.edit:new", N_("Add something of a kind.")),
     "set": ("tui.cli.edit:set_", N_("Configure properties.")),
     "clear": ("tui.cli.edit:clear", N_("Say that properties are no longer used.")),
     "retire": ("tui.cli.edit:retire", N_("Take something out of use.")),
-    "inbox": ("tui.cli.settle:inbox", N_("List what waits for a decision, and may wait.")),
-    "resolve": ("tui.cli.settle:resolve", N_("Settle a conflict.")),
-    "log": ("tui.cli.past:log", N_("Show who changed what, newest first.")),
-    "blame": ("tui.cli.past:blame", N_("Show for each property who said so.")),
-    "diff": ("tui.cli.past:diff", N_("Show what differs between two moments.")),
-    "restore": ("tui.cli.back:restore", N_("Bring something back to how it was.")),
-    "undo": ("tui.cli.back:undo", N_("Take a change back.")),
-    "serve": ("tui.cli.meet:serve", N_("Answer other devices.")),
-    "sync": ("tui.cli.meet:sync", N_("Meet another device or a bundle once.")),
-    "peers": ("tui.cli.meet:peers", N_("Show which devices and ports there are to sync with.")),
-    "export": ("tui.cli.files:export", N_("Write all changes into a bundle.")),
-    "import": ("tui.cli.files:import_", N_("Take over a bundle or an edit history.")),
-    "schema": ("tui.cli.schemas:schema", N_("Show, check or publish the fleet's schema.")),
-    "verify": ("tui.cli.files:verify", N_("Check every change and everything derived from them.")),
-    "backup": ("tui.cli.files:backup", N_("Copy the store into one file while it is in use.")),
+    "inbox": ("tui.cli.inbox:inbox", N_("List what waits for a decision, and may wait.")),
+    "resolve": ("tui.cli.inbox:resolve", N_("Settle a conflict.")),
+    "log": ("tui.cli.log:log", N_("Show who changed what, newest first.")),
+    "blame": ("tui.cli.log:blame", N_("Show for each property who said so.")),
+    "diff": ("tui.cli.log:diff", N_("Show what differs between two moments.")),
+    "restore": ("tui.cli.revert:restore", N_("Bring something back to how it was.")),
+    "undo": ("tui.cli.revert:undo", N_("Take a change back.")),
+    "serve": ("tui.cli.sync:serve", N_("Answer other devices.")),
+    "sync": ("tui.cli.sync:sync", N_("Meet another device or a bundle once.")),
+    "peers": ("tui.cli.sync:peers", N_("Show which devices and ports there are to sync with.")),
+    "export": ("tui.cli.import_export:export", N_("Write all changes into a bundle.")),
+    "import": ("tui.cli.import_export:import_", N_("Take over a bundle or an edit history.")),
+    "schema": ("tui.cli.schema:schema", N_("Show, check or publish the fleet's schema.")),
+    "verify": ("tui.cli.import_export:verify", N_("Check every change and everything derived from them.")),
+    "backup": ("tui.cli.import_export:backup", N_("Copy the store into one file while it is in use.")),
     "doctor": ("tui.cli.doctor:doctor", N_("Say what is wrong with this installation, and how to mend it.")),
-    "completion": ("tui.cli.shells:completion", N_("Print the completion script of a shell.")),
+    "completion": ("tui.cli.completion:completion", N_("Print the completion script of a shell.")),
 }
 """Each verb's module and function, and the line that the list of verbs shows."""

@@ -6,51 +6,51 @@ from functools import partial
 
 from textual.app import ComposeResult
 
+from core.device import input_validation
 from core.errors import Refused
 from core.membership import ROLES as ALL_ROLES
 from core.membership import Member
-from core.store.chains import Chained
-from core.store.log import LogFilter
-from core.workspace import checking
-from core.workspace.members import chain, readmit, revoke
-from tui.command_host import bindings
-from tui.language.i18n import N_, _, ngettext
-from tui.language.quoting import quote
-from tui.rows.lines import Column, Line, columns, wrapped
-from tui.rows.memberrows import ROLES, MemberRows, called, told
-from tui.screens.dialogs import Ask, Choose, Confirm, Save
+from core.store.indexes.member_facts import ChainEntry
+from core.store.queries.log import LogFilter
+from core.workspace.members import chain, readmit_device, revoke_device
+from tui.command_host import command_bindings
+from tui.dialogs.base import ChoiceDialog, ConfirmDialog, PromptDialog, SaveDialog
+from tui.i18n.quotes import quote
+from tui.i18n.translate import N_, _, ngettext
+from tui.layout import Column, Line, layout_columns, wrap_text
+from tui.screens.actions.filter import FilterActions
 from tui.screens.history import History
-from tui.screens.sifting import Sifting
-from tui.widgets.text import Lines
+from tui.view_models.members import ROLE_LABELS, MemberRows, member_name, member_texts
+from tui.widgets.lines import Lines
 
-_MAY = {
+_ROLE_DESCRIPTIONS = {
     "admin": N_("It may read, write, admit devices and revoke them."),
     "technician": N_("It may read and write, but admit no devices."),
     "reader": N_("It may read and sync; nothing written on it counts."),
 }
-_INSIDE = 66
+_ROW_COLUMNS = 66
 """Columns of a row in a dialog."""
-_NONE = "none"
+_NO_CHANGE = "none"
 """Chosen instead of a last change: nothing of a device keeps its effect."""
 
 
-class Members(Sifting):
+class Members(FilterActions):
     """The list of devices."""
 
-    PLACE = "members"
+    TAB = "members"
     SCOPES = ("members", "sifting", "listing")
-    BINDINGS = bindings("members")
+    BINDINGS = command_bindings("members")
 
     def __init__(self) -> None:
         super().__init__()
-        self._admin = False
+        self._is_admin = False
 
     def body(self) -> ComposeResult:
-        yield Lines(lambda width, _height: [self._heads(width)], id="heads")
+        yield Lines(lambda width, _height: [self._header_line(width)], id="heads")
         yield from super().body()
 
     @property
-    def rows(self) -> MemberRows | None:
+    def member_rows(self) -> MemberRows | None:
         """The rows of the list."""
         source = self.lines.source
         return source if isinstance(source, MemberRows) else None
@@ -58,9 +58,9 @@ class Members(Sifting):
     @property
     def member(self) -> Member | None:
         """The device under the cursor."""
-        return self.rows.member(self.lines.cursor) if self.rows else None
+        return self.member_rows.member(self.lines.cursor) if self.member_rows else None
 
-    def where(self) -> str:
+    def breadcrumb(self) -> str:
         return _("Members")
 
     def heading(self) -> tuple[Line, Line]:
@@ -68,38 +68,42 @@ class Members(Sifting):
         left: Line = [(ngettext("{count} device", "{count} devices", count), "plain")] if count else []
         return left, self.filter_line()
 
-    async def update(self) -> None:
-        workspace = self.desk.workspace
+    async def reload_content(self) -> None:
+        workspace = self.state.workspace
         membership = await workspace.membership()
         me = workspace.identity.device
-        self._admin = membership.is_admin(me)
+        self._is_admin = membership.is_admin(me)
         found = dict(membership.members)
         found.setdefault(me, Member(me, workspace.home.name(), "", "pending"))
-        wanted = [member for member in found.values() if self.mentioned(*told(member))]
-        ordered = sorted(wanted, key=lambda m: (m.state == "revoked", called(m).casefold(), m.device))
-        met = {meeting.device: meeting.at for meeting in reversed(await workspace.store.meetings()) if meeting.device}
-        rows = MemberRows(ordered, met, me, self.desk.view, self.desk.when, self.rows)
-        self.lines.show(rows, cursor=rows.index(self.lines.key))
+        wanted = [member for member in found.values() if self.is_match(*member_texts(member))]
+        ordered = sorted(wanted, key=lambda m: (m.state == "revoked", member_name(m).casefold(), m.device))
+        met = {
+            meeting.device: meeting.last_received_at_us
+            for meeting in reversed(await workspace.store.source_stats())
+            if meeting.device
+        }
+        rows = MemberRows(ordered, met, me, self.state.view, self.state.dates, self.member_rows)
+        self.lines.show_rows(rows, cursor=rows.index(self.lines.key))
 
     # --- details -----------------------------------------------------------------------------------------------------
 
-    def _heads(self, width: int) -> Line:
-        return [(" ", "plain"), *self.rows.heads(width - 2)] if self.rows else []
+    def _header_line(self, width: int) -> Line:
+        return [(" ", "plain"), *self.member_rows.header(width - 2)] if self.member_rows else []
 
     def subject(self) -> Line:
-        return [(called(self.member), "strong")] if self.member else []
+        return [(member_name(self.member), "strong")] if self.member else []
 
     def details(self, width: int, height: int) -> list[Line]:
-        member, rows = self.member, self.rows
+        member, rows = self.member, self.member_rows
         if member is None or rows is None:
-            return self.empty(self.nobody(), width) if self.sought else []
-        if self.beginning() and member.device == self.desk.workspace.identity.device:
-            return self.empty("", width)
+            return self.empty_lines(self.no_match_text(), width) if self.filter_text else []
+        if self.admission_hint() and member.device == self.state.workspace.identity.device:
+            return self.empty_lines("", width)
         said = [_("Device id {id}").format(id=member.device.hex())]
-        if wrote := rows.wrote(member.device):
+        if wrote := rows.write_stats(member.device):
             said.append(ngettext("It has made {count} change.", "It has made {count} changes.", wrote.changes))
             if wrote.at is not None:
-                when = self.desk.when.dated(wrote.at)
+                when = self.state.dates.dated(wrote.at)
                 said[-1] += " " + _("The last on {when} by {user}.").format(when=when, user=wrote.user)
         if member.state == "pending":
             said.append(
@@ -108,29 +112,29 @@ class Members(Sifting):
         elif member.state == "revoked":
             said.append(_("It is shut out: what it wrote after the last change that was accepted has no effect."))
         else:
-            said.append(_(_MAY.get(member.role, "")))
-        lines = [line for text in said for line in wrapped(text, width - 6)]
+            said.append(_(_ROLE_DESCRIPTIONS.get(member.role, "")))
+        lines = [line for text in said for line in wrap_text(text, width - 6)]
         return [[("   ", "plain"), (line, "plain")] for line in lines[:height]]
 
-    def copied(self) -> str:
+    def clipboard_text(self) -> str:
         """The id of the device, which its admin needs."""
         return self.member.device.hex() if self.member else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
-    def cannot(self, name: str) -> str | None:
+    def screen_disabled_reason(self, name: str) -> str | None:
         member = self.member
         if name == "changes_of":
             return None if member else _("There is no device on this line.")
-        if not self._admin:
+        if not self._is_admin:
             return _("Only an admin's device can do this, and this one is none: ask an admin.")
         if name == "admit":
             return None
         if member is None:
             return _("There is no device on this line.")
         if name in ("role", "rename", "revoke") and member.state == "revoked":
-            return _("{device} is revoked: a lets it in again.").format(device=called(member))
-        if name == "revoke" and member.device == self.desk.workspace.identity.device:
+            return _("{device} is revoked: a lets it in again.").format(device=member_name(member))
+        if name == "revoke" and member.device == self.state.workspace.identity.device:
             return _("A device cannot revoke itself: do it on another admin's device.")
         return None
 
@@ -139,7 +143,7 @@ class Members(Sifting):
         if member := self.member:
             self.app.switch_mode("history")
             if isinstance(page := self.app.screen, History):
-                page.only(LogFilter(device=member.device), called(member))
+                page.show_only(LogFilter(device=member.device), member_name(member))
 
     # --- letting in, roles and names ---------------------------------------------------------------------------------
 
@@ -148,22 +152,22 @@ class Members(Sifting):
         member = self.member
         known = member.device.hex() if member and member.state != "active" else ""
         help_text = _("32 hex digits: the device shows them on its own Members page and with `fieldline status`.")
-        self.ask(Ask(_("Admit which device?"), known, help_text, self._check_id), self._admit)
+        self.open_dialog(PromptDialog(_("Admit which device?"), known, help_text, self._check_id), self._admit_device)
 
     async def _check_id(self, text: str) -> None:
-        device = checking.id_of(
+        device = input_validation.parse_id(
             text.strip(), Refused("{text} is not the id of a device: it has 32 hex digits.", text=text.strip())
         )
-        member = (await self.desk.workspace.membership()).members.get(device)
+        member = (await self.state.workspace.membership()).members.get(device)
         if member and member.state == "active":
-            raise Refused("{device} is a member already: r changes its role, n its name.", device=called(member))
+            raise Refused("{device} is a member already: r changes its role, n its name.", device=member_name(member))
 
-    def _admit(self, text: str | None) -> None:
+    def _admit_device(self, text: str | None) -> None:
         if text is None:
             return
         device = bytes.fromhex(text.strip())
-        index = self.rows.index(device) if self.rows else None
-        member = self.rows.member(index) if self.rows and index is not None else None
+        index = self.member_rows.index(device) if self.member_rows else None
+        member = self.member_rows.member(index) if self.member_rows and index is not None else None
         name = member.name if member else ""
 
         def named(role: str, answer: str | None) -> None:
@@ -172,16 +176,24 @@ class Members(Sifting):
 
         def chosen(role: object) -> None:
             if isinstance(role, str):
-                self.ask(Ask(_("What is it called?"), name, "", self._check_name), partial(named, role))
+                self.open_dialog(
+                    PromptDialog(_("What is it called?"), name, "", self._check_name), partial(named, role)
+                )
 
-        self.ask(Choose(_("What may it do?"), self._role_rows()), chosen)
+        self.open_dialog(ChoiceDialog(_("What may it do?"), self._role_rows()), chosen)
 
     async def _check_name(self, text: str) -> None:
-        checking.name(text)
+        input_validation.check_name(text)
 
     def _role_rows(self) -> list[tuple[str, Line]]:
         return [
-            (role, columns(_INSIDE, [Column(_(ROLES[role]), 12, "strong"), Column(_(_MAY[role]), None)]))
+            (
+                role,
+                layout_columns(
+                    _ROW_COLUMNS,
+                    [Column(_(ROLE_LABELS[role]), 12, "strong"), Column(_(_ROLE_DESCRIPTIONS[role]), None)],
+                ),
+            )
             for role in ("technician", *(r for r in ALL_ROLES if r != "technician"))
         ]
 
@@ -194,8 +206,8 @@ class Members(Sifting):
                     new = Member(member.device, member.name, role, member.state)
                     self._confirm(new, _("Make {device} a device with the role {role}?"), "role")
 
-            title = _("What may {device} do?").format(device=called(member))
-            self.ask(Choose(title, self._role_rows()), chosen)
+            title = _("What may {device} do?").format(device=member_name(member))
+            self.open_dialog(ChoiceDialog(title, self._role_rows()), chosen)
 
     def do_rename(self) -> None:
         """Give the device another name."""
@@ -206,37 +218,37 @@ class Members(Sifting):
                     new = Member(member.device, name.strip(), member.role, member.state)
                     self._confirm(new, _("Call it {device}?"), "rename")
 
-            title = _("What shall {device} be called?").format(device=called(member))
-            self.ask(Ask(title, member.name, "", self._check_name), named)
+            title = _("What shall {device} be called?").format(device=member_name(member))
+            self.open_dialog(PromptDialog(title, member.name, "", self._check_name), named)
 
     def _confirm(self, member: Member, question: str, what: str) -> None:
         """Say what it means before it is written."""
-        known = self.rows is not None and self.rows.index(member.device) is not None
-        title = question.format(device=member.name, role=_(ROLES.get(member.role, member.role)))
+        known = self.member_rows is not None and self.member_rows.index(member.device) is not None
+        title = question.format(device=member.name, role=_(ROLE_LABELS.get(member.role, member.role)))
         text = _("The others learn of it when they sync.")
         if what != "rename":
-            text = f"{_(_MAY.get(member.role, ''))} {text}"
+            text = f"{_(_ROLE_DESCRIPTIONS.get(member.role, ''))} {text}"
         again = what == "admit" and known
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.work(partial(self._write, member, again), group="save")
+                self.run_task(partial(self._write_member, member, again), group="save")
 
-        self.ask(Confirm(title, text, _("do it")), answered)
+        self.open_dialog(ConfirmDialog(title, text, _("do it")), answered)
 
-    async def _write(self, member: Member, again: bool) -> None:
-        workspace = self.desk.workspace
+    async def _write_member(self, member: Member, again: bool) -> None:
+        workspace = self.state.workspace
         if again:
-            written = await readmit(workspace, member.device, member.role, member.name)
+            written = await readmit_device(workspace, member.device, member.role, member.name)
         else:
             written = await workspace.admit(member.device.hex(), member.role, member.name)
-        await self._written(written.change is not None)
+        await self._report_written(written.change is not None)
 
-    async def _written(self, something: bool) -> None:
-        await self.desk.reload()
-        await self.update()
+    async def _report_written(self, something: bool) -> None:
+        await self.state.reload_state()
+        await self.reload_content()
         self.redraw()
-        self.message(
+        self.show_message(
             _("Saved; the others learn of it when they sync.")
             if something
             else _("It is like that already: nothing was written.")
@@ -249,36 +261,38 @@ class Members(Sifting):
         member = self.member
         if member is None:
             return
-        found = await chain(self.desk.workspace, member.device)
+        found = await chain(self.state.workspace, member.device)
         rows: list[tuple[bytes | str, Line]] = [(each.change, self._last_row(each, len(found))) for each in found]
-        rows.append((_NONE, [(_("none of its changes"), "plain")]))
+        rows.append((_NO_CHANGE, [(_("none of its changes"), "plain")]))
 
         def chosen(answer: object) -> None:
             if answer is not None:
-                self._plan(member, found, answer if isinstance(answer, bytes) else None)
+                self._plan_revoke(member, found, answer if isinstance(answer, bytes) else None)
 
-        title = _("Revoke {device}: which of its changes is the last that you trust?").format(device=called(member))
-        self.ask(Choose(title, rows), chosen)
+        title = _("Revoke {device}: which of its changes is the last that you trust?").format(
+            device=member_name(member)
+        )
+        self.open_dialog(ChoiceDialog(title, rows), chosen)
 
-    def _last_row(self, each: Chained, total: int) -> Line:
-        lost = total - each.kept
+    def _last_row(self, each: ChainEntry, total: int) -> Line:
+        lost = total - each.kept_count
         after = ngettext("{count} after it", "{count} after it", lost) if lost else _("the latest")
         return self._change_row(each, after)
 
-    def _change_row(self, each: Chained, after: str) -> Line:
-        return columns(
-            _INSIDE,
+    def _change_row(self, each: ChainEntry, after: str) -> Line:
+        return layout_columns(
+            _ROW_COLUMNS,
             [
-                Column(self.desk.when.dated(each.at), 17),
+                Column(self.state.dates.dated(each.at_us), 17),
                 Column(each.user, 12),
                 Column(quote(each.note), None, "dim"),
                 Column(after, 14 if after else 0, "dim", right=True),
             ],
         )
 
-    def _plan(self, member: Member, found: list[Chained], last: bytes | None) -> None:
-        kept = next((each.kept for each in found if each.change == last), 0)
-        lost = [each for each in found if each.kept > kept]
+    def _plan_revoke(self, member: Member, found: list[ChainEntry], last: bytes | None) -> None:
+        kept = next((each.kept_count for each in found if each.change == last), 0)
+        lost = [each for each in found if each.kept_count > kept]
         rows = [self._change_row(each, "") for each in lost]
         rows = rows or [[(_("None of its changes that are here loses its effect."), "plain")]]
         remarks = [
@@ -294,11 +308,11 @@ class Members(Sifting):
 
         def answered(note: str | None) -> None:
             if note is not None:
-                self.work(partial(self._revoke, member.device, last, note), group="save")
+                self.run_task(partial(self._revoke_device, member.device, last, note), group="save")
 
-        title = _("Revoke {device}: these changes lose their effect").format(device=called(member))
-        self.ask(Save(title, rows, remarks), answered)
+        title = _("Revoke {device}: these changes lose their effect").format(device=member_name(member))
+        self.open_dialog(SaveDialog(title, rows, remarks), answered)
 
-    async def _revoke(self, device: bytes, last: bytes | None, note: str) -> None:
-        written = await revoke(self.desk.workspace, device, last, note or None)
-        await self._written(written.change is not None)
+    async def _revoke_device(self, device: bytes, last: bytes | None, note: str) -> None:
+        written = await revoke_device(self.state.workspace, device, last, note or None)
+        await self._report_written(written.change is not None)

@@ -12,68 +12,68 @@ from textual.timer import Timer
 from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkType
 
 from core.errors import FieldlineError
-from core.store.results import Summary
+from core.store.types import SetSummary
 from core.sync.events import Event, Progress
-from tui.command_host import bindings
-from tui.language.i18n import N_, _, ngettext, number, say
-from tui.rows.cables import waiting_lines
-from tui.rows.lines import Line, wrapped
-from tui.rows.meetings import Meter, Seen, link_of, meter_lines, seen, seen_line, size
-from tui.rows.standing import standing_text, standing_word
-from tui.screens.dialogs import Ask
-from tui.screens.sifting import Sifting
-from tui.widgets.text import Fixed, Lines
+from tui.cable_monitor import cable_waiting_lines
+from tui.command_host import command_bindings
+from tui.dialogs.base import PromptDialog
+from tui.i18n.translate import N_, _, error_text, format_number, ngettext
+from tui.layout import Line, wrap_text
+from tui.screens.actions.filter import FilterActions
+from tui.view_models.cable_status import cable_status_text, cable_status_word
+from tui.view_models.peers import PeerRow, SyncMeter, format_bytes, link_kind, meter_lines, peer_line, peer_rows
+from tui.widgets.lines import Lines, StaticRows
 
 # What carries a meeting is imported where one begins: it takes time and memory, and few who look here meet anybody.
 if TYPE_CHECKING:
-    from core.workspace.arriving import Arriving
-    from core.workspace.cables import Standing
-    from core.workspace.meeting import Met
-    from core.workspace.peers import Peer
+    from core.service.peer_discovery import DiscoveredPeer
+    from core.service.serial_sync import CableStatus
+    from core.service.session_runner import SyncResult
+    from core.service.transfer_backlog import TransferBacklog
 
-TARGETS = "tui.sync.targets"
+ENDPOINTS_META_KEY = "tui.sync.targets"
 """Where this device keeps, for itself, at which address it met which device."""
-_SERVED = N_("`fieldline serve` on this device syncs with the other end by itself.")
-_MOST_TARGETS = 200
-_MOST_OUTCOMES = 20
-_REDRAW_SECONDS = 1.0
-_LOOK_SECONDS = 2.0
-_LEAVE_SECONDS = 1.0
+_SERVED_REASON = N_("`fieldline serve` on this device syncs with the other end by itself.")
+_MAX_ENDPOINTS = 200
+_MAX_OUTCOMES = 20
+_REDRAW_INTERVAL_S = 1.0
+_DISCOVERY_INTERVAL_S = 2.0
+_STOP_TIMEOUT_S = 1.0
 
 
-class Sync(Sifting):
+class Sync(FilterActions):
     """Devices, ports and files, and the meeting that is under way."""
 
-    PLACE = "sync"
+    TAB = "sync"
     SCOPES = ("sync", "sifting", "listing")
-    BINDINGS = bindings("sync")
+    BINDINGS = command_bindings("sync")
 
     def __init__(self) -> None:
         super().__init__()
-        self._summary: Summary | None = None
-        self._seen: list[Seen] = []
-        self._targets: dict[bytes, str] = {}
-        self._asked = "tcp://"
-        self.meter: Meter | None = None
-        self._meeting: Worker[None] | None = None
-        self._looking: Worker[None] | None = None
-        self._ticking: Timer | None = None
+        self._summary: SetSummary | None = None
+        self._peer_rows: list[PeerRow] = []
+        self._endpoints: dict[bytes, str] = {}
+        self._typed_endpoint = "tcp://"
+        self.meter: SyncMeter | None = None
+        self._sync_worker: Worker[None] | None = None
+        self._discovery_worker: Worker[None] | None = None
+        self._redraw_timer: Timer | None = None
         self._outcomes: list[tuple[str, str]] = []
-        self._there: list[Peer] = []
-        self._stands = ""
-        self._arriving: Arriving | None = None
+        self._found_peers: list[DiscoveredPeer] = []
+        self._shown_status = ""
+        self._backlog: TransferBacklog | None = None
 
     @property
-    def current(self) -> Seen | None:
+    def current_row(self) -> PeerRow | None:
         """The line under the cursor."""
-        return next((each for each in self._seen if each.key == self.lines.key), None)
+        return next((each for each in self._peer_rows if each.key == self.lines.key), None)
 
     @property
-    def meeting(self) -> bool:
+    def is_syncing(self) -> bool:
         """Whether a meeting is under way."""
-        return self._meeting is not None and not self._meeting.is_finished
+        return self._sync_worker is not None and not self._sync_worker.is_finished
 
-    def where(self) -> str:
+    def breadcrumb(self) -> str:
         return _("Sync")
 
     def heading(self) -> tuple[Line, Line]:
@@ -83,67 +83,67 @@ class Sync(Sifting):
         right: Line = [(f"{held} · {self._summary.root.hex()[:8]}", "dim")]
         return [(_("Devices and files"), "plain")], self.filter_line() or right
 
-    async def update(self) -> None:
-        store = self.desk.workspace.store
+    async def reload_content(self) -> None:
+        store = self.state.workspace.store
         self._summary = await store.summary()
-        self._targets = _read_targets(await store.get_meta(TARGETS))
-        met = await store.meetings()
-        self._arriving = await self.desk.workspace.arriving()
-        every = seen(met, self._there, self._targets, self.desk.names.devices)
-        if (meter := self.meter) and not any(self._is_met(each) for each in every):
+        self._endpoints = _parse_endpoints(await store.read_meta(ENDPOINTS_META_KEY))
+        met = await store.source_stats()
+        self._backlog = await self.state.workspace.transfer_backlog()
+        every = peer_rows(met, self._found_peers, self._endpoints, self.state.names.devices)
+        if (meter := self.meter) and not any(self._is_active(each) for each in every):
             # As a cable that was pulled meanwhile.
-            every.insert(0, Seen(meter.target, meter.name, link_of(meter.target), meter.target, now=True))
-        self._seen = [each for each in every if self.mentioned(each.name, each.target, each.key)]
-        self._show()
+            every.insert(0, PeerRow(meter.target, meter.name, link_kind(meter.target), meter.target, is_reachable=True))
+        self._peer_rows = [each for each in every if self.is_match(each.name, each.target, each.key)]
+        self._show_rows()
 
-    def _show(self) -> None:
-        key, offered = self.lines.key, self.desk.cables.offered
-        if any(each.key == offered for each in self._seen):
-            key, self.desk.cables.offered = offered, ""
+    def _show_rows(self) -> None:
+        key, offered = self.lines.key, self.state.cable_monitor.offered_target
+        if any(each.key == offered for each in self._peer_rows):
+            key, self.state.cable_monitor.offered_target = offered, ""
         width = self.lines.size.width - 2
-        self._stands = self._standing()
+        self._shown_status = self._link_status()
         rows = [
-            (each.key, seen_line(each, width, self.desk.when, self._stands if self._is_met(each) else ""))
-            for each in self._seen
+            (each.key, peer_line(each, width, self.state.dates, self._shown_status if self._is_active(each) else ""))
+            for each in self._peer_rows
         ]
-        self.lines.show(Fixed(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
+        self.lines.show_rows(StaticRows(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
 
     def on_resize(self) -> None:
-        self._show()
+        self._show_rows()
 
     def on_mount(self) -> None:
-        if self.desk.options.discovery:
-            work: WorkType[None] = self._look_out
-            self._looking = self.run_worker(work, group="watch")
+        if self.state.options.discovery:
+            work: WorkType[None] = self._watch_peers
+            self._discovery_worker = self.run_worker(work, group="watch")
 
     async def on_unmount(self) -> None:
         # One has a peer to say goodbye to, the other sockets to close.
-        for worker in (self._meeting, self._looking):
+        for worker in (self._sync_worker, self._discovery_worker):
             if worker is not None and not worker.is_finished:
                 worker.cancel()
                 with suppress(WorkerCancelled, WorkerFailed, TimeoutError):
-                    async with asyncio.timeout(_LEAVE_SECONDS):
+                    async with asyncio.timeout(_STOP_TIMEOUT_S):
                         await worker.wait()
 
-    async def _look_out(self) -> None:
+    async def _watch_peers(self) -> None:
         """Look while this screen is shown what announces itself in the network, and what is plugged in."""
-        from core.workspace.peers import lookout
+        from core.service.peer_discovery import discover_peers
 
-        async with lookout(self.desk.workspace, self._no_lookout) as out:
+        async with discover_peers(self.state.workspace, self._on_discovery_error) as out:
             while True:
                 if self.is_current:
                     try:
-                        there = await out.peers()
+                        there = await out.list_peers()
                     except FieldlineError as error:
-                        self._no_lookout(error)
+                        self._on_discovery_error(error)
                         return
-                    if there != self._there:
-                        self._there = there
-                        self.news()
-                await asyncio.sleep(_LOOK_SECONDS)
+                    if there != self._found_peers:
+                        self._found_peers = there
+                        self.refresh_data()
+                await asyncio.sleep(_DISCOVERY_INTERVAL_S)
 
-    def _no_lookout(self, error: FieldlineError) -> None:
-        self._note(say(error))
+    def _on_discovery_error(self, error: FieldlineError) -> None:
+        self._add_outcome(error_text(error))
         self.redraw()
 
     # --- details -----------------------------------------------------------------------------------------------------
@@ -151,32 +151,32 @@ class Sync(Sifting):
     def subject(self) -> Line:
         if self.meter is not None:
             who = self.meter.name
-            if (cable := self._cable()) and cable.peer:
-                device = self.desk.names.device(cable.peer)
+            if (cable := self._cable_status()) and cable.peer:
+                device = self.state.names.device(cable.peer)
                 who = _("{device} at {port}").format(device=device, port=who)
             return [(_("Meeting {who}").format(who=who), "strong")]
-        return [(self.current.name, "strong")] if self.current else []
+        return [(self.current_row.name, "strong")] if self.current_row else []
 
     def details(self, width: int, height: int) -> list[Line]:
         indent = ("   ", "plain")
         if self.meter is not None:
-            cable, stands = self._cable(), self._standing()
+            cable, stands = self._cable_status(), self._link_status()
             if stands == "waiting":
-                lines = waiting_lines(width - 6)
+                lines = cable_waiting_lines(width - 6)
             else:
-                told, halted = (standing_text(cable) if cable else ""), stands != "meeting"
+                told, halted = (cable_status_text(cable) if cable else ""), stands != "meeting"
                 lines = meter_lines(self.meter, width - 6, height, told, halted)
             return [[indent, *line] for line in lines[:height]]
-        said: list[tuple[str, str]] = [(self.beginning(), "attention")]
-        if coming := self._arriving:
+        said: list[tuple[str, str]] = [(self.admission_hint(), "attention")]
+        if coming := self._backlog:
             template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")
-            who = self.desk.names.device(coming.peer)
-            missing, total = number(coming.missing), number(coming.total)
+            who = self.state.names.device(coming.peer)
+            missing, total = format_number(coming.missing_count), format_number(coming.total_count)
             said.append((template.format(count=missing, total=total, device=who), "attention"))
-        if each := self.current:
-            said += self._about(each)
-        elif self.sought:
-            said.append((self.nobody(), "plain"))
+        if each := self.current_row:
+            said += self._peer_texts(each)
+        elif self.filter_text:
+            said.append((self.no_match_text(), "plain"))
         else:
             said.append(
                 (
@@ -188,19 +188,19 @@ class Sync(Sifting):
                 )
             )
         said += [(f"{when}  {what}", "dim") for when, what in reversed(self._outcomes)]
-        broken = [(line, role) for text, role in said for line in wrapped(text, width - 6)]
+        broken = [(line, role) for text, role in said for line in wrap_text(text, width - 6)]
         return [[indent, line] for line in broken[:height]]
 
-    def _about(self, each: Seen) -> list[tuple[str, str]]:
+    def _peer_texts(self, each: PeerRow) -> list[tuple[str, str]]:
         """What there is to say of a line, and in which role."""
         said = []
         if each.trouble is not None:
-            said.append((say(each.trouble), "attention"))
+            said.append((error_text(each.trouble), "attention"))
         if each.next_try is not None:
-            said.append((_("Next try {when}.").format(when=self.desk.when.short(each.next_try)), "plain"))
+            said.append((_("Next try {when}.").format(when=self.state.dates.short(each.next_try)), "plain"))
         if self._is_served(each.target):
-            said.append((_(_SERVED), "plain"))
-        elif each.now and each.link == "serial":
+            said.append((_(_SERVED_REASON), "plain"))
+        elif each.is_reachable and each.link == "serial":
             said.append(
                 (
                     _(
@@ -210,10 +210,14 @@ class Sync(Sifting):
                     "plain",
                 )
             )
-            if last := self._last_at(each.target):
+            if last := self._last_device_at(each.target):
                 said.append((_("Met here last: {device}.").format(device=last), "plain"))
         elif each.target:
-            there = _("It can be met at {target}: Enter.") if each.now else _("It was met at {target}: Enter again.")
+            there = (
+                _("It can be met at {target}: Enter.")
+                if each.is_reachable
+                else _("It was met at {target}: Enter again.")
+            )
             said.append((there.format(target=each.target), "plain"))
         elif each.link == "bundle":
             said.append((_("Changes that came as a file; b meets a file or a folder on a stick."), "plain"))
@@ -221,20 +225,20 @@ class Sync(Sifting):
             said.append((_("It called this device; from here, m asks for its address."), "plain"))
         return said
 
-    def _cable(self) -> Standing | None:
+    def _cable_status(self) -> CableStatus | None:
         """How the cable that is in use stands."""
-        if self.meter is None or link_of(self.meter.target) != "serial":
+        if self.meter is None or link_kind(self.meter.target) != "serial":
             return None
-        from core.workspace import cables
+        from core.service import serial_sync
 
-        return cables.standing(self.meter.target)
+        return serial_sync.read_cable_status(self.meter.target)
 
-    def _standing(self) -> str:
+    def _link_status(self) -> str:
         """How the meeting stands, for its line."""
-        cable = self._cable()
-        return "meeting" if cable is None else standing_word(cable)
+        cable = self._cable_status()
+        return "meeting" if cable is None else cable_status_word(cable)
 
-    def _is_met(self, each: Seen) -> bool:
+    def _is_active(self, each: PeerRow) -> bool:
         """Whether the meeting that is under way from here is with this line; that over a cable is with its port."""
         if self.meter is None or each.target != self.meter.target:
             return False
@@ -243,145 +247,149 @@ class Sync(Sifting):
     def _is_served(self, target: str) -> bool:
         """Whether the process that serves on this device has the port of this target."""
         port = target.partition("?")[0]
-        there = (each for each in self._there if each.state in ("serving", "meeting"))
-        return link_of(target) == "serial" and port in {each.target.partition("?")[0] for each in there}
+        there = (each for each in self._found_peers if each.state in ("serving", "meeting"))
+        return link_kind(target) == "serial" and port in {each.endpoint.partition("?")[0] for each in there}
 
-    def _last_at(self, target: str) -> str:
+    def _last_device_at(self, target: str) -> str:
         """The device that was met at this target last."""
-        return next((self.desk.names.device(device) for device, at in self._targets.items() if at == target), "")
+        return next((self.state.names.device(device) for device, at in self._endpoints.items() if at == target), "")
 
-    def copied(self) -> str:
+    def clipboard_text(self) -> str:
         """Where it is to be met."""
-        return self.current.target if self.current else ""
+        return self.current_row.target if self.current_row else ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
-    def cannot(self, name: str) -> str | None:
+    def screen_disabled_reason(self, name: str) -> str | None:
         if name == "stop":
-            return None if self.meeting else _("No meeting is under way.")
-        if self.meeting:
+            return None if self.is_syncing else _("No meeting is under way.")
+        if self.is_syncing:
             return _("A meeting is under way: x stops it, and what has come stays.")
         if name == "meet":
-            if self.current is not None and self._is_served(self.current.target):
-                return _(_SERVED)
-            if self.current is None:
+            if self.current_row is not None and self._is_served(self.current_row.target):
+                return _(_SERVED_REASON)
+            if self.current_row is None:
                 return _("Nobody is on this line: m asks for an address.")
-            if not self.current.target:
+            if not self.current_row.target:
                 return _("Where {device} is to be met is not known: m asks for its address.").format(
-                    device=self.current.name
+                    device=self.current_row.name
                 )
         return None
 
     def do_meet(self) -> None:
         """Meet what is on this line."""
-        if (each := self.current) and each.target:
-            self._begin(each.target, each.name)
+        if (each := self.current_row) and each.target:
+            self._start_sync(each.target, each.name)
 
     def do_meet_at(self) -> None:
         """Ask for an address and meet the device there."""
         help_text = _("tcp://HOST:PORT, where `fieldline serve` runs; without a port it is {port}.").format(port=7420)
-        self.app.push_screen(Ask(_("Meet whom?"), self._asked, help_text, self._check, _("meet")), self._answered)
+        self.app.push_screen(
+            PromptDialog(_("Meet whom?"), self._typed_endpoint, help_text, self._check_endpoint, _("meet")),
+            self._on_endpoint_typed,
+        )
 
     def do_stick(self) -> None:
         """Ask for a folder or file and meet it."""
         help_text = _("A folder on a stick, or a file: this device takes what is new there and adds what is missing.")
-        text = self._asked if self._asked.startswith("bundle:") else "bundle://"
+        text = self._typed_endpoint if self._typed_endpoint.startswith("bundle:") else "bundle://"
         self.app.push_screen(
-            Ask(_("Meet which folder or file?"), text, help_text, self._check, _("meet")), self._answered
+            PromptDialog(_("Meet which folder or file?"), text, help_text, self._check_endpoint, _("meet")),
+            self._on_endpoint_typed,
         )
 
-    async def _check(self, text: str) -> None:
-        from core.workspace.endpoint import target_of
+    async def _check_endpoint(self, text: str) -> None:
+        from core.service.endpoint import parse_endpoint
 
-        target_of(text.strip())
+        parse_endpoint(text.strip())
 
-    def _answered(self, text: str | None) -> None:
+    def _on_endpoint_typed(self, text: str | None) -> None:
         if text is not None:
-            self._asked = text.strip()
-            self._begin(self._asked, self._asked)
+            self._typed_endpoint = text.strip()
+            self._start_sync(self._typed_endpoint, self._typed_endpoint)
 
     def do_stop(self) -> None:
         """Stop the meeting; what has come stays."""
-        if self._meeting is not None:
-            self._meeting.cancel()
+        if self._sync_worker is not None:
+            self._sync_worker.cancel()
 
     # --- a meeting ---------------------------------------------------------------------------------------------------
 
-    def _begin(self, target: str, name: str) -> None:
-        if link_of(target) == "serial":
+    def _start_sync(self, target: str, name: str) -> None:
+        if link_kind(target) == "serial":
             # Who is there is seen when there is somebody.
             name = target.partition("?")[0].rpartition("/")[2]
-        self.meter = Meter(target, name)
-        self.desk.cables.meeting = target
-        self._ticking = self.set_interval(_REDRAW_SECONDS, self._tick)
-        work: WorkType[None] = partial(self._meet, target, name)
-        self._meeting = self.run_worker(work, group="meeting", exclusive=True)
-        self._show()
+        self.meter = SyncMeter(target, name)
+        self.state.cable_monitor.active_target = target
+        self._redraw_timer = self.set_interval(_REDRAW_INTERVAL_S, self._redraw_progress)
+        work: WorkType[None] = partial(self._run_sync, target, name)
+        self._sync_worker = self.run_worker(work, group="meeting", exclusive=True)
+        self._show_rows()
         self.redraw()
 
-    def _tick(self) -> None:
+    def _redraw_progress(self) -> None:
         """Show how far it is, at most once a second: the line may be slow."""
-        if self._standing() != self._stands:
-            self._show()
+        if self._link_status() != self._shown_status:
+            self._show_rows()
             self.redraw()
         self.query_one("#details", Lines).redraw()
 
-    async def _meet(self, target: str, name: str) -> None:
+    async def _run_sync(self, target: str, name: str) -> None:
         outcome, failed = "", True
         try:
-            met = await self.desk.workspace.sync(target, told=self._hear)
-            outcome, failed = await self._told(met, target), False
+            met = await self.state.workspace.sync(target, on_event=self._on_sync_event)
+            outcome, failed = await self._remember_result(met, target), False
         except FieldlineError as error:
-            outcome = say(error)
+            outcome = error_text(error)
         except asyncio.CancelledError:
             outcome = _("Stopped: what had come is saved. Meet again to go on.")
             raise
         finally:
-            self._ended(name, outcome, failed)
-        await self.update()
+            self._finish_sync(name, outcome, failed)
+        await self.reload_content()
         self.redraw()
 
-    def _hear(self, event: Event) -> None:
+    def _on_sync_event(self, event: Event) -> None:
         if isinstance(event, Progress) and self.meter is not None:
-            self.meter.hear(event, asyncio.get_running_loop().time())
+            self.meter.update(event, asyncio.get_running_loop().time())
 
-    async def _told(self, met: Met, target: str) -> str:
+    async def _remember_result(self, met: SyncResult, target: str) -> str:
         """What came of it, in a sentence; where a device was met is remembered."""
-        figures = met.figures
+        figures = met.stats
         who = target
         if met.peer is not None:
-            who = self.desk.names.device(met.peer)
-            if link_of(target) != "bundle":
-                kept = {met.peer: target, **{d: t for d, t in self._targets.items() if d != met.peer}}
-                await self.desk.workspace.store.put_meta(TARGETS, _targets_written(kept))
+            who = self.state.names.device(met.peer)
+            if link_kind(target) != "bundle":
+                kept = {met.peer: target, **{d: t for d, t in self._endpoints.items() if d != met.peer}}
+                await self.state.workspace.store.write_meta(ENDPOINTS_META_KEY, _encode_endpoints(kept))
         sentence = _("Met {who}: {received} received, {sent} sent, {bytes}.").format(
             who=who,
-            received=number(figures.received),
-            sent=number(figures.sent),
-            bytes=size(figures.bytes_in + figures.bytes_out),
+            received=format_number(figures.received),
+            sent=format_number(figures.sent),
+            bytes=format_bytes(figures.bytes_in + figures.bytes_out),
         )
-        for path in met.unreadable:
+        for path in met.damaged_bundles:
             sentence += " " + _("{path} is damaged and was left as it is.").format(path=path)
         return sentence
 
-    def _ended(self, name: str, outcome: str, failed: bool) -> None:
-        if self._ticking is not None:
-            self._ticking.stop()
-        self.meter = self._meeting = self._ticking = None
-        self.desk.cables.meeting = ""
-        self._note(outcome)
+    def _finish_sync(self, name: str, outcome: str, failed: bool) -> None:
+        if self._redraw_timer is not None:
+            self._redraw_timer.stop()
+        self.meter = self._sync_worker = self._redraw_timer = None
+        self.state.cable_monitor.active_target = ""
+        self._add_outcome(outcome)
         # It may have ended because the program does.
         if self.query("#list"):
-            self._show()
+            self._show_rows()
             self.redraw()
-            self.message(outcome, attention=failed)
+            self.show_message(outcome, attention=failed)
 
-    def _note(self, outcome: str) -> None:
-        when = self.desk.when.short(self.desk.when.clock())
-        self._outcomes = [*self._outcomes, (when, outcome)][-_MOST_OUTCOMES:]
+    def _add_outcome(self, outcome: str) -> None:
+        when = self.state.dates.short(self.state.dates.clock())
+        self._outcomes = [*self._outcomes, (when, outcome)][-_MAX_OUTCOMES:]
 
 
-def _read_targets(kept: bytes | None) -> dict[bytes, str]:
+def _parse_endpoints(kept: bytes | None) -> dict[bytes, str]:
     """Where devices were met; what cannot be read is as if it were not there."""
     try:
         data = json.loads(bytes(kept)) if kept is not None else {}
@@ -390,6 +398,6 @@ def _read_targets(kept: bytes | None) -> dict[bytes, str]:
         return {}
 
 
-def _targets_written(targets: dict[bytes, str]) -> bytes:
-    some = list(targets.items())[:_MOST_TARGETS]
+def _encode_endpoints(targets: dict[bytes, str]) -> bytes:
+    some = list(targets.items())[:_MAX_ENDPOINTS]
     return json.dumps({device.hex(): target for device, target in some}).encode()

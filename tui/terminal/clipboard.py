@@ -5,11 +5,11 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 
-_PIECE = 512
+_PIECE_CHARS = 512
 """GNU screen passes on control strings of up to 768 bytes."""
 
 
-def to_clipboard(text: str, environ: Mapping[str, str]) -> str:
+def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str:
     """What to write so that the terminal copies a text.
 
     A multiplexer in between takes the plain sequence for itself if it is set up so (tmux: `set-clipboard on`), and
@@ -25,5 +25,5 @@ def to_clipboard(text: str, environ: Mapping[str, str]) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield text[start : start + _PIECE]
+    for start in range(0, len(text), _PIECE_CHARS):
+        yield text[start : start + _PIECE_CHARS]

@@ -14,15 +14,15 @@ from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 from textual.events import Key, Paste
 
-from tui.terminal.gate import Gate
-from tui.terminal.turns import Turns
+from tui.terminal.input_limiter import InputLimiter
+from tui.terminal.key_sequencer import KeySequencer
 
-_WAIT = 0.1
+_ESCAPE_TIMEOUT_S = 0.1
 """Seconds after which an escape character alone is the key."""
-_READ = 1 << 12
+_READ_BYTES = 1 << 12
 
 
-def guarded(driver: type[Driver]) -> type[Driver]:
+def limit_input(driver: type[Driver]) -> type[Driver]:
     """The driver with a gate before its input; one that does not read a terminal itself stays as it is."""
     if not hasattr(driver, "run_input_thread"):
         return driver
@@ -31,20 +31,20 @@ def guarded(driver: type[Driver]) -> type[Driver]:
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
             decode = getincrementaldecoder("utf-8")("ignore").decode
-            gate, self._turns = Gate(), Turns(self._app, self._loop, self.exit_event)
+            gate, self._turns = InputLimiter(), KeySequencer(self._app, self._loop, self.exit_event)
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
                 waited = 0.0
                 while not self.exit_event.is_set():
                     # Only what the terminal leaves out is a pause, not what the program itself takes.
                     begun = time.monotonic()
-                    ready = selector.select(_WAIT)
+                    ready = selector.select(_ESCAPE_TIMEOUT_S)
                     waited += time.monotonic() - begun
                     if ready:
-                        text = gate.let(decode(os.read(self.fileno, _READ)), waited)
+                        text = gate.take(decode(os.read(self.fileno, _READ_BYTES)), waited)
                         waited = 0.0
                     else:
-                        text = gate.idle(waited)
+                        text = gate.take_idle(waited)
                     self._take(parser, text)
 
         def _take(self, parser: Any, text: str) -> None:
@@ -55,9 +55,9 @@ def guarded(driver: type[Driver]) -> type[Driver]:
 
         def _send(self, event: Any) -> None:
             if isinstance(event, Key | Paste):
-                self._turns.wait()
+                self._turns.wait_for_turn()
                 self.process_message(event)
-                self._turns.sent()
+                self._turns.note_key_sent()
             else:
                 self.process_message(event)
 

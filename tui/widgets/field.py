@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.events import Paste
 from textual.widgets import Input
 
-_SIGNS = {"\n": "↵", "\r": "↵", "\t": "→"}
+_CONTROL_SIGNS = {"\n": "↵", "\r": "↵", "\t": "→"}
 
 
 class Field(Input):
@@ -26,10 +26,10 @@ class Field(Input):
     def _value(self) -> Text:
         if self.password:
             return super()._value
-        return Text(visible(self.value), no_wrap=True, overflow="ignore", end="")
+        return Text(visible_text(self.value), no_wrap=True, overflow="ignore", end="")
 
     def _position_to_cell(self, position: int) -> int:
-        return cell_len(visible(self.value[:position]))
+        return cell_len(visible_text(self.value[:position]))
 
     def _on_paste(self, event: Paste) -> None:
         event.stop()
@@ -37,11 +37,11 @@ class Field(Input):
         self.replace(one_line(event.text, self._between), *self.selection)
 
 
-def visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """The text with a sign of one column for each character that is none to look at."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _SIGNS.get(char, "·") for char in text)
+    return "".join(char if char.isprintable() else _CONTROL_SIGNS.get(char, "·") for char in text)
 
 
 def one_line(text: str, between: str = " ") -> str:

@@ -15,47 +15,51 @@ from core.errors import FieldlineError
 from core.identity import Identity
 from core.sync.links import tls
 from core.sync.links.causes import LinkError, Unable, forbidden, lacking, no_way_out, used_up, why
-from core.sync.links.tls import HANDSHAKE_SECONDS, Allow, Link, Stranger
-from core.values import quoted
+from core.sync.links.tls import HANDSHAKE_TIMEOUT_S, AllowPeer, TlsLink, UnknownPeer
+from core.values import quote_value
 
-CONNECT_SECONDS = 10.0
-MOST = 32
+CONNECT_TIMEOUT_S = 10.0
+MAX_LINKS = 32
 """How many devices may be connected at once; more are hung up on and try again later."""
 
-MOST_UNKNOWN = 16
+MAX_HANDSHAKES = 16
 """How many callers may be on their way to prove who they are; for one more the longest of these is hung up on."""
 
 # How long an address of a host may take before the next one is tried as well (RFC 8305).
-_NEXT_ADDRESS_SECONDS = 0.25
+_NEXT_ADDRESS_DELAY_S = 0.25
 # A greeting is all that is read before TLS.
-_UNKNOWN_LIMIT = 1 << 12
+_MAX_UNREAD_BYTES = 1 << 12
 
 _log = logging.getLogger(__name__)
 
 
-async def connect(host: str, port: int, identity: Identity, allow: Allow, *, timeout: float = CONNECT_SECONDS) -> Link:
+async def dial_tcp(
+    host: str, port: int, identity: Identity, allow: AllowPeer, *, timeout_s: float = CONNECT_TIMEOUT_S
+) -> TlsLink:
     """Call the device at an address; raises LinkError if nobody answers there within `timeout` seconds, else as
     `tls.call`, which has as long again.
     """
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(
                 host,
                 port,
-                limit=_UNKNOWN_LIMIT,
+                limit=_MAX_UNREAD_BYTES,
                 # One address has no rivals; a race that is cancelled can lose its winner's socket (CPython 3.11).
-                happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS,
+                happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_DELAY_S,
             )
     except TimeoutError:
-        raise LinkError("{host} does not answer: check the address and the network.", host=quoted(host)) from None
+        raise LinkError("{host} does not answer: check the address and the network.", host=quote_value(host)) from None
     except OSError as error:
         raise _unreached(host, port, error) from None
     except ValueError:
-        raise LinkError("{host} cannot be the name of a host: check how it is written.", host=quoted(host)) from None
-    return await tls.call(reader, writer, identity, allow, timeout=timeout)
+        raise LinkError(
+            "{host} cannot be the name of a host: check how it is written.", host=quote_value(host)
+        ) from None
+    return await tls.secure_dialed(reader, writer, identity, allow, timeout_s=timeout_s)
 
 
-class Server:
+class TcpListener:
     """Answers devices that call. `on_link` is run for each member, and the link closed after it; `on_stranger` is told
     of each other device, `on_trouble` of what keeps this one from answering. A caller has `timeout` seconds to prove
     who it is.
@@ -64,23 +68,23 @@ class Server:
     def __init__(
         self,
         identity: Identity,
-        allow: Allow,
-        on_link: Callable[[Link], Awaitable[None]],
-        on_stranger: Callable[[Stranger], None] = lambda stranger: None,
+        allow: AllowPeer,
+        on_link: Callable[[TlsLink], Awaitable[None]],
+        on_unknown_peer: Callable[[UnknownPeer], None] = lambda stranger: None,
         on_trouble: Callable[[FieldlineError], None] = lambda trouble: None,
         *,
-        timeout: float = HANDSHAKE_SECONDS,
+        timeout_s: float = HANDSHAKE_TIMEOUT_S,
     ) -> None:
         self._identity = identity
         self._allow = allow
         self._on_link = on_link
-        self._on_stranger = on_stranger
+        self._on_unknown_peer = on_unknown_peer
         self._on_trouble = on_trouble
-        self._timeout = timeout
+        self._timeout_s = timeout_s
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unknown: dict[asyncio.Task[None], None] = {}
-        self._links = 0
+        self._handshakes: dict[asyncio.Task[None], None] = {}
+        self._link_count = 0
         self._closing = False
         self.host = ""
         self.port = 0
@@ -90,9 +94,11 @@ class Server:
         be used.
         """
         try:
-            for address in await _addresses(host):
+            for address in await _resolve_addresses(host):
                 # A name can have several addresses, which are to have the same port.
-                server = await asyncio.start_server(self._connected, address, self.port or port, limit=_UNKNOWN_LIMIT)
+                server = await asyncio.start_server(
+                    self._on_connection, address, self.port or port, limit=_MAX_UNREAD_BYTES
+                )
                 self._servers.append(server)
                 if not self.port:
                     self.host, self.port = server.sockets[0].getsockname()[:2]
@@ -105,13 +111,13 @@ class Server:
                 ) from None
             raise LinkError(
                 "It is not possible to listen on {host}, port {port}: {reason}.",
-                host=quoted(host),
+                host=quote_value(host),
                 port=port,
                 reason=why(error),
             ) from None
         except ValueError:
             raise LinkError(
-                "{host} cannot be the name of a host: check how it is written.", host=quoted(host)
+                "{host} cannot be the name of a host: check how it is written.", host=quote_value(host)
             ) from None
 
     async def close(self) -> None:
@@ -125,32 +131,32 @@ class Server:
         for server in self._servers:
             await server.wait_closed()
 
-    def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
+    def _on_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
         if self._closing:
             # It was on its way in; Python 3.12 and newer wait for all who came.
             writer.transport.abort()
             return
-        if len(self._unknown) >= MOST_UNKNOWN:
+        if len(self._handshakes) >= MAX_HANDSHAKES:
             # Whoever means it proves itself in a moment, so callers that just sit there cannot keep others out.
-            oldest = next(iter(self._unknown))
-            del self._unknown[oldest]
+            oldest = next(iter(self._handshakes))
+            del self._handshakes[oldest]
             oldest.cancel()
-        task = asyncio.create_task(self._serve(reader, writer))
+        task = asyncio.create_task(self._accept(reader, writer))
         self._tasks.add(task)
-        self._unknown[task] = None
-        task.add_done_callback(lambda task: self._done(task, writer))
+        self._handshakes[task] = None
+        task.add_done_callback(lambda task: self._on_connection_done(task, writer))
 
-    def _done(self, task: asyncio.Task[None], writer: StreamWriter) -> None:
+    def _on_connection_done(self, task: asyncio.Task[None], writer: StreamWriter) -> None:
         self._tasks.discard(task)
-        self._unknown.pop(task, None)
+        self._handshakes.pop(task, None)
         # It may have been cancelled before it began.
         writer.transport.abort()
 
-    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            link = await tls.answer(reader, writer, self._identity, self._allow, timeout=self._timeout)
-        except Stranger as stranger:
-            self._on_stranger(stranger)
+            link = await tls.secure_accepted(reader, writer, self._identity, self._allow, timeout_s=self._timeout_s)
+        except UnknownPeer as stranger:
+            self._on_unknown_peer(stranger)
             return
         except FieldlineError as error:
             if isinstance(error, Unable) or not isinstance(error, LinkError):
@@ -162,13 +168,13 @@ class Server:
             self._on_trouble(Unable("This device could not answer one that called: {why}.", why=why(error)))
             return
         finally:
-            self._unknown.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
-        self._links += 1
+            self._handshakes.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+        self._link_count += 1
         try:
-            if self._links <= MOST:
+            if self._link_count <= MAX_LINKS:
                 await self._on_link(link)
         finally:
-            self._links -= 1
+            self._link_count -= 1
             await link.close()
 
 
@@ -180,7 +186,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _addresses(host: str) -> list[str]:
+async def _resolve_addresses(host: str) -> list[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -198,18 +204,20 @@ def _unreached(host: str, port: int, error: OSError) -> LinkError:
     if forbidden(error):
         return Unable(
             "This device may not connect to {host}, port {port} ({why}): look at its own firewall.",
-            host=quoted(host),
+            host=quote_value(host),
             port=port,
             why=why(error),
         )
     if no_way_out(error):
         return Unable(
             "This device has no network that leads to {host} ({why}): look at its own connection.",
-            host=quoted(host),
+            host=quote_value(host),
             why=why(error),
         )
     if error.errno == errno.ECONNREFUSED:
         return LinkError(
-            "Nobody answers at {host}, port {port}: is `fieldline serve` running there?", host=quoted(host), port=port
+            "Nobody answers at {host}, port {port}: is `fieldline serve` running there?",
+            host=quote_value(host),
+            port=port,
         )
-    return LinkError("{host} cannot be reached: {reason}.", host=quoted(host), reason=why(error))
+    return LinkError("{host} cannot be reached: {reason}.", host=quote_value(host), reason=why(error))

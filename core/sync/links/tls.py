@@ -28,28 +28,28 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from core.changes import KEY_SIZE, SIGNATURE_SIZE, device_id
+from core.changes import KEY_BYTES, SIGNATURE_BYTES, device_id
 from core.identity import Identity
 from core.sync.events import Event
 from core.sync.links.causes import LinkError, lacking, used_up, why
-from core.sync.links.context import pinned
+from core.sync.links.tls_context import pinned
 
-MAGIC = b"FLDL"
-VERSION = 1
-TURNED_AWAY, HERE_I_AM = 0, 1
-HANDSHAKE_SECONDS = 20.0
-CLOSE_SECONDS = 2.0
+LINK_MAGIC = b"FLDL"
+LINK_VERSION = 1
+GREETING_REFUSED, GREETING_KEY = 0, 1
+HANDSHAKE_TIMEOUT_S = 20.0
+CLOSE_TIMEOUT_S = 2.0
 
-_HEAD_SIZE = len(MAGIC) + 2
-_PROOF_SIZE = KEY_SIZE + SIGNATURE_SIZE
+_GREETING_HEAD_BYTES = len(LINK_MAGIC) + 2
+_PROOF_BYTES = KEY_BYTES + SIGNATURE_BYTES
 # Of a certificate (RFC 5280, 4.1) the signature covers what stands between these.
-_SIGNED = slice(4, -SIGNATURE_SIZE - 10)
+_SIGNED = slice(4, -SIGNATURE_BYTES - 10)
 
-Allow = Callable[[bytes], Awaitable[bool]]
+AllowPeer = Callable[[bytes], Awaitable[bool]]
 """Whether a device with this id may be talked to."""
 
 
-class Stranger(LinkError):
+class UnknownPeer(LinkError):
     """The other device may not be talked to; `device` is the id that it claims."""
 
     def __init__(self, template: str, device: bytes) -> None:
@@ -61,15 +61,15 @@ class NotAdmitted(LinkError):
     """The other device does not take this one for a member."""
 
 
-class OtherVersion(LinkError):
+class OtherLinkVersion(LinkError):
     """The other side greets in another version of this."""
 
 
-class OwnKey(LinkError):
+class OwnKeyError(LinkError):
     """The other side has the key of this device."""
 
 
-class _Inside(StreamReaderProtocol):
+class _TlsStream(StreamReaderProtocol):
     """Fills a stream with what comes out of TLS."""
 
     def eof_received(self) -> bool:
@@ -80,35 +80,35 @@ class _Inside(StreamReaderProtocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class TlsLink:
     """A secured stream to the device `peer`, which has proven to have that device's key."""
 
     peer: bytes
     reader: StreamReader
     writer: StreamWriter
     # The stream below: it would hang up if nothing referred to it any more.
-    _below: StreamWriter
+    _raw_writer: StreamWriter
 
     @property
     def is_open(self) -> bool:
         """Whether neither side has hung up, as far as is known here."""
-        return not self._below.transport.is_closing()
+        return not self._raw_writer.transport.is_closing()
 
-    def hears(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """How far the session is makes no difference to a network."""
 
     def abort(self) -> None:
         """Hang up at once, however often and in whatever state; what was not sent is lost."""
         # The transport below may be told so at any time. That of TLS may not: in some versions of Python it has
         # forgotten what it belongs to once it is closed twice, and the other side closes it, too.
-        self._below.transport.abort()
+        self._raw_writer.transport.abort()
         if not self.writer.is_closing():
             self.writer.close()
 
-    async def close(self, timeout: float = CLOSE_SECONDS) -> None:
+    async def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout_s):
                 await self.writer.drain()
                 if self.is_open and not self.writer.is_closing():
                     self.writer.close()
@@ -120,9 +120,14 @@ class Link:
             self.abort()
 
 
-async def call(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, *, timeout: float = HANDSHAKE_SECONDS
-) -> Link:
+async def secure_dialed(
+    reader: StreamReader,
+    writer: StreamWriter,
+    identity: Identity,
+    allow: AllowPeer,
+    *,
+    timeout_s: float = HANDSHAKE_TIMEOUT_S,
+) -> TlsLink:
     """Secure a stream as the side that called; of the two ends exactly one must be it. On any error the stream is
     closed.
 
@@ -132,65 +137,72 @@ async def call(
 
     The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on.
     """
-    async with _guarded(writer):
-        return await _call(reader, writer, identity, allow, _Patience(writer, timeout))
+    async with _run_with_timeout(writer):
+        return await _secure_dialed(reader, writer, identity, allow, _Patience(writer, timeout_s))
 
 
-async def answer(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, *, timeout: float = HANDSHAKE_SECONDS
-) -> Link:
+async def secure_accepted(
+    reader: StreamReader,
+    writer: StreamWriter,
+    identity: Identity,
+    allow: AllowPeer,
+    *,
+    timeout_s: float = HANDSHAKE_TIMEOUT_S,
+) -> TlsLink:
     """Secure a stream as the side that was called; raises as `call` does."""
-    async with _guarded(writer):
-        return await _answer(reader, writer, identity, allow, _Patience(writer, timeout))
+    async with _run_with_timeout(writer):
+        return await _secure_accepted(reader, writer, identity, allow, _Patience(writer, timeout_s))
 
 
-async def _call(reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, other: _Patience) -> Link:
-    writer.write(_greeting(identity))
+async def _secure_dialed(
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _Patience
+) -> TlsLink:
+    writer.write(_make_greeting(identity))
     async with other.has_its_turn():
-        proof = await _greeted(reader)
+        proof = await _read_greeting(reader)
     if proof is None:
         raise NotAdmitted(
             "The device there does not take this one for a member: let an admin run"
             " `fieldline admit {device} --role ROLE`, then try again.",
             device=identity.device.hex(),
         )
-    peer, certificate = _shown(identity, proof)
+    peer, certificate = _check_greeting(identity, proof)
     if not await allow(peer):
-        raise Stranger("The device that answers, {device}, is not a member of this fleet.", peer)
+        raise UnknownPeer("The device that answers, {device}, is not a member of this fleet.", peer)
     context = pinned(identity, certificate, server=False)
     async with other.has_its_turn():
-        return await _secured(writer, context, peer, certificate, other.left + 1)
+        return await _start_tls(writer, context, peer, certificate, other.left + 1)
 
 
-async def _answer(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: Allow, other: _Patience
-) -> Link:
+async def _secure_accepted(
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _Patience
+) -> TlsLink:
     try:
         async with other.has_its_turn():
-            proof = await _greeted(reader)
-    except OtherVersion:
-        writer.write(_head(TURNED_AWAY))
+            proof = await _read_greeting(reader)
+    except OtherLinkVersion:
+        writer.write(_make_head(GREETING_REFUSED))
         raise
     if proof is None:
         raise LinkError("What called there is not a Fieldline of this version.")
     try:
-        peer, certificate = _shown(identity, proof)
-    except OwnKey:
+        peer, certificate = _check_greeting(identity, proof)
+    except OwnKeyError:
         # So that the person who calls is told.
-        writer.write(_greeting(identity))
+        writer.write(_make_greeting(identity))
         raise
     if not await allow(peer):
-        writer.write(_head(TURNED_AWAY))
-        raise Stranger("A device that is not a member, {device}, tried to connect and was turned away.", peer)
+        writer.write(_make_head(GREETING_REFUSED))
+        raise UnknownPeer("A device that is not a member, {device}, tried to connect and was turned away.", peer)
     context = pinned(identity, certificate, server=True)
     # Nothing may be awaited between the greeting and the start of TLS, or the caller's first TLS bytes go astray.
-    writer.write(_greeting(identity))
+    writer.write(_make_greeting(identity))
     async with other.has_its_turn():
-        return await _secured(writer, context, peer, certificate, other.left + 1)
+        return await _start_tls(writer, context, peer, certificate, other.left + 1)
 
 
 @asynccontextmanager
-async def _guarded(writer: StreamWriter) -> AsyncIterator[None]:
+async def _run_with_timeout(writer: StreamWriter) -> AsyncIterator[None]:
     """Leave no stream open that came to no link."""
     try:
         yield
@@ -257,39 +269,39 @@ def _unproven() -> LinkError:
     return LinkError("The other device could not prove that it is who it says.")
 
 
-def _head(says: int) -> bytes:
-    return MAGIC + bytes([VERSION, says])
+def _make_head(says: int) -> bytes:
+    return LINK_MAGIC + bytes([LINK_VERSION, says])
 
 
-def _greeting(identity: Identity) -> bytes:
-    return _head(HERE_I_AM) + identity.public_key + identity.certificate_der[-SIGNATURE_SIZE:]
+def _make_greeting(identity: Identity) -> bytes:
+    return _make_head(GREETING_KEY) + identity.public_key + identity.certificate_der[-SIGNATURE_BYTES:]
 
 
-async def _greeted(reader: StreamReader) -> bytes | None:
+async def _read_greeting(reader: StreamReader) -> bytes | None:
     """The other side's key and signature; None if it turns this one away."""
-    head = await reader.readexactly(_HEAD_SIZE)
+    head = await reader.readexactly(_GREETING_HEAD_BYTES)
     *magic, version, says = head
-    if bytes(magic) != MAGIC:
+    if bytes(magic) != LINK_MAGIC:
         raise LinkError("What is at the other end is not Fieldline: check what runs there.")
-    if version != VERSION:
-        raise OtherVersion("The other device speaks another version of the link: update Fieldline there or here.")
-    if says == TURNED_AWAY:
+    if version != LINK_VERSION:
+        raise OtherLinkVersion("The other device speaks another version of the link: update Fieldline there or here.")
+    if says == GREETING_REFUSED:
         return None
-    return await reader.readexactly(_PROOF_SIZE)
+    return await reader.readexactly(_PROOF_BYTES)
 
 
-def _shown(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
+def _check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
     """The id of the device with this key, and its certificate."""
-    key, signature = proof[:KEY_SIZE], proof[KEY_SIZE:]
+    key, signature = proof[:KEY_BYTES], proof[KEY_BYTES:]
     peer = device_id(key)
     if peer == identity.device:
-        raise OwnKey(
+        raise OwnKeyError(
             "The other end has the key of this device: it is this device itself, or a copy of it."
             " Each device needs a key of its own."
         )
     own = identity.certificate_der
     filled = own.replace(identity.device.hex().encode(), peer.hex().encode()).replace(identity.public_key, key)
-    certificate = filled[:-SIGNATURE_SIZE] + signature
+    certificate = filled[:-SIGNATURE_BYTES] + signature
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, certificate[_SIGNED])
     except (InvalidSignature, ValueError):
@@ -297,15 +309,15 @@ def _shown(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
     return peer, certificate
 
 
-async def _secured(
+async def _start_tls(
     below: StreamWriter, context: ssl.SSLContext, peer: bytes, certificate: bytes, timeout: float
-) -> Link:
+) -> TlsLink:
     """TLS over a stream, with streams of its own: what somebody slipped in behind a greeting, in the clear, stays in
     the old reader, and nobody reads it.
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(loop=loop)
-    inside = _Inside(reader, loop=loop)
+    inside = _TlsStream(reader, loop=loop)
     transport = await loop.start_tls(
         below.transport,
         inside,
@@ -323,4 +335,4 @@ async def _secured(
     tls = writer.get_extra_info("ssl_object")
     if tls.version() != "TLSv1.3" or tls.getpeercert(binary_form=True) != certificate:
         raise _unproven()
-    return Link(peer, reader, writer, below)
+    return TlsLink(peer, reader, writer, below)

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import SCHEMA_ENTITY, Fact, change_id, decode, encode_value, fact_id
+from core.changes import SCHEMA_ENTITY, Fact, change_id, decode_block, encode_value, fact_id
 from core.errors import Refused
 from core.records import Edit
-from core.schemafile import builtin
-from core.slots import Candidate, Conflict, Good, Slot, leaf_ids, slot_of
+from core.schema_toml import load_builtin_schema
+from core.slots import Agreed, Candidate, Conflict, Slot, leaf_ids, slot_of
 from core.store import migrations, view
-from core.store.database import StoreError
+from core.store.connection import StoreError
 from core.store.store import Store
-from core.sync import merkle
-from tests.core.store.fleet import (
+from core.sync.reconcile import merkle
+from tests.support.store_fleet import (
     ADMISSION,
     AUTHORS,
     ENTITY,
@@ -36,7 +36,7 @@ from tests.core.store.fleet import (
     histories,
 )
 
-SCHEMA = builtin("service-centre")
+SCHEMA = load_builtin_schema("service-centre")
 PLACES = [(entity, name) for entity in (ENTITY, OTHER) for name in ("p", "q")]
 
 
@@ -56,7 +56,7 @@ async def make(path: Path, clock: Clock | None = None) -> Store:
 
 def expected(blocks: Iterable[bytes]) -> dict[tuple[bytes, str], Slot]:
     """What each slot holds by the pure definitions alone."""
-    decoded = [decode(data) for data in blocks]
+    decoded = [decode_block(data) for data in blocks]
     facts = [
         (fact_id(b.id, n), (f.entity, f.property), f.obsoletes, b, f)
         for b in decoded
@@ -66,7 +66,7 @@ def expected(blocks: Iterable[bytes]) -> dict[tuple[bytes, str], Slot]:
     slots: dict[tuple[bytes, str], Slot] = {}
     for place, leaves in leaf_ids((fact, place, obsoletes) for fact, place, obsoletes, _, _ in facts).items():
         slots[place] = slot_of(
-            Candidate(leaf, by_id[leaf][1].value, "u", by_id[leaf][0].change.device, by_id[leaf][0].change.at, None)
+            Candidate(leaf, by_id[leaf][1].value, "u", by_id[leaf][0].change.device, by_id[leaf][0].change.at_us, None)
             for leaf in leaves
         )
     return slots
@@ -74,7 +74,7 @@ def expected(blocks: Iterable[bytes]) -> dict[tuple[bytes, str], Slot]:
 
 def in_effect(blocks: list[bytes], moment: int) -> list[bytes]:
     """The blocks whose effective time is at most a moment, whatever the standing of their authors."""
-    decoded = {change_id(data): decode(data) for data in blocks}
+    decoded = {change_id(data): decode_block(data) for data in blocks}
     places = {fact_id(b.id, n): (f.entity, f.property) for b in decoded.values() for n, f in enumerate(b.change.facts)}
 
     def effective(change: bytes) -> int:
@@ -85,7 +85,7 @@ def in_effect(blocks: list[bytes], moment: int) -> list[bytes]:
             for target in fact.obsoletes
             if places.get(target) == (fact.entity, fact.property)
         }
-        return max([block.change.at, *(effective(parent) for parent in parents)])
+        return max([block.change.at_us, *(effective(parent) for parent in parents)])
 
     return [data for change, data in zip(decoded, blocks, strict=True) if effective(change) <= moment]
 
@@ -109,13 +109,13 @@ def test_every_order_and_batching_gives_the_same_reads(
             one, other = await make(folder / "one"), await make(folder / "other")
             stack.push_async_callback(one.close)
             stack.push_async_callback(other.close)
-            await one.save(every)
+            await one.save_blocks(every)
             for start in range(0, len(shuffled), size):
-                await other.save(shuffled[start : start + size])
+                await other.save_blocks(shuffled[start : start + size])
             good = accepted(blocks)
             assert await read(one) == await read(other) == expected(good)
             assert await one.summary() == await other.summary()
-            assert (await one.summary()).root == merkle.build({change_id(data) for data in every})[0]
+            assert (await one.summary()).root == merkle.build_tree({change_id(data) for data in every})[0]
             conflicts = {place for place, slot in expected(good).items() if isinstance(slot, Conflict)}
             assert set(await one.now().conflicts()) == set(await other.now().conflicts()) == conflicts
             for moment in (9, 15, 20, 25, 30):
@@ -131,17 +131,17 @@ def test_every_order_and_batching_gives_the_same_reads(
 
 async def test_saving_again_changes_nothing(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    first = await store.save(FOUNDING)
+    first = await store.save_blocks(FOUNDING)
     before = await store.summary()
-    again = await store.save(FOUNDING)
-    assert (first.saved, again.saved, again.known) == (2, 0, 2)
+    again = await store.save_blocks(FOUNDING)
+    assert (first.added_count, again.added_count, again.known_count) == (2, 0, 2)
     assert await store.summary() == before
     await store.close()
 
 
 async def test_the_exact_bytes_come_back(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     assert await store.blocks([change_id(ADMISSION), b"?" * 32, change_id(GENESIS)]) == [ADMISSION, GENESIS]
     assert await store.missing([b"?" * 32, change_id(GENESIS)]) == [b"?" * 32]
     await store.close()
@@ -155,16 +155,16 @@ async def test_what_is_sent_first_is_what_a_peer_needs_first(tmp_path: Path) -> 
     newer = pen.write(Fact(ENTITY, "q", "newer", ()), at=30)
     schema = Pen(0, change_id(ADMISSION)).write(Fact(SCHEMA_ENTITY, "schema.place", "x", ()), at=5)
     blocks = [newer, old, ADMISSION, schema, current, GENESIS]
-    await store.save(blocks)
+    await store.save_blocks(blocks)
     ids = [change_id(data) for data in blocks]
     order = await store.order(ids)
     assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, newer, current, old)]
-    assert (order.membership, order.near, order.current) == (2, 0, 5)
+    assert (order.membership_count, order.nearby_count, order.current_count) == (2, 0, 5)
     near = Pen(2).write(Fact(OTHER, "p", "near", ()), at=15)
-    await store.save([near])
+    await store.save_blocks([near])
     order = await store.order([*ids, change_id(near)], [OTHER, b"?" * 16])
     assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, near, newer, current, old)]
-    assert (order.membership, order.near, order.current) == (2, 4, 6)
+    assert (order.membership_count, order.nearby_count, order.current_count) == (2, 4, 6)
     await store.close()
 
 
@@ -172,8 +172,8 @@ async def test_a_refused_block_leaves_nothing_and_the_good_ones_stay(tmp_path: P
     store = await make(tmp_path / "s")
     damaged = bytearray(ADMISSION)
     damaged[-1] ^= 1
-    saved = await store.save([GENESIS, bytes(damaged), b"junk"])
-    assert saved.saved == 1
+    saved = await store.save_blocks([GENESIS, bytes(damaged), b"junk"])
+    assert saved.added_count == 1
     assert {change for change, _ in saved.refused} == {change_id(bytes(damaged)), change_id(b"junk")}
     assert await store.hashes() == [change_id(GENESIS)]
     await store.close()
@@ -181,11 +181,11 @@ async def test_a_refused_block_leaves_nothing_and_the_good_ones_stay(tmp_path: P
 
 async def test_a_commit_obsoletes_what_its_author_saw_and_not_what_came_meanwhile(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     first = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "seen", ())], user="u")
     assert first is not None
     meanwhile = Pen(1).write(Fact(ENTITY, "p", "meanwhile", (fact_id(first, 0),)), at=2000)
-    await store.save([meanwhile])
+    await store.save_blocks([meanwhile])
     await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "mine", (fact_id(first, 0),))], user="u")
     slot = await store.now().slot(ENTITY, "p")
     assert isinstance(slot, Conflict)
@@ -199,10 +199,10 @@ async def test_the_time_of_an_edit_is_after_what_it_obsoletes_and_the_clock_is_n
     clock = Clock(1000)
     store = await make(tmp_path / "s", clock)
     future = Pen(1).write(Fact(ENTITY, "p", "far", ()), at=5_000_000)
-    await store.save([*FOUNDING, future])
+    await store.save_blocks([*FOUNDING, future])
     over = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "near", (fact_of(future),))], user="u")
     aside = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "now", ())], user="u")
-    times = {entry.change: entry.at for entry in await store.now().log()}
+    times = {entry.change: entry.at_us for entry in await store.now().log()}
     assert over is not None and aside is not None
     assert times[over] == 5_000_001
     assert times[aside] == 1000
@@ -212,10 +212,10 @@ async def test_the_time_of_an_edit_is_after_what_it_obsoletes_and_the_clock_is_n
 async def test_changes_of_a_device_count_from_its_admission_on(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
     early = Pen(1).write(Fact(ENTITY, "p", "early", ()), at=50)
-    await store.save([GENESIS, early])
+    await store.save_blocks([GENESIS, early])
     assert (await store.now().slot(ENTITY, "p")).state == "absent"
     assert (await store.counts()).quarantined == 1
-    await store.save([ADMISSION])
+    await store.save_blocks([ADMISSION])
     assert (await store.now().slot(ENTITY, "p")).value == "early"
     assert (await store.counts()).quarantined == 0
     await store.close()
@@ -226,9 +226,9 @@ async def test_what_this_device_knew_then(tmp_path: Path) -> None:
     store = await make(tmp_path / "s", clock)
     old = Pen(1).write(Fact(ENTITY, "p", "old", ()), at=10)
     new = Pen(2).write(Fact(ENTITY, "p", "new", (fact_of(old),)), at=20)
-    await store.save([*FOUNDING, old])
+    await store.save_blocks([*FOUNDING, old])
     clock.now = 200
-    await store.save([new])
+    await store.save_blocks([new])
     assert (await store.known_at(150).slot(ENTITY, "p")).value == "old"
     assert (await store.as_of(150).slot(ENTITY, "p")).value == "new"
     assert (await store.known_at(250).slot(ENTITY, "p")).value == "new"
@@ -240,19 +240,19 @@ async def test_the_chain_of_a_device_goes_on_from_its_end_however_it_arrived(tmp
     chain = [pen.write(Fact(ENTITY, "p", str(n), ()), at=100 + n) for n in range(4)]
     store = await make(tmp_path / "s")
     for data in [chain[3], chain[1], *FOUNDING, chain[2], chain[0]]:
-        await store.save([data])
+        await store.save_blocks([data])
     own = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "x", ())], user="u")
     assert own is not None
     (data,) = await store.blocks([own])
-    assert decode(data).change.previous == change_id(chain[3])
+    assert decode_block(data).change.previous == change_id(chain[3])
     await store.close()
 
 
 async def test_equal_leaves_are_witnesses_not_a_conflict(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    await store.save([*FOUNDING, *(Pen(n).write(Fact(ENTITY, "p", "same", ()), at=n) for n in (1, 2))])
+    await store.save_blocks([*FOUNDING, *(Pen(n).write(Fact(ENTITY, "p", "same", ()), at=n) for n in (1, 2))])
     slot = await store.now().slot(ENTITY, "p")
-    assert isinstance(slot, Good)
+    assert isinstance(slot, Agreed)
     assert len(slot.witnesses) == 2
     assert (await store.counts()).conflicts == 0
     await store.close()
@@ -260,12 +260,12 @@ async def test_equal_leaves_are_witnesses_not_a_conflict(tmp_path: Path) -> None
 
 async def test_another_process_s_change_is_noticed(tmp_path: Path) -> None:
     one = await make(tmp_path / "s")
-    await one.save(FOUNDING)
+    await one.save_blocks(FOUNDING)
     other = await Store.open(tmp_path / "s", clock=Clock())
-    assert not await other.changed(timeout=0)
+    assert not await other.wait_for_change(timeout=0)
     await one.commit(AUTHORS[0], [Edit(ENTITY, "p", "v", ())], user="u")
-    assert await other.changed(timeout=0)
-    assert not await other.changed(timeout=0)
+    assert await other.wait_for_change(timeout=0)
+    assert not await other.wait_for_change(timeout=0)
     assert (await other.now().slot(ENTITY, "p")).value == "v"
     await one.close()
     await other.close()
@@ -273,7 +273,7 @@ async def test_another_process_s_change_is_noticed(tmp_path: Path) -> None:
 
 async def test_the_log_shows_old_and_new_and_pages_without_gaps(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     seen: tuple[bytes, ...] = ()
     for number in range(7):
         change = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", number, seen)], user="u", note=f"step {number}")
@@ -282,17 +282,17 @@ async def test_the_log_shows_old_and_new_and_pages_without_gaps(tmp_path: Path) 
     view = store.now()
     whole = await view.log(limit=100)
     paged, after = [], None
-    while page := await view.log(limit=2, after=after):
+    while page := await view.log(limit=2, cursor=after):
         paged += page
-        after = page[-1].position
+        after = page[-1].cursor
     assert paged == whole
     assert list(reversed(await view.log(newest_first=False))) == whole
-    assert await view.log_size() == len(whole) == 9
-    assert [await view.log_index(entry.position) for entry in whole] == list(range(9))
-    (edit,) = await view.edits(whole[0].change)
-    assert (edit.old, edit.new, edit.seen) == (5, 6, True)
-    (first,) = await view.edits(whole[6].change)
-    assert (first.old, first.new, first.seen) == (None, 0, False)
+    assert await view.count_log_entries() == len(whole) == 9
+    assert [await view.count_newer(entry.cursor) for entry in whole] == list(range(9))
+    (edit,) = await view.fact_diffs(whole[0].change)
+    assert (edit.old, edit.new, edit.had_value) == (5, 6, True)
+    (first,) = await view.fact_diffs(whole[6].change)
+    assert (first.old, first.new, first.had_value) == (None, 0, False)
     await store.close()
 
 
@@ -311,7 +311,7 @@ async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alon
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     await store.close()
     back_to_version_1(tmp_path / "s")
     for _ in range(2):
@@ -320,7 +320,7 @@ async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alon
         assert await newer.hashes() == sorted(change_id(data) for data in FOUNDING)
         assert (await newer.verify()).problems == []
         await newer.close()
-    monkeypatch.setattr(migrations, "VERSION", migrations.VERSION - 1)
+    monkeypatch.setattr(migrations, "STORE_VERSION", migrations.STORE_VERSION - 1)
     with pytest.raises(StoreError, match="newer Fieldline"):
         await Store.open(tmp_path / "s", clock=Clock())
 
@@ -337,7 +337,7 @@ def back_to_version_1(path: Path) -> None:
 
 async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     before = await store.counts()
     size = await store._database.run(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
     await store._database.run(lambda c: c.execute(f"PRAGMA max_page_count = {size}"))
@@ -367,7 +367,7 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
 )
 async def test_verify_finds_and_repairs_what_is_derived(tmp_path: Path, damage: str) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     seen: tuple[bytes, ...] = ()
     for number in range(20):
         change = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", number, seen)], user="u")
@@ -386,12 +386,12 @@ async def test_verify_finds_and_repairs_what_is_derived(tmp_path: Path, damage: 
 async def test_verify_finds_a_damaged_block_and_repair_lets_it_be_fetched_again(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
     data = Pen(1).write(Fact(ENTITY, "p", "v", ()), at=10)
-    await store.save([*FOUNDING, data])
+    await store.save_blocks([*FOUNDING, data])
     await store._database.run(lambda c: c.execute("UPDATE blocks SET data = x'00' WHERE change = 3"))
     assert [change_id(data).hex() in problem for problem in (await store.verify()).problems] == [True]
     await store.verify(repair=True)
     assert await store.missing([change_id(data)]) == [change_id(data)]
-    await store.save([data])
+    await store.save_blocks([data])
     assert (await store.verify()).problems == []
     assert (await store.now().slot(ENTITY, "p")).value == "v"
     await store.close()
@@ -400,7 +400,7 @@ async def test_verify_finds_a_damaged_block_and_repair_lets_it_be_fetched_again(
 async def test_values_are_compared_by_type_in_differences(tmp_path: Path) -> None:
     clock = Clock(100)
     store = await make(tmp_path / "s", clock)
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     change = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", 1, ()), Edit(ENTITY, "q", "same", ())], user="u")
     assert change is not None
     clock.now = 200
@@ -414,11 +414,11 @@ async def test_values_are_compared_by_type_in_differences(tmp_path: Path) -> Non
 
 async def test_differences_are_the_same_in_pieces_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await make(tmp_path / "s", Clock(100))
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     pens = [Pen(number) for number in (1, 2)]
     for at in range(10, 40):
         facts = [Fact(bytes([at % 7]) * 16, f"p{at % 3}", at), Fact(bytes([at % 5]) * 16, "q", str(at // 4))]
-        await store.save([pens[at % 2].write(*facts, at=at)])
+        await store.save_blocks([pens[at % 2].write(*facts, at=at)])
     one, other = store.as_of(15), store.as_of(33)
     whole = await one.differences(other)
     assert len(whole) > 12
@@ -428,8 +428,8 @@ async def test_differences_are_the_same_in_pieces_of_any_size(tmp_path: Path, mo
         for old, new in [((await one.slot(entity, name)).value, (await other.slot(entity, name)).value)]
     ]
     for size in (1, 2, 5):
-        monkeypatch.setattr(view, "_CHANGES", size)
-        monkeypatch.setattr(view, "_SLOTS", size)
+        monkeypatch.setattr(view, "_CHANGES_PER_STEP", size)
+        monkeypatch.setattr(view, "_SLOTS_PER_STEP", size)
         assert await one.differences(other) == whole
     entity = whole[0][0]
     assert await one.differences(other, entity) == [each for each in whole if each[0] == entity]
@@ -438,7 +438,7 @@ async def test_differences_are_the_same_in_pieces_of_any_size(tmp_path: Path, mo
 
 async def test_what_is_too_much_for_one_change_is_told_with_what_to_do(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
-    await store.save(FOUNDING)
+    await store.save_blocks(FOUNDING)
     edits = [Edit(ENTITY, name, "x" * 40_000, ()) for name in ("p", "q")]
     with pytest.raises(Refused, match="save fewer values at once"):
         await store.commit(AUTHORS[0], edits, user="u")

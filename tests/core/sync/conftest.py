@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.store.store import Store
-from tests.core.store.fleet import FLEET
+from tests.support.store_fleet import FLEET
 
 MakeStore = Callable[..., Awaitable[Store]]
 
@@ -22,7 +22,7 @@ async def make_store(tmp_path: Path) -> AsyncIterator[MakeStore]:
             store = await Store.create(tmp_path / f"store{next(number)}", fleet=fleet, clock=lambda: 5000)
             stack.push_async_callback(store.close)
             if blocks:
-                assert (await store.save(blocks)).refused == ()
+                assert (await store.save_blocks(blocks)).refused == ()
             return store
 
         yield make

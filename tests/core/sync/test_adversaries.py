@@ -13,28 +13,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_id
-from core.sync import difference, sketching, walk
-from core.sync.cells import Cells, short_id, short_key
-from core.sync.codec import MAX_COUNT, FrameReader, encode
+from core.sync.codec import MAX_CHANGES, FrameReader, encode_message
 from core.sync.events import Done, Failed, Reason
 from core.sync.messages import (
-    Fingerprints,
-    GivingUp,
-    Hashes,
+    Abort,
+    EndOfTurn,
+    HaveFingerprints,
+    HaveIds,
     Hello,
-    HereAreBlockHashes,
-    IHaveFingerprints,
     Message,
-    Over,
-    Sending,
-    Settled,
+    Offer,
+    PrefixFingerprints,
+    PrefixIds,
     SketchPart,
+    Summary,
 )
-from core.sync.prefixes import decode_all, encode_all, varint
+from core.sync.reconcile import merkle_reconciler, set_difference, sketch_reconciler
+from core.sync.reconcile.prefix_coding import decode_short_ids, encode_short_ids, encode_varint
+from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
+from core.sync.reconcile.sketch_protocol import MAX_EXTENSIONS, SendMessages, SketchFailed, SketchKind, SketchProtocol
 from core.sync.session import MAX_ROUNDS, Session
-from core.sync.sketch import MAX_EXTENSIONS, Kind, Say, Sketch, Stuck
-from tests.core.sync import replicas
-from tests.core.sync.replicas import (
+from tests.support import memory_replica
+from tests.support.memory_replica import (
     FLEET,
     GENESIS,
     PEER,
@@ -59,7 +59,7 @@ def hello(count: int = len(MINE), root: bytes = ROOT) -> Hello:
     return Hello(3, FLEET[:4], count, root)
 
 
-def part(kind: Kind, body: bytes = b"") -> SketchPart:
+def part(kind: SketchKind, body: bytes = b"") -> SketchPart:
     return SketchPart(bytes([kind]) + body)
 
 
@@ -77,7 +77,7 @@ def alike(twins: Mapping[bytes, bytes], *, salted_too: bool) -> Iterator[None]:
         return short_id(key, twins.get(change, change) if salted_too or key == short_key(SECRET) else change)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sketching, difference, replicas):
+        for module in (sketch_reconciler, set_difference, memory_replica):
             patch.setattr(module, "short_id", short)
         yield
 
@@ -114,10 +114,10 @@ def test_a_peer_whose_tree_is_alike_but_whose_changes_are_not_is_found_out() -> 
     replica, victim = MemoryReplica.of(MINE), session(modes=["merkle"])
     serve(victim, replica)
     root = replica.table.branches[""]
-    alike = IHaveFingerprints((Fingerprints("", root.children),))
-    said: list[Message] = [hello(), alike, Over(more=False), Sending(0, 0), Settled(len(MINE), ROOT)]
+    alike = HaveFingerprints((PrefixFingerprints("", root.children),))
+    said: list[Message] = [hello(), alike, EndOfTurn(has_more=False), Offer(0, 0), Summary(len(MINE), ROOT)]
     for message in said:
-        victim.receive(encode(message))
+        victim.receive_data(encode_message(message))
         serve(victim, replica)
     assert isinstance(victim.outcome, Failed)
     assert victim.outcome.reason == Reason.INCONSISTENT
@@ -133,35 +133,39 @@ class Endless:
         self.stubborn = stubborn
         self.asked = self.met = 0
         held = MemoryReplica.of([*MINE[:-20], *NEW[:20]])
-        self.sketch = Sketch(Cells.of(held.short(change, b"") for change in held.held), len(MINE), leading=False)
+        self.sketch = SketchProtocol(
+            SetSketch.from_short_ids(held.short(change, b"") for change in held.held), len(MINE), is_leader=False
+        )
         self.sketch.start()
 
     def answers(self, message: Message) -> list[Message]:
         if not isinstance(message, SketchPart):
             return []
         kind = message.payload[0] if message.payload else 0
-        self.asked += kind == Kind.MORE
-        self.met += kind == Kind.METER
-        if kind == Kind.MORE or (kind == Kind.METER and self.met == 1):
-            step = self.sketch.receive(message.payload)
-            assert isinstance(step, Say)
-            told = 1 if kind == Kind.MORE else 3  # the kind; before the first cells also how many there are
+        self.asked += kind == SketchKind.REQUEST_MORE
+        self.met += kind == SketchKind.METER
+        if kind == SketchKind.REQUEST_MORE or (kind == SketchKind.METER and self.met == 1):
+            step = self.sketch.receive_message(message.payload)
+            assert isinstance(step, SendMessages)
+            told = (
+                1 if kind == SketchKind.REQUEST_MORE else 3
+            )  # the kind; before the first cells also how many there are
             return [SketchPart(said[:told] + b"\x6b" * (len(said) - told)) for said in step.messages]
         if kind or self.stubborn:
-            return [part(Kind.CELLS, bytes(99))] * 1000
-        return [SketchPart(b""), part(Kind.SUMS, b"\x01" * 42)]
+            return [part(SketchKind.CELLS, bytes(99))] * 1000
+        return [SketchPart(b""), part(SketchKind.SUMS, b"\x01" * 42)]
 
 
 @pytest.mark.parametrize("stubborn", [True, False])
 def test_cells_without_end_end_the_sketch(stubborn: bool) -> None:
     replica, victim, peer = MemoryReplica.of(MINE), session(initiator=True), Endless(stubborn=stubborn)
-    waiting: deque[Message] = deque([hello(), part(Kind.SUMS, b"\x01" * 42)])
+    waiting: deque[Message] = deque([hello(), part(SketchKind.SUMS, b"\x01" * 42)])
     reader, heard = FrameReader(), 0
     while waiting and victim.outcome is None:
-        victim.receive(encode(waiting.popleft()))
+        victim.receive_data(encode_message(waiting.popleft()))
         serve(victim, replica)
-        reader.feed(victim.take())
-        for message, _ in iter(reader.next, None):
+        reader.feed(victim.data_to_send())
+        for message, _ in iter(reader.next_message, None):
             waiting += peer.answers(message)
         heard += 1
     assert 0 < peer.asked <= MAX_EXTENSIONS
@@ -193,17 +197,17 @@ def test_a_peer_that_always_has_one_more_is_left_after_some_rounds() -> None:
 
 
 @pytest.mark.parametrize("calls", [True, False])
-@pytest.mark.parametrize("count", [1, 2, len(MINE) - 5, len(MINE) - 30, len(MINE), len(MINE) + 5, 5000, MAX_COUNT])
+@pytest.mark.parametrize("count", [1, 2, len(MINE) - 5, len(MINE) - 30, len(MINE), len(MINE) + 5, 5000, MAX_CHANGES])
 def test_a_count_that_is_a_lie_ends_in_a_wait_or_an_event(count: int, calls: bool) -> None:
     replica = MemoryReplica.of(MINE)
-    for kind in Kind:
+    for kind in SketchKind:
         victim = session(initiator=calls)
         serve(victim, replica)
         for message in (hello(count), part(kind, b"\x01"), part(kind, b"\xff" * 42), SketchPart(b"")):
-            victim.receive(encode(message))
+            victim.receive_data(encode_message(message))
             serve(victim, replica)
         assert victim.outcome is None or isinstance(victim.outcome, Failed)
-        victim.ended()
+        victim.receive_eof()
         serve(victim, replica)
         assert isinstance(victim.outcome, Failed)
     assert replica.held == MemoryReplica.of(MINE).held
@@ -211,41 +215,41 @@ def test_a_count_that_is_a_lie_ends_in_a_wait_or_an_event(count: int, calls: boo
 
 def test_who_says_that_it_has_more_may_not_list_it() -> None:
     """A list is never longer than the set of who reads it, so it costs no more memory than that."""
-    cells = Cells.of(range(1, 1 << 40, 1 << 30))
-    sketch = Sketch(cells, cells.count + 20, leading=True)
-    assert isinstance(sketch.start(), Say)
-    step = sketch.receive(bytes([Kind.LIST]) + encode_all(range(0, 1 << 40, 1 << 30), 44))
-    assert isinstance(step, Stuck) and step.broken
+    cells = SetSketch.from_short_ids(range(1, 1 << 40, 1 << 30))
+    sketch = SketchProtocol(cells, cells.count + 20, is_leader=True)
+    assert isinstance(sketch.start(), SendMessages)
+    step = sketch.receive_message(bytes([SketchKind.LIST]) + encode_short_ids(range(0, 1 << 40, 1 << 30), 44))
+    assert isinstance(step, SketchFailed) and step.is_peer_fault
 
 
 def test_a_list_with_more_bytes_than_its_number_allows_is_not_unpacked() -> None:
-    listed = encode_all(range(0, 1 << 48, 1 << 40), 30)
-    assert len(decode_all(listed, 30, 256)) == 256
+    listed = encode_short_ids(range(0, 1 << 48, 1 << 40), 30)
+    assert len(decode_short_ids(listed, 30, 256)) == 256
     tracemalloc.start()
     try:
-        for data in (listed + bytes(1 << 20), varint(3) + bytes(1 << 20), varint(1) + b"\xff" * 999):
+        for data in (listed + bytes(1 << 20), encode_varint(3) + bytes(1 << 20), encode_varint(1) + b"\xff" * 999):
             with pytest.raises(ValueError, match="too long"):
-                decode_all(data, 30, 256)
+                decode_short_ids(data, 30, 256)
         assert tracemalloc.get_traced_memory()[1] < 5 << 20, "much less than a character for each bit"
     finally:
         tracemalloc.stop()
 
 
 def test_ids_without_end_are_not_kept_count_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "MAX_LISTED", 1000)
+    monkeypatch.setattr(merkle_reconciler, "MAX_TURN_IDS", 1000)
     replica, victim = MemoryReplica.of(MINE), session(modes=["merkle"])
     serve(victim, replica)
-    victim.receive(encode(hello()))
+    victim.receive_data(encode_message(hello()))
     serve(victim, replica)
     sent = 0
     while victim.outcome is None and sent < 100:
         stems = tuple(bytes([sent, index]) + bytes(15) for index in range(200))
-        victim.receive(encode(HereAreBlockHashes((Hashes(f"{sent:02x}", stems),))))
+        victim.receive_data(encode_message(HaveIds((PrefixIds(f"{sent:02x}", stems),))))
         serve(victim, replica)
         sent += 1
     assert isinstance(victim.outcome, Failed)
     assert victim.outcome.reason == Reason.TOO_LARGE
-    assert victim.take().endswith(encode(GivingUp(Reason.TOO_LARGE)))
+    assert victim.data_to_send().endswith(encode_message(Abort(Reason.TOO_LARGE)))
     assert sent == 6
 
 
@@ -267,5 +271,5 @@ def test_changes_that_were_not_asked_for_end_the_session_in_both_modes(modes: li
     one, other = meet(a, b, modes=modes)
     assert isinstance(one.outcome, Failed)
     assert isinstance(other.outcome, Failed)
-    assert (one.outcome.reason, other.outcome.reason) == (Reason.UNASKED, Reason.PEER)
+    assert (one.outcome.reason, other.outcome.reason) == (Reason.UNREQUESTED, Reason.PEER_ABORTED)
     assert a.held == before

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from core.changes import change_id
 from core.errors import FieldlineError, Refused
-from core.sync import bundle, bundlefile
-from core.sync.codec import varint
+from core.sync import bundle, bundle_file
+from core.sync.codec import encode_varint
 from core.sync.events import Progress
-from tests.core.store.fleet import FLEET, FOUNDING
 from tests.core.sync.conftest import MakeStore
-from tests.core.sync.test_with_store import history
+from tests.core.sync.test_store_sessions import history
+from tests.support.store_fleet import FLEET, FOUNDING
 
 
 def make_file(path: Path, blocks: list[bytes], fleet: bytes = FLEET, count: int | None = None) -> Path:
     """A bundle as docs/wire-format.md describes it."""
-    body = b"".join(varint(len(data)) + data for data in blocks)
+    body = b"".join(encode_varint(len(data)) + data for data in blocks)
     plain = b"FLDBNDL\x01" + fleet + (len(blocks) if count is None else count).to_bytes(8, "big") + body
     path.write_bytes(plain + blake3(plain).digest())
     return path
@@ -32,16 +32,16 @@ def make_file(path: Path, blocks: list[bytes], fleet: bytes = FLEET, count: int 
 
 async def test_what_is_exported_is_taken_elsewhere(make_store: MakeStore, tmp_path: Path) -> None:
     path, a, b = tmp_path / "all.fieldline", await make_store([*FOUNDING, *history(1, 700)]), await make_store()
-    written, events = await bundle.export(path, a), list[Progress]()
-    assert written.figures.sent == 702
-    assert written.figures.bytes_out == path.stat().st_size
-    taken = await bundle.take(path, b, on_event=events.append)
-    assert (taken.figures.received, taken.known) == (702, 0)
+    written, events = await bundle.export_bundle(path, a), list[Progress]()
+    assert written.stats.sent == 702
+    assert written.stats.bytes_out == path.stat().st_size
+    taken = await bundle.import_bundle(path, b, on_event=events.append)
+    assert (taken.stats.received, taken.known_count) == (702, 0)
     assert await a.summary() == await b.summary()
     assert [(event.received, event.to_receive) for event in events] == [(500, 702), (702, 702)]
-    again = await bundle.take(path, b)
-    assert (again.figures.received, again.known) == (0, 702)
-    assert {(met.device, met.link) for met in await b.meetings()} == {(None, "bundle")}
+    again = await bundle.import_bundle(path, b)
+    assert (again.stats.received, again.known_count) == (0, 702)
+    assert {(met.device, met.link) for met in await b.source_stats()} == {(None, "bundle")}
 
 
 async def test_devices_meet_through_a_folder_and_touch_no_file_of_others(make_store: MakeStore, tmp_path: Path) -> None:
@@ -50,14 +50,14 @@ async def test_devices_meet_through_a_folder_and_touch_no_file_of_others(make_st
     stores = [await make_store([*FOUNDING, *history(device, 20)]) for device in (1, 2, 3)]
     seen: dict[Path, bytes] = {}
     for store in [*stores, *stores]:
-        await bundle.sync(stick, store)
+        await bundle.sync_bundle(stick, store)
         files = {path: path.read_bytes() for path in stick.iterdir()}
         assert seen.items() <= files.items()
         seen = files
     assert len({(await store.summary()).root for store in stores}) == 1
     assert len(seen) == 3
-    merged = await bundle.sync(stick, stores[0])
-    assert (merged.figures.sent, merged.figures.received, merged.unreadable) == (0, 0, ())
+    merged = await bundle.sync_bundle(stick, stores[0])
+    assert (merged.stats.sent, merged.stats.received, merged.unreadable) == (0, 0, ())
 
 
 async def test_a_single_file_is_merged_and_left_alone_when_nothing_is_new(
@@ -65,12 +65,12 @@ async def test_a_single_file_is_merged_and_left_alone_when_nothing_is_new(
 ) -> None:
     path = tmp_path / "fleet.fieldline"
     a, b = [await make_store([*FOUNDING, *history(device, 20)]) for device in (1, 2)]
-    first = await bundle.sync(path, a)
-    assert (first.figures.sent, first.figures.received) == (22, 0)
-    second = await bundle.sync(path, b)
-    assert (second.figures.sent, second.figures.received) == (20, 20)
-    third = await bundle.sync(path, a)
-    assert (third.figures.sent, third.figures.received, third.figures.bytes_out) == (0, 20, 0)
+    first = await bundle.sync_bundle(path, a)
+    assert (first.stats.sent, first.stats.received) == (22, 0)
+    second = await bundle.sync_bundle(path, b)
+    assert (second.stats.sent, second.stats.received) == (20, 20)
+    third = await bundle.sync_bundle(path, a)
+    assert (third.stats.sent, third.stats.received, third.stats.bytes_out) == (0, 20, 0)
     assert await a.summary() == await b.summary()
 
 
@@ -78,14 +78,14 @@ async def test_damaged_and_foreign_files_in_a_folder_do_not_stop_the_rest(
     make_store: MakeStore, tmp_path: Path
 ) -> None:
     a, b = await make_store([*FOUNDING, *history(1, 20)]), await make_store()
-    await bundle.sync(tmp_path, a)
-    (sound,) = bundlefile.bundles_in(tmp_path)
+    await bundle.sync_bundle(tmp_path, a)
+    (sound,) = bundle_file.list_bundles(tmp_path)
     broken = tmp_path / "broken.fieldline"
     broken.write_bytes(sound.read_bytes()[:-1])
     make_file(tmp_path / "foreign.fieldline", [b"x"], fleet=bytes(16))
     (tmp_path / ".half.fieldline.1.part").write_bytes(b"FLDB")
     (tmp_path / "notes.txt").write_text("hello")
-    merged = await bundle.sync(tmp_path, b)
+    merged = await bundle.sync_bundle(tmp_path, b)
     assert merged.unreadable == (broken,)
     assert await a.summary() == await b.summary()
 
@@ -95,7 +95,9 @@ async def test_damaged_and_foreign_files_in_a_folder_do_not_stop_the_rest(
 def test_no_damage_to_a_file_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("b") / "x.fieldline"
     whole = make_file(path, [*FOUNDING, *history(1, 3)]).read_bytes()
-    assert set(bundlefile.check(path, FLEET).places) == {change_id(block) for block in [*FOUNDING, *history(1, 3)]}
+    assert set(bundle_file.check_bundle(path, FLEET).offsets) == {
+        change_id(block) for block in [*FOUNDING, *history(1, 3)]
+    }
     at = data.draw(st.integers(0, len(whole) - 1))
     damaged = data.draw(
         st.sampled_from(
@@ -109,14 +111,14 @@ def test_no_damage_to_a_file_goes_unseen(tmp_path_factory: pytest.TempPathFactor
     )
     path.write_bytes(damaged)
     with pytest.raises(Refused):
-        bundlefile.check(path, FLEET)
+        bundle_file.check_bundle(path, FLEET)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 5, 2**63])
 def test_a_count_that_lies_is_damage(tmp_path: Path, count: int) -> None:
     path = make_file(tmp_path / "x.fieldline", [*FOUNDING, *history(1, 2)], count=count)
-    with pytest.raises(bundlefile.Damaged):
-        bundlefile.check(path, FLEET)
+    with pytest.raises(bundle_file.DamagedBundle):
+        bundle_file.check_bundle(path, FLEET)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +129,8 @@ def test_a_count_that_lies_is_damage(tmp_path: Path, count: int) -> None:
     ],
 )
 def test_blocks_of_impossible_sizes_are_damage(tmp_path: Path, blocks: list[bytes]) -> None:
-    with pytest.raises(bundlefile.Damaged):
-        bundlefile.check(make_file(tmp_path / "x.fieldline", blocks), FLEET)
+    with pytest.raises(bundle_file.DamagedBundle):
+        bundle_file.check_bundle(make_file(tmp_path / "x.fieldline", blocks), FLEET)
 
 
 async def test_a_refused_block_leaves_the_store_as_it_was(make_store: MakeStore, tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ async def test_a_refused_block_leaves_the_store_as_it_was(make_store: MakeStore,
     forged = good[-1][:-1] + bytes([good[-1][-1] ^ 1])
     path, store = make_file(tmp_path / "x.fieldline", [*FOUNDING, *good[:-1], forged]), await make_store()
     with pytest.raises(Refused, match="badly signed"):
-        await bundle.take(path, store)
+        await bundle.import_bundle(path, store)
     assert (await store.summary()).count == 0
 
 
@@ -156,17 +158,17 @@ async def test_what_is_no_bundle_is_refused_with_a_sentence(
     path, store = tmp_path / "x.fieldline", await make_store(FOUNDING)
     path.write_bytes(content)
     with pytest.raises(Refused, match=sentence):
-        await bundle.sync(path, store)
+        await bundle.sync_bundle(path, store)
     assert path.read_bytes() == content
-    assert bundlefile.is_bundle(path) == content.startswith(b"FLDBNDL\x01")
+    assert bundle_file.is_bundle(path) == content.startswith(b"FLDBNDL\x01")
 
 
 async def test_a_missing_file_or_folder_is_told(make_store: MakeStore, tmp_path: Path) -> None:
     store = await make_store(FOUNDING)
     with pytest.raises(FieldlineError, match="could not be read"):
-        await bundle.take(tmp_path / "none.fieldline", store)
+        await bundle.import_bundle(tmp_path / "none.fieldline", store)
     with pytest.raises(FieldlineError, match="could not be written"):
-        await bundle.export(tmp_path / "none" / "x.fieldline", store)
+        await bundle.export_bundle(tmp_path / "none" / "x.fieldline", store)
 
 
 @contextmanager
@@ -199,13 +201,13 @@ async def test_a_disk_that_is_full_or_pulled_leaves_what_was_there(
         await make_store(FOUNDING),
         await make_store([*FOUNDING, *history(1, 600)]),
     )
-    await bundle.export(path, old)
+    await bundle.export_bundle(path, old)
     before = path.read_bytes()
     with failing_at(step, monkeypatch), pytest.raises(FieldlineError, match="could not be written"):
-        await bundle.export(path, new)
+        await bundle.export_bundle(path, new)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.glob("*x.fieldline*")] == ["x.fieldline"]
-    await bundle.export(path, new)
+    await bundle.export_bundle(path, new)
     assert len(path.read_bytes()) > 100_000
 
 
@@ -213,8 +215,8 @@ async def test_a_disk_that_is_full_or_pulled_leaves_what_was_there(
 def test_what_is_not_to_be_seen_is_not_taken_for_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(FieldlineError, match="could not be read"):
-        bundlefile.what_is(tmp_path / name)
+        bundle_file.path_kind(tmp_path / name)
     (tmp_path / "file").touch()
-    assert bundlefile.what_is(tmp_path / "file") == "file"
-    assert bundlefile.what_is(tmp_path) == "folder"
-    assert {bundlefile.what_is(tmp_path / "file" / "x"), bundlefile.what_is(tmp_path / "none")} == {"nothing"}
+    assert bundle_file.path_kind(tmp_path / "file") == "file"
+    assert bundle_file.path_kind(tmp_path) == "folder"
+    assert {bundle_file.path_kind(tmp_path / "file" / "x"), bundle_file.path_kind(tmp_path / "none")} == {"nothing"}

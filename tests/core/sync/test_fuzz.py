@@ -15,13 +15,20 @@ import pytest
 
 from core.changes import MAX_FACTS
 from core.errors import FieldlineError
-from core.sync.codec import MAX_BATCH, FrameReader, Malformed, decode, encode, varint
+from core.sync.batch_codec import MAX_BATCH_BLOCKS, BatchDecoder
+from core.sync.codec import (
+    MAX_BATCH_BYTES,
+    FrameReader,
+    MalformedMessage,
+    decode_message,
+    encode_message,
+    encode_varint,
+)
 from core.sync.events import Done, Failed
 from core.sync.messages import Blocks
-from core.sync.packing import MAX_BLOCKS, Unpacker
+from core.sync.reconcile.sketch_protocol import MAX_EXTENSIONS, PeerWants, SketchFailed, SketchProtocol
 from core.sync.session import Session
-from core.sync.sketch import MAX_EXTENSIONS, Sketch, Stuck, Wanted
-from tests.core.sync.fuzzing import (
+from tests.support.fuzz_inputs import (
     KEY,
     MOST_REQUESTS,
     Again,
@@ -33,8 +40,8 @@ from tests.core.sync.fuzzing import (
     everything_said,
     scenes,
 )
-from tests.core.sync.replicas import now, some
-from tests.core.sync.sides import Side
+from tests.support.memory_replica import now, some
+from tests.support.session_sides import Side
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -86,16 +93,16 @@ def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, nu
         for trying.count in range(number):
             data = damaged(body(chance.choice(said)), chance) if chance.random() < 0.9 else chance.randbytes(40)
             reader = FrameReader()
-            reader.feed(varint(len(data)) + data)
+            reader.feed(encode_varint(len(data)) + data)
             try:
-                found = reader.next()
-            except Malformed:
+                found = reader.next_message()
+            except MalformedMessage:
                 refused += 1
                 continue
             assert found is not None
             message, size = found
-            assert encode(message) == varint(len(data)) + data
-            assert size == len(encode(message)) and len(reader) == 0
+            assert encode_message(message) == encode_varint(len(data)) + data
+            assert size == len(encode_message(message)) and len(reader) == 0
     assert 0 < refused < number
 
 
@@ -104,22 +111,22 @@ def test_any_batch_is_malformed_or_blocks_and_claims_within_bounds(shard: int, n
     with Trying(shard) as trying:
         chance = trying.chance
         for trying.count in range(number):
-            unpacker = Unpacker()
+            unpacker = BatchDecoder()
             stream = zstd.ZstdCompressor()
             for _ in range(3):
                 blocks = some(chance.randrange(1000), chance.randrange(1, 20))
-                plain = b"".join(varint(len(block)) + block for block in blocks)
+                plain = b"".join(encode_varint(len(block)) + block for block in blocks)
                 for claim in range(chance.randrange(4)):
                     plain += (b"\0" if not claim else b"") + bytes([claim, 2, claim, 9])
                 plain = damaged(plain, chance) if chance.random() < 0.5 else plain
                 packed = stream.compress(plain, zstd.ZstdCompressor.FLUSH_BLOCK)
                 try:
-                    batch = unpacker.unpack(damaged(packed, chance) if chance.random() < 0.2 else packed)
-                except Malformed:
+                    batch = unpacker.decode_batch(damaged(packed, chance) if chance.random() < 0.2 else packed)
+                except MalformedMessage:
                     break
-                assert 0 < len(batch.blocks) <= MAX_BLOCKS and all(batch.blocks)
-                assert sum(map(len, batch.blocks)) <= MAX_BATCH
-                for index, facts in batch.overtaken.items():
+                assert 0 < len(batch.blocks) <= MAX_BATCH_BLOCKS and all(batch.blocks)
+                assert sum(map(len, batch.blocks)) <= MAX_BATCH_BYTES
+                for index, facts in batch.obsolete_hints.items():
                     assert 0 <= index < len(batch.blocks) and list(facts) == sorted(set(facts))
                     assert 0 < len(facts) <= MAX_FACTS and facts[0] >= 0 and facts[-1] < MAX_FACTS
 
@@ -132,17 +139,17 @@ def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> Non
         chance = trying.chance
         for trying.count in range(number):
             count = chance.choice((0, 1, 190, 200, 201, 212, 300, 5000, 1 << 27))
-            sketch = Sketch(shared.cells, count, leading=chance.random() < 0.5)
+            sketch = SketchProtocol(shared.cells, count, is_leader=chance.random() < 0.5)
             step, _ = shared.finish(sketch, sketch.start())
             for _ in range(MAX_EXTENSIONS * 3):
-                if isinstance(step, Stuck | Wanted):
+                if isinstance(step, SketchFailed | PeerWants):
                     break
                 payload = chance.choice(payloads)
                 if chance.random() < 0.7:
                     payload = damaged(payload, chance)
-                step, found = shared.finish(sketch, sketch.receive(payload))
+                step, found = shared.finish(sketch, sketch.receive_message(payload))
                 if found is not None:
-                    assert set(found.send) <= shared.changes
+                    assert set(found.ids_to_send) <= shared.changes
                     break
             else:
                 raise AssertionError("it goes on without end")
@@ -159,18 +166,18 @@ def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> 
             asked += 1
             assert asked < MOST_REQUESTS, "it goes on without end"
             try:
-                victim.answer(now(victim.request.of(replica)))
+                victim.resolve(now(victim.request.perform(replica)))
             except FieldlineError as error:
-                victim.refuse(error)
+                victim.reject(error)
 
     serve()
     for data in said:
         cut = chance.randrange(len(data)) if data and chance.random() < 0.2 else 0
         for piece in (data[:cut], data[cut:]):
-            victim.receive(piece)
+            victim.receive_data(piece)
             serve()
-            victim.take()
-    victim.ended()
+            victim.data_to_send()
+    victim.receive_eof()
     serve()
     return victim
 
@@ -205,5 +212,5 @@ def test_what_is_fuzzed_goes_through_undamaged() -> None:
         victim = against(scene, replica, scene.frames, Random(1))
         assert isinstance(victim.outcome, Done), (scene.name, victim.outcome)
         assert replica.held == scene.genuine
-    kinds = {frame[len(varint(len(frame))) :][:1] for frame in everything_said()}
-    assert len(kinds) >= 10 and any(isinstance(decode(body(frame)), Blocks) for frame in everything_said())
+    kinds = {frame[len(encode_varint(len(frame))) :][:1] for frame in everything_said()}
+    assert len(kinds) >= 10 and any(isinstance(decode_message(body(frame)), Blocks) for frame in everything_said())

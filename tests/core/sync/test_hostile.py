@@ -9,40 +9,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_id
-from core.sync.codec import MAX_BATCH, encode, varint
+from core.sync.batch_codec import BatchEncoder, zstd
+from core.sync.codec import MAX_BATCH_BYTES, encode_message, encode_varint
 from core.sync.events import Done, Failed, Progress, Reason
-from core.sync.merkle import EMPTY, build
 from core.sync.messages import (
+    Abort,
+    Ack,
     Blocks,
-    Fingerprints,
-    GivingUp,
-    Got,
-    Hashes,
+    EndOfTurn,
+    HaveFingerprints,
+    HaveIds,
     Hello,
-    HereAreBlockHashes,
-    IHaveFingerprints,
-    IWant,
     Message,
-    Over,
-    Sending,
-    Settled,
+    Offer,
+    PrefixFingerprints,
+    PrefixIds,
+    Summary,
+    Want,
 )
-from core.sync.packing import Packer, zstd
-from core.sync.session import BUFFER, Session
-from tests.core.sync.replicas import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, run, serve, session, some
+from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, build_tree
+from core.sync.session import MAX_BUFFER_BYTES, Session
+from tests.support.memory_replica import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, run, serve, session, some
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
 MINE = [*MEMBERS, *some(0, 100)]
 ROOT = b"another root 16."
 HELLO = Hello(1, FLEET[:4], len(MINE), ROOT)
 FEW = Hello(1, FLEET[:4], 3, ROOT)
-NONE = Hello(1, FLEET[:4], 0, EMPTY)
+NONE = Hello(1, FLEET[:4], 0, EMPTY_FINGERPRINT)
 NEW = some(5000, 3)
 
 
 def packed(*batches: list[bytes]) -> list[Blocks]:
-    packer = Packer()
-    return [Blocks(packer.pack(batch)) for batch in batches]
+    packer = BatchEncoder()
+    return [Blocks(packer.encode_batch(batch)) for batch in batches]
 
 
 def against(
@@ -52,7 +52,7 @@ def against(
     replica = MemoryReplica.of(mine)
     victim = session(initiator=calls)
     for data in said:
-        victim.receive(data if isinstance(data, bytes) else encode(data))
+        victim.receive_data(data if isinstance(data, bytes) else encode_message(data))
         serve(victim, replica)
     return victim.outcome, replica
 
@@ -67,11 +67,11 @@ def reason(*said: Message | bytes, mine: list[bytes] = MINE, calls: bool = False
     return outcome.reason
 
 
-OVER = Over(more=False)
-TREE = build(change_id(data) for data in MINE)[1]
+OVER = EndOfTurn(has_more=False)
+TREE = build_tree(change_id(data) for data in MINE)[1]
 ROOT_NODE = next(branch for branch in TREE if branch.prefix == "")
-ASKED = IHaveFingerprints((Fingerprints("", bytes(256)),))
-ALL = HereAreBlockHashes((Hashes("", ()),))
+ASKED = HaveFingerprints((PrefixFingerprints("", bytes(256)),))
+ALL = HaveIds((PrefixIds("", ()),))
 
 
 @pytest.mark.parametrize(
@@ -79,54 +79,50 @@ ALL = HereAreBlockHashes((Hashes("", ()),))
     [
         pytest.param([b"GET / HTTP/1.1\r\n\r\n"], Reason.MALFORMED, id="another protocol"),
         pytest.param([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)], Reason.MALFORMED, id="TLS inside"),
-        pytest.param([b"\x03\x01\x21\x00"], Reason.VERSION, id="another version"),
-        pytest.param([Hello(0, FLEET[:4], 3, ROOT)], Reason.VERSION, id="no mode in common"),
-        pytest.param([Hello(1, b"them", 3, ROOT)], Reason.FLEET, id="another fleet"),
-        pytest.param([Sending(3, 0)], Reason.OUT_OF_TURN, id="no hello"),
+        pytest.param([b"\x03\x01\x21\x00"], Reason.OTHER_VERSION, id="another version"),
+        pytest.param([Hello(0, FLEET[:4], 3, ROOT)], Reason.OTHER_VERSION, id="no mode in common"),
+        pytest.param([Hello(1, b"them", 3, ROOT)], Reason.OTHER_FLEET, id="another fleet"),
+        pytest.param([Offer(3, 0)], Reason.OUT_OF_TURN, id="no hello"),
         pytest.param([HELLO, HELLO], Reason.OUT_OF_TURN, id="two hellos"),
-        pytest.param([HELLO, GivingUp(Reason.STORE)], Reason.PEER, id="gives up"),
-        pytest.param([HELLO, GivingUp(200)], Reason.PEER, id="gives up for no known reason"),
-        pytest.param([GivingUp(Reason.FLEET)], Reason.FLEET, id="is of another fleet and says so"),
+        pytest.param([HELLO, Abort(Reason.STORE_FAILED)], Reason.PEER_ABORTED, id="gives up"),
+        pytest.param([HELLO, Abort(200)], Reason.PEER_ABORTED, id="gives up for no known reason"),
+        pytest.param([Abort(Reason.OTHER_FLEET)], Reason.OTHER_FLEET, id="is of another fleet and says so"),
         # the walk
-        pytest.param([HELLO, OVER, Sending(0, 0), Settled(102, ROOT)], Reason.INCONSISTENT, id="differs in nothing"),
-        pytest.param([HELLO, Over(more=True)], Reason.OUT_OF_TURN, id="asks nothing and promises more"),
-        pytest.param([HELLO, IWant(b"\x80")], Reason.OUT_OF_TURN, id="wants what was not listed"),
+        pytest.param([HELLO, OVER, Offer(0, 0), Summary(102, ROOT)], Reason.INCONSISTENT, id="differs in nothing"),
+        pytest.param([HELLO, EndOfTurn(has_more=True)], Reason.OUT_OF_TURN, id="asks nothing and promises more"),
+        pytest.param([HELLO, Want(b"\x80")], Reason.OUT_OF_TURN, id="wants what was not listed"),
         pytest.param([HELLO, ASKED, ASKED], Reason.OUT_OF_TURN, id="opens twice"),
         pytest.param([HELLO, ASKED, ALL], Reason.OUT_OF_TURN, id="opens with both"),
         pytest.param(
-            [HELLO, IHaveFingerprints((Fingerprints("a", bytes(256)),))], Reason.OUT_OF_TURN, id="opens below"
+            [HELLO, HaveFingerprints((PrefixFingerprints("a", bytes(256)),))], Reason.OUT_OF_TURN, id="opens below"
+        ),
+        pytest.param([HELLO, HaveIds((PrefixIds("a", ()), PrefixIds("ab", ())))], Reason.OUT_OF_TURN, id="lists twice"),
+        pytest.param(
+            [HELLO, HaveIds((PrefixIds("b", ()), PrefixIds("a", ())))], Reason.OUT_OF_TURN, id="lists out of order"
         ),
         pytest.param(
-            [HELLO, HereAreBlockHashes((Hashes("a", ()), Hashes("ab", ())))], Reason.OUT_OF_TURN, id="lists twice"
-        ),
-        pytest.param(
-            [HELLO, HereAreBlockHashes((Hashes("b", ()), Hashes("a", ())))], Reason.OUT_OF_TURN, id="lists out of order"
-        ),
-        pytest.param(
-            [HELLO, *(HereAreBlockHashes((Hashes(f"{n:04x}", ()),)) for n in range(1000))],
+            [HELLO, *(HaveIds((PrefixIds(f"{n:04x}", ()),)) for n in range(1000))],
             Reason.OUT_OF_TURN,
             id="lists without end",
         ),
         pytest.param([HELLO, ASKED, OVER, ASKED], Reason.OUT_OF_TURN, id="asks about what was not shown to it"),
         pytest.param([HELLO, ASKED, OVER, OVER], Reason.OUT_OF_TURN, id="does not say what it wants"),
-        pytest.param([HELLO, ASKED, OVER, IWant(bytes(200))], Reason.OUT_OF_TURN, id="wants more than was listed"),
-        pytest.param([HELLO, ASKED, OVER, IWant(b"\xff")], Reason.OUT_OF_TURN, id="answers for too few"),
+        pytest.param([HELLO, ASKED, OVER, Want(bytes(200))], Reason.OUT_OF_TURN, id="wants more than was listed"),
+        pytest.param([HELLO, ASKED, OVER, Want(b"\xff")], Reason.OUT_OF_TURN, id="answers for too few"),
         # the exchange; the peer has few changes, lists none, and so is asked for nothing
         pytest.param([FEW, ALL, OVER, *packed(NEW)], Reason.OUT_OF_TURN, id="a batch that was not announced"),
-        pytest.param([FEW, ALL, OVER, Sending(1, 0), *packed(NEW)], Reason.UNASKED, id="more than was announced"),
-        pytest.param([FEW, ALL, OVER, Sending(3, 0), *packed(NEW)], Reason.UNASKED, id="changes not asked for"),
-        pytest.param([FEW, ALL, OVER, Sending(0, 0), Sending(0, 0)], Reason.OUT_OF_TURN, id="announces twice"),
-        pytest.param([FEW, ALL, OVER, Sending(0, 0), *[Got()] * 50], Reason.OUT_OF_TURN, id="got what was not sent"),
-        pytest.param([FEW, ALL, OVER, Settled(3, ROOT)], Reason.OUT_OF_TURN, id="settles before the exchange"),
+        pytest.param([FEW, ALL, OVER, Offer(1, 0), *packed(NEW)], Reason.UNREQUESTED, id="more than was announced"),
+        pytest.param([FEW, ALL, OVER, Offer(3, 0), *packed(NEW)], Reason.UNREQUESTED, id="changes not asked for"),
+        pytest.param([FEW, ALL, OVER, Offer(0, 0), Offer(0, 0)], Reason.OUT_OF_TURN, id="announces twice"),
+        pytest.param([FEW, ALL, OVER, Offer(0, 0), *[Ack()] * 50], Reason.OUT_OF_TURN, id="got what was not sent"),
+        pytest.param([FEW, ALL, OVER, Summary(3, ROOT)], Reason.OUT_OF_TURN, id="settles before the exchange"),
         pytest.param([FEW, ALL, OVER, ASKED], Reason.OUT_OF_TURN, id="walks on after the walk"),
-        pytest.param([FEW, ALL, OVER, Sending(1, 0), Blocks(b"")], Reason.MALFORMED, id="an empty batch"),
-        pytest.param([FEW, ALL, OVER, Sending(1, 0), Blocks(b"nonsense")], Reason.MALFORMED, id="not compressed"),
-        pytest.param([FEW, ALL, OVER, Sending(1, 0), *packed([b""])], Reason.MALFORMED, id="an empty block"),
-        pytest.param([FEW, ALL, OVER, Sending(1, 0), *packed([bytes(70_000)])], Reason.MALFORMED, id="a large block"),
-        pytest.param(
-            [FEW, ALL, OVER, Sending(5000, 0), *packed([b"x"] * 5000)], Reason.MALFORMED, id="too many blocks"
-        ),
-        pytest.param([FEW, ALL, OVER, Sending(9, 0), *packed([bytes(65_000)] * 17)], Reason.MALFORMED, id="a bomb"),
+        pytest.param([FEW, ALL, OVER, Offer(1, 0), Blocks(b"")], Reason.MALFORMED, id="an empty batch"),
+        pytest.param([FEW, ALL, OVER, Offer(1, 0), Blocks(b"nonsense")], Reason.MALFORMED, id="not compressed"),
+        pytest.param([FEW, ALL, OVER, Offer(1, 0), *packed([b""])], Reason.MALFORMED, id="an empty block"),
+        pytest.param([FEW, ALL, OVER, Offer(1, 0), *packed([bytes(70_000)])], Reason.MALFORMED, id="a large block"),
+        pytest.param([FEW, ALL, OVER, Offer(5000, 0), *packed([b"x"] * 5000)], Reason.MALFORMED, id="too many blocks"),
+        pytest.param([FEW, ALL, OVER, Offer(9, 0), *packed([bytes(65_000)] * 17)], Reason.MALFORMED, id="a bomb"),
     ],
 )
 def test_a_peer_that_breaks_the_rules_is_told_off(said: list[Message | bytes], why: Reason) -> None:
@@ -136,23 +132,23 @@ def test_a_peer_that_breaks_the_rules_is_told_off(said: list[Message | bytes], w
 def wants(*blocks: bytes) -> list[Message]:
     """A peer that lists these, below a prefix each, so that they are asked for."""
     ids = sorted(change_id(data) for data in blocks)
-    return [FEW, HereAreBlockHashes((Hashes("", tuple(change[:16] for change in ids)),)), OVER]
+    return [FEW, HaveIds((PrefixIds("", tuple(change[:16] for change in ids)),)), OVER]
 
 
 def test_what_was_asked_for_is_kept_and_told_from_what_was_not() -> None:
-    outcome, replica = against(*wants(*NEW), Sending(3, 0), *packed(NEW))
+    outcome, replica = against(*wants(*NEW), Offer(3, 0), *packed(NEW))
     assert outcome is None, "it waits for the peer to have committed what was sent"
     assert all(replica.held[change_id(data)] == data for data in NEW)
-    assert reason(*wants(*NEW[:2]), Sending(3, 0), *packed(NEW)) == Reason.UNASKED
-    assert reason(*wants(*NEW), Sending(3, 0), *packed([NEW[0], NEW[0], NEW[1]])) == Reason.UNASKED
-    assert reason(*wants(*NEW), Sending(3, 0), *packed(NEW[:1], NEW[:1])) == Reason.UNASKED
-    assert reason(*wants(*NEW), Sending(3, 0), *packed(NEW[:2]), Settled(3, ROOT)) == Reason.OUT_OF_TURN
-    assert reason(*wants(*NEW), Sending(3, 0), *packed([MINE[5]])) == Reason.UNASKED
+    assert reason(*wants(*NEW[:2]), Offer(3, 0), *packed(NEW)) == Reason.UNREQUESTED
+    assert reason(*wants(*NEW), Offer(3, 0), *packed([NEW[0], NEW[0], NEW[1]])) == Reason.UNREQUESTED
+    assert reason(*wants(*NEW), Offer(3, 0), *packed(NEW[:1], NEW[:1])) == Reason.UNREQUESTED
+    assert reason(*wants(*NEW), Offer(3, 0), *packed(NEW[:2]), Summary(3, ROOT)) == Reason.OUT_OF_TURN
+    assert reason(*wants(*NEW), Offer(3, 0), *packed([MINE[5]])) == Reason.UNREQUESTED
 
 
 def test_a_badly_signed_block_ends_the_session_and_is_not_kept() -> None:
     forged = NEW[1][:-1] + bytes([NEW[1][-1] ^ 1])
-    outcome, replica = against(*wants(NEW[0], forged), Sending(2, 0), *packed([NEW[0]], [forged]))
+    outcome, replica = against(*wants(NEW[0], forged), Offer(2, 0), *packed([NEW[0]], [forged]))
     assert isinstance(outcome, Failed)
     assert outcome.reason == Reason.REFUSED
     assert "badly signed" in str(outcome.error)
@@ -163,16 +159,16 @@ def test_a_badly_signed_block_ends_the_session_and_is_not_kept() -> None:
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = zstd.compress(bytes(1 << 28))
     assert len(bomb) < 1 << 15
-    assert reason(*wants(*NEW), Sending(3, 0), Blocks(bomb)) == Reason.MALFORMED
+    assert reason(*wants(*NEW), Offer(3, 0), Blocks(bomb)) == Reason.MALFORMED
     wide = zstd.compress(
         bytes(1 << 24), options={zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.checksum_flag: 1}
     )
-    assert reason(*wants(*NEW), Sending(3, 0), Blocks(wide)) == Reason.MALFORMED
+    assert reason(*wants(*NEW), Offer(3, 0), Blocks(wide)) == Reason.MALFORMED
 
 
 def test_a_stream_that_ends_and_goes_on_is_malformed() -> None:
-    first = zstd.compress(varint(len(NEW[0])) + NEW[0])
-    assert reason(*wants(*NEW), Sending(3, 0), Blocks(first), *packed(NEW[1:2])) == Reason.MALFORMED
+    first = zstd.compress(encode_varint(len(NEW[0])) + NEW[0])
+    assert reason(*wants(*NEW), Offer(3, 0), Blocks(first), *packed(NEW[1:2])) == Reason.MALFORMED
 
 
 class TestJoining:
@@ -188,31 +184,31 @@ class TestJoining:
         ],
     )
     def test_a_peer_that_proves_nothing_gets_and_leaves_nothing(self, count: int, chain: list[bytes]) -> None:
-        said = [HELLO, Sending(5, count), *packed([*chain, *NEW])]
+        said = [HELLO, Offer(5, count), *packed([*chain, *NEW])]
         outcome, replica = against(*said, mine=[])
         assert isinstance(outcome, Failed)
-        assert outcome.reason == Reason.STRANGER
+        assert outcome.reason == Reason.NOT_A_MEMBER
         assert replica.held == {}
         assert replica.saves == []
 
     def test_nothing_is_kept_before_the_chain_is_complete(self) -> None:
-        said: list[Message] = [HELLO, Sending(5, 2), *packed([MEMBERS[0]], [MEMBERS[1]], NEW)]
+        said: list[Message] = [HELLO, Offer(5, 2), *packed([MEMBERS[0]], [MEMBERS[1]], NEW)]
         _, replica = against(*said[:-2], mine=[])
         assert replica.held == {}
-        _, replica = against(*said, Settled(5, ROOT), mine=[])
+        _, replica = against(*said, Summary(5, ROOT), mine=[])
         assert len(replica.held) == 5
         assert replica.saves == [2, 3]
 
     def test_a_chain_without_end_is_cut_off(self) -> None:
         junk = [b"%062d" % number for number in range(4000)]
         batches = packed(*([junk] * 70))
-        assert reason(HELLO, Sending(1 << 20, 1 << 20), *batches, mine=[]) == Reason.TOO_LARGE
+        assert reason(HELLO, Offer(1 << 20, 1 << 20), *batches, mine=[]) == Reason.TOO_LARGE
 
 
 def test_a_peer_whose_roots_never_agree_is_left_after_some_rounds() -> None:
     said: list[Message] = [HELLO]
     for block_ in some(6000, 100):
-        listed = HereAreBlockHashes((Hashes("", (change_id(block_)[:16],)),))
+        listed = HaveIds((PrefixIds("", (change_id(block_)[:16],)),))
         said += [listed, OVER]
     outcome, _ = against(*said)
     assert isinstance(outcome, Failed)
@@ -222,29 +218,29 @@ def test_a_store_that_cannot_save_ends_the_session_with_its_own_sentence() -> No
     replica = MemoryReplica.of(MINE)
     replica.full = True
     victim = session()
-    for message in [*wants(*NEW), Sending(3, 0), *packed(NEW)]:
-        victim.receive(encode(message))
+    for message in [*wants(*NEW), Offer(3, 0), *packed(NEW)]:
+        victim.receive_data(encode_message(message))
         serve(victim, replica)
     assert isinstance(victim.outcome, Failed)
-    assert victim.outcome.reason == Reason.STORE
+    assert victim.outcome.reason == Reason.STORE_FAILED
     assert str(victim.outcome.error).startswith("The disk is full")
-    assert victim.take().endswith(encode(GivingUp(Reason.STORE)))
+    assert victim.data_to_send().endswith(encode_message(Abort(Reason.STORE_FAILED)))
 
 
-@pytest.mark.parametrize("why", [Reason.SILENT, Reason.STOPPED])
+@pytest.mark.parametrize("why", [Reason.TIMED_OUT, Reason.STOPPED])
 def test_a_session_can_be_stopped_and_the_peer_is_told(why: Reason) -> None:
     replica = MemoryReplica.of(MINE)
     victim = session()
     serve(victim, replica)
-    victim.take()
-    victim.stop(why)
-    victim.stop(why)
+    victim.data_to_send()
+    victim.abort(why)
+    victim.abort(why)
     assert isinstance(victim.outcome, Failed)
     assert victim.outcome.reason == why
-    assert victim.take() == encode(GivingUp(why))
-    victim.receive(encode(HELLO))
+    assert victim.data_to_send() == encode_message(Abort(why))
+    victim.receive_data(encode_message(HELLO))
     assert victim.request is None
-    assert [type(event) for event in victim.events()] == [Progress, Failed]
+    assert [type(event) for event in victim.take_events()] == [Progress, Failed]
 
 
 @settings(deadline=None)
@@ -258,20 +254,20 @@ def test_random_bytes_end_the_session_or_leave_it_waiting(said: list[bytes], cal
 messages: st.SearchStrategy[Message] = st.one_of(
     st.just(ASKED),
     st.builds(
-        lambda digit, children: IHaveFingerprints((Fingerprints(digit, children),)),
+        lambda digit, children: HaveFingerprints((PrefixFingerprints(digit, children),)),
         st.sampled_from(["", "0", "7", "77"]),
-        st.sampled_from([bytes(256), ROOT_NODE.children, EMPTY * 15 + bytes(16)]),
+        st.sampled_from([bytes(256), ROOT_NODE.children, EMPTY_FINGERPRINT * 15 + bytes(16)]),
     ),
-    st.builds(lambda digit: HereAreBlockHashes((Hashes(digit, ()),)), st.sampled_from(["", "0", "7", "77"])),
+    st.builds(lambda digit: HaveIds((PrefixIds(digit, ()),)), st.sampled_from(["", "0", "7", "77"])),
     st.just(wants(*NEW)[1]),
-    st.builds(IWant, st.binary(min_size=1, max_size=14)),
-    st.builds(Over, st.booleans()),
-    st.builds(Sending, st.integers(2, 5), st.integers(0, 2)),
+    st.builds(Want, st.binary(min_size=1, max_size=14)),
+    st.builds(EndOfTurn, st.booleans()),
+    st.builds(Offer, st.integers(2, 5), st.integers(0, 2)),
     st.lists(st.sampled_from([*NEW, *MINE[:4], NEW[0] + b"x"]), min_size=1, max_size=4).map(
         lambda some: packed(some)[0]
     ),
-    st.just(Got()),
-    st.just(Settled(3, ROOT)),
+    st.just(Ack()),
+    st.just(Summary(3, ROOT)),
     st.sampled_from([HELLO, FEW, NONE]),
 )
 
@@ -327,12 +323,12 @@ def test_a_damaged_transcript_never_raises_and_keeps_only_real_blocks(
 
     class Damaging(Wire):
         def carry(self, sender: Session, receiver: Session) -> bool:
-            data = sender.take()
+            data = sender.data_to_send()
             start, self.piece = len(self.log), 1 << 20
             self.log += data
             if start <= place < start + len(data):
                 data = damage(data)
-            receiver.receive(data)
+            receiver.receive_data(data)
             return bool(data)
 
     one, other = session(initiator=True), session()
@@ -347,10 +343,10 @@ def test_a_peer_that_floods_is_not_read_without_end() -> None:
     replica, victim = MemoryReplica.of(MINE), session()
     assert victim.request is not None, "it waits for its own store and reads nothing meanwhile"
     sent = 0
-    while not victim.full:
-        victim.receive(bytes(1 << 16))
+    while not victim.is_buffer_full:
+        victim.receive_data(bytes(1 << 16))
         sent += 1 << 16
-    assert sent <= BUFFER + (1 << 16)
-    assert BUFFER < 8 * MAX_BATCH
+    assert sent <= MAX_BUFFER_BYTES + (1 << 16)
+    assert MAX_BUFFER_BYTES < 8 * MAX_BATCH_BYTES
     serve(victim, replica)
     assert isinstance(victim.outcome, Failed)

@@ -5,52 +5,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.sync.codec import (
-    MAX_COUNT,
-    MAX_FRAME,
-    MAX_NEAR,
+    MAX_CHANGES,
+    MAX_FRAME_BYTES,
+    MAX_LOCATION_HINT_BYTES,
     FrameReader,
-    Malformed,
-    OtherVersion,
-    decode,
-    encode,
-    stem,
-    varint,
+    MalformedMessage,
+    UnsupportedVersion,
+    decode_message,
+    encode_message,
+    encode_varint,
+    truncate_id,
 )
-from core.sync.merkle import EMPTY
 from core.sync.messages import (
+    Abort,
+    Ack,
     Blocks,
-    Fingerprints,
-    GivingUp,
-    Got,
-    Hashes,
+    EndOfTurn,
+    HaveFingerprints,
+    HaveIds,
     Hello,
-    HereAreBlockHashes,
-    IHaveFingerprints,
-    IWant,
     Message,
-    Over,
-    Sending,
-    Settled,
+    Offer,
+    PrefixFingerprints,
+    PrefixIds,
+    Summary,
+    Want,
 )
+from core.sync.reconcile.merkle import EMPTY_FINGERPRINT
 
 hashes16 = st.binary(min_size=16, max_size=16)
-counts = st.integers(1, MAX_COUNT)
+counts = st.integers(1, MAX_CHANGES)
 prefixes = st.text("0123456789abcdef", max_size=63)
-sets = st.one_of(st.just((0, EMPTY)), st.tuples(counts, hashes16))
+sets = st.one_of(st.just((0, EMPTY_FINGERPRINT)), st.tuples(counts, hashes16))
 
 
 @st.composite
-def fingerprints(draw: st.DrawFn) -> Fingerprints:
-    children = [*draw(st.lists(st.one_of(st.just(EMPTY), hashes16), min_size=15, max_size=15)), draw(hashes16)]
-    return Fingerprints(draw(prefixes), b"".join(draw(st.permutations(children))))
+def fingerprints(draw: st.DrawFn) -> PrefixFingerprints:
+    children = [
+        *draw(st.lists(st.one_of(st.just(EMPTY_FINGERPRINT), hashes16), min_size=15, max_size=15)),
+        draw(hashes16),
+    ]
+    return PrefixFingerprints(draw(prefixes), b"".join(draw(st.permutations(children))))
 
 
 @st.composite
-def lists(draw: st.DrawFn) -> Hashes:
+def lists(draw: st.DrawFn) -> PrefixIds:
     prefix = draw(prefixes)
     tails = draw(st.sets(st.binary(min_size=32, max_size=32), max_size=5))
     ids = {bytes.fromhex(prefix + tail.hex()[len(prefix) :]) for tail in tails}
-    return Hashes(prefix, tuple(sorted({stem(change, prefix) for change in ids})))
+    return PrefixIds(prefix, tuple(sorted({truncate_id(change, prefix) for change in ids})))
 
 
 messages: st.SearchStrategy[Message] = st.one_of(
@@ -59,21 +62,21 @@ messages: st.SearchStrategy[Message] = st.one_of(
         st.integers(0, 15),
         st.binary(min_size=4, max_size=4),
         sets,
-        st.binary(max_size=MAX_NEAR),
+        st.binary(max_size=MAX_LOCATION_HINT_BYTES),
     ),
-    st.builds(IHaveFingerprints, st.lists(fingerprints(), min_size=1, max_size=4).map(tuple)),
-    st.builds(HereAreBlockHashes, st.lists(lists(), min_size=1, max_size=4).map(tuple)),
-    st.builds(IWant, st.binary(min_size=1)),
-    st.builds(Over, st.booleans()),
-    st.tuples(st.integers(0, MAX_COUNT), st.integers(0, MAX_COUNT), st.integers(0, MAX_COUNT)).flatmap(
+    st.builds(HaveFingerprints, st.lists(fingerprints(), min_size=1, max_size=4).map(tuple)),
+    st.builds(HaveIds, st.lists(lists(), min_size=1, max_size=4).map(tuple)),
+    st.builds(Want, st.binary(min_size=1)),
+    st.builds(EndOfTurn, st.booleans()),
+    st.tuples(st.integers(0, MAX_CHANGES), st.integers(0, MAX_CHANGES), st.integers(0, MAX_CHANGES)).flatmap(
         lambda three: st.builds(
-            Sending, st.just(max(three)), st.integers(0, max(three)), *map(st.just, sorted(three)[:2])
+            Offer, st.just(max(three)), st.integers(0, max(three)), *map(st.just, sorted(three)[:2])
         )
     ),
     st.builds(Blocks, st.binary()),
-    st.just(Got()),
-    st.builds(lambda held: Settled(*held), sets),
-    st.builds(GivingUp, st.integers(0, 255)),
+    st.just(Ack()),
+    st.builds(lambda held: Summary(*held), sets),
+    st.builds(Abort, st.integers(0, 255)),
 )
 
 
@@ -81,7 +84,7 @@ def read_all(data: bytes, piece: int = 1 << 20) -> list[Message]:
     reader, found = FrameReader(), []
     for start in range(0, len(data), piece):
         reader.feed(data[start : start + piece])
-        while message := reader.next():
+        while message := reader.next_message():
             found.append(message[0])
     assert len(reader) == 0
     return found
@@ -89,70 +92,70 @@ def read_all(data: bytes, piece: int = 1 << 20) -> list[Message]:
 
 @given(st.lists(messages, max_size=6), st.integers(1, 50))
 def test_what_is_encoded_is_read_again_however_the_bytes_are_cut(sent: list[Message], piece: int) -> None:
-    assert read_all(b"".join(map(encode, sent)), piece) == sent
+    assert read_all(b"".join(map(encode_message, sent)), piece) == sent
 
 
 @given(st.binary(max_size=300))
 def test_random_bytes_are_malformed_or_the_one_encoding_of_a_message(body: bytes) -> None:
     try:
-        message = decode(body)
-    except Malformed:
+        message = decode_message(body)
+    except MalformedMessage:
         return
-    assert encode(message) == varint(len(body)) + body
+    assert encode_message(message) == encode_varint(len(body)) + body
 
 
 @given(messages, st.data())
 def test_a_damaged_message_is_malformed_or_another_one(message: Message, data: st.DataObject) -> None:
-    body = bytearray(encode(message))
-    start = len(varint(len(body)))
+    body = bytearray(encode_message(message))
+    start = len(encode_varint(len(body)))
     place = data.draw(st.integers(start, len(body) - 1)) if len(body) > start else 0
     body[place] ^= data.draw(st.integers(1, 255))
     reader = FrameReader()
     reader.feed(bytes(body))
     try:
-        found = reader.next()
-    except Malformed:
+        found = reader.next_message()
+    except MalformedMessage:
         return
-    assert found is None or encode(found[0]) == body[: found[1]]
+    assert found is None or encode_message(found[0]) == body[: found[1]]
 
 
 @given(messages, st.integers(0, 40))
 def test_a_message_cut_short_is_not_read(message: Message, missing: int) -> None:
-    frame = encode(message)
+    frame = encode_message(message)
     reader = FrameReader()
     reader.feed(frame[: max(0, len(frame) - 1 - missing)])
-    assert not reader.ready
-    assert reader.next() is None
+    assert not reader.has_frame
+    assert reader.next_message() is None
 
 
 def test_a_hello_takes_26_bytes_and_one_without_changes_9() -> None:
-    assert len(encode(Hello(1, b"flee", 1_000_000, b"r" * 16))) == 26
-    assert len(encode(Hello(1, b"flee", 0, EMPTY))) == 8
+    assert len(encode_message(Hello(1, b"flee", 1_000_000, b"r" * 16))) == 26
+    assert len(encode_message(Hello(1, b"flee", 0, EMPTY_FINGERPRINT))) == 8
 
 
 def test_a_hello_of_another_version_is_told_apart() -> None:
-    frame = bytearray(encode(Hello(1, b"flee", 0, EMPTY)))
+    frame = bytearray(encode_message(Hello(1, b"flee", 0, EMPTY_FINGERPRINT)))
     frame[2] += 1 << 4
-    with pytest.raises(OtherVersion):
-        decode(bytes(frame[1:]))
+    with pytest.raises(UnsupportedVersion):
+        decode_message(bytes(frame[1:]))
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(varint(MAX_FRAME + 1), id="size above the limit"),
+        pytest.param(encode_varint(MAX_FRAME_BYTES + 1), id="size above the limit"),
         pytest.param(b"\xff\xff\xff", id="size without end"),
         pytest.param(b"\x00", id="empty frame"),
         pytest.param(b"\x81\x00", id="size not in its shortest form"),
-        pytest.param(varint(1000) + b"\x01", id="larger than a hello can be"),
-        pytest.param(varint(1000) + b"\x60", id="unknown type"),
+        pytest.param(encode_varint(1000) + b"\x01", id="larger than a hello can be"),
+        pytest.param(encode_varint(1000) + b"\x60", id="unknown type"),
     ],
 )
 def test_a_frame_is_refused_by_its_size_alone(data: bytes) -> None:
     reader = FrameReader()
     reader.feed(data)
-    with pytest.raises(Malformed):
-        reader.next()
+    with pytest.raises(MalformedMessage):
+        reader.next_message()
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_a_frame_is_refused_by_its_size_alone(data: bytes) -> None:
         pytest.param(b"\xff", id="unknown type"),
         pytest.param(b"\x02", id="no fingerprints"),
         pytest.param(b"\x02\x00\x00\x00", id="a branch without children"),
-        pytest.param(b"\x02\x00\x80\x00" + EMPTY, id="an empty child written out"),
+        pytest.param(b"\x02\x00\x80\x00" + EMPTY_FINGERPRINT, id="an empty child written out"),
         pytest.param(b"\x03\x40" + bytes(33), id="a prefix as long as an id"),
         pytest.param(b"\x03\x01\x01\x00", id="digits behind a prefix"),
         pytest.param(b"\x03\x00\xff\xff\xff\x7f", id="a list longer than the message"),
@@ -172,11 +175,11 @@ def test_a_frame_is_refused_by_its_size_alone(data: bytes) -> None:
         pytest.param(b"\x04", id="no bits"),
         pytest.param(b"\x05\x02", id="a flag of 2"),
         pytest.param(b"\x06\x01\x02", id="more members than changes"),
-        pytest.param(b"\x06" + varint(MAX_COUNT + 1) + b"\x00", id="too many changes"),
+        pytest.param(b"\x06" + encode_varint(MAX_CHANGES + 1) + b"\x00", id="too many changes"),
         pytest.param(b"\x06" + b"\xff" * 30, id="a number without end"),
         pytest.param(b"\x08\x00", id="bytes behind the fields"),
     ],
 )
 def test_malformed_bodies_are_refused(body: bytes) -> None:
-    with pytest.raises(Malformed):
-        decode(body)
+    with pytest.raises(MalformedMessage):
+        decode_message(body)

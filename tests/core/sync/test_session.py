@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_id
-from core.sync.codec import FrameReader, encode
+from core.sync.codec import FrameReader, encode_message
 from core.sync.events import Done, Failed, Progress, Reason
-from core.sync.exchange import CREDIT
-from core.sync.merkle import EMPTY
-from core.sync.messages import Blocks, Hello, Message, Sending, SketchPart
+from core.sync.exchange import MAX_UNACKED_BATCHES
+from core.sync.messages import Blocks, Hello, Message, Offer, SketchPart
+from core.sync.reconcile.merkle import EMPTY_FINGERPRINT
+from core.sync.reconcile.sketch_protocol import SketchKind
 from core.sync.session import MODES
-from core.sync.sketch import Kind
-from tests.core.sync.replicas import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, meet, run, session, some
+from tests.support.memory_replica import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, meet, run, session, some
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
 
@@ -46,7 +46,7 @@ def test_each_side_gets_exactly_what_it_lacked_and_both_hold_the_union(
     assert a.root == b.root == one.outcome.root == other.outcome.root
     assert one.outcome.equal
     assert other.outcome.equal
-    figures, theirs = one.outcome.figures, other.outcome.figures
+    figures, theirs = one.outcome.stats, other.outcome.stats
     assert (figures.sent, figures.received) == (len(lacking_b), len(lacking_a))
     assert (theirs.sent, theirs.received) == (len(lacking_a), len(lacking_b))
     assert (sum(a.saves), sum(b.saves)) == (len(lacking_a), len(lacking_b))
@@ -69,8 +69,10 @@ def test_a_cut_at_any_byte_keeps_what_was_committed_and_the_next_session_goes_on
         for mine, was, ended in ((a, before[0], one), (b, before[1], other)):
             assert was.items() <= mine.held.items() <= union.items()
             outcome = ended.outcome
-            assert isinstance(outcome, Done) or (isinstance(outcome, Failed) and outcome.reason == Reason.CUT)
-            assert len(mine.held) - len(was) == outcome.figures.received
+            assert isinstance(outcome, Done) or (
+                isinstance(outcome, Failed) and outcome.reason == Reason.CONNECTION_LOST
+            )
+            assert len(mine.held) - len(was) == outcome.stats.received
     meet(a, b)
     assert a.held == b.held == union
 
@@ -79,7 +81,7 @@ def messages(log: bytes) -> list[Message]:
     """The messages that are there as a whole in what one side sent."""
     reader = FrameReader()
     reader.feed(log)
-    return [message for message, _ in iter(reader.next, None)]
+    return [message for message, _ in iter(reader.next_message, None)]
 
 
 def is_sketch(message: Message) -> TypeGuard[SketchPart]:
@@ -106,8 +108,8 @@ def test_equal_sets_cost_a_hello_each_way(number: int) -> None:
     one, _ = meet(MemoryReplica.of(blocks), MemoryReplica.of(reversed(blocks)), there=there, back=back)
     assert isinstance(one.outcome, Done)
     assert one.outcome.equal
-    assert len(there.log) + len(back.log) == one.outcome.figures.reconcile_bytes <= 52
-    assert one.outcome.figures.round_trips == 0
+    assert len(there.log) + len(back.log) == one.outcome.stats.reconcile_bytes <= 52
+    assert one.outcome.stats.round_trips == 0
 
 
 @given(st.integers(1, 400), st.booleans())
@@ -116,8 +118,8 @@ def test_an_empty_side_is_sent_everything_without_reconciliation(number: int, ca
     one, _ = meet(*((empty, full) if calls else (full, empty)))
     assert empty.held == full.held
     assert isinstance(one.outcome, Done)
-    assert one.outcome.figures.round_trips == 0
-    assert one.outcome.figures.reconcile_bytes <= 40
+    assert one.outcome.stats.round_trips == 0
+    assert one.outcome.stats.reconcile_bytes <= 40
 
 
 @given(st.integers(0, 100), st.integers(0, 30))
@@ -127,7 +129,7 @@ def test_a_side_that_has_few_lists_them_and_that_takes_one_round_trip(few: int, 
     one, _ = meet(a, b, modes=["merkle"])
     assert a.held == b.held
     assert isinstance(one.outcome, Done)
-    assert one.outcome.figures.round_trips == 1
+    assert one.outcome.stats.round_trips == 1
 
 
 @given(st.integers(0, 30), st.integers(0, 10), st.booleans())
@@ -138,9 +140,9 @@ def test_a_side_that_lacks_most_is_met_without_a_sketch(few: int, own: int, call
     one, _ = meet(*((b, a) if calls else (a, b)), there=there, back=back)
     assert a.held == b.held
     assert isinstance(one.outcome, Done)
-    assert one.outcome.figures.round_trips <= 1
+    assert one.outcome.stats.round_trips <= 1
     said = [message.payload[0] for wire in (there, back) for message in messages(wire.log) if is_sketch(message)]
-    assert sorted(said) == [Kind.LIST, Kind.WANTS]
+    assert sorted(said) == [SketchKind.LIST, SketchKind.WANTS]
 
 
 @given(st.integers(0, 40), st.booleans())
@@ -152,7 +154,7 @@ def test_a_side_that_wants_trees_only_gets_nothing_else(number: int, calls: bool
     run(one, a, other, b, there, back)
     assert a.held == b.held
     assert isinstance(one.outcome, Done)
-    assert one.outcome.figures.mode == "merkle"
+    assert one.outcome.stats.mode == "merkle"
     assert not any(is_sketch(message) for wire in (there, back) for message in messages(wire.log))
 
 
@@ -167,16 +169,18 @@ def test_membership_goes_first_and_the_newest_batches_are_bounded() -> None:
 
 def test_a_sender_has_no_more_than_its_credit_on_the_way() -> None:
     a, b = MemoryReplica.of([*MEMBERS, *some(0, 500)]), MemoryReplica.of([])
-    before_the_first_answer = len(encode(Hello(1, FLEET[:4], 0, EMPTY)) + encode(Sending(0, 0)))
+    before_the_first_answer = len(
+        encode_message(Hello(1, FLEET[:4], 0, EMPTY_FINGERPRINT)) + encode_message(Offer(0, 0))
+    )
     there, back = Wire(), Wire(left=before_the_first_answer)
     meet(a, b, there=there, back=back, batch_bytes=700)
-    assert batches(there.log) == len(b.saves) == CREDIT
+    assert batches(there.log) == len(b.saves) == MAX_UNACKED_BATCHES
 
 
 def test_progress_is_told_with_totals_and_ends_with_the_outcome() -> None:
     a, b = MemoryReplica.of([*MEMBERS, *some(0, 90)]), MemoryReplica.of([*MEMBERS, *some(30, 90)])
     one, _ = meet(a, b)
-    events = one.events()
+    events = one.take_events()
     steps = [event for event in events if isinstance(event, Progress)]
     assert [step.phase for step in steps] == sorted(
         (s.phase for s in steps), key=["hello", "reconcile", "exchange"].index
@@ -189,7 +193,7 @@ def test_progress_is_told_with_totals_and_ends_with_the_outcome() -> None:
         assert before.bytes_out <= after.bytes_out
         assert before.bytes_in <= after.bytes_in
     assert events[-1] == one.outcome
-    assert one.events() == []
+    assert one.take_events() == []
 
 
 @settings(deadline=None)

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from core.changes import MAX_FACTS, Fact, change_id
 from core.schema import Schema
-from core.slots import Conflict, Good, Slot
+from core.slots import Agreed, Conflict, Slot
 from core.store.store import Store
-from core.sync.codec import Malformed
+from core.sync.batch_codec import BatchDecoder, BatchEncoder
+from core.sync.codec import MalformedMessage
 from core.sync.events import Done, Event, Progress
-from core.sync.packing import Packer, Unpacker
-from core.sync.run import StoreReplica, run
+from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
-from tests.core.store.fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
-from tests.core.strategies import DEVICES
 from tests.core.sync.conftest import MakeStore
-from tests.core.sync.test_with_store import link
+from tests.core.sync.test_store_sessions import link
+from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
+from tests.support.strategies import DEVICES
 
 PLACES = [ENTITY, OTHER, *(bytes([97 + n]) * 16 for n in range(20))]
 SCHEMA = Schema()
@@ -62,8 +62,8 @@ async def joined(
 
     @dataclass(slots=True)
     class Giving(StoreReplica):
-        async def overtaken(self, hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[int]]:
-            return {change: [0] for change in hashes} if lies else await self.store.overtaken(hashes)
+        async def obsolete_hints(self, hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[int]]:
+            return {change: [0] for change in hashes} if lies else await self.store.obsolete_hints(hashes)
 
     def hear(event: Event) -> None:
         if isinstance(event, Progress):
@@ -73,10 +73,14 @@ async def joined(
 
     async with link() as (here, there):
         giving = asyncio.create_task(
-            run(Session(FLEET, DEVICES[3], initiator=False, batch_bytes=400), *here, Giving(a, DEVICES[3], "tcp", near))
+            pump_session(
+                Session(FLEET, DEVICES[3], initiator=False, batch_bytes=400), *here, Giving(a, DEVICES[3], "tcp", near)
+            )
         )
         taking = asyncio.create_task(
-            run(Session(FLEET, DEVICES[0], initiator=True), *there, StoreReplica(b, DEVICES[0], "tcp"), on_event=hear)
+            pump_session(
+                Session(FLEET, DEVICES[0], initiator=True), *there, StoreReplica(b, DEVICES[0], "tcp"), on_event=hear
+            )
         )
         with suppress(asyncio.CancelledError):
             assert isinstance(await taking, Done)
@@ -87,15 +91,15 @@ async def joined(
 async def test_its_own_place_is_complete_first_then_all_that_is_current_then_history(make_store: MakeStore) -> None:
     a, b = await make_store(edited(8)), await make_store()
     mine = PLACES[3:6]
-    told = await joined(a, b, "near", mine)
+    told = await joined(a, b, "nearby_count", mine)
     assert await slots(b, mine) == await slots(a, mine)
     assert await slots(b, PLACES) != await slots(a, PLACES)
-    assert 0 < told[-1].near < told[-1].current < (told[-1].to_receive or 0)
+    assert 0 < told[-1].nearby_count < told[-1].current_count < (told[-1].to_receive or 0)
     await b.close()
     c = await make_store()
-    await joined(a, c, "current", mine)
+    await joined(a, c, "current_count", mine)
     assert await slots(c, PLACES) == await slots(a, PLACES)
-    assert [type(found["printer"]) for found in await slots(c, PLACES[:2])] == [Good, Conflict]
+    assert [type(found["printer"]) for found in await slots(c, PLACES[:2])] == [Agreed, Conflict]
     assert (await c.summary()).count < (await a.summary()).count
     await joined(a, c)
     assert await c.summary() == await a.summary()
@@ -105,7 +109,7 @@ async def test_its_own_place_is_complete_first_then_all_that_is_current_then_his
 
 async def test_what_a_liar_calls_overtaken_is_back_when_the_session_is_complete(make_store: MakeStore) -> None:
     a, b = await make_store(edited(2)), await make_store()
-    await joined(a, b, "current", lies=True)
+    await joined(a, b, "current_count", lies=True)
     assert await slots(b, PLACES) != await slots(a, PLACES)
     await joined(a, b)
     assert await slots(b, PLACES) == await slots(a, PLACES)
@@ -114,18 +118,18 @@ async def test_what_a_liar_calls_overtaken_is_back_when_the_session_is_complete(
 
 async def test_verify_believes_nobody(make_store: MakeStore) -> None:
     a, b = await make_store(edited(2)), await make_store()
-    await joined(a, b, "current", lies=True)
+    await joined(a, b, "current_count", lies=True)
     assert (await b.verify()).problems == []
-    assert all(isinstance(found["name"], Good) for found in await slots(b, PLACES))
+    assert all(isinstance(found["name"], Agreed) for found in await slots(b, PLACES))
 
 
 async def test_an_edit_of_what_is_known_so_far_does_not_touch_what_was_hidden(make_store: MakeStore) -> None:
     blocks = edited(2)
     b = await make_store(FOUNDING)
     founding = blocks[2]
-    await b.save([founding], overtaken={change_id(founding): [1]})
+    await b.save_blocks([founding], obsolete_hints={change_id(founding): [1]})
     assert (await b.now().record(PLACES[0], SCHEMA)).slots.keys() == {"name"}
-    await b.complete()
+    await b.clear_obsolete_hints()
     assert (await b.now().slot(PLACES[0], "printer")).value == "first"
 
 
@@ -135,9 +139,9 @@ some_facts = st.lists(st.integers(0, MAX_FACTS - 1), unique=True, min_size=1, ma
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=6), st.data())
 def test_a_batch_is_read_as_it_was_packed(blocks: list[bytes], data: st.DataObject) -> None:
     overtaken = data.draw(st.dictionaries(st.integers(0, len(blocks) - 1), some_facts))
-    batch = Unpacker().unpack(Packer().pack(blocks, overtaken))
+    batch = BatchDecoder().decode_batch(BatchEncoder().encode_batch(blocks, overtaken))
     assert batch.blocks == blocks
-    assert {number: list(facts) for number, facts in batch.overtaken.items()} == overtaken
+    assert {number: list(facts) for number, facts in batch.obsolete_hints.items()} == overtaken
 
 
 @pytest.mark.parametrize(
@@ -146,5 +150,5 @@ def test_a_batch_is_read_as_it_was_packed(blocks: list[bytes], data: st.DataObje
     ids=["no such block", "no facts", "twice", "out of order", "no such place"],
 )
 def test_what_is_overtaken_has_one_form(overtaken: dict[int, list[int]]) -> None:
-    with pytest.raises(Malformed):
-        Unpacker().unpack(Packer().pack([b"block"], overtaken))
+    with pytest.raises(MalformedMessage):
+        BatchDecoder().decode_batch(BatchEncoder().encode_batch([b"block"], overtaken))

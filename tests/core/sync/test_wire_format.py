@@ -20,36 +20,35 @@ from core.changes import (
     Fact,
     Ref,
     change_id,
-    decode,
+    decode_block,
     device_id,
     fact_id,
     fleet_id,
-    seal,
+    sign_change,
 )
-from core.sync.cells import SHORT_BITS, Cells, short_id, short_key
-from core.sync.codec import encode, varint
-from core.sync.difference import resolution_of
-from core.sync.merkle import build, leaf_fingerprint
+from core.sync.batch_codec import Batch, BatchDecoder, BatchEncoder
+from core.sync.codec import encode_message, encode_varint
 from core.sync.messages import (
+    Abort,
+    Ack,
     Blocks,
-    Fingerprints,
-    GivingUp,
-    Got,
-    Hashes,
+    EndOfTurn,
+    HaveFingerprints,
+    HaveIds,
     Hello,
-    HereAreBlockHashes,
-    IHaveFingerprints,
-    IWant,
-    Over,
-    Sending,
-    Settled,
+    Offer,
+    PrefixFingerprints,
+    PrefixIds,
     SketchPart,
+    Summary,
+    Want,
 )
-from core.sync.packing import Batch, Packer, Unpacker
-from core.sync.prefixes import Prefix
-from core.sync.prefixes import encode as encode_prefixes
-from core.sync.session import MERKLE, SKETCH
-from core.sync.sketch import Kind, Say, Scan, Sketch, wants_messages
+from core.sync.reconcile.merkle import build_tree, leaf_fingerprint
+from core.sync.reconcile.prefix_coding import ShortIdPrefix, encode_prefixes
+from core.sync.reconcile.set_difference import resolution_bits
+from core.sync.reconcile.set_sketch import SHORT_BITS, SetSketch, short_id, short_key
+from core.sync.reconcile.sketch_protocol import ScanShortIds, SendMessages, SketchKind, SketchProtocol, encode_wants
+from core.sync.session import MERKLE_BIT, SKETCH_BIT
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format.md"
 
@@ -69,7 +68,7 @@ FOUNDING = Change(
     None,
     (Fact(FLEET_ENTITY, "kind", "fleet"), Fact(FLEET_ENTITY, "name", "Nord"), *MEMBER),
 )
-GENESIS = seal(FOUNDING, KEY, None)
+GENESIS = sign_change(FOUNDING, KEY, None)
 FLEET = fleet_id(change_id(GENESIS))
 PLACE = bytes(range(16))
 LOCALITY = bytes(range(16, 32))
@@ -84,28 +83,28 @@ EDIT = Change(
         Fact(FLEET_ENTITY, "name", "North", (fact_id(change_id(GENESIS), 1),)),
     ),
 )
-BLOCK = seal(EDIT, KEY, FLEET)
+BLOCK = sign_change(EDIT, KEY, FLEET)
 TWO = sorted(map(change_id, (GENESIS, BLOCK)))
 MANY = sorted(blake3(bytes([number])).digest() for number in range(20))
-ROOT, (BRANCH,) = build(MANY)
-BODY = b"".join(varint(len(data)) + data for data in (GENESIS, BLOCK))
+ROOT, (BRANCH,) = build_tree(MANY)
+BODY = b"".join(encode_varint(len(data)) + data for data in (GENESIS, BLOCK))
 SHORTS = [short_id(short_key(b"0" * 64), change_id(data)) for data in (GENESIS, BLOCK)]
 
 
 def first(others: int, *, leading: bool) -> bytes:
     """What a device with the two changes says first in a sketch, to one with so many."""
-    sketch = Sketch(Cells.of(SHORTS), others, leading=leading)
+    sketch = SketchProtocol(SetSketch.from_short_ids(SHORTS), others, is_leader=leading)
     step = sketch.start()
-    if isinstance(step, Scan):
-        step = sketch.scanned(SHORTS)
-    assert isinstance(step, Say)
+    if isinstance(step, ScanShortIds):
+        step = sketch.resume_scan(SHORTS)
+    assert isinstance(step, SendMessages)
     return step.messages[0]
 
 
 def wanting() -> bytes:
     """What asks a device with the two changes for the second one."""
-    resolution = resolution_of(2)
-    return wants_messages(encode_prefixes([Prefix(SHORTS[1], SHORT_BITS).cut(resolution)], resolution))[0]
+    resolution = resolution_bits(2)
+    return encode_wants(encode_prefixes([ShortIdPrefix(SHORTS[1], SHORT_BITS).truncate(resolution)], resolution))[0]
 
 
 def bundle() -> bytes:
@@ -128,22 +127,22 @@ EXAMPLES: dict[str, bytes] = {
     "two-root": leaf_fingerprint(TWO),
     "child-b": BRANCH.child(0xB),
     "many-root": ROOT,
-    "hello": encode(Hello(MERKLE | SKETCH, FLEET[:4], 2, leaf_fingerprint(TWO))),
-    "fingerprints": encode(IHaveFingerprints((Fingerprints("", BRANCH.children),))),
-    "hashes": encode(HereAreBlockHashes((Hashes("", tuple(change[:16] for change in TWO)),))),
-    "hashes-below": encode(HereAreBlockHashes((Hashes("2ad", (bytes.fromhex("2ad1") + bytes(15),)),))),
-    "want": encode(IWant(b"\x40")),
-    "over": encode(Over(more=False)),
-    "sending": encode(Sending(2, 1, 0, 2)),
+    "hello": encode_message(Hello(MERKLE_BIT | SKETCH_BIT, FLEET[:4], 2, leaf_fingerprint(TWO))),
+    "fingerprints": encode_message(HaveFingerprints((PrefixFingerprints("", BRANCH.children),))),
+    "hashes": encode_message(HaveIds((PrefixIds("", tuple(change[:16] for change in TWO)),))),
+    "hashes-below": encode_message(HaveIds((PrefixIds("2ad", (bytes.fromhex("2ad1") + bytes(15),)),))),
+    "want": encode_message(Want(b"\x40")),
+    "over": encode_message(EndOfTurn(has_more=False)),
+    "sending": encode_message(Offer(2, 1, 0, 2)),
     "body": BODY,
-    "got": encode(Got()),
-    "settled": encode(Settled(2, leaf_fingerprint(TWO))),
-    "giving-up": encode(GivingUp(12)),
+    "got": encode_message(Ack()),
+    "settled": encode_message(Summary(2, leaf_fingerprint(TWO))),
+    "giving-up": encode_message(Abort(12)),
     "short-ids": b"".join(short.to_bytes(6, "big") for short in SHORTS),
-    "sums": encode(SketchPart(first(2, leading=False))),
-    "meter": encode(SketchPart(bytes([Kind.METER]) + Cells.of(SHORTS).meter)),
-    "list": encode(SketchPart(first(100, leading=True))),
-    "wants": encode(SketchPart(wanting())),
+    "sums": encode_message(SketchPart(first(2, leading=False))),
+    "meter": encode_message(SketchPart(bytes([SketchKind.METER]) + SetSketch.from_short_ids(SHORTS).meter)),
+    "list": encode_message(SketchPart(first(100, leading=True))),
+    "wants": encode_message(SketchPart(wanting())),
     "bundle": bundle(),
 }
 
@@ -166,19 +165,19 @@ def test_every_example_is_checked_and_stated_once() -> None:
 
 def test_the_batch_unpacks_to_its_blocks() -> None:
     frame = shown()["batch"]
-    assert frame[:1] + frame[1:2] == varint(len(frame) - 2) or frame[:2] == varint(len(frame) - 2)
+    assert frame[:1] + frame[1:2] == encode_varint(len(frame) - 2) or frame[:2] == encode_varint(len(frame) - 2)
     packed = frame[3:] if frame[0] >= 128 else frame[2:]
-    assert Unpacker().unpack(packed) == Batch([GENESIS, BLOCK], {})
+    assert BatchDecoder().decode_batch(packed) == Batch([GENESIS, BLOCK], {})
 
 
 def test_the_blocks_say_what_the_document_says() -> None:
-    assert decode(GENESIS).change == FOUNDING
-    assert decode(BLOCK).change == EDIT
+    assert decode_block(GENESIS).change == FOUNDING
+    assert decode_block(BLOCK).change == EDIT
 
 
 if __name__ == "__main__":
     text = DOCUMENT.read_text()
-    values = EXAMPLES | {"batch": encode(Blocks(Packer().pack([GENESIS, BLOCK])))}
+    values = EXAMPLES | {"batch": encode_message(Blocks(BatchEncoder().encode_batch([GENESIS, BLOCK])))}
     for name, data in values.items():
         block = "\n".join(wrap(data.hex(), 96))
         text = re.sub(rf"```hex {name}\n.*?```", f"```hex {name}\n{block}\n```", text, flags=re.DOTALL)

@@ -1,0 +1,126 @@
+"""What one entity says that may be at odds with others: the little that has to be known of all of them to tell quickly
+which can be in the inbox at all. Pure, like `core.inbox`, which then works out exactly what is to settle.
+
+Clues are about one entity alone and its own slots, so only what somebody speaks of has to be looked at again. They may
+suspect too many, but never too few: whoever is in a matter of `core.inbox` has a conflict, is `odd`, or shares a claim,
+a span of addresses or a reference with another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from blake3 import blake3
+
+from core.changes import Ref, Scalar, encode_value
+from core.inbox import scalars_of, stated_networks
+from core.records import Record
+from core.schema import RETIRED, Kind, Property, Schema
+
+CONFLICT_INDEX_VERSION = 2
+"""Another one makes every store look at everything again."""
+
+ParentsOf = Callable[[bytes], Collection[bytes]]
+"""The changes that the author of a change had, as far as the change names them."""
+
+IPNetwork = IPv4Network | IPv6Network
+NetworkRange = tuple[str, bytes, bytes]
+"""Where a network is: kind, property and version of the addresses; its first and its last address in 16 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictIndexEntry:
+    """The clues of an entity. `kind` is None for what is retired or of no kind; `odd` are values that the schema
+    refuses, and edits of something retired.
+
+    `claims` are digests of what only one may have, `references` what it refers to and of which kind that must be ("":
+    any). `title` is what it is called, casefolded, if it has a kind.
+    """
+
+    kind: str | None
+    has_own_item: bool = False
+    title: str = ""
+    unique_keys: frozenset[bytes] = frozenset()
+    network_ranges: frozenset[NetworkRange] = frozenset()
+    references: frozenset[tuple[bytes, str]] = frozenset()
+
+
+def build_index_entry(record: Record, schema: Schema, parents: ParentsOf) -> ConflictIndexEntry:
+    """The clues of one entity as it is now."""
+    if record.retired:
+        return ConflictIndexEntry(None, has_own_item=_has_concurrent_edit(record, parents))
+    kind = schema.kinds.get(record.kind) if record.kind is not None else None
+    if kind is None:
+        return ConflictIndexEntry(record.kind, title=_casefolded_title(record, schema))
+    slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if slot.leaves]
+    return ConflictIndexEntry(
+        record.kind,
+        any(prop.check(value) is not None for prop, value in slots),
+        _casefolded_title(record, schema),
+        frozenset(_unique_keys(record, kind)),
+        frozenset(_network_ranges(record, kind)),
+        frozenset(
+            (item.entity, prop.refers_to or "")
+            for prop, value in slots
+            for item in scalars_of(value)
+            if isinstance(item, Ref)
+        ),
+    )
+
+
+def _casefolded_title(record: Record, schema: Schema) -> str:
+    """What an entity is called where nothing says what it is within."""
+    kind = schema.kind(record.kind)
+    title, key = record.value(kind.title), record.value(kind.key)
+    own = "" if key is None else str(key)
+    return (str(title) if title is not None else own or record.entity.hex()[:8]).casefold()
+
+
+def _has_concurrent_edit(record: Record, parents: ParentsOf) -> bool:
+    """Whether something is said of what is retired that no retirement names itself as known."""
+    known: set[bytes] = set()
+    for leaf in record.slot(RETIRED).leaves:
+        if leaf.value is True:
+            known |= {leaf.change, *parents(leaf.change)}
+    return any(
+        leaf.change not in known for name, slot in record.slots.items() if name != RETIRED for leaf in slot.leaves
+    )
+
+
+def _unique_keys(record: Record, kind: Kind) -> list[bytes]:
+    props = [prop for prop in kind.properties.values() if prop.unique or prop.name == kind.key]
+    if kind.key not in kind.properties:
+        props.append(kind.property(kind.key))
+    return [
+        _unique_key(
+            kind, prop, encode_value(None if prop.unique or not kind.within else record.value(kind.within)), item
+        )
+        for prop in props
+        for item in scalars_of(record.value(prop.name))
+    ]
+
+
+def _unique_key(kind: Kind, prop: Property, scope: bytes, item: Scalar) -> bytes:
+    same = prop.comparison_key(item)
+    said = encode_value(same if isinstance(same, str) else item)
+    return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, said))).digest(16)
+
+
+def network_range(kind: Kind, prop: Property, network: IPNetwork) -> NetworkRange:
+    """Where a network of a property is."""
+    return (
+        f"{kind.name} {prop.name} {network.version}",
+        int(network.network_address).to_bytes(16, "big"),
+        int(network.broadcast_address).to_bytes(16, "big"),
+    )
+
+
+def _network_ranges(record: Record, kind: Kind) -> list[NetworkRange]:
+    return [
+        network_range(kind, prop, each.network)
+        for prop in kind.properties.values()
+        if prop.no_overlap
+        for each in stated_networks([record], prop)
+    ]

@@ -1,0 +1,132 @@
+"""The folder that holds what one device has: its store, its key and its settings.
+
+Nobody but the owner may enter it. A new one is made aside and moved into place when it is complete, so that a
+beginning that fails leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import FieldlineError
+
+STORE_FILE = "store.db"
+KEY_FILE = "device.key"
+SETTINGS_FILE = "settings.toml"
+_TEMPORARY_FOLDER = ".founding"
+
+
+class Home:
+    """The paths of one device's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = folder / STORE_FILE
+        self.key = folder / KEY_FILE
+        self.settings = folder / SETTINGS_FILE
+
+    def name(self) -> str:
+        """What this device was called when it was set up; empty if nobody said."""
+        name = self._settings().get("name")
+        return name if isinstance(name, str) else ""
+
+    def served_ports(self) -> list[str]:
+        """The ports that are served without being asked for (`cables = ["/dev/ttyS0?baud=9600"]`)."""
+        named = self._settings().get("cables", [])
+        return [str(each) for each in (named if isinstance(named, list) else [named])]
+
+    def _settings(self) -> dict[str, Any]:
+        import tomllib
+
+        try:
+            return tomllib.loads(self.settings.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            raise FieldlineError("{path} is not valid TOML: mend it, or delete it.", path=str(self.settings)) from None
+
+    def write_settings(self, name: str) -> None:
+        """Write the settings of a new device."""
+        import tomli_w
+
+        self.settings.write_text(tomli_w.dumps({"name": name}), encoding="utf-8")
+
+
+@contextmanager
+def new_home(folder: Path) -> Iterator[Home]:
+    """A home to fill, which becomes the one at `folder` when the block ends; on any error nothing is left of it.
+
+    A key that is there without a store stays this device's key. Raises FieldlineError if there is a store already,
+    or if somebody else is making one there right now.
+    """
+    made = _make_folder(folder)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        _lock_for_setup(lock, folder)
+    except FieldlineError:
+        os.close(lock)
+        raise
+    aside = folder / _TEMPORARY_FOLDER
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(mode=stat.S_IRWXU)
+        if (folder / KEY_FILE).exists():
+            os.link(folder / KEY_FILE, aside / KEY_FILE)
+        yield Home(aside)
+        # The store comes last: without it there is nothing here yet.
+        for name in (SETTINGS_FILE, KEY_FILE, STORE_FILE):
+            if (aside / name).exists():
+                (aside / name).chmod(stat.S_IRUSR | stat.S_IWUSR)
+                (aside / name).replace(folder / name)
+        os.fsync(lock)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        for path in made:
+            path.rmdir()
+        raise
+    finally:
+        os.close(lock)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _lock_for_setup(lock: int, folder: Path) -> None:
+    """Be the only one who sets up this folder, which must not have a store."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FieldlineError("{path} is being set up by another process: wait for it.", path=str(folder)) from None
+    if (folder / STORE_FILE).exists():
+        raise FieldlineError(
+            "{path} holds a device of a fleet already: name another folder with --home.", path=str(folder)
+        )
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make the folder, for its owner only; gives what was made, the innermost first.
+
+    A folder that was there and is empty is made private, too; one with other things in it stays as it is.
+    """
+    made: list[Path] = []
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(mode=stat.S_IRWXU)
+            made.insert(0, path)
+        if not any(folder.iterdir()):
+            folder.chmod(stat.S_IRWXU)
+    except OSError as error:
+        for path in made:
+            path.rmdir()
+        raise FieldlineError(
+            "The folder {path} cannot be made or used ({why}): name another one with --home.",
+            path=str(folder),
+            why=error.strerror or str(error),
+        ) from None
+    return made

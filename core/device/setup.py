@@ -1,0 +1,79 @@
+"""How a device begins: it founds a fleet, or gets ready to join one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, Fact, Value, change_id, fleet_id, sign_change
+from core.device import input_validation
+from core.device.context import SCHEMA_PROPERTY_PREFIX, Entropy
+from core.device.home import new_home
+from core.errors import Refused
+from core.schema import KIND, Schema
+from core.store.indexes.short_ids import SECRET_PROPERTY
+from core.store.store import Clock, Store
+from core.values import quote_value
+
+FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = "fleet", "schema", "member"
+
+
+async def create_fleet(
+    folder: Path, *, user: str, fleet_name: str, schema: Schema, device_name: str, clock: Clock, entropy: Entropy
+) -> None:
+    """Found a fleet with this device as its first admin: its name, its schema and the admin, in one change that
+    makes its id.
+
+    Raises FieldlineError if there is a device in the folder already, Refused for names that cannot be.
+    """
+    from core import identity
+
+    user = input_validation.check_user(user)
+    facts = [
+        *_facts_of(
+            FLEET_ENTITY,
+            {KIND: FLEET_KIND, "name": input_validation.check_name(fleet_name), SECRET_PROPERTY: entropy(32).hex()},
+        ),
+        *_facts_of(SCHEMA_ENTITY, {KIND: SCHEMA_KIND, "name": schema.name}),
+        *_facts_of(SCHEMA_ENTITY, {SCHEMA_PROPERTY_PREFIX + k: text for k, text in schema.texts().items()}),
+    ]
+    with new_home(folder) as home:
+        home.write_settings(input_validation.check_name(device_name))
+        me = identity.load_identity(home.folder) if home.key.exists() else identity.create_identity(home.folder)
+        facts += _facts_of(me.device, {KIND: MEMBER_KIND, "member.name": device_name, "member.role": "admin"})
+        genesis = sign_change(Change(me.device, None, user, clock(), None, tuple(facts)), me.private_key, None)
+        store = await Store.create(home.store, fleet=fleet_id(change_id(genesis)), clock=clock)
+        try:
+            await store.save_blocks([genesis])
+            await store.checkpoint()
+        finally:
+            await store.close()
+
+
+async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clock) -> None:
+    """Get ready to join the fleet with this id (in hex): a key, and an empty store that waits for its first peer.
+
+    Raises FieldlineError if there is a device in the folder already, Refused for what is no fleet's id.
+    """
+    from core import identity
+
+    fleet_bytes = input_validation.parse_id(
+        fleet,
+        Refused(
+            "{text} is not the id of a fleet: it has 32 hex digits, as `fieldline status` shows it.",
+            text=quote_value(fleet),
+        ),
+    )
+    with new_home(folder) as home:
+        home.write_settings(input_validation.check_name(device_name))
+        if not home.key.exists():
+            identity.create_identity(home.folder)
+        store = await Store.create(home.store, fleet=fleet_bytes, clock=clock)
+        try:
+            await store.checkpoint()
+        finally:
+            await store.close()
+
+
+def _facts_of(entity: bytes, values: Mapping[str, Value]) -> list[Fact]:
+    return [Fact(entity, name, value) for name, value in values.items()]

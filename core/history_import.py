@@ -1,0 +1,239 @@
+"""Reading an edit history in JSON lines, one change a line.
+
+A line is `{"at": seconds since 1970, "user": …, "comment": …, "edits": [{"entity": "kind:key", "kind": …,
+"property": …, "value": …}, …]}`. A value is text, a whole number, a boolean, null (cleared), `{"ref": "kind:key"}` or a
+list of such; a number with a fraction becomes text, digit for digit. `property` null retires the entity. Values are
+kept as given: whether the schema likes them is a matter for the inbox. The form, however, is checked strictly, and
+refused with the line's number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from core.changes import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES, MAX_TIMESTAMP_US, MAX_USER_BYTES
+from core.errors import Refused
+from core.schema import KEY, KIND, RETIRED
+from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, quote_value
+
+MAX_LINE_BYTES = 16 * 2**20
+"""Bytes (or characters) in one line."""
+
+MAX_ENTITY_NAME_BYTES = 512
+"""Bytes in `kind:key`."""
+
+SECOND_US = 1_000_000
+_RESERVED_KINDS = ("fleet", "schema", "member")
+_RESERVED_PROPERTIES = (KIND, RETIRED, KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """A reference to an entity by what people call it (`kind:key`): only a fleet knows its id."""
+
+    key: str
+
+
+ImportValue = str | int | bool | KeyRef
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEdit:
+    """One edit. `entity` is `kind:key`, the kind included.
+
+    `property` None retires the entity; any later edit of it brings it back.
+    """
+
+    entity: str
+    kind: str
+    property: str | None
+    value: ImportValue | tuple[ImportValue, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One change of the history: its line's number, its time in microseconds since 1970 UTC, and its edits in order."""
+
+    number: int
+    at_us: int
+    user: str
+    note: str | None
+    edits: tuple[ImportEdit, ...]
+
+
+def entity_uuid(fleet: bytes, name: str) -> bytes:
+    """The id of what imports into a fleet call `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
+    return uuid.uuid5(uuid.UUID(bytes=fleet), name).bytes
+
+
+def read_lines(source: Iterable[bytes | str]) -> Iterator[HistoryLine]:
+    """The changes of a history, line by line; empty lines are passed over.
+
+    Raises Refused with the line's number for the first line that is not of the form above.
+    """
+    for number, raw in enumerate(source, 1):
+        text = _decode_line(raw, number)
+        if text.strip():
+            yield _parse_line(_parse_json(text, number), number)
+
+
+def _decode_line(raw: bytes | str, number: int) -> str:
+    if len(raw) > MAX_LINE_BYTES:
+        raise Refused("Line {line} is longer than {limit} bytes; split the change", line=number, limit=MAX_LINE_BYTES)
+    if isinstance(raw, bytes):
+        try:
+            raw = raw.decode()
+        except UnicodeDecodeError:
+            raise Refused("Line {line} is not UTF-8; save the file as UTF-8", line=number) from None
+    return raw.removeprefix("\ufeff") if number == 1 else raw
+
+
+class _FractionText(str):
+    """The digits of a JSON number with a fraction or an exponent."""
+
+    __slots__ = ()
+
+
+class _AmbiguousJson(ValueError):
+    """JSON that Python takes but that does not say one clear thing."""
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _AmbiguousJson("a key is there twice in one object")
+    return found
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise _AmbiguousJson(f"{name} is no number")
+
+
+def _parse_json(text: str, number: int) -> Any:
+    try:
+        return json.loads(
+            text, parse_float=_FractionText, parse_constant=_reject_constant, object_pairs_hook=_unique_keys
+        )
+    except json.JSONDecodeError as error:
+        raise Refused(
+            "Line {line} is not JSON: {reason}", line=number, reason=f"{error.msg} ({error.pos + 1})"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise Refused("Line {line} is not JSON: {reason}", line=number, reason=error) from None
+
+
+def _parse_line(content: Any, number: int) -> HistoryLine:
+    if not isinstance(content, dict) or content.keys() - {"comment"} != {"at", "user", "edits"}:
+        raise Refused(
+            "Line {line} is not a change; it needs the keys at, user and edits, may have comment, and no others",
+            line=number,
+        )
+    note = content.get("comment")
+    if not _is_line(content["user"], MAX_USER_BYTES):
+        raise Refused("Line {line}: user must be a name of at most {limit} bytes", line=number, limit=MAX_USER_BYTES)
+    if note is not None and not _is_text(note, MAX_NOTE_BYTES):
+        raise Refused("Line {line}: comment must be text of at most {limit} bytes", line=number, limit=MAX_NOTE_BYTES)
+    if not isinstance(content["edits"], list):
+        raise Refused("Line {line}: edits must be a list", line=number)
+    edits = tuple(_parse_edit(edit, number, place) for place, edit in enumerate(content["edits"], 1))
+    return HistoryLine(number, _parse_timestamp(content["at"], number), content["user"], note or None, edits)
+
+
+def _parse_timestamp(at: Any, number: int) -> int:
+    micros = None
+    if isinstance(at, int) and not isinstance(at, bool):
+        micros = at * SECOND_US
+    elif isinstance(at, _FractionText) and (parts := re.fullmatch(r"([0-9]{1,12})\.([0-9]{1,6})", at)):
+        micros = int(parts[1]) * SECOND_US + int(parts[2].ljust(6, "0"))
+    if micros is None or not 0 <= micros <= MAX_TIMESTAMP_US:
+        raise Refused("Line {line}: at must be the seconds since 1970, such as 1690305643", line=number)
+    return micros
+
+
+def _parse_edit(content: Any, number: int, place: int) -> ImportEdit:
+    if not isinstance(content, dict) or content.keys() | {"value"} != {"entity", "kind", "property", "value"}:
+        raise Refused(
+            "Line {line}, edit {edit}: it needs the keys entity, kind, property and value, and no others",
+            line=number,
+            edit=place,
+        )
+    entity, kind, name, value = content["entity"], content["kind"], content["property"], content.get("value")
+    if not _is_entity_name(entity):
+        raise Refused(
+            "Line {line}, edit {edit}: entity must be kind:key, such as host:kirchhof/core", line=number, edit=place
+        )
+    if kind != entity.partition(":")[0] or kind in _RESERVED_KINDS:
+        raise Refused(
+            "Line {line}, edit {edit}: kind must be that of the entity {entity}, and none of {reserved}",
+            line=number,
+            edit=place,
+            entity=quote_value(entity),
+            reserved=", ".join(_RESERVED_KINDS),
+        )
+    if name is None and value is not None:
+        raise Refused("Line {line}, edit {edit}: a null property retires and has no value", line=number, edit=place)
+    if name is not None and (
+        not _is_line(name, MAX_PROPERTY_BYTES) or name in _RESERVED_PROPERTIES or "value" not in content
+    ):
+        raise Refused(
+            "Line {line}, edit {edit}: property must be a name of at most {limit} bytes, none of {reserved}, "
+            "with a value",
+            line=number,
+            edit=place,
+            limit=MAX_PROPERTY_BYTES,
+            reserved=", ".join(_RESERVED_PROPERTIES),
+        )
+    try:
+        given = (
+            tuple(map(_parse_scalar, value))
+            if isinstance(value, list)
+            else None
+            if value is None
+            else _parse_scalar(value)
+        )
+    except ValueError:
+        raise Refused(
+            "Line {line}, edit {edit}: the value of {property} must be text of at most {limit} bytes, a whole number "
+            'of 64 bits, true, false, null, {{"ref": "kind:key"}} or a list of such',
+            line=number,
+            edit=place,
+            property=quote_value(name),
+            limit=MAX_TEXT_BYTES,
+        ) from None
+    return ImportEdit(entity, kind, name, given)
+
+
+def _parse_scalar(value: Any) -> ImportValue:
+    """Raises ValueError for what no fact can hold."""
+    match value:
+        case bool():
+            return value
+        case int() if MIN_INTEGER <= value <= MAX_INTEGER:
+            return value
+        case str() if is_storable(value):
+            return str(value)
+        case {"ref": name} if len(value) == 1 and _is_entity_name(name):
+            return KeyRef(name)
+    raise ValueError
+
+
+def _is_text(value: Any, limit: int) -> bool:
+    return (
+        isinstance(value, str)
+        and not isinstance(value, _FractionText)
+        and is_storable(value)
+        and len(value.encode()) <= limit
+    )
+
+
+def _is_line(value: Any, limit: int) -> bool:
+    return _is_text(value, limit) and value != "" and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in value)
+
+
+def _is_entity_name(value: Any) -> bool:
+    return _is_line(value, MAX_ENTITY_NAME_BYTES) and all(value.partition(":")[::2])

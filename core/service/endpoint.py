@@ -1,0 +1,45 @@
+"""Where a device or files are reached: what people write, and what it means."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import Refused
+from core.sync.links.serial.serial_ports import SerialEndpoint, parse_serial_endpoint
+from core.values import quote_value
+
+DEFAULT_PORT = 7420
+"""Where a device answers others, if nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Whom to meet: a device at `host` and `port`, the files at `path`, or whoever is behind a serial port."""
+
+    host: str = ""
+    port: int = 0
+    path: Path | None = None
+    serial: SerialEndpoint | None = None
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """The target that people mean; raises Refused with the forms that there are."""
+    scheme, _, rest = text.partition("://")
+    if scheme == "bundle" and rest and "\0" not in rest:
+        # A person in front of a screen has no shell that does it.
+        return Endpoint(path=Path(os.path.expanduser(rest)))  # noqa: PTH111 - leaves a `~` that is nobody's as it is
+    if scheme == "serial":
+        return Endpoint(serial=parse_serial_endpoint(text))
+    if scheme == "tcp":
+        host, colon, port = rest.rpartition(":")
+        if not colon or rest.endswith("]"):
+            host, port = rest, str(DEFAULT_PORT)
+        host = host.removeprefix("[").removesuffix("]")
+        if host and port.isascii() and port.isdigit() and 0 < int(port) < 65536 and "/" not in host:
+            return Endpoint(host, int(port))
+    raise Refused(
+        "{target} is nothing to sync with: write tcp://HOST:PORT, serial:///dev/PORT or bundle://PATH.",
+        target=quote_value(text),
+    )

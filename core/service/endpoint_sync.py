@@ -1,0 +1,60 @@
+"""Meeting another device or files once, over the link that the target names: tcp, a serial cable or a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import Refused
+from core.service.endpoint import parse_endpoint
+from core.service.session_runner import TCP_PROFILE, OnEvent, SyncResult, loop_time, make_peer_filter, run_session
+from core.sync import bundle
+from core.sync.links import tcp
+from core.sync.session import MODES
+from core.values import quote_value
+
+if TYPE_CHECKING:
+    from core.device.context import DeviceContext
+
+
+async def sync_once(
+    workspace: DeviceContext, endpoint: str, *, mode: str | None, timeout_s: float | None, on_event: OnEvent
+) -> SyncResult:
+    """See `Workspace.sync`."""
+    wanted = parse_endpoint(endpoint)
+    if mode is not None and mode not in MODES:
+        raise Refused("There is no mode {mode}: there are {modes}.", mode=quote_value(mode), modes=", ".join(MODES))
+    if wanted.path is not None:
+        return await _sync_files(workspace, wanted.path, on_event)
+    modes = tuple(MODES) if mode is None else (mode,)
+    if wanted.serial is not None:
+        from core.service import serial_sync
+
+        return await serial_sync.sync_over_serial(
+            workspace, wanted.serial, modes=modes, timeout_s=timeout_s, on_event=on_event
+        )
+    began = loop_time()
+    seconds = tcp.CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
+    link = await tcp.dial_tcp(
+        wanted.host, wanted.port, workspace.identity, make_peer_filter(workspace), timeout_s=seconds
+    )
+    try:
+        return await run_session(
+            workspace,
+            link,
+            TCP_PROFILE,
+            initiator=True,
+            modes=modes,
+            started_at_s=began,
+            timeout_s=timeout_s,
+            on_event=on_event,
+        )
+    finally:
+        await link.close()
+
+
+async def _sync_files(workspace: DeviceContext, path: Path, told: OnEvent) -> SyncResult:
+    began = loop_time()
+    merged = await bundle.sync_bundle(path, workspace.store, on_event=told)
+    root = (await workspace.store.summary()).root
+    return SyncResult(None, merged.stats, loop_time() - began, root, merged.unreadable)

@@ -1,0 +1,181 @@
+"""What the process that serves is doing, told to the other processes of this device: a small file in the home.
+
+The file counts as long as its writer holds the lock beside it, so one that a crash left behind is not believed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import FieldlineError
+from core.sync.discovery.dial_scheduler import DialStatus
+
+STATUS_FILE, LOCK_FILE = "serving.json", "serving.lock"
+MAX_STATUS_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """How it stands with one peer: `state` is "meeting", "calling", "failing" or "", that of a port "serving" instead.
+
+    `next_try` and `met_at` are microseconds since 1970 UTC; `failures` counts those in a row, `trouble` is the last.
+    `same` says whether it holds the same as this device (None: not known).
+    """
+
+    endpoint: str
+    device: bytes | None = None
+    root: bytes | None = None
+    is_in_sync: bool | None = None
+    state: str = ""
+    failure_count: int = 0
+    next_try_us: int | None = None
+    last_sync_us: int | None = None
+    last_error: FieldlineError | None = None
+
+    @property
+    def is_serial_port(self) -> bool:
+        """Whether it is a serial port, at which somebody may be or not."""
+        return self.endpoint.startswith("serial:")
+
+    @classmethod
+    def from_dial_status(
+        cls,
+        dial_status: DialStatus,
+        target: str,
+        *,
+        is_in_session: bool,
+        last_sync_us: int | None,
+        last_error: FieldlineError | None,
+        epoch_s: float,
+    ) -> PeerStatus:
+        """How it stands with a peer at a target; `epoch` is when its clock began (seconds since 1970)."""
+        state = (
+            "meeting"
+            if is_in_session
+            else "calling"
+            if dial_status.is_dialing
+            else "failing"
+            if dial_status.failures
+            else ""
+        )
+        return cls(
+            target,
+            dial_status.device,
+            dial_status.root,
+            dial_status.same,
+            state,
+            dial_status.failures,
+            None if dial_status.next_try is None else round((dial_status.next_try + epoch_s) * 1_000_000),
+            last_sync_us,
+            last_error if dial_status.failures else None,
+        )
+
+
+class StatusPublisher:
+    """Tells what this process is doing, as long as no other one does so already."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._path = home / STATUS_FILE
+        self._last = ""
+        self._lock: int | None = None
+
+    def publish(self, doing: Sequence[PeerStatus]) -> bool:
+        """Write it down if it is new. What cannot be written is not told.
+
+        Gives whether this process is the one that tells; who reads just now keeps it from that for a moment, too.
+        """
+        text = json.dumps([_to_json(each) for each in doing])
+        if self._lock is None:
+            self._lock = _try_lock(self._home / LOCK_FILE)
+        if self._lock is None:
+            return False
+        if text == self._last:
+            return True
+        aside = self._path.with_suffix(".new")
+        with suppress(OSError):
+            aside.write_text(text, encoding="utf-8")
+            aside.replace(self._path)
+            self._last = text
+        return True
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        if self._lock is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+
+def read_status(home: Path) -> list[PeerStatus] | None:
+    """What the process that serves is doing; None if there is none."""
+    try:
+        lock = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except OSError:
+        return _read_file(home / STATUS_FILE)
+    finally:
+        os.close(lock)
+
+
+def _try_lock(path: Path) -> int | None:
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _read_file(path: Path) -> list[PeerStatus]:
+    try:
+        with path.open("rb") as file:
+            return [_from_json(each) for each in json.loads(file.read(MAX_STATUS_BYTES))]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _to_json(doing: PeerStatus) -> dict[str, Any]:
+    trouble = doing.last_error and [doing.last_error.template, {k: str(v) for k, v in doing.last_error.params.items()}]
+    return {
+        "target": doing.endpoint,
+        "device": doing.device.hex() if doing.device else None,
+        "root": doing.root.hex() if doing.root else None,
+        "same": doing.is_in_sync,
+        "state": doing.state,
+        "failures": doing.failure_count,
+        "next_try": doing.next_try_us,
+        "met_at": doing.last_sync_us,
+        "trouble": trouble,
+    }
+
+
+def _from_json(fields: dict[str, Any]) -> PeerStatus:
+    """Read the fields by their names in the file, whatever the attributes are called."""
+    device, root, error = fields["device"], fields["root"], fields["trouble"]
+    return PeerStatus(
+        endpoint=fields["target"],
+        device=bytes.fromhex(device) if device else None,
+        root=bytes.fromhex(root) if root else None,
+        is_in_sync=fields["same"],
+        state=fields["state"],
+        failure_count=fields["failures"],
+        next_try_us=fields["next_try"],
+        last_sync_us=fields["met_at"],
+        last_error=FieldlineError(error[0], **error[1]) if error else None,
+    )

@@ -1,0 +1,129 @@
+"""Meeting another device once: over any link, in one session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from core.service import location
+from core.service.transfer_backlog import read_backlog, track_backlog
+from core.sync.events import Done, Event, Failed, SyncStats
+from core.sync.pump import DEFAULT_TIMEOUT_S, DEFAULT_WRITE_BYTES, StoreReplica, pump_session
+from core.sync.session import MODES, Session
+
+if TYPE_CHECKING:
+    from core.device.context import DeviceContext
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What a meeting came to. `peer` is None for files; `seconds` is how long it took; `root` is this side's
+    afterwards.
+
+    `unreadable` are damaged bundles in a folder, which were left as they are.
+    """
+
+    peer: bytes | None
+    stats: SyncStats
+    duration_s: float
+    root: bytes
+    damaged_bundles: tuple[Path, ...] = ()
+
+
+class Link(Protocol):
+    """A secured stream to the device `peer`, whatever carries it."""
+
+    @property
+    def peer(self) -> bytes: ...
+    @property
+    def reader(self) -> asyncio.StreamReader: ...
+    @property
+    def writer(self) -> asyncio.StreamWriter: ...
+    @property
+    def is_open(self) -> bool: ...
+    def on_event(self, event: Event) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkProfile:
+    """What carries a link, and how much of it to use at once: `batch_bytes` of changes are on their way before they
+    are committed, `piece` bytes are written before looking up again; on a slow line about a second of it. A peer that
+    is silent for `patience` seconds is given up.
+    """
+
+    name: str = "tcp"
+    batch_bytes: int = 1 << 18
+    write_bytes: int = DEFAULT_WRITE_BYTES
+    peer_timeout_s: float = DEFAULT_TIMEOUT_S
+
+
+TCP_PROFILE = LinkProfile()
+
+
+def loop_time() -> float:
+    """Seconds on the loop's clock."""
+    return asyncio.get_running_loop().time()
+
+
+def make_peer_filter(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bool]]:
+    """Members may connect. A device that knows no member yet talks to anybody, who must prove itself in the session."""
+
+    async def allow(device: bytes) -> bool:
+        membership = await workspace.membership()
+        return not membership.members or membership.may_connect(device)
+
+    return allow
+
+
+async def run_session(
+    workspace: DeviceContext,
+    link: Link,
+    link_profile: LinkProfile,
+    *,
+    initiator: bool,
+    modes: tuple[str, ...] = tuple(MODES),
+    started_at_s: float | None = None,
+    timeout_s: float | None = None,
+    on_event: OnEvent = lambda event: None,
+) -> SyncResult:
+    """Run a session over a link, which is left open; of its two ends exactly one is the initiator.
+
+    Raises FieldlineError if the session did not come to its end; what had been saved by then stays.
+    """
+    started_at_s = loop_time() if started_at_s is None else started_at_s
+    store = workspace.store
+    # Only who lacks much says where it is: a device that has most of the facts gets the rest soon enough in any order.
+    lacking = (await store.summary()).count == 0 or await read_backlog(store) is not None
+    session = Session(
+        store.fleet,
+        link.peer,
+        initiator=initiator,
+        modes=modes,
+        batch_bytes=link_profile.batch_bytes,
+        location_hint=await location.make_location_hint(workspace, link.writer) if lacking else b"",
+    )
+
+    def both(event: Event) -> None:
+        link.on_event(event)
+        on_event(event)
+
+    async with track_backlog(store, link.peer, workspace.clock, both) as hear:
+        outcome: Done | Failed = await pump_session(
+            session,
+            link.reader,
+            link.writer,
+            StoreReplica(store, link.peer, link_profile.name, partial(location.find_nearby_entities, workspace)),
+            on_event=hear,
+            timeout_s=link_profile.peer_timeout_s if timeout_s is None else timeout_s,
+            write_bytes=link_profile.write_bytes,
+        )
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return SyncResult(link.peer, outcome.stats, loop_time() - started_at_s, outcome.root)

@@ -1,0 +1,154 @@
+"""One SQLite file and the thread that works on it.
+
+A unit of work is one function that runs on aiosqlite's thread with the plain connection: one hop, however many
+statements it needs. Whatever SQLite complains about is told in one sentence.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import aiosqlite
+
+from core.errors import FieldlineError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 10.0
+MAX_SQL_VARIABLES = 500
+
+
+class StoreError(FieldlineError):
+    """The store could not be read or written; nothing of what was under way was kept."""
+
+
+_ERROR_MESSAGES = {
+    # Before the errors that these are kinds of.
+    "SQLITE_NOMEM": StoreError("This device has too little memory left: nothing was saved. Close other programs."),
+    "SQLITE_IOERR_NOMEM": StoreError(
+        "This device has too little memory left: nothing was saved. Close other programs."
+    ),
+    "SQLITE_IOERR_READ": StoreError(
+        "The store {path} could not be read: the disk is failing. Copy what it holds while that is possible."
+    ),
+    "SQLITE_FULL": StoreError("The disk is full: nothing was saved. Free some space and try again."),
+    "SQLITE_BUSY": StoreError(
+        "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished."
+    ),
+    "SQLITE_LOCKED": StoreError(
+        "Another program keeps the store {path} locked: nothing was saved. Try again when it is done."
+    ),
+    "SQLITE_NOTADB": StoreError(
+        "{path} is not a Fieldline store: name another folder with --home, or move that file away."
+    ),
+    "SQLITE_CORRUPT": StoreError(
+        "The store {path} is damaged: run `fieldline verify`, or restore a backup and sync again."
+    ),
+    "SQLITE_READONLY": StoreError("The store {path} cannot be written: check who owns it and its permissions."),
+    "SQLITE_CANTOPEN": StoreError(
+        "The store {path} cannot be opened: check that the folder exists and that you may write there."
+    ),
+    "SQLITE_PERM": StoreError("The store {path} cannot be opened: check who owns it and its permissions."),
+    "SQLITE_IOERR": StoreError(
+        "The store {path} could not be written: the disk is full or failing. Nothing was saved."
+    ),
+}
+
+
+@contextmanager
+def translate_sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a StoreError with one sentence."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith("SQLITE_CANTOPEN") and _no_file_is_left():
+            raise StoreError(
+                "The store {path} cannot be opened: too many files are open on this device. Close other programs.",
+                path=str(path),
+            ) from error
+        for code, sentence in _ERROR_MESSAGES.items():
+            if name.startswith(code):
+                raise StoreError(sentence.template, path=str(path)) from error
+        raise
+
+
+def _no_file_is_left() -> bool:
+    """Whether no further file can be opened, wherever it is: SQLite does not tell that from a missing one."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
+
+
+def chunks(items: list[T], size: int = MAX_SQL_VARIABLES) -> Iterator[list[T]]:
+    """Pieces of a list that fit the variables of one SQL statement."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def placeholders(items: list[T]) -> str:
+    """As many question marks as there are items, for an SQL `IN`."""
+    return ",".join("?" * len(items))
+
+
+def not_a_store(path: Path) -> StoreError:
+    """The sentence about a file that is none of Fieldline's."""
+    return StoreError(_ERROR_MESSAGES["SQLITE_NOTADB"].template, path=str(path))
+
+
+class Database:
+    """A connection with its own thread. Several processes may have the same file open."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, ...)` on the connection's thread, in one hop."""
+        with translate_sqlite_errors(self.path):
+            # aiosqlite has no public call for a whole function on its thread; a call a statement would be a hop a
+            # statement.
+            execute: Callable[..., Awaitable[T]] = self._connection._execute
+            return await execute(work, self._connection._conn, *args, **kwargs)
+
+    async def write(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in one transaction that is on the disk when this returns, or leaves nothing behind."""
+        return await self.run(transaction, work, *args, **kwargs)
+
+    def interrupt(self) -> None:
+        """Stop the statement under way; what it belonged to is rolled back."""
+        self._connection._conn.interrupt()
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        await self._connection.close()
+
+
+def transaction(
+    connection: sqlite3.Connection,
+    work: Callable[Concatenate[sqlite3.Connection, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run `work(connection, ...)` in a transaction that is committed when it returns and rolled back when it raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection, *args, **kwargs)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result

@@ -1,0 +1,232 @@
+"""Read entities, slots and names from the tables, in the present and in the past alike.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from core.changes import MAX_FACTS, Ref, Value, decode_value, encode_value, fact_id
+from core.records import Record, kind_of, record_of
+from core.schema import Schema
+from core.slots import Candidate, Slot, slot_of
+from core.store.connection import chunks, placeholders
+from core.store.scope import Scope
+
+MAX_KEY_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EntityName:
+    """What people call an entity: kind and key, and the title that the schema chooses."""
+
+    entity: bytes
+    kind: str | None
+    key: str | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """One line of a list or a tree: `conflicts` counts the entity's slots with different leaves."""
+
+    entity: bytes
+    kind: str
+    key: str
+    title: str
+    retired: bool
+    conflict_count: int
+
+
+_LEAF_SQL = f"""
+SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, c.note
+FROM facts f
+JOIN changes c ON c.id = f.id / {MAX_FACTS}
+JOIN users u ON u.id = c.user
+JOIN devices d ON d.id = c.device
+JOIN properties p ON p.id = f.property
+JOIN entities e ON e.id = f.entity
+"""
+
+LeafRow = tuple[bytes, str, bytes, int, bytes, str, bytes, int, str | None]
+
+
+def candidate_from_row(row: LeafRow) -> Candidate:
+    """The leaf of one row of a leaf query."""
+    _, _, change, index, value, user, device, at, note = row
+    return Candidate(fact_id(change, index), decode_value(value), user, device, at, note)
+
+
+def read_leaves(
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes]
+) -> dict[bytes, dict[str, list[Candidate]]]:
+    """The leaves of every slot of these entities."""
+    found: dict[bytes, dict[str, list[Candidate]]] = {entity: {} for entity in entities}
+    for some in chunks(entities):
+        names = {f"e{place}": entity for place, entity in enumerate(some)}
+        query = (
+            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f" AND {scope.leaves_condition}"
+        )
+        for row in connection.execute(query, {**names, "moment": scope.at_us}):
+            found[row[0]].setdefault(row[1], []).append(candidate_from_row(row))
+    return found
+
+
+def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name: str) -> Slot:
+    """One slot of one entity."""
+    query = f"{_LEAF_SQL} WHERE e.entity = :entity AND p.name = :name AND {scope.leaves_condition}"
+    rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
+    return slot_of(candidate_from_row(row) for row in rows)
+
+
+def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
+    """The typed view of each of these entities, in the order given."""
+    found = read_leaves(connection, scope, entities)
+    return [record_of(entity, found[entity], schema.kind(kind_of(found[entity]) or "")) for entity in entities]
+
+
+def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name: str, value: Value) -> list[bytes]:
+    """The entities of which some leaf of this property has this value."""
+    query = (
+        f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
+        f" WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value AND {scope.leaves_condition}"
+    )
+    rows = connection.execute(query, {"name": name, "value": encode_value(value), "moment": scope.at_us})
+    return [entity for (entity,) in rows]
+
+
+def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entities: list[bytes]) -> dict[bytes, Value]:
+    """The value in use of one property for each of these entities; entities without one are left out."""
+    stated: dict[bytes, bytes] = {}
+    several: set[bytes] = set()
+    for some in chunks(entities):
+        # Who said it matters only where there are several leaves, and to find it out takes most of the time.
+        names = {f"e{place}": entity for place, entity in enumerate(some)}
+        query = (
+            f"SELECT e.entity, f.value FROM entities e CROSS JOIN {scope.facts_source}"
+            f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id"
+            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
+        )
+        for entity, value in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
+            if entity in stated:
+                several.add(entity)
+            stated[entity] = value
+    values = {entity: decode_value(value) for entity, value in stated.items()}
+    return values | _read_picks(connection, scope, name, sorted(several))
+
+
+def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entities: list[bytes]) -> dict[bytes, Value]:
+    """The value in use of a property with several leaves, for each of these entities."""
+    leaves: dict[bytes, list[Candidate]] = {}
+    for some in chunks(entities):
+        names = {f"e{place}": entity for place, entity in enumerate(some)}
+        query = (
+            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
+        )
+        for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
+            leaves.setdefault(row[0], []).append(candidate_from_row(row))
+    return {entity: slot_of(found).value for entity, found in leaves.items()}
+
+
+def find_entities_of_kind(
+    connection: sqlite3.Connection, scope: Scope, kind: str, parent: tuple[str, bytes] | None = None
+) -> list[bytes]:
+    """All entities whose kind in use is this one, the retired ones too; only those below a parent if one is given."""
+    name, value = (parent[0], Ref(parent[1])) if parent else ("kind", kind)
+    found = find_entities_with_value(connection, scope, name, value)
+    kinds = read_values(connection, scope, "kind", found)
+    return [entity for entity in found if kinds.get(entity) == kind]
+
+
+def read_names(
+    connection: sqlite3.Connection, scope: Scope, entities: Iterable[bytes], schema: Schema, depth: int = MAX_KEY_DEPTH
+) -> dict[bytes, EntityName]:
+    """What people call these entities; the parent's key is part of the key where the schema says so.
+
+    `depth` bounds how many parents a key is made of, since nothing keeps people from stating a circle.
+    """
+    wanted = list(dict.fromkeys(entities))
+    kinds = read_values(connection, scope, "kind", wanted)
+    found: dict[bytes, EntityName] = {}
+    by_kind: dict[str | None, list[bytes]] = {}
+    for entity in wanted:
+        kind = kinds.get(entity)
+        by_kind.setdefault(kind if isinstance(kind, str) else None, []).append(entity)
+    for kind_name, members in by_kind.items():
+        if kind_name is None:
+            found.update((entity, EntityName(entity, None, None, entity.hex()[:8])) for entity in members)
+            continue
+        definition = schema.kind(kind_name)
+        keys = read_values(connection, scope, definition.key, members)
+        same = definition.title == definition.key
+        titles = keys if same else read_values(connection, scope, definition.title, members)
+        outer: dict[bytes, str] = {}
+        if definition.within and depth:
+            parents = read_values(connection, scope, definition.within, members)
+            refs = {entity: value.entity for entity, value in parents.items() if isinstance(value, Ref)}
+            outer_names = read_names(connection, scope, refs.values(), schema, depth - 1)
+            outer = {e: outer_names[r].key or "" for e, r in refs.items() if r in outer_names}
+        for entity in members:
+            own = keys.get(entity)
+            key = None if own is None else str(own)
+            if key is not None and outer.get(entity):
+                key = f"{outer[entity]}/{key}"
+            title = titles.get(entity)
+            found[entity] = EntityName(
+                entity, kind_name, key, str(title) if title is not None else key or entity.hex()[:8]
+            )
+    return found
+
+
+def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list[bytes]) -> dict[bytes, int]:
+    """How many slots with different leaves each of these entities has; those with none are left out."""
+    found: dict[bytes, int] = {}
+    if scope.kind == "now":
+        for some in chunks(entities):
+            query = (
+                "SELECT entity, count(*) FROM ("
+                " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
+                " JOIN facts f ON f.entity = g.entity AND f.property = g.property AND f.current = 1"
+                f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property HAVING count(DISTINCT f.value) > 1)"
+                " GROUP BY entity"
+            )
+            found.update(connection.execute(query, some))
+        return found
+    for entity, slots in read_leaves(connection, scope, entities).items():
+        count = sum(slot_of(leaves).provisional for leaves in slots.values())
+        if count:
+            found[entity] = count
+    return found
+
+
+def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list[tuple[bytes, str]]:
+    """The slots whose leaves have different values, as (entity, property), the newest leaf first."""
+    if scope.kind == "now":
+        source = "contested g JOIN facts f ON f.entity = g.entity AND f.property = g.property"
+        condition, group = "f.current = 1", "g.entity, g.property"
+    else:
+        source, condition, group = scope.facts_source, scope.leaves_condition, "f.entity, f.property"
+    rows = connection.execute(
+        f"""SELECT e.entity, p.name FROM
+              (SELECT f.entity AS entity, f.property AS property, max(f.id) AS newest FROM {source} WHERE {condition}
+               GROUP BY {group} HAVING count(DISTINCT f.value) > 1) s
+            JOIN entities e ON e.id = s.entity JOIN properties p ON p.id = s.property ORDER BY s.newest DESC""",
+        {"moment": scope.at_us},
+    )
+    return rows.fetchall()
+
+
+def filter_entities(
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes], conditions: Mapping[str, Value]
+) -> list[bytes]:
+    """Those of the entities whose values in use are the given ones."""
+    for name, value in conditions.items():
+        values = read_values(connection, scope, name, entities)
+        wanted = encode_value(value)
+        entities = [entity for entity in entities if encode_value(values.get(entity)) == wanted]
+    return entities

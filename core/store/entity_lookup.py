@@ -1,0 +1,91 @@
+"""Find entities by what people call them.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+
+from core.changes import ID_BYTES, Ref, Value
+from core.errors import Refused
+from core.records import Record
+from core.schema import Schema
+from core.store import entities
+from core.store.scope import Scope
+
+_HEX_PREFIX_PATTERN = re.compile(r"[0-9a-fA-F]{8,32}")
+MAX_MATCHES_SHOWN = 5
+
+
+def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema) -> bytes:
+    """The entity called `kind:key`, or by its id in hex or a unique prefix of it; raises Refused."""
+    kind, colon, key = text.partition(":")
+    if colon and kind and key:
+        return _single_match(connection, scope, text, _find_by_key(connection, scope, kind, key, schema), schema)
+    if not _HEX_PREFIX_PATTERN.fullmatch(text):
+        raise Refused("{text} is not an entity: write kind:key, or at least 8 hex digits of its id.", text=text)
+    return _single_match(connection, scope, text, _find_by_id_prefix(connection, text), schema)
+
+
+def read_records_of_kind(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    schema: Schema,
+    conditions: Mapping[str, Value],
+    retired: bool,
+) -> list[Record]:
+    """The records of all entities of a kind that meet the conditions, in the order of their titles."""
+    # Few commands list a kind: the others are spared the import.
+    from core.store.queries import pagination
+
+    rows = pagination.read_entity_page(connection, scope, kind, schema, None, None, None, retired)
+    found = entities.filter_entities(connection, scope, [row.entity for row in rows], conditions)
+    return entities.read_records(connection, scope, found, schema)
+
+
+def _find_by_key(connection: sqlite3.Connection, scope: Scope, kind_name: str, key: str, schema: Schema) -> list[bytes]:
+    kind = schema.kind(kind_name)
+    found = _find_by_own_key(connection, scope, kind_name, kind.key, key)
+    if found or not kind.within or "/" not in key:
+        return found
+    outer, own = key.split("/", 1)
+    inner = _find_by_own_key(connection, scope, kind_name, kind.key, own)
+    parents = entities.read_values(connection, scope, kind.within, inner)
+    refs = {entity: value.entity for entity, value in parents.items() if isinstance(value, Ref)}
+    called = entities.read_names(connection, scope, refs.values(), schema)
+    return [entity for entity, parent in refs.items() if called[parent].key == outer]
+
+
+def _find_by_own_key(connection: sqlite3.Connection, scope: Scope, kind: str, name: str, key: str) -> list[bytes]:
+    """Entities of the kind whose key in use is this text; a key that is an integer is found by its digits."""
+    found = entities.find_entities_with_value(connection, scope, name, key)
+    if key.lstrip("-").isdecimal() and len(key) < 19:
+        found += entities.find_entities_with_value(connection, scope, name, int(key))
+    kinds = entities.read_values(connection, scope, "kind", found)
+    keys = entities.read_values(connection, scope, name, found)
+    return [entity for entity in found if kinds.get(entity) == kind and str(keys.get(entity)) == key]
+
+
+def _find_by_id_prefix(connection: sqlite3.Connection, prefix: str) -> list[bytes]:
+    low = bytes.fromhex(prefix.ljust(ID_BYTES * 2, "0"))
+    high = bytes.fromhex(prefix.ljust(ID_BYTES * 2, "f"))
+    query = "SELECT entity FROM entities WHERE entity BETWEEN ? AND ? LIMIT ?"
+    return [entity for (entity,) in connection.execute(query, (low, high, MAX_MATCHES_SHOWN + 1))]
+
+
+def _single_match(connection: sqlite3.Connection, scope: Scope, text: str, found: list[bytes], schema: Schema) -> bytes:
+    """The one match; among several those that are not retired count first."""
+    if len(found) > 1:
+        gone = entities.read_values(connection, scope, "retired", found)
+        found = [entity for entity in found if gone.get(entity) is not True] or found
+    if not found:
+        raise Refused("There is no {text} here: `fieldline list KIND` shows what there is.", text=text)
+    if len(found) > 1:
+        called = entities.read_names(connection, scope, found[:MAX_MATCHES_SHOWN], schema)
+        matches = ", ".join(f"{name.kind}:{name.key} ({entity.hex()[:8]})" for entity, name in called.items())
+        raise Refused("{text} could be any of {matches}: name one by its id.", text=text, matches=matches)
+    return found[0]

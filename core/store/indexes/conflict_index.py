@@ -1,0 +1,294 @@
+"""Keep the clues of every entity (core/conflict_index.py), so that the inbox of a large fleet is read without reading the fleet.
+
+Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
+reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from core.changes import Ref, decode_block, parent_ids
+from core.conflict_index import CONFLICT_INDEX_VERSION, ConflictIndexEntry, IPNetwork, build_index_entry, network_range
+from core.inbox import scalars_of
+from core.records import Record
+from core.schema import Kind, Property, Schema
+from core.store import entities
+from core.store.connection import chunks, placeholders
+from core.store.scope import NOW, Scope
+
+_INDEXED_UNDER_META_KEY = "clues"
+"""The note that tells by which schema and which program the clues were made."""
+_MAX_REFERENCE_DEPTH = 8
+_MAX_UNREAD_FOR_NEIGHBOURS = 500
+"""Entities that are read besides those whose networks are known to be near."""
+
+_TABLES_SQL = """
+CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
+INSERT INTO readings VALUES (0);
+CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE clues (
+  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL
+) STRICT;
+CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_entity ON claims (entity);
+CREATE TABLE spans (
+  space TEXT, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spans_entity ON spans (entity);
+CREATE TABLE mentions (
+  entity INTEGER, target BLOB, kind TEXT, PRIMARY KEY (entity, target, kind)
+) STRICT, WITHOUT ROWID;
+"""
+
+_TITLES_SQL = """
+CREATE TABLE titles (
+  kind TEXT, title TEXT, entity BLOB, PRIMARY KEY (kind, title, entity)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX titles_entity ON titles (entity);
+"""
+
+# Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
+# before it ends itself.
+_SUSPECTS_SQL = """
+SELECT entity FROM contested
+UNION SELECT entity FROM clues WHERE odd
+UNION SELECT entity FROM claims WHERE claim IN (SELECT claim FROM claims GROUP BY claim HAVING count(*) > 1)
+UNION SELECT entity FROM (
+  SELECT entity, first, last, lead(first) OVER run AS next,
+    max(last) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+  FROM spans WINDOW run AS (PARTITION BY space ORDER BY first, last DESC, entity)
+) WHERE next <= last OR first <= reached
+UNION SELECT m.entity FROM mentions m
+  LEFT JOIN entities e ON e.entity = m.target LEFT JOIN clues c ON c.entity = e.id
+  WHERE c.kind IS NULL OR (m.kind <> '' AND m.kind <> c.kind)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Records that may be in the inbox; `near` also holds those that they refer to and that their keys are made of."""
+
+    records: list[Record]
+    related: Mapping[bytes, Record]
+
+    def find_record(self, entity: bytes) -> Record | None:
+        """One of all these records."""
+        return self.related.get(entity)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables; everything is unread."""
+    for statement in _TABLES_SQL.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
+
+
+def create_titles_table(connection: sqlite3.Connection) -> None:
+    """Make the table of titles, which is filled when everything is read under this version of the clues."""
+    for statement in _TITLES_SQL.split(";"):
+        connection.execute(statement)
+
+
+def reset_index(connection: sqlite3.Connection) -> None:
+    """Let everything be read again."""
+    for table in ("unread", "clues", "claims", "spans", "mentions", "titles", "matters"):
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("UPDATE readings SET number = number + 1")
+    connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
+
+
+def count_unread(connection: sqlite3.Connection, schema: Schema) -> int:
+    """How many entities have to be read before the suspects are known."""
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
+    table = "unread" if note is not None and note[0] == index_version(schema) else "entities"
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
+    """Read some of what is unread, in the caller's transaction; gives how many are left."""
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
+    if note is None or note[0] != index_version(schema):
+        reset_index(connection)
+        connection.execute(
+            "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_INDEXED_UNDER_META_KEY, index_version(schema))
+        )
+    rows = connection.execute(
+        "SELECT e.entity, e.id FROM unread u JOIN entities e ON e.id = u.entity LIMIT ?", (limit,)
+    ).fetchall()
+    ids = dict(rows)
+    known = ParentReader(connection)
+    this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
+    for record in entities.read_records(connection, NOW, list(ids), schema):
+        _store_entry(
+            connection, record.entity, ids[record.entity], build_index_entry(record, schema, known.parents_of), this
+        )
+    connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
+    return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
+
+
+def read_suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
+    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
+    if scope.kind == "now":
+        query = f"SELECT e.entity FROM ({_SUSPECTS_SQL}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
+    else:
+        query = (
+            f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
+            f" WHERE {scope.leaves_condition} ORDER BY e.entity"
+        )
+    wanted = [entity for (entity,) in connection.execute(query, {"moment": scope.at_us})]
+    return read_with_related(connection, scope, wanted, schema)
+
+
+def find_network_neighbours(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: Kind,
+    prop: Property,
+    wished: Sequence[IPNetwork],
+    schema: Schema,
+) -> list[Record] | None:
+    """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
+    cannot be told without reading all of the kind: of the past, and before most has been read.
+    """
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
+    fresh = [
+        number
+        for (number,) in connection.execute("SELECT entity FROM unread LIMIT ?", (_MAX_UNREAD_FOR_NEIGHBOURS + 1,))
+    ]
+    if (
+        scope.kind != "now"
+        or note is None
+        or note[0] != index_version(schema)
+        or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS
+    ):
+        return None
+    numbers = set(fresh)
+    for network in wished:
+        space, first, last = network_range(kind, prop, network)
+        above = [network_range(kind, prop, network.supernet(new_prefix=size))[1] for size in range(network.prefixlen)]
+        # Two networks are nested or apart: one of both begins within the other.
+        within = "SELECT entity FROM spans WHERE space = ? AND first BETWEEN ? AND ?"
+        numbers.update(number for (number,) in connection.execute(within, (space, first, last)))
+        around_it = f"SELECT entity FROM spans WHERE space = ? AND first IN ({placeholders(above)}) AND last >= ?"
+        numbers.update(number for (number,) in connection.execute(around_it, (space, *above, last)))
+    found = [
+        entity
+        for some in chunks(sorted(numbers))
+        for (entity,) in connection.execute(f"SELECT entity FROM entities WHERE id IN ({placeholders(some)})", some)
+    ]
+    records = entities.read_records(connection, scope, found, schema)
+    return [record for record in records if record.kind == kind.name and not record.retired]
+
+
+def read_with_related(
+    connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema
+) -> Suspects:
+    """The records of these entities, and of those that they refer to and that their keys are made of."""
+    near: dict[bytes, Record] = {}
+    lacking = list(wanted)
+    for _ in range(_MAX_REFERENCE_DEPTH + 2):
+        if not lacking:
+            break
+        fresh = entities.read_records(connection, scope, lacking, schema)
+        near.update((record.entity, record) for record in fresh)
+        lacking = sorted({entity for record in fresh for entity in _referenced_entities(record)} - near.keys())
+    return Suspects([near[entity] for entity in wanted], near)
+
+
+def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """What is wrong with the clues that are kept: a sentence, or none."""
+    if count_unread(connection, schema):
+        return []
+    known = ParentReader(connection)
+    wrong = 0
+    numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
+    for some in chunks(numbers):
+        ids = dict(some)
+        for record in entities.read_records(connection, NOW, list(ids), schema):
+            kept = _stored_rows(connection, record.entity, ids[record.entity])
+            wrong += kept != _entry_rows(build_index_entry(record, schema, known.parents_of))
+    return [f"clues: those of {wrong} entities are wrong, by what the changes say"] if wrong else []
+
+
+class ParentReader:
+    """The changes that others name as known, read when they are asked for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._found: dict[bytes, set[bytes]] = {}
+
+    def parents_of(self, change: bytes) -> Collection[bytes]:
+        if change not in self._found:
+            row = self._connection.execute(
+                "SELECT b.data FROM blocks b JOIN changes c ON c.id = b.change WHERE c.hash = ?", (change,)
+            ).fetchone()
+            self._found[change] = parent_ids(decode_block(row[0])) if row else set()
+        return self._found[change]
+
+
+def index_version(schema: Schema) -> bytes:
+    """Another one where the same facts may give other clues."""
+    said = sorted(schema.texts().items())
+    return blake3(repr((CONFLICT_INDEX_VERSION, said)).encode("utf-8", "surrogatepass")).digest(16)
+
+
+def _referenced_entities(record: Record) -> Iterable[bytes]:
+    for slot in record.slots.values():
+        for item in scalars_of(slot.value):
+            if isinstance(item, Ref):
+                yield item.entity
+
+
+def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
+    titles = {(clues.kind, clues.title)} if clues.kind is not None else set()
+    return (
+        clues.kind,
+        clues.has_own_item,
+        titles,
+        set(clues.unique_keys),
+        set(clues.network_ranges),
+        set(clues.references),
+    )
+
+
+def _stored_rows(connection: sqlite3.Connection, entity: bytes, number: int) -> tuple[object, ...]:
+    one = (number,)
+    kind, odd = connection.execute("SELECT kind, odd FROM clues WHERE entity = ?", one).fetchone() or ("?", 0)
+    return (
+        kind,
+        bool(odd),
+        set(connection.execute("SELECT kind, title FROM titles WHERE entity = ?", (entity,))),
+        {claim for (claim,) in connection.execute("SELECT claim FROM claims WHERE entity = ?", one)},
+        set(connection.execute("SELECT space, first, last FROM spans WHERE entity = ?", one)),
+        set(connection.execute("SELECT target, kind FROM mentions WHERE entity = ?", one)),
+    )
+
+
+def _store_entry(
+    connection: sqlite3.Connection, entity: bytes, number: int, clues: ConflictIndexEntry, this: int
+) -> None:
+    for table in ("claims", "spans", "mentions"):
+        connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
+    connection.execute(
+        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading) VALUES (?, ?, ?, ?)",
+        (number, clues.kind, clues.has_own_item, this),
+    )
+    connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
+    if clues.kind is not None:
+        titled = (clues.kind, clues.title, entity)
+        connection.execute("INSERT INTO titles (kind, title, entity) VALUES (?, ?, ?)", titled)
+    connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.unique_keys])
+    connection.executemany(
+        "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",
+        [(*span, number) for span in clues.network_ranges],
+    )
+    connection.executemany(
+        "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)", [(number, *ref) for ref in clues.references]
+    )

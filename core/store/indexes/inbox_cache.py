@@ -1,0 +1,279 @@
+"""Keep what the inbox of the present is, so that opening it costs nothing, and little to go on after a change.
+
+Kept is which matters there are, in their order, and of which state of the store; the few that somebody sees are worked
+out from the records that they are about. When a little was said since, only what that can have to do with is worked out
+anew: those who share a claim, a span of addresses or a matter with what somebody spoke of, and, if that is called
+something else now, those who refer to it.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from core.changes import ID_BYTES
+from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
+from core.schema import Schema
+from core.store.connection import chunks, placeholders
+from core.store.indexes import conflict_index, merkle_table
+from core.store.scope import NOW
+
+_CACHED_AT_META_KEY = "matters"
+"""The note that tells of which state of the store the matters are."""
+_MAX_CHANGED_ENTITIES, _MAX_AFFECTED_ENTITIES = 200, 2000
+"""Entities that were spoken of, and those that have to do with them, of which it is faster to look at everything."""
+_MAX_REFERENCE_DEPTH = 8
+
+_TABLES_SQL = """
+CREATE TABLE matters (
+  type INTEGER, kind TEXT, key TEXT, property TEXT, entities BLOB, again INTEGER,
+  PRIMARY KEY (type, kind, key, property, entities, again)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mentions_target ON mentions (target);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKey:
+    """Which matter: the place of its type, its kind, key and property, as they are sorted, and the 16-byte ids of the
+    entities that it is about, one after another. `again` counts those that are the same in all this: two items of one
+    list may be claimed by the same entities.
+    """
+
+    type_rank: int
+    kind: str
+    key: str
+    property_name: str
+    entity_ids: bytes
+    ordinal: int = 0
+
+    @property
+    def type(self) -> str:
+        """One of `core.inbox.ITEM_TYPES`."""
+        return ITEM_TYPES[self.type_rank]
+
+    @property
+    def entity(self) -> bytes:
+        """The entity where a person would begin."""
+        return self.entity_ids[:ID_BYTES]
+
+    @property
+    def entities(self) -> tuple[bytes, ...]:
+        """All of them."""
+        return tuple(self.entity_ids[at : at + ID_BYTES] for at in range(0, len(self.entity_ids), ID_BYTES))
+
+
+def item_keys(found: Iterable[InboxItem]) -> list[ItemKey]:
+    """What is kept of matters, in the order in which it is kept."""
+    count: dict[tuple[int, str, str, str, bytes], int] = {}
+    made = []
+    for matter in found:
+        ids = b"".join(matter.entities)
+        said = (ITEM_TYPES.index(matter.type), matter.kind or "", matter.key or "", matter.property, ids)
+        count[said] = count.get(said, -1) + 1
+        made.append(ItemKey(*said, count[said]))
+    return sorted(made, key=_sort_key)
+
+
+def _sort_key(each: ItemKey) -> tuple[int, str, str, str, bytes, int]:
+    return (each.type_rank, each.kind, each.key, each.property_name, each.entity_ids, each.ordinal)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables; nothing is known yet."""
+    for statement in _TABLES_SQL.split(";"):
+        connection.execute(statement)
+
+
+def inbox_version(connection: sqlite3.Connection, schema: Schema) -> bytes | None:
+    """What the matters depend on: another one if they may be others, None while clues have to be read first."""
+    return (
+        None
+        if conflict_index.count_unread(connection, schema)
+        else merkle_table.read_root(connection) + _index_state(connection, schema)
+    )
+
+
+def _index_state(connection: sqlite3.Connection, schema: Schema) -> bytes:
+    """What the clues are: another one whenever some were read."""
+    (number,) = connection.execute("SELECT number FROM readings").fetchone()
+    # With gaps, what comes may tell that somebody knew more than it seems: see `update`.
+    (gaps,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM awaited) OR EXISTS (SELECT 1 FROM awaited_previous)"
+    ).fetchone()
+    return int(number).to_bytes(8, "big") + conflict_index.index_version(schema) + bytes([gaps])
+
+
+def read_cached_keys(connection: sqlite3.Connection, schema: Schema) -> list[ItemKey] | None:
+    """The matters of the present in their order, None if something was said since they were looked for."""
+    note = _cached_version(connection)
+    return _all_cached_keys(connection) if note is not None and note == inbox_version(connection, schema) else None
+
+
+def _cached_version(connection: sqlite3.Connection) -> bytes | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (_CACHED_AT_META_KEY,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _all_cached_keys(connection: sqlite3.Connection) -> list[ItemKey]:
+    query = "SELECT type, kind, key, property, entities, again FROM matters ORDER BY 1, 2, 3, 4, 5, 6"
+    same: dict[str, str] = {}  # kinds and properties are few: each text is held once
+    return [
+        ItemKey(rank, same.setdefault(kind, kind), key, same.setdefault(name, name), ids, again)
+        for rank, kind, key, name, ids, again in connection.execute(query)
+    ]
+
+
+def write_cached_keys(connection: sqlite3.Connection, schema: Schema, at: bytes, found: Sequence[ItemKey]) -> None:
+    """Keep the matters that were found in a state, if that is still the state, in the caller's transaction."""
+    if inbox_version(connection, schema) == at:
+        connection.execute("DELETE FROM matters")
+        _insert_keys(connection, found)
+        _write_cached_version(connection, at)
+
+
+def _insert_keys(connection: sqlite3.Connection, some: Iterable[ItemKey]) -> None:
+    query = "INSERT INTO matters (type, kind, key, property, entities, again) VALUES (?, ?, ?, ?, ?, ?)"
+    connection.executemany(query, map(_sort_key, some))
+
+
+def _write_cached_version(connection: sqlite3.Connection, at: bytes) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_CACHED_AT_META_KEY, at))
+
+
+def update_cache(connection: sqlite3.Connection, schema: Schema) -> bool:
+    """Read what was said since, and bring the matters up to date with it, in the caller's transaction.
+
+    False if there is nothing to go on from, or too much was said: then everything has to be looked at.
+    """
+    note, before = _cached_version(connection), _index_state(connection, schema)
+    if (
+        note is None
+        or not note[:-1].endswith(before[:-1])
+        or conflict_index.count_unread(connection, schema) > _MAX_CHANGED_ENTITIES
+    ):
+        return False
+    rows = connection.execute("SELECT e.entity FROM unread u JOIN entities e ON e.id = u.entity")
+    said = {entity for (entity,) in rows}
+    had = _all_cached_keys(connection)
+    near = _entities_sharing_keys(connection, said) | said
+    called = _names_of(connection, said)
+    if said:
+        conflict_index.index_unread(connection, schema, _MAX_CHANGED_ENTITIES)
+    near |= _entities_sharing_keys(connection, said)
+    now = _names_of(connection, said)
+    near |= _referring_entities(connection, {entity for entity in said if called.get(entity) != now.get(entity)})
+    gaps = note[-1]
+    for each in had:
+        # What an author knew may turn out to be more when a gap is closed, though nobody spoke of the entity.
+        if (gaps and each.type == "retired-edit") or not said.isdisjoint(each.entities):
+            near.update(each.entities)
+    # A network that lies within another one shares nothing with a third that does, too.
+    around = near | _entities_sharing_keys(connection, near)
+    around |= _entities_sharing_keys(connection, around)
+    if len(around) > _MAX_AFFECTED_ENTITIES:
+        return False
+    gone = [each for each in had if not near.isdisjoint(each.entities)]
+    query = (
+        "DELETE FROM matters WHERE type = ? AND kind = ? AND key = ? AND property = ? AND entities = ? AND again = ?"
+    )
+    connection.executemany(query, map(_sort_key, gone))
+    found = _compute_items(connection, schema, sorted(around))
+    _insert_keys(connection, item_keys(matter for matter in found if not near.isdisjoint(matter.entities)))
+    _write_cached_version(connection, merkle_table.read_root(connection) + _index_state(connection, schema))
+    return True
+
+
+def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """What is wrong with the matters that are kept: a sentence, or none."""
+    had = read_cached_keys(connection, schema)
+    if had is None:
+        return []
+    found = conflict_index.read_suspects(connection, NOW, schema)
+    right = item_keys(find_inbox_items(found.records, schema, _Ancestry(connection).descends_from, found.find_record))
+    wrong = len(set(had) ^ set(right))
+    return [f"matters: {wrong} of the inbox are wrong or missing, by what the changes say"] if wrong else []
+
+
+def _entities_sharing_keys(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:
+    """Those that have a claim, or a span of addresses, in common with one of these."""
+    found: set[bytes] = set()
+    for some in chunks(sorted(entities)):
+        mine = f"SELECT id FROM entities WHERE entity IN ({placeholders(some)})"
+        for others in (
+            "claims a JOIN claims b ON b.claim = a.claim",
+            "spans a JOIN spans b ON b.space = a.space AND b.first <= a.last AND b.last >= a.first",
+        ):
+            query = f"SELECT e.entity FROM {others} JOIN entities e ON e.id = b.entity WHERE a.entity IN ({mine})"
+            found.update(entity for (entity,) in connection.execute(query, some))
+    return found
+
+
+def _names_of(connection: sqlite3.Connection, entities: set[bytes]) -> dict[bytes, set[object]]:
+    """What decides what others make of these entities: their kinds, and what they claim, their keys among it."""
+    found: dict[bytes, set[object]] = {}
+    for some in chunks(sorted(entities)):
+        rows = connection.execute(
+            "SELECT e.entity, c.kind FROM entities e JOIN clues c ON c.entity = e.id"
+            f" WHERE e.entity IN ({placeholders(some)}) UNION ALL"
+            " SELECT e.entity, c.claim FROM entities e JOIN claims c ON c.entity = e.id"
+            f" WHERE e.entity IN ({placeholders(some)})",
+            [*some, *some],
+        )
+        for entity, text in rows:
+            found.setdefault(entity, set()).add(text)
+    return found
+
+
+def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:
+    """Those that refer to one of these, and those that refer to them: what they are called may be a path."""
+    found: set[bytes] = set()
+    wave = entities
+    for _ in range(_MAX_REFERENCE_DEPTH):
+        fresh: set[bytes] = set()
+        for some in chunks(sorted(wave)):
+            query = f"SELECT e.entity FROM mentions m JOIN entities e ON e.id = m.entity WHERE m.target IN ({placeholders(some)})"
+            fresh.update(entity for (entity,) in connection.execute(query, some))
+        wave = fresh - found
+        found |= wave
+        if not wave or len(found) > _MAX_AFFECTED_ENTITIES:
+            break
+    return found
+
+
+def load_items(connection: sqlite3.Connection, schema: Schema, some: Sequence[ItemKey]) -> list[InboxItem | None]:
+    """These matters, worked out from what is said now; None for one that is none any more."""
+    entities = list(dict.fromkeys(entity for each in some for entity in each.entities))
+    found = _compute_items(connection, schema, entities)
+    counted: dict[ItemKey, int] = {}
+    by_mention: dict[ItemKey, InboxItem] = {}
+    for matter in found:
+        (first,) = item_keys([matter])
+        counted[first] = counted.get(first, -1) + 1
+        by_mention[replace(first, ordinal=counted[first])] = matter
+    return [by_mention.get(each) for each in some]
+
+
+def _compute_items(connection: sqlite3.Connection, schema: Schema, entities: Sequence[bytes]) -> list[InboxItem]:
+    found = conflict_index.read_with_related(connection, NOW, entities, schema)
+    return find_inbox_items(found.records, schema, _Ancestry(connection).descends_from, found.find_record)
+
+
+class _Ancestry:
+    """Which changes the author of a change had."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._parents = conflict_index.ParentReader(connection)
+
+    def descends_from(self, change: bytes, other: bytes) -> bool:
+        """Whether the author of a change had another one: it can be reached over what the changes name."""
+        reached, wave = {change}, deque([change])
+        while wave and other not in reached:
+            fresh = set(self._parents.parents_of(wave.popleft())) - reached
+            reached |= fresh
+            wave.extend(fresh)
+        return other in reached

@@ -1,0 +1,47 @@
+"""Keep what says which facts are leaves: the current flags, and the slots that have several.
+
+All functions run on the store's thread with the plain connection, in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from core.changes import MAX_FACTS
+from core.store.connection import chunks, placeholders
+
+SlotRow = tuple[int, int]
+"""(entity, property) by their row ids: a slot"""
+
+
+def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> None:
+    """Note which of these slots have more than one leaf, and that all their entities are to be read again."""
+    places = list(places)
+    connection.executemany("INSERT OR IGNORE INTO unread (entity) VALUES (?)", {(entity,) for entity, _ in places})
+    more: list[SlotRow] = []
+    fewer: list[SlotRow] = []
+    count = "SELECT count(*) FROM facts WHERE entity = ? AND property = ? AND current = 1"
+    for place in places:
+        (more if connection.execute(count, place).fetchone()[0] > 1 else fewer).append(place)
+    connection.executemany("INSERT OR IGNORE INTO contested (entity, property) VALUES (?, ?)", more)
+    connection.executemany("DELETE FROM contested WHERE entity = ? AND property = ?", fewer)
+
+
+def refresh_current(connection: sqlite3.Connection, facts: Iterable[int]) -> None:
+    """Work out anew which of these facts are leaves, after the standing of a change has changed."""
+    places: set[SlotRow] = set()
+    for some in chunks(list(facts)):
+        connection.execute(
+            f"""UPDATE facts SET current =
+                  (SELECT accepted FROM changes WHERE id = facts.id / {MAX_FACTS})
+                  AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN changes c ON c.id = o.fact / {MAX_FACTS}
+                                  WHERE o.target = facts.id AND c.accepted)
+                  AND id NOT IN (SELECT fact FROM hearsay)
+                WHERE id IN ({placeholders(some)})""",
+            some,
+        )
+        places.update(
+            connection.execute(f"SELECT entity, property FROM facts WHERE id IN ({placeholders(some)})", some)
+        )
+    refresh_contested(connection, places)

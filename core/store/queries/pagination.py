@@ -1,0 +1,100 @@
+"""Pages of a list in the order of titles, read without reading the list: a fleet may have a hundred thousand entities.
+
+The titles of the present are kept with the clues (`core.store.indexes.conflict_index`), in their order. What somebody spoke of since
+those were read is read itself and put into its place among them. Of the past nothing is kept: there all are read.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+
+from core.schema import RETIRED, Schema
+from core.store import entities
+from core.store.entities import EntityName, EntityRow
+from core.store.indexes import conflict_index
+from core.store.scope import Scope
+
+_MAX_UNREAD_PER_PAGE = 300
+"""Entities that are read for a page beside those on it; if there are more it is faster to read all titles."""
+_ROWS_PER_FETCH = 100
+
+
+def read_entity_page(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    schema: Schema,
+    parent: tuple[str, bytes] | None,
+    after: EntityRow | None,
+    limit: int | None,
+    retired: bool,
+) -> list[EntityRow]:
+    """Lines of a kind in the order of their titles, going on behind the line `after`, only those below a parent if
+    one is given.
+    """
+    lines = None
+    if scope.kind == "now" and parent is None and limit is not None and not schema.kind(kind).within:
+        lines = _names_from_index(connection, scope, kind, schema, after, retired)
+    if lines is None:
+        called = entities.read_names(
+            connection, scope, entities.find_entities_of_kind(connection, scope, kind, parent), schema
+        )
+        lines = iter(sorted((name for name in called.values() if _is_after(name, after)), key=_title_sort_key))
+    found: list[EntityName] = []
+    gone: set[bytes] = set()
+    while some := list(islice(lines, None if limit is None else limit - len(found))):
+        values = entities.read_values(connection, scope, "retired", [name.entity for name in some])
+        gone.update(entity for entity, value in values.items() if value is True)
+        found += [name for name in some if retired or name.entity not in gone]
+    contested = entities.count_conflicts(connection, scope, [name.entity for name in found])
+    return [
+        EntityRow(n.entity, kind, n.key or "", n.title, n.entity in gone, contested.get(n.entity, 0)) for n in found
+    ]
+
+
+def _title_sort_key(name: EntityName) -> tuple[str, bytes]:
+    return (name.title.casefold(), name.entity)
+
+
+def _is_after(name: EntityName, after: EntityRow | None) -> bool:
+    return after is None or _title_sort_key(name) > (after.title.casefold(), after.entity)
+
+
+def _names_from_index(
+    connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: EntityRow | None, retired: bool
+) -> Iterator[EntityName] | None:
+    """The names behind a line in their order, from the titles that are kept; None if too much was said since.
+
+    No titles are kept of what is retired: its names are read.
+    """
+    if conflict_index.count_unread(connection, schema) > _MAX_UNREAD_PER_PAGE:
+        return None
+    rows = connection.execute("SELECT e.entity FROM unread u JOIN entities e ON e.id = u.entity")
+    unread = {entity for (entity,) in rows}
+    if retired:
+        unread.update(entities.find_entities_with_value(connection, scope, RETIRED, True))
+    called = entities.read_names(connection, scope, unread, schema)
+    fresh = [name for name in called.values() if name.kind == kind and _is_after(name, after)]
+    return merge(
+        _indexed_names(connection, scope, kind, schema, after, unread),
+        sorted(fresh, key=_title_sort_key),
+        key=_title_sort_key,
+    )
+
+
+def _indexed_names(
+    connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: EntityRow | None, unread: set[bytes]
+) -> Iterator[EntityName]:
+    """The names of those of a kind of whom nothing was said since their title was kept."""
+    rows = connection.execute(
+        "SELECT entity FROM titles WHERE kind = ? AND (title, entity) > (?, ?) ORDER BY title, entity",
+        (kind, after.title.casefold() if after else "", after.entity if after else b""),
+    )
+    while some := rows.fetchmany(_ROWS_PER_FETCH):
+        wanted = [entity for (entity,) in some if entity not in unread]
+        yield from sorted(entities.read_names(connection, scope, wanted, schema).values(), key=_title_sort_key)

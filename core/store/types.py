@@ -1,0 +1,62 @@
+"""What a store answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.errors import BlockRefused
+
+
+@dataclass(frozen=True, slots=True)
+class SetSummary:
+    """The set of changes in two figures: how many, and the fingerprint of the Merkle tree's root (16 bytes)."""
+
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendOrder:
+    """Changes in the order to send them; the first `membership` of them are the genesis and changes of membership.
+
+    The first `near` bring all that is configured now at some entities, the first `current` all that is configured now.
+    """
+
+    hashes: list[bytes]
+    membership_count: int
+    nearby_count: int
+    current_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStats:
+    """What came from a device (None: from a file) over a kind of link, and when last (microseconds since 1970 UTC)."""
+
+    device: bytes | None
+    link: str
+    last_received_at_us: int
+    change_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """What became of blocks that were handed to `save`: how many are new, how many were here, and which were refused
+    and why.
+    """
+
+    added_count: int
+    known_count: int
+    refused: tuple[tuple[bytes, BlockRefused], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a store holds; `conflicts` counts slots with different leaves, `quarantined` changes without effect."""
+
+    changes: int
+    facts: int
+    entities: int
+    conflicts: int
+    quarantined: int

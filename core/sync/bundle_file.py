@@ -1,0 +1,211 @@
+"""The bundle file: a set of changes, to be carried on a stick. Everything here blocks; `core.sync.bundle` has it on
+threads.
+
+A bundle is `MAGIC`, the fleet's id, the number of blocks (8 bytes, big-endian), the blocks (each its size as a varint
+and its bytes; the chain of membership first), and BLAKE3-256 of all that. It is checked as a whole before anything of
+it is used. It is written beside its place, brought to the disk and then renamed: it is there as a whole or not at
+all, even when the stick is pulled meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from blake3 import blake3
+
+from core.changes import ID_BYTES, MAX_BLOCK_BYTES, change_id, decode_block, verify_block
+from core.errors import BlockRefused, FieldlineError, Refused
+from core.sync.codec import encode_varint
+
+BUNDLE_MAGIC = b"FLDBNDL\x01"
+BUNDLE_SUFFIX = ".fieldline"
+COUNT_BYTES = 8
+BUNDLE_HEADER_BYTES = len(BUNDLE_MAGIC) + ID_BYTES + COUNT_BYTES
+
+
+class ForeignBundle(Refused):
+    """A bundle of another fleet."""
+
+
+class DamagedBundle(Refused):
+    """A file that is no bundle, or is not as it was written."""
+
+
+@dataclass(slots=True)
+class BundleContents:
+    """A bundle that was checked, and where in it each block is: offset and size by id. `size` is that of the file."""
+
+    path: Path
+    fleet: bytes
+    offsets: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    size: int = 0
+
+    def blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
+        """The bytes of these blocks; raises Damaged if the file is no longer what was checked."""
+        found = []
+        with _translate_os_errors(self.path), self.path.open("rb") as file:
+            for change in wanted:
+                offset, size = self.offsets[change]
+                file.seek(offset)
+                found.append(file.read(size))
+                if change_id(found[-1]) != change:
+                    raise damaged_error(self.path)
+        return found
+
+    def check_signatures(self, wanted: Iterable[bytes]) -> None:
+        """Raises Refused if one of these blocks would not be accepted."""
+        try:
+            for data in self.blocks(wanted):
+                verify_block(decode_block(data), self.fleet)
+        except BlockRefused as why:
+            raise refused_error(self.path, why) from None
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file begins as a bundle does; raises FieldlineError if it cannot be read."""
+    with _translate_os_errors(path), path.open("rb") as file:
+        return file.read(len(BUNDLE_MAGIC)) == BUNDLE_MAGIC
+
+
+def list_bundles(folder: Path) -> list[Path]:
+    """The files in a folder that are named as bundles."""
+    with _translate_os_errors(folder):
+        return sorted(path for path in folder.glob(f"[!.]*{BUNDLE_SUFFIX}") if path.is_file())
+
+
+def check_bundle(path: Path, fleet: bytes) -> BundleContents:
+    """Read a bundle through.
+
+    Raises Damaged if it is none or not as it was written, and Foreign if it is of another fleet.
+    """
+    contents = BundleContents(path, fleet)
+    with _translate_os_errors(path), path.open("rb") as file:
+        head = file.read(BUNDLE_HEADER_BYTES)
+        if head[: len(BUNDLE_MAGIC)] != BUNDLE_MAGIC:
+            raise DamagedBundle("{path} is not a bundle of this version of Fieldline.", path=str(path))
+        if len(head) < BUNDLE_HEADER_BYTES:
+            raise damaged_error(path)
+        if head[len(BUNDLE_MAGIC) : -COUNT_BYTES] != fleet:
+            raise ForeignBundle("The bundle {path} is of another fleet: nothing of it was taken.", path=str(path))
+        digest = blake3(head)
+        for block in _read_blocks(file, int.from_bytes(head[-COUNT_BYTES:], "big"), digest):
+            contents.offsets[change_id(block)] = (file.tell() - len(block), len(block))
+        if file.read(digest.digest_size + 1) != digest.digest():
+            raise damaged_error(path)
+        contents.size = file.tell()
+    return contents
+
+
+def _read_blocks(file: BinaryIO, count: int, digest: blake3) -> Iterator[bytes]:
+    """The blocks that follow, at most so many, each added to the digest; ends early where there is none."""
+    while count:
+        head = b""
+        while (byte := file.read(1)) and len(head) < 3:
+            head += byte
+            if byte[0] < 128:
+                break
+        size = sum((byte & 127) << 7 * place for place, byte in enumerate(head))
+        if not 0 < size <= MAX_BLOCK_BYTES or head != encode_varint(size):
+            return
+        block = file.read(size)
+        if len(block) < size:
+            return
+        digest.update(head + block)
+        count -= 1
+        yield block
+
+
+class BundleWriter:
+    """Writes a bundle of `count` blocks; `finish` puts it in place, `abandon` leaves what was there before."""
+
+    def __init__(self, path: Path, fleet: bytes, count: int) -> None:
+        self._path = path
+        self._temporary_path = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._digest = blake3()
+        self._finished = False
+        with _translate_os_errors(path, writing=True):
+            self._file = self._temporary_path.open("wb")
+        self._write(BUNDLE_MAGIC + fleet + count.to_bytes(COUNT_BYTES, "big"))
+
+    def write_blocks(self, blocks: Sequence[bytes]) -> None:
+        """Write blocks; raises FieldlineError, as all of these do, if the disk is full or gone."""
+        self._write(b"".join(encode_varint(len(block)) + block for block in blocks))
+
+    def finish(self) -> int:
+        """Bring the bundle to the disk and put it in its place; gives its size in bytes."""
+        self._write(self._digest.digest())
+        with _translate_os_errors(self._path, writing=True):
+            size = self._file.tell()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary_path.replace(self._path)
+            self._finished = True
+            _sync_folder(self._path.parent)
+        return size
+
+    def discard(self) -> None:
+        """Remove what was written, unless it is in place already."""
+        if not self._finished:
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):
+                self._temporary_path.unlink()
+
+    def _write(self, data: bytes) -> None:
+        with _translate_os_errors(self._path, writing=True):
+            self._file.write(data)
+        self._digest.update(data)
+
+
+def path_kind(path: Path) -> Literal["folder", "file", "nothing"]:
+    """What is at a path; raises FieldlineError where that is not to be seen."""
+    # Not with pathlib: from Python 3.14 on it tells nothing from what is not to be seen.
+    with _translate_os_errors(path):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return "nothing"
+        return "folder" if stat.S_ISDIR(mode) else "file"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the file system knows of such a thing."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _translate_os_errors(path: Path, *, writing: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if writing:
+            raise FieldlineError(
+                "The bundle {path} could not be written: {why}. What was there before is still there.",
+                path=str(path),
+                why=why,
+            ) from error
+        raise FieldlineError("The bundle {path} could not be read: {why}.", path=str(path), why=why) from error
+
+
+def damaged_error(path: Path) -> DamagedBundle:
+    return DamagedBundle(
+        "The bundle {path} is damaged or cut short: nothing of it was taken. Export it again.", path=str(path)
+    )
+
+
+def refused_error(path: Path, why: Exception) -> Refused:
+    """A bundle that is sound as a file, with a block that is not acceptable."""
+    return Refused("The bundle {path} has a change that is refused: {why}. Export it again.", path=str(path), why=why)

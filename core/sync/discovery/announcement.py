@@ -1,0 +1,79 @@
+"""What a device says of itself in the network: DNS-SD (RFC 6763), of which anybody there may send anything.
+
+The TXT record holds the fleet, the device, and the first bytes of the root of all changes that it holds, so that
+devices that hold the same need not connect to find that out. Nothing of it is proven until a link is up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from core.changes import ID_BYTES
+
+SERVICE_TYPE = "_fieldline._tcp.local."
+ANNOUNCED_ROOT_BYTES = 8
+"""Bytes of a root that are announced: two different sets look equal by chance once in 2**64."""
+
+MAX_ADDRESSES = 4
+MAX_SERVICE_NAME_CHARS = 255
+
+_HEX = re.compile(rb"(?:[0-9a-f]{2})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A device as it announces itself; `name` is that of its service, `root` the first `ROOT_SIZE` bytes."""
+
+    name: str
+    fleet: bytes
+    device: bytes
+    root: bytes
+    addresses: tuple[str, ...]
+    port: int
+
+    def endpoint(self, attempt: int = 0) -> str:
+        """Where to call it, as people write it; with several addresses, `place` goes round them."""
+        address = self.addresses[attempt % len(self.addresses)]
+        return f"tcp://[{address}]:{self.port}" if ":" in address else f"tcp://{address}:{self.port}"
+
+
+def make_service_name(device: bytes) -> str:
+    """The name of a device's service."""
+    return f"{device.hex()}.{SERVICE_TYPE}"
+
+
+def make_txt_record(fleet: bytes, root: bytes, device: bytes) -> dict[str, str]:
+    """The TXT record of a device."""
+    return {"fleet": fleet.hex(), "root": root[:ANNOUNCED_ROOT_BYTES].hex(), "device": device.hex()}
+
+
+def parse_announcement(
+    name: str, record: Mapping[bytes, bytes | None], addresses: Iterable[str], port: int | None
+) -> Announcement | None:
+    """What somebody announced, None if it is not what a device announces."""
+    fleet, device = _parse_id(record.get(b"fleet"), ID_BYTES), _parse_id(record.get(b"device"), ID_BYTES)
+    root = _parse_id(record.get(b"root"), ANNOUNCED_ROOT_BYTES)
+    places = tuple(dict.fromkeys(place for place in addresses if _is_usable_address(place)))[:MAX_ADDRESSES]
+    if fleet is None or device is None or root is None or not places or len(name) > MAX_SERVICE_NAME_CHARS:
+        return None
+    if port is None or not 0 < port < 65536:
+        return None
+    return Announcement(name, fleet, device, root, places, port)
+
+
+def _parse_id(said: bytes | None, size: int) -> bytes | None:
+    if said is None or len(said) != 2 * size or not _HEX.fullmatch(said):
+        return None
+    return bytes.fromhex(said.decode())
+
+
+def _is_usable_address(address: str) -> bool:
+    """Whether a device may be at this address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return not (parsed.is_multicast or parsed.is_unspecified or parsed.is_reserved)

@@ -1,0 +1,155 @@
+"""Mode `sketch` as a part of a session: the messages of `core.sync.reconcile.sketch_protocol`, and what it needs of the store.
+
+All messages of a run are `SketchPart`. A side that cannot go on sends an empty one, passes over what the peer said
+before it knew, and waits for the peer's empty one; then both go on with the next way to reconcile.
+
+With a `salt` the short ids are other ones than those that are kept, and the cells are made for this run: slow, but two
+changes whose short ids were the same before have different ones now.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from core.sync.effects import Effects, receive_message
+from core.sync.events import Reason, RemoteProtocolError
+from core.sync.messages import SketchPart
+from core.sync.reconcile.prefix_coding import ShortIdPrefix
+from core.sync.reconcile.set_sketch import SetSketch, short_id
+from core.sync.reconcile.sketch_protocol import (
+    MORE_FOLLOWS_FLAG,
+    AwaitMessage,
+    DifferenceFound,
+    PeerWants,
+    ScanShortIds,
+    SendMessages,
+    SketchAction,
+    SketchFailed,
+    SketchKind,
+    SketchProtocol,
+    encode_wants,
+)
+from core.sync.replica import GetAllShortIds, GetShortIds, GetSketch, RunInThread, SetSummary, SketchedSet
+
+MAX_INLINE_BYTES = 2048
+"""Messages above this size are read on a thread: they may hold thousands of differences, 0.13 ms each."""
+MAX_SKIPPED_MESSAGES = 64
+
+
+class SketchReconciler:
+    """One side of a run; see `core.sync.effects.Reconciler`. `leads` on the side of the initiator."""
+
+    mode = "sketch"
+
+    def __init__(
+        self,
+        mine: SetSummary,
+        theirs: SetSummary,
+        sketched_set: SketchedSet | None,
+        *,
+        is_leader: bool,
+        salt: bytes = b"",
+    ) -> None:
+        self.round_trips = 0
+        self._mine = mine
+        self._theirs = theirs
+        self._sketched_set = sketched_set
+        self._is_leader = is_leader
+        self._salt = salt
+        self._key = b""
+        self._wanted_prefixes: list[ShortIdPrefix] | None = None
+        self._admitted: set[bytes] = set()
+
+    def run(self) -> Effects[list[bytes] | None]:
+        kept: SketchedSet = self._sketched_set or (yield GetSketch(self._salt))
+        if kept.sketch is None or kept.sketch.count != self._mine.count:
+            yield from self._give_up()
+            return None
+        self._key = kept.key
+        return (yield from self._run_protocol(kept.sketch))
+
+    def admit_change(self, change: bytes) -> bool:
+        if change in self._admitted or not (
+            self._wanted_prefixes is None or self._is_wanted(change, self._wanted_prefixes)
+        ):
+            return False
+        self._admitted.add(change)
+        return True
+
+    def _is_wanted(self, change: bytes, wanted: Sequence[ShortIdPrefix]) -> bool:
+        short = short_id(self._key, change)
+        index = bisect_right(wanted, short, key=lambda prefix: prefix.first_short_id) - 1
+        return index >= 0 and short <= wanted[index].last_short_id
+
+    def _run_protocol(self, cells: SetSketch) -> Effects[list[bytes] | None]:
+        """Do what the sketch says, step by step.
+
+        Gives the ids that the peer lacks, or None if it cannot find them.
+        """
+        sketch = SketchProtocol(cells, self._theirs.count, is_leader=self._is_leader)
+        step: SketchAction | None = sketch.start()
+        while step is not None:
+            if isinstance(step, SendMessages):
+                for message in step.messages:
+                    yield SketchPart(message)
+                self.round_trips += self._is_leader
+                step = AwaitMessage()
+            elif isinstance(step, AwaitMessage):
+                step = yield from self._receive_action(sketch)
+            elif isinstance(step, ScanShortIds):
+                step = yield from self._scan_short_ids(sketch)
+            elif isinstance(step, DifferenceFound):
+                held = yield GetShortIds(step.difference.lookup_prefixes(), self._salt)
+                exchange = step.difference.plan_transfer(held)
+                if exchange is not None:
+                    for message in encode_wants(exchange.encoded_wants):
+                        yield SketchPart(message)
+                    self._wanted_prefixes = sorted(exchange.wanted_prefixes, key=lambda prefix: prefix.first_short_id)
+                    return list(exchange.ids_to_send)
+                step = SketchFailed("what was found is not held here")
+            elif isinstance(step, PeerWants):
+                found = yield GetShortIds(step.prefixes, self._salt)
+                return list(dict.fromkeys(change for held in found for _, change in held))
+            elif step.is_peer_fault:
+                raise RemoteProtocolError(Reason.MALFORMED)
+            else:
+                yield from self._give_up()
+                return None
+        yield SketchPart(b"")
+        return None
+
+    def _scan_short_ids(self, sketch: SketchProtocol) -> Effects[SketchAction]:
+        shorts: Sequence[int] = yield GetAllShortIds(self._salt)
+        if len(shorts) != self._mine.count:
+            return SketchFailed("the set has grown meanwhile")
+        step: SketchAction = yield RunInThread(lambda: sketch.resume_scan(shorts))
+        return step
+
+    def _receive_action(self, sketch: SketchProtocol) -> Effects[SketchAction | None]:
+        """The step that follows from the peer's next message; None if it cannot go on."""
+        message = yield from receive_message(SketchPart)
+        payload = message.payload
+        if not payload:
+            return None
+        self.round_trips += (
+            not self._is_leader and payload[0] != SketchKind.WANTS and not payload[0] & MORE_FOLLOWS_FLAG
+        )
+        if sketch.buffered_bytes + len(payload) <= MAX_INLINE_BYTES:
+            return sketch.receive_message(payload)
+        step: SketchAction = yield RunInThread(lambda: sketch.receive_message(payload))
+        return step
+
+    def _give_up(self) -> Effects[None]:
+        yield SketchPart(b"")
+        for _ in range(MAX_SKIPPED_MESSAGES):
+            message = yield from receive_message(SketchPart)
+            if not message.payload:
+                return
+        raise RemoteProtocolError(Reason.OUT_OF_TURN)
+
+
+def run_salt(mine: bytes, theirs: bytes) -> bytes:
+    """The salt for a run between these two roots: the same on both sides, and another one whenever a set has grown."""
+    first, second = sorted((mine, theirs))
+    return bytes(a ^ b for a, b in zip(first[:8], second[8:], strict=True))

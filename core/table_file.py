@@ -1,0 +1,89 @@
+"""Reading a table of things of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of objects.
+
+An empty cell says nothing. In JSON a value is what a fact can hold, and null clears.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from core.errors import Refused
+from core.values import quote_value
+
+MAX_ROWS = 100_000
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One thing: the number of its line (CSV) or its place in the list (JSON), and what is said of it.
+
+    The values are text from CSV, and plain JSON values from JSON.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+
+
+def read_table(text: str) -> list[TableRow]:
+    """The rows of a table, JSON if it begins like it; raises Refused with the row that is wrong."""
+    rows = _parse_json(text) if text.lstrip()[:1] == "[" else _parse_csv(text)
+    if not rows:
+        raise Refused("The table is empty: it needs a head with the names of properties, and a row for each thing.")
+    return rows
+
+
+def _parse_csv(text: str) -> list[TableRow]:
+    head_line = text.split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=head_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = []
+    try:
+        head = [name.strip() for name in next(reader, [])]
+        _check_head(head)
+        for cells in reader:
+            if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
+                raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
+            said = {name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell.strip()}
+            if said:
+                rows.append(TableRow(reader.line_num, said))
+            _check_count(rows)
+    except csv.Error as error:
+        raise Refused("Line {line} is not CSV: {why}.", line=reader.line_num, why=str(error)) from None
+    return rows
+
+
+def _parse_json(text: str) -> list[TableRow]:
+    try:
+        plain = json.loads(text, parse_float=str, parse_constant=_reject_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refused("The file is not JSON: {why}.", why=str(error) or "?") from None
+    rows = []
+    for number, each in enumerate(plain, 1):
+        if not isinstance(each, dict) or not each:
+            raise Refused("Row {row} is not an object with the names of properties.", row=number)
+        rows.append(TableRow(number, each))
+        _check_count(rows)
+    return rows
+
+
+def _check_head(head: list[str]) -> None:
+    if not head or not all(head):
+        raise Refused("The first line has to name a property in each column.")
+    for name in head:
+        if head.count(name) > 1:
+            raise Refused("There are two columns {name}: leave one out.", name=quote_value(name))
+
+
+def _check_count(rows: list[TableRow]) -> None:
+    if len(rows) > MAX_ROWS:
+        raise Refused("The table has more than {limit} rows: split it.", limit=MAX_ROWS)
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(name)

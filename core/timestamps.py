@@ -1,0 +1,109 @@
+"""Moments as people write them (T on the command line) and as JSON shows them.
+
+Instants are integers: microseconds since 1970 UTC. The clock and the local zone come from the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from core.changes import CHANGE_ID_BYTES, MAX_TIMESTAMP_US
+from core.errors import Refused
+from core.values import quote_value
+
+SECOND_US = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MIN_CHANGE_PREFIX_DIGITS = 8
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PREFIX_PATTERN = re.compile(rf"[0-9a-f]{{{MIN_CHANGE_PREFIX_DIGITS},{2 * CHANGE_ID_BYTES}}}", re.IGNORECASE)
+_AGO_PATTERN = re.compile(r"-([0-9]{1,12})([smhdw])")
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SCREEN_DATE_PATTERN = re.compile(
+    r"(?P<day>[0-9]{1,2})(\.(?P<month>[0-9]{1,2})\.| (?P<name>[a-z]{3}) )(?P<year>[0-9]{4})"
+    r"(?P<time> [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?",
+    re.IGNORECASE,
+)
+_ISO_PATTERN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePrefix:
+    """The moment of a change, named by the start of its id: at least 8 hex digits, lower case."""
+
+    hex: str
+
+
+def parse_timestamp(
+    text: str, now_us: int, zone: tzinfo | None = None, *, is_start: bool = False
+) -> int | ChangePrefix:
+    """The moment that a person means.
+
+    ISO 8601 with or without a zone, a date, either as screens show it (`3 Mar 2026 14:00`, `3.3.2026`), a time ago
+    (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or the start of it; eight digits and more without a
+    hyphen are the latter. Without a zone it is local time: that of `zone`, or of the system if that is None. A date is
+    its first second. What has no fraction of a second covers that whole second: the result is its last microsecond, or
+    its first if `start`, for whoever looks from there on.
+
+    Raises Refused for anything else, and for what is before 1970 or after the year 9999.
+    """
+    written = text.strip()
+    if _PREFIX_PATTERN.fullmatch(written):
+        return ChangePrefix(written.lower())
+    if ago := _AGO_PATTERN.fullmatch(written):
+        return _check_range(now_us - int(ago[1]) * _UNIT_SECONDS[ago[2]] * SECOND_US, written)
+    written = _to_iso(written)
+    form = _ISO_PATTERN.fullmatch(written)
+    try:
+        moment = datetime.fromisoformat(written) if form else None
+    except ValueError:
+        moment = None
+    if form is None or moment is None:
+        raise Refused(
+            "{text} is no moment; write a time such as 2026-03-03T14:00, a date, a time ago such as -2h or -3d, "
+            "or at least 8 hex digits of a change's id",
+            text=quote_value(text),
+        )
+    instant = _to_timestamp_us(moment, zone, written)
+    return _check_range(instant if is_start or form["fraction"] else instant + SECOND_US - 1, written)
+
+
+def _to_iso(written: str) -> str:
+    """ISO 8601 of a date as screens show it, `3.3.2026 14:00` or `3 Mar 2026 14:00`; any other text as it is."""
+    shown = _SCREEN_DATE_PATTERN.fullmatch(written)
+    if shown is None or (shown["name"] and shown["name"].casefold() not in _MONTH_NAMES):
+        return written
+    month = _MONTH_NAMES.index(shown["name"].casefold()) + 1 if shown["name"] else int(shown["month"])
+    return f"{shown['year']}-{month:02}-{int(shown['day']):02}{shown['time'] or ''}"
+
+
+def format_timestamp(at: int) -> str:
+    """An instant as JSON shows it: ISO 8601 in UTC with `Z`, and with microseconds only if they are not zero."""
+    moment = EPOCH + timedelta(microseconds=at)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def _to_timestamp_us(moment: datetime, zone: tzinfo | None, written: str) -> int:
+    try:
+        if moment.tzinfo is None:
+            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        return (moment - EPOCH) // timedelta(microseconds=1)
+    except (OverflowError, ValueError, OSError):
+        raise _out_of_range_error(written) from None
+
+
+def _check_range(instant: int, written: str) -> int:
+    if not 0 <= instant <= MAX_TIMESTAMP_US:
+        raise _out_of_range_error(written)
+    return instant
+
+
+def _out_of_range_error(written: str) -> Refused:
+    return Refused(
+        "{text} is before 1970 or after the year 9999; write a later or an earlier time", text=quote_value(written)
+    )

@@ -1,0 +1,241 @@
+"""What is wrong with this installation, and how to mend it. Looks only; changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from core.device.home import Home
+from core.errors import FieldlineError
+from core.values import quote_value
+
+if TYPE_CHECKING:
+    from core.device.context import DeviceContext
+    from core.sync.links.serial.serial_ports import SerialEndpoint
+
+MIN_FREE_BYTES = 64 << 20
+"""Bytes that should be free: the store writes a log beside itself before it writes."""
+HOUR_US = 3_600_000_000
+MIN_CLOCK_US = 1_735_689_600_000_000
+"""2025-01-01, in microseconds since 1970: a clock before that was never set."""
+
+Severity = Literal["good", "warning", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one check; `message` says what is wrong and what to do, None if nothing is."""
+
+    check: str
+    severity: Severity
+    message: FieldlineError | None = None
+
+
+async def check_home(folder: Path) -> AsyncIterator[Finding]:
+    """What can be looked at without opening the store; the last one is a problem if it cannot be opened."""
+    from core import identity
+
+    home = Home(folder)
+    yield _finding("home", "problem", await asyncio.to_thread(_check_folder, home))
+    yield _finding("privacy", "warning", await asyncio.to_thread(_check_privacy, home))
+    if not await asyncio.to_thread(home.store.exists):
+        return
+    yield _finding("key", "problem", await asyncio.to_thread(_error_of, lambda: identity.load_identity(folder)))
+    yield _finding("settings", "problem", await asyncio.to_thread(_error_of, lambda: _configured_ports(home)))
+    yield _finding("disk", "warning", await asyncio.to_thread(_check_disk, home))
+    yield _finding("network", "warning", await _check_network())
+    yield _finding("port", "warning", await _check_port(folder))
+    yield _finding("cable", "warning", await asyncio.to_thread(_error_of, lambda: _check_cables(home)))
+
+
+async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
+    """What the opened store tells."""
+    yield _finding("store", "problem", await _check_integrity(workspace))
+    yield _finding("membership", "warning", await _check_membership(workspace))
+    yield _finding("clock", "warning", await _check_clock(workspace))
+    yield _finding("sync", "warning", await _check_backlog(workspace))
+
+
+def _finding(check: str, state: Severity, message: FieldlineError | None) -> Finding:
+    return Finding(check, "good" if message is None else state, message)
+
+
+def _error_of(work: Callable[[], object]) -> FieldlineError | None:
+    try:
+        work()
+    except FieldlineError as error:
+        return error
+    return None
+
+
+def _check_folder(home: Home) -> FieldlineError | None:
+    if not home.store.exists():
+        return FieldlineError(
+            "There is no device in {path}: run `fieldline init` for a new fleet, or `fieldline join` for one that there"
+            " is; or name its folder with --home.",
+            path=quote_value(str(home.folder)),
+        )
+    status = home.folder.stat()
+    if status.st_uid != os.geteuid():
+        return FieldlineError(
+            "The folder {path} belongs to another user: run Fieldline as that user.", path=quote_value(str(home.folder))
+        )
+    if not os.access(home.folder, os.W_OK):
+        return FieldlineError(
+            "Nothing can be written in {path}: check its file system.", path=quote_value(str(home.folder))
+        )
+    return None
+
+
+def _check_privacy(home: Home) -> FieldlineError | None:
+    if not home.folder.exists() or not home.folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return None
+    return FieldlineError(
+        "Others may look into the folder {path}: run `chmod 700 {path}`.", path=quote_value(str(home.folder))
+    )
+
+
+def _check_disk(home: Home) -> FieldlineError | None:
+    free, size = shutil.disk_usage(home.folder).free, home.store.stat().st_size
+    if free >= max(MIN_FREE_BYTES, size // 4):
+        return None
+    return FieldlineError(
+        "Only {free} MB are free where the store of {size} MB is: make room.", free=free >> 20, size=size >> 20
+    )
+
+
+async def _check_network() -> FieldlineError | None:
+    from core.sync.discovery.browser import PeerBrowser
+
+    discovery = PeerBrowser(lambda said: None, lambda name: None)
+    try:
+        await discovery.start()
+    except FieldlineError as error:
+        return error
+    finally:
+        await discovery.close()
+    return None
+
+
+async def _check_port(folder: Path) -> FieldlineError | None:
+    """Whether other devices can call: `fieldline serve` runs, or could."""
+    from core.service.endpoint import DEFAULT_PORT
+    from core.service.service_status import read_status
+    from core.sync.links.causes import why
+
+    if await asyncio.to_thread(read_status, folder) is not None:
+        return None
+    try:
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), None, DEFAULT_PORT)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return FieldlineError(
+                "`fieldline serve` does not run for this device, and port {port} is not free: stop what uses it, or"
+                " serve with --port.",
+                port=DEFAULT_PORT,
+            )
+        return FieldlineError(
+            "`fieldline serve` does not run for this device, and port {port} cannot be used here ({why}).",
+            port=DEFAULT_PORT,
+            why=why(error),
+        )
+    server.close()
+    await server.wait_closed()
+    return None
+
+
+def _configured_ports(home: Home) -> list[SerialEndpoint]:
+    """The ports that the settings name; raises FieldlineError if these cannot be read."""
+    from core.sync.links.serial import serial_ports
+
+    return [serial_ports.parse_serial_endpoint(each) for each in home.served_ports()]
+
+
+def _check_cables(home: Home) -> None:
+    from core.sync.links.serial import serial_ports
+
+    named: list[SerialEndpoint] = []
+    # Why not, the settings' own check tells.
+    with suppress(FieldlineError):
+        named = _configured_ports(home)
+    for port in serial_ports.list_serial_ports(named):
+        if port.is_removable and not os.access(port.path, os.R_OK | os.W_OK):
+            raise serial_ports.port_forbidden_error(port.path)
+
+
+async def _check_integrity(workspace: DeviceContext) -> FieldlineError | None:
+    def quick(path: Path) -> str:
+        import sqlite3
+        from contextlib import closing
+
+        from core.store.connection import translate_sqlite_errors
+
+        with (
+            translate_sqlite_errors(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
+        ):
+            return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+
+    try:
+        found = await asyncio.to_thread(quick, workspace.home.store)
+    except FieldlineError as error:
+        return error
+    if found == "ok":
+        return None
+    return FieldlineError(
+        "The store is damaged ({what}): run `fieldline verify`, or restore a copy and sync again.",
+        what=quote_value(found),
+    )
+
+
+async def _check_membership(workspace: DeviceContext) -> FieldlineError | None:
+    membership = await workspace.membership()
+    own = workspace.identity.device
+    member = membership.members.get(own)
+    if member is None or member.state == "pending":
+        return FieldlineError(
+            "This device is not admitted, as far as it knows: let an admin run `fieldline admit {device} --role ROLE`,"
+            " then sync.",
+            device=own.hex(),
+        )
+    if member.state == "revoked":
+        return FieldlineError("This device was revoked: what is written here has no effect. Ask an admin.")
+    if not any(m.role == "admin" and m.state == "active" for m in membership.members.values()):
+        return FieldlineError("The fleet has no admin any more: nobody can be admitted or revoked.")
+    return None
+
+
+async def _check_clock(workspace: DeviceContext) -> FieldlineError | None:
+    now = workspace.clock()
+    if now < MIN_CLOCK_US:
+        return FieldlineError("The clock of this machine was never set: set it, for instance with `timedatectl`.")
+    latest = await workspace.view().log(limit=1)
+    if latest and latest[0].at_us > now + HOUR_US:
+        return FieldlineError(
+            "There are changes from {hours} hours in the future: the clock of this machine is slow, or that of device"
+            " {device} was fast.",
+            hours=(latest[0].at_us - now) // HOUR_US,
+            device=latest[0].device.hex()[:8],
+        )
+    return None
+
+
+async def _check_backlog(workspace: DeviceContext) -> FieldlineError | None:
+    from core.service.transfer_backlog import read_backlog
+
+    lacking = await read_backlog(workspace.store)
+    if lacking is None:
+        return None
+    return FieldlineError(
+        "The last sync is not complete: {count} changes of device {device} have not come yet. Sync again.",
+        count=lacking.missing_count,
+        device=lacking.peer.hex()[:8],
+    )

@@ -1,0 +1,35 @@
+"""Trying something out on a copy of this device that is thrown away afterwards, with the code of the real thing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from core.device.context import DeviceContext
+from core.device.home import KEY_FILE, SETTINGS_FILE, STORE_FILE
+from core.workspace.backup import backup_store
+
+Opened = TypeVar("Opened", bound=DeviceContext)
+
+
+def _untold(done: int, total: int) -> None:
+    """Where nobody wants to know."""
+
+
+@asynccontextmanager
+async def open_copy(workspace: Opened) -> AsyncIterator[Opened]:
+    """This device as it is now, in a folder that is gone in the end; it needs as much room as the store has."""
+    with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=workspace.home.folder) as name:
+        folder = Path(name)
+        await backup_store(workspace, folder / STORE_FILE, _untold)
+        for part in (KEY_FILE, SETTINGS_FILE):
+            if (workspace.home.folder / part).exists():
+                os.link(workspace.home.folder / part, folder / part)
+        kind = type(workspace)
+        other = await kind.open(folder, user=workspace.user, clock=workspace.clock, entropy=workspace.entropy)
+        async with other:
+            yield other

@@ -1,0 +1,53 @@
+"""Taking over what a file holds, and writing one that others can take over."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import Refused
+from core.history_import import HistoryLine, read_lines
+from core.store.commit import ImportResult
+from core.sync import bundle, bundle_file
+from core.sync.events import Progress as Moved
+
+if TYPE_CHECKING:
+    from core.device.context import DeviceContext, OnProgress
+
+
+async def import_file(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> ImportResult:
+    """See `Workspace.import_file`."""
+    if await asyncio.to_thread(bundle_file.is_bundle, path):
+        return await _import_bundle(workspace, path, on_progress)
+    lines = await asyncio.to_thread(_read_history, path)
+    schema = await workspace.schema()
+    return await workspace.store.import_history(workspace.identity, lines, schema, on_progress=on_progress)
+
+
+async def export_file(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> ImportResult:
+    """See `Workspace.export_file`."""
+
+    def told(event: Moved) -> None:
+        on_progress(event.sent, event.to_send or event.sent)
+
+    merged = await bundle.export_bundle(path, workspace.store, on_event=told)
+    return ImportResult(merged.stats.sent, (await workspace.store.counts()).facts, 0)
+
+
+async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgress) -> ImportResult:
+    def told(event: Moved) -> None:
+        progress(event.received, event.to_receive or event.received)
+
+    before = await workspace.store.counts()
+    merged = await bundle.import_bundle(path, workspace.store, on_event=told)
+    after = await workspace.store.counts()
+    return ImportResult(merged.stats.received, after.facts - before.facts, merged.known_count)
+
+
+def _read_history(path: Path) -> list[HistoryLine]:
+    with path.open("rb") as file:
+        if not file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+            raise Refused("{path} is neither a bundle nor an edit history in JSON lines.", path=str(path))
+        file.seek(0)
+        return list(read_lines(file))

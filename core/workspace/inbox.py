@@ -1,0 +1,102 @@
+"""What waits for a decision, gathered from the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from core.changes import decode_block, parent_ids
+from core.inbox import InboxItem, find_inbox_items
+from core.records import Record
+from core.schema import RETIRED, Schema
+from core.store.indexes.inbox_cache import item_keys
+from core.store.store import Store
+from core.store.view import View
+from core.workspace.lazy_inbox import MAX_EAGER_ITEMS, LazyInbox
+
+MAX_ENTITIES_PER_TRANSACTION = 200
+"""How many entities are read in one transaction: others who write wait about as long as for a small import."""
+
+
+class InboxReader:
+    """Works the inbox of one store out, and again only when its changes are others than at the last time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cached: tuple[object, LazyInbox] = (None, LazyInbox())
+        self._parents: dict[bytes, frozenset[bytes]] = {}
+
+    async def read_all(self, view: View, schema: Schema, on_progress: Callable[[int, int], None]) -> list[InboxItem]:
+        """All matters of a view, in their order."""
+        return await (await self.read_lazily(view, schema, on_progress)).load_all()
+
+    async def read_lazily(self, view: View, schema: Schema, on_progress: Callable[[int, int], None]) -> LazyInbox:
+        """The matters of a view. Of many at present only those are worked out that somebody looks at."""
+        state = (await self._store.summary(), view.scope, schema)
+        if self._cached[0] != state:
+            self._cached = (state, await self._compute(view, schema, on_progress))
+        return self._cached[1]
+
+    async def _compute(self, view: View, schema: Schema, progress: Callable[[int, int], None]) -> LazyInbox:
+        if view.is_past:
+            return LazyInbox.of_items(await self._find_all_items(view, schema))
+        found = await self._store.cached_item_keys(schema)
+        if found is None:
+            await self._update_index(schema, progress)
+            at = await self._store.inbox_version(schema)
+            found = item_keys(await self._find_all_items(view, schema))
+            if at is not None:
+                await self._store.cache_item_keys(schema, at, found)
+        pending = LazyInbox(found, partial(self._store.load_inbox_items, schema))
+        if len(found) <= MAX_EAGER_ITEMS:
+            await pending.load_range(0, len(found))
+        return pending
+
+    async def _find_all_items(self, view: View, schema: Schema) -> list[InboxItem]:
+        """All matters, found by looking at all that may be one."""
+        found = await view.suspects(schema)
+        known = await self._known_changes(found.records)
+        # Thousands of matters take a while, and meanwhile somebody may press keys.
+        return await asyncio.to_thread(
+            find_inbox_items, found.records, schema, lambda a, b: b in known.get(a, ()), found.find_record
+        )
+
+    async def _update_index(self, schema: Schema, progress: Callable[[int, int], None]) -> None:
+        total = left = await self._store.count_unread(schema)
+        while left:
+            left = await self._store.update_conflict_index(schema, MAX_ENTITIES_PER_TRANSACTION)
+            total = max(total, left)
+            progress(total - left, total)
+
+    async def _known_changes(self, records: Iterable[Record]) -> Mapping[bytes, set[bytes]]:
+        """For each change that retired something, those of the changes that speak of the same thing which its author
+        had.
+        """
+        asked: dict[bytes, set[bytes]] = {}
+        for record in records:
+            if record.retired:
+                leaves = {leaf.change for slot in record.slots.values() for leaf in slot.leaves}
+                for leaf in record.slot(RETIRED).leaves:
+                    asked.setdefault(leaf.change, set()).update(leaves)
+        return {change: await self._ancestors(change, wanted) for change, wanted in asked.items()}
+
+    async def _ancestors(self, change: bytes, wanted: set[bytes]) -> set[bytes]:
+        """Those of the wanted changes that can be reached from a change, itself among them."""
+        found: set[bytes] = set()
+        reached = {change}
+        wave = deque([change])
+        while wave and found != wanted:
+            found |= wanted.intersection(wave)
+            await self._load_parents(wave)
+            wave = deque({p for c in wave for p in self._parents.get(c, ())} - reached)
+            reached |= set(wave)
+        return found
+
+    async def _load_parents(self, changes: Iterable[bytes]) -> None:
+        unknown = [change for change in changes if change not in self._parents]
+        if unknown:
+            for data in await self._store.blocks(unknown):
+                block = decode_block(data)
+                self._parents[block.id] = frozenset(parent_ids(block))

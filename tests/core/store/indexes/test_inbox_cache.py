@@ -1,0 +1,97 @@
+"""What is kept of the inbox is used as long as it holds, brought up to date with little, and checked by `verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.changes import Fact
+from core.inbox import InboxItem
+from core.store.indexes import conflict_index
+from core.store.store import Store
+from core.workspace import lazy_inbox
+from core.workspace.inbox import InboxReader
+from tests.core.store.indexes.test_conflict_index import CENTRE, told
+from tests.support.store_fleet import FLEET, FOUNDING, Pen
+
+
+def entity(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def terminals(first: int, count: int) -> list[Fact]:
+    """Places of which two each have the same card terminal."""
+    return [
+        Fact(entity(number), name, value)
+        for number in range(first, first + count)
+        for name, value in (("kind", "place"), ("card_terminal", f"{number // 2:08}"))
+    ]
+
+
+async def made(path: Path, count: int) -> Store:
+    store = await Store.create(path / "store.db", fleet=FLEET, clock=lambda: 100)
+    pen = Pen(1)
+    blocks = [pen.write(*terminals(start, 100), at=10) for start in range(100, 100 + count, 100)]
+    await store.save_blocks([*FOUNDING, *blocks])
+    return store
+
+
+async def read(store: Store) -> list[InboxItem]:
+    return await InboxReader(store).read_all(store.now(), CENTRE, lambda done, of: None)
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look at everything."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("everything was looked at")
+
+    monkeypatch.setattr(conflict_index, "read_suspects", refused)
+
+
+async def test_opening_again_and_a_change_do_not_look_at_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await made(tmp_path, 1000)
+    found = await read(store)
+    assert len(found) == 500 > lazy_inbox.MAX_EAGER_ITEMS
+    forbid(monkeypatch)
+    assert told(await read(store)) == told(found)
+    await store.save_blocks([Pen(2).write(Fact(entity(100), "card_terminal", "99999999"), at=20)])
+    # Whoever had said that it is another one did not know this: a conflict, whose pick is the later one.
+    assert sorted({(matter.type, matter.entity) for matter in await read(store)} ^ {
+        (matter.type, matter.entity) for matter in found
+    }) == [("conflict", entity(100)), ("duplicate", entity(100))]  # fmt: skip
+    await store.close()
+
+
+async def test_of_many_only_those_in_sight_are_worked_out(tmp_path: Path) -> None:
+    store = await made(tmp_path, 1000)
+    pending = await InboxReader(store).read_lazily(store.now(), CENTRE, lambda done, of: None)
+    assert pending.has_unloaded(0, 499)
+    await pending.load_range(490, 600)
+    assert not pending.has_unloaded(490, 499)
+    assert pending[499] == (await pending.load_all())[499]
+    assert pending[0] is None
+    await store.close()
+
+
+async def test_much_is_looked_at_as_a_whole(tmp_path: Path) -> None:
+    store = await made(tmp_path, 300)
+    before = len(await read(store))
+    await store.save_blocks([Pen(2).write(*terminals(1000 + start, 100), at=20) for start in (0, 100, 200)])
+    assert len(await read(store)) == 2 * before
+    await store.close()
+
+
+async def test_verify_notices_what_is_wrong_and_has_it_found_again(tmp_path: Path) -> None:
+    store = await made(tmp_path, 300)
+    found = await read(store)
+    assert (await store.verify(CENTRE)).problems == []
+    await store._database.write(lambda connection: connection.execute("DELETE FROM matters WHERE key = '00000052'"))
+    await store._database.write(lambda connection: connection.execute("DELETE FROM matters WHERE again = 0"))
+    assert ["matters" in problem for problem in (await store.verify(CENTRE, repair=True)).problems] == [True]
+    assert told(await read(store)) == told(found)
+    assert (await store.verify(CENTRE)).problems == []
+    await store.close()

@@ -1,0 +1,65 @@
+"""The text filter of the log finds the changes that mention a text, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.changes import Change, Fact, decode_block
+from core.store.queries.log import LogFilter, mention_condition
+from core.store.store import Store
+from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
+
+LONG = "start " + "x" * 300 + " Far behind"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A few changes that say texts, numbers and lists, with notes, one of a long value."""
+    pen, other = Pen(1), Pen(2)
+    first = pen.write(Fact(ENTITY, "printer", "Acme LookNice 5021"), at=10, user="Müller", note="Toner leak")
+    blocks = [
+        first,
+        pen.write(Fact(ENTITY, "printer", "Brix", (fact_of(first),)), Fact(OTHER, "vid", 5021), at=11, user="Jones"),
+        other.write(Fact(OTHER, "ports", ("eth0", "ETH1")), at=12, user="Jones", note='said "so"'),
+        other.write(Fact(OTHER, "script", LONG), at=13, user="Straße"),
+        other.write(Fact(OTHER, "printer", None), at=14, user="Jones"),
+    ]
+    made = await Store.create(tmp_path / "store.db", fleet=FLEET, clock=lambda: 1)
+    await made.save_blocks([*FOUNDING, *blocks])
+    yield made
+    await made.close()
+
+
+def _mentions(change: Change, text: str) -> bool:
+    values = [fact.value for fact in change.facts]
+    items = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
+    texts = [str(item) for item in items if isinstance(item, str | int)]
+    texts += [change.user, change.note or "", *(fact.property for fact in change.facts)]
+    return any(text.casefold() in each.casefold() for each in texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("acme", "LOOKNICE 5021", "5021", "toner", "müller", "MÜLLER", "printer", "eth1", "so", '"so"', "x"),
+        *("far behind", "START", "strasse", "nothing", "Jones", "e", "ab", "'", "%", "ports"),
+    ],
+)
+async def test_what_is_found_is_what_mentions_it(store: Store, text: str) -> None:
+    found = await store.now().log(LogFilter(text=text))
+    blocks = [decode_block(data) for data in await store.blocks(await store.hashes())]
+    expected = {block.id for block in blocks if _mentions(block.change, text)}
+    assert {entry.change for entry in found} == expected
+    assert await store.now().count_log_entries(LogFilter(text=text)) == len(expected)
+
+
+@given(st.text())
+def test_any_text_makes_a_condition_with_its_parameters(text: str) -> None:
+    term, parameters = mention_condition(text)
+    assert (":grams" in term) == bool(parameters["grams"])
+    assert parameters["mentioned"] == text.replace("\0", " ").casefold()

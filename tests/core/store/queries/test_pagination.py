@@ -1,0 +1,91 @@
+"""Page by page a list is what it is as a whole, whatever was said since the titles were kept."""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.changes import Fact, Value
+from core.schema_toml import parse_schema
+from core.store.entities import EntityRow
+from core.store.store import Store
+from core.store.view import View
+from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
+
+SCHEMA = parse_schema(
+    {
+        "site": 'key = "code"\ntitle = "name"\n[properties.code]\ntype = "text"\n[properties.name]\ntype = "text"\n',
+        "room": 'key = "code"\n[properties.code]\ntype = "text"\n',
+    }
+)
+THINGS = [bytes([n]) * 16 for n in range(1, 6)]
+SAID: dict[str, list[Value]] = {
+    "kind": ["site", "room", None],
+    "name": ["Straße", "STRASSE", "a", "B", "b", "", None, 7, True, ("a", "b"), "x" * 300 + "b", "x" * 300 + "A"],
+    "code": ["a", "b", "", 7, None],
+    "retired": [True, None],
+}
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[bytes, bool]]:
+    """Blocks that name, rename and retire a few things, each with whether titles are kept after it."""
+    pens = [Pen(number) for number in (1, 2)]
+    ids: list[bytes] = []
+    made = []
+    for _ in range(draw(st.integers(1, 5))):
+        about = st.tuples(st.sampled_from(THINGS), st.sampled_from(sorted(SAID)))
+        facts = []
+        for entity, name in draw(st.lists(about, min_size=1, max_size=8, unique=True)):
+            seen = draw(st.lists(st.sampled_from(ids), unique=True, max_size=3)) if ids else []
+            facts.append(Fact(entity, name, draw(st.sampled_from(SAID[name])), tuple(sorted(seen))))
+        data = draw(st.sampled_from(pens)).write(*facts, at=draw(st.integers(10, 30)))
+        ids += [fact_of(data, index) for index in range(len(facts))]
+        made.append((data, draw(st.booleans())))
+    return made
+
+
+async def paged(view: View, kind: str, limit: int, retired: bool) -> list[EntityRow]:
+    rows: list[EntityRow] = []
+    while some := await view.page(kind, SCHEMA, after_row=rows[-1] if rows else None, limit=limit, retired=retired):
+        rows += some
+    return rows
+
+
+@settings(max_examples=80)
+@given(batches(), st.integers(1, 3), st.integers(9, 31))
+async def test_pages_together_are_the_list(made: list[tuple[bytes, bool]], limit: int, moment: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = await Store.create(Path(folder) / "store.db", fleet=FLEET, clock=lambda: 100)
+        await store.save_blocks(FOUNDING)
+        for data, kept in made:
+            await store.save_blocks([data])
+            while kept and await store.count_unread(SCHEMA):
+                await store.update_conflict_index(SCHEMA, 3)
+            for view in (store.now(), store.as_of(moment)):
+                for kind, retired in product(("site", "room"), (False, True)):
+                    whole = await view.page(kind, SCHEMA, retired=retired)
+                    assert await paged(view, kind, limit, retired) == whole
+                    assert [row.title.casefold() for row in whole] == sorted(row.title.casefold() for row in whole)
+        assert (await store.verify(SCHEMA)).problems == []
+        await store.close()
+
+
+async def test_kept_titles_are_checked(tmp_path: Path) -> None:
+    store = await Store.create(tmp_path / "store.db", fleet=FLEET, clock=lambda: 100)
+    await store.save_blocks(
+        [*FOUNDING, Pen(1).write(Fact(THINGS[0], "kind", "site"), Fact(THINGS[0], "name", "a"), at=10)]
+    )
+    while await store.count_unread(SCHEMA):
+        await store.update_conflict_index(SCHEMA, 10)
+    assert (await store.verify(SCHEMA)).problems == []
+    await store._database.write(lambda connection: connection.execute("UPDATE titles SET title = 'z'").rowcount)
+    assert (await store.verify(SCHEMA)).problems != []
+    await store.verify(SCHEMA, repair=True)
+    assert (await store.verify(SCHEMA)).problems == []
+    assert [row.title for row in await store.now().page("site", SCHEMA, limit=5)] == ["a"]
+    await store.close()

@@ -1,0 +1,394 @@
+"""The link: members reach each other with their keys proven, and nobody else learns or slips in anything."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+import ssl
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.changes import device_id
+from core.identity import Identity
+from core.sync.links import tcp, tls
+from core.sync.links.causes import LinkError
+from core.sync.links.tls import (
+    GREETING_KEY,
+    GREETING_REFUSED,
+    LINK_MAGIC,
+    LINK_VERSION,
+    NotAdmitted,
+    OtherLinkVersion,
+    OwnKeyError,
+    UnknownPeer,
+)
+from core.sync.links.tls_context import pinned
+from tests.support.linked_sessions import ONE, OTHER, THIRD, Stream, line, linked, members
+
+GREETING = 6 + 32 + 64
+
+
+async def anybody(device: bytes) -> bool:
+    return True
+
+
+async def test_members_talk_and_know_each_other_by_their_keys() -> None:
+    async with linked() as (called, answered):
+        assert (called.peer, answered.peer) == (OTHER.device, ONE.device)
+        called.writer.write(b"question")
+        assert await answered.reader.readexactly(8) == b"question"
+        answered.writer.write(b"answer")
+        assert await called.reader.readexactly(6) == b"answer"
+        for link in (called, answered):
+            inside = link.writer.get_extra_info("ssl_object")
+            assert inside.version() == "TLSv1.3"
+            assert not inside.session_reused
+
+
+@asynccontextmanager
+async def overheard(
+    change: Callable[[bytes, int], bytes] = lambda data, sent: data,
+) -> AsyncIterator[tuple[Stream, Stream, list[int]]]:
+    """A line with somebody in the middle who counts the bytes of each direction and may change them; `change` gets the
+    data that the answering side sent, and how much that was before.
+    """
+    counts = [0, 0]
+
+    async def pump(reader: StreamReader, writer: StreamWriter, way: int) -> None:
+        with suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(change(data, counts[way]) if way else data)
+                counts[way] += len(data)
+            writer.close()
+
+    async with line() as (here, near), line() as (far, there):
+        pumps = [asyncio.create_task(pump(near[0], far[1], 0)), asyncio.create_task(pump(far[0], near[1], 1))]
+        yield here, there, counts
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def test_getting_to_know_each_other_stays_small() -> None:
+    """A second of a cable at 9600 baud is 960 bytes. Tickets, or a key share of the newer kind, would show here."""
+    async with overheard() as (here, there, counts):
+        called, answered = await asyncio.gather(
+            tls.secure_dialed(*here, ONE, members(OTHER)), tls.secure_accepted(*there, OTHER, members(ONE))
+        )
+        called.writer.write(b"x")
+        await answered.reader.readexactly(1)
+        assert min(counts) > GREETING
+        assert max(counts) < 900
+        called.abort()
+        answered.abort()
+
+
+async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_side_s() -> None:
+    def slip_in(data: bytes, sent: int) -> bytes:
+        return data + b"slipped in" if sent == 0 else data
+
+    async with overheard(slip_in) as (here, there, _):
+        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        called = await tls.secure_dialed(*here, ONE, members(OTHER))
+        answered = await answering
+        answered.writer.write(b"said")
+        assert await called.reader.readexactly(4) == b"said"
+        called.abort()
+        answered.abort()
+
+
+async def test_what_a_caller_sends_behind_its_greeting_in_the_clear_is_not_read() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._make_greeting(ONE) + b"slipped in")
+        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
+        context = pinned(ONE, certificate, server=False)
+        called = await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+        answered = await answering
+        called.writer.write(b"said")
+        assert await answered.reader.readexactly(4) == b"said"
+        called.abort()
+        answered.abort()
+
+
+async def greeting_of(reader: StreamReader) -> bytes:
+    proof = await tls._read_greeting(reader)
+    assert proof is not None
+    return proof
+
+
+async def test_a_stranger_that_calls_is_noticed_and_sees_nothing() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._make_greeting(THIRD))
+        with pytest.raises(UnknownPeer) as noticed:
+            await tls.secure_accepted(*there, OTHER, members(ONE))
+        assert noticed.value.device == THIRD.device
+        assert THIRD.device.hex() in str(noticed.value)
+        assert await reader.read() == LINK_MAGIC + bytes([LINK_VERSION, GREETING_REFUSED])
+
+
+async def test_a_device_that_is_not_admitted_learns_what_to_do() -> None:
+    async with line() as (here, there):
+        refused, noticed = await asyncio.gather(
+            tls.secure_dialed(*here, THIRD, members(OTHER)),
+            tls.secure_accepted(*there, OTHER, members(ONE)),
+            return_exceptions=True,
+        )
+    assert isinstance(refused, NotAdmitted)
+    assert f"fieldline admit {THIRD.device.hex()}" in str(refused)
+    assert isinstance(noticed, UnknownPeer)
+
+
+async def test_a_stranger_that_answers_is_not_talked_to() -> None:
+    async with line() as (here, there):
+        noticed, left = await asyncio.gather(
+            tls.secure_dialed(*here, ONE, members(OTHER)),
+            tls.secure_accepted(*there, THIRD, members(ONE)),
+            return_exceptions=True,
+        )
+    assert isinstance(noticed, UnknownPeer)
+    assert noticed.device == THIRD.device
+    assert isinstance(left, LinkError)
+
+
+def lying_certificate() -> bytes:
+    """THIRD's key under the name of ONE."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ONE.device.hex())])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(THIRD.private_key.public_key())
+        .serial_number(1)
+        .not_valid_before(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+        .not_valid_after(dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC))
+        .sign(THIRD.private_key, None)
+        .public_bytes(Encoding.DER)
+    )
+
+
+class Impostor(Identity):
+    """THIRD, which shows the name of ONE in TLS."""
+
+    certificate_der = lying_certificate()  # type: ignore[assignment]
+
+
+IMPOSTOR = Impostor(THIRD.private_key)
+
+
+async def secured_anyway(writer: StreamWriter, context: ssl.SSLContext, certificate: bytes) -> None:
+    """Get as far as TLS lets one get, and leave."""
+    with suppress(OSError):
+        link = await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+        await link.reader.read()
+        link.abort()
+
+
+@pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
+async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_call(shows: Identity) -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._make_greeting(ONE))
+        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        _, certificate = tls._check_greeting(THIRD, await greeting_of(reader))
+        # A caller in TLS 1.3 is done before the other side has looked at its certificate.
+        await secured_anyway(writer, pinned(shows, certificate, server=False), certificate)
+        with pytest.raises(LinkError, match="prove"):
+            await answering
+
+
+@pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
+async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_answer(shows: Identity) -> None:
+    async with line() as (here, (reader, writer)):
+        calling = asyncio.create_task(tls.secure_dialed(*here, OTHER, members(ONE)))
+        _, certificate = tls._check_greeting(THIRD, await greeting_of(reader))
+        context = pinned(shows, certificate, server=True)
+        writer.write(tls._make_greeting(ONE))
+        await secured_anyway(writer, context, certificate)
+        with pytest.raises(LinkError, match="prove"):
+            await calling
+
+
+async def test_a_key_whose_certificate_names_another_device_is_none() -> None:
+    async with line() as ((_, writer), there):
+        writer.write(tls._make_head(GREETING_KEY) + THIRD.public_key + lying_certificate()[-64:])
+        with pytest.raises(LinkError, match="not one"):
+            await tls.secure_accepted(*there, OTHER, anybody)
+
+
+async def test_both_ends_notice_that_they_have_the_same_key() -> None:
+    async with line() as (here, there):
+        found = await asyncio.gather(
+            tls.secure_dialed(*here, ONE, anybody), tls.secure_accepted(*there, ONE, anybody), return_exceptions=True
+        )
+    assert [type(error) for error in found] == [OwnKeyError, OwnKeyError]
+
+
+async def test_a_greeting_that_is_played_back_is_the_own_key() -> None:
+    async with line() as (here, (reader, writer)):
+        calling = asyncio.create_task(tls.secure_dialed(*here, ONE, anybody))
+        writer.write(await reader.readexactly(GREETING))
+        with pytest.raises(LinkError, match="this device itself"):
+            await calling
+
+
+def flipped(bit: int) -> bytes:
+    proof = bytearray(tls._make_greeting(ONE)[6:])
+    proof[bit // 8] ^= 1 << bit % 8
+    return bytes(proof)
+
+
+@given(st.binary(min_size=96, max_size=96) | st.integers(0, 96 * 8 - 1).map(flipped))
+def test_a_key_with_another_s_signature_is_none(proof: bytes) -> None:
+    with pytest.raises(LinkError):
+        tls._check_greeting(OTHER, proof)
+
+
+def test_a_certificate_put_together_is_the_one_that_the_device_made() -> None:
+    peer, certificate = tls._check_greeting(ONE, tls._make_greeting(OTHER)[6:])
+    assert peer == OTHER.device == device_id(OTHER.public_key)
+    assert certificate == OTHER.certificate_der
+
+
+def test_the_document_shows_the_greeting_and_the_limits() -> None:
+    document = (Path(__file__).parents[4] / "docs" / "security.md").read_text()
+    shown = re.search(r"```hex greeting\n(.*?)```", document, re.DOTALL)
+    assert shown
+    assert bytes.fromhex(shown[1]) == tls._make_greeting(ONE)
+    words = " ".join(document.split())
+    assert f"A caller has {tls.HANDSHAKE_TIMEOUT_S:g} seconds to prove who it is" in words
+    assert f"At most {tcp.MAX_HANDSHAKES} may be doing so" in words
+    assert f"at most {tcp.MAX_LINKS} members are connected" in words
+
+
+@pytest.mark.parametrize(
+    ("junk", "error"),
+    [
+        (b"", "broke"),
+        (b"GET / HTTP/1.1\r\n\r\n", "not Fieldline"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "not Fieldline"),
+        (LINK_MAGIC, "broke"),
+        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_KEY]), "broke"),
+        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_REFUSED]), "not a Fieldline"),
+        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_KEY]) + bytes(95), "broke"),
+        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_KEY]) + b"\xff" * 96, "not one"),
+    ],
+)
+async def test_junk_gets_no_answer(junk: bytes, error: str) -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(junk)
+        writer.write_eof()
+        with pytest.raises(LinkError, match=error):
+            await tls.secure_accepted(*there, OTHER, anybody)
+        assert await reader.read() == b""
+
+
+async def test_a_caller_of_another_version_is_told_which_one_this_is() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(LINK_MAGIC + bytes([LINK_VERSION + 1, GREETING_KEY]) + b"whatever comes then")
+        with pytest.raises(OtherLinkVersion, match="update"):
+            await tls.secure_accepted(*there, OTHER, anybody)
+        assert await reader.read() == LINK_MAGIC + bytes([LINK_VERSION, GREETING_REFUSED])
+
+
+async def test_an_answer_of_another_version_is_told_as_that() -> None:
+    async with line() as (here, (_, writer)):
+        writer.write(LINK_MAGIC + bytes([LINK_VERSION + 1, GREETING_REFUSED]))
+        with pytest.raises(OtherLinkVersion, match="update"):
+            await tls.secure_dialed(*here, ONE, anybody)
+
+
+async def test_older_tls_is_refused() -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(tls._make_greeting(ONE))
+        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(OSError):
+            await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+        with pytest.raises(LinkError):
+            await answering
+
+
+@pytest.mark.parametrize("says", [b"", LINK_MAGIC, tls._make_greeting(ONE)])
+async def test_a_caller_that_stops_talking_is_hung_up_on(says: bytes) -> None:
+    async with line() as ((reader, writer), there):
+        writer.write(says)
+        with pytest.raises(LinkError, match="in time"):
+            await tls.secure_accepted(*there, OTHER, members(ONE), timeout_s=0.05)
+        assert len(await reader.read()) <= GREETING
+
+
+async def test_a_caller_that_talks_for_ever_is_hung_up_on() -> None:
+    async with line() as ((_, writer), there):
+
+        async def trickle() -> None:
+            for byte in tls._make_greeting(ONE):
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.01)
+
+        trickling = asyncio.create_task(trickle())
+        with pytest.raises(LinkError, match="in time"):
+            await tls.secure_accepted(*there, OTHER, members(ONE), timeout_s=0.1)
+        trickling.cancel()
+        await asyncio.gather(trickling, return_exceptions=True)
+
+
+@pytest.mark.parametrize("silent", [b"", tls._make_greeting(OTHER)])
+async def test_an_answering_side_that_stops_talking_is_left(silent: bytes) -> None:
+    async with line() as (here, (_, writer)):
+        writer.write(silent)
+        with pytest.raises(LinkError, match="in time"):
+            await tls.secure_dialed(*here, ONE, members(OTHER), timeout_s=0.05)
+
+
+@pytest.mark.parametrize("after", [0, GREETING, GREETING + 50])
+async def test_a_line_that_breaks_on_the_way_is_told(after: int) -> None:
+    async with line() as (here, (reader, writer)):
+        calling = asyncio.create_task(tls.secure_dialed(*here, ONE, members(OTHER)))
+        await reader.readexactly(min(after, GREETING))
+        if after:
+            writer.write(tls._make_greeting(OTHER))
+            await reader.readexactly(after - GREETING)
+        writer.transport.abort()
+        with pytest.raises(LinkError, match=r"broke|prove"):
+            await calling
+
+
+async def test_what_was_said_before_closing_arrives_in_full() -> None:
+    async with linked() as (called, answered):
+        said = bytes(range(256)) * 8000
+        called.writer.write(said)
+        closing = asyncio.create_task(called.close(20))
+        assert await answered.reader.read(-1) == said
+        await answered.close(20)
+        await closing
+
+
+async def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
+    async with linked() as (called, _):
+        called.writer.write(bytes(10_000_000))
+        await called.close(0.05)
+        assert called.writer.is_closing()
+
+
+async def test_what_the_allowing_side_cannot_find_out_ends_the_attempt() -> None:
+    async def broken(device: bytes) -> bool:
+        raise LinkError("the store is locked")
+
+    async with line() as ((reader, writer), there):
+        writer.write(tls._make_greeting(ONE))
+        with pytest.raises(LinkError, match="locked"):
+            await tls.secure_accepted(*there, OTHER, broken)
+        assert await reader.read() == b""

@@ -1,0 +1,266 @@
+"""Undo and redo of one's own changes, what leads to a conflict, when a value became so, and bringing back subtrees."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.changes import Ref, Value
+from core.errors import FieldlineError
+from core.records import Edit, make_edit
+from core.schema_toml import load_builtin_schema
+from core.slots import Conflict
+from core.workspace import Workspace, revisions, undo, value_history
+from core.workspace.lineage import MAX_GENERATIONS, trace_ancestry
+from core.workspace.undo_journal import UndoJournal
+
+MINUTE = 60_000_000
+
+
+class Clock:
+    """A clock that stands where it was set."""
+
+    def __init__(self) -> None:
+        self.now = 1_767_225_600_000_000
+
+    def __call__(self) -> int:
+        self.now += MINUTE
+        return self.now
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[tuple[Workspace, Workspace]]:
+    """Two devices that hold the same locality."""
+    schema = load_builtin_schema("service-centre")
+    one = await Workspace.init(
+        tmp_path / "K1", user="Maier", fleet_name="N", schema=schema, device_name="K1", clock=CLOCK
+    )
+    two = await Workspace.join(
+        tmp_path / "K2", user="Jones", fleet=one.store.fleet.hex(), device_name="K2", clock=CLOCK
+    )
+    await one.admit(two.identity.device.hex(), "technician", "K2")
+    await one.create("locality", {"code": "241", "name": "TSC Kiel"})
+    await _meet(one, two)
+    yield one, two
+    await one.close()
+    await two.close()
+
+
+async def _meet(giver: Workspace, taker: Workspace) -> None:
+    await taker.store.save_blocks(await giver.store.blocks(await giver.store.hashes()), link="tcp")
+
+
+async def _kiel(device: Workspace) -> bytes:
+    return await device.find("locality:241")
+
+
+async def _set(device: Workspace, wanted: dict[str, Value]) -> None:
+    await device.set(await device.record(await _kiel(device)), wanted)
+
+
+async def _value(device: Workspace, name: str) -> Value:
+    return (await device.record(await _kiel(device))).value(name)
+
+
+async def _undo(device: Workspace) -> undo.UndoPlan | None:
+    turn = await undo.plan_next_undo(device)
+    if turn.batches:
+        await undo.apply_plan(device, turn, None)
+    return turn
+
+
+async def _redo(device: Workspace) -> undo.UndoPlan | None:
+    turn = await undo.plan_next_redo(device)
+    if turn is not None:
+        await undo.apply_plan(device, turn, None)
+    return turn
+
+
+async def test_undo_step_by_step_and_redo_to_the_last(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    for name in ("A", "B", "C"):
+        await _set(one, {"tsc_server": name})
+    seen = []
+    for turn in (_undo, _undo, _undo, _redo, _redo, _redo):
+        assert await turn(one) is not None
+        seen.append(await _value(one, "tsc_server"))
+    assert seen == ["B", "A", None, "A", "B", "C"]
+    assert await _redo(one) is None
+    await _undo(one)
+    assert await _value(one, "tsc_server") == "B"
+
+
+async def test_a_creation_is_taken_back_after_the_edits_since(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    made = await one.create("place", {"name": "Lane 9", "locality": Ref(await _kiel(one))})
+    await one.set(await one.record(made.entity), {"printer": "Brix"})
+    await _undo(one)
+    assert not (await one.record(made.entity)).retired
+    await _undo(one)
+    assert (await one.record(made.entity)).retired
+    await _redo(one)
+    await _redo(one)
+    record = await one.record(made.entity)
+    assert (record.retired, record.value("printer")) == (False, "Brix")
+
+
+async def test_nothing_is_brought_back_over_something_new(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    await _set(one, {"tsc_server": "A"})
+    await _undo(one)
+    await _set(one, {"tsc_server": "B"})
+    assert await undo.plan_next_redo(one) is None
+    await _undo(one)
+    assert await _value(one, "tsc_server") is None
+
+
+async def test_what_somebody_else_has_changed_since_is_passed_over(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"name": "TSC Kiel Nord"})
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    await _set(two, {"tsc_server": "J"})
+    await _meet(two, one)
+    turn = await undo.plan_next_undo(one)
+    [(entry, left)] = turn.not_undoable
+    assert (entry.user, left and left.property) == ("Maier", "tsc_server")
+    assert left
+    assert left.reason.params == {"user": "Jones"}
+    assert [each.property for batch in turn.batches for each in batch] == ["name"]
+
+
+async def test_only_ones_own_changes_are_taken_back(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    assert not (await undo.plan_next_undo(two)).batches
+    one.user = "Smith"
+    assert not (await undo.plan_next_undo(one)).batches
+
+
+async def _conflict(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    await _set(one, {"tsc_server": "B"})
+    await _set(two, {"tsc_server": "J"})
+    await _meet(two, one)
+
+
+async def test_a_settlement_taken_back_opens_the_question_again(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _conflict(pair)
+    await _set(one, {"tsc_server": "S"})
+    await _undo(one)
+    slot = (await one.record(await _kiel(one))).slot("tsc_server")
+    assert isinstance(slot, Conflict)
+    assert {leaf.value for leaf in slot.leaves} == {"B", "J"}
+    await _meet(one, two)
+    assert (await two.record(await _kiel(two))).slot("tsc_server") == slot
+    await _redo(one)
+    assert (await one.record(await _kiel(one))).slot("tsc_server").state == "good"
+    assert await _value(one, "tsc_server") == "S"
+
+
+async def test_what_leads_to_a_conflict_begins_with_what_both_had_seen(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    await _conflict(pair)
+    leaves = [leaf.fact for leaf in (await one.record(await _kiel(one))).slot("tsc_server").leaves]
+    steps = await trace_ancestry(one.store, leaves)
+    assert [(step.value, step.user) for step in steps] == [("A", "Maier"), ("B", "Maier"), ("J", "Jones")]
+    assert steps[0].parents == ()
+    assert steps[1].parents == steps[2].parents == (steps[0].fact,)
+
+
+async def test_what_leads_to_a_conflict_from_farther_back_is_said_to_be_more(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    await _set(two, {"tsc_server": "J"})
+    for number in range(MAX_GENERATIONS + 2):
+        await _set(one, {"tsc_server": f"B{number}"})
+    await _meet(two, one)
+    leaves = [leaf.fact for leaf in (await one.record(await _kiel(one))).slot("tsc_server").leaves]
+    steps = await trace_ancestry(one.store, leaves)
+    assert [step.value for step in steps if step.has_more] == ["B2"]
+
+
+async def test_more_edits_than_a_change_can_hold_are_taken_back_together(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    entities = [number.to_bytes(16, "big") for number in range(1, 700)]
+    edits = [Edit(entity, "kind", "place") for entity in entities]
+    edits += [Edit(entity, "printer", "x" * 4000) for entity in entities[:40]]
+    told: list[tuple[int, int]] = []
+    made = await undo.save_batches(one, [edits], None, lambda done, total: told.append((done, total)))
+    assert len(made) > 2
+    assert told[-1] == (len(edits), len(edits))
+    turn = await _undo(one)
+    assert turn is not None
+    assert {entry.change for entry in turn.entries} == set(made)
+    assert (await one.record(entities[0])).retired
+    assert (await one.record(entities[-1])).retired
+
+
+async def test_what_was_saved_together_before_the_power_failed_is_taken_back_together(
+    pair: tuple[Workspace, Workspace], tmp_path: Path
+) -> None:
+    """Each time that it says how much is saved, the file already holds what belongs together."""
+    one, _ = pair
+    edits = [Edit(number.to_bytes(16, "big"), "kind", "place") for number in range(1, 1_200)]
+    noted: list[int] = []
+
+    def look(_done: int, _total: int) -> None:
+        with closing(sqlite3.connect(tmp_path / "K1" / "store.db")) as file:
+            row = file.execute("SELECT value FROM meta WHERE key = 'undo Maier'").fetchone()
+        noted.append(len(UndoJournal(**json.loads(row[0])).groups[-1]) if row else 0)
+
+    await undo.save_batches(one, [edits], None, look)
+    assert noted == [0, 2, 3]
+
+
+async def test_when_it_became_so_passes_over_what_was_said_again(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    kiel = await _kiel(one)
+    for value in ("A", "A", "B"):
+        record = await one.record(kiel)
+        await one.save([make_edit(record, "tsc_server", value)])
+    log = await one.store.now().log()
+    newest = log[0].cursor
+    became = await value_history.find_value_change(one.store, kiel, "tsc_server", newest, is_newer=False)
+    assert became is not None
+    assert (became.old, became.new, became.entry.change) == (None, "A", log[2].change)
+    after = await value_history.find_value_change(one.store, kiel, "tsc_server", became.entry.cursor, is_newer=True)
+    assert after is not None
+    assert (after.old, after.new, after.entry.change) == ("A", "B", log[0].change)
+    assert await value_history.find_value_change(one.store, kiel, "tsc_server", newest, is_newer=True) is None
+
+
+async def test_a_subtree_comes_back_as_it_was(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    kiel, schema = await _kiel(one), await one.schema()
+    lane = await one.create("place", {"name": "Lane 1", "locality": Ref(kiel), "printer": "Brix"})
+    then = CLOCK.now
+    later = await one.create("place", {"name": "Lane 2", "locality": Ref(kiel)})
+    other = await one.create("locality", {"code": "242"})
+    await one.set(await one.record(lane.entity), {"printer": "Acme", "locality": Ref(other.entity)})
+    await _set(one, {"name": "TSC Nowhere"})
+    await one.save(await revisions.plan_restore_tree(one.store, kiel, then, schema))
+    assert await _value(one, "name") == "TSC Kiel"
+    record = await one.record(lane.entity)
+    assert (record.value("printer"), record.value("locality")) == ("Brix", Ref(kiel))
+    assert (await one.record(later.entity)).retired
+    assert await revisions.plan_restore_tree(one.store, kiel, then, schema) == []
+
+
+async def test_what_was_not_there_yet_is_not_brought_back(pair: tuple[Workspace, Workspace]) -> None:
+    one, _ = pair
+    with pytest.raises(FieldlineError, match="not there yet"):
+        await revisions.plan_restore_tree(one.store, await _kiel(one), 1, await one.schema())

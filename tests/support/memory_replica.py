@@ -1,0 +1,256 @@
+"""Stand-ins for the store in tests of sync: whole sets in memory, and two sessions that meet without any link.
+
+A block is made of a text and a check over it, so that whatever was not made by `block` is refused, as the store refuses
+what is not signed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from blake3 import blake3
+
+from core.changes import change_id
+from core.errors import BlockRefused, FieldlineError, Refused
+from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, BranchNode, MerkleNode, insert_ids, prefix_bounds, read_node
+from core.sync.reconcile.prefix_coding import ShortIdPrefix
+from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
+from core.sync.replica import SketchedSet
+from core.sync.session import MODES, Session
+
+T = TypeVar("T")
+
+PEER = bytes(range(16))
+SECRET = b"the fleet's secret"
+
+
+def block(text: str) -> bytes:
+    """A block for tests. One whose text begins with "genesis" or "member" is part of the chain of membership."""
+    data = text.encode()
+    return data + blake3(data).digest(length=4)
+
+
+def some(start: int, number: int, size: int = 60) -> list[bytes]:
+    """Different blocks, the same for the same numbers."""
+    return [block(f"{index:>{size}}") for index in range(start, start + number)]
+
+
+GENESIS = block("genesis of a fleet")
+FLEET = change_id(GENESIS)[:16]
+
+
+class MemoryTable:
+    """A `NodeTable` in a dict, beside a sorted list of ids."""
+
+    def __init__(self) -> None:
+        self.branches: dict[str, BranchNode] = {}
+        self.sorted_ids: list[bytes] = []
+
+    def add(self, ids: Iterable[bytes]) -> None:
+        self.sorted_ids = sorted([*self.sorted_ids, *ids])
+
+    def read_branch(self, prefix: str) -> BranchNode | None:
+        return self.branches.get(prefix)
+
+    def read_ids(self, prefix: str) -> Sequence[bytes]:
+        low, high = prefix_bounds(prefix)
+        return self.sorted_ids[bisect_left(self.sorted_ids, low) : bisect_right(self.sorted_ids, high)]
+
+    def write_branches(self, branches: Iterable[BranchNode]) -> None:
+        self.branches.update((branch.prefix, branch) for branch in branches)
+
+
+@dataclass(frozen=True)
+class Summary:
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True)
+class Order:
+    hashes: list[bytes]
+    membership_count: int
+    nearby_count: int
+    current_count: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    added_count: int
+    known_count: int
+    refused: tuple[tuple[bytes, BlockRefused], ...] = ()
+
+
+@dataclass
+class MemoryReplica:
+    """A `Replica` in memory.
+
+    `saves` is how many blocks came in each call of `save`; `full` makes it fail. `twins` gives changes the short id of
+    another one, as a member who knows the fleet's secret can make them.
+    """
+
+    held: dict[bytes, bytes] = field(default_factory=dict)
+    table: MemoryTable = field(default_factory=MemoryTable)
+    root: bytes = EMPTY_FINGERPRINT
+    saves: list[int] = field(default_factory=list)
+    full: bool = False
+    twins: dict[bytes, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, blocks: Iterable[bytes]) -> MemoryReplica:
+        replica = cls()
+        replica.keep(blocks)
+        return replica
+
+    def keep(self, blocks: Iterable[bytes]) -> int:
+        new = {change_id(data): data for data in blocks}
+        new = {change: data for change, data in new.items() if change not in self.held}
+        if new:
+            self.held.update(new)
+            self.table.add(new)
+            self.root = insert_ids(self.table, new)
+        return len(new)
+
+    async def summary(self) -> Summary:
+        return Summary(len(self.held), self.root)
+
+    async def hashes(self) -> list[bytes]:
+        return list(self.table.sorted_ids)
+
+    async def merkle_nodes(self, prefixes: Sequence[str]) -> list[MerkleNode]:
+        return [read_node(self.table, prefix) for prefix in prefixes]
+
+    async def hashes_under(self, prefixes: Sequence[str]) -> list[Sequence[bytes]]:
+        return [self.table.read_ids(prefix) for prefix in prefixes]
+
+    async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
+        def rank(change: bytes) -> int:
+            text = self.held[change]
+            return 0 if text.startswith(b"genesis") else 1 if text.startswith(b"member") else 2
+
+        ordered = sorted(hashes, key=rank)
+        return Order(ordered, sum(rank(change) < 2 for change in ordered), 0, len(ordered))
+
+    async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
+        return [self.held[change] for change in hashes]
+
+    async def obsolete_hints(self, hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
+        return {}
+
+    async def clear_obsolete_hints(self) -> None:
+        return None
+
+    async def save_blocks(self, blocks: Sequence[bytes], overtaken: Mapping[bytes, Sequence[int]]) -> Saved:
+        if self.full:
+            raise FieldlineError("The disk is full: nothing was saved. Free some space and try again.")
+        refused = [data for data in blocks if blake3(data[:-4]).digest(length=4) != data[-4:]]
+        good = [data for data in blocks if data not in refused]
+        self.saves.append(len(good))
+        saved = self.keep(good)
+        return Saved(
+            saved, len(good) - saved, tuple((change_id(data), BlockRefused("it is badly signed")) for data in refused)
+        )
+
+    def short(self, change: bytes, salt: bytes) -> int:
+        """The short id of a change; a twin has that of another one, unless there is salt."""
+        return short_id(short_key(SECRET, salt), change if salt else self.twins.get(change, change))
+
+    async def sketch(self, salt: bytes) -> SketchedSet:
+        cells = SetSketch.from_short_ids(self.short(change, salt) for change in self.held) if self.held else None
+        return SketchedSet(await self.summary(), cells, short_key(SECRET, salt))
+
+    async def short_ids(self, prefixes: Sequence[ShortIdPrefix], salt: bytes) -> list[list[tuple[int, bytes]]]:
+        every = sorted((self.short(change, salt), change) for change in self.held)
+        return [
+            every[bisect_left(every, (p.first_short_id,)) : bisect_left(every, (p.last_short_id + 1,))]
+            for p in prefixes
+        ]
+
+    async def all_short_ids(self, salt: bytes) -> list[int]:
+        return [self.short(change, salt) for change in self.held]
+
+    async def run_in_thread(self, function: Callable[[], T]) -> T:
+        return function()
+
+    async def check_membership(self, blocks: Sequence[bytes]) -> None:
+        if not blocks or change_id(blocks[0])[:16] != FLEET:
+            raise Refused("its first change is not the genesis of this fleet")
+        if block("member " + PEER.hex()) not in blocks:
+            raise Refused("no change makes it a member")
+
+
+def now(awaitable: Awaitable[T]) -> T:
+    """The result of something that does not really wait."""
+    waiting = awaitable.__await__()
+    try:
+        next(waiting)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("it waits")
+
+
+def serve(session: Session, replica: MemoryReplica) -> None:
+    """Answer a session until it waits for its peer."""
+    while session.request is not None:
+        try:
+            session.resolve(now(session.request.perform(replica)))
+        except FieldlineError as error:
+            session.reject(error)
+
+
+def session(*, initiator: bool = False, batch_bytes: int = 1000, modes: Sequence[str] = tuple(MODES)) -> Session:
+    return Session(FLEET, PEER, initiator=initiator, batch_bytes=batch_bytes, modes=tuple(modes))
+
+
+@dataclass
+class Wire:
+    """One direction of a link: passes bytes on in pieces of some size, up to a cut after some bytes."""
+
+    piece: int = 1 << 20
+    left: int = 1 << 62
+    log: bytearray = field(default_factory=bytearray)
+
+    def carry(self, sender: Session, receiver: Session) -> bool:
+        """Whether anything was passed on, or the cut came."""
+        data = sender.data_to_send()[: self.left]
+        self.left -= len(data)
+        self.log += data
+        for start in range(0, len(data), self.piece):
+            receiver.receive_data(data[start : start + self.piece])
+        return bool(data)
+
+
+def meet(
+    a: MemoryReplica,
+    b: MemoryReplica,
+    *,
+    there: Wire | None = None,
+    back: Wire | None = None,
+    batch_bytes: int = 1000,
+    modes: Sequence[str] = tuple(MODES),
+) -> tuple[Session, Session]:
+    """Let two replicas meet, `a` calling, until both sessions are over."""
+    one = session(initiator=True, batch_bytes=batch_bytes, modes=modes)
+    other = session(batch_bytes=batch_bytes, modes=modes)
+    there, back = there or Wire(), back or Wire()
+    run(one, a, other, b, there, back)
+    return one, other
+
+
+def run(one: Session, a: MemoryReplica, other: Session, b: MemoryReplica, there: Wire, back: Wire) -> None:
+    moving = True
+    while moving:
+        serve(one, a)
+        moving = there.carry(one, other)
+        serve(other, b)
+        moving = back.carry(other, one) or moving
+        moving = moving or one.request is not None
+    one.receive_eof()
+    other.receive_eof()
+    serve(one, a)
+    serve(other, b)
+    assert one.outcome and other.outcome, "both sides wait for each other"

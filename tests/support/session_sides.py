@@ -1,0 +1,136 @@
+"""Whole sets in memory, and sketches of them that meet without any link."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+from core.sync.reconcile.prefix_coding import ShortIdPrefix
+from core.sync.reconcile.set_difference import TransferPlan
+from core.sync.reconcile.set_sketch import SetSketch, short_id
+from core.sync.reconcile.sketch_protocol import (
+    DifferenceFound,
+    PeerWants,
+    ScanShortIds,
+    SendMessages,
+    SketchAction,
+    SketchFailed,
+    SketchProtocol,
+    encode_wants,
+)
+
+
+class Side:
+    """A set of change ids with an index of their short ids, and its cells; optionally on top of another, shared one."""
+
+    def __init__(self, key: bytes, changes: Iterable[bytes] = (), base: Side | None = None) -> None:
+        self.key = key
+        self._base = base
+        self.cells: SetSketch = SetSketch.from_bytes(base.cells.to_bytes()) if base else SetSketch()
+        self.changes: set[bytes] = set()
+        self._index: list[tuple[int, bytes]] = []
+        self.add(changes)
+
+    def add(self, changes: Iterable[bytes]) -> None:
+        """Add those changes that are not here yet."""
+        new = {change for change in changes if change not in self}
+        index = [(short_id(self.key, change), change) for change in new]
+        self.cells.add_short_ids(short for short, _ in index)
+        self.changes |= new
+        self._index = sorted([*self._index, *index])
+
+    def __contains__(self, change: bytes) -> bool:
+        return change in self.changes or (self._base is not None and change in self._base)
+
+    def shorts(self) -> list[int]:
+        """All short ids."""
+        return [short for short, _ in self._index] + (self._base.shorts() if self._base else [])
+
+    def find(self, prefix: ShortIdPrefix) -> list[tuple[int, bytes]]:
+        """The short ids and change ids that begin with a prefix."""
+        first, end = (bisect_left(self._index, (short,)) for short in (prefix.first_short_id, prefix.last_short_id + 1))
+        return self._index[first:end] + (self._base.find(prefix) if self._base else [])
+
+    def finish(self, sketch: SketchProtocol, step: SketchAction) -> tuple[SketchAction, TransferPlan | None]:
+        """Do what a step asks for without the peer."""
+        while isinstance(step, ScanShortIds):
+            step = sketch.resume_scan(self.shorts())
+        if not isinstance(step, DifferenceFound):
+            return step, None
+        exchange = step.difference.plan_transfer([self.find(prefix) for prefix in step.difference.lookup_prefixes()])
+        return (step, exchange) if exchange else (SketchFailed("what was found is not held"), None)
+
+
+@dataclass
+class Meeting:
+    """What happened: messages from the leading side and back, what each side sent in the end, and the time of each."""
+
+    there: list[bytes] = field(default_factory=list)
+    back: list[bytes] = field(default_factory=list)
+    turns: int = 0
+    stuck: SketchFailed | None = None
+    sent_there: tuple[bytes, ...] = ()
+    sent_back: tuple[bytes, ...] = ()
+    spent: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+
+def meet(
+    leading: Side,
+    other: Side,
+    *,
+    twist: Callable[[bytes], bytes] = lambda message: message,
+    exchange: bool = True,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Meeting:
+    """Let two sides meet; `twist` may change what the other side says. Ends with both sides' exchange, or stuck.
+
+    `clock` is what `Meeting.spent` is measured with.
+    """
+    meeting = Meeting()
+    sketches = [
+        SketchProtocol(leading.cells, other.cells.count, is_leader=True),
+        SketchProtocol(other.cells, leading.cells.count, is_leader=False),
+    ]
+    sides = [leading, other]
+    logs = [meeting.there, meeting.back]
+    waiting: list[list[bytes]] = [[], []]
+    sent: list[tuple[bytes, ...]] = [(), ()]
+
+    def act(who: int, go_on: Callable[[], SketchAction]) -> bool:
+        """Whether the meeting is over."""
+        begun = clock()
+        step, settled = sides[who].finish(sketches[who], go_on())
+        meeting.spent[who] += clock() - begun
+        messages: tuple[bytes, ...] = ()
+        if isinstance(step, SendMessages):
+            messages = step.messages
+            meeting.turns += who == 0
+        elif settled:
+            sent[who] = settled.ids_to_send
+            messages = encode_wants(settled.encoded_wants)
+        elif isinstance(step, PeerWants):
+            sent[who] = tuple(dict.fromkeys(c for prefix in step.prefixes for _, c in sides[who].find(prefix)))
+            return True
+        elif isinstance(step, SketchFailed):
+            meeting.stuck = step
+            return True
+        if who:
+            messages = tuple(map(twist, messages))
+        logs[who].extend(messages)
+        waiting[1 - who].extend(messages)
+        return False
+
+    over = act(0, sketches[0].start) or act(1, sketches[1].start)
+    while not over:
+        who = 0 if waiting[0] else 1
+        if not waiting[who]:
+            meeting.stuck = SketchFailed("both wait")
+            break
+        over = act(who, partial(sketches[who].receive_message, waiting[who].pop(0)))
+    meeting.sent_there, meeting.sent_back = sent
+    if exchange and not meeting.stuck:
+        other.add(sent[0])
+        leading.add(sent[1])
+    return meeting

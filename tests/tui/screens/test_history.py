@@ -1,0 +1,368 @@
+"""History: which changes are shown, what each did, and every way to look back and to bring back, by keys alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.workspace import Workspace
+from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tui.screens.history import History
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+
+
+def _page(screen: Screen) -> History:
+    page = screen.app.base_screen
+    assert isinstance(page, History)
+    return page
+
+
+async def _go_to(screen: Screen, row: int) -> None:
+    _page(screen).lines.move_to(row)
+    await screen.rest()
+
+
+async def _filter(screen: Screen, text: str) -> None:
+    await screen.press("slash", "ctrl+u")
+    await screen.type(text)
+    await screen.press("enter")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_change_with_its_difference(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "4", size=SIZES[size]) as screen:
+        await _go_to(screen, 3)
+        assert "terminal was stolen" in screen.text()
+        assert "10491916 → no longer used" in screen.text()
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_as_of_here_all_places_show_the_past(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "4", size=SIZES[size]) as screen:
+        await _go_to(screen, 9)
+        await screen.press("enter")
+        assert "AS OF 11 Sep 2026" in screen.text()
+        assert screen.screenshot() == picture(name="history")
+        for key in ("2", "6", "3"):
+            await screen.press(key)
+            assert "AS OF 11 Sep 2026" in screen.text()
+        assert screen.screenshot() == picture(name="inbox")
+
+
+async def test_as_this_device_knew_it_then(home: Path) -> None:
+    """The change was made on another device at 12:56, and reached this one at 14:34."""
+    async with opened(home, "4", "j", "j", "K") as screen:
+        assert "AS KNOWN" in screen.text()
+        assert "13:36" in screen.text()
+        assert "toner ordered" not in screen.text()
+        assert "as on the switch" in screen.text()
+        await screen.press("escape")
+        assert "toner ordered" in screen.text()
+
+
+async def test_nothing_can_be_written_in_the_past_and_escape_leads_back(home: Path) -> None:
+    async with opened(home, "4") as screen:
+        await _go_to(screen, 9)
+        await screen.press("enter")
+        count = len(_page(screen).lines.source)
+        for key in ("r", "u", "U"):
+            await screen.press(key)
+            assert "This is the past" in screen.text()
+        await screen.press("3", "t")
+        assert "This is the past" in screen.text()
+        await screen.press("escape", "4")
+        assert "AS OF" not in screen.text()
+        assert len(_page(screen).lines.source) > count
+
+
+async def test_a_filter_is_shown_and_escape_takes_it_away(home: Path) -> None:
+    async with opened(home, "4") as screen:
+        everything = len(_page(screen).lines.source)
+        await _filter(screen, "toner")
+        assert "filter: toner · 1 of 5" in screen.text()
+        await screen.press("escape")
+        assert len(_page(screen).lines.source) == everything
+
+
+async def test_a_wrong_filter_says_what_is_possible_and_changes_nothing(home: Path) -> None:
+    async with opened(home, "4") as screen:
+        await _filter(screen, "by:nobody")
+        assert "there are Jones, Maier, Müller, Smith" in screen.text()
+        await screen.press("escape")
+        assert "filter:" not in screen.text()
+
+
+async def test_a_filter_that_lets_nothing_through(home: Path) -> None:
+    async with opened(home, "4") as screen:
+        await _filter(screen, "xyz")
+        assert "Esc shows those of everything" in screen.text()
+
+
+async def test_a_filter_is_put_together_from_what_the_changes_say(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4") as screen:
+        await _go_to(screen, 3)
+        change = _page(screen).lines.key
+        await screen.press("o")
+        assert screen.screenshot() == picture
+        await screen.press("down", "down", "enter")
+        assert 'filter: property:"Card terminal" ·' in screen.text()
+        assert _page(screen).lines.key == change
+        await screen.press("o", "enter")
+        assert 'filter: property:"Card terminal" by:Smith ·' in screen.text()
+        size = len(_page(screen).lines.source)
+        await screen.press("o", "G", "enter")
+        assert 'filter: property:"Card terminal" by:Müller ·' in screen.text()
+        await _filter(screen, 'von:Smith eigenschaft:"Card terminal"')
+        assert len(_page(screen).lines.source) == size > 1
+
+
+async def test_a_filter_within_the_history_of_a_property(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "h") as screen:
+        assert "Changes of TSC Kiel › Entrance right › Printer" in screen.text()
+        size = len(_page(screen).lines.source)
+        await _filter(screen, "by:smith")
+        assert 0 < len(_page(screen).lines.source) < size
+        assert screen.screenshot() == picture
+        await screen.press("escape")
+        assert len(_page(screen).lines.source) == size
+        await screen.press("escape")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_a_step_in_the_history_of_a_property_does_not_ask_of_which(home: Path) -> None:
+    async with opened(home, "3", "h", "G") as screen:
+        assert "Kind" in screen.text(), "the change that founded the place"
+        await screen.press("greater_than_sign")
+        assert "TSC Kiel › Entrance right › Printer" in screen.text()
+        assert "here; before:" in screen.text()
+
+
+async def test_when_did_it_become_so(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4") as screen:
+        await _go_to(screen, 3)
+        await screen.press("less_than_sign")
+        assert "Card terminal became 40718226 here; before: 10491916" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("less_than_sign")
+        assert "became 10491916 here; before: 29893136" in screen.text()
+        for _step in range(9):
+            if "before: not configured" in screen.text():
+                break
+            await screen.press("less_than_sign")
+        assert "before: not configured" in screen.text()
+        await screen.press("less_than_sign")
+        assert "was not said before" in screen.text()
+        for _step in range(12):
+            if "became 40718226 here" in screen.text():
+                break
+            await screen.press("greater_than_sign")
+        assert "became 40718226 here" in screen.text()
+        await screen.press("greater_than_sign")
+        assert "has not changed since" in screen.text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_differs_between_two_changes(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "4", "space", size=SIZES[size]) as screen:
+        await _go_to(screen, 9)
+        await screen.press("d")
+        assert "7 differences" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("escape")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_all_that_a_change_did_with_each_value_in_full(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4", "G", "k", "k", "k", "k") as screen:
+        assert "… and 3 more: v shows all" in screen.text()
+        await screen.press("v")
+        assert "5 differences" in screen.text()
+        assert screen.screenshot() == picture(name="change")
+        await screen.press("enter")
+        assert screen.screenshot() == picture(name="value")
+        await screen.press("escape", "escape")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_what_differs_from_now_and_from_a_moment_that_is_typed(home: Path) -> None:
+    async with opened(home, "4", "d", "enter") as screen:
+        assert "Nothing is different" in screen.text()
+        await screen.press("escape", "d", "down", "enter")
+        assert "1 difference" in screen.text()
+        await screen.press("escape", "d", "down", "down", "enter")
+        await screen.type("2026-09-11")
+        await screen.press("enter")
+        assert "From 11 Sep 2026 00:00:00 to 6 Oct 2026 12:56:00" in screen.text()
+
+
+async def test_a_moment_that_is_typed(home: Path) -> None:
+    async with opened(home, "4", "m") as screen:
+        await screen.type("never")
+        await screen.press("enter")
+        assert "is no moment" in screen.text()
+        await screen.press("ctrl+u")
+        await screen.type("2026-09-01")
+        await screen.press("enter")
+        assert "AS OF 1 Sep 2026" in screen.text()
+        await screen.press("escape")
+        assert "AS OF" not in screen.text()
+
+
+async def test_bring_back_one_entity_with_the_difference_first(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4") as screen:
+        await _go_to(screen, 9)
+        await screen.press("r")
+        assert "TSC Kiel and everything below it" in screen.text()
+        await screen.press("enter")
+        entity = _page(screen).edits[0].entity
+        before = await screen.app.view.record(entity, screen.app.schema)
+        assert screen.screenshot() == picture
+        assert (await screen.app.view.record(entity, screen.app.schema)) == before
+        await screen.type("as before")
+        await screen.press("enter")
+        assert (await screen.app.view.slot(entity, "printer")).value == "Acme LookNice 5020"
+        await screen.press("g")
+        assert "as before" in screen.text()
+
+
+async def test_bring_back_everything_below(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "4") as screen:
+        await _filter(screen, 'of:"TSC Hannover"')
+        locality = _page(screen).edits[0].entity
+        await screen.press("r", "down", "enter")
+        assert screen.screenshot() == picture
+        await screen.press("enter")
+        view, schema = screen.app.view, screen.app.schema
+        assert await view.page("place", schema, parent=("locality", locality)) == []
+        await screen.press("u", "enter")
+        assert len(await view.page("place", schema, parent=("locality", locality))) == 3
+
+
+async def test_undo_and_redo_of_ones_own_changes(home: Path) -> None:
+    async with opened(home, "4", "u") as screen:
+        assert "Take back what you saved on 11 Sep 2026" in screen.text()
+        await screen.press("enter")
+        assert "Taken back" in screen.text()
+        await screen.press("u")
+        assert "Take back what you saved on 10 Sep 2026" in screen.text()
+        await screen.press("escape", "U")
+        assert "Bring back what you took back" in screen.text()
+        await screen.press("enter", "U")
+        assert "nothing to bring back" in screen.text()
+
+
+async def test_the_end_of_a_long_log_is_the_founding(home: Path) -> None:
+    async with opened(home, "4", "G") as screen:
+        assert "89 of 89" in screen.text()
+        assert "secret" not in screen.text()
+        await screen.press("r")
+        assert "are not brought back here" in screen.text()
+
+
+async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
+    async with opened(home, "4", "j", "j") as screen:
+        page = _page(screen)
+        entry = page.entry
+        assert entry is not None
+        record = await screen.app.view.record(page.edits[0].entity, screen.app.schema)
+        await screen.app.workspace.write(record, {"subnet": "10.99.0.0/24"})
+        await screen.app.refresh_data()
+        await screen.rest()
+        assert page.entry is not None
+        assert page.entry.change == entry.change
+        assert "4 of 90" in screen.text()
+
+
+async def _say(home: Path, user: str, printer: str) -> None:
+    async with await Workspace.open(home, user=user, clock=lambda: NOW) as workspace:
+        await workspace.set(await workspace.record(await workspace.find("place:241/Lane 1")), {"printer": printer})
+
+
+async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
+    """Two people work on one device; each takes back what is their own."""
+    await _say(home, "Maier", "Brix 60")
+    await _say(home, "Schulz", "Brix 70")
+    why = "Printer of Lane 1 is left alone: Schulz has changed it since."
+    async with opened(home, "4", "u") as screen:
+        box = [row.split("│")[1].strip() for row in screen.text().splitlines() if row.count("│") == 2]
+        told = " ".join(box)
+        assert "What you saved on 6 Oct 2026 16:45:00 is passed over." in told
+        assert why in told
+        assert "Take back what you saved on 11 Sep 2026" in told
+    await _say(home, "Weber", "Brix 80")
+    async with opened(home, "4", "u", user="Schulz") as screen:
+        assert why.replace("Schulz", "Weber") in screen.text()
+    async with opened(home, "4", "u", user="Weber") as screen:
+        assert "Printer  Brix 80 → Brix 70" in screen.text()
+
+
+async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
+    async with opened(home, "4", "n") as screen:
+        assert "Nothing was sought yet" in screen.text()
+        await _filter(screen, "by:smith printer")
+        lines = _page(screen).lines
+        found = len(lines.source)
+        assert found > 1
+        await screen.press("n", "escape")
+        at = [lines.key]
+        assert len(lines.source) > found
+        for _step in range(found - 1):
+            await screen.press("n")
+            assert "Smith" in _row(screen)
+            at.append(lines.key)
+        assert len(set(at)) == found
+        await screen.press("n")
+        assert lines.key == at[0], "from the other end again"
+        await screen.press("N")
+        assert lines.key == at[-1]
+
+
+def _row(screen: Screen) -> str:
+    return next(row for row in screen.text().splitlines() if row.startswith("▸"))
+
+
+async def test_differences_are_sifted_by_words(home: Path, tmp_path: Path) -> None:
+    async with opened(home, "4", "space", "G", "d") as screen:
+        every = screen.text().splitlines()[2]
+        await screen.press("slash")
+        await screen.type("kiel printer")
+        await screen.press("enter")
+        assert "filter: kiel printer" in screen.text()
+        rows = [row for row in screen.text().splitlines() if "→" in row]
+        assert rows
+        assert all("Printer" in row for row in rows)
+        assert "TSC Kiel › Entrance right" in screen.text()
+        await screen.press("Y", "ctrl+u")
+        await screen.type(str(tmp_path / "what differs.txt"))
+        await screen.press("enter")
+        assert (tmp_path / "what differs.txt").read_text().count("Printer") == len(rows)
+        await screen.press("slash", "ctrl+u")
+        await screen.type("nobody said this")
+        await screen.press("enter")
+        assert "Nothing that differs mentions this" in screen.text()
+        await screen.press("escape")
+        assert screen.text().splitlines()[2] == every
+        await screen.press("escape")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_bringing_back_says_with_what_it_would_clash(home: Path) -> None:
+    """What was given up may belong to somebody else by now."""
+    async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as workspace:
+        one, other = [await workspace.find(f"place:241/Lane {number}") for number in (1, 2)]
+        station = (await workspace.record(one)).value("docking_station")
+        await workspace.retire(await workspace.record(one))
+        await workspace.set(await workspace.record(other), {"docking_station": station})
+    async with opened(home, "4") as screen:
+        await _filter(screen, 'of:"241/Lane 1"')
+        await screen.press("j", "r", "enter")
+        assert "Docking station is in use already: TSC Kiel › Lane 2." in screen.text()
+        assert "that is a matter for the inbox" in screen.text()
+        await screen.press("enter")
+        assert any(matter.type == "duplicate" and one in matter.entities for matter in screen.app.inbox_items)
+        await screen.press("u")
+        assert "in use already" not in screen.text()

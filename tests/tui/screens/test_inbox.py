@@ -1,0 +1,358 @@
+"""The inbox: every kind of matter can be read and settled by keys alone, and what was settled can be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.changes import Value
+from core.inbox import ITEM_TYPES, InboxItem
+from core.records import Edit
+from core.workspace import Workspace
+from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tui.demo.fleet import DEMO_USER
+from tui.screens.form import FormScreen
+from tui.screens.inbox import Inbox
+from tui.view_models.inbox import item_lines
+from tui.widgets.lines import LineList
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+
+
+async def _write(home: Path, key: str, wanted: dict[str, Value]) -> None:
+    """State something that nobody has checked, as another device may."""
+    async with await Workspace.open(
+        home, user=DEMO_USER, clock=lambda: NOW, entropy=lambda size: b"\x2a" * size
+    ) as workspace:
+        await workspace.write(await workspace.record(await workspace.find(key)), wanted)
+
+
+@pytest.fixture
+async def every(home: Path) -> Path:
+    """A home whose inbox has every type of matter."""
+    await _write(home, "place:251/Lane 1", {"card_terminal": "not digits"})
+    await _write(home, "locality:242", {"retired": True})
+    return home
+
+
+async def _go_to(screen: Screen, type_name: str) -> None:
+    """Put the cursor on the first matter of a type."""
+    place = next(i for i, matter in enumerate(screen.app.inbox_items) if matter.type == type_name)
+    screen.app.base_screen.query_one(LineList).move_to(place)
+    await screen.rest()
+
+
+def _of(screen: Screen, type_name: str) -> int:
+    return sum(matter.type == type_name for matter in screen.app.inbox_items)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_each_matter_with_its_details(every: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(every, "3", size=SIZES[size]) as screen:
+        for type_name in ITEM_TYPES:
+            await _go_to(screen, type_name)
+            assert screen.screenshot() == picture(name=type_name)
+
+
+async def test_no_row_shows_a_property_s_raw_name(every: Path) -> None:
+    async with opened(every, "3") as screen:
+        for name in ("docking_station", "card_terminal", "place:", "locality:"):
+            assert name not in screen.text()
+        rows = [" ".join(row.split()) for row in screen.text().splitlines()]
+        for wanted in (
+            "‼ TSC Kiel › Entrance left +1 Docking… 17e9:6006 #A1B2 claimed by 2",
+            "∩ TSC Bremen, TSC Kiel Subnet 10.24.0.0/16 overlaps",
+            "↯ TSC Hannover › Lane 2 Retired Jones, Smith and edited",
+        ):
+            assert any(row.startswith(wanted) for row in rows), wanted
+
+
+async def test_the_graph_begins_with_what_both_had_seen(home: Path) -> None:
+    async with opened(home, "3", size=LARGE) as screen:
+        rows = screen.text().splitlines()
+        first = next(row for row in rows if "who knew what" in row)
+        second = rows[rows.index(first) + 1]
+    assert first.split("who knew what")[1].split() == [
+        *("Acme", "LookNice", "5020", "Smith", "─┬─", "B", "Müller"),
+    ]
+    assert second.split() == ["└─", "A", "Jones"]
+
+
+async def test_what_has_no_room_below_the_list_says_how_to_see_it(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        page = screen.app.base_screen
+        assert isinstance(page, Inbox)
+        assert page.item_details
+        first, *_ = page.item_details.item.candidates
+        many = tuple(replace(first, value=f"Printer {number}", fact=bytes([number])) for number in range(12))
+        details = replace(page.item_details, item=replace(page.item_details.item, candidates=many))
+        drawn = item_lines(details, 5, 76, 7, screen.app.schema, screen.app.dates)
+    told = ["".join(text for text, _role in line) for line in drawn]
+    assert len(told) == 7
+    assert any(row.startswith("▸ F Printer 5") for row in told)
+    assert told[-1].strip() == "… and 6 more: v shows all · w draws who knew what"
+
+
+async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        before = screen.app.inbox_items[0]
+        other = before.candidates[1].value
+        await screen.press("right", "t")
+        assert "Settled" in screen.text()
+        assert before.entity not in [m.entity for m in screen.app.inbox_items if m.property == before.property]
+        slot = await screen.app.view.slot(before.entity, before.property)
+        assert (slot.state, slot.value) == ("good", other)
+        await screen.press("u")
+        assert "the question is open" in screen.text()
+        await screen.press("enter")
+        slot = await screen.app.view.slot(before.entity, before.property)
+        assert slot.state == "conflict"
+        assert {leaf.value for leaf in slot.leaves} == {leaf.value for leaf in before.candidates}
+
+
+async def test_undo_and_redo_survive_a_restart(home: Path) -> None:
+    async with opened(home, "3", "right", "t") as screen:
+        count = len(screen.app.inbox_items)
+    async with opened(home, "3", "u", "enter") as screen:
+        assert len(screen.app.inbox_items) == count + 1
+    async with opened(home, "3", "U", "enter") as screen:
+        assert len(screen.app.inbox_items) == count
+        await screen.press("U")
+        assert "nothing to bring back" in screen.text()
+
+
+async def test_type_another_value(home: Path) -> None:
+    async with opened(home, "3", "e") as screen:
+        matter = screen.app.inbox_items[0]
+        await screen.press("ctrl+u")
+        await screen.type("Brix 99")
+        await screen.press("enter")
+        slot = await screen.app.view.slot(matter.entity, matter.property)
+        assert (slot.state, slot.value) == ("good", "Brix 99")
+
+
+async def test_a_value_that_the_schema_refuses_is_not_taken(home: Path) -> None:
+    async with opened(home, "3", "j", "j", "j", "e") as screen:
+        matter = screen.app.inbox_items[3]
+        assert matter.property == "card_terminal"
+        await screen.type("x")
+        await screen.press("enter")
+        assert "form" in screen.text()
+        assert (await screen.app.view.slot(matter.entity, matter.property)).state == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "keys"),
+    [
+        ("duplicate", ["right", "t", "enter"]),
+        ("duplicate", ["x", "enter"]),
+        ("overlap", ["t", "enter"]),
+        ("dangling", ["b", "enter"]),
+        ("invalid", ["x", "enter"]),
+    ],
+)
+async def test_a_clash_is_settled_and_taken_back(every: Path, type_name: str, keys: list[str]) -> None:
+    async with opened(every, "3") as screen:
+        await _go_to(screen, type_name)
+        before = _of(screen, type_name)
+        await screen.press(*keys[:-1])
+        assert _of(screen, type_name) == before, "nothing is written before its difference was shown"
+        assert "Note" in screen.text()
+        await screen.press(keys[-1])
+        assert _of(screen, type_name) < before
+        await screen.press("u", "enter")
+        assert _of(screen, type_name) == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "retired"), [(["t"], True), (["right", "t"], False), (["b"], False)], ids=["keep", "take", "bring-back"]
+)
+async def test_an_edit_of_something_retired(every: Path, keys: list[str], retired: bool) -> None:
+    async with opened(every, "3") as screen:
+        await _go_to(screen, "retired-edit")
+        entity = screen.app.inbox_items[screen.app.base_screen.query_one(LineList).cursor].entity
+        await screen.press(*keys, "enter")
+        assert _of(screen, "retired-edit") == 0
+        assert (await screen.app.view.slot(entity, "retired")).value is retired
+        await screen.press("u", "enter")
+        assert (await screen.app.view.slot(entity, "retired")).value is True
+
+
+async def test_a_rule_shows_first_what_it_writes(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "R") as screen:
+        assert "what was said on this device" in screen.text()
+        await screen.press("enter")
+        assert screen.screenshot() == picture
+        assert _of(screen, "conflict") == 4
+        await screen.press("enter")
+        assert _of(screen, "conflict") == 0
+        await screen.press("u", "enter")
+        assert _of(screen, "conflict") == 4
+
+
+async def test_a_rule_settles_only_what_is_marked(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "space", "j", "space") as screen:
+        assert "2 marked" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("R", "enter", "enter")
+        assert _of(screen, "conflict") == 2
+
+
+async def test_escape_takes_the_marks_away(home: Path) -> None:
+    async with opened(home, "3", "space", "space") as screen:
+        assert "2 marked" in screen.text()
+        await screen.press("escape")
+        assert "settle all by rule" in screen.text()
+        assert not any(row.startswith(("*", "▸*")) or " *" in row[:4] for row in screen.text().splitlines())
+
+
+async def test_a_rule_by_a_person_leaves_alone_what_they_did_not_say(home: Path) -> None:
+    async with opened(home, "3", "R") as screen:
+        rows = [row for row in screen.text().splitlines() if "│" in row]
+        place = next(i for i, row in enumerate(rows) if "what Smith said" in row) - 1
+        await screen.press(*["down"] * place, "enter")
+        assert "stay as they are" in screen.text()
+        await screen.press("enter")
+        left = [m for m in screen.app.inbox_items if m.type == "conflict"]
+        assert len(left) == 3
+        assert all("Smith" not in {leaf.user for leaf in matter.candidates} for matter in left)
+
+
+async def test_only_what_mentions_something_is_shown_and_settled(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "3", "slash") as screen:
+        await screen.type("tsc kiel")
+        await screen.press("enter")
+        assert "4 matters" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("slash", "ctrl+u")
+        await screen.type("printer jones")
+        await screen.press("enter")
+        assert "3 matters" in screen.text()
+        await screen.press("slash", "ctrl+u")
+        await screen.type("lane 1 printer")
+        await screen.press("enter")
+        assert "1 matter " in screen.text()
+        await screen.press("R", "enter", "enter")
+        assert _of(screen, "conflict") == 3
+        await screen.press("escape")
+        assert "6 matters" in screen.text()
+
+
+@pytest.mark.parametrize(("words", "count"), [("overlaps", 1), ("claimed", 1), ("2 values", 4), ("K4 terminal", 1)])
+async def test_what_stands_in_a_row_is_found(home: Path, words: str, count: int) -> None:
+    async with opened(home, "3", "slash") as screen:
+        await screen.type(words)
+        await screen.press("enter")
+        assert len(screen.app.base_screen.query_one(LineList).source) == count, screen.text()
+
+
+async def test_the_values_in_full(home: Path) -> None:
+    async with opened(home, "3", "v") as screen:
+        assert "A  Jones on K3, 6 Oct 2026 12:10:00" in screen.text()
+        assert "B  Müller on K2, 6 Oct 2026 11:45:00  “toner leak”" in screen.text()
+        await screen.press("escape", "w")
+        assert "Who knew what" in screen.text()
+
+
+async def test_enter_opens_the_form_of_the_chosen_claimant(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        await _go_to(screen, "duplicate")
+        await screen.press("right", "enter")
+        assert "Lane 1" in screen.text().splitlines()[0]
+
+
+async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        screen.app.view_at(NOW - 60_000_000)
+        await screen.rest()
+        await screen.press("t")
+        assert "This is the past" in screen.text()
+        assert "settle all" not in screen.text()
+
+
+@pytest.mark.parametrize("key", ["u", "R"])
+async def test_a_key_that_is_pressed_twice_asks_once(home: Path, key: str) -> None:
+    """On a slow line keys come together; two dialogs over each other would write the same twice."""
+    async with opened(home, "3", "right", "t") as screen:
+        await screen.pilot.press(key, key, key)
+        await screen.rest()
+        await screen.press("escape")
+        assert isinstance(screen.app.screen, Inbox)
+
+
+async def test_what_was_asked_for_on_a_page_is_not_asked_on_another(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        page = screen.app.base_screen
+        assert isinstance(page, Inbox)
+        await screen.press("enter")
+        assert isinstance(screen.app.screen, FormScreen)
+        await page.do_rule()
+        await screen.rest()
+        assert isinstance(screen.app.screen, FormScreen)
+
+
+async def test_keys_that_are_typed_ahead_wait_for_their_dialog(home: Path) -> None:
+    async with opened(home, "3") as screen:
+        before = _of(screen, "conflict")
+        await screen.pilot.press("R", "enter", "enter")
+        await screen.rest()
+        assert _of(screen, "conflict") in (0, before)
+
+
+async def _settle(home: Path, matter: InboxItem, value: str) -> None:
+    """Settle it from another session on the same device."""
+    async with await Workspace.open(home, user="Schulz", clock=lambda: NOW) as workspace:
+        await workspace.set(await workspace.record(matter.entity), {matter.property: value})
+
+
+async def test_a_matter_that_takes_the_place_of_another_is_not_taken_by_a_key_meant_for_that(home: Path) -> None:
+    async with opened(home, "3", "right") as screen:
+        first, second = screen.app.inbox_items[0], screen.app.inbox_items[1]
+        await _settle(home, first, "Brix 60")
+        await screen.app.refresh_data()
+        await screen.rest()
+        assert "Printer · Entrance right was settled meanwhile." in screen.text()
+        await screen.press("t")
+        assert "only just come under the cursor" in screen.text()
+        assert (await screen.app.view.slot(second.entity, second.property)).state == "conflict"
+        await screen.press("t")
+        assert (await screen.app.view.slot(second.entity, second.property)).state == "good"
+        await screen.press("t")
+        assert _of(screen, "conflict") == 1, "after one's own t the next one is meant"
+
+
+async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> None:
+    async with opened(home, "3", "right") as screen:
+        page, matter = screen.app.base_screen, screen.app.inbox_items[0]
+        assert isinstance(page, Inbox)
+        chosen = matter.candidates[page.chosen_index]
+        # A third person did not know of the one that is not chosen.
+        edit = Edit(matter.entity, matter.property, "Brix 60", (matter.candidates[0].fact,))
+        await screen.app.workspace.save([edit], None)
+        await screen.app.refresh_data()
+        await screen.rest()
+        now = screen.app.inbox_items[0]
+        assert now.candidates != matter.candidates
+        assert now.candidates[page.chosen_index] == chosen
+
+
+async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
+    async with opened(home, "3", "n") as screen:
+        assert "Nothing was sought yet" in screen.text()
+        await screen.press("slash")
+        await screen.type("lane")
+        await screen.press("enter")
+        lines = screen.app.base_screen.query_one(LineList)
+        found = [lines.source.key(index) for index in range(len(lines.source))]
+        await screen.press("escape")
+        assert 1 < len(found) < len(lines.source)
+        seen = []
+        for _step in found:
+            await screen.press("n")
+            seen.append(lines.cursor)
+        assert {lines.source.key(index) for index in seen} == set(found)
+        await screen.press("n", "N")
+        assert lines.cursor == seen[-1]

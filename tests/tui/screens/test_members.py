@@ -1,0 +1,112 @@
+"""Members: who there is, and what an admin can do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from core.workspace import Workspace
+from tests.support.opened_app import LARGE, SMALL, opened
+from tui.demo.fleet import DEMO_USER
+
+SIZES = {"80x24": SMALL, "120x40": LARGE}
+NEW = "0123456789abcdef0123456789abcdef"
+
+
+async def member_of(home: Path, name: str) -> tuple[str, str]:
+    """The role and the state of a device."""
+    async with await Workspace.open(home, user=DEMO_USER) as workspace:
+        members = (await workspace.membership()).members.values()
+        return next((member.role, member.state) for member in members if member.name == name)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_members(home: Path, picture: SnapshotAssertion, size: str) -> None:
+    async with opened(home, "6", "down", size=SIZES[size]) as screen:
+        assert "It has made" in screen.text()
+        assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_revoking_shows_what_loses_its_effect_before_it_is_done(
+    home: Path, picture: SnapshotAssertion, size: str
+) -> None:
+    async with opened(home, "6", "down", "x", "down", "down", "enter", size=SIZES[size]) as screen:
+        assert "2 changes are quarantined" in screen.text()
+        assert screen.screenshot() == picture
+        assert await member_of(home, "K2") == ("technician", "active")
+        await screen.type("lost")
+        await screen.press("enter")
+        assert "Saved" in screen.text()
+    assert await member_of(home, "K2") == ("technician", "revoked")
+    async with await Workspace.open(home, user=DEMO_USER) as workspace:
+        assert (await workspace.store.counts()).quarantined == 2
+
+
+async def test_the_last_change_to_trust_can_be_chosen(home: Path, picture: SnapshotAssertion) -> None:
+    async with opened(home, "6", "down", "x") as screen:
+        assert "the latest" in screen.text()
+        assert screen.screenshot() == picture
+        await screen.press("escape")
+    assert await member_of(home, "K2") == ("technician", "active")
+
+
+async def test_a_revoked_device_is_let_in_again(home: Path) -> None:
+    async with opened(home, "6", "down", "x", "enter", "enter") as screen:
+        assert "revoked" in screen.text()
+        await screen.press("G", "r")
+        assert "lets it in again" in screen.text()
+        await screen.press("a", "enter", "enter", "enter", "enter")
+        assert "Saved" in screen.text()
+    assert await member_of(home, "K2") == ("technician", "active")
+
+
+async def test_a_new_device_is_admitted_by_its_id(home: Path) -> None:
+    async with opened(home, "6", "a") as screen:
+        await screen.type("0123")
+        await screen.press("enter")
+        assert "32 hex digits" in screen.text()
+        await screen.type(NEW[4:])
+        await screen.press("enter", "down", "down", "enter")
+        assert "What is it called?" in screen.text()
+        await screen.type("K9")
+        await screen.press("enter")
+        assert "Admit K9 as reader?" in screen.text()
+        await screen.press("enter")
+        assert "K9" in screen.text()
+    assert await member_of(home, "K9") == ("reader", "active")
+
+
+async def test_role_and_name_are_changed_after_a_question(home: Path) -> None:
+    async with opened(home, "6", "down", "r", "down", "enter") as screen:
+        assert "Make K2 a device with the role admin?" in screen.text()
+        await screen.press("enter", "n", "ctrl+u")
+        await screen.type("Van")
+        await screen.press("enter", "enter")
+    assert await member_of(home, "Van") == ("admin", "active")
+
+
+async def test_escape_writes_nothing(home: Path) -> None:
+    async with opened(home, "6", "down", "r", "enter", "escape", "x", "enter", "escape", "n", "escape") as screen:
+        root = (await screen.app.workspace.store.summary()).root
+    async with await Workspace.open(home, user=DEMO_USER) as workspace:
+        assert (await workspace.store.summary()).root == root
+    assert await member_of(home, "K2") == ("technician", "active")
+
+
+async def test_who_is_no_admin_is_told_so(made: Path, home: Path, tmp_path: Path) -> None:
+    import shutil
+
+    other = shutil.copytree(made / "K2", tmp_path / "K2")
+    async with opened(other, "6", "x") as screen:
+        assert "Only an admin's device can do this" in screen.text()
+    async with opened(home, "6", "g", "x") as screen:
+        assert "cannot revoke itself" in screen.text()
+
+
+async def test_the_changes_of_a_device_are_one_key_away(home: Path) -> None:
+    async with opened(home, "6", "down", "h") as screen:
+        assert screen.app.base_screen.TAB == "history"
+        assert "K2" in screen.text()

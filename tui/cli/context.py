@@ -1,0 +1,145 @@
+"""What every verb works at: where this device's home is, who is in front of it, and how things are printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.values import printable
+from tui.i18n.dates import DateFormatter
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+
+COLUMN_GAP = "  "
+MIN_COLUMN_WIDTH = 16
+"""Columns that are left of a column that gives way."""
+MAX_COLUMN_WIDTH = 60
+"""Columns of such a column where there is no terminal whose width could say."""
+
+
+class CliContext:
+    """The program's global options, and its way to speak: data to stdout, everything said to people to stderr.
+
+    `json` is set by the verb: then its data is one JSON document, and nothing else is on stdout.
+    """
+
+    def __init__(self, home: Path | None = None, user: str | None = None) -> None:
+        self._home = home
+        self._user = user
+        self.json = False
+
+    @property
+    def home(self) -> Path:
+        """This device's folder: as given, or the platform's place for a user's data."""
+        if self._home is None:
+            from platformdirs import user_data_path
+
+            self._home = user_data_path("fieldline")
+        return self._home
+
+    @property
+    def user(self) -> str:
+        """Who says what is written: as given, or the login name; empty if nobody knows."""
+        if self._user is None:
+            import getpass
+
+            try:
+                self._user = getpass.getuser()
+            except (OSError, KeyError, ImportError):
+                self._user = ""
+        return self._user
+
+    async def open_workspace(self) -> Workspace:
+        """This device, to be used as `async with await desk.open()`."""
+        from core.workspace import Workspace
+
+        return await Workspace.open(self.home, user=self.user)
+
+    @property
+    def dates(self) -> DateFormatter:
+        """Writes moments in this machine's zone."""
+        from core.workspace import system_clock
+
+        return DateFormatter(system_clock)
+
+    # --- speaking ----------------------------------------------------------------------------------------------------
+
+    def print_message(self, text: str) -> None:
+        """Say something to the person, on stderr."""
+        click.echo(printable(text), err=True)
+
+    def print_json(self, data: Any) -> None:
+        """Print data as JSON, all in ASCII, so that nothing in it can act on a terminal."""
+        import json
+
+        click.echo(json.dumps(data))
+
+    def print_line(self, text: str = "", bold: bool = False) -> None:
+        """Print a line for people on stdout."""
+        text = printable(text).rstrip()
+        click.echo(bold_text(text) if bold else text)
+
+    def columns_left(self, *columns: int) -> int | None:
+        """The columns of the terminal beside others of these widths; None where nobody looks at one."""
+        if not sys.stdout.isatty():
+            return None
+        return get_terminal_size().columns - sum(columns) - len(COLUMN_GAP) * len(columns)
+
+    def print_table(
+        self, rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, shrinkable: Sequence[int] = ()
+    ) -> None:
+        """Print rows in columns, as wide as what is in them; the last column is not padded.
+
+        The columns `give` give way: in this order to the width of a terminal, else each to a fixed width, so that one
+        long value does not make every line long.
+        """
+        every = [*([list(header)] if header else []), *([printable(cell) for cell in row] for row in rows)]
+        widths = [max(map(text_width, column)) for column in zip(*every, strict=True)]
+        for column in shrinkable:
+            left = self.columns_left(*widths[:column], *widths[column + 1 :])
+            if left is not None:
+                widths[column] = min(widths[column], max(MIN_COLUMN_WIDTH, left))
+            elif column < len(widths) - 1:
+                widths[column] = min(widths[column], MAX_COLUMN_WIDTH)
+            for row in every:
+                row[column] = truncate_text(row[column], widths[column])
+        for place, row in enumerate(every):
+            cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
+            text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
+            click.echo(bold_text(text) if header and place == 0 else text)
+
+
+def truncate_text(text: str, columns: int) -> str:
+    """A text in at most so many columns of a terminal, with an ellipsis where something is missing."""
+    if text_width(text) <= columns:
+        return text
+    kept, taken = 0, 0
+    for char in text:
+        taken += text_width(char)
+        if taken >= columns:
+            break
+        kept += 1
+    return text[:kept] + "…"
+
+
+def bold_text(text: str) -> str:
+    """Text in bold, on a terminal where nobody has asked for no colour."""
+    if "NO_COLOR" in os.environ or not sys.stdout.isatty():
+        return text
+    return click.style(text, bold=True)
+
+
+def text_width(text: str) -> int:
+    """The columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,130 @@
+"""Verbs about files, and about the state of the store: export, import, verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from core.changes import Value
+from core.errors import Refused
+from core.schema import Property
+from core.workspace import Workspace
+from tui.cli.context import CliContext
+from tui.cli.help import argument, option, verb
+from tui.cli.parsing import parse_json_value, parse_text_value
+from tui.cli.progress import show_progress
+from tui.i18n.translate import N_, _, ngettext
+
+if TYPE_CHECKING:
+    from core.store.commit import ImportResult
+
+FILE_TYPE = click.Path(path_type=Path)
+
+
+@verb(
+    N_(
+        "Take over an edit history in JSON lines, a bundle, or with --kind a table (CSV or JSON) of things of one kind."
+        " What is here already is passed over."
+    ),
+    "import",
+)
+@argument("file", type=FILE_TYPE)
+@option("--kind", metavar="KIND", help=N_("The file is a table of these: a column for each property, with a head."))
+@option("--dry-run", is_flag=True, help=N_("Write nothing, only say what would be taken over."))
+@option("--note", metavar="TEXT", help=N_("Why; only for a table."))
+async def import_(desk: CliContext, file: Path, kind: str | None, dry_run: bool, note: str | None) -> None:
+    from core.workspace.dry_run import open_copy
+
+    if note is not None and kind is None:
+        raise Refused("A note can only be given with --kind: in a history, each change has its own.")
+    async with await desk.open_workspace() as workspace:
+        if dry_run:
+            async with open_copy(workspace) as other:
+                done = await _import_file(other, file, kind, note)
+        else:
+            done = await _import_file(workspace, file, kind, note)
+    data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
+    if desk.json:
+        desk.print_json(data)
+        return
+    changes = ngettext("{count} change", "{count} changes", done.change_count)
+    facts = ngettext("{count} fact", "{count} facts", done.fact_count)
+    if dry_run:
+        desk.print_message(
+            _("{changes} with {facts} would be taken over; nothing was written.").format(changes=changes, facts=facts)
+        )
+    else:
+        desk.print_message(_("{changes} with {facts} taken over.").format(changes=changes, facts=facts))
+    if done.skipped_count:
+        desk.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
+
+
+async def _import_file(workspace: Workspace, file: Path, kind: str | None, note: str | None) -> ImportResult:
+    if kind is None:
+        with show_progress(N_("{done} of {total} changes")) as told:
+            return await workspace.import_file(file, told)
+
+    known: dict[tuple[str, str], Value] = {}
+
+    async def value_of(prop: Property, said: object) -> Value:
+        place = prop.name, json.dumps(said)
+        if place not in known:
+            if isinstance(said, str):
+                known[place] = await parse_text_value(workspace, prop, said)
+            else:
+                known[place] = await parse_json_value(workspace, prop, place[1])
+        return known[place]
+
+    with show_progress(N_("{done} of {total} rows")) as told:
+        return await workspace.import_table(file, kind, value_of, note, told)
+
+
+@verb(N_("Write all changes into a bundle, for a device that cannot be met."))
+@argument("file", type=FILE_TYPE)
+async def export(desk: CliContext, file: Path) -> None:
+    async with await desk.open_workspace() as workspace:
+        with show_progress(N_("{done} of {total} changes")) as told:
+            done = await workspace.export_file(file, told)
+    if desk.json:
+        desk.print_json({"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count})
+    else:
+        changes = ngettext("{count} change", "{count} changes", done.change_count)
+        desk.print_message(_("{changes} written to {path}.").format(changes=changes, path=file))
+
+
+@verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
+@argument("file", type=FILE_TYPE)
+async def backup(desk: CliContext, file: Path) -> None:
+    async with await desk.open_workspace() as workspace:
+        with show_progress(N_("{done} of {total} pages")) as told:
+            count = await workspace.backup(file, told)
+    if desk.json:
+        desk.print_json({"file": str(file), "changes": count})
+    else:
+        changes = ngettext("{count} change", "{count} changes", count)
+        desk.print_message(_("{changes} copied to {path}.").format(changes=changes, path=file))
+
+
+@verb(N_("Check every change, its signature, and everything that is derived from the changes."))
+@option("--repair", is_flag=True, help=N_("Rebuild what is derived and wrong."))
+async def verify(desk: CliContext, repair: bool) -> int:
+    async with await desk.open_workspace() as workspace:
+        with show_progress(N_("{done} of {total} changes")) as told:
+            found = await workspace.verify(repair=repair, on_progress=told)
+    if desk.json:
+        desk.print_json({"changes": found.checked_count, "problems": list(found.problems)})
+    else:
+        checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
+        desk.print_message(checked + ("." if found.problems else _(", everything is as it should be.")))
+        for problem in found.problems:
+            desk.print_line(problem)
+    if found.problems and not desk.json:
+        desk.print_message(
+            _("Repaired what can be.")
+            if repair
+            else _("There are problems: `fieldline verify --repair` mends what can be.")
+        )
+    return 1 if found.problems else 0

@@ -1,0 +1,109 @@
+"""Reading what people type on the command line: properties with values, moments, references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from core import values
+from core.changes import Ref, Scalar, Value
+from core.errors import Refused
+from core.schema import Kind, Property
+from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
+
+if TYPE_CHECKING:
+    from core.store.view import View
+    from core.workspace import Workspace
+
+
+async def parse_view(workspace: Workspace, at: str | None, known_at: str | None) -> View:
+    """The view that `--at` or `--known-at` asks for."""
+    if at is not None and known_at is not None:
+        raise Refused("Give --at or --known-at, not both.")
+    text = known_at if at is None else at
+    if text is None:
+        return workspace.view()
+    received = at is None
+    return workspace.view(await workspace.parse_view_time(text, as_received=received), as_received=received)
+
+
+async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str]) -> dict[str, Value]:
+    """The properties and values of `P=V` and `P:=JSON`; raises Refused, also for one that is there twice."""
+    from core.workspace.edit import editable_property
+
+    found: dict[str, Value] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.rstrip(":"):
+            raise Refused(
+                "{text} is not a property with a value: write NAME=VALUE or NAME:=JSON.", text=quote_value(text)
+            )
+        as_json = name.endswith(":")
+        name = name.removesuffix(":")
+        if name in found:
+            raise Refused("{property} is given twice: give it once.", property=name)
+        prop = editable_property(kind, name)
+        found[name] = await (parse_json_value if as_json else parse_text_value)(workspace, prop, value)
+    return found
+
+
+async def parse_text_value(workspace: Workspace, prop: Property, text: str) -> Value:
+    """The value that a text means for a property; a reference is the name of an entity."""
+    if prop.type != "reference":
+        return prop.parse(text)
+    if not prop.many:
+        return await _parse_reference(workspace, prop, text.strip())
+    try:
+        items = values.split_list(text)
+    except ValueError:
+        raise Refused("{property}: a double quote in the list is not closed", property=prop.name) from None
+    return tuple([await _parse_reference(workspace, prop, item) for item in items])
+
+
+async def parse_json_value(workspace: Workspace, prop: Property, text: str) -> Value:
+    """The value that a JSON text means: what a fact can hold, `{"ref": ENTITY}`, or a list; decimals stay text."""
+    import json
+
+    try:
+        plain = json.loads(text, parse_float=str, parse_constant=_reject_number)
+    except (ValueError, RecursionError):
+        raise Refused("{property}: {text} is not JSON", property=prop.name, text=quote_value(text)) from None
+    if isinstance(plain, list):
+        return tuple([await _parse_json_scalar(workspace, prop, item) for item in plain])
+    return None if plain is None else await _parse_json_scalar(workspace, prop, plain)
+
+
+async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -> Scalar:
+    match plain:
+        case bool() | str():
+            return plain
+        case int() if MIN_INTEGER <= plain <= MAX_INTEGER:
+            return plain
+        case {"ref": str(name)} if len(plain) == 1:
+            return await _parse_reference(workspace, prop, name)
+    raise Refused(
+        '{property}: a value is text, a whole number of 64 bits, true, false, null, {{"ref": "kind:key"}} or a list of '
+        "such",
+        property=prop.name,
+    )
+
+
+async def _parse_reference(workspace: Workspace, prop: Property, text: str) -> Ref:
+    if not text:
+        raise Refused("{property}: there is no value; give one, or clear the property", property=prop.name)
+    if ":" not in text and prop.refers_to and not await _is_id(workspace, text):
+        text = f"{prop.refers_to}:{text}"
+    return Ref(await workspace.find(text))
+
+
+async def _is_id(workspace: Workspace, text: str) -> bool:
+    """Whether this names an entity by its id, so that it is not the key of one."""
+    try:
+        await workspace.find(text)
+    except Refused:
+        return False
+    return True
+
+
+def _reject_number(name: str) -> NoReturn:
+    raise ValueError(name)

@@ -1,0 +1,68 @@
+"""Verbs that turn back: restore, undo. They write new facts on top of the present."""
+
+from __future__ import annotations
+
+from core.errors import FieldlineError
+from core.revert import Skipped
+from tui.cli.context import CliContext
+from tui.cli.edit import NOTE_OPTION
+from tui.cli.formatting import Formatter
+from tui.cli.help import argument, option, verb
+from tui.i18n.translate import N_, _, error_text, language, ngettext
+
+
+@verb(N_("Bring something back to how it was at a moment. Later changes stay in the log."))
+@argument("entity")
+@option("--at", metavar="T", required=True, help=N_("The moment to bring back."))
+@NOTE_OPTION
+async def restore(desk: CliContext, entity: str, at: str, note: str | None) -> None:
+    async with await desk.open_workspace() as workspace:
+        moment = await workspace.parse_view_time(at)
+        found = await workspace.find(entity, workspace.view(moment))
+        edits = await workspace.plan_restore(found, moment)
+        change = await workspace.save(edits, note)
+    _print_saved(desk, change, len(edits))
+
+
+@verb(N_("Take a change back. What was changed since is left alone, and told."))
+@argument("change")
+@NOTE_OPTION
+async def undo(desk: CliContext, change: str, note: str | None) -> None:
+    async with await desk.open_workspace() as workspace:
+        plan = await workspace.plan_revert(await workspace.change(change))
+        writing = await Formatter.create(workspace)
+        await writing.load_names(left.entity for left in plan.skipped)
+        if not plan.edits:
+            raise _nothing_to_undo(plan.skipped)
+        written = await workspace.save(plan.edits, note)
+    if desk.json:
+        left = [
+            {**writing.kind_json(each.entity), "property": each.property, "reason": error_text(each.reason)}
+            for each in plan.skipped
+        ]
+        desk.print_json({"change": written.hex() if written else None, "facts": len(plan.edits), "left": left})
+    for each in plan.skipped:
+        name = writing.names[each.entity]
+        label = writing.schema.property(name.kind, each.property).label(language())
+        template = _("{property} of {entity} is left alone: {reason}.")
+        desk.print_message(
+            template.format(property=label, entity=writing.entity_text(each.entity), reason=error_text(each.reason))
+        )
+    if not desk.json:
+        _print_saved(desk, written, len(plan.edits))
+
+
+def _nothing_to_undo(left: tuple[Skipped, ...]) -> FieldlineError:
+    if not left:
+        return FieldlineError("There is nothing in that change to take back.")
+    return FieldlineError("The change cannot be taken back: {reason}.", reason=error_text(left[0].reason))
+
+
+def _print_saved(desk: CliContext, change: bytes | None, facts: int) -> None:
+    if desk.json:
+        desk.print_json({"change": change.hex() if change else None, "facts": facts})
+    elif change is None:
+        desk.print_message(_("Nothing is different: nothing was written."))
+    else:
+        count = ngettext("{count} fact", "{count} facts", facts)
+        desk.print_message(_("{facts} saved as change {change}.").format(facts=count, change=change.hex()[:8]))

@@ -1,0 +1,75 @@
+"""Verbs about what can be configured: schema show, check, apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tui.cli.context import CliContext
+from tui.cli.fleet import load_schema, read_schema_file
+from tui.cli.help import TranslatedCommand, argument, option, verb
+from tui.i18n.translate import N_, _, language, ngettext
+
+
+class _Schema(TranslatedCommand, click.Group):
+    pass
+
+
+@click.group(
+    cls=_Schema, help=N_("Show, check or publish the fleet's schema: the kinds and what can be configured of each.")
+)
+def schema() -> None:
+    pass
+
+
+@verb(N_("Show the fleet's schema."))
+async def show(desk: CliContext) -> None:
+    async with await desk.open_workspace() as workspace:
+        found = await workspace.schema()
+    if desk.json:
+        desk.print_json({"name": found.name, "kinds": found.texts()})
+        return
+    for kind in found.kinds.values():
+        desk.print_line(f"{kind.name}  {kind.label(language())}", bold=True)
+        desk.print_table(
+            [
+                ["  " + prop.name, prop.type + (" …" if prop.many else ""), prop.label(language())]
+                for prop in kind.properties.values()
+            ]
+        )
+    for problem in found.problems:
+        desk.print_message(str(problem))
+
+
+@verb(N_("Check a schema file without publishing it."))
+@argument("file", type=click.Path(path_type=Path))
+async def check(desk: CliContext, file: Path) -> None:
+    found = read_schema_file(file)
+    if desk.json:
+        desk.print_json({"name": found.name, "kinds": list(found.kinds)})
+    else:
+        desk.print_message(
+            _("{name} is a good schema with these kinds: {kinds}.").format(
+                name=found.name, kinds=", ".join(found.kinds)
+            )
+        )
+
+
+@verb(N_("Publish a schema (a built-in one or a TOML file) into the fleet. Only an admin's word counts."))
+@argument("file", metavar="NAME|FILE")
+@option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
+async def apply(desk: CliContext, file: str, note: str | None) -> None:
+    found = load_schema(file)
+    async with await desk.open_workspace() as workspace:
+        written = await workspace.publish(found, note)
+    if desk.json:
+        desk.print_json({"change": written.change.hex() if written.change else None, "facts": written.fact_count})
+    elif written.change is None:
+        desk.print_message(_("Nothing is different: nothing was written."))
+    else:
+        desk.print_message(ngettext("{count} kind published.", "{count} kinds published.", len(found.kinds)))
+
+
+for command in (show, check, apply):
+    schema.add_command(command)

@@ -1,0 +1,205 @@
+"""Verbs that meet other devices: serve, sync."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.service.endpoint import DEFAULT_PORT
+from core.service.session_runner import SyncResult
+from core.sync.session import MODES
+from core.timestamps import format_timestamp
+from tui.cli.context import CliContext
+from tui.cli.formatting import Formatter
+from tui.cli.help import argument, option, verb
+from tui.cli.progress import show_sync_progress
+from tui.i18n.translate import N_, _, error_text, format_number, ngettext
+from tui.view_models.cable_status import halted_text
+
+if TYPE_CHECKING:
+    from core.service.peer_discovery import DiscoveredPeer
+    from core.service.serve_config import ServeEvent
+
+
+@verb(N_("Meet another device (tcp://HOST:PORT, serial:///dev/PORT) or the files on a stick (bundle://PATH) once."))
+@argument("target")
+@option("--mode", type=click.Choice(list(MODES)), help=N_("How to find out what differs."))
+@option(
+    "--timeout",
+    type=click.FloatRange(min=0.1, max=86400),
+    metavar="S",
+    help=N_("How many seconds the other side may be silent."),
+)
+async def sync(desk: CliContext, target: str, mode: str | None, timeout: float | None) -> None:
+    async with await desk.open_workspace() as workspace:
+        with show_sync_progress(partial(_halted_reason, target)) as told:
+            met = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=told)
+        if desk.json:
+            desk.print_json(_sync_result_json(met))
+            return
+        writing = await Formatter.create(workspace)
+        await writing.load_device_names()
+    figures = met.stats
+    peer = writing.device_name(met.peer) if met.peer else target
+    sent = ngettext("{count} change sent", "{count} changes sent", figures.sent)
+    received = ngettext("{count} received", "{count} received", figures.received)
+    moved = format_number(figures.bytes_out + figures.bytes_in)
+    desk.print_message(
+        _("Met {peer}: {sent}, {received}, {bytes} bytes.").format(peer=peer, sent=sent, received=received, bytes=moved)
+    )
+    for path in met.damaged_bundles:
+        desk.print_message(_("{path} is damaged and was left as it is.").format(path=path))
+
+
+def _halted_reason(target: str) -> str:
+    """Why the meeting does not get on, if that is to be seen: over a cable."""
+    if not target.startswith("serial:"):
+        return ""
+    from core.service import serial_sync
+
+    standing = serial_sync.read_cable_status(target)
+    return "" if standing is None else halted_text(standing)
+
+
+def _sync_result_json(met: SyncResult) -> dict[str, Any]:
+    figures = met.stats
+    return {
+        "peer": met.peer.hex() if met.peer else None,
+        "sent": figures.sent,
+        "received": figures.received,
+        "bytes_out": figures.bytes_out,
+        "bytes_in": figures.bytes_in,
+        "reconcile_bytes": figures.reconcile_bytes,
+        "round_trips": figures.round_trips,
+        "mode": figures.mode,
+        "seconds": round(met.duration_s, 3),
+        "root": met.root.hex(),
+    }
+
+
+@verb(N_("Answer other devices until stopped. What happens is one JSON object a line on stdout."))
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    metavar="N",
+    help=N_("0 picks a free one."),
+)
+@option("--bind", default="0.0.0.0", show_default=True, metavar="ADDR", help=N_("The address to listen on."))  # noqa: S104
+@option("--no-discovery", is_flag=True, help=N_("Neither look for other devices in the network nor be found there."))
+@option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="TARGET",
+    help=N_("Also call this device (tcp://HOST:PORT) by itself; may be given again."),
+)
+@option(
+    "--serial",
+    "cables",
+    multiple=True,
+    metavar="DEV[?baud=B]",
+    help=N_("Also answer at this serial port (/dev/ttyUSB0); may be given again."),
+)
+async def serve(
+    desk: CliContext, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
+) -> None:
+    from core.service.serial_sync import ServedSerialPort
+    from core.service.serve_config import ServeConfig
+    from core.sync.links.serial.serial_ports import parse_serial_endpoint
+
+    async with await desk.open_workspace() as workspace:
+
+        def listening(host: str, port: int) -> None:
+            place = f"[{host}]" if ":" in host else host
+            desk.print_message(f"listening on {place}:{port}")
+
+        def happened(event: ServeEvent) -> None:
+            try:
+                desk.print_json(_event_json(event))
+            except BrokenPipeError:
+                # Who read this has seen enough: the same as being told to stop.
+                serving.cancel()
+
+        places = [parse_serial_endpoint(cable) for cable in cables or workspace.home.served_ports()]
+        ports = [ServedSerialPort(workspace, place) for place in places]
+        ways = ServeConfig(bind, port, is_discovery_on=not no_discovery, peer_endpoints=peers, served_endpoints=ports)
+        serving = asyncio.create_task(workspace.serve(ways, on_listening=listening, on_event=happened))
+        loop = asyncio.get_running_loop()
+        for number_ in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number_, serving.cancel)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            if not serving.cancelled():
+                raise
+
+
+@verb(N_("Show which devices announce themselves in the network now, and which serial ports there are."))
+@option(
+    "--wait",
+    type=click.FloatRange(min=0, max=3600),
+    default=3.0,
+    show_default=True,
+    metavar="S",
+    help=N_("How many seconds to listen."),
+)
+async def peers(desk: CliContext, wait: float) -> None:
+    async with (
+        await desk.open_workspace() as workspace,
+        workspace.discover_peers(lambda error: desk.print_message(error_text(error))) as lookout,
+    ):
+        await asyncio.sleep(wait)
+        found = await lookout.list_peers()
+    if desk.json:
+        desk.print_json([_peer_json(peer) for peer in found])
+        return
+    rows = [[peer.endpoint, peer.name or _("a device"), _peer_status_text(peer)] for peer in found]
+    if rows:
+        desk.print_table(rows, [_("Target"), _("Name"), ""])
+    desk.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
+
+
+def _peer_json(peer: DiscoveredPeer) -> dict[str, Any]:
+    return {
+        "target": peer.endpoint,
+        "fleet": peer.fleet.hex() if peer.fleet else None,
+        "device": peer.device.hex() if peer.device else None,
+        "root": peer.root.hex() if peer.root else None,
+        "name": peer.name,
+        "same": peer.is_in_sync,
+        "state": peer.state,
+        "failures": peer.failure_count,
+        "next_try": None if peer.next_try_us is None else format_timestamp(peer.next_try_us),
+        "met_at": None if peer.last_sync_us is None else format_timestamp(peer.last_sync_us),
+        "message": error_text(peer.last_error) if peer.last_error else None,
+    }
+
+
+def _peer_status_text(peer: DiscoveredPeer) -> str:
+    if peer.state == "meeting":
+        return _("meeting now")
+    if peer.last_error is not None:
+        return error_text(peer.last_error)
+    if peer.endpoint.startswith("serial:"):
+        return _("cable, served") if peer.state == "serving" else _("cable")
+    if peer.device is None:
+        return _("never met")
+    if peer.is_in_sync is None:
+        return _("another fleet") if peer.fleet else ""
+    if not peer.is_member:
+        return _("not a member")
+    return _("holds the same") if peer.is_in_sync else _("holds something else")
+
+
+def _event_json(event: ServeEvent) -> dict[str, Any]:
+    where = {"link": event.link_name, "target": event.endpoint}
+    if event.result is not None:
+        return {"event": "met", **_sync_result_json(event.result), **where}
+    told = error_text(event.error) if event.error else ""
+    return {"event": "failed", "peer": event.peer.hex() if event.peer else None, "message": told, **where}

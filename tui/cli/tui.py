@@ -1,0 +1,177 @@
+"""The verb that opens the terminal UI. Nothing else on the command line loads it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from core.errors import Refused
+from tui.cli.context import CliContext
+from tui.cli.help import option, verb
+from tui.i18n import translate
+from tui.i18n.translate import N_
+from tui.options import THEMES
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+    from tui.app import FieldlineApp
+    from tui.options import FileOptions
+
+_INCAPABLE_TERMINALS = ("dumb", "unknown")
+"""What a terminal is called that cannot move its cursor."""
+
+
+@verb(N_("Open the terminal UI. Without a device in the home it helps to start a fleet or to join one."))
+@option("--readonly", is_flag=True, help=N_("Change nothing."))
+@option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
+@option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
+@option("--theme", type=click.Choice(THEMES), help=N_("The colours to use."))
+@option("--no-discovery", is_flag=True, help=N_("Do not look for other devices in the network."))
+@option("--kiosk", is_flag=True, help=N_("Let nobody out, and ask for a PIN for all but this place."))
+@option("--set-pin", is_flag=True, help=N_("Ask for the PIN of the kiosk, keep it and leave."))
+@option(
+    "--options",
+    "options_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=N_("The file with your options (or set FIELDLINE_OPTIONS)."),
+)
+async def tui(
+    desk: CliContext,
+    readonly: bool,
+    plain: bool,
+    no_mouse: bool,
+    theme: str | None,
+    no_discovery: bool,
+    kiosk: bool,
+    set_pin: bool,
+    options_path: Path | None,
+) -> int:
+    from tui import options
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the verbs that need none.")
+    if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS:
+        raise Refused(
+            "This terminal cannot show screens (TERM={term}); `fieldline --help` lists the verbs that need none.",
+            term=term,
+        )
+    if set_pin:
+        return _set_pin(desk)
+    if kiosk:
+        _ignore_keyboard()
+    path = options_path or options.default_options_path(os.environ)
+    said = _merge_flags(
+        options.read_options(path, required=options_path is not None), readonly, plain, no_mouse, theme, no_discovery
+    )
+    _prepare(said)
+    if not kiosk and not _is_device_there(desk) and not await _run_setup(desk, said):
+        return 0
+    async with await desk.open_workspace() as workspace:
+        return await run_app(workspace, said, is_kiosk=kiosk)
+
+
+def _merge_flags(
+    said: FileOptions, readonly: bool, plain: bool, no_mouse: bool, theme: str | None, no_discovery: bool
+) -> FileOptions:
+    """What the file says, where the call says nothing else."""
+    from dataclasses import replace
+
+    return replace(
+        said,
+        readonly=readonly or said.readonly,
+        ascii=plain or said.ascii,
+        mouse=False if no_mouse else said.mouse,
+        theme=theme or said.theme,
+        discovery=False if no_discovery else said.discovery,
+    )
+
+
+def _prepare(said: FileOptions) -> None:
+    """Use the language and the keys that somebody wants, before a screen is imported."""
+    from tui import commands
+
+    root = click.get_current_context().find_root()
+    if said.language and not root.params.get("lang"):
+        translate.set_language(said.language)
+    commands.rebind_keys(said.keys)
+
+
+def _is_device_there(desk: CliContext) -> bool:
+    from core.device.home import Home
+
+    return Home(desk.home).store.exists()
+
+
+async def _run_setup(desk: CliContext, said: FileOptions) -> bool:
+    """Help to start a fleet or to join one; False if somebody left instead."""
+    from tui.setup_wizard import SetupWizard
+
+    guide = SetupWizard(desk.home, desk.user, plain=bool(said.ascii), theme=said.theme or THEMES[0])
+    return bool(await guide.run_async(mouse=False))
+
+
+def _ignore_keyboard() -> None:
+    """Let no key end or stop a kiosk while it starts; once it is there, keys are only keys."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _set_pin(desk: CliContext) -> int:
+    """Ask for the PIN twice and keep it."""
+    from getpass import getpass
+
+    from core.errors import FieldlineError
+    from core.workspace import system_clock
+    from tui.pin import KioskPin
+
+    if not _is_device_there(desk):
+        raise FieldlineError("There is no device in {path}: set it up first.", path=str(desk.home))
+    pin = getpass(translate._("New PIN of the kiosk (4 to 12 digits): "))
+    if pin != getpass(translate._("Again: ")):
+        raise Refused("The two are not the same: nothing was changed.")
+    KioskPin(desk.home, system_clock).set(pin)
+    desk.print_message(translate._("The PIN is set."))
+    return 0
+
+
+async def run_app(workspace: Workspace, said: FileOptions | None = None, *, is_kiosk: bool = False) -> int:
+    """Show the terminal UI on a workspace until it is left; gives the exit code."""
+    from core.service import location
+    from core.workspace import system_clock
+    from tui.app import FieldlineApp
+    from tui.app_status import Options
+    from tui.options import FileOptions
+
+    said = said or FileOptions()
+    wanted = Options(
+        readonly=bool(said.readonly),
+        plain=bool(said.ascii),
+        discovery=said.discovery is not False,
+        theme=said.theme or THEMES[0],
+    )
+    here = await location.read_location(workspace)
+    if is_kiosk:
+        from tui.kiosk import DEFAULT_IDLE_S, KioskApp
+
+        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or DEFAULT_IDLE_S, here=here)
+    else:
+        app = FieldlineApp(workspace, system_clock, wanted, here=here)
+    gc.freeze()
+    freezing = asyncio.create_task(_freeze_when_loaded(app))
+    await app.run_async(mouse=said.mouse is not False)
+    freezing.cancel()
+    return app.return_code or 0
+
+
+async def _freeze_when_loaded(app: FieldlineApp) -> None:
+    """What is here by then stays: looking through it for garbage would hold keys up for 50 ms, again and again."""
+    await app.loaded.wait()
+    gc.freeze()

@@ -1,0 +1,53 @@
+"""The palette: a command by its name, for those that have no key or whose key is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from tui import commands
+from tui.commands import Command
+from tui.dialogs.base import Dialog
+from tui.i18n.translate import _
+from tui.layout import Line, fit
+from tui.widgets.field import Field
+from tui.widgets.lines import LineList, StaticRows
+
+
+class PaletteDialog(Dialog[str]):
+    """The commands whose help contains every word typed; gives the name of the one chosen."""
+
+    def __init__(self, available: Sequence[Command], disabled: Mapping[str, str]) -> None:
+        super().__init__(_("Find a command"))
+        names = {command.name for command in available}
+        self._commands = [*available, *(c for c in commands.commands_of("everywhere") if c.name not in names)]
+        self._disabled = disabled
+
+    def body(self) -> ComposeResult:
+        yield Field("")
+        yield LineList(StaticRows(self._matching_rows("")), id="found", always=True)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        rows = self._matching_rows(event.value)
+        self.query_one(LineList).show_rows(StaticRows(rows), cursor=0)
+        self.show_message("" if rows else _("No command mentions all of these words."))
+
+    def accept(self) -> None:
+        name = self.query_one(LineList).key
+        if isinstance(name, str) and name in self._disabled:
+            self.show_message(self._disabled[name])
+        elif isinstance(name, str):
+            self.dismiss(name)
+
+    def _matching_rows(self, typed: str) -> list[tuple[str, Line]]:
+        words = typed.casefold().split()
+        rows: list[tuple[str, Line]] = []
+        for command in self._commands:
+            text = f"{_(command.label)} {_(command.help)}".casefold()
+            if all(word in text for word in words):
+                key = commands.format_key(command.keys[0]) if command.keys else ""
+                roles = ("dim", "dim") if command.name in self._disabled else ("strong", "plain")
+                rows.append((command.name, [(fit(key, 6), roles[0]), (" " + _(command.help), roles[1])]))
+        return rows

@@ -1,0 +1,72 @@
+"""A dialog to read in, and texts in full for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import chop_cells
+from textual.app import ComposeResult
+
+from core.changes import Value
+from core.schema import Property
+from core.slots import Candidate
+from tui.commands import Command
+from tui.dialogs.base import Dialog
+from tui.i18n.dates import DateFormatter
+from tui.i18n.quotes import quote
+from tui.i18n.translate import _
+from tui.layout import Line, clean_text
+from tui.view_models.form import STATE_GLYPHS, DisplayNames, FormRow, format_value
+from tui.view_models.form_lines import candidate_letter
+from tui.widgets.lines import LineList, StaticRows
+
+TEXT_COLUMNS = 66
+
+
+class TextViewer(Dialog[None]):
+    """Lines to look at; `draw` gives them for a width."""
+
+    def __init__(self, title: str, draw: Callable[[int], list[Line]]) -> None:
+        super().__init__(title)
+        self._draw = draw
+
+    def body(self) -> ComposeResult:
+        rows = list(enumerate(self._draw(TEXT_COLUMNS)))
+        shown = LineList(StaticRows(rows))
+        shown.styles.height = min(len(rows), 16)
+        yield shown
+
+    def available_commands(self) -> list[Command]:
+        word = _("close")
+        return [Command(c.name, c.keys, word, c.help) for c in super().available_commands() if c.name == "cancel"]
+
+
+def wrap_value(prop: Property, value: Value, names: DisplayNames, width: int) -> list[str]:
+    """A value on as many lines as it needs, its own lines kept apart."""
+    text = value if isinstance(value, str) else format_value(prop, value, names)
+    return [piece for line in text.split("\n") for piece in chop_cells(clean_text(line), width) or [""]]
+
+
+def candidate_texts(
+    prop: Property, leaves: Sequence[Candidate], names: DisplayNames, when: DateFormatter, width: int
+) -> list[Line]:
+    """Each value whole, below who said it and why."""
+    lines: list[Line] = []
+    for index, leaf in enumerate(leaves):
+        who = _("{user} on {device}, {when}").format(
+            user=leaf.user, device=names.device(leaf.device), when=when.full(leaf.at_us)
+        )
+        which = f"{candidate_letter(index)}  " if len(leaves) > 1 else ""
+        lines += [[], [(which + who, "strong"), (f"  {quote(leaf.note)}", "dim")]]
+        lines += [[(line, "plain")] for line in wrap_value(prop, leaf.value, names, width)]
+    return lines[1:]
+
+
+def row_texts(row: FormRow, names: DisplayNames, when: DateFormatter, width: int) -> list[Line]:
+    """What is wanted for a property, and every value that is said of it."""
+    lines: list[Line] = []
+    if row.edited:
+        lines += [[(f"{STATE_GLYPHS['edited']}  " + _("not applied"), "attention")]]
+        lines += [[(line, "plain")] for line in wrap_value(row.prop, row.wanted, names, width)]
+    said = candidate_texts(row.prop, row.slot.leaves, names, when, width)
+    return [*lines, *([[]] if lines and said else []), *said]

@@ -1,1 +1,0 @@
-"""Edits that are not applied yet, and how they survive a session that was cut off."""

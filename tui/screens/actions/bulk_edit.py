@@ -1,0 +1,124 @@
+"""Mark several entities, and give all of them the same value in one change, with every difference shown first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from core.changes import MAX_FACTS, Value
+from core.records import Edit, Record, diff_edits
+from core.schema import KIND, RETIRED, Kind, Property
+from tui.dialogs.base import ChoiceDialog, PromptDialog, SaveDialog
+from tui.i18n.translate import _, format_number, language, ngettext
+from tui.screens.actions.undo import UndoActions
+from tui.view_models.edit_preview import preview_edits
+from tui.view_models.form import with_label
+from tui.view_models.save_warnings import clash_warnings, inbox_notice
+from tui.view_models.value_text import parse_value
+
+
+class BulkEditActions(UndoActions):
+    """A page on which entities are marked; `marked` are those, in the order in which they were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked_entities: dict[bytes, None] = {}
+
+    async def do_edit_marked(self) -> None:
+        """Ask for the property, then for the value, then show what would be written."""
+        schema, view = self.state.schema, self.state.view
+        records = [await view.record(entity, schema) for entity in self.marked_entities]
+        kinds = {record.kind for record in records}
+        if len(kinds) != 1:
+            self.show_message(_("Mark lines of one kind only: these have different properties."), attention=True)
+        elif len(records) > MAX_FACTS:
+            text = _("At most {count} can be edited at once: these are more.").format(count=format_number(MAX_FACTS))
+            self.show_message(text, attention=True)
+        else:
+            self._ask_property(records, schema.kind(kinds.pop()))
+
+    def _ask_property(self, records: Sequence[Record], kind: Kind) -> None:
+        props = [prop for name, prop in kind.properties.items() if name not in (KIND, RETIRED, kind.key)]
+        count = len(records)
+        title = ngettext("Edit of {count} marked line", "Edit of {count} marked lines", count)
+        rows = [(prop.name, [(prop.label(language()), "plain")]) for prop in props]
+
+        def chosen(name: object) -> None:
+            if isinstance(name, str):
+                self._ask_value(records, kind.property(name))
+
+        self.open_dialog(ChoiceDialog(title, rows), chosen)
+
+    def _ask_value(self, records: Sequence[Record], prop: Property) -> None:
+        from tui.dialogs.reference_picker import make_picker
+
+        view, schema = self.state.view, self.state.schema
+
+        def picked(answer: tuple[Value] | None) -> None:
+            if answer is not None:
+                self.run_task(partial(self._propose_edits, records, prop, answer[0]), group="many")
+
+        async def check(text: str) -> None:
+            await self._parse_typed(prop, text)
+
+        def typed(text: str | None) -> None:
+            if text is not None:
+                self.run_task(partial(self._propose_typed, records, prop, text), group="many")
+
+        if dialog := make_picker(prop, None, view, schema):
+            self.open_dialog(dialog, picked)
+        else:
+            help_text = prop.help_text(language()) + " " + _("Nothing typed: no longer used.")
+            self.open_dialog(
+                PromptDialog(prop.label(language()), "", help_text.strip(), check, check_while_typing=True), typed
+            )
+
+    async def _parse_typed(self, prop: Property, text: str) -> Value:
+        """The value typed; an empty text clears, if the schema lets it."""
+        if text.strip():
+            return await parse_value(prop, text, self.state.view, self.state.schema)
+        if refusal := prop.check(None):
+            raise with_label(refusal, prop)
+        return None
+
+    async def _propose_typed(self, records: Sequence[Record], prop: Property, text: str) -> None:
+        await self._propose_edits(records, prop, await self._parse_typed(prop, text))
+
+    async def _propose_edits(self, records: Sequence[Record], prop: Property, value: Value) -> None:
+        desk = self.state
+        # Read anew: what is shown before it is saved is what it replaces.
+        records = [await desk.view.record(record.entity, desk.schema) for record in records]
+        edits = [edit for record in records for edit in diff_edits(record, {prop.name: value})]
+        if not edits:
+            self.show_message(_("All of them say so already."))
+            return
+        rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
+        wanted = {record.entity: (record, {prop.name: value}) for record in records}
+        clashing = await clash_warnings(desk.view, desk.schema, wanted)
+        remarks = clashing + inbox_notice(clashing) + self._draft_warnings(edits)
+        title = ngettext("Edit {count} property", "Edit {count} properties", len(edits)).format(
+            count=format_number(len(edits))
+        )
+
+        def answered(note: str | None) -> None:
+            if note is not None:
+                self.run_task(partial(self._save_edits, edits, note), group="save")
+
+        self.open_dialog(SaveDialog(title, rows, remarks), answered)
+
+    def _draft_warnings(self, edits: Sequence[Edit]) -> list[str]:
+        """That some of the marked lines have edits of the same property which stay."""
+        drafts = self.state.drafts
+        count = sum(edit.entity in drafts and edit.property in drafts[edit.entity].wanted for edit in edits)
+        text = ngettext(
+            "{count} of these has another edit of yours that is not applied: it stays.",
+            "{count} of these have other edits of yours that are not applied: they stay.",
+            count,
+        )
+        return [text] if count else []
+
+    async def _save_edits(self, edits: list[Edit], note: str) -> None:
+        await self.state.workspace.save(edits, note or None)
+        self.marked_entities.clear()
+        await self.state.refresh_data()
+        self.show_message(ngettext("Saved: {count} property.", "Saved: {count} properties.", len(edits)))

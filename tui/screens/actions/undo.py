@@ -1,0 +1,127 @@
+"""Undo and redo, for the pages that offer them: the difference first, then an ordinary edit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tui.dialogs.base import SaveDialog
+from tui.i18n.translate import _, error_text, format_number, language, ngettext
+from tui.screens.list_screen import ListScreen
+from tui.view_models.edit_preview import preview_edits
+from tui.view_models.save_warnings import edit_warnings
+
+if TYPE_CHECKING:
+    from core.revert import Skipped
+    from core.workspace.undo import UndoPlan
+
+_MAX_REASONS = 3
+SAVE_GROUP = "saving"
+"""The group of the workers that Esc stops."""
+
+
+class UndoActions(ListScreen):
+    """A page on which one's own changes can be taken back and brought back."""
+
+    async def do_undo(self) -> None:
+        """Show what taking back the latest change writes."""
+        from core.workspace import undo
+
+        self.show_message(_("Looking at what you saved last …"))
+        turn = await undo.plan_next_undo(self.state.workspace)
+        self.show_message("")
+        if turn.batches:
+            await self._show_plan(turn)
+        elif left := next((left for _entry, left in turn.not_undoable if left), None):
+            self.show_message(await self._skipped_text(left))
+        else:
+            self.show_message(_("You have saved nothing on this device that could still be taken back."))
+
+    async def do_redo(self) -> None:
+        """Show what bringing back writes."""
+        from core.workspace import undo
+
+        self.show_message(_("Looking at what you took back last …"))
+        turn = await undo.plan_next_redo(self.state.workspace)
+        self.show_message("")
+        if turn is None:
+            self.show_message(_("There is nothing to bring back: something was saved since, or nothing taken back."))
+        elif turn.batches:
+            await self._show_plan(turn)
+        elif turn.skipped:
+            self.show_message(await self._skipped_text(turn.skipped[0]))
+        else:
+            self.show_message(_("Everything is as it was before you took it back."))
+
+    async def _show_plan(self, turn: UndoPlan) -> None:
+        if reason := self.disabled_reason("undo"):  # by now, such as since somebody went to look at the past
+            self.show_message(reason, attention=True)
+            return
+        desk = self.state
+        edits = [edit for batch in turn.batches for edit in batch]
+        rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
+        when = desk.dates.full(turn.entries[-1].at_us)
+        title = (
+            _("Bring back what you took back on {when}") if turn.is_redo else _("Take back what you saved on {when}")
+        )
+        remarks = [*await edit_warnings(desk.view, desk.schema, turn.batches[0]), *await self._plan_warnings(turn)]
+
+        def answered(note: str | None) -> None:
+            if note is not None:
+                self.run_task(partial(self._apply_plan, turn, note), group=SAVE_GROUP)
+
+        self.open_dialog(SaveDialog(title.format(when=when), rows, remarks), answered)
+
+    async def _plan_warnings(self, turn: UndoPlan) -> list[str]:
+        desk, remarks = self.state, []
+        if more := sum(map(len, turn.batches[1:])):
+            text = ngettext(
+                "{count} value more is said again beside these: the question is open as it was.",
+                "{count} values more are said again beside these: the questions are open as they were.",
+                more,
+            )
+            remarks.append(text)
+        for entry, left in turn.not_undoable[:_MAX_REASONS]:
+            text = _("What you saved on {when} is passed over. {why}")
+            why = await self._skipped_text(left) if left else _("Nothing of it counts any more.")
+            remarks.append(text.format(when=desk.dates.full(entry.at_us), why=why))
+        if (more := len(turn.not_undoable) - _MAX_REASONS) > 0:
+            text = ngettext(
+                "{count} later change of yours is passed over: nothing of it can be taken back.",
+                "{count} later changes of yours are passed over: nothing of them can be taken back.",
+                more,
+            )
+            remarks.append(text)
+        remarks += [await self._skipped_text(left) for left in turn.skipped[:_MAX_REASONS]]
+        if (more := len(turn.skipped) - _MAX_REASONS) > 0:
+            remarks.append(_("… and {count} more").format(count=format_number(more)))
+        return remarks
+
+    async def _skipped_text(self, left: Skipped) -> str:
+        """Why something is left alone."""
+        desk = self.state
+        name = (await desk.view.names([left.entity], desk.schema))[left.entity]
+        label = desk.schema.property(name.kind, left.property).label(language())
+        text = _("{property} of {entity} is left alone: {reason}.")
+        return text.format(property=label, entity=name.title, reason=error_text(left.reason))
+
+    def show_save_progress(self, done: int, total: int) -> None:
+        """Say how much of something long is saved."""
+        if done < total:
+            self.show_message(
+                _("{done} of {count} saved · Esc stops").format(done=format_number(done), count=format_number(total))
+            )
+
+    def stop_saving(self) -> bool:
+        """Stop what is being saved; gives whether anything was."""
+        under_way = bool(self.workers.cancel_group(self, SAVE_GROUP))
+        if under_way:
+            self.show_message(_("Stopped. What was saved by then stays; u takes it back."))
+        return under_way
+
+    async def _apply_plan(self, turn: UndoPlan, note: str) -> None:
+        from core.workspace import undo
+
+        await undo.apply_plan(self.state.workspace, turn, note or None, self.show_save_progress)
+        await self.state.refresh_data()
+        self.show_message(_("Brought back. u takes it back.") if turn.is_redo else _("Taken back. U brings it back."))

@@ -1,0 +1,24 @@
+"""How an application ends that something unforeseen happened to: with a sentence, as every verb does."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.text import Text
+from textual.app import App, ReturnType
+
+from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
+
+
+class CrashSafeApp(App[ReturnType]):
+    """Says what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
+
+    ALLOW_SELECT = False
+    """Terminals select text themselves, with Shift held down; `y` copies what matters."""
+
+    def _fatal_error(self) -> None:
+        error = sys.exc_info()[1] or self._exception
+        if error is None or is_traceback_wanted():
+            super()._fatal_error()
+        else:
+            self.panic(Text(unexpected_error_text(error)))

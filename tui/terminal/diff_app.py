@@ -1,0 +1,158 @@
+"""The seam between Textual and the terminal: an application that writes only what differs from what is shown, and whose
+cursor is where the focus is, for those who have the screen read to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from functools import lru_cache
+from typing import Any
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual import on
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App
+from textual.driver import Driver
+from textual.events import Resize
+from textual.geometry import Offset, Size
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widgets import Input
+
+from tui.terminal.clipboard import clipboard_sequence
+from tui.terminal.crash_handler import CrashSafeApp
+from tui.terminal.diff_renderer import Cell, CellRow, DiffRenderer, patch_row
+from tui.terminal.driver import limit_input
+from tui.widgets.lines import LineList
+
+_CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")
+
+
+class DiffUpdate(CompositorUpdate):
+    """An update of the screen that writes only the cells which the terminal does not show yet."""
+
+    WRITABLE = (LayoutUpdate, ChopsUpdate)
+
+    def __init__(self, update: LayoutUpdate | ChopsUpdate, painter: DiffRenderer, size: Size) -> None:
+        self._update = update
+        self._renderer = painter
+        self._size = size
+
+    def render_segments(self, console: Console) -> str:
+        """The escape sequences and texts to write."""
+        width, height = self._size
+        system = console._color_system or ColorSystem.TRUECOLOR
+        rows: dict[int, CellRow] = {}
+
+        def put(y: int, x: int, strip: Strip) -> None:
+            row = rows.get(y) or self._renderer.row(y, width)
+            rows[y] = patch_row(row, x, _cells(strip, system))
+
+        if isinstance(self._update, LayoutUpdate):
+            for y, strips in enumerate(self._update.strips, self._update.region.y):
+                x = self._update.region.x
+                for strip in strips:
+                    put(y, x, strip)
+                    x += strip.cell_length
+        else:
+            for y, start, end in self._update.spans:
+                for stop, (x, chop) in zip(self._update.chop_ends[y], self._update.chops[y].items(), strict=True):
+                    if chop is not None and x <= end and stop > start:
+                        put(y, x, chop)
+        return self._renderer.render(rows, width, height)
+
+
+def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        sgr = _sgr(style, system) if style else ""
+        printable = text.isprintable()
+        if printable and text.isascii():
+            cells.extend((char, sgr) for char in text)
+            continue
+        for char in text:
+            size = cell_len(char)
+            if size:
+                cells.append((char if printable or char.isprintable() else " ", sgr))
+                cells.extend([("", sgr)] * (size - 1))
+            elif cells and (printable or char.isprintable()):
+                # What would steer the terminal is left out, whoever forgot to make it harmless.
+                cells[-1] = (cells[-1][0] + char, sgr)
+    return cells
+
+
+@lru_cache(maxsize=1024)
+def _sgr(style: Style, system: ColorSystem) -> str:
+    """The SGR parameters of a style; the default colours (39, 49) say nothing after a reset and are left out."""
+    return ";".join(code for code in _CODES.findall(Strip.render_ansi(style, system)) if code not in ("39", "49"))
+
+
+class DiffApp(CrashSafeApp[None]):
+    """Writes only the cells that differ, in the terminal's own colours, and puts its cursor where the focus is.
+
+    `painted` is set once anything is on the screen.
+    """
+
+    SHOW_CURSOR = "\x1b[?25h"
+
+    def __init__(self) -> None:
+        super().__init__(ansi_color=True)
+        # Now, and not when it runs: every change of a theme parses all styles anew.
+        self.set_reactive(App.theme, "ansi-dark")
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.driver_class = limit_input(self.driver_class)
+        self._renderer = DiffRenderer()
+        self._painted_size = Size()
+        self.painted = asyncio.Event()
+
+    def do_redraw(self) -> None:
+        """Draw the screen anew, for when something else wrote on the terminal."""
+        self._renderer.invalidate()
+        self.screen.refresh(layout=True)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Hand a text to the terminal to copy; whether it does is not to be found out."""
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard_sequence(text, os.environ))
+
+    def on_resize(self, event: Resize) -> None:
+        """Also comes when the program starts, and when it goes on after it was stopped."""
+        if event.size != self._painted_size:
+            self._renderer.invalidate()
+            self._painted_size = event.size
+        if self._driver is not None:
+            self._driver.write(self.SHOW_CURSOR)
+
+    @on(Driver.SignalResume)
+    def _repaint_on_resume(self) -> None:
+        """The program goes on after it was stopped: something else was on the terminal meanwhile."""
+        self._renderer.invalidate()
+        self.screen.refresh(layout=True)
+
+    def _focus_on_screen(self) -> Offset | None:
+        """The current line of a list, or where the next letter is typed."""
+        focused = self.screen.focused
+        if isinstance(focused, LineList):
+            row = focused.cursor - round(focused.scroll_y)
+            # A wheel scrolls the cursor out of sight: then it waits where it was.
+            return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
+        if isinstance(focused, Input):
+            return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
+        # Where nothing can have the focus there is something to read.
+        return next((each.content_region.offset for each in self.screen.query(".to-read") if each.region.height), None)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, DiffUpdate.WRITABLE):
+            renderable = DiffUpdate(renderable, self._renderer, screen.outer_size)
+            self.cursor_position = self._focus_on_screen() or self.cursor_position
+        super()._display(screen, renderable)
+        if renderable is not None and not self._batch_count:
+            self.painted.set()

@@ -1,0 +1,39 @@
+"""How a cable that is in use stands, in words: for the screens and for the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.i18n.translate import N_, _, format_number, ngettext
+
+if TYPE_CHECKING:
+    from core.service.serial_sync import CableStatus
+
+WAITING_TEXT = N_("waiting for the other end")
+
+
+def cable_status_text(standing: CableStatus) -> str:
+    """How a cable stands that is joined, in a line."""
+    if standing.is_unplugged:
+        return _("the cable was pulled: it goes on when it is back")
+    if standing.is_silent:
+        return _("nothing comes from the other end: it goes on when that is back")
+    text = _("{baud} bit/s, carries {rate}").format(
+        baud=format_number(standing.baud), rate=format_number(standing.bits_per_second)
+    )
+    if standing.corrected_count:
+        text += " · " + ngettext("{count} frame corrected", "{count} frames corrected", standing.corrected_count)
+    return text
+
+
+def cable_status_word(standing: CableStatus) -> str:
+    """How a meeting over a cable stands, as `seen_line` takes it."""
+    if standing.is_unplugged:
+        return "pulled"
+    return "waiting" if not standing.has_session else "silent" if standing.is_silent else "meeting"
+
+
+def halted_text(standing: CableStatus) -> str:
+    """Why nothing moves; empty if that is not so."""
+    word = cable_status_word(standing)
+    return "" if word == "meeting" else _(WAITING_TEXT) if word == "waiting" else cable_status_text(standing)

@@ -1,0 +1,208 @@
+"""The rows of a form and of a summary, made from a record, its schema and the edits that are not applied yet. Pure.
+
+State is said by a word and a glyph; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.changes import Ref, Value
+from core.errors import FieldlineError
+from core.records import Record
+from core.schema import KIND, RETIRED, Kind, Property, Schema
+from core.slots import Candidate, Slot
+from tui.draft import Draft
+from tui.i18n.dates import DateFormatter
+from tui.i18n.quotes import quote
+from tui.i18n.translate import _, error_text, language
+from tui.layout import Column, Line, layout_columns
+
+STATE_GLYPHS = {"good": "●", "absent": "○", "cleared": "–", "conflict": "≠", "invalid": "!", "edited": "~"}
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayNames:
+    """What people call entities and devices."""
+
+    entities: Mapping[bytes, str]
+    devices: Mapping[bytes, str]
+
+    def entity(self, entity: bytes) -> str:
+        """An entity's title, or the start of its id."""
+        return self.entities.get(entity) or entity.hex()[:8]
+
+    def device(self, device: bytes) -> str:
+        """A device's name, or the start of its id."""
+        return self.devices.get(device) or device.hex()[:8]
+
+
+NO_NAMES = DisplayNames({}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class FormRow:
+    """One property of a form: what is shown of it and what is wanted instead, if anything."""
+
+    prop: Property
+    slot: Slot
+    state: str
+    edited: bool = False
+    wanted: Value = None
+    newer_candidate: Candidate | None = None
+    """What somebody else said since the edit began."""
+
+    @property
+    def pick(self) -> Candidate | None:
+        """Who said the value in use."""
+        return self.slot.leaves[0] if self.slot.leaves else None
+
+
+def form_rows(record: Record, schema: Schema, draft: Draft | None = None) -> list[FormRow]:
+    """A row for each property of the record's kind in the schema's order, then those that the schema does not know."""
+    kind = schema.kind(record.kind)
+    names = [name for name in kind.properties if name not in (KIND, RETIRED)]
+    if kind.is_known and not record.slots and kind.key not in names:
+        names.insert(0, kind.key)
+    names += sorted(name for name in record.slots if name not in kind.properties and name not in (KIND, RETIRED))
+    return [_form_row(kind, name, record.slot(name), draft) for name in names]
+
+
+def _form_row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow:
+    prop = kind.property(name)
+    edited = draft is not None and name in draft.wanted
+    state = slot.state
+    if state == "good" and prop.check(slot.value) is not None:
+        state = "invalid"
+    wanted = draft.wanted[name] if draft is not None and edited else None
+    return FormRow(prop, slot, state, edited, wanted, draft.newer_candidate(name, slot) if draft else None)
+
+
+def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
+    """A value on one line for people; cleared is said in words."""
+    if value is None:
+        return _("no longer used")
+    if isinstance(value, Ref):
+        return names.entity(value.entity)
+    if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):
+        return ", ".join(format_value(prop, item, names) for item in value)
+    text = prop.show(value, language())
+    # Blanks around a value are why it differs from another one, or is not valid: they must be seen.
+    return (quote(text) if text != text.strip() else text) or _("(empty)")
+
+
+def with_label(error: FieldlineError, prop: Property) -> FieldlineError:
+    """An error about a value, with the property called as people call it."""
+    if "property" not in error.params:
+        return error
+    return type(error)(error.template, **{**error.params, "property": prop.label(language())})
+
+
+def refusal_text(error: FieldlineError, prop: Property) -> str:
+    """What an error says of a value, with the property called as people call it."""
+    return error_text(with_label(error, prop))
+
+
+def property_help(prop: Property) -> str:
+    """What somebody who fills a property in should know."""
+    text = prop.help_text(language())
+    if prop.choices:
+        choices = _("One of: {choices}.").format(choices=", ".join(prop.choices))
+        text = f"{text} {choices}".strip()
+    return text
+
+
+def referenced_entities(record: Record) -> set[bytes]:
+    """The entities that the record's values refer to."""
+    found: set[bytes] = set()
+    for slot in record.slots.values():
+        for leaf in slot.leaves:
+            found.update(value_references(leaf.value))
+    return found
+
+
+def value_references(value: Value) -> list[bytes]:
+    """The entities that a value refers to."""
+    items = value if isinstance(value, tuple) else (value,)
+    return [item.entity for item in items if isinstance(item, Ref)]
+
+
+def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
+    """The value in use, or the word for there being none; and the words for what else its state is."""
+    slot = row.slot
+    if slot.state == "absent":
+        return _("not configured"), ""
+    text = format_value(row.prop, slot.value, names)
+    if slot.state == "conflict":
+        return text, "  " + _("(1 of {count})").format(count=len({repr(leaf.value) for leaf in slot.leaves}))
+    return text, "  " + _("(not valid)") if row.state == "invalid" else ""
+
+
+def label_width(rows: Sequence[FormRow], width: int) -> int:
+    """How many columns the labels get: as many as the longest needs, at most a third of the width."""
+    longest = max((len(row.prop.label(language())) for row in rows), default=0)
+    return max(8, min(longest, width // 3 - 4))
+
+
+def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: DateFormatter) -> Line:
+    """A row of the form: label, state and value, who, when, on which device."""
+    wide = width >= 100
+    people, time, device = (14, 17, 12) if wide else (9, 9, 7)
+    said = row.pick
+    if row.edited:
+        glyph, value, role = STATE_GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
+        if row.newer_candidate:
+            new = format_value(row.prop, row.newer_candidate.value, names)
+            tail = _("{user} meanwhile: {value}").format(user=row.newer_candidate.user, value=new)
+        else:
+            tail = _("was {value}").format(value="".join(state_text(row, names)))
+        return layout_columns(
+            width,
+            [
+                Column(row.prop.label(language()), label, "strong"),
+                Column(glyph, 1, role),
+                Column(value, None, role),
+                Column(tail, None, "attention" if row.newer_candidate else "dim"),
+                Column(_("not applied"), 12, role),
+            ],
+        )
+    role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+    value, words = state_text(row, names)
+    moment = "" if said is None else when.dated(said.at_us) if wide else when.brief(said.at_us)
+    return layout_columns(
+        width,
+        [
+            Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
+            Column(STATE_GLYPHS[row.state], 1, role),
+            Column(value, None, role, tail=words),
+            Column(said.user if said else "", people, "dim"),
+            Column(moment, time, "dim"),
+            Column(names.device(said.device) if said else "", device, "dim"),
+        ],
+    )
+
+
+def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:
+    """What is configured, without who and when: for looking at a line of a list. In two columns where there is room."""
+    told = [row for row in rows if row.state != "absent"] or rows
+    # There may be room for three lines only: what wants a person must be among them.
+    told = sorted(told, key=lambda row: row.state not in ("conflict", "invalid"))
+    label = label_width(rows, width)
+    lines: list[Line] = []
+    for row in told[:height]:
+        role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+        value, words = state_text(row, names)
+        lines.append(
+            layout_columns(
+                width,
+                [
+                    Column(row.prop.label(language()), label, "dim"),
+                    Column(STATE_GLYPHS[row.state], 1, role),
+                    Column(value, None, role, tail=words),
+                ],
+            )
+        )
+    if len(told) > height and height:
+        lines[-1] = [(_("… and {count} more").format(count=len(told) - height + 1), "dim")]
+    return lines

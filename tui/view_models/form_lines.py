@@ -1,0 +1,205 @@
+"""The lines of a form as a list shows them, and what stands below: help, who said it and why, candidates. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from rich.cells import cell_len
+
+from core.changes import Value
+from core.schema import Kind, Property
+from core.slots import Candidate, Slot
+from core.values import is_same_value
+from tui.i18n.dates import DateFormatter
+from tui.i18n.quotes import quote
+from tui.i18n.translate import _, language
+from tui.layout import Column, Line, fit, fit_pair, layout_columns, wrap_text
+from tui.view_models.form import (
+    STATE_GLYPHS,
+    DisplayNames,
+    FormRow,
+    form_line,
+    format_value,
+    label_width,
+    property_help,
+    refusal_text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHeading:
+    """The title of a group of properties."""
+
+    text: str
+
+
+class FormLines:
+    """Headings of groups, and a row for each property."""
+
+    def __init__(self, rows: Sequence[FormRow], kind: Kind, names: DisplayNames, when: DateFormatter) -> None:
+        self._names = names
+        self._when = when
+        self._label = label_width(rows, 80)
+        self._lines: list[FormRow | GroupHeading] = []
+        group: str | None = None
+        for row in rows:
+            if row.prop.group != group:
+                group = row.prop.group
+                self._lines.append(GroupHeading(kind.group_label(group, language()) or _("Others")))
+            self._lines.append(row)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def row(self, index: int) -> FormRow | None:
+        """The property on a line, None for a heading."""
+        line = self._lines[index] if 0 <= index < len(self._lines) else None
+        return line if isinstance(line, FormRow) else None
+
+    def index(self, name: object) -> int | None:
+        """The line of a property."""
+        return next((i for i in range(len(self._lines)) if name is not None and self.key(i) == name), None)
+
+    def key(self, index: int) -> str | None:
+        row = self.row(index)
+        return row.prop.name if row else None
+
+    def is_skipped(self, index: int) -> bool:
+        return isinstance(self._lines[index], GroupHeading)
+
+    def line(self, index: int, width: int) -> Line:
+        line = self._lines[index]
+        if isinstance(line, GroupHeading):
+            return [(line.text, "dim")]
+        return form_line(line, width, self._label, self._names, self._when)
+
+    def needs_load(self, first: int, last: int) -> bool:
+        return False
+
+    async def load(self, first: int, last: int) -> None:
+        return None
+
+    @property
+    def value_column(self) -> int:
+        """The column of the list where the values begin."""
+        return self._label + 4
+
+
+def candidate_letter(index: int) -> str:
+    """What a candidate is called: digits always mean the six places, so candidates have letters."""
+    return ascii_uppercase[index] if index < len(ascii_uppercase) else "·"
+
+
+def candidate_line(
+    prop: Property,
+    leaf: Candidate,
+    index: int,
+    width: int,
+    names: DisplayNames,
+    when: DateFormatter,
+    chosen: bool,
+    notes: bool,
+) -> Line:
+    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why."""
+    wide = width >= 96
+    note = quote(leaf.note)
+    return layout_columns(
+        width,
+        [
+            Column(candidate_letter(index), 1, "strong"),
+            Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
+            Column(leaf.user, 16 if wide else 9, "plain"),
+            Column(when.dated(leaf.at_us) if wide else when.short(leaf.at_us), 17 if wide else 11, "dim"),
+            Column(names.device(leaf.device), 12 if wide else 6, "dim"),
+            Column(note, (30 if wide else 14) if notes else 0, "dim"),
+        ],
+    )
+
+
+def candidate_lines(row: FormRow, width: int, names: DisplayNames, when: DateFormatter) -> list[Line]:
+    """The candidates of a conflict, the one in use first."""
+    leaves = row.slot.leaves
+    notes = any(leaf.note for leaf in leaves)
+    return [
+        candidate_line(row.prop, leaf, index, width, names, when, index == 0, notes)
+        for index, leaf in enumerate(leaves)
+    ]
+
+
+def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFormatter) -> list[Line]:
+    """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
+    prop = row.prop
+    lines: list[Line] = []
+    help_text = property_help(prop)
+    if not prop.is_known:
+        help_text = _("The schema of this fleet does not know this property; it is kept as it is.")
+    lines += [[(text, "plain")] for text in wrap_text(help_text, width)]
+    if row.slot.state == "conflict":
+        lines.append(
+            [(_("In use meanwhile, on every device: {letter}").format(letter=candidate_letter(0)), "attention")]
+        )
+        return lines + candidate_lines(row, width, names, when)
+    if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
+        lines += [[(f"! {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)]
+    text = format_value(prop, row.slot.value, names)
+    if row.slot.state == "good" and len(text) > width // 3:
+        lines += [[(part, "plain")] for part in wrap_text(text, width)]
+    if said := row.pick:
+        who = _("{user} on {device}, {when}").format(
+            user=said.user, device=names.device(said.device), when=when.full(said.at_us)
+        )
+        note = quote(said.note)
+        told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]
+        lines += [[(text, "dim")] for text in told]
+    return lines
+
+
+def replaced_lines(
+    prop: Property, slot: Slot, seen: Collection[bytes], new: Value, indent: int, names: DisplayNames
+) -> list[Line]:
+    """The values in dispute that an edit replaces beside the one in use, of the facts that its author saw."""
+    told: list[Value] = [slot.value, new]
+    lines: list[Line] = []
+    for leaf in slot.leaves:
+        if leaf.fact in seen and not any(is_same_value(leaf.value, value) for value in told):
+            told.append(leaf.value)
+            value = f"{STATE_GLYPHS['conflict']} {format_value(prop, leaf.value, names)}"
+            lines.append([(" " * indent, "plain"), (f"{value}  {leaf.user}", "dim")])
+    return lines
+
+
+def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int, names: DisplayNames) -> list[Line]:
+    """Old → new for each property; the third field says whether there was anything before."""
+    label = max((len(prop.label(language())) for prop, *_rest in items), default=0)
+    label = min(label, width // 3)
+    room = max(8, width - label - 5)
+    lines: list[Line] = []
+    for prop, old, seen, new in items:
+        before = (
+            format_value(prop, old, names) if seen else _("not configured") if width >= 90 else STATE_GLYPHS["absent"]
+        )
+        before, after = fit_pair(before, format_value(prop, new, names), room)
+        lines.append(
+            [
+                (fit(prop.label(language()), label) + "  ", "plain"),
+                (before, "dim"),
+                (" → ", "plain"),
+                (after, "plain"),
+            ]
+        )
+    return lines
+
+
+def apply_lines(rows: Sequence[FormRow], began: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
+    """Old → new for each edited row, and what else is given up where several values are in dispute."""
+    slots = [began[row.prop.name] for row in rows]
+    pairs = zip(rows, slots, strict=True)
+    items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]
+    indent = cell_len(lines[0][0][0]) if (lines := diff_lines(items, width, names)) else 0
+    told: list[Line] = []
+    for row, slot, line in zip(rows, slots, lines, strict=True):
+        seen = [leaf.fact for leaf in slot.leaves]
+        told += [line, *replaced_lines(row.prop, slot, seen, row.wanted, indent, names)]
+    return told

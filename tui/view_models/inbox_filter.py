@@ -1,0 +1,63 @@
+"""Which matters of the inbox mention what somebody looks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from core.inbox import InboxItem
+from core.schema import Schema
+from core.store.view import View
+from core.workspace.revisions import read_subtree
+from tui.i18n.translate import language
+from tui.view_models.form import DisplayNames
+from tui.view_models.inbox import problem_text
+
+_MAX_TITLED_ENTITIES = 20
+"""Entities with that title of which also what is below them is meant."""
+
+
+async def filter_items(
+    items: Sequence[InboxItem], text: str, view: View, schema: Schema, devices: DisplayNames
+) -> list[InboxItem]:
+    """Those matters in which each word is part of a label, a key, a value, what is the matter, or the name of who said
+    it or on which device, or that are about something with the whole text in its title, or below that.
+    """
+    called = await _find_titled(text, view, schema)
+    # Thousands of matters take a while, and meanwhile somebody may press keys.
+    return await asyncio.to_thread(_matching, items, text.casefold().split(), called, schema, devices)
+
+
+def _matching(
+    matters: Sequence[InboxItem], words: Sequence[str], called: set[bytes], schema: Schema, devices: DisplayNames
+) -> list[InboxItem]:
+    found = []
+    for matter in matters:
+        told = "" if not called.isdisjoint(matter.entities) else _searchable_text(matter, schema, devices)
+        if not told or all(word in told for word in words):
+            found.append(matter)
+    return found
+
+
+async def _find_titled(text: str, view: View, schema: Schema) -> set[bytes]:
+    """What has the text in its title, and what is below that."""
+    titles = {name for kind in schema.kinds.values() for name in (kind.key, kind.title)}
+    found = {each.entity for each in await view.search(text, schema) if each.property in titles}
+    for entity in list(found)[:_MAX_TITLED_ENTITIES]:
+        found.update(await read_subtree(entity, view, schema))
+    return found
+
+
+def _searchable_text(matter: InboxItem, schema: Schema, devices: DisplayNames) -> str:
+    """The texts of a matter that are looked through."""
+    kind = schema.kind(matter.kind)
+    texts = [
+        kind.property(matter.property).label(language()),
+        matter.property,
+        kind.label(language()),
+        matter.key or "",
+        problem_text(matter),
+    ]
+    for leaf in matter.candidates:
+        texts += [leaf.user, devices.device(leaf.device), str(leaf.value), leaf.note or ""]
+    return " ".join(texts).casefold()

@@ -1,0 +1,132 @@
+"""The devices of the fleet as a list shows them; how much each has written is read when its line is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.membership import Member
+from core.store.queries.log import LogFilter
+from core.store.view import View
+from tui.i18n.dates import DateFormatter
+from tui.i18n.translate import N_, _, format_number
+from tui.layout import Column, Line, layout_columns
+
+ROLE_LABELS = {"admin": N_("admin"), "technician": N_("technician"), "reader": N_("reader")}
+STATE_LABELS = {
+    "active": ("●", N_("active")),
+    "revoked": ("–", N_("revoked")),
+    "pending": ("○", N_("waits to be admitted")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStats:
+    """How many changes a device made, and when and by whom the last was (microseconds since 1970 UTC)."""
+
+    changes: int
+    at: int | None
+    user: str
+
+
+def member_name(member: Member) -> str:
+    """A device's name, or the start of its id."""
+    return member.name or member.device.hex()[:8]
+
+
+def member_texts(member: Member) -> tuple[str, ...]:
+    """What a device's line says of it, and its id."""
+    _glyph, state = STATE_LABELS.get(member.state, ("", member.state))
+    return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), _(state)
+
+
+class MemberRows:
+    """A row for each device; until what it wrote is read anew, what was read `before` stands there."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        met: Mapping[bytes, int],
+        me: bytes,
+        view: View,
+        when: DateFormatter,
+        before: MemberRows | None = None,
+    ) -> None:
+        self._members = members
+        self._synced_at = met
+        self._own_device = me
+        self._view = view
+        self._when = when
+        self._write_stats: dict[bytes, WriteStats] = {}
+        self._old_stats: Mapping[bytes, WriteStats] = before._write_stats if before else {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def member(self, index: int) -> Member | None:
+        """The device on a line."""
+        return self._members[index] if 0 <= index < len(self._members) else None
+
+    def write_stats(self, device: bytes) -> WriteStats | None:
+        """What a device has written, None while it is not read."""
+        return self._write_stats.get(device) or self._old_stats.get(device)
+
+    def index(self, device: object) -> int | None:
+        """The line of a device."""
+        return next((i for i, member in enumerate(self._members) if member.device == device), None)
+
+    def key(self, index: int) -> bytes:
+        return self._members[index].device
+
+    def is_skipped(self, index: int) -> bool:
+        return False
+
+    def line(self, index: int, width: int) -> Line:
+        member = self._members[index]
+        glyph, state = STATE_LABELS.get(member.state, ("!", member.state))
+        role = "plain" if member.state == "active" else "attention"
+        wrote = self.write_stats(member.device)
+        met = self._synced_at.get(member.device)
+        wide = width >= 100
+        seen = _("this device") if member.device == self._own_device else "–"
+        if met is not None:
+            seen = self._when.dated(met) if wide else self._when.short(met)
+        return layout_columns(
+            width,
+            [
+                Column(member_name(member), None, "strong"),
+                Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
+                Column(glyph, 1, role),
+                Column(_(state), 22 if wide else 20, role),
+                Column(seen, 17 if wide else 11, "dim"),
+                Column(format_number(wrote.changes) if wrote else "", 10, "dim", right=True),
+            ],
+        )
+
+    def header(self, width: int) -> Line:
+        """What the columns are."""
+        wide = width >= 100
+        return layout_columns(
+            width,
+            [
+                Column(_("Device"), None, "dim"),
+                Column(_("Role"), 12, "dim"),
+                Column("", 1),
+                Column(_("State"), 22 if wide else 20, "dim"),
+                Column(_("Last met"), 17 if wide else 11, "dim"),
+                Column(_("Changes"), 10, "dim", right=True),
+            ],
+        )
+
+    def needs_load(self, first: int, last: int) -> bool:
+        return any(member.device not in self._write_stats for member in self._members[first : last + 1])
+
+    async def load(self, first: int, last: int) -> None:
+        for member in self._members[first : last + 1]:
+            if member.device not in self._write_stats:
+                of = LogFilter(device=member.device)
+                entry = next(iter(await self._view.log(of, limit=1)), None)
+                count = await self._view.count_log_entries(of)
+                self._write_stats[member.device] = WriteStats(
+                    count, entry.at_us if entry else None, entry.user if entry else ""
+                )

@@ -1,0 +1,122 @@
+"""What to know before edits are saved: what others said meanwhile, and with what the new values would clash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from core.changes import Value
+from core.inbox import InboxItem
+from core.records import Edit, Record
+from core.schema import KIND, RETIRED, Property, Schema
+from core.slots import Candidate
+from core.store.view import View
+from core.workspace.conflict_preview import preview_conflicts
+from tui.i18n.translate import _, format_number, language
+from tui.layout import cut
+from tui.view_models.breadcrumbs import breadcrumbs
+from tui.view_models.form import DisplayNames, FormRow, format_value, value_references
+
+MAX_CLASHES = 4
+"""Clashes that are told one by one."""
+MAX_CHECKED_ENTITIES = 100
+"""Entities whose clashes are looked for before something is brought back."""
+_MAX_VALUE_COLUMNS = 60
+
+
+def newer_value_text(prop: Property, said: Candidate, names: DisplayNames) -> str:
+    """What somebody else said of a property, in a few words."""
+    value = cut(format_value(prop, said.value, names), _MAX_VALUE_COLUMNS)
+    return _("{user} meanwhile: {value}").format(user=said.user, value=value)
+
+
+def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[str]:
+    """What others said since the edits began, and what comes of it."""
+    told = [
+        _("{label}: {user} said “{value}” meanwhile.").format(
+            label=row.prop.label(language()),
+            user=row.newer_candidate.user,
+            value=cut(format_value(row.prop, row.newer_candidate.value, names), _MAX_VALUE_COLUMNS),
+        )
+        for row in rows
+        if row.newer_candidate
+    ]
+    both = _("If you save, both stay until somebody settles it; edit the line again to replace it.")
+    return [*told, both] if told else []
+
+
+async def clash_warnings(
+    view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
+) -> list[str]:
+    """A sentence for each clash that these values would make, and for each reference to something out of use;
+    `consequence` says what comes of them.
+    """
+    found = await preview_conflicts(view, schema, wanted)
+    others = {e for matter in found[:MAX_CLASHES] for e in _other_entities(matter, wanted)[:2]}
+    called = await breadcrumbs(others, view, schema)
+    texts = [
+        _clash_text(matter, schema, [called[e] for e in _other_entities(matter, wanted)[:2]])
+        for matter in found[:MAX_CLASHES]
+    ]
+    if len(found) > MAX_CLASHES:
+        texts.append(_("… and {count} more").format(count=format_number(len(found) - MAX_CLASHES)))
+    return texts + await _retired_warnings(view, schema, wanted)
+
+
+async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> list[str]:
+    """What to know of edits that bring something back: as `clash_remarks`, and what comes of it.
+
+    Of very many nothing is told: what clashes is in the inbox afterwards.
+    """
+    by_entity: dict[bytes, dict[str, Value]] = {}
+    for each in edits:
+        by_entity.setdefault(each.entity, {})[each.property] = each.value
+    if len(by_entity) > MAX_CHECKED_ENTITIES:
+        return []
+    wanted: dict[bytes, tuple[Record, Mapping[str, Value]]] = {}
+    for entity, values in by_entity.items():
+        record = await view.record(entity, schema)
+        if values.get(RETIRED, record.retired) is True:
+            continue
+        # Of what comes back into use all that it says counts again.
+        again = {name: slot.value for name, slot in record.slots.items()} if record.retired else {}
+        counting = {name: value for name, value in {**again, **values}.items() if name not in (KIND, RETIRED)}
+        wanted[entity] = (replace(record, retired=False), counting)
+    clashing = await clash_warnings(view, schema, wanted)
+    return clashing + inbox_notice(clashing)
+
+
+async def _retired_warnings(
+    view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
+) -> list[str]:
+    """A sentence for each thing out of use that is referred to."""
+    labels = {
+        entity: schema.property(record.kind, name).label(language())
+        for record, values in wanted.values()
+        for name, value in values.items()
+        for entity in value_references(value)
+    }
+    retired = set(await view.retired(labels)) - wanted.keys()
+    called = await breadcrumbs(retired, view, schema)
+    return [
+        _("{label}: {other} is out of use.").format(label=labels[entity], other=called[entity])
+        for entity in sorted(retired, key=called.__getitem__)[:MAX_CLASHES]
+    ]
+
+
+def inbox_notice(clashing: Sequence[str]) -> list[str]:
+    """What comes of clashes, to stand below them."""
+    return [_("If you save, that is a matter for the inbox.")] if clashing else []
+
+
+def _other_entities(matter: InboxItem, wanted: Mapping[bytes, object]) -> Sequence[bytes]:
+    """Whom it clashes with: those that are not edited, or, if all are, all."""
+    return [entity for entity in matter.entities if entity not in wanted] or matter.entities
+
+
+def _clash_text(matter: InboxItem, schema: Schema, others: list[str]) -> str:
+    label = schema.property(matter.kind, matter.property).label(language())
+    names = ", ".join(others)
+    if matter.type == "overlap":
+        return _("{label} overlaps that of {others}.").format(label=label, others=names)
+    return _("{label} is in use already: {others}.").format(label=label, others=names)

@@ -1,0 +1,83 @@
+"""What was new at a place since somebody last looked: the moment of each visit is kept on this device only.
+
+A visit is somebody's (several people share a device over SSH), and "new" is what the device has received since then, no
+matter when it was written elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.records import Record
+from core.schema import Property, Schema
+from core.slots import Candidate, Slot
+from core.store.store import Store
+from core.values import is_same_value
+from tui.i18n.dates import DateFormatter
+from tui.i18n.translate import _, language
+from tui.layout import Column, Line, fit_pair, layout_columns
+from tui.view_models.form import STATE_GLYPHS, DisplayNames, form_rows, format_value
+
+_META_KEY = "tui.visit:{user}:{entity}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedProperty:
+    """A property that shows something else than at the last visit, and who said so."""
+
+    prop: Property
+    old: Slot
+    new: Slot
+    pick: Candidate | None
+
+
+async def read_last_visit(store: Store, user: str, entity: bytes) -> int | None:
+    """When `user` last looked at an entity here (microseconds since 1970 UTC), None if never."""
+    kept = await store.read_meta(_META_KEY.format(user=user, entity=entity.hex()))
+    text = bytes(kept).decode("ascii", "replace") if kept is not None else ""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+async def save_visit(store: Store, user: str, entity: bytes, moment: int) -> None:
+    """Remember that `user` looked at an entity at this moment."""
+    await store.write_meta(_META_KEY.format(user=user, entity=entity.hex()), str(moment).encode("ascii"))
+
+
+def changed_properties(before: Record, now: Record, schema: Schema, user: str, device: bytes) -> list[ChangedProperty]:
+    """What differs between two records, without what `user` said on this device: that is no news to them."""
+    found = []
+    for row in form_rows(now, schema):
+        old = before.slot(row.prop.name)
+        if old.state == row.slot.state and is_same_value(old.value, row.slot.value):
+            continue
+        said = row.pick
+        if said is not None and (said.user, said.device) == (user, device) and row.slot.state != "conflict":
+            continue
+        found.append(ChangedProperty(row.prop, old, row.slot, said))
+    return found
+
+
+def changed_property_line(
+    new: ChangedProperty, width: int, label: int, names: DisplayNames, when: DateFormatter
+) -> Line:
+    """What a property was and is, and who said so."""
+    wide = width >= 100
+    people, time, device = (14, 17, 12) if wide else (9, 9, 7)
+    said = new.pick
+    moment = "" if said is None else when.dated(said.at_us) if wide else when.brief(said.at_us)
+    before = format_value(new.prop, new.old.value, names) if new.old.leaves else _("not configured")
+    after = format_value(new.prop, new.new.value, names) if new.new.leaves else _("not configured")
+    room = width - label - 1 - people - time - device - 5
+    before, after = fit_pair(before, after, max(8, room - 3))
+    contested = new.new.state == "conflict"
+    return layout_columns(
+        width,
+        [
+            Column(new.prop.label(language()), label),
+            Column(STATE_GLYPHS[new.new.state], 1, "attention" if contested else "plain"),
+            Column(f"{before} → {after}", None, "attention" if contested else "plain"),
+            Column(said.user if said else "", people, "dim"),
+            Column(moment, time, "dim"),
+            Column(names.device(said.device) if said else "", device, "dim"),
+        ],
+    )

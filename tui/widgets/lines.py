@@ -1,0 +1,302 @@
+"""Widgets that show lines: a block of them, and a list with a cursor over rows that are loaded when they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from string import ascii_lowercase, ascii_uppercase
+from typing import ClassVar, Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding
+from textual.events import Click, Key
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.worker import WorkType
+
+from tui import commands
+from tui.layout import SPAN_ROLES, Line, fit_line
+
+DrawLines = Callable[[int, int], list[Line]]
+"""Gives the lines for a width and a height, in columns and rows."""
+
+
+_JUMP_LETTERS = ascii_lowercase + ascii_uppercase
+
+_ROLE_CLASSES = {f"role--{role}" for role in SPAN_ROLES}
+
+
+class _RoleStyled(Widget):
+    """Looks up in the style sheets how the roles of spans look."""
+
+    def line_strip(self, line: Line, width: int) -> Strip:
+        """The line in exactly `width` columns."""
+        strip = Strip([Segment(text, self.role_style(role)) for text, role in line if text])
+        return strip.adjust_cell_length(width, self.role_style("plain"))
+
+    def role_style(self, role: str) -> Style:
+        """How a role looks."""
+        return self.get_component_rich_style(f"role--{role}", partial=True)
+
+
+class Lines(_RoleStyled):
+    """A block of lines drawn by a function; call `redraw` when what it draws has changed."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
+
+    class Clicked(Message):
+        """Somebody clicked into a column of the first line."""
+
+        def __init__(self, lines: Lines, column: int) -> None:
+            super().__init__()
+            self.lines = lines
+            self.column = column
+
+        @property
+        def control(self) -> Lines:
+            return self.lines
+
+    def __init__(self, draw: DrawLines, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._draw = draw
+        self._shown: list[Line] = []
+        self._drawn_for: Size | None = None
+
+    def redraw(self) -> None:
+        """Draw again."""
+        self._drawn_for = None
+        self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        if event.y == 0:
+            self.post_message(self.Clicked(self, event.x))
+
+    def render_line(self, y: int) -> Strip:
+        width, height = self.size
+        if self._drawn_for != self.size:
+            # Here and not when a size is announced, which may be later than it is drawn.
+            self._shown, self._drawn_for = self._draw(width, height), self.size
+        return self.line_strip(self._shown[y] if y < len(self._shown) else [], width)
+
+
+class RowSource(Protocol):
+    """The rows of a list."""
+
+    def __len__(self) -> int: ...
+
+    def key(self, index: int) -> Hashable:
+        """What stays the same about a row when the list changes around it."""
+        ...
+
+    def is_skipped(self, index: int) -> bool:
+        """Whether the cursor goes past this row, because it is a heading."""
+        ...
+
+    def line(self, index: int, width: int) -> Line:
+        """The row's text; empty while it is not loaded."""
+        ...
+
+    def needs_load(self, first: int, last: int) -> bool:
+        """Whether any of these rows must still be loaded."""
+        ...
+
+    async def load(self, first: int, last: int) -> None:
+        """Load these rows (and a few around them)."""
+        ...
+
+
+class StaticRows:
+    """Rows that are all there: each a key and a line; a row whose key is None is a heading."""
+
+    def __init__(self, rows: Sequence[tuple[Hashable, Line]] = ()) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def key(self, index: int) -> Hashable:
+        return self.rows[index][0]
+
+    def is_skipped(self, index: int) -> bool:
+        return self.rows[index][0] is None
+
+    def line(self, index: int, width: int) -> Line:
+        return fit_line(self.rows[index][1], width)
+
+    def needs_load(self, first: int, last: int) -> bool:
+        return False
+
+    async def load(self, first: int, last: int) -> None:
+        return None
+
+
+class LineList(ScrollView, _RoleStyled, can_focus=True):
+    """A list of any length with a cursor; it asks its source only for the rows it shows.
+
+    The cursor is shown while the list has the focus, or always.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
+
+    BINDINGS = [
+        Binding(",".join(command.keys), f"move('{command.name}')", show=False)
+        for command in commands.commands_of("list")
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row, or the row under it changed."""
+
+        def __init__(self, lines: LineList) -> None:
+            super().__init__()
+            self.lines = lines
+
+        @property
+        def control(self) -> LineList:
+            return self.lines
+
+    def __init__(self, source: RowSource | None = None, *, id: str | None = None, always: bool = False) -> None:
+        super().__init__(id=id)
+        self.source: RowSource = source if source is not None else StaticRows()
+        self.cursor = self._nearest_selectable(0, 1)
+        self._always = always
+        self._letters: dict[str, int] = {}
+
+    def show_rows(self, source: RowSource, cursor: int | None = None) -> None:
+        """Show these rows, with the cursor on row `cursor` (default: where it is now)."""
+        offset = self.cursor - round(self.scroll_y)
+        self.source = source
+        self.cursor = self._nearest_selectable(self.cursor if cursor is None else cursor, 1)
+        self.virtual_size = Size(self.size.width, len(source))
+        self._scroll_to_show(offset if cursor is not None else None)
+        self._load_visible()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    @property
+    def key(self) -> Hashable:
+        """The key of the row under the cursor, None in an empty list."""
+        return self.source.key(self.cursor) if len(self.source) else None
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on a row and scroll just far enough to show it."""
+        index = self._nearest_selectable(index, 1 if index >= self.cursor else -1)
+        if index == self.cursor:
+            return
+        old, self.cursor = self.cursor, index
+        self._scroll_to_show(None)
+        self._load_visible()
+        self.refresh_line(old)
+        self.refresh_line(index)
+        self.post_message(self.Moved(self))
+
+    def action_move(self, command: str) -> None:
+        """Carry out one of the list commands."""
+        page = max(1, self.size.height - 1)
+        steps = {"down": 1, "up": -1, "page_down": page, "page_up": -page}
+        if command in steps:
+            self.move_to(self.cursor + steps[command])
+        elif command == "jump":
+            self._show_jump_letters()
+        else:
+            self.move_to(0 if command == "first" else len(self.source) - 1)
+
+    def _show_jump_letters(self) -> None:
+        """Show a letter before each visible line; the next key goes to its line, or back if it is none of them."""
+        top = round(self.scroll_y)
+        rows = [
+            row for row in range(top, min(top + self.size.height, len(self.source))) if not self.source.is_skipped(row)
+        ]
+        self._letters = dict(zip(_JUMP_LETTERS, rows, strict=False))
+        self.refresh()
+
+    def on_key(self, event: Key) -> None:
+        if self._letters:
+            event.stop()
+            event.prevent_default()
+            row = self._letters.get(event.character or "")
+            self._letters = {}
+            self.refresh()
+            if row is not None:
+                self.move_to(row)
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor on the row; a second click does what Enter does."""
+        row = event.y + round(self.scroll_y)
+        if row >= len(self.source) or self.source.is_skipped(row):
+            return
+        if event.chain > 1 and row == self.cursor:
+            self.app.call_later(self.app.simulate_key, "enter")
+        self.move_to(row)
+
+    def on_blur(self) -> None:
+        self._letters = {}
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.source))
+        self._scroll_to_show(None)
+        self._load_visible()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._load_visible()
+
+    def render_line(self, y: int) -> Strip:
+        index = y + round(self.scroll_y)
+        width = self.size.width
+        if index >= len(self.source):
+            return self.line_strip([], width)
+        current = index == self.cursor
+        line = self.source.line(index, width - 2)
+        if letter := next((letter for letter, row in self._letters.items() if row == index), None):
+            return self.line_strip([(letter, "banner"), *line], width)
+        if not current:
+            return self.line_strip([(" ", "plain"), *line], width)
+        if self.has_focus or self._always:
+            line = [(text, "cursor" if place == 0 else role) for place, (text, role) in enumerate(line)]
+            return self.line_strip([("▸", "cursor"), *line], width)
+        return self.line_strip([("▸", "marker"), *line], width)
+
+    def _nearest_selectable(self, index: int, step: int) -> int:
+        """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""
+        last = len(self.source) - 1
+        index = max(0, min(index, last))
+        for way in (step, -step):
+            at = index
+            while 0 <= at <= last and self.source.is_skipped(at):
+                at += way
+            if 0 <= at <= last:
+                return at
+        return index
+
+    def _scroll_to_show(self, keep_row: int | None) -> None:
+        """Scroll so that the cursor is visible; `keep_row` is the row of the window where it should be if possible."""
+        height = max(1, self.size.height)
+        top = round(self.scroll_y) if keep_row is None else self.cursor - keep_row
+        first = self.cursor
+        while first > 0 and self.source.is_skipped(first - 1):
+            first -= 1  # a heading stays in sight with the first row below it
+        top = min(top, first)
+        top = max(top, self.cursor - height + 1, 0)
+        top = min(top, max(0, len(self.source) - height))
+        if top != round(self.scroll_y):
+            self.scroll_to(y=top, animate=False, force=True)
+
+    def _load_visible(self) -> None:
+        """Load what is visible and not there yet."""
+        first = round(self.scroll_y)
+        last = min(len(self.source), first + self.size.height) - 1
+        if last >= first and self.source.needs_load(first, last):
+            # Not the coroutine itself: one that is replaced before it began would never be awaited.
+            load: WorkType[None] = partial(self._load_rows, self.source, first, last)
+            self.run_worker(load, group="load", exclusive=True)
+
+    async def _load_rows(self, source: RowSource, first: int, last: int) -> None:
+        await source.load(first, last)
+        if source is self.source:
+            self.virtual_size = Size(self.size.width, len(source))
+            self.refresh()
+            self.post_message(self.Moved(self))
