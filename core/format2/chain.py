@@ -61,12 +61,8 @@ def first_tip(header: SignedHeader) -> Tip:
 
 def fault(tip: Tip, header: SignedHeader) -> Fault | None:
     """Say what is wrong with a header that names this tip as its previous, None if it follows."""
-    fields = header.fields
-    if fields.device != tip.device:
-        return Fault.FOREIGN
-    if fields.position != tip.position + 1:
-        return Fault.POSITION
-    return None if fields.past == tip.past else Fault.PAST
+    wrong_place = _place_fault(tip.device, tip.position, header)
+    return wrong_place or (None if header.fields.past == tip.past else Fault.PAST)
 
 
 def advance(tip: Tip, header: SignedHeader) -> Tip:
@@ -196,14 +192,20 @@ def evidence(tip: Tip, below: Range, previous: SignedHeader, header: SignedHeade
     return WrongLink(previous.data, header.data, below.to_bytes() if found is Fault.PAST else b"")
 
 
+def _place_fault(device: bytes, position: int, header: SignedHeader) -> Fault | None:
+    if header.fields.device != device:
+        return Fault.FOREIGN
+    return None if header.fields.position == position + 1 else Fault.POSITION
+
+
 def _fault_by_peaks(previous: SignedHeader, header: SignedHeader, peaks: bytes) -> Fault | None:
     """Say what is wrong between two headers; raises BlockRefused where peaks are needed and are not those below."""
     fields = previous.fields
-    by_fields = fault(Tip(fields.device, fields.position, previous.id, Range()), header)
-    if by_fields is not Fault.PAST:
+    wrong_place = _place_fault(fields.device, fields.position, header)
+    if wrong_place:
         if peaks:
             raise BlockRefused("evidence has more than it needs")
-        return by_fields
+        return wrong_place
     try:
         below = Range.from_bytes(fields.position, peaks)
     except ValueError:

@@ -95,7 +95,7 @@ def check(root: bytes, size: int, changes: Mapping[int, bytes], proof: bytes) ->
     given = iter(_pieces(proof))
     try:
         peaks = tuple(_rebuilt(*mountain, wanted, changes, given) for mountain in _mountains(size))
-    except StopIteration:
+    except ValueError:
         return False
     return next(given, None) is None and Range(size, peaks).root == root
 
@@ -128,9 +128,12 @@ def _beside(height: int, index: int, wanted: Sequence[int]) -> Iterator[tuple[in
 def _rebuilt(
     height: int, index: int, wanted: Sequence[int], changes: Mapping[int, bytes], given: Iterator[bytes]
 ) -> bytes:
-    """Make a node of the ids below it and the hashes given; raises StopIteration where one is missing."""
+    """Make a node of the ids below it and the hashes given; raises ValueError where one is missing."""
     if not any(p >> height == index for p in wanted):
-        return next(given)
+        found = next(given, None)
+        if found is None:
+            raise ValueError("a proof is too short")
+        return found
     if not height:
         return hashes.leaf(changes[index])
     left, right = _parts(height, index, wanted)
