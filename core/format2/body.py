@@ -20,6 +20,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from blake3 import blake3
+
 from core.errors import BlockRefused
 from core.format2 import cbor, hashes, salt_tree
 from core.format2.leaf_tree import root_of
@@ -28,6 +30,7 @@ from core.format2.value_codec import (
     ENTITY_BYTES,
     MAX_FACTS,
     VALUE_TAGS,
+    ParentRef,
     Redacted,
     Value,
     encode_value,
@@ -159,7 +162,11 @@ def _made(salts: Any, note: Any, facts: Sequence[Fact]) -> Body:
     leaves = len(facts) + (note is not None)
     gone = _redacted(note, facts)
     salted = salt_tree.expand(salts, leaves, gone)
-    commitments = [hashes.commitment(salt, value) for salt, value in zip(salted, [*values, encoded_note], strict=False)]
+    # Hashes are most of the work here, so they are made without a call of our own for each.
+    commitments = [
+        blake3(hashes.COMMITMENT + salt + value).digest()
+        for salt, value in zip(salted, [*values, encoded_note], strict=False)
+    ]
     for place in gone:
         erased: Any = note if place == len(facts) else facts[place].value
         commitments[place] = erased.commitment
@@ -177,12 +184,13 @@ def _made(salts: Any, note: Any, facts: Sequence[Fact]) -> Body:
             raise BlockRefused("the properties of an entity do not ascend, or one is there twice")
         name = fact.property
         encoded_name, targets = _encoded_property(name), _encoded_targets(fact.obsoletes)
-        hashed.append(hashes.digest(b"".join((_LEAF_HEAD, entity, encoded_name, targets, committed))))
+        hashed.append(blake3(b"".join((_LEAF_HEAD, entity, encoded_name, targets, committed))).digest())
         group += (_FACT_HEAD, encoded_name, value, targets)
     _close(groups, entity, group)
     if note is not None:
         hashed.append(hashes.digest(_NOTE_LEAF + commitments[-1]))
-    if len({parent for fact in facts for parent in parents_of(fact.value)}) > MAX_PARENTS:
+    named = [fact.value for fact in facts if type(fact.value) in (ParentRef, tuple)]
+    if named and len({parent for value in named for parent in parents_of(value)}) > MAX_PARENTS:
         raise BlockRefused("a change names more than {limit} different parents", limit=MAX_PARENTS)
     parts = (_BODY_HEAD, _encoded_salts(salts), encoded_note, cbor.head(cbor.ARRAY, len(groups)), *groups)
     return Body(b"".join(parts), salts, note, tuple(facts), tuple(values), root_of(hashed))
@@ -202,9 +210,12 @@ def _facts(groups: Any) -> Iterable[Fact]:
             raise BlockRefused("a body is malformed")
         entity, facts = group
         for fact in facts:
-            if not _is_list(fact, 3) or not isinstance(fact[0], str) or not isinstance(fact[2], list | tuple):
+            if not _is_list(fact, 3):
                 raise BlockRefused("a fact is malformed")
-            yield Fact(entity, fact[0], value_of(fact[1]), tuple(fact[2]))
+            name, value, targets = fact
+            if not isinstance(name, str) or not isinstance(targets, list | tuple):
+                raise BlockRefused("a fact is malformed")
+            yield Fact(entity, name, value_of(value), tuple(targets))
 
 
 def _redacted(note: Any, facts: Sequence[Fact]) -> frozenset[int]:

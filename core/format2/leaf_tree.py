@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.format2 import hashes
+from blake3 import blake3
+
+from core.format2.hashes import NODE
 
 
 def split(count: int) -> int:
@@ -24,7 +26,7 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     """
     level = list(leaves)
     while len(level) > 1:
-        above = [hashes.node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        above = [blake3(NODE + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         if len(level) % 2:
             above.append(level[-1])
         level = above
