@@ -9,7 +9,8 @@ peaks can come instead of `past` with the first of several changes of a device, 
 What is made is put into the header's one form, and that the signature holds proves that it is the header that was
 signed; with several candidates (a fork) it says which.
 
-Both ends of a stream keep a `Trail`: what of each chain the receiver is known to have.
+The sender keeps in `Sent` what of each chain the receiver is known to have; the receiver keeps it in a `Trail`, with
+the ranges, which the sender need not know.
 """
 
 from __future__ import annotations
@@ -74,21 +75,43 @@ class Trail:
         self.add(fields.device, fields.position, header.id, None if below is None else below.append(header.id))
 
 
-def pack(block: Block, trail: Trail, below: Range | None = None) -> bytes:
-    """Give a block's bytes for a stream, and note in the trail that it went over it.
+@dataclass(slots=True)
+class Sent:
+    """What the receiving end is known to hold, as its sender sees it: ids by place, and whether all below is there, too.
 
-    With `below`, the range before the change, its peaks are sent if its `past` cannot be left out.
+    A change that both sides hold is noted before the stream begins.
+    """
+
+    _held: dict[Place, dict[bytes, bool]] = field(default_factory=dict)
+
+    def add(self, device: bytes, position: int, change: bytes, *, whole: bool) -> None:
+        """Note a change that the receiver holds; `whole` if it has the whole chain below it, with every link right."""
+        there = self._held.setdefault((device, position), {})
+        there[change] = there.get(change, False) or whole
+
+    def before(self, device: bytes, position: int) -> dict[bytes, bool]:
+        """Give the ids known at the place before this position."""
+        return self._held.get((device, position - 1), {})
+
+
+def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) -> bytes:
+    """Give a block's bytes for a stream, and note that it went over it.
+
+    Args:
+        block: what to send.
+        sent: what the receiver holds.
+        linked: whether the block is known to follow from the one before; only then can `past` be made by anybody.
+        below: the range before the block, to send its peaks if `past` cannot be left out.
     """
     fields = block.header.fields
     flags = 0
     if fields.position:
-        known = trail.before(fields.device, fields.position)
+        known = sent.before(fields.device, fields.position)
         if len(known) == 1 and fields.previous in known:
             flags |= NO_PREVIOUS
-            upto = known[fields.previous]
-            if upto is not None and upto.root == fields.past:
+            if known[fields.previous] and linked:
                 flags |= NO_PAST
-        if not flags & NO_PAST and below is not None and below.root == fields.past:
+        if not flags & NO_PAST and linked and below is not None:
             flags |= PEAKS
     parts = [fields.key, block.header.signature, varint(fields.position)]
     if fields.previous is not None and not flags & NO_PREVIOUS:
@@ -105,7 +128,8 @@ def pack(block: Block, trail: Trail, below: Range | None = None) -> bytes:
         flags |= EXTENSIONS
         extensions = _encoded_extensions(fields.extensions)
         parts += varint(len(extensions)), extensions
-    trail.follow(block.header, below if flags & PEAKS else None)
+    whole = not fields.position or bool(flags & (NO_PAST | PEAKS))
+    sent.add(fields.device, fields.position, block.id, whole=whole)
     return b"".join((bytes([flags]), *parts, block.body.data))
 
 

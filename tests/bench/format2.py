@@ -20,7 +20,7 @@ from core.format2 import chain
 from core.format2 import changes as format2
 from core.format2.body import Fact
 from core.format2.mountain_range import Range, check, levels_of, prove
-from core.format2.packed_header import Trail, pack, unpack
+from core.format2.packed_header import Sent, Trail, pack, unpack
 from core.format2.value_codec import ParentRef, Ref, normalized
 from core.importing import Line, entity_uuid, read_lines
 from core.schema import builtin
@@ -116,13 +116,13 @@ def _wire(blocks: Sequence[bytes]) -> int:
 
 def _packed(made: Histories, *, peaks: bool) -> list[bytes]:
     """The new blocks as they go over a link: newest first, the batches themselves in the order of the chain."""
-    trail, out = Trail(), []
+    sent, out = Sent(), []
     newest = made.new[::-1]
     for at in range(0, len(newest), BATCH):
         for block in reversed(newest[at : at + BATCH]):
             place = block.header.fields.position
-            known = any(trail.before(DEVICE, place).values())
-            out.append(pack(block, trail, made.ranges[place] if peaks and not known else None))
+            known = any(sent.before(DEVICE, place).values())
+            out.append(pack(block, sent, linked=True, below=made.ranges[place] if peaks and not known else None))
     return out
 
 

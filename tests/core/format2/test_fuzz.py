@@ -18,7 +18,7 @@ from core.format2.body import Fact, decode_body
 from core.format2.changes import Change, decode, fact_id
 from core.format2.header import decode_header
 from core.format2.mountain_range import Range, check, levels_of, prove
-from core.format2.packed_header import Trail, pack, unpack
+from core.format2.packed_header import Sent, Trail, pack, unpack
 from core.format2.value_codec import FactRef, ParentRef, Ref, decode_value, encode_value
 from core.sync.codec import Malformed
 from tests.core.format2.strategies import AUTHOR, FLEET, Pen
@@ -61,7 +61,7 @@ VALUES = [encode_value(fact.value) for block in BLOCKS for fact in block.facts]
 
 
 def packed() -> list[bytes]:
-    return [pack(block, Trail()) for block in BLOCKS]
+    return [pack(block, Sent(), linked=True) for block in BLOCKS]
 
 
 def trail() -> Trail:

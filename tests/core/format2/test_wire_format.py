@@ -19,7 +19,7 @@ from core.format2.changes import Change, decode, fact_id, seal, verify
 from core.format2.header import device_id, fleet_id
 from core.format2.leaf_tree import root_of
 from core.format2.mountain_range import check, levels_of, prove, range_of
-from core.format2.packed_header import Trail, pack, unpack
+from core.format2.packed_header import Sent, Trail, pack, unpack
 from core.format2.value_codec import FactRef, ParentRef, Ref, Value, decode_value, encode_value
 from tests.core.format2.strategies import KEYS
 
@@ -86,10 +86,10 @@ def leaves() -> list[bytes]:
 
 
 def packed(*, known: bool) -> bytes:
-    trail = Trail()
+    sent = Sent()
     if known:
-        trail.follow(GENESIS.header)
-    return pack(BLOCK, trail)
+        sent.add(DEVICE, 0, GENESIS.id, whole=True)
+    return pack(BLOCK, sent, linked=True)
 
 
 EXAMPLES: dict[str, bytes] = {
