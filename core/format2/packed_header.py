@@ -77,7 +77,7 @@ class Trail:
 
 @dataclass(slots=True)
 class Sent:
-    """What the receiving end is known to hold, as its sender sees it: ids by place, and whether all below is there, too.
+    """What the receiving end is known to hold, as its sender sees it: ids by place, and whether all below is there.
 
     A change that both sides hold is noted before the stream begins.
     """
