@@ -172,7 +172,12 @@ def encode_payload(fields: Header) -> bytes:
 
 
 def encode_extensions(extensions: Mapping[int, bytes]) -> bytes:
-    """Encode the pairs of the extensions, keys ascending; raises BlockRefused for more than 1 KiB."""
+    """Encode the pairs of the extensions, keys ascending; raises BlockRefused for other than byte strings, other keys,
+    or more than 1 KiB.
+    """
+    for number, content in extensions.items():
+        if not (_is_uint(number, MAX_EXTENSION) and number >= MIN_EXTENSION and isinstance(content, bytes)):
+            raise BlockRefused("an extension of a header is malformed")
     data = b"".join(cbor.uint(key) + cbor.byte_string(extensions[key]) for key in sorted(extensions))
     if len(data) > MAX_EXTENSION_BYTES:
         raise BlockRefused("the extensions of a header are larger than {limit} bytes", limit=MAX_EXTENSION_BYTES)
@@ -232,9 +237,6 @@ def _check(fields: Header) -> None:
     for each in (fields.previous, fields.past):
         if (each is None) != first or not (first or _is_bytes(each, HASH_BYTES)):
             raise BlockRefused("a header does not follow from its place in the chain")
-    for number, content in fields.extensions.items():
-        if not (_is_uint(number, MAX_EXTENSION) and number >= MIN_EXTENSION and isinstance(content, bytes)):
-            raise BlockRefused("an extension of a header is malformed")
 
 
 def _is_uint(value: Any, limit: int) -> bool:

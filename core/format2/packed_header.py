@@ -219,7 +219,7 @@ def _extensions(data: bytes) -> dict[int, bytes]:
         plain = cbor.loads(data, cbor.decoders({}))
         if isinstance(plain, dict) and plain and _encoded_extensions(plain) == data:
             return plain
-    except (BlockRefused, TypeError):
+    except BlockRefused:
         pass
     raise Malformed("the extensions of a packed block are malformed")
 

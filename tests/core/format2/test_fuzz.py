@@ -1,6 +1,6 @@
 """Whatever bytes come, a decoder refuses them or reads what it would write: nothing else happens.
 
-What goes in is real blocks, damaged. `make test` tries a few thousand, `make soak` a million; a failure says by which
+What goes in is real blocks, damaged. `make test` tries a few thousand, `make soak` a million for each; a failure says by which
 number to have it again (FIELDLINE_FUZZ).
 """
 
@@ -24,8 +24,8 @@ from core.sync.codec import Malformed
 from tests.core.format2.strategies import AUTHOR, FLEET, Pen
 
 SHARDS = 8
-EACH = 25_000
-"""Inputs a decoder and shard in `make soak`: a million in all for the five."""
+EACH = 125_000
+"""Inputs a decoder and shard in `make soak`: a million for each decoder."""
 
 
 class Everything:

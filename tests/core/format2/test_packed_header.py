@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from core.format2 import header as headers
 from core.format2.body import Fact
 from core.format2.changes import Block, Change
 from core.format2.packed_header import NO_PAST, NO_PREVIOUS, PEAKS, Sent, Trail, pack, unpack
-from core.sync.codec import Malformed
+from core.sync.codec import Malformed, varint
 from tests.core.format2.strategies import AUTHOR, FLEET, Pen, changes
 
 
@@ -141,6 +142,19 @@ def test_every_changed_byte_is_refused_or_makes_no_difference() -> None:
     for size in range(len(packed)):
         with pytest.raises((Malformed, BlockRefused)):
             unpack(packed[:size], Trail(), FLEET)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {-1: b""}, {63: b""}, {2**32: b""}, {"x": b""}, {64: 1}, {64: None}, [], {64: b"x" * 1030}]
+)
+def test_other_extensions_are_refused(wrong: object) -> None:
+    pen = Pen()
+    block = pen.write(Change(AUTHOR, 5, None, (Fact(b"E" * 16, "p", "v"),), None, {64: b"x"}))
+    packed = pack(block, Sent(), linked=True)
+    good, bad = b"\5" + cbor2.dumps({64: b"x"}), cbor2.dumps(wrong)
+    assert packed.count(good) == 1
+    with pytest.raises((Malformed, BlockRefused)):
+        unpack(packed.replace(good, varint(len(bad)) + bad), Trail(), FLEET)
 
 
 def test_a_redacted_block_is_packed_alike() -> None:
