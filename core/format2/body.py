@@ -96,7 +96,7 @@ def make_body(facts: Iterable[Fact], note: str | None, seed: bytes) -> Body:
     ordered = tuple(sorted(facts, key=lambda fact: (fact.entity, fact.property)))
     body = _made(seed, note, ordered)
     if body.redacted:
-        raise BlockRefused("nobody can state a value that is erased")
+        raise BlockRefused("a fact has a value of a type that is not in the format")
     return body
 
 
@@ -104,13 +104,13 @@ def decode_body(data: bytes) -> Body:
     """Read a body's bytes, redacted or not; raises BlockRefused if they are malformed or not canonical."""
     plain = cbor.loads(data, VALUE_TAGS)
     if not _is_list(plain, 3):
-        raise BlockRefused("a body is malformed")
+        raise BlockRefused("a change is malformed")
     salts, note, groups = plain
     if isinstance(salts, list):
         salts = tuple(salts)
     body = _made(salts, note, tuple(_facts(groups)))
     if body.data != data:
-        raise BlockRefused("a body is not in canonical form")
+        raise BlockRefused("a block is not in canonical form")
     return body
 
 
@@ -149,7 +149,7 @@ def reopen(body: Body, salts: Salts, values: Mapping[int, Value]) -> Body:
     note = values.get(len(facts), body.note)
     opened = _made(salts, note, facts)
     if opened.root != body.root:
-        raise BlockRefused("these are not the values that were erased")
+        raise BlockRefused("a value is not the one that was erased")
     return opened
 
 
@@ -177,11 +177,11 @@ def _made(salts: Any, note: Any, facts: Sequence[Fact]) -> Body:
     for fact, value, committed in zip(facts, values, commitments, strict=False):
         if fact.entity != entity:
             if fact.entity < entity or len(fact.entity) != ENTITY_BYTES:
-                raise BlockRefused("the entities of a body do not ascend")
+                raise BlockRefused("a block is not in canonical form")
             _close(groups, entity, group)
             entity, name, group = fact.entity, "", []
         if fact.property <= name:
-            raise BlockRefused("the properties of an entity do not ascend, or one is there twice")
+            raise BlockRefused("a block is not in canonical form")
         name = fact.property
         encoded_name, targets = _encoded_property(name), _encoded_targets(fact.obsoletes)
         hashed.append(blake3(b"".join((_LEAF_HEAD, entity, encoded_name, targets, committed))).digest())
@@ -204,10 +204,10 @@ def _close(groups: list[bytes], entity: bytes, group: list[bytes]) -> None:
 def _facts(groups: Any) -> Iterable[Fact]:
     """Give the facts of what was read; raises BlockRefused where the shape is not that of a body."""
     if not isinstance(groups, list | tuple):
-        raise BlockRefused("a body is malformed")
+        raise BlockRefused("a change is malformed")
     for group in groups:
         if not _is_list(group, 2) or not isinstance(group[0], bytes) or not isinstance(group[1], list | tuple):
-            raise BlockRefused("a body is malformed")
+            raise BlockRefused("a change is malformed")
         entity, facts = group
         for fact in facts:
             if not _is_list(fact, 3):
@@ -248,7 +248,7 @@ def _encoded_property(name: str) -> bytes:
     except UnicodeEncodeError:
         good = False
     if not good:
-        raise BlockRefused("a fact has a property that no property can be called")
+        raise BlockRefused("a fact is malformed")
     return cbor.text(name)
 
 
@@ -256,7 +256,7 @@ def _encoded_targets(targets: tuple[bytes, ...]) -> bytes:
     if not targets:
         return b"\x80"
     if not all(map(is_fact_id, targets)):
-        raise BlockRefused("a fact obsoletes what is no fact")
+        raise BlockRefused("a fact is malformed")
     if any(a >= b for a, b in pairwise(targets)):
         raise BlockRefused("a fact does not list what it obsoletes in order")
     return cbor.head(cbor.ARRAY, len(targets)) + b"".join(_TARGET_HEAD + target for target in targets)

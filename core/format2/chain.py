@@ -155,7 +155,7 @@ class Fork:
         one, other = _verified(self.one, fleet), _verified(self.other, fleet)
         same = one.fields.device == other.fields.device and one.fields.position == other.fields.position
         if not same or one.id >= other.id:
-            raise BlockRefused("two headers are no fork of one chain")
+            raise BlockRefused("two headers are no evidence of a fault")
         return Verdict(one.fields.device, one.fields.position, (one.id, other.id), None)
 
 
@@ -174,10 +174,10 @@ class WrongLink:
         """Check the evidence by itself; raises BlockRefused if it shows nothing."""
         previous, header = _verified(self.previous, fleet), _verified(self.header, fleet)
         if header.fields.previous != previous.id:
-            raise BlockRefused("two headers do not follow each other")
+            raise BlockRefused("two headers are no evidence of a fault")
         found = _fault_by_peaks(previous, header, self.peaks)
         if found is None:
-            raise BlockRefused("a header follows well from the one before")
+            raise BlockRefused("two headers are no evidence of a fault")
         return Verdict(header.fields.device, header.fields.position, (header.id,), found)
 
 
@@ -204,14 +204,14 @@ def _fault_by_peaks(previous: SignedHeader, header: SignedHeader, peaks: bytes) 
     wrong_place = _place_fault(fields.device, fields.position, header)
     if wrong_place:
         if peaks:
-            raise BlockRefused("evidence has more than it needs")
+            raise BlockRefused("two headers are no evidence of a fault")
         return wrong_place
     try:
         below = Range.from_bytes(fields.position, peaks)
     except ValueError:
-        raise BlockRefused("evidence lacks the peaks below") from None
+        raise BlockRefused("two headers are no evidence of a fault") from None
     if fields.position and below.root != fields.past:
-        raise BlockRefused("the peaks of evidence are not those below")
+        raise BlockRefused("two headers are no evidence of a fault")
     return fault(Tip(fields.device, fields.position, previous.id, below.append(previous.id)), header)
 
 

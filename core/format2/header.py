@@ -102,7 +102,7 @@ def fleet_id(genesis: bytes) -> bytes:
 def sign(fields: Header, key: Ed25519PrivateKey, fleet: bytes | None) -> SignedHeader:
     """Sign a header; `fleet` is None for the genesis. Raises BlockRefused for what no device would accept."""
     if key.public_key().public_bytes_raw() != fields.key:
-        raise BlockRefused("a header names a key that does not sign it")
+        raise BlockRefused("a change is malformed")
     return assemble(fields, key.sign(_to_be_signed(fields.key, encode_payload(fields), fleet or b"")))
 
 
@@ -133,7 +133,7 @@ def decode_header(data: bytes) -> SignedHeader:
     signature = data[end + len(_SIGNATURE_HEAD) :]
     header = assemble(fields, signature)
     if len(signature) != SIGNATURE_BYTES or header.data != data:
-        raise BlockRefused("a header is not in canonical form")
+        raise BlockRefused("a block is not in canonical form")
     return header
 
 
@@ -177,10 +177,10 @@ def encode_extensions(extensions: Mapping[int, bytes]) -> bytes:
     """
     for number, content in extensions.items():
         if not (_is_uint(number, MAX_EXTENSION) and number >= MIN_EXTENSION and isinstance(content, bytes)):
-            raise BlockRefused("an extension of a header is malformed")
+            raise BlockRefused("a change is malformed")
     data = b"".join(cbor.uint(key) + cbor.byte_string(extensions[key]) for key in sorted(extensions))
     if len(data) > MAX_EXTENSION_BYTES:
-        raise BlockRefused("the extensions of a header are larger than {limit} bytes", limit=MAX_EXTENSION_BYTES)
+        raise BlockRefused("a header is larger than {limit} bytes", limit=MAX_EXTENSION_BYTES)
     return data
 
 
@@ -194,10 +194,10 @@ def _payload_span(data: bytes) -> tuple[int, int]:
         or len(head) < 3
         or head[0] not in (0x58, 0x59)
     ):
-        raise BlockRefused("a block is not a signed change of this format")
+        raise BlockRefused("a block is not a signed change")
     size, start = (head[1], at + 2) if head[0] == 0x58 else (int.from_bytes(head[1:], "big"), at + 3)
     if size > MAX_HEADER_BYTES or start + size + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES > len(data):
-        raise BlockRefused("a block is cut short, or its header is larger than {limit} bytes", limit=MAX_HEADER_BYTES)
+        raise BlockRefused("a block is not a signed change")
     return size, start
 
 
@@ -212,11 +212,11 @@ def _header(key: bytes, plain: Any) -> Header:
     if not isinstance(plain, dict) or plain.get(1) != FORMAT or any(type(each) is not int for each in plain):
         raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
     if any(each < 1 or each == 2 or 10 < each < MIN_EXTENSION for each in plain):
-        raise BlockRefused("a header has a field that this version does not know: update Fieldline on this device")
+        raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
     extensions = {each: plain[each] for each in sorted(plain) if each >= MIN_EXTENSION}
     # A field that is there but null is no other form of one that is absent.
     if any(value is None for value in plain.values()):
-        raise BlockRefused("a header is malformed")
+        raise BlockRefused("a change is malformed")
     named: list[Any] = [key, *(plain.get(each) for each in range(3, 11)), extensions]
     return Header(*named)
 
@@ -233,10 +233,10 @@ def _check(fields: Header) -> None:
         and _is_bytes(fields.root, HASH_BYTES)
         and (fields.batch is None or _is_bytes(fields.batch, BATCH_BYTES))
     ):
-        raise BlockRefused("a header is malformed")
+        raise BlockRefused("a change is malformed")
     for each in (fields.previous, fields.past):
         if (each is None) != first or not (first or _is_bytes(each, HASH_BYTES)):
-            raise BlockRefused("a header does not follow from its place in the chain")
+            raise BlockRefused("a change is malformed")
 
 
 def _is_uint(value: Any, limit: int) -> bool:

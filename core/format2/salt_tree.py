@@ -35,12 +35,12 @@ def expand(salts: Salts, count: int, erased: AbstractSet[int] = frozenset()) -> 
     """
     if not erased:
         if not isinstance(salts, bytes) or not _is_seed(salts):
-            raise BlockRefused("a body does not have its salts")
+            raise BlockRefused("a change is malformed")
         return _below(salts, count)
     spans = list(_cover(0, count, sorted(erased)))
     seeds: tuple[object, ...] = salts if isinstance(salts, tuple) else ()
     if len(seeds) != len(spans) or not isinstance(salts, tuple) or not all(map(_is_seed, seeds)):
-        raise BlockRefused("a body does not have its salts")
+        raise BlockRefused("a change is malformed")
     found = [b""] * count
     for (first, size), seed in zip(spans, salts, strict=True):
         found[first : first + size] = _below(seed, size)

@@ -129,12 +129,12 @@ def _encoded_text(text: str) -> bytes:
     try:
         return cbor.text(text)
     except UnicodeEncodeError:
-        raise BlockRefused("a text has half a character") from None
+        raise BlockRefused("a text is not in Unicode's normalization form C") from None
 
 
 def _encoded_item(item: Any) -> bytes:
     if isinstance(item, Redacted):
-        raise BlockRefused("a list has an item that no list can have")
+        raise BlockRefused("a fact has a value of a type that is not in the format")
     return _encoded_text(item) if isinstance(item, str) else _encoded_other(item)
 
 

@@ -1,7 +1,7 @@
 """Whatever bytes come, a decoder refuses them or reads what it would write: nothing else happens.
 
-What goes in is real blocks, damaged. `make test` tries a few thousand, `make soak` a million for each; a failure says by which
-number to have it again (FIELDLINE_FUZZ).
+What goes in is real blocks, damaged. `make test` tries a few hundred, `make soak` a million for each decoder; a failure
+says by which number to have it again (FIELDLINE_FUZZ).
 """
 
 from __future__ import annotations
