@@ -117,6 +117,15 @@ def value_of(plain: Any) -> Value:
     return tuple(plain) if isinstance(plain, list) else plain
 
 
+def plain_reference(value: Value) -> Value:
+    """Give the value with references to parents as references: whether somebody tagged them is no difference in it."""
+    if isinstance(value, ParentRef):
+        return Ref(value.entity)
+    if isinstance(value, tuple) and any(isinstance(item, ParentRef) for item in value):
+        return tuple(Ref(item.entity) if isinstance(item, ParentRef) else item for item in value)
+    return value
+
+
 def parents_of(value: Value) -> tuple[bytes, ...]:
     """Give the entities that a value names as parents."""
     items = value if isinstance(value, tuple) else (value,)
