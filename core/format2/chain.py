@@ -59,9 +59,16 @@ def first_tip(header: SignedHeader) -> Tip:
     return Tip(header.fields.device, 0, header.id, Range().append(header.id))
 
 
+def place_fault(device: bytes, position: int, header: SignedHeader) -> Fault | None:
+    """Say whether device or position of a header are not those after the change that it names, None if they are."""
+    if header.fields.device != device:
+        return Fault.FOREIGN
+    return None if header.fields.position == position + 1 else Fault.POSITION
+
+
 def fault(tip: Tip, header: SignedHeader) -> Fault | None:
     """Say what is wrong with a header that names this tip as its previous, None if it follows."""
-    wrong_place = _place_fault(tip.device, tip.position, header)
+    wrong_place = place_fault(tip.device, tip.position, header)
     return wrong_place or (None if header.fields.past == tip.past else Fault.PAST)
 
 
@@ -192,16 +199,10 @@ def evidence(tip: Tip, below: Range, previous: SignedHeader, header: SignedHeade
     return WrongLink(previous.data, header.data, below.to_bytes() if found is Fault.PAST else b"")
 
 
-def _place_fault(device: bytes, position: int, header: SignedHeader) -> Fault | None:
-    if header.fields.device != device:
-        return Fault.FOREIGN
-    return None if header.fields.position == position + 1 else Fault.POSITION
-
-
 def _fault_by_peaks(previous: SignedHeader, header: SignedHeader, peaks: bytes) -> Fault | None:
     """Say what is wrong between two headers; raises BlockRefused where peaks are needed and are not those below."""
     fields = previous.fields
-    wrong_place = _place_fault(fields.device, fields.position, header)
+    wrong_place = place_fault(fields.device, fields.position, header)
     if wrong_place:
         if peaks:
             raise BlockRefused("two headers are no evidence of a fault")
