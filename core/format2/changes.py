@@ -1,0 +1,153 @@
+"""The change: what one person saved at once on one device in one locality, and its exact bytes.
+
+A block is a signed header and a body, one after the other (a CBOR sequence, RFC 8742). The change id is the hash of the
+header alone, so a value can be taken out of the body later, and the id and the signature stay. Everything here is pure.
+Bytes from elsewhere are hostile: `decode` bounds them and refuses what is not the one form of what they say, which it
+finds out by encoding what it read again and comparing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import BlockRefused
+from core.format2 import body as bodies
+from core.format2 import header as headers
+from core.format2.body import Body, Fact
+from core.format2.hashes import digest
+from core.format2.header import Header, SignedHeader, header_size
+from core.format2.value_codec import INDEX_BYTES, Redacted
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from core.format2.chain import Tip
+
+MAX_BLOCK_BYTES = 65536
+
+NOTHING: Container[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a device is about to save.
+
+    `author` is the person's entity, `at` the device's clock in microseconds since 1970 UTC. The facts come in any
+    order. `batch` is 8 bytes that changes saved at once share, or None.
+    """
+
+    author: bytes
+    at: int
+    note: str | None
+    facts: tuple[Fact, ...]
+    batch: bytes | None = None
+    extensions: Mapping[int, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A decoded canonical block whose body belongs to its header; the signature is not yet checked (`verify`)."""
+
+    header: SignedHeader
+    body: Body
+
+    @property
+    def id(self) -> bytes:
+        """The change id, 32 bytes."""
+        return self.header.id
+
+    @property
+    def data(self) -> bytes:
+        """The exact bytes."""
+        return self.header.data + self.body.data
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts, by entity and property."""
+        return self.body.facts
+
+    def fact_id(self, place: int) -> bytes:
+        """Give the id of a fact; the place after the last fact is the note's."""
+        return fact_id(self.header.id, place)
+
+
+def fact_id(change: bytes, place: int) -> bytes:
+    """Give change id and the fact's place in the change, 34 bytes."""
+    return change + place.to_bytes(INDEX_BYTES, "big")
+
+
+def change_id(data: bytes) -> bytes:
+    """Give the id of a block's bytes, which are looked at no further; raises BlockRefused if they are none."""
+    return digest(data[: header_size(data)])
+
+
+def seal(change: Change, key: Ed25519PrivateKey, fleet: bytes | None, seed: bytes, tip: Tip | None = None) -> Block:
+    """Sign a change and give its block.
+
+    Args:
+        change: what to say.
+        key: the device's.
+        fleet: its id, None for the genesis.
+        seed: 16 fresh random bytes for the salts.
+        tip: where the device's chain ends, None if this is its first change.
+
+    Raises BlockRefused if the change is not one that every device would accept.
+    """
+    body = bodies.make_body(change.facts, change.note, seed)
+    fields = Header(
+        key.public_key().public_bytes_raw(),
+        tip.position + 1 if tip else 0,
+        tip.id if tip else None,
+        tip.past if tip else None,
+        change.at,
+        change.author,
+        body.leaves,
+        body.root,
+        change.batch,
+        change.extensions or {},
+    )
+    block = Block(headers.sign(fields, key, fleet), body)
+    _check_size(len(block.header.data) + len(body.data))
+    return block
+
+
+def decode(data: bytes, erased: Container[bytes] = NOTHING) -> Block:
+    """Read a block's bytes; raises BlockRefused if they are too large, malformed, not canonical or of two changes.
+
+    `erased` holds the ids of facts (and notes: the place after the last fact) whose values may be redacted; a redaction
+    that nothing there asks for is refused. The signature is not checked: see `verify`.
+    """
+    _check_size(len(data))
+    size = header_size(data)
+    return join(headers.decode_header(data[:size]), bodies.decode_body(data[size:]), erased)
+
+
+def join(header: SignedHeader, body: Body, erased: Container[bytes] = NOTHING) -> Block:
+    """Put a header and a body together; raises BlockRefused if they do not belong together, and as `decode` does."""
+    if header.fields.root != body.root or header.fields.leaves != body.leaves:
+        raise BlockRefused("a block's facts are not those that were signed")
+    if any(fact_id(header.id, place) not in erased for place in body.redacted):
+        raise BlockRefused("a block lacks a value that nobody has erased")
+    return Block(header, body)
+
+
+def verify(block: Block, fleet: bytes) -> None:
+    """Check the signature of a block for this fleet; raises BlockRefused if it does not hold."""
+    headers.verify(block.header, fleet)
+
+
+def redact(block: Block, places: Collection[int]) -> Block:
+    """Take the values at these places out of a block; its id and signature stay. See `body.redact`."""
+    return Block(block.header, bodies.redact(block.body, places))
+
+
+def is_redacted(fact: Fact) -> bool:
+    """Say whether the value of a fact was erased."""
+    return isinstance(fact.value, Redacted)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BLOCK_BYTES:
+        raise BlockRefused("a block of {size} bytes is larger than {limit}", size=size, limit=MAX_BLOCK_BYTES)

@@ -1,0 +1,243 @@
+"""Blocks as they go over a link: without what the receiver can make itself.
+
+    flags, key (32), signature (64), position, [previous], [past or peaks], at (8), author (16), [batch (8)],
+    [size, extensions], body
+
+Position and size are varints. The root and the number of the leaves are never there: they are made from the body. Where
+the receiver holds the change before, `previous` is left out; where it knows the range up to there, `past` is, too. The
+peaks can come instead of `past` with the first of several changes of a device, so that none of those after it need it.
+What is made is put into the header's one form, and that the signature holds proves that it is the header that was
+signed; with several candidates (a fork) it says which.
+
+The sender keeps in `Sent` what of each chain the receiver is known to have; the receiver keeps it in a `Trail`, with
+the ranges, which the sender need not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from core.errors import BlockRefused
+from core.format2 import cbor
+from core.format2 import header as headers
+from core.format2.body import decode_body
+from core.format2.changes import MAX_BLOCK_BYTES, NOTHING, Block, join
+from core.format2.header import (
+    BATCH_BYTES,
+    KEY_BYTES,
+    MAX_EXTENSION_BYTES,
+    MAX_POSITION,
+    SIGNATURE_BYTES,
+    Header,
+    SignedHeader,
+    device_id,
+)
+from core.format2.mountain_range import Range
+from core.format2.value_codec import ENTITY_BYTES, HASH_BYTES
+from core.sync.codec import Fields, Malformed, varint
+
+NO_PREVIOUS, NO_PAST, PEAKS, BATCH, EXTENSIONS = 1, 2, 4, 8, 16
+_ALL = 31
+_AT_BYTES = 8
+MAX_CANDIDATES = 4
+"""Changes at one position that are tried: more only if a device forks its chain again and again."""
+
+Place = tuple[bytes, int]
+"""(device, position)"""
+
+
+@dataclass(slots=True)
+class Trail:
+    """What the receiving end of a stream holds of each chain: ids by place, each with the range up to it if known."""
+
+    _known: dict[Place, dict[bytes, Range | None]] = field(default_factory=dict)
+
+    def add(self, device: bytes, position: int, change: bytes, upto: Range | None) -> None:
+        """Note a change that the receiver holds, and the range over its chain up to and with it."""
+        there = self._known.setdefault((device, position), {})
+        if there.get(change) is None:
+            there[change] = upto
+
+    def before(self, device: bytes, position: int) -> dict[bytes, Range | None]:
+        """Give the ids known at the place before this position."""
+        return self._known.get((device, position - 1), {})
+
+    def follow(self, header: SignedHeader, below: Range | None = None) -> None:
+        """Note a header that goes over the stream; `below` is the range before it, where it is known otherwise."""
+        fields = header.fields
+        if not fields.position:
+            below = Range()
+        elif below is None:
+            below = self.before(fields.device, fields.position).get(fields.previous or b"")
+            if below is not None and below.root != fields.past:
+                below = None
+        self.add(fields.device, fields.position, header.id, None if below is None else below.append(header.id))
+
+
+@dataclass(slots=True)
+class Sent:
+    """What the receiving end is known to hold, as its sender sees it: ids by place, and whether all below is there.
+
+    A change that both sides hold is noted before the stream begins.
+    """
+
+    _held: dict[Place, dict[bytes, bool]] = field(default_factory=dict)
+
+    def add(self, device: bytes, position: int, change: bytes, *, whole: bool) -> None:
+        """Note a change that the receiver holds; `whole` if it has the whole chain below it, with every link right."""
+        there = self._held.setdefault((device, position), {})
+        there[change] = there.get(change, False) or whole
+
+    def before(self, device: bytes, position: int) -> dict[bytes, bool]:
+        """Give the ids known at the place before this position."""
+        return self._held.get((device, position - 1), {})
+
+
+def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) -> bytes:
+    """Give a block's bytes for a stream, and note that it went over it.
+
+    Args:
+        block: what to send.
+        sent: what the receiver holds.
+        linked: whether the block is known to follow from the one before; only then can `past` be made by anybody.
+        below: the range before the block, to send its peaks if `past` cannot be left out.
+    """
+    fields = block.header.fields
+    flags = 0
+    if fields.position:
+        known = sent.before(fields.device, fields.position)
+        if len(known) == 1 and fields.previous in known:
+            flags |= NO_PREVIOUS
+            if known[fields.previous] and linked:
+                flags |= NO_PAST
+        if not flags & NO_PAST and linked and below is not None:
+            flags |= PEAKS
+    parts = [fields.key, block.header.signature, varint(fields.position)]
+    if fields.previous is not None and not flags & NO_PREVIOUS:
+        parts.append(fields.previous)
+    if below is not None and flags & PEAKS:
+        parts.append(below.to_bytes())
+    elif fields.past is not None and not flags & NO_PAST:
+        parts.append(fields.past)
+    parts += fields.at.to_bytes(_AT_BYTES, "big"), fields.author
+    if fields.batch is not None:
+        flags |= BATCH
+        parts.append(fields.batch)
+    if fields.extensions:
+        flags |= EXTENSIONS
+        extensions = _encoded_extensions(fields.extensions)
+        parts += varint(len(extensions)), extensions
+    whole = not fields.position or bool(flags & (NO_PAST | PEAKS))
+    sent.add(fields.device, fields.position, block.id, whole=whole)
+    return b"".join((bytes([flags]), *parts, block.body.data))
+
+
+def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:
+    """Give the block of bytes that `pack` made, its signature checked, and note it in the trail.
+
+    Raises Malformed if a field is missing or what was left out is not known here, and BlockRefused as `changes.decode`
+    and `changes.verify` do.
+    """
+    if len(data) > MAX_BLOCK_BYTES:
+        raise Malformed("a packed block is too large")
+    packed = _read(data)
+    body = decode_body(packed.body)
+    refusal: BlockRefused | None = None
+    for previous, past, below in _links(packed, trail):
+        fields = Header(
+            packed.key,
+            packed.position,
+            previous,
+            past,
+            packed.at,
+            packed.author,
+            body.leaves,
+            body.root,
+            packed.batch,
+            packed.extensions,
+        )
+        header = headers.assemble(fields, packed.signature)
+        try:
+            headers.verify(header, fleet)
+        except BlockRefused as reason:
+            refusal = reason
+            continue
+        block = join(header, body, erased)
+        if len(block.data) > MAX_BLOCK_BYTES:
+            raise Malformed("a packed block is too large")
+        trail.follow(header, below)
+        return block
+    raise refusal or Malformed("a block leaves out what is not known here")
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    flags: int
+    key: bytes
+    signature: bytes
+    position: int
+    previous: bytes | None
+    past: bytes | None
+    peaks: Range | None
+    at: int
+    author: bytes
+    batch: bytes | None
+    extensions: dict[int, bytes]
+    body: bytes
+
+
+def _read(data: bytes) -> _Packed:
+    fields = Fields(data)
+    flags = fields.byte()
+    key, signature = fields.take(KEY_BYTES), fields.take(SIGNATURE_BYTES)
+    position = fields.varint(MAX_POSITION)
+    links = flags & (NO_PREVIOUS | NO_PAST | PEAKS)
+    if flags > _ALL or (links and not position) or links & (NO_PAST | PEAKS) == NO_PAST | PEAKS:
+        raise Malformed("the flags of a packed block are none")
+    previous = past = peaks = None
+    if position and not flags & NO_PREVIOUS:
+        previous = fields.take(HASH_BYTES)
+    if flags & PEAKS:
+        peaks = Range.from_bytes(position, fields.take(position.bit_count() * HASH_BYTES))
+        past = peaks.root
+    elif position and not flags & NO_PAST:
+        past = fields.take(HASH_BYTES)
+    at = int.from_bytes(fields.take(_AT_BYTES), "big")
+    author = fields.take(ENTITY_BYTES)
+    batch = fields.take(BATCH_BYTES) if flags & BATCH else None
+    extensions: dict[int, bytes] = {}
+    if flags & EXTENSIONS:
+        extensions = _extensions(fields.take(fields.varint(MAX_EXTENSION_BYTES + 3)))
+    body = fields.rest()
+    return _Packed(flags, key, signature, position, previous, past, peaks, at, author, batch, extensions, body)
+
+
+def _extensions(data: bytes) -> dict[int, bytes]:
+    """Read extensions; raises Malformed for another form than that of `_encoded_extensions`."""
+    try:
+        plain = cbor.loads(data, cbor.decoders({}))
+        if isinstance(plain, dict) and plain and _encoded_extensions(plain) == data:
+            return plain
+    except BlockRefused:
+        pass
+    raise Malformed("the extensions of a packed block are malformed")
+
+
+def _encoded_extensions(extensions: Mapping[int, bytes]) -> bytes:
+    return cbor.head(cbor.MAP, len(extensions)) + headers.encode_extensions(extensions)
+
+
+def _links(packed: _Packed, trail: Trail) -> Iterator[tuple[bytes | None, bytes | None, Range | None]]:
+    """Give `previous`, `past` and the range below as they may be, by what the receiver holds."""
+    if not packed.flags & (NO_PREVIOUS | NO_PAST):
+        yield packed.previous, packed.past, packed.peaks
+        return
+    known = trail.before(device_id(packed.key), packed.position)
+    for change, upto in list(known.items())[:MAX_CANDIDATES]:
+        if packed.previous is not None and packed.previous != change:
+            continue
+        if not packed.flags & NO_PAST:
+            yield change, packed.past, packed.peaks
+        elif upto is not None:
+            yield change, upto.root, upto

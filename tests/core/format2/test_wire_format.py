@@ -1,0 +1,169 @@
+"""The examples in docs/wire-format-2.md are what the code makes, and can be read.
+
+To write them into the document: `python -m tests.core.format2.test_wire_format`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import wrap
+
+import pytest
+
+from core.format2 import changes as format2
+from core.format2 import hashes, salt_tree
+from core.format2.body import Fact, decode_body
+from core.format2.chain import first_tip
+from core.format2.changes import Change, decode, fact_id, seal, verify
+from core.format2.header import device_id, fleet_id
+from core.format2.leaf_tree import root_of
+from core.format2.mountain_range import check, levels_of, prove, range_of
+from core.format2.packed_header import Sent, Trail, pack, unpack
+from core.format2.value_codec import FactRef, ParentRef, Ref, Value, decode_value, encode_value
+from tests.core.format2.strategies import KEYS
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format-2.md"
+
+KEY = KEYS[0]
+PUBLIC = KEY.public_key().public_bytes_raw()
+DEVICE = device_id(PUBLIC)
+PERSON = hashes.digest(b"a person")[:16]
+FLEET_ENTITY = hashes.digest(b"fieldline entity fleet")[:16]
+PLACE, LOCALITY = bytes(range(16)), bytes(range(16, 32))
+FOUNDING = Change(
+    PERSON,
+    1_700_000_000_000_000,
+    None,
+    (
+        Fact(FLEET_ENTITY, "kind", "fleet"),
+        Fact(FLEET_ENTITY, "name", "Nord"),
+        Fact(DEVICE, "kind", "member"),
+        Fact(PERSON, "kind", "person"),
+        Fact(PERSON, "person.name", "Ada"),
+    ),
+)
+GENESIS = seal(FOUNDING, KEY, None, b"\xaa" * 16)
+FLEET = fleet_id(GENESIS.id)
+NAME_PLACE = next(place for place, fact in enumerate(GENESIS.facts) if fact.property == "name")
+EDIT = Change(
+    PERSON,
+    1_700_000_060_000_000,
+    "moved",
+    (
+        Fact(PLACE, "locality", ParentRef(LOCALITY)),
+        Fact(FLEET_ENTITY, "name", "North", (GENESIS.fact_id(NAME_PLACE),)),
+    ),
+    bytes(range(1, 9)),
+    {64: b"later"},
+)
+BLOCK = seal(EDIT, KEY, FLEET, bytes(range(16)), first_tip(GENESIS.header))
+SALTS = salt_tree.expand(BLOCK.body.salts, 3)
+ENCODED = [*BLOCK.body.values, encode_value("moved")]
+COMMITMENTS = [hashes.commitment(salt, value) for salt, value in zip(SALTS, ENCODED, strict=True)]
+VALUES: list[Value] = [
+    "Kiel",
+    -1,
+    True,
+    None,
+    Ref(PLACE),
+    ParentRef(LOCALITY),
+    FactRef(GENESIS.fact_id(1)),
+    ("Kiel", -1, Ref(PLACE)),
+]
+IDS = [hashes.digest(b"%d" % number) for number in range(11)]
+
+
+def leaves() -> list[bytes]:
+    """The leaves as the document defines them, piece by piece."""
+    entity = b"\x50" + PLACE, b"\x50" + FLEET_ENTITY
+    target = b"\x81\x58\x22" + GENESIS.fact_id(NAME_PLACE)
+    return [
+        hashes.digest(b"\0" + b"\x83" + entity[0] + b"\x68locality" + b"\x80" + COMMITMENTS[0]),
+        hashes.digest(b"\0" + b"\x83" + entity[1] + b"\x64name" + target + COMMITMENTS[1]),
+        hashes.digest(b"\0\xf6" + COMMITMENTS[2]),
+    ]
+
+
+def packed(*, known: bool) -> bytes:
+    sent = Sent()
+    if known:
+        sent.add(DEVICE, 0, GENESIS.id, whole=True)
+    return pack(BLOCK, sent, linked=True)
+
+
+EXAMPLES: dict[str, bytes] = {
+    "public-key": PUBLIC,
+    "device": DEVICE,
+    "person": PERSON,
+    "genesis-header": GENESIS.header.data,
+    "genesis-body": GENESIS.body.data,
+    "genesis-id": GENESIS.id,
+    "fleet": FLEET,
+    "block": BLOCK.data,
+    "block-id": BLOCK.id,
+    "salts": b"".join(SALTS),
+    "commitments": b"".join(COMMITMENTS),
+    "leaves": b"".join(leaves()),
+    "root": root_of(leaves()),
+    "values": b"".join(map(encode_value, VALUES)),
+    "redacted-body": format2.redact(BLOCK, {0, 2}).body.data,
+    "peaks": b"".join(range_of(IDS).peaks),
+    "range-root": range_of(IDS).root,
+    "proof": prove(levels_of(IDS), 11, [3, 9]),
+    "packed": packed(known=True),
+    "packed-whole": packed(known=False),
+}
+FENCE = re.compile(r"```hex ([a-z-]+)\n(.*?)```", re.DOTALL)
+
+
+def shown() -> dict[str, bytes]:
+    return {name: bytes.fromhex(digits) for name, digits in FENCE.findall(DOCUMENT.read_text())}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_what_the_code_makes(name: str) -> None:
+    assert shown()[name].hex() == EXAMPLES[name].hex()
+
+
+def test_every_example_is_checked_and_stated_once() -> None:
+    assert [name for name, _ in FENCE.findall(DOCUMENT.read_text())] == list(EXAMPLES)
+
+
+def test_the_blocks_say_what_the_document_says() -> None:
+    found = shown()
+    genesis = decode(found["genesis-header"] + found["genesis-body"])
+    verify(genesis, found["fleet"])
+    assert set(genesis.facts) == set(FOUNDING.facts)
+    block = decode(found["block"])
+    verify(block, found["fleet"])
+    assert set(block.facts) == set(EDIT.facts)
+    assert (block.header.fields.position, block.header.fields.previous) == (1, found["genesis-id"])
+    assert block.header.fields.past == range_of([genesis.id]).root
+    assert block.body.root == found["root"]
+
+
+def test_the_values_the_redaction_the_proof_and_the_packed_blocks_are_read() -> None:
+    found = shown()
+    rest = found["values"]
+    for value in VALUES:
+        data = encode_value(value)
+        assert decode_value(rest[: len(data)]) == value
+        rest = rest[len(data) :]
+    less = decode_body(found["redacted-body"])
+    assert (less.root, less.redacted) == (found["root"], {0, 2})
+    erased = {fact_id(found["block-id"], place) for place in (0, 2)}
+    verify(decode(BLOCK.header.data + found["redacted-body"], erased), FLEET)
+    assert check(found["range-root"], 11, {3: IDS[3], 9: IDS[9]}, found["proof"])
+    trail = Trail()
+    trail.follow(GENESIS.header)
+    assert unpack(found["packed"], trail, FLEET).data == found["block"]
+    assert unpack(found["packed-whole"], Trail(), FLEET).data == found["block"]
+
+
+if __name__ == "__main__":
+    text = DOCUMENT.read_text()
+    for name, data in EXAMPLES.items():
+        block = "\n".join(wrap(data.hex(), 96))
+        text = re.sub(rf"```hex {name}\n.*?```", f"```hex {name}\n{block}\n```", text, flags=re.DOTALL)
+    DOCUMENT.write_text(text)
