@@ -134,7 +134,7 @@ class InboxItemFinder:
             }
             if unseen:
                 told = FieldlineError(
-                    "{name} was retired by {by}, who had not seen what {user} stated: {properties}",
+                    "{name} was retired by {by}, who had not seen what {user} set: {properties}",
                     name=self._entity_name(record),
                     by=printable(retirements[0].user),
                     user=printable(next(iter(unseen.values()))[0].user),
@@ -206,7 +206,7 @@ class InboxItemFinder:
 
     def _conflict_message(self, record: Record, name: str, slot: Slot) -> FieldlineError:
         return FieldlineError(
-            "{property} of {name} has {count} different values; in use meanwhile: {value}",
+            "{property} of {name} has {count} different values; in use, provisional: {value}",
             property=name,
             name=self._entity_name(record),
             count=len({encode_value(leaf.value) for leaf in slot.leaves}),

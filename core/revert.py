@@ -122,5 +122,5 @@ def _skip_reason(slot: Slot, fact: bytes) -> FieldlineError:
     if len(others) == len(slot.leaves):
         return FieldlineError("{user} has changed it since", user=others[0].user)
     if isinstance(slot, Conflict):
-        return FieldlineError("{user} said something else meanwhile: settle that instead", user=others[0].user)
-    return FieldlineError("{user} said the same", user=others[0].user)
+        return FieldlineError("{user} set something else meanwhile: resolve that instead", user=others[0].user)
+    return FieldlineError("{user} set the same", user=others[0].user)

@@ -124,7 +124,7 @@ class Property:
             )
         if self.pattern and not matches_pattern(self.pattern, str(value)):
             return Refused(
-                "{property}: {value} does not have the right form, which is that of {example}",
+                "{property}: {value} must look like {example}",
                 property=self.name,
                 value=values.quote_value(value),
                 example=self.example,

@@ -65,8 +65,8 @@ def parse_timestamp(
         moment = None
     if form is None or moment is None:
         raise Refused(
-            "{text} is no moment; write a time such as 2026-03-03T14:00, a date, a time ago such as -2h or -3d, "
-            "or at least 8 hex digits of a change's id",
+            "{text} is not a time; write one such as 2026-03-03T14:00, a date, a time ago such as "
+            "-2h or -3d, or at least 8 hex digits of a change's id",
             text=quote_value(text),
         )
     instant = _to_timestamp_us(moment, zone, written)

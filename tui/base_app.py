@@ -92,16 +92,16 @@ class StatefulApp(DraftApp):
             ("inbox", inbox),
             ("history", _("History")),
             ("sync", _("Sync")),
-            ("members", _("Members")),
+            ("members", _("Devices")),
         ]
 
     def banner(self) -> str:
         """What stands instead of the places while nothing can be edited."""
         if self.viewed_at_us is not None and self.view_as_known:
             moment = self.dates.full(self.viewed_at_us)
-            return _("AS KNOWN HERE ON {moment} · read only · Esc back to now").format(moment=moment)
+            return _("AS KNOWN HERE ON {time} · read only · Esc back to now").format(time=moment)
         if self.viewed_at_us is not None:
-            return _("AS OF {moment} · read only · Esc back to now").format(moment=self.dates.full(self.viewed_at_us))
+            return _("AS OF {time} · read only · Esc back to now").format(time=self.dates.full(self.viewed_at_us))
         return ""
 
     def status_items(self) -> Line:
@@ -117,7 +117,7 @@ class StatefulApp(DraftApp):
             done, total = map(format_number, progress)
             parts.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
         elif self.inbox_items:
-            parts.append((ngettext("{count} to settle", "{count} to settle", len(self.inbox_items)), "attention"))
+            parts.append((ngettext("{count} to resolve", "{count} to resolve", len(self.inbox_items)), "attention"))
         parts += [(each.name, "strong") for each in self.cable_monitor.plugged]
         if self.status.synced_at is not None:
             parts.append((_("synced {when}").format(when=self.dates.short(self.status.synced_at)), "dim"))

@@ -76,7 +76,7 @@ class CableMonitor:
 def cable_offer_text(name: str, use: CableUse, at_hand: bool) -> str:
     """What is said when a cable was plugged in; `at_hand` if Enter is all that it takes."""
     if use == "meeting":
-        text = _("The cable on {port} is back: the meeting goes on.")
+        text = _("The cable on {port} is back: the sync goes on.")
     elif use == "served":
         text = _("Cable on {port}: this device syncs with its other end by itself.")
     elif at_hand:

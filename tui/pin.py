@@ -92,7 +92,7 @@ class KioskPin:
             bytes.fromhex(kept["salt"]), bytes.fromhex(kept["hash"])
             return {**kept, "failures": int(kept["failures"]), "at": int(kept["at"])}
         except (ValueError, KeyError, TypeError):
-            raise FieldlineError("{path} is damaged: set the PIN anew.", path=str(self._path)) from None
+            raise FieldlineError("{path} is damaged: set the PIN again.", path=str(self._path)) from None
 
     def _write(self, kept: dict[str, Any]) -> None:
         aside = self._path.with_suffix(".new")

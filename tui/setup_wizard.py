@@ -84,7 +84,7 @@ class SetupWizard(CrashSafeApp[bool]):
         choice: object = None
         while True:
             rows: list[tuple[str, Line]] = [
-                ("found", _choice_row(_("Start a fleet"), _("This device is its first, and its admin."))),
+                ("found", _choice_row(_("Create a fleet"), _("This device is its first, and its admin."))),
                 ("join", _choice_row(_("Join a fleet"), _("An admin of it lets this device in."))),
             ]
             choice = await self._ask(_StartChoice(_("Welcome. What shall this device do?"), rows, choice))
@@ -154,9 +154,9 @@ class SetupWizard(CrashSafeApp[bool]):
         own = workspace.identity.device.hex()
         await workspace.close()
         text = _(
-            "Tell an admin the id of this device: {device}. On the admin's device it is admitted on the Members page "
-            "(6, then a). Then meet a device of the fleet on the Sync page (5): everything comes from there. This "
-            "device shows its id on its Members page, too."
+            "Tell an admin the id of this device: {device}. On the admin's device it is admitted on "
+            "the Devices screen (6, then a). Then sync with a device of the fleet on the Sync screen "
+            "(5): everything comes from there. This device shows its id on its Devices screen, too."
         ).format(device=own)
         await self._ask(ConfirmDialog(_step_title(3, _("have this device let in")), text, _("go on")))
         return True

@@ -35,7 +35,7 @@ from core.format2.header import (
 )
 from core.format2.mountain_range import Range
 from core.format2.value_codec import ENTITY_BYTES, HASH_BYTES
-from core.sync.codec import Fields, Malformed, varint
+from core.sync.codec import FieldReader, MalformedMessage, encode_varint
 
 NO_PREVIOUS, NO_PAST, PEAKS, BATCH, EXTENSIONS = 1, 2, 4, 8, 16
 _ALL = 31
@@ -113,7 +113,7 @@ def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) 
                 flags |= NO_PAST
         if not flags & NO_PAST and linked and below is not None:
             flags |= PEAKS
-    parts = [fields.key, block.header.signature, varint(fields.position)]
+    parts = [fields.key, block.header.signature, encode_varint(fields.position)]
     if fields.previous is not None and not flags & NO_PREVIOUS:
         parts.append(fields.previous)
     if below is not None and flags & PEAKS:
@@ -127,7 +127,7 @@ def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) 
     if fields.extensions:
         flags |= EXTENSIONS
         extensions = _encoded_extensions(fields.extensions)
-        parts += varint(len(extensions)), extensions
+        parts += encode_varint(len(extensions)), extensions
     whole = not fields.position or bool(flags & (NO_PAST | PEAKS))
     sent.add(fields.device, fields.position, block.id, whole=whole)
     return b"".join((bytes([flags]), *parts, block.body.data))
@@ -136,11 +136,11 @@ def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) 
 def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:
     """Give the block of bytes that `pack` made, its signature checked, and note it in the trail.
 
-    Raises Malformed if a field is missing or what was left out is not known here, and BlockRefused as `changes.decode`
+    Raises MalformedMessage if a field is missing or what was left out is not known here, and BlockRefused as `changes.decode`
     and `changes.verify` do.
     """
     if len(data) > MAX_BLOCK_BYTES:
-        raise Malformed("a packed block is too large")
+        raise MalformedMessage("a packed block is too large")
     packed = _read(data)
     body = decode_body(packed.body)
     refusal: BlockRefused | None = None
@@ -165,10 +165,10 @@ def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = N
             continue
         block = join(header, body, erased)
         if len(block.data) > MAX_BLOCK_BYTES:
-            raise Malformed("a packed block is too large")
+            raise MalformedMessage("a packed block is too large")
         trail.follow(header, below)
         return block
-    raise refusal or Malformed("a block leaves out what is not known here")
+    raise refusal or MalformedMessage("a block leaves out what is not known here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,40 +188,40 @@ class _Packed:
 
 
 def _read(data: bytes) -> _Packed:
-    fields = Fields(data)
-    flags = fields.byte()
-    key, signature = fields.take(KEY_BYTES), fields.take(SIGNATURE_BYTES)
-    position = fields.varint(MAX_POSITION)
+    fields = FieldReader(data)
+    flags = fields.read_byte()
+    key, signature = fields.read_bytes(KEY_BYTES), fields.read_bytes(SIGNATURE_BYTES)
+    position = fields.read_varint(MAX_POSITION)
     links = flags & (NO_PREVIOUS | NO_PAST | PEAKS)
     if flags > _ALL or (links and not position) or links & (NO_PAST | PEAKS) == NO_PAST | PEAKS:
-        raise Malformed("the flags of a packed block are none")
+        raise MalformedMessage("the flags of a packed block are none")
     previous = past = peaks = None
     if position and not flags & NO_PREVIOUS:
-        previous = fields.take(HASH_BYTES)
+        previous = fields.read_bytes(HASH_BYTES)
     if flags & PEAKS:
-        peaks = Range.from_bytes(position, fields.take(position.bit_count() * HASH_BYTES))
+        peaks = Range.from_bytes(position, fields.read_bytes(position.bit_count() * HASH_BYTES))
         past = peaks.root
     elif position and not flags & NO_PAST:
-        past = fields.take(HASH_BYTES)
-    at = int.from_bytes(fields.take(_AT_BYTES), "big")
-    author = fields.take(ENTITY_BYTES)
-    batch = fields.take(BATCH_BYTES) if flags & BATCH else None
+        past = fields.read_bytes(HASH_BYTES)
+    at = int.from_bytes(fields.read_bytes(_AT_BYTES), "big")
+    author = fields.read_bytes(ENTITY_BYTES)
+    batch = fields.read_bytes(BATCH_BYTES) if flags & BATCH else None
     extensions: dict[int, bytes] = {}
     if flags & EXTENSIONS:
-        extensions = _extensions(fields.take(fields.varint(MAX_EXTENSION_BYTES + 3)))
-    body = fields.rest()
+        extensions = _extensions(fields.read_bytes(fields.read_varint(MAX_EXTENSION_BYTES + 3)))
+    body = fields.read_rest()
     return _Packed(flags, key, signature, position, previous, past, peaks, at, author, batch, extensions, body)
 
 
 def _extensions(data: bytes) -> dict[int, bytes]:
-    """Read extensions; raises Malformed for another form than that of `_encoded_extensions`."""
+    """Read extensions; raises MalformedMessage for another form than that of `_encoded_extensions`."""
     try:
         plain = cbor.loads(data, cbor.decoders({}))
         if isinstance(plain, dict) and plain and _encoded_extensions(plain) == data:
             return plain
     except BlockRefused:
         pass
-    raise Malformed("the extensions of a packed block are malformed")
+    raise MalformedMessage("the extensions of a packed block are malformed")
 
 
 def _encoded_extensions(extensions: Mapping[int, bytes]) -> bytes:

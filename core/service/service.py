@@ -73,7 +73,7 @@ class Service:
         """Serve until cancelled; `listening` is told where, once. Raises FieldlineError if it cannot listen."""
         for target in config.peer_endpoints:
             if not parse_endpoint(target).host:
-                raise Refused("{target} is no device to call: write tcp://HOST:PORT.", target=target)
+                raise Refused("{target} is not the address of a device: write tcp://HOST:PORT.", target=target)
         server = tcp.TcpListener(
             self._workspace.identity,
             make_peer_filter(self._workspace),

@@ -51,12 +51,12 @@ _FAILURE_TEXTS = {
         "The peer {peer} does not have the changes that it says it has: run `fieldline verify` there."
     ),
     Reason.STORE_FAILED: FieldlineError("{why}"),
-    Reason.TIMED_OUT: FieldlineError("The peer {peer} fell silent: what had come is saved; sync again to go on."),
-    Reason.STOPPED: FieldlineError("The sync was stopped: what had come is saved; sync again to go on."),
+    Reason.TIMED_OUT: FieldlineError("The peer {peer} fell silent: what was received is saved; sync again to go on."),
+    Reason.STOPPED: FieldlineError("The sync was stopped: what was received is saved; sync again to go on."),
     Reason.CONNECTION_LOST: FieldlineError(
-        "The connection to {peer} ended before the sync did: what had come is saved; sync again to go on."
+        "The connection to {peer} ended before the sync did: what was received is saved; sync again to go on."
     ),
-    Reason.PEER_ABORTED: FieldlineError("The peer {peer} ended the sync ({why}): what had come is saved."),
+    Reason.PEER_ABORTED: FieldlineError("The peer {peer} ended the sync ({why}): what was received is saved."),
 }
 """What people are told, still without the fields."""
 
@@ -137,7 +137,7 @@ def make_failed(reason: Reason, peer: bytes, why: object, stats: SyncStats) -> F
 _PEER_ABORT_TEXTS = {
     Reason.STOPPED: FieldlineError("somebody stopped it there"),
     Reason.STORE_FAILED: FieldlineError("it could not read or write its store"),
-    Reason.TIMED_OUT: FieldlineError("it heard nothing from this device for too long"),
+    Reason.TIMED_OUT: FieldlineError("it received nothing from this device for too long"),
     Reason.NOT_A_MEMBER: FieldlineError("it is not satisfied that this device is a member"),
 }
 

@@ -59,7 +59,7 @@ def find_device(text: str, membership: Membership) -> bytes:
         if member.name == text or (len(text) >= MIN_DEVICE_PREFIX_DIGITS and device.hex().startswith(text.lower()))
     ]
     if len(found) != 1:
-        raise Refused("{text} is no device of this fleet: `fieldline members` lists them.", text=quote_value(text))
+        raise Refused("{text} is not a device of this fleet: `fieldline members` lists them.", text=quote_value(text))
     return found[0]
 
 
@@ -136,5 +136,5 @@ async def publish_schema(workspace: DeviceContext, schema: Schema, note: str | N
 async def _require_admin(workspace: DeviceContext) -> Membership:
     membership = await workspace.membership()
     if not membership.is_admin(workspace.identity.device):
-        raise FieldlineError("Only an admin can do this, and this device is none: ask one.")
+        raise FieldlineError("Only an admin can do this, and this device is not one: ask an admin.")
     return membership

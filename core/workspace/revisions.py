@@ -68,7 +68,7 @@ async def plan_restore_subtree(store: Store, entity: bytes, at_us: int, schema: 
     """The edits that bring an entity back to how it was at a moment; raises Refused if it was not there then."""
     then = await store.as_of(at_us).record(entity, schema)
     if not then.slots:
-        raise FieldlineError("It was not there yet at that moment: to remove it, retire it.")
+        raise FieldlineError("It was not there yet at that time: to remove it, retire it.")
     return restore_record(await store.now().record(entity, schema), then)
 
 
@@ -103,7 +103,7 @@ async def plan_restore_tree(store: Store, entity: bytes, moment: int, schema: Sc
     now, then = store.now(), store.as_of(moment)
     before = await read_subtree(entity, then, schema)
     if not (await then.record(entity, schema)).slots:
-        raise FieldlineError("It was not there yet at that moment: to remove it, retire it.")
+        raise FieldlineError("It was not there yet at that time: to remove it, retire it.")
     edits: list[Edit] = []
     for each in before:
         edits += restore_record(await now.record(each, schema), await then.record(each, schema))

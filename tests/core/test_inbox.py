@@ -62,7 +62,7 @@ def test_a_conflict_shows_what_is_in_use_meanwhile() -> None:
     assert (matter.type, matter.kind, matter.key, matter.property) == ("conflict", "place", "241/Lane 1", "printer")
     assert matter.candidates == place.slot("printer").leaves
     assert matter.entities == (ident(2),)
-    assert str(matter.message) == 'printer of place:241/Lane 1 has 2 different values; in use meanwhile: "5021"'
+    assert str(matter.message) == 'printer of place:241/Lane 1 has 2 different values; in use, provisional: "5021"'
 
 
 def test_a_conflict_of_references_names_what_they_point_at() -> None:
@@ -136,7 +136,7 @@ def test_a_value_that_the_schema_refuses_is_invalid() -> None:
     wrong = entity(3, name="Lane 2", locality=Ref(ident(2)), card_terminal="123", printer=5, note="kept")
     right = entity(2, name="Lane 1", locality=HERE, avl_configuration=None)
     assert told(LOCALITY, right, wrong) == [
-        ("invalid", 'card_terminal: "123" does not have the right form, which is that of 11111111'),
+        ("invalid", 'card_terminal: "123" must look like 11111111'),
         ("invalid", "locality: place:241/Lane 1 is not of the kind locality"),
         ("invalid", "printer: 5 is not text"),
     ]

@@ -187,7 +187,7 @@ def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable
         ("free", True, "Cable on ttyUSB0: press Enter to sync with its other end."),
         ("free", False, "Cable on ttyUSB0: press 5, then Enter to sync with its other end."),
         ("served", True, "Cable on ttyUSB0: this device syncs with its other end by itself."),
-        ("meeting", False, "The cable on ttyUSB0 is back: the meeting goes on."),
+        ("meeting", False, "The cable on ttyUSB0 is back: the sync goes on."),
     ],
 )
 def test_what_is_said_of_a_cable_that_comes(use: CableUse, at_hand: bool, said: str) -> None:

@@ -63,7 +63,7 @@ async def test_places_and_keys_are_clicked(home: Path) -> None:
 async def test_a_key_that_cannot_act_says_why(home: Path) -> None:
     async with opened(home, "5") as screen:
         await click(screen, "x stop")
-        assert "No meeting is under way." in screen.text()
+        assert "No sync is in progress." in screen.text()
 
 
 async def test_nothing_is_clicked_behind_the_last_row_and_between_keys(home: Path) -> None:

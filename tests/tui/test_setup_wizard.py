@@ -79,7 +79,7 @@ async def test_a_fleet_is_started_in_three_steps(
     monkeypatch.setattr(socket, "gethostname", lambda: "kiosk7.nord")
     home = Path("home")
     async with begun(home) as pilot:
-        assert "Start a fleet" in text(pilot)
+        assert "Create a fleet" in text(pilot)
         await pictured(pilot, picture, "choice")
         await enter(pilot)
         await enter(pilot)

@@ -24,7 +24,7 @@ async def new(desk: CliContext, kind: str, values: tuple[str, ...], note: str | 
         await print_written(desk, workspace, written)
 
 
-@verb(N_("Configure properties. What is so already is not written again; a conflict is settled by it."), "set")
+@verb(N_("Configure properties. What is so already is not written again; a conflict is resolved by it."), "set")
 @argument("entity")
 @argument("values", nargs=-1, required=True, metavar="P=V...")
 @NOTE_OPTION
@@ -36,7 +36,7 @@ async def set_(desk: CliContext, entity: str, values: tuple[str, ...], note: str
         await print_written(desk, workspace, written)
 
 
-@verb(N_("Say that properties are no longer used."))
+@verb(N_("Unset properties."))
 @argument("entity")
 @argument("properties", nargs=-1, required=True, metavar="P...")
 @NOTE_OPTION
@@ -46,7 +46,7 @@ async def clear(desk: CliContext, entity: str, properties: tuple[str, ...], note
         await print_written(desk, workspace, await workspace.clear(record, properties, note))
 
 
-@verb(N_("Take something out of use. What is known of it stays, and it can be brought back."))
+@verb(N_("Retire something. What is known of it stays, and it can be put back in use."))
 @argument("entity")
 @NOTE_OPTION
 async def retire(desk: CliContext, entity: str, note: str | None) -> None:
@@ -69,7 +69,7 @@ async def print_written(desk: CliContext, workspace: Workspace, written: EditRes
     desk.print_message(
         _("{entity}: {facts} saved as change {change}.").format(
             entity=writing.entity_text(written.entity),
-            facts=ngettext("{count} fact", "{count} facts", written.fact_count),
+            facts=ngettext("{count} value", "{count} values", written.fact_count),
             change=change[:8],
         )
     )

@@ -25,7 +25,7 @@ def _default_device_name() -> str:
     return socket.gethostname().split(".")[0] or "device"
 
 
-@verb(N_("Found a fleet with this device as its admin. The schema is a built-in one or a TOML file."))
+@verb(N_("Create a fleet with this device as its admin. The schema is a built-in one or a TOML file."))
 @option("--fleet", required=True, metavar="NAME", help=N_("What the fleet is called."))
 @option(
     "--schema",
@@ -85,7 +85,7 @@ def read_schema_file(path: Path) -> Schema:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=str(path)) from None
 
 
-@verb(N_("Let a device into the fleet, or give a member another role or name. Only an admin's word counts."))
+@verb(N_("Let a device into the fleet, or give a member another role or name. Only an admin may do this."))
 @argument("device_id")
 @option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
 @option("--name", metavar="NAME", help=N_("What the device is called."))
@@ -104,8 +104,9 @@ async def admit(desk: CliContext, device_id: str, role: str, name: str | None, n
 
 @verb(
     N_(
-        "Shut a device out. What it has said so far keeps its effect, or only what it said up to the change that --last"
-        " names; what else it says has none. Only an admin's word counts."
+        "Shut a device out. What it has written so far keeps its effect, or only what it wrote "
+        "up to the change that --last names; what else it writes has none. Only an admin may do "
+        "this."
     )
 )
 @argument("device")
@@ -129,7 +130,7 @@ async def revoke(desk: CliContext, device: str, last: str | None, note: str | No
     elif made is None:
         desk.print_message(_("The device is revoked like that already: nothing was written."))
     else:
-        desk.print_message(_("Revoked; the other devices learn of it when they sync. Carry the news to them."))
+        desk.print_message(_("Revoked; the other devices learn of it when they sync: sync with them soon."))
 
 
 @verb(N_("List the devices of the fleet."))
@@ -167,7 +168,7 @@ async def members(desk: CliContext) -> None:
     )
 
 
-@verb(N_("Show what this device holds: the fleet, its role, how many changes and facts, and what is in conflict."))
+@verb(N_("Show what this device holds: the fleet, its role, how many changes and values, and what is in conflict."))
 async def status(desk: CliContext) -> None:
     async with await desk.open_workspace() as workspace:
         counts = await workspace.store.counts()
@@ -203,7 +204,7 @@ async def status(desk: CliContext) -> None:
         "device": _("This device"),
         "role": _("Role"),
         "changes": _("Changes"),
-        "facts": _("Facts"),
+        "facts": _("Values"),
         "entities": _("Entities"),
         "conflicts": _("Conflicts"),
         "clashes": _("Clashes"),

@@ -74,7 +74,7 @@ class Formatter:
     def value_text(self, prop: Property, value: Value) -> str:
         """A value on one line; cleared is said in words."""
         if value is None:
-            return _("no longer used")
+            return _("unset")
         if isinstance(value, tuple):
             return ", ".join(self.value_text(prop, item) for item in value)
         return self.entity_text(value.entity) if isinstance(value, Ref) else prop.show(value, language())

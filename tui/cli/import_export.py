@@ -26,14 +26,14 @@ FILE_TYPE = click.Path(path_type=Path)
 
 @verb(
     N_(
-        "Take over an edit history in JSON lines, a bundle, or with --kind a table (CSV or JSON) of things of one kind."
-        " What is here already is passed over."
+        "Import an edit history in JSON lines, a bundle, or with --kind a table (CSV or JSON) of "
+        "things of one kind. What is here already is passed over."
     ),
     "import",
 )
 @argument("file", type=FILE_TYPE)
 @option("--kind", metavar="KIND", help=N_("The file is a table of these: a column for each property, with a head."))
-@option("--dry-run", is_flag=True, help=N_("Write nothing, only say what would be taken over."))
+@option("--dry-run", is_flag=True, help=N_("Write nothing, only say what would be imported."))
 @option("--note", metavar="TEXT", help=N_("Why; only for a table."))
 async def import_(desk: CliContext, file: Path, kind: str | None, dry_run: bool, note: str | None) -> None:
     from core.workspace.dry_run import open_copy
@@ -51,13 +51,13 @@ async def import_(desk: CliContext, file: Path, kind: str | None, dry_run: bool,
         desk.print_json(data)
         return
     changes = ngettext("{count} change", "{count} changes", done.change_count)
-    facts = ngettext("{count} fact", "{count} facts", done.fact_count)
+    facts = ngettext("{count} value", "{count} values", done.fact_count)
     if dry_run:
         desk.print_message(
-            _("{changes} with {facts} would be taken over; nothing was written.").format(changes=changes, facts=facts)
+            _("{changes} with {facts} would be imported; nothing was written.").format(changes=changes, facts=facts)
         )
     else:
-        desk.print_message(_("{changes} with {facts} taken over.").format(changes=changes, facts=facts))
+        desk.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
     if done.skipped_count:
         desk.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
 
@@ -82,7 +82,7 @@ async def _import_file(workspace: Workspace, file: Path, kind: str | None, note:
         return await workspace.import_table(file, kind, value_of, note, told)
 
 
-@verb(N_("Write all changes into a bundle, for a device that cannot be met."))
+@verb(N_("Write all changes into a bundle, for a device that cannot be reached."))
 @argument("file", type=FILE_TYPE)
 async def export(desk: CliContext, file: Path) -> None:
     async with await desk.open_workspace() as workspace:

@@ -28,7 +28,7 @@ MESSAGE_GLYPHS = {
 }
 
 
-@verb(N_("List what waits for a decision, and may wait: conflicts, and clashes between different things."))
+@verb(N_("List what needs a decision; nothing of it is urgent: conflicts, and clashes between different things."))
 async def inbox(desk: CliContext) -> None:
     async with await desk.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} read")) as reading:
@@ -59,12 +59,12 @@ async def inbox(desk: CliContext) -> None:
         _print_item(desk, matter, writing, records)
     desk.print_message(
         ngettext(
-            "{count} matter to settle; none of them is urgent.",
-            "{count} matters to settle; none of them is urgent.",
+            "{count} item to resolve; none of them is urgent.",
+            "{count} items to resolve; none of them is urgent.",
             len(matters),
         )
         if matters
-        else _("Nothing to settle.")
+        else _("Nothing to resolve.")
     )
 
 
@@ -96,7 +96,7 @@ def _print_item(desk: CliContext, matter: InboxItem, writing: Formatter, records
     desk.print_table(rows, shrinkable=(4, 1))
 
 
-@verb(N_("Settle a conflict: take one of the candidates, or give another value. It is an edit like any other."))
+@verb(N_("Resolve a conflict: take one of the candidates, or give another value. It is an edit like any other."))
 @argument("entity")
 @argument("name", metavar="PROP")
 @option("--take", metavar="FACT", help=N_("The candidate to take, by the id of its fact or its first 8 digits."))

@@ -27,10 +27,10 @@ PAGE_ENTRIES = 200
 @verb(N_("Show who changed what, newest first: everything, or only ENTITY, or only its property PROP."))
 @argument("entity", required=False)
 @argument("name", metavar="[PROP]", required=False)
-@option("--by", metavar="USER", help=N_("Only what this user said."))
-@option("--device", metavar="D", help=N_("Only what was said on this device: its name, its id, or the start of it."))
-@option("--since", metavar="T", help=N_("Only from this moment on."))
-@option("--until", metavar="T", help=N_("Only up to this moment."))
+@option("--by", metavar="USER", help=N_("Only what this user changed."))
+@option("--device", metavar="D", help=N_("Only what was changed on this device: its name, its id, or the start of it."))
+@option("--since", metavar="T", help=N_("Only from this time on."))
+@option("--until", metavar="T", help=N_("Only up to this time."))
 @option("--grep", metavar="S", help=N_("Only what contains this text: the note, the user, a property or a value."))
 @option("--limit", type=click.IntRange(min=1), metavar="N", help=N_("At most so many changes."))
 async def log(
@@ -129,7 +129,9 @@ def _print_entry(desk: CliContext, entry: LogEntry, edits: list[FactDiff], writi
     told = _visible_edits(edits, writing)
     _edit_rows(desk, writing, [(e.entity, e.property, e.old, e.new, e.had_value) for e in told[:MAX_SHOWN_EDITS]])
     if len(told) > MAX_SHOWN_EDITS:
-        desk.print_line("  " + ngettext("and {count} more fact", "and {count} more facts", len(told) - MAX_SHOWN_EDITS))
+        desk.print_line(
+            "  " + ngettext("and {count} more value", "and {count} more values", len(told) - MAX_SHOWN_EDITS)
+        )
 
 
 def _visible_edits(edits: list[FactDiff], writing: Formatter) -> list[FactDiff]:
@@ -168,7 +170,7 @@ def _fit_values(before: str, after: str, room: int | None) -> str:
     return truncate_text(before, each) + arrow + truncate_text(after, each)
 
 
-@verb(N_("Show for each property its value, and who said so, when, on which device and why."))
+@verb(N_("Show for each property its value, and who set it, when, on which device and why."))
 @argument("entity")
 async def blame(desk: CliContext, entity: str) -> None:
     async with await desk.open_workspace() as workspace:
@@ -210,7 +212,7 @@ async def blame(desk: CliContext, entity: str) -> None:
         desk.print_table(rows, shrinkable=(6, 1))
 
 
-@verb(N_("Show what differs between two moments (or one and now), of everything or of ENTITY."))
+@verb(N_("Show what differs between two times (or one and now), of everything or of ENTITY."))
 @argument("moments", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
 async def diff(desk: CliContext, moments: tuple[str, ...]) -> None:
     async with await desk.open_workspace() as workspace:
@@ -237,7 +239,7 @@ diff.context_settings.update(ignore_unknown_options=True, help_option_names=["--
 async def _parse_times(workspace: Workspace, given: tuple[str, ...]) -> tuple[View, View, bytes | None]:
     """The two views and the entity: what is no moment at the end is the entity."""
     if len(given) > 3:
-        raise Refused("Give two moments and one ENTITY at most.")
+        raise Refused("Give two times and one ENTITY at most.")
     moments, entity = list(given), None
     if len(given) == 3:
         entity = await workspace.find(moments.pop())

@@ -42,7 +42,7 @@ class VerbGroup(TranslatedCommand, click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section(_("Verbs")):
+        with formatter.section(_("Commands")):
             formatter.write_dl([(name, _(text)) for name, (_place, text) in VERBS.items()])
 
 
@@ -65,10 +65,10 @@ class VerbGroup(TranslatedCommand, click.Group):
     cls=TranslatedOption,
     envvar="FIELDLINE_USER",
     metavar="NAME",
-    help=N_("Who says what is written (or set FIELDLINE_USER)."),
+    help=N_("Who is writing (or set FIELDLINE_USER)."),
 )
 @click.option(
-    "--lang", cls=TranslatedOption, type=click.Choice(LANGUAGES), help=N_("The language of what is said to people.")
+    "--lang", cls=TranslatedOption, type=click.Choice(LANGUAGES), help=N_("The language of the program's texts.")
 )
 @click.option("--version", cls=TranslatedOption, is_flag=True, help=N_("Show the version and leave."))
 @click.pass_context
@@ -158,7 +158,7 @@ def _system_error_text(error: OSError) -> str:
     why = error.strerror or type(error).__name__
     if error.filename:
         return _("{path}: {why}.").format(path=os.fsdecode(error.filename), why=why)
-    return _("The system said: {why}.").format(why=why)
+    return _("The system reports: {why}.").format(why=why)
 
 
 def _discard_stdout() -> None:

@@ -11,9 +11,9 @@ from tui.cli.help import argument, option, verb
 from tui.i18n.translate import N_, _, error_text, language, ngettext
 
 
-@verb(N_("Bring something back to how it was at a moment. Later changes stay in the log."))
+@verb(N_("Restore something to how it was at a time. Later changes stay in the log."))
 @argument("entity")
-@option("--at", metavar="T", required=True, help=N_("The moment to bring back."))
+@option("--at", metavar="T", required=True, help=N_("The time whose state is restored."))
 @NOTE_OPTION
 async def restore(desk: CliContext, entity: str, at: str, note: str | None) -> None:
     async with await desk.open_workspace() as workspace:
@@ -24,7 +24,7 @@ async def restore(desk: CliContext, entity: str, at: str, note: str | None) -> N
     _print_saved(desk, change, len(edits))
 
 
-@verb(N_("Take a change back. What was changed since is left alone, and told."))
+@verb(N_("Undo a change. What was changed since is left alone, and listed."))
 @argument("change")
 @NOTE_OPTION
 async def undo(desk: CliContext, change: str, note: str | None) -> None:
@@ -54,8 +54,8 @@ async def undo(desk: CliContext, change: str, note: str | None) -> None:
 
 def _nothing_to_undo(left: tuple[Skipped, ...]) -> FieldlineError:
     if not left:
-        return FieldlineError("There is nothing in that change to take back.")
-    return FieldlineError("The change cannot be taken back: {reason}.", reason=error_text(left[0].reason))
+        return FieldlineError("There is nothing in that change to undo.")
+    return FieldlineError("The change cannot be undone: {reason}.", reason=error_text(left[0].reason))
 
 
 def _print_saved(desk: CliContext, change: bytes | None, facts: int) -> None:
@@ -64,5 +64,5 @@ def _print_saved(desk: CliContext, change: bytes | None, facts: int) -> None:
     elif change is None:
         desk.print_message(_("Nothing is different: nothing was written."))
     else:
-        count = ngettext("{count} fact", "{count} facts", facts)
+        count = ngettext("{count} value", "{count} values", facts)
         desk.print_message(_("{facts} saved as change {change}.").format(facts=count, change=change.hex()[:8]))

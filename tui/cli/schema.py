@@ -56,7 +56,7 @@ async def check(desk: CliContext, file: Path) -> None:
         )
 
 
-@verb(N_("Publish a schema (a built-in one or a TOML file) into the fleet. Only an admin's word counts."))
+@verb(N_("Publish a schema (a built-in one or a TOML file) into the fleet. Only an admin may do this."))
 @argument("file", metavar="NAME|FILE")
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
 async def apply(desk: CliContext, file: str, note: str | None) -> None:

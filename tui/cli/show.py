@@ -16,8 +16,8 @@ from tui.cli.parsing import parse_properties, parse_view
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
-AT_OPTION = option("--at", metavar="T", help=N_("As everything was at this moment."))
-KNOWN_AT_OPTION = option("--known-at", metavar="T", help=N_("As this device knew it at this moment."))
+AT_OPTION = option("--at", metavar="T", help=N_("As everything was at this time."))
+KNOWN_AT_OPTION = option("--known-at", metavar="T", help=N_("As this device knew it at this time."))
 
 
 @verb(N_("List everything of a kind, in the order of the names."), "list")

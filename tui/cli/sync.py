@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from core.service.serve_config import ServeEvent
 
 
-@verb(N_("Meet another device (tcp://HOST:PORT, serial:///dev/PORT) or the files on a stick (bundle://PATH) once."))
+@verb(
+    N_("Sync once with another device (tcp://HOST:PORT, serial:///dev/PORT) or the files on a stick (bundle://PATH).")
+)
 @argument("target")
 @option("--mode", type=click.Choice(list(MODES)), help=N_("How to find out what differs."))
 @option(
@@ -49,7 +51,9 @@ async def sync(desk: CliContext, target: str, mode: str | None, timeout: float |
     received = ngettext("{count} received", "{count} received", figures.received)
     moved = format_number(figures.bytes_out + figures.bytes_in)
     desk.print_message(
-        _("Met {peer}: {sent}, {received}, {bytes} bytes.").format(peer=peer, sent=sent, received=received, bytes=moved)
+        _("Synced with {peer}: {sent}, {received}, {bytes} bytes.").format(
+            peer=peer, sent=sent, received=received, bytes=moved
+        )
     )
     for path in met.damaged_bundles:
         desk.print_message(_("{path} is damaged and was left as it is.").format(path=path))
@@ -81,7 +85,7 @@ def _sync_result_json(met: SyncResult) -> dict[str, Any]:
     }
 
 
-@verb(N_("Answer other devices until stopped. What happens is one JSON object a line on stdout."))
+@verb(N_("Sync with other devices until stopped. What happens is one JSON object a line on stdout."))
 @option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -97,14 +101,14 @@ def _sync_result_json(met: SyncResult) -> dict[str, Any]:
     "peers",
     multiple=True,
     metavar="TARGET",
-    help=N_("Also call this device (tcp://HOST:PORT) by itself; may be given again."),
+    help=N_("Also connect to this device (tcp://HOST:PORT) by itself; may be given again."),
 )
 @option(
     "--serial",
     "cables",
     multiple=True,
     metavar="DEV[?baud=B]",
-    help=N_("Also answer at this serial port (/dev/ttyUSB0); may be given again."),
+    help=N_("Also sync over this serial port (/dev/ttyUSB0); may be given again."),
 )
 async def serve(
     desk: CliContext, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
@@ -183,13 +187,13 @@ def _peer_json(peer: DiscoveredPeer) -> dict[str, Any]:
 
 def _peer_status_text(peer: DiscoveredPeer) -> str:
     if peer.state == "meeting":
-        return _("meeting now")
+        return _("syncing now")
     if peer.last_error is not None:
         return error_text(peer.last_error)
     if peer.endpoint.startswith("serial:"):
         return _("cable, served") if peer.state == "serving" else _("cable")
     if peer.device is None:
-        return _("never met")
+        return _("never synced")
     if peer.is_in_sync is None:
         return _("another fleet") if peer.fleet else ""
     if not peer.is_member:

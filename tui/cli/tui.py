@@ -28,7 +28,7 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 """What a terminal is called that cannot move its cursor."""
 
 
-@verb(N_("Open the terminal UI. Without a device in the home it helps to start a fleet or to join one."))
+@verb(N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."))
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
 @option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
@@ -57,10 +57,10 @@ async def tui(
     from tui import options
 
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
-        raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the verbs that need none.")
+        raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the commands that need none.")
     if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS:
         raise Refused(
-            "This terminal cannot show screens (TERM={term}); `fieldline --help` lists the verbs that need none.",
+            "This terminal cannot show screens (TERM={term}); `fieldline --help` lists the commands that need none.",
             term=term,
         )
     if set_pin:

@@ -33,8 +33,8 @@ def _unknown_verb_text(name: str, help_call: str) -> str:
 
     near = get_close_matches(name, VERBS, n=1)
     if near:
-        return _("There is no verb {verb}: did you mean {near}?").format(verb=name, near=near[0])
-    return _("There is no verb {verb}: see `{help}`.").format(verb=name, help=help_call)
+        return _("There is no command {verb}: did you mean {near}?").format(verb=name, near=near[0])
+    return _("There is no command {verb}: see `{help}`.").format(verb=name, help=help_call)
 
 
 def _parameter_name(error: click.BadParameter) -> str:

@@ -15,8 +15,9 @@ from tui.i18n.translate import N_
 @click.command(
     cls=TranslatedCommand,
     help=N_(
-        "On a terminal: open a made-up fleet with history and conflicts; nothing of it is kept. Otherwise: print what"
-        " happens when two devices edit the same thing apart, meet, disagree, settle it and look back."
+        "On a terminal: open a made-up fleet with history and conflicts; nothing of it is kept. "
+        "Otherwise: print what happens when two devices edit the same thing apart, sync, "
+        "disagree, resolve it and look back."
     ),
 )
 def demo() -> int:

@@ -34,7 +34,7 @@ DEMO_USERS = {"K1": "Maier", "K2": "Müller"}
 def print_story(folder: Path) -> int:
     """Print the transcript, with the devices' homes in this folder; gives the exit code."""
     story = _Story(folder)
-    story.narrate(_("Two devices. On the first, Maier founds a fleet and describes a place."))
+    story.narrate(_("Two devices. On the first, Maier creates a fleet and describes a place."))
     fleet = story.run_json("K1", "init", "--fleet", "Nord", "--device", "K1")["fleet"]
     story.run_verb("K1", "new", "locality", "code=241", "name=TSC Kiel")
     story.run_verb("K1", "new", "place", "name=Entrance right", "locality=locality:241", "printer=Acme 5000")
@@ -42,26 +42,26 @@ def print_story(folder: Path) -> int:
     device = story.run_json("K2", "join", fleet, "--device", "K2")["device"]
     story.run_verb("K1", "admit", device, "--role", "technician", "--name", "K2")
     with cable_pair() as ends:
-        story.narrate(_("They meet, over TLS, and hold the same."))
+        story.narrate(_("They sync, over TLS, and hold the same."))
         story.sync_devices(ends)
         story.check_same_root()
         story.narrate(_("Apart from each other, both change the printer of that place."))
         story.run_verb("K1", "set", DEMO_PLACE, "printer=Acme LookNice 5020", "--note", "toner leak")
         apart = story.run_json("K2", "set", DEMO_PLACE, "printer=Acme LookNice 5021")["change"]
         story.narrate(
-            _("They meet again. Neither knew of the other's change: a conflict, and nobody is stopped by it.")
+            _("They sync again. Neither knew of the other's change: a conflict, and nobody is stopped by it.")
         )
         story.sync_devices(ends)
         story.run_verb("K1", "show", DEMO_PLACE)
         story.run_verb("K2", "inbox")
         story.check_same_value()
-        story.narrate(_("When Maier has a minute she settles it, with an edit like any other."))
+        story.narrate(_("When Maier has a minute she resolves it, with an edit like any other."))
         story.run_verb(
             "K1", "resolve", DEMO_PLACE, DEMO_PROPERTY, "--value", "Acme LookNice 5021", "--note", "looked at it"
         )
         story.sync_devices(ends)
         story.check_same_root()
-    story.narrate(_("Nothing is lost: on both devices anybody can look back, and see who said what."))
+    story.narrate(_("Nothing is lost: on both devices anybody can look back, and see who changed what."))
     story.run_verb("K2", "log", DEMO_PLACE, DEMO_PROPERTY)
     story.run_verb("K2", "show", DEMO_PLACE, "--at", apart[:12])
     story.run_verb("K1", "verify")
@@ -104,7 +104,7 @@ class _Story:
         ]
         self._check(all(slot["state"] == "conflict" and slot["provisional"] for slot in slots))
         self._check(slots[0]["value"] == slots[1]["value"])
-        click.echo("=> " + _("in use meanwhile, on both devices: {value}").format(value=slots[0]["value"]))
+        click.echo("=> " + _("in use on both devices, provisional: {value}").format(value=slots[0]["value"]))
 
     def sync_devices(self, ends: tuple[str, str]) -> None:
         """Have both devices sync at the ends of a cable, and the second say what came of it."""

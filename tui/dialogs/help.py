@@ -33,7 +33,7 @@ class HelpDialog(Dialog[None]):
     """
 
     def __init__(self, about: CommandHost) -> None:
-        super().__init__(_("What the keys do here"), _("close"))
+        super().__init__(_("Keys"), _("close"))
         why_not = about.disabled_commands()
         self._rows: list[tuple[str, Line]] = []
         for number, group in enumerate(_command_groups(about)):

@@ -69,7 +69,7 @@ class Fleet(BulkEditActions):
 
     def heading(self) -> tuple[Line, Line]:
         roots = self.state.schema.roots()
-        right: Line = [(_("with what is out of use"), "dim")] if self._shows_retired else []
+        right: Line = [(_("with what is retired"), "dim")] if self._shows_retired else []
         return [(roots[0].plural(language()), "plain")] if roots else [], right
 
     # --- details -----------------------------------------------------------------------------------------------------
@@ -104,8 +104,8 @@ class Fleet(BulkEditActions):
         if self.state.viewed_at_us is not None:
             return _("Nothing was here then: Esc goes back to now.")
         if self.disabled_reason("new"):
-            return _("Nothing is here yet: 5 goes to Sync, where this device meets those that have something.")
-        return _("Nothing is here yet: a makes something new; 5 goes to Sync, which brings what others have.")
+            return _("Nothing is here yet: 5 goes to Sync, to receive what other devices have.")
+        return _("Nothing is here yet: a adds a new item; 5 goes to Sync, to receive what others have.")
 
     def clipboard_text(self) -> str:
         """The name that verbs take."""
@@ -117,7 +117,7 @@ class Fleet(BulkEditActions):
     def screen_disabled_reason(self, name: str) -> str | None:
         node = self.node
         if name in ("find_next", "find_previous") and not self._hits:
-            return _("Nothing was sought yet: / searches everything.")
+            return _("No search yet: / searches everything.")
         if name in ("edit_marked", "unmark"):
             return None if self.marked_entities else _("Nothing is marked: Space marks the current line.")
         if name == "drafts":
@@ -193,7 +193,7 @@ class Fleet(BulkEditActions):
         await self.move_to_entity(self._hits[self._hit_index])
         if len(self._hits) > 1:
             place, count = format_number(self._hit_index + 1), format_number(len(self._hits))
-            self.show_message(_("{place} of {count} found: n next, N previous").format(place=place, count=count))
+            self.show_message(_("{index} of {count} found: n next, N previous").format(index=place, count=count))
 
     async def move_to_entity(self, entity: bytes) -> None:
         """Put the cursor on an entity, unfolding what it is under; what is under nothing opens as a form."""
@@ -254,7 +254,7 @@ class Fleet(BulkEditActions):
             self._create_draft(kinds[0].name)
             return
         rows = [(kind.name, [(self._new_label(kind), "plain")]) for kind in kinds]
-        self.open_dialog(ChoiceDialog(_("Something new"), rows), self._create_draft)
+        self.open_dialog(ChoiceDialog(_("New item"), rows), self._create_draft)
 
     def _parent_for(self, kind: Kind) -> bytes | None:
         """What something new of a kind is placed under: the current line, or what that is under."""

@@ -165,7 +165,7 @@ class FormScreen(UndoActions):
         if name == "revert_all":
             return None if len(self.draft) else _("Nothing is edited: e edits the current line.")
         if name in ("retire", "history_of") and self.is_new:
-            return _("This is not saved yet: ^s applies it, z takes an edit back.")
+            return _("This is not saved yet: ^s applies it, z discards an edit.")
         if name in ("undo", "redo", "find", "retire"):
             return None
         if row is None:
@@ -177,7 +177,7 @@ class FormScreen(UndoActions):
         if name == "revert" and not row.edited:
             return _("You have not edited {label}.").format(label=row.prop.label(language()))
         if name == "settle" and row.slot.state != "conflict":
-            return _("There is one value only, so there is nothing to settle.")
+            return _("There is one value only, so there is nothing to resolve.")
         return None
 
     def _apply_disabled_reason(self) -> str | None:
@@ -333,7 +333,7 @@ class FormScreen(UndoActions):
                 else:
                     self._show_rows()
 
-        self.open_dialog(ConfirmDialog(_("Take back all edits?"), text, _("take back")), answered)
+        self.open_dialog(ConfirmDialog(_("Discard all edits?"), text, _("discard")), answered)
 
     def do_settle(self) -> None:
         """Choose one of the values that are in dispute."""

@@ -230,7 +230,7 @@ class History(TimeTravelActions):
 
     def screen_disabled_reason(self, name: str) -> str | None:
         if name in ("find_next", "find_previous") and self._last_filter is None:
-            return _("Nothing was sought yet: / asks for words.")
+            return _("No search yet: / asks for words.")
         if name == "everything":
             busy = any(worker.group == SAVE_GROUP for worker in self.workers)
             return None if self._is_filtered or self.marked_entry or busy else _("These are the changes of everything.")
@@ -272,8 +272,9 @@ class History(TimeTravelActions):
                 self.run_task(partial(self._apply_filter, text), group="filter")
 
         help_text = _(
-            "Words that a change mentions, and: by:user on:device of:entity property:name since:moment until:moment. "
-            'Two words as one: of:"Lane 1". Moments: 2026-03-31, 2026-03-31T14:00, -2h, -7d.'
+            "Words that a change mentions, and: by:user on:device of:entity property:name since:time "
+            'until:time. Two words as one: of:"Lane 1". Times: 2026-03-31, 2026-03-31T14:00, -2h, '
+            "-7d."
         )
         self.open_dialog(PromptDialog(_("Show only"), self._typed_filter, help_text, check, _("show")), chosen)
 

@@ -115,7 +115,7 @@ class Inbox(ResolveActions):
         """Another matter came under the cursor: unless that was our doing, say so, and let no key take it unseen."""
         own, self._resolved_key, self._last_title = self._resolved_key, None, None
         if key != own:
-            self.show_message(_("{what} was settled meanwhile.").format(what=what), attention=True)
+            self.show_message(_("{what} was resolved meanwhile.").format(what=what), attention=True)
             self._unseen_key = self.lines.key
 
     def on_screen_resume(self) -> None:
@@ -144,11 +144,11 @@ class Inbox(ResolveActions):
 
     def heading(self) -> tuple[Line, Line]:
         count = len(self.lines.source)
-        left = ngettext("{count} matter", "{count} matters", count) if count else self._empty_text()
+        left = ngettext("{count} item", "{count} items", count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
-        right = _("settle all by rule: R") if len(self.lines.source) and not lasting else ""
+        right = _("resolve all by rule: R") if len(self.lines.source) and not lasting else ""
         if self._marked_keys:
-            right = ngettext("{count} marked, settle: R", "{count} marked, settle: R", len(self._marked_keys))
+            right = ngettext("{count} marked, resolve: R", "{count} marked, resolve: R", len(self._marked_keys))
         role = "strong" if self._marked_keys else "plain"
         if self._filter_text:
             filtered = _("filter: {filter}").format(filter=self._filter_text)
@@ -225,7 +225,8 @@ class Inbox(ResolveActions):
     def details(self, width: int, height: int) -> list[Line]:
         if self._item_details is None:
             text = _(
-                "What is at odds stands here as soon as this device hears of it: 5 goes to Sync, where it meets others."
+                "What is in conflict stands here as soon as this device knows of it: 5 goes to Sync, to "
+                "sync with others."
             )
             return self.empty_lines(text, width) if self._is_empty else []
         below = item_lines(
@@ -252,10 +253,10 @@ class Inbox(ResolveActions):
 
     def _empty_text(self) -> str:
         if self._filter_text:
-            return _("Nothing that waits mentions this: Esc shows all.")
+            return _("No item mentions this: Esc shows all.")
         if self.state.inbox_loader.is_loading:
-            return _("Looking for what waits for a decision …")
-        return _("Nothing waits for a decision.")
+            return _("Looking for what needs a decision …")
+        return _("Nothing needs a decision.")
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -276,7 +277,7 @@ class Inbox(ResolveActions):
         if name == "find":
             return None if self.state.inbox_items else self._empty_text()
         if name in ("find_next", "find_previous"):
-            return None if self._match_keys else _("Nothing was sought yet: / asks for words.")
+            return None if self._match_keys else _("No search yet: / asks for words.")
         matter = self.item
         if matter is None:
             return self._empty_text()
@@ -379,8 +380,8 @@ class Inbox(ResolveActions):
                 self.refresh_data()
 
         help_text = _(
-            "Words in a property, a value, a name, a note or what is the matter; or the title of something, for all "
-            "that is below it."
+            "Words in a property, a value, a name, a note or the problem; or the title of something, "
+            "for all that is below it."
         )
         self.open_dialog(PromptDialog(_("Show only"), self._filter_text, help_text, accept_label=_("show")), chosen)
 

@@ -61,7 +61,7 @@ class Members(FilterActions):
         return self.member_rows.member(self.lines.cursor) if self.member_rows else None
 
     def breadcrumb(self) -> str:
-        return _("Members")
+        return _("Devices")
 
     def heading(self) -> tuple[Line, Line]:
         count = len(self.lines.source)
@@ -127,7 +127,7 @@ class Members(FilterActions):
         if name == "changes_of":
             return None if member else _("There is no device on this line.")
         if not self._is_admin:
-            return _("Only an admin's device can do this, and this one is none: ask an admin.")
+            return _("Only an admin's device can do this, and this is not one: ask an admin.")
         if name == "admit":
             return None
         if member is None:
@@ -151,7 +151,7 @@ class Members(FilterActions):
         """Ask for the device's id, its role and its name, then say what it means and let it in."""
         member = self.member
         known = member.device.hex() if member and member.state != "active" else ""
-        help_text = _("32 hex digits: the device shows them on its own Members page and with `fieldline status`.")
+        help_text = _("32 hex digits: the device shows them on its own Devices screen and with `fieldline status`.")
         self.open_dialog(PromptDialog(_("Admit which device?"), known, help_text, self._check_id), self._admit_device)
 
     async def _check_id(self, text: str) -> None:
@@ -301,7 +301,7 @@ class Members(FilterActions):
                 "It may not sync any more. {count} changes are quarantined: kept, relayed, and without effect.",
                 len(lost),
             ),
-            _("What it wrote later and has not brought here yet has no effect either."),
+            _("What it wrote later and is not here yet has no effect either."),
         ]
         if member.role == "admin":
             remarks.append(_("It is an admin: whom it let in or shut out later is undone, too."))

@@ -154,7 +154,7 @@ class Sync(FilterActions):
             if (cable := self._cable_status()) and cable.peer:
                 device = self.state.names.device(cable.peer)
                 who = _("{device} at {port}").format(device=device, port=who)
-            return [(_("Meeting {who}").format(who=who), "strong")]
+            return [(_("Syncing with {who}").format(who=who), "strong")]
         return [(self.current_row.name, "strong")] if self.current_row else []
 
     def details(self, width: int, height: int) -> list[Line]:
@@ -169,7 +169,7 @@ class Sync(FilterActions):
             return [[indent, *line] for line in lines[:height]]
         said: list[tuple[str, str]] = [(self.admission_hint(), "attention")]
         if coming := self._backlog:
-            template = _("{count} of {total} changes are still to come from {device}. Meet it again to go on.")
+            template = _("{count} of {total} changes are still to come from {device}. Sync again to go on.")
             who = self.state.names.device(coming.peer)
             missing, total = format_number(coming.missing_count), format_number(coming.total_count)
             said.append((template.format(count=missing, total=total, device=who), "attention"))
@@ -181,8 +181,9 @@ class Sync(FilterActions):
             said.append(
                 (
                     _(
-                        "No other device has brought anything yet. On the other device run `fieldline serve`, then "
-                        "press m here and type tcp:// and its address; or press b and carry a folder on a stick."
+                        "Nothing was received from another device yet. On the other device run `fieldline "
+                        "serve`, then press m here and type tcp:// and its address; or press b and carry a "
+                        "folder on a stick."
                     ),
                     "plain",
                 )
@@ -211,18 +212,18 @@ class Sync(FilterActions):
                 )
             )
             if last := self._last_device_at(each.target):
-                said.append((_("Met here last: {device}.").format(device=last), "plain"))
+                said.append((_("Last synced here: {device}.").format(device=last), "plain"))
         elif each.target:
             there = (
-                _("It can be met at {target}: Enter.")
+                _("It can be reached at {target}: Enter.")
                 if each.is_reachable
-                else _("It was met at {target}: Enter again.")
+                else _("It was last reached at {target}: Enter syncs again.")
             )
             said.append((there.format(target=each.target), "plain"))
         elif each.link == "bundle":
-            said.append((_("Changes that came as a file; b meets a file or a folder on a stick."), "plain"))
+            said.append((_("Changes that came as a file; b syncs with a file or a folder on a stick."), "plain"))
         else:
-            said.append((_("It called this device; from here, m asks for its address."), "plain"))
+            said.append((_("It connected to this device; from here, m asks for its address."), "plain"))
         return said
 
     def _cable_status(self) -> CableStatus | None:
@@ -262,18 +263,16 @@ class Sync(FilterActions):
 
     def screen_disabled_reason(self, name: str) -> str | None:
         if name == "stop":
-            return None if self.is_syncing else _("No meeting is under way.")
+            return None if self.is_syncing else _("No sync is in progress.")
         if self.is_syncing:
-            return _("A meeting is under way: x stops it, and what has come stays.")
+            return _("A sync is in progress: x stops it; what was received stays.")
         if name == "meet":
             if self.current_row is not None and self._is_served(self.current_row.target):
                 return _(_SERVED_REASON)
             if self.current_row is None:
                 return _("Nobody is on this line: m asks for an address.")
             if not self.current_row.target:
-                return _("Where {device} is to be met is not known: m asks for its address.").format(
-                    device=self.current_row.name
-                )
+                return _("The address of {device} is not known: m asks for it.").format(device=self.current_row.name)
         return None
 
     def do_meet(self) -> None:
@@ -285,7 +284,9 @@ class Sync(FilterActions):
         """Ask for an address and meet the device there."""
         help_text = _("tcp://HOST:PORT, where `fieldline serve` runs; without a port it is {port}.").format(port=7420)
         self.app.push_screen(
-            PromptDialog(_("Meet whom?"), self._typed_endpoint, help_text, self._check_endpoint, _("meet")),
+            PromptDialog(
+                _("Sync with which address?"), self._typed_endpoint, help_text, self._check_endpoint, _("sync now")
+            ),
             self._on_endpoint_typed,
         )
 
@@ -294,7 +295,7 @@ class Sync(FilterActions):
         help_text = _("A folder on a stick, or a file: this device takes what is new there and adds what is missing.")
         text = self._typed_endpoint if self._typed_endpoint.startswith("bundle:") else "bundle://"
         self.app.push_screen(
-            PromptDialog(_("Meet which folder or file?"), text, help_text, self._check_endpoint, _("meet")),
+            PromptDialog(_("Sync with which folder or file?"), text, help_text, self._check_endpoint, _("sync now")),
             self._on_endpoint_typed,
         )
 
@@ -342,7 +343,7 @@ class Sync(FilterActions):
         except FieldlineError as error:
             outcome = error_text(error)
         except asyncio.CancelledError:
-            outcome = _("Stopped: what had come is saved. Meet again to go on.")
+            outcome = _("Stopped: what was received is saved. Sync again to go on.")
             raise
         finally:
             self._finish_sync(name, outcome, failed)
@@ -362,7 +363,7 @@ class Sync(FilterActions):
             if link_kind(target) != "bundle":
                 kept = {met.peer: target, **{d: t for d, t in self._endpoints.items() if d != met.peer}}
                 await self.state.workspace.store.write_meta(ENDPOINTS_META_KEY, _encode_endpoints(kept))
-        sentence = _("Met {who}: {received} received, {sent} sent, {bytes}.").format(
+        sentence = _("Synced with {who}: {received} received, {sent} sent, {bytes}.").format(
             who=who,
             received=format_number(figures.received),
             sent=format_number(figures.sent),

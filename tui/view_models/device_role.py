@@ -44,6 +44,7 @@ def write_refusal(standing: DeviceAccess) -> str | None:
 def admission_hint(device: bytes) -> str:
     """What somebody does with a device that waits, to whom most screens have nothing to show."""
     return _(
-        "This device waits to be admitted. Tell an admin its id, {device}: on the admin's device, 6 and then a let it "
-        "in. Then meet a device of the fleet in Sync (5): everything comes from there."
+        "This device waits to be admitted. Tell an admin its id, {device}: on the admin's "
+        "device, 6 and then a let it in. Then sync with a device of the fleet in Sync (5): "
+        "everything comes from there."
     ).format(device=device.hex())

@@ -88,7 +88,7 @@ class FleetTree:
         fold = ("- " if node.is_open else "+ ") if node.has_children else "  "
         marks = [_("marked")] if row.entity in self._marked else []
         if row.conflict_count:
-            marks.append("≠ " + ngettext("{count} to settle", "{count} to settle", row.conflict_count))
+            marks.append("≠ " + ngettext("{count} to resolve", "{count} to resolve", row.conflict_count))
         if edits := self._edited.get(row.entity):
             marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
         told = "attention" if marks else "dim" if row.retired else "strong"

@@ -82,7 +82,7 @@ def _form_row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow
 def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
     """A value on one line for people; cleared is said in words."""
     if value is None:
-        return _("no longer used")
+        return _("unset")
     if isinstance(value, Ref):
         return names.entity(value.entity)
     if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):

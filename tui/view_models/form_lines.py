@@ -138,7 +138,7 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
     lines += [[(text, "plain")] for text in wrap_text(help_text, width)]
     if row.slot.state == "conflict":
         lines.append(
-            [(_("In use meanwhile, on every device: {letter}").format(letter=candidate_letter(0)), "attention")]
+            [(_("In use on every device, provisional: {letter}").format(letter=candidate_letter(0)), "attention")]
         )
         return lines + candidate_lines(row, width, names, when)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):

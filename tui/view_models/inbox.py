@@ -41,10 +41,10 @@ MAX_CANDIDATES = 26
 
 _HINTS = {
     "conflict": "",
-    "duplicate": N_("t leaves it to the chosen one, x clears it there."),
-    "overlap": N_("t leaves it to the chosen one, x clears it there."),
+    "duplicate": N_("t keeps it at the chosen one, x clears it there."),
+    "overlap": N_("t keeps it at the chosen one, x clears it there."),
     "dangling": N_("e types another, x clears it."),
-    "retired-edit": N_("t on A keeps it retired, t on another brings it back."),
+    "retired-edit": N_("t on A keeps it retired, t on another puts it back in use."),
     "invalid": N_("e types another, x clears it."),
 }
 
@@ -159,12 +159,12 @@ def item_title(details: ItemDetails, schema: Schema) -> tuple[Line, Line]:
     label = item_property(matter, schema).label(language())
     name = names.entity(matter.entity).rsplit(SEPARATOR, 1)[-1].strip()
     if matter.type == "conflict":
-        used = _("in use meanwhile: {letter}").format(letter=candidate_letter(0))
+        used = _("in use, provisional: {letter}").format(letter=candidate_letter(0))
         return [(f"{label} · {name}", "strong")], [(used, "attention")]
     if matter.type == "retired-edit":
         return [(name, "strong")], []
     if matter.type in MULTI_ENTITY_TYPES:
-        return [(label, "strong")], [(_("all stay in use meanwhile"), "attention")]
+        return [(label, "strong")], [(_("all stay in use, provisional"), "attention")]
     return [(f"{label} · {name}", "strong")], []
 
 
@@ -207,12 +207,12 @@ def _about_text(details: ItemDetails, schema: Schema) -> str:
         targets = [names.entity(entity) for entity in missing_targets(details)]
         target = ", ".join(targets) or str(matter.message.params["target"])
         if retired_targets(details):
-            text = _("{target} is retired: b brings it back.")
+            text = _("{target} is retired: b puts it back in use.")
         else:
             text = _("{target} is not known here: its changes may still come.")
         return text.format(target=target)
     if matter.type == "retired-edit":
-        return _("Who retired it had not seen what was said meanwhile.")
+        return _("Who retired it had not seen what was set meanwhile.")
     if matter.type == "invalid":
         return error_text(
             FieldlineError(matter.message.template, **{**matter.message.params, "property": prop.label(language())})

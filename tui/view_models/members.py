@@ -113,7 +113,7 @@ class MemberRows:
                 Column(_("Role"), 12, "dim"),
                 Column("", 1),
                 Column(_("State"), 22 if wide else 20, "dim"),
-                Column(_("Last met"), 17 if wide else 11, "dim"),
+                Column(_("Last sync"), 17 if wide else 11, "dim"),
                 Column(_("Changes"), 10, "dim", right=True),
             ],
         )

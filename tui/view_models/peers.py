@@ -18,7 +18,7 @@ from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, layout_columns, spread
 
 LINK_LABELS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
-_STATE_LABELS = {"meeting": N_("meeting now"), "calling": N_("calling"), "waiting": N_("waiting for it")}
+_STATE_LABELS = {"meeting": N_("syncing now"), "calling": N_("connecting"), "waiting": N_("waiting for it")}
 _PHASE_LABELS = {
     "hello": N_("greeting"),
     "reconcile": N_("finding out what differs"),
@@ -141,7 +141,7 @@ def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") 
     brought, count = "", ""
     if each.synced_at is not None:
         moment = when.dated(each.synced_at) if wide else when.short(each.synced_at)
-        brought = _("brought something {when}").format(when=moment)
+        brought = _("received {when}").format(when=moment)
     if wide and each.changes:
         count = ngettext("{count} change", "{count} changes", each.changes)
     return layout_columns(

@@ -33,7 +33,7 @@ def newer_value_text(prop: Property, said: Candidate, names: DisplayNames) -> st
 def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[str]:
     """What others said since the edits began, and what comes of it."""
     told = [
-        _("{label}: {user} said “{value}” meanwhile.").format(
+        _("{label}: {user} set “{value}” meanwhile.").format(
             label=row.prop.label(language()),
             user=row.newer_candidate.user,
             value=cut(format_value(row.prop, row.newer_candidate.value, names), _MAX_VALUE_COLUMNS),
@@ -41,7 +41,7 @@ def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[s
         for row in rows
         if row.newer_candidate
     ]
-    both = _("If you save, both stay until somebody settles it; edit the line again to replace it.")
+    both = _("If you save, both stay until somebody resolves it; edit the line again to replace it.")
     return [*told, both] if told else []
 
 
@@ -99,14 +99,14 @@ async def _retired_warnings(
     retired = set(await view.retired(labels)) - wanted.keys()
     called = await breadcrumbs(retired, view, schema)
     return [
-        _("{label}: {other} is out of use.").format(label=labels[entity], other=called[entity])
+        _("{label}: {other} is retired.").format(label=labels[entity], other=called[entity])
         for entity in sorted(retired, key=called.__getitem__)[:MAX_CLASHES]
     ]
 
 
 def inbox_notice(clashing: Sequence[str]) -> list[str]:
     """What comes of clashes, to stand below them."""
-    return [_("If you save, that is a matter for the inbox.")] if clashing else []
+    return [_("If you save, that becomes an item in the inbox.")] if clashing else []
 
 
 def _other_entities(matter: InboxItem, wanted: Mapping[bytes, object]) -> Sequence[bytes]:

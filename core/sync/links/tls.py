@@ -184,7 +184,7 @@ async def _secure_accepted(
         writer.write(_make_head(GREETING_REFUSED))
         raise
     if proof is None:
-        raise LinkError("What called there is not a Fieldline of this version.")
+        raise LinkError("What connected there is not a Fieldline of this version.")
     try:
         peer, certificate = _check_greeting(identity, proof)
     except OwnKeyError:

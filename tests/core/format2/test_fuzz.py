@@ -20,7 +20,7 @@ from core.format2.header import decode_header
 from core.format2.mountain_range import Range, check, levels_of, prove
 from core.format2.packed_header import Sent, Trail, pack, unpack
 from core.format2.value_codec import FactRef, ParentRef, Ref, decode_value, encode_value
-from core.sync.codec import Malformed
+from core.sync.codec import MalformedMessage
 from tests.core.format2.strategies import AUTHOR, FLEET, Pen
 
 SHARDS = 8
@@ -153,7 +153,7 @@ def test_a_decoder_refuses_or_reads_what_it_would_write(name: str, shard: int, n
         data = damaged(chance, real)
         try:
             decoder(data)
-        except (BlockRefused, Malformed):
+        except (BlockRefused, MalformedMessage):
             pass
         except BaseException as error:
             error.add_note(f"FIELDLINE_FUZZ={seed}, input {count}: {data.hex()}")

@@ -17,7 +17,7 @@ from core.format2 import header as headers
 from core.format2.body import Fact
 from core.format2.changes import Block, Change
 from core.format2.packed_header import NO_PAST, NO_PREVIOUS, PEAKS, Sent, Trail, pack, unpack
-from core.sync.codec import Malformed, varint
+from core.sync.codec import MalformedMessage, encode_varint
 from tests.core.format2.strategies import AUTHOR, FLEET, Pen, changes
 
 
@@ -108,7 +108,7 @@ def test_what_the_receiver_does_not_hold_cannot_be_left_out() -> None:
     ours = Sent()
     pack(pen.blocks[0], ours, linked=True)
     packed = pack(second, ours, linked=True)
-    with pytest.raises(Malformed, match="not known"):
+    with pytest.raises(MalformedMessage, match="not known"):
         unpack(packed, Trail(), FLEET)
     wrong = Trail()
     wrong.add(pen.device, 0, b"x" * 32, pen.ranges[1])
@@ -137,10 +137,10 @@ def test_every_changed_byte_is_refused_or_makes_no_difference() -> None:
     for place in range(len(packed)):
         for flipped in (1, 0x80):
             wrong = packed[:place] + bytes([packed[place] ^ flipped]) + packed[place + 1 :]
-            with pytest.raises((Malformed, BlockRefused)):
+            with pytest.raises((MalformedMessage, BlockRefused)):
                 unpack(wrong, Trail(), FLEET)
     for size in range(len(packed)):
-        with pytest.raises((Malformed, BlockRefused)):
+        with pytest.raises((MalformedMessage, BlockRefused)):
             unpack(packed[:size], Trail(), FLEET)
 
 
@@ -153,8 +153,8 @@ def test_other_extensions_are_refused(wrong: object) -> None:
     packed = pack(block, Sent(), linked=True)
     good, bad = b"\5" + cbor2.dumps({64: b"x"}), cbor2.dumps(wrong)
     assert packed.count(good) == 1
-    with pytest.raises((Malformed, BlockRefused)):
-        unpack(packed.replace(good, varint(len(bad)) + bad), Trail(), FLEET)
+    with pytest.raises((MalformedMessage, BlockRefused)):
+        unpack(packed.replace(good, encode_varint(len(bad)) + bad), Trail(), FLEET)
 
 
 def test_a_redacted_block_is_packed_alike() -> None:
@@ -168,7 +168,7 @@ def test_a_redacted_block_is_packed_alike() -> None:
 
 
 def test_a_peer_cannot_make_too_large_a_block() -> None:
-    with pytest.raises(Malformed, match="large"):
+    with pytest.raises(MalformedMessage, match="large"):
         unpack(bytes(70_000), Trail(), FLEET)
     pen = Pen()
     facts = tuple(Fact(b"E" * 16, f"p{n:03}", "x" * 300) for n in range(200))

@@ -120,7 +120,7 @@ async def test_all_marked_get_the_same_value_in_one_change(home: Path, picture: 
         marked = list(_fleet(screen).marked_entities)
         await screen.press("e", "j", "j", "enter")
         await screen.type("12")
-        assert 'Card terminal: "12" does not have the right form' in screen.text(), "said while it is typed"
+        assert 'Card terminal: "12" must look like' in screen.text(), "said while it is typed"
         await screen.press("escape", "e", "j", "enter")
         await screen.type("Quux 9")
         await screen.press("enter")
@@ -182,12 +182,12 @@ async def test_what_is_out_of_use_is_shown_on_demand_and_taken_into_use_there(
         assert "retired" not in screen.text()
         await screen.press("R")
         assert "– retired" in screen.text()
-        assert "with what is out of use" in screen.text()
+        assert "with what is retired" in screen.text()
         assert screen.screenshot() == picture
         while (node := _fleet(screen).node) is None or not node.row.retired:
             await screen.press("j")
         await screen.press("X")
-        assert "into use again" in screen.text()
+        assert "back in use" in screen.text()
         await screen.press("enter", "R")
         assert node.row.entity == _fleet(screen).lines.key, "it is among the others now"
         assert "retired" not in screen.text()

@@ -84,7 +84,7 @@ async def test_clear_and_revert(home: Path) -> None:
     async with opened(home, *TO_PLACE) as screen:
         await _go_to(screen, "printer")
         await screen.press("x")
-        assert "~ no longer used" in screen.text()
+        assert "~ unset" in screen.text()
         await screen.press("z")
         assert "not applied" not in screen.text()
         await screen.press("z")
@@ -109,11 +109,11 @@ async def test_a_bad_value_is_told_while_it_is_typed_and_not_kept(home: Path) ->
         await _go_to(screen, "card_terminal")
         await screen.press("e", "ctrl+u")
         await screen.type("123")
-        assert '! Card terminal: "123" does not have the right form' in screen.text()
+        assert '! Card terminal: "123" must look like' in screen.text()
         await screen.press("enter")
         assert "Esc leave as it was" in screen.text()
         await screen.type("45678")
-        assert "does not have the right form" not in screen.text()
+        assert "must look like" not in screen.text()
         await screen.press("escape")
         assert "not applied" not in screen.text()
 
@@ -124,7 +124,7 @@ async def test_apply_takes_with_it_what_is_being_typed_and_nothing_that_is_refus
         await screen.press("e", "ctrl+u")
         await screen.type("1234")
         await screen.press("ctrl+s")
-        assert "does not have the right form" in screen.text()
+        assert "must look like" in screen.text()
         await screen.press("ctrl+u")
         await screen.type("12345678")
         await screen.press("ctrl+s")
@@ -317,7 +317,7 @@ async def test_what_is_out_of_use_is_offered_as_such_and_told_before_it_is_saved
         await screen.type("tsc250")
         await screen.press("enter", "ctrl+s")
         assert "Locality: TSC Hamburg Nord is out of use." in screen.text()
-        assert "If you save, that is a matter for the inbox." in screen.text()
+        assert "If you save, that becomes an item in the inbox." in screen.text()
 
 
 async def test_a_clash_is_told_at_once_and_again_before_it_is_saved(home: Path) -> None:

@@ -36,7 +36,7 @@ async def test_a_change_with_its_difference(home: Path, picture: SnapshotAsserti
     async with opened(home, "4", size=SIZES[size]) as screen:
         await _go_to(screen, 3)
         assert "terminal was stolen" in screen.text()
-        assert "10491916 → no longer used" in screen.text()
+        assert "10491916 → unset" in screen.text()
         assert screen.screenshot() == picture
 
 
@@ -244,11 +244,11 @@ async def test_bring_back_everything_below(home: Path, picture: SnapshotAssertio
 
 async def test_undo_and_redo_of_ones_own_changes(home: Path) -> None:
     async with opened(home, "4", "u") as screen:
-        assert "Take back what you saved on 11 Sep 2026" in screen.text()
+        assert "Undo what you saved on 11 Sep 2026" in screen.text()
         await screen.press("enter")
         assert "Taken back" in screen.text()
         await screen.press("u")
-        assert "Take back what you saved on 10 Sep 2026" in screen.text()
+        assert "Undo what you saved on 10 Sep 2026" in screen.text()
         await screen.press("escape", "U")
         assert "Bring back what you took back" in screen.text()
         await screen.press("enter", "U")
@@ -292,7 +292,7 @@ async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
         told = " ".join(box)
         assert "What you saved on 6 Oct 2026 16:45:00 is passed over." in told
         assert why in told
-        assert "Take back what you saved on 11 Sep 2026" in told
+        assert "Undo what you saved on 11 Sep 2026" in told
     await _say(home, "Weber", "Brix 80")
     async with opened(home, "4", "u", user="Schulz") as screen:
         assert why.replace("Schulz", "Weber") in screen.text()

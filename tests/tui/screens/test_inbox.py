@@ -183,7 +183,7 @@ async def test_an_edit_of_something_retired(every: Path, keys: list[str], retire
 
 async def test_a_rule_shows_first_what_it_writes(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "3", "R") as screen:
-        assert "what was said on this device" in screen.text()
+        assert "what was set on this device" in screen.text()
         await screen.press("enter")
         assert screen.screenshot() == picture
         assert _of(screen, "conflict") == 4
@@ -314,7 +314,7 @@ async def test_a_matter_that_takes_the_place_of_another_is_not_taken_by_a_key_me
         await _settle(home, first, "Brix 60")
         await screen.app.refresh_data()
         await screen.rest()
-        assert "Printer · Entrance right was settled meanwhile." in screen.text()
+        assert "Printer · Entrance right was resolved meanwhile." in screen.text()
         await screen.press("t")
         assert "only just come under the cursor" in screen.text()
         assert (await screen.app.view.slot(second.entity, second.property)).state == "conflict"

@@ -68,7 +68,7 @@ class BulkEditActions(UndoActions):
         if dialog := make_picker(prop, None, view, schema):
             self.open_dialog(dialog, picked)
         else:
-            help_text = prop.help_text(language()) + " " + _("Nothing typed: no longer used.")
+            help_text = prop.help_text(language()) + " " + _("Nothing typed: unset.")
             self.open_dialog(
                 PromptDialog(prop.label(language()), "", help_text.strip(), check, check_while_typing=True), typed
             )
@@ -90,7 +90,7 @@ class BulkEditActions(UndoActions):
         records = [await desk.view.record(record.entity, desk.schema) for record in records]
         edits = [edit for record in records for edit in diff_edits(record, {prop.name: value})]
         if not edits:
-            self.show_message(_("All of them say so already."))
+            self.show_message(_("All of them have this value already."))
             return
         rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
         wanted = {record.entity: (record, {prop.name: value}) for record in records}

@@ -67,7 +67,7 @@ class ResolveActions(UndoActions):
         if name in ("another", "clear") and matter.type == "retired-edit":
             return _("This is about whether it is retired: t takes the chosen one.")
         if name == "clear" and matter.type == "conflict":
-            return _("e types another value; to clear it, choose “no longer used” or press x in the form.")
+            return _("e types another value; to clear it, choose “unset” or press x in the form.")
         if name == "clear" and (problem := item_property(matter, self.state.schema).check(None)):
             return error_text(problem)
         if name == "bring_back" and not (
@@ -114,7 +114,11 @@ class ResolveActions(UndoActions):
             chosen = self._chosen_entity(matter)
             records = {entity: await self._read_record(entity) for entity in matter.entities}
             needed = resolution.is_needed(matter, self.state.schema)
-            title = _("Leave {label} to {name}, retire the others") if needed else _("Leave {label} to {name}")
+            title = (
+                _("Keep {label} at {name}, retire the others")
+                if needed
+                else _("Keep {label} at {name}, clear it elsewhere")
+            )
             title = title.format(
                 label=item_property(matter, self.state.schema).label(language()), name=await self._entity_title(chosen)
             )
@@ -128,7 +132,7 @@ class ResolveActions(UndoActions):
             await self._propose_edits(_("Keep {name} retired").format(name=name), [resolution.retire_entity(record)])
         else:
             await self._propose_edits(
-                _("Take {name} into use again").format(name=name), [resolution.unretire_entity(record)]
+                _("Put {name} back in use").format(name=name), [resolution.unretire_entity(record)]
             )
 
     async def do_bring_back(self) -> None:
@@ -139,7 +143,7 @@ class ResolveActions(UndoActions):
         entities = [matter.entity] if matter.type == "retired-edit" else self._retired_entities()
         edits = [resolution.unretire_entity(await self._read_record(entity)) for entity in entities]
         names = ", ".join([await self._entity_title(entity) for entity in entities])
-        await self._propose_edits(_("Take {name} into use again").format(name=names), edits)
+        await self._propose_edits(_("Put {name} back in use").format(name=names), edits)
 
     async def do_retire(self) -> None:
         """Take the entity that is meant out of use."""
@@ -157,9 +161,7 @@ class ResolveActions(UndoActions):
             return
         entity = self._chosen_entity(matter)
         prop = item_property(matter, self.state.schema)
-        title = _("{label} of {name} is no longer used").format(
-            label=prop.label(language()), name=await self._entity_title(entity)
-        )
+        title = _("Unset {label} of {name}").format(label=prop.label(language()), name=await self._entity_title(entity))
         await self._propose_edits(title, [make_edit(await self._read_record(entity), matter.property, None)])
 
     async def do_another(self) -> None:
@@ -221,7 +223,7 @@ class ResolveActions(UndoActions):
         await self.state.workspace.save(edits, None)
         self.clear_resolved()
         await self.state.refresh_data()
-        self.show_message(_("Settled. u takes it back."))
+        self.show_message(_("Resolved. u undoes it."))
 
     async def _propose_edits(self, title: str, edits: list[Edit]) -> None:
         desk = self.state
@@ -242,38 +244,40 @@ class ResolveActions(UndoActions):
         self.clear_resolved()
         await self.state.refresh_data()
         count = sum(map(len, batches))
-        text = ngettext("{count} value saved. u takes it back.", "{count} values saved. u takes them back.", count)
+        text = ngettext("{count} value saved. u undoes it.", "{count} values saved. u undoes it.", count)
         self.show_message(text)
 
     # --- many by a rule ----------------------------------------------------------------------------------------------
 
     async def do_rule(self) -> None:
         """Choose a rule."""
-        self.show_message(_("Looking at what is to be settled …"))
+        self.show_message(_("Looking for what is to be resolved …"))
         matters = await self.marked_items()
         self.show_message("")
         if not matters:
-            self.show_message(_("A rule settles properties with several values; none of these is one."), attention=True)
+            self.show_message(
+                _("A rule resolves properties with several values; none of these has several."), attention=True
+            )
             return
 
         def chosen(rule: object) -> None:
             if isinstance(rule, ResolutionRule):
                 self.run_task(partial(self._apply_rule, rule, matters), group=SAVE_GROUP)
 
-        title = ngettext("Settle {count} conflict with", "Settle {count} conflicts with", len(matters))
+        title = ngettext("Resolve {count} conflict with", "Resolve {count} conflicts with", len(matters))
         self.open_dialog(ChoiceDialog(title, self._rule_rows(matters)), chosen)
 
     def _rule_rows(self, matters: Sequence[InboxItem]) -> list[tuple[ResolutionRule, Line]]:
         own, names = self.state.workspace.identity.device, self.state.names
         devices = resolution.count_devices(matters)
         rules = [(ResolutionRule(), _("the newest value"), len(matters))]
-        rules.append((ResolutionRule(device=own), _("what was said on this device"), devices.pop(own, 0)))
+        rules.append((ResolutionRule(device=own), _("what was set on this device"), devices.pop(own, 0)))
         people = [
-            (ResolutionRule(user=user), _("what {user} said").format(user=user), count)
+            (ResolutionRule(user=user), _("what {user} set").format(user=user), count)
             for user, count in resolution.count_users(matters).most_common(MAX_RULE_CHOICES)
         ]
         others = [
-            (ResolutionRule(device=device), _("what was said on {device}").format(device=names.device(device)), count)
+            (ResolutionRule(device=device), _("what was set on {device}").format(device=names.device(device)), count)
             for device, count in devices.most_common(MAX_RULE_CHOICES)
         ]
         return [
@@ -318,6 +322,6 @@ class ResolveActions(UndoActions):
         if not edits:
             self.show_message(_("The rule says nothing about any of them."), attention=True)
             return
-        title = ngettext("Settle {count} conflict", "Settle {count} conflicts", len(edits))
+        title = ngettext("Resolve {count} conflict", "Resolve {count} conflicts", len(edits))
         rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
         self._ask_save(title, rows, [edits], remarks)

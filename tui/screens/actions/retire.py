@@ -22,18 +22,18 @@ async def ask_retire(page: BaseScreen, record: Record) -> None:
     desk = page.state
     path = await desk.breadcrumb_of(record.entity)
     if record.retired:
-        title, edits = _("Take {name} into use again"), [unretire_entity(record)]
+        title, edits = _("Put {name} back in use"), [unretire_entity(record)]
         remarks = []
     else:
-        title, edits = _("Take {name} out of use"), [make_edit(record, RETIRED, True)]
-        remarks = [_("Nothing of it is lost: all it says stays, and X takes it into use again.")]
+        title, edits = _("Retire {name}"), [make_edit(record, RETIRED, True)]
+        remarks = [_("Nothing of it is lost: all its values stay, and X puts it back in use.")]
         remarks += await _child_warnings(record, desk.view, desk.schema)
     rows = await preview_edits(edits, desk.view, desk.schema, desk.names)
 
     async def save(note: str) -> None:
         await desk.workspace.save(edits, note or None)
         await desk.refresh_data()
-        text = _("{name} is in use again.") if record.retired else _("{name} is out of use. u takes that back.")
+        text = _("{name} is back in use.") if record.retired else _("{name} is retired. u undoes it.")
         page.show_message(text.format(name=path))
 
     def answered(note: str | None) -> None:
@@ -50,6 +50,6 @@ async def _child_warnings(record: Record, view: View, schema: Schema) -> list[st
         rows = await view.page(kind.name, schema, parent=(kind.parent or "", record.entity), limit=MAX_COUNTED_CHILDREN)
         if rows:
             count = format_number(len(rows)) + ("+" if len(rows) == MAX_COUNTED_CHILDREN else "")
-            text = _("{kind} below it: {count}. They would refer to something out of use.")
+            text = _("{kind} below it: {count}. They would refer to something retired.")
             remarks.append(text.format(count=count, kind=kind.plural(language())))
     return remarks

@@ -129,7 +129,7 @@ class TimeTravelActions(UndoActions):
         rows: list[tuple[str, Line]] = [
             (NOW, [(_("how everything is now"), "plain")]),
             (BEFORE, [(_("how everything was just before it"), "plain")]),
-            (TYPED, [(_("another moment, that you type"), "plain")]),
+            (TYPED, [(_("another time, that you type"), "plain")]),
         ]
         when = self.state.dates.full(entry.at_us)
         title = _("Compare {when} with").format(when=when)
@@ -166,7 +166,7 @@ class TimeTravelActions(UndoActions):
                 self.run_task(partial(self._go_to_value_change, place, newer), group="step")
 
         rows = [(place, [(self._slot_text(place), "plain")]) for place in places]
-        self.open_dialog(ChoiceDialog(_("When did which of them become so?"), rows), chosen)
+        self.open_dialog(ChoiceDialog(_("Find the change of which of them?"), rows), chosen)
 
     def _slot_text(self, place: SlotId) -> str:
         entity, name = place
@@ -184,7 +184,7 @@ class TimeTravelActions(UndoActions):
             desk.workspace.store, *place, entry.cursor, is_newer=newer, until_us=desk.viewed_at_us if newer else None
         )
         if became is None:
-            text = _("{property} has not changed since.") if newer else _("{property} was not said before.")
+            text = _("{property} has not changed since.") if newer else _("{property} was not set before.")
             self.show_message(text.format(property=called))
             return
         refs = [*value_references(became.old), *value_references(became.new)]
@@ -192,7 +192,7 @@ class TimeTravelActions(UndoActions):
         names = DisplayNames({entity: name.title for entity, name in known.items()}, desk.names.devices)
         await self.move_to_change(became.entry.cursor)
         old = _("not configured") if became.is_first else format_value(prop, became.old, names)
-        text = _("{property} became {new} here; before: {old}.")
+        text = _("{property} changed to {new} here; before: {old}.")
         self.show_message(text.format(property=called, new=format_value(prop, became.new, names), old=old))
 
     # --- bringing back -----------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class TimeTravelActions(UndoActions):
             return
         rows = await self._restore_choices()
         if not rows:
-            self.show_message(_("Who belongs to the fleet, and its schema, are not brought back here."), attention=True)
+            self.show_message(_("Who belongs to the fleet, and its schema, are not restored here."), attention=True)
             return
 
         def chosen(what: object) -> None:
@@ -214,7 +214,7 @@ class TimeTravelActions(UndoActions):
         if len(rows) == 1:
             chosen(rows[0][0])
         else:
-            self.open_dialog(ChoiceDialog(_("Bring back which of them, as after this change?"), rows), chosen)
+            self.open_dialog(ChoiceDialog(_("Restore which of them to how it was after this change?"), rows), chosen)
 
     async def _restore_choices(self) -> list[tuple[tuple[bytes, bool], Line]]:
         """What the change is about, each alone, then with all that is below it or below what it is part of."""
@@ -247,7 +247,7 @@ class TimeTravelActions(UndoActions):
             if note is not None:
                 self.run_task(partial(self._save_restore, edits, note, title), group=SAVE_GROUP)
 
-        heading = _("Bring {title} back to {when}: {count}").format(
+        heading = _("Restore {title} to {when}: {count}").format(
             title=title, when=when, count=format_number(len(edits))
         )
         remarks = await edit_warnings(desk.workspace.store.now(), desk.schema, edits)
@@ -256,4 +256,4 @@ class TimeTravelActions(UndoActions):
     async def _save_restore(self, edits: list[Edit], note: str, title: str) -> None:
         await undo.save_batches(self.state.workspace, [edits], note or None, self.show_save_progress)
         await self.state.refresh_data()
-        self.show_message(_("{title} is as it was then. u takes it back.").format(title=title))
+        self.show_message(_("{title} is as it was then. u undoes it.").format(title=title))

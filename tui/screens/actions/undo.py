@@ -27,7 +27,7 @@ class UndoActions(ListScreen):
         """Show what taking back the latest change writes."""
         from core.workspace import undo
 
-        self.show_message(_("Looking at what you saved last …"))
+        self.show_message(_("Looking for what you saved last …"))
         turn = await undo.plan_next_undo(self.state.workspace)
         self.show_message("")
         if turn.batches:
@@ -35,23 +35,23 @@ class UndoActions(ListScreen):
         elif left := next((left for _entry, left in turn.not_undoable if left), None):
             self.show_message(await self._skipped_text(left))
         else:
-            self.show_message(_("You have saved nothing on this device that could still be taken back."))
+            self.show_message(_("You have saved nothing on this device that could still be undone."))
 
     async def do_redo(self) -> None:
         """Show what bringing back writes."""
         from core.workspace import undo
 
-        self.show_message(_("Looking at what you took back last …"))
+        self.show_message(_("Looking for what you undid last …"))
         turn = await undo.plan_next_redo(self.state.workspace)
         self.show_message("")
         if turn is None:
-            self.show_message(_("There is nothing to bring back: something was saved since, or nothing taken back."))
+            self.show_message(_("There is nothing to redo: something was saved since, or nothing was undone."))
         elif turn.batches:
             await self._show_plan(turn)
         elif turn.skipped:
             self.show_message(await self._skipped_text(turn.skipped[0]))
         else:
-            self.show_message(_("Everything is as it was before you took it back."))
+            self.show_message(_("Everything is as it was before you undid it."))
 
     async def _show_plan(self, turn: UndoPlan) -> None:
         if reason := self.disabled_reason("undo"):  # by now, such as since somebody went to look at the past
@@ -61,9 +61,7 @@ class UndoActions(ListScreen):
         edits = [edit for batch in turn.batches for edit in batch]
         rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
         when = desk.dates.full(turn.entries[-1].at_us)
-        title = (
-            _("Bring back what you took back on {when}") if turn.is_redo else _("Take back what you saved on {when}")
-        )
+        title = _("Redo what you undid on {when}") if turn.is_redo else _("Undo what you saved on {when}")
         remarks = [*await edit_warnings(desk.view, desk.schema, turn.batches[0]), *await self._plan_warnings(turn)]
 
         def answered(note: str | None) -> None:
@@ -76,8 +74,8 @@ class UndoActions(ListScreen):
         desk, remarks = self.state, []
         if more := sum(map(len, turn.batches[1:])):
             text = ngettext(
-                "{count} value more is said again beside these: the question is open as it was.",
-                "{count} values more are said again beside these: the questions are open as they were.",
+                "{count} more value is set again beside these: the conflict is open as before.",
+                "{count} more values are set again beside these: the conflicts are open as before.",
                 more,
             )
             remarks.append(text)
@@ -87,8 +85,8 @@ class UndoActions(ListScreen):
             remarks.append(text.format(when=desk.dates.full(entry.at_us), why=why))
         if (more := len(turn.not_undoable) - _MAX_REASONS) > 0:
             text = ngettext(
-                "{count} later change of yours is passed over: nothing of it can be taken back.",
-                "{count} later changes of yours are passed over: nothing of them can be taken back.",
+                "{count} later change of yours is passed over: nothing of it can be undone.",
+                "{count} later changes of yours are passed over: nothing of them can be undone.",
                 more,
             )
             remarks.append(text)
@@ -116,7 +114,7 @@ class UndoActions(ListScreen):
         """Stop what is being saved; gives whether anything was."""
         under_way = bool(self.workers.cancel_group(self, SAVE_GROUP))
         if under_way:
-            self.show_message(_("Stopped. What was saved by then stays; u takes it back."))
+            self.show_message(_("Stopped. What was saved by then stays; u undoes it."))
         return under_way
 
     async def _apply_plan(self, turn: UndoPlan, note: str) -> None:
@@ -124,4 +122,4 @@ class UndoActions(ListScreen):
 
         await undo.apply_plan(self.state.workspace, turn, note or None, self.show_save_progress)
         await self.state.refresh_data()
-        self.show_message(_("Brought back. u takes it back.") if turn.is_redo else _("Taken back. U brings it back."))
+        self.show_message(_("Redone. u undoes it.") if turn.is_redo else _("Undone. U redoes it."))

@@ -179,4 +179,4 @@ async def _release(cable: SerialTransport) -> None:
 
 
 def _restarted_error(target: SerialEndpoint) -> PeerRestarted:
-    return PeerRestarted("The program at the other end of {port} was started anew: try again.", port=target.path)
+    return PeerRestarted("The program at the other end of {port} was restarted: try again.", port=target.path)
