@@ -136,7 +136,7 @@ def test_a_value_that_the_schema_refuses_is_invalid() -> None:
     wrong = entity(3, name="Lane 2", locality=Ref(ident(2)), card_terminal="123", printer=5, note="kept")
     right = entity(2, name="Lane 1", locality=HERE, avl_configuration=None)
     assert told(LOCALITY, right, wrong) == [
-        ("invalid", 'card_terminal: "123" must look like 11111111'),
+        ("invalid", 'card_terminal: "123" must look like 11111111 (8 digits)'),
         ("invalid", "locality: place:241/Lane 1 is not of the kind locality"),
         ("invalid", "printer: 5 is not text"),
     ]
