@@ -28,7 +28,7 @@ class ServeEvent:
 
 
 LinkHandler = Callable[[Link, bool], Awaitable[SyncResult | None]]
-"""`(link, is_initiator)` -> the session's result, None if it failed, which was reported. Who made the link closes it."""
+"""`(link, is_initiator)` -> the session's result, None if it failed, which was reported. The caller closes the link."""
 
 
 class ServedEndpoint(Protocol):
