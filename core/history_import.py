@@ -20,7 +20,7 @@ from core.changes import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES, MAX_TIMESTAMP_US, M
 from core.errors import Refused
 from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED
 from core.timestamps import SECOND_US
-from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, quote_value
+from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_line, is_storable, quote_value
 
 MAX_LINE_BYTES = 16 * 2**20
 """Bytes (or characters) in one line."""
@@ -231,7 +231,7 @@ def _is_text(value: Any, limit: int) -> bool:
 
 
 def _is_line(value: Any, limit: int) -> bool:
-    return _is_text(value, limit) and value != "" and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in value)
+    return _is_text(value, limit) and value != "" and is_line(value, limit)
 
 
 def _is_entity_name(value: Any) -> bool:
