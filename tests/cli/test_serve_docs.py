@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.service import endpoint, service
+from core.service import endpoint
+from core.service.serve_config import DEFAULT_INTERVALS
 from core.sync.discovery import dial_scheduler
 from core.sync.pump import DEFAULT_TIMEOUT_S
 from tests.support.cli import ROOT, Terminal
@@ -46,7 +47,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
         f"At most {dial_scheduler.MAX_DIALS} calls",
         f"{dial_scheduler.BACKOFF_BASE_S:.0f} to {2 * dial_scheduler.BACKOFF_BASE_S:.0f} seconds after the first failure",
         f"up to {dial_scheduler.BACKOFF_MAX_S:.0f} seconds",
-        f"wait {service.TIE_BREAK_TIMEOUT_S:.0f} seconds",
+        f"wait {DEFAULT_INTERVALS.tie_break_timeout_s:.0f} seconds",
         f"for {DEFAULT_TIMEOUT_S:.0f} seconds is over",
         f"{dial_scheduler.MAX_PEER_NAMES:,} names are remembered, {dial_scheduler.MAX_NAMES_PER_DEVICE} of one device",
     ],
