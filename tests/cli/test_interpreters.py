@@ -42,8 +42,10 @@ PYTHONS = list(dict.fromkeys([sys.executable, *filter(None, os.environ.get("FIEL
 
 ASKED = """
 import importlib, json, ssl, sys
-for name in ("core.service.serial_sync", "core.service.service", "core.sync.discovery.browser", "tui.cli.main", "tui.app"):
-    importlib.import_module(name)
+for name in ("service.serial_sync", "service.service", "sync.discovery.browser"):
+    importlib.import_module("core." + name)
+for name in ("cli.main", "app"):
+    importlib.import_module("tui." + name)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 try:
     getattr(context, "set_groups", context.set_ecdh_curve)("X25519")

@@ -37,7 +37,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _plain_traceback(error: BaseException) -> list[str]:
-    """Format the innermost frames; without their source where that cannot be read (from 3.13 on, it is parsed for it)."""
+    """Format the innermost frames, without their source where that cannot be parsed (Python 3.13 does so)."""
     try:
         return traceback.format_exception(error, limit=-MAX_FRAMES, chain=False)
     except Exception:  # noqa: BLE001 - as above
