@@ -15,8 +15,9 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import Message
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.replica import Request
 
 M = TypeVar("M")

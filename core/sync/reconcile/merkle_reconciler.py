@@ -25,8 +25,9 @@ from typing import TypeVar
 
 from core.sync.codec import MAX_BATCH_BYTES, truncate_id
 from core.sync.effects import Effects, receive_message
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import EndOfTurn, HaveFingerprints, HaveIds, PrefixFingerprints, PrefixIds, Want
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.reconcile.merkle import (
     EMPTY_FINGERPRINT,
     FAN_OUT,

@@ -27,6 +27,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from core.sync.protocol_errors import LocalProtocolError
 from core.sync.reconcile.polynomials import find_roots, reconstruct_fraction
 from core.sync.reconcile.prefix_coding import (
     ShortIdPrefix,
@@ -193,7 +194,7 @@ class SketchProtocol:
     def resume_scan(self, shorts: Iterable[int]) -> SketchAction:
         """Go on after `Scan`."""
         if self._pending_scan is None:
-            raise RuntimeError("no scan was asked for")
+            raise LocalProtocolError("no scan was asked for")
         (kind, body), self._pending_scan = self._pending_scan, None
         if kind == SketchKind.REQUEST_LIST:
             return self._send(SketchKind.LIST, encode_short_ids(shorts, self._list_resolution()), SketchKind.WANTS)

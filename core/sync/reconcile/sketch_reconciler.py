@@ -13,8 +13,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from core.sync.effects import Effects, receive_message
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import SketchPart
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id
 from core.sync.reconcile.sketch_protocol import (

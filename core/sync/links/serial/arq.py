@@ -23,12 +23,12 @@ their checksums.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from math import inf
 from zlib import crc32
 
 from core.sync.links.serial.arq_receiver import ArqReceiver
 from core.sync.links.serial.arq_sender import ArqSender, LineCounters
+from core.sync.links.serial.arq_states import ARQ, ArqEvent, ArqState
 from core.sync.links.serial.baud_negotiation import BaudNegotiation
 from core.sync.links.serial.framing import (
     FRAME_END,
@@ -40,6 +40,7 @@ from core.sync.links.serial.framing import (
     decode_frame,
     encode_frame,
 )
+from core.sync.states import StateMachine
 
 ARQ_VERSION = 1
 SESSION_ID_BYTES = 8
@@ -66,15 +67,6 @@ MAX_DOUBTS = 2
 _NO_ID = bytes(SESSION_ID_BYTES)
 
 
-class ArqState(IntEnum):
-    """How far two ends are: only answering, calling, joined, over."""
-
-    LISTEN = 0
-    SYN = 1
-    OPEN = 2
-    CLOSED = 3
-
-
 class Arq:
     """One end. `own` is an id that no other session has, `takes` the rates in bits a second that the port can be set
     to, the one that it has first; a `gadget` has none, and takes what it can send.
@@ -83,9 +75,7 @@ class Arq:
     def __init__(self, own_id: bytes, supported: tuple[int, ...], *, dials: bool, is_gadget: bool = False) -> None:
         self.own_id = own_id
         self.peer_id = _NO_ID
-        self.state = ArqState.SYN if dials else ArqState.LISTEN
-        self.is_peer_restarted = False
-        """The other end was started anew, or is over: nothing of this session can go on."""
+        self._machine: StateMachine[ArqState, ArqEvent] = StateMachine(ARQ, ArqState.SYN if dials else ArqState.LISTEN)
         self.negotiation = BaudNegotiation(supported)
         self.baud = supported[0]
         self.is_gadget = is_gadget
@@ -106,9 +96,18 @@ class Arq:
 
     def dial(self, now: float) -> None:
         """Call the other end, if this one has only listened so far."""
-        if self.state == ArqState.LISTEN:
-            self.state = ArqState.SYN
+        if self._machine.allows(ArqEvent.DIAL):
+            self._machine.enter(ArqEvent.DIAL)
             self._syn_at = now
+
+    @property
+    def state(self) -> ArqState:
+        return self._machine.state
+
+    @property
+    def is_peer_restarted(self) -> bool:
+        """Whether the other end was started anew, or is over: nothing of this session can go on."""
+        return self.state is ArqState.RESET
 
     @property
     def is_initiator(self) -> bool:
@@ -132,29 +131,37 @@ class Arq:
 
     def is_silent(self, now: float) -> bool:
         """Whether the other end has not answered for so long that it may be gone."""
-        return self.state == ArqState.OPEN and (self._is_overdue(now) or self.sender.doubts >= MAX_DOUBTS)
+        return self.state is ArqState.OPEN and (self._is_overdue(now) or self.sender.doubts >= MAX_DOUBTS)
 
     def make_rst(self) -> bytes:
         """The frame that tells the other end that this session is over, whatever was under way."""
-        was, self.state = self.state, ArqState.CLOSED
-        return encode_frame(bytes([FrameType.RST]), self._key) if was == ArqState.OPEN else b""
+        was_open = self.state is ArqState.OPEN
+        if self._machine.allows(ArqEvent.FAREWELL):
+            self._machine.enter(ArqEvent.FAREWELL)
+        return encode_frame(bytes([FrameType.RST]), self._key) if was_open else b""
 
     def on_port_opened(self, now: float) -> None:
         """The line is back: all that was on it is lost, and the other end may be another one."""
         self.negotiation.reset()
         self._apply_baud(now)
-        if self.state == ArqState.OPEN:
+        if not self._machine.allows(ArqEvent.PORT_OPENED):
+            return
+        was_listening = self.state is ArqState.LISTEN
+        self._machine.enter(ArqEvent.PORT_OPENED)
+        if self.state is ArqState.OPEN:
             self._request_syn(now)
             self._ping_at = now
-        elif self.state == ArqState.SYN:
-            self._syn_at, self._syn_count = now, 0
         else:
-            self.dial(now)
+            self._syn_at, self._syn_count = now, self._syn_count if was_listening else 0
 
     def on_baud_switched(self, now: float) -> None:
         """The port has the rate now that `rates` wants."""
         self._apply_baud(now)
         self.negotiation.on_baud_switched(now)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.state in (ArqState.RESET, ArqState.CLOSED)
 
     @property
     def _nominal_rate(self) -> float:
@@ -174,7 +181,7 @@ class Arq:
         """Take in what came from the line, whatever it is; gives whether that may have changed anything."""
         found = self._splitter.split(data)
         for checked in found:
-            if self.state == ArqState.CLOSED:
+            if self._is_over:
                 break
             if (body := self._decode(checked)) is None:
                 self.counters.damaged += 1
@@ -192,9 +199,9 @@ class Arq:
 
     def next_frame(self, now: float) -> bytes | None:
         """The next frame for the line, if there is one to be sent now."""
-        if self._syn_at <= now and self.state in (ArqState.SYN, ArqState.OPEN):
+        if self._syn_at <= now and self.state is not ArqState.LISTEN and not self._is_over:
             return self._make_syn(now)
-        if self.state != ArqState.OPEN:
+        if self.state is not ArqState.OPEN:
             return None
         body = self._next_body(now)
         if body is None:
@@ -255,9 +262,9 @@ class Arq:
 
     def next_wake_at(self) -> float:
         """When to ask `take` again though nothing else happens."""
-        if self.state == ArqState.CLOSED:
+        if self._is_over:
             return inf
-        if self.state != ArqState.OPEN:
+        if self.state is not ArqState.OPEN:
             return self._syn_at
         if self.negotiation.baud != self.baud or self.negotiation.is_exclusive:
             return min(self._syn_at, self.negotiation.due_at)
@@ -266,7 +273,7 @@ class Arq:
     # --- joining -----------------------------------------------------------------------------------------------------
 
     def _make_syn(self, now: float) -> bytes:
-        is_open = self.state == ArqState.OPEN
+        is_open = self.state is ArqState.OPEN
         if is_open:
             self._syn_at = inf
         else:
@@ -288,15 +295,15 @@ class Arq:
         if peer in (self.own_id, _NO_ID):
             # A plug that has its own wires joined, or noise.
             return
-        if self.state == ArqState.OPEN:
+        if self.state is ArqState.OPEN:
             if peer != self.peer_id or echo not in (self.own_id, _NO_ID):
-                self._close()
+                self._machine.enter(ArqEvent.OTHER_SESSION)
             elif not is_open:
                 self._syn_at = now
             return
-        if self.peer_id != peer or self.state == ArqState.LISTEN:
+        if self.peer_id != peer:
+            self._machine.enter(ArqEvent.NEW_PEER)
             self.peer_id = peer
-            self.state = ArqState.SYN
             self._syn_at = now
         self._key = crc32(min(self.own_id, peer) + max(self.own_id, peer)) or 1
         self.negotiation.set_peer_mask(body[-1])
@@ -304,18 +311,14 @@ class Arq:
             self.is_gadget = True
             self._apply_baud(now)
         if echo == self.own_id:
-            self._open(now)
+            self._open(ArqEvent.ECHOED, now)
             if not is_open:
                 self._syn_at = now
 
-    def _open(self, now: float) -> None:
-        self.state = ArqState.OPEN
+    def _open(self, event: ArqEvent, now: float) -> None:
+        self._machine.enter(event)
         self._syn_at = inf
         self.sender.on_open(now)
-
-    def _close(self) -> None:
-        self.is_peer_restarted = True
-        self.state = ArqState.CLOSED
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 
@@ -327,9 +330,9 @@ class Arq:
         if kind == FrameType.SYN:
             self._receive_syn(body, now)
             return
-        if self.state != ArqState.OPEN:
+        if self.state is not ArqState.OPEN:
             # Whoever makes this checksum knows both ids.
-            self._open(now)
+            self._open(ArqEvent.KEYED_FRAME, now)
         if kind == FrameType.RATE:
             self.negotiation.receive_body(body, now)
             return
@@ -343,4 +346,4 @@ class Arq:
         elif kind == FrameType.PING and len(body) == 2:
             self.receiver.receive_ping(body[1], now)
         elif kind == FrameType.RST:
-            self._close()
+            self._machine.enter(ArqEvent.RST)

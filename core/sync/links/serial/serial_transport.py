@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from core.sync.links.serial.arq import BITS_PER_BYTE, SESSION_ID_BYTES, Arq, ArqState
+from core.sync.links.serial.arq import BITS_PER_BYTE, SESSION_ID_BYTES, Arq
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import FRAME_END
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialPort, open_port
 
@@ -104,7 +105,7 @@ class SerialTransport(asyncio.Transport):
             return
         self._is_closing = True
         self.arq.sender.close()
-        if self.arq.state != ArqState.OPEN:
+        if self.arq.state is not ArqState.OPEN:
             self._end(None)
             return
         self._schedule_stall_check(CLOSE_STALL_S, self.arq.sender.backlog_bytes)
@@ -220,7 +221,7 @@ class SerialTransport(asyncio.Transport):
         self._deliver()
         now, arq = self._clock(), self.arq
         due = self._send_frames(now)
-        if arq.state == ArqState.OPEN and not self.opened.done():
+        if arq.state is ArqState.OPEN and not self.opened.done():
             self.opened.set_result(None)
         if self._is_writing_paused and arq.sender.backlog_bytes <= self.get_write_buffer_limits()[0]:
             self._is_writing_paused = False

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.serial.arq import Arq, ArqState
+from core.sync.links.serial.arq import Arq
 from core.sync.links.serial.arq_receiver import MAX_UNREAD_BYTES
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import (
     FRAME_END,
     MAX_PAYLOAD_BYTES,

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.serial.arq import Arq, ArqState
+from core.sync.links.serial.arq import Arq
 from core.sync.links.serial.arq_receiver import MAX_UNREAD_BYTES
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import FRAME_END, MAX_LINE_FRAME_BYTES, MAX_WINDOW_FRAMES, FrameType, encode_frame
 
 RATE, SLOW = 11520.0, 2880.0

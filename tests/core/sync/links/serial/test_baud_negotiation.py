@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.serial.arq import BITS_PER_BYTE, Arq, ArqState
+from core.sync.links.serial.arq import BITS_PER_BYTE, Arq
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.baud_negotiation import BAUD_RATES, PROBE_PAYLOAD, BaudMessage
 from core.sync.links.serial.framing import FRAME_END, FrameType, encode_frame
 
