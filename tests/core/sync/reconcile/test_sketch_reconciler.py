@@ -10,6 +10,7 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.sync.protocol_errors import LocalProtocolError
 from core.sync.reconcile import sketch_protocol as sketch_module
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import SetDifference, find_by_prefix
@@ -17,8 +18,10 @@ from core.sync.reconcile.set_sketch import METER_BYTES, SetSketch, short_id, sho
 from core.sync.reconcile.sketch_protocol import (
     MAX_EXTENSIONS,
     AwaitMessage,
+    DifferenceFound,
     PeerWants,
     SendMessages,
+    SketchAction,
     SketchFailed,
     SketchKind,
     SketchProtocol,
@@ -205,14 +208,30 @@ def test_broken_messages_lead_to_a_step(size: int, truncate: bool, seed: int) ->
 @given(
     st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=120)), max_size=8), st.booleans(), st.integers(0, 2**27)
 )
-def test_messages_of_noise_lead_to_a_step(messages: list[tuple[int, bytes]], leading: bool, count: int) -> None:
-    sketch = SketchProtocol(base().cells, count, is_leader=leading)
-    step = sketch.start()
+def test_messages_of_noise_are_refused_or_answered_within_bounds(
+    messages: list[tuple[int, bytes]], leading: bool, count: int
+) -> None:
+    side = base()
+    sketch = SketchProtocol(side.cells, count, is_leader=leading)
+    step, plan = side.finish(sketch, sketch.start())
     for kind, body in messages:
-        step, _ = base().finish(sketch, step)
-        if isinstance(step, SketchFailed | PeerWants):
+        step, plan = side.finish(sketch, sketch.receive_message(bytes([kind % 8 if kind < 200 else kind]) + body))
+        assert sketch.buffered_bytes <= sum(len(body) for _, body in messages)
+        if not isinstance(step, AwaitMessage | SendMessages):
             break
-        step = sketch.receive_message(bytes([kind % 8 if kind < 200 else kind]) + body)
+    match step:
+        case SendMessages():
+            # Everything this side has, as a list or as code for the largest difference that it can be of.
+            assert sum(map(len, step.messages)) <= 8 * COMMON
+        case PeerWants():
+            assert len(step.prefixes) <= COMMON
+        case SketchFailed():
+            # Noise is the peer's fault, or looks like sums and cells that nothing fits.
+            assert step.is_peer_fault or step.why in ("the sketch cannot be decoded", "what was found is not held")
+        case DifferenceFound():
+            assert plan is not None and set(plan.ids_to_send) <= side.changes
+        case _:
+            assert isinstance(step, AwaitMessage)
 
 
 def test_cells_without_end_end_the_run() -> None:
@@ -283,21 +302,30 @@ def test_more_than_there_is_cannot_be_asked_for(more: bytes) -> None:
     assert isinstance(step, SketchFailed) and step.is_peer_fault
 
 
-def test_a_count_that_is_a_lie_leads_nowhere_or_to_the_truth() -> None:
+@pytest.mark.parametrize(
+    ("count", "opening", "answers"),
+    [
+        (0, AwaitMessage, 0),
+        (1, AwaitMessage, 0),
+        (COMMON - 1, SendMessages, 1),
+        (COMMON + 20, SendMessages, 1),
+        (COMMON + 50, AwaitMessage, 1),
+        (1 << 27, SendMessages, 0),
+    ],
+)
+def test_a_count_that_is_a_lie_ends_in_the_peers_fault(count: int, opening: type[SketchAction], answers: int) -> None:
+    """The side waits for what fits the count, and answers so many of the messages that come."""
     new = changes(70_000, 20)
-    for lie in (0, 1, COMMON - 1, COMMON + 50, 1 << 27):
-        side, peer = Side(KEY, new[:10], base()), Side(KEY, new[10:], base())
-        sketch = SketchProtocol(side.cells, lie, is_leader=False)
-        step = sketch.start()
-        step, _ = side.finish(sketch, step)
-        for message in (
-            bytes([SketchKind.METER]) + peer.cells.meter,
-            bytes([SketchKind.LIST, 0]),
-            bytes([SketchKind.WANTS, 0]),
-        ):
-            step, _ = side.finish(sketch, sketch.receive_message(message))
-            if isinstance(step, SketchFailed):
-                break
+    side, peer = Side(KEY, new[:10], base()), Side(KEY, new[10:], base())
+    sketch = SketchProtocol(side.cells, count, is_leader=False)
+    step, _ = side.finish(sketch, sketch.start())
+    assert isinstance(step, opening)
+    meter = bytes([SketchKind.METER]) + peer.cells.meter
+    steps = [side.finish(sketch, sketch.receive_message(meter))[0]]
+    if not isinstance(steps[0], SketchFailed):
+        steps.append(side.finish(sketch, sketch.receive_message(bytes([SketchKind.LIST, 0])))[0])
+    assert all(isinstance(each, SendMessages) for each in steps[:-1])
+    assert (len(steps) - 1, steps[-1]) == (answers, SketchFailed("a message that was not expected", is_peer_fault=True))
 
 
 def test_a_meter_of_nonsense_is_answered_within_bounds() -> None:
@@ -314,5 +342,5 @@ def test_what_is_found_but_not_held_is_found_out() -> None:
 
 
 def test_scanned_without_a_scan_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(RuntimeError):
+    with pytest.raises(LocalProtocolError):
         SketchProtocol(SetSketch(), 0, is_leader=True).resume_scan([])
