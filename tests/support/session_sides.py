@@ -10,13 +10,16 @@ from functools import partial
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import TransferPlan
 from core.sync.reconcile.set_sketch import SetSketch, short_id
-from core.sync.reconcile.sketch_protocol import (
+from core.sync.reconcile.sketch_actions import (
     DifferenceFound,
     PeerWants,
     ScanShortIds,
     SendMessages,
     SketchAction,
     SketchFailed,
+)
+from core.sync.reconcile.sketch_protocol import (
+    MAX_PART_BYTES,
     SketchProtocol,
     encode_wants,
 )
@@ -82,6 +85,7 @@ def meet(
     *,
     twist: Callable[[bytes], bytes] = lambda message: message,
     exchange: bool = True,
+    max_part_bytes: int = MAX_PART_BYTES,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> Meeting:
     """Let two sides meet; `twist` may change what the other side says. Ends with both sides' exchange, or stuck.
@@ -90,8 +94,8 @@ def meet(
     """
     meeting = Meeting()
     sketches = [
-        SketchProtocol(leading.cells, other.cells.count, is_leader=True),
-        SketchProtocol(other.cells, leading.cells.count, is_leader=False),
+        SketchProtocol(leading.cells, other.cells.count, is_leader=True, max_part_bytes=max_part_bytes),
+        SketchProtocol(other.cells, leading.cells.count, is_leader=False, max_part_bytes=max_part_bytes),
     ]
     sides = [leading, other]
     logs = [meeting.there, meeting.back]
@@ -109,7 +113,7 @@ def meet(
             meeting.turns += who == 0
         elif settled:
             sent[who] = settled.ids_to_send
-            messages = encode_wants(settled.encoded_wants)
+            messages = encode_wants(settled.encoded_wants, max_part_bytes)
         elif isinstance(step, PeerWants):
             sent[who] = tuple(dict.fromkeys(c for prefix in step.prefixes for _, c in sides[who].find(prefix)))
             return True

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from math import inf
 
@@ -40,6 +41,8 @@ MAX_PACED_PROBES = 2
 """If that is seen so often; once, it may have been an end that was busy."""
 REVERT_COPIES = 3
 """The line loses much when this is sent, and the other end would else wait for its timeout."""
+MIN_CARRIED_BYTES = 1 << 17
+"""An attempt costs half a second, which so many bytes to and fro make up for; a failed one doubles it."""
 MAX_RAISE_FACTOR = 4
 """How many times higher an attempt goes: the higher, the more often it fails, and each costs half a second."""
 
@@ -142,6 +145,21 @@ BAUD: Mapping[BaudState, Mapping[BaudEvent, BaudState]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class BaudTiming:
+    """When to begin an attempt, and how long its steps may take; the module's constants say why."""
+
+    min_carried_bytes: int = MIN_CARRIED_BYTES
+    accept_timeout_s: float = ACCEPT_TIMEOUT_S
+    responder_timeout_s: float = RESPONDER_TIMEOUT_S
+    initiator_timeout_s: float = INITIATOR_TIMEOUT_S
+    probe_slack_s: float = PROBE_SLACK_S
+    silence_timeout_s: float = SILENCE_TIMEOUT_S
+
+
+DEFAULT_TIMING = BaudTiming()
+
+
 class BaudNegotiation:
     """The negotiation at one end.
 
@@ -150,7 +168,8 @@ class BaudNegotiation:
     stay as it is. Times are seconds of a monotonic clock.
     """
 
-    def __init__(self, supported: tuple[int, ...]) -> None:
+    def __init__(self, supported: tuple[int, ...], timing: BaudTiming = DEFAULT_TIMING) -> None:
+        self._timing = timing
         self.baud = supported[0]
         self.due_at = inf
         self._machine: StateMachine[BaudState, BaudEvent] = StateMachine(BAUD, BaudState.STEADY)
@@ -206,7 +225,7 @@ class BaudNegotiation:
         self._machine.enter(BaudEvent.RAISE)
         self._has_proposed = True
         self._previous_baud, self._proposed_baud = self.baud, rate
-        self.due_at = now + ACCEPT_TIMEOUT_S
+        self.due_at = now + self._timing.accept_timeout_s
         self._queue(BaudMessage.PROPOSE, rate)
 
     def revert_to_first(self, now: float) -> None:
@@ -244,9 +263,9 @@ class BaudNegotiation:
             self._probes_sent_at = now
             for _ in range(PROBE_COUNT):
                 self._queue(BaudMessage.PROBE, self.baud, PROBE_PAYLOAD)
-            self.due_at = now + INITIATOR_TIMEOUT_S
+            self.due_at = now + self._timing.initiator_timeout_s
         elif self.state is BaudState.AWAITING_PROBES:
-            self.due_at = now + RESPONDER_TIMEOUT_S
+            self.due_at = now + self._timing.responder_timeout_s
         else:
             self._watch_silence(now)
 
@@ -302,13 +321,13 @@ class BaudNegotiation:
         self._probes_received += 1
         if self._probes_received == PROBE_COUNT:
             self._machine.enter(BaudEvent.ALL_PROBES)
-            self.due_at = now + RESPONDER_TIMEOUT_S
+            self.due_at = now + self._timing.responder_timeout_s
             self._queue(BaudMessage.PROBE_REPLY, rate, PROBE_PAYLOAD)
 
     def _check_probe_time(self, now: float) -> None:
         """Commit if the probes went there and back in the time that they take at this rate, else revert."""
         expected_s = (PROBE_COUNT + 1) * (len(PROBE_PAYLOAD) + FRAME_OVERHEAD_BYTES) / (self.baud / 10)
-        if now - self._probes_sent_at > MAX_PROBE_TIME_RATIO * expected_s + PROBE_SLACK_S:
+        if now - self._probes_sent_at > MAX_PROBE_TIME_RATIO * expected_s + self._timing.probe_slack_s:
             self._paced_probes += 1
             self._failure_count += 1
             if self._paced_probes == MAX_PACED_PROBES:
@@ -334,7 +353,7 @@ class BaudNegotiation:
         self._watch_silence(now)
 
     def _watch_silence(self, now: float) -> None:
-        self.due_at = now + SILENCE_TIMEOUT_S if self.is_raised else inf
+        self.due_at = now + self._timing.silence_timeout_s if self.is_raised else inf
 
     def _queue(self, message: BaudMessage, rate: int, payload: bytes = b"") -> None:
         self._outgoing.append(bytes([FrameType.RATE, message, BAUD_RATES.index(rate)]) + payload)

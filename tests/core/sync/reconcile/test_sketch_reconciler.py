@@ -11,18 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.sync.protocol_errors import LocalProtocolError
-from core.sync.reconcile import sketch_protocol as sketch_module
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import SetDifference, find_by_prefix
 from core.sync.reconcile.set_sketch import METER_BYTES, SetSketch, short_id, short_key
-from core.sync.reconcile.sketch_protocol import (
-    MAX_EXTENSIONS,
+from core.sync.reconcile.sketch_actions import (
     AwaitMessage,
     DifferenceFound,
     PeerWants,
     SendMessages,
     SketchAction,
     SketchFailed,
+)
+from core.sync.reconcile.sketch_protocol import (
+    MAX_EXTENSIONS,
     SketchKind,
     SketchProtocol,
 )
@@ -110,11 +111,10 @@ def test_a_difference_for_more_groups_than_are_kept() -> None:
     assert size_of(meeting) < 6 * len(new)
 
 
-def test_long_messages_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sketch_module, "MAX_PART_BYTES", 50)
+def test_long_messages_come_in_pieces() -> None:
     new = changes(20_000, 90)
     a, b = Side(KEY, new[:50], base()), Side(KEY, new[50:], base())
-    meeting = meet(a, b)
+    meeting = meet(a, b, max_part_bytes=50)
     assert a.changes == b.changes
     assert max(map(len, meeting.there + meeting.back)) == 51
 
@@ -249,9 +249,8 @@ def test_cells_without_end_end_the_run() -> None:
     assert asked == MAX_EXTENSIONS + 1
 
 
-def test_pieces_without_end_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sketch_module, "MAX_MESSAGE_BYTES", 1000)
-    sketch = SketchProtocol(base().cells, base().cells.count, is_leader=True)
+def test_pieces_without_end_end_the_run() -> None:
+    sketch = SketchProtocol(base().cells, base().cells.count, is_leader=True, max_message_bytes=1000)
     sketch.start()
     for _ in range(10):
         assert isinstance(sketch.receive_message(bytes([SketchKind.SUMS | 128]) + bytes(99)), AwaitMessage)
