@@ -173,16 +173,13 @@ class _Group:
         self._mean = mean
 
     def solve(self) -> tuple[list[int], list[int]] | None:
-        """Find the elements that are only here and only there.
-
-        None if the sums so far cannot tell.
-        """
+        """The elements that are only here and only there, if the sums so far can tell them."""
         count = len(self.sums)
         period = 1 << EXCESS_BITS
         start = -count + (self._check + count) % period
         for excess in sorted(range(start, count + 1, period), key=lambda x: abs(x - self._mean)):
             if (count - excess) % 2 and count > 1:
-                continue  # the sums before would have found it
+                continue  # the sums before would have told
             found = reconstruct_fraction(self.sums, excess, VALUE_PRIME)
             if found is None:
                 continue
