@@ -22,8 +22,9 @@ from core.sync.links.serial.framing import FRAME_END, FrameSplitter, FrameType, 
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialEndpoint
 from core.sync.links.serial.serial_transport import SerialTransport as Transport
 from tests.cable import Cable, Line
-from tests.support.deadlines import PATIENCE, wait_until
+from tests.support.deadlines import PATIENCE
 from tests.support.linked_sessions import ONE, OTHER, THIRD, members
+from tests.support.polling import wait_until
 
 FAST = 2_000_000
 Links = tuple[SerialLink, SerialLink]
