@@ -192,7 +192,7 @@ async def test_a_port_that_does_not_take_its_rate_any_more_is_used_at_the_first(
             assert not any(link.is_peer_restarted for link in links)
 
 
-async def test_who_reads_again_says_so_at_once() -> None:
+async def test_an_end_that_reads_again_acknowledges_at_once() -> None:
     with Cable(baud=FAST) as cable:
         async with linked(cable, FAST) as links:
             one, other = (link.transport for link in links)
