@@ -27,7 +27,7 @@ from core.sync.reconcile.sketch_protocol import (
     SketchKind,
     SketchProtocol,
 )
-from tests.support.session_sides import Meeting, Side, meet
+from tests.support.session_sides import Side, SketchRun, run_sketch
 
 SECRET = b"a secret of this fleet"
 KEY = short_key(SECRET)
@@ -54,8 +54,8 @@ def confusable(left: Iterable[bytes], key: bytes = KEY) -> bool:
     return all(number > 1 for number in heads.values())
 
 
-def size_of(meeting: Meeting) -> int:
-    return sum(map(len, meeting.there + meeting.back))
+def size_of(run: SketchRun) -> int:
+    return sum(map(len, run.there + run.back))
 
 
 @given(st.sampled_from([0, 3, COMMON]), sizes, sizes, seeds)
@@ -64,14 +64,14 @@ def test_two_sides_find_exactly_what_each_lacks(common: int, here: int, there: i
     start = 1000 * (seed + 1)
     ours, theirs = changes(start, here), changes(start + here, there)
     a, b = Side(KEY, ours, shared), Side(KEY, theirs, shared)
-    meeting = meet(a, b)
-    assert meeting.stuck is None
+    run = run_sketch(a, b)
+    assert run.failure is None
     assert confusable(a.changes ^ b.changes)
     if a.changes == b.changes:
-        assert set(ours) <= set(meeting.sent_there)
-        assert set(theirs) <= set(meeting.sent_back)
-    assert meeting.turns <= 4
-    again = meet(a, b)
+        assert set(ours) <= set(run.sent_there)
+        assert set(theirs) <= set(run.sent_back)
+    assert run.turns <= 4
+    again = run_sketch(a, b)
     assert not again.sent_there and not again.sent_back and again.turns == 0
 
 
@@ -79,23 +79,23 @@ def test_bytes_and_turns_are_as_few_as_promised() -> None:
     """Means over 20 runs; the set is small, in one of a million asking costs 6 bits more for each one missing."""
     for size, most, turns in ((0, 46, 0), (1, 48, 0), (10, 60, 0), (100, 760, 1.3), (1000, 5300, 1.3)):
         runs = 20 if size < 1000 else 6
-        meetings = []
-        for run in range(runs):
-            new = changes(100_000 * (run + 1), size)
+        sketch_runs = []
+        for attempt in range(runs):
+            new = changes(100_000 * (attempt + 1), size)
             a, b = Side(KEY, new[: size // 2], base()), Side(KEY, new[size // 2 :], base())
-            meetings.append(meet(a, b))
+            sketch_runs.append(run_sketch(a, b))
             assert a.changes == b.changes
-        assert sum(map(size_of, meetings)) / runs <= most
-        assert sum(meeting.turns for meeting in meetings) / runs <= turns
+        assert sum(map(size_of, sketch_runs)) / runs <= most
+        assert sum(run.turns for run in sketch_runs) / runs <= turns
 
 
 @pytest.mark.parametrize(("here", "there"), [(0, 300), (300, 0), (12, 3000), (3000, 12), (900, 900)])
 def test_a_side_that_has_little_lists_it(here: int, there: int) -> None:
     a, b = Side(KEY, changes(0, here)), Side(KEY, changes(10_000, there))
-    meeting = meet(a, b)
+    run = run_sketch(a, b)
     assert a.changes == b.changes and len(a.changes) == here + there
-    assert size_of(meeting) < 6 * min(here, there) + 250
-    kinds = {message[0] for message in meeting.there + meeting.back}
+    assert size_of(run) < 6 * min(here, there) + 250
+    kinds = {message[0] for message in run.there + run.back}
     assert SketchKind.LIST in kinds and SketchKind.CELLS not in kinds
 
 
@@ -104,19 +104,19 @@ def test_a_difference_for_more_groups_than_are_kept() -> None:
     new = changes(50_000, 14_000)
     shared = Side(KEY, changes(0, 60_000 - 20_000))
     a, b = Side(KEY, new[:9000], shared), Side(KEY, new[9000:], shared)
-    meeting = meet(a, b)
-    assert meeting.stuck is None
+    run = run_sketch(a, b)
+    assert run.failure is None
     assert confusable(a.changes ^ b.changes)
-    assert SketchKind.CELLS in {message[0] & 127 for message in meeting.back}
-    assert size_of(meeting) < 6 * len(new)
+    assert SketchKind.CELLS in {message[0] & 127 for message in run.back}
+    assert size_of(run) < 6 * len(new)
 
 
 def test_long_messages_come_in_pieces() -> None:
     new = changes(20_000, 90)
     a, b = Side(KEY, new[:50], base()), Side(KEY, new[50:], base())
-    meeting = meet(a, b, max_part_bytes=50)
+    run = run_sketch(a, b, max_part_bytes=50)
     assert a.changes == b.changes
-    assert max(map(len, meeting.there + meeting.back)) == 51
+    assert max(map(len, run.there + run.back)) == 51
 
 
 # --- short ids that are alike ----------------------------------------------------------------------------------------
@@ -141,37 +141,37 @@ def test_short_ids_that_cancel_out_are_left_over_and_found_with_salt(others: int
     new = changes(30_000, others)
     ours, theirs = [one, *new[: others // 2]], [other, *new[others // 2 :]]
     a, b = Side(KEY, ours, base()), Side(KEY, theirs, base())
-    meet(a, b)
+    run_sketch(a, b)
     assert a.changes ^ b.changes == {one, other}, "the roots differ, and so the sides know that something is left"
 
     salted = short_key(SECRET, b"12345678")
     c, d = Side(salted, [*a.changes, *changes(0, COMMON)]), Side(salted, [*b.changes, *changes(0, COMMON)])
-    meet(c, d)
+    run_sketch(c, d)
     assert c.changes == d.changes
 
 
 def test_a_change_that_is_alike_to_one_that_both_have_is_sent_with_it() -> None:
     one, other = alike(KEY)
     for a, b in ((Side(KEY, [one, other]), Side(KEY, [one])), (Side(KEY, [other]), Side(KEY, [one, other]))):
-        meet(a, b)
+        run_sketch(a, b)
         assert a.changes == b.changes == {one, other}
 
 
 def test_two_new_ones_that_are_alike_do_not_mislead() -> None:
     """They are one double root: nothing is found by the sums, and salt or another mode has to follow."""
     a, b = Side(KEY, alike(KEY)), Side(KEY, [])
-    meeting = meet(a, b)
-    assert meeting.stuck or a.changes == b.changes
+    run = run_sketch(a, b)
+    assert run.failure or a.changes == b.changes
 
 
 def test_who_does_not_know_the_secret_cannot_make_ids_that_hide_a_change() -> None:
     """Crafted to be alike without the key, they have nothing in common with it."""
     victim, crafted = alike(short_key(b""))
     a, b = Side(short_key(b""), [victim]), Side(short_key(b""), [crafted])
-    meet(a, b)
+    run_sketch(a, b)
     assert a.changes != b.changes, "without a key the attack works"
     a, b = Side(KEY, [victim], base()), Side(KEY, [crafted], base())
-    meet(a, b)
+    run_sketch(a, b)
     assert a.changes == b.changes == {victim, crafted}
 
 
@@ -200,9 +200,9 @@ def test_broken_messages_lead_to_a_step(size: int, truncate: bool, seed: int) ->
 
     new = changes(40_000, size)
     a, b = Side(KEY, new[: size // 2], base()), Side(KEY, new[size // 2 :], base())
-    meeting = meet(a, b, twist=twist, exchange=False)
-    assert len(meeting.there + meeting.back) < 30
-    assert set(meeting.sent_there) <= a.changes | base().changes
+    run = run_sketch(a, b, twist=twist, exchange=False)
+    assert len(run.there + run.back) < 30
+    assert set(run.sent_there) <= a.changes | base().changes
 
 
 @given(
