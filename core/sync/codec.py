@@ -50,7 +50,7 @@ T = TypeVar("T")
 class MalformedMessage(RemoteProtocolError):
     """Bytes that are no message of this protocol. `why` is for developers; people are told what the reason says."""
 
-    def __init__(self, why: str = "", reason: Reason = Reason.MALFORMED) -> None:
+    def __init__(self, why: object = "", reason: Reason = Reason.MALFORMED) -> None:
         super().__init__(reason, why)
 
 

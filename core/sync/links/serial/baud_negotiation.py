@@ -270,7 +270,7 @@ class BaudNegotiation:
             self._watch_silence(now)
 
     def on_other_frame(self, now: float) -> None:
-        """Take note that a whole frame of another kind came: at this rate the other end is heard."""
+        """Take note that a whole frame of another kind came: this rate works."""
         if self._machine.allows(BaudEvent.OTHER_FRAME):
             self._end_attempt(BaudEvent.OTHER_FRAME, now)
 
