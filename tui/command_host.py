@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -37,9 +37,15 @@ def command_bindings(*scopes: str) -> list[BindingType]:
 
 
 class CommandHost(Widget):
-    """A screen that offers commands: `do_<name>` carries one out, `why_not` says why it cannot act now."""
+    """A screen that offers commands.
+
+    A command is carried out by a method `do_<name>` of the screen or of one of its `actions`; `disabled_reason` says
+    why it cannot act now.
+    """
 
     SCOPES: ClassVar[tuple[str, ...]] = ()
+    actions: Sequence[object] = ()
+    """Objects that carry out commands for this screen, which comes first."""
 
     @on(Resize)
     def _follow_terminal_size(self, event: Resize) -> None:
@@ -73,7 +79,11 @@ class CommandHost(Widget):
         if reason is not None:
             self.show_message(reason, attention=True)
             return
-        self.run_task(getattr(self, f"do_{name}"))
+        self.run_task(getattr(self.command_owner(name), f"do_{name}"))
+
+    def command_owner(self, name: str) -> object | None:
+        """Return the screen or that of its actions which carries out a command; None if nothing does."""
+        return next((each for each in (self, *self.actions) if hasattr(each, f"do_{name}")), None)
 
     @property
     def is_typing(self) -> bool:

@@ -15,17 +15,9 @@ from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_text_value
 from tui.cli.progress import show_progress
+from tui.glyphs import GLYPHS
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, language, ngettext
-
-MESSAGE_GLYPHS = {
-    "conflict": "≠",
-    "duplicate": "‼",
-    "overlap": "∩",
-    "dangling": "→",
-    "retired-edit": "↯",
-    "invalid": "!",
-}
 
 
 @verb(N_("List what needs a decision; nothing of it is urgent: conflicts, and clashes between different things."))
@@ -81,7 +73,7 @@ def _print_item(desk: CliContext, matter: InboxItem, writing: Formatter, records
     message = _item_message(matter, writing)
     if matter.type == "invalid":
         message = f"{writing.entity_text(matter.entity)}: {message}"
-    desk.print_line(f"{MESSAGE_GLYPHS[matter.type]} {message}", bold=True)
+    desk.print_line(f"{GLYPHS[matter.type]} {message}", bold=True)
     slots = records[matter.entity].slots if matter.entity in records else {}
     of = {leaf.fact: name for name, slot in slots.items() for leaf in slot.leaves}
     rows = []

@@ -18,6 +18,7 @@ from core.workspace import Workspace
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
+from tui.glyphs import GLYPHS
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
@@ -203,7 +204,7 @@ async def blame(desk: CliContext, entity: str) -> None:
     rows = []
     for prop, slot in said:
         for place, leaf in enumerate(slot.leaves if slot.provisional else slot.leaves[:1]):
-            label = prop.label(language()) if place == 0 else "≠"
+            label = prop.label(language()) if place == 0 else GLYPHS["conflict"]
             note = quote(leaf.note)
             device = writing.device_name(leaf.device)
             value = writing.value_text(prop, leaf.value)

@@ -100,6 +100,8 @@ async def show(desk: CliContext, entity: str, at: str | None, known_at: str | No
 
 
 def _print_record(desk: CliContext, record: Record, writing: Formatter) -> None:
+    from tui.glyphs import GLYPHS
+
     name = writing.names.get(record.entity)
     title = f"{writing.entity_text(record.entity)} ({record.entity.hex()[:8]})"
     if name is not None and name.title not in (name.key, record.entity.hex()[:8]):
@@ -110,16 +112,16 @@ def _print_record(desk: CliContext, record: Record, writing: Formatter) -> None:
         slot = record.slot(prop.name)
         label = "  " + prop.label(language())
         if not slot.leaves:
-            rows.append([label, "○", _("not configured"), "", "", ""])
+            rows.append([label, GLYPHS["absent"], _("not configured"), "", "", ""])
             continue
         value = writing.value_text(prop, slot.value)
         if not slot.provisional:
-            glyph = "–" if slot.value is None else "!" if prop.check(slot.value) else "●"
-            rows.append([label, glyph, value, *_author_text(desk, writing, slot.leaves[0])])
+            state = slot.state if slot.value is None or not prop.check(slot.value) else "invalid"
+            rows.append([label, GLYPHS[state], value, *_author_text(desk, writing, slot.leaves[0])])
             continue
         for place, leaf in enumerate(slot.leaves):
             told = writing.value_text(prop, leaf.value) + (" " + _("(provisional)") if place == 0 else "")
-            rows.append([label if place == 0 else "", "≠", told, *_author_text(desk, writing, leaf)])
+            rows.append([label if place == 0 else "", GLYPHS["conflict"], told, *_author_text(desk, writing, leaf)])
     if rows:
         desk.print_table(rows, shrinkable=(5, 2))
 

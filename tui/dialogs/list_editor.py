@@ -14,9 +14,10 @@ from core.schema import Property
 from tui import commands
 from tui.commands import Command
 from tui.dialogs.base import Dialog
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
 from tui.layout import Line, wrap_text
-from tui.view_models.form import NO_NAMES, STATE_GLYPHS, format_value, property_help, refusal_text
+from tui.view_models.form import NO_NAMES, format_value, property_help, refusal_text
 from tui.widgets.field import Field
 from tui.widgets.lines import LineList, Lines, StaticRows
 
@@ -62,7 +63,7 @@ class ListEditor(Dialog[tuple[Value]]):
         rows: list[tuple[int, Line]] = []
         for index, item in enumerate(self._items):
             wrong = self._prop.check((item,)) is not None
-            glyph, role = (STATE_GLYPHS["invalid"], "attention") if wrong else (" ", "plain")
+            glyph, role = (GLYPHS["invalid"], "attention") if wrong else (" ", "plain")
             rows.append((index, [(f"{glyph} ", role), (format_value(self._prop, item, NO_NAMES), role)]))
         return [*rows, (len(rows), [("+ ", "dim"), (_("another one"), "dim")])]
 

@@ -17,6 +17,7 @@ from tui.commands import Command
 from tui.dialogs.base import ChoiceDialog, Dialog
 from tui.dialogs.list_editor import ListEditor
 from tui.dialogs.search import found_text, search_values
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.view_models.breadcrumbs import breadcrumbs
@@ -113,9 +114,9 @@ class ReferencePicker(Dialog[tuple[Value]]):
 
     def _entity_line(self, entity: bytes) -> Line:
         path, key, retired = self._entity_texts[entity]
-        line: Line = [("● " if entity in self._marked_entities else "  ", "strong")]
+        line: Line = [(f"{GLYPHS['marked']} " if entity in self._marked_entities else "  ", "strong")]
         if retired:
-            line.append(("– " + _("retired") + "  ", "attention"))
+            line.append((f"{GLYPHS['retired']} " + _("retired") + "  ", "attention"))
         return [*line, (path, "plain"), (f"  {key}" if key else "", "dim")]
 
     def do_toggle(self) -> None:

@@ -12,15 +12,19 @@ from core.schema import Property
 from core.slots import Candidate
 from tui.commands import Command
 from tui.dialogs.base import Dialog
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _
 from tui.layout import Line, clean_text
-from tui.view_models.form import STATE_GLYPHS, DisplayNames, FormRow, format_value
+from tui.view_models.form import DisplayNames, FormRow, format_value
 from tui.view_models.form_lines import candidate_letter
 from tui.widgets.lines import LineList, StaticRows
 
 TEXT_COLUMNS = 66
+"""Columns of a text in a dialog's box, on the smallest terminal."""
+_MAX_LINES = 16
+"""Lines of the box, so that the keys stay in sight on the smallest terminal."""
 
 
 class TextViewer(Dialog[None]):
@@ -33,7 +37,7 @@ class TextViewer(Dialog[None]):
     def body(self) -> ComposeResult:
         rows = list(enumerate(self._draw(TEXT_COLUMNS)))
         shown = LineList(StaticRows(rows))
-        shown.styles.height = min(len(rows), 16)
+        shown.styles.height = min(len(rows), _MAX_LINES)
         yield shown
 
     def available_commands(self) -> list[Command]:
@@ -62,11 +66,32 @@ def candidate_texts(
     return lines[1:]
 
 
+def before_and_after(prop: Property, old: Value, new: Value, names: DisplayNames, width: int) -> list[Line]:
+    """Draw both values of a difference in full.
+
+    Args:
+        prop: the property that differs.
+        old: the value before, None if there was none.
+        new: the value after, None if there is none.
+        names: of the entities that the values refer to.
+        width: the columns that a line may take.
+    """
+    before: list[Line] = [[(line, "dim")] for line in wrap_value(prop, old, names, width)] if old is not None else []
+    after: list[Line] = [[(line, "plain")] for line in wrap_value(prop, new, names, width)]
+    return [
+        [(_("before"), "strong")],
+        *(before or [[(_("not configured"), "dim")]]),
+        [],
+        [(_("after"), "strong")],
+        *after,
+    ]
+
+
 def row_texts(row: FormRow, names: DisplayNames, when: DateFormatter, width: int) -> list[Line]:
     """What is wanted for a property, and every value that is said of it."""
     lines: list[Line] = []
     if row.edited:
-        lines += [[(f"{STATE_GLYPHS['edited']}  " + _("not applied"), "attention")]]
+        lines += [[(f"{GLYPHS['edited']}  " + _("not applied"), "attention")]]
         lines += [[(line, "plain")] for line in wrap_value(row.prop, row.wanted, names, width)]
     said = candidate_texts(row.prop, row.slot.leaves, names, when, width)
     return [*lines, *([[]] if lines and said else []), *said]

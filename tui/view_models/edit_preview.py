@@ -9,10 +9,11 @@ from rich.cells import cell_len
 from core.records import Edit, Record
 from core.schema import Schema
 from core.store.view import View
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit, fit_pair
 from tui.view_models.breadcrumbs import SEPARATOR, breadcrumbs
-from tui.view_models.form import STATE_GLYPHS, DisplayNames, format_value, value_references
+from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.view_models.form_lines import replaced_lines
 
 MAX_PREVIEWED_EDITS = 200
@@ -68,7 +69,7 @@ def _edit_texts(
     old = (
         format_value(prop, record.value(edit.property), names)
         if record.slot(edit.property).leaves
-        else STATE_GLYPHS["absent"]
+        else GLYPHS["absent"]
     )
     return f"{place}{SEPARATOR}{label}" if place else label, (old, format_value(prop, edit.value, names))
 

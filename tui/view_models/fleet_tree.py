@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from core.schema import Kind, Schema
 from core.store.entities import EntityRow
 from core.store.view import View
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Column, Line, layout_columns
 
@@ -88,12 +89,16 @@ class FleetTree:
         fold = ("- " if node.is_open else "+ ") if node.has_children else "  "
         marks = [_("marked")] if row.entity in self._marked else []
         if row.conflict_count:
-            marks.append("≠ " + ngettext("{count} to resolve", "{count} to resolve", row.conflict_count))
+            marks.append(
+                f"{GLYPHS['conflict']} " + ngettext("{count} to resolve", "{count} to resolve", row.conflict_count)
+            )
         if edits := self._edited.get(row.entity):
-            marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
+            marks.append(
+                f"{GLYPHS['edited']} " + ngettext("{count} edit not applied", "{count} edits not applied", edits)
+            )
         told = "attention" if marks else "dim" if row.retired else "strong"
         if row.retired:
-            marks.insert(0, "– " + _("retired"))
+            marks.insert(0, f"{GLYPHS['retired']} " + _("retired"))
         if row.entity == self._own_place:
             marks.insert(0, _("you are here"))
         label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""

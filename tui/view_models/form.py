@@ -14,12 +14,11 @@ from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
 from tui.draft import Draft
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, error_text, language
 from tui.layout import Column, Line, layout_columns
-
-STATE_GLYPHS = {"good": "●", "absent": "○", "cleared": "–", "conflict": "≠", "invalid": "!", "edited": "~"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: D
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
     said = row.pick
     if row.edited:
-        glyph, value, role = STATE_GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
+        glyph, value, role = GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
         if row.newer_candidate:
             new = format_value(row.prop, row.newer_candidate.value, names)
             tail = _("{user} meanwhile: {value}").format(user=row.newer_candidate.user, value=new)
@@ -174,7 +173,7 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: D
         width,
         [
             Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
-            Column(STATE_GLYPHS[row.state], 1, role),
+            Column(GLYPHS[row.state], 1, role),
             Column(value, None, role, tail=words),
             Column(said.user if said else "", people, "dim"),
             Column(moment, time, "dim"),
@@ -198,7 +197,7 @@ def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNa
                 width,
                 [
                     Column(row.prop.label(language()), label, "dim"),
-                    Column(STATE_GLYPHS[row.state], 1, role),
+                    Column(GLYPHS[row.state], 1, role),
                     Column(value, None, role, tail=words),
                 ],
             )

@@ -12,12 +12,12 @@ from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate, Slot
 from core.values import is_same_value
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, language
 from tui.layout import Column, Line, fit, fit_pair, layout_columns, wrap_text
 from tui.view_models.form import (
-    STATE_GLYPHS,
     DisplayNames,
     FormRow,
     form_line,
@@ -142,7 +142,9 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
         )
         return lines + candidate_lines(row, width, names, when)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
-        lines += [[(f"! {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)]
+        lines += [
+            [(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)
+        ]
     text = format_value(prop, row.slot.value, names)
     if row.slot.state == "good" and len(text) > width // 3:
         lines += [[(part, "plain")] for part in wrap_text(text, width)]
@@ -165,7 +167,7 @@ def replaced_lines(
     for leaf in slot.leaves:
         if leaf.fact in seen and not any(is_same_value(leaf.value, value) for value in told):
             told.append(leaf.value)
-            value = f"{STATE_GLYPHS['conflict']} {format_value(prop, leaf.value, names)}"
+            value = f"{GLYPHS['conflict']} {format_value(prop, leaf.value, names)}"
             lines.append([(" " * indent, "plain"), (f"{value}  {leaf.user}", "dim")])
     return lines
 
@@ -177,9 +179,7 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
     room = max(8, width - label - 5)
     lines: list[Line] = []
     for prop, old, seen, new in items:
-        before = (
-            format_value(prop, old, names) if seen else _("not configured") if width >= 90 else STATE_GLYPHS["absent"]
-        )
+        before = format_value(prop, old, names) if seen else _("not configured") if width >= 90 else GLYPHS["absent"]
         before, after = fit_pair(before, format_value(prop, new, names), room)
         lines.append(
             [

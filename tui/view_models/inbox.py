@@ -17,6 +17,7 @@ from core.records import Record
 from core.schema import RETIRED, Property, Schema
 from core.slots import Candidate
 from core.workspace.lineage import AncestryStep
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, format_number, language, ngettext
@@ -26,7 +27,6 @@ from tui.view_models.breadcrumbs import SEPARATOR, shorten_breadcrumb
 from tui.view_models.form import NO_NAMES, DisplayNames, format_value, value_references
 from tui.view_models.form_lines import candidate_letter
 
-ITEM_GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 MULTI_ENTITY_TYPES = ("duplicate", "overlap")
 """What several entities claim: each candidate is that of one of them."""
 SINGLE_VALUE_TYPES = ("dangling", "invalid")
@@ -83,7 +83,7 @@ def item_line(
     what, who = _subject_text(matter, schema, names, room)
     who = cut(who, room - cell_len(what) - 2) if cell_len(what) + _MIN_NAME_COLUMNS <= room else ""
     # Only the beginning carries the cursor: on a slow line every column that changes its look has to be sent again.
-    head = f"{'*' if marked else ' '}{ITEM_GLYPHS[matter.type]} {fit(_entities_text(matter, names, place), place)} "
+    head = f"{'*' if marked else ' '}{GLYPHS[matter.type]} {fit(_entities_text(matter, names, place), place)} "
     end = head.rfind(" ", _CURSOR_COLUMNS // 2, _CURSOR_COLUMNS) + 1 or _CURSOR_COLUMNS
     return [
         (head[:end], "plain"),
@@ -260,7 +260,7 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
             Column(names.device(leaf.device), device, "dim"),
             Column(_candidate_remark(matter, index, wide), remark, "dim"),
         ]
-        found.append([("▸ " if on else "  ", "marker"), *layout_columns(width, cells)])
+        found.append([(f"{GLYPHS['cursor']} " if on else "  ", "marker"), *layout_columns(width, cells)])
     return found
 
 

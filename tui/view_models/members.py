@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from core.membership import Member
 from core.store.queries.log import LogFilter
 from core.store.view import View
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number
 from tui.layout import Column, Line, layout_columns
 
 ROLE_LABELS = {"admin": N_("admin"), "technician": N_("technician"), "reader": N_("reader")}
-STATE_LABELS = {
-    "active": ("●", N_("active")),
-    "revoked": ("–", N_("revoked")),
-    "pending": ("○", N_("waits to be admitted")),
-}
+_STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_("waits to be admitted")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,8 @@ def member_name(member: Member) -> str:
 
 def member_texts(member: Member) -> tuple[str, ...]:
     """What a device's line says of it, and its id."""
-    _glyph, state = STATE_LABELS.get(member.state, ("", member.state))
-    return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), _(state)
+    state = _(_STATE_LABELS.get(member.state, member.state))
+    return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), state
 
 
 class MemberRows:
@@ -83,7 +80,6 @@ class MemberRows:
 
     def line(self, index: int, width: int) -> Line:
         member = self._members[index]
-        glyph, state = STATE_LABELS.get(member.state, ("!", member.state))
         role = "plain" if member.state == "active" else "attention"
         wrote = self.write_stats(member.device)
         met = self._synced_at.get(member.device)
@@ -96,8 +92,8 @@ class MemberRows:
             [
                 Column(member_name(member), None, "strong"),
                 Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
-                Column(glyph, 1, role),
-                Column(_(state), 22 if wide else 20, role),
+                Column(GLYPHS.get(member.state, GLYPHS["trouble"]), 1, role),
+                Column(_(_STATE_LABELS.get(member.state, member.state)), 22 if wide else 20, role),
                 Column(seen, 17 if wide else 11, "dim"),
                 Column(format_number(wrote.changes) if wrote else "", 10, "dim", right=True),
             ],

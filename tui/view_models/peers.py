@@ -13,12 +13,14 @@ from core.errors import FieldlineError
 from core.store.types import SourceStats
 from core.sync.eta import EtaEstimator
 from core.sync.events import Progress
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, layout_columns, spread
 
 LINK_LABELS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
 _STATE_LABELS = {"meeting": N_("syncing now"), "calling": N_("connecting"), "waiting": N_("waiting for it")}
+_TROUBLE_LABELS = {"pulled": N_("pulled: waiting"), "silent": N_("no answer"), "failing": N_("not reached")}
 _PHASE_LABELS = {
     "hello": N_("greeting"),
     "reconcile": N_("finding out what differs"),
@@ -123,21 +125,18 @@ def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") 
     wide = width >= 100
     doing = active or each.state
     if doing in _STATE_LABELS:
-        state = "▸ " + _(_STATE_LABELS[doing])
-    elif doing == "pulled":
-        state = "! " + _("pulled: waiting")
-    elif doing == "silent":
-        state = "! " + _("no answer")
-    elif doing == "failing":
-        state = "! " + _("not reached")
+        role, text = "busy", _(_STATE_LABELS[doing])
+    elif doing in _TROUBLE_LABELS:
+        role, text = "trouble", _(_TROUBLE_LABELS[doing])
     elif doing == "serving":
-        state = "○ " + _("syncs by itself")
+        role, text = "different", _("syncs by itself")
     elif each.same:
-        state = "● " + _("same as here")
+        role, text = "same", _("same as here")
     elif each.is_reachable:
-        state = "○ " + (_("has other changes") if each.same is False else _("there now"))
+        role, text = "different", _("has other changes") if each.same is False else _("there now")
     else:
-        state = ""
+        role, text = "", ""
+    state = f"{GLYPHS[role]} {text}" if role else ""
     brought, count = "", ""
     if each.synced_at is not None:
         moment = when.dated(each.synced_at) if wide else when.short(each.synced_at)
@@ -149,11 +148,33 @@ def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") 
         [
             Column(each.name, 24 if wide else 16, "strong"),
             Column(_(LINK_LABELS.get(each.link, each.link)), 8),
-            Column(state, 20 if wide else 19, "attention" if state[:1] in ("▸", "!") else "plain"),
+            Column(state, 20 if wide else 19, "attention" if role in ("busy", "trouble") else "plain"),
             Column(brought, None, "dim"),
             Column(count, 16 if wide else 0, "dim", right=True),
         ],
     )
+
+
+def reach_texts(row: PeerRow, last_device: str) -> list[str]:
+    """How a peer is reached; `last_device` is the name of the device that was there last, empty for none."""
+    if row.is_reachable and row.link == "serial":
+        texts = [
+            _(
+                "Press Enter to sync with the device at the other end. It has to do the same, or run "
+                "`fieldline serve --serial`."
+            )
+        ]
+        return [*texts, _("Last synced here: {device}.").format(device=last_device)] if last_device else texts
+    if row.target:
+        text = (
+            _("It can be reached at {target}: Enter.")
+            if row.is_reachable
+            else _("It was last reached at {target}: Enter syncs again.")
+        )
+        return [text.format(target=row.target)]
+    if row.link == "bundle":
+        return [_("Changes that came as a file; b syncs with a file or a folder on a stick.")]
+    return [_("It connected to this device; from here, m asks for its address.")]
 
 
 @dataclass(slots=True)

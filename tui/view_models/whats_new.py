@@ -13,10 +13,11 @@ from core.schema import Property, Schema
 from core.slots import Candidate, Slot
 from core.store.store import Store
 from core.values import is_same_value
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import _, language
 from tui.layout import Column, Line, fit_pair, layout_columns
-from tui.view_models.form import STATE_GLYPHS, DisplayNames, form_rows, format_value
+from tui.view_models.form import DisplayNames, form_rows, format_value
 
 _META_KEY = "tui.visit:{user}:{entity}"
 
@@ -74,7 +75,7 @@ def changed_property_line(
         width,
         [
             Column(new.prop.label(language()), label),
-            Column(STATE_GLYPHS[new.new.state], 1, "attention" if contested else "plain"),
+            Column(GLYPHS[new.new.state], 1, "attention" if contested else "plain"),
             Column(f"{before} → {after}", None, "attention" if contested else "plain"),
             Column(said.user if said else "", people, "dim"),
             Column(moment, time, "dim"),

@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.worker import WorkType
 
 from tui import commands
+from tui.glyphs import GLYPHS
 from tui.layout import SPAN_ROLES, Line, fit_line
 
 DrawLines = Callable[[int, int], list[Line]]
@@ -257,8 +258,8 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
             return self.line_strip([(" ", "plain"), *line], width)
         if self.has_focus or self._always:
             line = [(text, "cursor" if place == 0 else role) for place, (text, role) in enumerate(line)]
-            return self.line_strip([("▸", "cursor"), *line], width)
-        return self.line_strip([("▸", "marker"), *line], width)
+            return self.line_strip([(GLYPHS["cursor"], "cursor"), *line], width)
+        return self.line_strip([(GLYPHS["cursor"], "marker"), *line], width)
 
     def _nearest_selectable(self, index: int, step: int) -> int:
         """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""

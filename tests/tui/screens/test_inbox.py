@@ -85,10 +85,10 @@ async def test_what_has_no_room_below_the_list_says_how_to_see_it(home: Path) ->
     async with opened(home, "3") as screen:
         page = screen.app.base_screen
         assert isinstance(page, Inbox)
-        assert page.item_details
-        first, *_ = page.item_details.item.candidates
+        assert page.selection.details
+        first, *_ = page.selection.details.item.candidates
         many = tuple(replace(first, value=f"Printer {number}", fact=bytes([number])) for number in range(12))
-        details = replace(page.item_details, item=replace(page.item_details.item, candidates=many))
+        details = replace(page.selection.details, item=replace(page.selection.details.item, candidates=many))
         drawn = item_lines(details, 5, 76, 7, screen.app.schema, screen.app.dates)
     told = ["".join(text for text, _role in line) for line in drawn]
     assert len(told) == 7
@@ -289,7 +289,7 @@ async def test_what_was_asked_for_on_a_page_is_not_asked_on_another(home: Path) 
         assert isinstance(page, Inbox)
         await screen.press("enter")
         assert isinstance(screen.app.screen, FormScreen)
-        await page.do_rule()
+        await page.command_owner("rule").do_rule()
         await screen.rest()
         assert isinstance(screen.app.screen, FormScreen)
 
