@@ -138,8 +138,8 @@ def _encode_draft(draft: Draft) -> dict[str, Any]:
 def _decode_draft(data: dict[str, Any]) -> Draft:
     draft = Draft(bytes.fromhex(data["entity"]), data["kind"])
     for name, (value, leaves) in data["edits"].items():
-        began: Slot = slot_of([_decode_leaf(leaf) for leaf in leaves])
-        draft.base_slots[name], draft.wanted[name] = began, decode_value(bytes.fromhex(value))
+        base_slot: Slot = slot_of([_decode_leaf(leaf) for leaf in leaves])
+        draft.base_slots[name], draft.wanted[name] = base_slot, decode_value(bytes.fromhex(value))
     return draft
 
 

@@ -68,8 +68,8 @@ class KioskPin:
         if kept["failures"] < MAX_FREE_TRIES:
             return 0
         wait = min(MAX_WAIT_S, MIN_WAIT_S << min(int(kept["failures"]) - MAX_FREE_TRIES, 10))
-        gone = (self._clock() - int(kept["at"])) // _SECOND_US
-        return wait - gone if gone >= 0 else wait
+        elapsed_s = (self._clock() - int(kept["at"])) // _SECOND_US
+        return wait - elapsed_s if elapsed_s >= 0 else wait
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

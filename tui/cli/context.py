@@ -110,10 +110,10 @@ class CliContext:
                 widths[column] = min(widths[column], MAX_COLUMN_WIDTH)
             for row in every:
                 row[column] = truncate_text(row[column], widths[column])
-        for place, row in enumerate(every):
+        for index, row in enumerate(every):
             cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
-            click.echo(bold_text(text) if header and place == 0 else text)
+            click.echo(bold_text(text) if header and index == 0 else text)
 
 
 def truncate_text(text: str, columns: int) -> str:

@@ -169,9 +169,9 @@ def _discard_stdout() -> None:
 
 def _requested_language(arguments: Sequence[str]) -> str | None:
     """The language that the call asks for, before it is read, since its mistakes are told in that language."""
-    for place, argument in enumerate(arguments):
+    for index, argument in enumerate(arguments):
         if argument == "--lang":
-            return next(iter(arguments[place + 1 :]), None)
+            return next(iter(arguments[index + 1 :]), None)
         if argument.startswith("--lang="):
             return argument.removeprefix("--lang=")
     return None

@@ -168,10 +168,10 @@ class _Fleet:
         self._clock.pass_minutes(31)
         bremen = self._localities["260"]
         await self._set(k2, bremen, {"subnet": "10.24.0.0/16"}, "as on the switch")
-        gone = self._places["270", "Lane 2"]
-        await k3.retire(await k3.record(gone), "lane closed")
+        retired = self._places["270", "Lane 2"]
+        await k3.retire(await k3.record(retired), "lane closed")
         self._clock.pass_minutes(3)
-        await self._set(k4, gone, {"printer": "Brix 60"}, "toner ordered")
+        await self._set(k4, retired, {"printer": "Brix 60"}, "toner ordered")
         self._clock.pass_minutes(40)
         await self._sync_devices("K2", "K1")
         self._clock.pass_minutes(55)

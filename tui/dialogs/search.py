@@ -75,8 +75,8 @@ class SearchResults:
 
     def _from_match(self, value: str, room: int) -> str:
         """A value that is too long from a little before the first word that is in it, so that it can be seen."""
-        told = value.casefold()
-        at = min((place for word in self._words if (place := told.find(word)) >= 0), default=0)
+        text = value.casefold()
+        at = min((position for word in self._words if (position := text.find(word)) >= 0), default=0)
         return value if len(value) <= room or at + _CONTEXT_CHARS < room else "…" + value[max(0, at - _CONTEXT_CHARS) :]
 
     def needs_load(self, first: int, last: int) -> bool:

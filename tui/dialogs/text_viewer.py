@@ -52,13 +52,13 @@ def wrap_value(prop: Property, value: Value, names: DisplayNames, width: int) ->
 
 
 def candidate_texts(
-    prop: Property, leaves: Sequence[Candidate], names: DisplayNames, when: DateFormatter, width: int
+    prop: Property, leaves: Sequence[Candidate], names: DisplayNames, dates: DateFormatter, width: int
 ) -> list[Line]:
     """Each value whole, below who said it and why."""
     lines: list[Line] = []
     for index, leaf in enumerate(leaves):
         who = _("{user} on {device}, {when}").format(
-            user=leaf.user, device=names.device(leaf.device), when=when.full(leaf.at_us)
+            user=leaf.user, device=names.device(leaf.device), when=dates.full(leaf.at_us)
         )
         which = f"{candidate_letter(index)}  " if len(leaves) > 1 else ""
         lines += [[], [(which + who, "strong"), (f"  {quote(leaf.note)}", "dim")]]
@@ -87,11 +87,11 @@ def before_and_after(prop: Property, old: Value, new: Value, names: DisplayNames
     ]
 
 
-def row_texts(row: FormRow, names: DisplayNames, when: DateFormatter, width: int) -> list[Line]:
+def row_texts(row: FormRow, names: DisplayNames, dates: DateFormatter, width: int) -> list[Line]:
     """What is wanted for a property, and every value that is said of it."""
     lines: list[Line] = []
     if row.edited:
         lines += [[(f"{GLYPHS['edited']}  " + _("not applied"), "attention")]]
         lines += [[(line, "plain")] for line in wrap_value(row.prop, row.wanted, names, width)]
-    said = candidate_texts(row.prop, row.slot.leaves, names, when, width)
-    return [*lines, *([[]] if lines and said else []), *said]
+    candidates = candidate_texts(row.prop, row.slot.leaves, names, dates, width)
+    return [*lines, *([[]] if lines and candidates else []), *candidates]

@@ -41,51 +41,53 @@ class DateFormatter:
 
     def short(self, at: int) -> str:
         """At most 11 columns: the time today, the weekday and time within a week, else the date."""
-        moment, now = self.to_local(at), self.to_local(self.clock())
-        if moment is None or now is None:
+        timestamp_us, now = self.to_local(at), self.to_local(self.clock())
+        if timestamp_us is None or now is None:
             return "?"
-        days = (now.date() - moment.date()).days
+        days = (now.date() - timestamp_us.date()).days
         if days == 0:
-            return f"{moment:%H:%M}"
+            return f"{timestamp_us:%H:%M}"
         if 0 < days < 7:
-            return f"{_(_DAYS[moment.weekday()])} {moment:%H:%M}"
-        if days > 0 and moment.year == now.year:
-            return self._day(moment)
-        return self._date(moment)
+            return f"{_(_DAYS[timestamp_us.weekday()])} {timestamp_us:%H:%M}"
+        if days > 0 and timestamp_us.year == now.year:
+            return self._day(timestamp_us)
+        return self._date(timestamp_us)
 
     def brief(self, at: int) -> str:
         """At most 9 columns: the time today, the weekday within a week, the day within a year, else month and year."""
-        moment, now = self.to_local(at), self.to_local(self.clock())
-        if moment is None or now is None:
+        timestamp_us, now = self.to_local(at), self.to_local(self.clock())
+        if timestamp_us is None or now is None:
             return "?"
-        days = (now.date() - moment.date()).days
+        days = (now.date() - timestamp_us.date()).days
         if days == 0:
-            return f"{moment:%H:%M}"
+            return f"{timestamp_us:%H:%M}"
         if 0 < days < 7:
-            return _(_DAYS[moment.weekday()])
+            return _(_DAYS[timestamp_us.weekday()])
         if 0 < days < 300:
-            return self._day(moment)
-        return f"{_(_MONTHS[moment.month - 1])} {moment.year}"
+            return self._day(timestamp_us)
+        return f"{_(_MONTHS[timestamp_us.month - 1])} {timestamp_us.year}"
 
     def dated(self, at: int) -> str:
         """At most 17 columns: date and time to the minute."""
-        moment = self.to_local(at)
-        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M}"
+        timestamp_us = self.to_local(at)
+        return "?" if timestamp_us is None else f"{self._date(timestamp_us)} {timestamp_us:%H:%M}"
 
     def full(self, at: int) -> str:
         """At most 20 columns: date and time to the second."""
-        moment = self.to_local(at)
-        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M:%S}"
+        timestamp_us = self.to_local(at)
+        return "?" if timestamp_us is None else f"{self._date(timestamp_us)} {timestamp_us:%H:%M:%S}"
 
     @staticmethod
-    def _day(moment: datetime) -> str:
-        return _format_date(_DAY, moment)
+    def _day(timestamp_us: datetime) -> str:
+        return _format_date(_DAY, timestamp_us)
 
     @staticmethod
-    def _date(moment: datetime) -> str:
-        return _format_date(_DATE, moment)
+    def _date(timestamp_us: datetime) -> str:
+        return _format_date(_DATE, timestamp_us)
 
 
-def _format_date(patterns: Mapping[str, str], moment: datetime) -> str:
+def _format_date(patterns: Mapping[str, str], timestamp_us: datetime) -> str:
     pattern = patterns.get(language(), patterns["en"])
-    return pattern.format(day=moment.day, month=moment.month, year=moment.year, name=_(_MONTHS[moment.month - 1]))
+    return pattern.format(
+        day=timestamp_us.day, month=timestamp_us.month, year=timestamp_us.year, name=_(_MONTHS[timestamp_us.month - 1])
+    )

@@ -26,8 +26,8 @@ class _Catalogue:
 
 def choose_language(option: str | None, environ: Mapping[str, str]) -> str:
     """The language to use: the option, else the first of LC_ALL, LC_MESSAGES and LANG that is set, else English."""
-    said = option or next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "en")
-    code = said.replace("-", "_").split("_")[0].split(".")[0].lower()
+    wanted = option or next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "en")
+    code = wanted.replace("-", "_").split("_")[0].split(".")[0].lower()
     return code if code in LANGUAGES else "en"
 
 

@@ -38,9 +38,9 @@ class DiffUpdate(CompositorUpdate):
 
     WRITABLE = (LayoutUpdate, ChopsUpdate)
 
-    def __init__(self, update: LayoutUpdate | ChopsUpdate, painter: DiffRenderer, size: Size) -> None:
+    def __init__(self, update: LayoutUpdate | ChopsUpdate, renderer: DiffRenderer, size: Size) -> None:
         self._update = update
-        self._renderer = painter
+        self._renderer = renderer
         self._size = size
 
     def render_segments(self, console: Console) -> str:

@@ -31,20 +31,20 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
             decode = getincrementaldecoder("utf-8")("ignore").decode
-            gate, self._turns = InputLimiter(), KeySequencer(self._app, self._loop, self.exit_event)
+            limiter, self._turns = InputLimiter(), KeySequencer(self._app, self._loop, self.exit_event)
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
-                waited = 0.0
+                waited_s = 0.0
                 while not self.exit_event.is_set():
                     # Only what the terminal leaves out is a pause, not what the program itself takes.
-                    begun = time.monotonic()
+                    started_s = time.monotonic()
                     ready = selector.select(_ESCAPE_TIMEOUT_S)
-                    waited += time.monotonic() - begun
+                    waited_s += time.monotonic() - started_s
                     if ready:
-                        text = gate.take(decode(os.read(self.fileno, _READ_BYTES)), waited)
-                        waited = 0.0
+                        text = limiter.take(decode(os.read(self.fileno, _READ_BYTES)), waited_s)
+                        waited_s = 0.0
                     else:
-                        text = gate.take_idle(waited)
+                        text = limiter.take_idle(waited_s)
                     self._take(parser, text)
 
         def _take(self, parser: Any, text: str) -> None:

@@ -68,7 +68,7 @@ class _Tree:
 
     def __init__(self, steps: Sequence[AncestryStep], leaves: Sequence[bytes], label: StepLabel, whole: bool) -> None:
         self._leaves, self._label, self._whole = set(leaves), label, whole
-        order = {step.fact: place for place, step in enumerate(steps)}
+        order = {step.fact: index for index, step in enumerate(steps)}
         self._below: dict[bytes, list[AncestryStep]] = {step.fact: [] for step in steps}
         self._into: dict[bytes, list[AncestryStep]] = {step.fact: [] for step in steps}
         self._roots: list[AncestryStep] = []
@@ -88,9 +88,9 @@ class _Tree:
             return nodes[0]
         if nodes and all(step.has_more for step in self._roots):
             return _text_node(words.earlier, nodes)
-        told = zip(self._roots, nodes, strict=True)
+        pairs = zip(self._roots, nodes, strict=True)
         return _text_node(
-            words.nothing, [_text_node(words.earlier, [node]) if step.has_more else node for step, node in told]
+            words.nothing, [_text_node(words.earlier, [node]) if step.has_more else node for step, node in pairs]
         )
 
     def _node(self, step: AncestryStep) -> _Node:
@@ -137,11 +137,11 @@ def _draw_across(node: _Node, room: int) -> list[str]:
     text = node.text(room)
     lines: list[str] = []
     last = len(node.children) - 1
-    for place, each in enumerate(node.children):
-        if place == 0:
+    for index, each in enumerate(node.children):
+        if index == 0:
             first, rest = ("─── ", "    ") if last == 0 else ("─┬─ ", " │  ")
         else:
-            first, rest = (" └─ ", "    ") if place == last else (" ├─ ", " │  ")
+            first, rest = (" └─ ", "    ") if index == last else (" ├─ ", " │  ")
         for number, line in enumerate(_draw_across(each, room)):
             start = f"{text} " if not lines else " " * (cell_len(text) + 1)
             lines.append(start + _join_line(first if number == 0 else rest, line))
@@ -151,8 +151,8 @@ def _draw_across(node: _Node, room: int) -> list[str]:
 def _draw_down(node: _Node, width: int) -> list[str]:
     """A text, and what comes behind it below, indented."""
     lines = [node.text(width)]
-    for place, each in enumerate(node.children, start=1):
-        first, rest = ("└─ ", "   ") if place == len(node.children) else ("├─ ", "│  ")
+    for index, each in enumerate(node.children, start=1):
+        first, rest = ("└─ ", "   ") if index == len(node.children) else ("├─ ", "│  ")
         for number, line in enumerate(_draw_down(each, max(_MIN_TEXT_COLUMNS, width - _INDENT_COLUMNS))):
             lines.append(_join_line(first if number == 0 else rest, line))
     return lines

@@ -31,14 +31,14 @@ def access_of(membership: Membership, device: bytes) -> DeviceAccess:
     return "reads" if member.state == "active" else "out"
 
 
-def access_label(standing: DeviceAccess) -> str:
+def access_label(access: DeviceAccess) -> str:
     """What the first line says of it; empty for what is usual."""
-    return _(_ACCESS_LABELS.get(standing, ""))
+    return _(_ACCESS_LABELS.get(access, ""))
 
 
-def write_refusal(standing: DeviceAccess) -> str | None:
+def write_refusal(access: DeviceAccess) -> str | None:
     """Why nothing can be written on this device; None if it can."""
-    return _(_REFUSALS[standing]) if standing in _REFUSALS else None
+    return _(_REFUSALS[access]) if access in _REFUSALS else None
 
 
 def admission_hint(device: bytes) -> str:

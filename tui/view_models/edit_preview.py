@@ -36,8 +36,8 @@ async def preview_edits(
     }
     called = {entity: name.title for entity, name in (await view.names(refs, schema)).items()}
     names = DisplayNames(called, devices.devices)
-    places = await breadcrumbs(entities, view, schema) if with_breadcrumbs or len(entities) > 1 else {}
-    lines = [_edit_texts(edit, records[edit.entity], places.get(edit.entity, ""), schema, names) for edit in some]
+    paths = await breadcrumbs(entities, view, schema) if with_breadcrumbs or len(entities) > 1 else {}
+    lines = [_edit_texts(edit, records[edit.entity], paths.get(edit.entity, ""), schema, names) for edit in some]
     # The values take what they need, at most half; what entities are called gets the rest.
     need = max((cell_len(old) + cell_len(_("stays") if old == new else new) for _head, (old, new) in lines), default=0)
     label = min(
@@ -61,7 +61,7 @@ async def preview_edits(
 
 
 def _edit_texts(
-    edit: Edit, record: Record, place: str, schema: Schema, names: DisplayNames
+    edit: Edit, record: Record, path: str, schema: Schema, names: DisplayNames
 ) -> tuple[str, tuple[str, str]]:
     """Of what an edit is, and the old and the new value."""
     prop = schema.property(record.kind, edit.property)
@@ -71,7 +71,7 @@ def _edit_texts(
         if record.slot(edit.property).leaves
         else GLYPHS["absent"]
     )
-    return f"{place}{SEPARATOR}{label}" if place else label, (old, format_value(prop, edit.value, names))
+    return f"{path}{SEPARATOR}{label}" if path else label, (old, format_value(prop, edit.value, names))
 
 
 def _cut_start(path: str, width: int) -> str:

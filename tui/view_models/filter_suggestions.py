@@ -35,12 +35,12 @@ def suggest_conditions(
     entities: Iterable[tuple[str, str]],
     properties: Iterable[str],
     users: Iterable[str],
-    when: DateFormatter,
+    dates: DateFormatter,
 ) -> list[tuple[FilterCondition, str]]:
     """The conditions that a change suggests, each with what it means; `entities` are keys and what they are called,
     `properties` labels, `users` all who ever wrote.
     """
-    moment = when.full(entry.at_us)
+    moment = dates.full(entry.at_us)
     found = [(FilterCondition("by", entry.user), _("by {user}").format(user=entry.user))]
     found += [(FilterCondition("of", key), _("of {entity}").format(entity=title)) for key, title in entities]
     found += [

@@ -96,20 +96,20 @@ class FleetTree:
             marks.append(
                 f"{GLYPHS['edited']} " + ngettext("{count} edit not applied", "{count} edits not applied", edits)
             )
-        told = "attention" if marks else "dim" if row.retired else "strong"
+        role = "attention" if marks else "dim" if row.retired else "strong"
         if row.retired:
             marks.insert(0, f"{GLYPHS['retired']} " + _("retired"))
         if row.entity == self._own_place:
             marks.insert(0, _("you are here"))
         label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
-        key, told_so = row.key.rsplit("/", 1)[-1], " ".join(marks)
-        room = min(max(_MARK_COLUMNS, cell_len(told_so)), width // 2) if marks else 0
+        key, marks_text = row.key.rsplit("/", 1)[-1], " ".join(marks)
+        room = min(max(_MARK_COLUMNS, cell_len(marks_text)), width // 2) if marks else 0
         role = "dim" if row.retired else "strong" if node.has_children else "plain"
         line = layout_columns(
             width,
             [
                 Column(indent + fold + row.title, None, role),
-                Column(told_so, room, told),
+                Column(marks_text, room, role),
                 Column(key if key != row.title else "", 16 if width > 60 and room <= _MARK_COLUMNS else 0, "dim"),
                 Column(label, 16, "dim"),
             ],
@@ -224,8 +224,8 @@ class FleetTree:
             nodes.append(UnreadLines(more.parent, more.kind, rows[-1], more.depth))
         siblings = self._top if more.parent is None else more.parent.children
         if more in siblings:
-            place = siblings.index(more)
-            siblings[place : place + 1] = nodes
+            index = siblings.index(more)
+            siblings[index : index + 1] = nodes
 
     def _flatten(self) -> None:
         self._lines = []

@@ -144,11 +144,11 @@ def label_width(rows: Sequence[FormRow], width: int) -> int:
     return max(8, min(longest, width // 3 - 4))
 
 
-def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: DateFormatter) -> Line:
+def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: DateFormatter) -> Line:
     """A row of the form: label, state and value, who, when, on which device."""
     wide = width >= 100
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
-    said = row.pick
+    pick = row.pick
     if row.edited:
         glyph, value, role = GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
         if row.newer_candidate:
@@ -168,28 +168,28 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: D
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
     value, words = state_text(row, names)
-    moment = "" if said is None else when.dated(said.at_us) if wide else when.brief(said.at_us)
+    time_text = "" if pick is None else dates.dated(pick.at_us) if wide else dates.brief(pick.at_us)
     return layout_columns(
         width,
         [
             Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
             Column(GLYPHS[row.state], 1, role),
             Column(value, None, role, tail=words),
-            Column(said.user if said else "", people, "dim"),
-            Column(moment, time, "dim"),
-            Column(names.device(said.device) if said else "", device, "dim"),
+            Column(pick.user if pick else "", people, "dim"),
+            Column(time_text, time, "dim"),
+            Column(names.device(pick.device) if pick else "", device, "dim"),
         ],
     )
 
 
 def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:
     """What is configured, without who and when: for looking at a line of a list. In two columns where there is room."""
-    told = [row for row in rows if row.state != "absent"] or rows
+    shown = [row for row in rows if row.state != "absent"] or rows
     # There may be room for three lines only: what wants a person must be among them.
-    told = sorted(told, key=lambda row: row.state not in ("conflict", "invalid"))
+    shown = sorted(shown, key=lambda row: row.state not in ("conflict", "invalid"))
     label = label_width(rows, width)
     lines: list[Line] = []
-    for row in told[:height]:
+    for row in shown[:height]:
         role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
         value, words = state_text(row, names)
         lines.append(
@@ -202,6 +202,6 @@ def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNa
                 ],
             )
         )
-    if len(told) > height and height:
-        lines[-1] = [(_("… and {count} more").format(count=len(told) - height + 1), "dim")]
+    if len(shown) > height and height:
+        lines[-1] = [(_("… and {count} more").format(count=len(shown) - height + 1), "dim")]
     return lines

@@ -38,9 +38,9 @@ class GroupHeading:
 class FormLines:
     """Headings of groups, and a row for each property."""
 
-    def __init__(self, rows: Sequence[FormRow], kind: Kind, names: DisplayNames, when: DateFormatter) -> None:
+    def __init__(self, rows: Sequence[FormRow], kind: Kind, names: DisplayNames, dates: DateFormatter) -> None:
         self._names = names
-        self._when = when
+        self._dates = dates
         self._label = label_width(rows, 80)
         self._lines: list[FormRow | GroupHeading] = []
         group: str | None = None
@@ -73,7 +73,7 @@ class FormLines:
         line = self._lines[index]
         if isinstance(line, GroupHeading):
             return [(line.text, "dim")]
-        return form_line(line, width, self._label, self._names, self._when)
+        return form_line(line, width, self._label, self._names, self._dates)
 
     def needs_load(self, first: int, last: int) -> bool:
         return False
@@ -98,7 +98,7 @@ def candidate_line(
     index: int,
     width: int,
     names: DisplayNames,
-    when: DateFormatter,
+    dates: DateFormatter,
     chosen: bool,
     notes: bool,
 ) -> Line:
@@ -111,24 +111,24 @@ def candidate_line(
             Column(candidate_letter(index), 1, "strong"),
             Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
             Column(leaf.user, 16 if wide else 9, "plain"),
-            Column(when.dated(leaf.at_us) if wide else when.short(leaf.at_us), 17 if wide else 11, "dim"),
+            Column(dates.dated(leaf.at_us) if wide else dates.short(leaf.at_us), 17 if wide else 11, "dim"),
             Column(names.device(leaf.device), 12 if wide else 6, "dim"),
             Column(note, (30 if wide else 14) if notes else 0, "dim"),
         ],
     )
 
 
-def candidate_lines(row: FormRow, width: int, names: DisplayNames, when: DateFormatter) -> list[Line]:
+def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
     """The candidates of a conflict, the one in use first."""
     leaves = row.slot.leaves
     notes = any(leaf.note for leaf in leaves)
     return [
-        candidate_line(row.prop, leaf, index, width, names, when, index == 0, notes)
+        candidate_line(row.prop, leaf, index, width, names, dates, index == 0, notes)
         for index, leaf in enumerate(leaves)
     ]
 
 
-def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFormatter) -> list[Line]:
+def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
     """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
     prop = row.prop
     lines: list[Line] = []
@@ -140,7 +140,7 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
         lines.append(
             [(_("In use on every device, provisional: {letter}").format(letter=candidate_letter(0)), "attention")]
         )
-        return lines + candidate_lines(row, width, names, when)
+        return lines + candidate_lines(row, width, names, dates)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
         lines += [
             [(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)
@@ -148,11 +148,11 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
     text = format_value(prop, row.slot.value, names)
     if row.slot.state == "good" and len(text) > width // 3:
         lines += [[(part, "plain")] for part in wrap_text(text, width)]
-    if said := row.pick:
+    if pick := row.pick:
         who = _("{user} on {device}, {when}").format(
-            user=said.user, device=names.device(said.device), when=when.full(said.at_us)
+            user=pick.user, device=names.device(pick.device), when=dates.full(pick.at_us)
         )
-        note = quote(said.note)
+        note = quote(pick.note)
         told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]
         lines += [[(text, "dim")] for text in told]
     return lines
@@ -192,9 +192,9 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
     return lines
 
 
-def apply_lines(rows: Sequence[FormRow], began: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
+def apply_lines(rows: Sequence[FormRow], base_slots: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
     """Old → new for each edited row, and what else is given up where several values are in dispute."""
-    slots = [began[row.prop.name] for row in rows]
+    slots = [base_slots[row.prop.name] for row in rows]
     pairs = zip(rows, slots, strict=True)
     items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]
     indent = cell_len(lines[0][0][0]) if (lines := diff_lines(items, width, names)) else 0

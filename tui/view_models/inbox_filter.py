@@ -29,13 +29,13 @@ async def filter_items(
 
 
 def _matching(
-    matters: Sequence[InboxItem], words: Sequence[str], called: set[bytes], schema: Schema, devices: DisplayNames
+    items: Sequence[InboxItem], words: Sequence[str], called: set[bytes], schema: Schema, devices: DisplayNames
 ) -> list[InboxItem]:
     found = []
-    for matter in matters:
-        told = "" if not called.isdisjoint(matter.entities) else _searchable_text(matter, schema, devices)
-        if not told or all(word in told for word in words):
-            found.append(matter)
+    for item in items:
+        text = "" if not called.isdisjoint(item.entities) else _searchable_text(item, schema, devices)
+        if not text or all(word in text for word in words):
+            found.append(item)
     return found
 
 
@@ -48,16 +48,16 @@ async def _find_titled(text: str, view: View, schema: Schema) -> set[bytes]:
     return found
 
 
-def _searchable_text(matter: InboxItem, schema: Schema, devices: DisplayNames) -> str:
+def _searchable_text(item: InboxItem, schema: Schema, devices: DisplayNames) -> str:
     """The texts of a matter that are looked through."""
-    kind = schema.kind(matter.kind)
+    kind = schema.kind(item.kind)
     texts = [
-        kind.property(matter.property).label(language()),
-        matter.property,
+        kind.property(item.property).label(language()),
+        item.property,
         kind.label(language()),
-        matter.key or "",
-        problem_text(matter),
+        item.key or "",
+        problem_text(item),
     ]
-    for leaf in matter.candidates:
+    for leaf in item.candidates:
         texts += [leaf.user, devices.device(leaf.device), str(leaf.value), leaf.note or ""]
     return " ".join(texts).casefold()

@@ -43,17 +43,17 @@ class MemberRows:
     def __init__(
         self,
         members: Sequence[Member],
-        met: Mapping[bytes, int],
+        synced_at_us: Mapping[bytes, int],
         me: bytes,
         view: View,
-        when: DateFormatter,
+        dates: DateFormatter,
         before: MemberRows | None = None,
     ) -> None:
         self._members = members
-        self._synced_at = met
+        self._synced_at = synced_at_us
         self._own_device = me
         self._view = view
-        self._when = when
+        self._dates = dates
         self._write_stats: dict[bytes, WriteStats] = {}
         self._old_stats: Mapping[bytes, WriteStats] = before._write_stats if before else {}
 
@@ -81,12 +81,12 @@ class MemberRows:
     def line(self, index: int, width: int) -> Line:
         member = self._members[index]
         role = "plain" if member.state == "active" else "attention"
-        wrote = self.write_stats(member.device)
-        met = self._synced_at.get(member.device)
+        stats = self.write_stats(member.device)
+        synced_at_us = self._synced_at.get(member.device)
         wide = width >= 100
-        seen = _("this device") if member.device == self._own_device else "–"
-        if met is not None:
-            seen = self._when.dated(met) if wide else self._when.short(met)
+        synced_text = _("this device") if member.device == self._own_device else "–"
+        if synced_at_us is not None:
+            synced_text = self._dates.dated(synced_at_us) if wide else self._dates.short(synced_at_us)
         return layout_columns(
             width,
             [
@@ -94,8 +94,8 @@ class MemberRows:
                 Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
                 Column(GLYPHS.get(member.state, GLYPHS["trouble"]), 1, role),
                 Column(_(_STATE_LABELS.get(member.state, member.state)), 22 if wide else 20, role),
-                Column(seen, 17 if wide else 11, "dim"),
-                Column(format_number(wrote.changes) if wrote else "", 10, "dim", right=True),
+                Column(synced_text, 17 if wide else 11, "dim"),
+                Column(format_number(stats.changes) if stats else "", 10, "dim", right=True),
             ],
         )
 

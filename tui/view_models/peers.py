@@ -79,29 +79,32 @@ def link_kind(target: str) -> str:
 
 
 def peer_rows(
-    met: Iterable[SourceStats], there: Iterable[ReachablePeer], targets: Mapping[bytes, str], names: Mapping[bytes, str]
+    source_stats: Iterable[SourceStats],
+    reachable: Iterable[ReachablePeer],
+    targets: Mapping[bytes, str],
+    names: Mapping[bytes, str],
 ) -> list[PeerRow]:
     """A line for each device, port and kind of file: those that are there now first, then the latest met.
 
     `targets` says where a device was met before.
     """
     found: dict[str, PeerRow] = {}
-    for meeting in met:
-        device = meeting.device
-        key = device.hex() if device else meeting.link
+    for stats in source_stats:
+        device = stats.device
+        key = device.hex() if device else stats.link
         before = found.get(key)
         found[key] = PeerRow(
             key,
             (names.get(device) or device.hex()[:8]) if device else _("files"),
-            before.link if before and (before.synced_at or 0) >= meeting.last_received_at_us else meeting.link,
+            before.link if before and (before.synced_at or 0) >= stats.last_received_at_us else stats.link,
             targets.get(device, "") if device else "",
-            max(meeting.last_received_at_us, before.synced_at or 0) if before else meeting.last_received_at_us,
-            meeting.change_count + (before.changes if before else 0),
+            max(stats.last_received_at_us, before.synced_at or 0) if before else stats.last_received_at_us,
+            stats.change_count + (before.changes if before else 0),
         )
     for device, target in targets.items():
         key = device.hex()
         found.setdefault(key, PeerRow(key, names.get(device) or device.hex()[:8], link_kind(target), target))
-    for peer in there:
+    for peer in reachable:
         key = peer.device.hex() if peer.device and peer.is_member else peer.endpoint
         name = peer.name or (peer.device.hex()[:8] if peer.device else peer.endpoint)
         old = found.get(key, PeerRow(key, name, link_kind(peer.endpoint)))
@@ -118,7 +121,7 @@ def peer_rows(
     return sorted(found.values(), key=lambda each: (not each.is_reachable, -(each.synced_at or 0), each.name))
 
 
-def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") -> Line:
+def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:
     """A line of the list; `active` is how a meeting with it stands that is under way from here: "meeting", "waiting"
     for somebody at the other end of a cable, "silent" if nothing comes from there any more, or "pulled".
     """
@@ -139,7 +142,7 @@ def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") 
     state = f"{GLYPHS[role]} {text}" if role else ""
     brought, count = "", ""
     if each.synced_at is not None:
-        moment = when.dated(each.synced_at) if wide else when.short(each.synced_at)
+        moment = dates.dated(each.synced_at) if wide else dates.short(each.synced_at)
         brought = _("received {when}").format(when=moment)
     if wide and each.changes:
         count = ngettext("{count} change", "{count} changes", each.changes)
@@ -196,25 +199,25 @@ def completed_parts(progress: Progress) -> list[str]:
     """What is all there already of what is on its way; empty while nobody knows."""
     if not progress.to_receive or not progress.current_count:
         return []
-    said = []
+    parts = []
     if progress.nearby_count and progress.received >= progress.nearby_count:
-        said.append(_("your place is complete"))
+        parts.append(_("your place is complete"))
     if progress.received < progress.current_count:
         percent = 100 * progress.received // progress.current_count
-        said.append(_("current values {percent} %").format(percent=percent))
+        parts.append(_("current values {percent} %").format(percent=percent))
     else:
-        said.append(_("all that is current is here"))
+        parts.append(_("all that is current is here"))
     if progress.received < progress.to_receive:
-        said.append(_("history to follow"))
-    return said
+        parts.append(_("history to follow"))
+    return parts
 
 
-def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", halted: bool = False) -> list[Line]:
+def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_halted: bool = False) -> list[Line]:
     """A meeting under way: what it is doing, changes and time left, bytes, its cable, what is complete, a bar; where
     there is no room for all, without what is complete. While it is halted nobody knows how much time is left.
     """
     progress, done, total = meter.eta.progress, meter.eta.done_count, meter.eta.total_count
-    left = None if halted else meter.eta.eta_s(meter.updated_at_s)
+    left = None if is_halted else meter.eta.eta_s(meter.updated_at_s)
     end: Line = []
     if left is not None:
         minutes, seconds = divmod(round(left), 60)

@@ -24,15 +24,15 @@ MAX_CHECKED_ENTITIES = 100
 _MAX_VALUE_COLUMNS = 60
 
 
-def newer_value_text(prop: Property, said: Candidate, names: DisplayNames) -> str:
+def newer_value_text(prop: Property, newer: Candidate, names: DisplayNames) -> str:
     """What somebody else said of a property, in a few words."""
-    value = cut(format_value(prop, said.value, names), _MAX_VALUE_COLUMNS)
-    return _("{user} meanwhile: {value}").format(user=said.user, value=value)
+    value = cut(format_value(prop, newer.value, names), _MAX_VALUE_COLUMNS)
+    return _("{user} meanwhile: {value}").format(user=newer.user, value=value)
 
 
 def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[str]:
     """What others said since the edits began, and what comes of it."""
-    told = [
+    warnings = [
         _("{label}: {user} set “{value}” meanwhile.").format(
             label=row.prop.label(language()),
             user=row.newer_candidate.user,
@@ -42,7 +42,7 @@ def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[s
         if row.newer_candidate
     ]
     both = _("If you save, both stay until somebody resolves it; edit the line again to replace it.")
-    return [*told, both] if told else []
+    return [*warnings, both] if warnings else []
 
 
 async def clash_warnings(
@@ -52,11 +52,11 @@ async def clash_warnings(
     `consequence` says what comes of them.
     """
     found = await preview_conflicts(view, schema, wanted)
-    others = {e for matter in found[:MAX_CLASHES] for e in _other_entities(matter, wanted)[:2]}
+    others = {e for item in found[:MAX_CLASHES] for e in _other_entities(item, wanted)[:2]}
     called = await breadcrumbs(others, view, schema)
     texts = [
-        _clash_text(matter, schema, [called[e] for e in _other_entities(matter, wanted)[:2]])
-        for matter in found[:MAX_CLASHES]
+        _clash_text(item, schema, [called[e] for e in _other_entities(item, wanted)[:2]])
+        for item in found[:MAX_CLASHES]
     ]
     if len(found) > MAX_CLASHES:
         texts.append(_("… and {count} more").format(count=format_number(len(found) - MAX_CLASHES)))
@@ -109,14 +109,14 @@ def inbox_notice(clashing: Sequence[str]) -> list[str]:
     return [_("If you save, that becomes an item in the inbox.")] if clashing else []
 
 
-def _other_entities(matter: InboxItem, wanted: Mapping[bytes, object]) -> Sequence[bytes]:
+def _other_entities(item: InboxItem, wanted: Mapping[bytes, object]) -> Sequence[bytes]:
     """Whom it clashes with: those that are not edited, or, if all are, all."""
-    return [entity for entity in matter.entities if entity not in wanted] or matter.entities
+    return [entity for entity in item.entities if entity not in wanted] or item.entities
 
 
-def _clash_text(matter: InboxItem, schema: Schema, others: list[str]) -> str:
-    label = schema.property(matter.kind, matter.property).label(language())
+def _clash_text(item: InboxItem, schema: Schema, others: list[str]) -> str:
+    label = schema.property(item.kind, item.property).label(language())
     names = ", ".join(others)
-    if matter.type == "overlap":
+    if item.type == "overlap":
         return _("{label} overlaps that of {others}.").format(label=label, others=names)
     return _("{label} is in use already: {others}.").format(label=label, others=names)

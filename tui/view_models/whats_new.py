@@ -39,9 +39,9 @@ async def read_last_visit(store: Store, user: str, entity: bytes) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-async def save_visit(store: Store, user: str, entity: bytes, moment: int) -> None:
+async def save_visit(store: Store, user: str, entity: bytes, time_text: int) -> None:
     """Remember that `user` looked at an entity at this moment."""
-    await store.write_meta(_META_KEY.format(user=user, entity=entity.hex()), str(moment).encode("ascii"))
+    await store.write_meta(_META_KEY.format(user=user, entity=entity.hex()), str(time_text).encode("ascii"))
 
 
 def changed_properties(before: Record, now: Record, schema: Schema, user: str, device: bytes) -> list[ChangedProperty]:
@@ -51,21 +51,21 @@ def changed_properties(before: Record, now: Record, schema: Schema, user: str, d
         old = before.slot(row.prop.name)
         if old.state == row.slot.state and is_same_value(old.value, row.slot.value):
             continue
-        said = row.pick
-        if said is not None and (said.user, said.device) == (user, device) and row.slot.state != "conflict":
+        pick = row.pick
+        if pick is not None and (pick.user, pick.device) == (user, device) and row.slot.state != "conflict":
             continue
-        found.append(ChangedProperty(row.prop, old, row.slot, said))
+        found.append(ChangedProperty(row.prop, old, row.slot, pick))
     return found
 
 
 def changed_property_line(
-    new: ChangedProperty, width: int, label: int, names: DisplayNames, when: DateFormatter
+    new: ChangedProperty, width: int, label: int, names: DisplayNames, dates: DateFormatter
 ) -> Line:
     """What a property was and is, and who said so."""
     wide = width >= 100
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
-    said = new.pick
-    moment = "" if said is None else when.dated(said.at_us) if wide else when.brief(said.at_us)
+    pick = new.pick
+    time_text = "" if pick is None else dates.dated(pick.at_us) if wide else dates.brief(pick.at_us)
     before = format_value(new.prop, new.old.value, names) if new.old.leaves else _("not configured")
     after = format_value(new.prop, new.new.value, names) if new.new.leaves else _("not configured")
     room = width - label - 1 - people - time - device - 5
@@ -77,8 +77,8 @@ def changed_property_line(
             Column(new.prop.label(language()), label),
             Column(GLYPHS[new.new.state], 1, "attention" if contested else "plain"),
             Column(f"{before} → {after}", None, "attention" if contested else "plain"),
-            Column(said.user if said else "", people, "dim"),
-            Column(moment, time, "dim"),
-            Column(names.device(said.device) if said else "", device, "dim"),
+            Column(pick.user if pick else "", people, "dim"),
+            Column(time_text, time, "dim"),
+            Column(names.device(pick.device) if pick else "", device, "dim"),
         ],
     )

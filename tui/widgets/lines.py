@@ -257,7 +257,7 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         if not current:
             return self.line_strip([(" ", "plain"), *line], width)
         if self.has_focus or self._always:
-            line = [(text, "cursor" if place == 0 else role) for place, (text, role) in enumerate(line)]
+            line = [(text, "cursor" if index == 0 else role) for index, (text, role) in enumerate(line)]
             return self.line_strip([(GLYPHS["cursor"], "cursor"), *line], width)
         return self.line_strip([(GLYPHS["cursor"], "marker"), *line], width)
 
@@ -265,10 +265,10 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""
         last = len(self.source) - 1
         index = max(0, min(index, last))
-        for way in (step, -step):
+        for direction in (step, -step):
             at = index
             while 0 <= at <= last and self.source.is_skipped(at):
-                at += way
+                at += direction
             if 0 <= at <= last:
                 return at
         return index
