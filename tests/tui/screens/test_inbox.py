@@ -106,7 +106,7 @@ async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
         slot = await screen.app.view.slot(before.entity, before.property)
         assert (slot.state, slot.value) == ("good", other)
         await screen.press("u")
-        assert "the question is open" in screen.text()
+        assert "the conflict is open" in screen.text()
         await screen.press("enter")
         slot = await screen.app.view.slot(before.entity, before.property)
         assert slot.state == "conflict"

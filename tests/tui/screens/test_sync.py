@@ -102,7 +102,7 @@ async def test_x_stops_a_meeting_that_does_not_go_on(home: Path, other: Path, pi
         assert "x stops it" in screen.text()
         await screen.press("x")
         assert not page.is_syncing
-        assert "Stopped: what had come is saved" in screen.text()
+        assert "Stopped: what was received is saved" in screen.text()
 
 
 async def test_a_folder_on_a_stick_is_met(home: Path, tmp_path: Path) -> None:
