@@ -123,13 +123,15 @@ class Property:
                 choices=", ".join(self.choices),
             )
         if self.pattern and not matches_pattern(self.pattern, str(value)):
-            return Refused(
-                "{property}: {value} must look like {example}",
-                property=self.name,
-                value=values.quote_value(value),
-                example=self.example,
-                pattern=self.pattern,
-            )
+            fields = {"property": self.name, "value": values.quote_value(value), "example": self.example}
+            if digits := _required_digits(self.pattern, self.example or ""):
+                return Refused(
+                    "{property}: {value} must look like {example} ({digits} digits)",
+                    **fields,
+                    digits=digits,
+                    pattern=self.pattern,
+                )
+            return Refused("{property}: {value} must look like {example}", **fields, pattern=self.pattern)
         return None
 
 
@@ -140,6 +142,15 @@ def matches_pattern(pattern: str, text: str) -> bool:
     most three repetitions of variable length over 256 characters no pattern can keep a device busy.
     """
     return len(text) <= 256 and re.fullmatch(pattern, text, re.ASCII | re.DOTALL) is not None
+
+
+def _required_digits(pattern: str, example: str) -> int:
+    """Return how many digits a pattern demands, or 0 if its example is not digits alone or their number may vary."""
+    size = len(example)
+    if not (example.isascii() and example.isdigit()):
+        return 0
+    others = (digits for digits in range(1, 2 * size + 2) if digits != size)
+    return 0 if any(matches_pattern(pattern, (example * 3)[:digits]) for digits in others) else size
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,13 @@ async def test_something_new_that_is_left_empty_is_forgotten(home: Path) -> None
 
 async def test_out_of_use_and_back(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "2", "X") as screen:
-        assert "would refer to something out of use" in screen.text()
+        assert "would refer to something retired" in screen.text()
         assert screen.screenshot() == picture
         first = _fleet(screen).lines.key
         await screen.press("escape")
         assert _fleet(screen).lines.key == first
         await screen.press("X", "enter")
-        assert "out of use" in screen.text()
+        assert "is retired. u undoes it" in screen.text()
         assert _fleet(screen).lines.key != first
         await screen.press("u", "enter")
         await screen.press("g")
@@ -159,7 +159,7 @@ async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(ho
         await screen.press("escape", "2")
         await _fleet(screen).move_to_entity(place)
         await screen.rest()
-        assert "≠ 1 to settle ~ 1 edit not applied" in screen.text()
+        assert "≠ 1 to resolve ~ 1 edit not applied" in screen.text()
         await screen.press("space", "e", "j", "enter")
         await screen.type("Quux 8")
         await screen.press("enter")

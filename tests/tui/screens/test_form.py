@@ -146,7 +146,7 @@ async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwrit
             while "Jones meanwhile: Brix 7" not in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.press("ctrl+s")
-        assert "Jones said “Brix 7” meanwhile" in screen.text()
+        assert "Jones set “Brix 7” meanwhile" in screen.text()
         await screen.press("enter")
         values = {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
         assert values == {"Quux 9", "Brix 7"}
@@ -193,7 +193,7 @@ async def test_a_candidate_that_came_while_somebody_chose_is_not_overwritten(hom
         await screen.press("s", "j")
         await _says(screen, home, "Jones", "Brix 7")
         await screen.press("enter", "ctrl+s")
-        assert "Jones said “Brix 7” meanwhile" in " ".join(screen.text().replace("│", " ").split())
+        assert "Jones set “Brix 7” meanwhile" in " ".join(screen.text().replace("│", " ").split())
         await screen.press("enter")
         assert "Brix 7" in {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
 
@@ -316,7 +316,7 @@ async def test_what_is_out_of_use_is_offered_as_such_and_told_before_it_is_saved
         await screen.press("ctrl+u")
         await screen.type("tsc250")
         await screen.press("enter", "ctrl+s")
-        assert "Locality: TSC Hamburg Nord is out of use." in screen.text()
+        assert "Locality: TSC Hamburg Nord is retired." in screen.text()
         assert "If you save, that becomes an item in the inbox." in screen.text()
 
 
@@ -329,7 +329,7 @@ async def test_a_clash_is_told_at_once_and_again_before_it_is_saved(home: Path) 
         assert "Subnet overlaps that of TSC" in screen.text()
         await screen.press("ctrl+s")
         assert "Subnet overlaps that of TSC" in screen.text()
-        assert "matter for the inbox" in screen.text()
+        assert "becomes an item in the inbox" in screen.text()
         await screen.press("escape")
         await _go_to(screen, "code")
         await screen.press("e", "ctrl+u")

@@ -101,12 +101,12 @@ async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
         before = screen.app.inbox_items[0]
         other = before.candidates[1].value
         await screen.press("right", "t")
-        assert "Settled" in screen.text()
+        assert "Resolved" in screen.text()
         assert before.entity not in [m.entity for m in screen.app.inbox_items if m.property == before.property]
         slot = await screen.app.view.slot(before.entity, before.property)
         assert (slot.state, slot.value) == ("good", other)
         await screen.press("u")
-        assert "the question is open" in screen.text()
+        assert "the conflict is open" in screen.text()
         await screen.press("enter")
         slot = await screen.app.view.slot(before.entity, before.property)
         assert slot.state == "conflict"
@@ -121,7 +121,7 @@ async def test_undo_and_redo_survive_a_restart(home: Path) -> None:
     async with opened(home, "3", "U", "enter") as screen:
         assert len(screen.app.inbox_items) == count
         await screen.press("U")
-        assert "nothing to bring back" in screen.text()
+        assert "nothing to redo" in screen.text()
 
 
 async def test_type_another_value(home: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_value_that_the_schema_refuses_is_not_taken(home: Path) -> None:
         assert matter.property == "card_terminal"
         await screen.type("x")
         await screen.press("enter")
-        assert "form" in screen.text()
+        assert "must look like" in screen.text()
         assert (await screen.app.view.slot(matter.entity, matter.property)).state == "conflict"
 
 
@@ -205,14 +205,14 @@ async def test_escape_takes_the_marks_away(home: Path) -> None:
     async with opened(home, "3", "space", "space") as screen:
         assert "2 marked" in screen.text()
         await screen.press("escape")
-        assert "settle all by rule" in screen.text()
+        assert "resolve all by rule" in screen.text()
         assert not any(row.startswith(("*", "▸*")) or " *" in row[:4] for row in screen.text().splitlines())
 
 
 async def test_a_rule_by_a_person_leaves_alone_what_they_did_not_say(home: Path) -> None:
     async with opened(home, "3", "R") as screen:
         rows = [row for row in screen.text().splitlines() if "│" in row]
-        place = next(i for i, row in enumerate(rows) if "what Smith said" in row) - 1
+        place = next(i for i, row in enumerate(rows) if "what Smith set" in row) - 1
         await screen.press(*["down"] * place, "enter")
         assert "stay as they are" in screen.text()
         await screen.press("enter")
@@ -225,20 +225,20 @@ async def test_only_what_mentions_something_is_shown_and_settled(home: Path, pic
     async with opened(home, "3", "slash") as screen:
         await screen.type("tsc kiel")
         await screen.press("enter")
-        assert "4 matters" in screen.text()
+        assert "4 items" in screen.text()
         assert screen.screenshot() == picture
         await screen.press("slash", "ctrl+u")
         await screen.type("printer jones")
         await screen.press("enter")
-        assert "3 matters" in screen.text()
+        assert "3 items" in screen.text()
         await screen.press("slash", "ctrl+u")
         await screen.type("lane 1 printer")
         await screen.press("enter")
-        assert "1 matter " in screen.text()
+        assert "1 item " in screen.text()
         await screen.press("R", "enter", "enter")
         assert _of(screen, "conflict") == 3
         await screen.press("escape")
-        assert "6 matters" in screen.text()
+        assert "6 items" in screen.text()
 
 
 @pytest.mark.parametrize(("words", "count"), [("overlaps", 1), ("claimed", 1), ("2 values", 4), ("K4 terminal", 1)])
@@ -270,7 +270,7 @@ async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
         await screen.rest()
         await screen.press("t")
         assert "This is the past" in screen.text()
-        assert "settle all" not in screen.text()
+        assert "resolve all" not in screen.text()
 
 
 @pytest.mark.parametrize("key", ["u", "R"])
@@ -341,7 +341,7 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
 
 async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
     async with opened(home, "3", "n") as screen:
-        assert "Nothing was sought yet" in screen.text()
+        assert "No search yet" in screen.text()
         await screen.press("slash")
         await screen.type("lane")
         await screen.press("enter")
