@@ -187,15 +187,15 @@ async def status(context: CliContext) -> None:
             "quarantined": counts.quarantined,
             "root": (await workspace.store.summary()).root.hex(),
         }
-        arriving = await workspace.transfer_backlog()
-        member = (await workspace.membership()).members.get(arriving.peer) if arriving else None
+        backlog = await workspace.transfer_backlog()
+        peer_member = (await workspace.membership()).members.get(backlog.peer) if backlog else None
     if context.json:
-        missing = arriving and {
-            "from": arriving.peer.hex(),
-            "changes": arriving.missing_count,
-            "current": arriving.current_count,
-            "near": arriving.nearby_count,
-            "at": format_timestamp(arriving.at_us),
+        missing = backlog and {
+            "from": backlog.peer.hex(),
+            "changes": backlog.missing_count,
+            "current": backlog.current_count,
+            "near": backlog.nearby_count,
+            "at": format_timestamp(backlog.at_us),
         }
         context.print_json({**data, "missing": missing})
         return
@@ -212,15 +212,15 @@ async def status(context: CliContext) -> None:
         "root": _("Root"),
     }
     rows = [[label, _status_text(name, data[name])] for name, label in labels.items()]
-    if arriving is not None:
+    if backlog is not None:
         template = _("{count} of {total} changes from {peer}, as of {when}")
-        peer = (member.name if member else "") or arriving.peer.hex()[:8]
-        total, when = format_number(arriving.total_count), context.dates.dated(arriving.at_us)
-        text = template.format(count=format_number(arriving.missing_count), total=total, peer=peer, when=when)
+        peer = (peer_member.name if peer_member else "") or backlog.peer.hex()[:8]
+        total, when = format_number(backlog.total_count), context.dates.dated(backlog.at_us)
+        text = template.format(count=format_number(backlog.missing_count), total=total, peer=peer, when=when)
         rows.append([_("Still to come"), text])
-        if not arriving.current_count:
+        if not backlog.current_count:
             rows.append(["", _("all that is configured now is here; what is missing is history")])
-        elif not arriving.nearby_count:
+        elif not backlog.nearby_count:
             rows.append(["", _("all that is configured now at this place is here")])
     context.print_table(rows)
 

@@ -89,14 +89,12 @@ class FleetTree:
         fold = ("- " if node.is_open else "+ ") if node.has_children else "  "
         marks = [_("marked")] if row.entity in self._marked else []
         if row.conflict_count:
-            marks.append(
-                f"{GLYPHS['conflict']} " + ngettext("{count} to resolve", "{count} to resolve", row.conflict_count)
-            )
+            text = ngettext("{count} to resolve", "{count} to resolve", row.conflict_count)
+            marks.append(f"{GLYPHS['conflict']} {text}")
         if edits := self._edited.get(row.entity):
-            marks.append(
-                f"{GLYPHS['edited']} " + ngettext("{count} edit not applied", "{count} edits not applied", edits)
-            )
-        role = "attention" if marks else "dim" if row.retired else "strong"
+            text = ngettext("{count} edit not applied", "{count} edits not applied", edits)
+            marks.append(f"{GLYPHS['edited']} {text}")
+        marks_role = "attention" if marks else "dim" if row.retired else "strong"
         if row.retired:
             marks.insert(0, f"{GLYPHS['retired']} " + _("retired"))
         if row.entity == self._own_place:
@@ -109,12 +107,12 @@ class FleetTree:
             width,
             [
                 Column(indent + fold + row.title, None, role),
-                Column(marks_text, room, role),
+                Column(marks_text, room, marks_role),
                 Column(key if key != row.title else "", 16 if width > 60 and room <= _MARK_COLUMNS else 0, "dim"),
                 Column(label, 16, "dim"),
             ],
         )
-        # The cursor marks the title only, not the blanks behind it: they would be written anew with every key.
+        # The cursor marks the title only, not the blanks behind it: they would be written again with every key.
         (text, role), *rest = line
         title = text.rstrip()
         return [(title + " ", role), (" " * (len(text) - len(title) - 1), "plain"), *rest]

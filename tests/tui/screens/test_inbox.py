@@ -328,7 +328,7 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
     async with opened(home, "3", "right") as screen:
         page, matter = screen.app.base_screen, screen.app.inbox_items[0]
         assert isinstance(page, Inbox)
-        chosen = matter.candidates[page.chosen_index]
+        chosen = matter.candidates[page.selection.chosen_index]
         # A third person did not know of the one that is not chosen.
         edit = Edit(matter.entity, matter.property, "Brix 60", (matter.candidates[0].fact,))
         await screen.app.workspace.save([edit], None)
@@ -336,7 +336,7 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
         await screen.rest()
         now = screen.app.inbox_items[0]
         assert now.candidates != matter.candidates
-        assert now.candidates[page.chosen_index] == chosen
+        assert now.candidates[page.selection.chosen_index] == chosen
 
 
 async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
