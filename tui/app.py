@@ -131,7 +131,7 @@ class FieldlineApp(DiffApp):
         self.run_worker(begin, group="inbox")
 
     async def _run_background_work(self) -> None:
-        """Look for what waits for a decision, and for cables, once the first screen shows what it shall."""
+        """Read the inbox and watch for cables, once the first screen shows what it shall."""
         for worker in [each for each in self.workers if each.group == REFRESH_GROUP]:
             with suppress(WorkerCancelled, WorkerFailed):
                 await worker.wait()
@@ -236,7 +236,7 @@ class FieldlineApp(DiffApp):
             screen.refresh_data()
 
     def load_inbox(self) -> None:
-        """Look for what waits for a decision; in the past only for those who look at the inbox."""
+        """Read the inbox; in the past only for those who look at it."""
         if not self._is_first_screen_shown:
             return
         if self.viewed_at_us is not None and not self._is_inbox_shown:
@@ -323,7 +323,7 @@ class FieldlineApp(DiffApp):
         self._show_message(cable_offer_text(found.name, use, at_hand))
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
-        """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+        """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
         return False
 
     def do_quit(self) -> None:

@@ -1,4 +1,4 @@
-"""What the screens know of the application that shows them: the data that all of them share, and where one can go."""
+"""The state that all screens share, and what they can ask of the application that shows them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class AppState(Protocol):
         ...
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
-        """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+        """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
         ...
 
     def save_drafts(self, typed: Draft | None = None) -> None:

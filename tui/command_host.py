@@ -1,4 +1,4 @@
-"""What offers commands from the registry: the screens, and the dialogs over them."""
+"""The base of what offers commands from the registry: the screens, and the dialogs over them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tui.view_models.footer import footer_key_at, footer_line
 from tui.widgets.lines import Lines
 
 Answer = TypeVar("Answer")
-"""What a dialog gives to whoever asked."""
+"""The answer of a dialog."""
 
 
 def command_bindings(*scopes: str) -> list[BindingType]:
@@ -70,10 +70,10 @@ class CommandHost(Widget):
         }
 
     def show_message(self, text: str, attention: bool = False) -> None:
-        """Say something to the person in front of the screen; an empty text takes it back."""
+        """Show a message to the person in front of the screen; an empty text removes it."""
 
     def action_command(self, name: str) -> None:
-        """Carry out a command of this screen, or say why not."""
+        """Carry out a command of this screen, or show why it cannot act."""
         self.show_message("")
         reason = self.disabled_reason(name)
         if reason is not None:
@@ -100,7 +100,7 @@ class CommandHost(Widget):
             self.app.call_later(self.app.simulate_key, key)
 
     def run_task(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
-        """Do something beside the screen; what could not be done is told in the message line.
+        """Run something beside the screen; what could not be done is shown in the message line.
 
         A task replaces one of the same group that is still under way.
         """

@@ -1,4 +1,4 @@
-"""Keeps edits that are not applied, and offers them again to the same user: a session that is cut off loses none."""
+"""Keep edits that are not applied: a session that is cut off loses none."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from core.errors import FieldlineError, Refused
 
 PIN_FILE_NAME = "kiosk-pin.json"
 MAX_FREE_TRIES = 3
-"""Wrong ones before there is a wait."""
+"""Wrong PINs before there is a wait: people mistype."""
 MIN_WAIT_S, MAX_WAIT_S = 30, 3600
-"""Seconds."""
+"""The first wait, doubled by each wrong PIN, and the longest: nobody is locked out for good."""
 _SECOND_US = 1_000_000
 _SCRYPT_COST = {"n": 1 << 14, "r": 8, "p": 1}  # 16 MiB
 

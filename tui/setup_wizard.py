@@ -36,7 +36,7 @@ StepAnswer = TypeVar("StepAnswer")
 
 
 class SetupWizard(CrashSafeApp[bool]):
-    """Asks what is needed and makes this device; gives True when there is one."""
+    """Asks what is needed and sets up this device; returns True when that is done."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]

@@ -1,4 +1,4 @@
-"""The verb that says what is wrong with this installation, and how to mend it."""
+"""The verb doctor: what is wrong with this installation, and how to mend it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ async def retire(context: CliContext, entity: str, note: str | None) -> None:
 
 
 async def print_written(context: CliContext, workspace: Workspace, written: EditResult) -> None:
-    """Say what was written."""
+    """Print what was written."""
     change = written.change.hex() if written.change else None
     if context.json:
         context.print_json({"change": change, "entity": written.entity.hex(), "facts": written.fact_count})

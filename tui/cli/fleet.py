@@ -21,7 +21,7 @@ from tui.i18n.translate import N_, _, format_number
 
 
 def _default_device_name() -> str:
-    """What a device is called if nobody says: what the machine is called."""
+    """The default name of a device: that of the machine."""
     return socket.gethostname().split(".")[0] or "device"
 
 

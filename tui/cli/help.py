@@ -64,7 +64,7 @@ argument = click.argument
 
 
 def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`; it is called with the desk and its arguments."""
+    """Make an asynchronous function a verb with `--json`; it is called with the context and its arguments."""
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
         def run(as_json: bool, **arguments: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Verbs for what waits for a decision: inbox, resolve."""
+"""Verbs for what needs a decision: inbox, resolve."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def inbox(context: CliContext) -> None:
 
 
 def _item_message(item: InboxItem, formatter: Formatter) -> str:
-    """The sentence of a matter, with the property's label in the language in use."""
+    """The sentence of an item, with the property's label in the language in use."""
     message = item.message
     label = formatter.schema.property(item.kind, item.property).label(language())
     if language() != "en" and "property" in message.params:
@@ -81,7 +81,7 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
         device = formatter.device_name(leaf.device)
         prop = formatter.schema.property(item.kind, of.get(leaf.fact, item.property))
         value = formatter.value_text(prop, leaf.value)
-        if of:  # what was said of something retired may be of any property
+        if of:  # a value of something retired may be of any property
             value = f"{prop.label(language())}: {value}"
         remark = f"{device} {quote(leaf.note)}"
         rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, context.dates.dated(leaf.at_us), remark])

@@ -139,7 +139,7 @@ def _print_entry(
 
 
 def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff]:
-    """The edits that tell people something: not the first kind and key of what the same change says more about."""
+    """The edits that mean something to people: not the first kind and key of what the same change says more about."""
 
     def plain(edit: FactDiff) -> bool:
         called = formatter.names.get(edit.entity)
@@ -241,12 +241,12 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
         context.print_message(_("Nothing differs."))
 
 
-# A moment such as -2h looks like an option, and like the short one for help.
+# A time such as -2h looks like an option, and like the short one for help.
 diff.context_settings.update(ignore_unknown_options=True, help_option_names=["--help"])
 
 
 async def _parse_times(workspace: Workspace, given: tuple[str, ...]) -> tuple[View, View, bytes | None]:
-    """The two views and the entity: what is no moment at the end is the entity."""
+    """The two views and the entity: what is not a time at the end is the entity."""
     if len(given) > 3:
         raise Refused("Give two times and one ENTITY at most.")
     times, entity = list(given), None

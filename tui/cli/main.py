@@ -1,6 +1,6 @@
 """The program `fieldline`: its verbs, loaded only when one is used, and what becomes of whatever goes wrong.
 
-Data goes to stdout, everything said to people to stderr. Exit codes: 0 done; 1 could not; 2 the call or its input is
+Data goes to stdout, messages for people to stderr. Exit codes: 0 done; 1 could not; 2 the call or its input is
 wrong. Whatever happens, a person gets one sentence and never a traceback.
 """
 
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the program with these arguments; gives its exit code."""
+    """Run the program with these arguments; return its exit code."""
     translate.set_language(translate.choose_language(_requested_language(arguments), os.environ))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -168,7 +168,7 @@ def _discard_stdout() -> None:
 
 
 def _requested_language(arguments: Sequence[str]) -> str | None:
-    """The language that the call asks for, before it is read, since its mistakes are told in that language."""
+    """The language that the call asks for, before it is read, since its mistakes are explained in that language."""
     for index, argument in enumerate(arguments):
         if argument == "--lang":
             return next(iter(arguments[index + 1 :]), None)

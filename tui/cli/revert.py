@@ -1,4 +1,4 @@
-"""Verbs that turn back: restore, undo. They write new facts on top of the present."""
+"""Verbs that revert: restore, undo. They write new facts on top of the present."""
 
 from __future__ import annotations
 

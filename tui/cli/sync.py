@@ -1,4 +1,4 @@
-"""Verbs that meet other devices: serve, sync."""
+"""Verbs that sync with other devices: sync, serve, peers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
 
 
 def _halted_reason(target: str) -> str:
-    """Why the meeting does not get on, if that is to be seen: over a cable."""
+    """Why a sync over a cable does not go on; empty if it does."""
     if not target.startswith("serial:"):
         return ""
     from core.service import serial_sync
@@ -127,7 +127,7 @@ async def serve(
             try:
                 context.print_json(_event_json(event))
             except BrokenPipeError:
-                # Who read this has seen enough: the same as being told to stop.
+                # Nobody reads this any more: the same as a signal to stop.
                 serving.cancel()
 
         endpoints = [parse_serial_endpoint(cable) for cable in cables or workspace.home.served_ports()]

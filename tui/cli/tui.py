@@ -81,7 +81,7 @@ async def tui(
 def _merge_flags(
     chosen: FileOptions, readonly: bool, plain: bool, no_mouse: bool, theme: str | None, no_discovery: bool
 ) -> FileOptions:
-    """What the file says, where the call says nothing else."""
+    """The options of the file, and over them those of the call."""
     from dataclasses import replace
 
     return replace(
@@ -143,7 +143,7 @@ def _set_pin(context: CliContext) -> int:
 
 
 async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is_kiosk: bool = False) -> int:
-    """Show the terminal UI on a workspace until it is left; gives the exit code."""
+    """Show the terminal UI on a workspace until it is left; return the exit code."""
     from core.service import location
     from core.workspace import system_clock
     from tui.app import FieldlineApp
@@ -172,6 +172,6 @@ async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:
-    """What is here by then stays: looking through it for garbage would hold keys up for 50 ms, again and again."""
+    """Exempt what is loaded by then from garbage collection, which would hold keys up for 50 ms again and again."""
     await app.loaded.wait()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Dialogs: a question over a page, answered or left with Esc. The page's last line gives way to the dialog's keys."""
+"""Dialogs: a question over a screen, answered or left with Esc; the last line shows the keys of the dialog."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOVE_COMMANDS = ("up", "down", "page_up", "page_down")
 
 
 class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
-    """A box over the page; `accept` gives the answer, Esc gives None."""
+    """A box over the screen; `accept` gives the answer, Esc gives None."""
 
     SCOPES = ("dialog",)
     BINDINGS = [
@@ -46,7 +46,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
     ]
 
     def __init__(self, title: str, accept_label: str = "") -> None:
-        """`word` is for what Enter does, if not the registry's."""
+        """`accept_label` says what Enter does, if it is not the label of the registry."""
         super().__init__()
         self.heading = title
         self._accept_label = accept_label
@@ -61,7 +61,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
         self.dismiss(None)
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Answer; a second Enter that came together with the first must not take the page below away."""
+        """Answer; a second Enter that came together with the first must not close the screen below."""
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     def compose(self) -> ComposeResult:
@@ -150,8 +150,10 @@ class ConfirmDialog(Dialog[bool]):
 
 
 class PromptDialog(Dialog[str]):
-    """One line of text. `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected;
-    if that is worth knowing `at_once`, while it is typed.
+    """One line of text.
+
+    `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected; with
+    `check_while_typing` at once.
     """
 
     def __init__(
@@ -251,7 +253,7 @@ class SaveDialog(Dialog[str]):
         yield Field("")
 
     def _fitting_warnings(self, room: int) -> list[str]:
-        """The remarks, as many as there is room for: where the note is typed must stay on the screen."""
+        """The lines of as many warnings as there is room for: the field of the note must stay on the screen."""
         fitting: list[str] = []
         for count in range(len(self._warnings), -1, -1):
             fitting = [line for warning in self._warnings[:count] for line in warning]

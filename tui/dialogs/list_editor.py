@@ -106,7 +106,7 @@ class ListEditor(Dialog[tuple[Value]]):
         return None
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say while somebody types what would be refused."""
+        """Show while somebody types what would be refused."""
         refusal = ""
         try:
             if self._typed_item:
@@ -119,7 +119,7 @@ class ListEditor(Dialog[tuple[Value]]):
     # --- editing -----------------------------------------------------------------------------------------------------
 
     def _keep_item(self) -> bool:
-        """Take over what was typed; gives whether that is possible."""
+        """Take over what was typed; return whether that is possible."""
         typed = self._typed_item
         if typed is None:
             return True

@@ -43,7 +43,7 @@ class ReferencePicker(Dialog[tuple[Value]]):
         self._found_entities: list[bytes] = []
         self._has_more = False
         self._entity_texts: dict[bytes, tuple[str, str, bool]] = {}
-        """What is shown of an entity: its path, its key if that says more, and whether it is out of use."""
+        """What is shown of an entity: its path, its key if that says more, and whether it is retired."""
 
     def body(self) -> ComposeResult:
         yield Field("")

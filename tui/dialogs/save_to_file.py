@@ -26,7 +26,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What is to be saved: the rows of a list between some lines above and below; `name` is what it is called after."""
+    """The content of the file `name`: the rows of a list between some lines above and below."""
 
     name: str
     source: RowSource
@@ -35,7 +35,7 @@ class FileContent:
 
 
 class SaveProgressDialog(Dialog[str]):
-    """Saves, says how far it is, and stops on Esc; answers what came of it."""
+    """Saves, shows progress, and stops on Esc; answers with a sentence on the outcome."""
 
     def __init__(self, content: FileContent, path: Path) -> None:
         super().__init__(_("Saving to {path}").format(path=path))
@@ -70,7 +70,7 @@ class SaveProgressDialog(Dialog[str]):
 
 
 async def save_to_file(content: FileContent, path: Path, on_progress: OnProgress) -> int:
-    """Write it, whole or not at all; gives how many lines it has. Raises FieldlineError if it cannot be written."""
+    """Write it, whole or not at all; return how many lines it has. Raises FieldlineError if it cannot be written."""
     lines = list(content.above)
     total = len(content.source)
     for start in range(0, total, _BATCH_ROWS):
@@ -91,7 +91,7 @@ def plain_texts(lines: list[Line]) -> list[str]:
 
 
 def path_of(text: str) -> Path:
-    """Where a person means. A `~` that is nobody's home is part of a name like any other letter."""
+    """The path that a person means. A `~` that is nobody's home is part of a name like any other letter."""
     name = text.strip().replace("\0", "")
     return Path(os.path.expanduser("~"), os.path.expanduser(name))  # noqa: PTH111
 

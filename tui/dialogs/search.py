@@ -1,4 +1,4 @@
-"""Search: everything that was said, as somebody types; a line for each value found, with where it is."""
+"""Search all values as somebody types: a line for each value found, with where it is."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def found_text(count: int, more: bool) -> str:
 
 
 class SearchDialog(Dialog[list[FoundSlot]]):
-    """Asks for words that must all occur in what is said of something; gives all hits, the chosen one first."""
+    """Asks for words that a value must mention; answers with all hits, the chosen one first."""
 
     def __init__(self, view: View, schema: Schema) -> None:
         super().__init__(_("Search"))

@@ -54,7 +54,7 @@ def wrap_value(prop: Property, value: Value, names: DisplayNames, width: int) ->
 def candidate_texts(
     prop: Property, leaves: Sequence[Candidate], names: DisplayNames, dates: DateFormatter, width: int
 ) -> list[Line]:
-    """Each value whole, below who said it and why."""
+    """Each value in full, below its author and note."""
     lines: list[Line] = []
     for index, leaf in enumerate(leaves):
         who = _("{user} on {device}, {when}").format(
@@ -88,7 +88,7 @@ def before_and_after(prop: Property, old: Value, new: Value, names: DisplayNames
 
 
 def row_texts(row: FormRow, names: DisplayNames, dates: DateFormatter, width: int) -> list[Line]:
-    """What is wanted for a property, and every value that is said of it."""
+    """The value wanted for a property, and every leaf that it has."""
     lines: list[Line] = []
     if row.edited:
         lines += [[(f"{GLYPHS['edited']}  " + _("not applied"), "attention")]]

@@ -1,4 +1,4 @@
-"""Moments as people read them: short, in the zone and the language of whoever looks.
+"""Times as people read them: short, in the zone and the language of whoever looks.
 
 Times are integers, microseconds since 1970 UTC, as in the facts. Only absolute times are shown: a text such as "3
 minutes ago" would have to be written to the terminal again and again while nobody does anything.
@@ -27,13 +27,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class DateFormatter:
-    """Writes moments for somebody in `zone` (None: the machine's own) whose watch shows `clock()`."""
+    """Formats times for somebody in `zone` (None: the machine's own) whose watch shows `clock()`."""
 
     clock: Clock
     zone: tzinfo | None = None
 
     def to_local(self, at: int) -> datetime | None:
-        """The moment in the zone, or None where a calendar cannot say it."""
+        """The time in the zone; None where a calendar has no such date."""
         try:
             return (_EPOCH + timedelta(microseconds=at)).astimezone(self.zone)
         except (OverflowError, ValueError):

@@ -1,4 +1,4 @@
-"""The languages of the face: English in the code, others from gettext catalogues in tui/locale.
+"""Translation: English in the code, others from gettext catalogues in tui/locale.
 
 Used by the terminal UI and by the command line, so it imports nothing heavy. `_` translates when it is called,
 therefore texts that live in tables are marked with `N_` and translated where they are shown.
@@ -65,7 +65,7 @@ def format_number(count: int) -> str:
 
 
 def error_text(error: FieldlineError) -> str:
-    """What an error says, in the language in use; also what it says about another one that is its cause."""
+    """The sentence of an error in the language in use, with that of its cause."""
     params = {
         name: error_text(value) if isinstance(value, FieldlineError) else value for name, value in error.params.items()
     }

@@ -58,7 +58,7 @@ class BaseScreen(CommandHost, Screen[None]):
         fitting = self._get_breakpoint_classes(width, self.HORIZONTAL_BREAKPOINTS)
         fitting |= self._get_breakpoint_classes(height, self.VERTICAL_BREAKPOINTS)
         super().__init__(classes=" ".join(fitting))
-        # Textual parses all styles anew for a screen that has another count; these are as they were.
+        # Textual parses all styles again for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
         self._message: Line = []
 

@@ -23,7 +23,7 @@ _READ_BYTES = 1 << 12
 
 
 def limit_input(driver: type[Driver]) -> type[Driver]:
-    """The driver with a gate before its input; one that does not read a terminal itself stays as it is."""
+    """Limit the input of a driver; one that does not read a terminal itself is returned as it is."""
     if not hasattr(driver, "run_input_thread"):
         return driver
 

@@ -1,5 +1,7 @@
-"""Draws who knew what: facts from left to right, each behind the one that it replaced, branching where people did not
-know of each other. An arrow leads to who knew of another branch, too. Pure.
+"""Draw who knew what as a graph of text. Pure.
+
+Facts stand from left to right, each behind the one that it replaced, branching where people did not know of each other.
+An arrow leads to who knew of another branch, too.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ _ARROW = "→"
 _MAX_SINGLE_BRANCHES = 2  # branches that were merged into the same fact and are drawn one by one
 
 StepLabel = Callable[[AncestryStep, int], str]
-"""Gives the text of a fact for a width."""
+"""Gives the text of a fact for a width in columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphWords:
-    """What stands at the beginning: that nobody had said anything, or that what all knew is not among the steps."""
+    """The words at the beginning: that there was no value, or that what all knew is not among the steps."""
 
     nothing: str
     earlier: str
@@ -51,9 +53,17 @@ def draw_ancestry(
     width: int,
     whole: bool = False,
 ) -> list[str]:
-    """The lines of the drawing, at most `width` columns wide, from the steps in their order.
+    """Return the lines of the drawing, at most `width` columns wide.
 
-    What has no room side by side stands below each other. If it need not be `whole`, long ways are shortened.
+    What has no room side by side stands below each other.
+
+    Args:
+        steps: the facts in their order, parents first.
+        leaves: the facts that no known fact obsoletes.
+        label: gives the text of a fact for a width in columns.
+        words: what stands at the beginning.
+        width: the columns that a line may take.
+        whole: whether long chains are drawn in full.
     """
     tree = _Tree(steps, leaves, label, whole).root(words)
     room = width if whole else max(_MIN_TEXT_COLUMNS, (width - _JOINT_COLUMNS * (tree.depth - 1)) // tree.depth)

@@ -1,4 +1,4 @@
-"""Where entities are in the fleet, said as a path from the top of the tree: `TSC 241 › Entrance right`."""
+"""Breadcrumbs: where an entity is in the fleet, from the top of the tree: `TSC 241 › Entrance right`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from core.store.view import View
 from tui.layout import cut
 
 SEPARATOR = " › "
-_MIN_PART_COLUMNS = 9  # columns below which what something is below of says nothing
-MAX_DEPTH = 6  # nothing keeps people from stating a circle
+"""Between the parts of a breadcrumb, and before a property of the entity."""
+_MIN_PART_COLUMNS = 9  # below so many columns a part cannot be recognised
+MAX_DEPTH = 6  # people may place things in a circle
 
 
 async def parent_of(entity: bytes, view: View, schema: Schema) -> bytes | None:

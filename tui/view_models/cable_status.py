@@ -1,4 +1,4 @@
-"""How a cable that is in use stands, in words: for the screens and for the command line."""
+"""The status of a cable in words: for the screens and for the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WAITING_TEXT = N_("waiting for the other end")
 
 
 def cable_status_text(status: CableStatus) -> str:
-    """How a cable stands that is joined, in a line."""
+    """The status of a cable at whose other end is a device, in a line."""
     if status.is_unplugged:
         return _("the cable was pulled: it goes on when it is back")
     if status.is_silent:
@@ -27,7 +27,7 @@ def cable_status_text(status: CableStatus) -> str:
 
 
 def cable_status_word(status: CableStatus) -> str:
-    """How a meeting over a cable stands, as `seen_line` takes it."""
+    """The status of a sync over a cable, as `peer_line` takes it."""
     if status.is_unplugged:
         return "pulled"
     return "waiting" if not status.has_session else "silent" if status.is_silent else "meeting"

@@ -1,4 +1,4 @@
-"""What edits would change, line by line: shown before anything is written that was not typed value by value."""
+"""Preview edits line by line, before anything is written that was not typed value by value."""
 
 from __future__ import annotations
 
@@ -17,14 +17,22 @@ from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.view_models.form_lines import replaced_lines
 
 MAX_PREVIEWED_EDITS = 200
-"""Edits that are shown one by one."""
+"""Edits that are shown one by one: nobody reads more, and each costs a reading."""
 PREVIEW_COLUMNS = 68
 
 
 async def preview_edits(
     edits: Sequence[Edit], view: View, schema: Schema, devices: DisplayNames, *, with_breadcrumbs: bool = False
 ) -> list[Line]:
-    """Old → new for each edit against what is there now, with the entity before it if there are several or `where`."""
+    """Return old → new for each edit against what is there now.
+
+    Args:
+        edits: what would be written.
+        view: the present.
+        schema: the definitions of their properties.
+        devices: the names of devices.
+        with_breadcrumbs: whether the entity stands before each line; it does if there are several.
+    """
     some = edits[:MAX_PREVIEWED_EDITS]
     entities = list(dict.fromkeys(edit.entity for edit in some))
     records = {entity: await view.record(entity, schema) for entity in entities}

@@ -1,6 +1,4 @@
-"""What a filter of the log can be made of without typing: what the current change says of itself, and who else wrote.
-Pure.
-"""
+"""Suggest filters of the log: what the current change has in common with others, and who else wrote. Pure."""
 
 from __future__ import annotations
 

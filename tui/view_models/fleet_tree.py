@@ -1,4 +1,4 @@
-"""The fleet as a tree of lines, children read page by page when somebody unfolds or scrolls to them."""
+"""The fleet as a tree of lines, children read page by page when somebody unfolds them or scrolls to them."""
 
 from __future__ import annotations
 
@@ -55,8 +55,15 @@ class FleetTree:
         here: bytes | None = None,
         retired: bool = False,
     ) -> None:
-        """`edited` says how many edits of an entity wait; `here` is where this device is; `retired` whether what is out
-        of use is shown, too.
+        """Make a tree that is folded.
+
+        Args:
+            view: the present, or the time that is looked at.
+            schema: the kinds and what is placed under what.
+            edited: entity to the number of its edits that are not applied.
+            marked: the entities that are marked, shared with the screen.
+            here: the place where this device is, None if none was chosen.
+            retired: whether what is retired is shown, too.
         """
         self._view = view
         self._schema = schema

@@ -1,6 +1,6 @@
 """The rows of a form and of a summary, made from a record, its schema and the edits that are not applied yet. Pure.
 
-State is said by a word and a glyph; colour only repeats it.
+A state is a word and a glyph; colour only repeats it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NO_NAMES = DisplayNames({}, {})
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """One property of a form: what is shown of it and what is wanted instead, if anything."""
+    """A property of a form: its slot, its state, and the value wanted instead if it is edited."""
 
     prop: Property
     slot: Slot
@@ -50,11 +50,11 @@ class FormRow:
     edited: bool = False
     wanted: Value = None
     newer_candidate: Candidate | None = None
-    """What somebody else said since the edit began."""
+    """A leaf that the property has got since the edit began; None if it has none."""
 
     @property
     def pick(self) -> Candidate | None:
-        """Who said the value in use."""
+        """The leaf of the value in use; None if there is none."""
         return self.slot.leaves[0] if self.slot.leaves else None
 
 
@@ -79,7 +79,7 @@ def _form_row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow
 
 
 def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
-    """A value on one line for people; cleared is said in words."""
+    """A value on one line for people; no value is a word."""
     if value is None:
         return _("unset")
     if isinstance(value, Ref):
@@ -92,19 +92,19 @@ def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
 
 
 def with_label(error: FieldlineError, prop: Property) -> FieldlineError:
-    """An error about a value, with the property called as people call it."""
+    """An error about a value, with the label instead of the name of the property."""
     if "property" not in error.params:
         return error
     return type(error)(error.template, **{**error.params, "property": prop.label(language())})
 
 
 def refusal_text(error: FieldlineError, prop: Property) -> str:
-    """What an error says of a value, with the property called as people call it."""
+    """The sentence of an error about a value, with the property's label."""
     return error_text(with_label(error, prop))
 
 
 def property_help(prop: Property) -> str:
-    """What somebody who fills a property in should know."""
+    """The help of a property, and its choices."""
     text = prop.help_text(language())
     if prop.choices:
         choices = _("One of: {choices}.").format(choices=", ".join(prop.choices))
@@ -128,7 +128,7 @@ def value_references(value: Value) -> list[bytes]:
 
 
 def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
-    """The value in use, or the word for there being none; and the words for what else its state is."""
+    """The value in use, or the word for none; and the words for a conflict or an invalid value."""
     slot = row.slot
     if slot.state == "absent":
         return _("not configured"), ""
@@ -183,7 +183,7 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
 
 
 def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:
-    """What is configured, without who and when: for looking at a line of a list. In two columns where there is room."""
+    """The values that are configured, those that need a person first, on at most `height` lines."""
     shown = [row for row in rows if row.state != "absent"] or rows
     # There may be room for three lines only: what wants a person must be among them.
     shown = sorted(shown, key=lambda row: row.state not in ("conflict", "invalid"))

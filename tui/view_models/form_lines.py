@@ -1,4 +1,4 @@
-"""The lines of a form as a list shows them, and what stands below: help, who said it and why, candidates. Pure."""
+"""The lines of a form, and the details below: help, author and note, candidates. Pure."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FormLines:
 
 
 def candidate_letter(index: int) -> str:
-    """What a candidate is called: digits always mean the six places, so candidates have letters."""
+    """The letter of a candidate: digits always mean the six screens."""
     return ascii_uppercase[index] if index < len(ascii_uppercase) else "·"
 
 
@@ -129,7 +129,7 @@ def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFo
 
 
 def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
-    """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
+    """The details of a property: help, a value too long for its line, its author and note, or the candidates."""
     prop = row.prop
     lines: list[Line] = []
     help_text = property_help(prop)
@@ -161,7 +161,7 @@ def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateF
 def replaced_lines(
     prop: Property, slot: Slot, seen: Collection[bytes], new: Value, indent: int, names: DisplayNames
 ) -> list[Line]:
-    """The values in dispute that an edit replaces beside the one in use, of the facts that its author saw."""
+    """The values in conflict that an edit replaces beside the one in use, of the facts that its author saw."""
     told: list[Value] = [slot.value, new]
     lines: list[Line] = []
     for leaf in slot.leaves:
@@ -193,7 +193,7 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
 
 
 def apply_lines(rows: Sequence[FormRow], base_slots: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
-    """Old → new for each edited row, and what else is given up where several values are in dispute."""
+    """Old → new for each edited row, and the other values of a conflict that it replaces."""
     slots = [base_slots[row.prop.name] for row in rows]
     pairs = zip(rows, slots, strict=True)
     items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]

@@ -1,6 +1,6 @@
-"""The matters of the inbox as people read them: a sentence for each in the list, and below what it is about. Pure.
+"""The items of the inbox: a line for each in the list, and its details below. Pure.
 
-Nothing here is called an error: whatever waits, a value is in use meanwhile.
+Nothing here is called an error: whatever waits, a value is in use, provisional.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from tui.view_models.form import NO_NAMES, DisplayNames, format_value, value_ref
 from tui.view_models.form_lines import candidate_letter
 
 MULTI_ENTITY_TYPES = ("duplicate", "overlap")
-"""What several entities claim: each candidate is that of one of them."""
+"""Types of items about several entities: each candidate is that of one of them."""
 SINGLE_VALUE_TYPES = ("dangling", "invalid")
-"""What is the matter with one value alone."""
+"""Types of items about one value alone."""
 _CURSOR_COLUMNS = 8  # columns of a row that show the cursor, at most
 _MAX_NAMED_ENTITIES = 3  # entities that a row names, where there is room
-_WIDE_COLUMNS = 96  # columns from which times are told in full
+_WIDE_COLUMNS = 96  # columns from which times are shown in full
 _MIN_NAME_COLUMNS = 8  # columns that a name gets where there are many
 _TALL_LINES = 10  # lines from which there is room for what is to be done
 MAX_CANDIDATES = 26
-"""Candidates that have a letter, and so can be chosen."""
+"""Candidates that can be chosen: those that have a letter."""
 
 _HINTS = {
     "conflict": "",
@@ -51,7 +51,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class ItemDetails:
-    """What is read of one matter when somebody looks at it: its entities now, who knew what, and names."""
+    """The details of an item: its entities now, who knew what, and names."""
 
     item: InboxItem
     records: dict[bytes, Record] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class ItemDetails:
 
 
 def item_property(item: InboxItem, schema: Schema) -> Property:
-    """The definition of the property that a matter is about."""
+    """The definition of the property that an item is about."""
     return schema.property(item.kind, item.property)
 
 
@@ -75,7 +75,7 @@ def count_values(item: InboxItem) -> int:
 def item_line(
     item: InboxItem, marked: bool, width: int, schema: Schema, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """A line of the list in columns: where it is, what it is about, what is the matter with that, and when."""
+    """A line of the list: where it is, what it is about, the problem, and when."""
     wide = width >= _WIDE_COLUMNS
     place, problem, time = (38, 14, 17) if wide else (27, 12, 9)
     last = max((leaf.at_us for leaf in item.candidates), default=None)
@@ -106,7 +106,7 @@ def _entities_text(item: InboxItem, names: DisplayNames, width: int) -> str:
 
 
 def _subject_text(item: InboxItem, schema: Schema, names: DisplayNames, room: int) -> tuple[str, str]:
-    """The property with the value in use, and, if they are at odds, who said something."""
+    """The property with the value in use, and, if it is in conflict, the authors."""
     prop = item_property(item, schema)
     label, first = prop.label(language()), item.candidates[0]
     users = ", ".join(dict.fromkeys(leaf.user for leaf in item.candidates))
@@ -128,7 +128,7 @@ def _subject_text(item: InboxItem, schema: Schema, names: DisplayNames, room: in
 
 
 def problem_text(item: InboxItem) -> str:
-    """In at most 12 columns what is the matter."""
+    """The problem in at most 12 columns."""
     count = len(item.entities)
     if item.type == "conflict":
         odds = count_values(item)
@@ -173,7 +173,7 @@ def item_lines(
 ) -> list[Line]:
     """The candidates side by side, what it is about, who knew what, and what can be done."""
     item = details.item
-    # A small screen may be at the end of a slow line: what candidates and keys say there is not said again.
+    # A small screen may be at the end of a slow line: what candidates and keys show is not repeated.
     said = height < _TALL_LINES and len(item.candidates) > 1
     about: list[Line] = [] if said else [[(text, "plain")] for text in wrap_text(_about_text(details, schema), width)]
     rest: list[Line] = _graph_lines(details, width, height, schema) if details.steps else []
@@ -245,7 +245,7 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
     if item.type in MULTI_ENTITY_TYPES and any(
         cell_len(text) > room for text in _candidate_texts(details, schema, width)
     ):
-        # Where it is says more than why it was said; v tells that, too.
+        # Where it is says more than the note, which v shows, too.
         room, remark = room + remark + 1, 0
     found: list[Line] = []
     for index, (leaf, text) in enumerate(
@@ -265,7 +265,7 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
 
 
 def _candidate_texts(details: ItemDetails, schema: Schema, width: int) -> list[str]:
-    """What each candidate stands for: its value, or the entity that states it."""
+    """A line for each candidate: its value, or the entity that claims it."""
     item, names = details.item, details.names
     prop = item_property(item, schema)
     some = item.candidates[:MAX_CANDIDATES]
@@ -291,7 +291,7 @@ def _candidate_texts(details: ItemDetails, schema: Schema, width: int) -> list[s
 
 
 def _candidate_remark(item: InboxItem, index: int, wide: bool) -> str:
-    """Why it was said, and of which other values its author did not know."""
+    """The note, and the other values that its author did not know."""
     leaf = item.candidates[index]
     note = quote(leaf.note)
     if item.type != "conflict" or not wide:

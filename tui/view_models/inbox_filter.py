@@ -1,4 +1,4 @@
-"""Which matters of the inbox mention what somebody looks for."""
+"""Filter the items of the inbox by words."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ _MAX_TITLED_ENTITIES = 20
 async def filter_items(
     items: Sequence[InboxItem], text: str, view: View, schema: Schema, devices: DisplayNames
 ) -> list[InboxItem]:
-    """Those matters in which each word is part of a label, a key, a value, what is the matter, or the name of who said
-    it or on which device, or that are about something with the whole text in its title, or below that.
+    """Return the items that mention a text.
+
+    Each of its words is part of a label, a key, a value, the problem, or the name of an author or device; or the item
+    is about something with the whole text in its title, or below that.
     """
     called = await _find_titled(text, view, schema)
-    # Thousands of matters take a while, and meanwhile somebody may press keys.
+    # Thousands of items take a while, and meanwhile somebody may press keys.
     return await asyncio.to_thread(_matching, items, text.casefold().split(), called, schema, devices)
 
 
@@ -49,7 +51,7 @@ async def _find_titled(text: str, view: View, schema: Schema) -> set[bytes]:
 
 
 def _searchable_text(item: InboxItem, schema: Schema, devices: DisplayNames) -> str:
-    """The texts of a matter that are looked through."""
+    """The texts of an item that are searched."""
     kind = schema.kind(item.kind)
     texts = [
         kind.property(item.property).label(language()),

@@ -20,7 +20,7 @@ MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen a
 
 
 class LogPages:
-    """The changes that a filter lets through, newest first; `size` of them. `marked` is shown as such."""
+    """The changes that a filter lets through, newest first; `marked_change` is shown as such."""
 
     def __init__(
         self, view: View, schema: Schema, wanted: LogFilter, size: int, names: DisplayNames, dates: DateFormatter

@@ -19,7 +19,7 @@ _STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_
 
 @dataclass(frozen=True, slots=True)
 class WriteStats:
-    """How many changes a device made, and when and by whom the last was (microseconds since 1970 UTC)."""
+    """How many changes a device made, and time (microseconds since 1970 UTC) and user of the last."""
 
     changes: int
     at: int | None
@@ -32,13 +32,13 @@ def member_name(member: Member) -> str:
 
 
 def member_texts(member: Member) -> tuple[str, ...]:
-    """What a device's line says of it, and its id."""
+    """The texts of a device's line, and its id, to filter by."""
     state = _(_STATE_LABELS.get(member.state, member.state))
     return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), state
 
 
 class MemberRows:
-    """A row for each device; until what it wrote is read anew, what was read `before` stands there."""
+    """A row for each device; until its changes are counted again, those of `before` are shown."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Whom this device has met and can meet, and how far a meeting is: what the Sync screen shows. Pure.
+"""The peers of this device, and how far a sync is: what the Sync screen shows. Pure.
 
-Times of the facts are microseconds since 1970 UTC; those of a meeting are seconds of the event loop's clock.
+Times are microseconds since 1970 UTC; those of a sync are seconds of the event loop's clock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KILO = 1000
 
 
 class ReachablePeer(Protocol):
-    """Something that can be met right now: `core.service.peer_discovery.DiscoveredPeer` is one."""
+    """A peer that can be reached now: `core.service.peer_discovery.DiscoveredPeer` is one."""
 
     @property
     def endpoint(self) -> str: ...
@@ -53,10 +53,10 @@ class ReachablePeer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A device, a port or files: when they last brought something, how many changes in all, and how to meet them.
+    """A device, a port or files: when they last brought changes, how many in all, and how to reach them.
 
-    `same` says whether they hold the same as this device, as far as they announce it; `now` whether they are there.
-    The rest is what the process that serves on this device does about them.
+    `same` is whether they hold the same as this device, None if they do not announce it. `state`, `next_try` and
+    `trouble` are what the process that serves on this device does about them.
     """
 
     key: str
@@ -84,9 +84,9 @@ def peer_rows(
     targets: Mapping[bytes, str],
     names: Mapping[bytes, str],
 ) -> list[PeerRow]:
-    """A line for each device, port and kind of file: those that are there now first, then the latest met.
+    """A line for each device, port and kind of file: those that can be reached first, then the latest synced.
 
-    `targets` says where a device was met before.
+    `targets` says where a device was reached before.
     """
     found: dict[str, PeerRow] = {}
     for stats in source_stats:
@@ -122,8 +122,10 @@ def peer_rows(
 
 
 def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:
-    """A line of the list; `active` is how a meeting with it stands that is under way from here: "meeting", "waiting"
-    for somebody at the other end of a cable, "silent" if nothing comes from there any more, or "pulled".
+    """A line of the list.
+
+    `active` is the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
+    end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
     """
     wide = width >= 100
     doing = active or each.state
@@ -182,7 +184,7 @@ def reach_texts(row: PeerRow, last_device: str) -> list[str]:
 
 @dataclass(slots=True)
 class SyncMeter:
-    """How far the meeting with `target` is; `now` is when something was last heard of it."""
+    """How far the sync with `target` is."""
 
     target: str
     name: str
@@ -190,13 +192,13 @@ class SyncMeter:
     updated_at_s: float = 0.0
 
     def update(self, progress: Progress, now: float) -> None:
-        """Note how far it is."""
+        """Note its progress at a time (seconds)."""
         self.eta.update(progress, now)
         self.updated_at_s = now
 
 
 def completed_parts(progress: Progress) -> list[str]:
-    """What is all there already of what is on its way; empty while nobody knows."""
+    """Which parts of what is received are complete; empty while nobody knows."""
     if not progress.to_receive or not progress.current_count:
         return []
     parts = []
@@ -213,8 +215,14 @@ def completed_parts(progress: Progress) -> list[str]:
 
 
 def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_halted: bool = False) -> list[Line]:
-    """A meeting under way: what it is doing, changes and time left, bytes, its cable, what is complete, a bar; where
-    there is no room for all, without what is complete. While it is halted nobody knows how much time is left.
+    """Draw a sync that is under way: phase, time left, changes, bytes, cable, what is complete, and a bar.
+
+    Args:
+        meter: measures it.
+        width: the columns that a line may take.
+        height: the lines that there are; of too few, what is complete is left out.
+        cable: the status of its cable, empty if there is none.
+        is_halted: whether it does not go on: then nobody knows the time left.
     """
     progress, done, total = meter.eta.progress, meter.eta.done_count, meter.eta.total_count
     left = None if is_halted else meter.eta.eta_s(meter.updated_at_s)

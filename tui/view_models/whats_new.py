@@ -1,4 +1,4 @@
-"""What was new at a place since somebody last looked: the moment of each visit is kept on this device only.
+"""What has changed at a place since a user's last visit, which is kept on this device only.
 
 A visit is somebody's (several people share a device over SSH), and "new" is what the device has received since then, no
 matter when it was written elsewhere.
@@ -24,7 +24,7 @@ _META_KEY = "tui.visit:{user}:{entity}"
 
 @dataclass(frozen=True, slots=True)
 class ChangedProperty:
-    """A property that shows something else than at the last visit, and who said so."""
+    """A property whose value is another one than at the last visit, and the leaf of that."""
 
     prop: Property
     old: Slot
@@ -40,12 +40,12 @@ async def read_last_visit(store: Store, user: str, entity: bytes) -> int | None:
 
 
 async def save_visit(store: Store, user: str, entity: bytes, time_text: int) -> None:
-    """Remember that `user` looked at an entity at this moment."""
+    """Remember that `user` looked at an entity at a time (microseconds since 1970 UTC)."""
     await store.write_meta(_META_KEY.format(user=user, entity=entity.hex()), str(time_text).encode("ascii"))
 
 
 def changed_properties(before: Record, now: Record, schema: Schema, user: str, device: bytes) -> list[ChangedProperty]:
-    """What differs between two records, without what `user` said on this device: that is no news to them."""
+    """What differs between two records, without what `user` set on this device and so knows."""
     found = []
     for row in form_rows(now, schema):
         old = before.slot(row.prop.name)
@@ -61,7 +61,7 @@ def changed_properties(before: Record, now: Record, schema: Schema, user: str, d
 def changed_property_line(
     new: ChangedProperty, width: int, label: int, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """What a property was and is, and who said so."""
+    """A property's value before and now, and its author."""
     wide = width >= 100
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
     pick = new.pick

@@ -32,7 +32,7 @@ _ROLE_CLASSES = {f"role--{role}" for role in SPAN_ROLES}
 
 
 class _RoleStyled(Widget):
-    """Looks up in the style sheets how the roles of spans look."""
+    """Draws spans as the style sheets define their roles."""
 
     def line_strip(self, line: Line, width: int) -> Strip:
         """The line in exactly `width` columns."""

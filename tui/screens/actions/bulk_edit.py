@@ -79,7 +79,7 @@ class BulkEditActions(ScreenActions):
             )
 
     async def _parse_typed(self, prop: Property, text: str) -> Value:
-        """The value typed; an empty text clears, if the schema lets it."""
+        """The value typed; an empty text is no value, if the schema lets it."""
         if text.strip():
             return await parse_value(prop, text, self.state.view, self.state.schema)
         if refusal := prop.check(None):
@@ -91,7 +91,7 @@ class BulkEditActions(ScreenActions):
 
     async def _propose_edits(self, records: Sequence[Record], prop: Property, value: Value) -> None:
         state = self.state
-        # Read anew: what is shown before it is saved is what it replaces.
+        # Read again: what is shown before it is saved is what it replaces.
         records = [await state.view.record(record.entity, state.schema) for record in records]
         edits = [edit for record in records for edit in diff_edits(record, {prop.name: value})]
         if not edits:

@@ -50,7 +50,7 @@ class ResolveActions(ScreenActions):
         return None if item is None else self.item_disabled_reason(name, item)
 
     def item_disabled_reason(self, name: str, item: InboxItem) -> str | None:
-        """Why a command cannot answer this item."""
+        """Return why a command cannot resolve this item."""
         several = item.type in ("conflict", "retired-edit", *MULTI_ENTITY_TYPES)
         if name in ("take", "left", "right") and not several:
             return _("There is one value only: e types another one, x clears it.")
@@ -134,7 +134,7 @@ class ResolveActions(ScreenActions):
             )
 
     async def do_bring_back(self) -> None:
-        """Take into use again what is retired."""
+        """Put back in use what is retired."""
         item = self._selection.item
         if item is None:
             return
@@ -144,7 +144,7 @@ class ResolveActions(ScreenActions):
         await self._propose_edits(_("Put {name} back in use").format(name=names), edits)
 
     async def do_retire(self) -> None:
-        """Take the entity that is meant out of use."""
+        """Retire the entity that is meant."""
         item = self._selection.item
         if item is None:
             return
@@ -153,7 +153,7 @@ class ResolveActions(ScreenActions):
         await self._propose_edits(title, [resolution.retire_entity(await self._read_record(entity))])
 
     async def do_clear(self) -> None:
-        """Say that the property is no longer used at the chosen entity."""
+        """Unset the property of the chosen entity."""
         item = self._selection.item
         if item is None:
             return
@@ -202,7 +202,7 @@ class ResolveActions(ScreenActions):
         )
 
     async def _resolve_with(self, item: InboxItem, entity: bytes, value: Value) -> None:
-        """Save a value at once, or, if it clashes with something, say so first."""
+        """Save a value at once, or, if it clashes with something, ask first."""
         state, record = self.state, await self._read_record(entity)
         name = item.property
         edits = [

@@ -176,7 +176,7 @@ class TimeTravelActions(ScreenActions):
     # --- restore -----------------------------------------------------------------------------------------------------
 
     async def do_restore(self) -> None:
-        """Choose what to bring back, then show the difference."""
+        """Choose what to restore, then show the difference."""
         entry = self._selection.entry
         if entry is None:
             return
