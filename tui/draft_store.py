@@ -23,6 +23,7 @@ from tui.draft import Draft
 
 DRAFTS_FOLDER = "drafts"
 _FORMAT = 1
+"""The version of the files; one of another version is left alone."""
 
 
 class DraftStore:

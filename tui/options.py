@@ -31,7 +31,9 @@ THEMES = ("terminal", "colour-blind", "contrast", "mono")
 _FLAGS = ("ascii", "mouse", "readonly", "discovery")
 _CHOICES = {"language": LANGUAGES, "theme": THEMES}
 _IDLE_RANGE_S = (10, 86_400)
-_MAX_FILE_BYTES = 100_000  # bytes
+"""Less would throw people out while they read, more than a day is never."""
+_MAX_FILE_BYTES = 100_000
+"""Many times what all options take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from tui.terminal.driver import limit_input
 from tui.widgets.lines import Lines
 
 _ROW_COLUMNS = 66
+"""Columns of a row in a dialog, on the smallest terminal."""
 _SCHEMA_DESCRIPTIONS = {
     "service-centre": N_("Localities, their places and the equipment."),
     "site-network": N_("Sites and what is on their networks."),

@@ -23,6 +23,7 @@ from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
 PAGE_ENTRIES = 200
+"""Changes that are read at a time: the first are printed at once, and few readings do for many."""
 
 
 @verb(N_("Show who changed what, newest first: everything, or only ENTITY, or only its property PROP."))

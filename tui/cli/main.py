@@ -26,6 +26,7 @@ from tui.i18n.translate import LANGUAGES, N_, _, error_text
 from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
 
 EXIT_INTERRUPTED = 130
+"""As shells report a program that SIGINT has ended: 128 + 2."""
 
 
 class VerbGroup(TranslatedCommand, click.Group):

@@ -20,6 +20,7 @@ MIN_WRITE_INTERVAL_S = 0.2
 """Between two writings of the line."""
 
 HALTED_CHECK_INTERVAL_S = 0.5
+"""How often it is looked whether a cable goes on: soon enough for a person."""
 
 
 class _StatusLine:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PIECE_BYTES = 1 << 12
+"""What is copied at a time: the buffer of a pseudo-terminal."""
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from core.workspace import Workspace
 MINUTE_US = 60_000_000
 DAY_US = 24 * 60 * MINUTE_US
 SEED = 241
+"""The same fleet each time, for its pictures."""
 DEMO_DEVICE, DEMO_USER = "K1", "Maier"
 """The device to look at, and who works with it."""
 

@@ -22,6 +22,7 @@ from tui.widgets.field import Field
 from tui.widgets.lines import LineList, Lines, StaticRows
 
 _MAX_LIST_LINES = 12
+"""Lines of the list, so that the box fits on the smallest terminal."""
 
 
 class ListEditor(Dialog[tuple[Value]]):

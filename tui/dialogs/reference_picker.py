@@ -26,6 +26,7 @@ from tui.widgets.field import Field
 from tui.widgets.lines import LineList, Lines, StaticRows
 
 MAX_OFFERED = 100
+"""Entities that are listed before anything is typed: a person types rather than look through more."""
 
 
 class ReferencePicker(Dialog[tuple[Value]]):
@@ -150,7 +151,14 @@ class ChoicePicker(ChoiceDialog):
 
 
 def make_picker(prop: Property, value: Value, view: View, schema: Schema) -> Dialog[Any] | None:
-    """The dialog that picks a value of this property; None if it is typed."""
+    """The dialog that picks a value of this property; None if it is typed.
+
+    Args:
+        prop: the definition of the property.
+        value: the value to begin with.
+        view: where entities are searched.
+        schema: the definitions of kinds and properties.
+    """
     if prop.type == "reference":
         return ReferencePicker(prop, value, view, schema)
     if prop.many:

@@ -21,6 +21,7 @@ from tui.layout import Line, clean_text
 from tui.widgets.lines import Lines, RowSource
 
 _FILE_COLUMNS, _BATCH_ROWS = 120, 50
+"""Columns of a line in the file, as a wide screen has, and rows that are read between two looks at the keys."""
 OnProgress = Callable[[int, int], None]
 
 

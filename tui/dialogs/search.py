@@ -92,7 +92,14 @@ class SearchResults:
 
 
 async def search_values(text: str, view: View, schema: Schema, kind: str | None = None) -> SearchResults:
-    """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long."""
+    """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long.
+
+    Args:
+        text: the words to look for.
+        view: the present, or the time that is looked at.
+        schema: the definitions of kinds and properties.
+        kind: the only kind to search; None for all that the schema knows.
+    """
     found = await view.search(text, schema, limit=MAX_RESULTS, kind=kind) if text.strip() else []
     called = await view.names({each.entity for each in found}, schema)
     kinds = {entity: name.kind for entity, name in called.items()}

@@ -46,7 +46,14 @@ class TextViewer(Dialog[None]):
 
 
 def wrap_value(prop: Property, value: Value, names: DisplayNames, width: int) -> list[str]:
-    """A value on as many lines as it needs, its own lines kept apart."""
+    """A value on as many lines as it needs, its own lines kept apart.
+
+    Args:
+        prop: the definition of the property.
+        value: the value; None for no value.
+        names: what entities and devices are called.
+        width: the columns that a line may take.
+    """
     text = value if isinstance(value, str) else format_value(prop, value, names)
     return [piece for line in text.split("\n") for piece in chop_cells(clean_text(line), width) or [""]]
 
@@ -54,7 +61,15 @@ def wrap_value(prop: Property, value: Value, names: DisplayNames, width: int) ->
 def candidate_texts(
     prop: Property, leaves: Sequence[Candidate], names: DisplayNames, dates: DateFormatter, width: int
 ) -> list[Line]:
-    """Each value in full, below its author and note."""
+    """Each value in full, below its author and note.
+
+    Args:
+        prop: the definition of the property.
+        leaves: the leaves, the pick first.
+        names: what entities and devices are called.
+        dates: formats times.
+        width: the columns that a line may take.
+    """
     lines: list[Line] = []
     for index, leaf in enumerate(leaves):
         who = _("{user} on {device}, {when}").format(
@@ -88,7 +103,14 @@ def before_and_after(prop: Property, old: Value, new: Value, names: DisplayNames
 
 
 def row_texts(row: FormRow, names: DisplayNames, dates: DateFormatter, width: int) -> list[Line]:
-    """The value wanted for a property, and every leaf that it has."""
+    """The value wanted for a property, and every leaf that it has.
+
+    Args:
+        row: the property with its edit.
+        names: what entities and devices are called.
+        dates: formats times.
+        width: the columns that a line may take.
+    """
     lines: list[Line] = []
     if row.edited:
         lines += [[(f"{GLYPHS['edited']}  " + _("not applied"), "attention")]]

@@ -20,6 +20,7 @@ from tui.terminal.key_sequencer import KeySequencer
 _ESCAPE_TIMEOUT_S = 0.1
 """Seconds after which an escape character alone is the key."""
 _READ_BYTES = 1 << 12
+"""What is read at a time: more than a person types, and soon dealt with."""
 
 
 def limit_input(driver: type[Driver]) -> type[Driver]:

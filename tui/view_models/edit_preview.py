@@ -19,6 +19,7 @@ from tui.view_models.form_lines import replaced_lines
 MAX_PREVIEWED_EDITS = 200
 """Edits that are shown one by one: nobody reads more, and each costs a reading."""
 PREVIEW_COLUMNS = 68
+"""Columns of a dialog's box, on the smallest terminal."""
 
 
 async def preview_edits(

@@ -35,8 +35,15 @@ def suggest_conditions(
     users: Iterable[str],
     dates: DateFormatter,
 ) -> list[tuple[FilterCondition, str]]:
-    """The conditions that a change suggests, each with what it means; `entities` are keys and what they are called,
-    `properties` labels, `users` all who ever wrote.
+    """Return the conditions that a change suggests, each with what it means.
+
+    Args:
+        entry: the current change.
+        device: the name of its device.
+        entities: keys of its entities, and what they are called.
+        properties: labels of its properties.
+        users: all who ever wrote.
+        dates: formats times.
     """
     moment = dates.full(entry.at_us)
     found = [(FilterCondition("by", entry.user), _("by {user}").format(user=entry.user))]

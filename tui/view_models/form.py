@@ -145,7 +145,15 @@ def label_width(rows: Sequence[FormRow], width: int) -> int:
 
 
 def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: DateFormatter) -> Line:
-    """A row of the form: label, state and value, who, when, on which device."""
+    """A row of the form: label, state and value, who, when, on which device.
+
+    Args:
+        row: the property with its edit.
+        width: the columns that a line may take.
+        label: the columns of the labels.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     wide = width >= 100
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
     pick = row.pick
@@ -183,7 +191,14 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
 
 
 def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:
-    """The values that are configured, those that need a person first, on at most `height` lines."""
+    """The values that are configured, those that need a person first, on at most `height` lines.
+
+    Args:
+        rows: the properties of the entity.
+        width: the columns that a line may take.
+        height: the lines that there are.
+        names: what entities and devices are called.
+    """
     shown = [row for row in rows if row.state != "absent"] or rows
     # There may be room for three lines only: what wants a person must be among them.
     shown = sorted(shown, key=lambda row: row.state not in ("conflict", "invalid"))

@@ -102,7 +102,18 @@ def candidate_line(
     chosen: bool,
     notes: bool,
 ) -> Line:
-    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why."""
+    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why.
+
+    Args:
+        prop: the definition of the property.
+        leaf: the candidate.
+        index: its place among the candidates, from 0.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+        dates: formats times.
+        chosen: whether it is the chosen one.
+        notes: whether any candidate has a note, which then has a column.
+    """
     wide = width >= 96
     note = quote(leaf.note)
     return layout_columns(
@@ -119,7 +130,14 @@ def candidate_line(
 
 
 def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
-    """The candidates of a conflict, the one in use first."""
+    """The candidates of a conflict, the one in use first.
+
+    Args:
+        row: the property in conflict.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     leaves = row.slot.leaves
     notes = any(leaf.note for leaf in leaves)
     return [
@@ -129,7 +147,14 @@ def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFo
 
 
 def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
-    """The details of a property: help, a value too long for its line, its author and note, or the candidates."""
+    """The details of a property: help, a value too long for its line, its author and note, or the candidates.
+
+    Args:
+        row: the property.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     prop = row.prop
     lines: list[Line] = []
     help_text = property_help(prop)
@@ -161,7 +186,16 @@ def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateF
 def replaced_lines(
     prop: Property, slot: Slot, seen: Collection[bytes], new: Value, indent: int, names: DisplayNames
 ) -> list[Line]:
-    """The values in conflict that an edit replaces beside the one in use, of the facts that its author saw."""
+    """The values in conflict that an edit replaces beside the one in use, of the facts that its author saw.
+
+    Args:
+        prop: the definition of the property.
+        slot: what is there now.
+        seen: the facts that the author of the edit saw.
+        new: the value that replaces them.
+        indent: columns before each line.
+        names: what entities and devices are called.
+    """
     told: list[Value] = [slot.value, new]
     lines: list[Line] = []
     for leaf in slot.leaves:
@@ -193,7 +227,14 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
 
 
 def apply_lines(rows: Sequence[FormRow], base_slots: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
-    """Old → new for each edited row, and the other values of a conflict that it replaces."""
+    """Old → new for each edited row, and the other values of a conflict that it replaces.
+
+    Args:
+        rows: the edited properties.
+        base_slots: what each property showed when its edit began.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+    """
     slots = [base_slots[row.prop.name] for row in rows]
     pairs = zip(rows, slots, strict=True)
     items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]

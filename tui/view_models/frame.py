@@ -31,9 +31,13 @@ def too_small_lines(width: int, height: int) -> list[Line]:
 
 
 def status_line(width: int, title: str, breadcrumb: str, items: Line) -> Line:
-    """The first line: fleet and device, where we are, and at its right end what needs a person, as far as it fits.
+    """Draw the first line: fleet and device, where we are, and what needs a person.
 
-    `items` are spans with a separator between two; those that do not fit are left out from the end.
+    Args:
+        width: the columns that a line may take.
+        title: of fleet and device.
+        breadcrumb: where we are; empty for nowhere.
+        items: spans with a separator between two; what has no room is left out from the end.
     """
     left: Line = [(title, "plain")]
     while len(items) > 1 and line_width(left) + cell_len(breadcrumb) + line_width(items) + _STATUS_GAPS_COLUMNS > width:

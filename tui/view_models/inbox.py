@@ -75,7 +75,16 @@ def count_values(item: InboxItem) -> int:
 def item_line(
     item: InboxItem, marked: bool, width: int, schema: Schema, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """A line of the list: where it is, what it is about, the problem, and when."""
+    """A line of the list: where it is, what it is about, the problem, and when.
+
+    Args:
+        item: the inbox item.
+        marked: whether it is marked.
+        width: the columns that a line may take.
+        schema: the definitions of kinds and properties.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     wide = width >= _WIDE_COLUMNS
     place, problem, time = (38, 14, 17) if wide else (27, 12, 9)
     last = max((leaf.at_us for leaf in item.candidates), default=None)
@@ -171,7 +180,16 @@ def item_title(details: ItemDetails, schema: Schema) -> tuple[Line, Line]:
 def item_lines(
     details: ItemDetails, chosen: int, width: int, height: int, schema: Schema, dates: DateFormatter
 ) -> list[Line]:
-    """The candidates side by side, what it is about, who knew what, and what can be done."""
+    """The candidates side by side, what it is about, who knew what, and what can be done.
+
+    Args:
+        details: what was read of the item.
+        chosen: the index of the chosen candidate.
+        width: the columns that a line may take.
+        height: the lines that there are.
+        schema: the definitions of kinds and properties.
+        dates: formats times.
+    """
     item = details.item
     # A small screen may be at the end of a slow line: what candidates and keys show is not repeated.
     said = height < _TALL_LINES and len(item.candidates) > 1
@@ -312,7 +330,14 @@ def _has_other_value(one: Candidate, other: Candidate) -> bool:
 
 
 def ancestry_lines(details: ItemDetails, width: int, schema: Schema, dates: DateFormatter) -> list[Line]:
-    """The candidates, and who knew what, drawn as large as it is."""
+    """The candidates, and who knew what, drawn as large as it is.
+
+    Args:
+        details: what was read of the item.
+        width: the columns that a line may take.
+        schema: the definitions of kinds and properties.
+        dates: formats times.
+    """
     drawing = _draw_graph(details, width, schema, whole=True)
     return [*_candidate_lines(details, -1, width, schema, dates), [], *([(line, "plain")] for line in drawing)]
 

@@ -24,6 +24,13 @@ async def filter_items(
 
     Each of its words is part of a label, a key, a value, the problem, or the name of an author or device; or the item
     is about something with the whole text in its title, or below that.
+
+    Args:
+        items: the items to look through.
+        text: the words.
+        view: the present, or the time that is looked at.
+        schema: the definitions of kinds and properties.
+        devices: the names of devices.
     """
     called = await _find_titled(text, view, schema)
     # Thousands of items take a while, and meanwhile somebody may press keys.

@@ -16,6 +16,7 @@ from tui.layout import Column, Line, cut, layout_columns
 from tui.view_models.form import DisplayNames
 
 PAGE_ROWS = 50
+"""Rows that are read at a time: more than any screen shows."""
 MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen again
 
 
@@ -125,7 +126,14 @@ class LogPages:
 
 
 def entity_label(entity: bytes, name: EntityName | None, schema: Schema, names: DisplayNames) -> str:
-    """What people call an entity where nothing says what it is part of: its whole key if it is part of something."""
+    """What people call an entity where nothing says what it is part of: its whole key if it is part of something.
+
+    Args:
+        entity: the entity.
+        name: what is known of its name, None if nothing is.
+        schema: the definitions of kinds and properties.
+        names: what entities and devices are called.
+    """
     if entity == FLEET_ENTITY:
         return _("the fleet")
     if entity == SCHEMA_ENTITY:

@@ -28,6 +28,7 @@ _PHASE_LABELS = {
     "done": N_("done"),
 }
 _KILO = 1000
+"""Bytes of a kB, by SI."""
 
 
 class ReachablePeer(Protocol):
@@ -84,9 +85,15 @@ def peer_rows(
     targets: Mapping[bytes, str],
     names: Mapping[bytes, str],
 ) -> list[PeerRow]:
-    """A line for each device, port and kind of file: those that can be reached first, then the latest synced.
+    """Return a row for each device, port and kind of file: those that can be reached first, then the latest synced.
 
     `targets` says where a device was reached before.
+
+    Args:
+        source_stats: what was received from whom.
+        reachable: the peers that can be reached now.
+        targets: device to the endpoint where it was reached last.
+        names: device to name.
     """
     found: dict[str, PeerRow] = {}
     for stats in source_stats:
@@ -122,10 +129,14 @@ def peer_rows(
 
 
 def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:
-    """A line of the list.
+    """Draw a line of the list.
 
-    `active` is the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
-    end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
+    Args:
+        each: the row.
+        width: the columns that a line may take.
+        dates: formats times.
+        active: the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
+            end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
     """
     wide = width >= 100
     doing = active or each.state

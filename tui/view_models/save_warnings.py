@@ -22,6 +22,7 @@ MAX_CLASHES = 4
 MAX_CHECKED_ENTITIES = 100
 """Entities whose clashes are looked for before something is restored: each costs a reading."""
 _MAX_VALUE_COLUMNS = 60
+"""Columns of a value in a sentence, so that the sentence can be read."""
 
 
 def newer_value_text(prop: Property, newer: Candidate, names: DisplayNames) -> str:

@@ -14,7 +14,14 @@ from tui.view_models.form import value_references, with_label
 
 
 async def editable_text(prop: Property, value: Value, view: View, schema: Schema) -> str:
-    """The text that `parse_value` reads as this value."""
+    """The text that `parse_value` reads as this value.
+
+    Args:
+        prop: the definition of the property.
+        value: the value; None for no value.
+        view: where references are looked up.
+        schema: the definitions of kinds and properties.
+    """
     if value is None:
         return ""
     if refs := value_references(value):
@@ -24,7 +31,14 @@ async def editable_text(prop: Property, value: Value, view: View, schema: Schema
 
 
 async def parse_value(prop: Property, text: str, view: View, schema: Schema) -> Value:
-    """Parse a value; raises Refused with what is expected, and the label of the property."""
+    """Parse a value; raises Refused with what is expected, and the label of the property.
+
+    Args:
+        prop: the definition of the property.
+        text: the text that was typed.
+        view: where references are looked up.
+        schema: the definitions of kinds and properties.
+    """
     if prop.type != "reference":
         try:
             return prop.parse(text)

@@ -39,13 +39,28 @@ async def read_last_visit(store: Store, user: str, entity: bytes) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-async def save_visit(store: Store, user: str, entity: bytes, time_text: int) -> None:
-    """Remember that `user` looked at an entity at a time (microseconds since 1970 UTC)."""
-    await store.write_meta(_META_KEY.format(user=user, entity=entity.hex()), str(time_text).encode("ascii"))
+async def save_visit(store: Store, user: str, entity: bytes, timestamp_us: int) -> None:
+    """Remember that `user` looked at an entity at a time (microseconds since 1970 UTC).
+
+    Args:
+        store: of this device.
+        user: the user in front of the screen.
+        entity: what was looked at.
+        timestamp_us: the time.
+    """
+    await store.write_meta(_META_KEY.format(user=user, entity=entity.hex()), str(timestamp_us).encode("ascii"))
 
 
 def changed_properties(before: Record, now: Record, schema: Schema, user: str, device: bytes) -> list[ChangedProperty]:
-    """What differs between two records, without what `user` set on this device and so knows."""
+    """What differs between two records, without what `user` set on this device and so knows.
+
+    Args:
+        before: the record at the last visit.
+        now: the record now.
+        schema: the definitions of kinds and properties.
+        user: the user in front of the screen.
+        device: this device.
+    """
     found = []
     for row in form_rows(now, schema):
         old = before.slot(row.prop.name)
@@ -61,7 +76,15 @@ def changed_properties(before: Record, now: Record, schema: Schema, user: str, d
 def changed_property_line(
     new: ChangedProperty, width: int, label: int, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """A property's value before and now, and its author."""
+    """A property's value before and now, and its author.
+
+    Args:
+        new: the property.
+        width: the columns that a line may take.
+        label: the columns of the labels.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     wide = width >= 100
     people, time, device = (14, 17, 12) if wide else (9, 9, 7)
     pick = new.pick
