@@ -17,7 +17,7 @@ from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line
 from tui.screens.diff_list import DiffNames, DiffRows, ValueDifference, matching_differences
 from tui.screens.list_screen import ListScreen
-from tui.view_models.breadcrumbs import SEPARATOR
+from tui.view_models.breadcrumbs import property_breadcrumb
 from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.widgets.lines import LineList, Lines
 
@@ -145,7 +145,7 @@ class DiffScreen(ListScreen):
         if self.difference:
             entity, name, old, new = self.difference
             prop = self._names.property_of(entity, name)
-            title = f"{self._names.title(entity)}{SEPARATOR}{prop.label(language())}"
+            title = property_breadcrumb(self._names.title(entity), prop.label(language()))
             draw = partial(before_and_after, prop, old, new, self._names.display_names())
             self.open_dialog(TextViewer(title, draw))
 
@@ -161,7 +161,7 @@ class DiffScreen(ListScreen):
         if self.difference:
             entity, name, _old, _new = self.difference
             label = self._names.property_of(entity, name).label(language())
-            title = f"{await self.state.breadcrumb_of(entity)}{SEPARATOR}{label}"
+            title = property_breadcrumb(await self.state.breadcrumb_of(entity), label)
             self.go_back()
             self.state.show_history(entity, name, title)
 

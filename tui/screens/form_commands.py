@@ -15,7 +15,7 @@ from tui.screens.base import ScreenActions
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
 from tui.screens.list_screen import ListScreen
-from tui.view_models.breadcrumbs import SEPARATOR
+from tui.view_models.breadcrumbs import property_breadcrumb
 from tui.view_models.form_lines import apply_lines
 from tui.view_models.save_warnings import clash_warnings, inbox_notice, newer_value_warnings
 
@@ -105,13 +105,13 @@ class FormCommands(ScreenActions):
         from tui.dialogs.text_viewer import TextViewer, row_texts
 
         if row := self._editor.row:
-            title = f"{self._form.path}{SEPARATOR}{row.prop.label(language())}"
+            title = property_breadcrumb(self._form.path, row.prop.label(language()))
             self.screen.app.push_screen(TextViewer(title, partial(row_texts, row, self._form.names, self.state.dates)))
 
     def do_history_of(self) -> None:
         """Show the changes of this property."""
         if row := self._editor.row:
-            title = f"{self._form.path}{SEPARATOR}{row.prop.label(language())}"
+            title = property_breadcrumb(self._form.path, row.prop.label(language()))
             self.state.show_history(self._form.entity, row.prop.name, title)
 
     def do_find(self) -> None:

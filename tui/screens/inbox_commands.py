@@ -13,7 +13,7 @@ from tui.screens.base import BaseScreen, ScreenActions
 from tui.screens.form import FormScreen
 from tui.screens.inbox_list import InboxRows, ItemSelection, RowKey, item_key
 from tui.screens.list_screen import ListScreen
-from tui.view_models.breadcrumbs import SEPARATOR
+from tui.view_models.breadcrumbs import property_breadcrumb
 from tui.view_models.inbox import MAX_CANDIDATES, ancestry_lines, item_property
 from tui.view_models.inbox_filter import filter_items
 
@@ -108,7 +108,7 @@ class ItemViews(ScreenActions):
             return
         item, prop = details.item, item_property(details.item, self.state.schema)
         draw = partial(candidate_texts, prop, item.candidates[:MAX_CANDIDATES], details.names, self.state.dates)
-        title = f"{details.names.entity(item.entity)}{SEPARATOR}{prop.label(language())}"
+        title = property_breadcrumb(details.names.entity(item.entity), prop.label(language()))
         self.screen.open_dialog(TextViewer(title, draw))
 
     def do_history_of(self) -> None:
@@ -116,5 +116,5 @@ class ItemViews(ScreenActions):
         if item := self._selection.item:
             entity = self._selection.chosen_entity(item)
             label = item_property(item, self.state.schema).label(language())
-            title = f"{self._selection.names.known.entity(entity)}{SEPARATOR}{label}"
+            title = property_breadcrumb(self._selection.names.known.entity(entity), label)
             self.state.show_history(entity, item.property, title)

@@ -40,6 +40,16 @@ async def breadcrumbs(entities: Iterable[bytes], view: View, schema: Schema) -> 
     return {entity: SEPARATOR.join(called[each].title for each in chain) for entity, chain in chains.items()}
 
 
+def property_breadcrumb(breadcrumb: str, label: str) -> str:
+    """Where a property is: behind the breadcrumb of its entity, if that is known."""
+    return f"{breadcrumb}{SEPARATOR}{label}" if breadcrumb else label
+
+
+def entity_part(breadcrumb: str) -> str:
+    """The last part of a breadcrumb: what the entity itself is called."""
+    return breadcrumb.rsplit(SEPARATOR, 1)[-1].strip()
+
+
 def shorten_breadcrumb(path: str, width: int) -> str:
     """A path in at most `width` columns: what it is below of gives way, then the rest."""
     *above_it, own = (each.strip() for each in path.split(SEPARATOR))

@@ -12,7 +12,7 @@ from core.store.view import View
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit, fit_pair
-from tui.view_models.breadcrumbs import SEPARATOR, breadcrumbs
+from tui.view_models.breadcrumbs import breadcrumbs, property_breadcrumb
 from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.view_models.form_lines import replaced_lines
 
@@ -80,7 +80,7 @@ def _edit_texts(
         if record.slot(edit.property).leaves
         else GLYPHS["absent"]
     )
-    return f"{path}{SEPARATOR}{label}" if path else label, (old, format_value(prop, edit.value, names))
+    return property_breadcrumb(path, label), (old, format_value(prop, edit.value, names))
 
 
 def _cut_start(path: str, width: int) -> str:

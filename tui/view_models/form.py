@@ -38,6 +38,8 @@ class DisplayNames:
 
 
 NO_NAMES = DisplayNames({}, {})
+WIDE_COLUMNS = 100
+"""From so many columns there is room for the whole time of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,7 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
         names: what entities and devices are called.
         dates: formats times.
     """
-    wide = width >= 100
-    people, time, device = (14, 17, 12) if wide else (9, 9, 7)
-    pick = row.pick
+    wide = width >= WIDE_COLUMNS
     if row.edited:
         glyph, value, role = GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
         if row.newer_candidate:
@@ -176,18 +176,34 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
     value, words = state_text(row, names)
-    time_text = "" if pick is None else dates.dated(pick.at_us) if wide else dates.brief(pick.at_us)
     return layout_columns(
         width,
         [
             Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
             Column(GLYPHS[row.state], 1, role),
             Column(value, None, role, tail=words),
-            Column(pick.user if pick else "", people, "dim"),
-            Column(time_text, time, "dim"),
-            Column(names.device(pick.device) if pick else "", device, "dim"),
+            *author_columns(row.pick, wide, names, dates),
         ],
     )
+
+
+def author_columns(leaf: Candidate | None, wide: bool, names: DisplayNames, dates: DateFormatter) -> list[Column]:
+    """Return the last columns of a property: user, time and device of the value.
+
+    Args:
+        leaf: the value's leaf; None if there is none, which leaves the columns empty.
+        wide: whether there is room for the whole time.
+        names: what devices are called.
+        dates: formats times.
+    """
+    user_width, time_width, device_width = (14, 17, 12) if wide else (9, 9, 7)
+    if leaf is None:
+        return [Column("", size, "dim") for size in (user_width, time_width, device_width)]
+    return [
+        Column(leaf.user, user_width, "dim"),
+        Column(dates.dated(leaf.at_us) if wide else dates.brief(leaf.at_us), time_width, "dim"),
+        Column(names.device(leaf.device), device_width, "dim"),
+    ]
 
 
 def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:

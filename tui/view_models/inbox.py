@@ -23,7 +23,7 @@ from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, cut, fit, layout_columns, wrap_text
 from tui.view_models.ancestry_graph import GraphWords, draw_ancestry
-from tui.view_models.breadcrumbs import SEPARATOR, shorten_breadcrumb
+from tui.view_models.breadcrumbs import entity_part, shorten_breadcrumb
 from tui.view_models.form import NO_NAMES, DisplayNames, format_value, value_references
 from tui.view_models.form_lines import candidate_letter
 
@@ -126,7 +126,7 @@ def _subject_text(item: InboxItem, schema: Schema, names: DisplayNames, room: in
         value = _claimed_value_text(prop, item, names)
     elif item.type == "dangling":
         refs = value_references(first.value)
-        value = names.entity(refs[0]).rsplit(SEPARATOR, 1)[-1] if len(refs) == 1 else fields["target"]
+        value = entity_part(names.entity(refs[0])) if len(refs) == 1 else fields["target"]
     elif item.type == "overlap":
         value = fields["value"]
     else:
@@ -166,7 +166,7 @@ def item_title(details: ItemDetails, schema: Schema) -> tuple[Line, Line]:
     """What stands over the details, left and right."""
     item, names = details.item, details.names
     label = item_property(item, schema).label(language())
-    name = names.entity(item.entity).rsplit(SEPARATOR, 1)[-1].strip()
+    name = entity_part(names.entity(item.entity))
     if item.type == "conflict":
         used = _("in use, provisional: {letter}").format(letter=candidate_letter(0))
         return [(f"{label} · {name}", "strong")], [(used, "attention")]

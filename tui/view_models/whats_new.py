@@ -17,7 +17,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import _, language
 from tui.layout import Column, Line, fit_pair, layout_columns
-from tui.view_models.form import DisplayNames, form_rows, format_value
+from tui.view_models.form import WIDE_COLUMNS, DisplayNames, author_columns, form_rows, format_value
 
 _META_KEY = "tui.visit:{user}:{entity}"
 
@@ -85,13 +85,10 @@ def changed_property_line(
         names: what entities and devices are called.
         dates: formats times.
     """
-    wide = width >= 100
-    people, time, device = (14, 17, 12) if wide else (9, 9, 7)
-    pick = new.pick
-    time_text = "" if pick is None else dates.dated(pick.at_us) if wide else dates.brief(pick.at_us)
+    author = author_columns(new.pick, width >= WIDE_COLUMNS, names, dates)
     before = format_value(new.prop, new.old.value, names) if new.old.leaves else _("not configured")
     after = format_value(new.prop, new.new.value, names) if new.new.leaves else _("not configured")
-    room = width - label - 1 - people - time - device - 5
+    room = width - label - 1 - sum(column.width or 0 for column in author) - 5
     before, after = fit_pair(before, after, max(8, room - 3))
     contested = new.new.state == "conflict"
     return layout_columns(
@@ -100,8 +97,6 @@ def changed_property_line(
             Column(new.prop.label(language()), label),
             Column(GLYPHS[new.new.state], 1, "attention" if contested else "plain"),
             Column(f"{before} → {after}", None, "attention" if contested else "plain"),
-            Column(pick.user if pick else "", people, "dim"),
-            Column(time_text, time, "dim"),
-            Column(names.device(pick.device) if pick else "", device, "dim"),
+            *author,
         ],
     )

@@ -23,7 +23,7 @@ from tui.layout import Column, Line, layout_columns
 from tui.screens.actions.saving import SAVE_GROUP, ask_save, show_save_progress
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.screens.inbox_list import ItemSelection
-from tui.view_models.breadcrumbs import shorten_breadcrumb
+from tui.view_models.breadcrumbs import property_breadcrumb, shorten_breadcrumb
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import refusal_text
 from tui.view_models.inbox import MULTI_ENTITY_TYPES, SINGLE_VALUE_TYPES, item_property, retired_targets
@@ -188,7 +188,7 @@ class ResolveActions(ScreenActions):
         help_texts = [prop.help_text(language())]
         if item.type == "invalid" and (problem := prop.check(leaf.value)):
             help_texts.insert(0, refusal_text(problem, prop) + ".")
-        title = f"{await self._entity_title(entity)} › {prop.label(language())}"
+        title = property_breadcrumb(await self._entity_title(entity), prop.label(language()))
         text = suggest_correction(prop, await editable_text(prop, leaf.value, view, schema))
         self.screen.open_dialog(
             PromptDialog(title, text, " ".join(filter(None, help_texts)), check, _("save"), check_while_typing=True),
@@ -215,7 +215,8 @@ class ResolveActions(ScreenActions):
             await self._save_resolution(edits)
             return
         rows = await preview_edits(edits, state.view, state.schema, state.names)
-        title = f"{await self._entity_title(entity)} › {item_property(item, state.schema).label(language())}"
+        label = item_property(item, state.schema).label(language())
+        title = property_breadcrumb(await self._entity_title(entity), label)
         self._ask_save(title, rows, edits, clashing + inbox_notice(clashing))
 
     async def _save_resolution(self, edits: list[Edit]) -> None:

@@ -17,7 +17,7 @@ from tui.screens.diff import ChangeDiffScreen, TimeDiffScreen
 from tui.screens.list_screen import ListScreen
 from tui.screens.log_filter import LogFilterActions
 from tui.screens.log_list import LogSelection
-from tui.view_models.breadcrumbs import SEPARATOR, ancestor_chain
+from tui.view_models.breadcrumbs import ancestor_chain, property_breadcrumb
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.view_models.save_warnings import edit_warnings
@@ -150,7 +150,7 @@ class TimeTravelActions(ScreenActions):
     def _slot_text(self, slot: SlotId) -> str:
         entity, name = slot
         prop = self.state.schema.property(self._selection.kind_of(entity), name)
-        return f"{self._selection.names.entity(entity)}{SEPARATOR}{prop.label(language())}"
+        return property_breadcrumb(self._selection.names.entity(entity), prop.label(language()))
 
     async def _go_to_value_change(self, slot: SlotId, newer: bool) -> None:
         entry, state = self._selection.entry, self.state
