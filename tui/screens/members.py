@@ -22,7 +22,7 @@ class Members(ListScreen):
 
     TAB = "members"
     SCOPES = ("members", "sifting", "listing")
-    BINDINGS = command_bindings("members")
+    BINDINGS = command_bindings("members", "sifting")
 
     def __init__(self) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ class Sync(ListScreen):
 
     TAB = "sync"
     SCOPES = ("sync", "sifting", "listing")
-    BINDINGS = command_bindings("sync")
+    BINDINGS = command_bindings("sync", "sifting")
 
     def __init__(self) -> None:
         super().__init__()
