@@ -45,9 +45,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
         "after {:.0f} to {:.0f} seconds".format(*dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S),
         f"every {dial_scheduler.STATIC_PEER_POLL_S / 60:.0f} minutes",
         f"At most {dial_scheduler.MAX_DIALS} calls",
-        "{:.0f} to {:.0f} seconds after the first failure".format(
-            dial_scheduler.BACKOFF_BASE_S, 2 * dial_scheduler.BACKOFF_BASE_S
-        ),
+        f"{dial_scheduler.BACKOFF_BASE_S:.0f} to {2 * dial_scheduler.BACKOFF_BASE_S:.0f} seconds after the first failure",
         f"up to {dial_scheduler.BACKOFF_MAX_S:.0f} seconds",
         f"wait {DEFAULT_INTERVALS.tie_break_timeout_s:.0f} seconds",
         f"for {DEFAULT_TIMEOUT_S:.0f} seconds is over",

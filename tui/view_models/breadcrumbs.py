@@ -1,4 +1,4 @@
-"""Where entities are in the fleet, said as a path from the top of the tree: `TSC 241 › Entrance right`."""
+"""Breadcrumbs: where an entity is in the fleet, from the top of the tree: `TSC 241 › Entrance right`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from core.store.view import View
 from tui.layout import cut
 
 SEPARATOR = " › "
-_MIN_PART_COLUMNS = 9  # columns below which what something is below of says nothing
-MAX_DEPTH = 6  # nothing keeps people from stating a circle
+"""Between the parts of a breadcrumb, and before a property of the entity."""
+_MIN_PART_COLUMNS = 9  # below so many columns a part cannot be recognised
+MAX_DEPTH = 6  # people may place things in a circle
 
 
 async def parent_of(entity: bytes, view: View, schema: Schema) -> bytes | None:
@@ -37,6 +38,16 @@ async def breadcrumbs(entities: Iterable[bytes], view: View, schema: Schema) -> 
     chains = {entity: await ancestor_chain(entity, view, schema) for entity in entities}
     called = await view.names({entity for chain in chains.values() for entity in chain}, schema)
     return {entity: SEPARATOR.join(called[each].title for each in chain) for entity, chain in chains.items()}
+
+
+def property_breadcrumb(breadcrumb: str, label: str) -> str:
+    """Where a property is: behind the breadcrumb of its entity, if that is known."""
+    return f"{breadcrumb}{SEPARATOR}{label}" if breadcrumb else label
+
+
+def entity_part(breadcrumb: str) -> str:
+    """The last part of a breadcrumb: what the entity itself is called."""
+    return breadcrumb.rsplit(SEPARATOR, 1)[-1].strip()
 
 
 def shorten_breadcrumb(path: str, width: int) -> str:

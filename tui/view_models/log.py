@@ -16,21 +16,22 @@ from tui.layout import Column, Line, cut, layout_columns
 from tui.view_models.form import DisplayNames
 
 PAGE_ROWS = 50
+"""Rows that are read at a time: more than any screen shows."""
 MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen again
 
 
 class LogPages:
-    """The changes that a filter lets through, newest first; `size` of them. `marked` is shown as such."""
+    """The changes that a filter lets through, newest first; `marked_change` is shown as such."""
 
     def __init__(
-        self, view: View, schema: Schema, wanted: LogFilter, size: int, names: DisplayNames, when: DateFormatter
+        self, view: View, schema: Schema, wanted: LogFilter, size: int, names: DisplayNames, dates: DateFormatter
     ) -> None:
         self._view = view
         self._schema = schema
         self._wanted = wanted
         self._size = size
         self._names = names
-        self._when = when
+        self._dates = dates
         self._pages: dict[int, list[LogEntry]] = {}
         self._entity_names: dict[bytes, EntityName] = {}
         self.marked_change: bytes | None = None
@@ -87,13 +88,13 @@ class LogPages:
         if entry is None:
             return []
         wide = width >= 96
-        moment = self._when.dated(entry.at_us) if wide else self._when.short(entry.at_us)
+        time_text = self._dates.dated(entry.at_us) if wide else self._dates.short(entry.at_us)
         mark = "*" if entry.change == self.marked_change else ""
         place = 34 if wide else 25
         return layout_columns(
             width,
             [
-                Column(f"{mark}{moment}", 17 if wide else 11),
+                Column(f"{mark}{time_text}", 17 if wide else 11),
                 Column(entry.user, 14 if wide else 9),
                 Column(self._names.device(entry.device), 8 if wide else 4, "dim"),
                 Column(self._entity_text(entry, place), place),
@@ -125,7 +126,14 @@ class LogPages:
 
 
 def entity_label(entity: bytes, name: EntityName | None, schema: Schema, names: DisplayNames) -> str:
-    """What people call an entity where nothing says what it is part of: its whole key if it is part of something."""
+    """What people call an entity where nothing says what it is part of: its whole key if it is part of something.
+
+    Args:
+        entity: the entity.
+        name: what is known of its name, None if nothing is.
+        schema: the definitions of kinds and properties.
+        names: what entities and devices are called.
+    """
     if entity == FLEET_ENTITY:
         return _("the fleet")
     if entity == SCHEMA_ENTITY:

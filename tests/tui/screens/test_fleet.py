@@ -148,7 +148,7 @@ async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(ho
     async with opened(home, "3", "enter") as screen:
         page = screen.app.base_screen
         assert isinstance(page, FormScreen)
-        place, slot = page.entity, page.record.slot("printer")
+        place, slot = page.entity, page.form.record.slot("printer")
         assert slot.state == "conflict"
         given_up = f"≠ {slot.leaves[1].value}  {slot.leaves[1].user}"
         while page.row is None or page.row.prop.name != "printer":

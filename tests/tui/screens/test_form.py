@@ -160,7 +160,7 @@ async def _says(screen: Screen, home: Path, user: str, value: str, name: str = "
     async with await Workspace.open(home, user=user, clock=lambda: NOW) as other:
         await other.set(await other.record(page.entity), {name: value})
     async with asyncio.timeout(PATIENCE):
-        while value not in {leaf.value for leaf in page.record.slot(name).leaves}:
+        while value not in {leaf.value for leaf in page.form.record.slot(name).leaves}:
             await screen.pilot.pause(0.05)
     await screen.rest()
 
@@ -216,10 +216,10 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as here:
             await here.import_file(home.parent / "older.fieldline")
         async with asyncio.timeout(PATIENCE):
-            while page.record.slot("printer").state != "conflict":
+            while page.form.record.slot("printer").state != "conflict":
                 await screen.pilot.pause(0.05)
         await screen.rest()
-        assert page.record.value("printer") == "Newer 2"
+        assert page.form.record.value("printer") == "Newer 2"
         assert page.row is not None and page.row.newer_candidate is not None
         assert page.row.newer_candidate.value == "Older 1"
 
