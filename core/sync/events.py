@@ -12,7 +12,7 @@ Phase = Literal["hello", "reconcile", "exchange", "done"]
 
 
 class Reason(IntEnum):
-    """Why a session ended before its end. The numbers are on the wire, in `GivingUp`."""
+    """Why a session ended before its end. The numbers are on the wire, in `Abort`."""
 
     MALFORMED = 1
     OTHER_VERSION = 2

@@ -43,7 +43,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
         f"TCP {endpoint.DEFAULT_PORT}",
         f"after {dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S[0]:.0f} to {dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S[1]:.0f} seconds",
         f"every {dial_scheduler.STATIC_PEER_POLL_S / 60:.0f} minutes",
-        f"At most {dial_scheduler.MAX_DIALS} calls",
+        f"At most {dial_scheduler.MAX_DIALS} connections",
         f"{dial_scheduler.BACKOFF_BASE_S:.0f} to {2 * dial_scheduler.BACKOFF_BASE_S:.0f} seconds after the first failure",
         f"up to {dial_scheduler.BACKOFF_MAX_S:.0f} seconds",
         f"wait {service.TIE_BREAK_TIMEOUT_S:.0f} seconds",

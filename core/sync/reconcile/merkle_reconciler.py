@@ -1,11 +1,11 @@
 """Mode `merkle`: both sides walk down their trees together, breadth first, and list what they have where they differ.
 
-The sides take turns. A turn is a number of questions and answers and ends with `Over`:
+The sides take turns. A turn is a number of questions and answers and ends with `EndOfTurn`:
 
-- `IHaveFingerprints`: "this is what I have below this prefix". For each child that differs, the other side answers in
+- `HaveFingerprints`: "this is what I have below this prefix". For each child that differs, the other side answers in
   its
-  turn with its own fingerprints a level further down or, if it has few ids there, with `HereAreBlockHashes`.
-- `HereAreBlockHashes`: "these are all my ids below this prefix". The other side answers with `IWant`, a bit for each
+  turn with its own fingerprints a level further down or, if it has few ids there, with `HaveIds`.
+- `HaveIds`: "these are all my ids below this prefix". The other side answers with `Want`, a bit for each
   id,
   and will send whatever it has there that was not listed.
 
@@ -43,7 +43,7 @@ MAX_CHUNK_PREFIXES = 256
 MAX_LIST_IDS = 64
 MAX_WANTED_IDS = 1 << 19
 MAX_TURN_IDS = 8 * MAX_BATCH_BYTES
-"""The ids listed in one turn: `IWant` has a bit for each, in one message."""
+"""The ids listed in one turn: `Want` has a bit for each, in one message."""
 
 ALL_ANSWERED = (1 << FAN_OUT) - 1
 
