@@ -20,9 +20,8 @@ def test_every_file_it_names_is_there(document: Path) -> None:
 
 
 def test_every_room_is_named() -> None:
-    rooms = {
-        str(path.parent.relative_to(ROOT)) for top in ("core", "tui") for path in (ROOT / top).rglob("__init__.py")
-    }
+    packages = [path.parent for top in ("core", "tui") for path in (ROOT / top).rglob("__init__.py")]
+    rooms = {str(package.relative_to(ROOT)) for package in packages}
     named = set(re.findall(r"`((?:core|tui)[\w/]*)/`", ARCHITECTURE))
     assert rooms - named == set()
 
