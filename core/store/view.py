@@ -45,6 +45,10 @@ class View:
         """The typed view of one entity; without any slots if nothing was ever said of it."""
         return (await self._database.run(entities.read_records, self.scope, [entity], schema))[0]
 
+    async def records_of(self, ids: Iterable[bytes], schema: Schema) -> list[Record]:
+        """The typed views of these entities, in their order."""
+        return await self._database.run(entities.read_records, self.scope, list(ids), schema)
+
     async def records(
         self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
     ) -> list[Record]:

@@ -18,7 +18,7 @@ from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line, fit, fit_pair
 from tui.screens.list_screen import ListScreen
 from tui.view_models.form import STATE_GLYPHS, DisplayNames, format_value, value_references
-from tui.view_models.log import entity_label
+from tui.view_models.log import entity_labels
 from tui.widgets.lines import LineList, Lines
 
 ValueDifference = tuple[bytes, str, Value, Value]
@@ -164,11 +164,7 @@ class DiffScreen(ListScreen):
         view, schema = self.state.workspace.view(self._timestamp_us), self.state.schema
         names = await view.names((entities | refs) - self.kinds.keys(), schema)
         known = {entity: name.title for entity, name in names.items()}
-        for entity in entities & names.keys():
-            if schema.kind(names[entity].kind).is_known:
-                known[entity] = await self.state.breadcrumb_of(entity)
-            else:
-                known[entity] = entity_label(entity, names[entity], schema, self.state.names)
+        known |= await entity_labels({e: names[e] for e in entities & names.keys()}, view, schema, self.state.names)
         # All at once, as above.
         self._entity_names |= known
         self.kinds |= {entity: name.kind for entity, name in names.items()}

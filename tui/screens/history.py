@@ -18,7 +18,7 @@ from tui.screens.actions.undo import SAVE_GROUP
 from tui.view_models.filter_suggestions import FilterCondition, add_condition, suggest_conditions
 from tui.view_models.form import NO_NAMES, DisplayNames, value_references
 from tui.view_models.form_lines import diff_lines
-from tui.view_models.log import LogPages, entity_label
+from tui.view_models.log import LogPages, entity_labels
 
 
 class History(TimeTravelActions):
@@ -150,10 +150,8 @@ class History(TimeTravelActions):
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await view.names(entities, schema)
-            self._names = DisplayNames(
-                {e: entity_label(e, name, schema, self.state.names) for e, name in known.items()},
-                self.state.names.devices,
-            )
+            labels = await entity_labels(known, view, schema, self.state.names)
+            self._names = DisplayNames(labels, self.state.names.devices)
             self._entity_names = known
             self._path = await self.state.breadcrumb_of(edits[0].entity) if self._is_single_entity(edits) else ""
             self._edits = edits
