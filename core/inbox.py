@@ -16,7 +16,7 @@ from core.errors import FieldlineError
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent, Candidate, Conflict, Slot
-from core.values import printable, quote_value
+from core.values import join_names, printable, quote_value
 
 ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
 """The types of matters, in the order in which they are listed."""
@@ -188,7 +188,7 @@ class InboxItemFinder:
                     "{property} {value} is claimed by {names}",
                     property=prop.name,
                     value=quote_value(holders[0][2]),
-                    names=_join_names([self._entity_name(record) for record, _, _ in holders]),
+                    names=join_names([self._entity_name(record) for record, _, _ in holders], _MAX_NAMES_SHOWN),
                 )
                 yield self._item("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, told)
 
@@ -200,7 +200,9 @@ class InboxItemFinder:
             property=prop.name,
             value=str(outer.network),
             name=self._entity_name(outer.record),
-            others=_join_names([f"{self._entity_name(each.record)} ({each.network})" for each in inner]),
+            others=join_names(
+                [f"{self._entity_name(each.record)} ({each.network})" for each in inner], _MAX_NAMES_SHOWN
+            ),
         )
         return self._item("overlap", list(holders.values()), prop.name, told)
 
@@ -262,7 +264,7 @@ class InboxItemFinder:
     def _value_text(self, value: Value) -> str:
         """A value in a message, with what it refers to by name."""
         named = [self._target_name(item.entity) for item in scalars_of(value) if isinstance(item, Ref)]
-        return _join_names(named) if named else quote_value(value)
+        return join_names(named, _MAX_NAMES_SHOWN) if named else quote_value(value)
 
     def _target_name(self, entity: bytes) -> str:
         record = self._find_record(entity)
@@ -283,11 +285,6 @@ def scalars_of(value: Value) -> tuple[Scalar, ...]:
     if value is None:
         return ()
     return value if isinstance(value, tuple) else (value,)
-
-
-def _join_names(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMES_SHOWN
-    return ", ".join(names[:_MAX_NAMES_SHOWN] + ([f"+{more}"] if more > 0 else []))
 
 
 def _unseen_leaves(slot: Slot, retirements: Sequence[Candidate], knew: DescendsFrom) -> list[Candidate]:

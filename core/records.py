@@ -43,12 +43,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A fact to be: what an entity's property shall be, and the sorted ids of the facts that its author was shown."""
+    """A fact to be: what an entity's property shall be, and the sorted ids of the facts that its author was shown.
+
+    `is_restored` is True for a value that the slot held before, which the schema of today need not allow.
+    """
 
     entity: bytes
     property: str
     value: Value
     obsoletes: tuple[bytes, ...] = ()
+    is_restored: bool = field(default=False, compare=False)
 
 
 def kind_of(leaves: Mapping[str, Iterable[Candidate]]) -> str | None:
@@ -70,12 +74,12 @@ def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Ki
     )
 
 
-def make_edit(shown: Record, name: str, value: Value) -> Edit:
+def make_edit(shown: Record, name: str, value: Value, *, is_restored: bool = False) -> Edit:
     """The edit that states a value of what was shown, whether it differs or not: so it settles a conflict, too."""
     seen = {leaf.fact for leaf in shown.slot(name).leaves}
     if name == RETIRED and value is True:
         seen |= _one_leaf_of_each_change(shown, seen)
-    return Edit(shown.entity, name, value, tuple(sorted(seen)))
+    return Edit(shown.entity, name, value, tuple(sorted(seen)), is_restored)
 
 
 def diff_edits(shown: Record, wanted: Mapping[str, Value]) -> list[Edit]:

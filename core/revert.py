@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Value
 from core.errors import FieldlineError
 from core.records import Edit, Record, make_edit
-from core.schema import KIND, RETIRED
+from core.schema import KIND, MEMBER_KIND, RETIRED
 from core.slots import Conflict, Slot
 from core.values import is_same_value
-
-MEMBER_KIND = "member"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def restore_record(now: Record, then: Record) -> list[Edit]:
         if name == RETIRED and value is None:
             value = False
         if isinstance(slot, Conflict) or not is_same_value(slot.value, value):
-            edits.append(make_edit(now, name, value))
+            edits.append(make_edit(now, name, value, is_restored=True))
     return edits
 
 
@@ -99,7 +97,7 @@ def _revert_creation(record: Record, said: list[AppliedFact], edits: list[Edit],
     own = {fact.fact for fact in said}
     later = next((leaf for slot in record.slots.values() for leaf in slot.leaves if leaf.fact not in own), None)
     if later is None:
-        edits.append(make_edit(record, RETIRED, True))
+        edits.append(make_edit(record, RETIRED, True, is_restored=True))
     else:
         reason = FieldlineError("{user} has changed it since it was created: retire it instead", user=later.user)
         left.append(Skipped(record.entity, KIND, reason))
@@ -110,7 +108,7 @@ def _revert_edits(record: Record, said: list[AppliedFact], edits: list[Edit], le
         slot = record.slot(fact.property)
         if tuple(leaf.fact for leaf in slot.leaves) == (fact.fact,):
             value = False if fact.property == RETIRED and fact.old is None else fact.old
-            edits.append(make_edit(record, fact.property, value))
+            edits.append(make_edit(record, fact.property, value, is_restored=True))
         else:
             left.append(Skipped(record.entity, fact.property, _skip_reason(slot, fact.fact)))
 

@@ -17,6 +17,12 @@ from core.errors import FieldlineError, Refused
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
 
+FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = RESERVED_KINDS = ("fleet", "schema", "member")
+"""The kinds of what the fleet itself is made of. No schema defines them, and only an admin may edit them."""
+
+SCHEMA_PROPERTY_PREFIX = "schema."
+"""Before the name of a kind: the property of the schema's entity that holds the TOML text of the kind."""
+
 
 def _text_in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
     return texts.get(lang) or texts.get("en") or otherwise
@@ -211,12 +217,16 @@ _INTERNAL_LABELS = {
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""
-_SCHEMA_PROPERTY_PREFIX = "schema."
+
+
+def is_internal_property(name: str) -> bool:
+    """Whether this is a property of the fleet, its schema or a member, which no schema defines."""
+    return name == KIND or bool(_internal_labels(name))
 
 
 def _internal_labels(name: str) -> Mapping[str, str]:
-    if name.startswith(_SCHEMA_PROPERTY_PREFIX):
-        kind = name.removeprefix(_SCHEMA_PROPERTY_PREFIX)
+    if name.startswith(SCHEMA_PROPERTY_PREFIX):
+        kind = name.removeprefix(SCHEMA_PROPERTY_PREFIX)
         return {"en": f"Schema of {kind}", "de": f"Schema von {kind}"}
     return _INTERNAL_LABELS.get(name, {})
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import FieldlineError, Refused
-from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema, matches_pattern
+from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, matches_pattern
 from core.values import MAX_TEXT_BYTES, TYPE_PARSERS, printable, quote_value
 
 BUILT_IN_SCHEMAS = ("service-centre", "site-network")
@@ -40,7 +40,6 @@ _PROPERTY_SHAPES = {
 }
 
 _KIND_NAME_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,59}")
-_RESERVED_KINDS = ("fleet", "schema", "member")
 _PROPERTY_NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
 # One character, escape or class, perhaps repeated. There are no groups, so a repetition never holds another one.
@@ -110,12 +109,12 @@ def parse_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], SchemaProble
     found: list[Kind] = []
     for name, text in sorted(texts.items()):
         path = f"kinds.{printable(name)}"
-        if not _KIND_NAME_PATTERN.fullmatch(name) or name in _RESERVED_KINDS:
+        if not _KIND_NAME_PATTERN.fullmatch(name) or name in RESERVED_KINDS:
             problems.append(
                 Refused(
                     "{path}: a kind cannot have this name; use small letters, digits, - and _, and none of {reserved}",
                     path=path,
-                    reserved=", ".join(_RESERVED_KINDS),
+                    reserved=", ".join(RESERVED_KINDS),
                 )
             )
         elif (document := _parse_document(text, MAX_TEXT_BYTES, path, problems)) is not None:

@@ -7,7 +7,7 @@ Addresses, networks and decimals are text of a known form. Nothing here looks a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from ipaddress import ip_address, ip_network
 
 from core.changes import Ref, Scalar, Value
@@ -161,6 +161,22 @@ def is_storable(value: Scalar) -> bool:
         return len(value) <= MAX_TEXT_BYTES and len(value.encode()) <= MAX_TEXT_BYTES
     except UnicodeEncodeError:
         return False
+
+
+def is_line(text: str, max_bytes: int) -> bool:
+    """Whether this is text of one line: Unicode that has bytes, at most so many of UTF-8, and no control character."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= max_bytes and all(ord(char) >= 32 and not 127 <= ord(char) < 160 for char in text)
+
+
+def join_names(names: Iterable[str], max_count: int) -> str:
+    """The first of these names in a list, and how many more there are: `a, b, +3`."""
+    listed = list(names)
+    rest = len(listed) - max_count
+    return ", ".join(listed[:max_count] + ([f"+{rest}"] if rest > 0 else []))
 
 
 def comparison_key(type_name: str, value: Scalar) -> Hashable:

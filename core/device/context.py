@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from core.changes import SCHEMA_ENTITY, Value
-from core.device import input_validation
+from core.device import edit_check, input_validation
 from core.device.home import Home
+from core.errors import FieldlineError
 from core.records import Edit, Record, diff_edits
-from core.schema import Schema
+from core.schema import SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Store
 from core.store.view import View
 
 if TYPE_CHECKING:
     from core.identity import Identity
     from core.membership import Membership
-
-SCHEMA_PROPERTY_PREFIX = "schema."
-"""What the names of the properties begin with that hold the schema, a kind each."""
 
 OnProgress = Callable[[int, int], None]
 """Told how much is done, of how much; what it raises stops the work, and then nothing of it is kept."""
@@ -88,7 +86,7 @@ class DeviceContext:
         if self._identity is None:
             from core import identity
 
-            self._identity = identity.load_identity(self.home.folder)
+            self._identity = identity.load_identity(self.home.key)
         return self._identity
 
     async def membership(self) -> Membership:
@@ -120,13 +118,29 @@ class DeviceContext:
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
     async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
-        """Write edits as they were shown, as one change; None if there are none."""
+        """Check edits against the schema and write them as one change; None if there are none.
+
+        Raises Refused for a user, a note or an edit that cannot be, FieldlineError for what only an admin may edit.
+        """
         if not edits:
             return None
         user, note = input_validation.check_user(self.user), input_validation.check_note(note)
+        await self.check(edits)
         return await self.store.commit(self.identity, edits, user=user, note=note)
 
+    async def check(self, edits: Iterable[Edit]) -> None:
+        """Raise what `save` raises for edits that the schema or the membership refuses."""
+        if await edit_check.check_edits(self.store.now(), await self.schema(), edits):
+            await self.require_admin()
+
+    async def require_admin(self) -> Membership:
+        """Give the membership; raises FieldlineError if this device is not an admin of it."""
+        membership = await self.membership()
+        if not membership.is_admin(self.identity.device):
+            raise FieldlineError("Only an admin can do this, and this device is not one: ask an admin.")
+        return membership
+
     async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Write what is different, unchecked: an entity's values as wanted, in knowledge of what was shown."""
+        """Save what is different: an entity's values as wanted, in knowledge of what was shown."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))

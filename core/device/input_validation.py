@@ -6,7 +6,7 @@ import re
 
 from core.changes import MAX_NOTE_BYTES, MAX_USER_BYTES
 from core.errors import Refused
-from core.values import quote_value
+from core.values import is_line, quote_value
 
 MAX_NAME_BYTES = 100
 
@@ -15,7 +15,7 @@ def check_user(name: str) -> str:
     """The name of a user if a change can carry it; raises Refused."""
     if not name:
         raise Refused("Nobody knows who you are: say it with --user NAME, or set FIELDLINE_USER.")
-    if not _is_line(name, MAX_USER_BYTES):
+    if not is_line(name, MAX_USER_BYTES):
         raise Refused(
             "{user} cannot be the name of a user: it needs one line of at most {limit} bytes.",
             user=quote_value(name),
@@ -27,7 +27,7 @@ def check_user(name: str) -> str:
 def check_name(text: str) -> str:
     """The name of a fleet or a device if it can be one; raises Refused."""
     text = text.strip()
-    if not text or not _is_line(text, MAX_NAME_BYTES):
+    if not text or not is_line(text, MAX_NAME_BYTES):
         raise Refused(
             "{name} cannot be a name here: it needs one line of at most {limit} bytes.",
             name=quote_value(text),
@@ -53,11 +53,3 @@ def parse_id(text: str, error: Refused) -> bytes:
     if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
         raise error
     return bytes.fromhex(digits)
-
-
-def _is_line(text: str, limit: int) -> bool:
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        return False
-    return size <= limit and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in text)

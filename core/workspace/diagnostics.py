@@ -48,7 +48,7 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
     yield _finding("privacy", "warning", await asyncio.to_thread(_check_privacy, home))
     if not await asyncio.to_thread(home.store.exists):
         return
-    yield _finding("key", "problem", await asyncio.to_thread(_error_of, lambda: identity.load_identity(folder)))
+    yield _finding("key", "problem", await asyncio.to_thread(_error_of, lambda: identity.load_identity(home.key)))
     yield _finding("settings", "problem", await asyncio.to_thread(_error_of, lambda: _configured_ports(home)))
     yield _finding("disk", "warning", await asyncio.to_thread(_check_disk, home))
     yield _finding("network", "warning", await _check_network())

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from core.changes import ID_BYTES, SCHEMA_ENTITY, Value
 from core.device import input_validation
-from core.device.context import SCHEMA_PROPERTY_PREFIX
-from core.device.setup import MEMBER_KIND, SCHEMA_KIND
 from core.errors import FieldlineError, Refused
 from core.membership import ACCEPTS_NOTHING, NAME_PROPERTY, REVOKED_PROPERTY, ROLE_PROPERTY, ROLES, Membership
-from core.schema import KIND, Schema
+from core.schema import KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.indexes import member_facts
 from core.store.indexes.member_facts import ChainEntry
 from core.store.queries.log import LogFilter
@@ -67,7 +65,7 @@ async def admit_device(
     workspace: DeviceContext, device: str, role: str, name: str | None, note: str | None
 ) -> EditResult:
     """See `Workspace.admit`."""
-    membership = await _require_admin(workspace)
+    membership = await workspace.require_admin()
     if role not in ROLES:
         raise Refused("{role} is not a role: there are {roles}.", role=quote_value(role), roles=", ".join(ROLES))
     if len(device) == 2 * ID_BYTES:
@@ -79,9 +77,9 @@ async def admit_device(
     if known is not None and known.state == "revoked":
         return await readmit_device(workspace, entity, role, known.name if name is None else name, note)
     shown = await workspace.view().record(entity, Schema())
-    wanted: dict[str, Value] = {KIND: MEMBER_KIND, "member.role": role}
+    wanted: dict[str, Value] = {KIND: MEMBER_KIND, ROLE_PROPERTY: role}
     if name is not None:
-        wanted["member.name"] = input_validation.check_name(name)
+        wanted[NAME_PROPERTY] = input_validation.check_name(name)
     return await workspace.write(shown, wanted, note)
 
 
@@ -98,7 +96,7 @@ async def revoke_device(
     Only an admin's word counts, and nobody's about itself. Raises FieldlineError, or Refused for a change that is not
     that device's.
     """
-    await _require_admin(workspace)
+    await workspace.require_admin()
     if device == workspace.identity.device:
         raise FieldlineError("A device cannot revoke itself: do it on another admin's device.")
     if last is not None and last not in {each.change for each in await chain(workspace, device)}:
@@ -111,7 +109,7 @@ async def readmit_device(
     workspace: DeviceContext, device: bytes, role: str, name: str, note: str | None = None
 ) -> EditResult:
     """Let a revoked device in again: all of its changes count again. Raises as `revoke` does."""
-    await _require_admin(workspace)
+    await workspace.require_admin()
     if role not in ROLES:
         raise Refused("{role} is not a role: there are {roles}.", role=quote_value(role), roles=", ".join(ROLES))
     shown = await workspace.view().record(device, Schema())
@@ -126,15 +124,8 @@ async def readmit_device(
 
 async def publish_schema(workspace: DeviceContext, schema: Schema, note: str | None) -> EditResult:
     """See `Workspace.publish`."""
-    await _require_admin(workspace)
+    await workspace.require_admin()
     shown = await workspace.view().record(SCHEMA_ENTITY, Schema())
     wanted: dict[str, Value] = {name: None for name in shown.slots if name.startswith(SCHEMA_PROPERTY_PREFIX)}
     wanted.update({SCHEMA_PROPERTY_PREFIX + kind: text for kind, text in schema.texts().items()})
     return await workspace.write(shown, {KIND: SCHEMA_KIND, "name": schema.name, **wanted}, note)
-
-
-async def _require_admin(workspace: DeviceContext) -> Membership:
-    membership = await workspace.membership()
-    if not membership.is_admin(workspace.identity.device):
-        raise FieldlineError("Only an admin can do this, and this device is not one: ask an admin.")
-    return membership

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.changes import Value, encode_value
+from core.changes import Value
 from core.store.queries.log import LogCursor, LogEntry, LogFilter
 from core.store.store import Store
+from core.values import is_same_value
 
 _ENTRIES_PER_PAGE = 50
 
@@ -61,7 +62,7 @@ async def _next_change(slot: _SlotHistory, position: LogCursor) -> ValueChange |
     while entries := await slot.read_page(after, newest_first=False):
         for entry in entries:
             value = await slot.value_at(entry.cursor[0])
-            if not _is_same_value(value, before):
+            if not is_same_value(value, before):
                 return ValueChange(entry, before, value)
             before = value
         after = entries[-1].cursor
@@ -74,12 +75,8 @@ async def _previous_change(slot: _SlotHistory, position: LogCursor) -> ValueChan
     while entries := await slot.read_page(after, newest_first=True):
         for entry in entries:
             value = await slot.value_at(entry.cursor[0])
-            if last is not None and not _is_same_value(value, last[1]):
+            if last is not None and not is_same_value(value, last[1]):
                 return ValueChange(last[0], value, last[1])
             last = (entry, value)
         after = entries[-1].cursor
     return ValueChange(last[0], None, last[1], is_first=True) if last else None
-
-
-def _is_same_value(one: Value, other: Value) -> bool:
-    return encode_value(one) == encode_value(other)

@@ -144,9 +144,7 @@ class Workspace(DeviceContext):
 
         `shown` holds the slots as its author saw them. What is not different is not written; a conflict is settled.
         """
-        from core.workspace import edit
-
-        return await edit.set_values(self, shown, wanted, note)
+        return await self.write(shown, wanted, note)
 
     async def clear(self, shown: Record, names: Sequence[str], note: str | None = None) -> EditResult:
         """Say that properties are no longer used."""

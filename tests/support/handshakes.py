@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 GREETING = 6 + 32 + 64
 HANDSHAKE, DATA = 22, 23
@@ -11,6 +13,8 @@ CLIENT_HELLO, SERVER_HELLO = 1, 2
 SUPPORTED_GROUPS, SUPPORTED_VERSIONS, KEY_SHARE = 10, 43, 51
 X25519, TLS_1_3 = 0x001D, 0x0304
 HEAD = 5
+
+DOCUMENT = " ".join((Path(__file__).parents[2] / "docs" / "security.md").read_text().split())
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,14 @@ def _shares(data: bytes) -> Sequence[int]:
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data), 2))
+
+
+def documented_sizes(openssl: tuple[int, int], *, names_groups: bool) -> list[int] | None:
+    """The bytes that the caller and the other side say until they know each other, by the document.
+
+    None for an OpenSSL that the document does not have.
+    """
+    found = re.search(rf"\| {openssl[0]}\.{openssl[1]} \| (\d+) \| (\d+) \|", DOCUMENT)
+    more = re.search(r"a caller there says (\d+) bytes more", DOCUMENT)
+    assert more
+    return found and [int(found[1]) + (0 if names_groups else int(more[1])), int(found[2])]

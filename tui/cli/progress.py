@@ -59,11 +59,11 @@ def show_progress(template: str) -> Iterator[Callable[[int, int], None]]:
     """Tells how many of how many are done; `template` has both as `{done}` and `{total}`, and is marked with N_."""
     with _status_line() as line:
 
-        def told(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             if line is not None:
                 line.show(lambda: _(template).format(done=format_number(done), total=format_number(total)))
 
-        yield told
+        yield on_progress
 
 
 @contextmanager
@@ -72,12 +72,12 @@ def show_sync_progress(halted: Callable[[], str] = lambda: "") -> Iterator[Calla
     pace = EtaEstimator()
     with _status_line() as line, _watch_halted(line, halted):
 
-        def told(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if line is not None and isinstance(event, Progress):
                 pace.update(event, time.monotonic())
                 line.show(lambda: sync_progress_text(pace, time.monotonic()))
 
-        yield told
+        yield on_event
 
 
 @contextmanager

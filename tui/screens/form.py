@@ -382,9 +382,9 @@ class FormScreen(UndoActions):
                 return
         draft = self.draft
         if self.is_new:
-            from core.workspace.edit import check_key_is_free
+            from core.device.edit_check import check_keys_are_free
 
-            await check_key_is_free(self.state.view, self.kind, draft.wanted, self.state.schema)
+            await check_keys_are_free(self.state.view, self.state.schema, [(self.kind, draft.wanted)])
         rows = [row for row in form_rows(self.record, self.state.schema, draft) if row.edited]
         clashing = await self._clash_warnings(draft.wanted)
         remarks = newer_value_warnings(rows, self.names) + clashing + inbox_notice(clashing)

@@ -18,7 +18,7 @@ def item_key(matter: InboxItem | ItemKey) -> RowKey:
     return (matter.entity, matter.property_name if isinstance(matter, ItemKey) else matter.property, matter.type)
 
 
-class MatterScreen(Protocol):
+class InboxItemsScreen(Protocol):
     """The screen that shows the rows: it draws a matter, and knows what the entities are called."""
 
     names: DisplayNames
@@ -31,7 +31,7 @@ class MatterScreen(Protocol):
 class InboxRows:
     """The rows of the inbox; those of many are worked out when they come into sight."""
 
-    def __init__(self, page: MatterScreen, matters: LazyInbox) -> None:
+    def __init__(self, page: InboxItemsScreen, matters: LazyInbox) -> None:
         self._screen = page
         self.items = matters
 

@@ -101,9 +101,9 @@ def ask_save_to_file(page: BaseScreen, filing: FileContent) -> None:
 
     def answered(text: str | None) -> None:
         if text is not None:
-            page.open_dialog(SaveProgressDialog(filing, path_of(text)), told)
+            page.open_dialog(SaveProgressDialog(filing, path_of(text)), on_saved)
 
-    def told(outcome: str | None) -> None:
+    def on_saved(outcome: str | None) -> None:
         page.show_message(outcome or _("Stopped: nothing was saved."))
 
     async def check(text: str) -> None:

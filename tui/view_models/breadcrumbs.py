@@ -25,7 +25,8 @@ async def ancestor_chains(entities: Iterable[bytes], view: View, schema: Schema)
     for _level in range(MAX_DEPTH):
         if not unread:
             break
-        parents |= {each.entity: _parent(each, schema) for each in await view.records_of(sorted(unread), schema)}
+        records = await view.records_by_id(sorted(unread), schema)
+        parents |= {entity: _parent(record, schema) for entity, record in records.items()}
         unread = {parent for parent in parents.values() if parent} - parents.keys()
     return {entity: _chain(entity, parents) for entity in wanted}
 

@@ -138,7 +138,7 @@ async def secure_dialed(
     The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on.
     """
     async with _run_with_timeout(writer):
-        return await _secure_dialed(reader, writer, identity, allow, _Patience(writer, timeout_s))
+        return await _secure_dialed(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s))
 
 
 async def secure_accepted(
@@ -151,11 +151,11 @@ async def secure_accepted(
 ) -> TlsLink:
     """Secure a stream as the side that was called; raises as `call` does."""
     async with _run_with_timeout(writer):
-        return await _secure_accepted(reader, writer, identity, allow, _Patience(writer, timeout_s))
+        return await _secure_accepted(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s))
 
 
 async def _secure_dialed(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _Patience
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _PeerTimeout
 ) -> TlsLink:
     writer.write(_make_greeting(identity))
     async with other.has_its_turn():
@@ -175,7 +175,7 @@ async def _secure_dialed(
 
 
 async def _secure_accepted(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _Patience
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _PeerTimeout
 ) -> TlsLink:
     try:
         async with other.has_its_turn():
@@ -217,7 +217,7 @@ async def _run_with_timeout(writer: StreamWriter) -> AsyncIterator[None]:
         raise
 
 
-class _Patience:
+class _PeerTimeout:
     """How long the other side may take for its part: `left` seconds more. What this side does takes none of them.
 
     Only what goes wrong while the other side has its turn can be told as a failure of that side.
