@@ -83,7 +83,7 @@ class PeerStatus:
             dial_status.same,
             state,
             dial_status.failures,
-            None if dial_status.next_try is None else round((dial_status.next_try + epoch_s) * 1_000_000),
+            None if dial_status.next_dial_at is None else round((dial_status.next_dial_at + epoch_s) * 1_000_000),
             last_sync_us,
             last_error if dial_status.failures else None,
         )

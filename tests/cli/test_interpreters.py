@@ -32,7 +32,7 @@ from core.sync.links.serial.framing import (
 from tests.cable import Cable
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
-from tests.support.handshakes import X25519, documented_sizes, said
+from tests.support.handshakes import X25519, documented_sizes, read_handshake
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
@@ -163,7 +163,7 @@ class Tap:
 
 def compare(caller: str, streams: tuple[bytes, bytes]) -> None:
     """Whether the handshake of a caller with this Python is what it should be."""
-    calling, answering = said(streams[0]), said(streams[1])
+    calling, answering = read_handshake(streams[0]), read_handshake(streams[1])
     assert calling.hello.is_client
     assert calling.hello.shares == answering.hello.shares == (X25519,)
     assert [calling.size, answering.size] == expected(caller)
@@ -219,7 +219,7 @@ def test_two_pythons_meet_over_a_cable(pair: Pair, first: str, second: str) -> N
     assert [(each["sent"], each["received"]) for each in met] == [(1, 1), (1, 1)]
     assert met[0]["root"] == met[1]["root"] == one.root() == two.root()
     streams = carried(bytes(lines[0])), carried(bytes(lines[1]))
-    if said(streams[0]).hello.is_client:
+    if read_handshake(streams[0]).hello.is_client:
         compare(first, streams)
     else:
         compare(second, streams[::-1])

@@ -28,8 +28,8 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Said:
-    """One direction of a link: its hello, and the bytes of all that each side says before the first data."""
+class Handshake:
+    """One direction of a link: its hello, and the bytes of all before the first data."""
 
     hello: Hello
     size: int
@@ -47,7 +47,7 @@ def records(stream: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def said(stream: bytes) -> Said:
+def read_handshake(stream: bytes) -> Handshake:
     """The handshake of one direction. In a record each: the hello, the change of ciphers (of the middlebox mode, of no
     meaning), then the caller's certificate, proof and end; before these, the other side's extensions and request.
     """
@@ -56,7 +56,7 @@ def said(stream: bytes) -> Said:
     assert kind == HANDSHAKE
     hello = _hello(content)
     flight = found[: 5 if hello.is_client else 7]
-    return Said(hello, GREETING + sum(HEAD + len(content) for _, content in flight))
+    return Handshake(hello, GREETING + sum(HEAD + len(content) for _, content in flight))
 
 
 def _hello(content: bytes) -> Hello:
