@@ -14,10 +14,10 @@ from ipaddress import IPv4Network, IPv6Network
 
 from blake3 import blake3
 
-from core.changes import Ref, Scalar, encode_value
 from core.inbox import scalars_of, stated_networks
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
+from core.value_codec import Ref, Scalar, encode_value
 
 CONFLICT_INDEX_VERSION = 2
 """Another one makes every store look at everything again."""

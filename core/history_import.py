@@ -16,8 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from core.changes import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES, MAX_TIMESTAMP_US, MAX_USER_BYTES
+from core.body import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES
+from core.changes import MAX_USER_BYTES
 from core.errors import Refused
+from core.header import MAX_TIMESTAMP_US
 from core.schema import KEY, KIND, RETIRED
 from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, quote_value
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from core.changes import Ref, Scalar, Value, encode_value
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent, Candidate, Conflict, Slot
+from core.value_codec import Ref, Scalar, Value, encode_value
 from core.values import printable, quote_value
 
 ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")

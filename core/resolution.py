@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import Value
 from core.errors import FieldlineError
 from core.inbox import InboxItem
 from core.records import Edit, Record, make_edit
 from core.schema import RETIRED, Schema
 from core.slots import Candidate
+from core.value_codec import Value
 
 
 @dataclass(frozen=True, slots=True)

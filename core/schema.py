@@ -11,8 +11,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from core import values
-from core.changes import Scalar, Value
 from core.errors import FieldlineError, Refused
+from core.value_codec import Scalar, Value
 
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""

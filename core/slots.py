@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.changes import CHANGE_ID_BYTES, Value, encode_value
+from core.value_codec import CHANGE_ID_BYTES, Value, encode_value
 
 
 @dataclass(frozen=True, slots=True)

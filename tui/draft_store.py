@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.changes import decode_value, encode_value
 from core.errors import FieldlineError
 from core.slots import Candidate, Slot, slot_of
+from core.value_codec import decode_value, encode_value
 from tui.draft import Draft
 
 DRAFTS_FOLDER = "drafts"

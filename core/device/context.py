@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from core.changes import SCHEMA_ENTITY, Value
+from core.changes import SCHEMA_ENTITY
 from core.device import input_validation
 from core.device.home import Home
 from core.records import Edit, Record, diff_edits
 from core.schema import Schema
 from core.store.store import Clock, Store
 from core.store.view import View
+from core.value_codec import Value
 
 if TYPE_CHECKING:
     from core.identity import Identity

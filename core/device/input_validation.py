@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.changes import MAX_NOTE_BYTES, MAX_USER_BYTES
+from core.body import MAX_NOTE_BYTES
+from core.changes import MAX_USER_BYTES
 from core.errors import Refused
 from core.values import quote_value
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, Fact, Value, change_id, fleet_id, sign_change
+from core.body import Fact
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, change_id, sign_change
 from core.device import input_validation
 from core.device.context import SCHEMA_PROPERTY_PREFIX, Entropy
 from core.device.home import new_home
 from core.errors import Refused
+from core.header import fleet_id
 from core.schema import KIND, Schema
 from core.store.indexes.short_ids import SECRET_PROPERTY
 from core.store.store import Clock, Store
+from core.value_codec import Value
 from core.values import quote_value
 
 FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = "fleet", "schema", "member"

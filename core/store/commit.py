@@ -12,20 +12,10 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import (
-    MAX_BLOCK_BYTES,
-    MAX_FACTS,
-    MAX_TIMESTAMP_US,
-    Change,
-    Fact,
-    Ref,
-    Value,
-    decode_value,
-    encode_value,
-    fact_id,
-    sign_block,
-)
+from core.body import Fact
+from core.changes import MAX_BLOCK_BYTES, Change, fact_id, sign_block
 from core.errors import BlockRefused, FieldlineError, Refused
+from core.header import MAX_TIMESTAMP_US
 from core.history_import import HistoryLine, KeyRef, entity_uuid
 from core.membership import Membership
 from core.records import Edit, make_edit
@@ -34,6 +24,7 @@ from core.store.entities import read_records
 from core.store.ingest import Receipt, add_blocks
 from core.store.queries.log import timestamps_of_facts
 from core.store.scope import NOW
+from core.value_codec import MAX_FACTS, Ref, Value, decode_value, encode_value
 
 SlotKey = tuple[bytes, str]
 

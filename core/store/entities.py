@@ -9,12 +9,13 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import MAX_FACTS, Ref, Value, decode_value, encode_value, fact_id
+from core.changes import fact_id
 from core.records import Record, kind_of, record_of
 from core.schema import Schema
 from core.slots import Candidate, Slot, slot_of
 from core.store.connection import chunks, placeholders
 from core.store.scope import Scope
+from core.value_codec import MAX_FACTS, Ref, Value, decode_value, encode_value
 
 MAX_KEY_DEPTH = 4
 

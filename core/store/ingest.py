@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Block, encode_value, parent_ids
+from core.changes import Block, parent_ids
 from core.membership import Membership
 from core.store.connection import chunks, placeholders
 from core.store.indexes.acceptance import update_acceptance
@@ -18,6 +18,7 @@ from core.store.indexes.merkle_table import add_to_merkle_tree
 from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
 from core.store.row_ids import intern_values, row_ids_of
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, encode_value
 
 ObsoletesEdge = tuple[int, int]
 """(row id of the target, row id of the fact that obsoletes it)"""

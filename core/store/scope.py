@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.changes import MAX_FACTS
+from core.value_codec import MAX_FACTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.changes import MAX_FACTS, Value
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Slot
@@ -15,6 +14,7 @@ from core.store.entities import EntityName, EntityRow
 from core.store.queries import log
 from core.store.queries.log import NO_FILTER, FactDiff, LogCursor, LogEntry, LogFilter, SlotRow
 from core.store.scope import Scope
+from core.value_codec import MAX_FACTS, Value
 
 if TYPE_CHECKING:
     from core.conflict_index import IPNetwork

@@ -19,8 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from core.changes import MAX_BLOCK_BYTES, MAX_FACTS
+from core.changes import MAX_BLOCK_BYTES
 from core.sync.codec import MAX_BATCH_BYTES, FieldReader, MalformedMessage, encode_varint
+from core.value_codec import MAX_FACTS
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -19,9 +19,10 @@ from typing import BinaryIO, Literal
 
 from blake3 import blake3
 
-from core.changes import ID_BYTES, MAX_BLOCK_BYTES, change_id, decode_block, verify_block
+from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
 from core.sync.codec import encode_varint
+from core.value_codec import ID_BYTES
 
 BUNDLE_MAGIC = b"FLDBNDL\x01"
 BUNDLE_SUFFIX = ".fieldline"

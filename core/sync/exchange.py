@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.changes import MAX_BLOCK_BYTES, MAX_FACTS, change_id
+from core.changes import MAX_BLOCK_BYTES, change_id
 from core.errors import FieldlineError, Refused
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
 from core.sync.codec import MAX_BATCH_BYTES
@@ -22,6 +22,7 @@ from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, Effects, receive_message
 from core.sync.events import Reason, RemoteProtocolError
 from core.sync.messages import Ack, Blocks, Offer
 from core.sync.replica import CheckMembership, GetBlocks, GetObsoleteHints, GetOrder, SaveBlocks, SendOrder
+from core.value_codec import MAX_FACTS
 
 MAX_UNACKED_BATCHES = 4
 MAX_FETCHED_BLOCKS = 256

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.changes import decode_block, fact_id, fleet_id, verify_block
+from core.changes import decode_block, fact_id, verify_block
 from core.errors import Refused
+from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, MemberFact, evaluate_membership
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.changes import ID_BYTES, Value
 from core.device.display_names import entities_in_value, full_entity_name
 from core.errors import Refused
 from core.records import Record
 from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema
 from core.store.view import View
+from core.value_codec import ID_BYTES, Value
 from core.values import is_same_value, quote_value
 
 if TYPE_CHECKING:

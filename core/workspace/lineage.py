@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.changes import CHANGE_ID_BYTES, Value, decode_block
+from core.changes import decode_block
 from core.store.store import Store
+from core.value_codec import CHANGE_ID_BYTES, Value
 
 MAX_GENERATIONS = 12
 """How many facts back the common ancestor is looked for."""

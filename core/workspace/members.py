@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import ID_BYTES, SCHEMA_ENTITY, Value
+from core.changes import SCHEMA_ENTITY
 from core.device import input_validation
 from core.device.context import SCHEMA_PROPERTY_PREFIX
 from core.device.setup import MEMBER_KIND, SCHEMA_KIND
@@ -15,6 +15,7 @@ from core.schema import KIND, Schema
 from core.store.indexes import member_facts
 from core.store.indexes.member_facts import ChainEntry
 from core.store.queries.log import LogFilter
+from core.value_codec import ID_BYTES, Value
 from core.values import quote_value
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from core.changes import MAX_FACTS
 from core.errors import FieldlineError, Refused
 from core.records import Edit, make_edit
 from core.revert import AppliedFact, RevertPlan, restore_record, revert_facts
@@ -13,6 +12,7 @@ from core.store.queries.log import LogEntry, LogFilter
 from core.store.store import Store
 from core.store.view import View
 from core.timestamps import ChangePrefix, parse_timestamp
+from core.value_codec import MAX_FACTS
 from core.values import quote_value
 
 MAX_TREE_DEPTH = 6

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.changes import ID_BYTES, MAX_FACTS, Value
 from core.device import input_validation
 from core.errors import Refused
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, Kind, Property, Schema
 from core.store.commit import ImportResult
 from core.table_file import TableRow, read_table
+from core.value_codec import ID_BYTES, MAX_FACTS, Value
 from core.values import is_same_value, quote_value
 from core.workspace import edit
 

@@ -11,21 +11,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.changes import (
-    CHANGE_ID_BYTES,
-    MAX_BLOCK_BYTES,
-    MAX_FACTS,
-    MAX_NOTE_BYTES,
-    Block,
-    Value,
-    decode_block,
-    encode_value,
-)
+from core.body import MAX_NOTE_BYTES
+from core.changes import MAX_BLOCK_BYTES, Block, decode_block
 from core.records import Edit, Record, make_edit
 from core.revert import AppliedFact, RevertPlan, Skipped, revert_facts
 from core.slots import Agreed, Slot
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.store import Store
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
 from core.workspace import undo_journal as journals
 from core.workspace.undo_journal import UndoJournal
 

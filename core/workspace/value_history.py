@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.changes import Value, encode_value
 from core.store.queries.log import LogCursor, LogEntry, LogFilter
 from core.store.store import Store
+from core.value_codec import Value, encode_value
 
 _ENTRIES_PER_PAGE = 50
 

@@ -18,10 +18,13 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Change, Fact, change_id, decode_block, device_id, sign_change
+from core.body import Fact
+from core.changes import Change, change_id, decode_block, sign_change
+from core.header import device_id
 from core.history_import import read_lines
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 from core.workspace import Workspace
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"

@@ -15,17 +15,17 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core import chain
 from core import changes as format1
-from core.format2 import chain
-from core.format2 import changes as format2
-from core.format2.body import Fact
-from core.format2.mountain_range import Range, check, levels_of, prove
-from core.format2.packed_header import Sent, Trail, pack, unpack
-from core.format2.value_codec import ParentRef, Ref, normalized
+from core import changes as format2
+from core.body import Fact
 from core.importing import Line, entity_uuid, read_lines
+from core.mountain_range import Range, check, levels_of, prove
 from core.schema import builtin
 from core.store.writing import _statements
+from core.sync.packed_header import Sent, Trail, pack, unpack
 from core.sync.packing import Packer
+from core.value_codec import ParentRef, Ref, normalized
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
@@ -101,7 +101,7 @@ def histories() -> Histories:
             again += [Fact(person, "kind", "person"), Fact(person, "person.name", normalized(line.user))]
         note = normalized(line.note) if line.note else None
         said = format2.Change(persons[line.user], line.at, note, tuple(again))
-        new = format2.seal(said, KEY, FLEET, chance.randbytes(16), tip)
+        new = format2.sign_block(said, KEY, FLEET, chance.randbytes(16), tip)
         tip = chain.advance(tip, new.header) if tip else chain.first_tip(new.header)
         made.new.append(new)
         made.ranges.append(tip.range)
@@ -162,10 +162,10 @@ def run() -> None:
         for data in packed:
             unpack(data, trail, FLEET)
 
-    read1, read2 = _pace(lambda: [*map(format1.decode, old)]), _pace(lambda: [*map(format2.decode, new)])
+    read1, read2 = _pace(lambda: [*map(format1.decode, old)]), _pace(lambda: [*map(format2.decode_block, new)])
     line("ns a fact to decode", read1 / facts * 1e9, read2 / facts * 1e9)
     sign1 = _pace(lambda: [format1.verify(block, FLEET) for block in made.old])
-    sign2 = _pace(lambda: [format2.verify(block, FLEET) for block in made.new])
+    sign2 = _pace(lambda: [format2.verify_block(block, FLEET) for block in made.new])
     line("us a change to check the signature", sign1 / len(old) * 1e6, sign2 / len(new) * 1e6)
     line("us a change to decode and check / unpack", (read1 + sign1) / len(old) * 1e6, _pace(unpacked) / len(new) * 1e6)
     ids = [random.Random(2).randbytes(32) for _ in range(10_000)]

@@ -13,12 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from core.changes import MAX_FACTS, Change, Fact, decode_block, sign_change
+from core.body import Fact
+from core.changes import Change, decode_block, sign_change
 from core.records import Edit
 from core.schema_toml import load_builtin_schema
 from core.store.connection import transaction
 from core.store.ingest import Receipt, add_blocks
 from core.store.store import Store
+from core.value_codec import MAX_FACTS
 from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING
 
 APPENDS = 1000

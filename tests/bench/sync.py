@@ -20,7 +20,8 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
-from core.changes import SCHEMA_ENTITY, Fact, Ref, Value, change_id
+from core.body import Fact
+from core.changes import SCHEMA_ENTITY, change_id
 from core.device.context import SCHEMA_PROPERTY_PREFIX
 from core.device.home import Home
 from core.identity import Identity
@@ -34,6 +35,7 @@ from core.sync.links.tls import TlsLink
 from core.sync.pump import StoreReplica
 from core.sync.pump import pump_session as run_session
 from core.sync.session import Session
+from core.value_codec import Ref, Value
 from core.workspace import Workspace
 from tests.support.store_fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
 

@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.changes import Change, Fact, change_id, decode_block, encode_value, fact_id, sign_change
+from core.body import Fact
+from core.changes import Change, change_id, decode_block, fact_id, sign_change
 from core.history_import import HistoryLine, read_lines
 from core.schema_toml import load_builtin_schema
 from core.slots import Candidate, Conflict, leaf_ids, slot_of
@@ -22,6 +23,7 @@ from core.store.store import Store
 from core.sync.events import Done
 from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
+from core.value_codec import encode_value
 from tests.support.store_fleet import AUTHORS, FLEET, GENESIS
 from tests.support.strategies import DEVICES, KEYS
 

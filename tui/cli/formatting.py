@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.changes import Ref, Value
 from core.device.display_names import entities_in_value, full_entity_name, is_hidden
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
+from core.value_codec import Ref, Value
 from tui.i18n.translate import _, language
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from core.changes import MAX_FACTS, Value
 from core.device.display_names import is_hidden
 from core.errors import Refused
 from core.schema import KIND, RETIRED
 from core.store.queries.log import FactDiff, LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
+from core.value_codec import MAX_FACTS, Value
 from core.workspace import Workspace
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from core.changes import Scalar, Value
 from core.errors import FieldlineError
 from core.schema import Property
+from core.value_codec import Scalar, Value
 from tui import commands
 from tui.commands import Command
 from tui.dialogs.base import Dialog

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from rich.cells import chop_cells
 from textual.app import ComposeResult
 
-from core.changes import Value
 from core.schema import Property
 from core.slots import Candidate
+from core.value_codec import Value
 from tui.commands import Command
 from tui.dialogs.base import Dialog
 from tui.i18n.dates import DateFormatter

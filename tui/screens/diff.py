@@ -8,9 +8,9 @@ from functools import partial
 
 from textual.app import ComposeResult
 
-from core.changes import Value
 from core.device.display_names import is_hidden
 from core.store.queries.log import LogEntry
+from core.value_codec import Value
 from tui.command_host import command_bindings
 from tui.dialogs.base import PromptDialog
 from tui.dialogs.text_viewer import TextViewer, wrap_value

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from core.changes import ID_BYTES, Ref
 from core.records import Record
 from core.schema import Kind
 from core.slots import ABSENT
+from core.value_codec import ID_BYTES, Ref
 from tui.command_host import command_bindings
 from tui.dialogs.base import ChoiceDialog
 from tui.draft import Draft, count_unapplied

@@ -7,10 +7,10 @@ from functools import partial
 
 from textual.widgets import Input
 
-from core.changes import Value
 from core.errors import FieldlineError
 from core.records import Edit, Record
 from core.schema import Kind
+from core.value_codec import Value
 from tui import commands
 from tui.command_host import command_bindings
 from tui.commands import Command

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len
 
-from core.changes import Ref
 from core.schema import Schema
 from core.store.view import View
+from core.value_codec import Ref
 from tui.layout import cut
 
 SEPARATOR = " › "

@@ -8,9 +8,9 @@ from string import ascii_uppercase
 
 from rich.cells import cell_len
 
-from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate, Slot
+from core.value_codec import Value
 from core.values import is_same_value
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote

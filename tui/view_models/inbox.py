@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
-from core.changes import encode_value
 from core.errors import FieldlineError
 from core.inbox import InboxItem
 from core.records import Record
 from core.schema import RETIRED, Property, Schema
 from core.slots import Candidate
+from core.value_codec import encode_value
 from core.workspace.lineage import AncestryStep
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote

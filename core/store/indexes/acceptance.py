@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from core.changes import MAX_FACTS, Block
+from core.changes import Block
 from core.membership import AcceptedUpTo, Membership
 from core.store.indexes.leaves import refresh_current
 from core.store.indexes.member_facts import load_membership
+from core.value_codec import MAX_FACTS
 
 _VERSION_META_KEY = "membership"
 

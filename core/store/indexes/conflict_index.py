@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from core.changes import Ref, decode_block, parent_ids
+from core.changes import decode_block, parent_ids
 from core.conflict_index import CONFLICT_INDEX_VERSION, ConflictIndexEntry, IPNetwork, build_index_entry, network_range
 from core.inbox import scalars_of
 from core.records import Record
@@ -22,6 +22,7 @@ from core.schema import Kind, Property, Schema
 from core.store import entities
 from core.store.connection import chunks, placeholders
 from core.store.scope import NOW, Scope
+from core.value_codec import Ref
 
 _INDEXED_UNDER_META_KEY = "clues"
 """The note that tells by which schema and which program the clues were made."""

@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from core.changes import ID_BYTES
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
 from core.schema import Schema
 from core.store.connection import chunks, placeholders
 from core.store.indexes import conflict_index, merkle_table
 from core.store.scope import NOW
+from core.value_codec import ID_BYTES
 
 _CACHED_AT_META_KEY = "matters"
 """The note that tells of which state of the store the matters are."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from core.changes import MAX_FACTS
 from core.store.connection import chunks, placeholders
+from core.value_codec import MAX_FACTS
 
 SlotRow = tuple[int, int]
 """(entity, property) by their row ids: a slot"""

@@ -10,8 +10,9 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cache
 
-from core.changes import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, decode_value, fact_id
+from core.changes import fact_id
 from core.membership import MemberFact, Membership, evaluate_membership
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, decode_value
 
 FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY = 4, 6
 """Row ids of the properties of members (schema.sql)."""

@@ -12,10 +12,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from core.changes import MAX_FACTS
 from core.store.connection import chunks, placeholders, transaction
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
 from core.store.row_ids import row_ids_of
+from core.value_codec import MAX_FACTS
 
 ObsoleteHints = Mapping[bytes, Sequence[int]]
 """For changes, the places of those of their facts that are overtaken."""

@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.changes import Value, decode_value, encode_value
 from core.store.connection import chunks, placeholders
 from core.store.scope import Scope
+from core.value_codec import Value, decode_value, encode_value
 
 MAX_PAIRS = 8000
 """Pairs of property and value that a search looks at, the latest first."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from core.changes import FLEET_ENTITY, Block, fleet_id
+from core.changes import FLEET_ENTITY, Block
+from core.header import fleet_id
 from core.store.connection import transaction
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key

@@ -9,11 +9,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Value, decode_value, encode_value, fact_id
+from core.changes import fact_id
 from core.slots import Candidate, slot_of
 from core.store.connection import placeholders
 from core.store.entities import read_leaves
 from core.store.scope import Scope
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, decode_value, encode_value
 
 LogCursor = tuple[int, int]
 """(effective time, row id): where a change stands in the log"""

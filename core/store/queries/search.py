@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from core.changes import Ref, Value, decode_value, encode_value
 from core.errors import Refused
 from core.schema import Property, Schema
 from core.store.connection import chunks, placeholders
 from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
+from core.value_codec import Ref, Value, decode_value, encode_value
 
 MAX_QUERY_CHARS = 200
 MAX_ENTITIES = 700

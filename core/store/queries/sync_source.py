@@ -8,12 +8,13 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 
-from core.changes import ID_BYTES, MAX_FACTS, SCHEMA_ENTITY
+from core.changes import SCHEMA_ENTITY
 from core.store.connection import chunks, placeholders
 from core.store.indexes import merkle_table, short_ids
 from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY
 from core.store.row_ids import row_ids_of
 from core.sync.reconcile.set_sketch import SetSketch
+from core.value_codec import ID_BYTES, MAX_FACTS
 
 Connection = sqlite3.Connection
 

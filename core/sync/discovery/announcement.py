@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from core.changes import ID_BYTES
+from core.value_codec import ID_BYTES
 
 SERVICE_TYPE = "_fieldline._tcp.local."
 ANNOUNCED_ROOT_BYTES = 8

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import SCHEMA_ENTITY, Fact, change_id, decode_block, encode_value, fact_id
+from core.body import Fact
+from core.changes import SCHEMA_ENTITY, change_id, decode_block, fact_id
 from core.errors import Refused
 from core.records import Edit
 from core.schema_toml import load_builtin_schema
@@ -22,6 +23,7 @@ from core.store import migrations, view
 from core.store.connection import StoreError
 from core.store.store import Store
 from core.sync.reconcile import merkle
+from core.value_codec import encode_value
 from tests.support.store_fleet import (
     ADMISSION,
     AUTHORS,

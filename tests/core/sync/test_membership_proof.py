@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.changes import Change, Fact, change_id, sign_change
+from core.body import Fact
+from core.changes import Change, change_id, sign_change
 from core.errors import Refused
 from core.sync.membership_proof import check_membership_proof
 from tests.support.store_fleet import ADMISSION, FLEET, FOUNDING, GENESIS, Pen

@@ -7,7 +7,8 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from core.changes import Change, Fact, change_id, sign_change
+from core.body import Fact
+from core.changes import Change, change_id, sign_change
 from core.schema import Schema
 from core.store.store import Store
 from core.sync.events import Done, Failed, Reason

@@ -13,19 +13,9 @@ import pytest
 from blake3 import blake3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import (
-    FLEET_ENTITY,
-    SCHEMA_ENTITY,
-    Change,
-    Fact,
-    Ref,
-    change_id,
-    decode_block,
-    device_id,
-    fact_id,
-    fleet_id,
-    sign_change,
-)
+from core.body import Fact
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, change_id, decode_block, fact_id, sign_change
+from core.header import device_id, fleet_id
 from core.sync.batch_codec import Batch, BatchDecoder, BatchEncoder
 from core.sync.codec import encode_message, encode_varint
 from core.sync.messages import (
@@ -49,6 +39,7 @@ from core.sync.reconcile.set_difference import resolution_bits
 from core.sync.reconcile.set_sketch import SHORT_BITS, SetSketch, short_id, short_key
 from core.sync.reconcile.sketch_protocol import ScanShortIds, SendMessages, SketchKind, SketchProtocol, encode_wants
 from core.sync.session import MERKLE_BIT, SKETCH_BIT
+from core.value_codec import Ref
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format.md"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError
 from core.records import Edit, make_edit
 from core.schema_toml import load_builtin_schema
 from core.slots import Conflict
+from core.value_codec import Ref, Value
 from core.workspace import Workspace, revisions, undo, value_history
 from core.workspace.lineage import MAX_GENERATIONS, trace_ancestry
 from core.workspace.undo_journal import UndoJournal

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Fact, Ref, decode_block
+from core.body import Fact
+from core.changes import decode_block
 from core.schema import Schema
+from core.value_codec import Ref
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, opened
 from tests.support.tour import CHAPTERS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.changes import MAX_FACTS, Value
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
+from core.value_codec import MAX_FACTS, Value
 from tui.dialogs.base import ChoiceDialog, PromptDialog, SaveDialog
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.screens.actions.undo import UndoActions

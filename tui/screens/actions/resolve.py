@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from core import resolution
-from core.changes import Value
 from core.inbox import InboxItem
 from core.records import Edit, Record, make_edit
 from core.resolution import ResolutionRule
 from core.schema import RETIRED
+from core.value_codec import Value
 from core.workspace import undo
 from tui.dialogs.base import ChoiceDialog, PromptDialog, SaveDialog
 from tui.dialogs.reference_picker import make_picker

@@ -10,13 +10,15 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Fact, Ref, Value, change_id, decode_block, parent_ids
+from core.body import Fact
+from core.changes import change_id, decode_block, parent_ids
 from core.inbox import InboxItem, find_inbox_items, stated_networks
 from core.records import Record
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema, parse_schema
 from core.store.store import Store
 from core.store.view import View
+from core.value_codec import Ref, Value
 from core.workspace.inbox import InboxReader
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
 

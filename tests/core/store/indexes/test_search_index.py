@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import FLEET_ENTITY, Fact, Ref, decode_block
+from core.body import Fact
+from core.changes import FLEET_ENTITY, decode_block
 from core.errors import Refused
 from core.schema_toml import load_builtin_schema
 from core.store.indexes import search_index
@@ -19,6 +20,7 @@ from core.store.indexes.search_index import SearchHit
 from core.store.queries.search import MAX_QUERY_CHARS
 from core.store.store import Store
 from core.store.view import View
+from core.value_codec import Ref
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, SECRET, Pen, fact_of, histories
 
 SCHEMA = load_builtin_schema("service-centre")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import Change, Fact, decode_block
+from core.body import Fact
+from core.changes import Change, decode_block
 from core.store.queries.log import LogFilter, mention_condition
 from core.store.store import Store
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import chain
+from core import changes as format2
+from core import header as headers
+from core.body import Fact
+from core.changes import Block, Change
 from core.errors import BlockRefused
-from core.format2 import chain
-from core.format2 import changes as format2
-from core.format2 import header as headers
-from core.format2.body import Fact
-from core.format2.changes import Block, Change
-from core.format2.packed_header import NO_PAST, NO_PREVIOUS, PEAKS, Sent, Trail, pack, unpack
 from core.sync.codec import MalformedMessage, encode_varint
-from tests.core.format2.strategies import AUTHOR, FLEET, Pen, changes
+from core.sync.packed_header import NO_PAST, NO_PREVIOUS, PEAKS, Sent, Trail, pack, unpack
+from tests.support.strategies import AUTHOR, FLEET, ChainPen, changes
 
 
 def sent(block: Block, ours: Sent, theirs: Trail) -> bytes:
@@ -29,7 +29,7 @@ def sent(block: Block, ours: Sent, theirs: Trail) -> bytes:
 
 @given(st.lists(changes, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_blocks_in_any_order_come_out_as_they_were(said: list[Change], chance: Random) -> None:
-    pen = Pen()
+    pen = ChainPen()
     blocks = [pen.write(change) for change in said]
     order = list(blocks)
     chance.shuffle(order)
@@ -39,7 +39,7 @@ def test_blocks_in_any_order_come_out_as_they_were(said: list[Change], chance: R
 
 
 def test_in_order_neither_previous_nor_past_is_sent() -> None:
-    pen = Pen()
+    pen = ChainPen()
     blocks = [pen.write() for _ in range(6)]
     ours, theirs = Sent(), Trail()
     for place, block in enumerate(blocks):
@@ -49,7 +49,7 @@ def test_in_order_neither_previous_nor_past_is_sent() -> None:
 
 
 def test_a_receiver_that_holds_the_chain_needs_only_what_is_new() -> None:
-    pen = Pen()
+    pen = ChainPen()
     for _ in range(5):
         pen.write()
     assert pen.tip is not None
@@ -60,7 +60,7 @@ def test_a_receiver_that_holds_the_chain_needs_only_what_is_new() -> None:
 
 
 def test_peaks_once_spare_the_past_of_all_that_follow() -> None:
-    pen = Pen()
+    pen = ChainPen()
     blocks = [pen.write() for _ in range(9)]
     ours, theirs = Sent(), Trail()
     first = pack(blocks[5], ours, linked=True, below=pen.ranges[5])
@@ -71,7 +71,7 @@ def test_peaks_once_spare_the_past_of_all_that_follow() -> None:
 
 
 def test_of_the_newest_first_only_the_ids_of_neighbours_are_spared() -> None:
-    pen = Pen()
+    pen = ChainPen()
     blocks = [pen.write() for _ in range(4)]
     ours, theirs = Sent(), Trail()
     assert sent(blocks[2], ours, theirs)[0] == 0
@@ -79,7 +79,7 @@ def test_of_the_newest_first_only_the_ids_of_neighbours_are_spared() -> None:
 
 
 def test_after_a_fork_the_signature_says_which_one_it_is() -> None:
-    pen = Pen()
+    pen = ChainPen()
     for _ in range(4):
         pen.write()
     thief = pen.branch(3)
@@ -102,7 +102,7 @@ def test_after_a_fork_the_signature_says_which_one_it_is() -> None:
 
 
 def test_what_the_receiver_does_not_hold_cannot_be_left_out() -> None:
-    pen = Pen()
+    pen = ChainPen()
     pen.write()
     second = pen.write()
     ours = Sent()
@@ -118,7 +118,7 @@ def test_what_the_receiver_does_not_hold_cannot_be_left_out() -> None:
 
 def test_a_link_that_is_wrong_is_sent_as_it_is() -> None:
     """A liar's header is kept and relayed as evidence: nobody could make its `past`."""
-    pen = Pen()
+    pen = ChainPen()
     first, second = pen.write(), pen.write()
     lie = headers.sign(replace(second.header.fields, past=b"x" * 32), pen.key, FLEET)
     bad = format2.join(lie, second.body)
@@ -130,7 +130,7 @@ def test_a_link_that_is_wrong_is_sent_as_it_is() -> None:
 
 
 def test_every_changed_byte_is_refused_or_makes_no_difference() -> None:
-    pen = Pen()
+    pen = ChainPen()
     pen.write()
     block = pen.write(Change(AUTHOR, 5, "note", (Fact(b"E" * 16, "p", "v"),), b"batch678", {64: b"x"}))
     packed = pack(block, Sent(), linked=True)
@@ -148,7 +148,7 @@ def test_every_changed_byte_is_refused_or_makes_no_difference() -> None:
     "wrong", [{}, {-1: b""}, {63: b""}, {2**32: b""}, {"x": b""}, {64: 1}, {64: None}, [], {64: b"x" * 1030}]
 )
 def test_other_extensions_are_refused(wrong: object) -> None:
-    pen = Pen()
+    pen = ChainPen()
     block = pen.write(Change(AUTHOR, 5, None, (Fact(b"E" * 16, "p", "v"),), None, {64: b"x"}))
     packed = pack(block, Sent(), linked=True)
     good, bad = b"\5" + cbor2.dumps({64: b"x"}), cbor2.dumps(wrong)
@@ -158,7 +158,7 @@ def test_other_extensions_are_refused(wrong: object) -> None:
 
 
 def test_a_redacted_block_is_packed_alike() -> None:
-    pen = Pen()
+    pen = ChainPen()
     block = pen.write(Change(AUTHOR, 5, "note", (Fact(b"E" * 16, "p", "v"), Fact(b"E" * 16, "q", "w"))))
     less = format2.redact(block, {1})
     packed = pack(less, Sent(), linked=True)
@@ -170,7 +170,7 @@ def test_a_redacted_block_is_packed_alike() -> None:
 def test_a_peer_cannot_make_too_large_a_block() -> None:
     with pytest.raises(MalformedMessage, match="large"):
         unpack(bytes(70_000), Trail(), FLEET)
-    pen = Pen()
+    pen = ChainPen()
     facts = tuple(Fact(b"E" * 16, f"p{n:03}", "x" * 300) for n in range(200))
     block = pen.write(replace(Change(AUTHOR, 5, None, ()), facts=facts))
     assert unpack(pack(block, Sent(), linked=True), Trail(), FLEET) == block

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from core.format2.body import MAX_NOTE_BYTES, MAX_PARENTS, Fact
-from core.format2.changes import MAX_BLOCK_BYTES
-from core.format2.header import MAX_HEADER_BYTES
-from core.format2.value_codec import FACT_ID_BYTES, MAX_FACTS, ParentRef, Ref, encode_value, parents_of
+from core.body import MAX_NOTE_BYTES, MAX_PARENTS, Fact
+from core.changes import MAX_BLOCK_BYTES
+from core.header import MAX_HEADER_BYTES
 from core.schema import KIND, Kind, Schema
+from core.value_codec import FACT_ID_BYTES, MAX_FACTS, ParentRef, Ref, encode_value, parents_of
 
 COMMON_KINDS = frozenset({"fleet", "schema", "member", "person"})
 

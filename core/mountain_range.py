@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.format2 import hashes
-from core.format2.value_codec import HASH_BYTES
+from core import hashes
+from core.value_codec import HASH_BYTES
 
 Levels = Sequence[Sequence[bytes]]
 """All whole nodes of a range, the hashes of the ids first, then each level above."""

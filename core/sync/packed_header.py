@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from core import cbor
+from core import header as headers
+from core.body import decode_body
+from core.changes import MAX_BLOCK_BYTES, NOTHING, Block, join
 from core.errors import BlockRefused
-from core.format2 import cbor
-from core.format2 import header as headers
-from core.format2.body import decode_body
-from core.format2.changes import MAX_BLOCK_BYTES, NOTHING, Block, join
-from core.format2.header import (
+from core.header import (
     BATCH_BYTES,
     KEY_BYTES,
     MAX_EXTENSION_BYTES,
@@ -33,9 +33,9 @@ from core.format2.header import (
     SignedHeader,
     device_id,
 )
-from core.format2.mountain_range import Range
-from core.format2.value_codec import ENTITY_BYTES, HASH_BYTES
+from core.mountain_range import Range
 from core.sync.codec import FieldReader, MalformedMessage, encode_varint
+from core.value_codec import HASH_BYTES, ID_BYTES
 
 NO_PREVIOUS, NO_PAST, PEAKS, BATCH, EXTENSIONS = 1, 2, 4, 8, 16
 _ALL = 31
@@ -136,8 +136,8 @@ def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) 
 def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:
     """Give the block of bytes that `pack` made, its signature checked, and note it in the trail.
 
-    Raises MalformedMessage if a field is missing or what was left out is not known here, and BlockRefused as `changes.decode`
-    and `changes.verify` do.
+    Raises MalformedMessage if a field is missing or what was left out is not known here, and BlockRefused as
+    `decode_block` and `verify_block` do.
     """
     if len(data) > MAX_BLOCK_BYTES:
         raise MalformedMessage("a packed block is too large")
@@ -204,7 +204,7 @@ def _read(data: bytes) -> _Packed:
     elif position and not flags & NO_PAST:
         past = fields.read_bytes(HASH_BYTES)
     at = int.from_bytes(fields.read_bytes(_AT_BYTES), "big")
-    author = fields.read_bytes(ENTITY_BYTES)
+    author = fields.read_bytes(ID_BYTES)
     batch = fields.read_bytes(BATCH_BYTES) if flags & BATCH else None
     extensions: dict[int, bytes] = {}
     if flags & EXTENSIONS:

@@ -1,6 +1,6 @@
 """The examples in docs/wire-format-2.md are what the code makes, and can be read.
 
-To write them into the document: `python -m tests.core.format2.test_wire_format`.
+To write them into the document: `python -m tests.core.test_wire_format`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from textwrap import wrap
 
 import pytest
 
-from core.format2 import changes as format2
-from core.format2 import hashes, salt_tree
-from core.format2.body import Fact, decode_body
-from core.format2.chain import first_tip
-from core.format2.changes import Change, decode, fact_id, seal, verify
-from core.format2.header import device_id, fleet_id
-from core.format2.leaf_tree import root_of
-from core.format2.mountain_range import check, levels_of, prove, range_of
-from core.format2.packed_header import Sent, Trail, pack, unpack
-from core.format2.value_codec import FactRef, ParentRef, Ref, Value, decode_value, encode_value
-from tests.core.format2.strategies import KEYS
+from core import changes as format2
+from core import hashes, salt_tree
+from core.body import Fact, decode_body
+from core.chain import first_tip
+from core.changes import Change, decode_block, fact_id, sign_block, verify_block
+from core.header import device_id, fleet_id
+from core.leaf_tree import root_of
+from core.mountain_range import check, levels_of, prove, range_of
+from core.sync.packed_header import Sent, Trail, pack, unpack
+from core.value_codec import FactRef, ParentRef, Ref, Value, decode_value, encode_value
+from tests.support.strategies import KEYS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format-2.md"
 
@@ -43,7 +43,7 @@ FOUNDING = Change(
         Fact(PERSON, "person.name", "Ada"),
     ),
 )
-GENESIS = seal(FOUNDING, KEY, None, b"\xaa" * 16)
+GENESIS = sign_block(FOUNDING, KEY, None, b"\xaa" * 16)
 FLEET = fleet_id(GENESIS.id)
 NAME_PLACE = next(place for place, fact in enumerate(GENESIS.facts) if fact.property == "name")
 EDIT = Change(
@@ -57,7 +57,7 @@ EDIT = Change(
     bytes(range(1, 9)),
     {64: b"later"},
 )
-BLOCK = seal(EDIT, KEY, FLEET, bytes(range(16)), first_tip(GENESIS.header))
+BLOCK = sign_block(EDIT, KEY, FLEET, bytes(range(16)), first_tip(GENESIS.header))
 SALTS = salt_tree.expand(BLOCK.body.salts, 3)
 ENCODED = [*BLOCK.body.values, encode_value("moved")]
 COMMITMENTS = [hashes.commitment(salt, value) for salt, value in zip(SALTS, ENCODED, strict=True)]
@@ -132,11 +132,11 @@ def test_every_example_is_checked_and_stated_once() -> None:
 
 def test_the_blocks_say_what_the_document_says() -> None:
     found = shown()
-    genesis = decode(found["genesis-header"] + found["genesis-body"])
-    verify(genesis, found["fleet"])
+    genesis = decode_block(found["genesis-header"] + found["genesis-body"])
+    verify_block(genesis, found["fleet"])
     assert set(genesis.facts) == set(FOUNDING.facts)
-    block = decode(found["block"])
-    verify(block, found["fleet"])
+    block = decode_block(found["block"])
+    verify_block(block, found["fleet"])
     assert set(block.facts) == set(EDIT.facts)
     assert (block.header.fields.position, block.header.fields.previous) == (1, found["genesis-id"])
     assert block.header.fields.past == range_of([genesis.id]).root
@@ -153,7 +153,7 @@ def test_the_values_the_redaction_the_proof_and_the_packed_blocks_are_read() -> 
     less = decode_body(found["redacted-body"])
     assert (less.root, less.redacted) == (found["root"], {0, 2})
     erased = {fact_id(found["block-id"], place) for place in (0, 2)}
-    verify(decode(BLOCK.header.data + found["redacted-body"], erased), FLEET)
+    verify_block(decode_block(BLOCK.header.data + found["redacted-body"], erased), FLEET)
     assert check(found["range-root"], 11, {3: IDS[3], 9: IDS[9]}, found["proof"])
     trail = Trail()
     trail.follow(GENESIS.header)
