@@ -70,6 +70,13 @@ def levels_of(changes: Iterable[bytes]) -> list[list[bytes]]:
     return levels
 
 
+def range_at(levels: Levels, size: int) -> Range:
+    """Give the range over the first `size` of these ids; raises ValueError if there are fewer."""
+    if size > len(levels[0]):
+        raise ValueError("there are not so many ids")
+    return Range(size, tuple(levels[height][index] for height, index in _mountains(size)))
+
+
 def prove(levels: Levels, size: int, positions: Iterable[int]) -> bytes:
     """Prove which ids are at these positions among the first `size` of the chain; `levels` may be those of more ids.
 

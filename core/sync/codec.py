@@ -32,7 +32,8 @@ from core.sync.messages import (
 )
 from core.sync.reconcile.merkle import CHANGE_ID_BYTES, EMPTY_FINGERPRINT, FAN_OUT, FINGERPRINT_BYTES, MAX_DEPTH_DIGITS
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""1 was that of devices from before the first release, whose changes have another format."""
 FLEET_TAG_BYTES = 4
 MAX_CHANGES = 1 << 27
 MAX_BATCH_BYTES = 1 << 20
@@ -51,6 +52,10 @@ class MalformedMessage(Exception):
 
 class UnsupportedVersion(MalformedMessage):
     """A hello of a version that this one does not speak."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
 
 
 def stem_bytes(prefix: str) -> int:
@@ -201,7 +206,7 @@ def decode_message(body: bytes) -> Message:
 def _read_hello(fields: FieldReader) -> Hello:
     spoken = fields.read_byte()
     if spoken >> 4 != PROTOCOL_VERSION:
-        raise UnsupportedVersion
+        raise UnsupportedVersion(spoken >> 4)
     return Hello(spoken & 15, fields.read_bytes(FLEET_TAG_BYTES), *_read_set(fields), fields.read_rest())
 
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Literal
 
 from core.errors import FieldlineError
+from core.sync.codec import PROTOCOL_VERSION
 
 Phase = Literal["hello", "reconcile", "exchange", "done"]
 
@@ -34,9 +35,7 @@ _FAILURE_TEXTS = {
     Reason.MALFORMED: FieldlineError(
         "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there."
     ),
-    Reason.OTHER_VERSION: FieldlineError(
-        "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here."
-    ),
+    Reason.OTHER_VERSION: FieldlineError("The peer {peer} speaks another version of the sync protocol: {why}."),
     Reason.OTHER_FLEET: FieldlineError("The peer {peer} belongs to another fleet: sync only devices of one fleet."),
     Reason.OUT_OF_TURN: FieldlineError(
         "The peer {peer} sent a message out of turn: update Fieldline there, and sync again."
@@ -131,7 +130,18 @@ Event = Progress | Done | Failed
 
 def make_failed(reason: Reason, peer: bytes, why: object, stats: SyncStats) -> Failed:
     """The event for a reason, with its sentence."""
+    why = why or (_UPDATE_EITHER if reason == Reason.OTHER_VERSION else why)
     return Failed(reason, peer, FieldlineError(_FAILURE_TEXTS[reason].template, peer=peer.hex()[:8], why=why), stats)
+
+
+_UPDATE_EITHER = FieldlineError("update Fieldline there or here")
+_FROM_BEFORE_RELEASE = FieldlineError("it is from before Fieldline's first release (format 1), update it there")
+_UPDATE_HERE = FieldlineError("it is newer, update Fieldline on this device")
+
+
+def advice_on_version(version: int) -> FieldlineError:
+    """Say what to do about a peer whose hello is of another version than this one."""
+    return _FROM_BEFORE_RELEASE if version == 1 else _UPDATE_HERE if version > PROTOCOL_VERSION else _UPDATE_EITHER
 
 
 _PEER_ABORT_TEXTS = {

@@ -6,7 +6,8 @@ The rules, the same on both sides and over every link:
    roots: the session is done.
 2. *Reconcile.* Both find out what the other lacks. If one side has nothing this is left out: the other sends all it
    has. Otherwise they try the ways that there are, from the one that takes the fewest bytes to the one that always
-   works: a sketch, a sketch with salted short ids (both `core.sync.reconcile.sketch_reconciler`), the Merkle trees (`core.sync.reconcile.merkle_reconciler`).
+   works: a sketch, a sketch with salted short ids (both `core.sync.reconcile.sketch_reconciler`), the Merkle trees
+   (`core.sync.reconcile.merkle_reconciler`).
 3. *Exchange.* Each side sends what the other lacks (`core.sync.exchange`).
 4. *Settle.* When all is there both ways, each side says again which set it has. Equal roots: done. Otherwise the next
    round begins at 2; with the next way, if the counts show that nothing else came in between (two changes had the same
@@ -45,6 +46,7 @@ from core.sync.events import (
     Reason,
     RemoteProtocolError,
     SyncStats,
+    advice_on_version,
     error_of_abort,
     make_failed,
 )
@@ -70,7 +72,8 @@ class Session:
 
     `fleet` and `peer` are 16-byte ids, the peer's as the link has proven it; exactly one side is the `initiator` (the
     one that called). `modes` are those that this side is willing to begin with; `merkle` is always there to fall
-    back to. `batch_bytes` see `Exchange`. `near` says where this device is (`core.sync.location_hint`), if much is missing here.
+    back to. `batch_bytes` see `Exchange`. `near` says where this device is (`core.sync.location_hint`), if much is
+    missing here.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class Session:
         self._modes = MERKLE_BIT | sum({MODES[mode] for mode in modes if mode != "merkle"})
         self._phase: Phase = "hello"
         self._tally = Tally()
-        self._exchange = Exchange(batch_bytes, self._tally)
+        self._exchange = Exchange(fleet, batch_bytes, self._tally)
         self._mode = "none"
         self._method = METHOD_SKETCH if SKETCH_BIT & self._modes else METHOD_MERKLE
         self._round_trips = self._messages_in = 0
@@ -171,8 +174,8 @@ class Session:
             self._end_with(Done(self._make_stats(), *end.value))
         except RemoteProtocolError as violation:
             self._end_with_failure(violation.reason, violation.why)
-        except UnsupportedVersion:
-            self._end_with_failure(Reason.OTHER_VERSION)
+        except UnsupportedVersion as other:
+            self._end_with_failure(Reason.OTHER_VERSION, advice_on_version(other.version))
         except MalformedMessage:
             self._end_with_failure(Reason.MALFORMED)
         except FieldlineError as error:

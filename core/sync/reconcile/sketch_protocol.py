@@ -14,8 +14,8 @@ Both know how many changes the other has from its hello. One of them *leads* (th
    lacks.
 
 What is found can be wrong, though seldom: short ids collide by chance, and a member who knows the secret can make them.
-So the roots are compared after the exchange. If they differ, a run with salted short ids (`core.sync.reconcile.set_sketch.short_key`)
-finds what the first could not, and if it does not, the `merkle` mode does.
+So the roots are compared after the exchange. If they differ, a run with salted short ids
+(`core.sync.reconcile.set_sketch.short_key`) finds what the first could not, and if it does not, the `merkle` mode does.
 
 All is pure: a `Sketch` is given messages and says what to do next. Messages are hostile: each of them leads to a step,
 at worst to `Stuck`, after bounded work.

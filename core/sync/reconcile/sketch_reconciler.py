@@ -1,4 +1,5 @@
-"""Mode `sketch` as a part of a session: the messages of `core.sync.reconcile.sketch_protocol`, and what it needs of the store.
+"""Mode `sketch` as a part of a session: the messages of `core.sync.reconcile.sketch_protocol`, and what it needs of the
+store.
 
 All messages of a run are `SketchPart`. A side that cannot go on sends an empty one, passes over what the peer said
 before it knew, and waits for the peer's empty one; then both go on with the next way to reconcile.
