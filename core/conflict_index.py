@@ -23,7 +23,7 @@ CONFLICT_INDEX_VERSION = 2
 """Another one makes every store look at everything again."""
 
 ParentsOf = Callable[[bytes], Collection[bytes]]
-"""The changes that the author of a change had, as far as the change names them."""
+"""The changes of the facts that a change names: its author had them."""
 
 IPNetwork = IPv4Network | IPv6Network
 NetworkRange = tuple[str, bytes, bytes]

@@ -15,7 +15,7 @@ from core.errors import FieldlineError
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent, Candidate, Conflict, Slot
-from core.value_codec import Ref, Scalar, Value, encode_value
+from core.value_codec import Redacted, Ref, Scalar, Value, encode_value
 from core.values import printable, quote_value
 
 ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
@@ -280,7 +280,7 @@ class StatedNetwork:
 
 def scalars_of(value: Value) -> tuple[Scalar, ...]:
     """The values of a list, one value as the only one of it, or none."""
-    if value is None:
+    if value is None or isinstance(value, Redacted):
         return ()
     return value if isinstance(value, tuple) else (value,)
 

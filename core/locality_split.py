@@ -38,8 +38,10 @@ class Placed:
 Find = Callable[[bytes], Placed]
 
 
-def split(facts: Sequence[Fact], find: Find, schema: Schema) -> list[list[Fact]]:
+def split(facts: Sequence[Fact], find: Find, schema: Schema, along: Sequence[Fact] = ()) -> list[list[Fact]]:
     """Part the facts of one save into those of each change, the common ones first, then as they come.
+
+    `along` goes with the first of them, wherever that is: what is said of the person who saves.
 
     References to what an entity lies in are tagged. `find` tells of an entity before the save. Every part fits a
     change, with whatever note, and states no slot twice.
@@ -49,6 +51,8 @@ def split(facts: Sequence[Fact], find: Find, schema: Schema) -> list[list[Fact]]
     for fact in facts:
         placed = saved(fact.entity)
         parts.setdefault(locality_of(fact.entity, placed, schema), []).append(_tagged(fact, schema.kind(placed.kind)))
+    first = next((locality for locality, part in parts.items() if part), COMMON)
+    parts[first] = [*along, *parts[first]]
     return [piece for part in parts.values() for piece in _pieces(part)]
 
 

@@ -32,7 +32,7 @@ class ResolutionRule:
             for leaf in candidates
             if (self.user is None or leaf.user == self.user) and (self.device is None or leaf.device == self.device)
         ]
-        return max(counted, key=lambda leaf: (leaf.at_us, leaf.fact), default=None)
+        return max(counted, key=lambda leaf: (leaf.moment_us, leaf.fact), default=None)
 
 
 class StaleItem(FieldlineError):

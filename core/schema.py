@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from core import values
 from core.errors import FieldlineError, Refused
-from core.value_codec import Scalar, Value
+from core.value_codec import Redacted, Scalar, Value
 
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
@@ -97,6 +97,7 @@ class Property:
     def _scalar(self, text: str) -> Scalar:
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
+        text = normalized(text)
         value = values.TYPE_PARSERS[self.type](text)
         if value is None:
             raise values.type_problem(self.name, self.type, text)
@@ -104,7 +105,7 @@ class Property:
             raise problem
         return value
 
-    def _problem(self, value: Scalar) -> Refused | None:
+    def _problem(self, value: Scalar | Redacted) -> Refused | None:
         if not values.is_storable(value):
             return Refused(
                 "{property}: the text is too long or not valid Unicode; at most {limit} bytes of UTF-8 fit",
@@ -113,7 +114,7 @@ class Property:
             )
         if not self.is_known:
             return None
-        if not values.is_of_type(self.type, value):
+        if isinstance(value, Redacted) or not values.is_of_type(self.type, value):
             return values.type_problem(self.name, self.type, value)
         if self.type == "choice" and value not in self.choices:
             return Refused(

@@ -73,6 +73,13 @@ def normalized(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def normalized_value(value: Value) -> Value:
+    """Bring all text of a value to the form that values have."""
+    if isinstance(value, tuple):
+        return tuple(normalized(item) if isinstance(item, str) else item for item in value)
+    return normalized(value) if isinstance(value, str) else value
+
+
 def is_normalized(text: str) -> bool:
     """Say whether text has the form that values have."""
     return text.isascii() or unicodedata.ucd_3_2_0.is_normalized("NFC", text)

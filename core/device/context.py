@@ -14,7 +14,7 @@ from core.device import input_validation
 from core.device.home import Home
 from core.records import Edit, Record, diff_edits
 from core.schema import Schema
-from core.store.store import Clock, Store
+from core.store.store import Clock, Entropy, Store
 from core.store.view import View
 from core.value_codec import Value
 
@@ -27,8 +27,6 @@ SCHEMA_PROPERTY_PREFIX = "schema."
 
 OnProgress = Callable[[int, int], None]
 """Told how much is done, of how much; what it raises stops the work, and then nothing of it is kept."""
-
-Entropy = Callable[[int], bytes]
 
 
 def system_clock() -> int:
@@ -69,7 +67,9 @@ class DeviceContext:
     ) -> Self:
         """The device whose home this folder is."""
         home = Home(folder)
-        return cls(home, await Store.open(home.store, clock=clock), user=user, clock=clock, entropy=entropy)
+        return cls(
+            home, await Store.open(home.store, clock=clock, entropy=entropy), user=user, clock=clock, entropy=entropy
+        )
 
     async def close(self) -> None:
         """Finish what is under way and let go of the store."""
@@ -120,12 +120,17 @@ class DeviceContext:
             return self.store.now()
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
-    async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
-        """Write edits as they were shown, as one change; None if there are none."""
+    async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
+        """Write edits as they were shown, all at once; gives the change that the log shows for them, None without any.
+
+        What `reopens` a conflict may give a slot several values.
+        """
         if not edits:
             return None
         user, note = input_validation.check_user(self.user), input_validation.check_note(note)
-        return await self.store.commit(self.identity, edits, user=user, note=note)
+        return await self.store.commit(
+            self.identity, edits, user=user, note=note, schema=await self.schema(), reopens=reopens
+        )
 
     async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
         """Write what is different, unchecked: an entity's values as wanted, in knowledge of what was shown."""

@@ -7,6 +7,7 @@ import re
 from core.body import MAX_NOTE_BYTES
 from core.changes import MAX_USER_BYTES
 from core.errors import Refused
+from core.value_codec import normalized
 from core.values import quote_value
 
 MAX_NAME_BYTES = 100
@@ -22,12 +23,12 @@ def check_user(name: str) -> str:
             user=quote_value(name),
             limit=MAX_USER_BYTES,
         )
-    return name
+    return normalized(name)
 
 
 def check_name(text: str) -> str:
     """The name of a fleet or a device if it can be one; raises Refused."""
-    text = text.strip()
+    text = normalized(text.strip())
     if not text or not _is_line(text, MAX_NAME_BYTES):
         raise Refused(
             "{name} cannot be a name here: it needs one line of at most {limit} bytes.",
@@ -45,7 +46,7 @@ def check_note(text: str | None) -> str | None:
         raise Refused("The note is not valid Unicode: type it again.") from None
     if size > MAX_NOTE_BYTES:
         raise Refused("The note is too long: at most {limit} bytes fit.", limit=MAX_NOTE_BYTES)
-    return text or None
+    return normalized(text) if text else None
 
 
 def parse_id(text: str, error: Refused) -> bytes:

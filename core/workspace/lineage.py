@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.changes import decode_block
 from core.store.store import Store
-from core.value_codec import CHANGE_ID_BYTES, Value
+from core.value_codec import CHANGE_ID_BYTES, Value, plain_reference
 
 MAX_GENERATIONS = 12
 """How many facts back the common ancestor is looked for."""
@@ -56,14 +56,15 @@ async def _read_facts(
     blocks = {
         block.id: block for block in map(decode_block, await store.blocks([fact[:CHANGE_ID_BYTES] for fact in facts]))
     }
+    users = await store.users_of(list(blocks))
     for fact in facts:
         block, index = blocks.get(fact[:CHANGE_ID_BYTES]), int.from_bytes(fact[CHANGE_ID_BYTES:], "big")
-        if block is None or index >= len(block.change.facts):
+        if block is None or index >= len(block.facts):
             continue
-        said, change = block.change.facts[index], block.change
+        said, value = block.facts[index], plain_reference(block.facts[index].value)
         place = place or (said.entity, said.property)
         if (said.entity, said.property) == place:
-            found[fact] = AncestryStep(fact, said.value, change.user, change.device, change.at_us, said.obsoletes)
+            found[fact] = AncestryStep(fact, value, users[block.id], block.device, block.at_us, said.obsoletes)
     return place
 
 

@@ -15,23 +15,18 @@ MAX_ENTRIES = 1000
 @dataclass(slots=True)
 class UndoJournal:
     """Change ids in hex. `skip` are those that undo passes over: taken back, or themselves an undo. `redo` is what redo
-    takes back again (the latest last) and `last` the change after which that holds. `groups` were saved together, and
-    `turns` are pairs of what an undo or redo saved and what it took back by that.
+    takes back again (the latest last) and `last` the change after which that holds. `turns` are pairs of what an undo
+    or redo saved and what it took back by that. A change stands for all that was saved at once with it.
     """
 
     skip: list[str] = field(default_factory=list)
-    redo: list[list[str]] = field(default_factory=list)
+    redo: list[str] = field(default_factory=list)
     last: str = ""
-    groups: list[list[str]] = field(default_factory=list)
-    turns: list[list[list[str]]] = field(default_factory=list)
-
-    def saved_together(self, change: str) -> list[str]:
-        """The changes that were saved together with this one."""
-        return next((group for group in self.groups if change in group), [change])
+    turns: list[list[str]] = field(default_factory=list)
 
     def undone_by(self, change: str) -> list[str]:
         """What an undo or redo that saved this change took back; nothing for any other change."""
-        return next((taken for made, taken in self.turns if change in made), [])
+        return [taken for made, taken in self.turns if made == change]
 
 
 async def load_journal(workspace: DeviceContext) -> UndoJournal:
@@ -45,7 +40,7 @@ async def load_journal(workspace: DeviceContext) -> UndoJournal:
 
 async def save_journal(workspace: DeviceContext, journal: UndoJournal) -> None:
     """Note it."""
-    for noted in (journal.skip, journal.redo, journal.groups, journal.turns):
+    for noted in (journal.skip, journal.redo, journal.turns):
         del noted[:-MAX_ENTRIES]
     await workspace.store.write_meta(_meta_key(workspace), json.dumps(asdict(journal)).encode())
 

@@ -50,17 +50,23 @@ class _SlotHistory:
             self._wanted, cursor=after, limit=_ENTRIES_PER_PAGE, newest_first=newest_first
         )
 
+    async def value_before(self, position: LogCursor) -> Value:
+        """What was in use after the change at a position, or else after the one before it."""
+        order, row = position
+        entries = await self._store.now().log(self._wanted, cursor=(order, row + 1), limit=1)
+        return await self.value_at(entries[0].moment_us) if entries else None
+
     async def value_at(self, moment: int) -> Value:
         """What was in use at a moment."""
         return (await self._store.as_of(moment).slot(self._entity, self._name)).value
 
 
 async def _next_change(slot: _SlotHistory, position: LogCursor) -> ValueChange | None:
-    before = await slot.value_at(position[0])
+    before = await slot.value_before(position)
     after = position
     while entries := await slot.read_page(after, newest_first=False):
         for entry in entries:
-            value = await slot.value_at(entry.cursor[0])
+            value = await slot.value_at(entry.moment_us)
             if not _is_same_value(value, before):
                 return ValueChange(entry, before, value)
             before = value
@@ -73,7 +79,7 @@ async def _previous_change(slot: _SlotHistory, position: LogCursor) -> ValueChan
     after = position
     while entries := await slot.read_page(after, newest_first=True):
         for entry in entries:
-            value = await slot.value_at(entry.cursor[0])
+            value = await slot.value_at(entry.moment_us)
             if last is not None and not _is_same_value(value, last[1]):
                 return ValueChange(last[0], value, last[1])
             last = (entry, value)

@@ -10,7 +10,7 @@ from core.device.display_names import entities_in_value, full_entity_name, is_hi
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
-from core.value_codec import Ref, Value
+from core.value_codec import FactRef, Redacted, Ref, Value
 from tui.i18n.translate import _, language
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class Formatter:
             name = self.names.get(value.entity)
             known = name is not None and name.kind is not None and name.key is not None
             return {"ref": self.entity_text(value.entity) if known else value.entity.hex()}
-        return value
+        if isinstance(value, FactRef):
+            return {"fact": value.fact.hex()}
+        return None if isinstance(value, Redacted) else value
 
     def candidate_json(self, leaf: Candidate) -> dict[str, Any]:
         """One leaf as JSON."""

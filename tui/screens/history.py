@@ -14,7 +14,6 @@ from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit
 from tui.screens.actions.time_travel import SlotId, TimeTravelActions
-from tui.screens.actions.undo import SAVE_GROUP
 from tui.view_models.filter_suggestions import FilterCondition, add_condition, suggest_conditions
 from tui.view_models.form import NO_NAMES, DisplayNames, value_references
 from tui.view_models.form_lines import diff_lines
@@ -232,14 +231,11 @@ class History(TimeTravelActions):
         if name in ("find_next", "find_previous") and self._last_filter is None:
             return _("No search yet: / asks for words.")
         if name == "everything":
-            busy = any(worker.group == SAVE_GROUP for worker in self.workers)
-            return None if self._is_filtered or self.marked_entry or busy else _("These are the changes of everything.")
+            return None if self._is_filtered or self.marked_entry else _("These are the changes of everything.")
         return self.change_disabled_reason(name)
 
     def do_everything(self) -> None:
         """Drop what was typed as a filter first, then what these are the changes of."""
-        if self.stop_saving():
-            return
         self.marked_entry = None
         if self._typed_filter:
             self.active_filter, self._typed_filter = self._base_filter, ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -351,17 +350,19 @@ class Inbox(ResolveActions):
         self._resolved_key = self.lines.key
         await super()._save_resolution(edits)
 
-    async def _apply_batches(self, batches: Sequence[list[Edit]], note: str) -> None:
+    async def _apply_edits(self, edits: list[Edit], note: str) -> None:
         self._resolved_key = self.lines.key
-        await super()._apply_batches(batches, note)
+        await super()._apply_edits(edits, note)
 
     async def _apply_plan(self, turn: UndoPlan, note: str) -> None:
         self._resolved_key = self.lines.key
         await super()._apply_plan(turn, note)
 
     def do_stop(self) -> None:
-        """Stop what is being saved; if nothing is, show all matters again; if all are shown, take the marks away."""
-        if self.stop_saving():
+        """Stop looking for what a rule would write, or else show all matters again; if all are shown, take the marks
+        away.
+        """
+        if self.stop_rule():
             return
         if self._filter_text:
             self._filter_text, self._last_title = "", None

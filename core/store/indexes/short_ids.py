@@ -1,4 +1,4 @@
-"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for the sketch mode of sync.
+"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py): the sketch mode of sync.
 
 The short ids are keyed with a secret that the genesis holds, so there are none before the genesis has come. The cells
 lag behind: they hold the changes up to a row, and take in the newer ones when a sync begins.
@@ -95,7 +95,7 @@ def drop_cells(connection: sqlite3.Connection) -> None:
 
 
 def _store_secret(connection: sqlite3.Connection, genesis: Block) -> None:
-    for fact in genesis.change.facts:
+    for fact in genesis.facts:
         if fact.entity == FLEET_ENTITY and fact.property == SECRET_PROPERTY and isinstance(fact.value, str):
             _write_meta(connection, _SECRET_META_KEY, fact.value.encode())
 

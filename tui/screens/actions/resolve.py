@@ -14,12 +14,11 @@ from core.records import Edit, Record, make_edit
 from core.resolution import ResolutionRule
 from core.schema import RETIRED
 from core.value_codec import Value
-from core.workspace import undo
 from tui.dialogs.base import ChoiceDialog, PromptDialog, SaveDialog
 from tui.dialogs.reference_picker import make_picker
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, layout_columns
-from tui.screens.actions.undo import SAVE_GROUP, UndoActions
+from tui.screens.actions.undo import UndoActions
 from tui.view_models.breadcrumbs import shorten_breadcrumb
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import refusal_text
@@ -29,6 +28,8 @@ from tui.view_models.value_text import editable_text, parse_value, suggest_corre
 
 _MAX_TITLE_COLUMNS = 36
 """Columns that a path gets in the title of a dialog."""
+_RULE_GROUP = "rule"
+"""The group of the workers that Esc stops."""
 MAX_RULE_CHOICES = 12
 """People and devices that are offered as rules, those with the most matters first."""
 
@@ -217,7 +218,7 @@ class ResolveActions(UndoActions):
             return
         rows = await preview_edits(edits, desk.view, desk.schema, desk.names)
         title = f"{await self._entity_title(entity)} › {item_property(matter, desk.schema).label(language())}"
-        self._ask_save(title, rows, [edits], clashing + inbox_notice(clashing))
+        self._ask_save(title, rows, edits, clashing + inbox_notice(clashing))
 
     async def _save_resolution(self, edits: list[Edit]) -> None:
         await self.state.workspace.save(edits, None)
@@ -228,22 +229,20 @@ class ResolveActions(UndoActions):
     async def _propose_edits(self, title: str, edits: list[Edit]) -> None:
         desk = self.state
         rows = await preview_edits(edits, desk.view, desk.schema, desk.names)
-        self._ask_save(title, rows, [edits], [])
+        self._ask_save(title, rows, edits, [])
 
-    def _ask_save(
-        self, title: str, rows: Sequence[Line], batches: Sequence[list[Edit]], remarks: Sequence[str]
-    ) -> None:
+    def _ask_save(self, title: str, rows: Sequence[Line], edits: list[Edit], remarks: Sequence[str]) -> None:
         def answered(note: str | None) -> None:
             if note is not None:
-                self.run_task(partial(self._apply_batches, batches, note), group=SAVE_GROUP)
+                self.run_task(partial(self._apply_edits, edits, note))
 
         self.open_dialog(SaveDialog(title, rows, remarks), answered)
 
-    async def _apply_batches(self, batches: Sequence[list[Edit]], note: str) -> None:
-        await undo.save_batches(self.state.workspace, batches, note or None, self.show_save_progress)
+    async def _apply_edits(self, edits: list[Edit], note: str) -> None:
+        await self.state.workspace.save(edits, note or None)
         self.clear_resolved()
         await self.state.refresh_data()
-        count = sum(map(len, batches))
+        count = len(edits)
         text = ngettext("{count} value saved. u undoes it.", "{count} values saved. u undoes it.", count)
         self.show_message(text)
 
@@ -262,7 +261,7 @@ class ResolveActions(UndoActions):
 
         def chosen(rule: object) -> None:
             if isinstance(rule, ResolutionRule):
-                self.run_task(partial(self._apply_rule, rule, matters), group=SAVE_GROUP)
+                self.run_task(partial(self._apply_rule, rule, matters), group=_RULE_GROUP)
 
         title = ngettext("Resolve {count} conflict with", "Resolve {count} conflicts with", len(matters))
         self.open_dialog(ChoiceDialog(title, self._rule_rows(matters)), chosen)
@@ -284,6 +283,13 @@ class ResolveActions(UndoActions):
             (rule, layout_columns(66, [Column(text, None), Column(format_number(count), 12, "dim", right=True)]))
             for rule, text, count in [*rules, *people, *others]
         ]
+
+    def stop_rule(self) -> bool:
+        """Stop looking for what a rule would write; gives whether that was under way."""
+        under_way = bool(self.workers.cancel_group(self, _RULE_GROUP))
+        if under_way:
+            self.show_message(_("Stopped: nothing was saved."))
+        return under_way
 
     async def _apply_rule(self, rule: ResolutionRule, matters: Sequence[InboxItem]) -> None:
         """Show what the rule would write, and what it says nothing about."""
@@ -324,4 +330,4 @@ class ResolveActions(UndoActions):
             return
         title = ngettext("Resolve {count} conflict", "Resolve {count} conflicts", len(edits))
         rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
-        self._ask_save(title, rows, [edits], remarks)
+        self._ask_save(title, rows, edits, remarks)

@@ -7,11 +7,11 @@ from functools import partial
 
 from core.records import Edit
 from core.store.queries.log import FactDiff, LogCursor, LogEntry
-from core.workspace import log_query, revisions, undo, value_history
+from core.workspace import log_query, revisions, value_history
 from tui.dialogs.base import ChoiceDialog, PromptDialog, SaveDialog
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line
-from tui.screens.actions.undo import SAVE_GROUP, UndoActions
+from tui.screens.actions.undo import UndoActions
 from tui.screens.diff import ChangeDiffScreen, TimeDiffScreen
 from tui.view_models.breadcrumbs import ancestor_chain
 from tui.view_models.edit_preview import preview_edits
@@ -71,7 +71,7 @@ class TimeTravelActions(UndoActions):
     def do_as_of(self) -> None:
         """Look at everything as it was right after this change."""
         if entry := self.entry:
-            self.state.view_at(entry.cursor[0])
+            self.state.view_at(entry.moment_us)
 
     def do_known(self) -> None:
         """Look at everything as this device knew it right after this change had reached it."""
@@ -113,9 +113,9 @@ class TimeTravelActions(UndoActions):
         entry = self.entry
         if entry is None:
             return
-        here = entry.cursor[0]
+        here = entry.moment_us
         if self.marked_entry and self.marked_entry.change != entry.change:
-            self._open_diff(self.marked_entry.cursor[0], here)
+            self._open_diff(self.marked_entry.moment_us, here)
             return
 
         def chosen(what: object) -> None:
@@ -232,7 +232,7 @@ class TimeTravelActions(UndoActions):
         return rows
 
     async def _plan_restore(self, entity: bytes, below: bool, entry: LogEntry) -> None:
-        desk, moment = self.state, entry.cursor[0]
+        desk, moment = self.state, entry.moment_us
         if below:
             edits = await revisions.plan_restore_tree(desk.workspace.store, entity, moment, desk.schema)
         else:
@@ -245,7 +245,7 @@ class TimeTravelActions(UndoActions):
 
         def answered(note: str | None) -> None:
             if note is not None:
-                self.run_task(partial(self._save_restore, edits, note, title), group=SAVE_GROUP)
+                self.run_task(partial(self._save_restore, edits, note, title))
 
         heading = _("Restore {title} to {when}: {count}").format(
             title=title, when=when, count=format_number(len(edits))
@@ -254,6 +254,6 @@ class TimeTravelActions(UndoActions):
         self.open_dialog(SaveDialog(heading, rows, remarks), answered)
 
     async def _save_restore(self, edits: list[Edit], note: str, title: str) -> None:
-        await undo.save_batches(self.state.workspace, [edits], note or None, self.show_save_progress)
+        await self.state.workspace.save(edits, note or None)
         await self.state.refresh_data()
         self.show_message(_("{title} is as it was then. u undoes it.").format(title=title))

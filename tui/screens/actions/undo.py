@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from core.workspace.undo import UndoPlan
 
 _MAX_REASONS = 3
-SAVE_GROUP = "saving"
-"""The group of the workers that Esc stops."""
 
 
 class UndoActions(ListScreen):
@@ -30,7 +28,7 @@ class UndoActions(ListScreen):
         self.show_message(_("Looking for what you saved last …"))
         turn = await undo.plan_next_undo(self.state.workspace)
         self.show_message("")
-        if turn.batches:
+        if turn.edits:
             await self._show_plan(turn)
         elif left := next((left for _entry, left in turn.not_undoable if left), None):
             self.show_message(await self._skipped_text(left))
@@ -46,7 +44,7 @@ class UndoActions(ListScreen):
         self.show_message("")
         if turn is None:
             self.show_message(_("There is nothing to redo: something was saved since, or nothing was undone."))
-        elif turn.batches:
+        elif turn.edits:
             await self._show_plan(turn)
         elif turn.skipped:
             self.show_message(await self._skipped_text(turn.skipped[0]))
@@ -58,21 +56,20 @@ class UndoActions(ListScreen):
             self.show_message(reason, attention=True)
             return
         desk = self.state
-        edits = [edit for batch in turn.batches for edit in batch]
-        rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
-        when = desk.dates.full(turn.entries[-1].at_us)
+        rows = await preview_edits(turn.edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
+        when = desk.dates.full(turn.entry.at_us) if turn.entry else ""
         title = _("Redo what you undid on {when}") if turn.is_redo else _("Undo what you saved on {when}")
-        remarks = [*await edit_warnings(desk.view, desk.schema, turn.batches[0]), *await self._plan_warnings(turn)]
+        remarks = [*await edit_warnings(desk.view, desk.schema, turn.first_edits), *await self._plan_warnings(turn)]
 
         def answered(note: str | None) -> None:
             if note is not None:
-                self.run_task(partial(self._apply_plan, turn, note), group=SAVE_GROUP)
+                self.run_task(partial(self._apply_plan, turn, note))
 
         self.open_dialog(SaveDialog(title.format(when=when), rows, remarks), answered)
 
     async def _plan_warnings(self, turn: UndoPlan) -> list[str]:
         desk, remarks = self.state, []
-        if more := sum(map(len, turn.batches[1:])):
+        if more := len(turn.edits) - len(turn.first_edits):
             text = ngettext(
                 "{count} more value is set again beside these: the conflict is open as before.",
                 "{count} more values are set again beside these: the conflicts are open as before.",
@@ -103,23 +100,9 @@ class UndoActions(ListScreen):
         text = _("{property} of {entity} is left alone: {reason}.")
         return text.format(property=label, entity=name.title, reason=error_text(left.reason))
 
-    def show_save_progress(self, done: int, total: int) -> None:
-        """Say how much of something long is saved."""
-        if done < total:
-            self.show_message(
-                _("{done} of {count} saved · Esc stops").format(done=format_number(done), count=format_number(total))
-            )
-
-    def stop_saving(self) -> bool:
-        """Stop what is being saved; gives whether anything was."""
-        under_way = bool(self.workers.cancel_group(self, SAVE_GROUP))
-        if under_way:
-            self.show_message(_("Stopped. What was saved by then stays; u undoes it."))
-        return under_way
-
     async def _apply_plan(self, turn: UndoPlan, note: str) -> None:
         from core.workspace import undo
 
-        await undo.apply_plan(self.state.workspace, turn, note or None, self.show_save_progress)
+        await undo.apply_plan(self.state.workspace, turn, note or None)
         await self.state.refresh_data()
         self.show_message(_("Redone. u undoes it.") if turn.is_redo else _("Undone. U redoes it."))
