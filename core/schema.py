@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from core import values
 from core.errors import FieldlineError, Refused
-from core.value_codec import Redacted, Scalar, Value
+from core.value_codec import Redacted, Scalar, Value, normalized
 
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""

@@ -127,7 +127,8 @@ def order_for_sending(
             f"""SELECT CASE
                   WHEN substr(c.hash, 1, {ID_BYTES}) = ? THEN {_GENESIS}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span}
-                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY}) THEN {_MEMBERSHIP}
+                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
+                    THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
                   ELSE {_HISTORY} END, -c.ordered_at, c.hash
