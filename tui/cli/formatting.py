@@ -99,8 +99,10 @@ class Formatter:
             "fact": leaf.fact.hex(),
             "value": self.value_json(leaf.value),
             "user": leaf.user,
+            "person": leaf.person.hex(),
             "device": leaf.device.hex(),
             "at": format_timestamp(leaf.at_us),
+            "clock": leaf.clock,
             "note": leaf.note,
         }
 

@@ -15,6 +15,7 @@ from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_text_value
 from tui.cli.progress import show_progress
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, language, ngettext
 
@@ -92,7 +93,15 @@ def _print_item(desk: CliContext, matter: InboxItem, writing: Formatter, records
         if of:  # what was said of something retired may be of any property
             value = f"{prop.label(language())}: {value}"
         remark = f"{device} {quote(leaf.note)}"
-        rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, desk.dates.dated(leaf.at_us), remark])
+        rows.append(
+            [
+                "  " + leaf.fact.hex()[:12],
+                value,
+                leaf.user,
+                with_clock_error(desk.dates.dated(leaf.at_us), leaf.clock),
+                remark,
+            ]
+        )
     desk.print_table(rows, shrinkable=(4, 1))
 
 

@@ -13,6 +13,7 @@ from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_properties, parse_view
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
@@ -126,4 +127,5 @@ def _print_record(desk: CliContext, record: Record, writing: Formatter) -> None:
 
 def _author_text(desk: CliContext, writing: Formatter, leaf: Candidate) -> list[str]:
     note = quote(leaf.note)
-    return [leaf.user, desk.dates.dated(leaf.at_us), f"{writing.device_name(leaf.device)} {note}".rstrip()]
+    when = with_clock_error(desk.dates.dated(leaf.at_us), leaf.clock)
+    return [leaf.user, when, f"{writing.device_name(leaf.device)} {note}".rstrip()]

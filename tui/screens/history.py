@@ -10,6 +10,7 @@ from core.store.queries.log import MAX_NAMES_IN_ENTRY, NO_FILTER, FactDiff, LogC
 from core.workspace import log_query
 from tui.command_host import command_bindings
 from tui.dialogs.base import ChoiceDialog, PromptDialog
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit
@@ -169,7 +170,7 @@ class History(TimeTravelActions):
         if entry is None:
             return []
         who = _("{user} on {device}").format(user=entry.user, device=self.state.names.device(entry.device))
-        line: Line = [(f"{self.state.dates.full(entry.at_us)} · {who}", "plain")]
+        line: Line = [(f"{with_clock_error(self.state.dates.full(entry.at_us), entry.clock)} · {who}", "plain")]
         if entry.note:
             line.append((f" · {quote(entry.note)}", "plain"))
         if not entry.accepted:

@@ -12,7 +12,7 @@ from core.schema import Kind, Property
 from core.slots import Candidate, Slot
 from core.value_codec import Value
 from core.values import is_same_value
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error, with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, language
 from tui.layout import Column, Line, fit, fit_pair, layout_columns, wrap_text
@@ -105,13 +105,18 @@ def candidate_line(
     """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why."""
     wide = width >= 96
     note = quote(leaf.note)
+    moment = when.dated(leaf.at_us) if wide else when.short(leaf.at_us)
     return layout_columns(
         width,
         [
             Column(candidate_letter(index), 1, "strong"),
             Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
             Column(leaf.user, 16 if wide else 9, "plain"),
-            Column(when.dated(leaf.at_us) if wide else when.short(leaf.at_us), 17 if wide else 11, "dim"),
+            Column(
+                mark_clock_error(when.dated(leaf.at_us) if wide else when.short(leaf.at_us), leaf.clock),
+                17 if wide else 11,
+                "dim",
+            ),
             Column(names.device(leaf.device), 12 if wide else 6, "dim"),
             Column(note, (30 if wide else 14) if notes else 0, "dim"),
         ],
@@ -148,7 +153,7 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
         lines += [[(part, "plain")] for part in wrap_text(text, width)]
     if said := row.pick:
         who = _("{user} on {device}, {when}").format(
-            user=said.user, device=names.device(said.device), when=when.full(said.at_us)
+            user=said.user, device=names.device(said.device), when=with_clock_error(when.full(said.at_us), said.clock)
         )
         note = quote(said.note)
         told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]

@@ -17,7 +17,7 @@ from core.schema import RETIRED, Property, Schema
 from core.slots import Candidate
 from core.value_codec import encode_value
 from core.workspace.lineage import AncestryStep
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, cut, fit, layout_columns, wrap_text
@@ -252,11 +252,14 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
         zip(some, strip_common_start(_candidate_texts(details, schema, room), room), strict=True)
     ):
         on = index == chosen and matter.type not in SINGLE_VALUE_TYPES
+        moment = when.dated(leaf.at_us) if wide else when.brief(leaf.at_us)
         cells = [
             Column(candidate_letter(index), 1, "strong" if on else "plain"),
             Column(text, None, "strong" if on else "plain"),
             Column(leaf.user, people),
-            Column(when.dated(leaf.at_us) if wide else when.brief(leaf.at_us), time, "dim"),
+            Column(
+                mark_clock_error(when.dated(leaf.at_us) if wide else when.brief(leaf.at_us), leaf.clock), time, "dim"
+            ),
             Column(names.device(leaf.device), device, "dim"),
             Column(_candidate_remark(matter, index, wide), remark, "dim"),
         ]

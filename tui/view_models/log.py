@@ -9,7 +9,7 @@ from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.layout import Column, Line, cut, layout_columns
@@ -88,6 +88,7 @@ class LogPages:
             return []
         wide = width >= 96
         moment = self._when.dated(entry.at_us) if wide else self._when.short(entry.at_us)
+        moment = mark_clock_error(moment, entry.clock)
         mark = "*" if entry.change == self.marked_change else ""
         place = 34 if wide else 25
         return layout_columns(
