@@ -122,7 +122,7 @@ def _packed(made: Histories, *, peaks: bool) -> list[bytes]:
         for block in reversed(newest[at : at + BATCH]):
             place = block.header.fields.position
             known = any(sent.before(DEVICE, place).values())
-            out.append(pack(block, sent, linked=True, below=made.ranges[place] if peaks and not known else None))
+            out.append(pack(block.header, block.body.data, sent, linked=True, below=made.ranges[place] if peaks and not known else None))
     return out
 
 

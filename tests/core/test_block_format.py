@@ -89,7 +89,7 @@ def packed(*, known: bool) -> bytes:
     sent = Sent()
     if known:
         sent.add(DEVICE, 0, GENESIS.id, whole=True)
-    return pack(BLOCK, sent, linked=True)
+    return pack(BLOCK.header, BLOCK.body.data, sent, linked=True)
 
 
 EXAMPLES: dict[str, bytes] = {

@@ -61,7 +61,7 @@ VALUES = [encode_value(fact.value) for block in BLOCKS for fact in block.facts]
 
 
 def packed() -> list[bytes]:
-    return [pack(block, Sent(), linked=True) for block in BLOCKS]
+    return [pack(block.header, block.body.data, Sent(), linked=True) for block in BLOCKS]
 
 
 def trail() -> Trail:

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -148,7 +149,8 @@ class MemoryReplica:
     full: bool = False
     twins: dict[bytes, bytes] = field(default_factory=dict)
     forgets: bool = False
-    _index: tuple[bytes, dict[Place, list[bytes]], set[bytes]] | None = None
+    _places: dict[Place, list[bytes]] = field(default_factory=dict)
+    _indexed: int = 0
 
     @classmethod
     def of(cls, blocks: Iterable[bytes]) -> MemoryReplica:
@@ -194,30 +196,29 @@ class MemoryReplica:
     async def clear_obsolete_hints(self) -> None:
         return None
 
-    def _indexed(self) -> tuple[dict[Place, list[bytes]], set[bytes]]:
-        """What is held by device and position, and which of it follows from its whole chain."""
-        if self._index is None or self._index[0] != self.root:
-            places: dict[Place, list[bytes]] = {}
-            linked: set[bytes] = set()
-            headers = [header_of(data) for data in self.held.values()]
-            for header in sorted(headers, key=lambda each: each.fields.position):
-                fields = header.fields
-                places.setdefault((fields.device, fields.position), []).append(header.id)
-                if fields.previous is None or fields.previous in linked:
-                    linked.add(header.id)
-            self._index = self.root, places, linked
-        return self._index[1:]
+    def _by_place(self) -> dict[Place, list[bytes]]:
+        """What is held, by device and position."""
+        for data in islice(self.held.values(), self._indexed, None):
+            header = header_of(data)
+            self._places.setdefault((header.fields.device, header.fields.position), []).append(header.id)
+        self._indexed = len(self.held)
+        return self._places
 
     async def chain_ids(self, change: bytes) -> list[bytes]:
-        if change not in self._indexed()[1]:
-            return []
-        found = [change]
-        while (previous := header_of(self.held[found[-1]]).fields.previous) is not None:
-            found.append(previous)
-        return found[::-1]
+        found = []
+        while change in self.held:
+            found.append(change)
+            previous = header_of(self.held[change]).fields.previous
+            if previous is None:
+                return found[::-1]
+            change = previous
+        return []
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
-        places, linked = self._indexed()
+        places, linked = self._by_place(), set[bytes]()
+        for header in sorted(map(header_of, self.held.values()), key=lambda each: each.fields.position):
+            if header.fields.previous is None or header.fields.previous in linked:
+                linked.add(header.id)
         fields = {change: header_of(self.held[change]).fields for change in hashes}
         lowest: dict[bytes, int] = {}
         for each in fields.values():
@@ -234,7 +235,7 @@ class MemoryReplica:
 
     async def tips(self, places: Sequence[Place]) -> list[HeldAt]:
         found: list[HeldAt] = []
-        held = {} if self.forgets else self._indexed()[0]
+        held = {} if self.forgets else self._by_place()
         for device, position in places:
             follow = {header_of(self.held[change]).fields.previous for change in held.get((device, position + 1), ())}
             for change in held.get((device, position), ()):
