@@ -23,6 +23,10 @@ from core.sync.codec import MalformedMessage
 from core.sync.packed_header import LinksUnknown, Place, Sent, Trail, missing_place, pack, unpack
 
 
+PEAKS_REMEMBERED_BYTES = 1 << 19
+"""Half of what compression looks back on."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldBlock:
     """A block as the store has it: its header, read, and the bytes of its body."""
@@ -47,7 +51,10 @@ def split_block(data: bytes) -> HeldBlock:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Changes of a device that follow each other in a batch: the first, the last, and how many."""
+    """Changes of a device that follow each other in a batch: the first, the last, and how many.
+
+    The receiver cannot make the `past` of the first.
+    """
 
     first: HeldBlock
     last: HeldBlock
@@ -66,13 +73,31 @@ class BlockPacker:
     unlinked: AbstractSet[bytes]
     leaves_out: bool
     _sent: Sent = field(default_factory=Sent)
+    _peaks: set[bytes] = field(default_factory=set)
+    _bytes_with_peaks: int = 0
 
     def pack_batch(self, blocks: Sequence[HeldBlock], ranges: Mapping[bytes, Range]) -> list[bytes]:
-        """Pack blocks in this order; `ranges` has the range below some of them."""
-        return [self._pack(block, ranges.get(block.header.id)) for block in blocks]
+        """Pack blocks in this order; `ranges` has the range below the first of runs, if its peaks are to be sent."""
+        packed = [self._pack(block, ranges.get(block.header.id)) for block in blocks]
+        self._bytes_with_peaks += sum(map(len, packed))
+        if self._bytes_with_peaks > PEAKS_REMEMBERED_BYTES:
+            self._peaks.clear()
+            self._bytes_with_peaks = 0
+        return packed
+
+    def is_worth(self, below: Range, run: Run) -> bool:
+        """Say whether the peaks below a run take less room than `past` with each of it, and note them if so.
+
+        Peaks that went over the stream not long ago cost next to nothing: compression finds them.
+        """
+        new = set(below.peaks) - self._peaks
+        if len(new) > run.count:
+            return False
+        self._peaks |= new
+        return True
 
     def runs_without_past(self, blocks: Sequence[HeldBlock]) -> list[Run]:
-        """Give the runs in these blocks for which the peaks below the first take less room than `past` with each."""
+        """Give the runs in these blocks for which the receiver cannot make `past`."""
         runs: list[Run] = []
         for block in blocks if self.leaves_out else ():
             header, fields = block.header, block.header.fields
@@ -82,7 +107,7 @@ class BlockPacker:
                 runs[-1] = Run(runs[-1].first, block, runs[-1].count + 1)
             elif not (header.id in self.starts or self._sent.is_whole_before(header)):
                 runs.append(Run(block, block, 1))
-        return [run for run in runs if run.count > run.first.header.fields.position.bit_count() > 0]
+        return [run for run in runs if run.first.header.fields.position]
 
     def _pack(self, block: HeldBlock, below: Range | None) -> bytes:
         header, fields = block.header, block.header.fields

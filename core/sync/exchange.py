@@ -179,7 +179,7 @@ class _Outgoing:
         return Batch(self._packer.pack_batch(blocks, ranges), hints)
 
     def _ranges_below(self, runs: Sequence[Run]) -> Effects[dict[bytes, Range]]:
-        """The ranges below the first change of each of these runs, as far as they are worth the work."""
+        """The ranges below the first change of each of these runs, as far as they spare more than they cost."""
         found: dict[bytes, Range] = {}
         for run in runs:
             device, position = run.last.place
@@ -189,7 +189,7 @@ class _Outgoing:
                 ids = yield GetChainIds(run.last.header.id)
                 tree = self._trees[device] = ChainTree((yield RunInThread(partial(levels_of, ids))))
             below = tree.range_below(run.first.header) if tree else None
-            if below is not None:
+            if below is not None and self._packer.is_worth(below, run):
                 found[run.first.header.id] = below
         return found
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from core.body import Fact
 from core.changes import Change, sign_block
 from core.locality_split import COMMON, NOWHERE, Placed, locality_of, split
-from core.schema import builtin
+from core.schema_toml import load_builtin_schema
 from core.value_codec import ParentRef, Ref, encode_value, plain_reference
 from tests.support.strategies import AUTHOR, FLEET, KEYS, SEED, fact_ids, line_text, values
 
-SCHEMA = builtin("service-centre")
+SCHEMA = load_builtin_schema("service-centre")
 TSC, OTHER_TSC, LANE, ODD = (bytes([number]) * 16 for number in range(1, 5))
 PERSON = b"P" * 16
 THERE = {

@@ -113,7 +113,7 @@ def candidate_line(
             Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
             Column(leaf.user, 16 if wide else 9, "plain"),
             Column(
-                mark_clock_error(when.dated(leaf.at_us) if wide else when.short(leaf.at_us), leaf.clock),
+                mark_clock_error(moment, leaf.clock),
                 17 if wide else 11,
                 "dim",
             ),

@@ -257,9 +257,7 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
             Column(candidate_letter(index), 1, "strong" if on else "plain"),
             Column(text, None, "strong" if on else "plain"),
             Column(leaf.user, people),
-            Column(
-                mark_clock_error(when.dated(leaf.at_us) if wide else when.brief(leaf.at_us), leaf.clock), time, "dim"
-            ),
+            Column(mark_clock_error(moment, leaf.clock), time, "dim"),
             Column(names.device(leaf.device), device, "dim"),
             Column(_candidate_remark(matter, index, wide), remark, "dim"),
         ]

@@ -113,7 +113,8 @@ def order_for_sending(
     connection: Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
 ) -> tuple[list[bytes], int, int, int]:
     """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
-    it, what else is current, history, each newest first.
+    it, what else is current, history. What is near comes newest first, the rest oldest first: along the chains, where
+    least has to be sent.
 
     Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
     near the peer, and how many all that is current.
@@ -131,14 +132,16 @@ def order_for_sending(
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
-                  ELSE {_HISTORY} END, -c.ordered_at, c.hash
+                  ELSE {_HISTORY} END, c.ordered_at, c.hash
                 FROM changes c WHERE c.hash IN ({placeholders(some)})""",
             [fleet, *founding, *some],
         )
         found.extend(rows)
-    ordered = sorted(
-        (_NEARBY if part == _CURRENT and change in local else part, at, change) for part, at, change in found
+    near_first = (
+        (_NEARBY, -at, change) if part == _CURRENT and change in local else (part, at, change)
+        for part, at, change in found
     )
+    ordered = sorted(near_first)
     parts = [part for part, _, _ in ordered]
     return (
         [change for _, _, change in ordered],

@@ -69,7 +69,11 @@ def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, 
     facts = {b.fact_id(n): (b, f) for b in decoded for n, f in enumerate(b.facts)}
     dated = {i: Dated((f.entity, f.property), b.at_us, f.obsoletes) for i, (b, f) in facts.items()}
     times = effective_times(dated)
-    good = {i for i, (block, _) in facts.items() if block.device in [author.device for author in AUTHORS[:4]] and times[i] <= moment}
+    good = {
+        i
+        for i, (block, _) in facts.items()
+        if block.device in [author.device for author in AUTHORS[:4]] and times[i] <= moment
+    }
     slots: dict[tuple[bytes, str], Slot] = {}
     said = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
     for place, leaves in leaf_ids(said).items():
