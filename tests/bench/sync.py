@@ -54,7 +54,7 @@ SENDER, JOINER = (Identity(AUTHORS[number].private_key) for number in (0, 3))
 def fleet(changes: int = CHANGES) -> tuple[list[bytes], list[bytes]]:
     """The blocks, oldest first, and the entities of the joining device's locality."""
     chance = random.Random(1)
-    admin, pens = Pen(0, change_id(ADMISSION)), [Pen(1), Pen(2)]
+    admin, pens = Pen(0, FOUNDING), [Pen(1), Pen(2)]
     blocks = list(FOUNDING)
     texts = [Fact(SCHEMA_ENTITY, SCHEMA_PROPERTY_PREFIX + kind, text) for kind, text in SCHEMA.texts().items()]
     blocks.append(admin.write(*texts, at=10))
@@ -99,7 +99,10 @@ class Bench:
         return await Store.create(self.folder / f"{name}.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
 
     async def first_sync(self, name: str, batch: int, until: str = "") -> tuple[Store, Progress, float]:
-        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come; gives what was told last."""
+        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come.
+
+        Gives what was told last.
+        """
         joiner = await self.store(name)
         last = Progress("hello")
         workspace = Workspace(Home(self.folder), self.sender, user="bench", clock=lambda: 0, entropy=bytes)
