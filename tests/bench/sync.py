@@ -21,7 +21,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from core.body import Fact
-from core.changes import SCHEMA_ENTITY, change_id
+from core.changes import SCHEMA_ENTITY
 from core.device.context import SCHEMA_PROPERTY_PREFIX
 from core.device.home import Home
 from core.identity import Identity
@@ -37,7 +37,7 @@ from core.sync.pump import pump_session as run_session
 from core.sync.session import Session
 from core.value_codec import Ref, Value
 from core.workspace import Workspace
-from tests.support.store_fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
+from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING, Pen, fact_of
 
 CHANGES = 100_000
 LOCALITIES, PLACES = 250, 2_000
