@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from core.changes import device_id
 from core.errors import FieldlineError
+from core.header import device_id
 
 
 @dataclass(frozen=True)

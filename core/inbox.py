@@ -11,11 +11,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from core.changes import Ref, Scalar, Value, encode_value
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent, Candidate, Conflict, Slot
+from core.value_codec import Redacted, Ref, Scalar, Value, encode_value
 from core.values import join_names, printable, quote_value
 
 ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
@@ -282,7 +282,7 @@ class StatedNetwork:
 
 def scalars_of(value: Value) -> tuple[Scalar, ...]:
     """The values of a list, one value as the only one of it, or none."""
-    if value is None:
+    if value is None or isinstance(value, Redacted):
         return ()
     return value if isinstance(value, tuple) else (value,)
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from core.changes import CHANGE_ID_BYTES, Value
 from core.schema import KIND, RETIRED, Kind
 from core.slots import ABSENT, Candidate, Conflict, Slot, slot_of
+from core.value_codec import CHANGE_ID_BYTES, Value
 from core.values import is_same_value
 
 

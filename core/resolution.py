@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import Value
 from core.errors import FieldlineError
 from core.inbox import InboxItem
 from core.records import Edit, Record, make_edit
 from core.schema import RETIRED, Schema
 from core.slots import Candidate
+from core.value_codec import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ResolutionRule:
             for leaf in candidates
             if (self.user is None or leaf.user == self.user) and (self.device is None or leaf.device == self.device)
         ]
-        return max(counted, key=lambda leaf: (leaf.at_us, leaf.fact), default=None)
+        return max(counted, key=lambda leaf: (leaf.moment_us, leaf.fact), default=None)
 
 
 class StaleItem(FieldlineError):

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Value
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.errors import FieldlineError
 from core.records import Edit, Record, make_edit
 from core.schema import KIND, MEMBER_KIND, RETIRED
 from core.slots import Conflict, Slot
+from core.value_codec import Value
 from core.values import is_same_value
 
 

@@ -11,13 +11,13 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from core import values
-from core.changes import Scalar, Value
 from core.errors import FieldlineError, Refused
+from core.value_codec import Redacted, Scalar, Value, normalized
 
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
 
-FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = RESERVED_KINDS = ("fleet", "schema", "member")
+FLEET_KIND, SCHEMA_KIND, MEMBER_KIND, PERSON_KIND = RESERVED_KINDS = ("fleet", "schema", "member", "person")
 """The kinds of what the fleet itself is made of. No schema defines them, and only an admin may edit them."""
 
 SCHEMA_PROPERTY_PREFIX = "schema."
@@ -103,6 +103,7 @@ class Property:
     def _scalar(self, text: str) -> Scalar:
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
+        text = normalized(text)
         value = values.TYPE_PARSERS[self.type](text)
         if value is None:
             raise values.type_problem(self.name, self.type, text)
@@ -110,7 +111,7 @@ class Property:
             raise problem
         return value
 
-    def _problem(self, value: Scalar) -> Refused | None:
+    def _problem(self, value: Scalar | Redacted) -> Refused | None:
         if not values.is_storable(value):
             return Refused(
                 "{property}: the text is too long or not valid Unicode; at most {limit} bytes of UTF-8 fit",
@@ -119,7 +120,7 @@ class Property:
             )
         if not self.is_known:
             return None
-        if not values.is_of_type(self.type, value):
+        if isinstance(value, Redacted) or not values.is_of_type(self.type, value):
             return values.type_problem(self.name, self.type, value)
         if self.type == "choice" and value not in self.choices:
             return Refused(

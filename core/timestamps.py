@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from core.changes import CHANGE_ID_BYTES, MAX_TIMESTAMP_US
 from core.errors import Refused
+from core.header import MAX_TIMESTAMP_US
+from core.value_codec import CHANGE_ID_BYTES
 from core.values import quote_value
 
 SECOND_US = 1_000_000

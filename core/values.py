@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Hashable, Iterable
 from ipaddress import ip_address, ip_network
 
-from core.changes import Ref, Scalar, Value
 from core.errors import Refused
+from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value
 
 MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
@@ -109,7 +109,7 @@ def is_of_type(type_name: str, value: Scalar) -> bool:
     return isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None
 
 
-def type_problem(property_name: str, type_name: str, value: Scalar) -> Refused:
+def type_problem(property_name: str, type_name: str, value: Scalar | Redacted) -> Refused:
     """Build the error for a value that is not of the type of its property: what is expected, with an example."""
     fields = {"property": property_name, "value": quote_value(value)}
     if isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None:
@@ -145,7 +145,7 @@ def type_problem(property_name: str, type_name: str, value: Scalar) -> Refused:
     return Refused("{property}: {value} is not text", **fields)
 
 
-def _network_around(value: Scalar) -> str | None:
+def _network_around(value: Scalar | Redacted) -> str | None:
     """Give the network of an address with a length; None if it is none."""
     try:
         return str(ip_network(value, strict=False)) if isinstance(value, str) and "/" in value else None
@@ -153,7 +153,7 @@ def _network_around(value: Scalar) -> str | None:
         return None
 
 
-def is_storable(value: Scalar) -> bool:
+def is_storable(value: Scalar | Redacted) -> bool:
     """Whether text is short enough for a fact and is Unicode that has bytes (a lone surrogate has none)."""
     if not isinstance(value, str):
         return True
@@ -235,8 +235,12 @@ def display_text(value: Value, lang: str = "en") -> str:
             return ("ja" if value else "nein") if lang == "de" else ("yes" if value else "no")
         case str():
             return printable(value)
-        case Ref():
+        case Ref() | ParentRef():
             return value.entity.hex()[:8]
+        case FactRef():
+            return value.fact.hex()[:8]
+        case Redacted():
+            return "-"
         case tuple():
             return ", ".join(display_text(item, lang) for item in value)
     return str(value)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.changes import Value
 from core.records import Edit, Record, diff_edits
 from core.slots import Candidate, Slot
+from core.value_codec import Value
 from core.values import is_same_value
 
 

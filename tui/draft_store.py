@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.changes import decode_value, encode_value
 from core.errors import FieldlineError
 from core.slots import Candidate, Slot, slot_of
+from core.value_codec import decode_value, encode_value
 from tui.draft import Draft
 
 DRAFTS_FOLDER = "drafts"
@@ -145,9 +145,27 @@ def _decode_draft(data: dict[str, Any]) -> Draft:
 
 
 def _encode_leaf(leaf: Candidate) -> list[Any]:
-    return [leaf.fact.hex(), encode_value(leaf.value).hex(), leaf.user, leaf.device.hex(), leaf.at_us, leaf.note]
+    return [
+        leaf.fact.hex(),
+        encode_value(leaf.value).hex(),
+        leaf.user,
+        leaf.device.hex(),
+        leaf.at_us,
+        leaf.note,
+        leaf.moment_us,
+        leaf.person.hex(),
+    ]
 
 
 def _decode_leaf(data: list[Any]) -> Candidate:
-    fact, value, user, device, at, note = data
-    return Candidate(bytes.fromhex(fact), decode_value(bytes.fromhex(value)), user, bytes.fromhex(device), at, note)
+    fact, value, user, device, at, note, moment, person = data
+    return Candidate(
+        bytes.fromhex(fact),
+        decode_value(bytes.fromhex(value)),
+        user,
+        bytes.fromhex(device),
+        at,
+        note,
+        moment,
+        bytes.fromhex(person),
+    )

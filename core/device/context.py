@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from core.changes import SCHEMA_ENTITY, Value
+from core.changes import SCHEMA_ENTITY
 from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
 from core.records import Edit, Record, diff_edits
 from core.schema import SCHEMA_PROPERTY_PREFIX, Schema
-from core.store.store import Clock, Store
+from core.store.store import Clock, Entropy, Store
 from core.store.view import View
+from core.value_codec import Value
 
 if TYPE_CHECKING:
     from core.identity import Identity
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[int, int], None]
 """`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
-
-Entropy = Callable[[int], bytes]
 
 
 def system_clock() -> int:
@@ -66,7 +65,9 @@ class DeviceContext:
     ) -> Self:
         """Open the device whose home this folder is."""
         home = Home(folder)
-        return cls(home, await Store.open(home.store, clock=clock), user=user, clock=clock, entropy=entropy)
+        return cls(
+            home, await Store.open(home.store, clock=clock, entropy=entropy), user=user, clock=clock, entropy=entropy
+        )
 
     async def close(self) -> None:
         """Finish what is under way and close the store."""
@@ -121,8 +122,10 @@ class DeviceContext:
             return self.store.now()
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
-    async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
-        """Check edits against the schema and write them as one change; None if there are none.
+    async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
+        """Check edits against the schema and write them at once; give the change that the log shows for them.
+
+        None without any edits. What `reopens` a conflict may give a slot several values.
 
         Raises Refused for a user, a note or an edit that cannot be, FieldlineError for what only an admin may edit.
         """
@@ -130,7 +133,9 @@ class DeviceContext:
             return None
         user, note = input_validation.check_user(self.user), input_validation.check_note(note)
         await self.check(edits)
-        return await self.store.commit(self.identity, edits, user=user, note=note)
+        return await self.store.commit(
+            self.identity, edits, user=user, note=note, schema=await self.schema(), reopens=reopens
+        )
 
     async def check(self, edits: Iterable[Edit]) -> None:
         """Raise what `save` raises for edits that the schema or the membership refuses."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.changes import FLEET_ENTITY, Ref, Value
+from core.changes import FLEET_ENTITY
 from core.store.entities import EntityName
+from core.value_codec import Ref, Value
 
 
 def full_entity_name(name: EntityName) -> str:

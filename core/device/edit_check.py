@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from core.changes import Value
 from core.device.display_names import entities_in_value, full_entity_name
 from core.errors import Refused
 from core.records import Edit, Record
 from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_internal_property
 from core.store.view import View
+from core.value_codec import Value
 from core.values import is_same_value, quote_value
 
 MAX_KEY_LOOKUPS = 20

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from core.changes import MAX_NOTE_BYTES, MAX_USER_BYTES
+from core.body import MAX_NOTE_BYTES
+from core.changes import MAX_USER_BYTES
 from core.errors import Refused
+from core.value_codec import normalized
 from core.values import is_line, quote_value
 
 MAX_NAME_BYTES = 100
@@ -22,12 +24,12 @@ def check_user(name: str) -> str:
             user=quote_value(name),
             limit=MAX_USER_BYTES,
         )
-    return name
+    return normalized(name)
 
 
 def check_name(text: str) -> str:
     """Give the name of a fleet or a device without spaces around it; raises Refused if it cannot be one."""
-    text = text.strip()
+    text = normalized(text.strip())
     if not text or not is_line(text, MAX_NAME_BYTES):
         raise Refused(
             "{name} cannot be a name here: it needs one line of at most {limit} bytes.",
@@ -45,7 +47,7 @@ def check_note(text: str | None) -> str | None:
         raise Refused("The note is not valid Unicode: type it again.") from None
     if size > MAX_NOTE_BYTES:
         raise Refused("The note is too long: at most {limit} bytes fit.", limit=MAX_NOTE_BYTES)
-    return text or None
+    return normalized(text) if text else None
 
 
 def parse_id(text: str, error: Refused) -> bytes:

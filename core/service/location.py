@@ -6,10 +6,10 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from core.changes import Ref
 from core.inbox import scalars_of
 from core.sync import location_hint
 from core.sync.location_hint import Address
+from core.value_codec import Ref
 
 if TYPE_CHECKING:
     import asyncio

@@ -1,8 +1,8 @@
 """Batches of blocks as one compressed stream a direction.
 
-A block is its size (varint) and its bytes. After the last one may come a zero, and then for blocks with facts that are
-overtaken, by changes that are sent later: the number of the block in the batch, how many facts, and their places in the
-change (all varints, ascending).
+A block is its size (varint) and its packed bytes (`core.sync.packed_header`). After the last one may come a zero, and
+then for blocks with facts that are overtaken, by changes that are sent later: the number of the block in the batch, how
+many facts, and their places in the change (all varints, ascending).
 
 The blocks of a session go through one zstd stream (RFC 8878) that is flushed after each batch, so that a batch can be
 read when it is here, and what earlier batches said (keys, entities, names of properties) costs next to nothing in later
@@ -19,8 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from core.changes import MAX_BLOCK_BYTES, MAX_FACTS
+from core.changes import MAX_BLOCK_BYTES
 from core.sync.codec import MAX_BATCH_BYTES, FieldReader, MalformedMessage, encode_varint
+from core.value_codec import MAX_FACTS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -37,9 +38,9 @@ BatchHints = Mapping[int, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The blocks of a batch, and which of their facts are overtaken."""
+    """The packed blocks of a batch, and which of their facts are overtaken."""
 
-    blocks: list[bytes]
+    blocks: Sequence[bytes]
     obsolete_hints: BatchHints
 
 

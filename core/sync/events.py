@@ -34,9 +34,7 @@ _FAILURE_TEXTS = {
     Reason.MALFORMED: FieldlineError(
         "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there."
     ),
-    Reason.OTHER_VERSION: FieldlineError(
-        "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here."
-    ),
+    Reason.OTHER_VERSION: FieldlineError("The peer {peer} speaks another version of the sync protocol: {why}."),
     Reason.OTHER_FLEET: FieldlineError("The peer {peer} belongs to another fleet: sync only devices of one fleet."),
     Reason.OUT_OF_TURN: FieldlineError(
         "The peer {peer} sent a message out of turn: update Fieldline there, and sync again."
@@ -120,6 +118,11 @@ class Failed:
 Event = Progress | Done | Failed
 
 
+UPDATE_EITHER = FieldlineError("update Fieldline there or here")
+"""What to do where the other version is not known."""
+
+
 def make_failed(reason: Reason, peer: bytes, why: object, stats: SyncStats) -> Failed:
     """The event for a reason, with its sentence."""
+    why = why or (UPDATE_EITHER if reason == Reason.OTHER_VERSION else why)
     return Failed(reason, peer, FieldlineError(_FAILURE_TEXTS[reason].template, peer=peer.hex()[:8], why=why), stats)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
-from core.changes import ID_BYTES
+from core.value_codec import ID_BYTES
 
 Address = IPv4Address | IPv6Address
 MAX_HINT_ENTRIES = 8

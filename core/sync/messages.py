@@ -1,6 +1,7 @@
 """The messages of the sync protocol.
 
-Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`.
+Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`. Type 16 is kept for proofs of what
+lies before a revocation.
 """
 
 from __future__ import annotations

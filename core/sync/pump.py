@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from core.changes import Block
 from core.errors import FieldlineError
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.membership_proof import check_membership_proof
+from core.sync.packed_header import Place
 from core.sync.reconcile.merkle import MerkleNode
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import find_by_prefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 from core.sync.replica import (
+    ChainStarts,
+    HeldAt,
     ObsoleteHints,
     Replica,
     Request,
@@ -187,9 +191,12 @@ class SyncStore(Protocol):
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
     async def obsolete_hints(self, hashes: Sequence[bytes]) -> ObsoleteHints: ...
     async def clear_obsolete_hints(self) -> None: ...
-    async def save_blocks(
+    async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts: ...
+    async def chain_ids(self, change: bytes) -> Sequence[bytes]: ...
+    async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]: ...
+    async def keep_blocks(
         self,
-        blocks: Iterable[bytes],
+        blocks: Sequence[Block],
         *,
         source_device: bytes | None = None,
         link: str = "own",
@@ -249,8 +256,17 @@ class StoreReplica:
     async def clear_obsolete_hints(self) -> None:
         await self.store.clear_obsolete_hints()
 
-    async def save_blocks(self, blocks: Sequence[bytes], obsolete_hints: ObsoleteHints) -> SaveResult:
-        return await self.store.save_blocks(
+    async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
+        return await self.store.chain_starts(hashes)
+
+    async def chain_ids(self, change: bytes) -> Sequence[bytes]:
+        return await self.store.chain_ids(change)
+
+    async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
+        return await self.store.tips(places)
+
+    async def save_blocks(self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints) -> SaveResult:
+        return await self.store.keep_blocks(
             blocks, source_device=self.peer, link=self.link, obsolete_hints=obsolete_hints
         )
 
@@ -281,5 +297,5 @@ class StoreReplica:
     async def run_in_thread(self, function: Callable[[], R]) -> R:
         return await asyncio.to_thread(function)
 
-    async def check_membership(self, blocks: Sequence[bytes]) -> None:
+    async def check_membership(self, blocks: Sequence[Block]) -> None:
         await asyncio.to_thread(check_membership_proof, self.store.fleet, self.peer, blocks)

@@ -113,7 +113,7 @@ class Session:
         self._initiator = initiator
         self._modes = MERKLE_BIT | sum({MODES[mode] for mode in modes if mode != "merkle"})
         self._tally = Tally()
-        self._exchange = Exchange(batch_bytes, self._tally)
+        self._exchange = Exchange(fleet, batch_bytes, self._tally)
         self._mode = "none"
         self._stage: StateMachine[SessionState, SessionEvent] = StateMachine(SESSION, SessionState.START)
         self._method: StateMachine[Method, MethodEvent] = StateMachine(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.changes import FACT_ID_BYTES, Value
 from core.inbox import InboxItem, InboxItemFinder, stated_networks
 from core.records import Record, record_of
 from core.schema import Kind, Property, Schema
 from core.slots import Candidate
 from core.store.view import View
+from core.value_codec import FACT_ID_BYTES, Value
 
 _NO_FACT_ID = bytes(FACT_ID_BYTES)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.changes import ID_BYTES, Value
 from core.device import edit_check
 from core.errors import Refused
 from core.records import Record
 from core.schema import KIND
+from core.value_codec import ID_BYTES, Value
 from core.values import quote_value
 
 if TYPE_CHECKING:

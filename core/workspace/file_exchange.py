@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import Refused
-from core.history_import import HistoryLine, read_lines
+from core.history_import import HistoryLine, read_history
 from core.store.commit import ImportResult
 from core.sync import bundle, bundle_file
 from core.sync.events import Progress as Moved
@@ -50,4 +50,4 @@ def _read_history(path: Path) -> list[HistoryLine]:
         if not file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             raise Refused("{path} is neither a bundle nor an edit history in JSON lines.", path=str(path))
         file.seek(0)
-        return list(read_lines(file))
+        return read_history(file)

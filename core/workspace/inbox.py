@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from core.changes import decode_block, parent_ids
 from core.inbox import InboxItem, find_inbox_items
 from core.records import Record
 from core.schema import RETIRED, Schema
@@ -26,7 +24,6 @@ class InboxReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cached: tuple[object, LazyInbox] = (None, LazyInbox())
-        self._parents: dict[bytes, frozenset[bytes]] = {}
 
     async def read_all(self, view: View, schema: Schema, on_progress: Callable[[int, int], None]) -> list[InboxItem]:
         """Read all items of a view, in their order."""
@@ -78,23 +75,4 @@ class InboxReader:
                 leaves = {leaf.change for slot in record.slots.values() for leaf in slot.leaves}
                 for leaf in record.slot(RETIRED).leaves:
                     wanted_by_change.setdefault(leaf.change, set()).update(leaves)
-        return {change: await self._ancestors(change, wanted) for change, wanted in wanted_by_change.items()}
-
-    async def _ancestors(self, change: bytes, wanted: set[bytes]) -> set[bytes]:
-        """Those of the wanted changes that can be reached from a change, itself among them (breadth first)."""
-        found: set[bytes] = set()
-        reached = {change}
-        frontier = deque([change])
-        while frontier and found != wanted:
-            found |= wanted.intersection(frontier)
-            await self._load_parents(frontier)
-            frontier = deque({p for c in frontier for p in self._parents.get(c, ())} - reached)
-            reached |= set(frontier)
-        return found
-
-    async def _load_parents(self, changes: Iterable[bytes]) -> None:
-        unknown = [change for change in changes if change not in self._parents]
-        if unknown:
-            for data in await self._store.blocks(unknown):
-                block = decode_block(data)
-                self._parents[block.id] = frozenset(parent_ids(block))
+        return await self._store.known_changes(wanted_by_change)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.changes import CHANGE_ID_BYTES, Value, decode_block
+from core.changes import decode_block
 from core.store.store import Store
+from core.value_codec import CHANGE_ID_BYTES, Value, plain_reference
 
 MAX_GENERATIONS = 12
 """Facts back that the common ancestor is looked for: a screen shows no more."""
@@ -57,14 +58,15 @@ async def _read_facts(
     blocks = {
         block.id: block for block in map(decode_block, await store.blocks([fact[:CHANGE_ID_BYTES] for fact in facts]))
     }
+    users = await store.users_of(list(blocks))
     for fact in facts:
         block, index = blocks.get(fact[:CHANGE_ID_BYTES]), int.from_bytes(fact[CHANGE_ID_BYTES:], "big")
-        if block is None or index >= len(block.change.facts):
+        if block is None or index >= len(block.facts):
             continue
-        stated, change = block.change.facts[index], block.change
+        stated, value = block.facts[index], plain_reference(block.facts[index].value)
         slot_key = slot_key or (stated.entity, stated.property)
         if (stated.entity, stated.property) == slot_key:
-            found[fact] = AncestryStep(fact, stated.value, change.user, change.device, change.at_us, stated.obsoletes)
+            found[fact] = AncestryStep(fact, value, users[block.id], block.device, block.at_us, stated.obsoletes)
     return slot_key
 
 

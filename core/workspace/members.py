@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import ID_BYTES, SCHEMA_ENTITY, Value
+from core.changes import SCHEMA_ENTITY
 from core.device import input_validation
 from core.errors import FieldlineError, Refused
-from core.membership import ACCEPTS_NOTHING, NAME_PROPERTY, REVOKED_PROPERTY, ROLE_PROPERTY, ROLES, Membership
+from core.membership import NAME_PROPERTY, REVOKED_PROPERTY, ROLE_PROPERTY, ROLES, Cut, Membership, cut_value
 from core.schema import KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.indexes import member_facts
 from core.store.indexes.member_facts import ChainEntry
 from core.store.queries.log import LogFilter
+from core.value_codec import ID_BYTES, Value
 from core.values import quote_value
 
 if TYPE_CHECKING:
@@ -100,10 +101,13 @@ async def revoke_device(
     await workspace.require_admin()
     if device == workspace.identity.device:
         raise FieldlineError("A device cannot revoke itself: do it on another admin's device.")
-    if last is not None and last not in {each.change for each in await chain(workspace, device)}:
-        raise Refused("{change} is no change of that device.", change=last.hex()[:8])
+    cut = None
+    if last is not None:
+        cut = next((Cut(each.position, last) for each in await chain(workspace, device) if each.change == last), None)
+        if cut is None:
+            raise Refused("{change} is no change of that device.", change=last.hex()[:8])
     shown = await workspace.view().record(device, Schema())
-    return await workspace.write(shown, {REVOKED_PROPERTY: ACCEPTS_NOTHING if last is None else last.hex()}, note)
+    return await workspace.write(shown, {REVOKED_PROPERTY: cut_value(cut)}, note)
 
 
 async def readmit_device(

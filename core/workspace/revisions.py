@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-from core.changes import MAX_FACTS
 from core.errors import FieldlineError, Refused
 from core.records import Edit, make_edit
 from core.revert import AppliedFact, RevertPlan, restore_record, revert_facts
 from core.schema import RETIRED, Schema
-from core.store.queries.log import LogEntry, LogFilter
+from core.store.queries.log import LogEntry
 from core.store.store import Store
 from core.store.view import View
 from core.timestamps import ChangePrefix, parse_timestamp
@@ -32,21 +29,11 @@ async def find_change(store: Store, text: str) -> bytes:
 
 
 async def find_log_entry(store: Store, change: bytes) -> LogEntry:
-    """Read the log's entry of a change; raises Refused if it is not here."""
-    at_us = await store.effective_time(change)
-    if at_us is not None:
-        async for entry in _log_entries(store, LogFilter(since_us=at_us, until_us=at_us)):
-            if entry.change == change:
-                return entry
-    raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=change.hex()[:8])
-
-
-async def _log_entries(store: Store, log_filter: LogFilter) -> AsyncIterator[LogEntry]:
-    cursor = None
-    while entries := await store.now().log(log_filter, cursor=cursor, limit=500):
-        for entry in entries:
-            yield entry
-        cursor = entries[-1].cursor
+    """Read the log's entry of a change, with what was saved at once with it; raises Refused if it is not here."""
+    found = await store.log_entry(change)
+    if found is None:
+        raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=change.hex()[:8])
+    return found
 
 
 async def parse_view_time(store: Store, text: str, now: int, *, received: bool = False, is_first: bool = False) -> int:
@@ -128,6 +115,8 @@ async def plan_restore_tree(store: Store, entity: bytes, at_us: int, schema: Sch
 
 async def plan_revert(store: Store, change: bytes, schema: Schema) -> RevertPlan:
     """Plan the undo of a change: what it writes, and what it leaves alone."""
-    shown = await store.now().fact_diffs(change, MAX_FACTS)
+    person = (await find_log_entry(store, change)).person
+    # What is said of the author goes along with its first change, and is no part of what was edited.
+    shown = [edit for edit in await store.now().fact_diffs(change, None) if edit.entity != person]
     records = {e: await store.now().record(e, schema) for e in {edit.entity for edit in shown}}
     return revert_facts([AppliedFact(e.fact, e.entity, e.property, e.old, e.had_value) for e in shown], records)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.changes import ID_BYTES, MAX_FACTS, Value
 from core.device import edit_check
 from core.errors import Refused
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, Kind, Property
 from core.store.commit import ImportResult
 from core.table_file import TableRow, read_table
+from core.value_codec import ID_BYTES, Value
 from core.values import is_same_value, quote_value
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 ParseCell = Callable[[Property, Any], Awaitable[Value]]
 """Parse a cell for a property; raises Refused."""
-
-MAX_CHANGE_BYTES = 32_000
-"""About as much goes into one change, which holds 64 KiB at the most."""
 
 
 async def import_table(
@@ -58,11 +55,9 @@ async def import_table(
         except Refused as problem:
             raise _row_refused(row, problem) from None
     await _check_rows(workspace, rows, planned)
-    changes = facts = 0
-    for edits in _batches([edits for edits in planned if edits]):
-        await workspace.save(edits, note)
-        changes, facts = changes + 1, facts + len(edits)
-    return ImportResult(changes, facts, sum(not edits for edits in planned))
+    edits = [edit for row in planned for edit in row]
+    await workspace.save(edits, note)
+    return ImportResult(int(bool(edits)), len(edits), sum(not row for row in planned))
 
 
 def _read_rows(path: Path) -> list[TableRow]:
@@ -107,17 +102,3 @@ async def _check_rows(workspace: DeviceContext, rows: Sequence[TableRow], planne
 
 def _row_refused(row: TableRow, problem: Refused) -> Refused:
     return Refused("Row {row}: {why}", row=row.number, why=problem)
-
-
-def _batches(planned: Sequence[Sequence[Edit]]) -> Iterator[list[Edit]]:
-    """The edits of several rows as one change each, as many as fit; those of one row stay together."""
-    now: list[Edit] = []
-    size = 0
-    for edits in planned:
-        more = sum(100 + len(repr(edit.value).encode()) + 40 * len(edit.obsoletes) for edit in edits)
-        if now and (len(now) + len(edits) > MAX_FACTS or size + more > MAX_CHANGE_BYTES):
-            yield now
-            now, size = [], 0
-        now, size = [*now, *edits], size + more
-    if now:
-        yield now

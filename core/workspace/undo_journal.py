@@ -15,26 +15,21 @@ MAX_ENTRIES = 1000
 
 @dataclass(slots=True)
 class UndoJournal:
-    """Change ids in hex, saved as JSON by these names.
+    """Change ids in hex, saved as JSON by these names. A change stands for all that was saved at once with it.
 
     `skip` are those that undo passes over: undone, or themselves an undo. `redo` is what redo undoes (the latest last),
-    which holds as long as `last` is the user's latest change. `groups` were saved together. `turns` are pairs of what
-    an undo or redo saved, and what it undid by that.
+    which holds as long as `last` is the user's latest change. `turns` are pairs of what an undo or redo saved, and what
+    it undid by that.
     """
 
     skip: list[str] = field(default_factory=list)
-    redo: list[list[str]] = field(default_factory=list)
+    redo: list[str] = field(default_factory=list)
     last: str = ""
-    groups: list[list[str]] = field(default_factory=list)
-    turns: list[list[list[str]]] = field(default_factory=list)
-
-    def saved_together(self, change: str) -> list[str]:
-        """The changes that were saved together with this one, itself among them."""
-        return next((group for group in self.groups if change in group), [change])
+    turns: list[list[str]] = field(default_factory=list)
 
     def undone_by(self, change: str) -> list[str]:
         """What an undo or redo that saved this change undid; [] for any other change."""
-        return next((undone for written, undone in self.turns if change in written), [])
+        return [undone for saved, undone in self.turns if saved == change]
 
 
 async def load_journal(workspace: DeviceContext) -> UndoJournal:
@@ -48,7 +43,7 @@ async def load_journal(workspace: DeviceContext) -> UndoJournal:
 
 async def save_journal(workspace: DeviceContext, journal: UndoJournal) -> None:
     """Save the journal, without the oldest entries of long lists."""
-    for entries in (journal.skip, journal.redo, journal.groups, journal.turns):
+    for entries in (journal.skip, journal.redo, journal.turns):
         del entries[:-MAX_ENTRIES]
     await workspace.store.write_meta(_meta_key(workspace), json.dumps(asdict(journal)).encode())
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.changes import Value
 from core.store.queries.log import LogCursor, LogEntry, LogFilter
 from core.store.store import Store
+from core.value_codec import Value
 from core.values import is_same_value
 
 _ENTRIES_PER_PAGE = 50
@@ -56,17 +56,23 @@ class _SlotHistory:
             self._filter, cursor=cursor, limit=_ENTRIES_PER_PAGE, newest_first=newest_first
         )
 
+    async def value_before(self, position: LogCursor) -> Value:
+        """Read what was in use after the change at a position, or else after the one before it."""
+        order, row = position
+        entries = await self._store.now().log(self._filter, cursor=(order, row + 1), limit=1)
+        return await self.value_at(entries[0].moment_us) if entries else None
+
     async def value_at(self, at_us: int) -> Value:
         """Read the value in use at a time (microseconds since 1970 UTC)."""
         return (await self._store.as_of(at_us).slot(self._entity, self._name)).value
 
 
 async def _next_change(slot: _SlotHistory, position: LogCursor) -> ValueChange | None:
-    before = await slot.value_at(position[0])
+    before = await slot.value_before(position)
     cursor = position
     while entries := await slot.read_page(cursor, newest_first=False):
         for entry in entries:
-            value = await slot.value_at(entry.cursor[0])
+            value = await slot.value_at(entry.moment_us)
             if not is_same_value(value, before):
                 return ValueChange(entry, before, value)
             before = value
@@ -79,7 +85,7 @@ async def _previous_change(slot: _SlotHistory, position: LogCursor) -> ValueChan
     cursor = position
     while entries := await slot.read_page(cursor, newest_first=True):
         for entry in entries:
-            value = await slot.value_at(entry.cursor[0])
+            value = await slot.value_at(entry.moment_us)
             if last is not None and not is_same_value(value, last[1]):
                 return ValueChange(last[0], value, last[1])
             last = (entry, value)

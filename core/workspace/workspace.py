@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.changes import Value
-from core.device.context import DeviceContext, EditResult, Entropy, OnProgress, system_clock
+from core.device.context import DeviceContext, EditResult, OnProgress, system_clock
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record
 from core.schema import RETIRED, Schema
-from core.store.store import Clock
+from core.store.store import Clock, Entropy
 from core.store.view import View
+from core.value_codec import Value
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -9,9 +9,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from core.changes import device_id
 from core.device.home import KEY_FILE
 from core.errors import FieldlineError
+from core.header import device_id
 from core.identity import Identity, create_identity, load_identity
 from tests.support.strategies import KEYS
 

@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Ref, Value, encode_value
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
 from core.records import Edit, Record, diff_edits, make_edit, record_of
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema, parse_schema_file
 from core.slots import Candidate, leaf_ids
+from core.value_codec import Ref, Value, encode_value
 
 CENTRE = load_builtin_schema("service-centre")
 EVERYTHING = b"\xee" * 16

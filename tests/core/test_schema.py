@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import schema_toml, values
-from core.changes import Ref, Value
 from core.errors import Refused
 from core.schema import Property, Schema, matches_pattern
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema, parse_schema_file
+from core.value_codec import Ref, Value
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import MAX_TIMESTAMP_US
 from core.errors import Refused
+from core.header import MAX_TIMESTAMP_US
 from core.timestamps import EPOCH, SECOND_US, ChangePrefix, format_timestamp, parse_timestamp
 
 NOW = 1_772_546_400_123_456  # 2026-03-03T14:00:00.123456Z

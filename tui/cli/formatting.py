@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.changes import Ref, Value
 from core.device.display_names import entities_in_value, full_entity_name, is_hidden
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
+from core.value_codec import FactRef, Redacted, Ref, Value
 from tui.i18n.translate import _, language
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class Formatter:
             name = self.names.get(value.entity)
             known = name is not None and name.kind is not None and name.key is not None
             return {"ref": self.entity_text(value.entity) if known else value.entity.hex()}
-        return value
+        if isinstance(value, FactRef):
+            return {"fact": value.fact.hex()}
+        return None if isinstance(value, Redacted) else value
 
     def candidate_json(self, leaf: Candidate) -> dict[str, Any]:
         """One leaf as JSON."""
@@ -97,8 +99,10 @@ class Formatter:
             "fact": leaf.fact.hex(),
             "value": self.value_json(leaf.value),
             "user": leaf.user,
+            "person": leaf.person.hex(),
             "device": leaf.device.hex(),
             "at": format_timestamp(leaf.at_us),
+            "clock": leaf.clock,
             "note": leaf.note,
         }
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.changes import Value
 from core.errors import Refused
 from core.schema import Property
+from core.value_codec import Value
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb

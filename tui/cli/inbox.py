@@ -16,6 +16,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_text_value
 from tui.cli.progress import show_progress
 from tui.glyphs import GLYPHS
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, language, ngettext
 
@@ -84,7 +85,8 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
         if of:  # a value of something retired may be of any property
             value = f"{prop.label(language())}: {value}"
         remark = f"{device} {quote(leaf.note)}"
-        rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, context.dates.dated(leaf.at_us), remark])
+        time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
+        rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, time, remark])
     context.print_table(rows, shrinkable=(4, 1))
 
 

@@ -7,18 +7,19 @@ from typing import Any
 
 import click
 
-from core.changes import MAX_FACTS, Value
 from core.device.display_names import is_hidden
 from core.errors import Refused
 from core.schema import KIND, RETIRED
 from core.store.queries.log import FactDiff, LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
+from core.value_codec import Value
 from core.workspace import Workspace
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
 from tui.glyphs import GLYPHS
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
@@ -77,7 +78,7 @@ async def log(
 
 
 async def _read_edits(workspace: Workspace, change: bytes) -> list[FactDiff]:
-    edits = await workspace.view().fact_diffs(change, MAX_FACTS)
+    edits = await workspace.view().fact_diffs(change, None)
     return [edit for edit in edits if not is_hidden(edit.entity, edit.property)]
 
 
@@ -95,9 +96,12 @@ async def _read_pages(view: View, wanted: LogFilter, limit: int | None) -> Async
 def _entry_json(entry: LogEntry, edits: list[FactDiff], formatter: Formatter) -> dict[str, Any]:
     return {
         "change": entry.change.hex(),
+        "changes": [change.hex() for change in entry.changes],
         "at": format_timestamp(entry.at_us),
+        "clock": entry.clock,
         "received_at": format_timestamp(entry.received_at_us),
         "user": entry.user,
+        "person": entry.person.hex(),
         "device": entry.device.hex(),
         "note": entry.note,
         "state": "good" if entry.accepted else "quarantined",
@@ -124,8 +128,8 @@ def _print_entry(
     """A change on a line of its own, then what it did, cut short where it did much."""
     note = f"  {quote(entry.note)}" if entry.note else ""
     doubt = "" if entry.accepted else "  " + _("without effect")
-    time, device = context.dates.dated(entry.at_us), formatter.device_name(entry.device)
-    head = f"{entry.change.hex()[:8]}  {time}  {entry.user}  {device}"
+    time = with_clock_error(context.dates.dated(entry.at_us), entry.clock)
+    head = f"{entry.change.hex()[:8]}  {time}  {entry.user}  {formatter.device_name(entry.device)}"
     context.print_line(head + note + doubt, bold=True)
     if only.entity is not None:
         edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
@@ -201,8 +205,10 @@ async def blame(context: CliContext, entity: str) -> None:
                     "value": formatter.value_json(slot.value),
                     "provisional": slot.provisional,
                     "user": slot.leaves[0].user,
+                    "person": slot.leaves[0].person.hex(),
                     "device": slot.leaves[0].device.hex(),
                     "at": format_timestamp(slot.leaves[0].at_us),
+                    "clock": slot.leaves[0].clock,
                     "note": slot.leaves[0].note,
                     "change": slot.leaves[0].change.hex(),
                 }
@@ -217,7 +223,8 @@ async def blame(context: CliContext, entity: str) -> None:
             note = quote(leaf.note)
             device = formatter.device_name(leaf.device)
             value = formatter.value_text(prop, leaf.value)
-            rows.append([label, value, leaf.user, context.dates.dated(leaf.at_us), device, leaf.change.hex()[:8], note])
+            time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
+            rows.append([label, value, leaf.user, time, device, leaf.change.hex()[:8], note])
     if rows:
         context.print_table(rows, shrinkable=(6, 1))
 

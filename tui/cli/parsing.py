@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from core import values
-from core.changes import Ref, Scalar, Value
 from core.errors import Refused
 from core.schema import Kind, Property
+from core.value_codec import Ref, Scalar, Value
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
 
 if TYPE_CHECKING:

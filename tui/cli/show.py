@@ -12,6 +12,7 @@ from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_properties, parse_view
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
@@ -128,4 +129,5 @@ def _print_record(context: CliContext, record: Record, formatter: Formatter) -> 
 
 def _author_text(context: CliContext, formatter: Formatter, leaf: Candidate) -> list[str]:
     note = quote(leaf.note)
-    return [leaf.user, context.dates.dated(leaf.at_us), f"{formatter.device_name(leaf.device)} {note}".rstrip()]
+    time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
+    return [leaf.user, time, f"{formatter.device_name(leaf.device)} {note}".rstrip()]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from core.changes import Ref, Value
 from core.schema_toml import load_builtin_schema
+from core.value_codec import Ref, Value
 from core.workspace import Workspace
 
 MINUTE_US = 60_000_000

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from core.changes import Scalar, Value
 from core.errors import FieldlineError
 from core.schema import Property
+from core.value_codec import Redacted, Scalar, Value
 from tui import commands
 from tui.commands import Command
 from tui.dialogs.base import Dialog
@@ -41,8 +39,8 @@ class ListEditor(Dialog[tuple[Value]]):
     def __init__(self, prop: Property, value: Value) -> None:
         super().__init__(prop.label(language()))
         self._prop = prop
-        given: Sequence[Scalar | None] = value if isinstance(value, tuple) else (value,)
-        self._items: list[Scalar] = [item for item in given if item is not None]
+        given = value if isinstance(value, tuple) else (value,)
+        self._items: list[Scalar] = [item for item in given if item is not None and not isinstance(item, Redacted)]
         self._index = len(self._items)
 
     def body(self) -> ComposeResult:

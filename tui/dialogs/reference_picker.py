@@ -8,9 +8,9 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from core.changes import Ref, Value
 from core.schema import Property, Schema
 from core.store.view import View
+from core.value_codec import Ref, Value
 from tui import commands
 from tui.command_host import command_bindings
 from tui.commands import Command

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from rich.cells import chop_cells
 from textual.app import ComposeResult
 
-from core.changes import Value
 from core.schema import Property
 from core.slots import Candidate
+from core.value_codec import Value
 from tui.commands import Command
 from tui.dialogs.base import Dialog
 from tui.glyphs import GLYPHS
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _
 from tui.layout import Line, clean_text
@@ -73,7 +73,7 @@ def candidate_texts(
     lines: list[Line] = []
     for index, leaf in enumerate(leaves):
         who = _("{user} on {device}, {when}").format(
-            user=leaf.user, device=names.device(leaf.device), when=dates.full(leaf.at_us)
+            user=leaf.user, device=names.device(leaf.device), when=with_clock_error(dates.full(leaf.at_us), leaf.clock)
         )
         which = f"{candidate_letter(index)}  " if len(leaves) > 1 else ""
         lines += [[], [(which + who, "strong"), (f"  {quote(leaf.note)}", "dim")]]

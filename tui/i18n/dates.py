@@ -25,6 +25,19 @@ _DATE = {"en": "{day} {name} {year}", "de": "{day}.{month}.{year}"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_CLOCK_ERRORS = {"behind": N_("clock slow"), "ahead": N_("clock fast")}
+
+
+def with_clock_error(text: str, error: str | None) -> str:
+    """A moment with what is wrong with the clock that gave it, in words: see `core.slots.Clock`."""
+    return text if error is None else f"{text} ({_(_CLOCK_ERRORS[error])})"
+
+
+def mark_clock_error(text: str, error: str | None) -> str:
+    """A moment in a narrow column, marked if the clock that gave it was wrong."""
+    return text if error is None else f"?{text}"
+
+
 @dataclass(frozen=True, slots=True)
 class DateFormatter:
     """Formats times for somebody in `zone` (None: the machine's own) whose watch shows `clock()`."""

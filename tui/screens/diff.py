@@ -187,7 +187,7 @@ class ChangeDiffScreen(DiffScreen):
     """All that one change did to what its author saw."""
 
     def __init__(self, entry: LogEntry) -> None:
-        super().__init__(entry.cursor[0])
+        super().__init__(entry.moment_us)
         self._entry = entry
 
     def compared_text(self) -> str:

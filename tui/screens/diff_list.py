@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.changes import Value
 from core.schema import Property, Schema
+from core.value_codec import Value
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import language
 from tui.layout import Line, fit, fit_pair

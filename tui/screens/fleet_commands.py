@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from core.changes import ID_BYTES, Ref
 from core.schema import Kind
 from core.slots import ABSENT
+from core.value_codec import ID_BYTES, Ref
 from tui.dialogs.base import ChoiceDialog
 from tui.draft import Draft, count_unapplied
 from tui.glyphs import GLYPHS

@@ -80,7 +80,7 @@ class FormCommands(ScreenActions):
         warnings = newer_value_warnings(rows, form.names) + clashing + inbox_notice(clashing)
         title = _("Apply to {title}").format(title=form.path)
         lines = apply_lines(rows, draft.base_slots, _PREVIEW_COLUMNS, form.names)
-        ask_save(self.screen, title, lines, warnings, partial(self._save_edits, draft.edits()), group="save")
+        ask_save(self.screen, title, lines, warnings, partial(self._save_edits, draft.edits()))
 
     async def _save_edits(self, edits: list[Edit], note: str) -> None:
         form, workspace = self._form, self.state.workspace

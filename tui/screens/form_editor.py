@@ -7,8 +7,8 @@ from functools import partial
 
 from textual.widgets import Input
 
-from core.changes import Value
 from core.errors import FieldlineError
+from core.value_codec import Value
 from tui.dialogs.base import ChoiceDialog, ConfirmDialog
 from tui.dialogs.reference_picker import make_picker
 from tui.draft import newer_candidate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.changes import Value
 from core.records import Record
 from core.schema import Kind
+from core.value_codec import Value
 from tui.draft import Draft
 from tui.i18n.translate import _, language
 from tui.view_models.form import NO_NAMES, DisplayNames, FormRow, form_rows, referenced_entities, value_references

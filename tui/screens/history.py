@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from core.store.queries.log import LogEntry, LogFilter
 from tui.command_host import command_bindings
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number
 from tui.layout import Line
-from tui.screens.actions.save import is_saving, stop_saving
 from tui.screens.actions.time_travel import TimeTravelActions
 from tui.screens.actions.undo import UndoActions
 from tui.screens.list_screen import ListScreen
@@ -97,7 +97,7 @@ class History(ListScreen):
         if entry is None:
             return []
         who = _("{user} on {device}").format(user=entry.user, device=state.names.device(entry.device))
-        line: Line = [(f"{state.dates.full(entry.at_us)} · {who}", "plain")]
+        line: Line = [(f"{with_clock_error(state.dates.full(entry.at_us), entry.clock)} · {who}", "plain")]
         if entry.note:
             line.append((f" · {quote(entry.note)}", "plain"))
         if not entry.accepted:
@@ -131,13 +131,13 @@ class History(ListScreen):
 
     def screen_disabled_reason(self, name: str) -> str | None:
         if name == "everything":
-            is_busy = self.filter.is_on or self.selection.marked_entry or is_saving(self)
-            return None if is_busy else _("These are the changes of everything.")
+            return (
+                None if self.filter.is_on or self.selection.marked_entry else _("These are the changes of everything.")
+            )
         return super().screen_disabled_reason(name)
 
     def do_everything(self) -> None:
-        """Stop saving; else drop the mark and what was typed as a filter, then what these are the changes of."""
-        if not stop_saving(self):
-            self.selection.marked_entry = None
-            self.filter.widen()
-            self.refresh_data()
+        """Drop the mark and what was typed as a filter, then what these are the changes of."""
+        self.selection.marked_entry = None
+        self.filter.widen()
+        self.refresh_data()

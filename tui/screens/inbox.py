@@ -8,7 +8,7 @@ from tui.commands import Command
 from tui.i18n.translate import _, ngettext
 from tui.layout import Line, rule_line, spread
 from tui.screens.actions.resolve import ResolveActions
-from tui.screens.actions.save import stop_saving
+from tui.screens.actions.save import stop_preparing
 from tui.screens.actions.undo import UndoActions
 from tui.screens.base import TALL_LINES
 from tui.screens.inbox_commands import ItemFilter, ItemViews
@@ -183,8 +183,8 @@ class Inbox(ListScreen):
         self.redraw_details()
 
     def do_stop(self) -> None:
-        """Stop what is being saved; if nothing is, show all items again; if all are shown, take the marks away."""
-        if stop_saving(self):
+        """Stop looking for what a rule would write; else show all items again; else take the marks away."""
+        if stop_preparing(self):
             return
         if self.filter.text:
             self.filter.set_text("")

@@ -125,7 +125,7 @@ class AdmitActions(ScreenActions):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.screen.run_task(partial(self._write_member, member, is_known), group="save")
+                self.screen.run_task(partial(self._write_member, member, is_known))
 
         self.screen.open_dialog(ConfirmDialog(title, text, _("do it")), answered)
 
@@ -198,7 +198,7 @@ class RevokeActions(ScreenActions):
 
         title = _("Revoke {device}: these changes lose their effect").format(device=member_name(member))
         revoke = partial(self._revoke_device, member.device, last)
-        ask_save(self.screen, title, rows, warnings, revoke, group="save")
+        ask_save(self.screen, title, rows, warnings, revoke)
 
     async def _revoke_device(self, device: bytes, last: bytes | None, note: str) -> None:
         written = await revoke_device(self.state.workspace, device, last, note or None)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from rich.cells import cell_len
 
-from core.changes import Ref
 from core.records import Record
 from core.schema import Schema
 from core.store.view import View
+from core.value_codec import Ref
 from tui.layout import cut
 
 SEPARATOR = " › "

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
+from core.value_codec import Ref, Value
 from tui.draft import Draft
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter

@@ -8,12 +8,12 @@ from string import ascii_uppercase
 
 from rich.cells import cell_len
 
-from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate, Slot
+from core.value_codec import Value
 from core.values import is_same_value
 from tui.glyphs import GLYPHS
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error, with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, language
 from tui.layout import Column, Line, fit, fit_pair, layout_columns, wrap_text
@@ -116,13 +116,14 @@ def candidate_line(
     """
     wide = width >= 96
     note = quote(leaf.note)
+    time = dates.dated(leaf.at_us) if wide else dates.short(leaf.at_us)
     return layout_columns(
         width,
         [
             Column(candidate_letter(index), 1, "strong"),
             Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
             Column(leaf.user, 16 if wide else 9, "plain"),
-            Column(dates.dated(leaf.at_us) if wide else dates.short(leaf.at_us), 17 if wide else 11, "dim"),
+            Column(mark_clock_error(time, leaf.clock), 17 if wide else 11, "dim"),
             Column(names.device(leaf.device), 12 if wide else 6, "dim"),
             Column(note, (30 if wide else 14) if notes else 0, "dim"),
         ],
@@ -175,7 +176,7 @@ def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateF
         lines += [[(part, "plain")] for part in wrap_text(text, width)]
     if pick := row.pick:
         who = _("{user} on {device}, {when}").format(
-            user=pick.user, device=names.device(pick.device), when=dates.full(pick.at_us)
+            user=pick.user, device=names.device(pick.device), when=with_clock_error(dates.full(pick.at_us), pick.clock)
         )
         note = quote(pick.note)
         told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
-from core.changes import encode_value
 from core.errors import FieldlineError
 from core.inbox import InboxItem
 from core.records import Record
 from core.schema import RETIRED, Property, Schema
 from core.slots import Candidate
+from core.value_codec import encode_value
 from core.workspace.lineage import AncestryStep
 from tui.glyphs import GLYPHS
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, cut, fit, layout_columns, wrap_text
@@ -270,11 +270,12 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
         zip(some, strip_common_start(_candidate_texts(details, schema, room), room), strict=True)
     ):
         on = index == chosen and item.type not in SINGLE_VALUE_TYPES
+        time_text = dates.dated(leaf.at_us) if wide else dates.brief(leaf.at_us)
         cells = [
             Column(candidate_letter(index), 1, "strong" if on else "plain"),
             Column(text, None, "strong" if on else "plain"),
             Column(leaf.user, people),
-            Column(dates.dated(leaf.at_us) if wide else dates.brief(leaf.at_us), time, "dim"),
+            Column(mark_clock_error(time_text, leaf.clock), time, "dim"),
             Column(names.device(leaf.device), device, "dim"),
             Column(_candidate_remark(item, index, wide), remark, "dim"),
         ]

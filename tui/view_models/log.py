@@ -11,7 +11,7 @@ from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.layout import Column, Line, layout_columns
@@ -95,6 +95,7 @@ class LogPages:
             return []
         wide = width >= 96
         time_text = self._dates.dated(entry.at_us) if wide else self._dates.short(entry.at_us)
+        time_text = mark_clock_error(time_text, entry.clock)
         mark = "*" if entry.change == self.marked_change else ""
         place = 34 if wide else 25
         return layout_columns(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from core.changes import Value
 from core.inbox import InboxItem
 from core.records import Edit, Record
 from core.schema import KIND, RETIRED, Property, Schema
 from core.slots import Candidate
 from core.store.view import View
+from core.value_codec import Value
 from core.workspace.conflict_preview import preview_conflicts
 from tui.i18n.translate import _, format_number, language
 from tui.layout import cut

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from ipaddress import ip_network
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError, Refused
 from core.schema import Property, Schema
 from core.store.view import View
+from core.value_codec import Ref, Value
 from tui.i18n.translate import language
 from tui.view_models.form import value_references, with_label
 

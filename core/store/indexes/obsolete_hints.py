@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from core.changes import MAX_FACTS
 from core.store.connection import chunks, placeholders, transaction
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
 from core.store.row_ids import row_ids_of
 from core.sync.replica import ObsoleteHints
+from core.value_codec import MAX_FACTS
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for the sketch mode of sync.
+"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for sync.
 
 The short ids are keyed with a secret that the genesis holds, so there are none before the genesis has come. The cells
 lag behind: they hold the changes up to a row, and take in the newer ones when a sync begins.
@@ -11,7 +11,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from core.changes import FLEET_ENTITY, Block, fleet_id
+from core.changes import FLEET_ENTITY, Block
+from core.header import fleet_id
 from core.store.connection import read_meta, transaction, write_meta
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
@@ -94,7 +95,7 @@ def drop_cells(connection: sqlite3.Connection) -> None:
 
 
 def _store_secret(connection: sqlite3.Connection, genesis: Block) -> None:
-    for fact in genesis.change.facts:
+    for fact in genesis.facts:
         if fact.entity == FLEET_ENTITY and fact.property == SECRET_PROPERTY and isinstance(fact.value, str):
             write_meta(connection, _SECRET_META_KEY, fact.value.encode())
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 
-from core.changes import ID_BYTES, MAX_FACTS, SCHEMA_ENTITY
+from core.chain_links import State
+from core.changes import SCHEMA_ENTITY
+from core.mountain_range import Range
 from core.store.connection import chunks, placeholders
-from core.store.indexes import merkle_table, short_ids
+from core.store.indexes import chain_table, merkle_table, short_ids
 from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY
 from core.store.row_ids import row_ids_of
 from core.sync.reconcile.set_sketch import SetSketch
+from core.value_codec import ID_BYTES, MAX_FACTS
 
 _GENESIS, _MEMBERSHIP, _SCHEMA, _NEARBY, _CURRENT, _HISTORY = range(6)
 """The parts of an order."""
@@ -45,11 +48,61 @@ def filter_missing(connection: sqlite3.Connection, wanted: list[bytes]) -> list[
     return [change for change in wanted if change not in known]
 
 
+def find_chain_starts(connection: sqlite3.Connection, wanted: list[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """Those of these changes, the lowest of their device among them, that are linked and alone at their positions above
+    0; and those of all that are not linked.
+    """
+    rows: list[tuple[bytes, int, int, int]] = []
+    for some in chunks(wanted):
+        query = f"SELECT hash, device, position, linked FROM changes WHERE hash IN ({placeholders(some)})"
+        rows += connection.execute(query, some).fetchall()
+    lowest: dict[int, int] = {}
+    for _, device, position, _ in rows:
+        lowest[device] = min(position, lowest.get(device, position))
+    starts = {
+        change
+        for change, device, position, linked in rows
+        if linked == State.LINKED and 0 < position == lowest[device] and _is_alone(connection, device, position)
+    }
+    return starts, {change for change, _, _, linked in rows if linked != State.LINKED}
+
+
+def _is_alone(connection: sqlite3.Connection, device: int, position: int) -> bool:
+    query = "SELECT count(*) FROM changes WHERE device = ? AND position = ?"
+    return int(connection.execute(query, (device, position)).fetchone()[0]) == 1
+
+
+def read_chain_ids(connection: sqlite3.Connection, change: bytes) -> list[bytes]:
+    """The ids of a device's chain up to and with this change; none if it is not linked."""
+    query = "SELECT 1 FROM changes WHERE hash = ? AND linked = 1"
+    if connection.execute(query, (change,)).fetchone() is None:
+        return []
+    return [*chain_table.read_ids_below(connection, change), change]
+
+
+def read_tips_at(
+    connection: sqlite3.Connection, places: list[tuple[bytes, int]]
+) -> list[tuple[bytes, int, bytes, Range | None]]:
+    """(device, position, change, range) for what is here at these places; no range where it is no end of a chain."""
+    found: list[tuple[bytes, int, bytes, Range | None]] = []
+    for device, position in places:
+        rows = connection.execute(
+            "SELECT c.hash, t.peaks FROM changes c LEFT JOIN tips t ON t.hash = c.hash"
+            " WHERE c.device = (SELECT id FROM devices WHERE device = ?) AND c.position = ? LIMIT 8",
+            (device, position),
+        )
+        for change, peaks in rows:
+            upto = None if peaks is None else Range.from_bytes(position + 1, peaks)
+            found.append((device, position, change, upto))
+    return found
+
+
 def read_blocks(connection: sqlite3.Connection, wanted: list[bytes]) -> list[bytes]:
     """The exact bytes of those of these changes that are here, in the order given."""
     found: dict[bytes, bytes] = {}
     for some in chunks(wanted):
-        query = f"SELECT c.hash, b.data FROM changes c JOIN blocks b ON b.change = c.id WHERE c.hash IN ({placeholders(some)})"
+        source = "changes c JOIN blocks b ON b.change = c.id"
+        query = f"SELECT c.hash, b.data FROM {source} WHERE c.hash IN ({placeholders(some)})"
         found.update(connection.execute(query, some))
     return [found[change] for change in wanted if change in found]
 
@@ -58,7 +111,8 @@ def order_for_sending(
     connection: sqlite3.Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
 ) -> tuple[list[bytes], int, int, int]:
     """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
-    it, what else is current, history, each newest first.
+    it, what else is current, history. What is near comes newest first, the rest oldest first: along the chains, where
+    least has to be sent.
 
     Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
     near the peer, and how many all that is current.
@@ -71,18 +125,21 @@ def order_for_sending(
         rows = connection.execute(
             f"""SELECT CASE
                   WHEN substr(c.hash, 1, {ID_BYTES}) = ? THEN {_GENESIS}
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span}
+                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
-                  ELSE {_HISTORY} END, -c.effective, c.hash
+                  ELSE {_HISTORY} END, c.ordered_at, c.hash
                 FROM changes c WHERE c.hash IN ({placeholders(some)})""",
             [fleet, *founding, *some],
         )
         found.extend(rows)
-    ordered = sorted(
-        (_NEARBY if part == _CURRENT and change in local else part, at, change) for part, at, change in found
+    near_first = (
+        (_NEARBY, -at, change) if part == _CURRENT and change in local else (part, at, change)
+        for part, at, change in found
     )
+    ordered = sorted(near_first)
     parts = [part for part, _, _ in ordered]
     return (
         [change for _, _, change in ordered],

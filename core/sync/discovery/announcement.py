@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from core.changes import ID_BYTES
+from core.value_codec import ID_BYTES
 
 SERVICE_TYPE = "_fieldline._tcp.local."
 ANNOUNCED_ROOT_BYTES = 8
 """Bytes of a root that are announced: two different sets look equal by chance once in 2**64."""
+
+ANNOUNCED_VERSION = b"2"
+"""The format of changes: with a device of another one there is nothing to say, so it is passed over."""
 
 MAX_ADDRESSES = 4
 """A device has one or two; more would only make dialing it slower."""
@@ -55,7 +58,12 @@ def make_service_name(device: bytes) -> str:
 
 def make_txt_record(fleet: bytes, root: bytes, device: bytes) -> dict[str, str]:
     """Make the TXT record of a device."""
-    return {"fleet": fleet.hex(), "root": root[:ANNOUNCED_ROOT_BYTES].hex(), "device": device.hex()}
+    return {
+        "v": ANNOUNCED_VERSION.decode(),
+        "fleet": fleet.hex(),
+        "root": root[:ANNOUNCED_ROOT_BYTES].hex(),
+        "device": device.hex(),
+    }
 
 
 def parse_announcement(
@@ -67,7 +75,7 @@ def parse_announcement(
     usable = tuple(dict.fromkeys(address for address in addresses if _is_usable_address(address)))[:MAX_ADDRESSES]
     if fleet is None or device is None or root is None or not usable or len(name) > MAX_SERVICE_NAME_CHARS:
         return None
-    if port is None or not 0 < port < 65536:
+    if record.get(b"v") != ANNOUNCED_VERSION or port is None or not 0 < port < 65536:
         return None
     return Announcement(name, fleet, device, root, usable, port)
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from core.changes import KEY_BYTES, SIGNATURE_BYTES, device_id
+from core.header import KEY_BYTES, SIGNATURE_BYTES, device_id
 from core.identity import Identity
 from core.sync.events import Event
 from core.sync.links.causes import LinkError, lacking, used_up, why

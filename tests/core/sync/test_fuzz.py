@@ -13,7 +13,6 @@ from typing import Self
 
 import pytest
 
-from core.changes import MAX_FACTS
 from core.errors import FieldlineError
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, BatchDecoder
 from core.sync.codec import (
@@ -35,6 +34,7 @@ from core.sync.reconcile.sketch_protocol import (
     SketchProtocol,
 )
 from core.sync.session import Session
+from core.value_codec import MAX_FACTS
 from tests.support.fuzz_inputs import (
     KEY,
     MOST_REQUESTS,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Ref
 from core.errors import Refused
 from core.schema_toml import load_builtin_schema
 from core.store.queries.log import LogFilter
+from core.value_codec import Ref
 from core.workspace import Workspace, log_query
 
 DAY = 86_400_000_000

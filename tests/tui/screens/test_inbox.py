@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from core.changes import Value
 from core.inbox import ITEM_TYPES, InboxItem
 from core.records import Edit
+from core.value_codec import Value
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.unchecked import state_unchecked

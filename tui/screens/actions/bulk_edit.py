@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.changes import MAX_FACTS, Value
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
+from core.value_codec import MAX_FACTS, Value
 from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.screens.actions.save import ask_save
@@ -104,7 +104,7 @@ class BulkEditActions(ScreenActions):
         title = ngettext("Edit {count} property", "Edit {count} properties", len(edits)).format(
             count=format_number(len(edits))
         )
-        ask_save(self.screen, title, rows, warnings, partial(self._save_edits, edits), group="save")
+        ask_save(self.screen, title, rows, warnings, partial(self._save_edits, edits))
 
     def _draft_warnings(self, edits: Sequence[Edit]) -> list[str]:
         """That some of the marked lines have edits of the same property which stay."""

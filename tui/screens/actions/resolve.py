@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from functools import partial
 
 from core import resolution
-from core.changes import Value
 from core.inbox import InboxItem
 from core.records import Edit, Record, make_edit
 from core.resolution import ResolutionRule
 from core.schema import RETIRED
-from core.workspace import undo
+from core.value_codec import Value
 from tui.commands import Command
 from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.dialogs.reference_picker import make_picker
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, layout_columns
-from tui.screens.actions.save import SAVE_GROUP, ask_save, show_save_progress
+from tui.screens.actions.save import PREPARE_GROUP, ask_save
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.screens.inbox_list import ItemSelection
 from tui.view_models.breadcrumbs import property_breadcrumb, shorten_breadcrumb
@@ -236,8 +235,7 @@ class ResolveActions(ScreenActions):
 
     async def _save_edits(self, edits: list[Edit], note: str) -> None:
         self._selection.on_resolve()
-        progress = partial(show_save_progress, self.screen)
-        await undo.save_batches(self.state.workspace, [edits], note or None, progress)
+        await self.state.workspace.save(edits, note or None)
         self._selection.marked_keys.clear()
         await self.state.refresh_data()
         text = ngettext("{count} value saved. u undoes it.", "{count} values saved. u undoes it.", len(edits))
@@ -258,7 +256,7 @@ class ResolveActions(ScreenActions):
 
         def chosen(rule: object) -> None:
             if isinstance(rule, ResolutionRule):
-                self.screen.run_task(partial(self._apply_rule, rule, items), group=SAVE_GROUP)
+                self.screen.run_task(partial(self._apply_rule, rule, items), group=PREPARE_GROUP)
 
         title = ngettext("Resolve {count} conflict with", "Resolve {count} conflicts with", len(items))
         self.screen.open_dialog(ChoiceDialog(title, self._rule_rows(items)), chosen)

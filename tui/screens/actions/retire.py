@@ -34,7 +34,7 @@ async def ask_retire(screen: BaseScreen, record: Record) -> None:
         text = _("{name} is back in use.") if record.retired else _("{name} is retired. u undoes it.")
         screen.show_message(text.format(name=path))
 
-    ask_save(screen, title.format(name=path), rows, warnings, save, group="save")
+    ask_save(screen, title.format(name=path), rows, warnings, save)
 
 
 async def _child_warnings(record: Record, view: View, schema: Schema) -> list[str]:

@@ -7,11 +7,11 @@ from functools import partial
 
 from core.records import Edit
 from core.store.queries.log import LogEntry
-from core.workspace import log_query, revisions, undo, value_history
+from core.workspace import log_query, revisions, value_history
 from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line
-from tui.screens.actions.save import ask_save, show_save_progress
+from tui.screens.actions.save import ask_save
 from tui.screens.base import ScreenActions
 from tui.screens.diff import ChangeDiffScreen, TimeDiffScreen
 from tui.screens.list_screen import ListScreen
@@ -49,7 +49,7 @@ class TimeTravelActions(ScreenActions):
     def do_as_of(self) -> None:
         """Look at everything as it was right after this change."""
         if entry := self._selection.entry:
-            self.state.view_at(entry.cursor[0])
+            self.state.view_at(entry.moment_us)
 
     def do_known(self) -> None:
         """Look at everything as this device knew it right after this change had reached it."""
@@ -92,9 +92,9 @@ class TimeTravelActions(ScreenActions):
         entry = self._selection.entry
         if entry is None:
             return
-        here, marked = entry.cursor[0], self._selection.marked_entry
+        here, marked = entry.moment_us, self._selection.marked_entry
         if marked and marked.change != entry.change:
-            self._open_diff(marked.cursor[0], here)
+            self._open_diff(marked.moment_us, here)
             return
 
         def chosen(what: object) -> None:
@@ -216,7 +216,7 @@ class TimeTravelActions(ScreenActions):
         return rows
 
     async def _plan_restore(self, entity: bytes, below: bool, entry: LogEntry) -> None:
-        state, timestamp_us = self.state, entry.cursor[0]
+        state, timestamp_us = self.state, entry.moment_us
         if below:
             edits = await revisions.plan_restore_tree(state.workspace.store, entity, timestamp_us, state.schema)
         else:
@@ -234,6 +234,6 @@ class TimeTravelActions(ScreenActions):
         ask_save(self.screen, heading, rows, warnings, partial(self._save_restore, edits, title))
 
     async def _save_restore(self, edits: list[Edit], title: str, note: str) -> None:
-        await undo.save_batches(self.state.workspace, [edits], note or None, partial(show_save_progress, self.screen))
+        await self.state.workspace.save(edits, note or None)
         await self.state.refresh_data()
         self.screen.show_message(_("{title} is as it was then. u undoes it.").format(title=title))

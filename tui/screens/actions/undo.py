@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
-from tui.screens.actions.save import ask_save, show_save_progress
+from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.save_warnings import edit_warnings
@@ -35,7 +35,7 @@ class UndoActions(ScreenActions):
         self.screen.show_message(_("Looking for what you saved last …"))
         plan = await undo.plan_next_undo(self.state.workspace)
         self.screen.show_message("")
-        if plan.batches:
+        if plan.edits:
             await self._show_plan(plan)
         elif skipped := next((skipped for _entry, skipped in plan.not_undoable if skipped), None):
             self.screen.show_message(await self._skipped_text(skipped))
@@ -51,7 +51,7 @@ class UndoActions(ScreenActions):
         self.screen.show_message("")
         if plan is None:
             self.screen.show_message(_("There is nothing to redo: something was saved since, or nothing was undone."))
-        elif plan.batches:
+        elif plan.edits:
             await self._show_plan(plan)
         elif plan.skipped:
             self.screen.show_message(await self._skipped_text(plan.skipped[0]))
@@ -63,16 +63,15 @@ class UndoActions(ScreenActions):
             self.screen.show_message(reason, attention=True)
             return
         state = self.state
-        edits = [edit for batch in plan.batches for edit in batch]
-        rows = await preview_edits(edits, state.view, state.schema, state.names, with_breadcrumbs=True)
-        when = state.dates.full(plan.entries[-1].at_us)
+        rows = await preview_edits(plan.edits, state.view, state.schema, state.names, with_breadcrumbs=True)
+        when = state.dates.full(plan.entry.at_us) if plan.entry else ""
         title = _("Redo what you undid on {when}") if plan.is_redo else _("Undo what you saved on {when}")
-        warnings = [*await edit_warnings(state.view, state.schema, plan.batches[0]), *await self._plan_warnings(plan)]
+        warnings = [*await edit_warnings(state.view, state.schema, plan.first_edits), *await self._plan_warnings(plan)]
         ask_save(self.screen, title.format(when=when), rows, warnings, partial(self._apply_plan, plan))
 
     async def _plan_warnings(self, plan: UndoPlan) -> list[str]:
         warnings: list[str] = []
-        if more := sum(map(len, plan.batches[1:])):
+        if more := len(plan.edits) - len(plan.first_edits):
             text = ngettext(
                 "{count} more value is set again beside these: the conflict is open as before.",
                 "{count} more values are set again beside these: the conflicts are open as before.",
@@ -107,6 +106,6 @@ class UndoActions(ScreenActions):
         from core.workspace import undo
 
         self._on_save()
-        await undo.apply_plan(self.state.workspace, plan, note or None, partial(show_save_progress, self.screen))
+        await undo.apply_plan(self.state.workspace, plan, note or None)
         await self.state.refresh_data()
         self.screen.show_message(_("Redone. u undoes it.") if plan.is_redo else _("Undone. U redoes it."))

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import device_id
+from core.header import device_id
 from core.identity import Identity
 from core.sync.links import tcp, tls
 from core.sync.links.causes import LinkError

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from core import cbor
 from core.errors import BlockRefused
-from core.format2 import cbor
-from core.format2.hashes import digest
-from core.format2.value_codec import ENTITY_BYTES, HASH_BYTES, MAX_FACTS
+from core.hashes import digest
+from core.value_codec import HASH_BYTES, ID_BYTES, MAX_FACTS
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,7 +35,7 @@ MIN_EXTENSION = 64
 MAX_EXTENSION = 2**32 - 1
 MAX_POSITION = 2**32 - 1
 """A change a second for 136 years."""
-MAX_AT_US = 253_402_300_799_999_999
+MAX_TIMESTAMP_US = 253_402_300_799_999_999
 """The last microsecond of the year 9999."""
 
 _EDDSA = -8
@@ -91,12 +91,12 @@ class SignedHeader:
 @lru_cache(maxsize=4096)
 def device_id(key: bytes) -> bytes:
     """Give the 16-byte id of the device with this raw ed25519 public key."""
-    return digest(key)[:ENTITY_BYTES]
+    return digest(key)[:ID_BYTES]
 
 
 def fleet_id(genesis: bytes) -> bytes:
     """Give the fleet's id from the id of its genesis."""
-    return genesis[:ENTITY_BYTES]
+    return genesis[:ID_BYTES]
 
 
 def sign(fields: Header, key: Ed25519PrivateKey, fleet: bytes | None) -> SignedHeader:
@@ -225,11 +225,11 @@ def _check(fields: Header) -> None:
     first = fields.position == 0
     if not (
         _is_uint(fields.position, MAX_POSITION)
-        and _is_uint(fields.at, MAX_AT_US)
+        and _is_uint(fields.at, MAX_TIMESTAMP_US)
         and _is_uint(fields.leaves, MAX_FACTS + 1)
         and fields.leaves
         and _is_bytes(fields.key, KEY_BYTES)
-        and _is_bytes(fields.author, ENTITY_BYTES)
+        and _is_bytes(fields.author, ID_BYTES)
         and _is_bytes(fields.root, HASH_BYTES)
         and (fields.batch is None or _is_bytes(fields.batch, BATCH_BYTES))
     ):

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.format2.body import Fact
-from core.format2.chain import Cut, Side
-from core.format2.changes import Block, Change
-from core.format2.effective_time import Dated, effective_times
-from core.format2.mountain_range import levels_of, prove
-from core.format2.value_codec import encode_value
+from core.body import Fact
+from core.chain import Cut, Side
+from core.changes import Block, Change
+from core.effective_time import Dated, effective_times
+from core.mountain_range import levels_of, prove
 from core.slots import leaf_ids
-from tests.core.format2.strategies import AUTHOR, Pen
+from core.value_codec import encode_value
+from tests.support.strategies import AUTHOR, ChainPen
 
 ENTITIES = [b"E" * 16, b"F" * 16, b"G" * 16]
 Slot = tuple[bytes, str]
@@ -31,13 +31,13 @@ class World:
     """All blocks, the honest chain of each device, and how far some devices' changes count."""
 
     blocks: list[Block]
-    pens: list[Pen]
+    pens: list[ChainPen]
     cuts: dict[bytes, int]
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    pens = [Pen(number) for number in range(3)]
+    pens = [ChainPen(number) for number in range(3)]
     writers = list(pens)
     blocks: list[Block] = []
     known: dict[Slot, list[bytes]] = {}

@@ -7,14 +7,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.format2.body import Fact
-from core.format2.changes import Change, seal
-from core.format2.locality_split import COMMON, NOWHERE, Placed, locality_of, split
-from core.format2.value_codec import ParentRef, Ref, encode_value, plain_reference
-from core.schema import builtin
-from tests.core.format2.strategies import AUTHOR, FLEET, KEYS, SEED, fact_ids, line_text, values
+from core.body import Fact
+from core.changes import Change, sign_block
+from core.locality_split import COMMON, NOWHERE, Placed, locality_of, split
+from core.schema_toml import load_builtin_schema
+from core.value_codec import ParentRef, Ref, encode_value, plain_reference
+from tests.support.strategies import AUTHOR, FLEET, KEYS, SEED, fact_ids, line_text, values
 
-SCHEMA = builtin("service-centre")
+SCHEMA = load_builtin_schema("service-centre")
 TSC, OTHER_TSC, LANE, ODD = (bytes([number]) * 16 for number in range(1, 5))
 PERSON = b"P" * 16
 THERE = {
@@ -91,7 +91,7 @@ def test_all_is_said_and_every_part_is_a_change_that_all_devices_accept(facts: l
 
     assert said([fact for part in parts for fact in part]) == said(facts)
     for part in parts:
-        seal(Change(AUTHOR, 1, "n" * 4096, tuple(part)), KEYS[0], FLEET, SEED)
+        sign_block(Change(AUTHOR, 1, "n" * 4096, tuple(part)), KEYS[0], FLEET, SEED)
 
 
 def test_many_facts_and_many_parents_are_parted_so_that_they_fit() -> None:

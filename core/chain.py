@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
+from core import header as headers
+from core import mountain_range
 from core.errors import BlockRefused
-from core.format2 import header as headers
-from core.format2 import mountain_range
-from core.format2.header import SignedHeader
-from core.format2.mountain_range import Range
+from core.header import SignedHeader
+from core.mountain_range import Range
 
 Find = Callable[[bytes], SignedHeader | None]
 """Gives the header of a change by its id, None if it is not here."""

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import cbor
 from core.errors import BlockRefused
-from core.format2 import cbor
-from core.format2.value_codec import (
+from core.value_codec import (
     TAG_FACT,
     TAG_PARENT,
     TAG_REFERENCE,
@@ -27,7 +27,7 @@ from core.format2.value_codec import (
     normalized,
     parents_of,
 )
-from tests.core.format2.strategies import scalars, values
+from tests.support.strategies import scalars, values
 
 
 def plain(value: Value) -> Any:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from core.format2.chain import Fault, place_fault
-from core.format2.header import SignedHeader
-from core.format2.mountain_range import Range, range_of
+from core.chain import Fault, place_fault
+from core.header import SignedHeader
+from core.mountain_range import Range, range_of
 
 
 class State(IntEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.format2.effective_time import Dated, effective_times, is_ahead, is_behind
+from core.effective_time import Dated, effective_times, is_ahead, is_behind
 
 
 @st.composite

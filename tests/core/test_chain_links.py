@@ -10,13 +10,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.format2 import chain
-from core.format2 import header as headers
-from core.format2.chain import Fault, Tip, WrongLink
-from core.format2.chain_links import FaultyLink, Known, State, link
-from core.format2.header import SignedHeader
-from core.format2.mountain_range import Range, range_of
-from tests.core.format2.strategies import FLEET, KEYS, Pen
+from core import chain
+from core import header as headers
+from core.chain import Fault, Tip, WrongLink
+from core.chain_links import FaultyLink, Known, State, link
+from core.header import SignedHeader
+from core.mountain_range import Range, range_of
+from tests.support.strategies import FLEET, KEYS, ChainPen
 
 
 @dataclass
@@ -64,7 +64,7 @@ def lying(header: SignedHeader, number: int, **wrong: Any) -> SignedHeader:
 @st.composite
 def sets(draw: st.DrawFn) -> list[SignedHeader]:
     """Headers of two devices with forks, lies, and what was written on top of lies."""
-    pens = [Pen(0), Pen(1)]
+    pens = [ChainPen(0), ChainPen(1)]
     found: dict[bytes, SignedHeader] = {}
     for number in range(draw(st.integers(1, 12))):
         pen = draw(st.sampled_from(pens))
@@ -139,7 +139,7 @@ def test_each_wrong_link_is_found_once_and_proves_itself(found: list[SignedHeade
 
 def test_a_strangers_header_does_not_touch_a_chain() -> None:
     """The attack that forked an honest chain: somebody else's change names its head as previous."""
-    honest, stranger = Pen(0), Pen(3)
+    honest, stranger = ChainPen(0), ChainPen(3)
     mine = [honest.write().header for _ in range(3)]
     stranger.write()
     foreign = lying(stranger.write().header, 3, previous=mine[2].id, position=3, past=honest.ranges[3].root)
@@ -156,7 +156,7 @@ def test_a_strangers_header_does_not_touch_a_chain() -> None:
 
 
 def test_a_long_chain_that_comes_newest_first_is_linked_without_deep_recursion() -> None:
-    pen = Pen()
+    pen = ChainPen()
     for _ in range(1200):
         pen.write()
     table = Memory()

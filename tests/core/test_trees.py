@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BlockRefused
-from core.format2.leaf_tree import root_of
-from core.format2.salt_tree import Salts, expand, puncture
+from core.leaf_tree import root_of
+from core.salt_tree import Salts, expand, puncture
 
 
 def rfc6962(leaves: list[bytes]) -> bytes:

@@ -12,16 +12,16 @@ from random import Random
 
 import pytest
 
+from core import changes as format2
+from core.body import Fact, decode_body
+from core.changes import Change, decode_block, fact_id
 from core.errors import BlockRefused
-from core.format2 import changes as format2
-from core.format2.body import Fact, decode_body
-from core.format2.changes import Change, decode, fact_id
-from core.format2.header import decode_header
-from core.format2.mountain_range import Range, check, levels_of, prove
-from core.format2.packed_header import Sent, Trail, pack, unpack
-from core.format2.value_codec import FactRef, ParentRef, Ref, decode_value, encode_value
+from core.header import decode_header
+from core.mountain_range import Range, check, levels_of, prove
 from core.sync.codec import MalformedMessage
-from tests.core.format2.strategies import AUTHOR, FLEET, Pen
+from core.sync.packed_header import Sent, Trail, pack, unpack
+from core.value_codec import FactRef, ParentRef, Ref, decode_value, encode_value
+from tests.support.strategies import AUTHOR, FLEET, ChainPen
 
 SHARDS = 8
 EACH = 125_000
@@ -35,7 +35,7 @@ class Everything:
         return True
 
 
-PEN = Pen()
+PEN = ChainPen()
 SAID = [
     Change(AUTHOR, 1, None, (Fact(b"E" * 16, "kind", "host"),)),
     Change(AUTHOR, 2, "a note", tuple(Fact(bytes([n % 3]) * 16, f"p{n}", n) for n in range(7)), b"batch678"),
@@ -61,7 +61,7 @@ VALUES = [encode_value(fact.value) for block in BLOCKS for fact in block.facts]
 
 
 def packed() -> list[bytes]:
-    return [pack(block, Sent(), linked=True) for block in BLOCKS]
+    return [pack(block.header, block.body.data, Sent(), linked=True) for block in BLOCKS]
 
 
 def trail() -> Trail:
@@ -72,7 +72,7 @@ def trail() -> Trail:
 
 
 def whole(data: bytes) -> None:
-    assert decode(data, Everything()).data == data
+    assert decode_block(data, Everything()).data == data
 
 
 def header(data: bytes) -> None:
@@ -89,7 +89,7 @@ def value(data: bytes) -> None:
 
 def link(data: bytes) -> None:
     found = unpack(data, trail(), FLEET, Everything())
-    assert decode(found.data, Everything()) == found
+    assert decode_block(found.data, Everything()) == found
     # The signature is checked, so what comes out is one of those that were signed.
     assert found.id in {block.id for block in BLOCKS}
 

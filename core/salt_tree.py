@@ -14,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from blake3 import blake3
 
 from core.errors import BlockRefused
-from core.format2.hashes import SEED
-from core.format2.leaf_tree import split
+from core.hashes import SEED
+from core.leaf_tree import split
 
 SEED_BYTES = 16
 

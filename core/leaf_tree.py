@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from core.format2.hashes import NODE
+from core.hashes import NODE
 
 
 def split(count: int) -> int:

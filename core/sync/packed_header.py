@@ -10,20 +10,22 @@ What is made is put into the header's one form, and that the signature holds pro
 signed; with several candidates (a fork) it says which.
 
 The sender keeps in `Sent` what of each chain the receiver is known to have; the receiver keeps it in a `Trail`, with
-the ranges, which the sender need not know.
+the ranges, which the sender need not know. Both forget a change when one comes that follows it, so that they stay small
+however long the stream is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from core import cbor
+from core import header as headers
+from core.body import decode_body
+from core.changes import MAX_BLOCK_BYTES, NOTHING, Block, join
 from core.errors import BlockRefused
-from core.format2 import cbor
-from core.format2 import header as headers
-from core.format2.body import decode_body
-from core.format2.changes import MAX_BLOCK_BYTES, NOTHING, Block, join
-from core.format2.header import (
+from core.header import (
     BATCH_BYTES,
     KEY_BYTES,
     MAX_EXTENSION_BYTES,
@@ -33,18 +35,26 @@ from core.format2.header import (
     SignedHeader,
     device_id,
 )
-from core.format2.mountain_range import Range
-from core.format2.value_codec import ENTITY_BYTES, HASH_BYTES
+from core.mountain_range import Range
 from core.sync.codec import FieldReader, MalformedMessage, encode_varint
+from core.value_codec import HASH_BYTES, ID_BYTES
 
 NO_PREVIOUS, NO_PAST, PEAKS, BATCH, EXTENSIONS = 1, 2, 4, 8, 16
 _ALL = 31
 _AT_BYTES = 8
+_FRONT_BYTES = 1 + KEY_BYTES + SIGNATURE_BYTES + 5
+"""Flags, key, signature and position, at most."""
 MAX_CANDIDATES = 4
 """Changes at one position that are tried: more only if a device forks its chain again and again."""
 
 Place = tuple[bytes, int]
 """(device, position)"""
+
+T = TypeVar("T")
+
+
+class LinksUnknown(MalformedMessage):
+    """A packed block leaves out what is not known here, or is signed over something else than what is known here."""
 
 
 @dataclass(slots=True)
@@ -72,6 +82,7 @@ class Trail:
             below = self.before(fields.device, fields.position).get(fields.previous or b"")
             if below is not None and below.root != fields.past:
                 below = None
+        _forget(self._known, fields)
         self.add(fields.device, fields.position, header.id, None if below is None else below.append(header.id))
 
 
@@ -93,17 +104,37 @@ class Sent:
         """Give the ids known at the place before this position."""
         return self._held.get((device, position - 1), {})
 
+    def is_whole_before(self, header: SignedHeader) -> bool:
+        """Whether the receiver is known to have the whole chain below a change."""
+        fields = header.fields
+        return self.before(fields.device, fields.position).get(fields.previous or b"", False)
 
-def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) -> bytes:
+    def follow(self, header: SignedHeader, *, whole: bool) -> None:
+        """Note a header that goes over the stream."""
+        _forget(self._held, header.fields)
+        self.add(header.fields.device, header.fields.position, header.id, whole=whole)
+
+
+def _forget(known: dict[Place, dict[bytes, T]], fields: Header) -> None:
+    """Forget the change that this one follows."""
+    place = (fields.device, fields.position - 1)
+    there = known.get(place, {})
+    there.pop(fields.previous or b"", None)
+    if not there:
+        known.pop(place, None)
+
+
+def pack(header: SignedHeader, body: bytes, sent: Sent, *, linked: bool, below: Range | None = None) -> bytes:
     """Give a block's bytes for a stream, and note that it went over it.
 
     Args:
-        block: what to send.
+        header: the block's header.
+        body: its body's bytes.
         sent: what the receiver holds.
         linked: whether the block is known to follow from the one before; only then can `past` be made by anybody.
         below: the range before the block, to send its peaks if `past` cannot be left out.
     """
-    fields = block.header.fields
+    fields = header.fields
     flags = 0
     if fields.position:
         known = sent.before(fields.device, fields.position)
@@ -113,7 +144,7 @@ def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) 
                 flags |= NO_PAST
         if not flags & NO_PAST and linked and below is not None:
             flags |= PEAKS
-    parts = [fields.key, block.header.signature, encode_varint(fields.position)]
+    parts = [fields.key, header.signature, encode_varint(fields.position)]
     if fields.previous is not None and not flags & NO_PREVIOUS:
         parts.append(fields.previous)
     if below is not None and flags & PEAKS:
@@ -129,21 +160,32 @@ def pack(block: Block, sent: Sent, *, linked: bool, below: Range | None = None) 
         extensions = _encoded_extensions(fields.extensions)
         parts += encode_varint(len(extensions)), extensions
     whole = not fields.position or bool(flags & (NO_PAST | PEAKS))
-    sent.add(fields.device, fields.position, block.id, whole=whole)
-    return b"".join((bytes([flags]), *parts, block.body.data))
+    sent.follow(header, whole=whole)
+    return b"".join((bytes([flags]), *parts, body))
+
+
+def missing_place(data: bytes) -> Place | None:
+    """Give the place of the change that must be known to unpack these bytes, None if all is in them.
+
+    Reads no further than the position. Raises MalformedMessage if that is not there.
+    """
+    fields = FieldReader(data[:_FRONT_BYTES])
+    flags, key = fields.read_byte(), fields.read_bytes(KEY_BYTES)
+    fields.read_bytes(SIGNATURE_BYTES)
+    position = fields.read_varint(MAX_POSITION)
+    return (device_id(key), position - 1) if flags & (NO_PREVIOUS | NO_PAST) and position else None
 
 
 def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:
     """Give the block of bytes that `pack` made, its signature checked, and note it in the trail.
 
-    Raises MalformedMessage if a field is missing or what was left out is not known here, and BlockRefused as `changes.decode`
-    and `changes.verify` do.
+    Raises MalformedMessage if a field is missing, LinksUnknown if what was left out cannot be made here, and
+    BlockRefused as `decode_block` and `verify_block` do.
     """
     if len(data) > MAX_BLOCK_BYTES:
         raise MalformedMessage("a packed block is too large")
     packed = _read(data)
     body = decode_body(packed.body)
-    refusal: BlockRefused | None = None
     for previous, past, below in _links(packed, trail):
         fields = Header(
             packed.key,
@@ -160,15 +202,16 @@ def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = N
         header = headers.assemble(fields, packed.signature)
         try:
             headers.verify(header, fleet)
-        except BlockRefused as reason:
-            refusal = reason
-            continue
+        except BlockRefused:
+            if packed.links_are_left_out:
+                continue
+            raise
         block = join(header, body, erased)
         if len(block.data) > MAX_BLOCK_BYTES:
             raise MalformedMessage("a packed block is too large")
         trail.follow(header, below)
         return block
-    raise refusal or MalformedMessage("a block leaves out what is not known here")
+    raise LinksUnknown("a block leaves out what is not known here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +228,10 @@ class _Packed:
     batch: bytes | None
     extensions: dict[int, bytes]
     body: bytes
+
+    @property
+    def links_are_left_out(self) -> bool:
+        return bool(self.flags & (NO_PREVIOUS | NO_PAST))
 
 
 def _read(data: bytes) -> _Packed:
@@ -204,7 +251,7 @@ def _read(data: bytes) -> _Packed:
     elif position and not flags & NO_PAST:
         past = fields.read_bytes(HASH_BYTES)
     at = int.from_bytes(fields.read_bytes(_AT_BYTES), "big")
-    author = fields.read_bytes(ENTITY_BYTES)
+    author = fields.read_bytes(ID_BYTES)
     batch = fields.read_bytes(BATCH_BYTES) if flags & BATCH else None
     extensions: dict[int, bytes] = {}
     if flags & EXTENSIONS:
@@ -230,7 +277,7 @@ def _encoded_extensions(extensions: Mapping[int, bytes]) -> bytes:
 
 def _links(packed: _Packed, trail: Trail) -> Iterator[tuple[bytes | None, bytes | None, Range | None]]:
     """Give `previous`, `past` and the range below as they may be, by what the receiver holds."""
-    if not packed.flags & (NO_PREVIOUS | NO_PAST):
+    if not packed.links_are_left_out:
         yield packed.previous, packed.past, packed.peaks
         return
     known = trail.before(device_id(packed.key), packed.position)

@@ -22,12 +22,12 @@ from typing import Any
 
 from blake3 import blake3
 
+from core import cbor, hashes, salt_tree
 from core.errors import BlockRefused
-from core.format2 import cbor, hashes, salt_tree
-from core.format2.leaf_tree import root_of
-from core.format2.salt_tree import Salts
-from core.format2.value_codec import (
-    ENTITY_BYTES,
+from core.leaf_tree import root_of
+from core.salt_tree import Salts
+from core.value_codec import (
+    ID_BYTES,
     MAX_FACTS,
     VALUE_TAGS,
     ParentRef,
@@ -47,8 +47,8 @@ MAX_PARENTS = 64
 
 _BODY_HEAD = cbor.head(cbor.ARRAY, 3)
 _FACT_HEAD = cbor.head(cbor.ARRAY, 3)
-_GROUP_HEAD = cbor.head(cbor.ARRAY, 2) + cbor.head(cbor.BYTES, ENTITY_BYTES)
-_LEAF_HEAD = hashes.LEAF + _FACT_HEAD + cbor.head(cbor.BYTES, ENTITY_BYTES)
+_GROUP_HEAD = cbor.head(cbor.ARRAY, 2) + cbor.head(cbor.BYTES, ID_BYTES)
+_LEAF_HEAD = hashes.LEAF + _FACT_HEAD + cbor.head(cbor.BYTES, ID_BYTES)
 _TARGET_HEAD = cbor.head(cbor.BYTES, 34)
 _NULL = b"\xf6"
 _NOTE_LEAF = hashes.LEAF + _NULL
@@ -176,7 +176,7 @@ def _made(salts: Any, note: Any, facts: Sequence[Fact]) -> Body:
     entity, name = b"", ""
     for fact, value, committed in zip(facts, values, commitments, strict=False):
         if fact.entity != entity:
-            if fact.entity < entity or len(fact.entity) != ENTITY_BYTES:
+            if fact.entity < entity or len(fact.entity) != ID_BYTES:
                 raise BlockRefused("a block is not in canonical form")
             _close(groups, entity, group)
             entity, name, group = fact.entity, "", []

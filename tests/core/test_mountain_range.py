@@ -9,7 +9,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.format2.mountain_range import Range, check, levels_of, prove, range_of
+from core.mountain_range import Range, check, levels_of, prove, range_of
 
 
 def some_ids(count: int, seed: int = 0) -> list[bytes]:

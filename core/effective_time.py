@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
@@ -50,6 +50,17 @@ def raised(times: dict[K, int], children: Mapping[K, Iterable[K]], begin: Iterab
                 times[child] = times[parent]
                 work.append(child)
     return times
+
+
+MAX_CLOCK_ERROR_US = 86_400_000_000
+"""How far ahead of this device's clock another one may be before it is said: a day, so no time zone is an error."""
+
+
+def clock_error(at: int, effective: int, received_at: int, *, is_own: bool) -> Literal["behind", "ahead"] | None:
+    """Say why an author's time (microseconds since 1970 UTC) cannot be true, None if it can."""
+    if is_behind(at, effective):
+        return "behind"
+    return "ahead" if not is_own and is_ahead(at, received_at, MAX_CLOCK_ERROR_US) else None
 
 
 def is_behind(at: int, effective: int) -> bool:

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import chain
+from core import header as headers
+from core.chain import Cut, Fault, Fork, Side, Tip, WrongLink
 from core.errors import BlockRefused
-from core.format2 import chain
-from core.format2 import header as headers
-from core.format2.chain import Cut, Fault, Fork, Side, Tip, WrongLink
-from core.format2.header import SignedHeader
-from core.format2.mountain_range import Range, levels_of, prove
-from tests.core.format2.strategies import FLEET, KEYS, Pen
+from core.header import SignedHeader
+from core.mountain_range import Range, levels_of, prove
+from tests.support.strategies import FLEET, KEYS, ChainPen
 
 
-def written(count: int, number: int = 0) -> Pen:
-    pen = Pen(number)
+def written(count: int, number: int = 0) -> ChainPen:
+    pen = ChainPen(number)
     for _ in range(count):
         pen.write()
     return pen
@@ -113,7 +113,7 @@ def test_an_honest_chain_follows(count: int) -> None:
             chain.first_tip(pen.blocks[1].header)
 
 
-def links(pen: Pen, place: int) -> tuple[Tip, Range, SignedHeader, SignedHeader]:
+def links(pen: ChainPen, place: int) -> tuple[Tip, Range, SignedHeader, SignedHeader]:
     """Tip and range below it, its header, and the header after it."""
     before = pen.blocks[place].header
     return (

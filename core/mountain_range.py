@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.format2 import hashes
-from core.format2.value_codec import HASH_BYTES
+from core import hashes
+from core.value_codec import HASH_BYTES
 
 Levels = Sequence[Sequence[bytes]]
 """All whole nodes of a range, the hashes of the ids first, then each level above."""
@@ -68,6 +68,13 @@ def levels_of(changes: Iterable[bytes]) -> list[list[bytes]]:
         below = levels[-1]
         levels.append([hashes.node(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)])
     return levels
+
+
+def range_at(levels: Levels, size: int) -> Range:
+    """Give the range over the first `size` of these ids; raises ValueError if there are fewer."""
+    if size > len(levels[0]):
+        raise ValueError("there are not so many ids")
+    return Range(size, tuple(levels[height][index] for height, index in _mountains(size)))
 
 
 def prove(levels: Levels, size: int, positions: Iterable[int]) -> bytes:

@@ -14,13 +14,14 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from core import cbor
 from core.errors import BlockRefused
-from core.format2 import cbor
 
-ENTITY_BYTES = 16
+ID_BYTES = 16
 HASH_BYTES = 32
+CHANGE_ID_BYTES = HASH_BYTES
 INDEX_BYTES = 2
-FACT_ID_BYTES = HASH_BYTES + INDEX_BYTES
+FACT_ID_BYTES = CHANGE_ID_BYTES + INDEX_BYTES
 MAX_FACTS = 512
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
@@ -72,6 +73,13 @@ def normalized(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def normalized_value(value: Value) -> Value:
+    """Bring all text of a value to the form that values have."""
+    if isinstance(value, tuple):
+        return tuple(normalized(item) if isinstance(item, str) else item for item in value)
+    return normalized(value) if isinstance(value, str) else value
+
+
 def is_normalized(text: str) -> bool:
     """Say whether text has the form that values have."""
     return text.isascii() or unicodedata.ucd_3_2_0.is_normalized("NFC", text)
@@ -87,8 +95,8 @@ def is_line(text: str, limit: int) -> bool:
     )
 
 
-_REFERENCE_HEAD = cbor.head(cbor.TAG, TAG_REFERENCE) + cbor.head(cbor.BYTES, ENTITY_BYTES)
-_PARENT_HEAD = cbor.head(cbor.TAG, TAG_PARENT) + cbor.head(cbor.BYTES, ENTITY_BYTES)
+_REFERENCE_HEAD = cbor.head(cbor.TAG, TAG_REFERENCE) + cbor.head(cbor.BYTES, ID_BYTES)
+_PARENT_HEAD = cbor.head(cbor.TAG, TAG_PARENT) + cbor.head(cbor.BYTES, ID_BYTES)
 _FACT_HEAD = cbor.head(cbor.TAG, TAG_FACT) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
 _REDACTED_HEAD = cbor.head(cbor.TAG, TAG_REDACTED) + cbor.head(cbor.BYTES, HASH_BYTES)
 
@@ -153,9 +161,9 @@ def _encoded_other(value: Any) -> bytes:
         return b"\xf5" if value else b"\xf4"
     if kind is int and INT_MIN <= value <= INT_MAX:
         return cbor.integer(value)
-    if kind is Ref and _is_id(value.entity, ENTITY_BYTES):
+    if kind is Ref and _is_id(value.entity, ID_BYTES):
         return _REFERENCE_HEAD + bytes(value.entity)
-    if kind is ParentRef and _is_id(value.entity, ENTITY_BYTES):
+    if kind is ParentRef and _is_id(value.entity, ID_BYTES):
         return _PARENT_HEAD + bytes(value.entity)
     if kind is FactRef and is_fact_id(value.fact, MAX_FACTS):
         return _FACT_HEAD + bytes(value.fact)
@@ -184,8 +192,8 @@ def _of(make: type, size: int) -> cbor.Decoder:
 
 VALUE_TAGS = cbor.decoders(
     {
-        TAG_REFERENCE: _of(Ref, ENTITY_BYTES),
-        TAG_PARENT: _of(ParentRef, ENTITY_BYTES),
+        TAG_REFERENCE: _of(Ref, ID_BYTES),
+        TAG_PARENT: _of(ParentRef, ID_BYTES),
         TAG_FACT: _of(FactRef, FACT_ID_BYTES),
         TAG_REDACTED: _of(Redacted, HASH_BYTES),
     }

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from core.format2.body import MAX_NOTE_BYTES, MAX_PARENTS, Fact
-from core.format2.changes import MAX_BLOCK_BYTES
-from core.format2.header import MAX_HEADER_BYTES
-from core.format2.value_codec import FACT_ID_BYTES, MAX_FACTS, ParentRef, Ref, encode_value, parents_of
+from core.body import MAX_NOTE_BYTES, MAX_PARENTS, Fact
+from core.changes import MAX_BLOCK_BYTES
+from core.header import MAX_HEADER_BYTES
 from core.schema import KIND, Kind, Schema
+from core.value_codec import FACT_ID_BYTES, MAX_FACTS, ParentRef, Ref, encode_value, parents_of
 
 COMMON_KINDS = frozenset({"fleet", "schema", "member", "person"})
 
@@ -38,8 +38,10 @@ class Placed:
 Find = Callable[[bytes], Placed]
 
 
-def split(facts: Sequence[Fact], find: Find, schema: Schema) -> list[list[Fact]]:
+def split(facts: Sequence[Fact], find: Find, schema: Schema, along: Sequence[Fact] = ()) -> list[list[Fact]]:
     """Part the facts of one save into those of each change, the common ones first, then as they come.
+
+    `along` goes with the first of them, wherever that is: what is said of the person who saves.
 
     References to what an entity lies in are tagged. `find` tells of an entity before the save. Every part fits a
     change, with whatever note, and states no slot twice.
@@ -49,6 +51,8 @@ def split(facts: Sequence[Fact], find: Find, schema: Schema) -> list[list[Fact]]
     for fact in facts:
         placed = saved(fact.entity)
         parts.setdefault(locality_of(fact.entity, placed, schema), []).append(_tagged(fact, schema.kind(placed.kind)))
+    first = next((locality for locality, part in parts.items() if part), COMMON)
+    parts[first] = [*along, *parts[first]]
     return [piece for part in parts.values() for piece in _pieces(part)]
 
 
