@@ -22,7 +22,6 @@ from core.mountain_range import Levels, Range, range_at
 from core.sync.codec import MalformedMessage
 from core.sync.packed_header import LinksUnknown, Place, Sent, Trail, missing_place, pack, unpack
 
-
 PEAKS_REMEMBERED_BYTES = 1 << 19
 """Half of what compression looks back on."""
 
