@@ -9,7 +9,7 @@ from functools import partial
 from textual.app import ComposeResult
 
 from core.device.display_names import is_hidden
-from core.store.queries.log import LogEntry
+from core.store.queries.log import LogEntry, without_author
 from core.value_codec import Value
 from tui.command_host import command_bindings
 from tui.dialogs.base import PromptDialog
@@ -307,7 +307,7 @@ class ChangeDiffScreen(DiffScreen):
         )
 
     async def read_differences(self) -> Sequence[ValueDifference]:
-        edits = await self.state.view.fact_diffs(self._entry.change)
+        edits = without_author(self._entry, await self.state.view.fact_diffs(self._entry.change))
         order = {entity: place for place, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
         edits.sort(key=lambda edit: order[edit.entity])
         return [(edit.entity, edit.property, edit.old, edit.new) for edit in edits]

@@ -6,7 +6,15 @@ from functools import partial
 
 from core.device.display_names import is_hidden
 from core.store.entities import EntityName
-from core.store.queries.log import MAX_NAMES_IN_ENTRY, NO_FILTER, FactDiff, LogCursor, LogEntry, LogFilter
+from core.store.queries.log import (
+    MAX_NAMES_IN_ENTRY,
+    NO_FILTER,
+    FactDiff,
+    LogCursor,
+    LogEntry,
+    LogFilter,
+    without_author,
+)
 from core.workspace import log_query
 from tui.command_host import command_bindings
 from tui.dialogs.base import ChoiceDialog, PromptDialog
@@ -146,7 +154,8 @@ class History(TimeTravelActions):
             self._detailed_entry is None or entry.change != self._detailed_entry.change or not self._edits
         ):
             view, schema = self.state.view, self.state.schema
-            edits = [edit for edit in await view.fact_diffs(entry.change) if not is_hidden(edit.entity, edit.property)]
+            said = without_author(entry, await view.fact_diffs(entry.change))
+            edits = [edit for edit in said if not is_hidden(edit.entity, edit.property)]
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await view.names(entities, schema)
