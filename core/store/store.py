@@ -130,7 +130,7 @@ class Store:
         """These changes in the order in which they are most useful to a peer.
 
         The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
-        peer, then what else is current, then history, each newest first.
+        peer, newest first; then what else is current, then history, oldest first.
         """
         from core.store.queries import sync_source
 
@@ -269,7 +269,7 @@ class Store:
         return await self._database.run(sync_source.find_chain_starts, list(hashes))
 
     async def chain_ids(self, change: bytes) -> list[bytes]:
-        """The ids of a device's chain up to and with this change; none if it does not follow from its chain here."""
+        """The ids of the chain that this change is part of, up to its end; none if it does not follow from it here."""
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.read_chain_ids, change)

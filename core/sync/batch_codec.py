@@ -6,8 +6,7 @@ many facts, and their places in the change (all varints, ascending).
 
 The blocks of a session go through one zstd stream (RFC 8878) that is flushed after each batch, so that a batch can be
 read when it is here, and what earlier batches said (keys, entities, names of properties) costs next to nothing in later
-ones: measured on a real history to 0.24 of the size, on changes of one or two facts to 0.48, at over 100 MB/s; each
-batch for itself would take 0.43 and 0.87 in batches of 1 kB.
+ones: a real history of 1,071 changes takes 278 kB, 0.26 of its packed size and 0.23 of what is stored.
 
 The window is bounded on both sides, and nothing is unpacked beyond what a batch may hold, whatever the peer sends.
 """
@@ -28,7 +27,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-COMPRESSION_LEVEL = 3
+COMPRESSION_LEVEL = 6
+"""Takes 6 % less than 3 on a real history; it still packs faster than any link or disk here takes."""
 MAX_WINDOW_LOG2_BYTES = 20
 MAX_BATCH_BLOCKS = 4096
 

@@ -20,7 +20,7 @@ from core.hashes import leaf
 from core.header import SignedHeader
 from core.mountain_range import Levels, Range, range_at
 from core.sync.codec import MalformedMessage
-from core.sync.packed_header import LinksUnknown, Place, Sent, Trail, missing_place, pack, unpack
+from core.sync.packed_header import LinksUnknown, Place, Sent, Trail, pack, read_place, unpack
 
 PEAKS_REMEMBERED_BYTES = 1 << 19
 """Half of what compression looks back on."""
@@ -150,8 +150,14 @@ class BlockUnpacker:
 
     def missing_places(self, entries: Sequence[bytes]) -> list[Place]:
         """Give the places of changes that have to be looked up before these are unpacked; raises MalformedMessage."""
-        needed = dict.fromkeys(place for place in map(missing_place, entries) if place is not None)
-        return [place for place in needed if not self._trail.before(place[0], place[1] + 1)]
+        known: set[Place] = set()
+        needed: list[Place] = []
+        for place, needs_previous in map(read_place, entries):
+            before = place[0], place[1] - 1
+            if needs_previous and before not in known and not self._trail.before(*place):
+                needed.append(before)
+            known |= {before, place}
+        return needed
 
     def add_held(self, held: Sequence[tuple[bytes, int, bytes, Range | None]]) -> None:
         """Note changes that are held here: device, position, id, and the range up to each if it is known."""

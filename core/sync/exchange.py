@@ -185,8 +185,7 @@ class _Outgoing:
         for run in runs:
             device, position = run.last.place
             tree = self._trees.get(device)
-            is_due = tree is None or 0 < 2 * len(tree.levels[0]) <= position
-            if is_due and position < self._worthwhile_positions:
+            if tree is None and position < self._worthwhile_positions:
                 ids = yield GetChainIds(run.last.header.id)
                 tree = self._trees[device] = ChainTree((yield RunInThread(partial(levels_of, ids))))
             below = tree.range_below(run.first.header) if tree else None

@@ -164,8 +164,8 @@ def pack(header: SignedHeader, body: bytes, sent: Sent, *, linked: bool, below: 
     return b"".join((bytes([flags]), *parts, body))
 
 
-def missing_place(data: bytes) -> Place | None:
-    """Give the place of the change that must be known to unpack these bytes, None if all is in them.
+def read_place(data: bytes) -> tuple[Place, bool]:
+    """Give the place of a packed block, and whether the change before it must be known to unpack it.
 
     Reads no further than the position. Raises MalformedMessage if that is not there.
     """
@@ -173,7 +173,7 @@ def missing_place(data: bytes) -> Place | None:
     flags, key = fields.read_byte(), fields.read_bytes(KEY_BYTES)
     fields.read_bytes(SIGNATURE_BYTES)
     position = fields.read_varint(MAX_POSITION)
-    return (device_id(key), position - 1) if flags & (NO_PREVIOUS | NO_PAST) and position else None
+    return (device_id(key), position), bool(flags & (NO_PREVIOUS | NO_PAST))
 
 
 def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:

@@ -112,7 +112,7 @@ class Replica(Protocol):
         """What can be left out of these changes for a peer that holds all that is held here but these."""
 
     async def chain_ids(self, change: bytes) -> Sequence[bytes]:
-        """The ids of a device's chain up to and with this change; empty if it does not follow from its chain here."""
+        """The ids of the chain that this change is part of, first one first; empty if it does not follow from it."""
 
     async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
         """The changes held at these places, a few of each at most."""

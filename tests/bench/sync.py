@@ -173,7 +173,8 @@ class Bench:
         for kind in ("locality", "place"):
             assert await here.records(kind, schema) == await there.records(kind, schema)
         print(f"  every current value                   after {last.bytes_in:10,} bytes, "
-              f"{last.bytes_in / LINE:6.1f} s of line; then {last.to_receive - last.received:,} changes of history")  # type: ignore[operator] # fmt: skip
+              f"{last.bytes_in / LINE:6.1f} s of line; "
+              f"then {last.to_receive - last.received:,} changes of history")  # type: ignore[operator] # fmt: skip
         await joiner.close()
 
 

@@ -10,7 +10,7 @@ import click
 from core.device.display_names import is_hidden
 from core.errors import Refused
 from core.schema import KIND, RETIRED
-from core.store.queries.log import FactDiff, LogEntry, LogFilter
+from core.store.queries.log import FactDiff, LogEntry, LogFilter, without_author
 from core.store.view import View
 from core.timestamps import format_timestamp
 from core.value_codec import Value
@@ -133,7 +133,7 @@ def _print_entry(
     context.print_line(head + note + doubt, bold=True)
     if only.entity is not None:
         edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
-    visible = _visible_edits(edits, formatter)
+    visible = _visible_edits(without_author(entry, edits), formatter)
     _edit_rows(
         context, formatter, [(e.entity, e.property, e.old, e.new, e.had_value) for e in visible[:MAX_SHOWN_EDITS]]
     )

@@ -9,7 +9,7 @@ from functools import partial
 from textual.app import ComposeResult
 
 from core.device.display_names import is_hidden
-from core.store.queries.log import LogEntry
+from core.store.queries.log import LogEntry, without_author
 from tui.command_host import command_bindings
 from tui.dialogs.base import PromptDialog
 from tui.dialogs.text_viewer import TextViewer, before_and_after
@@ -198,7 +198,7 @@ class ChangeDiffScreen(DiffScreen):
         )
 
     async def read_differences(self) -> Sequence[ValueDifference]:
-        edits = await self.state.view.fact_diffs(self._entry.change)
+        edits = without_author(self._entry, await self.state.view.fact_diffs(self._entry.change))
         order = {entity: index for index, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
         edits.sort(key=lambda edit: order[edit.entity])
         return [(edit.entity, edit.property, edit.old, edit.new) for edit in edits]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.device.display_names import is_hidden
 from core.store.entities import EntityName
-from core.store.queries.log import FactDiff, LogEntry
+from core.store.queries.log import FactDiff, LogEntry, without_author
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit
 from tui.screens.list_screen import ListScreen
@@ -53,7 +53,8 @@ class LogSelection:
         entry, read = self.entry, self.detailed_entry
         if entry is not None and (read is None or entry.change != read.change or not self.edits):
             state = self._screen.state
-            edits = [e for e in await state.view.fact_diffs(entry.change) if not is_hidden(e.entity, e.property)]
+            stated = without_author(entry, await state.view.fact_diffs(entry.change))
+            edits = [edit for edit in stated if not is_hidden(edit.entity, edit.property)]
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await state.view.names(entities, state.schema)

@@ -240,7 +240,7 @@ def _summarize_facts(
     """How many facts changes have, of how many entities, the first few entities and properties that they are of, when
     the last of them counts from, and the last of those that the filter asks for.
 
-    What an author says of its own person comes last: it goes along with its first change.
+    What an author says of its own person is not counted and comes last: it goes along with its first change.
     """
     source = (
         f"changes p CROSS JOIN facts f ON f.id BETWEEN p.id * {MAX_FACTS} AND p.id * {MAX_FACTS} + {MAX_FACTS - 1}"
@@ -256,11 +256,14 @@ def _summarize_facts(
         "since": wanted.since_us,
         "until": wanted.until_us,
     }
-    count, touched, latest, moment = connection.execute(
-        "SELECT count(*), count(DISTINCT f.entity), max(f.effective), max(f.effective) FILTER (WHERE "
+    count, touched, own, latest, moment = connection.execute(
+        "SELECT count(*), count(DISTINCT f.entity), count(*) FILTER (WHERE f.entity = :author), max(f.effective),"
+        " max(f.effective) FILTER (WHERE "
         f"{asked}) FROM {source}",
         parameters,
     ).fetchone()
+    if own and touched > 1:
+        count, touched = count - own, touched - 1
     facts = connection.execute(
         f"SELECT e.entity, (SELECT name FROM properties WHERE id = f.property) FROM {source}"
         " ORDER BY f.entity = :author, p.position, f.id LIMIT :limit",
@@ -329,6 +332,11 @@ def _fact_diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes,
         )
         for fact, entity, name, value in facts
     ]
+
+
+def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
+    """What somebody edited: not what goes along with a first change to say who that is, if there is more."""
+    return [edit for edit in edits if edit.entity != entry.person] or list(edits)
 
 
 def find_changed_slots(

@@ -20,6 +20,8 @@ from core.value_codec import ID_BYTES, MAX_FACTS
 
 _GENESIS, _MEMBERSHIP, _SCHEMA, _NEARBY, _CURRENT, _HISTORY = range(6)
 """The parts of an order."""
+MAX_BRANCHES = 4
+"""Of a chain that forks, so many branches are looked at: what is left out on the way is no more than spared."""
 
 
 def read_summary(connection: sqlite3.Connection) -> tuple[int, bytes]:
@@ -73,11 +75,14 @@ def _is_alone(connection: sqlite3.Connection, device: int, position: int) -> boo
 
 
 def read_chain_ids(connection: sqlite3.Connection, change: bytes) -> list[bytes]:
-    """The ids of a device's chain up to and with this change; none if it is not linked."""
-    query = "SELECT 1 FROM changes WHERE hash = ? AND linked = 1"
-    if connection.execute(query, (change,)).fetchone() is None:
-        return []
-    return [*chain_table.read_ids_below(connection, change), change]
+    """The ids of the linked chain that this change is part of, up to its end; none if it is not linked."""
+    query = "SELECT d.device, c.position FROM changes c JOIN devices d ON d.id = c.device WHERE hash = ? AND linked = 1"
+    for device, position in connection.execute(query, (change,)).fetchall():
+        for tip in chain_table.read_tips(connection, device)[:MAX_BRANCHES]:
+            ids = [*chain_table.read_ids_below(connection, tip.id), tip.id]
+            if position < len(ids) and ids[position] == change:
+                return ids
+    return []
 
 
 def read_tips_at(
@@ -120,7 +125,7 @@ def order_for_sending(
     local = _changes_of_entities(connection, near)
     founding = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone() or (0,)
     span = f"BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
-    found: list[tuple[int, int, bytes]] = []
+    found: list[tuple[int, int, int, bytes]] = []
     for some in chunks(wanted):
         rows = connection.execute(
             f"""SELECT CASE
@@ -130,19 +135,19 @@ def order_for_sending(
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
-                  ELSE {_HISTORY} END, c.ordered_at, c.hash
+                  ELSE {_HISTORY} END, c.ordered_at, c.position, c.hash
                 FROM changes c WHERE c.hash IN ({placeholders(some)})""",
             [fleet, *founding, *some],
         )
         found.extend(rows)
     near_first = (
-        (_NEARBY, -at, change) if part == _CURRENT and change in local else (part, at, change)
-        for part, at, change in found
+        (_NEARBY, -at, position, change) if part == _CURRENT and change in local else (part, at, position, change)
+        for part, at, position, change in found
     )
     ordered = sorted(near_first)
-    parts = [part for part, _, _ in ordered]
+    parts = [part for part, *_ in ordered]
     return (
-        [change for _, _, change in ordered],
+        [change for *_, change in ordered],
         bisect_right(parts, _MEMBERSHIP),
         bisect_right(parts, _NEARBY) if near else 0,
         bisect_right(parts, _CURRENT),

@@ -18,7 +18,7 @@ from core.changes import Block, Change
 from core.errors import BlockRefused
 from core.mountain_range import Range
 from core.sync.codec import MalformedMessage, encode_varint
-from core.sync.packed_header import NO_PAST, NO_PREVIOUS, PEAKS, LinksUnknown, Sent, Trail, missing_place, pack, unpack
+from core.sync.packed_header import NO_PAST, NO_PREVIOUS, PEAKS, LinksUnknown, Sent, Trail, pack, read_place, unpack
 from tests.support.strategies import AUTHOR, FLEET, ChainPen, changes
 
 
@@ -200,9 +200,9 @@ def test_what_must_be_known_before_is_told_without_reading_all() -> None:
     ours = Sent()
     first = packed_block(pen.write(), ours)
     second = packed_block(pen.write(), ours)
-    assert missing_place(first) is None
-    assert missing_place(second[:100]) == (pen.device, 0)
-    assert missing_place(packed_block(pen.write(), Sent())) is None
+    assert read_place(first) == ((pen.device, 0), False)
+    assert read_place(second[:100]) == ((pen.device, 1), True)
+    assert read_place(packed_block(pen.write(), Sent())) == ((pen.device, 2), False)
     for wrong in (b"", second[:40], second[:97]):
         with pytest.raises(MalformedMessage):
-            missing_place(wrong)
+            read_place(wrong)
