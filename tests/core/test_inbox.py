@@ -69,7 +69,7 @@ def test_a_conflict_of_references_names_what_they_point_at() -> None:
     cities = [entity(n, "locality", code=str(n), name=f"TSC {n}") for n in (4, 5)]
     both = (Ref(ident(4)), Ref(ident(5)))
     (matter,) = found(LOCALITY, *cities, entity(9, "gadget", near=[(HERE,), both]))
-    assert str(matter.message).endswith("in use meanwhile: locality:4, locality:5")
+    assert str(matter.message).endswith("in use, provisional: locality:4, locality:5")
 
 
 def test_a_conflict_of_something_unknown_is_shown_too() -> None:
