@@ -1,9 +1,9 @@
-"""Reading an edit history in JSON lines, one change a line.
+"""Read an edit history in JSON lines, one change a line.
 
 A line is `{"at": seconds since 1970, "user": …, "comment": …, "edits": [{"entity": "kind:key", "kind": …,
 "property": …, "value": …}, …]}`. A value is text, a whole number, a boolean, null (cleared), `{"ref": "kind:key"}` or a
 list of such; a number with a fraction becomes text, digit for digit. `property` null retires the entity. Values are
-kept as given: whether the schema likes them is a matter for the inbox. The form, however, is checked strictly, and
+kept as given: what the schema refuses becomes an item in the inbox. The form, however, is checked strictly, and
 refused with the line's number.
 """
 
@@ -66,12 +66,12 @@ class HistoryLine:
 
 
 def entity_uuid(fleet: bytes, name: str) -> bytes:
-    """The id of what imports into a fleet call `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
+    """Derive the id of an imported entity from `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
     return uuid.uuid5(uuid.UUID(bytes=fleet), name).bytes
 
 
 def read_lines(source: Iterable[bytes | str]) -> Iterator[HistoryLine]:
-    """The changes of a history, line by line; empty lines are passed over.
+    """Yield the changes of a history, line by line; empty lines are skipped.
 
     Raises Refused with the line's number for the first line that is not of the form above.
     """

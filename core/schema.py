@@ -1,4 +1,4 @@
-"""What a fleet's entities look like: kinds, their properties, the constraints on them and what people call them.
+"""The schema: kinds of entities, their properties, the constraints on them and their labels.
 
 A schema is TOML, and is published into the fleet as one fact a kind that holds the kind's TOML text. What it does not
 know is kept, synced and shown raw: an unknown kind or property gets a generic definition that accepts every value.
@@ -61,7 +61,7 @@ class Property:
         return _text_in_language(self.help, lang, "")
 
     def parse(self, text: str) -> Value:
-        """The value that a person means by this text; spaces around it do not count, a list is separated by commas.
+        """Parse the text that a person typed; spaces around it do not count, a list is separated by commas.
 
         Raises Refused with what is expected and an example. A reference cannot be read here: whoever knows the entities
         does that, and gives the items of a list of references one by one.
@@ -75,7 +75,7 @@ class Property:
         return tuple(self._scalar(item) for item in items)
 
     def check(self, value: Value) -> FieldlineError | None:
-        """What is wrong with this value of a fact, or None. Cleared (None) is fine unless the property is required."""
+        """Check the value of a fact; gives what is wrong, or None. None is fine unless the property is required."""
         if value is None:
             return Refused("{property} must have a value", property=self.name) if self.required else None
         if self.is_known and isinstance(value, tuple) != self.many:
@@ -89,7 +89,7 @@ class Property:
         return None
 
     def show(self, value: Value, lang: str = "en") -> str:
-        """The value on one line for people, safe for a terminal; references as the start of their ids."""
+        """Format a value on one line for people, safe for a terminal; references as the start of their ids."""
         return values.display_text(value, lang)
 
     def edit_text(self, value: Value, lang: str = "en") -> str:

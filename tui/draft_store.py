@@ -1,7 +1,7 @@
 """Keeps edits that are not applied, so that a session that was cut off loses none of them.
 
 Each session has a file of its own in the device's home, locked while the session lives; one whose session is gone is
-taken over by the next session of the same user. A draft is nobody's word yet: no fact is made of it here.
+taken over by the next session of the same user. No fact is made of a draft here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from tui.draft import Draft
 
 DRAFTS_FOLDER = "drafts"
 _FORMAT = 1
+"""The version of the files; one of another version is left alone."""
 
 
 class DraftStore:
-    """The drafts of one user in one session. `take_over` and `write` may raise OSError; both block."""
+    """The drafts of one user in one session. `adopt` and `write` may raise OSError; both block."""
 
     def __init__(self, home: Path, user: str) -> None:
         self._folder = home / DRAFTS_FOLDER
@@ -36,7 +37,7 @@ class DraftStore:
         self._adopted: list[tuple[Path, int]] = []
 
     def adopt(self) -> dict[bytes, Draft]:
-        """What sessions of this user that are gone have left; their files go with the next `write`.
+        """Return the drafts of sessions of this user that have ended; their files go with the next `write`.
 
         Several may have edited the same entity: of each property the edit that was kept last counts.
         """
@@ -53,7 +54,7 @@ class DraftStore:
         return drafts
 
     def write(self, text: str) -> None:
-        """Keep what `packed` gave in place of what was kept before; returns when it is on the disk."""
+        """Keep what `encode_drafts` returned in place of what was kept before; returns when it is on the disk."""
         if text:
             self._replace_file(text)
         elif self._descriptor is not None:
@@ -138,8 +139,8 @@ def _encode_draft(draft: Draft) -> dict[str, Any]:
 def _decode_draft(data: dict[str, Any]) -> Draft:
     draft = Draft(bytes.fromhex(data["entity"]), data["kind"])
     for name, (value, leaves) in data["edits"].items():
-        began: Slot = slot_of([_decode_leaf(leaf) for leaf in leaves])
-        draft.base_slots[name], draft.wanted[name] = began, decode_value(bytes.fromhex(value))
+        base_slot: Slot = slot_of([_decode_leaf(leaf) for leaf in leaves])
+        draft.base_slots[name], draft.wanted[name] = base_slot, decode_value(bytes.fromhex(value))
     return draft
 
 

@@ -1,4 +1,4 @@
-"""An opened device: its home, its store, and what everything that is done with it needs of both."""
+"""An opened device: its home, its store, and what every use case needs of both."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from core.membership import Membership
 
 OnProgress = Callable[[int, int], None]
-"""Told how much is done, of how much; what it raises stops the work, and then nothing of it is kept."""
+"""`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
 
 Entropy = Callable[[int], bytes]
 
 
 def system_clock() -> int:
-    """Microseconds since 1970 UTC by this machine's clock."""
+    """Read this machine's clock: microseconds since 1970 UTC."""
     return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
 class EditResult:
-    """What an edit wrote: its change (None: nothing was different), the entity, and how many facts."""
+    """Result of an edit: its change (None: nothing was different), the entity, and the number of facts."""
 
     change: bytes | None
     entity: bytes
@@ -45,8 +45,8 @@ class EditResult:
 class DeviceContext:
     """A device's home, opened. Every method may raise FieldlineError; none leaves anything half-written.
 
-    `user` is who says what is written from here. Edits carry the leaves that were shown: what others say meanwhile
-    is never overwritten unseen.
+    `user` is the author of what is written from here. Edits name the leaves that were shown, so that what arrives
+    meanwhile is never overwritten unseen.
 
     A verb of the command line has to start fast, so what only some of them need is imported where it is used.
     """
@@ -64,12 +64,12 @@ class DeviceContext:
     async def open(
         cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes
     ) -> Self:
-        """The device whose home this folder is."""
+        """Open the device whose home this folder is."""
         home = Home(folder)
         return cls(home, await Store.open(home.store, clock=clock), user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:
-        """Finish what is under way and let go of the store."""
+        """Finish what is under way and close the store."""
         await self.store.close()
 
     async def __aenter__(self) -> Self:
@@ -82,7 +82,7 @@ class DeviceContext:
 
     @property
     def identity(self) -> Identity:
-        """This device's key."""
+        """This device's key, read at the first use."""
         if self._identity is None:
             from core import identity
 
@@ -90,11 +90,14 @@ class DeviceContext:
         return self._identity
 
     async def membership(self) -> Membership:
-        """Who belongs to the fleet."""
+        """Read who belongs to the fleet."""
         return await self.store.membership()
 
     async def schema(self) -> Schema:
-        """The fleet's schema, as the facts say now; the past is read by it, too."""
+        """Parse the fleet's schema from the present facts, or give the last one if they are the same.
+
+        The past is read by it, too.
+        """
         record = await self.store.now().record(SCHEMA_ENTITY, Schema())
         state = {name: slot.leaves for name, slot in record.slots.items()}
         if self._schema[0] != state:
@@ -110,8 +113,9 @@ class DeviceContext:
         return self._schema[1]
 
     def view(self, at_us: int | None = None, *, as_received: bool = False) -> View:
-        """The present, or everything as of a moment (as this device had `received` it by then); microseconds since
-        1970.
+        """Give the view of the present, or as of a time (microseconds since 1970 UTC).
+
+        With `as_received`, of the facts that this device had received by then.
         """
         if at_us is None:
             return self.store.now()

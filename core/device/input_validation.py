@@ -1,4 +1,4 @@
-"""Whether what somebody typed can stand in a change at all: names, notes and ids."""
+"""Check names, notes and ids that a person typed: whether a change can carry them at all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from core.errors import Refused
 from core.values import is_line, quote_value
 
 MAX_NAME_BYTES = 100
+"""Of a fleet or a device: the name of a service in DNS-SD and a column of a table hold it."""
 
 
 def check_user(name: str) -> str:
-    """The name of a user if a change can carry it; raises Refused."""
+    """Give the name of a user if a change can carry it; raises Refused."""
     if not name:
         raise Refused("Nobody knows who you are: say it with --user NAME, or set FIELDLINE_USER.")
     if not is_line(name, MAX_USER_BYTES):
@@ -25,7 +26,7 @@ def check_user(name: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """The name of a fleet or a device if it can be one; raises Refused."""
+    """Give the name of a fleet or a device without spaces around it; raises Refused if it cannot be one."""
     text = text.strip()
     if not text or not is_line(text, MAX_NAME_BYTES):
         raise Refused(
@@ -37,7 +38,7 @@ def check_name(text: str) -> str:
 
 
 def check_note(text: str | None) -> str | None:
-    """A note if a change can carry it, None if it is empty; raises Refused."""
+    """Give a note if a change can carry it, None if it is empty; raises Refused."""
     try:
         size = len(text.encode()) if text else 0
     except UnicodeEncodeError:
@@ -48,7 +49,7 @@ def check_note(text: str | None) -> str | None:
 
 
 def parse_id(text: str, error: Refused) -> bytes:
-    """The 16 bytes of an id in hex, in groups if people like; raises `otherwise` for anything else."""
+    """Parse an id of 16 bytes in hex, with or without groups; raises `error` for anything else."""
     digits = re.sub(r"[ :-]", "", text)
     if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
         raise error

@@ -1,4 +1,4 @@
-"""How a device begins: it founds a fleet, or gets ready to join one."""
+"""Set up a device: create a fleet with it, or prepare it to join one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,19 @@ from core.values import quote_value
 async def create_fleet(
     folder: Path, *, user: str, fleet_name: str, schema: Schema, device_name: str, clock: Clock, entropy: Entropy
 ) -> None:
-    """Found a fleet with this device as its first admin: its name, its schema and the admin, in one change that
-    makes its id.
+    """Create a fleet with this device as its first admin: one change, the genesis, whose hash makes the fleet's id.
 
-    Raises FieldlineError if there is a device in the folder already, Refused for names that cannot be.
+    On any error nothing is left in the folder. Raises FieldlineError if there is a device in it already, Refused for
+    names that cannot be.
+
+    Args:
+        folder: the home to be.
+        user: the author of the genesis.
+        fleet_name: what the fleet is called.
+        schema: what can be configured.
+        device_name: what this device is called.
+        clock: microseconds since 1970 UTC.
+        entropy: gives so many random bytes.
     """
     from core import identity
 

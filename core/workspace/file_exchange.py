@@ -1,4 +1,4 @@
-"""Taking over what a file holds, and writing one that others can take over."""
+"""Import a bundle or an edit history, and export a bundle."""
 
 from __future__ import annotations
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from core.device.context import DeviceContext, EditResult
 
 MIN_DEVICE_PREFIX_DIGITS = 8
+"""Of hex: fewer could be a name that somebody mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSummary:
-    """A device as the fleet knows it: how many changes came from it, and when the last was made (microseconds)."""
+    """A device as the fleet knows it; `last_change_us` is in microseconds since 1970 UTC, None without changes."""
 
     device: bytes
     name: str
@@ -37,20 +38,20 @@ async def list_devices(workspace: DeviceContext) -> list[DeviceSummary]:
     """See `Workspace.devices`."""
     members = (await workspace.membership()).members
     me = workspace.identity.device
-    said = [(device, m.name, m.role, m.state) for device, m in members.items()]
+    rows = [(device, m.name, m.role, m.state) for device, m in members.items()]
     if me not in members:
-        said.append((me, workspace.home.name(), "", "pending"))
+        rows.append((me, workspace.home.name(), "", "pending"))
     found, view = [], workspace.view()
-    for device, name, role, state in sorted(said, key=lambda row: (row[3] != "active", row[1], row[0])):
-        wanted = LogFilter(device=device)
-        last = await view.log(wanted, limit=1)
-        count = await view.count_log_entries(wanted)
+    for device, name, role, state in sorted(rows, key=lambda row: (row[3] != "active", row[1], row[0])):
+        own_changes = LogFilter(device=device)
+        last = await view.log(own_changes, limit=1)
+        count = await view.count_log_entries(own_changes)
         found.append(DeviceSummary(device, name, role or None, state, count, last[0].at_us if last else None))
     return found
 
 
 def find_device(text: str, membership: Membership) -> bytes:
-    """The device that people mean; raises Refused."""
+    """Find a device by its name, its id in hex or a unique prefix of that; raises Refused."""
     found = [
         device
         for device, member in membership.members.items()
@@ -84,17 +85,17 @@ async def admit_device(
 
 
 async def chain(workspace: DeviceContext, device: bytes) -> list[ChainEntry]:
-    """The changes of a device in the order of its chain, the latest first: one of them may be the last accepted."""
+    """Read the changes of a device in the order of its chain, the latest first."""
     return await workspace.store.now()._database.run(member_facts.read_chain, device)
 
 
 async def revoke_device(
     workspace: DeviceContext, device: bytes, last: bytes | None, note: str | None = None
 ) -> EditResult:
-    """Shut a device out: the changes of its chain up to `last` keep their effect (None: none does), and no others.
+    """Revoke a device: the changes of its chain up to `last` keep their effect (None: none does), and no others.
 
-    Only an admin's word counts, and nobody's about itself. Raises FieldlineError, or Refused for a change that is not
-    that device's.
+    Raises FieldlineError if this device is no admin or the device itself, Refused for a change that is not the
+    device's.
     """
     await workspace.require_admin()
     if device == workspace.identity.device:
@@ -108,7 +109,7 @@ async def revoke_device(
 async def readmit_device(
     workspace: DeviceContext, device: bytes, role: str, name: str, note: str | None = None
 ) -> EditResult:
-    """Let a revoked device in again: all of its changes count again. Raises as `revoke` does."""
+    """Readmit a revoked device: all of its changes count again. Raises as `revoke_device` does."""
     await workspace.require_admin()
     if role not in ROLES:
         raise Refused("{role} is not a role: there are {roles}.", role=quote_value(role), roles=", ".join(ROLES))

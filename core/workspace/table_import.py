@@ -1,4 +1,4 @@
-"""Taking over a table of things of one kind: each row makes one, or changes what is different of the one there is."""
+"""Import a table of entities of one kind: each row creates one, or changes what is different of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.device.context import DeviceContext, OnProgress
 
 ParseCell = Callable[[Property, Any], Awaitable[Value]]
-"""Reads what a cell says for a property; raises Refused."""
+"""Parse a cell for a property; raises Refused."""
 
 MAX_CHANGE_BYTES = 32_000
 """About as much goes into one change, which holds 64 KiB at the most."""

@@ -220,11 +220,11 @@ async def test_how_a_cable_looks(
         await screen.press("5")
         page = app.base_screen
         assert isinstance(page, Sync)
-        page._found_peers = [DiscoveredPeer(found.endpoint, f"{found.name} {found.label}")]
+        page.found_peers = [DiscoveredPeer(found.endpoint, f"{found.name} {found.label}")]
         await page.reload_content()
         await screen.rest()
         await shot(screen, "there")
-        page.meter = SyncMeter(found.endpoint, found.name)
+        page.syncing.meter = SyncMeter(found.endpoint, found.name)
         for name, state, said in (
             ("waiting", CableStatus(False, False, 115_200, 115_200, 0), None),
             (
@@ -237,12 +237,12 @@ async def test_how_a_cable_looks(
         ):
             standing[0] = state
             if said is not None:
-                page.meter.update(said, said.received / 10)
+                page.syncing.meter.update(said, said.received / 10)
             page._show_rows()
             page.redraw()
             await shot(screen, name)
         busy = "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it)."
-        page._finish_sync(found.name, error_text(PortError(busy, port=found.path)), True)
+        page.syncing._finish(error_text(PortError(busy, port=found.path)), True)
         await shot(screen, "busy")
 
 

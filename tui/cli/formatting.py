@@ -1,4 +1,4 @@
-"""How entities, devices, values and moments are written: for people, and in JSON."""
+"""Formats of entities, devices, values and times: for people, and in JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Formatter:
-    """Knows what everything is called that a verb prints.
+    """The names of everything that a verb prints.
 
     The names of entities are read as they are needed, from the view that is shown.
     """
@@ -72,7 +72,7 @@ class Formatter:
         return self.devices.get(device) or device.hex()[:8]
 
     def value_text(self, prop: Property, value: Value) -> str:
-        """A value on one line; cleared is said in words."""
+        """A value on one line; no value is a word."""
         if value is None:
             return _("unset")
         if isinstance(value, tuple):
@@ -122,7 +122,7 @@ class Formatter:
 
 
 def shown_properties(record: Record, schema: Schema) -> list[Property]:
-    """The properties of a record that people look at: those of its kind, then those that the schema does not know.
+    """The properties of a record that are shown: those of its kind, then those that the schema does not know.
 
     Kind, key and retirement are told apart from them; one of these is among them only while it is in conflict.
     """

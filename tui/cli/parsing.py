@@ -1,4 +1,4 @@
-"""Reading what people type on the command line: properties with values, moments, references."""
+"""Parse what people type on the command line: properties with values, times, references."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from core.records import Edit, Record, diff_edits, make_edit
 from core.schema import KIND, RETIRED
 from core.schema_toml import load_builtin_schema
 from core.workspace import Workspace, undo
+from tests.support.unchecked import state_unchecked
 
 ABSENT_ENTITY = bytes([9] * 16)
 
@@ -27,9 +28,7 @@ async def admin(tmp_path: Path) -> AsyncIterator[Workspace]:
     async with workspace:
         locality = (await workspace.create("locality", {"code": "241", "name": "TSC Kiel"})).entity
         await workspace.create("place", {"name": "Lane 1", "locality": Ref(locality)})
-        await workspace.store.commit(
-            workspace.identity, [Edit(await workspace.find("locality:241"), "subnet", "nowhere")], user="Import"
-        )
+        await state_unchecked(workspace, await record(workspace, "locality:241"), {"subnet": "nowhere"})
         yield workspace
 
 
@@ -128,12 +127,7 @@ async def test_what_the_schema_refuses_today_can_be_restored(admin: Workspace) -
 
 async def test_of_a_list_only_new_references_have_to_be_here(admin: Workspace) -> None:
     place = await record(admin, "place:241/Lane 1")
-    slot = place.slot("locality")
-    await admin.store.commit(
-        admin.identity,
-        [Edit(place.entity, "locality", Ref(ABSENT_ENTITY), tuple(leaf.fact for leaf in slot.leaves))],
-        user="Import",
-    )
+    await state_unchecked(admin, place, {"locality": Ref(ABSENT_ENTITY)})
     shown = await record(admin, place.entity.hex())
     assert await admin.save([make_edit(shown, "locality", Ref(ABSENT_ENTITY))])
 

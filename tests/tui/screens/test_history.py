@@ -218,7 +218,7 @@ async def test_bring_back_one_entity_with_the_difference_first(home: Path, pictu
         await screen.press("r")
         assert "TSC Kiel and everything below it" in screen.text()
         await screen.press("enter")
-        entity = _page(screen).edits[0].entity
+        entity = _page(screen).selection.edits[0].entity
         before = await screen.app.view.record(entity, screen.app.schema)
         assert screen.screenshot() == picture
         assert (await screen.app.view.record(entity, screen.app.schema)) == before
@@ -232,7 +232,7 @@ async def test_bring_back_one_entity_with_the_difference_first(home: Path, pictu
 async def test_bring_back_everything_below(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "4") as screen:
         await _filter(screen, 'of:"TSC Hannover"')
-        locality = _page(screen).edits[0].entity
+        locality = _page(screen).selection.edits[0].entity
         await screen.press("r", "down", "enter")
         assert screen.screenshot() == picture
         await screen.press("enter")
@@ -268,7 +268,7 @@ async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
         page = _page(screen)
         entry = page.entry
         assert entry is not None
-        record = await screen.app.view.record(page.edits[0].entity, screen.app.schema)
+        record = await screen.app.view.record(page.selection.edits[0].entity, screen.app.schema)
         await screen.app.workspace.write(record, {"subnet": "10.99.0.0/24"})
         await screen.app.refresh_data()
         await screen.rest()

@@ -13,6 +13,7 @@ from core.inbox import ITEM_TYPES, InboxItem
 from core.records import Edit
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.demo.fleet import DEMO_USER
 from tui.screens.form import FormScreen
 from tui.screens.inbox import Inbox
@@ -27,7 +28,7 @@ async def _write(home: Path, key: str, wanted: dict[str, Value]) -> None:
     async with await Workspace.open(
         home, user=DEMO_USER, clock=lambda: NOW, entropy=lambda size: b"\x2a" * size
     ) as workspace:
-        await workspace.write(await workspace.record(await workspace.find(key)), wanted)
+        await state_unchecked(workspace, await workspace.record(await workspace.find(key)), wanted)
 
 
 @pytest.fixture
@@ -85,10 +86,10 @@ async def test_what_has_no_room_below_the_list_says_how_to_see_it(home: Path) ->
     async with opened(home, "3") as screen:
         page = screen.app.base_screen
         assert isinstance(page, Inbox)
-        assert page.item_details
-        first, *_ = page.item_details.item.candidates
+        assert page.selection.details
+        first, *_ = page.selection.details.item.candidates
         many = tuple(replace(first, value=f"Printer {number}", fact=bytes([number])) for number in range(12))
-        details = replace(page.item_details, item=replace(page.item_details.item, candidates=many))
+        details = replace(page.selection.details, item=replace(page.selection.details.item, candidates=many))
         drawn = item_lines(details, 5, 76, 7, screen.app.schema, screen.app.dates)
     told = ["".join(text for text, _role in line) for line in drawn]
     assert len(told) == 7
@@ -106,7 +107,7 @@ async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
         slot = await screen.app.view.slot(before.entity, before.property)
         assert (slot.state, slot.value) == ("good", other)
         await screen.press("u")
-        assert "the question is open" in screen.text()
+        assert "the conflict is open" in screen.text()
         await screen.press("enter")
         slot = await screen.app.view.slot(before.entity, before.property)
         assert slot.state == "conflict"
@@ -289,7 +290,7 @@ async def test_what_was_asked_for_on_a_page_is_not_asked_on_another(home: Path) 
         assert isinstance(page, Inbox)
         await screen.press("enter")
         assert isinstance(screen.app.screen, FormScreen)
-        await page.do_rule()
+        await page.command_owner("rule").do_rule()
         await screen.rest()
         assert isinstance(screen.app.screen, FormScreen)
 
@@ -328,7 +329,7 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
     async with opened(home, "3", "right") as screen:
         page, matter = screen.app.base_screen, screen.app.inbox_items[0]
         assert isinstance(page, Inbox)
-        chosen = matter.candidates[page.chosen_index]
+        chosen = matter.candidates[page.selection.chosen_index]
         # A third person did not know of the one that is not chosen.
         edit = Edit(matter.entity, matter.property, "Brix 60", (matter.candidates[0].fact,))
         await screen.app.workspace.save([edit], None)
@@ -336,7 +337,7 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
         await screen.rest()
         now = screen.app.inbox_items[0]
         assert now.candidates != matter.candidates
-        assert now.candidates[page.chosen_index] == chosen
+        assert now.candidates[page.selection.chosen_index] == chosen
 
 
 async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
