@@ -1,9 +1,10 @@
 # What one needs is Python 3.11 or newer with venv, make and git; every target sets up what it uses in .venv, once.
 #   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
-#   make test    the test suite        make check   linters, types, import contracts, translations
+#   make test    the test suite        make check   linters, types, import contracts, diagrams, translations
 #   make bench   measured figures      make soak    the long random tests
 #   make bare    as root, long: demo, tests and syncs on Debian 12 and 13 with nothing else on them (BARE="trixie sid")
 #   make translations   the German catalogue brought up to date with the code
+#   make diagrams   the diagrams of states in docs/wire-format.md, made from the code
 #   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
 
 # The distribution's interpreter, which is what people have, then the others: the first that is new enough and has venv.
@@ -30,7 +31,7 @@ EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap -
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
 
-.PHONY: help demo test check translations bench soak bare lock clean setup
+.PHONY: help demo test check translations diagrams bench soak bare lock clean setup
 .DELETE_ON_ERROR:
 
 help:
@@ -47,6 +48,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.state_diagrams --check
 	@$(EXTRACT)
 	@$(UPDATE) --check 2>/dev/null && $(BIN)/pybabel --quiet compile -i $(GERMAN).po -o $(VENV)/fieldline.mo && cmp -s $(VENV)/fieldline.mo $(GERMAN).mo || \
 		{ echo "The catalogue $(GERMAN).po is behind the code: run make translations, then translate what is new." >&2; exit 1; }
@@ -65,6 +67,9 @@ translations: $(VENV)/dev.stamp
 	@$(EXTRACT)
 	@$(UPDATE)
 	@$(BIN)/pybabel compile --statistics -i $(GERMAN).po -o $(GERMAN).mo
+
+diagrams: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.state_diagrams
 
 setup: $(VENV)/dev.stamp
 

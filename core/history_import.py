@@ -1,9 +1,9 @@
-"""Reading an edit history in JSON lines, one change a line.
+"""Read an edit history in JSON lines, one change a line.
 
 A line is `{"at": seconds since 1970, "user": …, "comment": …, "edits": [{"entity": "kind:key", "kind": …,
 "property": …, "value": …}, …]}`. A value is text, a whole number, a boolean, null (cleared), `{"ref": "kind:key"}` or a
 list of such; a number with a fraction becomes text, digit for digit. `property` null retires the entity. Values are
-kept as given: whether the schema likes them is a matter for the inbox. The form, however, is checked strictly, and
+kept as given: what the schema refuses becomes an item in the inbox. The form, however, is checked strictly, and
 refused with the line's number.
 """
 
@@ -18,8 +18,9 @@ from typing import Any, NoReturn
 
 from core.changes import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES, MAX_TIMESTAMP_US, MAX_USER_BYTES
 from core.errors import Refused
-from core.schema import KEY, KIND, RETIRED
-from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, quote_value
+from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED
+from core.timestamps import SECOND_US
+from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_line, is_storable, quote_value
 
 MAX_LINE_BYTES = 16 * 2**20
 """Bytes (or characters) in one line."""
@@ -27,8 +28,6 @@ MAX_LINE_BYTES = 16 * 2**20
 MAX_ENTITY_NAME_BYTES = 512
 """Bytes in `kind:key`."""
 
-SECOND_US = 1_000_000
-_RESERVED_KINDS = ("fleet", "schema", "member")
 _RESERVED_PROPERTIES = (KIND, RETIRED, KEY)
 
 
@@ -67,12 +66,12 @@ class HistoryLine:
 
 
 def entity_uuid(fleet: bytes, name: str) -> bytes:
-    """The id of what imports into a fleet call `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
+    """Derive the id of an imported entity from `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
     return uuid.uuid5(uuid.UUID(bytes=fleet), name).bytes
 
 
 def read_lines(source: Iterable[bytes | str]) -> Iterator[HistoryLine]:
-    """The changes of a history, line by line; empty lines are passed over.
+    """Yield the changes of a history, line by line; empty lines are skipped.
 
     Raises Refused with the line's number for the first line that is not of the form above.
     """
@@ -167,13 +166,13 @@ def _parse_edit(content: Any, number: int, place: int) -> ImportEdit:
         raise Refused(
             "Line {line}, edit {edit}: entity must be kind:key, such as host:kirchhof/core", line=number, edit=place
         )
-    if kind != entity.partition(":")[0] or kind in _RESERVED_KINDS:
+    if kind != entity.partition(":")[0] or kind in RESERVED_KINDS:
         raise Refused(
             "Line {line}, edit {edit}: kind must be that of the entity {entity}, and none of {reserved}",
             line=number,
             edit=place,
             entity=quote_value(entity),
-            reserved=", ".join(_RESERVED_KINDS),
+            reserved=", ".join(RESERVED_KINDS),
         )
     if name is None and value is not None:
         raise Refused("Line {line}, edit {edit}: a null property retires and has no value", line=number, edit=place)
@@ -232,7 +231,7 @@ def _is_text(value: Any, limit: int) -> bool:
 
 
 def _is_line(value: Any, limit: int) -> bool:
-    return _is_text(value, limit) and value != "" and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in value)
+    return _is_text(value, limit) and value != "" and is_line(value, limit)
 
 
 def _is_entity_name(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a fleet's entities look like: kinds, their properties, the constraints on them and what people call them.
+"""The schema: kinds of entities, their properties, the constraints on them and their labels.
 
 A schema is TOML, and is published into the fleet as one fact a kind that holds the kind's TOML text. What it does not
 know is kept, synced and shown raw: an unknown kind or property gets a generic definition that accepts every value.
@@ -16,6 +16,12 @@ from core.errors import FieldlineError, Refused
 
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
+
+FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = RESERVED_KINDS = ("fleet", "schema", "member")
+"""The kinds of what the fleet itself is made of. No schema defines them, and only an admin may edit them."""
+
+SCHEMA_PROPERTY_PREFIX = "schema."
+"""Before the name of a kind: the property of the schema's entity that holds the TOML text of the kind."""
 
 
 def _text_in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
@@ -55,7 +61,7 @@ class Property:
         return _text_in_language(self.help, lang, "")
 
     def parse(self, text: str) -> Value:
-        """The value that a person means by this text; spaces around it do not count, a list is separated by commas.
+        """Parse the text that a person typed; spaces around it do not count, a list is separated by commas.
 
         Raises Refused with what is expected and an example. A reference cannot be read here: whoever knows the entities
         does that, and gives the items of a list of references one by one.
@@ -69,7 +75,7 @@ class Property:
         return tuple(self._scalar(item) for item in items)
 
     def check(self, value: Value) -> FieldlineError | None:
-        """What is wrong with this value of a fact, or None. Cleared (None) is fine unless the property is required."""
+        """Check the value of a fact; gives what is wrong, or None. None is fine unless the property is required."""
         if value is None:
             return Refused("{property} must have a value", property=self.name) if self.required else None
         if self.is_known and isinstance(value, tuple) != self.many:
@@ -83,7 +89,7 @@ class Property:
         return None
 
     def show(self, value: Value, lang: str = "en") -> str:
-        """The value on one line for people, safe for a terminal; references as the start of their ids."""
+        """Format a value on one line for people, safe for a terminal; references as the start of their ids."""
         return values.display_text(value, lang)
 
     def edit_text(self, value: Value, lang: str = "en") -> str:
@@ -211,12 +217,16 @@ _INTERNAL_LABELS = {
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""
-_SCHEMA_PROPERTY_PREFIX = "schema."
+
+
+def is_internal_property(name: str) -> bool:
+    """Whether this is a property of the fleet, its schema or a member, which no schema defines."""
+    return name == KIND or bool(_internal_labels(name))
 
 
 def _internal_labels(name: str) -> Mapping[str, str]:
-    if name.startswith(_SCHEMA_PROPERTY_PREFIX):
-        kind = name.removeprefix(_SCHEMA_PROPERTY_PREFIX)
+    if name.startswith(SCHEMA_PROPERTY_PREFIX):
+        kind = name.removeprefix(SCHEMA_PROPERTY_PREFIX)
         return {"en": f"Schema of {kind}", "de": f"Schema von {kind}"}
     return _INTERNAL_LABELS.get(name, {})
 

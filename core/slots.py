@@ -1,4 +1,4 @@
-"""What one property of one entity holds, worked out from its leaves.
+"""Slots: what one property of one entity holds, computed from its leaves. Pure.
 
 The leaves of a slot are the facts that no known fact obsoletes. With leaves of different values every device picks
 the same one and goes on working with it; the pick is provisional until somebody's ordinary edit obsoletes all the
@@ -16,7 +16,7 @@ from core.changes import CHANGE_ID_BYTES, Value, encode_value
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A leaf with who said it, on which device, when (microseconds since 1970 UTC) and why."""
+    """A leaf with its author, device, time (microseconds since 1970 UTC) and note."""
 
     fact: bytes
     value: Value
@@ -33,7 +33,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Nobody ever said anything."""
+    """A slot without a fact."""
 
     leaves: tuple[Candidate, ...] = ()
     value: None = None
@@ -55,7 +55,7 @@ class Agreed:
 
     @property
     def state(self) -> str:
-        """`good`, or `cleared` where the value is "no longer used"."""
+        """`good`, or `cleared` where the value is None."""
         return "cleared" if self.value is None else "good"
 
 
@@ -86,7 +86,7 @@ def _pick_order(leaf: Candidate) -> tuple[bool, int, bytes]:
 
 
 def slot_of(leaves: Iterable[Candidate]) -> Slot:
-    """The slot that these leaves make, in whatever order they come.
+    """Build the slot of these leaves, in whatever order they come.
 
     Among different values the pick is: set before cleared, then the latest `at`, then the largest fact id.
     """

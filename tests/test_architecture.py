@@ -18,7 +18,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("core", "tui")
 MAX_LINES = 400
 MAX_CLASS_LINES = 500
-"""Of a class with its bases in its package: slicing a class into bases is no way to small files."""
+"""Of a class with all its bases in the package: slicing a class into bases is no way to a small file."""
+GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding"}
+"""Those that are the usual nouns for what is in the module."""
+PRIVATE_WORDS = {
+    *("told", "tell", "tells", "said", "say", "says", "heard", "hear", "hears", "news", "desk", "matter", "matters"),
+    *("standing", "most", "least", "patience", "stranger", "lookout", "doing", "clue", "clues", "hearsay", "dispute"),
+}
+"""Words with a meaning of this project's own: docs/style.md has the standard one for each."""
 DATA = {".tcss", ".toml", ".sql", ".mo"}
 
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?: ; (?P<marker>[\w .'!=<>]+))? \\")
@@ -90,6 +97,42 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = imports({name: path.read_text() for path, name in names.items()})
     assert sum(map(len, graph.values())) > len(graph)
     assert circles(graph) == []
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, in lower case: those of `read_status`, `MAX_BYTES` and `TcpListener`."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def definitions(path: Path) -> list[str]:
+    """The names of a module, of its constants, and of all classes and functions in it."""
+    tree = ast.parse(path.read_text())
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        found += [target.id for target in targets if isinstance(target, ast.Name)]
+    return found
+
+
+def test_words_of_a_name() -> None:
+    assert words("MAX_BYTES") + words("TcpListener") + words("_read2") == ["max", "bytes", "tcp", "listener", "read"]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_modules_are_named_by_nouns(folder: str) -> None:
+    names = {str(path.relative_to(ROOT)): words(path.stem) for path in modules(folder)}
+    assert names
+    gerunds = {path: [word for word in name if word.endswith("ing")] for path, name in names.items()}
+    assert {path: found for path, found in gerunds.items() if set(found) - GERUNDS} == {}
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_names_hold_no_word_of_a_private_dialect(folder: str) -> None:
+    names = {str(path.relative_to(ROOT)): definitions(path) for path in modules(folder)}
+    assert sum(map(len, names.values())) > 100
+    found = {path: [name for name in found if PRIVATE_WORDS.intersection(words(name))] for path, found in names.items()}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize("folder", PACKAGES)

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from core.errors import FieldlineError
+from core.timestamps import SECOND_US
 from core.workspace import Workspace
 from tui import commands
 from tui.app import FieldlineApp
@@ -40,7 +41,6 @@ MAX_PASTE_CHARS = 4096
 """More than any value that is pasted, and less than what would keep the screen busy."""
 MAX_WAITING_KEYS = 64
 """Keys that may wait: more than a person types ahead; what comes beyond that is no person's."""
-_SECOND_US = 1_000_000
 _PIN_COMMANDS = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
 """Commands that write no fact and need the PIN all the same."""
 
@@ -121,7 +121,7 @@ class KioskApp(FieldlineApp):
 
     async def _reset_when_idle(self) -> None:
         """Go back to Here when nobody has touched a key for long."""
-        if self._clock() - self._touched_at_us < self._idle_s * _SECOND_US:
+        if self._clock() - self._touched_at_us < self._idle_s * SECOND_US:
             return
         self._touched_at_us = self._clock()
         if self._is_untouched:

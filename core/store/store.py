@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.store.connection import Database, transaction
+from core.store.connection import Database, read_meta, transaction, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
@@ -58,7 +58,7 @@ class Store:
     async def create(cls, path: Path, *, fleet: bytes, clock: Clock) -> Store:
         """A new empty store for a fleet; raises StoreError if the file exists."""
         database = await open_database(path, create=True)
-        await database.write(stats.write_meta, "fleet", fleet)
+        await database.write(write_meta, "fleet", fleet)
         return await cls._initialize(database, clock)
 
     @classmethod
@@ -69,7 +69,7 @@ class Store:
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock) -> Store:
         await database.run(log.register_functions)
-        fleet = await database.run(stats.read_meta, "fleet")
+        fleet = await database.run(read_meta, "fleet")
         store = cls(database, fleet or b"", clock)
         store._seen_version = await database.run(stats.read_data_version)
         return store
@@ -380,11 +380,11 @@ class Store:
 
     async def read_meta(self, key: str) -> bytes | None:
         """A note that this device keeps for itself; it is not part of the fleet's facts."""
-        return await self._database.run(stats.read_meta, key)
+        return await self._database.run(read_meta, key)
 
     async def write_meta(self, key: str, value: bytes) -> None:
         """Keep a note for this device."""
-        await self._database.write(stats.write_meta, key, value)
+        await self._database.write(write_meta, key, value)
 
     async def verify(
         self,

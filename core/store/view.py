@@ -45,6 +45,11 @@ class View:
         """The typed view of one entity; without any slots if nothing was ever said of it."""
         return (await self._database.run(entities.read_records, self.scope, [entity], schema))[0]
 
+    async def records_by_id(self, ids: Iterable[bytes], schema: Schema) -> dict[bytes, Record]:
+        """The typed views of entities by their ids; without any slots where nothing was ever stated."""
+        found = await self._database.run(entities.read_records, self.scope, list(ids), schema)
+        return {record.entity: record for record in found}
+
     async def records(
         self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
     ) -> list[Record]:

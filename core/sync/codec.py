@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeVar
 
+from core.sync.events import Reason
 from core.sync.messages import (
     Abort,
     Ack,
@@ -30,6 +31,7 @@ from core.sync.messages import (
     Summary,
     Want,
 )
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.reconcile.merkle import CHANGE_ID_BYTES, EMPTY_FINGERPRINT, FAN_OUT, FINGERPRINT_BYTES, MAX_DEPTH_DIGITS
 
 PROTOCOL_VERSION = 1
@@ -45,12 +47,18 @@ MAX_LOCATION_HINT_BYTES = 8 * 17
 T = TypeVar("T")
 
 
-class MalformedMessage(Exception):
-    """Bytes that are no message of this protocol."""
+class MalformedMessage(RemoteProtocolError):
+    """Bytes that are no message of this protocol. `why` is for developers; people are told what the reason says."""
+
+    def __init__(self, why: object = "", reason: Reason = Reason.MALFORMED) -> None:
+        super().__init__(reason, why)
 
 
 class UnsupportedVersion(MalformedMessage):
-    """A hello of a version that this one does not speak."""
+    """A Hello of a version that this one does not speak."""
+
+    def __init__(self) -> None:
+        super().__init__(reason=Reason.OTHER_VERSION)
 
 
 def stem_bytes(prefix: str) -> int:

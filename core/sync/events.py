@@ -12,7 +12,7 @@ Phase = Literal["hello", "reconcile", "exchange", "done"]
 
 
 class Reason(IntEnum):
-    """Why a session ended before its end. The numbers are on the wire, in `GivingUp`."""
+    """Why a session ended before its end. The numbers are on the wire, in `Abort`."""
 
     MALFORMED = 1
     OTHER_VERSION = 2
@@ -59,15 +59,6 @@ _FAILURE_TEXTS = {
     Reason.PEER_ABORTED: FieldlineError("The peer {peer} ended the sync ({why}): what was received is saved."),
 }
 """What people are told, still without the fields."""
-
-
-class RemoteProtocolError(Exception):
-    """A peer broke the rules, or cannot be worked with; ends the session, and never leaves it."""
-
-    def __init__(self, reason: Reason, why: object = "") -> None:
-        super().__init__(reason, why)
-        self.reason = reason
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +123,3 @@ Event = Progress | Done | Failed
 def make_failed(reason: Reason, peer: bytes, why: object, stats: SyncStats) -> Failed:
     """The event for a reason, with its sentence."""
     return Failed(reason, peer, FieldlineError(_FAILURE_TEXTS[reason].template, peer=peer.hex()[:8], why=why), stats)
-
-
-_PEER_ABORT_TEXTS = {
-    Reason.STOPPED: FieldlineError("somebody stopped it there"),
-    Reason.STORE_FAILED: FieldlineError("it could not read or write its store"),
-    Reason.TIMED_OUT: FieldlineError("it received nothing from this device for too long"),
-    Reason.NOT_A_MEMBER: FieldlineError("it is not satisfied that this device is a member"),
-}
-
-
-def error_of_abort(code: int) -> RemoteProtocolError:
-    """What ends the session here when the peer gives up with this code."""
-    if code in (Reason.OTHER_VERSION, Reason.OTHER_FLEET):
-        return RemoteProtocolError(Reason(code))
-    why = next((why for reason, why in _PEER_ABORT_TEXTS.items() if reason == code), None)
-    return RemoteProtocolError(
-        Reason.PEER_ABORTED, why or FieldlineError("it found fault with what this device sent, code {code}", code=code)
-    )

@@ -19,8 +19,9 @@ from core.errors import FieldlineError, Refused
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
 from core.sync.codec import MAX_BATCH_BYTES
 from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, Effects, receive_message
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import Ack, Blocks, Offer
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.replica import CheckMembership, GetBlocks, GetObsoleteHints, GetOrder, SaveBlocks, SendOrder
 
 MAX_UNACKED_BATCHES = 4

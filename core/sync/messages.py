@@ -81,7 +81,7 @@ class EndOfTurn:
 
 @dataclass(frozen=True, slots=True)
 class SketchPart:
-    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one. An empty one: it cannot be done in this way."""
+    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one; empty: this method fails."""
 
     TYPE: ClassVar[int] = 11
     payload: bytes

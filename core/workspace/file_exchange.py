@@ -1,4 +1,4 @@
-"""Taking over what a file holds, and writing one that others can take over."""
+"""Import a bundle or an edit history, and export a bundle."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ async def import_file(workspace: DeviceContext, path: Path, on_progress: OnProgr
 async def export_file(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> ImportResult:
     """See `Workspace.export_file`."""
 
-    def told(event: Moved) -> None:
+    def on_event(event: Moved) -> None:
         on_progress(event.sent, event.to_send or event.sent)
 
-    merged = await bundle.export_bundle(path, workspace.store, on_event=told)
+    merged = await bundle.export_bundle(path, workspace.store, on_event=on_event)
     return ImportResult(merged.stats.sent, (await workspace.store.counts()).facts, 0)
 
 
 async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgress) -> ImportResult:
-    def told(event: Moved) -> None:
+    def on_event(event: Moved) -> None:
         progress(event.received, event.to_receive or event.received)
 
     before = await workspace.store.counts()
-    merged = await bundle.import_bundle(path, workspace.store, on_event=told)
+    merged = await bundle.import_bundle(path, workspace.store, on_event=on_event)
     after = await workspace.store.counts()
     return ImportResult(merged.stats.received, after.facts - before.facts, merged.known_count)
 

@@ -1,7 +1,7 @@
 """Undo and redo of what one person wrote on this device; both are ordinary edits on top of the present.
 
-Which changes were taken back, and by which others, this device notes for itself (`core.workspace.undo_journal`), so that it
-is still known after a restart. Everything else follows from the log.
+Which changes were undone, and by which others, this device notes for itself (`core.workspace.undo_journal`), so that
+it is still known after a restart. Everything else follows from the log.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from core.revert import AppliedFact, RevertPlan, Skipped, revert_facts
 from core.slots import Agreed, Slot
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.store import Store
+from core.values import is_same_value
 from core.workspace import undo_journal as journals
 from core.workspace.undo_journal import UndoJournal
 
@@ -212,15 +213,15 @@ async def _plan_undo(
     batches: list[list[Edit]] = []
     for each in plan.edits:
         values = [
-            value for value in before.get((each.entity, each.property), ()) if not _is_same_value(value, each.value)
+            value for value in before.get((each.entity, each.property), ()) if not is_same_value(value, each.value)
         ]
         slot = records[each.entity].slot(each.property)
-        if not values and slot.state != "conflict" and _is_same_value(slot.value, each.value):
+        if not values and slot.state != "conflict" and is_same_value(slot.value, each.value):
             continue
         for place, value in enumerate([each.value, *values]):
             if place == len(batches):
                 batches.append([])
-            batches[place].append(Edit(each.entity, each.property, value, each.obsoletes))
+            batches[place].append(Edit(each.entity, each.property, value, each.obsoletes, is_restored=True))
     entries = (entry,) if list(changes) == [entry.change] else await _entries_of(workspace, changes, entry)
     return UndoPlan(entries, tuple(map(tuple, batches)), plan.skipped, is_redo=again)
 
@@ -271,13 +272,9 @@ async def _replaced_values(workspace: DeviceContext, changes: Sequence[bytes]) -
             continue
         fact = said.change.facts[int.from_bytes(target[CHANGE_ID_BYTES:], "big")]
         values = found.setdefault(place, [])
-        if (fact.entity, fact.property) == place and not any(_is_same_value(fact.value, value) for value in values):
+        if (fact.entity, fact.property) == place and not any(is_same_value(fact.value, value) for value in values):
             values.append(fact.value)
     return found
-
-
-def _is_same_value(one: Value, other: Value) -> bool:
-    return encode_value(one) == encode_value(other)
 
 
 class UndoTracer:

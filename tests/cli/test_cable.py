@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from core.sync.links.serial.arq import Arq, ArqState
+from core.sync.links.serial.arq import Arq
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import FRAME_END
 from core.sync.links.serial.serial_ports import open_port
 from tests.cable import Cable

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from core.device.edit_check import creatable_kind
 from core.workspace import EditResult, Workspace
-from core.workspace.edit import creatable_kind
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.device.edit_check import editable_property
 from core.errors import Refused
 from core.inbox import InboxItem
 from core.records import Record
 from core.values import printable
-from core.workspace.edit import editable_property
 from tui.cli.context import CliContext
 from tui.cli.edit import print_written
 from tui.cli.formatting import Formatter

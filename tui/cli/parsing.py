@@ -29,7 +29,7 @@ async def parse_view(workspace: Workspace, at: str | None, known_at: str | None)
 
 async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str]) -> dict[str, Value]:
     """The properties and values of `P=V` and `P:=JSON`; raises Refused, also for one that is there twice."""
-    from core.workspace.edit import editable_property
+    from core.device.edit_check import editable_property
 
     found: dict[str, Value] = {}
     for text in given:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.errors import Refused
+from core.device.edit_check import creatable_kind
 from core.records import Record
 from core.schema import Kind
 from core.slots import Candidate
-from core.values import quote_value
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -40,9 +39,7 @@ async def list_(
             kind, schema, where=await parse_properties(workspace, kind_def, where), retired=retired
         )
         if not records and not kind_def.is_known and not await workspace.view().records(kind, schema, retired=True):
-            raise Refused(
-                "There is no kind {kind}: there are {kinds}.", kind=quote_value(kind), kinds=", ".join(schema.kinds)
-            )
+            creatable_kind(schema, kind)
         await formatter.load_names(
             (r.entity for r in records), (slot.value for r in records for slot in r.slots.values())
         )

@@ -10,7 +10,7 @@ from core.records import Edit
 from tui.dialogs.search import FoundSlot, SearchDialog
 from tui.i18n.translate import _, language, ngettext
 from tui.screens.actions.retire import ask_retire
-from tui.screens.actions.saving import ask_save
+from tui.screens.actions.save import ask_save
 from tui.screens.base import ScreenActions
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
@@ -72,9 +72,9 @@ class FormCommands(ScreenActions):
         form, state = self._form, self.state
         draft = form.draft
         if form.is_new:
-            from core.workspace.edit import check_key_is_free
+            from core.device.edit_check import check_keys_are_free
 
-            await check_key_is_free(state.view, form.kind, draft.wanted, state.schema)
+            await check_keys_are_free(state.view, state.schema, [(form.kind, draft.wanted)])
         rows = [row for row in form.rows() if row.edited]
         clashing = await clash_warnings(state.view, state.schema, {form.entity: (form.record, dict(draft.wanted))})
         warnings = newer_value_warnings(rows, form.names) + clashing + inbox_notice(clashing)

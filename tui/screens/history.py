@@ -7,7 +7,7 @@ from tui.command_host import command_bindings
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number
 from tui.layout import Line
-from tui.screens.actions.saving import is_saving, stop_saving
+from tui.screens.actions.save import is_saving, stop_saving
 from tui.screens.actions.time_travel import TimeTravelActions
 from tui.screens.actions.undo import UndoActions
 from tui.screens.list_screen import ListScreen

@@ -8,7 +8,7 @@ from tui.commands import Command
 from tui.i18n.translate import _, ngettext
 from tui.layout import Line, rule_line, spread
 from tui.screens.actions.resolve import ResolveActions
-from tui.screens.actions.saving import stop_saving
+from tui.screens.actions.save import stop_saving
 from tui.screens.actions.undo import UndoActions
 from tui.screens.base import TALL_LINES
 from tui.screens.inbox_commands import ItemFilter, ItemViews

@@ -15,7 +15,7 @@ from tui.dialogs.base import ChoiceDialog, ConfirmDialog, PromptDialog
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, ngettext
 from tui.layout import Column, Line, layout_columns
-from tui.screens.actions.saving import ask_save
+from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.view_models.members import ROLE_LABELS, member_name
 

@@ -57,17 +57,6 @@ def read_data_version(connection: Connection) -> int:
     return int(others) << 32 | connection.total_changes
 
 
-def read_meta(connection: Connection, key: str) -> bytes | None:
-    """One of this device's own notes."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
-
-
-def write_meta(connection: Connection, key: str, value: bytes) -> None:
-    """Keep one of this device's own notes."""
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
-
-
 def checkpoint_log(connection: sqlite3.Connection) -> None:
     """Bring the log beside the file into it; closing the file would do so, too, but not say if it failed."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

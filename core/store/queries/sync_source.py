@@ -15,19 +15,17 @@ from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_P
 from core.store.row_ids import row_ids_of
 from core.sync.reconcile.set_sketch import SetSketch
 
-Connection = sqlite3.Connection
-
 _GENESIS, _MEMBERSHIP, _SCHEMA, _NEARBY, _CURRENT, _HISTORY = range(6)
 """The parts of an order."""
 
 
-def read_summary(connection: Connection) -> tuple[int, bytes]:
+def read_summary(connection: sqlite3.Connection) -> tuple[int, bytes]:
     """How many changes, and the root. Rows are numbered from 1 and never deleted, so the last number is the count."""
     count = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0]
     return count, merkle_table.read_root(connection)
 
 
-def read_summary_and_cells(connection: Connection) -> tuple[int, bytes, SetSketch | None]:
+def read_summary_and_cells(connection: sqlite3.Connection) -> tuple[int, bytes, SetSketch | None]:
     """The summary and the cells of the same set, though other processes may write meanwhile."""
     while True:
         count, root = read_summary(connection)
@@ -36,18 +34,18 @@ def read_summary_and_cells(connection: Connection) -> tuple[int, bytes, SetSketc
             return count, root, cells
 
 
-def read_hashes(connection: Connection) -> list[bytes]:
+def read_hashes(connection: sqlite3.Connection) -> list[bytes]:
     """All change ids in ascending order."""
     return [change for (change,) in connection.execute("SELECT hash FROM changes ORDER BY hash")]
 
 
-def filter_missing(connection: Connection, wanted: list[bytes]) -> list[bytes]:
+def filter_missing(connection: sqlite3.Connection, wanted: list[bytes]) -> list[bytes]:
     """Those of these changes that are not here, in the order given."""
     known = row_ids_of(connection, wanted)
     return [change for change in wanted if change not in known]
 
 
-def read_blocks(connection: Connection, wanted: list[bytes]) -> list[bytes]:
+def read_blocks(connection: sqlite3.Connection, wanted: list[bytes]) -> list[bytes]:
     """The exact bytes of those of these changes that are here, in the order given."""
     found: dict[bytes, bytes] = {}
     for some in chunks(wanted):
@@ -57,7 +55,7 @@ def read_blocks(connection: Connection, wanted: list[bytes]) -> list[bytes]:
 
 
 def order_for_sending(
-    connection: Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
+    connection: sqlite3.Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
 ) -> tuple[list[bytes], int, int, int]:
     """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
     it, what else is current, history, each newest first.
@@ -94,7 +92,7 @@ def order_for_sending(
     )
 
 
-def _changes_of_entities(connection: Connection, entities: list[bytes]) -> set[bytes]:
+def _changes_of_entities(connection: sqlite3.Connection, entities: list[bytes]) -> set[bytes]:
     """The changes that hold something current about these entities."""
     found: set[bytes] = set()
     for some in chunks(entities):

@@ -26,7 +26,14 @@ from core.sync.codec import (
 )
 from core.sync.events import Done, Failed
 from core.sync.messages import Blocks
-from core.sync.reconcile.sketch_protocol import MAX_EXTENSIONS, PeerWants, SketchFailed, SketchProtocol
+from core.sync.reconcile.sketch_actions import (
+    PeerWants,
+    SketchFailed,
+)
+from core.sync.reconcile.sketch_protocol import (
+    MAX_EXTENSIONS,
+    SketchProtocol,
+)
 from core.sync.session import Session
 from tests.support.fuzz_inputs import (
     KEY,

@@ -47,7 +47,15 @@ from core.sync.reconcile.merkle import build_tree, leaf_fingerprint
 from core.sync.reconcile.prefix_coding import ShortIdPrefix, encode_prefixes
 from core.sync.reconcile.set_difference import resolution_bits
 from core.sync.reconcile.set_sketch import SHORT_BITS, SetSketch, short_id, short_key
-from core.sync.reconcile.sketch_protocol import ScanShortIds, SendMessages, SketchKind, SketchProtocol, encode_wants
+from core.sync.reconcile.sketch_actions import (
+    ScanShortIds,
+    SendMessages,
+)
+from core.sync.reconcile.sketch_protocol import (
+    SketchKind,
+    SketchProtocol,
+    encode_wants,
+)
 from core.sync.session import MERKLE_BIT, SKETCH_BIT
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format.md"

@@ -196,8 +196,8 @@ async def test_what_leads_to_a_conflict_from_farther_back_is_said_to_be_more(pai
 async def test_more_edits_than_a_change_can_hold_are_taken_back_together(pair: tuple[Workspace, Workspace]) -> None:
     one, _ = pair
     entities = [number.to_bytes(16, "big") for number in range(1, 700)]
-    edits = [Edit(entity, "kind", "place") for entity in entities]
-    edits += [Edit(entity, "printer", "x" * 4000) for entity in entities[:40]]
+    edits = [Edit(entity, "kind", "place", is_restored=True) for entity in entities]
+    edits += [Edit(entity, "printer", "x" * 4000, is_restored=True) for entity in entities[:40]]
     told: list[tuple[int, int]] = []
     made = await undo.save_batches(one, [edits], None, lambda done, total: told.append((done, total)))
     assert len(made) > 2
@@ -214,7 +214,7 @@ async def test_what_was_saved_together_before_the_power_failed_is_taken_back_tog
 ) -> None:
     """Each time that it says how much is saved, the file already holds what belongs together."""
     one, _ = pair
-    edits = [Edit(number.to_bytes(16, "big"), "kind", "place") for number in range(1, 1_200)]
+    edits = [Edit(number.to_bytes(16, "big"), "kind", "place", is_restored=True) for number in range(1, 1_200)]
     noted: list[int] = []
 
     def look(_done: int, _total: int) -> None:

@@ -10,6 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.screens.fleet import Fleet
 from tui.screens.form import FormScreen
 
@@ -82,7 +83,7 @@ async def test_of_something_new_each_value_is_looked_at_for_itself(home: Path) -
 async def test_what_wants_a_person_comes_first_in_the_summary(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
         (place, *_others) = await workspace.view().records("place", await workspace.schema())
-        await workspace.write(place, {"card_terminal": "12"}, None)
+        await state_unchecked(workspace, place, {"card_terminal": "12"}, None)
     async with opened(home, "2") as screen:
         await _fleet(screen).move_to_entity(place.entity)
         await screen.rest()

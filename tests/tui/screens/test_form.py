@@ -14,6 +14,7 @@ from core.records import Record
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.screens.form import FormScreen
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -40,7 +41,7 @@ async def _leave_states(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 60_000_000) as workspace:
         kind, schema = "place", await workspace.schema()
         for record in await workspace.view().records(kind, schema):
-            await workspace.write(record, {"card_terminal": "12", "bea_configuration": None}, "as found")
+            await state_unchecked(workspace, record, {"card_terminal": "12", "bea_configuration": None}, "as found")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -226,7 +227,7 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
 async def test_the_words_for_a_state_stay_where_a_value_is_cut(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
         for record in await workspace.view().records("place", await workspace.schema()):
-            await workspace.write(record, {"card_terminal": "1" * 200}, None)
+            await state_unchecked(workspace, record, {"card_terminal": "1" * 200}, None)
     async with opened(home, "2", "l", "j", size=LARGE) as screen:
         assert re.search(r"Card terminal +! 1+…  \(not valid\)", screen.text()), "in the summary"
         await screen.resize(*SMALL)

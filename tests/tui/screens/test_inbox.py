@@ -13,6 +13,7 @@ from core.inbox import ITEM_TYPES, InboxItem
 from core.records import Edit
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.demo.fleet import DEMO_USER
 from tui.screens.form import FormScreen
 from tui.screens.inbox import Inbox
@@ -27,7 +28,7 @@ async def _write(home: Path, key: str, wanted: dict[str, Value]) -> None:
     async with await Workspace.open(
         home, user=DEMO_USER, clock=lambda: NOW, entropy=lambda size: b"\x2a" * size
     ) as workspace:
-        await workspace.write(await workspace.record(await workspace.find(key)), wanted)
+        await state_unchecked(workspace, await workspace.record(await workspace.find(key)), wanted)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
 from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language, ngettext
-from tui.screens.actions.saving import ask_save
+from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import with_label

@@ -20,7 +20,7 @@ from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.dialogs.reference_picker import make_picker
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, layout_columns
-from tui.screens.actions.saving import SAVE_GROUP, ask_save, show_save_progress
+from tui.screens.actions.save import SAVE_GROUP, ask_save, show_save_progress
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.screens.inbox_list import ItemSelection
 from tui.view_models.breadcrumbs import property_breadcrumb, shorten_breadcrumb

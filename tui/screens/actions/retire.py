@@ -7,7 +7,7 @@ from core.resolution import unretire_entity
 from core.schema import RETIRED, Schema
 from core.store.view import View
 from tui.i18n.translate import _, format_number, language
-from tui.screens.actions.saving import ask_save
+from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen
 from tui.view_models.edit_preview import preview_edits
 

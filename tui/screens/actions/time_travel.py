@@ -11,7 +11,7 @@ from core.workspace import log_query, revisions, undo, value_history
 from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line
-from tui.screens.actions.saving import ask_save, show_save_progress
+from tui.screens.actions.save import ask_save, show_save_progress
 from tui.screens.base import ScreenActions
 from tui.screens.diff import ChangeDiffScreen, TimeDiffScreen
 from tui.screens.list_screen import ListScreen

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
-from tui.screens.actions.saving import ask_save, show_save_progress
+from tui.screens.actions.save import ask_save, show_save_progress
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.save_warnings import edit_warnings
