@@ -1,8 +1,8 @@
 """The exchange: both ways at once, each side sends what the other lacks, in batches.
 
-- `Sending` first says how many changes will come. Then come the batches, membership first, then what is
+- `Offer` first says how many changes will come. Then come the batches, membership first, then what is
   current, what is needed where the receiver is before the rest, then history (the order is the store's).
-- The receiver checks that a batch is what it asked for, commits it, and only then says `Got`. A sender has at most
+- The receiver checks that a batch is what it asked for, commits it, and only then says `Ack`. A sender has at most
   `CREDIT` batches on the way, so that neither side keeps more than that in memory.
 - A device that holds nothing yet knows nothing but the fleet's id. It takes the chain of membership first, which the
   sender puts in front, and keeps nothing before that chain has made the peer a member.

@@ -11,7 +11,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.translate import language
 from tui.layout import Line, fit, fit_pair
 from tui.view_models.form import DisplayNames, format_value, value_references
-from tui.view_models.log import entity_label
+from tui.view_models.log import entity_labels
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
@@ -56,11 +56,7 @@ class DiffNames:
         view = state.workspace.view(self._timestamp_us)
         names = await view.names((entities | refs) - self._kinds.keys(), schema)
         known = {entity: name.title for entity, name in names.items()}
-        for entity in entities & names.keys():
-            if schema.kind(names[entity].kind).is_known:
-                known[entity] = await state.breadcrumb_of(entity)
-            else:
-                known[entity] = entity_label(entity, names[entity], schema, state.names)
+        known |= await entity_labels({e: names[e] for e in entities & names.keys()}, view, schema, state.names)
         # All at once: this may be cancelled and begun anew at every await before.
         self._titles |= known
         self._kinds |= {entity: name.kind for entity, name in names.items()}

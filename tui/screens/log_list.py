@@ -12,7 +12,7 @@ from tui.layout import Line, cut, fit
 from tui.screens.list_screen import ListScreen
 from tui.view_models.form import NO_NAMES, DisplayNames, value_references
 from tui.view_models.form_lines import diff_lines
-from tui.view_models.log import LogPages, entity_label
+from tui.view_models.log import LogPages, entity_labels
 
 _MAX_LABEL_COLUMNS = 28
 """Columns of an entity's name before its values, so that these have room on the smallest terminal."""
@@ -57,8 +57,8 @@ class LogSelection:
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await state.view.names(entities, state.schema)
-            titles = {e: entity_label(e, name, state.schema, state.names) for e, name in known.items()}
-            self.names = DisplayNames(titles, state.names.devices)
+            labels = await entity_labels(known, state.view, state.schema, state.names)
+            self.names = DisplayNames(labels, state.names.devices)
             self._entity_names = known
             self.path = await state.breadcrumb_of(edits[0].entity) if self._is_single_entity(edits) else ""
             self.edits = edits

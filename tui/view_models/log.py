@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.cells import cell_len
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
@@ -12,7 +14,8 @@ from core.store.view import View
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number, language, ngettext
-from tui.layout import Column, Line, cut, layout_columns
+from tui.layout import Column, Line, layout_columns
+from tui.view_models.breadcrumbs import breadcrumbs, shorten_breadcrumb
 from tui.view_models.form import DisplayNames
 
 PAGE_ROWS = 50
@@ -34,6 +37,7 @@ class LogPages:
         self._dates = dates
         self._pages: dict[int, list[LogEntry]] = {}
         self._entity_names: dict[bytes, EntityName] = {}
+        self._labels: dict[bytes, str] = {}
         self.marked_change: bytes | None = None
 
     def __len__(self) -> int:
@@ -63,7 +67,9 @@ class LogPages:
     async def _read(self, page: int) -> None:
         entries = await self._entries(page)
         unknown = {entity for entry in entries for entity in entry.entities} - self._entity_names.keys()
-        self._entity_names |= await self._view.names(unknown, self._schema)
+        named = await self._view.names(unknown, self._schema)
+        self._labels |= await entity_labels(named, self._view, self._schema, self._names)
+        self._entity_names |= named
         while len(self._pages) >= MAX_PAGES:
             del self._pages[next(iter(self._pages))]
         self._pages[page] = entries
@@ -105,12 +111,12 @@ class LogPages:
 
     def _entity_text(self, entry: LogEntry, width: int) -> str:
         """The entity that was changed; of several all that fit, else the first and how many more there are."""
-        names = [entity_label(e, self._entity_names.get(e), self._schema, self._names) for e in entry.entities]
+        names = [self._labels.get(entity, entity.hex()[:8]) for entity in entry.entities]
         together = ", ".join(names)
         if not names or (len(names) == entry.entity_count and cell_len(together) <= width):
             return together
         more = f" +{format_number(entry.entity_count - 1)}" if entry.entity_count > 1 else ""
-        return cut(names[0], width - len(more)) + more
+        return shorten_breadcrumb(names[0], width - len(more)) + more
 
     def _change_text(self, entry: LogEntry, wide: bool) -> str:
         """What was changed; in a narrow list the note says it better, where there is one."""
@@ -125,21 +131,18 @@ class LogPages:
         return f"{changed} {quote(entry.note)}" if entry.fact_count == 1 else quote(entry.note)
 
 
-def entity_label(entity: bytes, name: EntityName | None, schema: Schema, names: DisplayNames) -> str:
-    """What people call an entity where nothing says what it is part of: its whole key if it is part of something.
+async def entity_labels(
+    named: Mapping[bytes, EntityName], view: View, schema: Schema, names: DisplayNames
+) -> dict[bytes, str]:
+    """What people call these entities on every screen: the path to them, if they have a place in the fleet."""
+    labels = {entity: _label(entity, name, names) for entity, name in named.items()}
+    placed = [each for each, name in named.items() if schema.kind(name.kind).parent and each not in names.devices]
+    return labels | await breadcrumbs(placed, view, schema)
 
-    Args:
-        entity: the entity.
-        name: what is known of its name, None if nothing is.
-        schema: the definitions of kinds and properties.
-        names: what entities and devices are called.
-    """
+
+def _label(entity: bytes, name: EntityName, names: DisplayNames) -> str:
     if entity == FLEET_ENTITY:
         return _("the fleet")
     if entity == SCHEMA_ENTITY:
         return _("the schema")
-    if entity in names.devices:
-        return names.devices[entity]
-    if name is None:
-        return entity.hex()[:8]
-    return name.key if name.key and schema.kind(name.kind).parent else name.title
+    return names.devices.get(entity, name.title)
