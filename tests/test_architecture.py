@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("core", "tui")
 MAX_LINES = 400
 MAX_CLASS_LINES = 500
-"""Of a class with its bases in its package: slicing a class into bases is no way to small files."""
+"""Of a class with all its bases in the package: slicing a class into bases is no way to a small file."""
 GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding"}
 """Those that are the usual nouns for what is in the module."""
 PRIVATE_WORDS = {

@@ -59,26 +59,26 @@ class KioskApp(FieldlineApp):
         idle_s: int = DEFAULT_IDLE_S,
         *,
         here: bytes | None = None,
+        idle_check_interval_s: float = IDLE_CHECK_INTERVAL_S,
     ) -> None:
         super().__init__(workspace, clock, options, here=here)
         self.driver_class = _limit_waiting_keys(self.driver_class)
         self.lock = PinLock(self, KioskPin(workspace.home.folder, clock))
-        self._idle_s = idle_s
+        self._idle_s, self._idle_check_interval_s = idle_s, idle_check_interval_s
         self._clock = clock
         self._touched_at_us = clock()
 
     def on_mount(self) -> None:  # the base class's is called as well
         self._ignore_signals()
-        self.set_interval(IDLE_CHECK_INTERVAL_S, self._reset_when_idle)
+        self.set_interval(self._idle_check_interval_s, self._reset_when_idle)
 
     def first_screen(self) -> str:
         return "here"
 
     def status_items(self) -> Line:
-        line = super().status_items()
-        return (
-            [(_("PIN entered"), "attention"), *([(" · ", "dim"), *line] if line else [])] if self.lock.is_open else line
-        )
+        items = super().status_items()
+        separator = [(" · ", "dim")] if items else []
+        return [(_("PIN entered"), "attention"), *separator, *items] if self.lock.is_open else items
 
     # --- no way out --------------------------------------------------------------------------------------------------
 

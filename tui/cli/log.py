@@ -230,7 +230,7 @@ async def blame(context: CliContext, entity: str) -> None:
 
 
 @verb(N_("Show what differs between two times (or one and now), of everything or of ENTITY."))
-@argument("moments", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
+@argument("times", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
 async def diff(context: CliContext, times: tuple[str, ...]) -> None:
     async with await context.open_workspace() as workspace:
         one, other, entity = await _parse_times(workspace, times)

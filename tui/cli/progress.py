@@ -73,12 +73,12 @@ def show_sync_progress(halted: Callable[[], str] = lambda: "") -> Iterator[Calla
     pace = EtaEstimator()
     with _status_line() as line, _watch_halted(line, halted):
 
-        def on_progress(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if line is not None and isinstance(event, Progress):
                 pace.update(event, time.monotonic())
                 line.show(lambda: sync_progress_text(pace, time.monotonic()))
 
-        yield on_progress
+        yield on_event
 
 
 @contextmanager
