@@ -193,7 +193,9 @@ class TimeTravelActions(UndoActions):
         await self.move_to_change(became.entry.cursor)
         old = _("not configured") if became.is_first else format_value(prop, became.old, names)
         text = _("{property} changed to {new} here; before: {old}.")
-        self.show_message(text.format(property=called, new=format_value(prop, became.new, names), old=old))
+        # The details above name the entity: with its path the line would be cut.
+        label, new = prop.label(language()), format_value(prop, became.new, names)
+        self.show_message(text.format(property=label, new=new, old=old))
 
     # --- bringing back -----------------------------------------------------------------------------------------------
 
