@@ -130,6 +130,8 @@ def _print_entry(desk: CliContext, entry: LogEntry, edits: list[FactDiff], writi
     if only.entity is not None:
         edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
     told = _visible_edits(without_author(entry, edits), writing)
+    order = {entity: place for place, entity in enumerate(dict.fromkeys(edit.entity for edit in told))}
+    told.sort(key=lambda each: (order[each.entity], writing.rank(each.entity, each.property)))
     _edit_rows(desk, writing, [(e.entity, e.property, e.old, e.new, e.had_value) for e in told[:MAX_SHOWN_EDITS]])
     if len(told) > MAX_SHOWN_EDITS:
         desk.print_line(

@@ -159,6 +159,8 @@ class History(TimeTravelActions):
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await view.names(entities, schema)
+            order = {entity: place for place, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
+            edits.sort(key=lambda e: (order[e.entity], schema.kind(known[e.entity].kind).rank(e.property)))
             self._names = DisplayNames(
                 {e: entity_label(e, name, schema, self.state.names) for e, name in known.items()},
                 self.state.names.devices,
