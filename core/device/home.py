@@ -34,15 +34,16 @@ class Home:
 
     def name(self) -> str:
         """What this device was called when it was set up; empty if nobody said."""
-        name = self._settings().get("name")
+        name = self.read_settings().get("name")
         return name if isinstance(name, str) else ""
 
     def served_ports(self) -> list[str]:
         """The ports that are served without being asked for (`cables = ["/dev/ttyS0?baud=9600"]`)."""
-        named = self._settings().get("cables", [])
+        named = self.read_settings().get("cables", [])
         return [str(each) for each in (named if isinstance(named, list) else [named])]
 
-    def _settings(self) -> dict[str, Any]:
+    def read_settings(self) -> dict[str, Any]:
+        """All that the settings say; empty without a file. Raises FieldlineError if it is not TOML."""
         import tomllib
 
         try:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from core.schema import Schema
     from core.store.view import View
 
-LOCATION_META_KEY = "here"
-"""The note in which a device keeps, for itself, which place it is at."""
+LOCATION_META_KEY, FOUND_LOCATION_META_KEY = "here", "here.found"
+"""The notes in which a device keeps, for itself, which place it is at: as somebody chose, and as it found out."""
 
 MAX_WITHIN_DEPTH = 4
 MAX_NEARBY_ENTITIES = 2000
@@ -29,14 +29,26 @@ MAX_NEARBY_ENTITIES = 2000
 
 
 async def read_location(workspace: DeviceContext) -> bytes | None:
+    """The place where this device is: as somebody chose it, else where it found itself last; None if nobody knows."""
+    found = await read_chosen_location(workspace) or await workspace.store.read_meta(FOUND_LOCATION_META_KEY)
+    return bytes(found) if found else None
+
+
+async def read_chosen_location(workspace: DeviceContext) -> bytes | None:
     """The place where this device is, as somebody chose it; None if nobody did."""
     here = await workspace.store.read_meta(LOCATION_META_KEY)
     return bytes(here) if here else None
 
 
-async def save_location(workspace: DeviceContext, entity: bytes) -> None:
-    """Remember the place where this device is, on this device only."""
-    await workspace.store.write_meta(LOCATION_META_KEY, entity)
+async def save_location(workspace: DeviceContext, entity: bytes | None) -> None:
+    """Remember the place where this device is, on this device only; None forgets what was chosen."""
+    await workspace.store.write_meta(LOCATION_META_KEY, entity or b"")
+
+
+async def save_found_location(workspace: DeviceContext, entity: bytes | None) -> None:
+    """Remember where this device found itself, on this device only. Writes nothing if it is the same."""
+    if bytes(await workspace.store.read_meta(FOUND_LOCATION_META_KEY) or b"") != (entity or b""):
+        await workspace.store.write_meta(FOUND_LOCATION_META_KEY, entity or b"")
 
 
 async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWriter) -> bytes:
