@@ -69,13 +69,25 @@ def sysfs_root() -> Path:
 
 
 def list_usb_ports(root: Path) -> tuple[str, ...]:
-    """The names of the devices on the USB, sorted: cheap enough for once a second. No USB at all is nothing special."""
+    """The names of the devices on the USB, sorted. No USB at all is nothing special."""
     try:
         names = os.listdir(root / "bus/usb/devices")  # noqa: PTH208 - once a second, without an object a device
     except OSError:
         return ()
     # `1-4:1.0` is an interface of 1-4, and usb1 is the controller itself.
     return tuple(sorted(n for n in names if ":" not in n and not n.startswith("usb"))[:MAX_USB_DEVICES])
+
+
+def usb_snapshot(root: Path) -> tuple[tuple[str, int, int], ...]:
+    """What is different when something was plugged in or out, also at the same port: cheap enough for once a second."""
+    found = []
+    for port in list_usb_ports(root):
+        times = [0, 0]
+        for place, path in enumerate((root / "bus/usb/devices" / port, root / "bus/usb/devices" / port / "serial")):
+            with suppress(OSError):
+                times[place] = path.stat().st_mtime_ns
+        found.append((port, times[0], times[1]))
+    return tuple(found)
 
 
 def read_usb_devices(root: Path) -> list[UsbDevice]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from core.equipment.apply import apply
-from core.equipment.evidence import list_usb_ports, sysfs_root
+from core.equipment.evidence import usb_snapshot, sysfs_root
 from core.equipment.inspection import Inspection, Inspector
 from core.equipment.location import Location
 from core.equipment.plan import Step
@@ -72,10 +72,10 @@ class Surrounding:
         self._root = root
         self._changed = asyncio.Event()
         self._socket: socket.socket | None = None
-        self._ports: tuple[str, ...] = ()
+        self._ports: tuple[tuple[str, int, int], ...] = ()
 
     def __enter__(self) -> Self:
-        self._ports = list_usb_ports(self._root)
+        self._ports = usb_snapshot(self._root)
         with suppress(OSError, AttributeError):
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
             self._socket.setblocking(False)
@@ -106,11 +106,11 @@ class Surrounding:
         while (left := end - loop.time()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(USB_INTERVAL_S, left))
-            ports = list_usb_ports(self._root)
+            ports = usb_snapshot(self._root)
             if self._changed.is_set() or ports != self._ports:
                 await asyncio.sleep(DEBOUNCE_S)
                 self._changed.clear()
-                self._ports = list_usb_ports(self._root)
+                self._ports = usb_snapshot(self._root)
                 return
 
 

@@ -113,9 +113,11 @@ def _sync_result_json(met: SyncResult) -> dict[str, Any]:
 async def serve(
     desk: CliContext, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
 ) -> None:
+    from core.equipment.watch import make_surrounding
     from core.service.serial_sync import ServedSerialPort
     from core.service.serve_config import ServeConfig
     from core.sync.links.serial.serial_ports import parse_serial_endpoint
+    from tui.cli.equipment_events import watch_equipment
 
     async with await desk.open_workspace() as workspace:
 
@@ -123,17 +125,25 @@ async def serve(
             place = f"[{host}]" if ":" in host else host
             desk.print_message(f"listening on {place}:{port}")
 
-        def happened(event: ServeEvent) -> None:
+        def tell(event: dict[str, Any]) -> None:
             try:
-                desk.print_json(_event_json(event))
+                desk.print_json(event)
             except BrokenPipeError:
                 # Who read this has seen enough: the same as being told to stop.
                 serving.cancel()
+
+        surrounding = make_surrounding()
+
+        def happened(event: ServeEvent) -> None:
+            tell(_event_json(event))
+            if event.result is not None and event.result.stats.received:
+                surrounding.poke()
 
         places = [parse_serial_endpoint(cable) for cable in cables or workspace.home.served_ports()]
         ports = [ServedSerialPort(workspace, place) for place in places]
         ways = ServeConfig(bind, port, is_discovery_on=not no_discovery, peer_endpoints=peers, served_endpoints=ports)
         serving = asyncio.create_task(workspace.serve(ways, on_listening=listening, on_event=happened))
+        equipping = asyncio.create_task(watch_equipment(workspace, surrounding, tell))
         loop = asyncio.get_running_loop()
         for number_ in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number_, serving.cancel)
@@ -142,6 +152,9 @@ async def serve(
         except asyncio.CancelledError:
             if not serving.cancelled():
                 raise
+        finally:
+            equipping.cancel()
+            await asyncio.gather(equipping, return_exceptions=True)
 
 
 @verb(N_("Show which devices announce themselves in the network now, and which serial ports there are."))
