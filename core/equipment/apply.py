@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.equipment import cups, process, template_file
+from core.equipment.home_lock import home_lock
 from core.equipment.inspection import Inspection, Inspector, fingerprint, followup_fingerprint
 from core.equipment.plan import PropertyState, Step, plan, plan_property, unreadable_problem
 from core.equipment.settings import CUPS_DEFAULT, CommandWriter, Rule, TemplateWriter
@@ -17,7 +15,6 @@ from core.equipment.value_text import check_argument, fill_argv
 from core.errors import FieldlineError
 from core.values import quote_value
 
-LOCK_FILE = "equipment.lock"
 STEP_ID_BYTES = 8
 
 OnStep = Callable[[Step], None]
@@ -38,7 +35,7 @@ async def apply(inspector: Inspector, steps: Sequence[Step] | None = None, on_st
 
     Raises FieldlineError if the place is not known or another process applies; nothing was changed then.
     """
-    async with home_lock(inspector.context.home.folder):
+    with home_lock(inspector.context.home.folder):
         inspection = require_place(await inspector.inspect())
         planned = plan(inspection.states)
         if steps is not None:
@@ -147,19 +144,3 @@ def _not_so_problem(state: PropertyState) -> FieldlineError:
         property=state.property,
         actual=quote_value(state.actual or ""),
     )
-
-
-@asynccontextmanager
-async def home_lock(folder: Path) -> AsyncIterator[None]:
-    """Be the only process that applies; raises FieldlineError if another one does."""
-    number = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FieldlineError(
-                "Another process is setting this device up: wait until it is done, then try again."
-            ) from None
-        yield
-    finally:
-        os.close(number)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.changes import Value
 from core.device.display_names import entities_in_value
 from core.equipment import readers, template_file
+from core.equipment.home_lock import is_locked
 from core.equipment.journal import Journal, half_applied_problem
 from core.equipment.location import Location
 from core.equipment.place_lookup import PlaceLookup
@@ -103,7 +104,9 @@ class Inspector:
         return [_with_owed(state) for state in await asyncio.gather(*map(read, names))]
 
     def _notes(self) -> tuple[dict[str, str], dict[str, str], set[str]]:
-        return self.journal.owed(), self.journal.applied(), self.journal.unfinished()
+        # What has begun and not ended is under way while somebody applies, and was cut if nobody does.
+        cut = set() if is_locked(self.context.home.folder) else self.journal.unfinished()
+        return self.journal.owed(), self.journal.applied(), cut
 
     async def _subjects(self, location: Location, schema: Schema, settings: EquipmentSettings) -> dict[str, Subject]:
         """All properties of the place, and those of its locality that the settings name."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from core.equipment.apply import apply
-from core.equipment.evidence import usb_snapshot, sysfs_root
+from core.equipment.evidence import sysfs_root, usb_snapshot
 from core.equipment.inspection import Inspection, Inspector
 from core.equipment.location import Location
 from core.equipment.plan import Step

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import pytest
 
@@ -131,7 +132,7 @@ class Cups:
         """Print on the default queue."""
         assert self.run("lp", str(path)), "lp took no job"
 
-    def __enter__(self) -> Cups:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
