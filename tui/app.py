@@ -21,6 +21,7 @@ from tui.app_status import Options
 from tui.base_app import StatefulApp
 from tui.cable_monitor import CableMonitor, CableUse, cable_offer_text
 from tui.command_host import CommandHost, command_bindings
+from tui.equipment_monitor import EquipmentMonitor
 from tui.i18n.dates import Clock, DateFormatter
 from tui.i18n.translate import _, error_text
 from tui.inbox_loader import InboxLoader
@@ -69,6 +70,9 @@ class FieldlineApp(StatefulApp):
         self.set_class(True, f"-{options.theme}")
         self.inbox_loader = InboxLoader(workspace, self._on_inbox_loaded)
         self.cable_monitor = CableMonitor(workspace, self._on_cable_plugged, self._redraw_screen, self._show_message)
+        self.equipment_monitor = EquipmentMonitor(
+            workspace, self._on_device_moved, self._on_equipment_changed, self._show_message
+        )
         self.loaded = asyncio.Event()
         self._is_first_screen_shown = False
         if options.plain:
@@ -113,6 +117,9 @@ class FieldlineApp(StatefulApp):
         if self.options.discovery:
             look: WorkType[None] = self.cable_monitor.run
             self.run_worker(look, group="watch")
+        if self.options.equipment:
+            watch: WorkType[None] = self.equipment_monitor.run
+            self.run_worker(watch, group="watch")
 
     def first_screen(self) -> str:
         """Where it begins."""
@@ -149,6 +156,7 @@ class FieldlineApp(StatefulApp):
                 # What reading the inbox notes down for itself is no news.
                 if changed and (held != before or self.inbox_loader.progress is None):
                     await self.refresh_data()
+                    self.equipment_monitor.poke()
                     await asyncio.sleep(MIN_REFRESH_INTERVAL_S)
             except FieldlineError as error:
                 self._show_message(error_text(error))
@@ -215,12 +223,25 @@ class FieldlineApp(StatefulApp):
         self.viewed_at_us, self.view_as_known = timestamp_us, as_known
         self.run_worker(self.refresh_data(), group=REFRESH_GROUP, exclusive=True)
 
-    async def set_here(self, entity: bytes) -> None:
-        """Remember the place where this device is; it is kept on this device only."""
+    async def set_here(self, entity: bytes | None) -> None:
+        """Remember the place where this device is, None to find it by what is seen; it is kept on this device only."""
         from core.service import location
 
         await location.save_location(self.workspace, entity)
         self.here = entity
+        self.equipment_monitor.poke()
+
+    async def _on_device_moved(self, entity: bytes | None) -> None:
+        if entity != self.here:
+            self.here = entity
+            self._on_equipment_changed()
+
+    def _on_equipment_changed(self) -> None:
+        if isinstance(page := self.base_screen, BaseScreen) and page.is_mounted:
+            if page.TAB in ("here", "fleet"):
+                page.refresh_data()
+            else:
+                page.redraw()
 
     def _show_message(self, text: str) -> None:
         if isinstance(page := self.base_screen, BaseScreen):

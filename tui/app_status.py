@@ -10,12 +10,15 @@ from tui.view_models.device_role import DeviceAccess
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the UI behaves; `zone` None is the machine's own time zone. `discovery` looks for devices in the network."""
+    """How the UI behaves; `zone` None is the machine's own time zone. `discovery` looks for devices in the network,
+    `equipment` at where this device is and what it has.
+    """
 
     readonly: bool = False
     plain: bool = False
     zone: tzinfo | None = None
     discovery: bool = False
+    equipment: bool = False
     theme: str = "terminal"
 
 

@@ -16,6 +16,7 @@ from tui.app_status import AppStatus, Options
 from tui.cable_monitor import CableMonitor
 from tui.draft import count_unapplied
 from tui.draft_keeper import DraftApp
+from tui.equipment_monitor import EquipmentMonitor
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.inbox_loader import InboxLoader
@@ -35,6 +36,7 @@ class StatefulApp(DraftApp):
 
     inbox_loader: InboxLoader
     cable_monitor: CableMonitor
+    equipment_monitor: EquipmentMonitor
 
     def __init__(self, workspace: Workspace, when: DateFormatter, options: Options) -> None:
         super().__init__(workspace)
@@ -111,6 +113,8 @@ class StatefulApp(DraftApp):
             parts.append((_("read only"), "strong"))
         if stands := access_label(self.status.access):
             parts.append((stands, "attention"))
+        if differing := self.equipment_monitor.differing_count:
+            parts.append((ngettext("{count} differs here", "{count} differ here", differing), "attention"))
         if waiting := count_unapplied(self.drafts):
             parts.append((ngettext("{count} edit not applied", "{count} edits not applied", waiting), "attention"))
         if progress := self.inbox_loader.progress:

@@ -38,7 +38,7 @@ MAX_PASTE_CHARS = 4096
 MAX_WAITING_KEYS = 64
 """Keys that wait to be looked at; what comes beyond that is no person's."""
 _SECOND_US = 1_000_000
-_PIN_COMMANDS = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
+_PIN_COMMANDS = frozenset({"choose", "here_now", "find_place", "meet_at", "stick", "save"})
 """Commands that write no fact and need the PIN all the same."""
 
 

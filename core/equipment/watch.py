@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ class Surrounding:
 
 async def watch(
     inspector: Inspector, surrounding: Surrounding, *, applies: bool = True
-) -> AsyncIterator[EquipmentEvent]:
+) -> AsyncGenerator[EquipmentEvent, None]:
     """Tell where this device is and how it stands there, until cancelled: when it is moved, when the store changes
     (whoever sees that pokes), and every so many seconds. `applies`: on arrival set it up where the settings say so.
     """

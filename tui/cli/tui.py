@@ -155,6 +155,7 @@ async def run_app(workspace: Workspace, said: FileOptions | None = None, *, is_k
         readonly=bool(said.readonly),
         plain=bool(said.ascii),
         discovery=said.discovery is not False,
+        equipment=True,
         theme=said.theme or THEMES[0],
     )
     here = await location.read_location(workspace)

@@ -94,10 +94,14 @@ class FormScreen(UndoActions):
 
     def _show_rows(self) -> None:
         rows = form_rows(self.record, self.state.schema, self.draft)
-        source = FormLines(rows, self.kind, self.names, self.state.dates)
+        source = self.make_lines(rows)
         key, self._focus = self._focus or self.lines.key, None
         self.lines.show_rows(source, cursor=source.index(key))
         self.redraw()
+
+    def make_lines(self, rows: list[FormRow]) -> FormLines:
+        """The lines of the form."""
+        return FormLines(rows, self.kind, self.names, self.state.dates)
 
     @property
     def is_new(self) -> bool:

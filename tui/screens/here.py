@@ -6,14 +6,27 @@ from dataclasses import replace
 
 from textual.app import ComposeResult
 
+from core.equipment.plan import PropertyState
 from core.records import Record
 from tui import commands
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
 from tui.layout import Line, rule_line
+from tui.screens.actions.equipment import adopt_into_draft, ask_apply, show_journal
 from tui.screens.form import FormScreen
-from tui.view_models.form import NO_NAMES, DisplayNames, form_rows, label_width, referenced_entities
+from tui.view_models.equipment import location_lines, seen_by, state_details, summary_line
+from tui.view_models.form import (
+    NO_NAMES,
+    DisplayNames,
+    FormRow,
+    form_rows,
+    format_value,
+    label_width,
+    referenced_entities,
+)
+from tui.view_models.form_lines import FormLines
+from tui.view_models.place_lines import PlaceLines
 from tui.view_models.whats_new import (
     ChangedProperty,
     changed_properties,
@@ -64,6 +77,12 @@ class Here(FormScreen):
         if not self.entity:
             return [], []
         left, right = super().heading()
+        if states := self._states:
+            right = summary_line(list(states.values()))
+            inspection = self.state.equipment_monitor.inspection
+            if inspection is not None and (text := seen_by(inspection.location)):
+                left = [*left, (f"  {text}", "dim")]
+            return left, right
         if self._last_visit_us is not None and not self._changes and self.state.viewed_at_us is None:
             when = self.state.dates.short(self._last_visit_us)
             right = [(_("nothing new since your last visit, {when}").format(when=when), "dim")]
@@ -79,11 +98,33 @@ class Here(FormScreen):
             self.redraw()
             return
         if place != self.entity:
+            if self._typed_row:
+                self._stop_typing()
             self.entity = place
             await self._begin_visit()
         await super().reload_content()
         await self._read_changes()
         self.redraw()
+
+    @property
+    def _states(self) -> dict[str, PropertyState]:
+        """Wanted against actual of this place's properties, as far as this device can have them."""
+        inspection = self.state.equipment_monitor.inspection
+        if inspection is None or self.state.viewed_at_us is not None:
+            return {}
+        return {s.property: s for s in inspection.states if s.verdict != "unmanaged" and s.entity == self.entity}
+
+    def make_lines(self, rows: list[FormRow]) -> FormLines:
+        return PlaceLines(rows, self.kind, self.names, self.state.dates, self._states)
+
+    def details(self, width: int, height: int) -> list[Line]:
+        row = self.row
+        state = self._states.get(row.prop.name) if row is not None else None
+        if row is None or state is None:
+            return super().details(width, height)
+        wanted = format_value(row.prop, row.slot.value, self.names) if row.slot.leaves else ""
+        lines: list[Line] = [[("   ", "plain"), *line] for line in state_details(state, wanted, width - 4)]
+        return [*lines, *super().details(width, height)][:height]
 
     async def _begin_visit(self) -> None:
         workspace = self.state.workspace
@@ -134,7 +175,9 @@ class Here(FormScreen):
             "on the place and press c again. The place then stands here with everything that is configured at it, "
             "and is remembered on this device only."
         )
-        return self.empty_lines(text, min(width, 96))
+        inspection = self.state.equipment_monitor.inspection
+        seen = location_lines(inspection.location, min(width, 96)) if inspection is not None else []
+        return [*self.empty_lines(text, min(width, 96)), *([[], *seen] if seen else [])]
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -149,11 +192,43 @@ class Here(FormScreen):
         return [command for command in offered if command.name != "back"]
 
     def screen_disabled_reason(self, name: str) -> str | None:
-        if name in ("choose", "back", "find"):
+        if name in ("choose", "back", "find", "journal"):
             return None
+        if name == "find_place":
+            inspection = self.state.equipment_monitor.inspection
+            is_found = inspection is None or not inspection.location.is_chosen
+            return _("The place is found by what this device sees already.") if is_found else None
         if not self.entity:
             return _("No place is chosen yet: c goes to Fleet to choose one.")
+        if name in ("adopt", "configure"):
+            if self.state.equipment_monitor.is_applying:
+                return _("This device is being set up: wait until it is done.")
+            if not self._states:
+                return _("settings.toml of this device names no equipment of this place: see docs/equipment.md.")
+            return None
         return super().screen_disabled_reason(name)
+
+    async def do_adopt(self) -> None:
+        """Make edits of what this device has: of the current property if it differs, else of all that do."""
+        state = self._states.get(self.row.prop.name) if self.row else None
+        differs = state is not None and state.verdict == "differs" and state.actual is not None
+        if await adopt_into_draft(self, state.property if state is not None and differs else None):
+            self._show_rows()
+
+    async def do_configure(self) -> None:
+        """Show the plan, then set this device up."""
+        await ask_apply(self)
+
+    async def do_journal(self) -> None:
+        """Show what was applied on this device."""
+        await show_journal(self)
+
+    async def do_find_place(self) -> None:
+        """Forget the place that was chosen by hand."""
+        await self.state.set_here(None)
+        found = (await self.state.equipment_monitor.inspect()).location
+        self.state.here = found.place or found.locality
+        self.refresh_data()
 
     def do_back(self) -> None:
         """Leave the line that is typed into; there is nothing to go back to from here."""
