@@ -15,8 +15,6 @@ from core.equipment.value_text import check_argument, fill_argv
 from core.errors import FieldlineError
 from core.values import quote_value
 
-STEP_ID_BYTES = 8
-
 OnStep = Callable[[Step], None]
 """Told of each step when it has ended, and of one that begins (still planned)."""
 
@@ -77,8 +75,7 @@ async def _carry_out(inspector: Inspector, inspection: Inspection, step: Step) -
     if now.outcome != "planned":
         return now
     rule, journal = inspection.settings.rules[step.property], inspector.journal
-    number = inspector.context.entropy(STEP_ID_BYTES).hex()
-    await asyncio.to_thread(journal.begin, number, inspector.context.clock(), step.property, now.now, now.wanted)
+    number = await asyncio.to_thread(journal.begin, inspector.context.clock(), step.property, now.now, now.wanted)
     try:
         await _act(inspector, inspection, rule, now)
         ended = await _verify(inspector, inspection, rule, now)

@@ -80,12 +80,12 @@ def list_usb_ports(root: Path) -> tuple[str, ...]:
 
 def usb_snapshot(root: Path) -> tuple[tuple[str, int, int], ...]:
     """What is different when something was plugged in or out, also at the same port: cheap enough for once a second."""
-    found = []
+    folder, found = f"{root}/bus/usb/devices/", []
     for port in list_usb_ports(root):
         times = [0, 0]
-        for place, path in enumerate((root / "bus/usb/devices" / port, root / "bus/usb/devices" / port / "serial")):
+        for place, path in enumerate((folder + port, f"{folder}{port}/serial")):
             with suppress(OSError):
-                times[place] = path.stat().st_mtime_ns
+                times[place] = os.stat(path).st_mtime_ns  # noqa: PTH116 - once a second for every device
         found.append((port, times[0], times[1]))
     return tuple(found)
 

@@ -27,7 +27,7 @@ class JournalRow:
     cannot be read back. Microseconds since 1970 UTC.
     """
 
-    number: str
+    number: int
     at_us: int
     property: str
     before: str | None
@@ -50,11 +50,13 @@ class Journal:
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def begin(self, number: str, at_us: int, name: str, before: str | None, after: str | None) -> None:
-        """Note a step that is about to be made; it is on the disk when this returns."""
+    def begin(self, at_us: int, name: str, before: str | None, after: str | None) -> int:
+        """Note a step that is about to be made, and give its number; it is on the disk when this returns."""
+        number = 1 + max((row["step"] for row in self._read() if isinstance(row.get("step"), int)), default=0)
         self._append({"step": number, "at": at_us, "property": name, "before": before, "after": after})
+        return number
 
-    def end(self, number: str, at_us: int, outcome: str, problem: FieldlineError | None, after: str | None) -> None:
+    def end(self, number: int, at_us: int, outcome: str, problem: FieldlineError | None, after: str | None) -> None:
         """Note what became of it."""
         row: dict[str, Any] = {"step": number, "ended": at_us, "outcome": outcome, "after": after}
         if problem is not None:
@@ -64,10 +66,10 @@ class Journal:
 
     def rows(self, limit: int | None = None) -> list[JournalRow]:
         """The steps, the latest first."""
-        steps: dict[str, dict[str, Any]] = {}
+        steps: dict[int, dict[str, Any]] = {}
         for row in self._read():
             number = row.get("step")
-            if isinstance(number, str):
+            if isinstance(number, int):
                 steps.setdefault(number, {}).update(row)
         rows = [_row(number, row) for number, row in reversed(steps.items()) if isinstance(row.get("property"), str)]
         return rows[:limit]
@@ -141,7 +143,7 @@ def _parse(text: str) -> Any:
         return None
 
 
-def _row(number: str, row: Mapping[str, Any]) -> JournalRow:
+def _row(number: int, row: Mapping[str, Any]) -> JournalRow:
     name, at_us, params = row["property"], int(row.get("at") or 0), row.get("params")
     before, after = row.get("before"), row.get("after")
     if "ended" not in row:

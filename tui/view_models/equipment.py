@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tui.i18n.translate import N_, _, error_text
-from tui.layout import Line, fit, fit_line, line_width, wrap_text
+from tui.layout import Line, cut, fit, fit_line, line_width, wrap_text
 
 if TYPE_CHECKING:
     from core.equipment.journal import JournalRow
@@ -88,11 +88,22 @@ def seen_by(location: Location) -> str:
 
 def actual_line(line: Line, state: PropertyState, width: int, column: int) -> Line:
     """A property's line with what this device has behind its value, at a column: `Δ deskB`."""
-    left = fit_line(line, column)
+    left = _before(line, column)
     left.append((" " * (column - line_width(left) + 1), "plain"))
     role = "attention" if state.verdict in ("differs", "error") else "plain"
     actual = state.actual or (verdict_text(state.verdict) if state.verdict in ("unknown", "error") else "–")
     return fit_line([*left, (f"{VERDICT_GLYPHS[state.verdict]} {actual}", role)], width)
+
+
+def _before(line: Line, width: int) -> Line:
+    """What stands in the first columns of a line; a text that goes on is cut, blanks that go on are not."""
+    kept: Line = []
+    for text, role in line:
+        room = width - line_width(kept)
+        if line_width([(text, role)]) > room:
+            return [*kept, (cut(text.rstrip(), room), role)]
+        kept.append((text, role))
+    return kept
 
 
 def state_details(state: PropertyState, wanted: str, width: int) -> list[Line]:
