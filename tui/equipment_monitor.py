@@ -60,12 +60,18 @@ class EquipmentMonitor:
 
     async def run(self) -> None:
         """Look whenever this device is moved, and every so often, until cancelled."""
-        from core.equipment.watch import Applied, Failed, Inspected, make_surrounding, watch
+        from core.equipment.watch import Applied, Arrived, Failed, Inspected, Left, make_surrounding, watch
 
         with make_surrounding() as self._surrounding:
             async with aclosing(watch(self.inspector, self._surrounding)) as events:
                 async for event in events:
-                    if isinstance(event, Inspected):
+                    if isinstance(event, Left):
+                        self.inspection = None
+                        await self._on_move(None)
+                    elif isinstance(event, Arrived):
+                        self.inspection = None
+                        await self._on_move(event.location.place or event.location.locality)
+                    elif isinstance(event, Inspected):
                         self.inspected_at_us = self._workspace.clock()
                         first, self.inspection = self.inspection is None, event.inspection
                         found = event.inspection.location

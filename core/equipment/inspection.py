@@ -14,7 +14,7 @@ from core.equipment import readers, template_file
 from core.equipment.home_lock import is_locked
 from core.equipment.journal import Journal, half_applied_problem
 from core.equipment.location import Location
-from core.equipment.place_lookup import PlaceLookup
+from core.equipment.place_lookup import Place, PlaceLookup
 from core.equipment.plan import PropertyState, Verdict
 from core.equipment.readers import Reading, Surroundings
 from core.equipment.settings import CUPS_DEFAULT, EquipmentSettings, Rule, TemplateWriter, parse_settings
@@ -67,14 +67,17 @@ class Inspector:
         """What this device's settings say now; raises FieldlineError if they cannot be read."""
         return parse_settings(await asyncio.to_thread(self.context.home.read_settings))
 
-    async def locate(self) -> Location:
-        """Where this device is. Raises FieldlineError."""
-        return (await self._places.find(await self.settings())).location
+    async def find_place(self) -> Place:
+        """Where this device is; nothing that it has is read. Raises FieldlineError."""
+        return await self._places.find(await self.settings())
 
-    async def inspect(self) -> Inspection:
-        """Where this device is, and wanted against actual of each property there. Raises FieldlineError."""
+    async def inspect(self, place: Place | None = None) -> Inspection:
+        """Where this device is (as was just found), and wanted against actual of each property there.
+
+        Raises FieldlineError.
+        """
         settings = await self.settings()
-        place = await self._places.find(settings)
+        place = place or await self._places.find(settings)
         schema = await self.context.schema()
         subjects = await self._subjects(place.location, schema, settings)
         texts = await self._texts(subjects, schema)

@@ -99,22 +99,20 @@ class PlaceLookup:
                     evidence_kind = source if isinstance(source, str) else name
                     for value in scalars_of(record.value(name)):
                         if isinstance(value, str | int) and not isinstance(value, bool):
-                            parent = record.value(kind.within) if kind.within else None
-                            near = parent.entity if isinstance(parent, Ref) else record.entity
+                            near = _above(record, kind) or record.entity
                             if near not in outermost:
                                 outermost[near] = await self._outermost(record, schema)
                             found.append(KnownMark(record.entity, outermost[near], evidence_kind, str(value)))
         return found
 
     async def _outermost(self, record: Record, schema: Schema) -> bytes:
-        """What an entity is within, as far up as its kind is a part of another."""
+        """What an entity is within, as far up as it goes."""
         view = self._context.view()
         for _ in range(MAX_WITHIN_DEPTH):
-            kind = schema.kind(record.kind)
-            above = record.value(kind.within) if kind.within else None
-            if not isinstance(above, Ref):
+            above = _above(record, schema.kind(record.kind))
+            if above is None:
                 break
-            record = await view.record(above.entity, schema)
+            record = await view.record(above, schema)
         return record.entity
 
     async def _known_networks(self, schema: Schema, wished: Sequence[IPv4Network | IPv6Network]) -> list[KnownNetwork]:
@@ -128,6 +126,14 @@ class PlaceLookup:
                     if isinstance(item, str) and (network := parse_network(item)) is not None:
                         found.append(KnownNetwork(record.entity, network))
         return found
+
+
+def _above(record: Record, kind: Kind) -> bytes | None:
+    """What an entity is within, or else placed under; None if it is at the top."""
+    for name in (kind.within, kind.parent):
+        if name and isinstance(above := record.value(name), Ref):
+            return above.entity
+    return None
 
 
 def network_properties(schema: Schema) -> list[tuple[Kind, Property]]:

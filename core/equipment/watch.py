@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from core.equipment.apply import apply
 from core.equipment.evidence import sysfs_root, usb_snapshot
 from core.equipment.inspection import Inspection, Inspector
 from core.equipment.location import Location
+from core.equipment.place_lookup import Place
 from core.equipment.plan import Step
 from core.equipment.settings import DEFAULT_INTERVAL_S
 from core.errors import FieldlineError
@@ -124,28 +126,60 @@ async def watch(
     shown: object = None
     told = ""
     while True:
-        interval = DEFAULT_INTERVAL_S
+        interval, is_stale = DEFAULT_INTERVAL_S, False
         try:
-            inspection = await inspector.inspect()
-            interval = inspection.settings.interval_s
-            location = inspection.location
+            place = await inspector.find_place()
+            location = place.location
             moved = before is None or _where(before) != _where(location)
             if moved and before is not None and before.place is not None:
                 yield Left(before.place)
             if moved and (location.place or location.locality):
                 yield Arrived(location)
             before = location
-            if moved and applies and inspection.settings.apply_on_arrival and location.place is not None:
+            settings = await inspector.settings()
+            interval = settings.interval_s
+            if moved and applies and settings.apply_on_arrival and location.place is not None:
                 yield Applied(location, tuple(await apply(inspector)))
-                inspection = await inspector.inspect()
-            now = (location, inspection.states)
-            yield Inspected(inspection, now != shown)
-            shown, told = now, ""
-        except FieldlineError as problem:
+            inspection, is_stale = await _inspect_unless_moved(inspector, place, surrounding)
+            if inspection is not None:
+                now = (inspection.location, inspection.states)
+                yield Inspected(inspection, now != shown)
+                shown, told = now, ""
+        except (FieldlineError, OSError) as error:
+            problem = error if isinstance(error, FieldlineError) else _system_problem(error)
             if str(problem) != told:
                 yield Failed(problem)
             told = str(problem)
-        await surrounding.wait(interval)
+        if not is_stale:
+            await surrounding.wait(interval)
+
+
+async def _inspect_unless_moved(
+    inspector: Inspector, place: Place, surrounding: Surrounding
+) -> tuple[Inspection | None, bool]:
+    """What this device has, None if it was moved while that was read: a slow command holds up nothing. And whether
+    something has changed meanwhile.
+    """
+    is_stale = False
+    reading = asyncio.create_task(inspector.inspect(place))
+    change = asyncio.create_task(surrounding.wait(math.inf))
+    try:
+        while True:
+            await asyncio.wait({reading, change}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                return await reading, is_stale or change.done()
+            is_stale = True
+            if _where((await inspector.find_place()).location) != _where(place.location):
+                return None, True
+            change = asyncio.create_task(surrounding.wait(math.inf))
+    finally:
+        for task in (reading, change):
+            task.cancel()
+        await asyncio.gather(reading, change, return_exceptions=True)
+
+
+def _system_problem(error: OSError) -> FieldlineError:
+    return FieldlineError("The system reports: {why}.", why=error.strerror or type(error).__name__)
 
 
 def _where(location: Location) -> tuple[bytes | None, bytes | None]:

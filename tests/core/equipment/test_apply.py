@@ -361,3 +361,20 @@ def test_serve_tells_and_applies_on_arrival(device: EquippedDevice) -> None:
         process.terminate()
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
+
+
+def test_a_slow_reader_does_not_hold_up_where_the_device_is(device: EquippedDevice) -> None:
+    (device.home / "get").write_text("touch reading; sleep 4; sleep 600 & wait")
+    device.settings(COMMAND.replace("timeout = 5 }\napply", "timeout = 300 }\napply"))
+    process = device.terminal.process("serve", "--port", "0", "--no-discovery")
+    try:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["place"] == "place:241/Lane 1"
+        until((device.home / "reading").exists)
+        device.sysfs.unplug("1-4")
+        device.sysfs.plug("1-5", DOCKS["Lane 2"])
+        assert json.loads(process.stdout.readline())["event"] == "left"
+        assert json.loads(process.stdout.readline())["place"] == "place:241/Lane 2"
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
