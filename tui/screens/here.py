@@ -90,6 +90,7 @@ class Here(FormScreen):
 
     async def reload_content(self) -> None:
         place = self.state.here
+        was_nowhere = self.has_class("-nowhere")
         self.set_class(place is None, "-nowhere")
         if place is None:
             self.entity, self.record, self._changes = b"", Record(b""), []
@@ -105,6 +106,9 @@ class Here(FormScreen):
         await super().reload_content()
         await self._read_changes()
         self.redraw()
+        if was_nowhere:
+            # Without a place the list was hidden, and what is hidden loses the focus.
+            self.call_after_refresh(self.lines.focus)
 
     @property
     def _states(self) -> dict[str, PropertyState]:
