@@ -84,7 +84,9 @@ async def set_default(queue: str) -> None:
             "There is no print queue {queue} on this device: add it with lpadmin, or correct the value.",
             queue=quote_value(queue),
         )
-    output = await process.run(_tool("lpadmin", "-d", queue), timeout_s=TOOL_TIMEOUT_S)
+    # Where a person's shell does not look, though a member of lpadmin may call it.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    output = await process.run(_tool("lpadmin", "-d", queue), timeout_s=TOOL_TIMEOUT_S, env={"PATH": path})
     if output.code != 0:
         raise FieldlineError(
             "CUPS did not take {queue} as the default (lpadmin: {reason}): run this as root or as a member of the "
