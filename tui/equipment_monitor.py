@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from core.equipment.plan import Step, count_differing
+from core.equipment.plan import PropertyState, Step, count_differing
 from core.errors import FieldlineError
 from tui.i18n.translate import error_text
 
@@ -18,22 +18,25 @@ if TYPE_CHECKING:
 
 
 class EquipmentMonitor:
-    """`inspection` is what was read last, None before the first time and while it cannot be read; `on_move` is told
-    where this device is now, `on_change` of any difference, `on_error` why nothing could be read.
-    """
+    """`inspection` is what was read last, None before the first time and while it cannot be read."""
 
     def __init__(
         self,
         workspace: Workspace,
-        on_move: Callable[[bytes | None], Awaitable[None]],
-        on_change: Callable[[], None],
+        on_change: Callable[[bytes | None, bool], None],
         on_error: Callable[[str], None],
     ) -> None:
+        """Watch nothing until `run`.
+
+        Args:
+            workspace: this device.
+            on_change: takes the entity that this device is at, and whether something else was read than before.
+            on_error: takes why nothing could be read or set, in a sentence.
+        """
         self.inspection: Inspection | None = None
         self.inspected_at_us: int | None = None
         self.is_applying = False
         self._workspace = workspace
-        self._on_move = on_move
         self._on_change = on_change
         self._on_error = on_error
         self._inspector: Inspector | None = None
@@ -53,6 +56,11 @@ class EquipmentMonitor:
         """How many properties of this place are not as the fleet says."""
         return 0 if self.inspection is None else count_differing(self.inspection.states)
 
+    def states_at(self, entity: bytes) -> dict[str, PropertyState]:
+        """Wanted against actual of a place's properties, by name, as far as this device can have them."""
+        states = self.inspection.states if self.inspection is not None else []
+        return {s.property: s for s in states if s.verdict != "unmanaged" and s.entity == entity}
+
     def poke(self) -> None:
         """Something was written: look again."""
         if self._surrounding is not None:
@@ -67,17 +75,14 @@ class EquipmentMonitor:
                 async for event in events:
                     if isinstance(event, Left):
                         self.inspection = None
-                        await self._on_move(None)
+                        self._on_change(None, False)
                     elif isinstance(event, Arrived):
                         self.inspection = None
-                        await self._on_move(event.location.place or event.location.locality)
+                        self._on_change(event.location.place or event.location.locality, False)
                     elif isinstance(event, Inspected):
                         self.inspected_at_us = self._workspace.clock()
                         first, self.inspection = self.inspection is None, event.inspection
-                        found = event.inspection.location
-                        await self._on_move(found.place or found.locality)
-                        if first or event.is_news:
-                            self._on_change()
+                        self._report(first or event.is_changed)
                     elif isinstance(event, Failed):
                         self.inspection = None
                         self._on_error(error_text(event.problem))
@@ -107,5 +112,10 @@ class EquipmentMonitor:
             await self.inspect()
         except FieldlineError as error:
             self._on_error(error_text(error))
-        self._on_change()
+        self._report(True)
         return ended
+
+    def _report(self, is_different: bool) -> None:
+        if self.inspection is not None:
+            found = self.inspection.location
+            self._on_change(found.place or found.locality, is_different)

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import Value
 from core.equipment.apply import require_place
 from core.equipment.inspection import Inspection, Inspector, Subject
 from core.errors import FieldlineError, Refused
 from core.records import diff_edits
 from core.slots import Slot
+from core.value_codec import Value
 from core.values import is_same_value, quote_value
-from core.workspace import edit
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext
@@ -70,7 +69,7 @@ async def _parse(context: DeviceContext, subject: Subject, text: str) -> Value:
     prop = subject.prop
     if prop.type != "reference":
         return prop.parse(text)
-    from core.changes import Ref
+    from core.value_codec import Ref
 
     wanted = text if ":" in text else f"{prop.refers_to}:{text}"
     return Ref(await context.view().find(wanted, await context.schema()))
@@ -82,8 +81,5 @@ async def adopt(inspector: Inspector, names: Sequence[str], note: str | None) ->
     adoptions = await plan_adoption(context, await inspector.inspect(), names)
     edits = []
     for each in adoptions:
-        record = each.subject.record
-        edit.check_values(record, {each.name: each.new}, each.subject.kind)
-        await edit.check_references(context.view(), each.subject.kind, {each.name: each.new}, await context.schema())
-        edits += diff_edits(record, {each.name: each.new})
+        edits += diff_edits(each.subject.record, {each.name: each.new})
     return await context.save(edits, note), adoptions

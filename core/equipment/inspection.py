@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.changes import Value
 from core.device.display_names import entities_in_value
 from core.equipment import readers, template_file
 from core.equipment.home_lock import is_locked
@@ -22,6 +21,7 @@ from core.equipment.value_text import fill_template, is_same_text, template_fiel
 from core.errors import FieldlineError, Refused
 from core.records import Record
 from core.schema import Kind, Property, Schema
+from core.value_codec import Value
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
-from core.changes import Ref
 from core.equipment import evidence, readers
 from core.equipment.location import Evidence, KnownMark, KnownNetwork, Location, locate, normalise_mark, parse_network
 from core.equipment.readers import Surroundings
@@ -18,6 +17,7 @@ from core.inbox import scalars_of
 from core.records import Record
 from core.schema import Kind, Property, Schema
 from core.service.location import read_chosen_location, save_found_location
+from core.value_codec import Ref
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext

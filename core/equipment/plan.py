@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from core.changes import Value
 from core.errors import FieldlineError
+from core.value_codec import Value
 
 Verdict = Literal["same", "differs", "unknown", "error", "unmanaged"]
 Outcome = Literal["planned", "done", "same", "failed", "skipped", "unknown"]

@@ -6,9 +6,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError, Refused
 from core.schema import Property
+from core.value_codec import Redacted, Ref, Value
 from core.values import quote_value
 
 MAX_VALUE_CHARS = 4096
@@ -38,7 +38,7 @@ def is_same_text(prop: Property, wanted: str, actual: str) -> bool:
         one, other = prop.parse(wanted), prop.parse(actual)
     except Refused:
         return False
-    if one is None or other is None or isinstance(one, tuple) or isinstance(other, tuple):
+    if one is None or other is None or isinstance(one, tuple | Redacted) or isinstance(other, tuple | Redacted):
         return False
     return prop.comparison_key(one) == prop.comparison_key(other)
 

@@ -43,10 +43,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was read; `is_news` if something differs from what was read before."""
+    """What was read; `is_changed` if something differs from what was read before."""
 
     inspection: Inspection
-    is_news: bool
+    is_changed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where a device or files are reached: what people write, and what it means."""
+"""Parse endpoints: where people say that a device or files are reached."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from core.sync.links.serial.serial_ports import SerialEndpoint, parse_serial_end
 from core.values import quote_value
 
 DEFAULT_PORT = 7420
-"""Where a device answers others, if nobody says otherwise."""
+"""TCP port of a serving device without --port; not assigned by IANA."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Whom to meet: a device at `host` and `port`, the files at `path`, or whoever is behind a serial port."""
+    """What to sync with: a device at `host` and `port`, the files at `path`, or the other end of a serial port."""
 
     host: str = ""
     port: int = 0
@@ -25,7 +25,7 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """The target that people mean; raises Refused with the forms that there are."""
+    """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`; raises Refused, naming these forms."""
     scheme, _, rest = text.partition("://")
     if scheme == "bundle" and rest and "\0" not in rest:
         # A person in front of a screen has no shell that does it.

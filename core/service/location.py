@@ -1,6 +1,4 @@
-"""Where this device is, and what is configured there: so that a device that lacks much gets first what is needed at its
-place.
-"""
+"""Keep where this device is, and find what is configured there, so that this is transferred first."""
 
 from __future__ import annotations
 
@@ -8,10 +6,10 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from core.changes import Ref
 from core.inbox import scalars_of
 from core.sync import location_hint
 from core.sync.location_hint import Address
+from core.value_codec import Ref
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,38 +19,39 @@ if TYPE_CHECKING:
     from core.store.view import View
 
 LOCATION_META_KEY, FOUND_LOCATION_META_KEY = "here", "here.found"
-"""The notes in which a device keeps, for itself, which place it is at: as somebody chose, and as it found out."""
+"""Keys of this device's own notes, which hold an entity's id: as a person chose, and as the device found out."""
 
 MAX_WITHIN_DEPTH = 4
+"""Levels that are followed upwards: facts can state a circle."""
 MAX_NEARBY_ENTITIES = 2000
-"""Entities around a place that go before others."""
+"""Entities that go before others: a locality has some hundred."""
 
 
 async def read_location(workspace: DeviceContext) -> bytes | None:
-    """The place where this device is: as somebody chose it, else where it found itself last; None if nobody knows."""
+    """Read which entity this device is at: as a person chose, else as it found out last; None if neither."""
     found = await read_chosen_location(workspace) or await workspace.store.read_meta(FOUND_LOCATION_META_KEY)
     return bytes(found) if found else None
 
 
 async def read_chosen_location(workspace: DeviceContext) -> bytes | None:
-    """The place where this device is, as somebody chose it; None if nobody did."""
+    """Read which entity this device is at, as a person chose it; None if nobody did."""
     here = await workspace.store.read_meta(LOCATION_META_KEY)
     return bytes(here) if here else None
 
 
 async def save_location(workspace: DeviceContext, entity: bytes | None) -> None:
-    """Remember the place where this device is, on this device only; None forgets what was chosen."""
+    """Keep which entity a person says this device is at, on this device only; None forgets it."""
     await workspace.store.write_meta(LOCATION_META_KEY, entity or b"")
 
 
 async def save_found_location(workspace: DeviceContext, entity: bytes | None) -> None:
-    """Remember where this device found itself, on this device only. Writes nothing if it is the same."""
+    """Keep which entity this device found itself at, on this device only; None if at none. Writes nothing new."""
     if bytes(await workspace.store.read_meta(FOUND_LOCATION_META_KEY) or b"") != (entity or b""):
         await workspace.store.write_meta(FOUND_LOCATION_META_KEY, entity or b"")
 
 
 async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWriter) -> bytes:
-    """What to tell a peer on this link of where this device is (see `core.sync.location_hint`)."""
+    """Encode where this device is for the peer on a link (see `core.sync.location_hint`)."""
     here = await read_location(workspace)
     name = writer.get_extra_info("sockname")
     addresses: list[Address] = []
@@ -63,9 +62,10 @@ async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWri
 
 
 async def find_nearby_entities(workspace: DeviceContext, hint: bytes) -> list[bytes]:
-    """The entities at the place that a peer told, or else where this device is: a locality and all that is within.
+    """Find the entities where a peer is: a locality and all that is within.
 
-    A peer joined by a cable stands beside this device; one that is far away has told an address of its own.
+    Where the hint says nothing, the peer is taken to be where this device is: one at a cable is beside it, and one that
+    is far away has sent an address of its own.
     """
     view, schema = workspace.store.now(), await workspace.schema()
     entities, addresses = location_hint.decode_location_hint(hint)
@@ -80,7 +80,7 @@ async def find_nearby_entities(workspace: DeviceContext, hint: bytes) -> list[by
 
 
 async def _entities_of_addresses(view: View, schema: Schema, addresses: list[Address]) -> list[bytes]:
-    """The entities whose networks these addresses are in."""
+    """Find the entities whose networks contain one of these addresses."""
     kinds = {
         kind.name: names
         for kind in schema.kinds.values()
@@ -89,8 +89,8 @@ async def _entities_of_addresses(view: View, schema: Schema, addresses: list[Add
     found: list[bytes] = []
     for kind, names in kinds.items() if addresses else ():
         for record in await view.records(kind, schema):
-            said = [item for name in names for item in scalars_of(record.value(name)) if isinstance(item, str)]
-            if any(_is_in_network(address, text) for address in addresses for text in said):
+            networks = [item for name in names for item in scalars_of(record.value(name)) if isinstance(item, str)]
+            if any(_is_in_network(address, text) for address in addresses for text in networks):
                 found.append(record.entity)
     return found
 
@@ -103,7 +103,7 @@ def _is_in_network(address: Address, text: str) -> bool:
 
 
 async def _outermost(view: View, schema: Schema, entity: bytes) -> bytes:
-    """What an entity is within, as far up as its kind is a part of another."""
+    """Follow what an entity is within to the outermost one."""
     for _ in range(MAX_WITHIN_DEPTH):
         record = await view.record(entity, schema)
         kind = schema.kind(record.kind)
@@ -115,7 +115,7 @@ async def _outermost(view: View, schema: Schema, entity: bytes) -> bytes:
 
 
 async def _collect_below(view: View, schema: Schema, entity: bytes, found: dict[bytes, None]) -> None:
-    """An entity and all that is within it, as far as there is room."""
+    """Add an entity and all that is within it to `found`, level by level, as far as there is room."""
     level = [entity]
     while level and len(found) < MAX_NEARBY_ENTITIES:
         found.update(dict.fromkeys(level))

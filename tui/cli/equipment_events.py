@@ -17,7 +17,7 @@ DIFFERING = ("differs", "error")
 
 
 async def watch_equipment(
-    workspace: Workspace, surrounding: Surrounding, tell: Callable[[dict[str, Any]], None]
+    workspace: Workspace, surrounding: Surrounding, print_event: Callable[[dict[str, Any]], None]
 ) -> None:
     """Follow where this device is until cancelled, and set it up on arrival where its settings say so."""
     differing: list[dict[str, Any]] = []
@@ -27,18 +27,18 @@ async def watch_equipment(
                 found = await _differing(workspace, event)
                 if found != differing:
                     where = await _location(workspace, event.inspection.location)
-                    tell({"event": "differs", "place": where["place"], "properties": found})
+                    print_event({"event": "differs", "place": where["place"], "properties": found})
                 differing = found
             else:
-                tell(await _event_json(workspace, event))
+                print_event(await _event_json(workspace, event))
 
 
 async def _differing(workspace: Workspace, event: Inspected) -> list[dict[str, Any]]:
     states = [state for state in event.inspection.states if state.verdict in DIFFERING]
     if not states:
         return []
-    writing = await inspection_formatter(workspace, event.inspection)
-    return [state_json(state, writing) for state in states]
+    formatter = await inspection_formatter(workspace, event.inspection)
+    return [state_json(state, formatter) for state in states]
 
 
 async def _event_json(workspace: Workspace, event: EquipmentEvent) -> dict[str, Any]:
@@ -54,6 +54,6 @@ async def _event_json(workspace: Workspace, event: EquipmentEvent) -> dict[str, 
 
 
 async def _location(workspace: Workspace, found: Location) -> dict[str, Any]:
-    writing = await Formatter.create(workspace)
-    await writing.load_names([entity for entity in (found.place, found.locality) if entity is not None])
-    return location_json(found, writing)
+    formatter = await Formatter.create(workspace)
+    await formatter.load_names([entity for entity in (found.place, found.locality) if entity is not None])
+    return location_json(found, formatter)

@@ -64,13 +64,13 @@ argument = click.argument
 
 
 def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`; it is called with the desk and its arguments."""
+    """Make an asynchronous function a verb with `--json`; it is called with the context and its arguments."""
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
         def run(as_json: bool, **arguments: Any) -> int | None:
-            desk = click.get_current_context().ensure_object(CliContext)
-            desk.json = as_json
-            return asyncio.run(_run_async(function(desk, **arguments)))
+            context = click.get_current_context().ensure_object(CliContext)
+            context.json = as_json
+            return asyncio.run(_run_async(function(context, **arguments)))
 
         run.__click_params__ = [  # type: ignore[attr-defined]
             TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),

@@ -1,4 +1,4 @@
-"""How an application ends that something unforeseen happened to: with a sentence, as every verb does."""
+"""An application that ends with a sentence when something unexpected happens, as every verb does."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
 
 
 class CrashSafeApp(App[ReturnType]):
-    """Says what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
+    """Shows what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
 
     ALLOW_SELECT = False
-    """Terminals select text themselves, with Shift held down; `y` copies what matters."""
+    """Terminals select text themselves, with Shift held down; `y` copies the current line."""
 
     def _fatal_error(self) -> None:
         error = sys.exc_info()[1] or self._exception

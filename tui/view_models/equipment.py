@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import N_, _, error_text
 from tui.layout import Line, cut, fit, fit_line, line_width, wrap_text
 
 if TYPE_CHECKING:
+    from core.equipment.inspection import Inspection
     from core.equipment.journal import JournalRow
     from core.equipment.location import Evidence, Location
     from core.equipment.plan import PropertyState, Step
     from tui.i18n.dates import DateFormatter
 
-VERDICT_GLYPHS = {"same": "=", "differs": "Δ", "unknown": "?", "error": "✗", "unmanaged": " "}
+VERDICT_GLYPHS = {
+    "same": GLYPHS["equal"],
+    "differs": GLYPHS["differs"],
+    "unknown": GLYPHS["unknown"],
+    "error": GLYPHS["failed"],
+    "unmanaged": " ",
+}
 
 _VERDICTS = {
     "same": N_("same"),
@@ -66,8 +74,11 @@ def summary_line(states: Sequence[PropertyState]) -> Line:
     return line
 
 
-def location_lines(location: Location, width: int) -> list[Line]:
-    """By what this device knows where it is, or why it does not."""
+def location_lines(inspection: Inspection | None, width: int) -> list[Line]:
+    """A blank line, then by what this device knows where it is, or why it does not; nothing if there is nothing."""
+    if inspection is None:
+        return []
+    location = inspection.location
     seen = [evidence_text(each) for each in location.evidence if each.problem is None]
     lines: list[Line] = []
     if location.problem is not None:
@@ -75,11 +86,18 @@ def location_lines(location: Location, width: int) -> list[Line]:
     if seen:
         text = _("This device sees: {evidence}.").format(evidence=", ".join(seen))
         lines += [[(part, "dim")] for part in wrap_text(text, width)]
-    return lines
+    return [[], *lines] if lines else []
 
 
-def seen_by(location: Location) -> str:
-    """By what this device knows where it is, in a few words."""
+def equipment_heading(inspection: Inspection | None, states: Sequence[PropertyState]) -> tuple[Line, Line]:
+    """By what this device knows where it is, and how many properties are as configured, where any are compared."""
+    if inspection is None or not states:
+        return [], []
+    text = _seen_by(inspection.location)
+    return [(f"  {text}", "dim")] if text else [], summary_line(states)
+
+
+def _seen_by(location: Location) -> str:
     if location.is_chosen:
         return _("chosen by hand")
     seen = [each.value for each in location.evidence if each.problem is None]

@@ -26,10 +26,10 @@ class PlaceLines(FormLines):
         rows: Sequence[FormRow],
         kind: Kind,
         names: DisplayNames,
-        when: DateFormatter,
+        dates: DateFormatter,
         states: Mapping[str, PropertyState],
     ) -> None:
-        super().__init__(rows, kind, names, when)
+        super().__init__(rows, kind, names, dates)
         self._states = states
 
     def line(self, index: int, width: int) -> Line:

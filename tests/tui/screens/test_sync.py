@@ -66,13 +66,13 @@ async def test_a_device_is_met_at_its_address_and_then_again_by_enter(
     async with answering(other) as target, opened(home, "5", "m", "ctrl+u") as screen:
         await screen.type(target)
         await screen.press("enter")
-        assert "Met K3: 1 received" in screen.text()
+        assert "Synced with K3: 1 received" in screen.text()
         root = (await screen.app.workspace.store.summary()).root
         await screen.press("g")
         while isinstance(page := screen.app.base_screen, Sync) and page.current_row and page.current_row.name != "K3":
             await screen.press("down")
         await screen.press("enter")
-        assert "Met K3: 0 received, 0 sent" in screen.text()
+        assert "Synced with K3: 0 received, 0 sent" in screen.text()
     async with await Workspace.open(other, user="Jones") as there:
         assert (await there.store.summary()).root == root
 
@@ -102,7 +102,7 @@ async def test_x_stops_a_meeting_that_does_not_go_on(home: Path, other: Path, pi
         assert "x stops it" in screen.text()
         await screen.press("x")
         assert not page.is_syncing
-        assert "Stopped: what had come is saved" in screen.text()
+        assert "Stopped: what was received is saved" in screen.text()
 
 
 async def test_a_folder_on_a_stick_is_met(home: Path, tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ async def test_a_meeting_under_way(home: Path, picture: SnapshotAssertion, size:
     async with opened(home, "5", size=SIZES[size]) as screen:
         page = screen.app.base_screen
         assert isinstance(page, Sync)
-        page.meter = SyncMeter("tcp://k4:7420", "K4")
-        page.meter.update(Progress("exchange", 0, 3, 0, 1288, 100, 100), 4.0)
-        page.meter.update(Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000), 20.0)
+        page.syncing.meter = SyncMeter("tcp://k4:7420", "K4")
+        page.syncing.meter.update(Progress("exchange", 0, 3, 0, 1288, 100, 100), 4.0)
+        page.syncing.meter.update(Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000), 20.0)
         # Its line comes with the next reading, which others who write may cause at any moment.
         await page.reload_content()
         page.redraw()
