@@ -26,6 +26,7 @@ from tui.i18n.translate import _, error_text
 from tui.inbox_loader import InboxLoader
 from tui.screens.base import BaseScreen
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
+from tui.terminal.end_signals import has_job_control
 from tui.terminal.key_sequencer import REFRESH_GROUP
 from tui.terminal.themes import next_theme
 from tui.view_models.form import DisplayNames
@@ -281,6 +282,13 @@ class FieldlineApp(StatefulApp):
         """Go to the next theme."""
         self._show_message(_("Theme: {name}").format(name=next_theme(self)))
         self._redraw_screen()
+
+    def do_suspend(self) -> None:
+        """Stop, as programs do in a shell, until `fg` is typed there."""
+        if has_job_control():
+            self.action_suspend_process()
+        else:
+            self._show_message(_("There is no shell to go back to from here: Ctrl+Q leaves Fieldline."))
 
     async def action_quit(self) -> None:
         self.do_quit()

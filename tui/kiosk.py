@@ -7,7 +7,6 @@ address, or chooses another place asks for it. Left alone, it goes back to Here 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import termios
 from contextlib import suppress
@@ -45,6 +44,8 @@ _PIN_COMMANDS = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
 class KioskApp(FieldlineApp):
     """The six places for whoever comes by. `idle` is the seconds after which nobody is there any more."""
 
+    END_SIGNALS = (signal.SIGTERM,)
+    """What a keyboard or a line can cause is not among them."""
     READ_ONLY_REASON = N_("Read only is on: here everything can be looked at, and nothing is changed.")
 
     def __init__(
@@ -90,7 +91,7 @@ class KioskApp(FieldlineApp):
         try:
             termios.tcgetattr(0)
         except (termios.error, OSError):
-            os._exit(0)  # nobody can see or type anything any more; what was applied is saved
+            self.on_terminal_lost()
 
     def do_quit(self) -> None:
         self._show_message(_("This is a kiosk: it stays on."))
@@ -99,6 +100,9 @@ class KioskApp(FieldlineApp):
         self.do_quit()
 
     def action_help_quit(self) -> None:
+        self.do_quit()
+
+    def do_suspend(self) -> None:
         self.do_quit()
 
     def action_suspend_process(self) -> None:

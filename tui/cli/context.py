@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class CliContext:
 
     def print_message(self, text: str) -> None:
         """Say something to the person, on stderr."""
-        click.echo(printable(text), err=True)
+        print_to_person(printable(text))
 
     def print_json(self, data: Any) -> None:
         """Print data as JSON, all in ASCII, so that nothing in it can act on a terminal."""
@@ -114,6 +115,12 @@ class CliContext:
             cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
             click.echo(bold_text(text) if header and place == 0 else text)
+
+
+def print_to_person(text: str, *, nl: bool = True) -> None:
+    """Write to stderr; work goes on, and ends as it ends, where nobody reads what is said about it."""
+    with suppress(OSError, ValueError):
+        click.echo(text, nl=nl, err=True)
 
 
 def truncate_text(text: str, columns: int) -> str:

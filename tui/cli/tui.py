@@ -72,8 +72,8 @@ async def tui(
         options.read_options(path, required=options_path is not None), readonly, plain, no_mouse, theme, no_discovery
     )
     _prepare(said)
-    if not kiosk and not _is_device_there(desk) and not await _run_setup(desk, said):
-        return 0
+    if not kiosk and not _is_device_there(desk) and (code := await _run_setup(desk, said)) is not None:
+        return code
     async with await desk.open_workspace() as workspace:
         return await run_app(workspace, said, is_kiosk=kiosk)
 
@@ -110,12 +110,12 @@ def _is_device_there(desk: CliContext) -> bool:
     return Home(desk.home).store.exists()
 
 
-async def _run_setup(desk: CliContext, said: FileOptions) -> bool:
-    """Help to start a fleet or to join one; False if somebody left instead."""
+async def _run_setup(desk: CliContext, said: FileOptions) -> int | None:
+    """Help to start a fleet or to join one; gives the exit code if somebody left instead."""
     from tui.setup_wizard import SetupWizard
 
     guide = SetupWizard(desk.home, desk.user, plain=bool(said.ascii), theme=said.theme or THEMES[0])
-    return bool(await guide.run_async(mouse=False))
+    return None if await guide.run_async(mouse=False) else guide.return_code or 0
 
 
 def _ignore_keyboard() -> None:

@@ -1,5 +1,6 @@
-"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy, and
-each key waits for the one before it.
+"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy.
+
+Each key waits for the one before it. A terminal that is gone ends the program.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ import os
 import selectors
 import time
 from codecs import getincrementaldecoder
+from contextlib import suppress
 from typing import Any
 
 from textual._xterm_parser import XTermParser
@@ -16,10 +18,19 @@ from textual.events import Key, Paste
 
 from tui.terminal.input_limiter import InputLimiter
 from tui.terminal.key_sequencer import KeySequencer
+from tui.terminal.output_stream import TerminalOutput
 
 _ESCAPE_TIMEOUT_S = 0.1
 """Seconds after which an escape character alone is the key."""
 _READ_BYTES = 1 << 12
+
+
+def _read_input(fileno: int) -> bytes:
+    """What was typed; nothing once the terminal is gone, which is EOF or EIO."""
+    try:
+        return os.read(fileno, _READ_BYTES)
+    except OSError:
+        return b""
 
 
 def limit_input(driver: type[Driver]) -> type[Driver]:
@@ -28,6 +39,16 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
         return driver
 
     class Guarded(driver):  # type: ignore[misc, valid-type]
+        _file: Any
+
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            self._file = TerminalOutput(self._file, self._report_lost)
+
+        def _report_lost(self) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._app.on_terminal_lost)
+
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
             decode = getincrementaldecoder("utf-8")("ignore").decode
@@ -40,11 +61,12 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
                     begun = time.monotonic()
                     ready = selector.select(_ESCAPE_TIMEOUT_S)
                     waited += time.monotonic() - begun
-                    if ready:
-                        text = gate.take(decode(os.read(self.fileno, _READ_BYTES)), waited)
-                        waited = 0.0
-                    else:
-                        text = gate.take_idle(waited)
+                    data = _read_input(self.fileno) if ready else None
+                    if data == b"":
+                        self._report_lost()
+                        return
+                    text = gate.take_idle(waited) if data is None else gate.take(decode(data), waited)
+                    waited = 0.0 if data else waited
                     self._take(parser, text)
 
         def _take(self, parser: Any, text: str) -> None:
