@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 MIN_COLUMNS, MIN_LINES = 80, 23
 """The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
+MIN_READABLE_COLUMNS, MIN_READABLE_LINES = 40, 10
+"""The smallest one in which a list can still be read: a phone, or a part of a window."""
 
 
 def _too_small_lines(width: int, height: int) -> list[Line]:
     text = _("Fieldline needs {width} columns and {height} lines; here are {columns} and {lines}.").format(
-        width=MIN_COLUMNS, height=MIN_LINES, columns=width, lines=height
+        width=MIN_READABLE_COLUMNS, height=MIN_READABLE_LINES, columns=width, lines=height
     )
     more = _("Make the window larger, or its letters smaller: everything is still there.")
     return [[(line, "attention")] for line in wrap_text(text, width)] + [
@@ -44,8 +46,8 @@ class BaseScreen(CommandHost, Screen[None]):
     TAB: ClassVar[str] = ""
     BINDINGS = command_bindings("past")
     AUTO_FOCUS: ClassVar[str | None] = None
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_COLUMNS, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_LINES, "-low"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (MIN_READABLE_COLUMNS, "-narrow"), (MIN_COLUMNS, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_READABLE_LINES, "-short"), (MIN_LINES, "-low"), (30, "-tall")]
 
     def __init__(self) -> None:
         # Now, and not when it is shown: other classes mean that all styles are worked out once more.
@@ -97,8 +99,16 @@ class BaseScreen(CommandHost, Screen[None]):
         yield Lines(lambda width, _height: [self._tab_line(width)], id="places")
         yield Lines(lambda width, _height: [rule_line(width, *self.heading())], id="heading")
         yield from self.body()
-        yield Lines(lambda width, _height: [rule_line(width, self._message)], id="message")
+        yield Lines(lambda width, _height: [rule_line(width, self._message or self._size_hint())], id="message")
         yield Lines(lambda width, _height: [self.footer_line(width)], id="keys")
+
+    def _size_hint(self) -> Line:
+        """What is missing on a terminal that is too small for all of it; it can be read all the same."""
+        width, height = self.app.size
+        if width >= MIN_COLUMNS and height >= MIN_LINES:
+            return []
+        text = _("Not all fits: {columns} × {lines} of {width} × {height}.")
+        return [(text.format(columns=width, lines=height, width=MIN_COLUMNS, height=MIN_LINES), "attention")]
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
         """A place above or a key below was clicked."""
