@@ -183,6 +183,14 @@ class Kind:
             or Property(name, labels=_internal_labels(name), is_known=False)
         )
 
+    def find_properties(self, text: str) -> list[Property]:
+        """The properties that people mean by a name or, if none is called so, by a label in any language."""
+        if (exact := self.property(text)).is_known:
+            return [exact]
+        wanted = values.normalized(text).strip().casefold()
+        props = [*self.properties.values(), _SYSTEM_PROPERTIES[RETIRED]]
+        return [prop for prop in props if wanted in {label.casefold() for label in (prop.name, *prop.labels.values())}]
+
     def missing(self, given: Mapping[str, Value]) -> list[Property]:
         """The required properties that have no value in `given`: what a new entity still needs."""
         return [p for p in self.properties.values() if p.required and given.get(p.name) is None]

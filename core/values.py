@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 
 from core.changes import Ref, Scalar, Value
 from core.errors import Refused
+from core.format2.value_codec import normalized as normalized
 
 MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""

@@ -49,10 +49,8 @@ async def set_values(
 async def clear_values(workspace: DeviceContext, shown: Record, names: Sequence[str], note: str | None) -> EditResult:
     """See `Workspace.clear`."""
     kind = (await workspace.schema()).kind(shown.kind)
-    for name in names:
-        if name not in shown.slots or name == KIND:
-            editable_property(kind, name)
-    return await set_values(workspace, shown, dict.fromkeys(names), note)
+    meant = [name if name in shown.slots and name != KIND else editable_property(kind, name).name for name in names]
+    return await set_values(workspace, shown, dict.fromkeys(meant), note)
 
 
 async def resolve_with_candidate(
@@ -70,24 +68,49 @@ async def resolve_with_candidate(
 
 
 def editable_property(kind: Kind, name: str) -> Property:
-    """The definition of a property that people may set; raises Refused, naming those that there are."""
-    found = kind.property(name)
-    if not found.is_known or name == KIND or (name == KEY and kind.key != KEY):
-        raise Refused(
-            "{kind} has no property {property}: there are {properties}.",
-            kind=kind.name or "?",
-            property=quote_value(name),
-            properties=", ".join(kind.properties) or "-",
-        )
+    """The definition of a property that people may set, by its name or label; raises Refused, naming those that there
+    are.
+    """
+    found = find_property(kind, name)
+    if found.name == KIND or (found.name == KEY and kind.key != KEY):
+        raise _unknown_property_error(kind, name)
     return found
+
+
+def find_property(kind: Kind, name: str) -> Property:
+    """The definition of a property by its name or a label of it in any language; raises Refused."""
+    found = kind.find_properties(name)
+    if len(found) > 1:
+        raise Refused(
+            "{property} could be any of {properties}: name one of them.",
+            property=quote_value(name),
+            properties=", ".join(prop.name for prop in found),
+        )
+    if not found:
+        raise _unknown_property_error(kind, name)
+    return found[0]
+
+
+def _unknown_property_error(kind: Kind, name: str) -> Refused:
+    return Refused(
+        "{kind} has no property {property}: there are {properties}.",
+        kind=kind.name or "?",
+        property=quote_value(name),
+        properties=", ".join(kind.properties) or "-",
+    )
+
+
+def unknown_kind_error(schema: Schema, name: str) -> Refused:
+    """What to tell people who name a kind that there is not, or not yet."""
+    if not schema.kinds:
+        return Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
+    return Refused("There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds))
 
 
 def creatable_kind(schema: Schema, name: str) -> Kind:
     """The definition of a kind of which people may make entities; raises Refused, naming those that there are."""
     if name not in schema.kinds:
-        raise Refused(
-            "There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds) or "-"
-        )
+        raise unknown_kind_error(schema, name)
     return schema.kinds[name]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.errors import Refused
 from core.values import printable
 from tui.i18n.dates import DateFormatter
 
@@ -42,7 +43,15 @@ class CliContext:
         if self._home is None:
             from platformdirs import user_data_path
 
-            self._home = user_data_path("fieldline")
+            try:
+                found = user_data_path("fieldline").expanduser()
+            except RuntimeError:
+                found = Path()
+            if not found.is_absolute():
+                raise Refused(
+                    "This user has no home folder: name one for this device with --home, or set FIELDLINE_HOME."
+                )
+            self._home = found
         return self._home
 
     @property

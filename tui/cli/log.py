@@ -15,6 +15,7 @@ from core.store.queries.log import FactDiff, LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
 from core.workspace import Workspace
+from core.workspace.edit import find_property
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -45,9 +46,10 @@ async def log(
     limit: int | None,
 ) -> None:
     async with await desk.open_workspace() as workspace:
+        of = None if entity is None else await workspace.find(entity)
         wanted = LogFilter(
-            entity=None if entity is None else await workspace.find(entity),
-            property=name,
+            entity=of,
+            property=None if of is None or name is None else await _find_property(workspace, of, name),
             user=by,
             device=None if device is None else await workspace.device(device),
             since_us=None if since is None else await workspace.parse_view_time(since, is_first=True),
@@ -72,6 +74,14 @@ async def log(
             count += len(page)
     if not count:
         desk.print_message(_("No changes like that."))
+
+
+async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
+    """The name of a property that an entity has or had, or that its kind has; raises Refused."""
+    record = await workspace.record(entity)
+    if name in record.slots:
+        return name
+    return find_property((await workspace.schema()).kind(record.kind), name).name
 
 
 async def _read_edits(workspace: Workspace, change: bytes) -> list[FactDiff]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from core.errors import FieldlineError
+from core.errors import FieldlineError, Refused
 from core.values import printable
 from tui.cli.context import CliContext, print_to_person
 from tui.cli.help import TranslatedCommand, TranslatedOption
@@ -57,7 +57,6 @@ class VerbGroup(TranslatedCommand, click.Group):
     cls=TranslatedOption,
     envvar="FIELDLINE_HOME",
     metavar="DIR",
-    type=click.Path(path_type=Path),
     help=N_("The folder with this device's store, key and settings (or set FIELDLINE_HOME)."),
 )
 @click.option(
@@ -72,8 +71,10 @@ class VerbGroup(TranslatedCommand, click.Group):
 )
 @click.option("--version", cls=TranslatedOption, is_flag=True, help=N_("Show the version and leave."))
 @click.pass_context
-def fieldline(ctx: click.Context, home: Path | None, user: str | None, lang: str | None, version: bool) -> None:
-    ctx.obj = CliContext(home, user)
+def fieldline(ctx: click.Context, home: str | None, user: str | None, lang: str | None, version: bool) -> None:
+    if home == "":
+        raise Refused("--home is empty: name the folder with this device's store and key.")
+    ctx.obj = CliContext(None if home is None else Path(home), user)
     if version:
         from importlib.metadata import version as installed
 

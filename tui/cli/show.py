@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.errors import Refused
+from core.errors import FieldlineError
 from core.records import Record
 from core.schema import Kind
 from core.slots import Candidate
-from core.values import quote_value
+from core.workspace.edit import unknown_kind_error
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -40,9 +40,7 @@ async def list_(
             kind, schema, where=await parse_properties(workspace, kind_def, where), retired=retired
         )
         if not records and not kind_def.is_known and not await workspace.view().records(kind, schema, retired=True):
-            raise Refused(
-                "There is no kind {kind}: there are {kinds}.", kind=quote_value(kind), kinds=", ".join(schema.kinds)
-            )
+            raise unknown_kind_error(schema, kind)
         await writing.load_names(
             (r.entity for r in records), (slot.value for r in records for slot in r.slots.values())
         )
@@ -87,6 +85,9 @@ async def show(desk: CliContext, entity: str, at: str | None, known_at: str | No
         view = await parse_view(workspace, at, known_at)
         writing = await Formatter.create(workspace, view)
         record = await workspace.record(await workspace.find(entity, view), view)
+        if view.is_past and not record.slots:
+            when = desk.dates.dated(await workspace.parse_view_time(at or known_at or "", as_received=at is None))
+            raise _not_there_error(entity, when, known=at is None)
         await writing.load_record_names(record)
         if not desk.json:
             await writing.load_device_names()
@@ -97,6 +98,12 @@ async def show(desk: CliContext, entity: str, at: str | None, known_at: str | No
         desk.print_json({**writing.kind_json(record.entity), "retired": record.retired, "slots": slots})
         return
     _print_record(desk, record, writing)
+
+
+def _not_there_error(entity: str, when: str, known: bool) -> FieldlineError:
+    if known:
+        return FieldlineError("This device did not know {entity} yet at {time}.", entity=entity, time=when)
+    return FieldlineError("{entity} did not exist yet at {time}.", entity=entity, time=when)
 
 
 def _print_record(desk: CliContext, record: Record, writing: Formatter) -> None:
