@@ -26,7 +26,8 @@ class SyncResult:
     """What a meeting came to. `peer` is None for files; `seconds` is how long it took; `root` is this side's
     afterwards.
 
-    `unreadable` are damaged bundles in a folder, which were left as they are.
+    `damaged_bundles` are those in a folder, which were left as they are. `is_on_own_disk` says that the files are on
+    the disk of this device's home, as where a stick is not mounted.
     """
 
     peer: bytes | None
@@ -34,6 +35,7 @@ class SyncResult:
     duration_s: float
     root: bytes
     damaged_bundles: tuple[Path, ...] = ()
+    is_on_own_disk: bool = False
 
 
 class Link(Protocol):

@@ -19,6 +19,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_sync_progress
 from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.view_models.cable_status import halted_text
+from tui.view_models.peers import sync_warnings
 
 if TYPE_CHECKING:
     from core.service.peer_discovery import DiscoveredPeer
@@ -40,8 +41,11 @@ async def sync(desk: CliContext, target: str, mode: str | None, timeout: float |
     async with await desk.open_workspace() as workspace:
         with show_sync_progress(partial(_halted_reason, target)) as told:
             met = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=told)
+        for text in sync_warnings(met, target):
+            desk.print_message(text)
         if desk.json:
-            desk.print_json(_sync_result_json(met))
+            damaged = {"damaged": [str(path) for path in met.damaged_bundles]} if met.damaged_bundles else {}
+            desk.print_json({**_sync_result_json(met), **damaged})
             return
         writing = await Formatter.create(workspace)
         await writing.load_device_names()
@@ -55,8 +59,6 @@ async def sync(desk: CliContext, target: str, mode: str | None, timeout: float |
             peer=peer, sent=sent, received=received, bytes=moved
         )
     )
-    for path in met.damaged_bundles:
-        desk.print_message(_("{path} is damaged and was left as it is.").format(path=path))
 
 
 def _halted_reason(target: str) -> str:

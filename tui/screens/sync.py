@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
@@ -21,7 +21,24 @@ from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
 from tui.view_models.cable_status import cable_status_text, cable_status_word
-from tui.view_models.peers import PeerRow, SyncMeter, format_bytes, link_kind, meter_lines, peer_line, peer_rows
+from tui.view_models.known_endpoints import (
+    ENDPOINTS_META_KEY,
+    FILES_META_KEY,
+    encode_endpoints,
+    parse_endpoints,
+    parse_files_endpoint,
+)
+from tui.view_models.peers import (
+    PeerRow,
+    SyncMeter,
+    format_bytes,
+    link_kind,
+    meter_lines,
+    peer_line,
+    peer_rows,
+    stick_rows,
+    sync_warnings,
+)
 from tui.widgets.lines import Lines, StaticRows
 
 # What carries a meeting is imported where one begins: it takes time and memory, and few who look here meet anybody.
@@ -31,10 +48,7 @@ if TYPE_CHECKING:
     from core.service.session_runner import SyncResult
     from core.service.transfer_backlog import TransferBacklog
 
-ENDPOINTS_META_KEY = "tui.sync.targets"
-"""Where this device keeps, for itself, at which address it met which device."""
 _SERVED_REASON = N_("`fieldline serve` on this device syncs with the other end by itself.")
-_MAX_ENDPOINTS = 200
 _MAX_OUTCOMES = 20
 _REDRAW_INTERVAL_S = 1.0
 _DISCOVERY_INTERVAL_S = 2.0
@@ -54,6 +68,8 @@ class Sync(FilterActions):
         self._peer_rows: list[PeerRow] = []
         self._endpoints: dict[bytes, str] = {}
         self._typed_endpoint = "tcp://"
+        self._files_endpoint = ""
+        self._sticks: list[Path] = []
         self.meter: SyncMeter | None = None
         self._sync_worker: Worker[None] | None = None
         self._discovery_worker: Worker[None] | None = None
@@ -86,10 +102,12 @@ class Sync(FilterActions):
     async def reload_content(self) -> None:
         store = self.state.workspace.store
         self._summary = await store.summary()
-        self._endpoints = _parse_endpoints(await store.read_meta(ENDPOINTS_META_KEY))
+        self._endpoints = parse_endpoints(await store.read_meta(ENDPOINTS_META_KEY))
+        self._files_endpoint = parse_files_endpoint(await store.read_meta(FILES_META_KEY))
         met = await store.source_stats()
         self._backlog = await self.state.workspace.transfer_backlog()
-        every = peer_rows(met, self._found_peers, self._endpoints, self.state.names.devices)
+        every = peer_rows(met, self._found_peers, self._endpoints, self.state.names.devices, self._files_endpoint)
+        every[:0] = stick_rows(self._sticks)
         if (meter := self.meter) and not any(self._is_active(each) for each in every):
             # As a cable that was pulled meanwhile.
             every.insert(0, PeerRow(meter.target, meter.name, link_kind(meter.target), meter.target, is_reachable=True))
@@ -112,6 +130,8 @@ class Sync(FilterActions):
         self._show_rows()
 
     def on_mount(self) -> None:
+        sticks: WorkType[None] = self._watch_sticks
+        self.run_worker(sticks, group="watch")
         if self.state.options.discovery:
             work: WorkType[None] = self._watch_peers
             self._discovery_worker = self.run_worker(work, group="watch")
@@ -124,6 +144,16 @@ class Sync(FilterActions):
                 with suppress(WorkerCancelled, WorkerFailed, TimeoutError):
                     async with asyncio.timeout(_STOP_TIMEOUT_S):
                         await worker.wait()
+
+    async def _watch_sticks(self) -> None:
+        """Look while this screen is shown which removable disks are mounted."""
+        from core.service import mounted_sticks
+
+        while True:
+            if self.is_current and (sticks := await asyncio.to_thread(mounted_sticks.list_sticks)) != self._sticks:
+                self._sticks = sticks
+                self.refresh_data()
+            await asyncio.sleep(_DISCOVERY_INTERVAL_S)
 
     async def _watch_peers(self) -> None:
         """Look while this screen is shown what announces itself in the network, and what is plugged in."""
@@ -271,14 +301,16 @@ class Sync(FilterActions):
                 return _(_SERVED_REASON)
             if self.current_row is None:
                 return _("Nobody is on this line: m asks for an address.")
-            if not self.current_row.target:
-                return _("The address of {device} is not known: m asks for it.").format(device=self.current_row.name)
         return None
 
     def do_meet(self) -> None:
-        """Meet what is on this line."""
+        """Sync with what is on this line; asks for its address where that is not known."""
         if (each := self.current_row) and each.target:
             self._start_sync(each.target, each.name)
+        elif each and each.link == "bundle":
+            self.do_stick()
+        elif each:
+            self.do_meet_at()
 
     def do_meet_at(self) -> None:
         """Ask for an address and meet the device there."""
@@ -293,9 +325,15 @@ class Sync(FilterActions):
     def do_stick(self) -> None:
         """Ask for a folder or file and meet it."""
         help_text = _("A folder on a stick, or a file: this device takes what is new there and adds what is missing.")
-        text = self._typed_endpoint if self._typed_endpoint.startswith("bundle:") else "bundle://"
+        stick = f"bundle://{self._sticks[0]}" if self._sticks else "bundle://"
         self.app.push_screen(
-            PromptDialog(_("Sync with which folder or file?"), text, help_text, self._check_endpoint, _("sync now")),
+            PromptDialog(
+                _("Sync with which folder or file?"),
+                self._files_endpoint or stick,
+                help_text,
+                self._check_endpoint,
+                _("sync now"),
+            ),
             self._on_endpoint_typed,
         )
 
@@ -306,8 +344,10 @@ class Sync(FilterActions):
 
     def _on_endpoint_typed(self, text: str | None) -> None:
         if text is not None:
-            self._typed_endpoint = text.strip()
-            self._start_sync(self._typed_endpoint, self._typed_endpoint)
+            target = text.strip()
+            if link_kind(target) != "bundle":
+                self._typed_endpoint = target
+            self._start_sync(target, target)
 
     def do_stop(self) -> None:
         """Stop the meeting; what has come stays."""
@@ -357,20 +397,22 @@ class Sync(FilterActions):
     async def _remember_result(self, met: SyncResult, target: str) -> str:
         """What came of it, in a sentence; where a device was met is remembered."""
         figures = met.stats
-        who = target
+        # Of files their name: the figures behind it have to fit into the line.
+        who = target.rstrip("/").rpartition("/")[2] or target
         if met.peer is not None:
             who = self.state.names.device(met.peer)
-            if link_kind(target) != "bundle":
-                kept = {met.peer: target, **{d: t for d, t in self._endpoints.items() if d != met.peer}}
-                await self.state.workspace.store.write_meta(ENDPOINTS_META_KEY, _encode_endpoints(kept))
+            kept = {met.peer: target, **{d: t for d, t in self._endpoints.items() if d != met.peer}}
+            await self.state.workspace.store.write_meta(ENDPOINTS_META_KEY, encode_endpoints(kept))
+        elif link_kind(target) == "bundle":
+            await self.state.workspace.store.write_meta(FILES_META_KEY, target.encode("utf-8", "surrogateescape"))
         sentence = _("Synced with {who}: {received} received, {sent} sent, {bytes}.").format(
             who=who,
             received=format_number(figures.received),
             sent=format_number(figures.sent),
             bytes=format_bytes(figures.bytes_in + figures.bytes_out),
         )
-        for path in met.damaged_bundles:
-            sentence += " " + _("{path} is damaged and was left as it is.").format(path=path)
+        for text in sync_warnings(met, target):
+            self._add_outcome(text)
         return sentence
 
     def _finish_sync(self, name: str, outcome: str, failed: bool) -> None:
@@ -388,17 +430,3 @@ class Sync(FilterActions):
     def _add_outcome(self, outcome: str) -> None:
         when = self.state.dates.short(self.state.dates.clock())
         self._outcomes = [*self._outcomes, (when, outcome)][-_MAX_OUTCOMES:]
-
-
-def _parse_endpoints(kept: bytes | None) -> dict[bytes, str]:
-    """Where devices were met; what cannot be read is as if it were not there."""
-    try:
-        data = json.loads(bytes(kept)) if kept is not None else {}
-        return {bytes.fromhex(device): str(target) for device, target in data.items()}
-    except (ValueError, AttributeError):
-        return {}
-
-
-def _encode_endpoints(targets: dict[bytes, str]) -> bytes:
-    some = list(targets.items())[:_MAX_ENDPOINTS]
-    return json.dumps({device.hex(): target for device, target in some}).encode()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from core.errors import FieldlineError
 from core.store.types import SourceStats
@@ -16,6 +17,9 @@ from core.sync.events import Progress
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, layout_columns, spread
+
+if TYPE_CHECKING:
+    from core.service.session_runner import SyncResult
 
 LINK_LABELS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
 _STATE_LABELS = {"meeting": N_("syncing now"), "calling": N_("connecting"), "waiting": N_("waiting for it")}
@@ -77,11 +81,15 @@ def link_kind(target: str) -> str:
 
 
 def peer_rows(
-    met: Iterable[SourceStats], there: Iterable[ReachablePeer], targets: Mapping[bytes, str], names: Mapping[bytes, str]
+    met: Iterable[SourceStats],
+    there: Iterable[ReachablePeer],
+    targets: Mapping[bytes, str],
+    names: Mapping[bytes, str],
+    files: str = "",
 ) -> list[PeerRow]:
     """A line for each device, port and kind of file: those that are there now first, then the latest met.
 
-    `targets` says where a device was met before.
+    `targets` says where a device was met before, `files` at which path.
     """
     found: dict[str, PeerRow] = {}
     for meeting in met:
@@ -92,10 +100,12 @@ def peer_rows(
             key,
             (names.get(device) or device.hex()[:8]) if device else _("files"),
             before.link if before and (before.synced_at or 0) >= meeting.last_received_at_us else meeting.link,
-            targets.get(device, "") if device else "",
+            targets.get(device, "") if device else files,
             max(meeting.last_received_at_us, before.synced_at or 0) if before else meeting.last_received_at_us,
             meeting.change_count + (before.changes if before else 0),
         )
+    if files:
+        found.setdefault("bundle", PeerRow("bundle", _("files"), "bundle", files))
     for device, target in targets.items():
         key = device.hex()
         found.setdefault(key, PeerRow(key, names.get(device) or device.hex()[:8], link_kind(target), target))
@@ -114,6 +124,23 @@ def peer_rows(
             trouble=peer.last_error,
         )
     return sorted(found.values(), key=lambda each: (not each.is_reachable, -(each.synced_at or 0), each.name))
+
+
+def stick_rows(sticks: Iterable[Path]) -> list[PeerRow]:
+    """A line for each removable disk that is mounted."""
+    return [
+        PeerRow(f"bundle://{path}", path.name or str(path), "bundle", f"bundle://{path}", is_reachable=True)
+        for path in sticks
+    ]
+
+
+def sync_warnings(met: SyncResult, target: str) -> list[str]:
+    """What whoever synced with files has to know besides what came of it."""
+    said = [_("{path} is damaged and was left as it is.").format(path=path) for path in met.damaged_bundles]
+    if met.is_on_own_disk:
+        text = _("{path} is on the disk of this device itself: if it should be a stick, that is not mounted.")
+        said.append(text.format(path=target.removeprefix("bundle://")))
+    return said
 
 
 def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") -> Line:
