@@ -20,7 +20,7 @@ from core.changes import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES, MAX_TIMESTAMP_US, M
 from core.errors import Refused
 from core.schema import KEY, KIND, RETIRED
 from core.strict_json import parse_json
-from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, quote_value
+from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, normalized, quote_value
 
 MAX_LINE_BYTES = 16 * 2**20
 """Bytes (or characters) in one line."""
@@ -125,7 +125,13 @@ def _parse_line(content: Any, number: int) -> HistoryLine:
     if not isinstance(content["edits"], list):
         raise Refused("Line {line}: edits must be a list", line=number)
     edits = tuple(_parse_edit(edit, number, place) for place, edit in enumerate(content["edits"], 1))
-    return HistoryLine(number, _parse_timestamp(content["at"], number), content["user"], note or None, edits)
+    return HistoryLine(
+        number,
+        _parse_timestamp(content["at"], number),
+        normalized(content["user"]),
+        normalized(note or "") or None,
+        edits,
+    )
 
 
 def _parse_timestamp(at: Any, number: int) -> int:
@@ -189,7 +195,7 @@ def _parse_edit(content: Any, number: int, place: int) -> ImportEdit:
             property=quote_value(name),
             limit=MAX_TEXT_BYTES,
         ) from None
-    return ImportEdit(entity, kind, name, given)
+    return ImportEdit(normalized(entity), kind, name, given)
 
 
 def _parse_scalar(value: Any) -> ImportValue:
@@ -200,9 +206,9 @@ def _parse_scalar(value: Any) -> ImportValue:
         case int() if MIN_INTEGER <= value <= MAX_INTEGER:
             return value
         case str() if is_storable(value):
-            return str(value)
+            return normalized(str(value))
         case {"ref": name} if len(value) == 1 and _is_entity_name(name):
-            return KeyRef(name)
+            return KeyRef(normalized(name))
     raise ValueError
 
 

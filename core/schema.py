@@ -95,6 +95,7 @@ class Property:
         return values.comparison_key(self.type, value)
 
     def _scalar(self, text: str) -> Scalar:
+        values.check_visible(self.name, text)
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
         value = values.TYPE_PARSERS[self.type](text)

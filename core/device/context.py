@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,7 @@ from core.records import Edit, Record, diff_edits
 from core.schema import Schema
 from core.store.store import Clock, Store
 from core.store.view import View
+from core.values import normalized
 
 if TYPE_CHECKING:
     from core.identity import Identity
@@ -123,6 +124,7 @@ class DeviceContext:
         """Write edits as they were shown, as one change; None if there are none."""
         if not edits:
             return None
+        edits = [replace(edit, value=_normalized_value(edit.value)) for edit in edits]
         user, note = input_validation.check_user(self.user), input_validation.check_note(note)
         return await self.store.commit(self.identity, edits, user=user, note=note)
 
@@ -130,3 +132,10 @@ class DeviceContext:
         """Write what is different, unchecked: an entity's values as wanted, in knowledge of what was shown."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
+
+
+def _normalized_value(value: Value) -> Value:
+    """The value with its texts in the one normalization form that facts have."""
+    if isinstance(value, tuple):
+        return tuple(normalized(item) if isinstance(item, str) else item for item in value)
+    return normalized(value) if isinstance(value, str) else value

@@ -6,13 +6,14 @@ import re
 
 from core.changes import MAX_NOTE_BYTES, MAX_USER_BYTES
 from core.errors import Refused
-from core.values import quote_value
+from core.values import normalized, quote_value
 
 MAX_NAME_BYTES = 100
 
 
 def check_user(name: str) -> str:
     """The name of a user if a change can carry it; raises Refused."""
+    name = normalized(name)
     if not name:
         raise Refused("Nobody knows who you are: say it with --user NAME, or set FIELDLINE_USER.")
     if not _is_line(name, MAX_USER_BYTES):
@@ -26,7 +27,7 @@ def check_user(name: str) -> str:
 
 def check_name(text: str) -> str:
     """The name of a fleet or a device if it can be one; raises Refused."""
-    text = text.strip()
+    text = normalized(text.strip())
     if not text or not _is_line(text, MAX_NAME_BYTES):
         raise Refused(
             "{name} cannot be a name here: it needs one line of at most {limit} bytes.",
@@ -38,6 +39,7 @@ def check_name(text: str) -> str:
 
 def check_note(text: str | None) -> str | None:
     """A note if a change can carry it, None if it is empty; raises Refused."""
+    text = normalized(text) if text else text
     try:
         size = len(text.encode()) if text else 0
     except UnicodeEncodeError:

@@ -16,6 +16,7 @@ from core.store.view import View
 from core.timestamps import format_timestamp
 from core.workspace import Workspace
 from core.workspace.edit import find_property
+from core.workspace.log_query import stored_words
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -54,7 +55,7 @@ async def log(
             device=None if device is None else await workspace.device(device),
             since_us=None if since is None else await workspace.parse_view_time(since, is_first=True),
             until_us=None if until is None else await workspace.parse_view_time(until),
-            text=grep or "",
+            text=stored_words(grep or ""),
         )
         writing = await Formatter.create(workspace)
         if not desk.json:

@@ -77,7 +77,10 @@ async def parse_json_value(workspace: Workspace, prop: Property, text: str) -> V
 
 async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -> Scalar:
     match plain:
-        case bool() | str():
+        case str():
+            values.check_visible(prop.name, plain)
+            return values.normalized(plain)
+        case bool():
             return plain
         case int() if MIN_INTEGER <= plain <= MAX_INTEGER:
             return plain

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from core.timestamps import is_repeated
 from tui.i18n.translate import N_, _, language
 
 Clock = Callable[[], int]
@@ -68,14 +69,18 @@ class DateFormatter:
         return f"{_(_MONTHS[moment.month - 1])} {moment.year}"
 
     def dated(self, at: int) -> str:
-        """At most 17 columns: date and time to the minute."""
+        """At most 17 columns: date and time to the minute; in an hour that comes twice 24, with the offset."""
         moment = self.to_local(at)
-        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M}"
+        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M}{self._offset(moment)}"
 
     def full(self, at: int) -> str:
-        """At most 20 columns: date and time to the second."""
+        """At most 20 columns: date and time to the second; in an hour that comes twice 27, with the offset."""
         moment = self.to_local(at)
-        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M:%S}"
+        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M:%S}{self._offset(moment)}"
+
+    def _offset(self, moment: datetime) -> str:
+        """Which of the two it is, where the clock shows this time twice; else empty."""
+        return _format_offset(moment) if is_repeated(moment.replace(tzinfo=None), self.zone) else ""
 
     @staticmethod
     def _day(moment: datetime) -> str:
@@ -84,6 +89,11 @@ class DateFormatter:
     @staticmethod
     def _date(moment: datetime) -> str:
         return _format_date(_DATE, moment)
+
+
+def _format_offset(moment: datetime) -> str:
+    digits = f"{moment:%z}"
+    return f" {digits[:3]}:{digits[3:5]}"
 
 
 def _format_date(patterns: Mapping[str, str], moment: datetime) -> str:
