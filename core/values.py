@@ -12,7 +12,10 @@ from ipaddress import ip_address, ip_network
 
 from core.changes import Ref, Scalar, Value
 from core.errors import Refused
-from core.format2.value_codec import normalized as normalized
+from core.format2 import value_codec
+
+normalized = value_codec.normalized
+"""Brings text to the one form that values have: what is compared, stored and looked for."""
 
 MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""

@@ -226,6 +226,9 @@ async def blame(desk: CliContext, entity: str) -> None:
 @verb(N_("Show what differs between two times (or one and now), of everything or of ENTITY."))
 @argument("moments", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
 async def diff(desk: CliContext, moments: tuple[str, ...]) -> None:
+    if "-h" in moments:
+        click.echo(click.get_current_context().get_help())
+        return
     async with await desk.open_workspace() as workspace:
         one, other, entity = await _parse_times(workspace, moments)
         found = [each for each in await one.differences(other, entity) if not is_hidden(each[0], each[1])]
@@ -243,7 +246,7 @@ async def diff(desk: CliContext, moments: tuple[str, ...]) -> None:
         desk.print_message(_("Nothing differs."))
 
 
-# A moment such as -2h looks like an option, and like the short one for help.
+# A time such as -2h looks like an option, and like the short one for help.
 diff.context_settings.update(ignore_unknown_options=True, help_option_names=["--help"])
 
 
