@@ -118,7 +118,8 @@ async def test_a_folder_on_a_stick_is_met(home: Path, tmp_path: Path) -> None:
     async with opened(home, "5", "b") as screen:
         assert screen.app.screen.query_one(Input).value == f"bundle://{stick}", "the path is kept"
         await screen.press("escape")
-        assert isinstance(page := screen.app.base_screen, Sync)
+        page = screen.app.base_screen
+        assert isinstance(page, Sync)
         while page.current_row is None or page.current_row.target != f"bundle://{stick}":
             await screen.press("down")
         await screen.press("enter")
