@@ -1,9 +1,10 @@
 # What one needs is Python 3.11 or newer with venv, make and git; every target sets up what it uses in .venv, once.
 #   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
-#   make test    the test suite        make check   linters, types, import contracts, translations
+#   make test    the test suite        make check   linters, types, import contracts, diagrams, translations
 #   make bench   measured figures      make soak    the long random tests
 #   make bare    as root, long: demo, tests and syncs on Debian 12 and 13 with nothing else on them (BARE="trixie sid")
 #   make translations   the German catalogue brought up to date with the code
+#   make diagrams   the diagrams of states in docs/wire-format.md, made from the code
 #   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
 
 # The distribution's interpreter, which is what people have, then the others: the first that is new enough and has venv.
@@ -24,13 +25,13 @@ BARE ?= bookworm trixie
 GERMAN := tui/locale/de/LC_MESSAGES/fieldline
 # An error's first argument is its text; the other functions are those of tui/i18n/translate.py.
 EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap --project Fieldline --copyright-holder "the Fieldline authors" \
-	-k N_ -k FieldlineError -k Refused -k BlockRefused -k StoreError -k ForeignBundle -k DamagedBundle \
+	-k N_ -k FieldlineError -k Refused -k BlockRefused -k StoreError -k ForeignBundle -k DamagedBundle -k OldBundle \
 	-k LinkError -k NotAdmitted -k OtherLinkVersion -k OwnKeyError -k UnknownPeer -k Unable -k PortError -k PortAbsent -k PeerRestarted -k refused_error -k refuse \
 	-o $(VENV)/fieldline.pot core tui
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
 
-.PHONY: help demo test check translations bench soak bare lock clean setup
+.PHONY: help demo test check translations diagrams bench soak bare lock clean setup
 .DELETE_ON_ERROR:
 
 help:
@@ -47,6 +48,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.state_diagrams --check
 	@$(EXTRACT)
 	@$(UPDATE) --check 2>/dev/null && $(BIN)/pybabel --quiet compile -i $(GERMAN).po -o $(VENV)/fieldline.mo && cmp -s $(VENV)/fieldline.mo $(GERMAN).mo || \
 		{ echo "The catalogue $(GERMAN).po is behind the code: run make translations, then translate what is new." >&2; exit 1; }
@@ -65,6 +67,9 @@ translations: $(VENV)/dev.stamp
 	@$(EXTRACT)
 	@$(UPDATE)
 	@$(BIN)/pybabel compile --statistics -i $(GERMAN).po -o $(GERMAN).mo
+
+diagrams: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.state_diagrams
 
 setup: $(VENV)/dev.stamp
 

@@ -14,16 +14,16 @@ from ipaddress import IPv4Network, IPv6Network
 
 from blake3 import blake3
 
-from core.changes import Ref, Scalar, encode_value
 from core.inbox import scalars_of, stated_networks
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
+from core.value_codec import Ref, Scalar, encode_value
 
 CONFLICT_INDEX_VERSION = 2
 """Another one makes every store look at everything again."""
 
 ParentsOf = Callable[[bytes], Collection[bytes]]
-"""The changes that the author of a change had, as far as the change names them."""
+"""The changes of the facts that a change names: its author had them."""
 
 IPNetwork = IPv4Network | IPv6Network
 NetworkRange = tuple[str, bytes, bytes]

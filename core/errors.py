@@ -1,6 +1,6 @@
-"""What the core says to people when it cannot do something.
+"""The errors that people see.
 
-A message is an English template with named fields, so that a face can translate the template and fill the fields in;
+A message is an English template with named fields, so that the UI can translate the template and fill the fields in;
 `str(error)` is the English sentence. A message says what is wrong and what to do.
 """
 

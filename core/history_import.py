@@ -1,10 +1,13 @@
-"""Reading an edit history in JSON lines, one change a line.
+"""Read an edit history in JSON lines, one change a line.
 
 A line is `{"at": seconds since 1970, "user": …, "comment": …, "edits": [{"entity": "kind:key", "kind": …,
 "property": …, "value": …}, …]}`. A value is text, a whole number, a boolean, null (cleared), `{"ref": "kind:key"}` or a
 list of such; a number with a fraction becomes text, digit for digit. `property` null retires the entity. Values are
-kept as given: whether the schema likes them is a matter for the inbox. The form, however, is checked strictly, and
+kept as given: what the schema refuses becomes an item in the inbox. The form, however, is checked strictly, and
 refused with the line's number.
+
+The lines of `fieldline log --json` are taken, too, the newest first as that writes them: so the history of a device can
+go on in another fleet. What cannot be named there (members, the schema, things without a key) is passed over.
 """
 
 from __future__ import annotations
@@ -13,14 +16,19 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import Any
 
-from core.changes import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES, MAX_TIMESTAMP_US, MAX_USER_BYTES
+from core.body import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES
+from core.changes import MAX_USER_BYTES
 from core.errors import Refused
-from core.schema import KEY, KIND, RETIRED
+from core.header import MAX_TIMESTAMP_US
+from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED
 from core.strict_json import parse_json
-from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_storable, normalized, quote_value
+from core.timestamps import SECOND_US, parse_timestamp
+from core.value_codec import normalized
+from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_line, is_storable, quote_value
 
 MAX_LINE_BYTES = 16 * 2**20
 """Bytes (or characters) in one line."""
@@ -28,8 +36,6 @@ MAX_LINE_BYTES = 16 * 2**20
 MAX_ENTITY_NAME_BYTES = 512
 """Bytes in `kind:key`."""
 
-SECOND_US = 1_000_000
-_RESERVED_KINDS = ("fleet", "schema", "member")
 _RESERVED_PROPERTIES = (KIND, RETIRED, KEY)
 
 
@@ -65,15 +71,28 @@ class HistoryLine:
     user: str
     note: str | None
     edits: tuple[ImportEdit, ...]
+    is_from_log: bool = False
 
 
 def entity_uuid(fleet: bytes, name: str) -> bytes:
-    """The id of what imports into a fleet call `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
+    """Derive the id of an imported entity from `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
     return uuid.uuid5(uuid.UUID(bytes=fleet), name).bytes
 
 
+def read_history(source: Iterable[bytes | str]) -> list[HistoryLine]:
+    """All changes of a history in the order to write them; raises Refused as `read_lines` does."""
+    lines = list(read_lines(source))
+    is_log = bool(lines) and lines[0].is_from_log
+    for line in lines:
+        if line.is_from_log != is_log:
+            raise Refused(
+                "Line {line} is of another form than those before it: put it in a file of its own", line=line.number
+            )
+    return [line for line in reversed(lines) if line.edits] if is_log else lines
+
+
 def read_lines(source: Iterable[bytes | str]) -> Iterator[HistoryLine]:
-    """The changes of a history, line by line; empty lines are passed over.
+    """Yield the changes of a history, line by line; empty lines are skipped.
 
     Raises Refused with the line's number for the first line that is not of the form above.
     """
@@ -112,6 +131,8 @@ def _parse_json(text: str, number: int) -> Any:
 
 
 def _parse_line(content: Any, number: int) -> HistoryLine:
+    if isinstance(content, dict) and content.keys() >= _LOG_KEYS:
+        return _parse_log_line(content, number)
     if not isinstance(content, dict) or content.keys() - {"comment"} != {"at", "user", "edits"}:
         raise Refused(
             "Line {line} is not a change; it needs the keys at, user and edits, may have comment, and no others",
@@ -125,13 +146,40 @@ def _parse_line(content: Any, number: int) -> HistoryLine:
     if not isinstance(content["edits"], list):
         raise Refused("Line {line}: edits must be a list", line=number)
     edits = tuple(_parse_edit(edit, number, place) for place, edit in enumerate(content["edits"], 1))
-    return HistoryLine(
-        number,
-        _parse_timestamp(content["at"], number),
-        normalized(content["user"]),
-        normalized(note or "") or None,
-        edits,
-    )
+    at = _parse_timestamp(content["at"], number)
+    return HistoryLine(number, at, normalized(content["user"]), normalized(note) if note else None, edits)
+
+
+_LOG_KEYS = {"change", "at", "user", "note", "state", "edits"}
+
+
+def _parse_log_line(content: dict[str, Any], number: int) -> HistoryLine:
+    """A line that `fieldline log --json` wrote, as the line of a history."""
+    edits: list[dict[str, Any]] = []
+    for edit in content["edits"] if isinstance(content["edits"], list) and content["state"] == "good" else ():
+        if not isinstance(edit, dict) or not {"kind", "key", "property", "new"} <= edit.keys():
+            raise Refused("Line {line}: edits are not those of a log", line=number)
+        kind, key, name, value = (edit[each] for each in ("kind", "key", "property", "new"))
+        called = {"entity": f"{kind}:{key}", "kind": kind, "property": name, "value": value}
+        if kind is None or key is None or kind in RESERVED_KINDS or name in (KIND, KEY) or not _is_named(value):
+            continue
+        if name == RETIRED:
+            if value is True:
+                edits.append({**called, "property": None, "value": None})
+        else:
+            edits.append(called)
+    at = content["at"]
+    moment = parse_timestamp(at, 0, UTC, is_start=True) if isinstance(at, str) else None
+    if not isinstance(moment, int):
+        raise Refused("Line {line}: at is not the time of a log", line=number)
+    line = _parse_line({"at": 0, "user": content["user"], "comment": content["note"], "edits": edits}, number)
+    return replace(line, at_us=moment, is_from_log=True)
+
+
+def _is_named(value: Any) -> bool:
+    """Whether what a value of a log refers to has a name there."""
+    items = value if isinstance(value, list) else [value]
+    return not any(isinstance(item, dict) and not _is_entity_name(item.get("ref")) for item in items)
 
 
 def _parse_timestamp(at: Any, number: int) -> int:
@@ -157,13 +205,13 @@ def _parse_edit(content: Any, number: int, place: int) -> ImportEdit:
         raise Refused(
             "Line {line}, edit {edit}: entity must be kind:key, such as host:kirchhof/core", line=number, edit=place
         )
-    if kind != entity.partition(":")[0] or kind in _RESERVED_KINDS:
+    if kind != entity.partition(":")[0] or kind in RESERVED_KINDS:
         raise Refused(
             "Line {line}, edit {edit}: kind must be that of the entity {entity}, and none of {reserved}",
             line=number,
             edit=place,
             entity=quote_value(entity),
-            reserved=", ".join(_RESERVED_KINDS),
+            reserved=", ".join(RESERVED_KINDS),
         )
     if name is None and value is not None:
         raise Refused("Line {line}, edit {edit}: a null property retires and has no value", line=number, edit=place)
@@ -195,7 +243,7 @@ def _parse_edit(content: Any, number: int, place: int) -> ImportEdit:
             property=quote_value(name),
             limit=MAX_TEXT_BYTES,
         ) from None
-    return ImportEdit(normalized(entity), kind, name, given)
+    return ImportEdit(normalized(entity), normalized(kind), None if name is None else normalized(name), given)
 
 
 def _parse_scalar(value: Any) -> ImportValue:
@@ -222,7 +270,7 @@ def _is_text(value: Any, limit: int) -> bool:
 
 
 def _is_line(value: Any, limit: int) -> bool:
-    return _is_text(value, limit) and value != "" and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in value)
+    return _is_text(value, limit) and value != "" and is_line(value, limit)
 
 
 def _is_entity_name(value: Any) -> bool:

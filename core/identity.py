@@ -21,10 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from core.changes import device_id
 from core.errors import FieldlineError
-
-KEY_FILE = "device.key"
+from core.header import device_id
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,9 @@ class Identity:
         )
 
 
-def create_identity(home: Path) -> Identity:
-    """Make this device's key in its home folder, readable by its owner alone; raises FieldlineError if there is one."""
+def create_identity(path: Path) -> Identity:
+    """Make a device's key in a new file, readable by its owner alone; raises FieldlineError if the file is there."""
     identity = Identity(Ed25519PrivateKey.generate())
-    path = home / KEY_FILE
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -100,12 +97,11 @@ def create_identity(home: Path) -> Identity:
     return identity
 
 
-def load_identity(home: Path) -> Identity:
-    """This device's key from its home folder.
+def load_identity(path: Path) -> Identity:
+    """Read a device's key from its file.
 
     Raises FieldlineError if it is missing, damaged, of another kind, or readable by others than its owner.
     """
-    path = home / KEY_FILE
     try:
         mode = path.stat().st_mode
         data = path.read_bytes()

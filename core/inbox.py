@@ -1,7 +1,7 @@
-"""What a person may want to settle: conflicts in one slot, and clashes between slots and entities.
+"""Find the inbox items: conflicts in one slot, and clashes between slots and entities. Pure.
 
-Everything here is worked out from records when it is asked for, and all devices with the same facts find the same.
-Nothing of it must be answered: each slot has a value in use meanwhile. Between slots what counts is the value in use
+Everything here is computed from records, and all devices with the same facts find the same. Nothing of it has to be
+resolved: each slot has a value in use meanwhile. Between slots what counts is the value in use
 (the pick of a conflict) of entities that are not retired.
 """
 
@@ -11,18 +11,18 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from core.changes import Ref, Scalar, Value, encode_value
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent, Candidate, Conflict, Slot
-from core.values import printable, quote_value
+from core.value_codec import Redacted, Ref, Scalar, Value, encode_value
+from core.values import join_names, printable, quote_value
 
 ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
-"""The types of matters, in the order in which they are listed."""
+"""The types of items, in the order in which they are listed."""
 
 DescendsFrom = Callable[[bytes, bytes], bool]
-"""`knew(a, b)`: whether the author of change `a` had change `b`: they are the same, or `b` can be reached from `a` over
+"""`(a, b)` -> whether the author of change `a` had change `b`: they are the same, or `b` can be reached from `a` over
 `previous` and over all the fact ids that `a` names, of whatever slot."""
 
 FindRecord = Callable[[bytes], Record | None]
@@ -34,10 +34,10 @@ _MAX_KEY_DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class InboxItem:
-    """One thing to settle. `entity` and `property` name the slot where a person would begin.
+    """One item. `entity` and `property` name the slot where a person would begin.
 
-    `candidates` are the facts at odds, and `entities` those they are about: for a conflict the leaves of the slot, for
-    a clash of several entities one fact each (in the order of `entities`), for an edit of something retired the
+    `candidates` are the facts that clash, and `entities` those they are about: for a conflict the leaves of the slot,
+    for a clash of several entities one fact each (in the order of `entities`), for an edit of something retired the
     retirement and the facts that it did not know.
     """
 
@@ -54,7 +54,7 @@ class InboxItem:
 def find_inbox_items(
     records: Iterable[Record], schema: Schema, descends_from: DescendsFrom, find: FindRecord | None = None
 ) -> list[InboxItem]:
-    """All matters among these records, sorted by type, kind, key and property.
+    """Find all items among these records, sorted by type, kind, key and property.
 
     `find` is asked for what references point at and what keys are within; without it, `records` must hold that, too.
     """
@@ -71,7 +71,7 @@ def find_inbox_items(
 
 
 class InboxItemFinder:
-    """The matters of a set of records, type by type. A kind that the schema does not know has conflicts only."""
+    """Find the items of records, type by type. A kind that the schema does not know has conflicts only."""
 
     def __init__(self, records: Iterable[Record], schema: Schema, find: FindRecord | None = None) -> None:
         self._records = list(records)
@@ -88,7 +88,7 @@ class InboxItemFinder:
                     )
 
     def duplicates(self) -> Iterator[InboxItem]:
-        """Values of a unique property, and keys, that several entities claim."""
+        """Values of a unique property, and keys, that several entities hold."""
         for kind, records in self._active_by_kind():
             for prop in kind.properties.values():
                 if prop.unique or prop.name == kind.key:
@@ -97,7 +97,7 @@ class InboxItemFinder:
                 yield from self._duplicates_of(records, kind.property(kind.key), kind.within)
 
     def overlaps(self) -> Iterator[InboxItem]:
-        """Networks that lie within one that another entity has: one matter for each outermost network."""
+        """Networks that lie within one that another entity has: one item for each outermost network."""
         for kind, records in self._active_by_kind():
             for prop in kind.properties.values():
                 if prop.no_overlap:
@@ -110,18 +110,18 @@ class InboxItemFinder:
             target = self._find_record(entity)
             fields = {"name": self._entity_name(record), "property": name, "target": self._target_name(entity)}
             if target is None or target.kind is None:
-                told = FieldlineError("{property} of {name} refers to {target}, which is not known here", **fields)
+                message = FieldlineError("{property} of {name} refers to {target}, which is not known here", **fields)
             elif target.retired:
-                told = FieldlineError("{property} of {name} refers to {target}, which is retired", **fields)
+                message = FieldlineError("{property} of {name} refers to {target}, which is retired", **fields)
             else:
                 continue
-            yield self._item("dangling", [(record, slot)], name, told)
+            yield self._item("dangling", [(record, slot)], name, message)
 
     def retired_edits(self, descends_from: DescendsFrom) -> Iterator[InboxItem]:
         """Retired entities of which something was stated that who retired it had not seen.
 
         A leaf counts if no retirement of the entity was made in knowledge of it nor of a leaf with the same value,
-        whether its author knew of the retirement or not. So to retire again in knowledge of it settles it.
+        whether its author knew of the retirement or not. So to retire again in knowledge of it resolves it.
         """
         for record in self._records:
             retirements = [leaf for leaf in record.slot(RETIRED).leaves if leaf.value is True]
@@ -133,15 +133,17 @@ class InboxItemFinder:
                 if name != RETIRED and (found := _unseen_leaves(slot, retirements, descends_from))
             }
             if unseen:
-                told = FieldlineError(
+                message = FieldlineError(
                     "{name} was retired by {by}, who had not seen what {user} set: {properties}",
                     name=self._entity_name(record),
                     by=printable(retirements[0].user),
                     user=printable(next(iter(unseen.values()))[0].user),
                     properties=", ".join(unseen),
                 )
-                late = [leaf for leaves in unseen.values() for leaf in leaves]
-                yield self._item("retired-edit", [(record, record.slot(RETIRED))], RETIRED, told, [*retirements, *late])
+                unseen_leaves = [leaf for leaves in unseen.values() for leaf in leaves]
+                yield self._item(
+                    "retired-edit", [(record, record.slot(RETIRED))], RETIRED, message, [*retirements, *unseen_leaves]
+                )
 
     def invalid(self) -> Iterator[InboxItem]:
         """Values in use that the schema refuses."""
@@ -179,30 +181,30 @@ class InboxItemFinder:
             scope = record.value(within) if within else None
             for item in scalars_of(slot.value):
                 claims.setdefault((scope, prop.comparison_key(item)), {})[record.entity] = (record, slot, item)
-        for claimants in claims.values():
-            if len(claimants) > 1:
-                holders = sorted(
-                    claimants.values(), key=lambda holder: (self._entity_name(holder[0]), holder[0].entity)
-                )
-                told = FieldlineError(
+        for owners in claims.values():
+            if len(owners) > 1:
+                holders = sorted(owners.values(), key=lambda holder: (self._entity_name(holder[0]), holder[0].entity))
+                message = FieldlineError(
                     "{property} {value} is claimed by {names}",
                     property=prop.name,
                     value=quote_value(holders[0][2]),
-                    names=_join_names([self._entity_name(record) for record, _, _ in holders]),
+                    names=join_names([self._entity_name(record) for record, _, _ in holders], _MAX_NAMES_SHOWN),
                 )
-                yield self._item("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, told)
+                yield self._item("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, message)
 
     def _overlap_item(self, prop: Property, group: Sequence[StatedNetwork]) -> InboxItem:
         outer, *inner = group
         holders = {network.record.entity: (network.record, network.slot) for network in group}
-        told = FieldlineError(
+        message = FieldlineError(
             "{property} {value} of {name} overlaps {others}",
             property=prop.name,
             value=str(outer.network),
             name=self._entity_name(outer.record),
-            others=_join_names([f"{self._entity_name(each.record)} ({each.network})" for each in inner]),
+            others=join_names(
+                [f"{self._entity_name(each.record)} ({each.network})" for each in inner], _MAX_NAMES_SHOWN
+            ),
         )
-        return self._item("overlap", list(holders.values()), prop.name, told)
+        return self._item("overlap", list(holders.values()), prop.name, message)
 
     def _conflict_message(self, record: Record, name: str, slot: Slot) -> FieldlineError:
         return FieldlineError(
@@ -262,7 +264,7 @@ class InboxItemFinder:
     def _value_text(self, value: Value) -> str:
         """A value in a message, with what it refers to by name."""
         named = [self._target_name(item.entity) for item in scalars_of(value) if isinstance(item, Ref)]
-        return _join_names(named) if named else quote_value(value)
+        return join_names(named, _MAX_NAMES_SHOWN) if named else quote_value(value)
 
     def _target_name(self, entity: bytes) -> str:
         record = self._find_record(entity)
@@ -280,14 +282,9 @@ class StatedNetwork:
 
 def scalars_of(value: Value) -> tuple[Scalar, ...]:
     """The values of a list, one value as the only one of it, or none."""
-    if value is None:
+    if value is None or isinstance(value, Redacted):
         return ()
     return value if isinstance(value, tuple) else (value,)
-
-
-def _join_names(names: list[str]) -> str:
-    more = len(names) - _MAX_NAMES_SHOWN
-    return ", ".join(names[:_MAX_NAMES_SHOWN] + ([f"+{more}"] if more > 0 else []))
 
 
 def _unseen_leaves(slot: Slot, retirements: Sequence[Candidate], knew: DescendsFrom) -> list[Candidate]:

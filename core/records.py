@@ -1,4 +1,4 @@
-"""An entity as people see it, apart from how it is stored; and the edits between what was shown and what is wanted.
+"""Records of entities, and the edits between what was shown and what is wanted. Pure.
 
 An edit obsoletes exactly the leaves that its author was shown in that slot, all of them: also equal witnesses, and all
 candidates of a conflict. What came in meanwhile is not among them, so it is never overwritten unseen.
@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from core.changes import CHANGE_ID_BYTES, Value
 from core.schema import KIND, RETIRED, Kind
 from core.slots import ABSENT, Candidate, Conflict, Slot, slot_of
+from core.value_codec import CHANGE_ID_BYTES, Value
 from core.values import is_same_value
 
 
@@ -33,7 +33,7 @@ class Record:
     slots: Mapping[str, Slot] = field(default_factory=dict)
 
     def slot(self, name: str) -> Slot:
-        """The slot of a property, absent if nobody ever said anything of it."""
+        """The slot of a property, absent if it was never stated."""
         return self.slots.get(name, ABSENT)
 
     def value(self, name: str) -> Value:
@@ -43,22 +43,26 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A fact to be: what an entity's property shall be, and the sorted ids of the facts that its author was shown."""
+    """A fact to be: what an entity's property shall be, and the sorted ids of the facts that its author was shown.
+
+    `is_restored` is True for a value that the slot held before, which the schema of today need not allow.
+    """
 
     entity: bytes
     property: str
     value: Value
     obsoletes: tuple[bytes, ...] = ()
+    is_restored: bool = field(default=False, compare=False)
 
 
 def kind_of(leaves: Mapping[str, Iterable[Candidate]]) -> str | None:
-    """The kind that an entity's leaves state, to find the definition that `record_of` needs."""
+    """Give the kind that an entity's leaves state, to find the definition that `record_of` needs."""
     kind = slot_of(leaves.get(KIND, ())).value
     return kind if isinstance(kind, str) else None
 
 
 def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Kind) -> Record:
-    """The record that an entity's leaves make, by property; `kind` says which property is its key."""
+    """Build a record from an entity's leaves by property; `kind` says which property is its key."""
     slots = {name: slot_of(candidates) for name, candidates in leaves.items()}
     key = slots.get(kind.key, ABSENT).value
     return Record(
@@ -70,19 +74,19 @@ def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Ki
     )
 
 
-def make_edit(shown: Record, name: str, value: Value) -> Edit:
-    """The edit that states a value of what was shown, whether it differs or not: so it settles a conflict, too."""
+def make_edit(shown: Record, name: str, value: Value, *, is_restored: bool = False) -> Edit:
+    """Build the edit that states a value, whether it differs from what was shown or not: this resolves a conflict."""
     seen = {leaf.fact for leaf in shown.slot(name).leaves}
     if name == RETIRED and value is True:
         seen |= _one_leaf_of_each_change(shown, seen)
-    return Edit(shown.entity, name, value, tuple(sorted(seen)))
+    return Edit(shown.entity, name, value, tuple(sorted(seen)), is_restored)
 
 
 def diff_edits(shown: Record, wanted: Mapping[str, Value]) -> list[Edit]:
-    """The edits that make what was shown into what is wanted, in the order of `wanted`.
+    """Build the edits from what was shown to what is wanted, in the order of `wanted`.
 
     Properties that are not in `wanted` stay as they are. Nothing different gives no edit. To want the pick of a
-    conflict is different, since it settles it; None clears, and is nothing different for what is absent.
+    conflict is different, since it resolves it; None clears, and is nothing different for what is absent.
     """
     return [
         make_edit(shown, name, value)

@@ -1,4 +1,4 @@
-"""What a fleet's entities look like: kinds, their properties, the constraints on them and what people call them.
+"""The schema: kinds of entities, their properties, the constraints on them and their labels.
 
 A schema is TOML, and is published into the fleet as one fact a kind that holds the kind's TOML text. What it does not
 know is kept, synced and shown raw: an unknown kind or property gets a generic definition that accepts every value.
@@ -11,11 +11,17 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from core import values
-from core.changes import Scalar, Value
 from core.errors import FieldlineError, Refused
+from core.value_codec import Redacted, Scalar, Value, normalized
 
 KIND, RETIRED, KEY = "kind", "retired", "key"
 """The properties that every entity may have, whatever its kind: text, boolean, text."""
+
+FLEET_KIND, SCHEMA_KIND, MEMBER_KIND, PERSON_KIND = RESERVED_KINDS = ("fleet", "schema", "member", "person")
+"""The kinds of what the fleet itself is made of. No schema defines them, and only an admin may edit them."""
+
+SCHEMA_PROPERTY_PREFIX = "schema."
+"""Before the name of a kind: the property of the schema's entity that holds the TOML text of the kind."""
 
 
 def _text_in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
@@ -55,7 +61,7 @@ class Property:
         return _text_in_language(self.help, lang, "")
 
     def parse(self, text: str) -> Value:
-        """The value that a person means by this text; spaces around it do not count, a list is separated by commas.
+        """Parse the text that a person typed; spaces around it do not count, a list is separated by commas.
 
         Raises Refused with what is expected and an example. A reference cannot be read here: whoever knows the entities
         does that, and gives the items of a list of references one by one.
@@ -69,7 +75,7 @@ class Property:
         return tuple(self._scalar(item) for item in items)
 
     def check(self, value: Value) -> FieldlineError | None:
-        """What is wrong with this value of a fact, or None. Cleared (None) is fine unless the property is required."""
+        """Check the value of a fact; gives what is wrong, or None. None is fine unless the property is required."""
         if value is None:
             return Refused("{property} must have a value", property=self.name) if self.required else None
         if self.is_known and isinstance(value, tuple) != self.many:
@@ -83,7 +89,7 @@ class Property:
         return None
 
     def show(self, value: Value, lang: str = "en") -> str:
-        """The value on one line for people, safe for a terminal; references as the start of their ids."""
+        """Format a value on one line for people, safe for a terminal; references as the start of their ids."""
         return values.display_text(value, lang)
 
     def edit_text(self, value: Value, lang: str = "en") -> str:
@@ -98,6 +104,7 @@ class Property:
         values.check_visible(self.name, text)
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
+        text = normalized(text)
         value = values.TYPE_PARSERS[self.type](text)
         if value is None:
             raise values.type_problem(self.name, self.type, text)
@@ -105,7 +112,7 @@ class Property:
             raise problem
         return value
 
-    def _problem(self, value: Scalar) -> Refused | None:
+    def _problem(self, value: Scalar | Redacted) -> Refused | None:
         if not values.is_storable(value):
             return Refused(
                 "{property}: the text is too long or not valid Unicode; at most {limit} bytes of UTF-8 fit",
@@ -114,7 +121,7 @@ class Property:
             )
         if not self.is_known:
             return None
-        if not values.is_of_type(self.type, value):
+        if isinstance(value, Redacted) or not values.is_of_type(self.type, value):
             return values.type_problem(self.name, self.type, value)
         if self.type == "choice" and value not in self.choices:
             return Refused(
@@ -124,13 +131,15 @@ class Property:
                 choices=", ".join(self.choices),
             )
         if self.pattern and not matches_pattern(self.pattern, str(value)):
-            return Refused(
-                "{property}: {value} must look like {example}",
-                property=self.name,
-                value=values.quote_value(value),
-                example=self.example,
-                pattern=self.pattern,
-            )
+            fields = {"property": self.name, "value": values.quote_value(value), "example": self.example}
+            if digits := _required_digits(self.pattern, self.example or ""):
+                return Refused(
+                    "{property}: {value} must look like {example} ({digits} digits)",
+                    **fields,
+                    digits=digits,
+                    pattern=self.pattern,
+                )
+            return Refused("{property}: {value} must look like {example}", **fields, pattern=self.pattern)
         return None
 
 
@@ -141,6 +150,15 @@ def matches_pattern(pattern: str, text: str) -> bool:
     most three repetitions of variable length over 256 characters no pattern can keep a device busy.
     """
     return len(text) <= 256 and re.fullmatch(pattern, text, re.ASCII | re.DOTALL) is not None
+
+
+def _required_digits(pattern: str, example: str) -> int:
+    """Return how many digits a pattern demands, or 0 if its example is not digits alone or their number may vary."""
+    size = len(example)
+    if not (example.isascii() and example.isdigit()):
+        return 0
+    others = (digits for digits in range(1, 2 * size + 2) if digits != size)
+    return 0 if any(matches_pattern(pattern, (example * 3)[:digits]) for digits in others) else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +206,7 @@ class Kind:
         """The properties that people mean by a name or, if none is called so, by a label in any language."""
         if (exact := self.property(text)).is_known:
             return [exact]
-        wanted = values.normalized(text).strip().casefold()
+        wanted = normalized(text).strip().casefold()
         props = [*self.properties.values(), _SYSTEM_PROPERTIES[RETIRED]]
         return [prop for prop in props if wanted in {label.casefold() for label in (prop.name, *prop.labels.values())}]
 
@@ -209,12 +227,16 @@ _INTERNAL_LABELS = {
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""
-_SCHEMA_PROPERTY_PREFIX = "schema."
+
+
+def is_internal_property(name: str) -> bool:
+    """Whether this is a property of the fleet, its schema or a member, which no schema defines."""
+    return name == KIND or bool(_internal_labels(name))
 
 
 def _internal_labels(name: str) -> Mapping[str, str]:
-    if name.startswith(_SCHEMA_PROPERTY_PREFIX):
-        kind = name.removeprefix(_SCHEMA_PROPERTY_PREFIX)
+    if name.startswith(SCHEMA_PROPERTY_PREFIX):
+        kind = name.removeprefix(SCHEMA_PROPERTY_PREFIX)
         return {"en": f"Schema of {kind}", "de": f"Schema von {kind}"}
     return _INTERNAL_LABELS.get(name, {})
 

@@ -1,4 +1,4 @@
-"""Reading and writing the TOML of a schema.
+"""Parse and format the TOML of a schema.
 
 A file has a `name` and a table `[kinds.NAME]` for each kind. A kind on its own, as it is published, is a document with
 the content of that table. What comes from the fleet may be of a newer version or hostile, so whatever is not understood
@@ -14,14 +14,16 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import FieldlineError, Refused
-from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema, matches_pattern
+from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, matches_pattern
 from core.values import MAX_TEXT_BYTES, TYPE_PARSERS, printable, quote_value
 
 BUILT_IN_SCHEMAS = ("service-centre", "site-network")
 
 MAX_FILE_BYTES = 8 * MAX_TEXT_BYTES
+"""Of a schema file: some kinds of the largest size that a fact can hold."""
 MAX_PATTERN_CHARS = 200
 MAX_REPEATS = 3
+"""Repetitions of variable length in a pattern: more could keep a device busy for minutes."""
 
 SchemaProblems = list[FieldlineError]
 
@@ -40,7 +42,6 @@ _PROPERTY_SHAPES = {
 }
 
 _KIND_NAME_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,59}")
-_RESERVED_KINDS = ("fleet", "schema", "member")
 _PROPERTY_NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
 # One character, escape or class, perhaps repeated. There are no groups, so a repetition never holds another one.
@@ -50,10 +51,10 @@ _PATTERN_ITEM = re.compile(
 
 
 def parse_schema(texts: Mapping[str, str], name: str = "") -> Schema:
-    """The schema of a fleet from its facts: the TOML text of each kind.
+    """Build the schema of a fleet from its facts: `{kind: TOML text}`.
 
     It never fails, since no fact may stop a device from working: what cannot be understood is left out (so it is
-    shown raw) and told in `problems`.
+    shown raw) and listed in `problems`.
     """
     kinds, problems = parse_kinds(texts)
     return Schema(name, kinds, tuple(problems), dict(texts))
@@ -110,12 +111,12 @@ def parse_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], SchemaProble
     found: list[Kind] = []
     for name, text in sorted(texts.items()):
         path = f"kinds.{printable(name)}"
-        if not _KIND_NAME_PATTERN.fullmatch(name) or name in _RESERVED_KINDS:
+        if not _KIND_NAME_PATTERN.fullmatch(name) or name in RESERVED_KINDS:
             problems.append(
                 Refused(
                     "{path}: a kind cannot have this name; use small letters, digits, - and _, and none of {reserved}",
                     path=path,
-                    reserved=", ".join(_RESERVED_KINDS),
+                    reserved=", ".join(RESERVED_KINDS),
                 )
             )
         elif (document := _parse_document(text, MAX_TEXT_BYTES, path, problems)) is not None:
@@ -154,7 +155,7 @@ def _keep_well_formed(
     table: dict[str, Any], shapes: Mapping[str, str], path: str, problems: SchemaProblems
 ) -> dict[str, Any]:
     """The keys of a table that are known and have a value of the right shape; the others become problems."""
-    fits = {}
+    known = {}
     for key, value in table.items():
         where = f"{path}.{printable(key)}".lstrip(".")
         if key not in shapes:
@@ -162,10 +163,10 @@ def _keep_well_formed(
                 Refused("{path}: this key is not known; there are {allowed}", path=where, allowed=", ".join(shapes))
             )
         elif _has_shape(value, shapes[key]):
-            fits[key] = value
+            known[key] = value
         else:
             problems.append(_shape_problem(where, shapes[key]))
-    return fits
+    return known
 
 
 def _has_shape(value: Any, shape: str) -> bool:

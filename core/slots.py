@@ -1,4 +1,4 @@
-"""What one property of one entity holds, worked out from its leaves.
+"""Slots: what one property of one entity holds, computed from its leaves. Pure.
 
 The leaves of a slot are the facts that no known fact obsoletes. With leaves of different values every device picks
 the same one and goes on working with it; the pick is provisional until somebody's ordinary edit obsoletes all the
@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from core.changes import CHANGE_ID_BYTES, Value, encode_value
+from core.value_codec import CHANGE_ID_BYTES, Value, encode_value
+
+Clock = Literal["behind", "ahead"] | None
+"""Why an author's time cannot be true: it had seen something later, or the change came here before it was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A leaf with who said it, on which device, when (microseconds since 1970 UTC) and why."""
+    """A leaf with its author, device, time (microseconds since 1970 UTC) and note.
+
+    `at_us` is the author's clock as it was; `clock` says what is wrong with it, as far as that shows. `person` is the
+    entity of the one whom `user` names.
+    """
 
     fact: bytes
     value: Value
@@ -24,6 +31,14 @@ class Candidate:
     device: bytes
     at_us: int
     note: str | None
+    effective_us: int | None = None
+    person: bytes = b""
+    clock: Clock = None
+
+    @property
+    def moment_us(self) -> int:
+        """From when it counts: its author's clock, or what it obsoletes if that is later."""
+        return self.at_us if self.effective_us is None else self.effective_us
 
     @property
     def change(self) -> bytes:
@@ -33,7 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Nobody ever said anything."""
+    """A slot without a fact."""
 
     leaves: tuple[Candidate, ...] = ()
     value: None = None
@@ -55,7 +70,7 @@ class Agreed:
 
     @property
     def state(self) -> str:
-        """`good`, or `cleared` where the value is "no longer used"."""
+        """`good`, or `cleared` where the value is None."""
         return "cleared" if self.value is None else "good"
 
 
@@ -82,13 +97,13 @@ ABSENT = Absent()
 
 
 def _pick_order(leaf: Candidate) -> tuple[bool, int, bytes]:
-    return (leaf.value is not None, leaf.at_us, leaf.fact)
+    return (leaf.value is not None, leaf.moment_us, leaf.fact)
 
 
 def slot_of(leaves: Iterable[Candidate]) -> Slot:
-    """The slot that these leaves make, in whatever order they come.
+    """Build the slot of these leaves, in whatever order they come.
 
-    Among different values the pick is: set before cleared, then the latest `at`, then the largest fact id.
+    Among different values the pick is: set before cleared, then the latest effective time, then the largest fact id.
     """
     ordered = tuple(sorted(leaves, key=_pick_order, reverse=True))
     if not ordered:

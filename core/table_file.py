@@ -1,6 +1,6 @@
-"""Reading a table of things of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of objects.
+"""Read a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of objects.
 
-An empty cell says nothing. In JSON a value is what a fact can hold, and null clears.
+An empty cell states nothing. In JSON a value is what a fact can hold, and null clears.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from core.strict_json import parse_json
 from core.values import quote_value
 
 MAX_ROWS = 100_000
+"""As many as a fleet has entities: all rows are in memory at once."""
 _DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One thing: the number of its line (CSV) or its place in the list (JSON), and what is said of it.
+    """One row: the number of its line (CSV) or its index from 1 in the list (JSON), and `{property: value}`.
 
     The values are text from CSV, and plain JSON values from JSON.
     """
@@ -31,7 +32,7 @@ class TableRow:
 
 
 def read_table(text: str, check_column: Callable[[str], object] = lambda name: None) -> list[TableRow]:
-    """The rows of a table, JSON if it begins like it; raises Refused with the row that is wrong.
+    """Read the rows of a table, JSON if it begins with `[`; raises Refused with the row that is wrong.
 
     `check_column` raises Refused for a name in the head of a CSV table that means nothing.
     """
@@ -52,9 +53,9 @@ def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRo
         for cells in reader:
             if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
                 raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
-            said = {name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell.strip()}
-            if said:
-                rows.append(TableRow(reader.line_num, said))
+            values = {name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell.strip()}
+            if values:
+                rows.append(TableRow(reader.line_num, values))
             _check_count(rows)
     except csv.Error as error:
         raise Refused("Line {line} is not CSV: {why}.", line=reader.line_num, why=str(error)) from None
@@ -63,11 +64,11 @@ def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRo
 
 def _parse_json(text: str) -> list[TableRow]:
     try:
-        plain = parse_json(text)
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise Refused("The file is not JSON: {why}.", why=str(error) or "?") from None
     rows = []
-    for number, each in enumerate(plain, 1):
+    for number, each in enumerate(content, 1):
         if not isinstance(each, dict) or not each:
             raise Refused("Row {row} is not an object with the names of properties.", row=number)
         rows.append(TableRow(number, each))

@@ -1,4 +1,4 @@
-"""Moments as people write them (T on the command line) and as JSON shows them.
+"""Parse times as people write them (T on the command line), and format them as JSON shows them.
 
 Instants are integers: microseconds since 1970 UTC. The clock and the local zone come from the caller.
 """
@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from core.changes import CHANGE_ID_BYTES, MAX_TIMESTAMP_US
 from core.errors import Refused
+from core.header import MAX_TIMESTAMP_US
+from core.value_codec import CHANGE_ID_BYTES
 from core.values import quote_value
 
 SECOND_US = 1_000_000
@@ -34,7 +35,7 @@ _ISO_PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ChangePrefix:
-    """The moment of a change, named by the start of its id: at least 8 hex digits, lower case."""
+    """The time of a change, named by the start of its id: at least 8 hex digits, lower case."""
 
     hex: str
 
@@ -42,13 +43,13 @@ class ChangePrefix:
 def parse_timestamp(
     text: str, now_us: int, zone: tzinfo | None = None, *, is_start: bool = False
 ) -> int | ChangePrefix:
-    """The moment that a person means.
+    """Parse a time that a person wrote; gives microseconds since 1970 UTC.
 
     ISO 8601 with or without a zone, a date, either as screens show it (`3 Mar 2026 14:00`, `3.3.2026`), a time ago
     (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or the start of it; eight digits and more without a
     hyphen are the latter. Without a zone it is local time: that of `zone`, or of the system if that is None. A date is
     its first second. What has no fraction of a second covers that whole second: the result is its last microsecond, or
-    its first if `start`, for whoever looks from there on.
+    its first with `is_start`, for who looks from there on.
 
     Raises Refused for anything else, and for what is before 1970 or after the year 9999.
     """
@@ -58,23 +59,23 @@ def parse_timestamp(
     if ago := _AGO_PATTERN.fullmatch(written):
         return _check_range(now_us - int(ago[1]) * _UNIT_SECONDS[ago[2]] * SECOND_US, written)
     written = _to_iso(written)
-    form = _ISO_PATTERN.fullmatch(written)
+    match = _ISO_PATTERN.fullmatch(written)
     try:
-        moment = datetime.fromisoformat(written) if form else None
+        parsed = datetime.fromisoformat(written) if match else None
     except ValueError:
-        moment = None
-    if form is None or moment is None:
+        parsed = None
+    if match is None or parsed is None:
         raise Refused(
             "{text} is not a time; write one such as 2026-03-03T14:00, a date, a time ago such as "
             "-2h or -3d, or at least 8 hex digits of a change's id",
             text=quote_value(text),
         )
-    instant = _to_timestamp_us(moment, zone, written, is_start)
-    return _check_range(instant if is_start or form["fraction"] else instant + SECOND_US - 1, written)
+    instant = _to_timestamp_us(parsed, zone, written, is_start)
+    return _check_range(instant if is_start or match["fraction"] else instant + SECOND_US - 1, written)
 
 
 def _to_iso(written: str) -> str:
-    """ISO 8601 of a date as screens show it, `3.3.2026 14:00` or `3 Mar 2026 14:00`; any other text as it is."""
+    """Convert a date as screens show it, `3.3.2026 14:00` or `3 Mar 2026 14:00`, to ISO 8601; leave other texts."""
     shown = _SCREEN_DATE_PATTERN.fullmatch(written)
     if shown is None or (shown["name"] and shown["name"].casefold() not in _MONTH_NAMES):
         return written
@@ -82,30 +83,29 @@ def _to_iso(written: str) -> str:
     return f"{shown['year']}-{month:02}-{int(shown['day']):02}{shown['time'] or ''}{shown['offset'] or ''}"
 
 
-def format_timestamp(at: int) -> str:
-    """An instant as JSON shows it: ISO 8601 in UTC with `Z`, and with microseconds only if they are not zero."""
-    moment = EPOCH + timedelta(microseconds=at)
-    return moment.replace(tzinfo=None).isoformat() + "Z"
+def format_timestamp(at_us: int) -> str:
+    """Format microseconds since 1970 UTC as ISO 8601 with `Z`, with a fraction only if it is not zero."""
+    return (EPOCH + timedelta(microseconds=at_us)).replace(tzinfo=None).isoformat() + "Z"
 
 
-def is_repeated(moment: datetime, zone: tzinfo | None) -> bool:
+def is_repeated(local: datetime, zone: tzinfo | None) -> bool:
     """Whether a local time (without a zone) comes twice, as where clocks are set back."""
-    first, second = (_in_zone(moment.replace(fold=fold), zone) for fold in (0, 1))
+    first, second = (_in_zone(local.replace(fold=fold), zone) for fold in (0, 1))
     # Where clocks are set forward, the two differ as well: such a time does not come at all.
     return first.utcoffset() != second.utcoffset() and first.astimezone(UTC) < second.astimezone(UTC)
 
 
-def _in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
-    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+def _in_zone(local: datetime, zone: tzinfo | None) -> datetime:
+    return local.astimezone() if zone is None else local.replace(tzinfo=zone)
 
 
-def _to_timestamp_us(moment: datetime, zone: tzinfo | None, written: str, is_start: bool) -> int:
+def _to_timestamp_us(local: datetime, zone: tzinfo | None, written: str, is_start: bool) -> int:
     """Of an hour that comes twice the earlier one for whoever looks from there on, else the later one."""
     try:
-        if moment.tzinfo is None:
-            is_later = not is_start and is_repeated(moment, zone)
-            moment = _in_zone(moment.replace(fold=int(is_later)), zone)
-        return (moment - EPOCH) // timedelta(microseconds=1)
+        if local.tzinfo is None:
+            is_later = not is_start and is_repeated(local, zone)
+            local = _in_zone(local.replace(fold=int(is_later)), zone)
+        return (local - EPOCH) // timedelta(microseconds=1)
     except (OverflowError, ValueError, OSError):
         raise _out_of_range_error(written) from None
 

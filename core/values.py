@@ -1,4 +1,4 @@
-"""The types that a property can have: how a value of each is read, recognised, compared and shown to people.
+"""The types of properties: parse, check, compare and format the values of each. Pure.
 
 Values are what facts hold (text, integers, booleans, references); a type says which of them a property means.
 Addresses, networks and decimals are text of a known form. Nothing here looks a name up.
@@ -7,15 +7,11 @@ Addresses, networks and decimals are text of a known form. Nothing here looks a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from ipaddress import ip_address, ip_network
 
-from core.changes import Ref, Scalar, Value
 from core.errors import Refused
-from core.format2 import value_codec
-
-normalized = value_codec.normalized
-"""Brings text to the one form that values have: what is compared, stored and looked for."""
+from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value, normalized
 
 MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
@@ -96,7 +92,7 @@ TYPE_PARSERS: dict[str, Callable[[str], Scalar | None]] = {
     "hostname": _parse_hostname,
     "reference": _parse_reference,
 }
-"""Each type's reader: the value of a text, or None if the text is not of the type. Nobody here can read references."""
+"""The parser of each type: text -> value, None if it is not of the type. References need a fleet to be parsed."""
 
 
 def is_of_type(type_name: str, value: Scalar) -> bool:
@@ -113,8 +109,8 @@ def is_of_type(type_name: str, value: Scalar) -> bool:
     return isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None
 
 
-def type_problem(property_name: str, type_name: str, value: Scalar) -> Refused:
-    """What to tell people about a value that is not of the type of its property: what is expected, and an example."""
+def type_problem(property_name: str, type_name: str, value: Scalar | Redacted) -> Refused:
+    """Build the error for a value that is not of the type of its property: what is expected, with an example."""
     fields = {"property": property_name, "value": quote_value(value)}
     if isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None:
         return Refused("{property}: {value} is there as text, not as {type}; give it again", type=type_name, **fields)
@@ -149,15 +145,15 @@ def type_problem(property_name: str, type_name: str, value: Scalar) -> Refused:
     return Refused("{property}: {value} is not text", **fields)
 
 
-def _network_around(value: Scalar) -> str | None:
-    """The network that an address with a length is in, if it is one."""
+def _network_around(value: Scalar | Redacted) -> str | None:
+    """Give the network of an address with a length; None if it is none."""
     try:
         return str(ip_network(value, strict=False)) if isinstance(value, str) and "/" in value else None
     except ValueError:
         return None
 
 
-def is_storable(value: Scalar) -> bool:
+def is_storable(value: Scalar | Redacted) -> bool:
     """Whether text is short enough for a fact and is Unicode that has bytes (a lone surrogate has none)."""
     if not isinstance(value, str):
         return True
@@ -167,8 +163,24 @@ def is_storable(value: Scalar) -> bool:
         return False
 
 
+def is_line(text: str, max_bytes: int) -> bool:
+    """Whether this is text of one line: Unicode that has bytes, at most so many of UTF-8, and no control character."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= max_bytes and all(ord(char) >= 32 and not 127 <= ord(char) < 160 for char in text)
+
+
+def join_names(names: Iterable[str], max_count: int) -> str:
+    """The first of these names in a list, and how many more there are: `a, b, +3`."""
+    listed = list(names)
+    rest = len(listed) - max_count
+    return ", ".join(listed[:max_count] + ([f"+{rest}"] if rest > 0 else []))
+
+
 def comparison_key(type_name: str, value: Scalar) -> Hashable:
-    """What is equal for two spellings of the same thing (`AA-BB-…` and `aa:bb:…`), and only for those."""
+    """Give a key that is equal for two spellings of the same thing (`AA-BB-…`, `aa:bb:…`), and only for those."""
     if isinstance(value, str):
         if type_name == "hostname":
             return value.lower()
@@ -207,9 +219,7 @@ def stored_notation(word: str) -> str | None:
 
 
 def printable(text: str) -> str:
-    """Text that can do nothing to a terminal: control characters, those that turn its direction and those that nobody
-    sees are spelt out.
-    """
+    """Escape control characters and those that are invisible or change the direction of text: safe for a terminal."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(char) if _is_control(char) else char for char in text)
@@ -236,14 +246,14 @@ def _escape(char: str) -> str:
 
 
 def quote_value(value: Value, limit: int = 60) -> str:
-    """A value as it stands in a message: in quotes if it is text, without control characters, and not too long."""
+    """Format a value for a message: in quotes if it is text, without control characters, cut at `limit`."""
     text = display_text(value)
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return f'"{text}"' if isinstance(value, str) else text
 
 
 def display_text(value: Value, lang: str = "en") -> str:
-    """A value on one line for people. A reference is the start of its id: who can look up its name shows that."""
+    """Format a value on one line for people; a reference as the start of its id."""
     match value:
         case None:
             return ""
@@ -251,22 +261,26 @@ def display_text(value: Value, lang: str = "en") -> str:
             return ("ja" if value else "nein") if lang == "de" else ("yes" if value else "no")
         case str():
             return printable(value)
-        case Ref():
+        case Ref() | ParentRef():
             return value.entity.hex()[:8]
+        case FactRef():
+            return value.fact.hex()[:8]
+        case Redacted():
+            return "-"
         case tuple():
             return ", ".join(display_text(item, lang) for item in value)
     return str(value)
 
 
 def edit_text(value: Value, lang: str = "en") -> str:
-    """A value as one would type it, the text that an edit starts from; lists are one line of CSV (RFC 4180)."""
+    """Format a value as one would type it, for an edit to start from; lists are one line of CSV (RFC 4180)."""
     if isinstance(value, tuple):
         return _join_list([edit_text(item, lang) for item in value])
     return value if isinstance(value, str) else display_text(value, lang)
 
 
 def split_list(text: str) -> list[str]:
-    """The items of a list that a person typed: separated by commas, in double quotes where one holds a comma itself.
+    """Split a list that a person typed: separated by commas, in double quotes where an item holds a comma.
 
     Raises ValueError if the quotes do not match.
     """

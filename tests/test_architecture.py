@@ -17,6 +17,15 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("core", "tui")
 MAX_LINES = 400
+MAX_CLASS_LINES = 500
+"""Of a class with all its bases in the package: slicing a class into bases is no way to a small file."""
+GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding"}
+"""Those that are the usual nouns for what is in the module."""
+PRIVATE_WORDS = {
+    *("told", "tell", "tells", "said", "say", "says", "heard", "hear", "hears", "news", "desk", "matter", "matters"),
+    *("standing", "most", "least", "patience", "stranger", "lookout", "doing", "clue", "clues", "hearsay", "dispute"),
+}
+"""Words with a meaning of this project's own: docs/style.md has the standard one for each."""
 DATA = {".tcss", ".toml", ".sql", ".mo"}
 
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?: ; (?P<marker>[\w .'!=<>]+))? \\")
@@ -90,11 +99,77 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circles(graph) == []
 
 
+def words(name: str) -> list[str]:
+    """The words of a name, in lower case: those of `read_status`, `MAX_BYTES` and `TcpListener`."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def definitions(path: Path) -> list[str]:
+    """The names of a module, of its constants, and of all classes and functions in it."""
+    tree = ast.parse(path.read_text())
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [path.stem, *(node.name for node in ast.walk(tree) if isinstance(node, kinds))]
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        found += [target.id for target in targets if isinstance(target, ast.Name)]
+    return found
+
+
+def test_words_of_a_name() -> None:
+    assert words("MAX_BYTES") + words("TcpListener") + words("_read2") == ["max", "bytes", "tcp", "listener", "read"]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_modules_are_named_by_nouns(folder: str) -> None:
+    names = {str(path.relative_to(ROOT)): words(path.stem) for path in modules(folder)}
+    assert names
+    gerunds = {path: [word for word in name if word.endswith("ing")] for path, name in names.items()}
+    assert {path: found for path, found in gerunds.items() if set(found) - GERUNDS} == {}
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_names_hold_no_word_of_a_private_dialect(folder: str) -> None:
+    names = {str(path.relative_to(ROOT)): definitions(path) for path in modules(folder)}
+    assert sum(map(len, names.values())) > 100
+    found = {path: [name for name in found if PRIVATE_WORDS.intersection(words(name))] for path, found in names.items()}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
 @pytest.mark.parametrize("folder", PACKAGES)
 def test_no_module_is_too_long(folder: str) -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules(folder)}
     assert lengths
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def class_lengths(sources: dict[str, str]) -> dict[str, int]:
+    """Class to the lines of it and of all its bases among these sources; of two of one name, the longer."""
+    own: dict[str, int] = {}
+    bases: dict[str, set[str]] = {}
+    for source in sources.values():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                names = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                own[node.name] = max(lines, own.get(node.name, 0))
+                bases.setdefault(node.name, set()).update(base.id for base in names if isinstance(base, ast.Name))
+    graph = {name: found & own.keys() for name, found in bases.items()}
+    return {name: sum(own[each] for each in _reachable(graph, name) | {name}) for name in own}
+
+
+def test_lines_of_bases_count_for_each_class() -> None:
+    sources = {
+        "a": "class A:\n    x = 1\n",
+        "b": "class B(A, Other):\n    y = 1\n    z = 1\nclass C(B[int], A): pass\n",
+    }
+    assert class_lengths(sources) == {"A": 2, "B": 5, "C": 6}
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_no_class_is_too_long_with_its_bases(folder: str) -> None:
+    lengths = class_lengths({str(path): path.read_text() for path in modules(folder)})
+    assert lengths
+    assert {name: length for name, length in lengths.items() if length > MAX_CLASS_LINES} == {}
 
 
 def test_no_command_line_module_imports_textual() -> None:

@@ -1,9 +1,9 @@
-"""The terminal UI: what all its screens share, and how they are reached."""
+"""The terminal UI: the state that its screens share, and how they are reached."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -14,32 +14,43 @@ from textual.worker import WorkerCancelled, WorkerFailed, WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
+from core.membership import Membership
+from core.schema import Schema
 from core.store.queries.log import LogFilter
+from core.store.view import View
 from core.workspace import Workspace
+from core.workspace.lazy_inbox import LazyInbox
 from tui.app_state import AppState
-from tui.app_status import Options
-from tui.base_app import StatefulApp
+from tui.app_status import AppStatus, Options
 from tui.cable_monitor import CableMonitor, CableUse, cable_offer_text
 from tui.command_host import CommandHost, command_bindings
+from tui.draft import Draft
+from tui.draft_keeper import DraftKeeper
 from tui.i18n.dates import Clock, DateFormatter
-from tui.i18n.translate import _, error_text
+from tui.i18n.translate import N_, _, error_text
 from tui.inbox_loader import InboxLoader
+from tui.layout import Line
 from tui.screens.base import BaseScreen
+from tui.screens.frame import status_items
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
+from tui.terminal.diff_app import DiffApp
 from tui.terminal.end_signals import has_job_control
 from tui.terminal.key_sequencer import REFRESH_GROUP
 from tui.terminal.themes import next_theme
-from tui.view_models.form import DisplayNames
+from tui.view_models.breadcrumbs import breadcrumbs
+from tui.view_models.device_role import access_of
+from tui.view_models.form import NO_NAMES, DisplayNames
 
 if TYPE_CHECKING:
     from core.sync.links.serial.serial_ports import SerialPortInfo
 
 MIN_REFRESH_INTERVAL_S = 2.0
+"""How often the screens are refreshed while much is written: on a slow line each time costs much of it."""
 _DEFAULT_OPTIONS = Options()
 
 
 def _lazy_screen(name: str) -> Callable[[], Screen[Any]]:
-    """Makes the screen of a place, which is imported when somebody goes there: the first frame waits for one only."""
+    """Make a screen, which is imported when somebody goes there: the first frame waits for one only."""
 
     def make() -> Screen[Any]:
         screen: Screen[Any] = getattr(import_module(f"tui.screens.{name}"), name.capitalize())()
@@ -48,11 +59,14 @@ def _lazy_screen(name: str) -> Callable[[], Screen[Any]]:
     return make
 
 
-class FieldlineApp(StatefulApp):
-    """The six places over one workspace."""
+class FieldlineApp(DiffApp):
+    """The six screens over one workspace, and the state that they share: it is their `AppState`."""
 
     ENABLE_COMMAND_PALETTE = False
-    KEEPS_DRAFTS = True
+    KEEPS_DRAFTS: ClassVar[bool] = True
+    """Whether the next session is the same person's, to whom edits that are not applied are offered again."""
+    READ_ONLY_REASON = N_("Read only is on: turn it off with : and “read only”.")
+    """Why nothing is written then, and what to do about it."""
     CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
     BINDINGS = command_bindings("everywhere")
     MODES: ClassVar[dict[str, Any]] = {
@@ -62,12 +76,29 @@ class FieldlineApp(StatefulApp):
     def __init__(
         self, workspace: Workspace, clock: Clock, options: Options = _DEFAULT_OPTIONS, *, here: bytes | None = None
     ) -> None:
-        """`here` is the place where this device is, if one was chosen: then that is what is shown first."""
+        """Show a workspace.
+
+        Args:
+            workspace: this device.
+            clock: gives the time (microseconds since 1970 UTC).
+            options: how the terminal UI behaves.
+            here: the place where this device is, None if none was chosen; if one was, that is what is shown first.
+        """
         self.here = here
         # Textual begins in it: to switch to it later would show nothing for its first twentieth of a second.
         self.DEFAULT_MODE = self.first_screen()  # type: ignore[misc]
-        super().__init__(workspace, DateFormatter(clock, options.zone), options)
+        super().__init__()
         self.set_class(True, f"-{options.theme}")
+        self.workspace = workspace
+        self.options = options
+        self.dates = DateFormatter(clock, options.zone)
+        self.readonly = options.readonly
+        self.viewed_at_us: int | None = None
+        self.view_as_known = False
+        self.status = AppStatus()
+        self.schema, self.membership, self.names = Schema(), Membership(), NO_NAMES
+        self.draft_keeper = DraftKeeper(self, workspace, self._show_message, is_keeping=self.KEEPS_DRAFTS)
+        self.drafts = self.draft_keeper.drafts
         self.inbox_loader = InboxLoader(workspace, self._on_inbox_loaded)
         self.cable_monitor = CableMonitor(workspace, self._on_cable_plugged, self._redraw_screen, self._show_message)
         self.loaded = asyncio.Event()
@@ -88,7 +119,7 @@ class FieldlineApp(StatefulApp):
         await self.painted.wait()
         try:
             await self.reload_state()
-            await self.adopt_drafts()
+            await self.draft_keeper.adopt()
         except FieldlineError as error:
             self._show_message(error_text(error))
             return
@@ -101,14 +132,14 @@ class FieldlineApp(StatefulApp):
         self.run_worker(begin, group="inbox")
 
     async def _run_background_work(self) -> None:
-        """Look for what waits for a decision, and for cables, once the first screen shows what it shall."""
+        """Read the inbox and watch for cables, once the first screen shows what it shall."""
         for worker in [each for each in self.workers if each.group == REFRESH_GROUP]:
             with suppress(WorkerCancelled, WorkerFailed):
                 await worker.wait()
-        if (page := self.base_screen) is not None:
-            await page.wait_for_refresh()
+        if (screen := self.base_screen) is not None:
+            await screen.wait_for_refresh()
         self._is_first_screen_shown = True
-        self.update_device_status(read_key=True)
+        self._load_device_status()
         self._redraw_screen()
         self.load_inbox()
         if self.options.discovery:
@@ -121,6 +152,35 @@ class FieldlineApp(StatefulApp):
 
     async def on_unmount(self) -> None:
         await self.inbox_loader.close()
+        await self.draft_keeper.close()
+
+    # --- the state that the screens share ----------------------------------------------------------------------------
+
+    @property
+    def view(self) -> View:
+        """What all screens read: the present, or the time that somebody looks at."""
+        return self.workspace.view(self.viewed_at_us, as_received=self.view_as_known)
+
+    @property
+    def inbox_items(self) -> LazyInbox:
+        """What needs a decision, as far as it was read."""
+        return self.inbox_loader.items
+
+    async def breadcrumb_of(self, entity: bytes) -> str:
+        """Where an entity is in the fleet."""
+        return (await self.breadcrumbs_of([entity]))[entity]
+
+    async def breadcrumbs_of(self, entities: Iterable[bytes]) -> dict[bytes, str]:
+        """Where entities are in the fleet."""
+        return await breadcrumbs(entities, self.view, self.schema)
+
+    def status_items(self) -> Line:
+        """What needs a person, for the right end of the first line."""
+        return status_items(self)
+
+    def save_drafts(self, typed: Draft | None = None) -> None:
+        """Keep the drafts, and in place of one of them that with what is being typed."""
+        self.draft_keeper.save(typed)
 
     async def reload_state(self) -> None:
         """Read what the frame shows."""
@@ -135,33 +195,49 @@ class FieldlineApp(StatefulApp):
         self.status = replace(
             self.status, fleet=str(fleet or store.fleet.hex()[:8]), synced_at=await store.last_received_at()
         )
-        self.update_device_status(self._is_first_screen_shown)
+        own_name = ""
+        with suppress(FieldlineError):
+            own_name = self.workspace.home.name()
+        self.status = replace(self.status, device=own_name)
+        # Reading the key takes a while, and the first screen does not wait for it where the device has a name.
+        if self._is_first_screen_shown or not own_name:
+            self._load_device_status()
+
+    def _load_device_status(self) -> None:
+        """Read the device's key, and show its name in the fleet and what it may do there."""
+        try:
+            device = self.workspace.identity.device
+        except FieldlineError as error:
+            self._show_message(error_text(error))
+            return
+        name = self.names.devices.get(device) or self.status.device or device.hex()[:8]
+        self.status = replace(self.status, device=name, access=access_of(self.membership, device))
 
     async def _watch_store(self) -> None:
-        """Show what this or another process, or a sync, has written, as soon as it is there.
+        """Refresh the screens as soon as this or another process, or a sync, has written.
 
         While much is written it is shown every other second: reading and drawing it again costs, on a slow line most.
         """
-        held = b""
+        root = b""
         while True:
             try:
                 changed = await self.workspace.store.wait_for_change(60)
-                before, held = held, (await self.workspace.store.summary()).root
-                # What reading the inbox notes down for itself is no news.
-                if changed and (held != before or self.inbox_loader.progress is None):
+                before, root = root, (await self.workspace.store.summary()).root
+                # What reading the inbox notes down for itself is no change.
+                if changed and (root != before or self.inbox_loader.progress is None):
                     await self.refresh_data()
                     await asyncio.sleep(MIN_REFRESH_INTERVAL_S)
             except FieldlineError as error:
                 self._show_message(error_text(error))
 
     async def refresh_data(self) -> None:
-        """Read everything that is shown anew."""
+        """Read everything that is shown again."""
         await self.reload_state()
-        if isinstance(page := self.base_screen, BaseScreen):
-            page.refresh_data()
+        if isinstance(screen := self.base_screen, BaseScreen):
+            screen.refresh_data()
 
     def load_inbox(self) -> None:
-        """Look for what waits for a decision; in the past only for those who look at the inbox."""
+        """Read the inbox; in the past only for those who look at it."""
         if not self._is_first_screen_shown:
             return
         if self.viewed_at_us is not None and not self._is_inbox_shown:
@@ -177,8 +253,8 @@ class FieldlineApp(StatefulApp):
             self._show_message(error_text(error))
 
     def _on_inbox_loaded(self, changed: bool) -> None:
-        if (page := self.base_screen) is not None and self._is_inbox_shown and changed:
-            page.refresh_data()
+        if (screen := self.base_screen) is not None and self._is_inbox_shown and changed:
+            screen.refresh_data()
         else:
             self._redraw_screen()
 
@@ -191,27 +267,28 @@ class FieldlineApp(StatefulApp):
         """The full screen that is shown, below any dialog; None before the first and after the last."""
         return next((s for s in reversed(self.screen_stack) if isinstance(s, BaseScreen)), None)
 
-    def show_history(self, entity: bytes, name: str | None, of: str) -> None:
-        """Show the changes of an entity, or of one of its properties."""
+    def show_history(self, entity: bytes, name: str | None, title: str) -> None:
+        """Show the changes of an entity, or of one of its properties; `title` says of what."""
         from tui.screens.history import History
 
         self.switch_mode("history")
-        if isinstance(page := self.screen, History):
-            page.show_only(LogFilter(entity=entity, property=name), of)
+        if isinstance(screen := self.screen, History):
+            screen.show_only(LogFilter(entity=entity, property=name), title)
 
     def show_search_hits(self, hits: list[tuple[bytes, str]]) -> None:
         """Go to what a search found, in Fleet; entities with the properties whose values were found."""
         from tui.screens.fleet import Fleet
 
         self.switch_mode("fleet")
-        while isinstance(page := self.screen, BaseScreen) and not isinstance(page, Fleet):
+        while isinstance(screen := self.screen, BaseScreen) and not isinstance(screen, Fleet):
             self.pop_screen()
-        if isinstance(page, Fleet):
-            page.show_hits(hits)
+        if isinstance(screen, Fleet):
+            screen.show_hits(hits)
 
     def view_at(self, timestamp_us: int | None, as_known: bool = False) -> None:
-        """Show everything as it was at a moment (microseconds since 1970 UTC), or as this device had received it by
-        then; None is now.
+        """Show everything as it was at a time (microseconds since 1970 UTC), or as this device had received it by then.
+
+        None is now.
         """
         self.viewed_at_us, self.view_as_known = timestamp_us, as_known
         self.run_worker(self.refresh_data(), group=REFRESH_GROUP, exclusive=True)
@@ -224,8 +301,8 @@ class FieldlineApp(StatefulApp):
         self.here = entity
 
     def _show_message(self, text: str) -> None:
-        if isinstance(page := self.base_screen, BaseScreen):
-            page.show_message(text, attention=True)
+        if isinstance(screen := self.base_screen, BaseScreen):
+            screen.show_message(text, attention=True)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -239,16 +316,20 @@ class FieldlineApp(StatefulApp):
             getattr(self, f"do_{name}")()
 
     def _redraw_screen(self) -> None:
-        if isinstance(page := self.base_screen, BaseScreen) and page.is_mounted:
-            page.redraw()
+        if isinstance(screen := self.base_screen, BaseScreen) and screen.is_mounted:
+            screen.redraw()
 
     def _on_cable_plugged(self, found: SerialPortInfo, use: CableUse) -> None:
-        at_hand = isinstance(page := self.base_screen, BaseScreen) and page.TAB == "sync"
+        at_hand = isinstance(screen := self.base_screen, BaseScreen) and screen.TAB == "sync"
         self._show_message(cable_offer_text(found.name, use, at_hand))
 
-    def defer_command(self, page: CommandHost, name: str) -> bool:
-        """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+    def defer_command(self, screen: CommandHost, name: str) -> bool:
+        """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
         return False
+
+    def do_quit(self) -> None:
+        """Leave; who has edits that are not applied is asked first."""
+        self.draft_keeper.leave()
 
     def do_help(self) -> None:
         """Show what the keys do here."""
@@ -260,9 +341,9 @@ class FieldlineApp(StatefulApp):
         """Find a command by its name."""
         from tui.dialogs.palette import PaletteDialog
 
-        if isinstance(page := self.screen, BaseScreen):
+        if isinstance(screen := self.screen, BaseScreen):
             self.push_screen(
-                PaletteDialog(page.available_commands(), page.disabled_commands()), self._on_command_chosen
+                PaletteDialog(screen.available_commands(), screen.disabled_commands()), self._on_command_chosen
             )
 
     def _on_command_chosen(self, name: str | None) -> None:
@@ -275,8 +356,8 @@ class FieldlineApp(StatefulApp):
     def do_readonly(self) -> None:
         """Turn read only on or off."""
         self.readonly = not self.readonly
-        if isinstance(page := self.base_screen, BaseScreen):
-            page.redraw()
+        if isinstance(screen := self.base_screen, BaseScreen):
+            screen.redraw()
 
     def do_theme(self) -> None:
         """Go to the next theme."""
@@ -298,4 +379,4 @@ class FieldlineApp(StatefulApp):
 
 
 _CHECKED: type[AppState] = FieldlineApp
-"""That this is what the screens take it for is checked by mypy: to inherit from both is not possible."""
+"""Lets mypy check the protocol: to inherit from both is not possible."""

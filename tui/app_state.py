@@ -1,4 +1,4 @@
-"""What the screens know of the application that shows them: the data that all of them share, and where one can go."""
+"""The state that all screens share, and what they can ask of the application that shows them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from tui.view_models.form import DisplayNames
 
 
 class AppState(Protocol):
-    """What all screens share. `moment` (microseconds since 1970 UTC) is the one that is looked at, None for now;
-    `here` is the place where this device is, None if none was chosen; `loaded` is set once all of it was read.
+    """What all screens share; `loaded` is set once all of it was read.
+
+    `viewed_at_us` is the time that is looked at (microseconds since 1970 UTC), None for now, and `view_as_known`
+    whether as this device knew it then. `here` is the place where this device is, None if none was chosen.
     """
 
     READ_ONLY_REASON: str
@@ -47,12 +49,12 @@ class AppState(Protocol):
 
     @property
     def view(self) -> View:
-        """What all screens read: the present, or the moment that somebody looks at."""
+        """What all screens read: the present, or the time that somebody looks at."""
         ...
 
     @property
     def inbox_items(self) -> LazyInbox:
-        """What waits for a decision, as far as it was read."""
+        """What needs a decision, as far as it was read."""
         ...
 
     async def breadcrumb_of(self, entity: bytes) -> str:
@@ -68,21 +70,13 @@ class AppState(Protocol):
         ...
 
     async def refresh_data(self) -> None:
-        """Read everything that is shown anew."""
+        """Read everything that is shown again."""
         ...
 
     # --- the frame ---------------------------------------------------------------------------------------------------
 
-    def screen_tabs(self) -> list[tuple[str, str]]:
-        """The six places: name, and label in the language in use."""
-        ...
-
-    def banner(self) -> str:
-        """What stands instead of the places while nothing can be edited."""
-        ...
-
     def status_items(self) -> Line:
-        """What wants a person, for the right end of the first line."""
+        """What needs a person, for the right end of the first line."""
         ...
 
     # --- what a screen can ask for -----------------------------------------------------------------------------------
@@ -91,20 +85,20 @@ class AppState(Protocol):
         """Carry out a command that can be used everywhere."""
         ...
 
-    def defer_command(self, page: CommandHost, name: str) -> bool:
-        """Whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+    def defer_command(self, screen: CommandHost, name: str) -> bool:
+        """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
         ...
 
     def save_drafts(self, typed: Draft | None = None) -> None:
-        """Keep what is edited now, and in place of one of the drafts that with what is being typed."""
+        """Keep the drafts, and in place of one of them that with what is being typed."""
         ...
 
     def view_at(self, timestamp_us: int | None, as_known: bool = False) -> None:
-        """Show everything as it was at a moment, or as this device had received it by then; None is now."""
+        """Show everything as it was at a time, or as this device had received it by then; None is now."""
         ...
 
-    def show_history(self, entity: bytes, name: str | None, of: str) -> None:
-        """Show the changes of an entity, or of one of its properties."""
+    def show_history(self, entity: bytes, name: str | None, title: str) -> None:
+        """Show the changes of an entity, or of one of its properties; `title` says of what."""
         ...
 
     def show_search_hits(self, hits: list[tuple[bytes, str]]) -> None:

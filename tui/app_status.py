@@ -1,4 +1,4 @@
-"""What the frame of all screens tells, and how the terminal UI was asked to behave. Pure."""
+"""The options of the terminal UI, and what the frame of all screens shows. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from tui.view_models.device_role import DeviceAccess
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the UI behaves; `zone` None is the machine's own time zone. `discovery` looks for devices in the network."""
+    """How the terminal UI behaves.
+
+    `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network.
+    """
 
     readonly: bool = False
     plain: bool = False
@@ -21,7 +24,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class AppStatus:
-    """What the frame tells: names, when another device was last met, and how this one stands in its fleet."""
+    """What the frame shows: names, when this device last synced (microseconds since 1970 UTC), what it may do."""
 
     fleet: str = ""
     device: str = ""

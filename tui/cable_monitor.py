@@ -1,4 +1,4 @@
-"""Cables as the screens show them: offered when one is plugged in, and how the one in use stands."""
+"""Watch for cables: one that is plugged in is offered on the screens."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from core.workspace import Workspace
 
 CableUse = Literal["free", "meeting", "served"]
-"""Who uses a cable: nobody, a meeting of these screens, or the process that serves on this device."""
+"""Who uses a cable: nobody, a sync from these screens, or the process that serves on this device."""
 
 
 class CableMonitor:
-    """The cables that are plugged in. `came` is told of one that was not there before, `changed` of any difference, and
-    `trouble` why they cannot be looked for. `offered` is the target of the last that came, until somebody saw it, and
-    `meeting` that of the meeting that is under way.
+    """The cables that are plugged in.
+
+    `offered_target` is the endpoint of the last one that was plugged in, until it was seen on Sync; `active_target`
+    that of the sync that is under way. Both are empty if there is none.
     """
 
     def __init__(
@@ -33,6 +34,14 @@ class CableMonitor:
         on_change: Callable[[], None],
         on_error: Callable[[str], None],
     ) -> None:
+        """Begin without cables.
+
+        Args:
+            workspace: this device, whose settings name ports.
+            on_plugged: called with a cable that was not there before, and who uses it.
+            on_change: called after each look.
+            on_error: called with a sentence if ports cannot be looked for.
+        """
         self.plugged: list[SerialPortInfo] = []
         self.offered_target = ""
         self.active_target = ""
@@ -74,7 +83,7 @@ class CableMonitor:
 
 
 def cable_offer_text(name: str, use: CableUse, at_hand: bool) -> str:
-    """What is said when a cable was plugged in; `at_hand` if Enter is all that it takes."""
+    """The sentence for a cable that was plugged in; `at_hand` if Enter is all that it takes."""
     if use == "meeting":
         text = _("The cable on {port} is back: the sync goes on.")
     elif use == "served":
@@ -87,7 +96,7 @@ def cable_offer_text(name: str, use: CableUse, at_hand: bool) -> str:
 
 
 def cable_waiting_lines(width: int) -> list[Line]:
-    """What is said while nobody answers at the other end of a cable."""
+    """The lines that stand there while nobody answers at the other end of a cable."""
     remedy = _("Plug the cable in there, too, and press 5, then Enter; or run `fieldline serve --serial` there.")
     first: Line = [(_(WAITING_TEXT), "strong")]
     return [first, *([(line, "plain")] for line in wrap_text(remedy, width))]

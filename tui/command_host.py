@@ -1,8 +1,8 @@
-"""What offers commands from the registry: the screens, and the dialogs over them."""
+"""The base of what offers commands from the registry: the screens, and the dialogs over them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -24,7 +24,7 @@ from tui.view_models.footer import footer_key_at, footer_line
 from tui.widgets.lines import Lines
 
 Answer = TypeVar("Answer")
-"""What a dialog gives to whoever asked."""
+"""The answer of a dialog."""
 
 
 def command_bindings(*scopes: str) -> list[BindingType]:
@@ -37,9 +37,15 @@ def command_bindings(*scopes: str) -> list[BindingType]:
 
 
 class CommandHost(Widget):
-    """A screen that offers commands: `do_<name>` carries one out, `why_not` says why it cannot act now."""
+    """A screen that offers commands.
+
+    A command is carried out by a method `do_<name>` of the screen or of one of its `actions`; `disabled_reason` says
+    why it cannot act now.
+    """
 
     SCOPES: ClassVar[tuple[str, ...]] = ()
+    actions: Sequence[object] = ()
+    """Objects that carry out commands for this screen, which comes first."""
 
     @on(Resize)
     def _follow_terminal_size(self, event: Resize) -> None:
@@ -64,16 +70,20 @@ class CommandHost(Widget):
         }
 
     def show_message(self, text: str, attention: bool = False) -> None:
-        """Say something to the person in front of the screen; an empty text takes it back."""
+        """Show a message to the person in front of the screen; an empty text removes it."""
 
     def action_command(self, name: str) -> None:
-        """Carry out a command of this screen, or say why not."""
+        """Carry out a command of this screen, or show why it cannot act."""
         self.show_message("")
         reason = self.disabled_reason(name)
         if reason is not None:
             self.show_message(reason, attention=True)
             return
-        self.run_task(getattr(self, f"do_{name}"))
+        self.run_task(getattr(self.command_owner(name), f"do_{name}"))
+
+    def command_owner(self, name: str) -> object | None:
+        """Return the screen or that of its actions which carries out a command; None if nothing does."""
+        return next((each for each in (self, *self.actions) if hasattr(each, f"do_{name}")), None)
 
     @property
     def is_typing(self) -> bool:
@@ -90,7 +100,7 @@ class CommandHost(Widget):
             self.app.call_later(self.app.simulate_key, key)
 
     def run_task(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
-        """Do something beside the screen; what could not be done is told in the message line.
+        """Run something beside the screen; what could not be done is shown in the message line.
 
         A task replaces one of the same group that is still under way.
         """

@@ -1,7 +1,7 @@
 """The commands of the terminal UI: the one table that key bindings, the last line, `?` and the palette are made from.
 
 A command says which keys it has, where it can be used and what it does; how it is done is a method `do_<name>` of the
-screen that offers it, and whether it can be done now is what the screen's `why_not` says.
+screen that offers it, and whether it can be done now is what its `disabled_reason` returns.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from tui.i18n.translate import N_, _
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing that a person can ask for.
+    """One command.
 
     `keys` are Textual's names of keys, the first is the one shown; `label` is the word in the last line (empty: not
     shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, in the present only;
-    `awaits` says what is missing for a command that cannot be carried out by this version of the program.
+    `missing_reason` says what is missing for a command that this version of the program cannot carry out.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Edits that somebody has typed and not applied yet. Pure.
 
 A draft remembers for each property what was shown when its edit began. Applying it obsoletes exactly that: what others
-said meanwhile is not overwritten unseen, it stays beside the edit until somebody has looked at both.
+set meanwhile is not overwritten unseen, it stays beside the edit until somebody has looked at both.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.changes import Value
 from core.records import Edit, Record, diff_edits
 from core.slots import Candidate, Slot
+from core.value_codec import Value
 from core.values import is_same_value
 
 
@@ -34,29 +34,29 @@ class Draft:
         return len(self.wanted)
 
     def edit(self, name: str, shown: Slot, value: Value) -> None:
-        """Want `value` for a property that shows `shown` now; wanting what is undisputedly there is no edit."""
+        """Want `value` for a property that shows `shown` now; wanting what is there without conflict is no edit."""
         self.discard(name)
         if shown.state == "conflict" or not is_same_value(shown.value, value):
             self.base_slots[name], self.wanted[name] = shown, value
 
     def with_edit(self, name: str, shown: Slot, value: Value) -> Draft:
-        """This draft with one edit more; itself it stays as it is."""
+        """This draft with one edit more; the draft itself stays as it is."""
         draft = Draft(self.entity, self.kind, dict(self.base_slots), dict(self.wanted))
         draft.edit(name, shown, value)
         return draft
 
     def merge(self, other: Draft) -> None:
-        """Take the edits of another draft of the same entity over; they are the later ones."""
+        """Add the edits of another draft of the same entity, which are later."""
         self.base_slots |= other.base_slots
         self.wanted |= other.wanted
 
     def discard(self, name: str) -> None:
-        """Take the edit of a property back."""
+        """Discard the edit of a property."""
         self.base_slots.pop(name, None)
         self.wanted.pop(name, None)
 
     def newer_candidate(self, name: str, slot: Slot) -> Candidate | None:
-        """What somebody else has said of an edited property since the edit began."""
+        """The leaf that an edited property has got since its edit began; None if it has none."""
         return newer_candidate(self.base_slots[name], slot) if name in self.base_slots else None
 
     def edits(self) -> list[Edit]:

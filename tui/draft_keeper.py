@@ -1,11 +1,13 @@
-"""An application that loses no edits: what is not applied is kept, and offered again to the same user."""
+"""Keep edits that are not applied: a session that is cut off loses none."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any
 
+from textual.app import App
 from textual.worker import WorkType
 
 from core.workspace import Workspace
@@ -13,81 +15,81 @@ from tui.dialogs.base import ConfirmDialog
 from tui.draft import Draft, count_unapplied
 from tui.draft_store import DraftStore, encode_drafts
 from tui.i18n.translate import _, ngettext
-from tui.terminal.diff_app import DiffApp
 
 
-class DraftApp(DiffApp):
-    """Keeps `drafts`; whoever changes them calls `keep_drafts`."""
+class DraftKeeper:
+    """Keeps `drafts` (entity to draft); whoever changes them calls `save`."""
 
-    KEEPS_DRAFTS: ClassVar[bool] = False
-    """True where the next session is the same person's. Not inherited: at a kiosk another person comes next."""
+    def __init__(
+        self, app: App[Any], workspace: Workspace, show_message: Callable[[str], None], *, is_keeping: bool
+    ) -> None:
+        """Begin without drafts.
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
-        self.workspace = workspace
+        Args:
+            app: runs what writes them, and asks before it is left.
+            workspace: the device and the user whose drafts they are.
+            show_message: tells the person in front of the screen what could not be kept.
+            is_keeping: whether they are kept; not where the next session is another person's.
+        """
         self.drafts: dict[bytes, Draft] = {}
-        self._draft_store = DraftStore(workspace.home.folder, workspace.user)
+        self._app = app
+        self._show_message = show_message
+        self._is_keeping = is_keeping
+        self._store = DraftStore(workspace.home.folder, workspace.user)
         self._write_lock = asyncio.Lock()
         self._latest_text: str | None = ""
 
-    @property
-    def _is_keeping(self) -> bool:
-        return bool(vars(type(self)).get("KEEPS_DRAFTS"))
-
-    async def adopt_drafts(self) -> None:
-        """Offer again what sessions of the same user have left."""
+    async def adopt(self) -> None:
+        """Take over what sessions of the same user have left."""
         if not self._is_keeping:
             return
         try:
-            self.drafts |= await asyncio.to_thread(self._draft_store.adopt)
+            self.drafts.update(await asyncio.to_thread(self._store.adopt))
         except OSError as error:
             self._show_message(
                 _("Edits of an earlier session could not be read: {reason}").format(reason=error.strerror)
             )
         if count := count_unapplied(self.drafts):
-            self.save_drafts()
+            self.save()
             text = ngettext(
                 "{count} edit of an earlier session is not applied: D in Fleet lists it.",
                 "{count} edits of an earlier session are not applied: D in Fleet lists them.",
                 count,
             )
-            self.call_after_refresh(self._show_message, text)
+            self._app.call_after_refresh(self._show_message, text)
 
-    def save_drafts(self, typed: Draft | None = None) -> None:
-        """Keep what is edited now, and in place of one of the drafts that with what is being typed."""
+    def save(self, typed: Draft | None = None) -> None:
+        """Keep the drafts, and in place of one of them that with what is being typed."""
         text = encode_drafts({**self.drafts, typed.entity: typed} if typed else self.drafts)
         if self._is_keeping and text != self._latest_text:
             self._latest_text = text
-            keep: WorkType[None] = partial(self._write_drafts, text)
-            self.run_worker(keep, group="drafts")
+            write: WorkType[None] = partial(self._write, text)
+            self._app.run_worker(write, group="drafts")
 
-    async def _write_drafts(self, text: str) -> None:
+    async def _write(self, text: str) -> None:
         try:
             async with self._write_lock:
                 # Who types fast waits for the last write only.
                 if text == self._latest_text:
-                    await asyncio.to_thread(self._draft_store.write, text)
+                    await asyncio.to_thread(self._store.write, text)
         except OSError as error:
             self._latest_text = None
             self._show_message(
                 _("Edits that are not applied could not be kept: {reason}").format(reason=error.strerror)
             )
 
-    async def on_unmount(self) -> None:
-        """The next session may take over."""
+    async def close(self) -> None:
+        """Keep the drafts a last time, and let the next session take them over."""
         if self._is_keeping:
             self._latest_text = encode_drafts(self.drafts)
-            await self._write_drafts(self._latest_text)
-            self._draft_store.close()
+            await self._write(self._latest_text)
+            self._store.close()
 
-    def _show_message(self, text: str) -> None:
-        """Tell the person in front of the screen."""
-
-    def do_quit(self) -> None:
-        """Leave; who has edits that are not applied shall know it."""
+    def leave(self) -> None:
+        """End the application; who has edits that are not applied is asked first."""
         count = count_unapplied(self.drafts)
         if not count:
-            self.exit()
+            self._app.exit()
             return
         if self._is_keeping:
             text = ngettext(
@@ -101,6 +103,6 @@ class DraftApp(DiffApp):
                 "{count} edits are not applied and will be lost.",
                 count,
             )
-        self.push_screen(
-            ConfirmDialog(_("Leave Fieldline?"), text, _("leave")), lambda yes: self.exit() if yes else None
+        self._app.push_screen(
+            ConfirmDialog(_("Leave Fieldline?"), text, _("leave")), lambda yes: self._app.exit() if yes else None
         )

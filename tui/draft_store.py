@@ -1,7 +1,7 @@
 """Keeps edits that are not applied, so that a session that was cut off loses none of them.
 
 Each session has a file of its own in the device's home, locked while the session lives; one whose session is gone is
-taken over by the next session of the same user. A draft is nobody's word yet: no fact is made of it here.
+taken over by the next session of the same user. No fact is made of a draft here.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.changes import decode_value, encode_value
 from core.errors import FieldlineError
 from core.slots import Candidate, Slot, slot_of
+from core.value_codec import decode_value, encode_value
 from tui.draft import Draft
 
 DRAFTS_FOLDER = "drafts"
 _FORMAT = 1
+"""The version of the files; one of another version is left alone."""
 
 
 class DraftStore:
-    """The drafts of one user in one session. `take_over` and `write` may raise OSError; both block."""
+    """The drafts of one user in one session. `adopt` and `write` may raise OSError; both block."""
 
     def __init__(self, home: Path, user: str) -> None:
         self._folder = home / DRAFTS_FOLDER
@@ -36,7 +37,7 @@ class DraftStore:
         self._adopted: list[tuple[Path, int]] = []
 
     def adopt(self) -> dict[bytes, Draft]:
-        """What sessions of this user that are gone have left; their files go with the next `write`.
+        """Return the drafts of sessions of this user that have ended; their files go with the next `write`.
 
         Several may have edited the same entity: of each property the edit that was kept last counts.
         """
@@ -53,7 +54,7 @@ class DraftStore:
         return drafts
 
     def write(self, text: str) -> None:
-        """Keep what `packed` gave in place of what was kept before; returns when it is on the disk."""
+        """Keep what `encode_drafts` returned in place of what was kept before; returns when it is on the disk."""
         if text:
             self._replace_file(text)
         elif self._descriptor is not None:
@@ -138,15 +139,33 @@ def _encode_draft(draft: Draft) -> dict[str, Any]:
 def _decode_draft(data: dict[str, Any]) -> Draft:
     draft = Draft(bytes.fromhex(data["entity"]), data["kind"])
     for name, (value, leaves) in data["edits"].items():
-        began: Slot = slot_of([_decode_leaf(leaf) for leaf in leaves])
-        draft.base_slots[name], draft.wanted[name] = began, decode_value(bytes.fromhex(value))
+        base_slot: Slot = slot_of([_decode_leaf(leaf) for leaf in leaves])
+        draft.base_slots[name], draft.wanted[name] = base_slot, decode_value(bytes.fromhex(value))
     return draft
 
 
 def _encode_leaf(leaf: Candidate) -> list[Any]:
-    return [leaf.fact.hex(), encode_value(leaf.value).hex(), leaf.user, leaf.device.hex(), leaf.at_us, leaf.note]
+    return [
+        leaf.fact.hex(),
+        encode_value(leaf.value).hex(),
+        leaf.user,
+        leaf.device.hex(),
+        leaf.at_us,
+        leaf.note,
+        leaf.moment_us,
+        leaf.person.hex(),
+    ]
 
 
 def _decode_leaf(data: list[Any]) -> Candidate:
-    fact, value, user, device, at, note = data
-    return Candidate(bytes.fromhex(fact), decode_value(bytes.fromhex(value)), user, bytes.fromhex(device), at, note)
+    fact, value, user, device, at, note, moment, person = data
+    return Candidate(
+        bytes.fromhex(fact),
+        decode_value(bytes.fromhex(value)),
+        user,
+        bytes.fromhex(device),
+        at,
+        note,
+        moment,
+        bytes.fromhex(person),
+    )

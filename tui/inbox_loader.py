@@ -1,4 +1,4 @@
-"""What waits for a decision, read beside the screens: after a large import or another schema that takes a while.
+"""Load the inbox beside the screens: after a large import or another schema that takes a while.
 
 It is read over a connection of its own, so that no key waits for it.
 """
@@ -14,14 +14,14 @@ from core.workspace import Workspace
 from core.workspace.lazy_inbox import LazyInbox
 
 _PROGRESS_STEPS = 50
-"""How often a long reading tells how far it is: each time costs a slow line some bytes."""
+"""How often progress is shown while much is read: each time costs a slow line some bytes."""
 
 
 class InboxLoader:
-    """Reads the inbox of whatever is looked at, once more if something was written meanwhile.
+    """Loads the inbox of the time that is looked at, once more if something was written meanwhile.
 
-    `matters` are those of the last reading that came to its end; `told` is called when they are others, or when
-    `progress` (entities read, and how many there are; None while nothing is read) is.
+    `items` are those that were loaded last. `progress` is (entities read, entities in all), None while nothing is read.
+    `on_change` is called with True when `items` are others, and with False when only `progress` is.
     """
 
     def __init__(self, workspace: Workspace, on_change: Callable[[bool], None]) -> None:
@@ -40,17 +40,17 @@ class InboxLoader:
         return self._requested is not None
 
     def clear(self) -> None:
-        """There is nothing to show: nobody looks at the inbox of this moment."""
+        """Show nothing: nobody looks at the inbox of this time."""
         self._requested, self.items = None, LazyInbox()
 
     def request(self, timestamp_us: int | None, as_known: bool) -> bool:
-        """Wish this moment to be read, None for now; whether `read` has to be started for that."""
+        """Ask for the inbox of a time (microseconds since 1970 UTC), None for now; return whether to start `load`."""
         self._requested = timestamp_us, as_known
         start, self._is_reading = not self._is_reading, True
         return start
 
     async def load(self) -> None:
-        """Read until nothing is wished that was not read."""
+        """Load until all that was asked for is loaded."""
         self._task = asyncio.current_task()
         try:
             own = await self._open_workspace()

@@ -1,4 +1,4 @@
-"""Keys as people write them in a file, and which of them get into each other's way. Pure."""
+"""Parse keys as people write them in a file, and find those that conflict. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CONCURRENT_SCOPES = (
 
 
 def parse_key(text: str) -> str | None:
-    """Textual's name of a key that is written as `x`, `X`, `?`, `enter`, `ctrl+s` or `^s`; None for what is no key."""
+    """Return Textual's name of a key written as `x`, `X`, `?`, `enter`, `ctrl+s` or `^s`; None for what is no key."""
     if len(text) == 2 and text[0] == "^" and text[1].isalpha():
         text = "ctrl+" + text[1].lower()
     modifiers = ""
@@ -59,7 +59,7 @@ def parse_key(text: str) -> str | None:
 
 
 def find_key_conflicts(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Iterator[tuple[str, str, str, str, str]]:
-    """(key, scope, command, other scope, other command) where a key would do two things at once.
+    """Yield (key, scope, command, other scope, other command) where a key would do two things.
 
     `keys` gives commands other keys, by scope and name. Only what those changes bring about is reported.
     """

@@ -1,7 +1,7 @@
 """The kiosk: the same screens on a wall, with no way out of them.
 
-Without the PIN everything can be looked at, and this place can be edited; whatever else writes, names a file or an
-address, or chooses another place asks for it. Left alone, it goes back to Here and forgets who was there.
+Without the PIN everything can be looked at, and this place can be edited; all else asks for it. Left alone, it goes
+back to Here and forgets who was there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from core.errors import FieldlineError
+from core.timestamps import SECOND_US
 from core.workspace import Workspace
 from tui import commands
 from tui.app import FieldlineApp
@@ -32,20 +33,23 @@ from tui.screens.here import Here
 from tui.screens.sync import Sync
 
 DEFAULT_IDLE_S = 120
+"""Longer than reading a screen takes, shorter than until the next person comes."""
 IDLE_CHECK_INTERVAL_S = 1.0
+"""How often it is looked whether anybody is there: once a second costs nothing."""
 MAX_PASTE_CHARS = 4096
+"""More than any value that is pasted, and less than what would keep the screen busy."""
 MAX_WAITING_KEYS = 64
-"""Keys that wait to be looked at; what comes beyond that is no person's."""
-_SECOND_US = 1_000_000
+"""Keys that may wait: more than a person types ahead; what comes beyond that is no person's."""
 _PIN_COMMANDS = frozenset({"choose", "here_now", "meet_at", "stick", "save"})
 """Commands that write no fact and need the PIN all the same."""
 
 
 class KioskApp(FieldlineApp):
-    """The six places for whoever comes by. `idle` is the seconds after which nobody is there any more."""
+    """The six screens for whoever comes by; after `idle_s` seconds without a key nobody is there any more."""
 
     END_SIGNALS = (signal.SIGTERM,)
     """What a keyboard or a line can cause is not among them."""
+    KEEPS_DRAFTS = False
     READ_ONLY_REASON = N_("Read only is on: here everything can be looked at, and nothing is changed.")
 
     def __init__(
@@ -56,27 +60,26 @@ class KioskApp(FieldlineApp):
         idle_s: int = DEFAULT_IDLE_S,
         *,
         here: bytes | None = None,
+        idle_check_interval_s: float = IDLE_CHECK_INTERVAL_S,
     ) -> None:
         super().__init__(workspace, clock, options, here=here)
         self.driver_class = _limit_waiting_keys(self.driver_class)
-        self.pin = KioskPin(workspace.home.folder, clock)
-        self.is_unlocked = False
-        self._idle_s = idle_s
+        self.lock = PinLock(self, KioskPin(workspace.home.folder, clock))
+        self._idle_s, self._idle_check_interval_s = idle_s, idle_check_interval_s
         self._clock = clock
         self._touched_at_us = clock()
 
     def on_mount(self) -> None:  # the base class's is called as well
         self._ignore_signals()
-        self.set_interval(IDLE_CHECK_INTERVAL_S, self._reset_when_idle)
+        self.set_interval(self._idle_check_interval_s, self._reset_when_idle)
 
     def first_screen(self) -> str:
         return "here"
 
     def status_items(self) -> Line:
-        line = super().status_items()
-        return (
-            [(_("PIN entered"), "attention"), *([(" · ", "dim"), *line] if line else [])] if self.is_unlocked else line
-        )
+        items = super().status_items()
+        separator = [(" · ", "dim")] if items else []
+        return [(_("PIN entered"), "attention"), *separator, *items] if self.lock.is_open else items
 
     # --- no way out --------------------------------------------------------------------------------------------------
 
@@ -99,14 +102,7 @@ class KioskApp(FieldlineApp):
     async def action_quit(self) -> None:
         self.do_quit()
 
-    def action_help_quit(self) -> None:
-        self.do_quit()
-
-    def do_suspend(self) -> None:
-        self.do_quit()
-
-    def action_suspend_process(self) -> None:
-        self.do_quit()
+    action_help_quit = action_suspend_process = do_suspend = do_quit
 
     def do_palette(self) -> None:
         self._show_message(_("There is no palette in a kiosk: ? shows the keys."))
@@ -119,40 +115,14 @@ class KioskApp(FieldlineApp):
             event.text = event.text[:MAX_PASTE_CHARS]
         await super().on_event(event)
 
-    # --- the PIN -----------------------------------------------------------------------------------------------------
-
-    def defer_command(self, page: CommandHost, name: str) -> bool:
-        if self.is_unlocked or not self._needs_pin(page, name):
-            return False
-        if not self.pin.is_set:
-            page.show_message(
-                _("This needs a PIN, and none is set: `fieldline tui --set-pin` sets one."), attention=True
-            )
-            return True
-
-        def answered(pin: str | None) -> None:
-            if pin is not None:
-                self.is_unlocked = True
-                page.action_command(name)
-
-        self.push_screen(PinDialog(_("PIN"), "", _("This needs the PIN of the kiosk."), self._check_pin), answered)
-        return True
-
-    def _needs_pin(self, page: CommandHost, name: str) -> bool:
-        if name in _PIN_COMMANDS:
-            return True
-        if isinstance(page, FormScreen) and page.entity == self.here:
-            return False
-        return commands.find_command((*page.SCOPES, "past"), name).writes
-
-    async def _check_pin(self, pin: str) -> None:
-        await asyncio.to_thread(self.pin.attempt, pin.strip())
+    def defer_command(self, screen: CommandHost, name: str) -> bool:
+        return self.lock.defer_command(screen, name)
 
     # --- left alone --------------------------------------------------------------------------------------------------
 
     async def _reset_when_idle(self) -> None:
         """Go back to Here when nobody has touched a key for long."""
-        if self._clock() - self._touched_at_us < self._idle_s * _SECOND_US:
+        if self._clock() - self._touched_at_us < self._idle_s * SECOND_US:
             return
         self._touched_at_us = self._clock()
         if self._is_untouched:
@@ -166,7 +136,7 @@ class KioskApp(FieldlineApp):
     def _is_untouched(self) -> bool:
         """Whether nothing shows that anybody was there."""
         return (
-            not self.is_unlocked
+            not self.lock.is_open
             and not self.drafts
             and self.viewed_at_us is None
             and len(self.screen_stack) == 1
@@ -176,17 +146,17 @@ class KioskApp(FieldlineApp):
 
     async def _reset(self) -> None:
         """Forget the PIN, edits that were not applied, what was searched and where somebody looked."""
-        self.is_unlocked = False
+        self.lock.is_open = False
         self.viewed_at_us = None
         self.drafts.clear()
-        meeting = any(isinstance(page, Sync) and page.is_syncing for page in self._screen_stacks.get("sync", []))
+        is_syncing = any(isinstance(each, Sync) and each.is_syncing for each in self._screen_stacks.get("sync", []))
         while len(self.screen_stack) > 1:
             await self.pop_screen()
         self.switch_mode("here")
         while len(self.screen_stack) > 1:
             await self.pop_screen()
         for mode in [mode for mode in self._screen_stacks if mode in self.MODES and mode != "here"]:
-            if mode != "sync" or not meeting:
+            if mode != "sync" or not is_syncing:
                 await self.remove_mode(mode)
                 self.add_mode(mode, self.MODES[mode])
         if isinstance(here := self.screen, Here):
@@ -195,14 +165,52 @@ class KioskApp(FieldlineApp):
 
 
 def _limit_waiting_keys(driver: type[Driver]) -> type[Driver]:
-    """A driver that drops keys while many wait: a paste in a terminal that does not say so, or a book on the keys."""
+    """Make a driver that drops keys while many wait: an unmarked paste, or a book on the keyboard."""
 
-    class Patient(driver):  # type: ignore[misc, valid-type]
+    class LimitedDriver(driver):  # type: ignore[misc, valid-type]
         def process_message(self, message: Message) -> None:
             if not isinstance(message, Key) or self._app._message_queue.qsize() < MAX_WAITING_KEYS:
                 super().process_message(message)
 
-    return Patient
+    return LimitedDriver
+
+
+class PinLock:
+    """Asks for the PIN before a command that writes, names a file or an address, or chooses another place."""
+
+    def __init__(self, app: FieldlineApp, pin: KioskPin) -> None:
+        self._app = app
+        self._pin = pin
+        self.is_open = False
+        """Whether the PIN was entered."""
+
+    def defer_command(self, screen: CommandHost, name: str) -> bool:
+        """Return whether a command has to wait for the PIN; then that has been asked for."""
+        if self.is_open or not self._needs_pin(screen, name):
+            return False
+        if not self._pin.is_set:
+            screen.show_message(
+                _("This needs a PIN, and none is set: `fieldline tui --set-pin` sets one."), attention=True
+            )
+            return True
+
+        def answered(pin: str | None) -> None:
+            if pin is not None:
+                self.is_open = True
+                screen.action_command(name)
+
+        self._app.push_screen(PinDialog(_("PIN"), "", _("This needs the PIN of the kiosk."), self._check_pin), answered)
+        return True
+
+    def _needs_pin(self, screen: CommandHost, name: str) -> bool:
+        if name in _PIN_COMMANDS:
+            return True
+        if isinstance(screen, FormScreen) and screen.entity == self._app.here:
+            return False
+        return commands.find_command((*screen.SCOPES, "past"), name).writes
+
+    async def _check_pin(self, pin: str) -> None:
+        await asyncio.to_thread(self._pin.attempt, pin.strip())
 
 
 class PinDialog(PromptDialog):

@@ -1,6 +1,6 @@
-"""Lines of text in columns: what every part of a screen is drawn from. Pure; a screen is a list of lines.
+"""Lines of text in columns, of which every part of a screen is drawn. Pure.
 
-A line is a list of spans, each a text and the role it plays (one of ROLES); the style sheets say how a role looks.
+A line is a list of spans, each a text and the role it plays (one of SPAN_ROLES); the style sheets say how a role looks.
 """
 
 from __future__ import annotations

@@ -31,7 +31,9 @@ THEMES = ("terminal", "colour-blind", "contrast", "mono")
 _FLAGS = ("ascii", "mouse", "readonly", "discovery")
 _CHOICES = {"language": LANGUAGES, "theme": THEMES}
 _IDLE_RANGE_S = (10, 86_400)
-_MAX_FILE_BYTES = 100_000  # bytes
+"""Less would throw people out while they read, more than a day is never."""
+_MAX_FILE_BYTES = 100_000
+"""Many times what all options take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +115,19 @@ class _OptionsText:
 
 
 def _parse_options(file: _OptionsText, data: Mapping[str, Any]) -> FileOptions:
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in data.items():
         if key == "keys":
-            said["keys"] = _parse_keys(file, value)
+            values["keys"] = _parse_keys(file, value)
         elif key in _CHOICES:
             if value not in _CHOICES[key]:
                 choices = ", ".join(_CHOICES[key])
                 raise file.refuse("{path}, line {line}: {key} is one of {choices}.", key, choices=choices)
-            said[key] = value
+            values[key] = value
         elif key in _FLAGS:
             if not isinstance(value, bool):
                 raise file.refuse("{path}, line {line}: {key} is true or false.", key)
-            said[key] = value
+            values[key] = value
         elif key == "idle":
             if (
                 isinstance(value, bool)
@@ -138,11 +140,11 @@ def _parse_options(file: _OptionsText, data: Mapping[str, Any]) -> FileOptions:
                     least=_IDLE_RANGE_S[0],
                     most=_IDLE_RANGE_S[1],
                 )
-            said[key] = value
+            values[key] = value
         else:
             known = ", ".join([*_CHOICES, *_FLAGS, "idle", "keys"])
             raise file.refuse("{path}, line {line}: there is no option {key}; there are {known}.", key, known=known)
-    return FileOptions(**said)
+    return FileOptions(**values)
 
 
 def _parse_keys(file: _OptionsText, data: Any) -> dict[str, dict[str, tuple[str, ...]]]:

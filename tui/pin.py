@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError, Refused
+from core.timestamps import SECOND_US
 
 PIN_FILE_NAME = "kiosk-pin.json"
 MAX_FREE_TRIES = 3
-"""Wrong ones before there is a wait."""
+"""Wrong PINs before there is a wait: people mistype."""
 MIN_WAIT_S, MAX_WAIT_S = 30, 3600
-"""Seconds."""
-_SECOND_US = 1_000_000
+"""The first wait, doubled by each wrong PIN, and the longest: nobody is locked out for good."""
 _SCRYPT_COST = {"n": 1 << 14, "r": 8, "p": 1}  # 16 MiB
 
 
@@ -68,8 +68,8 @@ class KioskPin:
         if kept["failures"] < MAX_FREE_TRIES:
             return 0
         wait = min(MAX_WAIT_S, MIN_WAIT_S << min(int(kept["failures"]) - MAX_FREE_TRIES, 10))
-        gone = (self._clock() - int(kept["at"])) // _SECOND_US
-        return wait - gone if gone >= 0 else wait
+        elapsed_s = (self._clock() - int(kept["at"])) // SECOND_US
+        return wait - elapsed_s if elapsed_s >= 0 else wait
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

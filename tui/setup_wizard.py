@@ -28,6 +28,7 @@ from tui.terminal.end_signals import has_job_control
 from tui.widgets.lines import Lines
 
 _ROW_COLUMNS = 66
+"""Columns of a row in a dialog, on the smallest terminal."""
 _SCHEMA_DESCRIPTIONS = {
     "service-centre": N_("Localities, their places and the equipment."),
     "site-network": N_("Sites and what is on their networks."),
@@ -37,7 +38,7 @@ StepAnswer = TypeVar("StepAnswer")
 
 
 class SetupWizard(CrashSafeApp[bool]):
-    """Asks what is needed and makes this device; gives True when there is one."""
+    """Asks what is needed and sets up this device; returns True when that is done."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
@@ -121,15 +122,15 @@ class SetupWizard(CrashSafeApp[bool]):
     async def _create_fleet(self) -> bool:
         """The fleet's name, the device's name, what can be configured."""
 
-        def fleet(said: str) -> Dialog[Any]:
+        def fleet(answer: str) -> Dialog[Any]:
             help_text = _("Such as the name of your organisation or region.")
-            return _Question(_step_title(1, _("what is the fleet called?")), said, help_text, _check_name)
+            return _Question(_step_title(1, _("what is the fleet called?")), answer, help_text, _check_name)
 
-        def schema(said: str) -> Dialog[Any]:
+        def schema(answer: str) -> Dialog[Any]:
             rows: list[tuple[str, Line]] = [
                 (name, _choice_row(name, _(_SCHEMA_DESCRIPTIONS.get(name, "")))) for name in BUILT_IN_SCHEMAS
             ]
-            return _Choice(_step_title(3, _("what is to be configured?")), rows, said)
+            return _Choice(_step_title(3, _("what is to be configured?")), rows, answer)
 
         answers = await self._ask_in_order(fleet, _device_question, schema)
         if answers is None:
@@ -147,9 +148,9 @@ class SetupWizard(CrashSafeApp[bool]):
     async def _join_fleet(self) -> bool:
         """The fleet's id, the device's name, and whom to ask."""
 
-        def fleet(said: str) -> Dialog[Any]:
+        def fleet(answer: str) -> Dialog[Any]:
             help_text = _("32 hex digits: `fieldline status` shows them on any device of the fleet.")
-            return _Question(_step_title(1, _("what is the id of the fleet?")), said, help_text, _check_fleet)
+            return _Question(_step_title(1, _("what is the id of the fleet?")), answer, help_text, _check_fleet)
 
         answers = await self._ask_in_order(fleet, _device_question)
         if answers is None:
@@ -208,8 +209,8 @@ def _step_title(step: int, what: str) -> str:
     return _("Step {step} of 3: {what}").format(step=step, what=what)
 
 
-def _device_question(said: str) -> Dialog[Any]:
-    name = said or socket.gethostname().split(".")[0] or "device"
+def _device_question(answer: str) -> Dialog[Any]:
+    name = answer or socket.gethostname().split(".")[0] or "device"
     help_text = _("The name that others see beside what it writes.")
     return _Question(_step_title(2, _("what is this device called?")), name, help_text, _check_name)
 

@@ -1,44 +1,40 @@
-"""An opened device: its home, its store, and what everything that is done with it needs of both."""
+"""An opened device: its home, its store, and what every use case needs of both."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from core.changes import SCHEMA_ENTITY, Value
-from core.device import input_validation
+from core.changes import SCHEMA_ENTITY
+from core.device import edit_check, input_validation
 from core.device.home import Home
+from core.errors import FieldlineError
 from core.records import Edit, Record, diff_edits
-from core.schema import Schema
-from core.store.store import Clock, Store
+from core.schema import SCHEMA_PROPERTY_PREFIX, Schema
+from core.store.store import Clock, Entropy, Store
 from core.store.view import View
-from core.values import normalized
+from core.value_codec import Value
 
 if TYPE_CHECKING:
     from core.identity import Identity
     from core.membership import Membership
 
-SCHEMA_PROPERTY_PREFIX = "schema."
-"""What the names of the properties begin with that hold the schema, a kind each."""
-
 OnProgress = Callable[[int, int], None]
-"""Told how much is done, of how much; what it raises stops the work, and then nothing of it is kept."""
-
-Entropy = Callable[[int], bytes]
+"""`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
 
 
 def system_clock() -> int:
-    """Microseconds since 1970 UTC by this machine's clock."""
+    """Read this machine's clock: microseconds since 1970 UTC."""
     return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
 class EditResult:
-    """What an edit wrote: its change (None: nothing was different), the entity, and how many facts."""
+    """Result of an edit: its change (None: nothing was different), the entity, and the number of facts."""
 
     change: bytes | None
     entity: bytes
@@ -48,8 +44,8 @@ class EditResult:
 class DeviceContext:
     """A device's home, opened. Every method may raise FieldlineError; none leaves anything half-written.
 
-    `user` is who says what is written from here. Edits carry the leaves that were shown: what others say meanwhile
-    is never overwritten unseen.
+    `user` is the author of what is written from here. Edits name the leaves that were shown, so that what arrives
+    meanwhile is never overwritten unseen.
 
     A verb of the command line has to start fast, so what only some of them need is imported where it is used.
     """
@@ -67,12 +63,14 @@ class DeviceContext:
     async def open(
         cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes
     ) -> Self:
-        """The device whose home this folder is."""
+        """Open the device whose home this folder is."""
         home = Home(folder)
-        return cls(home, await Store.open(home.store, clock=clock), user=user, clock=clock, entropy=entropy)
+        return cls(
+            home, await Store.open(home.store, clock=clock, entropy=entropy), user=user, clock=clock, entropy=entropy
+        )
 
     async def close(self) -> None:
-        """Finish what is under way and let go of the store."""
+        """Finish what is under way and close the store."""
         await self.store.close()
 
     async def __aenter__(self) -> Self:
@@ -85,19 +83,22 @@ class DeviceContext:
 
     @property
     def identity(self) -> Identity:
-        """This device's key."""
+        """This device's key, read at the first use."""
         if self._identity is None:
             from core import identity
 
-            self._identity = identity.load_identity(self.home.folder)
+            self._identity = identity.load_identity(self.home.key)
         return self._identity
 
     async def membership(self) -> Membership:
-        """Who belongs to the fleet."""
+        """Read who belongs to the fleet."""
         return await self.store.membership()
 
     async def schema(self) -> Schema:
-        """The fleet's schema, as the facts say now; the past is read by it, too."""
+        """Parse the fleet's schema from the present facts, or give the last one if they are the same.
+
+        The past is read by it, too.
+        """
         record = await self.store.now().record(SCHEMA_ENTITY, Schema())
         state = {name: slot.leaves for name, slot in record.slots.items()}
         if self._schema[0] != state:
@@ -113,29 +114,42 @@ class DeviceContext:
         return self._schema[1]
 
     def view(self, at_us: int | None = None, *, as_received: bool = False) -> View:
-        """The present, or everything as of a moment (as this device had `received` it by then); microseconds since
-        1970.
+        """Give the view of the present, or as of a time (microseconds since 1970 UTC).
+
+        With `as_received`, of the facts that this device had received by then.
         """
         if at_us is None:
             return self.store.now()
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
-    async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
-        """Write edits as they were shown, as one change; None if there are none."""
+    async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
+        """Check edits against the schema and write them at once; give the change that the log shows for them.
+
+        None without any edits. What `reopens` a conflict may give a slot several values.
+
+        Raises Refused for a user, a note or an edit that cannot be, FieldlineError for what only an admin may edit.
+        """
         if not edits:
             return None
-        edits = [replace(edit, value=_normalized_value(edit.value)) for edit in edits]
         user, note = input_validation.check_user(self.user), input_validation.check_note(note)
-        return await self.store.commit(self.identity, edits, user=user, note=note)
+        await self.check(edits)
+        return await self.store.commit(
+            self.identity, edits, user=user, note=note, schema=await self.schema(), reopens=reopens
+        )
+
+    async def check(self, edits: Iterable[Edit]) -> None:
+        """Raise what `save` raises for edits that the schema or the membership refuses."""
+        if await edit_check.check_edits(self.store.now(), await self.schema(), edits):
+            await self.require_admin()
+
+    async def require_admin(self) -> Membership:
+        """Give the membership; raises FieldlineError if this device is not an admin of it."""
+        membership = await self.membership()
+        if not membership.is_admin(self.identity.device):
+            raise FieldlineError("Only an admin can do this, and this device is not one: ask an admin.")
+        return membership
 
     async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Write what is different, unchecked: an entity's values as wanted, in knowledge of what was shown."""
+        """Save what is different: an entity's values as wanted, in knowledge of what was shown."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
-
-
-def _normalized_value(value: Value) -> Value:
-    """The value with its texts in the one normalization form that facts have."""
-    if isinstance(value, tuple):
-        return tuple(normalized(item) if isinstance(item, str) else item for item in value)
-    return normalized(value) if isinstance(value, str) else value

@@ -1,7 +1,7 @@
-"""The folder that holds what one device has: its store, its key and its settings.
+"""The folder of one device: its store, its key and its settings.
 
-Nobody but the owner may enter it. A new one is made aside and moved into place when it is complete, so that a
-beginning that fails leaves nothing behind.
+Nobody but the owner may enter it. A new one is made aside and moved into place when it is complete, so that a setup
+that fails leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Home:
         self.settings = folder / SETTINGS_FILE
 
     def name(self) -> str:
-        """What this device was called when it was set up; empty if nobody said."""
+        """Read the name that this device was set up with; empty if it was given none."""
         name = self._settings().get("name")
         return name if isinstance(name, str) else ""
 
     def served_ports(self) -> list[str]:
-        """The ports that are served without being asked for (`cables = ["/dev/ttyS0?baud=9600"]`)."""
+        """Read the ports that are always served (`cables = ["/dev/ttyS0?baud=9600"]`)."""
         named = self._settings().get("cables", [])
         return [str(each) for each in (named if isinstance(named, list) else [named])]
 
@@ -61,10 +61,10 @@ class Home:
 
 @contextmanager
 def new_home(folder: Path) -> Iterator[Home]:
-    """A home to fill, which becomes the one at `folder` when the block ends; on any error nothing is left of it.
+    """Give a home to fill, which becomes the one at `folder` when the block ends; on any error nothing is left of it.
 
     A key that is there without a store stays this device's key. Raises FieldlineError if there is a store already,
-    or if somebody else is making one there right now.
+    or if another process is making one there right now.
     """
     made = _make_folder(folder)
     lock = os.open(folder, os.O_RDONLY)
@@ -97,7 +97,7 @@ def new_home(folder: Path) -> Iterator[Home]:
 
 
 def _lock_for_setup(lock: int, folder: Path) -> None:
-    """Be the only one who sets up this folder, which must not have a store."""
+    """Take the lock of a folder without a store; raises FieldlineError if it has one or the lock is taken."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -109,7 +109,7 @@ def _lock_for_setup(lock: int, folder: Path) -> None:
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Make the folder, for its owner only; gives what was made, the innermost first.
+    """Make the folder, for its owner only; gives the folders that were made, the innermost first.
 
     A folder that was there and is empty is made private, too; one with other things in it stays as it is.
     """

@@ -1,34 +1,36 @@
-"""Whether what somebody typed can stand in a change at all: names, notes and ids."""
+"""Check names, notes and ids that a person typed: whether a change can carry them at all."""
 
 from __future__ import annotations
 
 import re
 
-from core.changes import MAX_NOTE_BYTES, MAX_USER_BYTES
+from core.body import MAX_NOTE_BYTES
+from core.changes import MAX_USER_BYTES
 from core.errors import Refused
-from core.values import normalized, quote_value
+from core.value_codec import normalized
+from core.values import is_line, quote_value
 
 MAX_NAME_BYTES = 100
+"""Of a fleet or a device: the name of a service in DNS-SD and a column of a table hold it."""
 
 
 def check_user(name: str) -> str:
-    """The name of a user if a change can carry it; raises Refused."""
-    name = normalized(name)
+    """Give the name of a user if a change can carry it; raises Refused."""
     if not name:
         raise Refused("Nobody knows who you are: say it with --user NAME, or set FIELDLINE_USER.")
-    if not _is_line(name, MAX_USER_BYTES):
+    if not is_line(name, MAX_USER_BYTES):
         raise Refused(
             "{user} cannot be the name of a user: it needs one line of at most {limit} bytes.",
             user=quote_value(name),
             limit=MAX_USER_BYTES,
         )
-    return name
+    return normalized(name)
 
 
 def check_name(text: str) -> str:
-    """The name of a fleet or a device if it can be one; raises Refused."""
+    """Give the name of a fleet or a device without spaces around it; raises Refused if it cannot be one."""
     text = normalized(text.strip())
-    if not text or not _is_line(text, MAX_NAME_BYTES):
+    if not text or not is_line(text, MAX_NAME_BYTES):
         raise Refused(
             "{name} cannot be a name here: it needs one line of at most {limit} bytes.",
             name=quote_value(text),
@@ -38,28 +40,19 @@ def check_name(text: str) -> str:
 
 
 def check_note(text: str | None) -> str | None:
-    """A note if a change can carry it, None if it is empty; raises Refused."""
-    text = normalized(text) if text else text
+    """Give a note if a change can carry it, None if it is empty; raises Refused."""
     try:
         size = len(text.encode()) if text else 0
     except UnicodeEncodeError:
         raise Refused("The note is not valid Unicode: type it again.") from None
     if size > MAX_NOTE_BYTES:
         raise Refused("The note is too long: at most {limit} bytes fit.", limit=MAX_NOTE_BYTES)
-    return text or None
+    return normalized(text) if text else None
 
 
 def parse_id(text: str, error: Refused) -> bytes:
-    """The 16 bytes of an id in hex, in groups if people like; raises `otherwise` for anything else."""
+    """Parse an id of 16 bytes in hex, with or without groups; raises `error` for anything else."""
     digits = re.sub(r"[ :-]", "", text)
     if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
         raise error
     return bytes.fromhex(digits)
-
-
-def _is_line(text: str, limit: int) -> bool:
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        return False
-    return size <= limit and all(ord(c) >= 32 and not 127 <= ord(c) < 160 for c in text)

@@ -1,30 +1,43 @@
-"""How a device begins: it founds a fleet, or gets ready to join one."""
+"""Set up a device: create a fleet with it, or prepare it to join one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, Fact, Value, change_id, fleet_id, sign_change
+from core.body import Fact
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, sign_block
 from core.device import input_validation
-from core.device.context import SCHEMA_PROPERTY_PREFIX, Entropy
 from core.device.home import new_home
 from core.errors import Refused
-from core.schema import KIND, Schema
+from core.header import fleet_id
+from core.salt_tree import SEED_BYTES
+from core.schema import FLEET_KIND, KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
+from core.store.commit import person_facts
 from core.store.indexes.short_ids import SECRET_PROPERTY
-from core.store.store import Clock, Store
+from core.store.store import Clock, Entropy, Store
+from core.value_codec import ID_BYTES, Value, normalized_value
 from core.values import quote_value
-
-FLEET_KIND, SCHEMA_KIND, MEMBER_KIND = "fleet", "schema", "member"
 
 
 async def create_fleet(
     folder: Path, *, user: str, fleet_name: str, schema: Schema, device_name: str, clock: Clock, entropy: Entropy
 ) -> None:
-    """Found a fleet with this device as its first admin: its name, its schema and the admin, in one change that
-    makes its id.
+    """Create a fleet with this device as its first admin.
 
-    Raises FieldlineError if there is a device in the folder already, Refused for names that cannot be.
+    Its name, its schema, the admin and who founds it are one change, the genesis, whose hash makes the id of the fleet.
+
+    On any error nothing is left in the folder. Raises FieldlineError if there is a device in it already, Refused for
+    names that cannot be.
+
+    Args:
+        folder: the home to be.
+        user: the author of the genesis.
+        fleet_name: what the fleet is called.
+        schema: what can be configured.
+        device_name: what this device is called.
+        clock: microseconds since 1970 UTC.
+        entropy: gives so many random bytes.
     """
     from core import identity
 
@@ -39,12 +52,14 @@ async def create_fleet(
     ]
     with new_home(folder) as home:
         home.write_settings(input_validation.check_name(device_name))
-        me = identity.load_identity(home.folder) if home.key.exists() else identity.create_identity(home.folder)
+        me = identity.load_identity(home.key) if home.key.exists() else identity.create_identity(home.key)
         facts += _facts_of(me.device, {KIND: MEMBER_KIND, "member.name": device_name, "member.role": "admin"})
-        genesis = sign_change(Change(me.device, None, user, clock(), None, tuple(facts)), me.private_key, None)
-        store = await Store.create(home.store, fleet=fleet_id(change_id(genesis)), clock=clock)
+        person = entropy(ID_BYTES)
+        facts += person_facts(person, user)
+        genesis = sign_block(Change(person, clock(), None, tuple(facts)), me.private_key, None, entropy(SEED_BYTES))
+        store = await Store.create(home.store, fleet=fleet_id(genesis.id), clock=clock, entropy=entropy)
         try:
-            await store.save_blocks([genesis])
+            await store.adopt_genesis(genesis, user)
             await store.checkpoint()
         finally:
             await store.close()
@@ -67,7 +82,7 @@ async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clo
     with new_home(folder) as home:
         home.write_settings(input_validation.check_name(device_name))
         if not home.key.exists():
-            identity.create_identity(home.folder)
+            identity.create_identity(home.key)
         store = await Store.create(home.store, fleet=fleet_bytes, clock=clock)
         try:
             await store.checkpoint()
@@ -76,4 +91,4 @@ async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clo
 
 
 def _facts_of(entity: bytes, values: Mapping[str, Value]) -> list[Fact]:
-    return [Fact(entity, name, value) for name, value in values.items()]
+    return [Fact(entity, name, normalized_value(value)) for name, value in values.items()]

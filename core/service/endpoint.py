@@ -1,4 +1,4 @@
-"""Where a device or files are reached: what people write, and what it means."""
+"""Parse endpoints: where people say that a device or files are reached."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from core.values import quote_value
 _BARE_ADDRESS_PATTERN = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 DEFAULT_PORT = 7420
-"""Where a device answers others, if nobody says otherwise."""
+"""TCP port of a serving device without --port; not assigned by IANA."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Whom to meet: a device at `host` and `port`, the files at `path`, or whoever is behind a serial port."""
+    """What to sync with: a device at `host` and `port`, the files at `path`, or the other end of a serial port."""
 
     host: str = ""
     port: int = 0
@@ -28,7 +28,7 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """The target that people mean; raises Refused with the forms that there are."""
+    """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`; raises Refused, naming these forms."""
     # An address as it is written everywhere else: it has a port, so that a path is not taken for one.
     if _BARE_ADDRESS_PATTERN.fullmatch(text):
         text = f"tcp://{text}"

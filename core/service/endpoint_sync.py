@@ -1,4 +1,4 @@
-"""Meeting another device or files once, over the link that the target names: tcp, a serial cable or a bundle."""
+"""Sync once with what an endpoint names: a device over tcp or a serial cable, or files."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ async def sync_once(
     workspace: DeviceContext, endpoint: str, *, mode: str | None, timeout_s: float | None, on_event: OnEvent
 ) -> SyncResult:
     """See `Workspace.sync`."""
-    wanted = parse_endpoint(endpoint)
+    parsed = parse_endpoint(endpoint)
     if mode is not None and mode not in MODES:
         raise Refused("There is no mode {mode}: there are {modes}.", mode=quote_value(mode), modes=", ".join(MODES))
-    if wanted.path is not None:
-        return await _sync_files(workspace, wanted.path, on_event)
+    if parsed.path is not None:
+        return await _sync_files(workspace, parsed.path, on_event)
     modes = tuple(MODES) if mode is None else (mode,)
-    if wanted.serial is not None:
+    if parsed.serial is not None:
         from core.service import serial_sync
 
         return await serial_sync.sync_over_serial(
-            workspace, wanted.serial, modes=modes, timeout_s=timeout_s, on_event=on_event
+            workspace, parsed.serial, modes=modes, timeout_s=timeout_s, on_event=on_event
         )
-    began = loop_time()
-    seconds = tcp.CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
+    started_at_s = loop_time()
+    connect_timeout_s = tcp.CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
     link = await tcp.dial_tcp(
-        wanted.host, wanted.port, workspace.identity, make_peer_filter(workspace), timeout_s=seconds
+        parsed.host, parsed.port, workspace.identity, make_peer_filter(workspace), timeout_s=connect_timeout_s
     )
     try:
         return await run_session(
@@ -47,7 +47,7 @@ async def sync_once(
             TCP_PROFILE,
             initiator=True,
             modes=modes,
-            started_at_s=began,
+            started_at_s=started_at_s,
             timeout_s=timeout_s,
             on_event=on_event,
         )
@@ -55,15 +55,15 @@ async def sync_once(
         await link.close()
 
 
-async def _sync_files(workspace: DeviceContext, path: Path, told: OnEvent) -> SyncResult:
-    began = loop_time()
+async def _sync_files(workspace: DeviceContext, path: Path, on_event: OnEvent) -> SyncResult:
+    started_at_s = loop_time()
     if await asyncio.to_thread(bundle_file.path_kind, path) == "nothing" and path.suffix != bundle_file.BUNDLE_SUFFIX:
         raise FieldlineError(
             "There is no folder or file {path}: is the stick mounted? The name of a new file ends in {suffix}.",
             path=str(path),
             suffix=bundle_file.BUNDLE_SUFFIX,
         )
-    merged = await bundle.sync_bundle(path, workspace.store, on_event=told)
+    merged = await bundle.sync_bundle(path, workspace.store, on_event=on_event)
     root = (await workspace.store.summary()).root
     same = await asyncio.to_thread(is_on_same_disk, path, workspace.home.folder)
-    return SyncResult(None, merged.stats, loop_time() - began, root, merged.unreadable, same)
+    return SyncResult(None, merged.stats, loop_time() - started_at_s, root, merged.unreadable, same)

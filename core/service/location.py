@@ -1,6 +1,4 @@
-"""Where this device is, and what is configured there: so that a device that lacks much gets first what is needed at its
-place.
-"""
+"""Keep where this device is, and find what is configured there, so that this is transferred first."""
 
 from __future__ import annotations
 
@@ -8,10 +6,10 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from core.changes import Ref
 from core.inbox import scalars_of
 from core.sync import location_hint
 from core.sync.location_hint import Address
+from core.value_codec import Ref
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,26 +19,27 @@ if TYPE_CHECKING:
     from core.store.view import View
 
 LOCATION_META_KEY = "here"
-"""The note in which a device keeps, for itself, which place it is at."""
+"""Key of this device's own note, which holds an entity's id."""
 
 MAX_WITHIN_DEPTH = 4
+"""Levels that are followed upwards: facts can state a circle."""
 MAX_NEARBY_ENTITIES = 2000
-"""Entities around a place that go before others."""
+"""Entities that go before others: a locality has some hundred."""
 
 
 async def read_location(workspace: DeviceContext) -> bytes | None:
-    """The place where this device is, as somebody chose it; None if nobody did."""
+    """Read which entity this device is at, as a person chose it; None if nobody did."""
     here = await workspace.store.read_meta(LOCATION_META_KEY)
     return bytes(here) if here else None
 
 
 async def save_location(workspace: DeviceContext, entity: bytes) -> None:
-    """Remember the place where this device is, on this device only."""
+    """Keep which entity this device is at, on this device only."""
     await workspace.store.write_meta(LOCATION_META_KEY, entity)
 
 
 async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWriter) -> bytes:
-    """What to tell a peer on this link of where this device is (see `core.sync.location_hint`)."""
+    """Encode where this device is for the peer on a link (see `core.sync.location_hint`)."""
     here = await read_location(workspace)
     name = writer.get_extra_info("sockname")
     addresses: list[Address] = []
@@ -51,9 +50,10 @@ async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWri
 
 
 async def find_nearby_entities(workspace: DeviceContext, hint: bytes) -> list[bytes]:
-    """The entities at the place that a peer told, or else where this device is: a locality and all that is within.
+    """Find the entities where a peer is: a locality and all that is within.
 
-    A peer joined by a cable stands beside this device; one that is far away has told an address of its own.
+    Where the hint says nothing, the peer is taken to be where this device is: one at a cable is beside it, and one that
+    is far away has sent an address of its own.
     """
     view, schema = workspace.store.now(), await workspace.schema()
     entities, addresses = location_hint.decode_location_hint(hint)
@@ -68,7 +68,7 @@ async def find_nearby_entities(workspace: DeviceContext, hint: bytes) -> list[by
 
 
 async def _entities_of_addresses(view: View, schema: Schema, addresses: list[Address]) -> list[bytes]:
-    """The entities whose networks these addresses are in."""
+    """Find the entities whose networks contain one of these addresses."""
     kinds = {
         kind.name: names
         for kind in schema.kinds.values()
@@ -77,8 +77,8 @@ async def _entities_of_addresses(view: View, schema: Schema, addresses: list[Add
     found: list[bytes] = []
     for kind, names in kinds.items() if addresses else ():
         for record in await view.records(kind, schema):
-            said = [item for name in names for item in scalars_of(record.value(name)) if isinstance(item, str)]
-            if any(_is_in_network(address, text) for address in addresses for text in said):
+            networks = [item for name in names for item in scalars_of(record.value(name)) if isinstance(item, str)]
+            if any(_is_in_network(address, text) for address in addresses for text in networks):
                 found.append(record.entity)
     return found
 
@@ -91,7 +91,7 @@ def _is_in_network(address: Address, text: str) -> bool:
 
 
 async def _outermost(view: View, schema: Schema, entity: bytes) -> bytes:
-    """What an entity is within, as far up as its kind is a part of another."""
+    """Follow what an entity is within to the outermost one."""
     for _ in range(MAX_WITHIN_DEPTH):
         record = await view.record(entity, schema)
         kind = schema.kind(record.kind)
@@ -103,7 +103,7 @@ async def _outermost(view: View, schema: Schema, entity: bytes) -> bytes:
 
 
 async def _collect_below(view: View, schema: Schema, entity: bytes, found: dict[bytes, None]) -> None:
-    """An entity and all that is within it, as far as there is room."""
+    """Add an entity and all that is within it to `found`, level by level, as far as there is room."""
     level = [entity]
     while level and len(found) < MAX_NEARBY_ENTITIES:
         found.update(dict.fromkeys(level))

@@ -1,4 +1,4 @@
-"""What can be met right now: devices that announce themselves in the network, and serial ports."""
+"""List what can be synced with now: devices that announce themselves in the network, and serial ports."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ if TYPE_CHECKING:
 
 
 NETWORK_REFRESH_INTERVAL_S = 5.0
+"""Between two looks at the interfaces: a cable that was plugged in is used soon enough."""
 MAX_ANNOUNCEMENTS = 1024
+"""Remembered: anybody in the network can announce anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredPeer:
-    """A device or a port that was seen. Of a port nothing else is known than its target and what it is called.
+    """A device or a port that was seen. Of a port only its endpoint and name are known.
 
-    `fleet`, `device` and `root` (the first bytes of it) are what somebody announced, and are not proven. `name` is
-    what the fleet calls that device. `same` says whether it holds the same as this one (None: not known), `member`
-    whether it is of this fleet and may connect.
-
-    The rest is what the process that serves on this device, if there is one, says about it: `state` is "meeting",
-    "calling", "serving" (a port), "failing" or "", `next_try` and `met_at` are microseconds since 1970 UTC.
+    `fleet`, `device` and `root` (its first bytes) are what somebody announced, and are not proven. `name` is what the
+    fleet calls that device. `is_in_sync` is None if that is not known; a member is of this fleet and may connect. The
+    rest is what the process that serves on this device, if there is one, publishes: see `PeerStatus`.
     """
 
     endpoint: str
@@ -51,25 +50,25 @@ class DiscoveredPeer:
 
 
 class PeerDiscovery:
-    """Devices that announce themselves in the network, and serial ports, as they come and go."""
+    """Remembers the devices that announce themselves, as they come and go."""
 
     def __init__(self, workspace: DeviceContext) -> None:
         self._workspace = workspace
         self._announcements: dict[str, Announcement] = {}
 
-    def on_announced(self, said: Announcement) -> None:
-        """A device announces itself, or something else than before."""
-        if said.name in self._announcements or len(self._announcements) < MAX_ANNOUNCEMENTS:
-            self._announcements[said.name] = said
+    def on_announcement(self, announcement: Announcement) -> None:
+        """Take note of a device that announces itself, or something else than before."""
+        if announcement.name in self._announcements or len(self._announcements) < MAX_ANNOUNCEMENTS:
+            self._announcements[announcement.name] = announcement
 
-    def on_gone(self, name: str) -> None:
-        """A device is not there any more."""
+    def on_withdrawal(self, name: str) -> None:
+        """Forget a device that is announced no more."""
         self._announcements.pop(name, None)
 
     async def list_peers(self) -> list[DiscoveredPeer]:
-        """What can be met now: devices by name, this one left out, then ports.
+        """List the devices by name, without this one, then the ports.
 
-        Also those that only the process that serves knows of, as it was told of them with `--peer`.
+        Those are among them that only the process that serves knows, by its option `--peer`.
         """
         from core.sync.discovery.announcement import ANNOUNCED_ROOT_BYTES
 
@@ -78,37 +77,37 @@ class PeerDiscovery:
         fleet, members = workspace.store.fleet, await workspace.membership()
         root = (await workspace.store.summary()).root[:ANNOUNCED_ROOT_BYTES]
         found = []
-        for said in self._announcements.values():
-            if said.device == own:
+        for announcement in self._announcements.values():
+            if announcement.device == own:
                 continue
-            known = members.members.get(said.device) if said.fleet == fleet else None
+            known = members.members.get(announcement.device) if announcement.fleet == fleet else None
             found.append(
                 DiscoveredPeer(
-                    said.endpoint(),
+                    announcement.endpoint(),
                     known.name if known else "",
-                    said.fleet,
-                    said.device,
-                    said.root,
-                    said.root == root if said.fleet == fleet else None,
-                    known is not None and members.may_connect(said.device),
+                    announcement.fleet,
+                    announcement.device,
+                    announcement.root,
+                    announcement.root == root if announcement.fleet == fleet else None,
+                    known is not None and members.may_connect(announcement.device),
                 )
             )
-        doings = service_status.read_status(workspace.home.folder) or []
-        found = _merge_status(found, [each for each in doings if not each.is_serial_port], fleet, members)
+        statuses = service_status.read_status(workspace.home.folder) or []
+        found = _merge_status(found, [each for each in statuses if not each.is_serial_port], fleet, members)
         found.sort(key=lambda peer: (not peer.is_member, peer.name, peer.endpoint))
-        return found + await asyncio.to_thread(_present_ports, workspace, doings)
+        return found + await asyncio.to_thread(_present_ports, workspace, statuses)
 
 
 def _merge_status(
-    found: list[DiscoveredPeer], doings: list[service_status.PeerStatus], fleet: bytes, members: Membership
+    found: list[DiscoveredPeer], statuses: list[service_status.PeerStatus], fleet: bytes, members: Membership
 ) -> list[DiscoveredPeer]:
-    """What was seen, and what the process that serves says about it."""
-    said = {each.device or each.endpoint: each for each in doings}
+    """Join what was seen with the published status, by device or else by endpoint."""
+    by_peer = {each.device or each.endpoint: each for each in statuses}
     joined = [
-        peer if (each := said.pop(peer.device or peer.endpoint, None)) is None else _with_status(peer, each)
+        peer if (each := by_peer.pop(peer.device or peer.endpoint, None)) is None else _with_status(peer, each)
         for peer in found
     ]
-    for each in said.values():
+    for each in by_peer.values():
         known = members.members.get(each.device) if each.device else None
         peer = DiscoveredPeer(
             each.endpoint,
@@ -134,16 +133,16 @@ def _with_status(peer: DiscoveredPeer, each: service_status.PeerStatus) -> Disco
     )
 
 
-def _present_ports(workspace: DeviceContext, doings: list[service_status.PeerStatus]) -> list[DiscoveredPeer]:
+def _present_ports(workspace: DeviceContext, statuses: list[service_status.PeerStatus]) -> list[DiscoveredPeer]:
     from core.sync.links.serial import serial_ports
 
-    said = {each.endpoint: each for each in doings}
+    by_endpoint = {each.endpoint: each for each in statuses}
     found = []
     for port in serial_ports.list_serial_ports(
         [serial_ports.parse_serial_endpoint(each) for each in workspace.home.served_ports()]
     ):
         peer = DiscoveredPeer(port.endpoint, f"{port.name} {port.label}".strip())
-        each = said.get(str(serial_ports.SerialEndpoint(port.path)))
+        each = by_endpoint.get(str(serial_ports.SerialEndpoint(port.path)))
         found.append(peer if each is None else _with_status(peer, each))
     return found
 
@@ -152,27 +151,27 @@ def _present_ports(workspace: DeviceContext, doings: list[service_status.PeerSta
 async def discover_peers(
     workspace: DeviceContext, on_error: Callable[[FieldlineError], None] = lambda error: None
 ) -> AsyncIterator[PeerDiscovery]:
-    """Look out for other devices for as long as this is entered; nothing is announced by it.
+    """Discover other devices for as long as this is entered; this device is not announced.
 
-    `trouble` is told why if the network cannot be listened to; ports are seen all the same.
+    `on_error` is called once if the network cannot be listened to; ports are listed all the same.
     """
     from core.sync.discovery.browser import PeerBrowser
 
-    made = PeerDiscovery(workspace)
-    discovery = PeerBrowser(made.on_announced, made.on_gone)
+    discovery = PeerDiscovery(workspace)
+    browser = PeerBrowser(discovery.on_announcement, discovery.on_withdrawal)
     try:
-        await discovery.start()
+        await browser.start()
     except FieldlineError as error:
         on_error(error)
-    refreshing = asyncio.create_task(_refresh_networks(discovery))
+    refreshing = asyncio.create_task(_refresh_networks(browser))
     try:
-        yield made
+        yield discovery
     finally:
         refreshing.cancel()
-        await discovery.close()
+        await browser.close()
 
 
-async def _refresh_networks(discovery: PeerBrowser) -> None:
+async def _refresh_networks(browser: PeerBrowser) -> None:
     while True:
         await asyncio.sleep(NETWORK_REFRESH_INTERVAL_S)
-        await discovery.update_interfaces()
+        await browser.update_interfaces()

@@ -1,4 +1,4 @@
-"""Cables: meeting whoever is at the other end of one, once or whenever there is something new."""
+"""Sync over a serial cable with whoever is at its other end: once, or whenever there is something new."""
 
 from __future__ import annotations
 
@@ -31,28 +31,35 @@ if TYPE_CHECKING:
 SERIAL_LINK_NAME = "serial"
 
 PEER_TIMEOUT_S = 120.0
-"""Seconds that one waits for the other end: before it begins, and whenever nothing comes, as from a pulled cable."""
+"""For the other end: before it begins, and whenever nothing comes. Long enough to plug a cable in again."""
 
 REDIAL_INTERVAL_S, REDIAL_AFTER_ERROR_S = 300.0, 10.0
-"""Seconds after which the other end is called though nothing is new: it may be another device by now."""
+"""After which the other end is dialed though nothing is new: it may be another device by now."""
 
 PORT_POLL_INTERVAL_S = 0.5
+"""Between two looks for a port that is not there: at most this is lost after it is plugged in."""
+
 MIN_BATCH_BYTES, MIN_WRITE_BYTES = 1 << 12, 1 << 10
+"""On the slowest line: smaller ones would cost more in commits and frames than they save in waiting."""
 
 
 def serial_link_profile(rate: int) -> LinkProfile:
-    """How much to use at once of a line of so many bits a second: commits about once a second, progress more often."""
-    a_second = rate // 10
-    piece = min(DEFAULT_WRITE_BYTES, max(MIN_WRITE_BYTES, a_second // 8))
-    batch_bytes = min(TCP_PROFILE.batch_bytes, max(MIN_BATCH_BYTES, a_second))
-    return LinkProfile(SERIAL_LINK_NAME, batch_bytes=batch_bytes, write_bytes=piece, peer_timeout_s=PEER_TIMEOUT_S)
+    """Profile of a line of `rate` bits per second: it commits about once a second, and shows progress more often."""
+    bytes_per_second = rate // 10
+    write_bytes = min(DEFAULT_WRITE_BYTES, max(MIN_WRITE_BYTES, bytes_per_second // 8))
+    batch_bytes = min(TCP_PROFILE.batch_bytes, max(MIN_BATCH_BYTES, bytes_per_second))
+    return LinkProfile(
+        SERIAL_LINK_NAME, batch_bytes=batch_bytes, write_bytes=write_bytes, peer_timeout_s=PEER_TIMEOUT_S
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class CableStatus:
-    """How a cable that is in use stands: whether there is a session on it, whether it is `pulled` and waited for, its
-    rate in bits a second and what it carries just now, how many frames were mended or had to be sent again, which
-    device is at the other end, and whether nothing comes from there any more.
+    """Status of a cable in use.
+
+    `is_unplugged` while the port is gone and waited for; `baud` is the rate of the line and `bits_per_second` what it
+    carries just now; `corrected_count` counts frames that were corrected or sent again; `peer` is None before the other
+    end has proven who it is, which `is_silent` if nothing comes from it any more.
     """
 
     has_session: bool
@@ -67,15 +74,17 @@ class CableStatus:
 _open_cables: WeakValueDictionary[str, SerialTransport] = WeakValueDictionary()
 
 
-def read_cable_status(target: str) -> CableStatus | None:
-    """How the cable of this target (`serial:///dev/…`) stands that this process uses; None if it uses none there."""
-    cable = _open_cables.get(target.removeprefix("serial://").partition("?")[0])
+def read_cable_status(endpoint: str) -> CableStatus | None:
+    """Read the status of the cable at an endpoint (`serial:///dev/…`); None if this process uses none there."""
+    cable = _open_cables.get(endpoint.removeprefix("serial://").partition("?")[0])
     if cable is None or cable.closed.done():
         return None
     arq = cable.arq
     corrected = arq.counters.resent + arq.counters.corrected
-    joined, carries = cable.opened.done(), int(arq.line_rate * BITS_PER_BYTE)
-    return CableStatus(joined, cable.is_port_absent, cable.baud, carries, corrected, cable.peer, cable.is_silent)
+    has_session, bits_per_second = cable.opened.done(), int(arq.line_rate * BITS_PER_BYTE)
+    return CableStatus(
+        has_session, cable.is_port_absent, cable.baud, bits_per_second, corrected, cable.peer, cable.is_silent
+    )
 
 
 def _register_cable(cable: SerialTransport) -> None:
@@ -90,23 +99,29 @@ async def sync_over_serial(
     timeout_s: float | None,
     on_event: OnEvent,
 ) -> SyncResult:
-    """Meet the device at the other end once, when there is one, and again if that is started anew in the middle.
+    """Run a session with the device at the other end, and another one if it restarts in the middle.
 
-    `timeout` is how many seconds it may not be there or be silent. Raises FieldlineError if it came to nothing; what
-    had been saved by then stays.
+    What was committed stays, whatever happens afterwards. Raises FieldlineError if no session came to its end.
+
+    Args:
+        workspace: this device.
+        endpoint: the port.
+        modes: the ways to reconcile that this side is willing to begin with.
+        timeout_s: how long the other end may be absent or silent; None is the default.
+        on_event: called with every event of the session.
     """
-    # What a meeting begins with is read now, not while the line waits.
+    # What a session begins with is read now, not while the line waits.
     await workspace.store.sketch()
-    began = loop_time()
-    patience = PEER_TIMEOUT_S if timeout_s is None else timeout_s
-    in_vain: float | None = None
+    started_at_s = loop_time()
+    peer_timeout_s = PEER_TIMEOUT_S if timeout_s is None else timeout_s
+    restarting_since_s: float | None = None
     while True:
         try:
             link = await connect.connect_serial(
                 endpoint,
                 workspace.identity,
                 make_peer_filter(workspace),
-                timeout_s=patience,
+                timeout_s=peer_timeout_s,
                 on_transport=_register_cable,
             )
         except PortError as error:
@@ -118,11 +133,11 @@ async def sync_over_serial(
             ) from None
         except connect.PeerRestarted:
             # Whatever it is that begins and never gets to a link is not waited for longer than one that is not there.
-            in_vain = loop_time() if in_vain is None else in_vain
-            if loop_time() - in_vain > patience:
+            restarting_since_s = loop_time() if restarting_since_s is None else restarting_since_s
+            if loop_time() - restarting_since_s > peer_timeout_s:
                 raise
             continue
-        in_vain = None
+        restarting_since_s = None
         try:
             return await run_session(
                 workspace,
@@ -130,8 +145,8 @@ async def sync_over_serial(
                 serial_link_profile(link.line_bps),
                 initiator=link.initiator,
                 modes=modes,
-                started_at_s=began,
-                timeout_s=patience,
+                started_at_s=started_at_s,
+                timeout_s=peer_timeout_s,
                 on_event=on_event,
             )
         except FieldlineError:
@@ -141,9 +156,9 @@ async def sync_over_serial(
             await link.close()
 
 
-def _is_served(workspace: DeviceContext, target: SerialEndpoint) -> bool:
-    """Whether the process that serves on this device has this port."""
-    port = str(SerialEndpoint(target.path))
+def _is_served(workspace: DeviceContext, endpoint: SerialEndpoint) -> bool:
+    """Whether the process that serves on this device holds this port."""
+    port = str(SerialEndpoint(endpoint.path))
     return any(
         each.endpoint == port and each.state != "failing"
         for each in service_status.read_status(workspace.home.folder) or ()
@@ -151,35 +166,36 @@ def _is_served(workspace: DeviceContext, target: SerialEndpoint) -> bool:
 
 
 class ServedSerialPort:
-    """A port that is served: answers whoever calls, and calls when something was saved here, when it was plugged in,
-    and now and then. Two that serve the same cable are quiet when they hold the same.
+    """A serial port that is served: accepts, and dials after a commit, after it was plugged in, and now and then.
+
+    Two devices that serve the same cable are idle while their roots are equal.
     """
 
-    def __init__(self, workspace: DeviceContext, target: SerialEndpoint) -> None:
+    def __init__(self, workspace: DeviceContext, endpoint: SerialEndpoint) -> None:
         self._workspace = workspace
-        self._serial_port = target
+        self._serial_port = endpoint
         self._root = b""
         self._shared_root: bytes | None = None
-        """What both ends held after the last meeting."""
+        """The root of both ends after the last session; None if that failed."""
         self._dial_requested = asyncio.Event()
         self._absence_reported = False
-        self.link_profile = serial_link_profile(target.baud or DEFAULT_BAUD)
+        self.link_profile = serial_link_profile(endpoint.baud or DEFAULT_BAUD)
 
     @property
     def endpoint(self) -> str:
-        """What people call it."""
+        """The endpoint as people write it."""
         return f"serial://{self._serial_port.path}"
 
     def set_root(self, root: bytes) -> None:
-        """This device holds this now."""
+        """Take note of the root of this device's store, and dial if it is news to the other end."""
         if root not in (self._root, self._shared_root):
             self._dial_requested.set()
         self._root = root
 
     async def run(self, on_link: LinkHandler) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if there is none to be had.
+        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible.
 
-        That a port is not there is told once; from then on it is waited for.
+        That a port is absent is raised once; from then on it is waited for.
         """
         while True:
             try:
@@ -188,16 +204,16 @@ class ServedSerialPort:
                 continue
             try:
                 self.link_profile = serial_link_profile(link.line_bps)
-                met = await on_link(link, link.initiator)
+                result = await on_link(link, link.initiator)
             finally:
                 await link.close()
-            self._shared_root = met.root if met is not None else None
-            if met is None or met.root == self._root:
+            self._shared_root = result.root if result is not None else None
+            if result is None or result.root == self._root:
                 self._dial_requested.clear()
 
     async def _connect(self) -> connect.SerialLink:
-        pause = REDIAL_AFTER_ERROR_S if self._shared_root is None else REDIAL_INTERVAL_S
-        again = asyncio.get_running_loop().call_later(pause, self._dial_requested.set)
+        delay_s = REDIAL_AFTER_ERROR_S if self._shared_root is None else REDIAL_INTERVAL_S
+        redial = asyncio.get_running_loop().call_later(delay_s, self._dial_requested.set)
         try:
             while True:
                 try:
@@ -218,4 +234,4 @@ class ServedSerialPort:
                     self._absence_reported = False
                     return link
         finally:
-            again.cancel()
+            redial.cancel()

@@ -1,4 +1,4 @@
-"""How a serving device is reached and reaches others, and what it tells."""
+"""How a serving device is reached and reaches others, and what it reports."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Protocol
 from core.errors import FieldlineError
 from core.service.session_runner import TCP_PROFILE, Link, LinkProfile, SyncResult
 
+RETRY_AFTER_ERROR_S = 10.0
+"""Before the store, the network or a port is tried again: a person may mend it meanwhile, and no log fills up."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeEvent:
-    """Something that a serving device tells: a meeting that ended well or not, or what it cannot do.
+    """The result of a session, or a failure: one of `result` and `error` is there.
 
-    `peer` is the other device if it is known, `target` where this one called. One of `met` and `error` is there.
+    `peer` is None where it is not known, `endpoint` where this device did not dial.
     """
 
     peer: bytes | None
@@ -25,20 +28,18 @@ class ServeEvent:
 
 
 LinkHandler = Callable[[Link, bool], Awaitable[SyncResult | None]]
-"""What to do with a link; True if this side is the session's initiator. The link is closed by whoever made it. Gives
-None if the meeting failed, which was told.
-"""
+"""`(link, is_initiator)` -> the session's result, None if it failed, which was reported. The caller closes the link."""
 
 
 class ServedEndpoint(Protocol):
-    """Where devices come and go without being called, as a serial port."""
+    """Where devices come and go without being dialed, such as a serial port."""
 
     @property
     def link_profile(self) -> LinkProfile: ...
     @property
     def endpoint(self) -> str: ...
     def set_root(self, root: bytes) -> None:
-        """Take note of the root of what this device holds now; called often."""
+        """Take note of the root of this device's store; called often."""
         ...
 
     async def run(self, on_link: LinkHandler) -> None:
@@ -48,14 +49,27 @@ class ServedEndpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """How a serving device is to be reached and reaches others.
-
-    It listens at `host` and `port` (0: a free one), calls the `peers` (targets) besides those that it discovers, and
-    has `ports`.
-    """
+    """Where a serving device listens (port 0: a free one), whom it dials besides those it discovers, what it serves."""
 
     host: str
     port: int
     is_discovery_on: bool = True
     peer_endpoints: Sequence[str] = ()
     served_endpoints: Sequence[ServedEndpoint] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIntervals:
+    """How long a serving device waits, in seconds.
+
+    `watch_debounce_s` lies between two looks at the store, so that a burst of saves is announced once; `status_s`
+    between two writes of the status; `tie_break_timeout_s` is how long a device that dialed may wait for the end of a
+    dial under way the other way round, which it would do itself, too.
+    """
+
+    watch_debounce_s: float = 0.5
+    status_s: float = 1.0
+    tie_break_timeout_s: float = 5.0
+
+
+DEFAULT_INTERVALS = ServiceIntervals()

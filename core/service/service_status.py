@@ -1,6 +1,6 @@
-"""What the process that serves is doing, told to the other processes of this device: a small file in the home.
+"""Publish the status of the process that serves to the other processes of this device: a small file in the home.
 
-The file counts as long as its writer holds the lock beside it, so one that a crash left behind is not believed.
+The file counts as long as its writer holds the lock beside it, so one that a crash left behind is ignored.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from core.sync.discovery.dial_scheduler import DialStatus
 
 STATUS_FILE, LOCK_FILE = "serving.json", "serving.lock"
 MAX_STATUS_BYTES = 1 << 20
+"""Read of the file: more than as many peers as a scheduler remembers need."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """How it stands with one peer: `state` is "meeting", "calling", "failing" or "", that of a port "serving" instead.
+    """Status of one peer or port.
 
-    `next_try` and `met_at` are microseconds since 1970 UTC; `failures` counts those in a row, `trouble` is the last.
-    `same` says whether it holds the same as this device (None: not known).
+    `state` is "meeting" (in a session), "calling" (dialing), "failing" or "", that of an idle port "serving". Times are
+    microseconds since 1970 UTC; `next_try_us` is None if there is no need to dial, `is_in_sync` None if that is not
+    known. `failure_count` counts failures in a row, of which `last_error` is the last.
     """
 
     endpoint: str
@@ -41,7 +43,7 @@ class PeerStatus:
 
     @property
     def is_serial_port(self) -> bool:
-        """Whether it is a serial port, at which somebody may be or not."""
+        """Whether it is a serial port, with or without a peer at the other end."""
         return self.endpoint.startswith("serial:")
 
     @classmethod
@@ -55,7 +57,16 @@ class PeerStatus:
         last_error: FieldlineError | None,
         epoch_s: float,
     ) -> PeerStatus:
-        """How it stands with a peer at a target; `epoch` is when its clock began (seconds since 1970)."""
+        """Build the status of a peer from what the scheduler knows of it.
+
+        Args:
+            dial_status: the scheduler's part, whose times are seconds of the loop's clock.
+            target: the endpoint at which the peer is dialed.
+            is_in_session: whether a session with it is under way, whoever dialed.
+            last_sync_us: when the last one ended, in microseconds since 1970 UTC.
+            last_error: why the last dial failed; left out of the status once a dial has succeeded.
+            epoch_s: the start of the loop's clock, in seconds since 1970 UTC.
+        """
         state = (
             "meeting"
             if is_in_session
@@ -72,14 +83,14 @@ class PeerStatus:
             dial_status.same,
             state,
             dial_status.failures,
-            None if dial_status.next_try is None else round((dial_status.next_try + epoch_s) * 1_000_000),
+            None if dial_status.next_dial_at is None else round((dial_status.next_dial_at + epoch_s) * 1_000_000),
             last_sync_us,
             last_error if dial_status.failures else None,
         )
 
 
 class StatusPublisher:
-    """Tells what this process is doing, as long as no other one does so already."""
+    """Write the status of this process, unless another one of this device does so already."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -87,12 +98,12 @@ class StatusPublisher:
         self._last = ""
         self._lock: int | None = None
 
-    def publish(self, doing: Sequence[PeerStatus]) -> bool:
-        """Write it down if it is new. What cannot be written is not told.
+    def publish(self, statuses: Sequence[PeerStatus]) -> bool:
+        """Write the status if it is new; a file that cannot be written is left as it is.
 
-        Gives whether this process is the one that tells; who reads just now keeps it from that for a moment, too.
+        Gives whether this process is the one that publishes; a reader keeps it from that for an instant, too.
         """
-        text = json.dumps([_to_json(each) for each in doing])
+        text = json.dumps([_to_json(each) for each in statuses])
         if self._lock is None:
             self._lock = _try_lock(self._home / LOCK_FILE)
         if self._lock is None:
@@ -107,7 +118,7 @@ class StatusPublisher:
         return True
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Remove the file and release the lock."""
         if self._lock is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._lock)
@@ -115,7 +126,7 @@ class StatusPublisher:
 
 
 def read_status(home: Path) -> list[PeerStatus] | None:
-    """What the process that serves is doing; None if there is none."""
+    """Read the status of the process that serves; None if there is none, [] if it cannot be read."""
     try:
         lock = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -150,18 +161,18 @@ def _read_file(path: Path) -> list[PeerStatus]:
         return []
 
 
-def _to_json(doing: PeerStatus) -> dict[str, Any]:
-    trouble = doing.last_error and [doing.last_error.template, {k: str(v) for k, v in doing.last_error.params.items()}]
+def _to_json(status: PeerStatus) -> dict[str, Any]:
+    error = status.last_error and [status.last_error.template, {k: str(v) for k, v in status.last_error.params.items()}]
     return {
-        "target": doing.endpoint,
-        "device": doing.device.hex() if doing.device else None,
-        "root": doing.root.hex() if doing.root else None,
-        "same": doing.is_in_sync,
-        "state": doing.state,
-        "failures": doing.failure_count,
-        "next_try": doing.next_try_us,
-        "met_at": doing.last_sync_us,
-        "trouble": trouble,
+        "target": status.endpoint,
+        "device": status.device.hex() if status.device else None,
+        "root": status.root.hex() if status.root else None,
+        "same": status.is_in_sync,
+        "state": status.state,
+        "failures": status.failure_count,
+        "next_try": status.next_try_us,
+        "met_at": status.last_sync_us,
+        "trouble": error,
     }
 
 

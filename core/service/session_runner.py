@@ -1,4 +1,4 @@
-"""Meeting another device once: over any link, in one session."""
+"""Run one session with another device over any link."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What a meeting came to. `peer` is None for files; `seconds` is how long it took; `root` is this side's
-    afterwards.
+    """Result of a session. `peer` is None for files; `root` is that of this side afterwards.
 
-    `damaged_bundles` are those in a folder, which were left as they are. `is_on_own_disk` says that the files are on
-    the disk of this device's home, as where a stick is not mounted.
+    `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
+    the files are on the disk of this device's home, as where a stick is not mounted.
     """
 
     peer: bytes | None
@@ -39,7 +38,7 @@ class SyncResult:
 
 
 class Link(Protocol):
-    """A secured stream to the device `peer`, whatever carries it."""
+    """A secured stream to the device `peer` (16-byte id), over tcp or a serial line."""
 
     @property
     def peer(self) -> bytes: ...
@@ -55,9 +54,10 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkProfile:
-    """What carries a link, and how much of it to use at once: `batch_bytes` of changes are on their way before they
-    are committed, `piece` bytes are written before looking up again; on a slow line about a second of it. A peer that
-    is silent for `patience` seconds is given up.
+    """Kind of a link, and how much of it to use at once.
+
+    `batch_bytes` of changes are under way before they are committed, `write_bytes` are written before input is looked
+    at again: on a slow line about a second of it. A peer that is silent for `peer_timeout_s` is given up.
     """
 
     name: str = "tcp"
@@ -70,12 +70,15 @@ TCP_PROFILE = LinkProfile()
 
 
 def loop_time() -> float:
-    """Seconds on the loop's clock."""
+    """Read the running loop's clock, in seconds."""
     return asyncio.get_running_loop().time()
 
 
 def make_peer_filter(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bool]]:
-    """Members may connect. A device that knows no member yet talks to anybody, who must prove itself in the session."""
+    """Give the predicate which devices may connect: the members, or anybody as long as this device knows no member.
+
+    In the latter case the peer proves in the session that it belongs to the fleet.
+    """
 
     async def allow(device: bytes) -> bool:
         membership = await workspace.membership()
@@ -97,32 +100,42 @@ async def run_session(
 ) -> SyncResult:
     """Run a session over a link, which is left open; of its two ends exactly one is the initiator.
 
-    Raises FieldlineError if the session did not come to its end; what had been saved by then stays.
+    What was committed stays, whatever happens afterwards. Raises FieldlineError if the session did not come to its end.
+
+    Args:
+        workspace: this device.
+        link: the stream; it stays open.
+        link_profile: how much of it to use at once.
+        initiator: whether this side begins.
+        modes: the ways to reconcile that this side is willing to begin with.
+        started_at_s: when the dial began, by the loop's clock; None is now.
+        timeout_s: how long the peer may be silent; None is what the profile says.
+        on_event: called with every event of the session.
     """
     started_at_s = loop_time() if started_at_s is None else started_at_s
     store = workspace.store
-    # Only who lacks much says where it is: a device that has most of the facts gets the rest soon enough in any order.
-    lacking = (await store.summary()).count == 0 or await read_backlog(store) is not None
+    # Only a device that lacks much sends where it is: one that has most of the facts gets the rest soon in any order.
+    is_behind = (await store.summary()).count == 0 or await read_backlog(store) is not None
     session = Session(
         store.fleet,
         link.peer,
         initiator=initiator,
         modes=modes,
         batch_bytes=link_profile.batch_bytes,
-        location_hint=await location.make_location_hint(workspace, link.writer) if lacking else b"",
+        location_hint=await location.make_location_hint(workspace, link.writer) if is_behind else b"",
     )
 
-    def both(event: Event) -> None:
+    def forward(event: Event) -> None:
         link.on_event(event)
         on_event(event)
 
-    async with track_backlog(store, link.peer, workspace.clock, both) as hear:
+    async with track_backlog(store, link.peer, workspace.clock, forward) as on_tracked_event:
         outcome: Done | Failed = await pump_session(
             session,
             link.reader,
             link.writer,
             StoreReplica(store, link.peer, link_profile.name, partial(location.find_nearby_entities, workspace)),
-            on_event=hear,
+            on_event=on_tracked_event,
             timeout_s=link_profile.peer_timeout_s if timeout_s is None else timeout_s,
             write_bytes=link_profile.write_bytes,
         )

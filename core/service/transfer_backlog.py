@@ -1,4 +1,4 @@
-"""What is still to come: a meeting that is under way, or that was cut, leaves a note of it on this device."""
+"""Keep how much a session that is under way, or was cut, has still to transfer."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from core.store.store import Store
 
 BACKLOG_META_KEY = "arriving"
+"""Key of this device's own note: JSON of the fields of `TransferBacklog`; empty when nothing is missing."""
 SAVE_INTERVAL_S = 1.0
-"""Between two notes: a meeting that is over sooner leaves none."""
+"""Between two notes: a session that is over sooner leaves none."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransferBacklog:
-    """Of `total` changes that a device had for this one, `missing` had not come yet at a moment (microseconds since
-    1970 UTC). Of these `current` have to do with what is configured now, and `near` with that where this device is;
-    the others are history.
+    """How many of the `total_count` changes that a peer had for this device were missing at a time.
+
+    Of these `current_count` hold values in use now, among them `nearby_count` of where this device is; the others are
+    history. `at_us` is in microseconds since 1970 UTC.
     """
 
     peer: bytes
@@ -36,54 +38,54 @@ class TransferBacklog:
 
 
 async def read_backlog(store: Store) -> TransferBacklog | None:
-    """What the last meeting has still to bring; None if it came to its end."""
+    """Read the backlog of the last session; None if it came to its end."""
     data = await store.read_meta(BACKLOG_META_KEY)
     if not data:
         return None
-    peer, *counts, at = json.loads(data)
-    missing, total, current, near = counts
-    return TransferBacklog(bytes.fromhex(peer), missing, total, current, near, at)
+    peer, *counts, at_us = json.loads(data)
+    missing, total, current, nearby = counts
+    return TransferBacklog(bytes.fromhex(peer), missing, total, current, nearby, at_us)
 
 
 @asynccontextmanager
 async def track_backlog(
     store: Store, peer: bytes, clock: Callable[[], int], on_event: Callable[[Event], None]
 ) -> AsyncIterator[Callable[[Event], None]]:
-    """Gives what is to hear the events of a meeting with a peer; they are passed on to `told`.
+    """Give the handler for the events of a session with a peer, which passes them on to `on_event`.
 
-    What is still to come is noted every second, and when the meeting is cut; the note goes when one comes to its end.
+    The backlog is saved every second and when the session is cut, and removed when one comes to its end.
     """
-    note = _BacklogTracker(store, peer, clock, on_event)
-    keeping = asyncio.create_task(note.save_periodically())
+    tracker = _BacklogTracker(store, peer, clock, on_event)
+    saving = asyncio.create_task(tracker.save_periodically())
     try:
-        yield note.on_event
+        yield tracker.on_event
     finally:
-        keeping.cancel()
+        saving.cancel()
         with suppress(asyncio.CancelledError):
-            await keeping
-        # What could not be noted is no reason for a meeting to fail.
+            await saving
+        # What could not be saved is no reason for a session to fail.
         with suppress(FieldlineError):
-            await note.finish()
+            await tracker.finish()
 
 
 class _BacklogTracker:
-    def __init__(self, store: Store, peer: bytes, clock: Callable[[], int], told: Callable[[Event], None]) -> None:
+    def __init__(self, store: Store, peer: bytes, clock: Callable[[], int], on_event: Callable[[Event], None]) -> None:
         self._store = store
         self._peer = peer
         self._clock = clock
-        self._on_event = told
+        self._on_event = on_event
         self._latest: tuple[int, ...] | None = None
         self._saved: tuple[int, ...] | None = None
         self._is_complete = False
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, Progress) and event.to_receive is not None:
-            came = event.received
-            # Whoever does not know where this device is says that nothing is near: then all that is current may be.
-            left = (
-                max(0, wanted - came) for wanted in (event.current_count, event.nearby_count or event.current_count)
+            received = event.received
+            # A peer that does not know where this device is sends 0: then all that is current may be nearby.
+            remaining = (
+                max(0, count - received) for count in (event.current_count, event.nearby_count or event.current_count)
             )
-            self._latest = (event.to_receive - came, event.to_receive, *left)
+            self._latest = (event.to_receive - received, event.to_receive, *remaining)
         self._is_complete = self._is_complete or isinstance(event, Done)
         self._on_event(event)
 
@@ -103,5 +105,5 @@ class _BacklogTracker:
         if self._latest is None or self._latest == self._saved or self._latest[0] <= 0:
             return
         self._saved = self._latest
-        said = [self._peer.hex(), *self._latest, self._clock()]
-        await self._store.write_meta(BACKLOG_META_KEY, json.dumps(said).encode())
+        fields = [self._peer.hex(), *self._latest, self._clock()]
+        await self._store.write_meta(BACKLOG_META_KEY, json.dumps(fields).encode())

@@ -1,41 +1,50 @@
 """Write changes as this device: ordinary edits, and edit histories that people import.
 
-All functions run on the store's thread with the plain connection, in the caller's transaction.
+What is saved at once becomes a change for each locality (core/locality_split.py), all in one transaction. All functions
+run on the store's thread with the plain connection, in the caller's transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import (
-    MAX_BLOCK_BYTES,
+from core.body import Fact
+from core.chain import Tip, advance, first_tip
+from core.changes import Block, Change, fact_id, sign_block
+from core.errors import FieldlineError, Refused
+from core.header import BATCH_BYTES
+from core.history_import import HistoryLine, KeyRef, entity_uuid
+from core.locality_split import Placed, split
+from core.membership import Membership
+from core.records import Edit, make_edit
+from core.salt_tree import SEED_BYTES
+from core.schema import KIND, Schema
+from core.store.entities import read_records, read_values
+from core.store.indexes.chain_table import read_tips
+from core.store.indexes.person_names import PERSON_NAME
+from core.store.ingest import Receipt, add_blocks
+from core.store.scope import NOW
+from core.value_codec import (
+    ID_BYTES,
     MAX_FACTS,
-    MAX_TIMESTAMP_US,
-    Change,
-    Fact,
     Ref,
     Value,
     decode_value,
     encode_value,
-    fact_id,
-    sign_block,
+    normalized,
+    normalized_value,
 )
-from core.errors import BlockRefused, FieldlineError, Refused
-from core.history_import import HistoryLine, KeyRef, entity_uuid
-from core.membership import Membership
-from core.records import Edit, make_edit
-from core.schema import Schema
-from core.store.entities import read_records
-from core.store.ingest import Receipt, add_blocks
-from core.store.queries.log import timestamps_of_facts
-from core.store.scope import NOW
 
 SlotKey = tuple[bytes, str]
+Entropy = Callable[[int], bytes]
+
+PERSON_KIND = "person"
+_TIP_META_KEY = "tip"
 
 
 class Author(Protocol):
@@ -50,123 +59,168 @@ class Author(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many changes and facts an import wrote, and how many lines it passed over because they are here already."""
+    """How many saves and facts an import wrote, and how many lines it passed over because they are here already."""
 
     change_count: int
     fact_count: int
     skipped_count: int
 
 
-def write_change(
-    connection: sqlite3.Connection,
-    author: Author,
-    fleet: bytes,
-    facts: Sequence[Fact],
-    *,
-    user: str,
-    note: str | None,
-    at_us: int,
-    receipt: Receipt,
-    membership: Membership,
-) -> bytes:
-    """Write one change of this device on top of its chain, give its id; raises FieldlineError if it may not write."""
-    if not membership.may_write(author.device):
-        raise FieldlineError(
-            "This device may not write in this fleet yet: ask an admin to run `fieldline admit {device}`.",
-            device=author.device.hex(),
-        )
-    if len({(fact.entity, fact.property) for fact in facts}) < len(facts):
-        raise Refused("One change cannot set the same property twice.")
-    if len(facts) > MAX_FACTS:
-        raise Refused(
-            "{count} edits are too many for one change: save at most {limit} at once.",
-            count=len(facts),
-            limit=MAX_FACTS,
-        )
-    change = Change(author.device, chain_head(connection, author.device), user, at_us, note, tuple(facts))
-    try:
-        block = sign_block(change, author.private_key, fleet)
-    except BlockRefused as refusal:
-        if refusal.params.get("limit") != MAX_BLOCK_BYTES:
-            raise
-        raise Refused(
-            "{size} bytes are too many for one change: save fewer values at once, at most {limit} bytes.",
-            **refusal.params,
-        ) from None
-    add_blocks(connection, [block], receipt, membership, fleet)
-    return block.id
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What every change that this device writes needs."""
 
-
-def chain_head(connection: sqlite3.Connection, device: bytes) -> bytes | None:
-    """The change that a device's next one follows: the end of its chain."""
-    row = connection.execute(
-        "SELECT h.hash FROM heads h JOIN changes c ON c.hash = h.hash"
-        " WHERE h.device = (SELECT id FROM devices WHERE device = ?) ORDER BY c.id DESC LIMIT 1",
-        (device,),
-    ).fetchone()
-    return None if row is None else row[0]
+    author: Author
+    fleet: bytes
+    schema: Schema
+    membership: Membership
+    entropy: Entropy
+    now_us: int
 
 
 def commit_edits(
     connection: sqlite3.Connection,
-    author: Author,
-    fleet: bytes,
+    writer: Writer,
     edits: Sequence[Edit],
     *,
     user: str,
     note: str | None,
-    now_us: int,
-    membership: Membership,
+    reopens: bool = False,
 ) -> bytes:
-    """Write edits as one change. Its time is now, or just after the latest of what it obsoletes."""
-    facts = [Fact(e.entity, e.property, e.value, tuple(sorted(e.obsoletes))) for e in edits]
-    seen = timestamps_of_facts(connection, [target for fact in facts for target in fact.obsoletes])
-    at = min(MAX_TIMESTAMP_US, max([now_us, *(time + 1 for time in seen.values())]))
-    receipt = Receipt(now_us)
-    return write_change(
-        connection, author, fleet, facts, user=user, note=note or None, at_us=at, receipt=receipt, membership=membership
-    )
+    """Write edits that were made at once, give the id of their first change; raises FieldlineError if this device may
+    not write. Only what `reopens` a conflict may give a slot several values.
+    """
+    if not reopens and len({(edit.entity, edit.property) for edit in edits}) < len(edits):
+        raise Refused("One change cannot set the same property twice.")
+    facts = [
+        Fact(e.entity, normalized(e.property), normalized_value(e.value), tuple(sorted(e.obsoletes))) for e in edits
+    ]
+    person, along = _own_person(connection, writer, user)
+    receipt = Receipt(writer.now_us)
+    return _write_facts(connection, writer, facts, along, person, note, writer.now_us, receipt)
+
+
+def note_person(connection: sqlite3.Connection, user: str, person: bytes) -> None:
+    """Note which entity stands for a user of this device."""
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (f"person {user}", person))
+
+
+def person_facts(person: bytes, user: str) -> list[Fact]:
+    """What a person's first change on a device says of the person."""
+    return [Fact(person, KIND, PERSON_KIND), Fact(person, PERSON_NAME, user)]
+
+
+def _own_person(connection: sqlite3.Connection, writer: Writer, user: str) -> tuple[bytes, list[Fact]]:
+    """The entity of a user of this device, and what is to be said of it if it is new."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (f"person {user}",)).fetchone()
+    if row is not None:
+        return row[0], []
+    # By chance and not by the name: else who knows names could find out whose changes these are.
+    person = writer.entropy(ID_BYTES)
+    note_person(connection, user, person)
+    return person, person_facts(person, user)
+
+
+def _write_facts(
+    connection: sqlite3.Connection,
+    writer: Writer,
+    facts: Sequence[Fact],
+    along: Sequence[Fact],
+    person: bytes,
+    note: str | None,
+    at_us: int,
+    receipt: Receipt,
+) -> bytes:
+    """Write what was said at once as changes of this device on top of its chain, give the id of the first."""
+    device = writer.author.device
+    if not writer.membership.may_write(device):
+        raise FieldlineError(
+            "This device may not write in this fleet yet: ask an admin to run `fieldline admit {device}`.",
+            device=device.hex(),
+        )
+    parts = split(facts, _places_of(connection, facts, writer.schema).__getitem__, writer.schema, along)
+    batch = writer.entropy(BATCH_BYTES) if len(parts) > 1 else None
+    tip = _own_tip(connection, device)
+    blocks: list[Block] = []
+    for part in parts:
+        change = Change(person, at_us, (note or None) if not blocks else None, tuple(part), batch)
+        block = sign_block(change, writer.author.private_key, writer.fleet, writer.entropy(SEED_BYTES), tip)
+        tip = advance(tip, block.header) if tip else first_tip(block.header)
+        blocks.append(block)
+    add_blocks(connection, blocks, receipt, writer.membership, writer.fleet)
+    note_tip(connection, blocks[-1].id)
+    return blocks[0].id
+
+
+def note_tip(connection: sqlite3.Connection, change: bytes) -> None:
+    """Note this device's latest change: another holder of its key may go on elsewhere."""
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_TIP_META_KEY, change))
+
+
+def _own_tip(connection: sqlite3.Connection, device: bytes) -> Tip | None:
+    """The change that this device's next one follows; None if it has none yet.
+
+    That is its latest own one, or the end of its chain if that has grown since: a copy of this store was put back.
+    Raises FieldlineError if it has some, but not all of its earlier changes.
+    """
+    tips = read_tips(connection, device)
+    noted = connection.execute("SELECT value FROM meta WHERE key = ?", (_TIP_META_KEY,)).fetchone()
+    found = next((tip for tip in tips if noted is not None and tip.id == noted[0]), tips[0] if tips else None)
+    if found is None and _has_changes(connection, device):
+        raise FieldlineError("What this device wrote before has not all come back yet: sync first, then save.")
+    return found
+
+
+def _has_changes(connection: sqlite3.Connection, device: bytes) -> bool:
+    query = "SELECT 1 FROM changes WHERE device = (SELECT id FROM devices WHERE device = ?) LIMIT 1"
+    return connection.execute(query, (device,)).fetchone() is not None
+
+
+def _places_of(connection: sqlite3.Connection, facts: Sequence[Fact], schema: Schema) -> dict[bytes, Placed]:
+    """Where what is about to be said belongs, by what is in use at present."""
+    entities = list(dict.fromkeys(fact.entity for fact in facts))
+    kinds = read_values(connection, NOW, KIND, entities)
+    found = {entity: Placed() for entity in entities}
+    by_parent: dict[str | None, list[bytes]] = {}
+    for entity, kind in kinds.items():
+        if isinstance(kind, str):
+            found[entity] = Placed(kind)
+            by_parent.setdefault(schema.kind(kind).parent, []).append(entity)
+    for name, some in by_parent.items():
+        parents = read_values(connection, NOW, name, some) if name else {}
+        for entity, parent in parents.items():
+            if isinstance(parent, Ref):
+                found[entity] = Placed(found[entity].kind, parent.entity)
+    return found
 
 
 def import_history_lines(
     connection: sqlite3.Connection,
-    author: Author,
-    fleet: bytes,
+    writer: Writer,
     lines: Sequence[HistoryLine],
-    schema: Schema,
-    *,
-    now: int,
-    membership: Membership,
     on_progress: Callable[[int, int], None],
 ) -> ImportResult:
-    """Write each line as a change with its own time and user, on top of what is here; lines that are here are skipped.
+    """Write each line as a save with its own time and user, on top of what is here; lines that are here are skipped.
 
-    A line of more facts than a change may have becomes several changes. `progress` is told the lines done and their
-    number, on the store's thread; what it raises ends the import, and then nothing of it is kept.
+    `on_progress` is told the lines done and their number, on the store's thread; what it raises ends the import, and
+    then nothing of it is kept.
     """
-    receipt = Receipt(now, link="import")
+    receipt = Receipt(writer.now_us, link="import")
     said = _already_stated(connection, lines)
     changes = facts = skipped = 0
     for number, line in enumerate(lines):
         on_progress(number, len(lines))
-        wanted = _stated_values(fleet, line)
+        wanted = _stated_values(writer.fleet, line)
         if wanted.items() <= said.get((line.at_us, line.user, line.note or None), {}).items():
             skipped += 1
             continue
-        for piece in _batches(_facts_of_line(connection, fleet, line, wanted, schema)):
-            write_change(
-                connection,
-                author,
-                fleet,
-                piece,
-                user=line.user,
-                note=line.note or None,
-                at_us=line.at_us,
-                receipt=receipt,
-                membership=membership,
-            )
-            changes += 1
-            facts += len(piece)
+        made = _facts_of_line(connection, writer.fleet, line, wanted, writer.schema)
+        # By the name, so that devices that import the same history say the same.
+        person = entity_uuid(writer.fleet, f"{PERSON_KIND}:{line.user}")
+        along = [] if _read_leaf_values(connection, (person, PERSON_NAME)) else person_facts(person, line.user)
+        _write_facts(connection, writer, made, along, person, line.note, line.at_us, receipt)
+        changes += 1
+        facts += len(made)
     on_progress(len(lines), len(lines))
     return ImportResult(changes, facts, skipped)
 
@@ -193,11 +247,12 @@ def _with_entity_ids(fleet: bytes, value: object) -> Value:
 def _already_stated(
     connection: sqlite3.Connection, lines: Sequence[HistoryLine]
 ) -> dict[tuple[int, str, str | None], dict[SlotKey, bytes]]:
-    """What changes with the times, users and notes of these lines say already."""
+    """What saves with the times, users and notes of these lines say already."""
     wanted = {(line.at_us, line.user, line.note or None) for line in lines}
     said: dict[tuple[int, str, str | None], dict[SlotKey, bytes]] = {}
     rows = connection.execute(
-        "SELECT c.id, c.at, u.name, c.note FROM changes c JOIN users u ON u.id = c.user"
+        "SELECT c.id, c.at, u.name, l.note FROM changes c JOIN changes l ON l.id = c.lead"
+        " JOIN persons u ON u.entity = c.author"
     ).fetchall()
     for row, at, user, note in rows:
         if (at, user, note) not in wanted:
@@ -251,21 +306,3 @@ def _read_leaf_values(connection: sqlite3.Connection, place: SlotKey) -> dict[by
         place,
     )
     return {fact_id(change, index): value for change, index, value in rows}
-
-
-_MAX_BATCH_BYTES = MAX_BLOCK_BYTES - 4096 - 1024  # room for the longest note and for the frame of a change
-
-
-def _batches(facts: list[Fact]) -> Iterator[list[Fact]]:
-    """Facts in pieces that fit one change each."""
-    piece: list[Fact] = []
-    size = 0
-    for fact in facts:
-        length = len(encode_value(fact.value)) + len(fact.property.encode()) + 36 * len(fact.obsoletes) + 32
-        if piece and (len(piece) == MAX_FACTS or size + length > _MAX_BATCH_BYTES):
-            yield piece
-            piece, size = [], 0
-        piece.append(fact)
-        size += length
-    if piece:
-        yield piece

@@ -152,3 +152,14 @@ def transaction(
             connection.execute("ROLLBACK")
         raise
     return result
+
+
+def read_meta(connection: sqlite3.Connection, key: str) -> bytes | None:
+    """Read one of this device's own notes; None if there is none of this key."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def write_meta(connection: sqlite3.Connection, key: str, value: bytes) -> None:
+    """Keep one of this device's own notes, in place of what it was."""
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

@@ -9,14 +9,18 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import MAX_FACTS, Ref, Value, decode_value, encode_value, fact_id
+from core.changes import fact_id
+from core.effective_time import clock_error
 from core.records import Record, kind_of, record_of
 from core.schema import Schema
 from core.slots import Candidate, Slot, slot_of
 from core.store.connection import chunks, placeholders
 from core.store.scope import Scope
+from core.value_codec import MAX_FACTS, Ref, Value, decode_value, encode_value, normalized_value
 
 MAX_KEY_DEPTH = 4
+OWN_LINKS = ("own", "import")
+"""The links of what this device wrote itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +46,26 @@ class EntityRow:
 
 
 _LEAF_SQL = f"""
-SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, c.note
+SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, l.note, f.effective, a.entity,
+  c.received_at, c.link
 FROM facts f
 JOIN changes c ON c.id = f.id / {MAX_FACTS}
-JOIN users u ON u.id = c.user
+JOIN changes l ON l.id = c.lead
+JOIN persons u ON u.entity = c.author
+JOIN entities a ON a.id = c.author
 JOIN devices d ON d.id = c.device
 JOIN properties p ON p.id = f.property
 JOIN entities e ON e.id = f.entity
 """
 
-LeafRow = tuple[bytes, str, bytes, int, bytes, str, bytes, int, str | None]
+LeafRow = tuple[bytes, str, bytes, int, bytes, str, bytes, int, str | None, int, bytes, int, str]
 
 
 def candidate_from_row(row: LeafRow) -> Candidate:
     """The leaf of one row of a leaf query."""
-    _, _, change, index, value, user, device, at, note = row
-    return Candidate(fact_id(change, index), decode_value(value), user, device, at, note)
+    _, _, change, index, value, user, device, at, note, effective, person, received_at, link = row
+    clock = clock_error(at, effective, received_at, is_own=link in OWN_LINKS)
+    return Candidate(fact_id(change, index), decode_value(value), user, device, at, note, effective, person, clock)
 
 
 def read_leaves(
@@ -68,7 +76,8 @@ def read_leaves(
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f"{_LEAF_SQL} WHERE f.entity IN"
+            f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
             f" AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "moment": scope.at_us}):
@@ -93,9 +102,12 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
     """The entities of which some leaf of this property has this value."""
     query = (
         f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
-        f" WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value AND {scope.leaves_condition}"
+        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value"
+        f" AND {scope.leaves_condition}"
     )
-    rows = connection.execute(query, {"name": name, "value": encode_value(value), "moment": scope.at_us})
+    rows = connection.execute(
+        query, {"name": name, "value": encode_value(normalized_value(value)), "moment": scope.at_us}
+    )
     return [entity for (entity,) in rows]
 
 
@@ -125,7 +137,8 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f"{_LEAF_SQL} WHERE f.entity IN"
+            f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
@@ -192,7 +205,8 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
                 "SELECT entity, count(*) FROM ("
                 " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
                 " JOIN facts f ON f.entity = g.entity AND f.property = g.property AND f.current = 1"
-                f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property HAVING count(DISTINCT f.value) > 1)"
+                f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property"
+                " HAVING count(DISTINCT f.value) > 1)"
                 " GROUP BY entity"
             )
             found.update(connection.execute(query, some))
@@ -227,6 +241,6 @@ def filter_entities(
     """Those of the entities whose values in use are the given ones."""
     for name, value in conditions.items():
         values = read_values(connection, scope, name, entities)
-        wanted = encode_value(value)
+        wanted = encode_value(normalized_value(value))
         entities = [entity for entity in entities if encode_value(values.get(entity)) == wanted]
     return entities

@@ -10,13 +10,12 @@ import sqlite3
 from collections.abc import Mapping
 from unicodedata import normalize
 
-from core.changes import ID_BYTES, Ref, Value
 from core.errors import Refused
 from core.records import Record
 from core.schema import Schema
 from core.store import entities
 from core.store.scope import Scope
-from core.values import normalized
+from core.value_codec import ID_BYTES, Ref, Value, normalized
 
 _HEX_PREFIX_PATTERN = re.compile(r"[0-9a-fA-F]{8,32}")
 MAX_MATCHES_SHOWN = 5

@@ -6,18 +6,21 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Block, encode_value, parent_ids
+from core.changes import Block, parent_ids
 from core.membership import Membership
 from core.store.connection import chunks, placeholders
 from core.store.indexes.acceptance import update_acceptance
+from core.store.indexes.chain_table import link_chains
 from core.store.indexes.leaves import SlotRow, refresh_contested
 from core.store.indexes.merkle_table import add_to_merkle_tree
+from core.store.indexes.person_names import add_persons
 from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
 from core.store.row_ids import intern_values, row_ids_of
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference
 
 ObsoletesEdge = tuple[int, int]
 """(row id of the target, row id of the fact that obsoletes it)"""
@@ -43,7 +46,7 @@ def add_blocks(
 ) -> int:
     """Add verified blocks that are not in the store yet; gives how many. Blocks that are there already are passed over.
 
-    Parents get their rows before their children; with `keep_order` the caller sees to that.
+    Parents get their rows before their children; with `is_ordered` the caller sees to that.
     """
     known = row_ids_of(connection, [block.id for block in blocks])
     fresh = list({block.id: block for block in blocks if block.id not in known}.values())
@@ -58,29 +61,36 @@ def add_blocks(
     edges, waiting = _find_edges(connection, ordered, rows, older, facts)
     arrived = _take_awaited_edges(connection, rows, facts)
     effective = _effective_times(connection, ordered, rows, edges)
-    accepted = {rows[block.id]: membership.limit(block.change.device) is None for block in ordered}
+    order = _log_order(connection, ordered, rows, edges)
 
-    _insert_changes(connection, ordered, rows, effective, accepted, receipt)
+    _insert_changes(connection, ordered, rows, order, receipt)
+    settled, faulty = link_chains(connection, ordered)
+    beyond = set(faulty)
+    accepted = {rows[block.id]: block.id not in beyond and membership.limit(block.device) is None for block in ordered}
+    connection.executemany("UPDATE changes SET accepted = 1 WHERE id = ?", [(r,) for r, on in accepted.items() if on])
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, value, current) VALUES (?, ?, ?, ?, ?)",
-        [(fact, *place, value, accepted[fact // MAX_FACTS]) for fact, (place, value) in facts.items()],
+        "INSERT INTO facts (id, entity, property, value, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (fact, *place, value, effective[fact], accepted[fact // MAX_FACTS], accepted[fact // MAX_FACTS])
+            for fact, (place, value) in facts.items()
+        ],
     )
     connection.executemany("INSERT OR IGNORE INTO obsoletes (target, fact) VALUES (?, ?)", edges + arrived)
     connection.executemany("INSERT OR IGNORE INTO awaited (target, fact) VALUES (?, ?)", waiting)
     _unset_current(connection, edges + arrived, accepted)
     _propagate_effective_times(connection, arrived)
+    _propagate_log_order(connection, arrived)
     refresh_contested(connection, {place for place, _ in facts.values()})
     index_facts(connection, range(start * MAX_FACTS, (start + len(ordered)) * MAX_FACTS))
-    _update_heads(connection, ordered, rows)
     add_to_merkle_tree(connection, [block.id for block in ordered])
     add_short_ids(connection, ordered, rows, fleet)
-    update_acceptance(connection, membership, ordered, rows, fleet)
+    update_acceptance(connection, membership, ordered, settled, faulty, fleet)
     return len(ordered)
 
 
 def sort_causally(blocks: Sequence[Block]) -> list[Block]:
     """Parents before children, otherwise by time and id, so that equal sets give equal orders."""
-    by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.change.at_us, block.id))}
+    by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.at_us, block.id))}
     done: dict[bytes, Block] = {}
     for root in by_id.values():
         stack = [root]
@@ -100,13 +110,18 @@ def sort_causally(blocks: Sequence[Block]) -> list[Block]:
 def _fact_rows(
     connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int]
 ) -> dict[int, tuple[SlotRow, bytes]]:
-    entities = intern_values(connection, "entities", "entity", (f.entity for b in blocks for f in b.change.facts))
-    properties = intern_values(connection, "properties", "name", (f.property for b in blocks for f in b.change.facts))
+    entities = intern_values(connection, "entities", "entity", (f.entity for b in blocks for f in b.facts))
+    properties = intern_values(connection, "properties", "name", (f.property for b in blocks for f in b.facts))
     return {
-        rows[block.id] * MAX_FACTS + index: ((entities[f.entity], properties[f.property]), encode_value(f.value))
+        rows[block.id] * MAX_FACTS + index: ((entities[f.entity], properties[f.property]), _kept_value(f.value, data))
         for block in blocks
-        for index, f in enumerate(block.change.facts)
+        for index, (f, data) in enumerate(zip(block.facts, block.body.values, strict=True))
     }
+
+
+def _kept_value(value: Value, data: bytes) -> bytes:
+    """Give the bytes by which a value is kept: whether a reference is tagged as one to a parent is no difference."""
+    return encode_value(plain_reference(value)) if parents_of(value) else data
 
 
 def _find_edges(
@@ -120,7 +135,7 @@ def _find_edges(
     pairs: list[ObsoletesEdge] = []
     waiting: list[tuple[bytes, int]] = []
     for block in blocks:
-        for index, fact in enumerate(block.change.facts):
+        for index, fact in enumerate(block.facts):
             row = rows[block.id] * MAX_FACTS + index
             for target in fact.obsoletes:
                 change, place = target[:CHANGE_ID_BYTES], int.from_bytes(target[CHANGE_ID_BYTES:], "big")
@@ -168,52 +183,68 @@ def _take_awaited_edges(
 def _effective_times(
     connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], edges: list[ObsoletesEdge]
 ) -> dict[int, int]:
-    """The moment from which a change counts when the past is read: its own time, or a later one of what it obsoletes.
+    """The time from which each new fact counts: its change's, or that of a fact that it obsoletes, if that is later.
 
     An id from another slot obsoletes nothing and does not count here either.
     """
-    parents_of: dict[int, set[int]] = {}
+    targets: dict[int, list[int]] = {}
     for target, fact in edges:
-        parents_of.setdefault(fact // MAX_FACTS, set()).add(target // MAX_FACTS)
+        targets.setdefault(fact, []).append(target)
     effective: dict[int, int] = {}
     own = set(rows.values())
-    for some in chunks(list({row for found in parents_of.values() for row in found} - own)):
+    older = list({target for target, _ in edges if target // MAX_FACTS not in own})
+    for some in chunks(older):
         effective.update(
-            connection.execute(f"SELECT id, effective FROM changes WHERE id IN ({placeholders(some)})", some)
+            connection.execute(f"SELECT id, effective FROM facts WHERE id IN ({placeholders(some)})", some)
         )
     for block in blocks:
-        row = rows[block.id]
-        effective[row] = max([block.change.at_us, *(effective[parent] for parent in parents_of.get(row, ()))])
+        for index in range(len(block.facts)):
+            fact = rows[block.id] * MAX_FACTS + index
+            effective[fact] = max([block.at_us, *(effective[target] for target in targets.get(fact, ()))])
     return effective
 
 
+def _log_order(
+    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], edges: list[ObsoletesEdge]
+) -> dict[int, int]:
+    """The place of each new change in the log: its time, or just behind that of a change whose facts it obsoletes."""
+    parents: dict[int, set[int]] = {}
+    for target, fact in edges:
+        parents.setdefault(fact // MAX_FACTS, set()).add(target // MAX_FACTS)
+    order: dict[int, int] = {}
+    own = set(rows.values())
+    for some in chunks(list({row for found in parents.values() for row in found} - own)):
+        order.update(connection.execute(f"SELECT id, ordered_at FROM changes WHERE id IN ({placeholders(some)})", some))
+    for block in blocks:
+        row = rows[block.id]
+        order[row] = max([block.at_us, *(order[parent] + 1 for parent in parents.get(row, ()) if parent != row)])
+    return order
+
+
 def _insert_changes(
-    connection: sqlite3.Connection,
-    blocks: list[Block],
-    rows: dict[bytes, int],
-    effective: dict[int, int],
-    accepted: dict[int, bool],
-    receipt: Receipt,
+    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], order: dict[int, int], receipt: Receipt
 ) -> None:
     sources = [receipt.source_device] if receipt.source_device else []
-    devices = intern_values(connection, "devices", "device", [b.change.device for b in blocks] + sources)
-    users = intern_values(connection, "users", "name", (block.change.user for block in blocks))
+    devices = intern_values(connection, "devices", "device", [b.device for b in blocks] + sources)
+    authors = intern_values(connection, "entities", "entity", (b.header.fields.author for b in blocks))
+    add_persons(connection, authors.values())
     source = devices[receipt.source_device] if receipt.source_device else None
     connection.executemany(
-        "INSERT INTO changes"
-        " (id, hash, device, previous, user, at, effective, accepted, note, received_at, source, link)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO changes (id, hash, device, position, previous, author, batch, lead, at, ordered_at, linked,"
+        " accepted, note, received_at, source, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
         [
             (
                 rows[b.id],
                 b.id,
-                devices[b.change.device],
-                b.change.previous,
-                users[b.change.user],
-                b.change.at_us,
-                effective[rows[b.id]],
-                accepted[rows[b.id]],
-                b.change.note,
+                devices[b.device],
+                b.header.fields.position,
+                b.header.fields.previous,
+                authors[b.header.fields.author],
+                b.header.fields.batch,
+                rows[b.id],
+                b.at_us,
+                order[rows[b.id]],
+                b.note,
                 receipt.received_at_us,
                 source,
                 receipt.link,
@@ -222,6 +253,17 @@ def _insert_changes(
         ],
     )
     connection.executemany("INSERT INTO blocks (change, data) VALUES (?, ?)", [(rows[b.id], b.data) for b in blocks])
+    _choose_leads(connection, {(devices[b.device], b.header.fields.batch) for b in blocks if b.header.fields.batch})
+
+
+def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[object, bytes]]) -> None:
+    """Let the first change of each of these batches that is here stand for all of it in the log."""
+    for device, batch in batches:
+        connection.execute(
+            "UPDATE changes SET lead = (SELECT p.id FROM changes p WHERE p.batch = ?2 AND p.device = ?1"
+            " ORDER BY p.position, p.hash LIMIT 1) WHERE batch = ?2 AND device = ?1",
+            (device, batch),
+        )
 
 
 def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], accepted: dict[int, bool]) -> None:
@@ -237,31 +279,29 @@ def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], a
 
 
 def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[ObsoletesEdge]) -> None:
-    """Let the effective time of a late parent reach its children, and theirs."""
+    """Let the effective time of a late fact reach those that obsolete it, and theirs."""
+    work = [target for target, _ in arrived]
+    while work:
+        target = work.pop()
+        raised = connection.execute(
+            """UPDATE facts SET effective = (SELECT effective FROM facts WHERE id = ?1)
+               WHERE id IN (SELECT fact FROM obsoletes WHERE target = ?1)
+                 AND effective < (SELECT effective FROM facts WHERE id = ?1) RETURNING id""",
+            (target,),
+        ).fetchall()
+        work += [fact for (fact,) in raised]
+
+
+def _propagate_log_order(connection: sqlite3.Connection, arrived: list[ObsoletesEdge]) -> None:
+    """Put what was made in knowledge of a late change behind it in the log, and what was made in knowledge of that."""
     work = {target // MAX_FACTS for target, _ in arrived}
     while work:
         parent = work.pop()
         span = (parent * MAX_FACTS, parent * MAX_FACTS + MAX_FACTS - 1)
-        raised = connection.execute(
-            f"""UPDATE changes SET effective = (SELECT effective FROM changes WHERE id = ?)
-                WHERE id IN (SELECT DISTINCT fact / {MAX_FACTS} FROM obsoletes WHERE target BETWEEN ? AND ?)
-                  AND effective < (SELECT effective FROM changes WHERE id = ?)
-                RETURNING id""",
-            (parent, *span, parent),
+        moved = connection.execute(
+            f"""UPDATE changes SET ordered_at = (SELECT ordered_at + 1 FROM changes WHERE id = ?1)
+                WHERE id IN (SELECT DISTINCT fact / {MAX_FACTS} FROM obsoletes WHERE target BETWEEN ?2 AND ?3)
+                  AND id <> ?1 AND ordered_at <= (SELECT ordered_at FROM changes WHERE id = ?1) RETURNING id""",
+            (parent, *span),
         ).fetchall()
-        work.update(row for (row,) in raised)
-
-
-def _update_heads(connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int]) -> None:
-    """Keep the ends of each device's chain, also when its changes arrive newest first."""
-    devices = intern_values(connection, "devices", "device", (block.change.device for block in blocks))
-    for block in blocks:
-        previous = block.change.previous
-        if previous is not None:
-            gone = connection.execute("DELETE FROM heads WHERE hash = ?", (previous,)).rowcount
-            if not gone and previous not in rows and not row_ids_of(connection, [previous]):
-                connection.execute("INSERT OR IGNORE INTO awaited_previous (hash) VALUES (?)", (previous,))
-        if not connection.execute("DELETE FROM awaited_previous WHERE hash = ?", (block.id,)).rowcount:
-            connection.execute(
-                "INSERT INTO heads (hash, device) VALUES (?, ?)", (block.id, devices[block.change.device])
-            )
+        work.update(row for (row,) in moved)

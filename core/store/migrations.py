@@ -1,12 +1,13 @@
 """Open a store, and bring its tables to the version of this program, one version at a time.
 
-A new store is the first version (schema.sql) brought up the same way, so every table has one description. A step never
+A step never
 touches what `changes` and `blocks` say. All functions but `open_database` run on the store's thread with the plain
 connection.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,10 @@ from core.store import connection
 from core.store.connection import Database, StoreError, not_a_store, transaction, translate_sqlite_errors
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
-STORE_VERSION = 7
+_SQLITE_HEADER_BYTES = 100
+FIRST_VERSION = 8
+"""Stores before it hold changes of a format that no release ever wrote."""
+STORE_VERSION = 8
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
@@ -25,6 +29,8 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
+    if not create:
+        await asyncio.to_thread(_refuse_old_store, path)
     with translate_sqlite_errors(path):
         handle = await aiosqlite.connect(
             _sqlite_uri(path, create), uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None
@@ -38,6 +44,25 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
             _remove_store_files(path)
         raise
     return opened
+
+
+def _refuse_old_store(path: Path) -> None:
+    """Raise StoreError for a store from before the first release; SQLite does not open it, or it would touch it.
+
+    The numbers are where SQLite's file format has them (https://sqlite.org/fileformat.html#the_database_header).
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(_SQLITE_HEADER_BYTES)
+    except OSError:
+        return
+    version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
+    if len(header) == _SQLITE_HEADER_BYTES and application == APPLICATION_ID and 0 < version < FIRST_VERSION:
+        raise StoreError(
+            "The store {path} is from before Fieldline's first release and was not touched: move its folder away, run"
+            " `fieldline init` or `fieldline join`, and `fieldline import` a history that the old program wrote.",
+            path=str(path),
+        )
 
 
 def _sqlite_uri(path: Path, create: bool) -> str:
@@ -80,27 +105,28 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
-    """What brings a store from version N to N + 1."""
-    # A store is made or brought up to date once; every other start is spared these imports.
-    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index
-
-    return {
-        1: search_index.create_tables,
-        2: conflict_index.create_tables,
-        3: obsolete_hints.create_tables,
-        4: conflict_index.create_titles_table,
-        5: inbox_cache.create_tables,
-        6: search_index.index_full_texts,
-    }
+    """What brings a store from version N to N + 1, from the first version on."""
+    return {}
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
 
+    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index
+
     script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
-    connection.executescript(f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
-    migrate_store(connection)
+    connection.executescript(
+        f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FIRST_VERSION};"
+    )
+    for make in (
+        search_index.create_tables,
+        conflict_index.create_tables,
+        conflict_index.create_titles_table,
+        obsolete_hints.create_tables,
+        inbox_cache.create_tables,
+    ):
+        make(connection)
     connection.execute("COMMIT")
 
 

@@ -7,37 +7,54 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE devices (id INTEGER PRIMARY KEY, device BLOB NOT NULL UNIQUE) STRICT;
-CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE entities (id INTEGER PRIMARY KEY, entity BLOB NOT NULL UNIQUE) STRICT;
 CREATE TABLE properties (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
+-- What each person is called: the pick of `person.name`, or the start of the entity's id while nobody has said it.
+CREATE TABLE persons (entity INTEGER PRIMARY KEY REFERENCES entities, name TEXT NOT NULL) STRICT;
+CREATE INDEX persons_name ON persons (name);
+
 -- Row ids are the order in which this device received the changes. Times are microseconds since 1970 UTC.
+-- `lead` is the row that stands in the log for all that was saved at once: the one at the lowest position that is here.
+-- `ordered_at` is the place in the log: not before what the change was made in knowledge of. It is shown nowhere.
+-- `linked` is core.chain_links.State: 0 not known yet, 1 all below in the chain is here and right, 2 at fault.
 CREATE TABLE changes (
   id INTEGER PRIMARY KEY,
   hash BLOB NOT NULL UNIQUE,
   device INTEGER NOT NULL REFERENCES devices,
+  position INTEGER NOT NULL,
   previous BLOB,
-  user INTEGER NOT NULL REFERENCES users,
+  author INTEGER NOT NULL REFERENCES entities,
+  batch BLOB,
+  lead INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  effective INTEGER NOT NULL,
+  ordered_at INTEGER NOT NULL,
+  linked INTEGER NOT NULL,
   accepted INTEGER NOT NULL,
   note TEXT,
   received_at INTEGER NOT NULL,
   source INTEGER REFERENCES devices,
   link TEXT NOT NULL
 ) STRICT;
-CREATE INDEX changes_effective ON changes (effective);
-CREATE INDEX changes_device ON changes (device);
+CREATE INDEX changes_ordered ON changes (ordered_at);
+CREATE INDEX changes_chain ON changes (device, position);
+CREATE INDEX changes_author ON changes (author);
+CREATE INDEX changes_batch ON changes (batch) WHERE batch IS NOT NULL;
+CREATE INDEX changes_parts ON changes (lead) WHERE lead <> id;
+CREATE INDEX changes_waiting ON changes (previous) WHERE linked = 0;
 
 -- Kept apart, so that a walk over the changes does not read the bytes.
 CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 
--- A fact's row id is its change's row id times 512 plus its place in the change.
+-- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
+-- other. `effective` is when it counts from: never before what it obsoletes. `accepted` is its change's.
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
   value BLOB NOT NULL,
+  effective INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX facts_slot ON facts (entity, property);
@@ -66,21 +83,32 @@ CREATE TABLE contested (
   PRIMARY KEY (entity, property)
 ) STRICT, WITHOUT ROWID;
 
--- The last changes of each device's chain; more than one only if its key was copied or a gap has not closed yet.
-CREATE TABLE heads (
+-- The ends of each device's chain as far as it is linked, with the peaks of the range up to there (core/mountain_range.py);
+-- more than one only if its key was copied.
+CREATE TABLE tips (
   hash BLOB PRIMARY KEY,
-  device INTEGER NOT NULL
+  device INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  peaks BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE awaited_previous (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE INDEX tips_device ON tips (device);
 
--- The branches of the Merkle tree over the change ids (core/sync/merkle.py).
+-- Changes that do not follow from the one that they name; the peaks below that one, if `past` is what is wrong. With both
+-- headers that is evidence (core/chain.py).
+CREATE TABLE faults (
+  change INTEGER PRIMARY KEY REFERENCES changes,
+  fault TEXT NOT NULL,
+  peaks BLOB NOT NULL
+) STRICT;
+
+-- The branches of the Merkle tree over the change ids (core/sync/reconcile/merkle.py).
 CREATE TABLE branches (
   prefix TEXT PRIMARY KEY,
   count INTEGER NOT NULL,
   children BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The changes by their short ids (core/sync/cells.py).
+-- The changes by their short ids (core/sync/reconcile/set_sketch.py).
 CREATE TABLE shorts (
   short INTEGER NOT NULL,
   change INTEGER NOT NULL,
@@ -89,4 +117,5 @@ CREATE TABLE shorts (
 
 -- The properties that the store itself asks for have fixed numbers.
 INSERT INTO properties (id, name) VALUES
-  (1, 'kind'), (2, 'retired'), (3, 'key'), (4, 'member.name'), (5, 'member.role'), (6, 'member.revoked');
+  (1, 'kind'), (2, 'retired'), (3, 'key'), (4, 'member.name'), (5, 'member.role'), (6, 'member.revoked'),
+  (7, 'person.name');

@@ -1,4 +1,4 @@
-"""Which of the store's changes a reading sees: all, those in effect by a moment, or those received by a moment.
+"""Which of the store's facts a reading sees: all, those in effect by a moment, or those received by a moment.
 
 The same statements read the present and the past; a scope only supplies their conditions, with `:moment` as parameter.
 Conditions speak of a fact `f` and of its change `c`.
@@ -9,42 +9,59 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.changes import MAX_FACTS
+from core.value_codec import MAX_FACTS
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`now`; `as_of`: changes whose effective time is at most `moment` (microseconds since 1970 UTC); `known_at`:
-    received by it.
+    """`now`; `as_of`: facts whose effective time is at most `at_us` (microseconds since 1970 UTC); `known_at`: those of
+    changes received by it.
     """
 
     kind: Literal["now", "as_of", "known_at"] = "now"
     at_us: int = 0
 
     @property
-    def _column(self) -> str:
-        return "effective" if self.kind == "as_of" else "received_at"
+    def changes_condition(self) -> str:
+        """That something of change `c`, or of what was saved at once with it, is in sight."""
+        if self.kind == "now":
+            return "1"
+        if self.kind == "known_at":
+            return "c.received_at <= :moment"
+        return has_fact("f.effective <= :moment")
 
     @property
-    def changes_condition(self) -> str:
-        """That change `c` is in sight."""
-        return "1" if self.kind == "now" else f"c.{self._column} <= :moment"
+    def fact_condition(self) -> str:
+        """That fact `f` of change `c` is in sight."""
+        column = {"now": "1", "as_of": "f.effective <= :moment", "known_at": "c.received_at <= :moment"}
+        return column[self.kind]
 
     @property
     def leaves_condition(self) -> str:
-        """That fact `f` of change `c` is a leaf."""
+        """That fact `f` is a leaf; of change `c`, which only `known_at` needs."""
         if self.kind == "now":
             return "f.current = 1"
+        over, seen = "", "g.effective <= :moment"
+        if self.kind == "known_at":
+            over, seen = f" JOIN changes d ON d.id = o.fact / {MAX_FACTS}", "d.received_at <= :moment"
         return (
-            f"c.accepted AND c.{self._column} <= :moment AND NOT EXISTS (SELECT 1 FROM obsoletes o"
-            f" JOIN changes d ON d.id = o.fact / {MAX_FACTS}"
-            f" WHERE o.target = f.id AND d.accepted AND d.{self._column} <= :moment)"
+            f"f.accepted AND {self.fact_condition} AND NOT EXISTS (SELECT 1 FROM obsoletes o"
+            f" JOIN facts g ON g.id = o.fact{over} WHERE o.target = f.id AND g.accepted AND {seen})"
         )
 
     @property
     def facts_source(self) -> str:
-        """The tables that `leaves` speaks of, joined; in the present the change is not needed."""
-        return "facts f" if self.kind == "now" else f"facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        """The tables that `leaves_condition` speaks of, joined; most need no change."""
+        return f"facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}" if self.kind == "known_at" else "facts f"
+
+
+def has_fact(condition: str) -> str:
+    """That change `c`, or one that was saved at once with it and that it stands for, has a fact `f` of this kind."""
+    span = f"f.id BETWEEN {{0}}.id * {MAX_FACTS} AND {{0}}.id * {MAX_FACTS} + {MAX_FACTS - 1} AND {condition}"
+    return (
+        f"(EXISTS (SELECT 1 FROM facts f WHERE {span.format('c')}) OR (c.batch IS NOT NULL AND EXISTS (SELECT 1"
+        f" FROM changes p JOIN facts f ON {span.format('p')} WHERE p.lead = c.id AND p.lead <> p.id)))"
+    )
 
 
 NOW = Scope()

@@ -7,11 +7,12 @@ thread.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.store.connection import Database, transaction
+from core.store.connection import Database, read_meta, transaction, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from core.history_import import HistoryLine
     from core.inbox import InboxItem
     from core.membership import Membership
+    from core.mountain_range import Range
     from core.records import Edit
     from core.schema import Schema
-    from core.store.commit import Author, ImportResult
+    from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.acceptance import MembershipCache
     from core.store.indexes.inbox_cache import ItemKey
+    from core.store.queries.log import LogEntry
     from core.store.verify import Verification
     from core.sync.reconcile.merkle import MerkleNode
     from core.sync.reconcile.prefix_coding import ShortIdPrefix
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], int]
 """Microseconds since 1970 UTC."""
+Entropy = Callable[[int], bytes]
+"""So many random bytes."""
 
 POLL_INTERVAL_S = 0.25
 
@@ -47,30 +52,31 @@ class Store:
     All methods raise StoreError where the file cannot be read or written.
     """
 
-    def __init__(self, database: Database, fleet: bytes, clock: Clock) -> None:
+    def __init__(self, database: Database, fleet: bytes, clock: Clock, entropy: Entropy) -> None:
         self._database = database
         self._clock = clock
+        self._entropy = entropy
         self._seen_version = 0
         self._membership_cache: MembershipCache | None = None
         self.fleet = fleet
 
     @classmethod
-    async def create(cls, path: Path, *, fleet: bytes, clock: Clock) -> Store:
+    async def create(cls, path: Path, *, fleet: bytes, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Store:
         """A new empty store for a fleet; raises StoreError if the file exists."""
         database = await open_database(path, create=True)
-        await database.write(stats.write_meta, "fleet", fleet)
-        return await cls._initialize(database, clock)
+        await database.write(write_meta, "fleet", fleet)
+        return await cls._initialize(database, clock, entropy)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock) -> Store:
+    async def open(cls, path: Path, *, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Store:
         """The store at a path; raises StoreError if there is none or it is not one."""
-        return await cls._initialize(await open_database(path), clock)
+        return await cls._initialize(await open_database(path), clock, entropy)
 
     @classmethod
-    async def _initialize(cls, database: Database, clock: Clock) -> Store:
+    async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:
         await database.run(log.register_functions)
-        fleet = await database.run(stats.read_meta, "fleet")
-        store = cls(database, fleet or b"", clock)
+        fleet = await database.run(read_meta, "fleet")
+        store = cls(database, fleet or b"", clock, entropy)
         store._seen_version = await database.run(stats.read_data_version)
         return store
 
@@ -124,7 +130,7 @@ class Store:
         """These changes in the order in which they are most useful to a peer.
 
         The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
-        peer, then what else is current, then history, each newest first.
+        peer, newest first; then what else is current, then history, oldest first.
         """
         from core.store.queries import sync_source
 
@@ -179,9 +185,9 @@ class Store:
     ) -> SaveResult:
         """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.
 
-        Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source` is the
-        device that it came from and `link` over what. The facts that it called `overtaken` are no leaves until
-        `complete`.
+        Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source_device`
+        is the device that it came from and `link` over what. The facts that `obsolete_hints` names are no leaves until
+        `clear_obsolete_hints`.
         """
         return await self._database.run(self._save, list(blocks), source_device, link, obsolete_hints or {})
 
@@ -191,68 +197,150 @@ class Store:
         blocks: list[bytes],
         source: bytes | None,
         link: str,
-        overtaken: Mapping[bytes, Sequence[int]],
+        hints: Mapping[bytes, Sequence[int]],
     ) -> SaveResult:
         from core.changes import change_id, decode_block, verify_block
         from core.errors import BlockRefused
-        from core.store.indexes import obsolete_hints
-        from core.store.ingest import Receipt, add_blocks
         from core.store.queries import sync_source
 
-        ids = {change_id(data): data for data in blocks}
+        refused: list[tuple[bytes, BlockRefused]] = []
+        ids: dict[bytes, bytes] = {}
+        for data in blocks:
+            try:
+                ids[change_id(data)] = data
+            except BlockRefused as reason:
+                refused.append((b"", reason))
         new = set(sync_source.filter_missing(connection, list(ids)))
         good: list[Block] = []
-        refused: list[tuple[bytes, BlockRefused]] = []
-        for change, data in ids.items():
-            if change not in new:
-                continue
+        for change in [change for change in ids if change in new]:
             try:
-                block = decode_block(data)
+                block = decode_block(ids[change])
                 verify_block(block, self.fleet)
                 good.append(block)
             except BlockRefused as reason:
                 refused.append((change, reason))
+        kept = self._keep(connection, good, source, link, hints)
+        return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), tuple(refused))
+
+    async def keep_blocks(
+        self,
+        blocks: Sequence[Block],
+        *,
+        source_device: bytes | None = None,
+        link: str = "own",
+        obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
+    ) -> SaveResult:
+        """Do as `save_blocks` does with blocks whose signatures the caller has checked."""
+        return await self._database.run(self._keep, list(blocks), source_device, link, obsolete_hints or {})
+
+    def _keep(
+        self,
+        connection: stats.Connection,
+        blocks: list[Block],
+        source: bytes | None,
+        link: str,
+        hints: Mapping[bytes, Sequence[int]],
+    ) -> SaveResult:
+        from core.store.indexes import obsolete_hints
+        from core.store.ingest import Receipt, add_blocks
+        from core.store.queries import sync_source
+
         # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
         receipt = Receipt(self._clock(), source, link)
-        fresh = {block.id: overtaken[block.id] for block in good if block.id in overtaken}
+        unique = {block.id: block for block in blocks}
 
         def keep(connection: stats.Connection) -> int:
-            saved = add_blocks(connection, good, receipt, self._membership(connection), self.fleet)
-            obsolete_hints.apply_hints(connection, fresh)
+            new = set(sync_source.filter_missing(connection, list(unique)))
+            saved = add_blocks(connection, list(unique.values()), receipt, self._membership(connection), self.fleet)
+            obsolete_hints.apply_hints(connection, {change: hints[change] for change in new if change in hints})
             return saved
 
-        return SaveResult(transaction(connection, keep), len(ids) - len(new), tuple(refused))
+        added = transaction(connection, keep) if unique else 0
+        return SaveResult(added, len(unique) - added)
+
+    async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+        """What can be left out of these changes for a peer that holds all that is held here but these.
+
+        Gives those at the lowest position of their device among them that follow from their whole chain, and those that
+        do not.
+        """
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.find_chain_starts, list(hashes))
+
+    async def chain_ids(self, change: bytes) -> list[bytes]:
+        """The ids of the chain that this change is part of, up to its end; none if it does not follow from it here."""
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.read_chain_ids, change)
+
+    async def tips(self, places: Sequence[tuple[bytes, int]]) -> list[tuple[bytes, int, bytes, Range | None]]:
+        """The changes that are here at these places (device, position), each with the range up to it if it is the end
+        of a linked chain.
+        """
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.read_tips_at, list(places))
 
     # --- writing as this device --------------------------------------------------------------------------------------
 
     async def commit(
-        self, author: Author, edits: Sequence[Edit], *, user: str, note: str | None = None
+        self,
+        author: Author,
+        edits: Sequence[Edit],
+        *,
+        user: str,
+        note: str | None = None,
+        schema: Schema | None = None,
+        reopens: bool = False,
     ) -> bytes | None:
-        """Write edits as one change and give its id once it is on the disk; None if there are none.
+        """Write edits that were made at once, all or none of them, as a change for each locality.
 
-        The facts obsolete what the edits say, and nothing else. Raises Refused for more than 512 edits and
-        FieldlineError if this device may not write.
+        Gives the id of the first once they are on the disk; None if there are none. The facts obsolete what the edits
+        say, and nothing else; what `reopens` a conflict gives a slot several values. Raises FieldlineError if this
+        device may not write.
         """
         if not edits:
             return None
-        return await self._database.write(self._commit, author, list(edits), user, note)
+        return await self._database.write(self._commit, author, list(edits), user, note, schema, reopens)
 
     def _commit(
-        self, connection: stats.Connection, author: Author, edits: list[Edit], user: str, note: str | None
+        self,
+        connection: stats.Connection,
+        author: Author,
+        edits: list[Edit],
+        user: str,
+        note: str | None,
+        schema: Schema | None,
+        reopens: bool,
     ) -> bytes:
         from core.store import commit
 
-        now, members = self._clock(), self._membership(connection)
-        return commit.commit_edits(
-            connection, author, self.fleet, edits, user=user, note=note, now_us=now, membership=members
+        writer = self._writer(connection, author, schema)
+        return commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+
+    def _writer(self, connection: stats.Connection, author: Author, schema: Schema | None) -> Writer:
+        from core.schema import Schema as AnySchema
+        from core.store.commit import Writer
+
+        return Writer(
+            author, self.fleet, schema or AnySchema(), self._membership(connection), self._entropy, self._clock()
         )
+
+    async def adopt_genesis(self, genesis: Block, user: str) -> None:
+        """Keep the change with which this device founds the fleet, and that its author is a user of this device."""
+        from core.store import commit
+
+        await self.keep_blocks([genesis])
+        await self._database.write(commit.note_person, user, genesis.header.fields.author)
+        await self._database.write(commit.note_tip, genesis.id)
 
     async def import_history(
         self, author: Author, lines: Sequence[HistoryLine], schema: Schema, *, on_progress: Callable[[int, int], None]
     ) -> ImportResult:
-        """Write an edit history, a change for each line with its time and user: all of it or, on any error, nothing.
+        """Write an edit history, each line with its time and user: all of it or, on any error, nothing.
 
-        `progress` is told the lines done and their number, on the store's thread.
+        `on_progress` is told the lines done and their number, on the store's thread.
         """
         return await self._database.write(self._import_history, author, list(lines), schema, on_progress)
 
@@ -266,16 +354,7 @@ class Store:
     ) -> ImportResult:
         from core.store import commit
 
-        return commit.import_history_lines(
-            connection,
-            author,
-            self.fleet,
-            lines,
-            schema,
-            now=self._clock(),
-            membership=self._membership(connection),
-            on_progress=progress,
-        )
+        return commit.import_history_lines(connection, self._writer(connection, author, schema), lines, progress)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -318,8 +397,18 @@ class Store:
         return await self._database.run(log.find_changes_by_prefix, prefix)
 
     async def effective_time(self, change: bytes) -> int | None:
-        """The moment from which a change counts; None if it is not here."""
+        """The moment from which a change counts, and all that was saved at once with it; None if it is not here."""
         return await self._database.run(stats.read_effective_time, change)
+
+    async def log_entry(self, change: bytes) -> LogEntry | None:
+        """What the log says of a change, and of what was saved at once with it; None if it is not here."""
+        return await self._database.run(log.read_log_entry, change)
+
+    async def known_changes(self, asked: Mapping[bytes, set[bytes]]) -> dict[bytes, set[bytes]]:
+        """For each of these changes, those of some others that its author had when making it."""
+        from core.store.indexes import ancestry
+
+        return await self._database.run(ancestry.known_changes, asked)
 
     async def wait_for_change(self, timeout: float | None = None) -> bool:
         """Wait until this or another process has written something since the last call; False if `timeout` seconds
@@ -374,17 +463,21 @@ class Store:
 
         return await self._database.run(inbox_cache.load_items, schema, some)
 
+    async def users_of(self, changes: Sequence[bytes]) -> dict[bytes, str]:
+        """What those who wrote these changes are called."""
+        return await self._database.run(stats.read_users_of, list(changes))
+
     async def users(self) -> list[str]:
         """Everybody who ever said anything, in alphabetical order."""
         return await self._database.run(stats.read_users)
 
     async def read_meta(self, key: str) -> bytes | None:
         """A note that this device keeps for itself; it is not part of the fleet's facts."""
-        return await self._database.run(stats.read_meta, key)
+        return await self._database.run(read_meta, key)
 
     async def write_meta(self, key: str, value: bytes) -> None:
         """Keep a note for this device."""
-        await self._database.write(stats.write_meta, key, value)
+        await self._database.write(write_meta, key, value)
 
     async def verify(
         self,

@@ -27,21 +27,23 @@ from core.store.migrations import initialize_store
 
 MAX_BLOCKS_PER_BATCH = 500
 DERIVED_QUERIES = {
-    "changes": "SELECT c.id, c.hash, d.device, c.previous, u.name, c.at, c.effective, c.accepted, c.note"
-    " FROM {db}.changes c JOIN {db}.devices d ON d.id = c.device JOIN {db}.users u ON u.id = c.user",
-    "facts": "SELECT f.id, e.entity, p.name, f.value, f.current"
+    "changes": "SELECT c.id, c.hash, d.device, c.position, c.previous, a.entity, c.batch, c.lead, c.at, c.ordered_at,"
+    " c.linked, c.accepted, c.note"
+    " FROM {db}.changes c JOIN {db}.devices d ON d.id = c.device JOIN {db}.entities a ON a.id = c.author",
+    "persons": "SELECT e.entity, p.name FROM {db}.persons p JOIN {db}.entities e ON e.id = p.entity",
+    "facts": "SELECT f.id, e.entity, p.name, f.value, f.effective, f.accepted, f.current"
     " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property",
     "obsoletes": "SELECT target, fact FROM {db}.obsoletes",
     "awaited": "SELECT target, fact FROM {db}.awaited",
     "contested": "SELECT e.entity, p.name FROM {db}.contested g"
     " JOIN {db}.entities e ON e.id = g.entity JOIN {db}.properties p ON p.id = g.property",
-    "heads": "SELECT h.hash, d.device FROM {db}.heads h JOIN {db}.devices d ON d.id = h.device",
-    "awaited_previous": "SELECT hash FROM {db}.awaited_previous",
+    "tips": "SELECT t.hash, d.device, t.position, t.peaks FROM {db}.tips t JOIN {db}.devices d ON d.id = t.device",
+    "faults": "SELECT change, fault, peaks FROM {db}.faults",
     "shorts": "SELECT short, change FROM {db}.shorts",
     "said": "SELECT fact, text FROM {db}.said",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
-REBUILT_TABLES = ("devices", "users", "entities", "properties", "changes", "blocks", *list(DERIVED_QUERIES)[1:])
+REBUILT_TABLES = ("devices", "entities", "properties", "changes", "blocks", *list(DERIVED_QUERIES)[1:])
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ def _replay_blocks(
             try:
                 if data is None or change_id(data) != change:
                     raise BlockRefused("its bytes are damaged")
+                # The id is the header's alone: that the body belongs to it is checked by decoding.
                 block = decode_block(data)
                 verify_signature(block, fleet)
             except BlockRefused as reason:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.changes import MAX_FACTS, Value
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Slot
@@ -15,6 +14,7 @@ from core.store.entities import EntityName, EntityRow
 from core.store.queries import log
 from core.store.queries.log import NO_FILTER, FactDiff, LogCursor, LogEntry, LogFilter, SlotRow
 from core.store.scope import Scope
+from core.value_codec import MAX_FACTS, Value
 
 if TYPE_CHECKING:
     from core.conflict_index import IPNetwork
@@ -44,6 +44,11 @@ class View:
     async def record(self, entity: bytes, schema: Schema) -> Record:
         """The typed view of one entity; without any slots if nothing was ever said of it."""
         return (await self._database.run(entities.read_records, self.scope, [entity], schema))[0]
+
+    async def records_by_id(self, ids: Iterable[bytes], schema: Schema) -> dict[bytes, Record]:
+        """The typed views of entities by their ids; without any slots where nothing was ever stated."""
+        found = await self._database.run(entities.read_records, self.scope, list(ids), schema)
+        return {record.entity: record for record in found}
 
     async def records(
         self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
@@ -133,7 +138,7 @@ class View:
         offset: int = 0,
         newest_first: bool = True,
     ) -> list[LogEntry]:
-        """A page of the log behind a position, in the order of effective times."""
+        """A page of the log behind a position: by time, but nothing before what it was made in knowledge of."""
         return await self._database.run(log.read_log_page, self.scope, log_filter, cursor, limit, offset, newest_first)
 
     async def count_log_entries(self, log_filter: LogFilter = NO_FILTER) -> int:
@@ -144,8 +149,11 @@ class View:
         """How many changes of the filtered log are newer than this position."""
         return await self._database.run(log.count_newer_entries, self.scope, wanted, position)
 
-    async def fact_diffs(self, change: bytes, limit: int = MAX_FACTS) -> list[FactDiff]:
-        """What each of the first facts of a change did to what its author saw; empty for a change that is not here."""
+    async def fact_diffs(self, change: bytes, limit: int | None = MAX_FACTS) -> list[FactDiff]:
+        """What each of the first facts of a change, and of what was saved at once with it, did to what its author saw.
+
+        None gives all; it is empty for a change that is not here.
+        """
         return await self._database.run(log.read_fact_diffs, change, limit)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:

@@ -1,13 +1,12 @@
 """Batches of blocks as one compressed stream a direction.
 
-A block is its size (varint) and its bytes. After the last one may come a zero, and then for blocks with facts that are
-overtaken, by changes that are sent later: the number of the block in the batch, how many facts, and their places in the
-change (all varints, ascending).
+A block is its size (varint) and its packed bytes (`core.sync.packed_header`). After the last one may come a zero, and
+then for blocks with facts that are overtaken, by changes that are sent later: the number of the block in the batch, how
+many facts, and their places in the change (all varints, ascending).
 
 The blocks of a session go through one zstd stream (RFC 8878) that is flushed after each batch, so that a batch can be
 read when it is here, and what earlier batches said (keys, entities, names of properties) costs next to nothing in later
-ones: measured on a real history to 0.24 of the size, on changes of one or two facts to 0.48, at over 100 MB/s; each
-batch for itself would take 0.43 and 0.87 in batches of 1 kB.
+ones: a real history of 1,071 changes takes 278 kB, 0.26 of its packed size and 0.23 of what is stored.
 
 The window is bounded on both sides, and nothing is unpacked beyond what a batch may hold, whatever the peer sends.
 """
@@ -19,15 +18,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from core.changes import MAX_BLOCK_BYTES, MAX_FACTS
+from core.changes import MAX_BLOCK_BYTES
 from core.sync.codec import MAX_BATCH_BYTES, FieldReader, MalformedMessage, encode_varint
+from core.value_codec import MAX_FACTS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-COMPRESSION_LEVEL = 3
+COMPRESSION_LEVEL = 6
+"""Takes 6 % less than 3 on a real history; it still packs faster than any link or disk here takes."""
 MAX_WINDOW_LOG2_BYTES = 20
 MAX_BATCH_BLOCKS = 4096
 
@@ -37,9 +38,9 @@ BatchHints = Mapping[int, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The blocks of a batch, and which of their facts are overtaken."""
+    """The packed blocks of a batch, and which of their facts are overtaken."""
 
-    blocks: list[bytes]
+    blocks: Sequence[bytes]
     obsolete_hints: BatchHints
 
 

@@ -39,8 +39,8 @@ class BundleStore(Protocol):
 class BundleResult:
     """What a meeting with files came to.
 
-    `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, which were
-    left as they are.
+    `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, and those of
+    format 1, which were left as they are.
     """
 
     stats: SyncStats
@@ -111,7 +111,7 @@ class _BundleSync:
             await self.read_file(path)
         except bundle_file.ForeignBundle:
             pass
-        except bundle_file.DamagedBundle:
+        except (bundle_file.DamagedBundle, bundle_file.OldBundle):
             self._unreadable.append(path)
 
     async def read_file(self, path: Path) -> None:

@@ -1,10 +1,10 @@
 """The bundle file: a set of changes, to be carried on a stick. Everything here blocks; `core.sync.bundle` has it on
 threads.
 
-A bundle is `MAGIC`, the fleet's id, the number of blocks (8 bytes, big-endian), the blocks (each its size as a varint
-and its bytes; the chain of membership first), and BLAKE3-256 of all that. It is checked as a whole before anything of
-it is used. It is written beside its place, brought to the disk and then renamed: it is there as a whole or not at
-all, even when the stick is pulled meanwhile.
+A bundle is `BUNDLE_MAGIC`, the fleet's id, the number of blocks (8 bytes, big-endian), the blocks (each its size as a
+varint and its whole bytes; the chain of membership first), and BLAKE3-256 of all that. It is checked as a whole before
+anything of it is used. It is written beside its place, brought to the disk and then renamed: it is there as a whole or
+not at all, even when the stick is pulled meanwhile.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import BinaryIO, Literal
 
 from blake3 import blake3
 
-from core.changes import ID_BYTES, MAX_BLOCK_BYTES, change_id, decode_block, verify_block
+from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
 from core.sync.codec import encode_varint
+from core.value_codec import ID_BYTES
 
-BUNDLE_MAGIC = b"FLDBNDL\x01"
+BUNDLE_MAGIC = b"FLDBNDL\x02"
+FORMAT_1_MAGIC = b"FLDBNDL\x01"
 BUNDLE_SUFFIX = ".fieldline"
 COUNT_BYTES = 8
 BUNDLE_HEADER_BYTES = len(BUNDLE_MAGIC) + ID_BYTES + COUNT_BYTES
@@ -31,6 +33,10 @@ BUNDLE_HEADER_BYTES = len(BUNDLE_MAGIC) + ID_BYTES + COUNT_BYTES
 
 class ForeignBundle(Refused):
     """A bundle of another fleet."""
+
+
+class OldBundle(Refused):
+    """A bundle of format 1, from before the first release."""
 
 
 class DamagedBundle(Refused):
@@ -54,7 +60,8 @@ class BundleContents:
                 offset, size = self.offsets[change]
                 file.seek(offset)
                 found.append(file.read(size))
-                if change_id(found[-1]) != change:
+                # The id is that of the header; whether the body belongs to it shows when the block is decoded.
+                if not _is_of_change(found[-1], change):
                     raise damaged_error(self.path)
         return found
 
@@ -68,9 +75,11 @@ class BundleContents:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a file begins as a bundle does; raises FieldlineError if it cannot be read."""
+    """Whether a file begins as a bundle does, of this format or the one before; raises FieldlineError if it cannot be
+    read.
+    """
     with _translate_os_errors(path), path.open("rb") as file:
-        return file.read(len(BUNDLE_MAGIC)) == BUNDLE_MAGIC
+        return file.read(len(BUNDLE_MAGIC)) in (BUNDLE_MAGIC, FORMAT_1_MAGIC)
 
 
 def list_bundles(folder: Path) -> list[Path]:
@@ -82,24 +91,43 @@ def list_bundles(folder: Path) -> list[Path]:
 def check_bundle(path: Path, fleet: bytes) -> BundleContents:
     """Read a bundle through.
 
-    Raises Damaged if it is none or not as it was written, and Foreign if it is of another fleet.
+    Raises DamagedBundle if it is none or not as it was written, ForeignBundle if it is of another fleet, OldBundle if
+    it is of format 1, and Refused for a block that is none.
     """
     contents = BundleContents(path, fleet)
     with _translate_os_errors(path), path.open("rb") as file:
         head = file.read(BUNDLE_HEADER_BYTES)
+        if head[: len(BUNDLE_MAGIC)] == FORMAT_1_MAGIC:
+            raise OldBundle(
+                "The bundle {path} is from before Fieldline's first release (format 1): nothing of it was taken.",
+                path=str(path),
+            )
         if head[: len(BUNDLE_MAGIC)] != BUNDLE_MAGIC:
             raise DamagedBundle("{path} is not a bundle of this version of Fieldline.", path=str(path))
         if len(head) < BUNDLE_HEADER_BYTES:
             raise damaged_error(path)
         if head[len(BUNDLE_MAGIC) : -COUNT_BYTES] != fleet:
             raise ForeignBundle("The bundle {path} is of another fleet: nothing of it was taken.", path=str(path))
-        digest = blake3(head)
+        digest, refusal = blake3(head), None
         for block in _read_blocks(file, int.from_bytes(head[-COUNT_BYTES:], "big"), digest):
-            contents.offsets[change_id(block)] = (file.tell() - len(block), len(block))
+            try:
+                contents.offsets[change_id(block)] = (file.tell() - len(block), len(block))
+            except BlockRefused as why:
+                refusal = why
         if file.read(digest.digest_size + 1) != digest.digest():
             raise damaged_error(path)
+        if refusal is not None:
+            raise refused_error(path, refusal)
         contents.size = file.tell()
     return contents
+
+
+def _is_of_change(block: bytes, change: bytes) -> bool:
+    """Whether a block begins with the header of this change."""
+    try:
+        return change_id(block) == change
+    except BlockRefused:
+        return False
 
 
 def _read_blocks(file: BinaryIO, count: int, digest: blake3) -> Iterator[bytes]:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeVar
 
+from core.errors import FieldlineError
+from core.sync.events import UPDATE_EITHER, Reason
 from core.sync.messages import (
     Abort,
     Ack,
@@ -30,9 +32,11 @@ from core.sync.messages import (
     Summary,
     Want,
 )
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.reconcile.merkle import CHANGE_ID_BYTES, EMPTY_FINGERPRINT, FAN_OUT, FINGERPRINT_BYTES, MAX_DEPTH_DIGITS
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""1 was that of devices from before the first release, whose changes have another format."""
 FLEET_TAG_BYTES = 4
 MAX_CHANGES = 1 << 27
 MAX_BATCH_BYTES = 1 << 20
@@ -45,12 +49,23 @@ MAX_LOCATION_HINT_BYTES = 8 * 17
 T = TypeVar("T")
 
 
-class MalformedMessage(Exception):
-    """Bytes that are no message of this protocol."""
+class MalformedMessage(RemoteProtocolError):
+    """Bytes that are no message of this protocol. `why` is for developers; people are told what the reason says."""
+
+    def __init__(self, why: object = "", reason: Reason = Reason.MALFORMED) -> None:
+        super().__init__(reason, why)
 
 
 class UnsupportedVersion(MalformedMessage):
-    """A hello of a version that this one does not speak."""
+    """A Hello of a version that this one does not speak; `why` says what to do about it."""
+
+    def __init__(self, version: int) -> None:
+        advice = _FROM_BEFORE_RELEASE if version == 1 else _UPDATE_HERE if version > PROTOCOL_VERSION else UPDATE_EITHER
+        super().__init__(advice, Reason.OTHER_VERSION)
+
+
+_FROM_BEFORE_RELEASE = FieldlineError("it is from before Fieldline's first release (format 1), update it there")
+_UPDATE_HERE = FieldlineError("it is newer, update Fieldline on this device")
 
 
 def stem_bytes(prefix: str) -> int:
@@ -201,7 +216,7 @@ def decode_message(body: bytes) -> Message:
 def _read_hello(fields: FieldReader) -> Hello:
     spoken = fields.read_byte()
     if spoken >> 4 != PROTOCOL_VERSION:
-        raise UnsupportedVersion
+        raise UnsupportedVersion(spoken >> 4)
     return Hello(spoken & 15, fields.read_bytes(FLEET_TAG_BYTES), *_read_set(fields), fields.read_rest())
 
 

@@ -2,11 +2,11 @@
 
 A part of a session reads like a conversation, and touches neither sockets nor the store. It yields
 
-- a message: it is sent to the peer (the answer is None);
-- `HEAR`: the answer is the peer's next message, when it is here;
-- `WAITING`: the answer is whether a message of the peer is here already;
-- a request: the answer is what the replica said to it;
-- `REPORT`: whoever runs the session is told how far it is (the answer is None).
+- a message: it is sent to the peer (the result is None);
+- `RECEIVE`: the result is the peer's next message, when it is here;
+- `HAS_INPUT`: the result is whether a message of the peer is here already;
+- a request: the result is that of the replica;
+- `EMIT_PROGRESS`: whoever runs the session gets a `Progress` event (the result is None).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import Message
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.replica import Request
 
 M = TypeVar("M")
@@ -24,6 +25,8 @@ R = TypeVar("R")
 
 
 class Signal(Enum):
+    """What a part of a session asks of the session itself."""
+
     RECEIVE = 1
     HAS_INPUT = 2
     EMIT_PROGRESS = 3
@@ -38,7 +41,10 @@ Effects = Generator[Effect, Any, R]
 
 
 def receive_message(*kinds: type[M]) -> Effects[M]:
-    """The peer's next message, which must be of one of these types; else it is out of turn."""
+    """Receive the peer's next message.
+
+    Raises RemoteProtocolError if it is of no such type.
+    """
     message = yield RECEIVE
     if not isinstance(message, kinds):
         raise RemoteProtocolError(Reason.OUT_OF_TURN)
@@ -46,18 +52,24 @@ def receive_message(*kinds: type[M]) -> Effects[M]:
 
 
 class Reconciler(Protocol):
-    """Finds out what each side lacks. One is made for each attempt, when both know how many changes the other has."""
+    """One attempt to find out what each side lacks, once both counts are known."""
 
     @property
     def mode(self) -> str:
-        """What it is called."""
+        """The name of the method in statistics."""
 
     @property
     def round_trips(self) -> int:
-        """How often the initiator asked and waited for an answer."""
+        """How often the initiator sent a question and waited for the reply."""
 
     def run(self) -> Effects[list[bytes] | None]:
-        """Talk to the peer's reconciler; the result is the ids that the peer lacks, or None if this way fails."""
+        """Reconcile with the peer.
+
+        Give the ids that the peer lacks, None if the method fails.
+        """
 
     def admit_change(self, change: bytes) -> bool:
-        """Whether the peer may send this change: it was asked for, or not told to be here; true once for each id."""
+        """Admit a change that was asked for, or not listed as held here.
+
+        Once for each id.
+        """

@@ -1,4 +1,4 @@
-"""How far a meeting is, and how long it takes yet: pure arithmetic over the events of a session."""
+"""Estimate how far a session is, and how long it takes yet. Pure arithmetic over its events."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections import deque
 from core.sync.events import Progress
 
 ETA_WINDOW_S = 20.0
-"""Seconds of the past that say how fast it goes."""
+"""The past that says how fast it goes: long enough for several batches on a slow line."""
 MIN_SAMPLE_S = 1.0
-"""Seconds of it before anything can be said."""
+"""Less than that says nothing: the first batch comes at once."""
 
 
 class EtaEstimator:
-    """Hears the events of one session; seconds are those of any clock that does not jump."""
+    """Estimates how long a session takes yet.
+
+    Seconds are those of any monotonic clock.
+    """
 
     def __init__(self) -> None:
         self.progress = Progress("hello")
         self._samples: deque[tuple[float, int]] = deque()
 
     def update(self, progress: Progress, now: float) -> None:
-        """Note how far it is."""
+        """Note how far the session is at a time."""
         self.progress = progress
         if progress.phase != "exchange":
             return
@@ -42,7 +45,10 @@ class EtaEstimator:
         return (self.progress.to_send or 0) + (self.progress.to_receive or 0)
 
     def eta_s(self, now: float) -> float | None:
-        """How long it takes yet at the pace of the last seconds; None while nobody can say."""
+        """Estimate the seconds left at the rate of the last ones.
+
+        None while that is not known.
+        """
         if self.total_count is None or not self._samples:
             return None
         began, done_then = self._samples[0]

@@ -12,7 +12,7 @@ Phase = Literal["hello", "reconcile", "exchange", "done"]
 
 
 class Reason(IntEnum):
-    """Why a session ended before its end. The numbers are on the wire, in `GivingUp`."""
+    """Why a session ended before its end. The numbers are on the wire, in `Abort`."""
 
     MALFORMED = 1
     OTHER_VERSION = 2
@@ -34,9 +34,7 @@ _FAILURE_TEXTS = {
     Reason.MALFORMED: FieldlineError(
         "The peer {peer} sent something that is not Fieldline's sync protocol: check what runs there."
     ),
-    Reason.OTHER_VERSION: FieldlineError(
-        "The peer {peer} speaks another version of the sync protocol: update Fieldline there or here."
-    ),
+    Reason.OTHER_VERSION: FieldlineError("The peer {peer} speaks another version of the sync protocol: {why}."),
     Reason.OTHER_FLEET: FieldlineError("The peer {peer} belongs to another fleet: sync only devices of one fleet."),
     Reason.OUT_OF_TURN: FieldlineError(
         "The peer {peer} sent a message out of turn: update Fieldline there, and sync again."
@@ -59,15 +57,6 @@ _FAILURE_TEXTS = {
     Reason.PEER_ABORTED: FieldlineError("The peer {peer} ended the sync ({why}): what was received is saved."),
 }
 """What people are told, still without the fields."""
-
-
-class RemoteProtocolError(Exception):
-    """A peer broke the rules, or cannot be worked with; ends the session, and never leaves it."""
-
-    def __init__(self, reason: Reason, why: object = "") -> None:
-        super().__init__(reason, why)
-        self.reason = reason
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +118,11 @@ class Failed:
 Event = Progress | Done | Failed
 
 
+UPDATE_EITHER = FieldlineError("update Fieldline there or here")
+"""What to do where the other version is not known."""
+
+
 def make_failed(reason: Reason, peer: bytes, why: object, stats: SyncStats) -> Failed:
     """The event for a reason, with its sentence."""
+    why = why or (UPDATE_EITHER if reason == Reason.OTHER_VERSION else why)
     return Failed(reason, peer, FieldlineError(_FAILURE_TEXTS[reason].template, peer=peer.hex()[:8], why=why), stats)
-
-
-_PEER_ABORT_TEXTS = {
-    Reason.STOPPED: FieldlineError("somebody stopped it there"),
-    Reason.STORE_FAILED: FieldlineError("it could not read or write its store"),
-    Reason.TIMED_OUT: FieldlineError("it received nothing from this device for too long"),
-    Reason.NOT_A_MEMBER: FieldlineError("it is not satisfied that this device is a member"),
-}
-
-
-def error_of_abort(code: int) -> RemoteProtocolError:
-    """What ends the session here when the peer gives up with this code."""
-    if code in (Reason.OTHER_VERSION, Reason.OTHER_FLEET):
-        return RemoteProtocolError(Reason(code))
-    why = next((why for reason, why in _PEER_ABORT_TEXTS.items() if reason == code), None)
-    return RemoteProtocolError(
-        Reason.PEER_ABORTED, why or FieldlineError("it found fault with what this device sent, code {code}", code=code)
-    )

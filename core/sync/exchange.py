@@ -1,9 +1,10 @@
 """The exchange: both ways at once, each side sends what the other lacks, in batches.
 
-- `Sending` first says how many changes will come. Then come the batches, membership first, then what is
+- `Offer` first says how many changes will come. Then come the batches, membership first, then what is
   current, what is needed where the receiver is before the rest, then history (the order is the store's).
-- The receiver checks that a batch is what it asked for, commits it, and only then says `Got`. A sender has at most
+- The receiver checks that a batch is what it asked for, commits it, and only then says `Ack`. A sender has at most
   `CREDIT` batches on the way, so that neither side keeps more than that in memory.
+- What goes and comes is packed (`core.sync.block_stream`); restoring it and checking signatures holds nothing else up.
 - A device that holds nothing yet knows nothing but the fleet's id. It takes the chain of membership first, which the
   sender puts in front, and keeps nothing before that chain has made the peer a member.
 """
@@ -13,15 +14,40 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from core.changes import MAX_BLOCK_BYTES, MAX_FACTS, change_id
-from core.errors import FieldlineError, Refused
+from core.changes import MAX_BLOCK_BYTES, Block
+from core.errors import BlockRefused, FieldlineError, Refused
+from core.mountain_range import Range, levels_of
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
+from core.sync.block_stream import (
+    BlockPacker,
+    BlockUnpacker,
+    ChainTree,
+    HeldBlock,
+    RestoredBatch,
+    Run,
+    split_block,
+)
 from core.sync.codec import MAX_BATCH_BYTES
 from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, Effects, receive_message
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import Ack, Blocks, Offer
-from core.sync.replica import CheckMembership, GetBlocks, GetObsoleteHints, GetOrder, SaveBlocks, SendOrder
+from core.sync.protocol_errors import RemoteProtocolError
+from core.sync.replica import (
+    ChainStarts,
+    CheckMembership,
+    GetBlocks,
+    GetChainIds,
+    GetChainStarts,
+    GetObsoleteHints,
+    GetOrder,
+    GetTips,
+    RunInThread,
+    SaveBlocks,
+    SendOrder,
+)
+from core.value_codec import MAX_FACTS
 
 MAX_UNACKED_BATCHES = 4
 MAX_FETCHED_BLOCKS = 256
@@ -29,6 +55,10 @@ MAX_MEMBERSHIP_BYTES = 16 * MAX_BATCH_BYTES
 ASSUMED_BLOCK_BYTES = 512
 MAX_BLOCK_PREFIX_BYTES = 3
 MAX_FACT_INDEX_BYTES = 2
+POSITIONS_PER_CHANGE = 8
+"""A chain's tree costs 3 us a position, and spares 32 bytes a change: no tree of a long chain for a few changes."""
+MAX_TREE_POSITIONS = 1 << 18
+"""Longer chains are sent without peaks: a tree of so many ids takes 40 MB."""
 MAX_FILLED_BYTES = MAX_BATCH_BYTES - MAX_BLOCK_BYTES - MAX_BLOCK_PREFIX_BYTES - MAX_FACT_INDEX_BYTES * (MAX_FACTS + 3)
 """Bytes of a batch before its last block: a size and a fact's place take so many, at most."""
 
@@ -48,10 +78,12 @@ class Tally:
 class Exchange:
     """This side of a session's exchange. The compressed streams go on through all rounds.
 
-    `batch_bytes` is how much goes into a batch before compression: about a second of the link.
+    `batch_bytes` is how much goes into a batch before packing and compression: about a second of the link.
     """
 
-    def __init__(self, batch_bytes: int, tally: Tally) -> None:
+    def __init__(self, fleet: bytes, batch_bytes: int, tally: Tally) -> None:
+        self._fleet = fleet
+        self._is_first_round = True
         self._batch_bytes = min(batch_bytes, MAX_FILLED_BYTES)
         self._tally = tally
         self._encoder = BatchEncoder()
@@ -65,8 +97,11 @@ class Exchange:
         `near` is where the peer says it is.
         """
         order = yield GetOrder(send, location_hint)
-        outgoing = _Outgoing(order, self._batch_bytes)
-        incoming = _Incoming(admit_change, joining, self._tally)
+        starts: ChainStarts = (yield GetChainStarts(send)) if send and self._is_first_round else (set(), set())
+        outgoing = _Outgoing(order, self._batch_bytes, BlockPacker(*starts, leaves_out=self._is_first_round))
+        unpacker = BlockUnpacker(self._fleet, is_lenient=self._is_first_round)
+        incoming = _Incoming(admit_change, unpacker, joining, self._tally)
+        self._is_first_round = False
         self._tally.to_send = (self._tally.to_send or 0) + len(order.hashes)
         yield Offer(len(order.hashes), order.membership_count, order.nearby_count, order.current_count)
         on_the_way: deque[int] = deque()
@@ -91,13 +126,32 @@ class Exchange:
         return len(order.hashes), incoming.received_count
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A block that goes with one of the next batches: its number in the order, and which of its facts are obsolete."""
+
+    index: int
+    block: HeldBlock
+    obsolete: Sequence[int]
+
+    @property
+    def size(self) -> int:
+        """How many bytes of a batch it takes, at most."""
+        hints = MAX_FACT_INDEX_BYTES * (len(self.obsolete) + 2) if self.obsolete else 0
+        return self.block.size + MAX_BLOCK_PREFIX_BYTES + hints
+
+
 class _Outgoing:
     """What is still to be sent, and how it is cut into batches."""
 
-    def __init__(self, order: SendOrder, batch_bytes: int) -> None:
+    def __init__(self, order: SendOrder, batch_bytes: int, packer: BlockPacker) -> None:
         self._hashes = deque(order.hashes)
         self._batch_bytes = batch_bytes
-        self._blocks: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._packer = packer
+        self._blocks: deque[_Waiting] = deque()
+        self._membership_count = order.membership_count
+        self._trees: dict[bytes, ChainTree] = {}
+        self._worthwhile_positions = min(POSITIONS_PER_CHANGE * len(order.hashes), MAX_TREE_POSITIONS)
         self._hinted_range = range(order.membership_count, order.current_count)
         self._next_index = 0
         self._fetched_count = 1
@@ -108,21 +162,36 @@ class _Outgoing:
         return bool(self._hashes or self._blocks)
 
     def next_batch(self) -> Effects[Batch]:
-        blocks: list[bytes] = []
-        overtaken: dict[int, Sequence[int]] = {}
+        chosen: list[_Waiting] = []
         size = 0
-        while self.has_more and len(blocks) < MAX_BATCH_BLOCKS:
+        while self.has_more and len(chosen) < MAX_BATCH_BLOCKS:
             if not self._blocks:
                 yield from self._fetch_blocks(self._batch_bytes - size)
-            block, facts = self._blocks[0]
-            size += len(block) + MAX_BLOCK_PREFIX_BYTES + (MAX_FACT_INDEX_BYTES * (len(facts) + 2) if facts else 0)
-            if blocks and size > self._batch_bytes:
+            size += self._blocks[0].size
+            if chosen and size > self._batch_bytes:
                 break
-            self._blocks.popleft()
-            if facts:
-                overtaken[len(blocks)] = facts
-            blocks.append(block)
-        return Batch(blocks, overtaken)
+            chosen.append(self._blocks.popleft())
+        # A batch is committed as a whole, so the order inside is free: along the chains most can be left out. Only the
+        # genesis and the chain of membership stay in front.
+        chosen.sort(key=lambda one: (one.index > 0, one.index >= self._membership_count, one.block.place))
+        hints = {number: one.obsolete for number, one in enumerate(chosen) if one.obsolete}
+        blocks = [one.block for one in chosen]
+        ranges = yield from self._ranges_below(self._packer.runs_without_past(blocks))
+        return Batch(self._packer.pack_batch(blocks, ranges), hints)
+
+    def _ranges_below(self, runs: Sequence[Run]) -> Effects[dict[bytes, Range]]:
+        """The ranges below the first change of each of these runs, as far as they spare more than they cost."""
+        found: dict[bytes, Range] = {}
+        for run in runs:
+            device, position = run.last.place
+            tree = self._trees.get(device)
+            if tree is None and position < self._worthwhile_positions:
+                ids = yield GetChainIds(run.last.header.id)
+                tree = self._trees[device] = ChainTree((yield RunInThread(partial(levels_of, ids))))
+            below = tree.range_below(run.first.header) if tree else None
+            if below is not None and self._packer.is_worth(below, run):
+                found[run.first.header.id] = below
+        return found
 
     def _fetch_blocks(self, room: int) -> Effects[None]:
         """Read about as many blocks as fill the room, by the mean size so far."""
@@ -134,7 +203,10 @@ class _Outgoing:
         # What is current goes first. What overtakes the other facts of these changes is history, and comes later.
         told = [change for place, change in enumerate(hashes, self._next_index) if place in self._hinted_range]
         overtaken = (yield GetObsoleteHints(told)) if told else {}
-        self._blocks.extend((block, overtaken.get(change, ())) for change, block in zip(hashes, blocks, strict=True))
+        self._blocks.extend(
+            _Waiting(index, split_block(block), overtaken.get(change, ()))
+            for index, (change, block) in enumerate(zip(hashes, blocks, strict=True), self._next_index)
+        )
         self._next_index += number
         self._fetched_count += number
         self._fetched_bytes += sum(map(len, blocks))
@@ -143,12 +215,15 @@ class _Outgoing:
 class _Incoming:
     """What was announced, and what has come of it."""
 
-    def __init__(self, expects: Callable[[bytes], bool], joining: bool, tally: Tally) -> None:
-        self._admit_change = expects
+    def __init__(
+        self, admit_change: Callable[[bytes], bool], unpacker: BlockUnpacker, joining: bool, tally: Tally
+    ) -> None:
+        self._admit_change = admit_change
+        self._unpacker = unpacker
         self._tally = tally
         self._offered_count: int | None = None
         self._membership_count = 0
-        self._unproven: list[bytes] | None = [] if joining else None
+        self._unproven: list[Block] | None = [] if joining else None
         self._obsolete_hints: dict[bytes, Sequence[int]] = {}
         self.received_count = 0
 
@@ -170,15 +245,19 @@ class _Incoming:
     def receive_batch(self, batch: Batch) -> Effects[None]:
         if self._offered_count is None:
             raise RemoteProtocolError(Reason.OUT_OF_TURN)
-        blocks, ids = batch.blocks, [change_id(block) for block in batch.blocks]
-        self.received_count += len(blocks)
-        if self.received_count > self._offered_count or not all(map(self._admit_change, ids)):
+        self.received_count += len(batch.blocks)
+        if self.received_count > self._offered_count:
             raise RemoteProtocolError(Reason.UNREQUESTED)
-        self._obsolete_hints |= {ids[number]: facts for number, facts in batch.obsolete_hints.items()}
+        restored = yield from self._restore(batch.blocks)
+        blocks = [block for block in restored if block is not None]
+        if not all(self._admit_change(block.id) for block in blocks):
+            raise RemoteProtocolError(Reason.UNREQUESTED)
+        hints = ((restored[number], facts) for number, facts in batch.obsolete_hints.items())
+        self._obsolete_hints |= {block.id: facts for block, facts in hints if block is not None}
         if self._unproven is not None:
             self._unproven += blocks
             if self.received_count < self._membership_count:
-                if sum(map(len, self._unproven)) > MAX_MEMBERSHIP_BYTES:
+                if sum(len(block.data) for block in self._unproven) > MAX_MEMBERSHIP_BYTES:
                     raise RemoteProtocolError(Reason.TOO_LARGE)
                 return
             blocks = yield from self._check_membership(self._unproven)
@@ -188,7 +267,19 @@ class _Incoming:
             raise RemoteProtocolError(Reason.REFUSED, saved.refused[0][1])
         self._tally.received += saved.added_count
 
-    def _check_membership(self, blocks: list[bytes]) -> Effects[list[bytes]]:
+    def _restore(self, entries: Sequence[bytes]) -> Effects[Sequence[Block | None]]:
+        """Unpack blocks and check their signatures; None for one that leaves out what is not known here."""
+        places = self._unpacker.missing_places(entries)
+        if places:
+            self._unpacker.add_held((yield GetTips(places)))
+        restored: RestoredBatch = yield RunInThread(partial(self._unpacker.unpack_batch, entries))
+        if isinstance(restored.error, BlockRefused):
+            raise RemoteProtocolError(Reason.REFUSED, restored.error)
+        if restored.error is not None:
+            raise restored.error
+        return restored.blocks
+
+    def _check_membership(self, blocks: list[Block]) -> Effects[list[Block]]:
         try:
             yield CheckMembership(blocks[: self._membership_count])
         except Refused as reason:

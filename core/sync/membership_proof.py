@@ -9,34 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.changes import decode_block, fact_id, fleet_id, verify_block
+from core.chain import Side
+from core.changes import Block
+from core.effective_time import Dated, effective_times
 from core.errors import Refused
-from core.membership import MEMBER_PROPERTIES, MemberFact, evaluate_membership
+from core.header import fleet_id
+from core.membership import MEMBER_PROPERTIES, Cut, MemberFact, evaluate_membership
 
 
-def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[bytes]) -> None:
-    """Check that these blocks, the genesis first, make the peer an active member; raises Refused if they do not."""
-    changes = [decode_block(data) for data in blocks]
-    if not changes or fleet_id(changes[0].id) != fleet:
+def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -> None:
+    """Check that these blocks, the genesis first, make the peer an active member; raises Refused if they do not.
+
+    The caller has checked their signatures.
+    """
+    if not blocks or fleet_id(blocks[0].id) != fleet:
         raise Refused("what it sends does not begin with the genesis of this fleet")
-    for block in changes:
-        verify_block(block, fleet)
+    said = {
+        block.fact_id(place): (block, fact)
+        for block in blocks
+        for place, fact in enumerate(block.facts)
+        if fact.property in MEMBER_PROPERTIES
+    }
+    times = effective_times(
+        {
+            name: Dated((fact.entity, fact.property), block.header.fields.at, fact.obsoletes)
+            for name, (block, fact) in said.items()
+        }
+    )
     facts = [
         MemberFact(
-            fact_id(block.id, index),
-            block.change.device,
+            name,
+            block.header.fields.device,
             fact.entity,
             fact.property,
             fact.value,
-            block.change.at_us,
+            times[name],
             fact.obsoletes,
+            block.header.fields.position,
         )
-        for block in changes
-        for index, fact in enumerate(block.change.facts)
-        if fact.property in MEMBER_PROPERTIES
+        for name, (block, fact) in said.items()
     ]
-    # Between membership changes there are others, so the authors' chains cannot be followed here. Nothing is lost by
-    # taking every change as one from before its author's revocation: who wants to deceive just leaves that out.
-    sent = frozenset(block.id for block in changes)
-    if not evaluate_membership(changes[0].change.device, facts, lambda head: sent).may_connect(peer):
+    if not evaluate_membership(blocks[0].header.fields.device, facts, _side).may_connect(peer):
         raise Refused("no change of an admin makes it one")
+
+
+def _side(device: bytes, cut: Cut, position: int, change: bytes) -> Side:
+    # Between membership changes there are others, so the authors' chains cannot be followed here. Nothing is lost by
+    # taking every change at a lower position as one from before its author's revocation: who wants to deceive just
+    # leaves the revocation out.
+    return Side.WITHIN if change == cut.change or position < cut.position else Side.BEYOND

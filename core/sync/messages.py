@@ -1,6 +1,7 @@
 """The messages of the sync protocol.
 
-Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`.
+Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`. Type 16 is kept for proofs of what
+lies before a revocation.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class EndOfTurn:
 
 @dataclass(frozen=True, slots=True)
 class SketchPart:
-    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one. An empty one: it cannot be done in this way."""
+    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one; empty: this method fails."""
 
     TYPE: ClassVar[int] = 11
     payload: bytes

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from core.changes import Block
 from core.errors import FieldlineError
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.membership_proof import check_membership_proof
+from core.sync.packed_header import Place
 from core.sync.reconcile.merkle import MerkleNode
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import find_by_prefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 from core.sync.replica import (
+    ChainStarts,
+    HeldAt,
     ObsoleteHints,
     Replica,
     Request,
@@ -28,10 +32,15 @@ from core.sync.replica import (
 from core.sync.session import Session
 
 DEFAULT_TIMEOUT_S = 60.0
+"""A slow device may take this long to commit a batch."""
 DEFAULT_WRITE_BYTES = 1 << 14
+"""Small enough that a full network buffer shows soon, large enough that a write costs little."""
 MAX_READ_BYTES = 1 << 16
+"""What asyncio buffers for a stream."""
 MIN_ACTIVITY_BYTES = 256
+"""Less than this within the timeout counts as silence: no byte at a time keeps a session open."""
 MAX_UNORDERED_CHANGES = 100
+"""So few changes are sent at once, in any order, without a look at where the peer is."""
 
 R = TypeVar("R")
 
@@ -46,23 +55,28 @@ async def pump_session(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     write_bytes: int = DEFAULT_WRITE_BYTES,
 ) -> Done | Failed:
-    """Run a session to its end and say how it ended; closing the stream is left to the caller.
+    """Run a session to its end; closing the stream is left to the caller.
 
-    Reads and writes at the same time, so that two sides that send at once do not wait for each other. `timeout` is how
-    many seconds the peer may say next to nothing, or leave what was sent to it unread. `piece` is how many bytes are
-    written at once: a fraction of a second of the line. When the task is cancelled, the peer is told.
+    Reads and writes at the same time, so that two sides that send at once do not wait for each other. When the task is
+    cancelled, the peer is told.
+
+    Args:
+        session, reader, writer, replica: What is run, over which stream, on which store.
+        on_event: Called with each event of the session, in the task of the caller.
+        timeout_s: How long the peer may send next to nothing, or leave what was sent to it unread.
+        write_bytes: How much is written at once: a fraction of a second of the line.
     """
     runner = _Pump(session, reader, writer, on_event, timeout_s, write_bytes)
-    listening = asyncio.create_task(runner.read_input())
+    reading = asyncio.create_task(runner.read_input())
     try:
         return await runner.drive(replica)
     except asyncio.CancelledError:
         runner.abort_now()
         raise
     finally:
-        listening.cancel()
+        reading.cancel()
         with suppress(asyncio.CancelledError):
-            await listening
+            await reading
 
 
 class _Pump:
@@ -72,21 +86,24 @@ class _Pump:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         on_event: Callable[[Event], None],
-        timeout: float,
-        piece: int,
+        timeout_s: float,
+        write_bytes: int,
     ) -> None:
         self._session = session
         self._reader = reader
         self._writer = writer
         self._on_event = on_event
-        self._timeout_s = timeout
-        self._write_bytes = piece
+        self._timeout_s = timeout_s
+        self._write_bytes = write_bytes
         self._write_failed = False
         self._input_arrived = asyncio.Event()
         self._room_freed = asyncio.Event()
 
     async def read_input(self) -> None:
-        """Pass on what the peer sends until its stream ends; not faster than the session reads it."""
+        """Pass on what the peer sends until its stream ends.
+
+        Not faster than the session reads it.
+        """
         with suppress(OSError):
             while data := await self._reader.read(MAX_READ_BYTES):
                 self._session.receive_data(data)
@@ -98,9 +115,9 @@ class _Pump:
         self._input_arrived.set()
 
     async def drive(self, replica: Replica) -> Done | Failed:
-        """Do all the rest."""
+        """Write output, emit events and perform requests until the session is over."""
         session = self._session
-        heard, deadline = session.activity_bytes, self._new_deadline()
+        activity, deadline = session.activity_bytes, self._new_deadline()
         while True:
             await self._flush_output()
             self._emit_events()
@@ -108,11 +125,11 @@ class _Pump:
                 return session.outcome
             if session.request is not None:
                 await self._perform(replica, session.request)
-                heard, deadline = session.activity_bytes, self._new_deadline()
+                activity, deadline = session.activity_bytes, self._new_deadline()
             elif not await self._wait_for_input(deadline):
                 session.abort(Reason.TIMED_OUT)
-            elif session.activity_bytes - heard >= MIN_ACTIVITY_BYTES:
-                heard, deadline = session.activity_bytes, self._new_deadline()
+            elif session.activity_bytes - activity >= MIN_ACTIVITY_BYTES:
+                activity, deadline = session.activity_bytes, self._new_deadline()
 
     def abort_now(self) -> None:
         """End the session from this side without waiting for anything."""
@@ -123,11 +140,11 @@ class _Pump:
 
     async def _perform(self, replica: Replica, request: Request) -> None:
         try:
-            answer = await request.perform(replica)
+            result = await request.perform(replica)
         except FieldlineError as error:
             self._session.reject(error)
         else:
-            self._session.resolve(answer)
+            self._session.resolve(result)
         self._room_freed.set()
 
     async def _flush_output(self) -> None:
@@ -141,7 +158,7 @@ class _Pump:
             self._write_failed = True
             self._session.abort(Reason.TIMED_OUT)
         except OSError:
-            # Nothing can be sent any more. What the peer said last is still to be read, up to the end of its stream.
+            # Nothing can be sent any more. What the peer sent last is still to be read, up to the end of its stream.
             self._write_failed = True
 
     async def _wait_for_input(self, deadline: float) -> bool:
@@ -174,9 +191,12 @@ class SyncStore(Protocol):
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
     async def obsolete_hints(self, hashes: Sequence[bytes]) -> ObsoleteHints: ...
     async def clear_obsolete_hints(self) -> None: ...
-    async def save_blocks(
+    async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts: ...
+    async def chain_ids(self, change: bytes) -> Sequence[bytes]: ...
+    async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]: ...
+    async def keep_blocks(
         self,
-        blocks: Iterable[bytes],
+        blocks: Sequence[Block],
         *,
         source_device: bytes | None = None,
         link: str = "own",
@@ -188,16 +208,17 @@ class SyncStore(Protocol):
     async def fleet_secret(self) -> bytes | None: ...
 
 
-async def no_entities(near: bytes) -> Sequence[bytes]:
-    """For stores without any place."""
+async def no_entities(location_hint: bytes) -> Sequence[bytes]:
+    """Give no entities: for stores without any location."""
     return ()
 
 
 @dataclass(slots=True)
 class StoreReplica:
-    """The store as the session with one peer sees it; what comes is noted as come from that peer over that link.
+    """The store as the session with one peer sees it.
 
-    `around` gives the entities that matter where the peer says it is.
+    What comes is saved as received from `peer` over `link`. `nearby_entities` gives the entities that matter at the
+    location that a peer's hint names.
     """
 
     store: SyncStore
@@ -221,7 +242,7 @@ class StoreReplica:
         return await self.store.hashes_under(prefixes)
 
     async def order(self, hashes: Sequence[bytes], location_hint: bytes) -> SendOrder:
-        # A few changes are there in a moment, in any order.
+        # See MAX_UNORDERED_CHANGES.
         return await self.store.order(
             hashes, await self.nearby_entities(location_hint) if len(hashes) > MAX_UNORDERED_CHANGES else ()
         )
@@ -235,8 +256,17 @@ class StoreReplica:
     async def clear_obsolete_hints(self) -> None:
         await self.store.clear_obsolete_hints()
 
-    async def save_blocks(self, blocks: Sequence[bytes], obsolete_hints: ObsoleteHints) -> SaveResult:
-        return await self.store.save_blocks(
+    async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
+        return await self.store.chain_starts(hashes)
+
+    async def chain_ids(self, change: bytes) -> Sequence[bytes]:
+        return await self.store.chain_ids(change)
+
+    async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
+        return await self.store.tips(places)
+
+    async def save_blocks(self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints) -> SaveResult:
+        return await self.store.keep_blocks(
             blocks, source_device=self.peer, link=self.link, obsolete_hints=obsolete_hints
         )
 
@@ -267,5 +297,5 @@ class StoreReplica:
     async def run_in_thread(self, function: Callable[[], R]) -> R:
         return await asyncio.to_thread(function)
 
-    async def check_membership(self, blocks: Sequence[bytes]) -> None:
+    async def check_membership(self, blocks: Sequence[Block]) -> None:
         await asyncio.to_thread(check_membership_proof, self.store.fleet, self.peer, blocks)

@@ -6,9 +6,13 @@ A request knows which method answers it, so whoever drives a session only has to
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from core.changes import Block
+from core.mountain_range import Range
+from core.sync.packed_header import Place
 from core.sync.reconcile.merkle import MerkleNode
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch
@@ -17,6 +21,14 @@ R = TypeVar("R")
 
 ObsoleteHints = Mapping[bytes, Sequence[int]]
 """For changes, the places of those of their facts that are no leaves, by changes that may come later."""
+
+ChainStarts = tuple[AbstractSet[bytes], AbstractSet[bytes]]
+"""Of changes to be sent: for each device the one at the lowest position, if it follows from its whole chain here, is
+not the first of it, and is the only one at its position; and those that do not follow from their chain.
+"""
+
+HeldAt = tuple[bytes, int, bytes, Range | None]
+"""A change that is held: device, position, id, and the range up to and with it if a chain ends with it."""
 
 ShortIdMatches = Sequence[Sequence[tuple[int, bytes]]]
 """Short ids and change ids, for each of some prefixes."""
@@ -96,8 +108,17 @@ class Replica(Protocol):
     async def clear_obsolete_hints(self) -> None:
         """All that the peer has is here: what it called overtaken need not be believed any more."""
 
-    async def save_blocks(self, blocks: Sequence[bytes], obsolete_hints: ObsoleteHints) -> SaveResult:
-        """Check and keep blocks, in one transaction that is durable on return; idempotent."""
+    async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
+        """What can be left out of these changes for a peer that holds all that is held here but these."""
+
+    async def chain_ids(self, change: bytes) -> Sequence[bytes]:
+        """The ids of the chain that this change is part of, first one first; empty if it does not follow from it."""
+
+    async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
+        """The changes held at these places, a few of each at most."""
+
+    async def save_blocks(self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints) -> SaveResult:
+        """Keep blocks whose signatures were checked, in one transaction that is durable on return; idempotent."""
 
     async def sketch(self, salt: bytes) -> SketchedSet:
         """The cells of the whole set: those that are kept or, with a salt, other ones that are made for the purpose."""
@@ -111,8 +132,11 @@ class Replica(Protocol):
     async def run_in_thread(self, function: Callable[[], R]) -> R:
         """Run a pure function that may take long, where it holds nothing up."""
 
-    async def check_membership(self, blocks: Sequence[bytes]) -> None:
-        """Check that these blocks, from the genesis on, make the peer a member; raises Refused. Nothing is kept."""
+    async def check_membership(self, blocks: Sequence[Block]) -> None:
+        """Check that these blocks, whose signatures hold, from the genesis on, make the peer a member.
+
+        Raises Refused. Nothing is kept.
+        """
 
 
 class Request(Protocol):
@@ -168,6 +192,30 @@ class GetBlocks:
 
 
 @dataclass(frozen=True, slots=True)
+class GetChainStarts:
+    hashes: Sequence[bytes]
+
+    def perform(self, replica: Replica) -> Awaitable[ChainStarts]:
+        return replica.chain_starts(self.hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class GetChainIds:
+    change: bytes
+
+    def perform(self, replica: Replica) -> Awaitable[Sequence[bytes]]:
+        return replica.chain_ids(self.change)
+
+
+@dataclass(frozen=True, slots=True)
+class GetTips:
+    places: Sequence[Place]
+
+    def perform(self, replica: Replica) -> Awaitable[Sequence[HeldAt]]:
+        return replica.tips(self.places)
+
+
+@dataclass(frozen=True, slots=True)
 class GetObsoleteHints:
     hashes: Sequence[bytes]
 
@@ -177,7 +225,7 @@ class GetObsoleteHints:
 
 @dataclass(frozen=True, slots=True)
 class SaveBlocks:
-    blocks: Sequence[bytes]
+    blocks: Sequence[Block]
     obsolete_hints: ObsoleteHints
 
     def perform(self, replica: Replica) -> Awaitable[SaveResult]:
@@ -225,7 +273,7 @@ class RunInThread:
 
 @dataclass(frozen=True, slots=True)
 class CheckMembership:
-    blocks: Sequence[bytes]
+    blocks: Sequence[Block]
 
     def perform(self, replica: Replica) -> Awaitable[None]:
         return replica.check_membership(self.blocks)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.device.context import DeviceContext, OnProgress
 
 PAGES_PER_STEP = 2000
-"""Pages between two looks at how far it is: about eight megabytes."""
+"""Between two calls of `on_progress`: about eight megabytes."""
 
 
 async def backup_store(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> int:

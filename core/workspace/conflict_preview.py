@@ -1,15 +1,15 @@
-"""What an edit would bring into the inbox: looked for before it is saved, so that its author knows of it."""
+"""Preview what an edit would bring into the inbox, so that its author knows before it is saved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.changes import FACT_ID_BYTES, Value
 from core.inbox import InboxItem, InboxItemFinder, stated_networks
 from core.records import Record, record_of
 from core.schema import Kind, Property, Schema
 from core.slots import Candidate
 from core.store.view import View
+from core.value_codec import FACT_ID_BYTES, Value
 
 _NO_FACT_ID = bytes(FACT_ID_BYTES)
 
@@ -17,9 +17,9 @@ _NO_FACT_ID = bytes(FACT_ID_BYTES)
 async def preview_conflicts(
     view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
 ) -> list[InboxItem]:
-    """The duplicates of unique values and keys, and the overlaps of networks, that these wishes would make or leave.
+    """Find the duplicates and overlaps that wanted values would make or leave.
 
-    Only properties that are wished for count.
+    `wanted` is `{entity: (record, {property: value})}`; only these properties count.
     """
     records: dict[bytes, Record] = {}
     names: set[tuple[str, str]] = set()
@@ -34,30 +34,30 @@ async def preview_conflicts(
                 ):
                     records.setdefault(other.entity, other)
     records.update({entity: _with_values(record, values, schema) for entity, (record, values) in wanted.items()})
-    called = await view.names(
+    names_by_entity = await view.names(
         {parent for record in records.values() for parent in _parent_entities(record, schema)}, schema
     )
-    known = {entity: Record(entity, name.kind, name.key) for entity, name in called.items()}
+    known = {entity: Record(entity, name.kind, name.key) for entity, name in names_by_entity.items()}
     inbox = InboxItemFinder(records.values(), schema, (known | records).get)
     found = [*inbox.duplicates(), *inbox.overlaps()]
     return [m for m in found if (m.kind, m.property) in _with_keys(names, schema) and wanted.keys() & set(m.entities)]
 
 
 def _with_keys(names: set[tuple[str, str]], schema: Schema) -> set[tuple[str, str]]:
-    """With what a key is within, the key counts, too."""
+    """The properties, and the key of a kind whose `within` is among them."""
     return names | {(kind, schema.kind(kind).key) for kind, name in names if name == schema.kind(kind).within}
 
 
 async def _records_with_same_value(
     view: View, schema: Schema, kind: Kind, prop: Property, wanted: Record
 ) -> list[Record]:
-    """Those of the same kind that may claim what is wished for."""
+    """The entities of the same kind that may hold the wanted value."""
     values = _values_of(wanted)
     if prop.no_overlap:
-        near = await view.network_neighbours(
+        neighbours = await view.network_neighbours(
             kind, prop, [each.network for each in stated_networks([wanted], prop)], schema
         )
-        return await view.records(kind.name, schema) if near is None else near
+        return await view.records(kind.name, schema) if neighbours is None else neighbours
     if prop.unique and prop.name != kind.within:
         value = values.get(prop.name)
         if prop.many:

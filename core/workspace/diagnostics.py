@@ -1,4 +1,4 @@
-"""What is wrong with this installation, and how to mend it. Looks only; changes nothing."""
+"""Find what is wrong with this installation, and say how to repair it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.timestamps import SECOND_US
 from core.values import quote_value
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 MIN_FREE_BYTES = 64 << 20
 """Bytes that should be free: the store writes a log beside itself before it writes."""
-HOUR_US = 3_600_000_000
+HOUR_US = 3600 * SECOND_US
 MIN_CLOCK_US = 1_735_689_600_000_000
 """2025-01-01, in microseconds since 1970: a clock before that was never set."""
 
@@ -32,7 +33,7 @@ Severity = Literal["good", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What came of one check; `message` says what is wrong and what to do, None if nothing is."""
+    """Result of one check; `message` says what is wrong and what to do, None if nothing is."""
 
     check: str
     severity: Severity
@@ -40,7 +41,7 @@ class Finding:
 
 
 async def check_home(folder: Path) -> AsyncIterator[Finding]:
-    """What can be looked at without opening the store; the last one is a problem if it cannot be opened."""
+    """Check what needs no opened store; the last finding is a problem if there is none."""
     from core import identity
 
     home = Home(folder)
@@ -48,7 +49,7 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
     yield _finding("privacy", "warning", await asyncio.to_thread(_check_privacy, home))
     if not await asyncio.to_thread(home.store.exists):
         return
-    yield _finding("key", "problem", await asyncio.to_thread(_error_of, lambda: identity.load_identity(folder)))
+    yield _finding("key", "problem", await asyncio.to_thread(_error_of, lambda: identity.load_identity(home.key)))
     yield _finding("settings", "problem", await asyncio.to_thread(_error_of, lambda: _configured_ports(home)))
     yield _finding("disk", "warning", await asyncio.to_thread(_check_disk, home))
     yield _finding("network", "warning", await _check_network())
@@ -57,7 +58,7 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
 
 
 async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
-    """What the opened store tells."""
+    """Check the opened store."""
     yield _finding("store", "problem", await _check_integrity(workspace))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("clock", "warning", await _check_clock(workspace))
@@ -115,7 +116,7 @@ def _check_disk(home: Home) -> FieldlineError | None:
 async def _check_network() -> FieldlineError | None:
     from core.sync.discovery.browser import PeerBrowser
 
-    discovery = PeerBrowser(lambda said: None, lambda name: None)
+    discovery = PeerBrowser(lambda announcement: None, lambda name: None)
     try:
         await discovery.start()
     except FieldlineError as error:
@@ -231,11 +232,11 @@ async def _check_clock(workspace: DeviceContext) -> FieldlineError | None:
 async def _check_backlog(workspace: DeviceContext) -> FieldlineError | None:
     from core.service.transfer_backlog import read_backlog
 
-    lacking = await read_backlog(workspace.store)
-    if lacking is None:
+    backlog = await read_backlog(workspace.store)
+    if backlog is None:
         return None
     return FieldlineError(
         "The last sync is not complete: {count} changes of device {device} have not come yet. Sync again.",
-        count=lacking.missing_count,
-        device=lacking.peer.hex()[:8],
+        count=backlog.missing_count,
+        device=backlog.peer.hex()[:8],
     )

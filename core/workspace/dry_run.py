@@ -1,4 +1,4 @@
-"""Trying something out on a copy of this device that is thrown away afterwards, with the code of the real thing."""
+"""Open a copy of this device to try something out, with the code of the real thing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from core.workspace.backup import backup_store
 Opened = TypeVar("Opened", bound=DeviceContext)
 
 
-def _untold(done: int, total: int) -> None:
-    """Where nobody wants to know."""
+def _ignore_progress(done: int, total: int) -> None:
+    """Ignore the progress."""
 
 
 @asynccontextmanager
 async def open_copy(workspace: Opened) -> AsyncIterator[Opened]:
-    """This device as it is now, in a folder that is gone in the end; it needs as much room as the store has."""
+    """Open a copy of this device in a temporary folder; it needs as much room as the store has."""
     with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=workspace.home.folder) as name:
         folder = Path(name)
-        await backup_store(workspace, folder / STORE_FILE, _untold)
+        await backup_store(workspace, folder / STORE_FILE, _ignore_progress)
         for part in (KEY_FILE, SETTINGS_FILE):
             if (workspace.home.folder / part).exists():
                 os.link(workspace.home.folder / part, folder / part)

@@ -1,4 +1,4 @@
-"""Taking over what a file holds, and writing one that others can take over."""
+"""Import a bundle or an edit history, and export a bundle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import Refused
-from core.history_import import HistoryLine, read_lines
+from core.history_import import HistoryLine, read_history
 from core.store.commit import ImportResult
 from core.sync import bundle, bundle_file
 from core.sync.events import Progress as Moved
@@ -28,19 +28,19 @@ async def import_file(workspace: DeviceContext, path: Path, on_progress: OnProgr
 async def export_file(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> ImportResult:
     """See `Workspace.export_file`."""
 
-    def told(event: Moved) -> None:
+    def on_event(event: Moved) -> None:
         on_progress(event.sent, event.to_send or event.sent)
 
-    merged = await bundle.export_bundle(path, workspace.store, on_event=told)
+    merged = await bundle.export_bundle(path, workspace.store, on_event=on_event)
     return ImportResult(merged.stats.sent, (await workspace.store.counts()).facts, 0)
 
 
 async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgress) -> ImportResult:
-    def told(event: Moved) -> None:
+    def on_event(event: Moved) -> None:
         progress(event.received, event.to_receive or event.received)
 
     before = await workspace.store.counts()
-    merged = await bundle.import_bundle(path, workspace.store, on_event=told)
+    merged = await bundle.import_bundle(path, workspace.store, on_event=on_event)
     after = await workspace.store.counts()
     return ImportResult(merged.stats.received, after.facts - before.facts, merged.known_count)
 
@@ -50,4 +50,4 @@ def _read_history(path: Path) -> list[HistoryLine]:
         if not file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             raise Refused("{path} is neither a bundle nor an edit history in JSON lines.", path=str(path))
         file.seek(0)
-        return list(read_lines(file))
+        return read_history(file)

@@ -1,13 +1,11 @@
-"""What waits for a decision, gathered from the store."""
+"""Read the inbox from the store."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from core.changes import decode_block, parent_ids
 from core.inbox import InboxItem, find_inbox_items
 from core.records import Record
 from core.schema import RETIRED, Schema
@@ -17,23 +15,22 @@ from core.store.view import View
 from core.workspace.lazy_inbox import MAX_EAGER_ITEMS, LazyInbox
 
 MAX_ENTITIES_PER_TRANSACTION = 200
-"""How many entities are read in one transaction: others who write wait about as long as for a small import."""
+"""Indexed in one transaction: others who write wait about as long as for a small import."""
 
 
 class InboxReader:
-    """Works the inbox of one store out, and again only when its changes are others than at the last time."""
+    """Compute the inbox of one store, and again only when its changes or the schema are others."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cached: tuple[object, LazyInbox] = (None, LazyInbox())
-        self._parents: dict[bytes, frozenset[bytes]] = {}
 
     async def read_all(self, view: View, schema: Schema, on_progress: Callable[[int, int], None]) -> list[InboxItem]:
-        """All matters of a view, in their order."""
+        """Read all items of a view, in their order."""
         return await (await self.read_lazily(view, schema, on_progress)).load_all()
 
     async def read_lazily(self, view: View, schema: Schema, on_progress: Callable[[int, int], None]) -> LazyInbox:
-        """The matters of a view. Of many at present only those are worked out that somebody looks at."""
+        """Read the items of a view; of many at present only those are computed that are loaded."""
         state = (await self._store.summary(), view.scope, schema)
         if self._cached[0] != state:
             self._cached = (state, await self._compute(view, schema, on_progress))
@@ -45,58 +42,37 @@ class InboxReader:
         found = await self._store.cached_item_keys(schema)
         if found is None:
             await self._update_index(schema, progress)
-            at = await self._store.inbox_version(schema)
+            version = await self._store.inbox_version(schema)
             found = item_keys(await self._find_all_items(view, schema))
-            if at is not None:
-                await self._store.cache_item_keys(schema, at, found)
-        pending = LazyInbox(found, partial(self._store.load_inbox_items, schema))
+            if version is not None:
+                await self._store.cache_item_keys(schema, version, found)
+        inbox = LazyInbox(found, partial(self._store.load_inbox_items, schema))
         if len(found) <= MAX_EAGER_ITEMS:
-            await pending.load_range(0, len(found))
-        return pending
+            await inbox.load_range(0, len(found))
+        return inbox
 
     async def _find_all_items(self, view: View, schema: Schema) -> list[InboxItem]:
-        """All matters, found by looking at all that may be one."""
+        """Find all items among the entities that may be in one."""
         found = await view.suspects(schema)
         known = await self._known_changes(found.records)
-        # Thousands of matters take a while, and meanwhile somebody may press keys.
+        # Thousands of items take a while: the event loop has to stay responsive.
         return await asyncio.to_thread(
             find_inbox_items, found.records, schema, lambda a, b: b in known.get(a, ()), found.find_record
         )
 
     async def _update_index(self, schema: Schema, progress: Callable[[int, int], None]) -> None:
-        total = left = await self._store.count_unread(schema)
-        while left:
-            left = await self._store.update_conflict_index(schema, MAX_ENTITIES_PER_TRANSACTION)
-            total = max(total, left)
-            progress(total - left, total)
+        total = remaining = await self._store.count_unread(schema)
+        while remaining:
+            remaining = await self._store.update_conflict_index(schema, MAX_ENTITIES_PER_TRANSACTION)
+            total = max(total, remaining)
+            progress(total - remaining, total)
 
     async def _known_changes(self, records: Iterable[Record]) -> Mapping[bytes, set[bytes]]:
-        """For each change that retired something, those of the changes that speak of the same thing which its author
-        had.
-        """
-        asked: dict[bytes, set[bytes]] = {}
+        """Map each change that retired an entity to those changes of the entity's leaves that its author had."""
+        wanted_by_change: dict[bytes, set[bytes]] = {}
         for record in records:
             if record.retired:
                 leaves = {leaf.change for slot in record.slots.values() for leaf in slot.leaves}
                 for leaf in record.slot(RETIRED).leaves:
-                    asked.setdefault(leaf.change, set()).update(leaves)
-        return {change: await self._ancestors(change, wanted) for change, wanted in asked.items()}
-
-    async def _ancestors(self, change: bytes, wanted: set[bytes]) -> set[bytes]:
-        """Those of the wanted changes that can be reached from a change, itself among them."""
-        found: set[bytes] = set()
-        reached = {change}
-        wave = deque([change])
-        while wave and found != wanted:
-            found |= wanted.intersection(wave)
-            await self._load_parents(wave)
-            wave = deque({p for c in wave for p in self._parents.get(c, ())} - reached)
-            reached |= set(wave)
-        return found
-
-    async def _load_parents(self, changes: Iterable[bytes]) -> None:
-        unknown = [change for change in changes if change not in self._parents]
-        if unknown:
-            for data in await self._store.blocks(unknown):
-                block = decode_block(data)
-                self._parents[block.id] = frozenset(parent_ids(block))
+                    wanted_by_change.setdefault(leaf.change, set()).update(leaves)
+        return await self._store.known_changes(wanted_by_change)

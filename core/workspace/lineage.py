@@ -1,22 +1,25 @@
-"""Who knew what: the facts that lead to the leaves of a slot, back to the last one that all their authors had seen."""
+"""Trace the facts that lead to the leaves of a slot, back to their last common ancestor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.changes import CHANGE_ID_BYTES, Value, decode_block
+from core.changes import decode_block
 from core.store.store import Store
+from core.value_codec import CHANGE_ID_BYTES, Value, plain_reference
 
 MAX_GENERATIONS = 12
-"""How many facts back the common ancestor is looked for."""
+"""Facts back that the common ancestor is looked for: a screen shows no more."""
 MAX_FACTS_SHOWN = 40
+"""Of all branches together: a screen shows no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class AncestryStep:
-    """One fact on the way: `seen` are the facts among the others that it was made in knowledge of and replaced; whether
-    there are `more` that are older than all of them, or not here yet.
+    """One fact of the ancestry. `parents` are the facts of the ancestry that it obsoletes.
+
+    `has_more` if it obsoletes others, which are older than all of them or not here yet.
     """
 
     fact: bytes
@@ -29,52 +32,53 @@ class AncestryStep:
 
 
 async def trace_ancestry(store: Store, leaves: Sequence[bytes]) -> list[AncestryStep]:
-    """The facts from the last common ancestor of these leaves (fact ids of one slot) on, each behind those that it saw.
+    """Read the facts from the last common ancestor of these leaves (fact ids of one slot) on, parents first.
 
-    Without a common ancestor among the last `MAX_STEPS` facts nothing older than those is in it, so it may have several
-    beginnings. What is not here yet is left out.
+    Without a common ancestor within `MAX_GENERATIONS` nothing older is in it, so it may have several beginnings. What
+    is not here yet is left out.
     """
     found: dict[bytes, AncestryStep] = {}
-    place: tuple[bytes, str] | None = None
-    wave = list(leaves)
+    slot_key: tuple[bytes, str] | None = None
+    frontier = list(leaves)
     for _ in range(MAX_GENERATIONS):
-        unknown = [fact for fact in wave if fact not in found][:MAX_FACTS_SHOWN]
+        unknown = [fact for fact in frontier if fact not in found][:MAX_FACTS_SHOWN]
         if not unknown or len(found) >= MAX_FACTS_SHOWN:
             break
-        place = await _read_facts(store, unknown, place, found)
+        slot_key = await _read_facts(store, unknown, slot_key, found)
         if _common_ancestors(leaves, found):
             break
-        wave = [seen for fact in unknown if fact in found for seen in found[fact].parents]
+        frontier = [seen for fact in unknown if fact in found for seen in found[fact].parents]
     return _sort_causally(_from_last_common(leaves, found))
 
 
 async def _read_facts(
-    store: Store, facts: Iterable[bytes], place: tuple[bytes, str] | None, found: dict[bytes, AncestryStep]
+    store: Store, facts: Iterable[bytes], slot_key: tuple[bytes, str] | None, found: dict[bytes, AncestryStep]
 ) -> tuple[bytes, str] | None:
-    """Take these facts in, as far as they are of the same slot."""
+    """Add these facts to `found`, as far as they are of the same slot; gives its (entity, property)."""
     blocks = {
         block.id: block for block in map(decode_block, await store.blocks([fact[:CHANGE_ID_BYTES] for fact in facts]))
     }
+    users = await store.users_of(list(blocks))
     for fact in facts:
         block, index = blocks.get(fact[:CHANGE_ID_BYTES]), int.from_bytes(fact[CHANGE_ID_BYTES:], "big")
-        if block is None or index >= len(block.change.facts):
+        if block is None or index >= len(block.facts):
             continue
-        said, change = block.change.facts[index], block.change
-        place = place or (said.entity, said.property)
-        if (said.entity, said.property) == place:
-            found[fact] = AncestryStep(fact, said.value, change.user, change.device, change.at_us, said.obsoletes)
-    return place
+        stated, value = block.facts[index], plain_reference(block.facts[index].value)
+        slot_key = slot_key or (stated.entity, stated.property)
+        if (stated.entity, stated.property) == slot_key:
+            found[fact] = AncestryStep(fact, value, users[block.id], block.device, block.at_us, stated.obsoletes)
+    return slot_key
 
 
 def _ancestors_of(fact: bytes, found: Mapping[bytes, AncestryStep]) -> set[bytes]:
     """The fact itself and all that lead to it."""
     reached: set[bytes] = set()
-    wave = [fact]
-    while wave:
-        each = wave.pop()
+    frontier = [fact]
+    while frontier:
+        each = frontier.pop()
         if each in found and each not in reached:
             reached.add(each)
-            wave += found[each].parents
+            frontier += found[each].parents
     return reached
 
 

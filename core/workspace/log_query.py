@@ -7,7 +7,7 @@ possible.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
@@ -19,7 +19,8 @@ from core.schema import Schema
 from core.store.queries.log import LogFilter
 from core.store.view import View
 from core.timestamps import ChangePrefix, parse_timestamp
-from core.values import normalized, quote_value, stored_notation
+from core.value_codec import normalized
+from core.values import join_names, quote_value, stored_notation
 from core.workspace.revisions import parse_view_time
 
 FILTER_NAMES = ("by", "on", "of", "property", "since", "until")
@@ -122,7 +123,7 @@ async def find_entity_by_text(text: str, view: View, schema: Schema) -> bytes:
         raise Refused(
             "of: {text} could be any of {matches}: write kind:key.",
             text=quote_value(text),
-            matches=_join_names(sorted(f"{name.kind}:{name.key}" for name in names.values())),
+            matches=join_names(sorted(f"{name.kind}:{name.key}" for name in names.values()), MAX_NAMES_LISTED),
         )
     raise Refused(
         "of: nothing here is called {text}: write its title, or kind:key with one of {kinds}.",
@@ -153,14 +154,18 @@ async def _find_by_title(text: str, view: View, schema: Schema) -> list[bytes]:
 
 async def _find_user(written: str, text: str, workspace: DeviceContext) -> str:
     users = await workspace.store.users()
-    return _single_match(written, text, {user: user for user in users}, _join_names(users))
+    return _single_match(written, text, {user: user for user in users}, join_names(users, MAX_NAMES_LISTED))
 
 
 async def _find_device(written: str, text: str, workspace: DeviceContext) -> bytes:
     members = (await workspace.membership()).members
     names = {device: member.name or device.hex()[:8] for device, member in members.items()}
     by_id = [device for device in names if len(text) >= 8 and device.hex().startswith(text.lower())]
-    return by_id[0] if len(by_id) == 1 else _single_match(written, text, names, _join_names(sorted(names.values())))
+    return (
+        by_id[0]
+        if len(by_id) == 1
+        else _single_match(written, text, names, join_names(sorted(names.values()), MAX_NAMES_LISTED))
+    )
 
 
 def _find_property(text: str, schema: Schema, kind: str | None) -> str:
@@ -175,12 +180,16 @@ def _find_property(text: str, schema: Schema, kind: str | None) -> str:
         return found.pop()
     if found:
         raise Refused(
-            "property: {text} could be any of {matches}.", text=quote_value(text), matches=_join_names(sorted(found))
+            "property: {text} could be any of {matches}.",
+            text=quote_value(text),
+            matches=join_names(sorted(found), MAX_NAMES_LISTED),
         )
     names = sorted({prop.name for prop in defined})
     close = [name for name in names if wanted[:3] and wanted[:3] in name.casefold()]
     raise Refused(
-        "property: there is no {text}; there are {names}.", text=quote_value(text), names=_join_names(close or names)
+        "property: there is no {text}; there are {names}.",
+        text=quote_value(text),
+        names=join_names(close or names, MAX_NAMES_LISTED),
     )
 
 
@@ -196,16 +205,10 @@ def _single_match(name: str, text: str, called: Mapping[_K, str], listed: str) -
         if len(found) == 1:
             return found[0]
         if found:
-            matches = _join_names(sorted(called[key] for key in found))
+            matches = join_names(sorted(called[key] for key in found), MAX_NAMES_LISTED)
             raise Refused(
                 "{name}: {text} could be any of {matches}.", name=name, text=quote_value(text), matches=matches
             )
     raise Refused(
         "{name}: there is no {text} here; there are {names}.", name=name, text=quote_value(text), names=listed
     )
-
-
-def _join_names(names: Iterable[str]) -> str:
-    some = list(names)
-    more = len(some) - MAX_NAMES_LISTED
-    return ", ".join([*some[:MAX_NAMES_LISTED], *([f"+{more}"] if more > 0 else [])])

@@ -1,26 +1,23 @@
-"""Moments that people name, and turning back to them: an entity alone, or with everything that is placed below it."""
+"""Parse times and changes that people name, and plan how to restore and to undo."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-from core.changes import MAX_FACTS
 from core.errors import FieldlineError, Refused
 from core.records import Edit, make_edit
 from core.revert import AppliedFact, RevertPlan, restore_record, revert_facts
 from core.schema import RETIRED, Schema
-from core.store.queries.log import LogEntry, LogFilter
+from core.store.queries.log import LogEntry
 from core.store.store import Store
 from core.store.view import View
 from core.timestamps import ChangePrefix, parse_timestamp
 from core.values import quote_value
 
 MAX_TREE_DEPTH = 6
-"""Levels of the tree; nothing keeps people from stating a circle."""
+"""Levels of the tree that are read: facts can state a circle."""
 
 
 async def find_change(store: Store, text: str) -> bytes:
-    """The change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
+    """Find the change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
     if not 8 <= len(text) <= 64 or text.strip("0123456789abcdefABCDEF"):
         raise Refused("{text} is not a change: write at least 8 hex digits of its id.", text=quote_value(text))
     found = await store.find_changes(text)
@@ -32,40 +29,37 @@ async def find_change(store: Store, text: str) -> bytes:
 
 
 async def find_log_entry(store: Store, change: bytes) -> LogEntry:
-    """What the log says about a change that is here."""
-    moment = await store.effective_time(change)
-    if moment is not None:
-        async for entry in _log_entries(store, LogFilter(since_us=moment, until_us=moment)):
-            if entry.change == change:
-                return entry
-    raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=change.hex()[:8])
-
-
-async def _log_entries(store: Store, wanted: LogFilter) -> AsyncIterator[LogEntry]:
-    after = None
-    while entries := await store.now().log(wanted, cursor=after, limit=500):
-        for entry in entries:
-            yield entry
-        after = entries[-1].cursor
+    """Read the log's entry of a change, with what was saved at once with it; raises Refused if it is not here."""
+    found = await store.log_entry(change)
+    if found is None:
+        raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=change.hex()[:8])
+    return found
 
 
 async def parse_view_time(store: Store, text: str, now: int, *, received: bool = False, is_first: bool = False) -> int:
-    """The moment that people mean (microseconds since 1970 UTC); a change stands for when it counts, or was `received`.
+    """Parse a time or a change; gives microseconds since 1970 UTC, raises Refused.
 
-    A time without a fraction covers its whole second: its last microsecond, or its `first`.
+    Args:
+        store: where a change is looked up.
+        text: a time, a date, a time ago, or the start of a change's id.
+        now: the present, in microseconds since 1970 UTC.
+        received: whether a change stands for when it was received here, rather than for its effective time.
+        is_first: whether a time without a fraction is the first microsecond of its second, rather than the last.
     """
-    said = parse_timestamp(text, now, is_start=is_first)
-    if not isinstance(said, ChangePrefix):
-        return said
-    change = await find_change(store, said.hex)
+    parsed = parse_timestamp(text, now, is_start=is_first)
+    if not isinstance(parsed, ChangePrefix):
+        return parsed
+    change = await find_change(store, parsed.hex)
     if received:
         return (await find_log_entry(store, change)).received_at_us
-    moment = await store.effective_time(change)
-    return 0 if moment is None else moment
+    return await store.effective_time(change) or 0
 
 
 async def plan_restore_subtree(store: Store, entity: bytes, at_us: int, schema: Schema) -> list[Edit]:
-    """The edits that bring an entity back to how it was at a moment; raises Refused if it was not there then."""
+    """Plan the edits that restore an entity to a time (microseconds since 1970 UTC).
+
+    Raises FieldlineError if it did not exist then.
+    """
     then = await store.as_of(at_us).record(entity, schema)
     if not then.slots:
         raise FieldlineError("It was not there yet at that time: to remove it, retire it.")
@@ -73,19 +67,19 @@ async def plan_restore_subtree(store: Store, entity: bytes, at_us: int, schema: 
 
 
 async def read_subtree(entity: bytes, view: View, schema: Schema, *, retired: bool = True) -> list[bytes]:
-    """The entity and all that is placed below it, the top first; `retired` ones too, or not."""
+    """List the entity and all that is below it, the top first; `retired` ones too, or not."""
     found = [entity]
-    wave = [entity]
+    frontier = [entity]
     for _ in range(MAX_TREE_DEPTH):
-        wave = [
+        frontier = [
             child
-            for parent in wave
+            for parent in frontier
             for child in await _child_entities(parent, view, schema, retired)
             if child not in found
         ]
-        if not wave:
+        if not frontier:
             break
-        found += wave
+        found += frontier
     return found
 
 
@@ -98,14 +92,13 @@ async def _child_entities(entity: bytes, view: View, schema: Schema, retired: bo
     return [row.entity for row in rows]
 
 
-async def plan_restore_tree(store: Store, entity: bytes, moment: int, schema: Schema) -> list[Edit]:
-    """The edits that bring an entity and everything below it back to how it was at a moment (microseconds since 1970
-    UTC), on top of the present.
+async def plan_restore_tree(store: Store, entity: bytes, at_us: int, schema: Schema) -> list[Edit]:
+    """Plan the edits that restore an entity and everything below it to a time (microseconds since 1970 UTC).
 
-    What was placed below it only since then is retired; what has been placed elsewhere since comes back. Raises
-    FieldlineError if the entity was not there yet.
+    What has come below it since is retired; what has gone elsewhere since comes back. Raises FieldlineError if the
+    entity did not exist then.
     """
-    now, then = store.now(), store.as_of(moment)
+    now, then = store.now(), store.as_of(at_us)
     before = await read_subtree(entity, then, schema)
     if not (await then.record(entity, schema)).slots:
         raise FieldlineError("It was not there yet at that time: to remove it, retire it.")
@@ -124,7 +117,9 @@ async def plan_restore_tree(store: Store, entity: bytes, moment: int, schema: Sc
 
 
 async def plan_revert(store: Store, change: bytes, schema: Schema) -> RevertPlan:
-    """What taking a change back writes, and what it leaves alone."""
-    shown = await store.now().fact_diffs(change, MAX_FACTS)
+    """Plan the undo of a change: what it writes, and what it leaves alone."""
+    person = (await find_log_entry(store, change)).person
+    # What is said of the author goes along with its first change, and is no part of what was edited.
+    shown = [edit for edit in await store.now().fact_diffs(change, None) if edit.entity != person]
     records = {e: await store.now().record(e, schema) for e in {edit.entity for edit in shown}}
     return revert_facts([AppliedFact(e.fact, e.entity, e.property, e.old, e.had_value) for e in shown], records)

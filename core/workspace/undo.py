@@ -1,43 +1,33 @@
 """Undo and redo of what one person wrote on this device; both are ordinary edits on top of the present.
 
-Which changes were taken back, and by which others, this device notes for itself (`core.workspace.undo_journal`), so that it
-is still known after a restart. Everything else follows from the log.
+Which changes were undone, and by which others, this device notes for itself (`core.workspace.undo_journal`), so that
+it is still known after a restart. Everything else follows from the log.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.changes import (
-    CHANGE_ID_BYTES,
-    MAX_BLOCK_BYTES,
-    MAX_FACTS,
-    MAX_NOTE_BYTES,
-    Block,
-    Value,
-    decode_block,
-    encode_value,
-)
+from core.changes import Block, decode_block
 from core.records import Edit, Record, make_edit
-from core.revert import AppliedFact, RevertPlan, Skipped, revert_facts
+from core.revert import AppliedFact, Skipped, revert_facts
 from core.slots import Agreed, Slot
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.store import Store
+from core.value_codec import CHANGE_ID_BYTES, Value, plain_reference
+from core.values import is_same_value
 from core.workspace import undo_journal as journals
 from core.workspace.undo_journal import UndoJournal
 
 if TYPE_CHECKING:
-    from core.device.context import DeviceContext, OnProgress
+    from core.device.context import DeviceContext
 
 MAX_CHANGES_TRIED = 30
 """How many of one's latest changes are looked at for one that can still be taken back."""
 _ENTRIES_PER_PAGE = 50
-_FACT_OVERHEAD_BYTES, _OBSOLETES_BYTES = 32, 36
-"""Bytes of a fact in a change beside its texts, and of each fact that it replaces."""
-_MAX_FACTS_BYTES = MAX_BLOCK_BYTES - MAX_NOTE_BYTES - 1024
 _MAX_STEPS = 1000
 """Undos and redos of one slot, one on the other, that are gone back over."""
 
@@ -46,21 +36,24 @@ Place = tuple[bytes, str]
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """What an undo or a redo takes back, oldest first, and what that writes, a change for each of the `batches`.
+    """What an undo or a redo takes back, and what that writes.
 
-    `left` is what it leaves alone because somebody has changed it since; `passed` are newer changes of which nothing
-    can be taken back any more, each with something that it left alone. Without `batches` there is nothing to do.
+    A slot whose question it opens again is there with each of its values.
+
+    `skipped` is what it leaves alone because somebody has changed it since; `not_undoable` are newer changes of which
+    nothing can be taken back any more, each with something that it left alone. Without `edits` there is nothing to do.
     """
 
-    entries: tuple[LogEntry, ...]
-    batches: tuple[tuple[Edit, ...], ...]
+    entry: LogEntry | None
+    edits: tuple[Edit, ...]
     skipped: tuple[Skipped, ...]
     not_undoable: tuple[tuple[LogEntry, Skipped | None], ...] = ()
     is_redo: bool = False
 
-
-def _ignore_progress(done: int, total: int) -> None:
-    """Where nobody wants to know."""
+    @property
+    def first_edits(self) -> tuple[Edit, ...]:
+        """The first edit of each slot: what is in use afterwards, where no conflict is open again."""
+        return tuple({(edit.entity, edit.property): edit for edit in reversed(self.edits)}.values())[::-1]
 
 
 async def plan_next_undo(workspace: DeviceContext) -> UndoPlan:
@@ -71,15 +64,13 @@ async def plan_next_undo(workspace: DeviceContext) -> UndoPlan:
     async for entry in _own_entries(workspace):
         if entry.change.hex() in done:
             continue
-        group = [bytes.fromhex(change) for change in journal.saved_together(entry.change.hex())]
-        done.update(change.hex() for change in group)
-        turn = await _plan_undo(workspace, journal, group, entry)
-        if turn.batches:
+        turn = await _plan_undo(workspace, journal, entry)
+        if turn.edits:
             return replace(turn, not_undoable=tuple(passed))
         passed.append((entry, turn.skipped[0] if turn.skipped else None))
         if len(passed) == MAX_CHANGES_TRIED:
             break
-    return UndoPlan((), (), (), tuple(passed))
+    return UndoPlan(None, (), (), tuple(passed))
 
 
 async def plan_next_redo(workspace: DeviceContext) -> UndoPlan | None:
@@ -88,84 +79,29 @@ async def plan_next_redo(workspace: DeviceContext) -> UndoPlan | None:
     latest = await _latest_own_entry(workspace)
     if not journal.redo or latest is None or latest.change.hex() != journal.last:
         return None
-    group = [bytes.fromhex(change) for change in journal.redo[-1]]
-    return await _plan_undo(workspace, journal, group, latest, again=True)
+    undone = await workspace.store.log_entry(bytes.fromhex(journal.redo[-1]))
+    return None if undone is None else await _plan_undo(workspace, journal, undone, again=True)
 
 
-async def apply_plan(
-    workspace: DeviceContext, turn: UndoPlan, note: str | None, on_progress: OnProgress = _ignore_progress
-) -> list[bytes]:
-    """Write an undo or a redo as it was shown, and remember it."""
+async def apply_plan(workspace: DeviceContext, turn: UndoPlan, note: str | None) -> bytes | None:
+    """Write an undo or a redo as it was shown, all at once, and remember it; gives what was written."""
     journal = await journals.load_journal(workspace)
     latest = await _latest_own_entry(workspace)
     if latest is None or latest.change.hex() != journal.last:
         journal.redo.clear()
-    made = [change.hex() for change in await save_batches(workspace, turn.batches, note, on_progress)]
-    now = await journals.load_journal(workspace)
-    journal = UndoJournal(now.skip, journal.redo, journal.last, now.groups, now.turns)
-    taken = [entry.change.hex() for entry in turn.entries]
+    saved = await workspace.save(turn.edits, note, reopens=True)
+    if saved is None or turn.entry is None:
+        return None
+    made, taken = saved.hex(), turn.entry.change.hex()
     journal.turns.append([made, taken])
     if turn.is_redo:
         del journal.redo[-1:]
     else:
-        journal.skip += [*taken, *made]
+        journal.skip += [taken, made]
         journal.redo.append(made)
-    journal.last = made[-1]
+    journal.last = made
     await journals.save_journal(workspace, journal)
-    return [bytes.fromhex(change) for change in made]
-
-
-async def save_batches(
-    workspace: DeviceContext,
-    batches: Sequence[Sequence[Edit]],
-    note: str | None,
-    on_progress: OnProgress = _ignore_progress,
-) -> list[bytes]:
-    """Write edits as as many changes as they need, which undo takes back together.
-
-    Each change is saved whole; should one fail or somebody stop, those before it stay, as the log shows. `progress` is
-    told how many edits are saved, of how many.
-    """
-    done, total = 0, sum(map(len, batches))
-    made: list[bytes] = []
-    for batch in batches:
-        for piece in _batches(batch):
-            change = await workspace.save(piece, note)
-            made += [change] if change else []
-            if change and len(made) > 1:
-                await asyncio.shield(_note_group(workspace, [each.hex() for each in made]))
-            done += len(piece)
-            on_progress(done, total)
-    return made
-
-
-async def _note_group(workspace: DeviceContext, made: list[str]) -> None:
-    """Note that these changes, of which the last is new, belong together: at once, since the power may fail."""
-    journal = await journals.load_journal(workspace)
-    if made[:-1] in journal.groups:
-        journal.groups.remove(made[:-1])
-    journal.groups.append(made)
-    await journals.save_journal(workspace, journal)
-
-
-def _batches(edits: Sequence[Edit]) -> Iterator[list[Edit]]:
-    """Edits in portions that each fit one change."""
-    piece: list[Edit] = []
-    size = 0
-    for each in edits:
-        own = (
-            _FACT_OVERHEAD_BYTES
-            + len(each.property.encode())
-            + len(encode_value(each.value))
-            + _OBSOLETES_BYTES * len(each.obsoletes)
-        )
-        if piece and (len(piece) == MAX_FACTS or size + own > _MAX_FACTS_BYTES):
-            yield piece
-            piece, size = [], 0
-        piece.append(each)
-        size += own
-    if piece:
-        yield piece
+    return saved
 
 
 async def _own_entries(workspace: DeviceContext) -> AsyncIterator[LogEntry]:
@@ -182,47 +118,38 @@ async def _latest_own_entry(workspace: DeviceContext) -> LogEntry | None:
     return next(iter(await workspace.store.now().log(wanted, limit=1)), None)
 
 
-async def _plan_undo(
-    workspace: DeviceContext,
-    journal: UndoJournal,
-    changes: Sequence[bytes],
-    entry: LogEntry,
-    again: bool = False,
-) -> UndoPlan:
-    """What taking these changes back together writes.
+async def _plan_undo(workspace: DeviceContext, journal: UndoJournal, entry: LogEntry, again: bool = False) -> UndoPlan:
+    """What taking back all that was saved at once writes.
 
     Where a change had settled a conflict the question is opened again: each of the values that it replaced is said
     anew, in knowledge of nothing but the settlement.
     """
     store, schema = workspace.store, await workspace.schema()
     view = store.now()
-    said: list[AppliedFact] = []
-    for change in changes:
-        said += [
-            AppliedFact(fact.fact, fact.entity, fact.property, fact.old, fact.had_value)
-            for fact in await view.fact_diffs(change, MAX_FACTS)
-        ]
+    # What is said of the author goes along with its first change, and is no part of what was edited.
+    said = [
+        AppliedFact(fact.fact, fact.entity, fact.property, fact.old, fact.had_value)
+        for fact in await view.fact_diffs(entry.change, None)
+        if fact.entity != entry.person
+    ]
     records = {entity: await view.record(entity, schema) for entity in {fact.entity for fact in said}}
     reopened = _reopened_conflicts(said, records)
     rest = [fact for fact in said if (fact.entity, fact.property) not in reopened]
     plan = revert_facts(rest, await UndoTracer(store, journal).trace_records(rest, records))
-    edits = [make_edit(records[each.entity], each.property, each.value) for each in plan.edits]
-    plan = RevertPlan((*edits, *reopened.values()), plan.skipped)
-    before = await _replaced_values(workspace, changes)
-    batches: list[list[Edit]] = []
-    for each in plan.edits:
+    made = [make_edit(records[each.entity], each.property, each.value) for each in plan.edits]
+    before = await _replaced_values(workspace, entry.changes)
+    edits: list[Edit] = []
+    for each in (*made, *reopened.values()):
         values = [
-            value for value in before.get((each.entity, each.property), ()) if not _is_same_value(value, each.value)
+            value for value in before.get((each.entity, each.property), ()) if not is_same_value(value, each.value)
         ]
         slot = records[each.entity].slot(each.property)
-        if not values and slot.state != "conflict" and _is_same_value(slot.value, each.value):
+        if not values and slot.state != "conflict" and is_same_value(slot.value, each.value):
             continue
-        for place, value in enumerate([each.value, *values]):
-            if place == len(batches):
-                batches.append([])
-            batches[place].append(Edit(each.entity, each.property, value, each.obsoletes))
-    entries = (entry,) if list(changes) == [entry.change] else await _entries_of(workspace, changes, entry)
-    return UndoPlan(entries, tuple(map(tuple, batches)), plan.skipped, is_redo=again)
+        edits += [
+            Edit(each.entity, each.property, value, each.obsoletes, is_restored=True) for value in (each.value, *values)
+        ]
+    return UndoPlan(entry, tuple(edits), plan.skipped, is_redo=again)
 
 
 def _reopened_conflicts(said: Sequence[AppliedFact], records: Mapping[bytes, Record]) -> dict[tuple[bytes, str], Edit]:
@@ -237,18 +164,6 @@ def _reopened_conflicts(said: Sequence[AppliedFact], records: Mapping[bytes, Rec
     }
 
 
-async def _entries_of(workspace: DeviceContext, changes: Sequence[bytes], newest: LogEntry) -> tuple[LogEntry, ...]:
-    """The log's entries of changes that were saved together."""
-    wanted, found = set(changes), []
-    async for entry in _own_entries(workspace):
-        if entry.change in wanted:
-            found.append(entry)
-            wanted.discard(entry.change)
-        if not wanted:
-            break
-    return tuple(reversed(found)) or (newest,)
-
-
 async def _decode_blocks(workspace: DeviceContext, changes: Sequence[bytes]) -> list[Block]:
     """These changes; thousands of them take a while to read, and meanwhile somebody may press keys."""
     data = await workspace.store.blocks(changes)
@@ -259,7 +174,7 @@ async def _replaced_values(workspace: DeviceContext, changes: Sequence[bytes]) -
     """The different values that the facts of these changes replaced, where they replaced several at once."""
     targets: dict[bytes, tuple[bytes, str]] = {}
     for block in await _decode_blocks(workspace, changes):
-        for fact in block.change.facts:
+        for fact in block.facts:
             if len(fact.obsoletes) > 1:
                 targets.update((target, (fact.entity, fact.property)) for target in fact.obsoletes)
     found: dict[tuple[bytes, str], list[Value]] = {}
@@ -269,15 +184,12 @@ async def _replaced_values(workspace: DeviceContext, changes: Sequence[bytes]) -
         said = blocks.get(target[:CHANGE_ID_BYTES])
         if said is None:
             continue
-        fact = said.change.facts[int.from_bytes(target[CHANGE_ID_BYTES:], "big")]
+        fact = said.facts[int.from_bytes(target[CHANGE_ID_BYTES:], "big")]
+        value = plain_reference(fact.value)
         values = found.setdefault(place, [])
-        if (fact.entity, fact.property) == place and not any(_is_same_value(fact.value, value) for value in values):
-            values.append(fact.value)
+        if (fact.entity, fact.property) == place and not any(is_same_value(value, other) for other in values):
+            values.append(value)
     return found
-
-
-def _is_same_value(one: Value, other: Value) -> bool:
-    return encode_value(one) == encode_value(other)
 
 
 class UndoTracer:
@@ -292,6 +204,7 @@ class UndoTracer:
         self._store = store
         self._journal = journal
         self._facts: dict[bytes, dict[Place, tuple[bytes, ...]]] = {}
+        self._leads: dict[bytes, bytes] = {}
 
     async def trace_records(self, facts: Sequence[AppliedFact], records: Mapping[bytes, Record]) -> dict[bytes, Record]:
         """The records as if what was taken back had never been, as far as that leads to what is `said`."""
@@ -315,7 +228,10 @@ class UndoTracer:
             if facts == wanted:
                 leaves = [replace(slot.leaves[0], fact=fact) for fact in sorted(facts)]
                 return Agreed(slot.value, tuple(leaves)) if leaves else None
-            taken = {change for fact in facts for change in self._journal.undone_by(fact[:CHANGE_ID_BYTES].hex())}
+            taken = set()
+            for fact in facts:
+                lead = await self._lead_of(fact[:CHANGE_ID_BYTES])
+                taken.update(self._journal.undone_by(lead.hex()))
             if not taken:
                 break
             facts = await self._replaced_facts(place, taken)
@@ -325,10 +241,19 @@ class UndoTracer:
         """The facts of a slot that these changes replaced."""
         found: set[bytes] = set()
         for change in changes:
-            for fact in (await self._read_change(bytes.fromhex(change))).get(place, ()):
-                if place in await self._read_change(fact[:CHANGE_ID_BYTES]):
-                    found.add(fact)
+            entry = await self._store.log_entry(bytes.fromhex(change))
+            for part in entry.changes if entry else ():
+                for fact in (await self._read_change(part)).get(place, ()):
+                    if place in await self._read_change(fact[:CHANGE_ID_BYTES]):
+                        found.add(fact)
         return found
+
+    async def _lead_of(self, change: bytes) -> bytes:
+        """The change that stands in the log for all that was saved at once with this one."""
+        if change not in self._leads:
+            entry = await self._store.log_entry(change)
+            self._leads.update(dict.fromkeys(entry.changes, entry.change) if entry else {change: change})
+        return self._leads[change]
 
     async def _read_change(self, change: bytes) -> dict[Place, tuple[bytes, ...]]:
         """What a change says something of, and which facts it names there."""
@@ -336,6 +261,6 @@ class UndoTracer:
             self._facts[change] = {
                 (fact.entity, fact.property): fact.obsoletes
                 for data in await self._store.blocks([change])
-                for fact in decode_block(data).change.facts
+                for fact in decode_block(data).facts
             }
         return self._facts[change]

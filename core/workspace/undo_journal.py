@@ -1,4 +1,4 @@
-"""What a device notes, for one of its users, of what was taken back: enough for undo and redo after a restart."""
+"""Keep what a user of this device has undone, so that undo and redo go on after a restart."""
 
 from __future__ import annotations
 
@@ -10,32 +10,30 @@ if TYPE_CHECKING:
     from core.device.context import DeviceContext
 
 MAX_ENTRIES = 1000
+"""Of each list: more than anybody undoes, and the note stays small."""
 
 
 @dataclass(slots=True)
 class UndoJournal:
-    """Change ids in hex. `skip` are those that undo passes over: taken back, or themselves an undo. `redo` is what redo
-    takes back again (the latest last) and `last` the change after which that holds. `groups` were saved together, and
-    `turns` are pairs of what an undo or redo saved and what it took back by that.
+    """Change ids in hex, saved as JSON by these names. A change stands for all that was saved at once with it.
+
+    `skip` are those that undo passes over: undone, or themselves an undo. `redo` is what redo undoes (the latest last),
+    which holds as long as `last` is the user's latest change. `turns` are pairs of what an undo or redo saved, and what
+    it undid by that.
     """
 
     skip: list[str] = field(default_factory=list)
-    redo: list[list[str]] = field(default_factory=list)
+    redo: list[str] = field(default_factory=list)
     last: str = ""
-    groups: list[list[str]] = field(default_factory=list)
-    turns: list[list[list[str]]] = field(default_factory=list)
-
-    def saved_together(self, change: str) -> list[str]:
-        """The changes that were saved together with this one."""
-        return next((group for group in self.groups if change in group), [change])
+    turns: list[list[str]] = field(default_factory=list)
 
     def undone_by(self, change: str) -> list[str]:
-        """What an undo or redo that saved this change took back; nothing for any other change."""
-        return next((taken for made, taken in self.turns if change in made), [])
+        """What an undo or redo that saved this change undid; [] for any other change."""
+        return [undone for saved, undone in self.turns if saved == change]
 
 
 async def load_journal(workspace: DeviceContext) -> UndoJournal:
-    """What was noted; what cannot be read counts as nothing, since the log has all that matters."""
+    """Read the journal; one that cannot be read counts as empty, since the log has everything else."""
     data = await workspace.store.read_meta(_meta_key(workspace))
     try:
         return UndoJournal(**json.loads(data)) if data else UndoJournal()
@@ -44,9 +42,9 @@ async def load_journal(workspace: DeviceContext) -> UndoJournal:
 
 
 async def save_journal(workspace: DeviceContext, journal: UndoJournal) -> None:
-    """Note it."""
-    for noted in (journal.skip, journal.redo, journal.groups, journal.turns):
-        del noted[:-MAX_ENTRIES]
+    """Save the journal, without the oldest entries of long lists."""
+    for entries in (journal.skip, journal.redo, journal.turns):
+        del entries[:-MAX_ENTRIES]
     await workspace.store.write_meta(_meta_key(workspace), json.dumps(asdict(journal)).encode())
 
 

@@ -1,4 +1,4 @@
-"""One device at work: what a person can do with it, as the terminal UI and the command line call it."""
+"""The facade of the use cases, which the terminal UI and the command line call."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.changes import Value
-from core.device.context import DeviceContext, EditResult, Entropy, OnProgress, system_clock
+from core.device.context import DeviceContext, EditResult, OnProgress, system_clock
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record
 from core.schema import RETIRED, Schema
-from core.store.store import Clock
+from core.store.store import Clock, Entropy
 from core.store.view import View
+from core.value_codec import Value
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 
 
 def _ignore_progress(done: int, total: int) -> None:
-    """Where nobody wants to know."""
+    """Ignore the progress."""
 
 
 class Workspace(DeviceContext):
-    """A device at work: what a person can do with it. Every method may raise FieldlineError; none leaves anything
-    half-written.
+    """What a person can do with a device. Every method may raise FieldlineError; none leaves anything half-written.
 
     A verb of the command line has to start fast, so what only some of them need is imported where it is used.
     """
@@ -57,7 +56,7 @@ class Workspace(DeviceContext):
         clock: Clock = system_clock,
         entropy: Entropy = secrets.token_bytes,
     ) -> Workspace:
-        """Found a fleet with this device as its admin."""
+        """Create a fleet with this device as its admin: see `core.device.setup.create_fleet`."""
         from core.device import setup
 
         await setup.create_fleet(
@@ -82,7 +81,7 @@ class Workspace(DeviceContext):
         clock: Clock = system_clock,
         entropy: Entropy = secrets.token_bytes,
     ) -> Workspace:
-        """Get this device ready for the fleet with this id in hex; an admin has to admit it."""
+        """Prepare this device for the fleet with this id in hex; an admin has to admit it."""
         from core.device import setup
 
         await setup.prepare_join(folder, fleet=fleet, device_name=device_name, clock=clock)
@@ -91,17 +90,17 @@ class Workspace(DeviceContext):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def parse_view_time(self, text: str, *, as_received: bool = False, is_first: bool = False) -> int:
-        """The moment that people mean by a time, a date, a change or `-2h` (microseconds since 1970 UTC).
+        """Parse a time, a date, a change or `-2h`; gives microseconds since 1970 UTC, raises Refused.
 
-        A time without a fraction covers its whole second: its last microsecond, or its `first`. A change stands for the
-        moment from which it counts, or at which this device had `received` it.
+        A time without a fraction covers its whole second: it is the last microsecond of that, or with `is_first` the
+        first. A change stands for its effective time, or with `as_received` for when this device received it.
         """
         from core.workspace import revisions
 
         return await revisions.parse_view_time(self.store, text, self.clock(), received=as_received, is_first=is_first)
 
     async def find(self, text: str, view: View | None = None) -> bytes:
-        """The entity that people call so, in this view or else at present; raises Refused."""
+        """Find the entity of this name in a view or else at present; raises Refused."""
         schema = await self.schema()
         if view is not None and view.is_past:
             try:
@@ -111,21 +110,21 @@ class Workspace(DeviceContext):
         return await self.store.now().find(text, schema)
 
     async def record(self, entity: bytes, view: View | None = None) -> Record:
-        """One entity as the schema sees it."""
+        """Read one entity by the schema; without a view at present."""
         return await (view or self.store.now()).record(entity, await self.schema())
 
     async def change(self, text: str) -> bytes:
-        """The change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
+        """Find the change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
         from core.workspace import revisions
 
         return await revisions.find_change(self.store, text)
 
     async def inbox(self, view: View | None = None, on_progress: OnProgress = _ignore_progress) -> list[InboxItem]:
-        """What waits for a decision, and may wait. `progress` is told how many entities were read, after much came."""
+        """Read the inbox. `on_progress` counts the entities that are indexed first, after a large sync."""
         return await (await self.lazy_inbox(view, on_progress)).load_all()
 
     async def lazy_inbox(self, view: View | None = None, on_progress: OnProgress = _ignore_progress) -> LazyInbox:
-        """The same, without working out all of it where it is much."""
+        """Read the inbox, of many items only those that are looked at."""
         from core.workspace.inbox import InboxReader
 
         self._inbox_reader = self._inbox_reader or InboxReader(self.store)
@@ -134,7 +133,7 @@ class Workspace(DeviceContext):
     # --- editing -----------------------------------------------------------------------------------------------------
 
     async def create(self, kind: str, values: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Something new of a kind, with a random id; raises Refused if the schema refuses it or its key is in use."""
+        """Create an entity with a random id; raises Refused if the schema refuses it or its key is in use."""
         from core.workspace import edit
 
         return await edit.create_entity(self, kind, values, note)
@@ -142,64 +141,62 @@ class Workspace(DeviceContext):
     async def set(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
         """Give an entity the wanted values, None to clear; raises Refused for what the schema refuses.
 
-        `shown` holds the slots as its author saw them. What is not different is not written; a conflict is settled.
+        `shown` holds the slots as its author saw them. What is not different is not written; a conflict is resolved.
         """
-        from core.workspace import edit
-
-        return await edit.set_values(self, shown, wanted, note)
+        return await self.write(shown, wanted, note)
 
     async def clear(self, shown: Record, names: Sequence[str], note: str | None = None) -> EditResult:
-        """Say that properties are no longer used."""
+        """Unset properties."""
         from core.workspace import edit
 
         return await edit.clear_values(self, shown, names, note)
 
     async def retire(self, shown: Record, note: str | None = None) -> EditResult:
-        """Take an entity out of use; its facts stay."""
+        """Retire an entity; its facts stay."""
         return await self.write(shown, {RETIRED: True}, note)
 
     async def resolve_with_candidate(self, shown: Record, name: str, fact: str, note: str | None = None) -> EditResult:
-        """Settle a slot with the candidate whose fact has this id in hex or a unique prefix of 8 digits or more."""
+        """Resolve a conflict with the candidate of this fact id in hex, or a unique prefix of 8 digits or more."""
         from core.workspace import edit
 
         return await edit.resolve_with_candidate(self, shown, name, fact, note)
 
     async def publish(self, schema: Schema, note: str | None = None) -> EditResult:
-        """Make this the fleet's schema, a fact for each kind that differs; only an admin's word counts."""
+        """Publish a schema, a fact for each kind that differs; raises FieldlineError if this device is no admin."""
         from core.workspace import members
 
         return await members.publish_schema(self, schema, note)
 
-    # --- turning back ------------------------------------------------------------------------------------------------
+    # --- revert ------------------------------------------------------------------------------------------------------
 
     async def plan_restore(self, entity: bytes, at_us: int) -> list[Edit]:
-        """The edits that bring an entity back to how it was at a moment, on top of the present."""
+        """Plan the edits that restore an entity to how it was at a time (microseconds since 1970 UTC)."""
         from core.workspace import revisions
 
         return await revisions.plan_restore_subtree(self.store, entity, at_us, await self.schema())
 
     async def plan_revert(self, change: bytes) -> RevertPlan:
-        """What taking a change back writes, and what it leaves alone because it was changed since."""
+        """Plan the undo of a change: what it writes, and what it leaves alone because it was changed since."""
         from core.workspace import revisions
 
         return await revisions.plan_revert(self.store, change, await self.schema())
 
-    # --- members and meetings ----------------------------------------------------------------------------------------
+    # --- members and sync --------------------------------------------------------------------------------------------
 
     async def devices(self) -> list[DeviceSummary]:
-        """All devices of the fleet, the active ones first; this one also while it waits to be admitted."""
+        """List the devices of the fleet, the active ones first; this one also while it waits to be admitted."""
         from core.workspace import members
 
         return await members.list_devices(self)
 
     async def device(self, text: str) -> bytes:
-        """The device with this id in hex, a unique prefix of it (8 digits or more), or this name; raises Refused."""
+        """Find the device with this id in hex or a unique prefix (8 digits or more), or this name; raises Refused."""
         from core.workspace import members
 
         return members.find_device(text, await self.membership())
 
     async def admit(self, device: str, role: str, name: str | None = None, note: str | None = None) -> EditResult:
-        """Let a device in, or give a member another role or name; only an admin's word counts."""
+        """Admit a device, or give a member another role or name; raises FieldlineError if this device is no admin."""
         from core.workspace import members
 
         return await members.admit_device(self, device, role, name, note)
@@ -212,10 +209,10 @@ class Workspace(DeviceContext):
         timeout_s: float | None = None,
         on_event: OnEvent = lambda event: None,
     ) -> SyncResult:
-        """Meet another device (`tcp://host:port`) or files (`bundle://path`) once; `told` hears how it goes.
+        """Sync once with a device (`tcp://host:port`, `serial:///dev/…`) or files (`bundle://path`).
 
-        `timeout` is how many seconds the other side may be silent. Raises Refused for a target that cannot be, and
-        FieldlineError if the meeting did not come to its end; what had been saved by then stays.
+        `timeout_s` is how long the other side may be silent, `mode` the one way to reconcile that is tried. What was
+        committed stays. Raises Refused for an endpoint that cannot be, FieldlineError if the session was cut.
         """
         from core.service import endpoint_sync
 
@@ -224,17 +221,17 @@ class Workspace(DeviceContext):
     async def serve(
         self, config: ServeConfig, *, on_listening: Callable[[str, int], None], on_event: Callable[[ServeEvent], None]
     ) -> None:
-        """Answer devices that call, and call those that hold something else, until cancelled.
+        """Accept sessions, and dial the peers that hold something else, until cancelled.
 
-        `listening` is told where, once; `happened` what came of each meeting. Raises FieldlineError if it cannot
-        listen.
+        `on_listening(host, port)` is called once, `on_event` with each result and each new failure. Raises
+        FieldlineError if it cannot listen.
         """
         from core.service import service
 
         await service.run_service(self, config, on_listening=on_listening, on_event=on_event)
 
     async def transfer_backlog(self) -> TransferBacklog | None:
-        """What a meeting under way, or one that was cut, has still to bring; None if there is nothing like that."""
+        """Read what a session under way, or one that was cut, has still to transfer; None if nothing."""
         from core.service import transfer_backlog
 
         return await transfer_backlog.read_backlog(self.store)
@@ -242,10 +239,9 @@ class Workspace(DeviceContext):
     def discover_peers(
         self, on_error: Callable[[FieldlineError], None] = lambda error: None
     ) -> AbstractAsyncContextManager[PeerDiscovery]:
-        """Look out for other devices and ports: `async with workspace.lookout() as lookout`, then
-        `await lookout.peers()` whenever it is wanted.
+        """Discover other devices and ports: `async with` it, and `await list_peers()` whenever they are wanted.
 
-        `trouble` is told why if the network cannot be listened to.
+        `on_error` is called if the network cannot be listened to.
         """
         from core.service import peer_discovery
 
@@ -254,7 +250,7 @@ class Workspace(DeviceContext):
     # --- files -------------------------------------------------------------------------------------------------------
 
     async def import_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
-        """Take over a bundle or an edit history: all of it or nothing. What is here already is passed over."""
+        """Import a bundle or an edit history: all of it or nothing. What is here already is skipped."""
         from core.workspace import file_exchange
 
         return await file_exchange.import_file(self, path, on_progress)
@@ -267,10 +263,17 @@ class Workspace(DeviceContext):
         note: str | None = None,
         on_progress: OnProgress = _ignore_progress,
     ) -> ImportResult:
-        """Take over a table of things of one kind, CSV or JSON: who is there already is changed where it is different.
+        """Import a table of entities of one kind, CSV or JSON; those that exist are changed where they differ.
 
-        `value_of` reads a cell. Every row is checked before anything is written; raises Refused with the first that is
-        wrong. `skipped` are rows that say nothing new.
+        Every row is checked before anything is written; raises Refused with the number of the first that is wrong.
+        `skipped_count` of the result are rows without anything new.
+
+        Args:
+            path: the file.
+            kind: the name of the kind.
+            parse_cell: reads the value of a cell for a property; raises Refused.
+            note: why; kept with every change.
+            on_progress: called with the number of rows read, and of all.
         """
         from core.workspace import table_import
 
@@ -285,12 +288,12 @@ class Workspace(DeviceContext):
     async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress) -> int:
         """Copy the store into one file, in place of whatever is at that path, and give how many changes it holds.
 
-        It is the store as it was at one moment, while others go on writing; this device's key is not in it.
+        It is the store as of one time, while others go on writing; this device's key is not in it.
         """
         from core.workspace import backup
 
         return await backup.backup_store(self, path, on_progress)
 
     async def verify(self, *, repair: bool = False, on_progress: OnProgress = _ignore_progress) -> Verification:
-        """Check every change and all that is derived from them; `repair` rebuilds what is derived."""
+        """Check every change and all that is derived from them; with `repair` rebuild what is derived."""
         return await self.store.verify(await self.schema(), repair=repair, on_progress=on_progress)

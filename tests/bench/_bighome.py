@@ -18,10 +18,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Change, Fact, change_id, decode_block, device_id, sign_change
+from core.body import Fact
+from core.chain import Tip, advance, first_tip
+from core.changes import Change, decode_block, sign_block
+from core.header import device_id
 from core.history_import import read_lines
+from core.salt_tree import SEED_BYTES
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema
+from core.store.commit import person_facts
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS
 from core.workspace import Workspace
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
@@ -118,13 +124,16 @@ async def _disagree(workspace: Workspace, conflicts: int) -> None:
                 if len(said) < conflicts and isinstance(slot.value, str) and name not in ("kind", "key"):
                     leaf = slot.leaves[0]
                     block = decode_block((await workspace.store.blocks([leaf.change]))[0])
-                    seen = block.change.facts[int.from_bytes(leaf.fact[CHANGE_ID_BYTES:], "big")].obsoletes
+                    seen = block.facts[int.from_bytes(leaf.fact[CHANGE_ID_BYTES:], "big")].obsoletes
                     said.append(Fact(row.entity, name, f"{slot.value} B", seen))
-    previous: bytes | None = None
+    tip: Tip | None = None
     blocks: list[bytes] = []
+    person = os.urandom(ID_BYTES)
     for start in range(0, len(said), MAX_FACTS // 8):
-        some = tuple(said[start : start + MAX_FACTS // 8])
-        change = Change(device, previous, "Jones", workspace.clock(), None, some)
-        blocks.append(sign_change(change, key, workspace.store.fleet))
-        previous = change_id(blocks[-1])
+        some = said[start : start + MAX_FACTS // 8]
+        named = person_facts(person, "Jones") if tip is None else []
+        change = Change(person, workspace.clock(), None, (*some, *named))
+        block = sign_block(change, key, workspace.store.fleet, os.urandom(SEED_BYTES), tip)
+        tip = advance(tip, block.header) if tip else first_tip(block.header)
+        blocks.append(block.data)
     await workspace.store.save_blocks(blocks, source_device=device, link="tcp")

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.changes import Fact, change_id
+from core.body import Fact
+from core.changes import change_id
 from core.store.indexes import short_ids
 from core.store.store import Store
 from core.sync.events import Done

@@ -28,7 +28,7 @@ from core.sync.reconcile.merkle_reconciler import MerkleReconciler
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 from tests.bench import _wholepath
 from tests.support.memory_replica import now
-from tests.support.session_sides import Side, meet
+from tests.support.session_sides import Side, run_sketch
 
 SIZES = (10_000, 100_000, 1_000_000)
 DIFFERENCES = (0, 1, 10, 100, 1000)
@@ -168,13 +168,13 @@ def sketch_run(universe: Universe, ours: list[bytes], theirs: list[bytes], *, al
     calling, called = Side(KEY, ours, base), Side(KEY, theirs, universe.side)
     for side in (calling, called):
         side.cells = SetSketch.from_bytes(side.cells.to_bytes())
-    meeting = meet(calling, called, clock=time.process_time, exchange=not alone)
+    run = run_sketch(calling, called, clock=time.process_time, exchange=not alone)
     if alone:
-        assert len(meeting.sent_back) == universe.number
+        assert len(run.sent_back) == universe.number
     else:
-        assert meeting.stuck is None and calling.changes == called.changes
+        assert run.failure is None and calling.changes == called.changes
     size = hello_bytes(calling.cells.count, called.cells.count, universe.root)
-    return Result(size + sum(map(framed, meeting.there + meeting.back)), meeting.turns, *meeting.spent)
+    return Result(size + sum(map(framed, run.there + run.back)), run.turns, *run.spent)
 
 
 def merkle_run(universe: Universe, ours: list[bytes], theirs: list[bytes], *, alone: bool = False) -> Result:

@@ -13,13 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from core.changes import MAX_FACTS, Change, Fact, decode_block, sign_change
+from core.body import Fact
+from core.changes import decode_block
 from core.records import Edit
 from core.schema_toml import load_builtin_schema
 from core.store.connection import transaction
 from core.store.ingest import Receipt, add_blocks
 from core.store.store import Store
-from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING
+from core.value_codec import MAX_FACTS
+from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING, Pen
 
 APPENDS = 1000
 ROUNDS = 3
@@ -67,7 +69,7 @@ def _plain(folder: Path) -> float:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"INSERT INTO changes VALUES ({','.join('?' * len(change))})", change)
         connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
-        connection.execute("INSERT INTO facts VALUES (?, ?, ?, ?, ?)", facts[change[0]])
+        connection.execute(f"INSERT INTO facts VALUES ({','.join('?' * len(facts[change[0]]))})", facts[change[0]])
         connection.execute("COMMIT")
         count += 1
     spent = time.perf_counter() - begun
@@ -82,8 +84,7 @@ async def _grown(path: Path, facts: int) -> tuple[Store, list[bytes]]:
     entities = [random.Random(2).randbytes(16) for _ in range(1)]
     rng = random.Random(3)
     entities = [rng.randbytes(16) for _ in range(facts // (10 * CHAIN))]
-    author = AUTHORS[0]
-    previous = None
+    pen = Pen(0, FOUNDING)
     seen: dict[bytes, list[bytes]] = {}
     for turn in range(CHAIN):
         blocks = []
@@ -93,14 +94,9 @@ async def _grown(path: Path, facts: int) -> tuple[Store, list[bytes]]:
                 for number in range(10):
                     target = seen.get(entity + bytes([number]), [])
                     content.append(Fact(entity, f"p{number}", f"value {turn} {rng.getrandbits(64)}", tuple(target)))
-            block = decode_block(
-                sign_change(
-                    Change(author.device, previous, "u", 10 + turn, None, tuple(content)), author.private_key, FLEET
-                )
-            )
-            previous = block.id
-            for index, fact in enumerate(content):
-                seen[fact.entity + bytes([int(fact.property[1:])])] = [block.id + index.to_bytes(2, "big")]
+            block = decode_block(pen.write(*content, at=10 + turn))
+            for index, fact in enumerate(block.facts):
+                seen[fact.entity + bytes([int(fact.property[1:])])] = [block.fact_id(index)]
             blocks.append(block)
         await store._database.run(
             lambda c, some: transaction(

@@ -20,7 +20,8 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
-from core.changes import SCHEMA_ENTITY, Fact, Ref, Value, change_id
+from core.body import Fact
+from core.changes import SCHEMA_ENTITY
 from core.device.context import SCHEMA_PROPERTY_PREFIX
 from core.device.home import Home
 from core.identity import Identity
@@ -34,8 +35,9 @@ from core.sync.links.tls import TlsLink
 from core.sync.pump import StoreReplica
 from core.sync.pump import pump_session as run_session
 from core.sync.session import Session
+from core.value_codec import Ref, Value
 from core.workspace import Workspace
-from tests.support.store_fleet import ADMISSION, AUTHORS, FLEET, FOUNDING, Pen, fact_of
+from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING, Pen, fact_of
 
 CHANGES = 100_000
 LOCALITIES, PLACES = 250, 2_000
@@ -52,7 +54,7 @@ SENDER, JOINER = (Identity(AUTHORS[number].private_key) for number in (0, 3))
 def fleet(changes: int = CHANGES) -> tuple[list[bytes], list[bytes]]:
     """The blocks, oldest first, and the entities of the joining device's locality."""
     chance = random.Random(1)
-    admin, pens = Pen(0, change_id(ADMISSION)), [Pen(1), Pen(2)]
+    admin, pens = Pen(0, FOUNDING), [Pen(1), Pen(2)]
     blocks = list(FOUNDING)
     texts = [Fact(SCHEMA_ENTITY, SCHEMA_PROPERTY_PREFIX + kind, text) for kind, text in SCHEMA.texts().items()]
     blocks.append(admin.write(*texts, at=10))
@@ -97,7 +99,10 @@ class Bench:
         return await Store.create(self.folder / f"{name}.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
 
     async def first_sync(self, name: str, batch: int, until: str = "") -> tuple[Store, Progress, float]:
-        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come; gives what was told last."""
+        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come.
+
+        Gives what was told last.
+        """
         joiner = await self.store(name)
         last = Progress("hello")
         workspace = Workspace(Home(self.folder), self.sender, user="bench", clock=lambda: 0, entropy=bytes)
@@ -168,7 +173,8 @@ class Bench:
         for kind in ("locality", "place"):
             assert await here.records(kind, schema) == await there.records(kind, schema)
         print(f"  every current value                   after {last.bytes_in:10,} bytes, "
-              f"{last.bytes_in / LINE:6.1f} s of line; then {last.to_receive - last.received:,} changes of history")  # type: ignore[operator] # fmt: skip
+              f"{last.bytes_in / LINE:6.1f} s of line; "
+              f"then {last.to_receive - last.received:,} changes of history")  # type: ignore[operator] # fmt: skip
         await joiner.close()
 
 

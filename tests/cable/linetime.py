@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from random import Random
 
-from core.sync.links.serial.arq import BITS_PER_BYTE, Arq, ArqState
+from core.sync.links.serial.arq import BITS_PER_BYTE, Arq
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import FRAME_END
 from core.sync.links.serial.serial_transport import MAX_UNSENT_BYTES
 from tests.cable.wire import Line, Wire

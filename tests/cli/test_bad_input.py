@@ -154,7 +154,7 @@ def test_a_really_full_file_system(tmp_path: Path) -> None:
     home = tmp_path / "small"
     home.mkdir()
     mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(home)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", str(home)], capture_output=True, check=False
     )
     if mount.returncode:
         pytest.skip("mounting is not allowed here")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -33,19 +32,20 @@ from core.sync.links.serial.framing import (
 from tests.cable import Cable
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
-from tests.support.handshakes import X25519, said
+from tests.support.handshakes import X25519, documented_sizes, read_handshake
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
 PATIENCE_S = 60
-DOCUMENT = " ".join((ROOT / "docs" / "security.md").read_text().split())
 
 PYTHONS = list(dict.fromkeys([sys.executable, *filter(None, os.environ.get("FIELDLINE_PYTHONS", "").split(":"))]))
 
 ASKED = """
 import importlib, json, ssl, sys
-for name in ("core.service.serial_sync", "core.service.service", "core.sync.discovery.browser", "tui.cli.main", "tui.app"):
-    importlib.import_module(name)
+for name in ("service.serial_sync", "service.service", "sync.discovery.browser"):
+    importlib.import_module("core." + name)
+for name in ("cli.main", "app"):
+    importlib.import_module("tui." + name)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 try:
     getattr(context, "set_groups", context.set_ecdh_curve)("X25519")
@@ -64,6 +64,7 @@ class Interpreter:
     path: str
     version: tuple[int, ...]
     names: bool
+    openssl: tuple[int, int]
 
 
 @cache
@@ -74,7 +75,7 @@ def asked(path: str) -> Interpreter:
     known = json.loads(answer.stdout)
     if not known["names"] and known["openssl"] >= [3, 5]:
         pytest.skip(f"{path} cannot be told to begin with X25519")
-    return Interpreter(path, tuple(known["version"]), known["names"])
+    return Interpreter(path, tuple(known["version"]), known["names"], tuple(known["openssl"]))
 
 
 pairs = pytest.mark.parametrize(
@@ -116,11 +117,11 @@ def ended(program: subprocess.Popen[str]) -> dict[str, object]:
 
 def expected(caller: str) -> list[int]:
     """The bytes that a caller with this Python and the other side say until they know each other, by the document."""
-    found = re.search(r"takes (\d+) bytes from the caller and (\d+) from the other side", DOCUMENT)
-    more = re.search(r"a caller there says (\d+) bytes more", DOCUMENT)
-    assert found
-    assert more
-    return [int(found[1]) + (0 if asked(caller).names else int(more[1])), int(found[2])]
+    known = asked(caller)
+    sizes = documented_sizes(known.openssl, names_groups=known.names)
+    if sizes is None:
+        pytest.skip(f"OpenSSL {known.openssl[0]}.{known.openssl[1]} was not measured")
+    return sizes
 
 
 class Tap:
@@ -162,7 +163,7 @@ class Tap:
 
 def compare(caller: str, streams: tuple[bytes, bytes]) -> None:
     """Whether the handshake of a caller with this Python is what it should be."""
-    calling, answering = said(streams[0]), said(streams[1])
+    calling, answering = read_handshake(streams[0]), read_handshake(streams[1])
     assert calling.hello.is_client
     assert calling.hello.shares == answering.hello.shares == (X25519,)
     assert [calling.size, answering.size] == expected(caller)
@@ -218,7 +219,7 @@ def test_two_pythons_meet_over_a_cable(pair: Pair, first: str, second: str) -> N
     assert [(each["sent"], each["received"]) for each in met] == [(1, 1), (1, 1)]
     assert met[0]["root"] == met[1]["root"] == one.root() == two.root()
     streams = carried(bytes(lines[0])), carried(bytes(lines[1]))
-    if said(streams[0]).hello.is_client:
+    if read_handshake(streams[0]).hello.is_client:
         compare(first, streams)
     else:
         compare(second, streams[::-1])

@@ -171,7 +171,7 @@ def test_a_large_change_is_a_few_lines_of_the_log(device: Terminal, tmp_path: Pa
     device.ask("import", str(history))
     told = device.call("log", "--by", "u").out.splitlines()
     assert len(told) == 1 + MAX_SHOWN_EDITS + 1
-    assert told[-1].strip() == f"and {len(names) - MAX_SHOWN_EDITS} more facts"
+    assert told[-1].strip() == f"and {len(names) - MAX_SHOWN_EDITS} more values"
     (entry,) = device.call("log", "--by", "u", "--json").lines
     assert sum(edit["property"] == "name" for edit in entry["edits"]) == len(names)
 

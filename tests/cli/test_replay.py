@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.changes import Ref, Value
 from core.history_import import entity_uuid
 from core.records import Record
 from core.schema import KEY, KIND, RETIRED
+from core.value_codec import Ref, Value
 from core.workspace import Workspace
 from tests.support.cli import Terminal
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core.service import endpoint, service
+from core.service import endpoint
+from core.service.serve_config import DEFAULT_INTERVALS
 from core.sync.discovery import dial_scheduler
+from core.sync.discovery.dial_scheduler import BACKOFF_BASE_S
 from core.sync.pump import DEFAULT_TIMEOUT_S
 from tests.support.cli import ROOT, Terminal
 
@@ -41,12 +43,12 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     "said",
     [
         f"TCP {endpoint.DEFAULT_PORT}",
-        f"after {dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S[0]:.0f} to {dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S[1]:.0f} seconds",
+        "after {:.0f} to {:.0f} seconds".format(*dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S),
         f"every {dial_scheduler.STATIC_PEER_POLL_S / 60:.0f} minutes",
-        f"At most {dial_scheduler.MAX_DIALS} calls",
-        f"{dial_scheduler.BACKOFF_BASE_S:.0f} to {2 * dial_scheduler.BACKOFF_BASE_S:.0f} seconds after the first failure",
+        f"At most {dial_scheduler.MAX_DIALS} connections",
+        f"{BACKOFF_BASE_S:.0f} to {2 * BACKOFF_BASE_S:.0f} seconds after the first failure",
         f"up to {dial_scheduler.BACKOFF_MAX_S:.0f} seconds",
-        f"wait {service.TIE_BREAK_TIMEOUT_S:.0f} seconds",
+        f"wait {DEFAULT_INTERVALS.tie_break_timeout_s:.0f} seconds",
         f"for {DEFAULT_TIMEOUT_S:.0f} seconds is over",
         f"{dial_scheduler.MAX_PEER_NAMES:,} names are remembered, {dial_scheduler.MAX_NAMES_PER_DEVICE} of one device",
     ],

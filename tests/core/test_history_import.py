@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import MAX_NOTE_BYTES, MAX_TIMESTAMP_US, Ref, encode_value
+from core.body import MAX_NOTE_BYTES
 from core.errors import Refused
+from core.header import MAX_TIMESTAMP_US
 from core.history_import import MAX_LINE_BYTES, HistoryLine, ImportEdit, KeyRef, entity_uuid, read_lines
+from core.value_codec import Ref, encode_value
 from core.values import MAX_TEXT_BYTES
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"

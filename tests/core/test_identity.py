@@ -9,35 +9,36 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from core.changes import device_id
+from core.device.home import KEY_FILE
 from core.errors import FieldlineError
-from core.identity import KEY_FILE, Identity, create_identity, load_identity
+from core.header import device_id
+from core.identity import Identity, create_identity, load_identity
 from tests.support.strategies import KEYS
 
 
 def test_a_key_is_made_for_its_owner_alone_and_found_again(tmp_path: Path) -> None:
-    made = create_identity(tmp_path)
+    made = create_identity(tmp_path / KEY_FILE)
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
-    assert load_identity(tmp_path).device == made.device == device_id(made.public_key)
+    assert load_identity(tmp_path / KEY_FILE).device == made.device == device_id(made.public_key)
 
 
 def test_a_key_is_never_written_over(tmp_path: Path) -> None:
-    made = create_identity(tmp_path)
+    made = create_identity(tmp_path / KEY_FILE)
     with pytest.raises(FieldlineError, match="already"):
-        create_identity(tmp_path)
-    assert load_identity(tmp_path).device == made.device
+        create_identity(tmp_path / KEY_FILE)
+    assert load_identity(tmp_path / KEY_FILE).device == made.device
 
 
 def test_a_missing_key_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FieldlineError, match="init"):
-        load_identity(tmp_path)
+        load_identity(tmp_path / KEY_FILE)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    create_identity(tmp_path)
+    create_identity(tmp_path / KEY_FILE)
     (tmp_path / KEY_FILE).chmod(0o640)
     with pytest.raises(FieldlineError, match="chmod 600"):
-        load_identity(tmp_path)
+        load_identity(tmp_path / KEY_FILE)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
@@ -45,7 +46,7 @@ def test_a_damaged_key_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / KEY_FILE).write_bytes(content)
     (tmp_path / KEY_FILE).chmod(0o600)
     with pytest.raises(FieldlineError, match="damaged"):
-        load_identity(tmp_path)
+        load_identity(tmp_path / KEY_FILE)
 
 
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / KEY_FILE).chmod(0o600)
     with pytest.raises(FieldlineError, match="damaged"):
-        load_identity(tmp_path)
+        load_identity(tmp_path / KEY_FILE)
 
 
 def test_the_certificate_is_small_always_the_same_and_names_the_device() -> None:

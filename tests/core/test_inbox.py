@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Ref, Value, encode_value
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
 from core.records import Edit, Record, diff_edits, make_edit, record_of
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema, parse_schema_file
 from core.slots import Candidate, leaf_ids
+from core.value_codec import Ref, Value, encode_value
 
 CENTRE = load_builtin_schema("service-centre")
 EVERYTHING = b"\xee" * 16
@@ -69,7 +69,7 @@ def test_a_conflict_of_references_names_what_they_point_at() -> None:
     cities = [entity(n, "locality", code=str(n), name=f"TSC {n}") for n in (4, 5)]
     both = (Ref(ident(4)), Ref(ident(5)))
     (matter,) = found(LOCALITY, *cities, entity(9, "gadget", near=[(HERE,), both]))
-    assert str(matter.message).endswith("in use meanwhile: locality:4, locality:5")
+    assert str(matter.message).endswith("in use, provisional: locality:4, locality:5")
 
 
 def test_a_conflict_of_something_unknown_is_shown_too() -> None:
@@ -136,7 +136,7 @@ def test_a_value_that_the_schema_refuses_is_invalid() -> None:
     wrong = entity(3, name="Lane 2", locality=Ref(ident(2)), card_terminal="123", printer=5, note="kept")
     right = entity(2, name="Lane 1", locality=HERE, avl_configuration=None)
     assert told(LOCALITY, right, wrong) == [
-        ("invalid", 'card_terminal: "123" must look like 11111111'),
+        ("invalid", 'card_terminal: "123" must look like 11111111 (8 digits)'),
         ("invalid", "locality: place:241/Lane 1 is not of the kind locality"),
         ("invalid", "printer: 5 is not text"),
     ]

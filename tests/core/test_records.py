@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import Ref, Value
 from core.records import Edit, Record, diff_edits, kind_of, make_edit, record_of
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema
 from core.slots import Agreed, Candidate, Conflict, leaf_ids
+from core.value_codec import Ref, Value
 from core.values import is_same_value
 from tests.support.strategies import values
 

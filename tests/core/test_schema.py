@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import schema_toml, values
-from core.changes import Ref, Value
 from core.errors import Refused
 from core.schema import Property, Schema, matches_pattern
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema, parse_schema_file
+from core.value_codec import Ref, Value
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "site-history.jsonl"
 
@@ -344,3 +344,20 @@ def test_what_no_schema_describes_has_a_label_all_the_same() -> None:
         assert schema.property("member", "member.revoked").label() == "Last change accepted"
         assert schema.property("schema", "schema.site").label("de") == "Schema von site"
         assert not schema.property("member", "member.role").is_known, "nobody sets it as they set what the schema has"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "example", "expected"),
+    [
+        ("[0-9]{8}", "11111111", "11111111 (8 digits)"),
+        ("[1-9][0-9]{2,4}", "1280", "1280"),
+        ("[1-9][0-9]{0,3}", "40", "40"),
+        ("[0-9]{3,4}", "1234", "1234"),
+        ("[A-Z]{2}-[0-9]{4}", "AB-1234", "AB-1234"),
+        ("[0-9]{2}|[0-9]{4}", "11", "11"),
+        ("[0-9]+", "7", "7"),
+    ],
+)
+def test_a_refusal_says_how_many_digits_where_the_number_is_fixed(pattern: str, example: str, expected: str) -> None:
+    problem = Property("tag", pattern=pattern, example=example).check("x")
+    assert str(problem) == f'tag: "x" must look like {expected}'

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import MAX_TIMESTAMP_US
 from core.errors import Refused
+from core.header import MAX_TIMESTAMP_US
 from core.timestamps import EPOCH, SECOND_US, ChangePrefix, format_timestamp, parse_timestamp
 
 NOW = 1_772_546_400_123_456  # 2026-03-03T14:00:00.123456Z
@@ -107,7 +107,7 @@ def test_a_date_without_hyphens_is_the_id_of_a_change() -> None:
     ],
 )
 def test_anything_else_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(Refused, match=r"is no moment; .* -2h") as refused:
+    with pytest.raises(Refused, match=r"is not a time; .* -2h") as refused:
         parse_timestamp(text, NOW, BERLIN)
     assert "\x1b" not in str(refused.value)
 

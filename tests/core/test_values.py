@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import values
-from core.changes import Ref, encode_value
+from core.value_codec import Ref, encode_value
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 scalars = st.one_of(

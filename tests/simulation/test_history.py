@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.changes import Change, Fact, change_id, decode_block, encode_value, fact_id, sign_change
+from core.body import Fact
+from core.changes import decode_block
 from core.history_import import HistoryLine, read_lines
 from core.schema_toml import load_builtin_schema
 from core.slots import Candidate, Conflict, leaf_ids, slot_of
@@ -22,8 +23,9 @@ from core.store.store import Store
 from core.sync.events import Done
 from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
-from tests.support.store_fleet import AUTHORS, FLEET, GENESIS
-from tests.support.strategies import DEVICES, KEYS
+from core.value_codec import encode_value
+from tests.support.store_fleet import AUTHORS, FLEET, GENESIS, Pen
+from tests.support.strategies import DEVICES
 
 SCHEMA = load_builtin_schema("site-network")
 SEED = 20231
@@ -52,7 +54,7 @@ def admission() -> bytes:
         for number, device in enumerate(DEVICES[1:], 1)
         for name, value in (("kind", "member"), ("member.name", f"K{number}"), ("member.role", "technician"))
     ]
-    return sign_change(Change(DEVICES[0], change_id(GENESIS), "admin", 2, None, tuple(facts)), KEYS[0], FLEET)
+    return Pen(0, [GENESIS]).write(*facts, at=2, user="admin")
 
 
 End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -115,13 +117,11 @@ async def reads(store: Store) -> Reads:
 def conflicts(blocks: list[bytes]) -> dict[tuple[bytes, str], list[bytes]]:
     """The slots in conflict and their leaves' changes, by the pure definitions alone."""
     decoded = [decode_block(data) for data in blocks]
-    facts = {
-        fact_id(block.id, number): (block, fact) for block in decoded for number, fact in enumerate(block.change.facts)
-    }
+    facts = {block.fact_id(number): (block, fact) for block in decoded for number, fact in enumerate(block.facts)}
     places = ((fact_id_, (fact.entity, fact.property), fact.obsoletes) for fact_id_, (_, fact) in facts.items())
     found = {}
     for place, ids in leaf_ids(places).items():
-        slot = slot_of(Candidate(i, facts[i][1].value, "", b"", facts[i][0].change.at_us, None) for i in ids)
+        slot = slot_of(Candidate(i, facts[i][1].value, "", b"", facts[i][0].at_us, None) for i in ids)
         if isinstance(slot, Conflict):
             found[place] = [leaf.change for leaf in slot.leaves]
     return found

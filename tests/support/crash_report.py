@@ -32,9 +32,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     bare = pytest.CallInfo(None, None, call.start, call.stop, call.duration, call.when, _ispytest=True)
     report = pytest.TestReport.from_item_and_call(item, bare)
     report.outcome = "failed"
-    told = traceback.format_exception(error, limit=-MAX_FRAMES, chain=False)
-    report.longrepr = "".join([*told, f"(pytest could not show it: {trouble})"])
+    report.longrepr = "".join([*_plain_traceback(error), f"(pytest could not show it: {trouble})"])
     return report
+
+
+def _plain_traceback(error: BaseException) -> list[str]:
+    """Format the innermost frames, without their source where that cannot be parsed (Python 3.13 does so)."""
+    try:
+        return traceback.format_exception(error, limit=-MAX_FRAMES, chain=False)
+    except Exception:  # noqa: BLE001 - as above
+        frames = list(traceback.walk_tb(error.__traceback__))[-MAX_FRAMES:]
+        places = [f"  {frame.f_code.co_filename}:{line}, in {frame.f_code.co_name}\n" for frame, line in frames]
+        return [*places, f"{type(error).__name__}: {error}\n"]
 
 
 def _chained(error: BaseException) -> int:

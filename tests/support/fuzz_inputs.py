@@ -46,6 +46,7 @@ class Again(MemoryReplica):
             self.table.branches = dict(first.table.branches)
             self.table.sorted_ids = list(first.table.sorted_ids)
             self.root = first.root
+            self._places, self._indexed = {}, 0
             self.made.clear()
             self.listed.clear()
         self.saves.clear()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 GREETING = 6 + 32 + 64
 HANDSHAKE, DATA = 22, 23
@@ -11,6 +13,8 @@ CLIENT_HELLO, SERVER_HELLO = 1, 2
 SUPPORTED_GROUPS, SUPPORTED_VERSIONS, KEY_SHARE = 10, 43, 51
 X25519, TLS_1_3 = 0x001D, 0x0304
 HEAD = 5
+
+DOCUMENT = " ".join((Path(__file__).parents[2] / "docs" / "security.md").read_text().split())
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,8 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Said:
-    """One direction of a link: its hello, and the bytes of all that each side says before the first data."""
+class Handshake:
+    """One direction of a link: its hello, and the bytes of all before the first data."""
 
     hello: Hello
     size: int
@@ -43,7 +47,7 @@ def records(stream: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def said(stream: bytes) -> Said:
+def read_handshake(stream: bytes) -> Handshake:
     """The handshake of one direction. In a record each: the hello, the change of ciphers (of the middlebox mode, of no
     meaning), then the caller's certificate, proof and end; before these, the other side's extensions and request.
     """
@@ -52,7 +56,7 @@ def said(stream: bytes) -> Said:
     assert kind == HANDSHAKE
     hello = _hello(content)
     flight = found[: 5 if hello.is_client else 7]
-    return Said(hello, GREETING + sum(HEAD + len(content) for _, content in flight))
+    return Handshake(hello, GREETING + sum(HEAD + len(content) for _, content in flight))
 
 
 def _hello(content: bytes) -> Hello:
@@ -91,3 +95,14 @@ def _shares(data: bytes) -> Sequence[int]:
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data), 2))
+
+
+def documented_sizes(openssl: tuple[int, int], *, names_groups: bool) -> list[int] | None:
+    """The bytes that the caller and the other side say until they know each other, by the document.
+
+    None for an OpenSSL that the document does not have.
+    """
+    found = re.search(rf"\| {openssl[0]}\.{openssl[1]} \| (\d+) \| (\d+) \|", DOCUMENT)
+    more = re.search(r"a caller there says (\d+) bytes more", DOCUMENT)
+    assert more
+    return found and [int(found[1]) + (0 if names_groups else int(more[1])), int(found[2])]

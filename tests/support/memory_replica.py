@@ -1,7 +1,6 @@
 """Stand-ins for the store in tests of sync: whole sets in memory, and two sessions that meet without any link.
 
-A block is made of a text and a check over it, so that whatever was not made by `block` is refused, as the store refuses
-what is not signed.
+Blocks are real ones: sessions restore them from what is left of them on the way, and check their signatures.
 """
 
 from __future__ import annotations
@@ -9,16 +8,25 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 from typing import TypeVar
 
-from blake3 import blake3
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import change_id
+from core.body import Fact
+from core.chain import Tip, advance, first_tip
+from core.changes import Block, Change, change_id, sign_block
 from core.errors import BlockRefused, FieldlineError, Refused
+from core.hashes import digest
+from core.header import SignedHeader, fleet_id
+from core.mountain_range import range_of
+from core.sync.block_stream import split_block
+from core.sync.packed_header import Place
 from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, BranchNode, MerkleNode, insert_ids, prefix_bounds, read_node
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
-from core.sync.replica import SketchedSet
+from core.sync.replica import ChainStarts, HeldAt, SketchedSet
 from core.sync.session import MODES, Session
 
 T = TypeVar("T")
@@ -27,19 +35,61 @@ PEER = bytes(range(16))
 SECRET = b"the fleet's secret"
 
 
+CHAIN_CHANGES = 1000
+_TEXTS: dict[bytes, str] = {}
+_HEADERS: dict[bytes, SignedHeader] = {}
+_CHAINS: dict[tuple[int, int], list[Block]] = {}
+_TIPS: dict[tuple[int, int], Tip] = {}
+
+
+def _write(text: str, key: Ed25519PrivateKey, fleet: bytes | None, tip: Tip | None = None) -> Block:
+    block = sign_block(Change(b"A" * 16, 5, None, (Fact(b"E" * 16, "p", text),)), key, fleet, b"S" * 16, tip)
+    _TEXTS[block.id] = text
+    return block
+
+
+def _key(name: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(digest(name.encode()))
+
+
+@cache
 def block(text: str) -> bytes:
-    """A block for tests. One whose text begins with "genesis" or "member" is part of the chain of membership."""
-    data = text.encode()
-    return data + blake3(data).digest(length=4)
+    """The first block of some device. One that says "genesis" or "member" first is part of the chain of membership."""
+    return _write(text, _key(text), None if text.startswith("genesis") else FLEET).data
 
 
 def some(start: int, number: int, size: int = 60) -> list[bytes]:
-    """Different blocks, the same for the same numbers."""
-    return [block(f"{index:>{size}}") for index in range(start, start + number)]
+    """Different blocks, the same for the same numbers; a thousand at a time are a device's chain."""
+    return [_numbered(index, size).data for index in range(start, start + number)]
+
+
+def _numbered(index: int, size: int) -> Block:
+    name = index // CHAIN_CHANGES, size
+    made = _CHAINS.setdefault(name, [])
+    while len(made) <= index % CHAIN_CHANGES:
+        number = name[0] * CHAIN_CHANGES + len(made)
+        made.append(_write(f"{number:>{size}}", _key(f"chain {name}"), FLEET, _TIPS.get(name)))
+        tip = _TIPS.get(name)
+        _TIPS[name] = advance(tip, made[-1].header) if tip else first_tip(made[-1].header)
+    return made[index % CHAIN_CHANGES]
 
 
 GENESIS = block("genesis of a fleet")
-FLEET = change_id(GENESIS)[:16]
+FLEET = fleet_id(change_id(GENESIS))
+
+
+def forged(data: bytes) -> bytes:
+    """The block with another signature, which does not hold."""
+    header = split_block(data).header.data
+    return header[:-1] + bytes([header[-1] ^ 1]) + data[len(header) :]
+
+
+def header_of(data: bytes) -> SignedHeader:
+    """The header of a block, read once."""
+    change = change_id(data)
+    if change not in _HEADERS:
+        _HEADERS[change] = split_block(data).header
+    return _HEADERS[change]
 
 
 class MemoryTable:
@@ -88,8 +138,8 @@ class Saved:
 class MemoryReplica:
     """A `Replica` in memory.
 
-    `saves` is how many blocks came in each call of `save`; `full` makes it fail. `twins` gives changes the short id of
-    another one, as a member who knows the fleet's secret can make them.
+    `saves` is how many blocks came in each call of `save_blocks`; `full` makes it fail. `twins` gives changes the short
+    id of another one, as a member who knows the fleet's secret can make them. `forgets` makes it know of no chains.
     """
 
     held: dict[bytes, bytes] = field(default_factory=dict)
@@ -98,6 +148,9 @@ class MemoryReplica:
     saves: list[int] = field(default_factory=list)
     full: bool = False
     twins: dict[bytes, bytes] = field(default_factory=dict)
+    forgets: bool = False
+    _places: dict[Place, list[bytes]] = field(default_factory=dict)
+    _indexed: int = 0
 
     @classmethod
     def of(cls, blocks: Iterable[bytes]) -> MemoryReplica:
@@ -128,8 +181,8 @@ class MemoryReplica:
 
     async def order(self, hashes: Sequence[bytes], near: bytes) -> Order:
         def rank(change: bytes) -> int:
-            text = self.held[change]
-            return 0 if text.startswith(b"genesis") else 1 if text.startswith(b"member") else 2
+            text = _TEXTS[change]
+            return 0 if text.startswith("genesis") else 1 if text.startswith("member") else 2
 
         ordered = sorted(hashes, key=rank)
         return Order(ordered, sum(rank(change) < 2 for change in ordered), 0, len(ordered))
@@ -143,16 +196,60 @@ class MemoryReplica:
     async def clear_obsolete_hints(self) -> None:
         return None
 
-    async def save_blocks(self, blocks: Sequence[bytes], overtaken: Mapping[bytes, Sequence[int]]) -> Saved:
+    def _by_place(self) -> dict[Place, list[bytes]]:
+        """What is held, by device and position."""
+        for data in islice(self.held.values(), self._indexed, None):
+            header = header_of(data)
+            self._places.setdefault((header.fields.device, header.fields.position), []).append(header.id)
+        self._indexed = len(self.held)
+        return self._places
+
+    async def chain_ids(self, change: bytes) -> list[bytes]:
+        found = []
+        while change in self.held:
+            found.append(change)
+            previous = header_of(self.held[change]).fields.previous
+            if previous is None:
+                return found[::-1]
+            change = previous
+        return []
+
+    async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
+        places, linked = self._by_place(), set[bytes]()
+        for header in sorted(map(header_of, self.held.values()), key=lambda each: each.fields.position):
+            if header.fields.previous is None or header.fields.previous in linked:
+                linked.add(header.id)
+        fields = {change: header_of(self.held[change]).fields for change in hashes}
+        lowest: dict[bytes, int] = {}
+        for each in fields.values():
+            lowest[each.device] = min(each.position, lowest.get(each.device, each.position))
+        starts = {
+            change
+            for change, each in fields.items()
+            if each.position == lowest[each.device]
+            and each.position
+            and change in linked
+            and len(places[each.device, each.position]) == 1
+        }
+        return starts, set(hashes) - linked
+
+    async def tips(self, places: Sequence[Place]) -> list[HeldAt]:
+        found: list[HeldAt] = []
+        held = {} if self.forgets else self._by_place()
+        for device, position in places:
+            follow = {header_of(self.held[change]).fields.previous for change in held.get((device, position + 1), ())}
+            for change in held.get((device, position), ()):
+                chain = await self.chain_ids(change)
+                upto = range_of(chain) if chain and change not in follow else None
+                found.append((device, position, change, upto))
+        return found
+
+    async def save_blocks(self, blocks: Sequence[Block], overtaken: Mapping[bytes, Sequence[int]]) -> Saved:
         if self.full:
             raise FieldlineError("The disk is full: nothing was saved. Free some space and try again.")
-        refused = [data for data in blocks if blake3(data[:-4]).digest(length=4) != data[-4:]]
-        good = [data for data in blocks if data not in refused]
-        self.saves.append(len(good))
-        saved = self.keep(good)
-        return Saved(
-            saved, len(good) - saved, tuple((change_id(data), BlockRefused("it is badly signed")) for data in refused)
-        )
+        self.saves.append(len(blocks))
+        saved = self.keep(block.data for block in blocks)
+        return Saved(saved, len(blocks) - saved)
 
     def short(self, change: bytes, salt: bytes) -> int:
         """The short id of a change; a twin has that of another one, unless there is salt."""
@@ -175,10 +272,10 @@ class MemoryReplica:
     async def run_in_thread(self, function: Callable[[], T]) -> T:
         return function()
 
-    async def check_membership(self, blocks: Sequence[bytes]) -> None:
-        if not blocks or change_id(blocks[0])[:16] != FLEET:
+    async def check_membership(self, blocks: Sequence[Block]) -> None:
+        if not blocks or fleet_id(blocks[0].id) != FLEET:
             raise Refused("its first change is not the genesis of this fleet")
-        if block("member " + PEER.hex()) not in blocks:
+        if block("member " + PEER.hex()) not in [each.data for each in blocks]:
             raise Refused("no change makes it a member")
 
 

@@ -1,4 +1,4 @@
-"""Whole sets in memory, and sketches of them that meet without any link."""
+"""Whole sets in memory, and runs of the sketch protocol between them without any link."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from functools import partial
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import TransferPlan
 from core.sync.reconcile.set_sketch import SetSketch, short_id
-from core.sync.reconcile.sketch_protocol import (
+from core.sync.reconcile.sketch_actions import (
     DifferenceFound,
     PeerWants,
     ScanShortIds,
     SendMessages,
     SketchAction,
     SketchFailed,
+)
+from core.sync.reconcile.sketch_protocol import (
+    MAX_PART_BYTES,
     SketchProtocol,
     encode_wants,
 )
@@ -64,57 +67,60 @@ class Side:
 
 
 @dataclass
-class Meeting:
+class SketchRun:
     """What happened: messages from the leading side and back, what each side sent in the end, and the time of each."""
 
     there: list[bytes] = field(default_factory=list)
     back: list[bytes] = field(default_factory=list)
     turns: int = 0
-    stuck: SketchFailed | None = None
+    failure: SketchFailed | None = None
     sent_there: tuple[bytes, ...] = ()
     sent_back: tuple[bytes, ...] = ()
     spent: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
-def meet(
+def run_sketch(
     leading: Side,
     other: Side,
     *,
     twist: Callable[[bytes], bytes] = lambda message: message,
     exchange: bool = True,
+    max_part_bytes: int = MAX_PART_BYTES,
     clock: Callable[[], float] = lambda: 0.0,
-) -> Meeting:
-    """Let two sides meet; `twist` may change what the other side says. Ends with both sides' exchange, or stuck.
+) -> SketchRun:
+    """Run the protocol between two sides, to the transfer of both or a failure.
 
-    `clock` is what `Meeting.spent` is measured with.
+    `twist` may change what the other side sends.
+
+    `clock` is what `SketchRun.spent` is measured with.
     """
-    meeting = Meeting()
+    run = SketchRun()
     sketches = [
-        SketchProtocol(leading.cells, other.cells.count, is_leader=True),
-        SketchProtocol(other.cells, leading.cells.count, is_leader=False),
+        SketchProtocol(leading.cells, other.cells.count, is_leader=True, max_part_bytes=max_part_bytes),
+        SketchProtocol(other.cells, leading.cells.count, is_leader=False, max_part_bytes=max_part_bytes),
     ]
     sides = [leading, other]
-    logs = [meeting.there, meeting.back]
+    logs = [run.there, run.back]
     waiting: list[list[bytes]] = [[], []]
     sent: list[tuple[bytes, ...]] = [(), ()]
 
     def act(who: int, go_on: Callable[[], SketchAction]) -> bool:
-        """Whether the meeting is over."""
+        """Whether the run is over."""
         begun = clock()
         step, settled = sides[who].finish(sketches[who], go_on())
-        meeting.spent[who] += clock() - begun
+        run.spent[who] += clock() - begun
         messages: tuple[bytes, ...] = ()
         if isinstance(step, SendMessages):
             messages = step.messages
-            meeting.turns += who == 0
+            run.turns += who == 0
         elif settled:
             sent[who] = settled.ids_to_send
-            messages = encode_wants(settled.encoded_wants)
+            messages = encode_wants(settled.encoded_wants, max_part_bytes)
         elif isinstance(step, PeerWants):
             sent[who] = tuple(dict.fromkeys(c for prefix in step.prefixes for _, c in sides[who].find(prefix)))
             return True
         elif isinstance(step, SketchFailed):
-            meeting.stuck = step
+            run.failure = step
             return True
         if who:
             messages = tuple(map(twist, messages))
@@ -126,11 +132,11 @@ def meet(
     while not over:
         who = 0 if waiting[0] else 1
         if not waiting[who]:
-            meeting.stuck = SketchFailed("both wait")
+            run.failure = SketchFailed("both wait")
             break
         over = act(who, partial(sketches[who].receive_message, waiting[who].pop(0)))
-    meeting.sent_there, meeting.sent_back = sent
-    if exchange and not meeting.stuck:
+    run.sent_there, run.sent_back = sent
+    if exchange and not run.failure:
         other.add(sent[0])
         leading.add(sent[1])
-    return meeting
+    return run

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 
-from core.changes import FLEET_ENTITY, Change, Fact, Value, change_id, decode_block, fact_id, fleet_id, sign_change
-from tests.support.strategies import DEVICES, KEYS
+from core.body import Fact
+from core.chain import Tip, advance, first_tip
+from core.changes import FLEET_ENTITY, Block, Change, change_id, decode_block, fact_id, sign_block
+from core.hashes import digest
+from core.header import fleet_id
+from core.value_codec import ID_BYTES, Value
+from tests.support.strategies import DEVICES, KEYS, SEED
 
 SECRET = "5ec2e7" * 10
 ENTITY = b"E" * 16
@@ -31,57 +36,83 @@ def _member(device: bytes, name: str, role: str) -> list[Fact]:
     return [Fact(device, "kind", "member"), Fact(device, "member.name", name), Fact(device, "member.role", role)]
 
 
-GENESIS = sign_change(
-    Change(
-        DEVICES[0],
-        None,
-        "admin",
-        1,
-        None,
-        (
-            Fact(FLEET_ENTITY, "kind", "fleet"),
-            Fact(FLEET_ENTITY, "secret", SECRET),
-            *_member(DEVICES[0], "K0", "admin"),
-        ),
-    ),
-    KEYS[0],
-    None,
-)
-FLEET = fleet_id(change_id(GENESIS))
-ADMISSION = sign_change(
-    Change(
-        DEVICES[0],
-        change_id(GENESIS),
-        "admin",
-        2,
-        None,
-        tuple(fact for n, device in enumerate(DEVICES[1:4], 1) for fact in _member(device, f"K{n}", "technician")),
-    ),
-    KEYS[0],
-    FLEET,
+def person_of(user: str) -> bytes:
+    """Give the entity of the person whom the genesis calls so."""
+    return digest(b"person " + user.encode())[:ID_BYTES]
+
+
+def person_facts(user: str) -> list[Fact]:
+    """Give what is said of a person."""
+    return [Fact(person_of(user), "kind", "person"), Fact(person_of(user), "person.name", user)]
+
+
+USERS = ("admin", "u", "Ann", "Bob", "Jansen", "Jones", "Maier", "Müller", "Straße", "ü")
+
+
+def make_genesis(secret: str = SECRET) -> Block:
+    """Give the first change of a fleet: device 0 is its admin, and the users have names."""
+    facts = (
+        Fact(FLEET_ENTITY, "kind", "fleet"),
+        Fact(FLEET_ENTITY, "secret", secret),
+        *_member(DEVICES[0], "K0", "admin"),
+        *(fact for user in USERS for fact in person_facts(user)),
+    )
+    return sign_block(Change(person_of("admin"), 1, None, facts), KEYS[0], None, SEED)
+
+
+_GENESIS_BLOCK = make_genesis()
+GENESIS = _GENESIS_BLOCK.data
+FLEET = fleet_id(_GENESIS_BLOCK.id)
+
+
+class Pen:
+    """Writes blocks of one device, each on top of the one before, or of the chain that is handed over."""
+
+    def __init__(self, number: int, chain: Iterable[bytes] = (), fleet: bytes = FLEET) -> None:
+        self.author = AUTHORS[number]
+        self.fleet = fleet
+        self.tip: Tip | None = None
+        for data in chain:
+            self._follow(decode_block(data))
+
+    def write(
+        self, *facts: Fact, at: int, user: str = "u", note: str | None = None, batch: bytes | None = None
+    ) -> bytes:
+        """The block of a change."""
+        change = Change(person_of(user), at, note, tuple(facts), batch)
+        block = sign_block(change, self.author.private_key, self.fleet, SEED, self.tip)
+        self._follow(block)
+        return block.data
+
+    def branch(self) -> Pen:
+        """Another holder of the same key, who goes on from here."""
+        other = Pen(AUTHORS.index(self.author), fleet=self.fleet)
+        other.tip = self.tip
+        return other
+
+    def _follow(self, block: Block) -> None:
+        self.tip = advance(self.tip, block.header) if self.tip else first_tip(block.header)
+
+
+ADMISSION = Pen(0, [GENESIS]).write(
+    *(fact for n, device in enumerate(DEVICES[1:4], 1) for fact in _member(device, f"K{n}", "technician")),
+    at=2,
+    user="admin",
 )
 FOUNDING = [GENESIS, ADMISSION]
 """Device 0 is the admin, devices 1 to 3 are technicians, the others do not belong."""
 
 
-class Pen:
-    """Writes blocks of one device, each on top of the one before."""
-
-    def __init__(self, number: int, previous: bytes | None = None) -> None:
-        self.author = AUTHORS[number]
-        self.previous = previous
-
-    def write(self, *facts: Fact, at: int, user: str = "u", note: str | None = None) -> bytes:
-        """The block of a change."""
-        change = Change(self.author.device, self.previous, user, at, note, tuple(facts))
-        data = sign_change(change, self.author.private_key, FLEET)
-        self.previous = change_id(data)
-        return data
+def fact_of(data: bytes, place: int = 0) -> bytes:
+    """The id of a block's fact; the facts of a block are in the order of entities and properties."""
+    return fact_id(change_id(data), place)
 
 
-def fact_of(data: bytes, index: int = 0) -> bytes:
-    """The id of a block's fact."""
-    return fact_id(change_id(data), index)
+def fact_about(data: bytes, entity: bytes, name: str) -> bytes:
+    """The id of the fact of a block that is about this slot."""
+    block = decode_block(data)
+    slots = [(fact.entity, fact.property) for fact in block.facts]
+    return block.fact_id(slots.index((entity, name)))
 
 
 @st.composite
@@ -113,4 +144,4 @@ def histories(draw: st.DrawFn, most: int = 10) -> list[bytes]:
 
 def accepted(blocks: Iterable[bytes]) -> list[bytes]:
     """Those of the blocks whose device belongs to the fleet."""
-    return [data for data in blocks if decode_block(data).change.device in DEVICES[:4]]
+    return [data for data in blocks if decode_block(data).device in DEVICES[:4]]

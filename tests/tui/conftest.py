@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
 
-from core.identity import KEY_FILE, Identity
+from core.device.home import KEY_FILE
+from core.identity import Identity
 from tests.support.opened_app import NOW
 from tui.demo.fleet import DEMO_DEVICE, make_fleet
 from tui.i18n.translate import set_language

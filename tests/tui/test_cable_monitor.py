@@ -99,7 +99,7 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
         ]
         for laptop in places:
             laptop.press("2")
-            laptop.wait_for("to settle")
+            laptop.wait_for("to resolve")
         cable.plug()
         for laptop, name in zip(places, ("ttyA", "ttyB"), strict=True):
             laptop.wait_for(f"Cable on {name}: press 5, then Enter to sync with its other end.")
@@ -112,7 +112,7 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
         theirs.press("Enter")
         ours.wait_for(" left")
         assert "bit/s" in ours.text()
-        assert "Meeting K3 at ttyA" in ours.text()
+        assert "Syncing with K3 at ttyA" in ours.text()
 
         # As when it is pulled where no port vanishes: off an adapter, or a built-in port.
         cable.cut()
@@ -125,8 +125,8 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
             laptop.wait_for("! pulled: waiting")
         cable.cut(False)
         cable.plug()
-        ours.wait_for(f"Met K3: {MANY} received, 0 sent")
-        theirs.wait_for(f"Met K1: 0 received, {MANY} sent")
+        ours.wait_for(f"Synced with K3: {MANY} received, 0 sent")
+        theirs.wait_for(f"Synced with K1: 0 received, {MANY} sent")
         for laptop in places:
             laptop.press("C-q")
             laptop.wait_for_end()
@@ -177,8 +177,8 @@ def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable
             laptop.wait_for("the cable was pulled")
         cable.cut(False)
         cable.plug()
-        laptops[0].wait_for(f"Met K3: 0 changes sent, {MANY} received")
-        laptops[1].wait_for(f"Met K1: {MANY} changes sent, 0 received")
+        laptops[0].wait_for(f"Synced with K3: 0 changes sent, {MANY} received")
+        laptops[1].wait_for(f"Synced with K1: {MANY} changes sent, 0 received")
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,11 @@ async def test_how_a_cable_looks(
         await screen.press("5")
         page = app.base_screen
         assert isinstance(page, Sync)
-        page._found_peers = [DiscoveredPeer(found.endpoint, f"{found.name} {found.label}")]
+        page.found_peers = [DiscoveredPeer(found.endpoint, f"{found.name} {found.label}")]
         await page.reload_content()
         await screen.rest()
         await shot(screen, "there")
-        page.meter = SyncMeter(found.endpoint, found.name)
+        page.syncing.meter = SyncMeter(found.endpoint, found.name)
         for name, state, said in (
             ("waiting", CableStatus(False, False, 115_200, 115_200, 0), None),
             (
@@ -237,12 +237,12 @@ async def test_how_a_cable_looks(
         ):
             standing[0] = state
             if said is not None:
-                page.meter.update(said, said.received / 10)
+                page.syncing.meter.update(said, said.received / 10)
             page._show_rows()
             page.redraw()
             await shot(screen, name)
         busy = "{port} is in use by another program: close that first (`sudo fuser -v {port}` names it)."
-        page._finish_sync(found.name, error_text(PortError(busy, port=found.path)), True)
+        page.syncing._finish(error_text(PortError(busy, port=found.path)), True)
         await shot(screen, "busy")
 
 

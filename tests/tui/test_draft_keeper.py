@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import FACT_ID_BYTES, ID_BYTES, Ref, Value, encode_value
 from core.slots import Candidate, slot_of
+from core.value_codec import FACT_ID_BYTES, ID_BYTES, Ref, Value, encode_value
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import opened
 from tests.support.pty_app import started

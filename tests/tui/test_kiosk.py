@@ -24,12 +24,14 @@ from tests.support.pty_app import Program, started
 from tests.tui.screens.test_here import chosen
 from tui.app_status import Options
 from tui.demo.fleet import DEMO_USER
-from tui.kiosk import KioskApp
+from tui.kiosk import IDLE_CHECK_INTERVAL_S, KioskApp
 from tui.pin import MAX_FREE_TRIES, MAX_WAIT_S, MIN_WAIT_S, KioskPin
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
 SECOND = 1_000_000
 PIN = "240917"
+CHECK_INTERVAL_S = 0.05
+"""Often, so that a test need not wait."""
 
 
 class Clock:
@@ -46,11 +48,14 @@ class Clock:
 
 
 @asynccontextmanager
-async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncIterator[tuple[Screen, Clock]]:
-    """The kiosk of a home, after these keys."""
+async def kiosk(
+    home: Path, *keys: str, size: tuple[int, int] = SMALL, check_interval_s: float = IDLE_CHECK_INTERVAL_S
+) -> AsyncIterator[tuple[Screen, Clock]]:
+    """The kiosk of a home, after these keys; `check_interval_s` is how often it looks whether anybody is there."""
     clock = Clock()
     async with await Workspace.open(home, user=DEMO_USER, clock=clock) as workspace:
-        app = KioskApp(workspace, clock, Options(zone=UTC), here=await location.read_location(workspace))
+        here = await location.read_location(workspace)
+        app = KioskApp(workspace, clock, Options(zone=UTC), here=here, idle_check_interval_s=check_interval_s)
         with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)
@@ -58,12 +63,6 @@ async def kiosk(home: Path, *keys: str, size: tuple[int, int] = SMALL) -> AsyncI
                 await screen.press(*keys)
                 yield screen, clock
                 await screen.rest()
-
-
-@pytest.fixture
-def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kiosk that looks more often whether somebody is there, so that a test need not wait."""
-    monkeypatch.setattr("tui.kiosk.IDLE_CHECK_INTERVAL_S", 0.05)
 
 
 # --- the PIN ---------------------------------------------------------------------------------------------------------
@@ -152,11 +151,10 @@ async def test_a_wrong_pin_is_refused_and_never_shown(home: Path, picture: Snaps
             assert screen.screenshot() == picture(name=name)
 
 
-@pytest.mark.usefixtures("watchful")
 async def test_the_pin_opens_everything_until_nobody_is_there(home: Path) -> None:
     await chosen(home)
     KioskPin(home, Clock()).set(PIN)
-    async with kiosk(home, "6", "down", "r") as (screen, clock):
+    async with kiosk(home, "6", "down", "r", check_interval_s=CHECK_INTERVAL_S) as (screen, clock):
         await screen.type(PIN)
         await screen.press("enter")
         assert "What may K2 do?" in screen.text()
@@ -193,10 +191,9 @@ async def until(screen: Screen, place: str) -> None:
     await screen.rest()
 
 
-@pytest.mark.usefixtures("watchful")
 async def test_left_alone_it_goes_back_to_here(home: Path) -> None:
     await chosen(home)
-    async with kiosk(home) as (screen, clock):
+    async with kiosk(home, check_interval_s=CHECK_INTERVAL_S) as (screen, clock):
         for keys in (("4", "enter"), ("2", "slash", "T", "S", "C"), ("6", "question_mark")):
             await screen.press(*keys)
             clock.pass_seconds(119)
@@ -209,10 +206,9 @@ async def test_left_alone_it_goes_back_to_here(home: Path) -> None:
             assert "Entrance right" in screen.text()
 
 
-@pytest.mark.usefixtures("watchful")
 async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
     await chosen(home)
-    async with kiosk(home, "g", "down", "down", "e", "ctrl+u") as (screen, clock):
+    async with kiosk(home, "g", "down", "down", "e", "ctrl+u", check_interval_s=CHECK_INTERVAL_S) as (screen, clock):
         await screen.type("Brix 99")
         await screen.press("enter", "down", "e")
         assert "not applied" in screen.text()

@@ -43,7 +43,7 @@ async def test_a_row_is_gone_to_and_opened_by_the_second_click(home: Path) -> No
 
 async def test_places_and_keys_are_clicked(home: Path) -> None:
     async with opened(home, "2") as screen:
-        await click(screen, "Members")
+        await click(screen, "Devices")
         assert isinstance(screen.app.screen, Members)
         await click(screen, "rename")
         assert "only an admin" not in screen.text()

@@ -180,7 +180,7 @@ def test_the_file_decides_and_the_call_has_the_last_word(home: Path, tmp_path: P
 
 def test_no_color_writes_no_colour(home: Path) -> None:
     with started(home, "tui", environ={"NO_COLOR": "1"}) as program:
-        program.wait_for("to settle")
+        program.wait_for("to resolve")
         program.read(0.5)
         coloured = re.findall(rb"\x1b\[[\d;]*m", program.output)
         assert coloured

@@ -11,5 +11,5 @@ from tests.support.opened_app import opened
 
 async def test_inbox(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "3") as screen:
-        assert "to settle" in screen.text()
+        assert "to resolve" in screen.text()
         assert screen.screenshot() == picture

@@ -133,11 +133,11 @@ def test_a_technician_edits_settles_and_looks_back_by_keys_alone(home: Path, tmp
         laptop.wait_for("Saved: 1 property")
 
         laptop.press("3")
-        laptop.wait_for("matters")
-        before = laptop.wait_for("7 matters")
+        laptop.wait_for("items")
+        before = laptop.wait_for("7 items")
         assert "TSC Kiel › Entrance right   Printer  Jones, Müller   2 values" in before
         laptop.press("Right", "t")
-        laptop.wait_for("6 matters")
+        laptop.wait_for("6 items")
 
         laptop.press("4")
         laptop.wait_for("“laptop”")

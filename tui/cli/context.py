@@ -1,4 +1,4 @@
-"""What every verb works at: where this device's home is, who is in front of it, and how things are printed."""
+"""The context of every verb: this device's home, its user, and how things are printed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 COLUMN_GAP = "  "
 MIN_COLUMN_WIDTH = 16
-"""Columns that are left of a column that gives way."""
+"""What is left of a column that gives way: enough to recognise a value."""
 MAX_COLUMN_WIDTH = 60
-"""Columns of such a column where there is no terminal whose width could say."""
+"""What a column that gives way has where there is no terminal: one long value must not make every line long."""
 
 
 class CliContext:
-    """The program's global options, and its way to speak: data to stdout, everything said to people to stderr.
+    """The program's global options, and its output: data to stdout, messages for people to stderr.
 
     `json` is set by the verb: then its data is one JSON document, and nothing else is on stdout.
     """
@@ -56,7 +56,7 @@ class CliContext:
 
     @property
     def user(self) -> str:
-        """Who says what is written: as given, or the login name; empty if nobody knows."""
+        """The author of what is written: as given, or the login name; empty if there is none."""
         if self._user is None:
             import getpass
 
@@ -67,14 +67,14 @@ class CliContext:
         return self._user
 
     async def open_workspace(self) -> Workspace:
-        """This device, to be used as `async with await desk.open()`."""
+        """Open this device, to be used as `async with await context.open_workspace()`."""
         from core.workspace import Workspace
 
         return await Workspace.open(self.home, user=self.user)
 
     @property
     def dates(self) -> DateFormatter:
-        """Writes moments in this machine's zone."""
+        """The format of times, in this machine's zone."""
         from core.workspace import system_clock
 
         return DateFormatter(system_clock)
@@ -82,7 +82,7 @@ class CliContext:
     # --- speaking ----------------------------------------------------------------------------------------------------
 
     def print_message(self, text: str) -> None:
-        """Say something to the person, on stderr."""
+        """Print a message for people, on stderr."""
         print_to_person(printable(text))
 
     def print_json(self, data: Any) -> None:
@@ -107,8 +107,8 @@ class CliContext:
     ) -> None:
         """Print rows in columns, as wide as what is in them; the last column is not padded.
 
-        The columns `give` give way: in this order to the width of a terminal, else each to a fixed width, so that one
-        long value does not make every line long.
+        The columns `shrinkable` give way: in this order to the width of a terminal, else each to a fixed width, so that
+        one long value does not make every line long.
         """
         every = [*([list(header)] if header else []), *([printable(cell) for cell in row] for row in rows)]
         widths = [max(map(text_width, column)) for column in zip(*every, strict=True)]
@@ -120,10 +120,10 @@ class CliContext:
                 widths[column] = min(widths[column], MAX_COLUMN_WIDTH)
             for row in every:
                 row[column] = truncate_text(row[column], widths[column])
-        for place, row in enumerate(every):
+        for index, row in enumerate(every):
             cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
-            click.echo(bold_text(text) if header and place == 0 else text)
+            click.echo(bold_text(text) if header and index == 0 else text)
 
 
 def print_to_person(text: str, *, nl: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The verb that says what is wrong with this installation, and how to mend it."""
+"""The verb doctor: what is wrong with this installation, and how to mend it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _STATES = {"good": N_("good"), "warning": N_("look"), "problem": N_("wrong")}
 
 
 @verb(N_("Say what is wrong with this installation, and how to mend it. Nothing is changed."))
-async def doctor(desk: CliContext) -> int:
-    found = [finding async for finding in _collect_findings(desk)]
+async def doctor(context: CliContext) -> int:
+    found = [finding async for finding in _collect_findings(context)]
     problems = sum(finding.severity == "problem" for finding in found)
-    if desk.json:
-        desk.print_json(
+    if context.json:
+        context.print_json(
             [
                 {
                     "check": each.check,
@@ -46,30 +46,30 @@ async def doctor(desk: CliContext) -> int:
             ]
         )
     else:
-        desk.print_table(
+        context.print_table(
             [[_(_STATES[each.severity]), _(_CHECKS[each.check])] for each in found if each.message is None]
         )
         for each in found:
             if each.message is not None:
-                desk.print_line(
+                context.print_line(
                     f"{_(_STATES[each.severity])}  {_(_CHECKS[each.check])}: {error_text(each.message)}", bold=True
                 )
-        desk.print_message(
+        context.print_message(
             ngettext("{count} problem.", "{count} problems.", problems) if problems else _("Nothing is wrong.")
         )
     return 1 if problems else 0
 
 
-async def _collect_findings(desk: CliContext) -> AsyncIterator[Finding]:
+async def _collect_findings(context: CliContext) -> AsyncIterator[Finding]:
     is_there = True
-    async for finding in diagnostics.check_home(desk.home):
+    async for finding in diagnostics.check_home(context.home):
         is_there = is_there and not (finding.check in ("home", "key") and finding.severity == "problem")
         yield finding
     yield _terminal()
     if not is_there:
         return
     try:
-        workspace = await desk.open_workspace()
+        workspace = await context.open_workspace()
     except FieldlineError as error:
         yield Finding("store", "problem", error)
         return

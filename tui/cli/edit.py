@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from core.device.edit_check import creatable_kind
 from core.errors import FieldlineError
 from core.schema import RETIRED
 from core.workspace import EditResult, Workspace
-from core.workspace.edit import creatable_kind
 from core.workspace.revisions import read_subtree
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter
@@ -20,11 +20,11 @@ NOTE_OPTION = option("--note", metavar="TEXT", help=N_("Why; shown in the log.")
 @argument("kind")
 @argument("values", nargs=-1, metavar="P=V...")
 @NOTE_OPTION
-async def new(desk: CliContext, kind: str, values: tuple[str, ...], note: str | None) -> None:
-    async with await desk.open_workspace() as workspace:
+async def new(context: CliContext, kind: str, values: tuple[str, ...], note: str | None) -> None:
+    async with await context.open_workspace() as workspace:
         definition = creatable_kind(await workspace.schema(), kind)
         written = await workspace.create(kind, await parse_properties(workspace, definition, values), note)
-        await print_written(desk, workspace, written)
+        await print_written(context, workspace, written)
 
 
 @verb(N_("Configure properties. What is so already is not written again; a conflict is resolved by it."), "set")
@@ -32,8 +32,8 @@ async def new(desk: CliContext, kind: str, values: tuple[str, ...], note: str | 
 @argument("values", nargs=-1, required=True, metavar="P=V...")
 @option("--no-resolve", is_flag=True, help=N_("Refuse to change a property that is in conflict."))
 @NOTE_OPTION
-async def set_(desk: CliContext, entity: str, values: tuple[str, ...], no_resolve: bool, note: str | None) -> None:
-    async with await desk.open_workspace() as workspace:
+async def set_(context: CliContext, entity: str, values: tuple[str, ...], no_resolve: bool, note: str | None) -> None:
+    async with await context.open_workspace() as workspace:
         record = await workspace.record(await workspace.find(entity))
         kind = (await workspace.schema()).kind(record.kind)
         wanted = await parse_properties(workspace, kind, values)
@@ -47,62 +47,62 @@ async def set_(desk: CliContext, entity: str, values: tuple[str, ...], no_resolv
         if wanted.get(RETIRED) is False and not record.slot(RETIRED).leaves:
             del wanted[RETIRED]
         written = await workspace.set(record, wanted, note)
-        await print_written(desk, workspace, written, resolved=len(contested) if written.change else 0)
+        await print_written(context, workspace, written, resolved=len(contested) if written.change else 0)
 
 
 @verb(N_("Unset properties."))
 @argument("entity")
 @argument("properties", nargs=-1, required=True, metavar="P...")
 @NOTE_OPTION
-async def clear(desk: CliContext, entity: str, properties: tuple[str, ...], note: str | None) -> None:
-    async with await desk.open_workspace() as workspace:
+async def clear(context: CliContext, entity: str, properties: tuple[str, ...], note: str | None) -> None:
+    async with await context.open_workspace() as workspace:
         record = await workspace.record(await workspace.find(entity))
         written = await workspace.clear(record, properties, note)
         kind = (await workspace.schema()).kind(record.kind)
         names = {prop.name for name in properties for prop in kind.find_properties(name)} | set(properties)
         resolved = sum(record.slot(name).provisional for name in names)
-        await print_written(desk, workspace, written, resolved=resolved if written.change else 0)
+        await print_written(context, workspace, written, resolved=resolved if written.change else 0)
 
 
 @verb(N_("Retire something. What is known of it stays, and it can be put back in use."))
 @argument("entity")
 @NOTE_OPTION
-async def retire(desk: CliContext, entity: str, note: str | None) -> None:
-    async with await desk.open_workspace() as workspace:
+async def retire(context: CliContext, entity: str, note: str | None) -> None:
+    async with await context.open_workspace() as workspace:
         record = await workspace.record(await workspace.find(entity))
         below = await read_subtree(record.entity, workspace.view(), await workspace.schema(), retired=False)
         written = await workspace.retire(record, note)
         if written.change and len(below) > 1:
-            desk.print_message(
+            context.print_message(
                 ngettext(
                     "{count} thing below it stays in use: retire it, too, or move it.",
                     "{count} things below it stay in use: retire them, too, or move them.",
                     len(below) - 1,
                 )
             )
-        await print_written(desk, workspace, written)
+        await print_written(context, workspace, written)
 
 
 async def print_written(
-    desk: CliContext, workspace: Workspace, written: EditResult, *, resolved: int | None = None
+    context: CliContext, workspace: Workspace, written: EditResult, *, resolved: int | None = None
 ) -> None:
-    """Say what was written, and how many conflicts that `resolved`, where it may."""
+    """Print what was written, and how many conflicts that `resolved`, where it may."""
     change = written.change.hex() if written.change else None
     if resolved:
         template = ngettext("{count} conflict was resolved by it.", "{count} conflicts were resolved by it.", resolved)
-        desk.print_message(template)
-    if desk.json:
+        context.print_message(template)
+    if context.json:
         more = {} if resolved is None else {"resolved": resolved}
-        desk.print_json({"change": change, "entity": written.entity.hex(), "facts": written.fact_count, **more})
+        context.print_json({"change": change, "entity": written.entity.hex(), "facts": written.fact_count, **more})
         return
     if change is None:
-        desk.print_message(_("Nothing is different: nothing was written."))
+        context.print_message(_("Nothing is different: nothing was written."))
         return
-    writing = await Formatter.create(workspace)
-    await writing.load_names([written.entity])
-    desk.print_message(
+    formatter = await Formatter.create(workspace)
+    await formatter.load_names([written.entity])
+    context.print_message(
         _("{entity}: {facts} saved as change {change}.").format(
-            entity=writing.entity_text(written.entity),
+            entity=formatter.entity_text(written.entity),
             facts=ngettext("{count} value", "{count} values", written.fact_count),
             change=change[:8],
         )

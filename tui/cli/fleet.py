@@ -21,7 +21,7 @@ from tui.i18n.translate import N_, _, format_number
 
 
 def _default_device_name() -> str:
-    """What a device is called if nobody says: what the machine is called."""
+    """The default name of a device: that of the machine."""
     return socket.gethostname().split(".")[0] or "device"
 
 
@@ -36,36 +36,36 @@ def _default_device_name() -> str:
     help=N_("What can be configured."),
 )
 @option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
-async def init(desk: CliContext, fleet: str, schema_name: str, device: str | None) -> None:
+async def init(context: CliContext, fleet: str, schema_name: str, device: str | None) -> None:
     schema = load_schema(schema_name)
     name = _default_device_name() if device is None else device
-    workspace = await Workspace.init(desk.home, user=desk.user, fleet_name=fleet, schema=schema, device_name=name)
+    workspace = await Workspace.init(context.home, user=context.user, fleet_name=fleet, schema=schema, device_name=name)
     async with workspace:
-        _print_device(desk, workspace)
-        desk.print_message(_("This device is the admin of the new fleet."))
+        _print_device(context, workspace)
+        context.print_message(_("This device is the admin of the new fleet."))
 
 
 @verb(N_("Get this device ready to join a fleet: it gets a key, and waits for an admin to admit it."))
 @argument("fleet_id")
 @option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
-async def join(desk: CliContext, fleet_id: str, device: str | None) -> None:
+async def join(context: CliContext, fleet_id: str, device: str | None) -> None:
     name = _default_device_name() if device is None else device
-    workspace = await Workspace.join(desk.home, user=desk.user, fleet=fleet_id, device_name=name)
+    workspace = await Workspace.join(context.home, user=context.user, fleet=fleet_id, device_name=name)
     async with workspace:
-        _print_device(desk, workspace)
+        _print_device(context, workspace)
         called = shlex.quote(workspace.home.name())
         command = f"fieldline admit {workspace.identity.device.hex()} --role technician --name {called}"
-        desk.print_message(
+        context.print_message(
             _("Ask an admin to run `{command}`, then sync with a device of the fleet.").format(command=command)
         )
 
 
-def _print_device(desk: CliContext, workspace: Workspace) -> None:
+def _print_device(context: CliContext, workspace: Workspace) -> None:
     fleet, device = workspace.store.fleet.hex(), workspace.identity.device.hex()
-    if desk.json:
-        desk.print_json({"fleet": fleet, "device": device})
+    if context.json:
+        context.print_json({"fleet": fleet, "device": device})
     else:
-        desk.print_table([[_("fleet"), fleet], [_("device"), device]])
+        context.print_table([[_("fleet"), fleet], [_("device"), device]])
 
 
 def load_schema(name: str) -> Schema:
@@ -90,16 +90,16 @@ def read_schema_file(path: Path) -> Schema:
 @option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
 @option("--name", metavar="NAME", help=N_("What the device is called."))
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def admit(desk: CliContext, device_id: str, role: str, name: str | None, note: str | None) -> None:
-    async with await desk.open_workspace() as workspace:
+async def admit(context: CliContext, device_id: str, role: str, name: str | None, note: str | None) -> None:
+    async with await context.open_workspace() as workspace:
         written = await workspace.admit(device_id, role, name, note)
     change = written.change.hex() if written.change else None
-    if desk.json:
-        desk.print_json({"change": change, "device": written.entity.hex()})
+    if context.json:
+        context.print_json({"change": change, "device": written.entity.hex()})
     elif change is None:
-        desk.print_message(_("The device is admitted like that already: nothing was written."))
+        context.print_message(_("The device is admitted like that already: nothing was written."))
     else:
-        desk.print_message(_("Admitted; the device learns of it when it syncs with this one or another."))
+        context.print_message(_("Admitted; the device learns of it when it syncs with this one or another."))
 
 
 @verb(
@@ -112,11 +112,11 @@ async def admit(desk: CliContext, device_id: str, role: str, name: str | None, n
 @argument("device")
 @option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def revoke(desk: CliContext, device: str, last: str | None, note: str | None) -> None:
+async def revoke(context: CliContext, device: str, last: str | None, note: str | None) -> None:
     from core.workspace.members import chain
     from core.workspace.members import revoke_device as shut_out
 
-    async with await desk.open_workspace() as workspace:
+    async with await context.open_workspace() as workspace:
         entity = await workspace.device(device)
         if last is None:
             known = await chain(workspace, entity)
@@ -125,56 +125,56 @@ async def revoke(desk: CliContext, device: str, last: str | None, note: str | No
             change = None if last == "none" else await workspace.change(last)
         written = await shut_out(workspace, entity, change, note)
     made = written.change.hex() if written.change else None
-    if desk.json:
-        desk.print_json({"change": made, "device": entity.hex()})
+    if context.json:
+        context.print_json({"change": made, "device": entity.hex()})
     elif made is None:
-        desk.print_message(_("The device is revoked like that already: nothing was written."))
+        context.print_message(_("The device is revoked like that already: nothing was written."))
     else:
-        desk.print_message(_("Revoked; the other devices learn of it when they sync: sync with them soon."))
+        context.print_message(_("Revoked; the other devices learn of it when they sync: sync with them soon."))
 
 
 @verb(N_("List the devices of the fleet."))
-async def members(desk: CliContext) -> None:
-    async with await desk.open_workspace() as workspace:
+async def members(context: CliContext) -> None:
+    async with await context.open_workspace() as workspace:
         devices = await workspace.devices()
-    if desk.json:
-        desk.print_json(
+    if context.json:
+        context.print_json(
             [
                 {
-                    "device": seen.device.hex(),
-                    "name": seen.name,
-                    "role": seen.role,
-                    "state": seen.state,
-                    "changes": seen.change_count,
-                    "last_at": None if seen.last_change_us is None else format_timestamp(seen.last_change_us),
+                    "device": device.device.hex(),
+                    "name": device.name,
+                    "role": device.role,
+                    "state": device.state,
+                    "changes": device.change_count,
+                    "last_at": None if device.last_change_us is None else format_timestamp(device.last_change_us),
                 }
-                for seen in devices
+                for device in devices
             ]
         )
         return
-    desk.print_table(
+    context.print_table(
         [
             [
-                seen.name,
-                _(seen.role or "–"),
-                _(seen.state),
-                format_number(seen.change_count),
-                "–" if seen.last_change_us is None else desk.dates.dated(seen.last_change_us),
-                seen.device.hex(),
+                device.name,
+                _(device.role or "–"),
+                _(device.state),
+                format_number(device.change_count),
+                "–" if device.last_change_us is None else context.dates.dated(device.last_change_us),
+                device.device.hex(),
             ]
-            for seen in devices
+            for device in devices
         ],
         [_("Name"), _("Role"), _("State"), _("Changes"), _("Last change"), _("Device")],
     )
 
 
 @verb(N_("Show what this device holds: the fleet, its role, how many changes and values, and what is in conflict."))
-async def status(desk: CliContext) -> None:
-    async with await desk.open_workspace() as workspace:
+async def status(context: CliContext) -> None:
+    async with await context.open_workspace() as workspace:
         counts = await workspace.store.counts()
         member = (await workspace.membership()).members.get(workspace.identity.device)
-        with show_progress(N_("{done} of {total} read")) as told:
-            matters = await workspace.inbox(on_progress=told)
+        with show_progress(N_("{done} of {total} read")) as on_progress:
+            items = await workspace.inbox(on_progress=on_progress)
         data: dict[str, str | int | None] = {
             "fleet": workspace.store.fleet.hex(),
             "device": workspace.identity.device.hex(),
@@ -183,21 +183,21 @@ async def status(desk: CliContext) -> None:
             "facts": counts.facts,
             "entities": counts.entities,
             "conflicts": counts.conflicts,
-            "clashes": sum(matter.type != ITEM_TYPES[0] for matter in matters),
+            "clashes": sum(item.type != ITEM_TYPES[0] for item in items),
             "quarantined": counts.quarantined,
             "root": (await workspace.store.summary()).root.hex(),
         }
-        arriving = await workspace.transfer_backlog()
-        said = (await workspace.membership()).members.get(arriving.peer) if arriving else None
-    if desk.json:
-        missing = arriving and {
-            "from": arriving.peer.hex(),
-            "changes": arriving.missing_count,
-            "current": arriving.current_count,
-            "near": arriving.nearby_count,
-            "at": format_timestamp(arriving.at_us),
+        backlog = await workspace.transfer_backlog()
+        peer_member = (await workspace.membership()).members.get(backlog.peer) if backlog else None
+    if context.json:
+        missing = backlog and {
+            "from": backlog.peer.hex(),
+            "changes": backlog.missing_count,
+            "current": backlog.current_count,
+            "near": backlog.nearby_count,
+            "at": format_timestamp(backlog.at_us),
         }
-        desk.print_json({**data, "missing": missing})
+        context.print_json({**data, "missing": missing})
         return
     labels = {
         "fleet": _("Fleet"),
@@ -212,17 +212,17 @@ async def status(desk: CliContext) -> None:
         "root": _("Root"),
     }
     rows = [[label, _status_text(name, data[name])] for name, label in labels.items()]
-    if arriving is not None:
+    if backlog is not None:
         template = _("{count} of {total} changes from {peer}, as of {when}")
-        peer = (said.name if said else "") or arriving.peer.hex()[:8]
-        total, when = format_number(arriving.total_count), desk.dates.dated(arriving.at_us)
-        text = template.format(count=format_number(arriving.missing_count), total=total, peer=peer, when=when)
+        peer = (peer_member.name if peer_member else "") or backlog.peer.hex()[:8]
+        total, when = format_number(backlog.total_count), context.dates.dated(backlog.at_us)
+        text = template.format(count=format_number(backlog.missing_count), total=total, peer=peer, when=when)
         rows.append([_("Still to come"), text])
-        if not arriving.current_count:
+        if not backlog.current_count:
             rows.append(["", _("all that is configured now is here; what is missing is history")])
-        elif not arriving.nearby_count:
+        elif not backlog.nearby_count:
             rows.append(["", _("all that is configured now at this place is here")])
-    desk.print_table(rows)
+    context.print_table(rows)
 
 
 def _status_text(name: str, value: str | int | None) -> str:

@@ -1,4 +1,4 @@
-"""How entities, devices, values and moments are written: for people, and in JSON."""
+"""Formats of entities, devices, values and times: for people, and in JSON."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.changes import Ref, Value
 from core.device.display_names import entities_in_value, full_entity_name, is_hidden
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
+from core.value_codec import FactRef, Redacted, Ref, Value
 from tui.i18n.translate import _, language
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Formatter:
-    """Knows what everything is called that a verb prints.
+    """The names of everything that a verb prints.
 
     The names of entities are read as they are needed, from the view that is shown.
     """
@@ -72,7 +72,7 @@ class Formatter:
         return self.devices.get(device) or device.hex()[:8]
 
     def value_text(self, prop: Property, value: Value) -> str:
-        """A value on one line; cleared is said in words."""
+        """A value on one line; no value is a word."""
         if value is None:
             return _("unset")
         if isinstance(value, tuple):
@@ -89,7 +89,9 @@ class Formatter:
             name = self.names.get(value.entity)
             known = name is not None and name.kind is not None and name.key is not None
             return {"ref": self.entity_text(value.entity) if known else value.entity.hex()}
-        return value
+        if isinstance(value, FactRef):
+            return {"fact": value.fact.hex()}
+        return None if isinstance(value, Redacted) else value
 
     def candidate_json(self, leaf: Candidate) -> dict[str, Any]:
         """One leaf as JSON."""
@@ -97,8 +99,10 @@ class Formatter:
             "fact": leaf.fact.hex(),
             "value": self.value_json(leaf.value),
             "user": leaf.user,
+            "person": leaf.person.hex(),
             "device": leaf.device.hex(),
             "at": format_timestamp(leaf.at_us),
+            "clock": leaf.clock,
             "note": leaf.note,
         }
 
@@ -122,7 +126,7 @@ class Formatter:
 
 
 def shown_properties(record: Record, schema: Schema) -> list[Property]:
-    """The properties of a record that people look at: those of its kind, then those that the schema does not know.
+    """The properties of a record that are shown: those of its kind, then those that the schema does not know.
 
     Kind, key and retirement are told apart from them; one of these is among them only while it is in conflict.
     """

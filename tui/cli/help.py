@@ -65,16 +65,16 @@ argument = click.argument
 
 
 def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`; it is called with the desk and its arguments."""
+    """Make an asynchronous function a verb with `--json`; it is called with the context and its arguments."""
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
         def run(as_json: bool, **arguments: Any) -> int | None:
-            desk = click.get_current_context().ensure_object(CliContext)
-            desk.json = as_json
+            context = click.get_current_context().ensure_object(CliContext)
+            context.json = as_json
             with asyncio.Runner() as runner:
                 # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
-                runner.get_loop().set_exception_handler(_LoopErrorReporter(desk))
-                return runner.run(_run_async(function(desk, **arguments)))
+                runner.get_loop().set_exception_handler(_LoopErrorReporter(context))
+                return runner.run(_run_async(function(context, **arguments)))
 
         run.__click_params__ = [  # type: ignore[attr-defined]
             TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
@@ -88,8 +88,8 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
 class _LoopErrorReporter:
     """Says in one sentence what asyncio would write a traceback of, and only once, however often it comes."""
 
-    def __init__(self, desk: CliContext) -> None:
-        self._desk = desk
+    def __init__(self, cli: CliContext) -> None:
+        self._cli = cli
         self._reported: set[str] = set()
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ class _LoopErrorReporter:
             text = unexpected_error_text(error or RuntimeError(context.get("message", "")))
         if text not in self._reported:
             self._reported.add(text)
-            self._desk.print_message(text)
+            self._cli.print_message(text)
 
 
 async def _run_async(work: Awaitable[int | None]) -> int | None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.changes import Value
 from core.errors import Refused
 from core.schema import Property
+from core.value_codec import Value
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
@@ -40,32 +40,32 @@ FILE_TYPE = click.Path(path_type=Path)
 @option("--kind", metavar="KIND", help=N_("The file is a table of these: a column for each property, with a head."))
 @option("--dry-run", is_flag=True, help=N_("Write nothing, only say what would be imported."))
 @option("--note", metavar="TEXT", help=N_("Why; only for a table."))
-async def import_(desk: CliContext, file: Path, kind: str | None, dry_run: bool, note: str | None) -> None:
+async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bool, note: str | None) -> None:
     from core.workspace.dry_run import open_copy
 
     if note is not None and kind is None:
         raise Refused("A note can only be given with --kind: in a history, each change has its own.")
     with _readable_file(file) as path:
-        async with await desk.open_workspace() as workspace:
+        async with await context.open_workspace() as workspace:
             if dry_run:
                 async with open_copy(workspace) as other:
                     done = await _import_file(other, path, kind, note)
             else:
                 done = await _import_file(workspace, path, kind, note)
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
-    if desk.json:
-        desk.print_json(data)
+    if context.json:
+        context.print_json(data)
         return
     changes = ngettext("{count} change", "{count} changes", done.change_count)
     facts = ngettext("{count} value", "{count} values", done.fact_count)
     if dry_run:
-        desk.print_message(
+        context.print_message(
             _("{changes} with {facts} would be imported; nothing was written.").format(changes=changes, facts=facts)
         )
     else:
-        desk.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
+        context.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
     if done.skipped_count:
-        desk.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
+        context.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
 
 
 @contextmanager
@@ -83,65 +83,65 @@ def _readable_file(path: Path) -> Iterator[Path]:
 
 async def _import_file(workspace: Workspace, file: Path, kind: str | None, note: str | None) -> ImportResult:
     if kind is None:
-        with show_progress(N_("{done} of {total} changes")) as told:
-            return await workspace.import_file(file, told)
+        with show_progress(N_("{done} of {total} changes")) as on_progress:
+            return await workspace.import_file(file, on_progress)
 
     known: dict[tuple[str, str], Value] = {}
 
-    async def value_of(prop: Property, said: object) -> Value:
-        place = prop.name, json.dumps(said)
-        if place not in known:
-            if isinstance(said, str):
-                known[place] = await parse_text_value(workspace, prop, said)
+    async def value_of(prop: Property, given: object) -> Value:
+        key = prop.name, json.dumps(given)
+        if key not in known:
+            if isinstance(given, str):
+                known[key] = await parse_text_value(workspace, prop, given)
             else:
-                known[place] = await parse_json_value(workspace, prop, place[1])
-        return known[place]
+                known[key] = await parse_json_value(workspace, prop, key[1])
+        return known[key]
 
-    with show_progress(N_("{done} of {total} rows")) as told:
-        return await workspace.import_table(file, kind, value_of, note, told)
+    with show_progress(N_("{done} of {total} rows")) as on_progress:
+        return await workspace.import_table(file, kind, value_of, note, on_progress)
 
 
 @verb(N_("Write all changes into a bundle, for a device that cannot be reached."))
 @argument("file", type=FILE_TYPE)
-async def export(desk: CliContext, file: Path) -> None:
-    async with await desk.open_workspace() as workspace:
-        with show_progress(N_("{done} of {total} changes")) as told:
-            done = await workspace.export_file(file, told)
-    if desk.json:
-        desk.print_json({"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count})
+async def export(context: CliContext, file: Path) -> None:
+    async with await context.open_workspace() as workspace:
+        with show_progress(N_("{done} of {total} changes")) as on_progress:
+            done = await workspace.export_file(file, on_progress)
+    if context.json:
+        context.print_json({"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count})
     else:
         changes = ngettext("{count} change", "{count} changes", done.change_count)
-        desk.print_message(_("{changes} written to {path}.").format(changes=changes, path=file))
+        context.print_message(_("{changes} written to {path}.").format(changes=changes, path=file))
 
 
 @verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
 @argument("file", type=FILE_TYPE)
-async def backup(desk: CliContext, file: Path) -> None:
-    async with await desk.open_workspace() as workspace:
-        with show_progress(N_("{done} of {total} pages")) as told:
-            count = await workspace.backup(file, told)
-    if desk.json:
-        desk.print_json({"file": str(file), "changes": count})
+async def backup(context: CliContext, file: Path) -> None:
+    async with await context.open_workspace() as workspace:
+        with show_progress(N_("{done} of {total} pages")) as on_progress:
+            count = await workspace.backup(file, on_progress)
+    if context.json:
+        context.print_json({"file": str(file), "changes": count})
     else:
         changes = ngettext("{count} change", "{count} changes", count)
-        desk.print_message(_("{changes} copied to {path}.").format(changes=changes, path=file))
+        context.print_message(_("{changes} copied to {path}.").format(changes=changes, path=file))
 
 
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))
 @option("--repair", is_flag=True, help=N_("Rebuild what is derived and wrong."))
-async def verify(desk: CliContext, repair: bool) -> int:
-    async with await desk.open_workspace() as workspace:
-        with show_progress(N_("{done} of {total} changes")) as told:
-            found = await workspace.verify(repair=repair, on_progress=told)
-    if desk.json:
-        desk.print_json({"changes": found.checked_count, "problems": list(found.problems)})
+async def verify(context: CliContext, repair: bool) -> int:
+    async with await context.open_workspace() as workspace:
+        with show_progress(N_("{done} of {total} changes")) as on_progress:
+            found = await workspace.verify(repair=repair, on_progress=on_progress)
+    if context.json:
+        context.print_json({"changes": found.checked_count, "problems": list(found.problems)})
     else:
         checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
-        desk.print_message(checked + ("." if found.problems else _(", everything is as it should be.")))
+        context.print_message(checked + ("." if found.problems else _(", everything is as it should be.")))
         for problem in found.problems:
-            desk.print_line(problem)
-    if found.problems and not desk.json:
-        desk.print_message(
+            context.print_line(problem)
+    if found.problems and not context.json:
+        context.print_message(
             _("Repaired what can be.")
             if repair
             else _("There are problems: `fieldline verify --repair` mends what can be.")

@@ -7,23 +7,26 @@ from typing import Any
 
 import click
 
-from core.changes import MAX_FACTS, Value
 from core.device.display_names import is_hidden
+from core.device.edit_check import find_property
 from core.errors import Refused
 from core.schema import KIND, RETIRED
-from core.store.queries.log import FactDiff, LogEntry, LogFilter
+from core.store.queries.log import FactDiff, LogEntry, LogFilter, without_author
 from core.store.view import View
 from core.timestamps import format_timestamp
+from core.value_codec import Value
 from core.workspace import Workspace
-from core.workspace.edit import find_property
 from core.workspace.log_query import stored_words
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
+from tui.glyphs import GLYPHS
+from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 
 PAGE_ENTRIES = 200
+"""Changes that are read at a time: the first are printed at once, and few readings do for many."""
 
 
 @verb(N_("Show who changed what, newest first: everything, or only ENTITY, or only its property PROP."))
@@ -36,7 +39,7 @@ PAGE_ENTRIES = 200
 @option("--grep", metavar="S", help=N_("Only what contains this text: the note, the user, a property or a value."))
 @option("--limit", type=click.IntRange(min=1), metavar="N", help=N_("At most so many changes."))
 async def log(
-    desk: CliContext,
+    context: CliContext,
     entity: str | None,
     name: str | None,
     by: str | None,
@@ -46,7 +49,7 @@ async def log(
     grep: str | None,
     limit: int | None,
 ) -> None:
-    async with await desk.open_workspace() as workspace:
+    async with await context.open_workspace() as workspace:
         of = None if entity is None else await workspace.find(entity)
         wanted = LogFilter(
             entity=of,
@@ -57,24 +60,24 @@ async def log(
             until_us=None if until is None else await workspace.parse_view_time(until),
             text=stored_words(grep or ""),
         )
-        writing = await Formatter.create(workspace)
-        if not desk.json:
-            await writing.load_device_names()
+        formatter = await Formatter.create(workspace)
+        if not context.json:
+            await formatter.load_device_names()
         count = 0
         async for page in _read_pages(workspace.view(), wanted, limit):
             edits = [await _read_edits(workspace, entry.change) for entry in page]
-            await writing.load_names(
+            await formatter.load_names(
                 (edit.entity for some in edits for edit in some),
                 (value for some in edits for edit in some for value in (edit.old, edit.new)),
             )
             for entry, some in zip(page, edits, strict=True):
-                if desk.json:
-                    desk.print_json(_entry_json(entry, some, writing))
+                if context.json:
+                    context.print_json(_entry_json(entry, some, formatter))
                 else:
-                    _print_entry(desk, entry, some, writing, only=wanted)
+                    _print_entry(context, entry, some, formatter, only=wanted)
             count += len(page)
     if not count:
-        desk.print_message(_("No changes like that."))
+        context.print_message(_("No changes like that."))
 
 
 async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
@@ -86,7 +89,7 @@ async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
 
 
 async def _read_edits(workspace: Workspace, change: bytes) -> list[FactDiff]:
-    edits = await workspace.view().fact_diffs(change, MAX_FACTS)
+    edits = await workspace.view().fact_diffs(change, None)
     return [edit for edit in edits if not is_hidden(edit.entity, edit.property)]
 
 
@@ -101,25 +104,28 @@ async def _read_pages(view: View, wanted: LogFilter, limit: int | None) -> Async
         left = None if left is None else left - len(page)
 
 
-def _entry_json(entry: LogEntry, edits: list[FactDiff], writing: Formatter) -> dict[str, Any]:
+def _entry_json(entry: LogEntry, edits: list[FactDiff], formatter: Formatter) -> dict[str, Any]:
     return {
         "change": entry.change.hex(),
+        "changes": [change.hex() for change in entry.changes],
         "at": format_timestamp(entry.at_us),
+        "clock": entry.clock,
         "received_at": format_timestamp(entry.received_at_us),
         "user": entry.user,
+        "person": entry.person.hex(),
         "device": entry.device.hex(),
         "note": entry.note,
         "state": "good" if entry.accepted else "quarantined",
-        "edits": [_edit_json(writing, edit.entity, edit.property, edit.old, edit.new) for edit in edits],
+        "edits": [_edit_json(formatter, edit.entity, edit.property, edit.old, edit.new) for edit in edits],
     }
 
 
-def _edit_json(writing: Formatter, entity: bytes, name: str, old: Value, new: Value) -> dict[str, Any]:
+def _edit_json(formatter: Formatter, entity: bytes, name: str, old: Value, new: Value) -> dict[str, Any]:
     return {
-        **writing.kind_json(entity),
+        **formatter.kind_json(entity),
         "property": name,
-        "old": writing.value_json(old),
-        "new": writing.value_json(new),
+        "old": formatter.value_json(old),
+        "new": formatter.value_json(new),
     }
 
 
@@ -127,47 +133,55 @@ MAX_SHOWN_EDITS = 8
 """Rows of one change in the log."""
 
 
-def _print_entry(desk: CliContext, entry: LogEntry, edits: list[FactDiff], writing: Formatter, only: LogFilter) -> None:
+def _print_entry(
+    context: CliContext, entry: LogEntry, edits: list[FactDiff], formatter: Formatter, only: LogFilter
+) -> None:
     """A change on a line of its own, then what it did, cut short where it did much."""
     note = f"  {quote(entry.note)}" if entry.note else ""
     doubt = "" if entry.accepted else "  " + _("without effect")
-    head = (
-        f"{entry.change.hex()[:8]}  {desk.dates.dated(entry.at_us)}  {entry.user}  {writing.device_name(entry.device)}"
-    )
-    desk.print_line(head + note + doubt, bold=True)
+    time = with_clock_error(context.dates.dated(entry.at_us), entry.clock)
+    head = f"{entry.change.hex()[:8]}  {time}  {entry.user}  {formatter.device_name(entry.device)}"
+    context.print_line(head + note + doubt, bold=True)
     if only.entity is not None:
         edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
-    told = _visible_edits(edits, writing)
-    _edit_rows(desk, writing, [(e.entity, e.property, e.old, e.new, e.had_value) for e in told[:MAX_SHOWN_EDITS]])
-    if len(told) > MAX_SHOWN_EDITS:
-        desk.print_line(
-            "  " + ngettext("and {count} more value", "and {count} more values", len(told) - MAX_SHOWN_EDITS)
+    visible = _visible_edits(without_author(entry, edits), formatter)
+    _edit_rows(
+        context, formatter, [(e.entity, e.property, e.old, e.new, e.had_value) for e in visible[:MAX_SHOWN_EDITS]]
+    )
+    if len(visible) > MAX_SHOWN_EDITS:
+        context.print_line(
+            "  " + ngettext("and {count} more value", "and {count} more values", len(visible) - MAX_SHOWN_EDITS)
         )
 
 
-def _visible_edits(edits: list[FactDiff], writing: Formatter) -> list[FactDiff]:
-    """The edits that tell people something: not the first kind and key of what the same change says more about."""
+def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff]:
+    """The edits that mean something to people: not the first kind and key of what the same change says more about."""
 
     def plain(edit: FactDiff) -> bool:
-        called = writing.names.get(edit.entity)
-        return not edit.had_value and edit.property in (KIND, writing.schema.kind(called.kind if called else None).key)
+        called = formatter.names.get(edit.entity)
+        return not edit.had_value and edit.property in (
+            KIND,
+            formatter.schema.kind(called.kind if called else None).key,
+        )
 
     more = {edit.entity for edit in edits if not plain(edit)}
     return [edit for edit in edits if not plain(edit) or edit.entity not in more]
 
 
-def _edit_rows(desk: CliContext, writing: Formatter, edits: list[tuple[bytes, str, Value, Value, bool]]) -> None:
+def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[bytes, str, Value, Value, bool]]) -> None:
     """Edits for people, a line each: what they are of, and both values, which share the room that is left."""
     rows = []
-    for entity, name, old, new, seen in edits:
-        called = writing.names.get(entity)
-        prop = writing.schema.property(called.kind if called else None, name)
-        before = writing.value_text(prop, old) if seen else _("not configured")
-        rows.append(("  " + writing.entity_text(entity), prop.label(language()), before, writing.value_text(prop, new)))
+    for entity, name, old, new, had_value in edits:
+        called = formatter.names.get(entity)
+        prop = formatter.schema.property(called.kind if called else None, name)
+        before = formatter.value_text(prop, old) if had_value else _("not configured")
+        rows.append(
+            ("  " + formatter.entity_text(entity), prop.label(language()), before, formatter.value_text(prop, new))
+        )
     if not rows:
         return
-    room = desk.columns_left(max(text_width(row[0]) for row in rows), max(text_width(row[1]) for row in rows))
-    desk.print_table([(of, label, _fit_values(before, after, room)) for of, label, before, after in rows])
+    room = context.columns_left(max(text_width(row[0]) for row in rows), max(text_width(row[1]) for row in rows))
+    context.print_table([(of, label, _fit_values(before, after, room)) for of, label, before, after in rows])
 
 
 def _fit_values(before: str, after: str, room: int | None) -> str:
@@ -183,67 +197,70 @@ def _fit_values(before: str, after: str, room: int | None) -> str:
 
 @verb(N_("Show for each property its value, and who set it, when, on which device and why."))
 @argument("entity")
-async def blame(desk: CliContext, entity: str) -> None:
-    async with await desk.open_workspace() as workspace:
+async def blame(context: CliContext, entity: str) -> None:
+    async with await context.open_workspace() as workspace:
         record = await workspace.record(await workspace.find(entity))
-        writing = await Formatter.create(workspace)
-        await writing.load_record_names(record)
-        await writing.load_device_names()
-    said = [(prop, record.slot(prop.name)) for prop in shown_properties(record, writing.schema)]
+        formatter = await Formatter.create(workspace)
+        await formatter.load_record_names(record)
+        await formatter.load_device_names()
+    slots = [(prop, record.slot(prop.name)) for prop in shown_properties(record, formatter.schema)]
     retired = record.slot(RETIRED)
     if retired.leaves and not retired.provisional:
-        said.append((writing.schema.property(record.kind, RETIRED), retired))
-    said = [(prop, slot) for prop, slot in said if slot.leaves]
-    if desk.json:
-        desk.print_json(
+        slots.append((formatter.schema.property(record.kind, RETIRED), retired))
+    slots = [(prop, slot) for prop, slot in slots if slot.leaves]
+    if context.json:
+        context.print_json(
             [
                 {
                     "property": prop.name,
-                    "value": writing.value_json(slot.value),
+                    "value": formatter.value_json(slot.value),
                     "provisional": slot.provisional,
                     "user": slot.leaves[0].user,
+                    "person": slot.leaves[0].person.hex(),
                     "device": slot.leaves[0].device.hex(),
                     "at": format_timestamp(slot.leaves[0].at_us),
+                    "clock": slot.leaves[0].clock,
                     "note": slot.leaves[0].note,
                     "change": slot.leaves[0].change.hex(),
                 }
-                for prop, slot in said
+                for prop, slot in slots
             ]
         )
         return
     rows = []
-    for prop, slot in said:
-        for place, leaf in enumerate(slot.leaves if slot.provisional else slot.leaves[:1]):
-            label = prop.label(language()) if place == 0 else "≠"
+    for prop, slot in slots:
+        for index, leaf in enumerate(slot.leaves if slot.provisional else slot.leaves[:1]):
+            label = prop.label(language()) if index == 0 else GLYPHS["conflict"]
             note = quote(leaf.note)
-            device = writing.device_name(leaf.device)
-            value = writing.value_text(prop, leaf.value)
-            rows.append([label, value, leaf.user, desk.dates.dated(leaf.at_us), device, leaf.change.hex()[:8], note])
+            device = formatter.device_name(leaf.device)
+            value = formatter.value_text(prop, leaf.value)
+            time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
+            rows.append([label, value, leaf.user, time, device, leaf.change.hex()[:8], note])
     if rows:
-        desk.print_table(rows, shrinkable=(6, 1))
+        context.print_table(rows, shrinkable=(6, 1))
 
 
 @verb(N_("Show what differs between two times (or one and now), of everything or of ENTITY."))
-@argument("moments", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
-async def diff(desk: CliContext, moments: tuple[str, ...]) -> None:
-    if "-h" in moments:
+@argument("times", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
+async def diff(context: CliContext, times: tuple[str, ...]) -> None:
+    if "-h" in times:
         click.echo(click.get_current_context().get_help())
         return
-    async with await desk.open_workspace() as workspace:
-        one, other, entity = await _parse_times(workspace, moments)
+    async with await context.open_workspace() as workspace:
+        one, other, entity = await _parse_times(workspace, times)
         found = [each for each in await one.differences(other, entity) if not is_hidden(each[0], each[1])]
-        writing = await Formatter.create(workspace, other)
+        formatter = await Formatter.create(workspace, other)
         values = [value for _entity, _name, old, new in found for value in (old, new)]
-        await writing.load_names((e for e, *_rest in found), values)
-        if not desk.json:
-            await writing.load_device_names()
-    if desk.json:
-        desk.print_json([_edit_json(writing, *difference) for difference in found])
+        await formatter.load_names((e for e, *_rest in found), values)
+        if not context.json:
+            await formatter.load_device_names()
+    if context.json:
+        context.print_json([_edit_json(formatter, *difference) for difference in found])
         return
     rows = [(*each, each[2] is not None) for each in found if each[1] != KIND]
-    _edit_rows(desk, writing, rows)
+    _edit_rows(context, formatter, rows)
     if not rows:
-        desk.print_message(_("Nothing differs."))
+        context.print_message(_("Nothing differs."))
 
 
 # A time such as -2h looks like an option, and like the short one for help.
@@ -251,19 +268,19 @@ diff.context_settings.update(ignore_unknown_options=True, help_option_names=["--
 
 
 async def _parse_times(workspace: Workspace, given: tuple[str, ...]) -> tuple[View, View, bytes | None]:
-    """The two views and the entity: what is no moment at the end is the entity."""
+    """The two views and the entity: what is not a time at the end is the entity."""
     if len(given) > 3:
         raise Refused("Give two times and one ENTITY at most.")
-    moments, entity = list(given), None
+    times, entity = list(given), None
     if len(given) == 3:
-        entity = await workspace.find(moments.pop())
+        entity = await workspace.find(times.pop())
     elif len(given) == 2:
         try:
-            await workspace.parse_view_time(moments[1])
+            await workspace.parse_view_time(times[1])
         except Refused as no_moment:
             try:
-                entity = await workspace.find(moments.pop())
+                entity = await workspace.find(times.pop())
             except Refused as no_entity:
                 raise (no_entity if ":" in given[1] and not given[1][0].isdigit() else no_moment) from None
-    views = [workspace.view(await workspace.parse_view_time(text)) for text in moments]
+    views = [workspace.view(await workspace.parse_view_time(text)) for text in times]
     return views[0], views[1] if len(views) == 2 else workspace.view(), entity

@@ -1,6 +1,6 @@
 """The program `fieldline`: its verbs, loaded only when one is used, and what becomes of whatever goes wrong.
 
-Data goes to stdout, everything said to people to stderr. Exit codes: 0 done; 1 could not; 2 the call or its input is
+Data goes to stdout, messages for people to stderr. Exit codes: 0 done; 1 could not; 2 the call or its input is
 wrong. Whatever happens, a person gets one sentence and never a traceback.
 """
 
@@ -26,6 +26,7 @@ from tui.i18n.translate import LANGUAGES, N_, _, error_text
 from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
 
 EXIT_INTERRUPTED = 130
+"""As shells report a program that SIGINT has ended: 128 + 2."""
 
 
 class VerbGroup(TranslatedCommand, click.Group):
@@ -95,7 +96,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the program with these arguments; gives its exit code."""
+    """Run the program with these arguments; return its exit code."""
     _open_missing_streams()
     translate.set_language(translate.choose_language(_requested_language(arguments), os.environ))
     for stream in (sys.stdout, sys.stderr):
@@ -189,10 +190,10 @@ def _discard_stdout() -> None:
 
 
 def _requested_language(arguments: Sequence[str]) -> str | None:
-    """The language that the call asks for, before it is read, since its mistakes are told in that language."""
-    for place, argument in enumerate(arguments):
+    """The language that the call asks for, before it is read, since its mistakes are explained in that language."""
+    for index, argument in enumerate(arguments):
         if argument == "--lang":
-            return next(iter(arguments[place + 1 :]), None)
+            return next(iter(arguments[index + 1 :]), None)
         if argument.startswith("--lang="):
             return argument.removeprefix("--lang=")
     return None

@@ -1,4 +1,4 @@
-"""Reading what people type on the command line: properties with values, moments, references."""
+"""Parse what people type on the command line: properties with values, times, references."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from core import values
-from core.changes import Ref, Scalar, Value
 from core.errors import Refused
 from core.schema import Kind, Property
+from core.value_codec import Ref, Scalar, Value, normalized
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def parse_view(workspace: Workspace, at: str | None, known_at: str | None)
 
 async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str]) -> dict[str, Value]:
     """The properties and values of `P=V` and `P:=JSON`; raises Refused, also for one that is there twice."""
-    from core.workspace.edit import editable_property
+    from core.device.edit_check import editable_property
 
     found: dict[str, Value] = {}
     for text in given:
@@ -79,7 +79,7 @@ async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -
     match plain:
         case str():
             values.check_visible(prop.name, plain)
-            return values.normalized(plain)
+            return normalized(plain)
         case bool():
             return plain
         case int() if MIN_INTEGER <= plain <= MAX_INTEGER:

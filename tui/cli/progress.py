@@ -1,4 +1,4 @@
-"""How far something is: one line of stderr that is rewritten, only on a terminal, and gone in the end."""
+"""Progress: one line of stderr that is rewritten, only on a terminal, and erased in the end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ MIN_WRITE_INTERVAL_S = 0.2
 """Between two writings of the line."""
 
 HALTED_CHECK_INTERVAL_S = 0.5
+"""How often it is looked whether a cable goes on: soon enough for a person."""
 
 
 class _StatusLine:
-    """The line. What it says is put together only when it is written."""
+    """The line; its text is made only when it is written."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -54,28 +55,28 @@ def _status_line() -> Iterator[_StatusLine | None]:
 
 @contextmanager
 def show_progress(template: str) -> Iterator[Callable[[int, int], None]]:
-    """Tells how many of how many are done; `template` has both as `{done}` and `{total}`, and is marked with N_."""
+    """Show how many of how many are done; `template` has both as `{done}` and `{total}`, and is marked with N_."""
     with _status_line() as line:
 
-        def told(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             if line is not None:
                 line.show(lambda: _(template).format(done=format_number(done), total=format_number(total)))
 
-        yield told
+        yield on_progress
 
 
 @contextmanager
 def show_sync_progress(halted: Callable[[], str] = lambda: "") -> Iterator[Callable[[Event], None]]:
-    """Tells how far a meeting is, from the events of its session, and how long it takes yet; or why it is `halted`."""
+    """Show how far a sync is, from the events of its session, and the time left; or why it is `halted`."""
     pace = EtaEstimator()
     with _status_line() as line, _watch_halted(line, halted):
 
-        def told(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if line is not None and isinstance(event, Progress):
                 pace.update(event, time.monotonic())
                 line.show(lambda: sync_progress_text(pace, time.monotonic()))
 
-        yield told
+        yield on_event
 
 
 @contextmanager
@@ -99,7 +100,7 @@ _PHASE_LABELS = {"hello": N_("greeting"), "reconcile": N_("finding out what diff
 
 
 def sync_progress_text(pace: EtaEstimator, now: float) -> str:
-    """A line about a meeting: changes both ways, the share that is done, the time left."""
+    """The line of a sync: changes both ways, the share that is done, the time left."""
     progress = pace.progress
     if progress.phase in _PHASE_LABELS or pace.total_count is None:
         return _(_PHASE_LABELS.get(progress.phase, _PHASE_LABELS["hello"])) + " …"

@@ -24,32 +24,32 @@ def schema() -> None:
 
 
 @verb(N_("Show the fleet's schema."))
-async def show(desk: CliContext) -> None:
-    async with await desk.open_workspace() as workspace:
+async def show(context: CliContext) -> None:
+    async with await context.open_workspace() as workspace:
         found = await workspace.schema()
-    if desk.json:
-        desk.print_json({"name": found.name, "kinds": found.texts()})
+    if context.json:
+        context.print_json({"name": found.name, "kinds": found.texts()})
         return
     for kind in found.kinds.values():
-        desk.print_line(f"{kind.name}  {kind.label(language())}", bold=True)
-        desk.print_table(
+        context.print_line(f"{kind.name}  {kind.label(language())}", bold=True)
+        context.print_table(
             [
                 ["  " + prop.name, prop.type + (" …" if prop.many else ""), prop.label(language())]
                 for prop in kind.properties.values()
             ]
         )
     for problem in found.problems:
-        desk.print_message(str(problem))
+        context.print_message(str(problem))
 
 
 @verb(N_("Check a schema file without publishing it."))
 @argument("file", type=click.Path(path_type=Path))
-async def check(desk: CliContext, file: Path) -> None:
+async def check(context: CliContext, file: Path) -> None:
     found = read_schema_file(file)
-    if desk.json:
-        desk.print_json({"name": found.name, "kinds": list(found.kinds)})
+    if context.json:
+        context.print_json({"name": found.name, "kinds": list(found.kinds)})
     else:
-        desk.print_message(
+        context.print_message(
             _("{name} is a good schema with these kinds: {kinds}.").format(
                 name=found.name, kinds=", ".join(found.kinds)
             )
@@ -59,16 +59,16 @@ async def check(desk: CliContext, file: Path) -> None:
 @verb(N_("Publish a schema (a built-in one or a TOML file) into the fleet. Only an admin may do this."))
 @argument("file", metavar="NAME|FILE")
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
-async def apply(desk: CliContext, file: str, note: str | None) -> None:
+async def apply(context: CliContext, file: str, note: str | None) -> None:
     found = load_schema(file)
-    async with await desk.open_workspace() as workspace:
+    async with await context.open_workspace() as workspace:
         written = await workspace.publish(found, note)
-    if desk.json:
-        desk.print_json({"change": written.change.hex() if written.change else None, "facts": written.fact_count})
+    if context.json:
+        context.print_json({"change": written.change.hex() if written.change else None, "facts": written.fact_count})
     elif written.change is None:
-        desk.print_message(_("Nothing is different: nothing was written."))
+        context.print_message(_("Nothing is different: nothing was written."))
     else:
-        desk.print_message(ngettext("{count} kind published.", "{count} kinds published.", len(found.kinds)))
+        context.print_message(ngettext("{count} kind published.", "{count} kinds published.", len(found.kinds)))
 
 
 for command in (show, check, apply):

@@ -1,4 +1,4 @@
-"""Verbs that meet other devices: serve, sync."""
+"""Verbs that sync with other devices: sync, serve, peers."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
     metavar="S",
     help=N_("How many seconds the other side may be silent."),
 )
-async def sync(desk: CliContext, target: str, mode: str | None, timeout: float | None) -> None:
-    async with await desk.open_workspace() as workspace:
-        with show_sync_progress(partial(_halted_reason, target)) as told:
-            met = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=told)
-        for text in sync_warnings(met, target):
-            desk.print_message(text)
-        if desk.json:
-            damaged = {"damaged": [str(path) for path in met.damaged_bundles]} if met.damaged_bundles else {}
-            desk.print_json({**_sync_result_json(met), **damaged})
+async def sync(context: CliContext, target: str, mode: str | None, timeout: float | None) -> None:
+    async with await context.open_workspace() as workspace:
+        with show_sync_progress(partial(_halted_reason, target)) as on_event:
+            result = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=on_event)
+        for text in sync_warnings(result, target):
+            context.print_message(text)
+        if context.json:
+            damaged = {"damaged": [str(path) for path in result.damaged_bundles]} if result.damaged_bundles else {}
+            context.print_json({**_sync_result_json(result), **damaged})
             return
-        writing = await Formatter.create(workspace)
-        await writing.load_device_names()
-    figures = met.stats
-    peer = writing.device_name(met.peer) if met.peer else target
-    sent = ngettext("{count} change sent", "{count} changes sent", figures.sent)
-    received = ngettext("{count} received", "{count} received", figures.received)
-    moved = format_number(figures.bytes_out + figures.bytes_in)
-    desk.print_message(
+        formatter = await Formatter.create(workspace)
+        await formatter.load_device_names()
+    stats = result.stats
+    peer = formatter.device_name(result.peer) if result.peer else target
+    sent = ngettext("{count} change sent", "{count} changes sent", stats.sent)
+    received = ngettext("{count} received", "{count} received", stats.received)
+    moved = format_number(stats.bytes_out + stats.bytes_in)
+    context.print_message(
         _("Synced with {peer}: {sent}, {received}, {bytes} bytes.").format(
             peer=peer, sent=sent, received=received, bytes=moved
         )
@@ -62,28 +62,28 @@ async def sync(desk: CliContext, target: str, mode: str | None, timeout: float |
 
 
 def _halted_reason(target: str) -> str:
-    """Why the meeting does not get on, if that is to be seen: over a cable."""
+    """Why a sync over a cable does not go on; empty if it does."""
     if not target.startswith("serial:"):
         return ""
     from core.service import serial_sync
 
-    standing = serial_sync.read_cable_status(target)
-    return "" if standing is None else halted_text(standing)
+    status = serial_sync.read_cable_status(target)
+    return "" if status is None else halted_text(status)
 
 
-def _sync_result_json(met: SyncResult) -> dict[str, Any]:
-    figures = met.stats
+def _sync_result_json(result: SyncResult) -> dict[str, Any]:
+    stats = result.stats
     return {
-        "peer": met.peer.hex() if met.peer else None,
-        "sent": figures.sent,
-        "received": figures.received,
-        "bytes_out": figures.bytes_out,
-        "bytes_in": figures.bytes_in,
-        "reconcile_bytes": figures.reconcile_bytes,
-        "round_trips": figures.round_trips,
-        "mode": figures.mode,
-        "seconds": round(met.duration_s, 3),
-        "root": met.root.hex(),
+        "peer": result.peer.hex() if result.peer else None,
+        "sent": stats.sent,
+        "received": stats.received,
+        "bytes_out": stats.bytes_out,
+        "bytes_in": stats.bytes_in,
+        "reconcile_bytes": stats.reconcile_bytes,
+        "round_trips": stats.round_trips,
+        "mode": stats.mode,
+        "seconds": round(result.duration_s, 3),
+        "root": result.root.hex(),
     }
 
 
@@ -113,32 +113,32 @@ def _sync_result_json(met: SyncResult) -> dict[str, Any]:
     help=N_("Also sync over this serial port (/dev/ttyUSB0); may be given again."),
 )
 async def serve(
-    desk: CliContext, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
+    context: CliContext, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
 ) -> None:
     from core.service.serial_sync import ServedSerialPort
     from core.service.serve_config import ServeConfig
     from core.sync.links.serial.serial_ports import parse_serial_endpoint
 
-    async with await desk.open_workspace() as workspace:
+    async with await context.open_workspace() as workspace:
 
-        def listening(host: str, port: int) -> None:
-            place = f"[{host}]" if ":" in host else host
-            desk.print_message(f"listening on {place}:{port}")
+        def on_listening(host: str, port: int) -> None:
+            address = f"[{host}]" if ":" in host else host
+            context.print_message(f"listening on {address}:{port}")
 
         def happened(event: ServeEvent) -> None:
             try:
-                desk.print_json(_event_json(event))
+                context.print_json(_event_json(event))
             except BrokenPipeError:
-                # Who read this has seen enough: the same as being told to stop.
+                # Nobody reads this any more: the same as a signal to stop.
                 serving.cancel()
 
-        places = [parse_serial_endpoint(cable) for cable in cables or workspace.home.served_ports()]
-        ports = [ServedSerialPort(workspace, place) for place in places]
-        ways = ServeConfig(bind, port, is_discovery_on=not no_discovery, peer_endpoints=peers, served_endpoints=ports)
-        serving = asyncio.create_task(workspace.serve(ways, on_listening=listening, on_event=happened))
+        endpoints = [parse_serial_endpoint(cable) for cable in cables or workspace.home.served_ports()]
+        ports = [ServedSerialPort(workspace, endpoint) for endpoint in endpoints]
+        config = ServeConfig(bind, port, is_discovery_on=not no_discovery, peer_endpoints=peers, served_endpoints=ports)
+        serving = asyncio.create_task(workspace.serve(config, on_listening=on_listening, on_event=happened))
         loop = asyncio.get_running_loop()
-        for number_ in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number_, serving.cancel)
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, serving.cancel)
         try:
             await serving
         except asyncio.CancelledError:
@@ -155,20 +155,20 @@ async def serve(
     metavar="S",
     help=N_("How many seconds to listen."),
 )
-async def peers(desk: CliContext, wait: float) -> None:
+async def peers(context: CliContext, wait: float) -> None:
     async with (
-        await desk.open_workspace() as workspace,
-        workspace.discover_peers(lambda error: desk.print_message(error_text(error))) as lookout,
+        await context.open_workspace() as workspace,
+        workspace.discover_peers(lambda error: context.print_message(error_text(error))) as discovery,
     ):
         await asyncio.sleep(wait)
-        found = await lookout.list_peers()
-    if desk.json:
-        desk.print_json([_peer_json(peer) for peer in found])
+        found = await discovery.list_peers()
+    if context.json:
+        context.print_json([_peer_json(peer) for peer in found])
         return
     rows = [[peer.endpoint, peer.name or _("a device"), _peer_status_text(peer)] for peer in found]
     if rows:
-        desk.print_table(rows, [_("Target"), _("Name"), ""])
-    desk.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
+        context.print_table(rows, [_("Target"), _("Name"), ""])
+    context.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
 
 
 def _peer_json(peer: DiscoveredPeer) -> dict[str, Any]:
@@ -207,5 +207,5 @@ def _event_json(event: ServeEvent) -> dict[str, Any]:
     where = {"link": event.link_name, "target": event.endpoint}
     if event.result is not None:
         return {"event": "met", **_sync_result_json(event.result), **where}
-    told = error_text(event.error) if event.error else ""
-    return {"event": "failed", "peer": event.peer.hex() if event.peer else None, "message": told, **where}
+    message = error_text(event.error) if event.error else ""
+    return {"event": "failed", "peer": event.peer.hex() if event.peer else None, "message": message, **where}

@@ -44,7 +44,7 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
     help=N_("The file with your options (or set FIELDLINE_OPTIONS)."),
 )
 async def tui(
-    desk: CliContext,
+    context: CliContext,
     readonly: bool,
     plain: bool,
     no_mouse: bool,
@@ -64,58 +64,58 @@ async def tui(
             term=term,
         )
     if set_pin:
-        return _set_pin(desk)
+        return _set_pin(context)
     if kiosk:
         _ignore_keyboard()
     path = options_path or options.default_options_path(os.environ)
-    said = _merge_flags(
+    chosen = _merge_flags(
         options.read_options(path, required=options_path is not None), readonly, plain, no_mouse, theme, no_discovery
     )
-    _prepare(said)
-    if not kiosk and not _is_device_there(desk) and (code := await _run_setup(desk, said)) is not None:
+    _prepare(chosen)
+    if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen)) is not None:
         return code
-    async with await desk.open_workspace() as workspace:
-        return await run_app(workspace, said, is_kiosk=kiosk)
+    async with await context.open_workspace() as workspace:
+        return await run_app(workspace, chosen, is_kiosk=kiosk)
 
 
 def _merge_flags(
-    said: FileOptions, readonly: bool, plain: bool, no_mouse: bool, theme: str | None, no_discovery: bool
+    chosen: FileOptions, readonly: bool, plain: bool, no_mouse: bool, theme: str | None, no_discovery: bool
 ) -> FileOptions:
-    """What the file says, where the call says nothing else."""
+    """The options of the file, and over them those of the call."""
     from dataclasses import replace
 
     return replace(
-        said,
-        readonly=readonly or said.readonly,
-        ascii=plain or said.ascii,
-        mouse=False if no_mouse else said.mouse,
-        theme=theme or said.theme,
-        discovery=False if no_discovery else said.discovery,
+        chosen,
+        readonly=readonly or chosen.readonly,
+        ascii=plain or chosen.ascii,
+        mouse=False if no_mouse else chosen.mouse,
+        theme=theme or chosen.theme,
+        discovery=False if no_discovery else chosen.discovery,
     )
 
 
-def _prepare(said: FileOptions) -> None:
+def _prepare(chosen: FileOptions) -> None:
     """Use the language and the keys that somebody wants, before a screen is imported."""
     from tui import commands
 
     root = click.get_current_context().find_root()
-    if said.language and not root.params.get("lang"):
-        translate.set_language(said.language)
-    commands.rebind_keys(said.keys)
+    if chosen.language and not root.params.get("lang"):
+        translate.set_language(chosen.language)
+    commands.rebind_keys(chosen.keys)
 
 
-def _is_device_there(desk: CliContext) -> bool:
+def _is_device_there(context: CliContext) -> bool:
     from core.device.home import Home
 
-    return Home(desk.home).store.exists()
+    return Home(context.home).store.exists()
 
 
-async def _run_setup(desk: CliContext, said: FileOptions) -> int | None:
-    """Help to start a fleet or to join one; gives the exit code if somebody left instead."""
+async def _run_setup(context: CliContext, chosen: FileOptions) -> int | None:
+    """Help to start a fleet or to join one; return the exit code if somebody left instead."""
     from tui.setup_wizard import SetupWizard
 
-    guide = SetupWizard(desk.home, desk.user, plain=bool(said.ascii), theme=said.theme or THEMES[0])
-    return None if await guide.run_async(mouse=False) else guide.return_code or 0
+    wizard = SetupWizard(context.home, context.user, plain=bool(chosen.ascii), theme=chosen.theme or THEMES[0])
+    return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
 
 
 def _ignore_keyboard() -> None:
@@ -124,7 +124,7 @@ def _ignore_keyboard() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _set_pin(desk: CliContext) -> int:
+def _set_pin(context: CliContext) -> int:
     """Ask for the PIN twice and keep it."""
     from getpass import getpass
 
@@ -132,46 +132,46 @@ def _set_pin(desk: CliContext) -> int:
     from core.workspace import system_clock
     from tui.pin import KioskPin
 
-    if not _is_device_there(desk):
-        raise FieldlineError("There is no device in {path}: set it up first.", path=str(desk.home))
+    if not _is_device_there(context):
+        raise FieldlineError("There is no device in {path}: set it up first.", path=str(context.home))
     pin = getpass(translate._("New PIN of the kiosk (4 to 12 digits): "))
     if pin != getpass(translate._("Again: ")):
         raise Refused("The two are not the same: nothing was changed.")
-    KioskPin(desk.home, system_clock).set(pin)
-    desk.print_message(translate._("The PIN is set."))
+    KioskPin(context.home, system_clock).set(pin)
+    context.print_message(translate._("The PIN is set."))
     return 0
 
 
-async def run_app(workspace: Workspace, said: FileOptions | None = None, *, is_kiosk: bool = False) -> int:
-    """Show the terminal UI on a workspace until it is left; gives the exit code."""
+async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is_kiosk: bool = False) -> int:
+    """Show the terminal UI on a workspace until it is left; return the exit code."""
     from core.service import location
     from core.workspace import system_clock
     from tui.app import FieldlineApp
     from tui.app_status import Options
     from tui.options import FileOptions
 
-    said = said or FileOptions()
+    chosen = chosen or FileOptions()
     wanted = Options(
-        readonly=bool(said.readonly),
-        plain=bool(said.ascii),
-        discovery=said.discovery is not False,
-        theme=said.theme or THEMES[0],
+        readonly=bool(chosen.readonly),
+        plain=bool(chosen.ascii),
+        discovery=chosen.discovery is not False,
+        theme=chosen.theme or THEMES[0],
     )
     here = await location.read_location(workspace)
     if is_kiosk:
         from tui.kiosk import DEFAULT_IDLE_S, KioskApp
 
-        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, said.idle or DEFAULT_IDLE_S, here=here)
+        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, chosen.idle or DEFAULT_IDLE_S, here=here)
     else:
         app = FieldlineApp(workspace, system_clock, wanted, here=here)
     gc.freeze()
     freezing = asyncio.create_task(_freeze_when_loaded(app))
-    await app.run_async(mouse=said.mouse is not False)
+    await app.run_async(mouse=chosen.mouse is not False)
     freezing.cancel()
     return app.return_code or 0
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:
-    """What is here by then stays: looking through it for garbage would hold keys up for 50 ms, again and again."""
+    """Exempt what is loaded by then from garbage collection, which would hold keys up for 50 ms again and again."""
     await app.loaded.wait()
     gc.freeze()

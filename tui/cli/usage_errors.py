@@ -1,4 +1,4 @@
-"""What a call that click could not read did wrong, in one sentence of the language in use."""
+"""The sentence for a call that click cannot parse, in the language in use."""
 
 from __future__ import annotations
 

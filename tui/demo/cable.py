@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PIECE_BYTES = 1 << 12
+"""What is copied at a time: the buffer of a pseudo-terminal."""
 
 
 @contextmanager
 def cable_pair() -> Iterator[tuple[str, str]]:
-    """Join two devices for as long as the context lasts; gives their paths."""
+    """Join two devices for as long as the context lasts; yield their paths."""
     pairs = [os.openpty() for _ in range(2)]
     masters = [master for master, _ in pairs]
     stop, stopped = os.pipe()

@@ -1,4 +1,4 @@
-"""The verb that shows what this is about: on a terminal a made-up fleet in the UI, otherwise a transcript."""
+"""The verb demo: on a terminal a made-up fleet in the UI, otherwise a transcript."""
 
 from __future__ import annotations
 

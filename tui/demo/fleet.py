@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from core.changes import Ref, Value
 from core.schema_toml import load_builtin_schema
+from core.value_codec import Ref, Value
 from core.workspace import Workspace
 
 MINUTE_US = 60_000_000
 DAY_US = 24 * 60 * MINUTE_US
 SEED = 241
+"""The same fleet each time, for its pictures."""
 DEMO_DEVICE, DEMO_USER = "K1", "Maier"
 """The device to look at, and who works with it."""
 
@@ -44,7 +45,7 @@ NOTES = (
 
 @dataclass
 class DemoClock:
-    """A clock that stands where it was set (microseconds since 1970 UTC)."""
+    """A clock that shows what it was set to (microseconds since 1970 UTC)."""
 
     now: int
 
@@ -57,7 +58,10 @@ class DemoClock:
 
 
 async def make_fleet(folder: Path, now: int) -> None:
-    """Make the fleet in a folder, with its last hours just before `now`; its device to look at is `folder / SEEN`."""
+    """Make the fleet in a folder, with its last hours just before `now`.
+
+    The device to look at is `folder / DEMO_DEVICE`.
+    """
     chance = random.Random(SEED)  # noqa: S311 - which printer stands where is no secret
     clock = DemoClock(now - 49 * DAY_US)
     fleet = _Fleet(folder, clock, chance)
@@ -140,7 +144,7 @@ class _Fleet:
         self._places[code, place] = (await who.create("place", values, "moved in")).entity
 
     async def simulate_week(self) -> None:
-        """A week: each technician corrects this and that; in the end all devices meet."""
+        """A week: each technician corrects this and that; in the end all devices sync."""
         for _edit in range(9):
             who = self._random.choice(list(self._devices.values()))
             place = self._random.choice(list(self._places.values()))
@@ -153,7 +157,7 @@ class _Fleet:
         await self._sync_devices("K1", "K2", "K3", "K4")
 
     async def make_conflicts(self) -> None:
-        """The last hours: people change the same things without knowing of each other, and then two devices meet."""
+        """The last hours: people change the same things without knowing of each other, and then two devices sync."""
         _k1, k2, k3, k4 = self._devices.values()
         right, left = self._places["241", "Entrance right"], self._places["241", "Entrance left"]
         lane = self._places["250", "Lane 1"]
@@ -168,10 +172,10 @@ class _Fleet:
         self._clock.pass_minutes(31)
         bremen = self._localities["260"]
         await self._set(k2, bremen, {"subnet": "10.24.0.0/16"}, "as on the switch")
-        gone = self._places["270", "Lane 2"]
-        await k3.retire(await k3.record(gone), "lane closed")
+        retired = self._places["270", "Lane 2"]
+        await k3.retire(await k3.record(retired), "lane closed")
         self._clock.pass_minutes(3)
-        await self._set(k4, gone, {"printer": "Brix 60"}, "toner ordered")
+        await self._set(k4, retired, {"printer": "Brix 60"}, "toner ordered")
         self._clock.pass_minutes(40)
         await self._sync_devices("K2", "K1")
         self._clock.pass_minutes(55)
@@ -181,7 +185,7 @@ class _Fleet:
         await who.set(await who.record(entity), wanted, note)
 
     async def _sync_devices(self, *names: str) -> None:
-        """These devices meet, one after the other, until the last has everything, and the others what it has."""
+        """Sync these devices, one after the other, until the last has everything, and the others what it has."""
         for one, other in [*pairwise(names), *pairwise(reversed(names))]:
             await self._copy_changes(self._devices[one], self._devices[other])
             self._clock.pass_minutes(1)

@@ -1,6 +1,6 @@
-"""A transcript of two devices: every line of it is a real call of the program, and the meetings go over a real link.
+"""A transcript of two devices: every line of it is a real call of the program, and every sync goes over a real link.
 
-Each device has a home of its own, and a cable joins them: no network is needed. The first device's end of a meeting is
+Each device has a home of its own, and a cable joins them: no network is needed. The first device's end of a sync is
 a process of its own.
 """
 
@@ -26,13 +26,13 @@ from tui.i18n.translate import _, language
 DEMO_PLACE = "place:241/Entrance right"
 DEMO_PROPERTY = "printer"
 VERB_TIMEOUT_S = 60.0
-"""Seconds for the first device to find out that a meeting is over."""
+"""Seconds for the first device to find out that a sync is over."""
 
 DEMO_USERS = {"K1": "Maier", "K2": "Müller"}
 
 
 def print_story(folder: Path) -> int:
-    """Print the transcript, with the devices' homes in this folder; gives the exit code."""
+    """Print the transcript, with the devices' homes in this folder; return the exit code."""
     story = _Story(folder)
     story.narrate(_("Two devices. On the first, Maier creates a fleet and describes a place."))
     fleet = story.run_json("K1", "init", "--fleet", "Nord", "--device", "K1")["fleet"]
@@ -70,7 +70,7 @@ def print_story(folder: Path) -> int:
 
 
 class _Story:
-    """Calls the program for the devices and prints what it says."""
+    """Calls the program for the devices and prints its output."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -85,7 +85,7 @@ class _Story:
         self._start_verb(device, arguments)
 
     def run_json(self, device: str, *arguments: str) -> Any:
-        """The same, and give what it says as JSON."""
+        """Call the program on a device and return its JSON."""
         click.echo(f"{device} $ fieldline {shlex.join((*arguments, '--json'))}")
         answer = self._read_output(device, *arguments)
         click.echo(answer.strip())
@@ -107,7 +107,7 @@ class _Story:
         click.echo("=> " + _("in use on both devices, provisional: {value}").format(value=slots[0]["value"]))
 
     def sync_devices(self, ends: tuple[str, str]) -> None:
-        """Have both devices sync at the ends of a cable, and the second say what came of it."""
+        """Have both devices sync at the ends of a cable, and print the output of the second."""
         first, second = (f"serial://{end}" for end in ends)
         click.echo(f"K1 $ fieldline sync {first} &")
         environment = {**os.environ, "PYTHONPATH": str(Path(tui.__file__).parents[1])}

@@ -1,4 +1,4 @@
-"""Dialogs: a question over a page, answered or left with Esc. The page's last line gives way to the dialog's keys."""
+"""Dialogs: a question over a screen, answered or left with Esc; the last line shows the keys of the dialog."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOVE_COMMANDS = ("up", "down", "page_up", "page_down")
 
 
 class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
-    """A box over the page; `accept` gives the answer, Esc gives None."""
+    """A box over the screen; `accept` gives the answer, Esc gives None."""
 
     SCOPES = ("dialog",)
     BINDINGS = [
@@ -46,7 +46,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
     ]
 
     def __init__(self, title: str, accept_label: str = "") -> None:
-        """`word` is for what Enter does, if not the registry's."""
+        """`accept_label` says what Enter does, if it is not the label of the registry."""
         super().__init__()
         self.heading = title
         self._accept_label = accept_label
@@ -61,7 +61,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
         self.dismiss(None)
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Answer; a second Enter that came together with the first must not take the page below away."""
+        """Answer; a second Enter that came together with the first must not close the screen below."""
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     def compose(self) -> ComposeResult:
@@ -90,9 +90,9 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
     def show_message(self, text: str, attention: bool = False) -> None:
         if text != self._message:
             self._message = text
-            said = self.query_one("#said", Lines)
-            said.styles.height = max(1, len(wrap_text(text, max(1, said.size.width))))
-            said.redraw()
+            block = self.query_one("#said", Lines)
+            block.styles.height = max(1, len(wrap_text(text, max(1, block.size.width))))
+            block.redraw()
 
     def available_commands(self) -> list[Command]:
         word = self._accept_label
@@ -150,8 +150,10 @@ class ConfirmDialog(Dialog[bool]):
 
 
 class PromptDialog(Dialog[str]):
-    """One line of text. `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected;
-    if that is worth knowing `at_once`, while it is typed.
+    """One line of text.
+
+    `check` may refuse it by a FieldlineError, which is shown so that the text can be corrected; with
+    `check_while_typing` at once.
     """
 
     def __init__(
@@ -230,36 +232,36 @@ _MIN_PREVIEW_LINES = 3
 class SaveDialog(Dialog[str]):
     """What is about to be written, line by line, and an optional note; Enter gives the note."""
 
-    def __init__(self, title: str, rows: Iterable[Line], remarks: Sequence[str] = ()) -> None:
+    def __init__(self, title: str, rows: Iterable[Line], warnings: Sequence[str] = ()) -> None:
         super().__init__(title, _("save"))
         self._rows = [(number, line) for number, line in enumerate(rows)]
-        self._remarks = [wrap_text(remark, BOX_COLUMNS) for remark in remarks]
+        self._warnings = [wrap_text(warning, BOX_COLUMNS) for warning in warnings]
 
     def body(self) -> ComposeResult:
         room = self.app.size.height - _CHROME_LINES - len(wrap_text(self.heading, _TITLE_COLUMNS))
-        remarks = self._fitting_remarks(room - _MIN_PREVIEW_LINES)
+        warnings = self._fitting_warnings(room - _MIN_PREVIEW_LINES)
         lines = LineList(StaticRows(self._rows))
         lines.can_focus = False
-        lines.styles.height = min(len(self._rows), 10, max(_MIN_PREVIEW_LINES, room - len(remarks)))
+        lines.styles.height = min(len(self._rows), 10, max(_MIN_PREVIEW_LINES, room - len(warnings)))
         yield lines
-        if remarks:
-            block = Lines(lambda width, height: [[(line, "attention")] for line in remarks])
-            block.styles.height = len(remarks)
+        if warnings:
+            block = Lines(lambda width, height: [[(line, "attention")] for line in warnings])
+            block.styles.height = len(warnings)
             yield block
         yield Lines(lambda width, height: [], classes="gap")
         yield Lines(lambda width, height: [[(_("Note, if you like:"), "dim")]])
         yield Field("")
 
-    def _fitting_remarks(self, room: int) -> list[str]:
-        """The remarks, as many as there is room for: where the note is typed must stay on the screen."""
-        told: list[str] = []
-        for count in range(len(self._remarks), -1, -1):
-            told = [line for remark in self._remarks[:count] for line in remark]
-            if left := len(self._remarks) - count:
-                told.append(_("… and {count} more").format(count=left))
-            if len(told) <= room:
+    def _fitting_warnings(self, room: int) -> list[str]:
+        """The lines of as many warnings as there is room for: the field of the note must stay on the screen."""
+        fitting: list[str] = []
+        for count in range(len(self._warnings), -1, -1):
+            fitting = [line for warning in self._warnings[:count] for line in warning]
+            if left := len(self._warnings) - count:
+                fitting.append(_("… and {count} more").format(count=left))
+            if len(fitting) <= room:
                 break
-        return told
+        return fitting
 
     def accept(self) -> None:
         self.dismiss(self.query_one(Input).value.strip())

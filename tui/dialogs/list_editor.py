@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from core.changes import Scalar, Value
 from core.errors import FieldlineError
 from core.schema import Property
+from core.value_codec import Redacted, Scalar, Value
 from tui import commands
 from tui.commands import Command
 from tui.dialogs.base import Dialog
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
 from tui.layout import Line, wrap_text
-from tui.view_models.form import NO_NAMES, STATE_GLYPHS, format_value, property_help, refusal_text
+from tui.view_models.form import NO_NAMES, format_value, property_help, refusal_text
 from tui.widgets.field import Field
 from tui.widgets.lines import LineList, Lines, StaticRows
 
 _MAX_LIST_LINES = 12
+"""Lines of the list, so that the box fits on the smallest terminal."""
 
 
 class ListEditor(Dialog[tuple[Value]]):
@@ -39,8 +39,8 @@ class ListEditor(Dialog[tuple[Value]]):
     def __init__(self, prop: Property, value: Value) -> None:
         super().__init__(prop.label(language()))
         self._prop = prop
-        given: Sequence[Scalar | None] = value if isinstance(value, tuple) else (value,)
-        self._items: list[Scalar] = [item for item in given if item is not None]
+        given = value if isinstance(value, tuple) else (value,)
+        self._items: list[Scalar] = [item for item in given if item is not None and not isinstance(item, Redacted)]
         self._index = len(self._items)
 
     def body(self) -> ComposeResult:
@@ -62,7 +62,7 @@ class ListEditor(Dialog[tuple[Value]]):
         rows: list[tuple[int, Line]] = []
         for index, item in enumerate(self._items):
             wrong = self._prop.check((item,)) is not None
-            glyph, role = (STATE_GLYPHS["invalid"], "attention") if wrong else (" ", "plain")
+            glyph, role = (GLYPHS["invalid"], "attention") if wrong else (" ", "plain")
             rows.append((index, [(f"{glyph} ", role), (format_value(self._prop, item, NO_NAMES), role)]))
         return [*rows, (len(rows), [("+ ", "dim"), (_("another one"), "dim")])]
 
@@ -105,7 +105,7 @@ class ListEditor(Dialog[tuple[Value]]):
         return None
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say while somebody types what would be refused."""
+        """Show while somebody types what would be refused."""
         refusal = ""
         try:
             if self._typed_item:
@@ -118,7 +118,7 @@ class ListEditor(Dialog[tuple[Value]]):
     # --- editing -----------------------------------------------------------------------------------------------------
 
     def _keep_item(self) -> bool:
-        """Take over what was typed; gives whether that is possible."""
+        """Take over what was typed; return whether that is possible."""
         typed = self._typed_item
         if typed is None:
             return True

@@ -8,15 +8,16 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from core.changes import Ref, Value
 from core.schema import Property, Schema
 from core.store.view import View
+from core.value_codec import Ref, Value
 from tui import commands
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.dialogs.base import ChoiceDialog, Dialog
 from tui.dialogs.list_editor import ListEditor
 from tui.dialogs.search import found_text, search_values
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.view_models.breadcrumbs import breadcrumbs
@@ -25,6 +26,7 @@ from tui.widgets.field import Field
 from tui.widgets.lines import LineList, Lines, StaticRows
 
 MAX_OFFERED = 100
+"""Entities that are listed before anything is typed: a person types rather than look through more."""
 
 
 class ReferencePicker(Dialog[tuple[Value]]):
@@ -42,7 +44,7 @@ class ReferencePicker(Dialog[tuple[Value]]):
         self._found_entities: list[bytes] = []
         self._has_more = False
         self._entity_texts: dict[bytes, tuple[str, str, bool]] = {}
-        """What is shown of an entity: its path, its key if that says more, and whether it is out of use."""
+        """What is shown of an entity: its path, its key if that says more, and whether it is retired."""
 
     def body(self) -> ComposeResult:
         yield Field("")
@@ -113,9 +115,9 @@ class ReferencePicker(Dialog[tuple[Value]]):
 
     def _entity_line(self, entity: bytes) -> Line:
         path, key, retired = self._entity_texts[entity]
-        line: Line = [("● " if entity in self._marked_entities else "  ", "strong")]
+        line: Line = [(f"{GLYPHS['marked']} " if entity in self._marked_entities else "  ", "strong")]
         if retired:
-            line.append(("– " + _("retired") + "  ", "attention"))
+            line.append((f"{GLYPHS['retired']} " + _("retired") + "  ", "attention"))
         return [*line, (path, "plain"), (f"  {key}" if key else "", "dim")]
 
     def do_toggle(self) -> None:
@@ -149,7 +151,14 @@ class ChoicePicker(ChoiceDialog):
 
 
 def make_picker(prop: Property, value: Value, view: View, schema: Schema) -> Dialog[Any] | None:
-    """The dialog that picks a value of this property; None if it is typed."""
+    """The dialog that picks a value of this property; None if it is typed.
+
+    Args:
+        prop: the definition of the property.
+        value: the value to begin with.
+        view: where entities are searched.
+        schema: the definitions of kinds and properties.
+    """
     if prop.type == "reference":
         return ReferencePicker(prop, value, view, schema)
     if prop.many:

@@ -21,12 +21,13 @@ from tui.layout import Line, clean_text
 from tui.widgets.lines import Lines, RowSource
 
 _FILE_COLUMNS, _BATCH_ROWS = 120, 50
+"""Columns of a line in the file, as a wide screen has, and rows that are read between two looks at the keys."""
 OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What is to be saved: the rows of a list between some lines above and below; `name` is what it is called after."""
+    """The content of the file `name`: the rows of a list between some lines above and below."""
 
     name: str
     source: RowSource
@@ -35,13 +36,13 @@ class FileContent:
 
 
 class SaveProgressDialog(Dialog[str]):
-    """Saves, says how far it is, and stops on Esc; answers what came of it."""
+    """Saves, shows progress, and stops on Esc; answers with a sentence on the outcome."""
 
-    def __init__(self, filing: FileContent, path: Path) -> None:
+    def __init__(self, content: FileContent, path: Path) -> None:
         super().__init__(_("Saving to {path}").format(path=path))
-        self._content = filing
+        self._content = content
         self._path = path
-        self._done, self._total = 0, len(filing.source)
+        self._done, self._total = 0, len(content.source)
 
     def body(self) -> ComposeResult:
         yield Lines(lambda width, _height: [[(self._progress_text(), "plain")]], id="far")
@@ -69,18 +70,18 @@ class SaveProgressDialog(Dialog[str]):
         return [Command(c.name, c.keys, word, c.help) for c in super().available_commands() if c.name == "cancel"]
 
 
-async def save_to_file(filing: FileContent, path: Path, on_progress: OnProgress) -> int:
-    """Write it, whole or not at all; gives how many lines it has. Raises FieldlineError if it cannot be written."""
-    lines = list(filing.above)
-    total = len(filing.source)
+async def save_to_file(content: FileContent, path: Path, on_progress: OnProgress) -> int:
+    """Write it, whole or not at all; return how many lines it has. Raises FieldlineError if it cannot be written."""
+    lines = list(content.above)
+    total = len(content.source)
     for start in range(0, total, _BATCH_ROWS):
         stop = min(total, start + _BATCH_ROWS)
-        if filing.source.needs_load(start, stop - 1):
-            await filing.source.load(start, stop - 1)
-        lines += plain_texts([filing.source.line(index, _FILE_COLUMNS) for index in range(start, stop)])
+        if content.source.needs_load(start, stop - 1):
+            await content.source.load(start, stop - 1)
+        lines += plain_texts([content.source.line(index, _FILE_COLUMNS) for index in range(start, stop)])
         on_progress(stop, total)
         await asyncio.sleep(0)
-    lines += filing.below
+    lines += content.below
     await asyncio.to_thread(partial(_write_file, path, "\n".join(lines).rstrip() + "\n"))
     return len(lines)
 
@@ -91,7 +92,7 @@ def plain_texts(lines: list[Line]) -> list[str]:
 
 
 def path_of(text: str) -> Path:
-    """Where a person means. A `~` that is nobody's home is part of a name like any other letter."""
+    """The path that a person means. A `~` that is nobody's home is part of a name like any other letter."""
     name = text.strip().replace("\0", "")
     return Path(os.path.expanduser("~"), os.path.expanduser(name))  # noqa: PTH111
 

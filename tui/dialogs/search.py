@@ -1,4 +1,4 @@
-"""Search: everything that was said, as somebody types; a line for each value found, with where it is."""
+"""Search all values as somebody types: a line for each value found, with where it is."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class SearchResults:
 
     def _from_match(self, value: str, room: int) -> str:
         """A value that is too long from a little before the first word that is in it, so that it can be seen."""
-        told = value.casefold()
-        at = min((place for word in self._words if (place := told.find(word)) >= 0), default=0)
+        text = value.casefold()
+        at = min((position for word in self._words if (position := text.find(word)) >= 0), default=0)
         return value if len(value) <= room or at + _CONTEXT_CHARS < room else "…" + value[max(0, at - _CONTEXT_CHARS) :]
 
     def needs_load(self, first: int, last: int) -> bool:
@@ -92,7 +92,14 @@ class SearchResults:
 
 
 async def search_values(text: str, view: View, schema: Schema, kind: str | None = None) -> SearchResults:
-    """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long."""
+    """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long.
+
+    Args:
+        text: the words to look for.
+        view: the present, or the time that is looked at.
+        schema: the definitions of kinds and properties.
+        kind: the only kind to search; None for all that the schema knows.
+    """
     found = await view.search(text, schema, limit=MAX_RESULTS, kind=kind) if text.strip() else []
     called = await view.names({each.entity for each in found}, schema)
     kinds = {entity: name.kind for entity, name in called.items()}
@@ -119,7 +126,7 @@ def found_text(count: int, more: bool) -> str:
 
 
 class SearchDialog(Dialog[list[FoundSlot]]):
-    """Asks for words that must all occur in what is said of something; gives all hits, the chosen one first."""
+    """Asks for words that a value must mention; answers with all hits, the chosen one first."""
 
     def __init__(self, view: View, schema: Schema) -> None:
         super().__init__(_("Search"))

@@ -1,4 +1,4 @@
-"""Moments as people read them: short, in the zone and the language of whoever looks.
+"""Times as people read them: short, in the zone and the language of whoever looks.
 
 Times are integers, microseconds since 1970 UTC, as in the facts. Only absolute times are shown: a text such as "3
 minutes ago" would have to be written to the terminal again and again while nobody does anything.
@@ -26,76 +26,89 @@ _DATE = {"en": "{day} {name} {year}", "de": "{day}.{month}.{year}"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_CLOCK_ERRORS = {"behind": N_("clock slow"), "ahead": N_("clock fast")}
+
+
+def with_clock_error(text: str, error: str | None) -> str:
+    """A moment with what is wrong with the clock that gave it, in words: see `core.slots.Clock`."""
+    return text if error is None else f"{text} ({_(_CLOCK_ERRORS[error])})"
+
+
+def mark_clock_error(text: str, error: str | None) -> str:
+    """A moment in a narrow column, marked if the clock that gave it was wrong."""
+    return text if error is None else f"?{text}"
+
+
 @dataclass(frozen=True, slots=True)
 class DateFormatter:
-    """Writes moments for somebody in `zone` (None: the machine's own) whose watch shows `clock()`."""
+    """Formats times for somebody in `zone` (None: the machine's own) whose watch shows `clock()`."""
 
     clock: Clock
     zone: tzinfo | None = None
 
-    def to_local(self, at: int) -> datetime | None:
-        """The moment in the zone, or None where a calendar cannot say it."""
+    def to_local(self, at_us: int) -> datetime | None:
+        """The time in the zone; None where a calendar has no such date."""
         try:
-            return (_EPOCH + timedelta(microseconds=at)).astimezone(self.zone)
+            return (_EPOCH + timedelta(microseconds=at_us)).astimezone(self.zone)
         except (OverflowError, ValueError):
             return None
 
-    def short(self, at: int) -> str:
+    def short(self, at_us: int) -> str:
         """At most 11 columns: the time today, the weekday and time within a week, else the date."""
-        moment, now = self.to_local(at), self.to_local(self.clock())
-        if moment is None or now is None:
+        if (found := self._time_and_age(at_us)) is None:
             return "?"
-        days = (now.date() - moment.date()).days
+        time, days = found
         if days == 0:
-            return f"{moment:%H:%M}"
+            return f"{time:%H:%M}"
         if 0 < days < 7:
-            return f"{_(_DAYS[moment.weekday()])} {moment:%H:%M}"
-        if days > 0 and moment.year == now.year:
-            return self._day(moment)
-        return self._date(moment)
+            return f"{_(_DAYS[time.weekday()])} {time:%H:%M}"
+        is_this_year = days > 0 and (now := self.to_local(self.clock())) is not None and time.year == now.year
+        return self._day(time) if is_this_year else self._date(time)
 
-    def brief(self, at: int) -> str:
+    def brief(self, at_us: int) -> str:
         """At most 9 columns: the time today, the weekday within a week, the day within a year, else month and year."""
-        moment, now = self.to_local(at), self.to_local(self.clock())
-        if moment is None or now is None:
+        if (found := self._time_and_age(at_us)) is None:
             return "?"
-        days = (now.date() - moment.date()).days
+        time, days = found
         if days == 0:
-            return f"{moment:%H:%M}"
+            return f"{time:%H:%M}"
         if 0 < days < 7:
-            return _(_DAYS[moment.weekday()])
-        if 0 < days < 300:
-            return self._day(moment)
-        return f"{_(_MONTHS[moment.month - 1])} {moment.year}"
+            return _(_DAYS[time.weekday()])
+        return self._day(time) if 0 < days < 300 else f"{_(_MONTHS[time.month - 1])} {time.year}"
 
-    def dated(self, at: int) -> str:
+    def _time_and_age(self, at_us: int) -> tuple[datetime, int] | None:
+        """The time, and how many days ago it was, negative in the future; None where a calendar has no such date."""
+        time, now = self.to_local(at_us), self.to_local(self.clock())
+        return None if time is None or now is None else (time, (now.date() - time.date()).days)
+
+    def dated(self, at_us: int) -> str:
         """At most 17 columns: date and time to the minute; in an hour that comes twice 24, with the offset."""
-        moment = self.to_local(at)
-        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M}{self._offset(moment)}"
+        time = self.to_local(at_us)
+        return "?" if time is None else f"{self._date(time)} {time:%H:%M}{self._offset(time)}"
 
-    def full(self, at: int) -> str:
+    def full(self, at_us: int) -> str:
         """At most 20 columns: date and time to the second; in an hour that comes twice 27, with the offset."""
-        moment = self.to_local(at)
-        return "?" if moment is None else f"{self._date(moment)} {moment:%H:%M:%S}{self._offset(moment)}"
+        time = self.to_local(at_us)
+        return "?" if time is None else f"{self._date(time)} {time:%H:%M:%S}{self._offset(time)}"
 
-    def _offset(self, moment: datetime) -> str:
+    def _offset(self, time: datetime) -> str:
         """Which of the two it is, where the clock shows this time twice; else empty."""
-        return _format_offset(moment) if is_repeated(moment.replace(tzinfo=None), self.zone) else ""
+        return _format_offset(time) if is_repeated(time.replace(tzinfo=None), self.zone) else ""
 
     @staticmethod
-    def _day(moment: datetime) -> str:
-        return _format_date(_DAY, moment)
+    def _day(time: datetime) -> str:
+        return _format_date(_DAY, time)
 
     @staticmethod
-    def _date(moment: datetime) -> str:
-        return _format_date(_DATE, moment)
+    def _date(time: datetime) -> str:
+        return _format_date(_DATE, time)
 
 
-def _format_offset(moment: datetime) -> str:
-    digits = f"{moment:%z}"
+def _format_offset(time: datetime) -> str:
+    digits = f"{time:%z}"
     return f" {digits[:3]}:{digits[3:5]}"
 
 
-def _format_date(patterns: Mapping[str, str], moment: datetime) -> str:
+def _format_date(patterns: Mapping[str, str], time: datetime) -> str:
     pattern = patterns.get(language(), patterns["en"])
-    return pattern.format(day=moment.day, month=moment.month, year=moment.year, name=_(_MONTHS[moment.month - 1]))
+    return pattern.format(day=time.day, month=time.month, year=time.year, name=_(_MONTHS[time.month - 1]))

@@ -1,4 +1,4 @@
-"""What somebody wrote, in the quotation marks of the language in use."""
+"""Quote a text in the quotation marks of the language in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The languages of the face: English in the code, others from gettext catalogues in tui/locale.
+"""Translation: English in the code, others from gettext catalogues in tui/locale.
 
 Used by the terminal UI and by the command line, so it imports nothing heavy. `_` translates when it is called,
 therefore texts that live in tables are marked with `N_` and translated where they are shown.
@@ -26,8 +26,8 @@ class _Catalogue:
 
 def choose_language(option: str | None, environ: Mapping[str, str]) -> str:
     """The language to use: the option, else the first of LC_ALL, LC_MESSAGES and LANG that is set, else English."""
-    said = option or next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "en")
-    code = said.replace("-", "_").split("_")[0].split(".")[0].lower()
+    wanted = option or next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "en")
+    code = wanted.replace("-", "_").split("_")[0].split(".")[0].lower()
     return code if code in LANGUAGES else "en"
 
 
@@ -65,7 +65,7 @@ def format_number(count: int) -> str:
 
 
 def error_text(error: FieldlineError) -> str:
-    """What an error says, in the language in use; also what it says about another one that is its cause."""
+    """The sentence of an error in the language in use, with that of its cause."""
     params = {
         name: error_text(value) if isinstance(value, FieldlineError) else value for name, value in error.params.items()
     }

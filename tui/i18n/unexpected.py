@@ -1,4 +1,4 @@
-"""What is said of something that nobody foresaw: one sentence, whatever it was, and no traceback."""
+"""The sentence for an unexpected error, instead of a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tui.i18n.translate import _
 
 
 def is_traceback_wanted(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether whoever runs this looks for the place of a mistake."""
+    """Whether a traceback is wanted, to find a mistake in the program."""
     return bool(environ.get("FIELDLINE_DEBUG"))
 
 

@@ -1,1 +1,1 @@
-"""The six places and the dialogs."""
+"""The six screens, and those that open over them."""

@@ -1,12 +1,11 @@
-"""What all screens share: the frame, commands from the registry, and reading anew when something was written."""
+"""What all screens share: the frame, commands from the registry, and refreshing when data has changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.screen import Screen
 
@@ -14,40 +13,55 @@ from tui import commands
 from tui.command_host import Answer, CommandHost, command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _
-from tui.layout import Line, line_width, rule_line, spread, wrap_text
+from tui.layout import Line, rule_line
+from tui.screens.frame import banner_text, screen_tabs
 from tui.terminal.key_sequencer import REFRESH_GROUP
-from tui.view_models.breadcrumbs import shorten_breadcrumb
 from tui.view_models.device_role import admission_hint, write_refusal
+from tui.view_models.frame import (
+    MIN_COLUMNS,
+    MIN_LINES,
+    MIN_READABLE_COLUMNS,
+    MIN_READABLE_LINES,
+    banner_line,
+    size_hint,
+    status_line,
+    tab_at,
+    tab_line,
+    too_small_lines,
+)
 from tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
 
-
-MIN_COLUMNS, MIN_LINES = 80, 23
-"""The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
-MIN_READABLE_COLUMNS, MIN_READABLE_LINES = 40, 10
-"""The smallest one in which a list can still be read: a phone, or a part of a window."""
+TALL_LINES = 30
+"""Lines from which a screen is tall: a terminal of that size is hardly at the end of a slow line."""
 
 
-def _too_small_lines(width: int, height: int) -> list[Line]:
-    text = _("Fieldline needs {width} columns and {height} lines; here are {columns} and {lines}.").format(
-        width=MIN_READABLE_COLUMNS, height=MIN_READABLE_LINES, columns=width, lines=height
-    )
-    more = _("Make the window larger, or its letters smaller: everything is still there.")
-    return [[(line, "attention")] for line in wrap_text(text, width)] + [
-        [(line, "plain")] for line in wrap_text(more, width)
-    ]
+class ScreenActions:
+    """Commands that several screens offer, carried out by methods `do_<name>` for the screen they were made for."""
+
+    def __init__(self, screen: BaseScreen) -> None:
+        self.screen = screen
+
+    @property
+    def state(self) -> AppState:
+        """What all screens share."""
+        return self.screen.state
+
+    def disabled_reason(self, name: str) -> str | None:
+        """Return why one of these commands cannot act now, besides the past and read only; None if it can."""
+        return None
 
 
 class BaseScreen(CommandHost, Screen[None]):
-    """A full screen in the frame: fleet and place above, the six places or a banner, a body, the keys below."""
+    """A full screen in the frame: status line, tabs or a banner, a body, a message and the keys."""
 
     TAB: ClassVar[str] = ""
     BINDINGS = command_bindings("past")
     AUTO_FOCUS: ClassVar[str | None] = None
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (MIN_READABLE_COLUMNS, "-narrow"), (MIN_COLUMNS, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_READABLE_LINES, "-short"), (MIN_LINES, "-low"), (30, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_READABLE_LINES, "-short"), (MIN_LINES, "-low"), (TALL_LINES, "-tall")]
 
     def __init__(self) -> None:
         # Now, and not when it is shown: other classes mean that all styles are worked out once more.
@@ -55,10 +69,9 @@ class BaseScreen(CommandHost, Screen[None]):
         fitting = self._get_breakpoint_classes(width, self.HORIZONTAL_BREAKPOINTS)
         fitting |= self._get_breakpoint_classes(height, self.VERTICAL_BREAKPOINTS)
         super().__init__(classes=" ".join(fitting))
-        # Textual parses all styles anew for a screen that has another count; these are as they were.
+        # Textual parses all styles again for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
         self._message: Line = []
-        self.failure = ""
 
     @property
     def state(self) -> AppState:
@@ -68,7 +81,7 @@ class BaseScreen(CommandHost, Screen[None]):
     # --- for the screens to fill in ----------------------------------------------------------------------------------
 
     def body(self) -> ComposeResult:
-        """The widgets between the frame's lines."""
+        """Yield the widgets between the frame's lines."""
         yield from ()
 
     def breadcrumb(self) -> str:
@@ -80,48 +93,32 @@ class BaseScreen(CommandHost, Screen[None]):
         return [], []
 
     async def reload_content(self) -> None:
-        """Read what is shown anew and show it."""
-
-    def admission_hint(self) -> str:
-        """What to do with a device that waits to be admitted, to whom there is nothing to show; else empty."""
-        desk = self.state
-        return admission_hint(desk.workspace.identity.device) if desk.status.access == "waits" else ""
+        """Read what is shown again and show it."""
 
     def screen_disabled_reason(self, name: str) -> str | None:
-        """Why a command of this screen cannot act now, besides the past and read only."""
-        return None
+        """Return why a command of this screen cannot act now, besides the past and read only; None if it can."""
+        owner = self.command_owner(name)
+        return owner.disabled_reason(name) if isinstance(owner, ScreenActions) else None
 
     # --- the frame ---------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Lines(_too_small_lines, id="too-small", classes="to-read")
+        yield Lines(too_small_lines, id="too-small", classes="to-read")
         yield Lines(lambda width, _height: [self.status_line(width)], id="first")
         yield Lines(lambda width, _height: [self._tab_line(width)], id="places")
         yield Lines(lambda width, _height: [rule_line(width, *self.heading())], id="heading")
         yield from self.body()
-        yield Lines(lambda width, _height: [rule_line(width, self._message or self._size_hint())], id="message")
+        yield Lines(lambda width, _height: [rule_line(width, self._message or size_hint(*self.app.size))], id="message")
         yield Lines(lambda width, _height: [self.footer_line(width)], id="keys")
 
-    def _size_hint(self) -> Line:
-        """What is missing on a terminal that is too small for all of it; it can be read all the same."""
-        width, height = self.app.size
-        if width >= MIN_COLUMNS and height >= MIN_LINES:
-            return []
-        text = _("Not all fits: {columns} × {lines} of {width} × {height}.")
-        return [(text.format(columns=width, lines=height, width=MIN_COLUMNS, height=MIN_LINES), "attention")]
-
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
-        """A place above or a key below was clicked."""
+        """Act on a click on a tab or on a key of the last line."""
         event.stop()
-        if event.lines.id == "places" and not self.state.banner():
-            self._open_tab_at(event.column)
+        if event.lines.id == "places" and not banner_text(self.state):
+            if name := tab_at(event.column, screen_tabs(self.state)):
+                self.state.action_command(name)
         elif event.lines.id == "keys":
             self.press_footer_key(event)
-
-    def _open_tab_at(self, column: int) -> None:
-        for name, start, end in self._tab_spans():
-            if start <= column < end:
-                self.state.action_command(name)
 
     def redraw(self) -> None:
         """Draw the frame and every block of lines again."""
@@ -136,39 +133,24 @@ class BaseScreen(CommandHost, Screen[None]):
                 self.query_one("#message", Lines).redraw()
 
     def status_line(self, width: int) -> Line:
-        """Fleet and device, where we are, and what wants a person."""
-        desk = self.state
-        left: Line = [(f" {desk.status.fleet} · {desk.status.device}" if desk.loaded.is_set() else " ", "plain")]
-        here = self.breadcrumb()
-        right = desk.status_items()
-        while len(right) > 1 and line_width(left) + cell_len(here) + line_width(right) + 5 > width:
-            right = right[:-2]
-        if here:
-            left.append(("   " + shorten_breadcrumb(here, width - line_width(left) - line_width(right) - 5), "strong"))
-        return spread(width, left, [*right, (" ", "plain")])
+        """The first line: fleet and device, where we are, and what needs a person."""
+        status = self.state.status
+        title = f" {status.fleet} · {status.device}" if self.state.loaded.is_set() else " "
+        return status_line(width, title, self.breadcrumb(), self.state.status_items())
 
     def _tab_line(self, width: int) -> Line:
-        if banner := self.state.banner():
-            return [(f" {banner} ".ljust(width), "banner")]
-        line: Line = [(" ", "plain")]
-        for digit, (name, label) in enumerate(self.state.screen_tabs(), start=1):
-            if name == self.TAB:
-                line.append((f" {digit} {label} ", "current"))
-            else:
-                line += [(f" {digit}", "strong"), (f" {label} ", "plain")]
-        return line
+        banner = banner_text(self.state)
+        return banner_line(width, banner) if banner else tab_line(screen_tabs(self.state), self.TAB)
 
-    def _tab_spans(self) -> Iterator[tuple[str, int, int]]:
-        """Where each place stands in the second line: its name, its first column and the one behind it."""
-        end = 1
-        for digit, (name, label) in enumerate(self.state.screen_tabs(), start=1):
-            start, end = end, end + cell_len(f" {digit} {label} ")
-            yield name, start, end
+    def admission_hint(self) -> str:
+        """What to do on a device that waits to be admitted, which has nothing to show; else empty."""
+        waits = self.state.status.access == "waits"
+        return admission_hint(self.state.workspace.identity.device) if waits else ""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """What had no room lost the focus."""
+        """Give the focus back: what had no room has lost it."""
         self.call_after_refresh(self._restore_focus)
 
     def _restore_focus(self) -> None:
@@ -182,13 +164,15 @@ class BaseScreen(CommandHost, Screen[None]):
         self.refresh_data()
 
     def refresh_data(self) -> None:
-        """Something was written, or we are looking at another moment: read anew."""
+        """Read and show everything again: data has changed, or another time is looked at."""
         self.run_task(self._reload_when_ready, group=REFRESH_GROUP)
 
     async def _reload_when_ready(self) -> None:
         await self.state.loaded.wait()
         await self.reload_content()
         self.redraw()
+
+    # --- commands ----------------------------------------------------------------------------------------------------
 
     def available_commands(self) -> list[Command]:
         past = list(commands.commands_of("past")) if self.state.viewed_at_us is not None else []
@@ -218,12 +202,12 @@ class BaseScreen(CommandHost, Screen[None]):
             super().action_command(name)
 
     async def _run_when_loaded(self, name: str) -> None:
-        """Who types ahead while Fieldline starts loses no key."""
+        """Carry out a command once everything is loaded: who types ahead at the start loses no key."""
         await self.state.loaded.wait()
         self.action_command(name)
 
     def open_dialog(self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None) -> None:
-        """Show a dialog or page over this one, unless somebody has gone on meanwhile: a key pressed twice opens one."""
+        """Show a screen over this one, unless somebody has gone on meanwhile: a key pressed twice opens one."""
         if self.is_active:
             self.app.push_screen(screen, answered)
 

@@ -1,78 +1,33 @@
-"""What differs between two moments, or all that one change did: entity by entity, old and new of each property."""
+"""What differs between two times, or all that one change did: entity by entity, old and new of each property."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from textual.app import ComposeResult
 
-from core.changes import Value
 from core.device.display_names import is_hidden
-from core.store.queries.log import LogEntry
+from core.store.queries.log import LogEntry, without_author
 from tui.command_host import command_bindings
 from tui.dialogs.base import PromptDialog
-from tui.dialogs.text_viewer import TextViewer, wrap_value
+from tui.dialogs.text_viewer import TextViewer, before_and_after
 from tui.i18n.translate import _, language, ngettext
-from tui.layout import Line, fit, fit_pair
+from tui.layout import Line
+from tui.screens.diff_list import DiffNames, DiffRows, ValueDifference, matching_differences
 from tui.screens.list_screen import ListScreen
-from tui.view_models.form import STATE_GLYPHS, DisplayNames, format_value, value_references
-from tui.view_models.log import entity_label
+from tui.view_models.breadcrumbs import property_breadcrumb
+from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.widgets.lines import LineList, Lines
-
-ValueDifference = tuple[bytes, str, Value, Value]
-_LABEL_COLUMNS = 24
-
-
-class DiffRows:
-    """The rows: entities as headings, and their properties; names are read when they come into sight."""
-
-    def __init__(self, page: DiffScreen, found: Sequence[ValueDifference]) -> None:
-        self._screen = page
-        self._rows: list[bytes | ValueDifference] = []
-        for each in found:
-            if not self._rows or each[0] != self._entity_at(-1):
-                self._rows.append(each[0])
-            self._rows.append(each)
-
-    def difference_at(self, index: int) -> ValueDifference | None:
-        """The difference on a line, None for a heading."""
-        row = self._rows[index] if 0 <= index < len(self._rows) else None
-        return None if isinstance(row, bytes) else row
-
-    def _entity_at(self, index: int) -> bytes:
-        row = self._rows[index]
-        return row if isinstance(row, bytes) else row[0]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def key(self, index: int) -> tuple[bytes, str]:
-        row = self._rows[index]
-        return (row, "") if isinstance(row, bytes) else (row[0], row[1])
-
-    def is_skipped(self, index: int) -> bool:
-        return isinstance(self._rows[index], bytes)
-
-    def line(self, index: int, width: int) -> Line:
-        row = self._rows[index]
-        return self._screen.entity_heading(row) if isinstance(row, bytes) else self._screen.difference_line(row, width)
-
-    def needs_load(self, first: int, last: int) -> bool:
-        return any(self._entity_at(index) not in self._screen.kinds for index in range(first, last + 1))
-
-    async def load(self, first: int, last: int) -> None:
-        await self._screen.load_names([self._rows[index] for index in range(first, last + 1)])
 
 
 class DiffScreen(ListScreen):
-    """Old and new values, as they were said at a moment (microseconds since 1970 UTC; None is now)."""
+    """Old and new values. Names are those of a time (microseconds since 1970 UTC), None for now."""
 
     TAB = "history"
     SCOPES = ("differences", "listing")
     BINDINGS = command_bindings("differences")
-    AUTO_FOCUS = "LineList"
 
     def __init__(self, timestamp_us: int | None) -> None:
         super().__init__()
@@ -80,8 +35,13 @@ class DiffScreen(ListScreen):
         self._all_differences: list[ValueDifference] = []
         self._shown_count: int | None = None
         self._filter_text = ""
-        self.kinds: dict[bytes, str | None] = {}
-        self._entity_names: dict[bytes, str] = {}
+        self._names = DiffNames(self.state, timestamp_us)
+
+    @property
+    def difference(self) -> ValueDifference | None:
+        """What is under the cursor, None on a heading."""
+        source = self.lines.source
+        return source.difference_at(self.lines.cursor) if isinstance(source, DiffRows) else None
 
     def compared_text(self) -> str:
         """What is compared."""
@@ -121,9 +81,9 @@ class DiffScreen(ListScreen):
         self.lines.show_rows(source, cursor=cursor)
 
     def _make_rows(self, some: list[ValueDifference], key: object) -> tuple[DiffRows, int]:
-        source = DiffRows(self, some)
-        places = range(len(source)) if key is not None else ()
-        return source, next((index for index in places if source.key(index) == key), 0)
+        source = DiffRows(some, self._names)
+        indexes = range(len(source)) if key is not None else ()
+        return source, next((index for index in indexes if source.key(index) == key), 0)
 
     async def _apply_filter(self, text: str) -> None:
         """Show only what mentions the words, all without any."""
@@ -133,45 +93,12 @@ class DiffScreen(ListScreen):
             entities = {each[0] for each in found} | {
                 e for each in found for v in each[2:] for e in value_references(v)
             }
-            called = {e: path.strip() for e, path in (await self.state.breadcrumbs_of(entities)).items()}
+            names = DisplayNames(await self.state.breadcrumbs_of(entities), self.state.names.devices)
             kinds = {e: name.kind for e, name in (await self.state.view.names(entities, self.state.schema)).items()}
-            some = await asyncio.to_thread(self._matching, found, words, called, kinds)
+            some = await asyncio.to_thread(matching_differences, found, words, self.state.schema, names, kinds)
         self._filter_text = text
         await self._show_rows(found, some)
         self.redraw()
-
-    def _matching(
-        self,
-        found: Sequence[ValueDifference],
-        words: Sequence[str],
-        called: Mapping[bytes, str],
-        kinds: Mapping[bytes, str | None],
-    ) -> list[ValueDifference]:
-        names = DisplayNames({**called}, self.state.names.devices)
-        some = []
-        for each in found:
-            prop = self.state.schema.property(kinds.get(each[0]), each[1])
-            values = [format_value(prop, value, names) for value in each[2:] if value is not None]
-            told = " ".join([called.get(each[0], ""), prop.label(language()), each[1], *values]).casefold()
-            if all(word in told for word in words):
-                some.append(each)
-        return some
-
-    async def load_names(self, rows: Sequence[bytes | ValueDifference]) -> None:
-        """Learn what the entities of these rows are called, and those that the values refer to."""
-        entities = {row if isinstance(row, bytes) else row[0] for row in rows}
-        refs = {e for row in rows if not isinstance(row, bytes) for value in row[2:] for e in value_references(value)}
-        view, schema = self.state.workspace.view(self._timestamp_us), self.state.schema
-        names = await view.names((entities | refs) - self.kinds.keys(), schema)
-        known = {entity: name.title for entity, name in names.items()}
-        for entity in entities & names.keys():
-            if schema.kind(names[entity].kind).is_known:
-                known[entity] = await self.state.breadcrumb_of(entity)
-            else:
-                known[entity] = entity_label(entity, names[entity], schema, self.state.names)
-        # All at once, as above.
-        self._entity_names |= known
-        self.kinds |= {entity: name.kind for entity, name in names.items()}
 
     def breadcrumb(self) -> str:
         return _("History")
@@ -185,20 +112,6 @@ class DiffScreen(ListScreen):
             return title, [(count, "plain")]
         return title, [(_("filter: {filter}").format(filter=self._filter_text), "strong"), (f" · {count}", "plain")]
 
-    def entity_heading(self, entity: bytes) -> Line:
-        """The line over an entity's properties."""
-        return [(self._entity_names.get(entity, entity.hex()[:8]), "strong")]
-
-    def difference_line(self, each: ValueDifference, width: int) -> Line:
-        """Old and new of a property."""
-        entity, name, old, new = each
-        prop = self.state.schema.property(self.kinds.get(entity), name)
-        names = DisplayNames(self._entity_names, self.state.names.devices)
-        before = format_value(prop, old, names) if old is not None else STATE_GLYPHS["absent"]
-        before, after = fit_pair(before, format_value(prop, new, names), width - _LABEL_COLUMNS - 7)
-        label = "  " + fit(prop.label(language()), _LABEL_COLUMNS) + "  "
-        return [(label, "plain"), (before, "dim"), (" → ", "plain"), (after, "plain")]
-
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def redraw_details(self) -> None:
@@ -211,16 +124,11 @@ class DiffScreen(ListScreen):
 
     def clipboard_text(self) -> str:
         """The new value."""
-        source = self.lines.source
-        row = source.difference_at(self.lines.cursor) if isinstance(source, DiffRows) else None
-        if row is None:
+        if self.difference is None:
             return ""
-        prop = self.state.schema.property(self.kinds.get(row[0]), row[1])
-        return (
-            row[3]
-            if isinstance(row[3], str)
-            else format_value(prop, row[3], DisplayNames(self._entity_names, self.state.names.devices))
-        )
+        entity, name, _old, new = self.difference
+        prop = self._names.property_of(entity, name)
+        return new if isinstance(new, str) else format_value(prop, new, self._names.display_names())
 
     def do_find(self) -> None:
         """Ask for words, and show only what mentions them."""
@@ -233,29 +141,13 @@ class DiffScreen(ListScreen):
         self.open_dialog(PromptDialog(_("Show only"), self._filter_text, help_text, accept_label=_("show")), chosen)
 
     def do_whole(self) -> None:
-        """Both values in full."""
-        source = self.lines.source
-        row = source.difference_at(self.lines.cursor) if isinstance(source, DiffRows) else None
-        if row is None:
-            return
-        entity, name, old, new = row
-        prop = self.state.schema.property(self.kinds.get(entity), name)
-        names = DisplayNames(self._entity_names, self.state.names.devices)
-
-        def draw(width: int) -> list[Line]:
-            before: list[Line] = (
-                [[(line, "dim")] for line in wrap_value(prop, old, names, width)] if old is not None else []
-            )
-            after: list[Line] = [[(line, "plain")] for line in wrap_value(prop, new, names, width)]
-            return [
-                [(_("before"), "strong")],
-                *(before or [[(_("not configured"), "dim")]]),
-                [],
-                [(_("after"), "strong")],
-                *after,
-            ]
-
-        self.open_dialog(TextViewer(f"{self._entity_names.get(entity, '')} › {prop.label(language())}", draw))
+        """Show both values in full."""
+        if self.difference:
+            entity, name, old, new = self.difference
+            prop = self._names.property_of(entity, name)
+            title = property_breadcrumb(self._names.title(entity), prop.label(language()))
+            draw = partial(before_and_after, prop, old, new, self._names.display_names())
+            self.open_dialog(TextViewer(title, draw))
 
     def do_back(self) -> None:
         """Show all differences again; then back to the log."""
@@ -265,27 +157,26 @@ class DiffScreen(ListScreen):
             self.go_back()
 
     async def do_history_of(self) -> None:
-        """The changes of this property."""
-        key = self.lines.key
-        if isinstance(key, tuple):
-            entity, name = key
-            prop = self.state.schema.property(self.kinds.get(entity), name)
-            of = f"{await self.state.breadcrumb_of(entity)} › {prop.label(language())}"
+        """Show the changes of this property."""
+        if self.difference:
+            entity, name, _old, _new = self.difference
+            label = self._names.property_of(entity, name).label(language())
+            title = property_breadcrumb(await self.state.breadcrumb_of(entity), label)
             self.go_back()
-            self.state.show_history(entity, name, of)
+            self.state.show_history(entity, name, title)
 
 
 class TimeDiffScreen(DiffScreen):
-    """Two moments compared, the earlier first; None is now."""
+    """Two times compared (microseconds since 1970 UTC), the earlier first; None is now."""
 
     def __init__(self, start_us: int, end_us: int | None) -> None:
         super().__init__(end_us)
         self._start_us = start_us
 
     def compared_text(self) -> str:
-        when = self.state.dates
-        other = _("now") if self._timestamp_us is None else when.full(self._timestamp_us)
-        return _("From {one} to {other}").format(one=when.full(self._start_us), other=other)
+        dates = self.state.dates
+        other = _("now") if self._timestamp_us is None else dates.full(self._timestamp_us)
+        return _("From {one} to {other}").format(one=dates.full(self._start_us), other=other)
 
     async def read_differences(self) -> Sequence[ValueDifference]:
         workspace = self.state.workspace
@@ -296,18 +187,18 @@ class ChangeDiffScreen(DiffScreen):
     """All that one change did to what its author saw."""
 
     def __init__(self, entry: LogEntry) -> None:
-        super().__init__(entry.cursor[0])
+        super().__init__(entry.moment_us)
         self._entry = entry
 
     def compared_text(self) -> str:
-        entry, desk = self._entry, self.state
-        device = desk.names.device(entry.device)
+        entry, state = self._entry, self.state
+        device = state.names.device(entry.device)
         return _("{when} · {user} on {device}").format(
-            when=desk.dates.full(entry.at_us), user=entry.user, device=device
+            when=state.dates.full(entry.at_us), user=entry.user, device=device
         )
 
     async def read_differences(self) -> Sequence[ValueDifference]:
-        edits = await self.state.view.fact_diffs(self._entry.change)
-        order = {entity: place for place, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
+        edits = without_author(self._entry, await self.state.view.fact_diffs(self._entry.change))
+        order = {entity: index for index, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
         edits.sort(key=lambda edit: order[edit.entity])
         return [(edit.entity, edit.property, edit.old, edit.new) for edit in edits]

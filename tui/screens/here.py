@@ -10,21 +10,23 @@ from core.records import Record
 from tui import commands
 from tui.command_host import command_bindings
 from tui.commands import Command
-from tui.i18n.translate import _, ngettext
+from tui.i18n.translate import N_, _
 from tui.layout import Line, rule_line
+from tui.screens.base import TALL_LINES
 from tui.screens.form import FormScreen
-from tui.view_models.form import NO_NAMES, DisplayNames, form_rows, label_width, referenced_entities
-from tui.view_models.whats_new import (
-    ChangedProperty,
-    changed_properties,
-    changed_property_line,
-    read_last_visit,
-    save_visit,
-)
+from tui.screens.visit import Visit
 from tui.widgets.lines import Lines, StaticRows
 
 MIN_CHANGE_LINES = 3
-"""Lines of news on a small screen; a tall one shows three times as many."""
+"""Lines for what is new on a small screen, so that the form stays in sight; a tall one shows three times as many."""
+_MAX_TEXT_COLUMNS = 96
+"""Columns of a text, so that its lines can be read."""
+_NO_PLACE_TEXT = N_(
+    "Which place this device is at has not been chosen. Press c: it goes to Fleet, where you put the cursor "
+    "on the place and press c again. The place then stands here with everything that is configured at it, "
+    "and is remembered on this device only."
+)
+_NO_PLACE_REASON = N_("No place is chosen yet: c goes to Fleet to choose one.")
 
 
 class Here(FormScreen):
@@ -43,121 +45,65 @@ class Here(FormScreen):
 
     def __init__(self) -> None:
         super().__init__(b"")
-        self._last_visit_us: int | None = None
-        self._changes: list[ChangedProperty] = []
-        self._old_names = NO_NAMES
+        self.visit = Visit(self.state)
 
     def body(self) -> ComposeResult:
         yield Lines(self._no_place_lines, id="nowhere", classes="to-read")
         parts = list(super().body())
         yield parts[0]
-        yield Lines(lambda width, _height: [rule_line(width, [(self._changes_title(), "strong")])], id="news-title")
-        yield Lines(self._change_lines, id="news")
+        yield Lines(lambda width, _height: [rule_line(width, [(self.visit.title(), "strong")])], id="news-title")
+        yield Lines(self.visit.lines, id="news")
         yield from parts[1:]
-
-    # --- what is shown -----------------------------------------------------------------------------------------------
 
     def breadcrumb(self) -> str:
         return super().breadcrumb() or _("Here")
 
     def heading(self) -> tuple[Line, Line]:
-        if not self.entity:
-            return [], []
-        left, right = super().heading()
-        if self._last_visit_us is not None and not self._changes and self.state.viewed_at_us is None:
-            when = self.state.dates.short(self._last_visit_us)
-            right = [(_("nothing new since your last visit, {when}").format(when=when), "dim")]
-        return left, right
+        return (super().heading()[0], self.visit.heading()) if self.entity else ([], [])
 
     async def reload_content(self) -> None:
-        place = self.state.here
-        self.set_class(place is None, "-nowhere")
-        if place is None:
-            self.entity, self.record, self._changes = b"", Record(b""), []
-            self._show_changes()
+        here = self.state.here
+        self.set_class(here is None, "-nowhere")
+        if here is None:
+            self.form.entity, self.form.record, self.visit.changes = b"", Record(b""), []
             self.lines.show_rows(StaticRows())
-            self.redraw()
-            return
-        if place != self.entity:
-            self.entity = place
-            await self._begin_visit()
-        await super().reload_content()
-        await self._read_changes()
+        else:
+            if here != self.entity:
+                self.form.entity = here
+                await self.visit.begin(here)
+            await super().reload_content()
+            await self.visit.load_changes(self.form.record, self.form.names)
+        self.set_class(bool(self.visit.changes), "-news")
+        max_lines = MIN_CHANGE_LINES * 3 if self.size.height >= TALL_LINES else MIN_CHANGE_LINES
+        self.query_one("#news", Lines).styles.height = min(len(self.visit.changes), max_lines)
         self.redraw()
 
-    async def _begin_visit(self) -> None:
-        workspace = self.state.workspace
-        self._last_visit_us = await read_last_visit(workspace.store, workspace.user, self.entity)
-        await save_visit(workspace.store, workspace.user, self.entity, self.state.dates.clock())
-
     async def on_unmount(self) -> None:
-        """The visit ends with the program."""
         if self.entity:
-            workspace = self.state.workspace
-            await save_visit(workspace.store, workspace.user, self.entity, self.state.dates.clock())
-
-    async def _read_changes(self) -> None:
-        self._changes = []
-        if self._last_visit_us is not None and self.state.viewed_at_us is None:
-            workspace, schema = self.state.workspace, self.state.schema
-            view = workspace.store.known_at(self._last_visit_us)
-            before = await view.record(self.entity, schema)
-            self._changes = changed_properties(before, self.record, schema, workspace.user, workspace.identity.device)
-            called = await view.names(referenced_entities(before), schema)
-            titles = {entity: name.title for entity, name in called.items()}
-            self._old_names = DisplayNames({**titles, **self.names.entities}, self.names.devices)
-        self._show_changes()
-
-    def _show_changes(self) -> None:
-        self.set_class(bool(self._changes), "-news")
-        most = MIN_CHANGE_LINES * 3 if self.size.height >= 30 else MIN_CHANGE_LINES
-        self.query_one("#news", Lines).styles.height = min(len(self._changes), most)
-
-    def _changes_title(self) -> str:
-        when = self.state.dates.short(self._last_visit_us or 0)
-        count = ngettext("{count} property has changed", "{count} properties have changed", len(self._changes))
-        return _("{count} since your last visit, {when}").format(count=count, when=when)
-
-    def _change_lines(self, width: int, height: int) -> list[Line]:
-        label = label_width(form_rows(self.record, self.state.schema), 80)
-        lines = [
-            changed_property_line(new, width - 2, label, self._old_names, self.state.dates) for new in self._changes
-        ]
-        if len(lines) > height:
-            more = _("… and {count} more: h shows the history").format(count=len(lines) - height + 1)
-            lines = [*lines[: height - 1], [(more, "dim")]]
-        return [[(" ", "plain"), *line] for line in lines]
+            await self.visit.end(self.entity)
 
     def _no_place_lines(self, width: int, height: int) -> list[Line]:
-        text = _(
-            "Which place this device is at has not been chosen. Press c: it goes to Fleet, where you put the cursor "
-            "on the place and press c again. The place then stands here with everything that is configured at it, "
-            "and is remembered on this device only."
-        )
-        return self.empty_lines(text, min(width, 96))
+        return self.empty_lines(_(_NO_PLACE_TEXT), min(width, _MAX_TEXT_COLUMNS))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def available_commands(self) -> list[Command]:
-        offered = super().available_commands()
-        if self._typed_row:
-            return offered
+        available = super().available_commands()
+        if self.is_typing:
+            return available
         if not self.entity:
-            choose = commands.find_command(("here",), "choose")
-            shown = replace(choose, label=_("choose place"))
-            offered = [shown, *(command for command in offered if command.name != "choose")]
-        return [command for command in offered if command.name != "back"]
+            choose = replace(commands.find_command(("here",), "choose"), label=_("choose place"))
+            available = [choose, *(command for command in available if command.name != "choose")]
+        return [command for command in available if command.name != "back"]
 
     def screen_disabled_reason(self, name: str) -> str | None:
         if name in ("choose", "back", "find"):
             return None
-        if not self.entity:
-            return _("No place is chosen yet: c goes to Fleet to choose one.")
-        return super().screen_disabled_reason(name)
+        return super().screen_disabled_reason(name) if self.entity else _(_NO_PLACE_REASON)
 
     def do_back(self) -> None:
         """Leave the line that is typed into; there is nothing to go back to from here."""
-        if self._typed_row:
+        if self.is_typing:
             super().do_back()
 
     def do_choose(self) -> None:
@@ -165,5 +111,5 @@ class Here(FormScreen):
         self.app.switch_mode("fleet")
 
     def do_history_of_place(self) -> None:
-        """The changes of this place."""
+        """Show the changes of this place."""
         self.state.show_history(self.entity, None, self.breadcrumb())

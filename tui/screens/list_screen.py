@@ -1,31 +1,31 @@
-"""A list with a cursor, and what is to be said of its current line below: what most pages are."""
+"""A list with a cursor, and details of its current line below: what most screens are."""
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from textual.app import ComposeResult
 
 from tui.command_host import command_bindings
-from tui.dialogs.base import PromptDialog
-from tui.dialogs.save_to_file import FileContent, SaveProgressDialog, check_path, path_of, plain_texts
-from tui.i18n.translate import _
-from tui.layout import Line, cut, rule_line, wrap_text
+from tui.dialogs.save_to_file import FileContent, plain_texts
+from tui.layout import Line, rule_line, wrap_text
 from tui.screens.base import BaseScreen
+from tui.screens.list_commands import ListCommands
 from tui.widgets.lines import LineList, Lines
 
-MAX_CLIPBOARD_BYTES = 1 << 16
-"""Bytes; terminals take no more at a time, many less."""
-_MAX_SHOWN_COLUMNS = 30
 _FILE_COLUMNS, _FILE_DETAIL_LINES = 100, 1000
-"""Columns of what is saved to a file, and lines of the details there."""
+"""Columns of what is saved to a file, and lines of the details there: more than any screen shows."""
 
 
 class ListScreen(BaseScreen):
-    """A page with a list; what matters of its current line can be copied, and all of it saved to a file."""
+    """A screen with a list, of which the current line can be copied, and all be saved to a file."""
 
     BINDINGS = command_bindings("listing")
     AUTO_FOCUS = "LineList"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.list_commands = ListCommands(self, self.clipboard_text, self._file_content)
 
     def body(self) -> ComposeResult:
         yield LineList(id="list")
@@ -37,7 +37,7 @@ class ListScreen(BaseScreen):
         """The list on the screen."""
         return self.query_one("#list", LineList)
 
-    # --- for the pages to fill in ------------------------------------------------------------------------------------
+    # --- for the screens to fill in ----------------------------------------------------------------------------------
 
     def subject(self) -> Line:
         """What the current line is about."""
@@ -48,18 +48,22 @@ class ListScreen(BaseScreen):
         return rule_line(width, self.subject())
 
     def details(self, width: int, height: int) -> list[Line]:
-        """What is to be said of the current line."""
+        """What there is to know of the current line."""
         return []
-
-    def empty_lines(self, text: str, width: int) -> list[Line]:
-        """What stands below a list in which nothing is."""
-        return [[("   ", "plain"), (line, "plain")] for line in wrap_text(self.admission_hint() or text, width - 6)]
 
     def clipboard_text(self) -> str:
         """What somebody wants of the current line elsewhere; empty if there is nothing."""
         return ""
 
+    def is_row_loaded(self) -> bool:
+        """Whether the row under the cursor can be acted on; if not, a command waits for it."""
+        return True
+
     # --- the details -------------------------------------------------------------------------------------------------
+
+    def empty_lines(self, text: str, width: int) -> list[Line]:
+        """What stands below an empty list."""
+        return [[("   ", "plain"), (line, "plain")] for line in wrap_text(self.admission_hint() or text, width - 6)]
 
     def on_line_list_moved(self) -> None:
         self.redraw_details()
@@ -69,45 +73,26 @@ class ListScreen(BaseScreen):
         for name in ("#heading", "#details-title", "#details", "#keys"):
             self.query_one(name, Lines).redraw()
 
-    # --- what is wanted elsewhere ------------------------------------------------------------------------------------
-
-    def disabled_reason(self, name: str) -> str | None:
-        if name == "copy":
-            return None if self.clipboard_text() else _("There is nothing to copy on this line.")
-        return None if name == "save" else super().disabled_reason(name)
-
-    def do_copy(self) -> None:
-        """Hand it to the terminal, which may put it on the clipboard, and never says whether it did."""
-        text = self.clipboard_text()
-        if len(text.encode()) > MAX_CLIPBOARD_BYTES:
-            self.show_message(_("This is too long for a terminal to copy: Y saves it to a file."), attention=True)
-            return
-        self.app.copy_to_clipboard(text)
-        said = _("Sent to the terminal: {text} · Y saves to a file")
-        self.show_message(said.format(text=cut(text, _MAX_SHOWN_COLUMNS)))
-
-    def do_save(self) -> None:
-        """Ask for a file, and save all that is shown there."""
+    def _file_content(self) -> FileContent:
         left, right = self.heading()
         head: list[Line] = [self.status_line(_FILE_COLUMNS), [*left, ("  ", "plain"), *right], []]
         below = [[], self.subject(), *self.details(_FILE_COLUMNS, _FILE_DETAIL_LINES)] if len(self.lines.source) else []
-        ask_save_to_file(self, FileContent(self.TAB, self.lines.source, plain_texts(head), plain_texts(below)))
+        return FileContent(self.TAB, self.lines.source, plain_texts(head), plain_texts(below))
 
+    # --- commands ----------------------------------------------------------------------------------------------------
 
-def ask_save_to_file(page: BaseScreen, filing: FileContent) -> None:
-    """Ask where to, then save it there."""
-    now = page.state.dates.to_local(page.state.dates.clock())
-    proposed = f"~/fieldline-{filing.name}-{now:%Y-%m-%d-%H%M}.txt" if now else f"~/fieldline-{filing.name}.txt"
+    def command_owner(self, name: str) -> object | None:
+        return self.list_commands if name in ("copy", "save") else super().command_owner(name)
 
-    def answered(text: str | None) -> None:
-        if text is not None:
-            page.open_dialog(SaveProgressDialog(filing, path_of(text)), told)
+    def disabled_reason(self, name: str) -> str | None:
+        return self.list_commands.disabled_reason(name) if name in ("copy", "save") else super().disabled_reason(name)
 
-    def told(outcome: str | None) -> None:
-        page.show_message(outcome or _("Stopped: nothing was saved."))
+    def action_command(self, name: str) -> None:
+        if self.is_row_loaded() or not len(self.lines.source):
+            super().action_command(name)
+        else:  # typed ahead: on a slow line the next key comes before the row that it is for has been read
+            self.run_task(partial(self._command_when_loaded, name), group="ahead")
 
-    async def check(text: str) -> None:
-        await asyncio.to_thread(check_path, path_of(text))
-
-    help_text = _("All lines of the list and what is shown of the current one, as text.")
-    page.open_dialog(PromptDialog(_("Save to a file"), proposed, help_text, check, _("save")), answered)
+    async def _command_when_loaded(self, name: str) -> None:
+        await self.lines.source.load(self.lines.cursor, self.lines.cursor)
+        super().action_command(name)

@@ -6,13 +6,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-ASCII_GLYPHS = str.maketrans(
-    {
-        "●": "*", "○": "o", "–": "-", "≠": "#", "‼": "!", "∩": "&", "↯": "x", "▸": ">", "▾": "v", "›": ">", "→": ">",
-        "←": "<", "↑": "^", "↓": "v", "…": "~", "·": "-", "─": "-", "│": "|", "┌": "+", "┐": "+", "└": "+", "┘": "+",
-        "├": "+", "┤": "+", "┬": "+", "█": "#", "░": ".", "“": '"', "”": '"', "„": '"', "’": "'", "⏎": "/", "↵": "/",
-    }
-)  # fmt: skip
+from tui.glyphs import ASCII_GLYPHS
 
 
 class AsciiFilter(LineFilter):

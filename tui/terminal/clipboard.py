@@ -1,4 +1,4 @@
-"""The clipboard of whoever sits in front of the terminal, however far away: OSC 52 of xterm. Pure."""
+"""Copy to the clipboard through the terminal, however far away it is (OSC 52 of xterm). Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str:
     """What to write so that the terminal copies a text.
 
     A multiplexer in between takes the plain sequence for itself if it is set up so (tmux: `set-clipboard on`), and
-    hands on what is wrapped if that is allowed (`allow-passthrough on`): it gets both. Over SSH only TERM tells of it.
+    hands on what is wrapped if that is allowed (`allow-passthrough on`): it gets both. Over SSH only TERM shows it.
     """
     plain = f"\x1b]52;c;{b64encode(text.encode()).decode()}\a"
     term = environ.get("TERM", "")

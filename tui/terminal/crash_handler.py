@@ -1,4 +1,4 @@
-"""How an application ends: by itself, by a signal, with its terminal, or with a sentence about what nobody foresaw."""
+"""An application that ends cleanly: by itself, by a signal, with its terminal, or with a sentence about an error."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tui.terminal.end_signals import END_SIGNALS, SIGNAL_EXIT_BASE, handle_end_s
 
 
 class CrashSafeApp(App[ReturnType]):
-    """Says what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
+    """Shows what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
 
     ALLOW_SELECT = False
-    """Terminals select text themselves, with Shift held down; `y` copies what matters."""
+    """Terminals select text themselves, with Shift held down; `y` copies the current line."""
     END_SIGNALS: ClassVar[Sequence[int]] = END_SIGNALS
 
     def on_load(self) -> None:

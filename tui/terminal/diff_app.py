@@ -38,9 +38,9 @@ class DiffUpdate(CompositorUpdate):
 
     WRITABLE = (LayoutUpdate, ChopsUpdate)
 
-    def __init__(self, update: LayoutUpdate | ChopsUpdate, painter: DiffRenderer, size: Size) -> None:
+    def __init__(self, update: LayoutUpdate | ChopsUpdate, renderer: DiffRenderer, size: Size) -> None:
         self._update = update
-        self._renderer = painter
+        self._renderer = renderer
         self._size = size
 
     def render_segments(self, console: Console) -> str:
@@ -104,7 +104,7 @@ class DiffApp(CrashSafeApp[None]):
 
     def __init__(self) -> None:
         super().__init__(ansi_color=True)
-        # Now, and not when it runs: every change of a theme parses all styles anew.
+        # Now, and not when it runs: every change of a theme parses all styles again.
         self.set_reactive(App.theme, "ansi-dark")
         self.stylesheet.set_variables(self.get_css_variables())
         self.driver_class = limit_input(self.driver_class)
@@ -113,7 +113,7 @@ class DiffApp(CrashSafeApp[None]):
         self.painted = asyncio.Event()
 
     def do_redraw(self) -> None:
-        """Draw the screen anew, for when something else wrote on the terminal."""
+        """Draw the screen again, for when something else wrote on the terminal."""
         self._renderer.invalidate()
         self.screen.refresh(layout=True)
 

@@ -23,6 +23,7 @@ from tui.terminal.output_stream import TerminalOutput
 _ESCAPE_TIMEOUT_S = 0.1
 """Seconds after which an escape character alone is the key."""
 _READ_BYTES = 1 << 12
+"""What is read at a time: more than a person types, and soon dealt with."""
 
 
 def _read_input(fileno: int) -> bytes:
@@ -34,7 +35,7 @@ def _read_input(fileno: int) -> bytes:
 
 
 def limit_input(driver: type[Driver]) -> type[Driver]:
-    """The driver with a gate before its input; one that does not read a terminal itself stays as it is."""
+    """Limit the input of a driver; one that does not read a terminal itself is returned as it is."""
     if not hasattr(driver, "run_input_thread"):
         return driver
 
@@ -52,21 +53,21 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
             decode = getincrementaldecoder("utf-8")("ignore").decode
-            gate, self._turns = InputLimiter(), KeySequencer(self._app, self._loop, self.exit_event)
+            limiter, self._turns = InputLimiter(), KeySequencer(self._app, self._loop, self.exit_event)
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
-                waited = 0.0
+                waited_s = 0.0
                 while not self.exit_event.is_set():
                     # Only what the terminal leaves out is a pause, not what the program itself takes.
-                    begun = time.monotonic()
+                    started_s = time.monotonic()
                     ready = selector.select(_ESCAPE_TIMEOUT_S)
-                    waited += time.monotonic() - begun
+                    waited_s += time.monotonic() - started_s
                     data = _read_input(self.fileno) if ready else None
                     if data == b"":
                         self._report_lost()
                         return
-                    text = gate.take_idle(waited) if data is None else gate.take(decode(data), waited)
-                    waited = 0.0 if data else waited
+                    text = limiter.take_idle(waited_s) if data is None else limiter.take(decode(data), waited_s)
+                    waited_s = 0.0 if data else waited_s
                     self._take(parser, text)
 
         def _take(self, parser: Any, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 MAX_TYPED_CHARS = 1024
 """Characters that may come without a pause: no person types them, a terminal that does not mark a paste sends them."""
 MAX_PASTED_CHARS = 1 << 16
+"""Characters of a paste: more than any value that the schema allows."""
 BURST_PAUSE_S = 0.2
 """Seconds after which what comes is another burst."""
 MAX_PASTE_PAUSE_S = 10.0

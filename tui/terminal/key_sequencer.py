@@ -15,7 +15,7 @@ from textual.message_pump import MessagePump
 from textual.worker import WorkerCancelled, WorkerFailed
 
 COMMAND_GROUP, REFRESH_GROUP = "command", "news"
-"""The groups of the workers that carry out what a key asks for, and that read what a page shows."""
+"""The groups of the workers that carry out what a key asks for, and that read what a screen shows."""
 _POLL_INTERVAL_S, _MAX_POLLS = 0.02, 50
 """Seconds between two looks whether the key before is done, and how many: what takes longer goes on beside the next."""
 
@@ -61,7 +61,7 @@ async def _wait_for_group(app: App[Any], group: str) -> None:
 
 
 async def _wait_for_queue(pump: MessagePump) -> None:
-    """Return when all that had been sent to somebody before has been dealt with."""
+    """Return when all messages that were sent to a widget before have been handled."""
     done = asyncio.Event()
     if pump.call_later(done.set):
         await done.wait()

@@ -10,7 +10,7 @@ from tui.options import THEMES
 
 
 def next_theme(app: App[Any]) -> str:
-    """Go to the theme behind the one in use; gives its name."""
+    """Go to the next theme; return its name."""
     now = next((index for index, name in enumerate(THEMES) if app.has_class(f"-{name}")), 0)
     after = THEMES[(now + 1) % len(THEMES)]
     app.remove_class(f"-{THEMES[now]}")

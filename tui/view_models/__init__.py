@@ -1,1 +1,1 @@
-"""What the screens show, as rows and lines made from what was read: no module here knows a screen."""
+"""View models: the rows and lines that screens show, made from what was read. None knows a screen."""

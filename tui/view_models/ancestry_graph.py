@@ -1,5 +1,7 @@
-"""Draws who knew what: facts from left to right, each behind the one that it replaced, branching where people did not
-know of each other. An arrow leads to who knew of another branch, too. Pure.
+"""Draw who knew what as a graph of text. Pure.
+
+Facts stand from left to right, each behind the one that it replaced, branching where people did not know of each other.
+An arrow leads to who knew of another branch, too.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ _ARROW = "→"
 _MAX_SINGLE_BRANCHES = 2  # branches that were merged into the same fact and are drawn one by one
 
 StepLabel = Callable[[AncestryStep, int], str]
-"""Gives the text of a fact for a width."""
+"""Gives the text of a fact for a width in columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphWords:
-    """What stands at the beginning: that nobody had said anything, or that what all knew is not among the steps."""
+    """The words at the beginning: that there was no value, or that what all knew is not among the steps."""
 
     nothing: str
     earlier: str
@@ -51,9 +53,17 @@ def draw_ancestry(
     width: int,
     whole: bool = False,
 ) -> list[str]:
-    """The lines of the drawing, at most `width` columns wide, from the steps in their order.
+    """Return the lines of the drawing, at most `width` columns wide.
 
-    What has no room side by side stands below each other. If it need not be `whole`, long ways are shortened.
+    What has no room side by side stands below each other.
+
+    Args:
+        steps: the facts in their order, parents first.
+        leaves: the facts that no known fact obsoletes.
+        label: gives the text of a fact for a width in columns.
+        words: what stands at the beginning.
+        width: the columns that a line may take.
+        whole: whether long chains are drawn in full.
     """
     tree = _Tree(steps, leaves, label, whole).root(words)
     room = width if whole else max(_MIN_TEXT_COLUMNS, (width - _JOINT_COLUMNS * (tree.depth - 1)) // tree.depth)
@@ -68,7 +78,7 @@ class _Tree:
 
     def __init__(self, steps: Sequence[AncestryStep], leaves: Sequence[bytes], label: StepLabel, whole: bool) -> None:
         self._leaves, self._label, self._whole = set(leaves), label, whole
-        order = {step.fact: place for place, step in enumerate(steps)}
+        order = {step.fact: index for index, step in enumerate(steps)}
         self._below: dict[bytes, list[AncestryStep]] = {step.fact: [] for step in steps}
         self._into: dict[bytes, list[AncestryStep]] = {step.fact: [] for step in steps}
         self._roots: list[AncestryStep] = []
@@ -88,9 +98,9 @@ class _Tree:
             return nodes[0]
         if nodes and all(step.has_more for step in self._roots):
             return _text_node(words.earlier, nodes)
-        told = zip(self._roots, nodes, strict=True)
+        pairs = zip(self._roots, nodes, strict=True)
         return _text_node(
-            words.nothing, [_text_node(words.earlier, [node]) if step.has_more else node for step, node in told]
+            words.nothing, [_text_node(words.earlier, [node]) if step.has_more else node for step, node in pairs]
         )
 
     def _node(self, step: AncestryStep) -> _Node:
@@ -137,11 +147,11 @@ def _draw_across(node: _Node, room: int) -> list[str]:
     text = node.text(room)
     lines: list[str] = []
     last = len(node.children) - 1
-    for place, each in enumerate(node.children):
-        if place == 0:
+    for index, each in enumerate(node.children):
+        if index == 0:
             first, rest = ("─── ", "    ") if last == 0 else ("─┬─ ", " │  ")
         else:
-            first, rest = (" └─ ", "    ") if place == last else (" ├─ ", " │  ")
+            first, rest = (" └─ ", "    ") if index == last else (" ├─ ", " │  ")
         for number, line in enumerate(_draw_across(each, room)):
             start = f"{text} " if not lines else " " * (cell_len(text) + 1)
             lines.append(start + _join_line(first if number == 0 else rest, line))
@@ -151,8 +161,8 @@ def _draw_across(node: _Node, room: int) -> list[str]:
 def _draw_down(node: _Node, width: int) -> list[str]:
     """A text, and what comes behind it below, indented."""
     lines = [node.text(width)]
-    for place, each in enumerate(node.children, start=1):
-        first, rest = ("└─ ", "   ") if place == len(node.children) else ("├─ ", "│  ")
+    for index, each in enumerate(node.children, start=1):
+        first, rest = ("└─ ", "   ") if index == len(node.children) else ("├─ ", "│  ")
         for number, line in enumerate(_draw_down(each, max(_MIN_TEXT_COLUMNS, width - _INDENT_COLUMNS))):
             lines.append(_join_line(first if number == 0 else rest, line))
     return lines

@@ -1,4 +1,4 @@
-"""How a cable that is in use stands, in words: for the screens and for the command line."""
+"""The status of a cable in words: for the screens and for the command line."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 WAITING_TEXT = N_("waiting for the other end")
 
 
-def cable_status_text(standing: CableStatus) -> str:
-    """How a cable stands that is joined, in a line."""
-    if standing.is_unplugged:
+def cable_status_text(status: CableStatus) -> str:
+    """The status of a cable at whose other end is a device, in a line."""
+    if status.is_unplugged:
         return _("the cable was pulled: it goes on when it is back")
-    if standing.is_silent:
+    if status.is_silent:
         return _("nothing comes from the other end: it goes on when that is back")
     text = _("{baud} bit/s, carries {rate}").format(
-        baud=format_number(standing.baud), rate=format_number(standing.bits_per_second)
+        baud=format_number(status.baud), rate=format_number(status.bits_per_second)
     )
-    if standing.corrected_count:
-        text += " · " + ngettext("{count} frame corrected", "{count} frames corrected", standing.corrected_count)
+    if status.corrected_count:
+        text += " · " + ngettext("{count} frame corrected", "{count} frames corrected", status.corrected_count)
     return text
 
 
-def cable_status_word(standing: CableStatus) -> str:
-    """How a meeting over a cable stands, as `seen_line` takes it."""
-    if standing.is_unplugged:
+def cable_status_word(status: CableStatus) -> str:
+    """The status of a sync over a cable, as `peer_line` takes it."""
+    if status.is_unplugged:
         return "pulled"
-    return "waiting" if not standing.has_session else "silent" if standing.is_silent else "meeting"
+    return "waiting" if not status.has_session else "silent" if status.is_silent else "meeting"
 
 
-def halted_text(standing: CableStatus) -> str:
+def halted_text(status: CableStatus) -> str:
     """Why nothing moves; empty if that is not so."""
-    word = cable_status_word(standing)
-    return "" if word == "meeting" else _(WAITING_TEXT) if word == "waiting" else cable_status_text(standing)
+    word = cable_status_word(status)
+    return "" if word == "meeting" else _(WAITING_TEXT) if word == "waiting" else cable_status_text(status)

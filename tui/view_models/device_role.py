@@ -1,4 +1,4 @@
-"""What this device may do in its fleet, as people are told. Pure."""
+"""What this device may do in its fleet, in words. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSALS: dict[DeviceAccess, str] = {
 
 
 def access_of(membership: Membership, device: bytes) -> DeviceAccess:
-    """How a device stands."""
+    """What a device may do."""
     if membership.may_write(device):
         return "writes"
     member = membership.members.get(device)
@@ -31,18 +31,18 @@ def access_of(membership: Membership, device: bytes) -> DeviceAccess:
     return "reads" if member.state == "active" else "out"
 
 
-def access_label(standing: DeviceAccess) -> str:
-    """What the first line says of it; empty for what is usual."""
-    return _(_ACCESS_LABELS.get(standing, ""))
+def access_label(access: DeviceAccess) -> str:
+    """The label for the first line; empty for a device that may write."""
+    return _(_ACCESS_LABELS.get(access, ""))
 
 
-def write_refusal(standing: DeviceAccess) -> str | None:
+def write_refusal(access: DeviceAccess) -> str | None:
     """Why nothing can be written on this device; None if it can."""
-    return _(_REFUSALS[standing]) if standing in _REFUSALS else None
+    return _(_REFUSALS[access]) if access in _REFUSALS else None
 
 
 def admission_hint(device: bytes) -> str:
-    """What somebody does with a device that waits, to whom most screens have nothing to show."""
+    """The sentence for the user of a device that is not admitted yet and has nothing to show."""
     return _(
         "This device waits to be admitted. Tell an admin its id, {device}: on the admin's "
         "device, 6 and then a let it in. Then sync with a device of the fleet in Sync (5): "

@@ -1,4 +1,4 @@
-"""What edits would change, line by line: shown before anything is written that was not typed value by value."""
+"""Preview edits line by line, before anything is written that was not typed value by value."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ from rich.cells import cell_len
 from core.records import Edit, Record
 from core.schema import Schema
 from core.store.view import View
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit, fit_pair
-from tui.view_models.breadcrumbs import SEPARATOR, breadcrumbs
-from tui.view_models.form import STATE_GLYPHS, DisplayNames, format_value, value_references
+from tui.view_models.breadcrumbs import breadcrumbs, property_breadcrumb
+from tui.view_models.form import DisplayNames, format_value, value_references
 from tui.view_models.form_lines import replaced_lines
 
 MAX_PREVIEWED_EDITS = 200
-"""Edits that are shown one by one."""
+"""Edits that are shown one by one: nobody reads more, and each costs a reading."""
 PREVIEW_COLUMNS = 68
+"""Columns of a dialog's box, on the smallest terminal."""
 
 
 async def preview_edits(
     edits: Sequence[Edit], view: View, schema: Schema, devices: DisplayNames, *, with_breadcrumbs: bool = False
 ) -> list[Line]:
-    """Old → new for each edit against what is there now, with the entity before it if there are several or `where`."""
+    """Return old → new for each edit against what is there now.
+
+    Args:
+        edits: what would be written.
+        view: the present.
+        schema: the definitions of their properties.
+        devices: the names of devices.
+        with_breadcrumbs: whether the entity stands before each line; it does if there are several.
+    """
     some = edits[:MAX_PREVIEWED_EDITS]
     entities = list(dict.fromkeys(edit.entity for edit in some))
     records = {entity: await view.record(entity, schema) for entity in entities}
@@ -35,8 +45,8 @@ async def preview_edits(
     }
     called = {entity: name.title for entity, name in (await view.names(refs, schema)).items()}
     names = DisplayNames(called, devices.devices)
-    places = await breadcrumbs(entities, view, schema) if with_breadcrumbs or len(entities) > 1 else {}
-    lines = [_edit_texts(edit, records[edit.entity], places.get(edit.entity, ""), schema, names) for edit in some]
+    paths = await breadcrumbs(entities, view, schema) if with_breadcrumbs or len(entities) > 1 else {}
+    lines = [_edit_texts(edit, records[edit.entity], paths.get(edit.entity, ""), schema, names) for edit in some]
     # The values take what they need, at most half; what entities are called gets the rest.
     need = max((cell_len(old) + cell_len(_("stays") if old == new else new) for _head, (old, new) in lines), default=0)
     label = min(
@@ -60,7 +70,7 @@ async def preview_edits(
 
 
 def _edit_texts(
-    edit: Edit, record: Record, place: str, schema: Schema, names: DisplayNames
+    edit: Edit, record: Record, path: str, schema: Schema, names: DisplayNames
 ) -> tuple[str, tuple[str, str]]:
     """Of what an edit is, and the old and the new value."""
     prop = schema.property(record.kind, edit.property)
@@ -68,9 +78,9 @@ def _edit_texts(
     old = (
         format_value(prop, record.value(edit.property), names)
         if record.slot(edit.property).leaves
-        else STATE_GLYPHS["absent"]
+        else GLYPHS["absent"]
     )
-    return f"{place}{SEPARATOR}{label}" if place else label, (old, format_value(prop, edit.value, names))
+    return property_breadcrumb(path, label), (old, format_value(prop, edit.value, names))
 
 
 def _cut_start(path: str, width: int) -> str:

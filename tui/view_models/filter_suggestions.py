@@ -1,6 +1,4 @@
-"""What a filter of the log can be made of without typing: what the current change says of itself, and who else wrote.
-Pure.
-"""
+"""Suggest filters of the log: what the current change has in common with others, and who else wrote. Pure."""
 
 from __future__ import annotations
 
@@ -35,12 +33,19 @@ def suggest_conditions(
     entities: Iterable[tuple[str, str]],
     properties: Iterable[str],
     users: Iterable[str],
-    when: DateFormatter,
+    dates: DateFormatter,
 ) -> list[tuple[FilterCondition, str]]:
-    """The conditions that a change suggests, each with what it means; `entities` are keys and what they are called,
-    `properties` labels, `users` all who ever wrote.
+    """Return the conditions that a change suggests, each with what it means.
+
+    Args:
+        entry: the current change.
+        device: the name of its device.
+        entities: keys of its entities, and what they are called.
+        properties: labels of its properties.
+        users: all who ever wrote.
+        dates: formats times.
     """
-    moment = when.full(entry.at_us)
+    moment = dates.full(entry.at_us)
     found = [(FilterCondition("by", entry.user), _("by {user}").format(user=entry.user))]
     found += [(FilterCondition("of", key), _("of {entity}").format(entity=title)) for key, title in entities]
     found += [

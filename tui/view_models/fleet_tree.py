@@ -1,4 +1,4 @@
-"""The fleet as a tree of lines, children read page by page when somebody unfolds or scrolls to them."""
+"""The fleet as a tree of lines, children read page by page when somebody unfolds them or scrolls to them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from core.schema import Kind, Schema
 from core.store.entities import EntityRow
 from core.store.view import View
+from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Column, Line, layout_columns
 
@@ -54,8 +55,15 @@ class FleetTree:
         here: bytes | None = None,
         retired: bool = False,
     ) -> None:
-        """`edited` says how many edits of an entity wait; `here` is where this device is; `retired` whether what is out
-        of use is shown, too.
+        """Make a tree that is folded.
+
+        Args:
+            view: the present, or the time that is looked at.
+            schema: the kinds and what is placed under what.
+            edited: entity to the number of its edits that are not applied.
+            marked: the entities that are marked, shared with the screen.
+            here: the place where this device is, None if none was chosen.
+            retired: whether what is retired is shown, too.
         """
         self._view = view
         self._schema = schema
@@ -88,28 +96,30 @@ class FleetTree:
         fold = ("- " if node.is_open else "+ ") if node.has_children else "  "
         marks = [_("marked")] if row.entity in self._marked else []
         if row.conflict_count:
-            marks.append("≠ " + ngettext("{count} to resolve", "{count} to resolve", row.conflict_count))
+            text = ngettext("{count} to resolve", "{count} to resolve", row.conflict_count)
+            marks.append(f"{GLYPHS['conflict']} {text}")
         if edits := self._edited.get(row.entity):
-            marks.append("~ " + ngettext("{count} edit not applied", "{count} edits not applied", edits))
-        told = "attention" if marks else "dim" if row.retired else "strong"
+            text = ngettext("{count} edit not applied", "{count} edits not applied", edits)
+            marks.append(f"{GLYPHS['edited']} {text}")
+        marks_role = "attention" if marks else "dim" if row.retired else "strong"
         if row.retired:
-            marks.insert(0, "– " + _("retired"))
+            marks.insert(0, f"{GLYPHS['retired']} " + _("retired"))
         if row.entity == self._own_place:
             marks.insert(0, _("you are here"))
         label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
-        key, told_so = row.key.rsplit("/", 1)[-1], " ".join(marks)
-        room = min(max(_MARK_COLUMNS, cell_len(told_so)), width // 2) if marks else 0
+        key, marks_text = row.key.rsplit("/", 1)[-1], " ".join(marks)
+        room = min(max(_MARK_COLUMNS, cell_len(marks_text)), width // 2) if marks else 0
         role = "dim" if row.retired else "strong" if node.has_children else "plain"
         line = layout_columns(
             width,
             [
                 Column(indent + fold + row.title, None, role),
-                Column(told_so, room, told),
+                Column(marks_text, room, marks_role),
                 Column(key if key != row.title else "", 16 if width > 60 and room <= _MARK_COLUMNS else 0, "dim"),
                 Column(label, 16, "dim"),
             ],
         )
-        # The cursor marks the title only, not the blanks behind it: they would be written anew with every key.
+        # The cursor marks the title only, not the blanks behind it: they would be written again with every key.
         (text, role), *rest = line
         title = text.rstrip()
         return [(title + " ", role), (" " * (len(text) - len(title) - 1), "plain"), *rest]
@@ -219,8 +229,8 @@ class FleetTree:
             nodes.append(UnreadLines(more.parent, more.kind, rows[-1], more.depth))
         siblings = self._top if more.parent is None else more.parent.children
         if more in siblings:
-            place = siblings.index(more)
-            siblings[place : place + 1] = nodes
+            index = siblings.index(more)
+            siblings[index : index + 1] = nodes
 
     def _flatten(self) -> None:
         self._lines = []

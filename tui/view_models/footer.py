@@ -13,7 +13,11 @@ from tui.layout import Line, line_width, spread
 def footer_line(width: int, available: Iterable[Command], disabled: dict[str, str], is_typing: bool = False) -> Line:
     """The keys that act now, those that cannot act dimmed; help always stands at its end.
 
-    While somebody is `typing`, letters are text: then help has another key.
+    Args:
+        width: the columns that a line may take.
+        available: the commands of the screen, in the order shown.
+        disabled: names of those that cannot act, with the reason.
+        is_typing: whether letters are text: then help has another key.
     """
     line: Line = []
     for command, lead, key, label in _fitting_commands(width, available, is_typing):
@@ -23,7 +27,14 @@ def footer_line(width: int, available: Iterable[Command], disabled: dict[str, st
 
 
 def footer_key_at(column: int, width: int, available: Iterable[Command], is_typing: bool = False) -> str | None:
-    """The key that stands in a column of that line; None between two of them."""
+    """The key that stands in a column of that line; None between two of them.
+
+    Args:
+        column: of the line, from 0.
+        width: the columns that a line may take.
+        available: the commands of the screen, in the order shown.
+        is_typing: whether letters are text: then help has another key.
+    """
     end = 0
     for command, lead, key, label in _fitting_commands(width, available, is_typing):
         start = end + len(lead)

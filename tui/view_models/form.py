@@ -1,6 +1,6 @@
 """The rows of a form and of a summary, made from a record, its schema and the edits that are not applied yet. Pure.
 
-State is said by a word and a glyph; colour only repeats it.
+A state is a word and a glyph; colour only repeats it.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
+from core.value_codec import Ref, Value
 from tui.draft import Draft
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, error_text, language
 from tui.layout import Column, Line, layout_columns
-
-STATE_GLYPHS = {"good": "●", "absent": "○", "cleared": "–", "conflict": "≠", "invalid": "!", "edited": "~"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,13 @@ class DisplayNames:
 
 
 NO_NAMES = DisplayNames({}, {})
+WIDE_COLUMNS = 100
+"""From so many columns there is room for the whole time of a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """One property of a form: what is shown of it and what is wanted instead, if anything."""
+    """A property of a form: its slot, its state, and the value wanted instead if it is edited."""
 
     prop: Property
     slot: Slot
@@ -51,11 +52,11 @@ class FormRow:
     edited: bool = False
     wanted: Value = None
     newer_candidate: Candidate | None = None
-    """What somebody else said since the edit began."""
+    """A leaf that the property has got since the edit began; None if it has none."""
 
     @property
     def pick(self) -> Candidate | None:
-        """Who said the value in use."""
+        """The leaf of the value in use; None if there is none."""
         return self.slot.leaves[0] if self.slot.leaves else None
 
 
@@ -80,7 +81,7 @@ def _form_row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow
 
 
 def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
-    """A value on one line for people; cleared is said in words."""
+    """A value on one line for people; no value is a word."""
     if value is None:
         return _("unset")
     if isinstance(value, Ref):
@@ -93,19 +94,19 @@ def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
 
 
 def with_label(error: FieldlineError, prop: Property) -> FieldlineError:
-    """An error about a value, with the property called as people call it."""
+    """An error about a value, with the label instead of the name of the property."""
     if "property" not in error.params:
         return error
     return type(error)(error.template, **{**error.params, "property": prop.label(language())})
 
 
 def refusal_text(error: FieldlineError, prop: Property) -> str:
-    """What an error says of a value, with the property called as people call it."""
+    """The sentence of an error about a value, with the property's label."""
     return error_text(with_label(error, prop))
 
 
 def property_help(prop: Property) -> str:
-    """What somebody who fills a property in should know."""
+    """The help of a property, and its choices."""
     text = prop.help_text(language())
     if prop.choices:
         choices = _("One of: {choices}.").format(choices=", ".join(prop.choices))
@@ -129,7 +130,7 @@ def value_references(value: Value) -> list[bytes]:
 
 
 def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
-    """The value in use, or the word for there being none; and the words for what else its state is."""
+    """The value in use, or the word for none; and the words for a conflict or an invalid value."""
     slot = row.slot
     if slot.state == "absent":
         return _("not configured"), ""
@@ -145,13 +146,19 @@ def label_width(rows: Sequence[FormRow], width: int) -> int:
     return max(8, min(longest, width // 3 - 4))
 
 
-def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: DateFormatter) -> Line:
-    """A row of the form: label, state and value, who, when, on which device."""
-    wide = width >= 100
-    people, time, device = (14, 17, 12) if wide else (9, 9, 7)
-    said = row.pick
+def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: DateFormatter) -> Line:
+    """A row of the form: label, state and value, who, when, on which device.
+
+    Args:
+        row: the property with its edit.
+        width: the columns that a line may take.
+        label: the columns of the labels.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
+    wide = width >= WIDE_COLUMNS
     if row.edited:
-        glyph, value, role = STATE_GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
+        glyph, value, role = GLYPHS["edited"], format_value(row.prop, row.wanted, names), "attention"
         if row.newer_candidate:
             new = format_value(row.prop, row.newer_candidate.value, names)
             tail = _("{user} meanwhile: {value}").format(user=row.newer_candidate.user, value=new)
@@ -169,28 +176,51 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, when: D
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
     value, words = state_text(row, names)
-    moment = "" if said is None else when.dated(said.at_us) if wide else when.brief(said.at_us)
     return layout_columns(
         width,
         [
             Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
-            Column(STATE_GLYPHS[row.state], 1, role),
+            Column(GLYPHS[row.state], 1, role),
             Column(value, None, role, tail=words),
-            Column(said.user if said else "", people, "dim"),
-            Column(moment, time, "dim"),
-            Column(names.device(said.device) if said else "", device, "dim"),
+            *author_columns(row.pick, wide, names, dates),
         ],
     )
 
 
+def author_columns(leaf: Candidate | None, wide: bool, names: DisplayNames, dates: DateFormatter) -> list[Column]:
+    """Return the last columns of a property: user, time and device of the value.
+
+    Args:
+        leaf: the value's leaf; None if there is none, which leaves the columns empty.
+        wide: whether there is room for the whole time.
+        names: what devices are called.
+        dates: formats times.
+    """
+    user_width, time_width, device_width = (14, 17, 12) if wide else (9, 9, 7)
+    if leaf is None:
+        return [Column("", size, "dim") for size in (user_width, time_width, device_width)]
+    return [
+        Column(leaf.user, user_width, "dim"),
+        Column(dates.dated(leaf.at_us) if wide else dates.brief(leaf.at_us), time_width, "dim"),
+        Column(names.device(leaf.device), device_width, "dim"),
+    ]
+
+
 def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:
-    """What is configured, without who and when: for looking at a line of a list. In two columns where there is room."""
-    told = [row for row in rows if row.state != "absent"] or rows
+    """The values that are configured, those that need a person first, on at most `height` lines.
+
+    Args:
+        rows: the properties of the entity.
+        width: the columns that a line may take.
+        height: the lines that there are.
+        names: what entities and devices are called.
+    """
+    shown = [row for row in rows if row.state != "absent"] or rows
     # There may be room for three lines only: what wants a person must be among them.
-    told = sorted(told, key=lambda row: row.state not in ("conflict", "invalid"))
+    shown = sorted(shown, key=lambda row: row.state not in ("conflict", "invalid"))
     label = label_width(rows, width)
     lines: list[Line] = []
-    for row in told[:height]:
+    for row in shown[:height]:
         role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
         value, words = state_text(row, names)
         lines.append(
@@ -198,11 +228,11 @@ def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNa
                 width,
                 [
                     Column(row.prop.label(language()), label, "dim"),
-                    Column(STATE_GLYPHS[row.state], 1, role),
+                    Column(GLYPHS[row.state], 1, role),
                     Column(value, None, role, tail=words),
                 ],
             )
         )
-    if len(told) > height and height:
-        lines[-1] = [(_("… and {count} more").format(count=len(told) - height + 1), "dim")]
+    if len(shown) > height and height:
+        lines[-1] = [(_("… and {count} more").format(count=len(shown) - height + 1), "dim")]
     return lines

@@ -1,4 +1,4 @@
-"""The lines of a form as a list shows them, and what stands below: help, who said it and why, candidates. Pure."""
+"""The lines of a form, and the details below: help, author and note, candidates. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from string import ascii_uppercase
 
 from rich.cells import cell_len
 
-from core.changes import Value
 from core.schema import Kind, Property
 from core.slots import Candidate, Slot
+from core.value_codec import Value
 from core.values import is_same_value
-from tui.i18n.dates import DateFormatter
+from tui.glyphs import GLYPHS
+from tui.i18n.dates import DateFormatter, mark_clock_error, with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, language
 from tui.layout import Column, Line, fit, fit_pair, layout_columns, wrap_text
 from tui.view_models.form import (
-    STATE_GLYPHS,
     DisplayNames,
     FormRow,
     form_line,
@@ -38,9 +38,9 @@ class GroupHeading:
 class FormLines:
     """Headings of groups, and a row for each property."""
 
-    def __init__(self, rows: Sequence[FormRow], kind: Kind, names: DisplayNames, when: DateFormatter) -> None:
+    def __init__(self, rows: Sequence[FormRow], kind: Kind, names: DisplayNames, dates: DateFormatter) -> None:
         self._names = names
-        self._when = when
+        self._dates = dates
         self._label = label_width(rows, 80)
         self._lines: list[FormRow | GroupHeading] = []
         group: str | None = None
@@ -73,7 +73,7 @@ class FormLines:
         line = self._lines[index]
         if isinstance(line, GroupHeading):
             return [(line.text, "dim")]
-        return form_line(line, width, self._label, self._names, self._when)
+        return form_line(line, width, self._label, self._names, self._dates)
 
     def needs_load(self, first: int, last: int) -> bool:
         return False
@@ -88,7 +88,7 @@ class FormLines:
 
 
 def candidate_letter(index: int) -> str:
-    """What a candidate is called: digits always mean the six places, so candidates have letters."""
+    """The letter of a candidate: digits always mean the six screens."""
     return ascii_uppercase[index] if index < len(ascii_uppercase) else "·"
 
 
@@ -98,38 +98,64 @@ def candidate_line(
     index: int,
     width: int,
     names: DisplayNames,
-    when: DateFormatter,
+    dates: DateFormatter,
     chosen: bool,
     notes: bool,
 ) -> Line:
-    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why."""
+    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why.
+
+    Args:
+        prop: the definition of the property.
+        leaf: the candidate.
+        index: its place among the candidates, from 0.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+        dates: formats times.
+        chosen: whether it is the chosen one.
+        notes: whether any candidate has a note, which then has a column.
+    """
     wide = width >= 96
     note = quote(leaf.note)
+    time = dates.dated(leaf.at_us) if wide else dates.short(leaf.at_us)
     return layout_columns(
         width,
         [
             Column(candidate_letter(index), 1, "strong"),
             Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
             Column(leaf.user, 16 if wide else 9, "plain"),
-            Column(when.dated(leaf.at_us) if wide else when.short(leaf.at_us), 17 if wide else 11, "dim"),
+            Column(mark_clock_error(time, leaf.clock), 17 if wide else 11, "dim"),
             Column(names.device(leaf.device), 12 if wide else 6, "dim"),
             Column(note, (30 if wide else 14) if notes else 0, "dim"),
         ],
     )
 
 
-def candidate_lines(row: FormRow, width: int, names: DisplayNames, when: DateFormatter) -> list[Line]:
-    """The candidates of a conflict, the one in use first."""
+def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
+    """The candidates of a conflict, the one in use first.
+
+    Args:
+        row: the property in conflict.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     leaves = row.slot.leaves
     notes = any(leaf.note for leaf in leaves)
     return [
-        candidate_line(row.prop, leaf, index, width, names, when, index == 0, notes)
+        candidate_line(row.prop, leaf, index, width, names, dates, index == 0, notes)
         for index, leaf in enumerate(leaves)
     ]
 
 
-def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFormatter) -> list[Line]:
-    """What is to know of a property: help, a value too long for its line, who said it and why, or who said what."""
+def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
+    """The details of a property: help, a value too long for its line, its author and note, or the candidates.
+
+    Args:
+        row: the property.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     prop = row.prop
     lines: list[Line] = []
     help_text = property_help(prop)
@@ -140,17 +166,19 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
         lines.append(
             [(_("In use on every device, provisional: {letter}").format(letter=candidate_letter(0)), "attention")]
         )
-        return lines + candidate_lines(row, width, names, when)
+        return lines + candidate_lines(row, width, names, dates)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
-        lines += [[(f"! {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)]
+        lines += [
+            [(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)
+        ]
     text = format_value(prop, row.slot.value, names)
     if row.slot.state == "good" and len(text) > width // 3:
         lines += [[(part, "plain")] for part in wrap_text(text, width)]
-    if said := row.pick:
+    if pick := row.pick:
         who = _("{user} on {device}, {when}").format(
-            user=said.user, device=names.device(said.device), when=when.full(said.at_us)
+            user=pick.user, device=names.device(pick.device), when=with_clock_error(dates.full(pick.at_us), pick.clock)
         )
-        note = quote(said.note)
+        note = quote(pick.note)
         told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]
         lines += [[(text, "dim")] for text in told]
     return lines
@@ -159,13 +187,22 @@ def property_details(row: FormRow, width: int, names: DisplayNames, when: DateFo
 def replaced_lines(
     prop: Property, slot: Slot, seen: Collection[bytes], new: Value, indent: int, names: DisplayNames
 ) -> list[Line]:
-    """The values in dispute that an edit replaces beside the one in use, of the facts that its author saw."""
+    """The values in conflict that an edit replaces beside the one in use, of the facts that its author saw.
+
+    Args:
+        prop: the definition of the property.
+        slot: what is there now.
+        seen: the facts that the author of the edit saw.
+        new: the value that replaces them.
+        indent: columns before each line.
+        names: what entities and devices are called.
+    """
     told: list[Value] = [slot.value, new]
     lines: list[Line] = []
     for leaf in slot.leaves:
         if leaf.fact in seen and not any(is_same_value(leaf.value, value) for value in told):
             told.append(leaf.value)
-            value = f"{STATE_GLYPHS['conflict']} {format_value(prop, leaf.value, names)}"
+            value = f"{GLYPHS['conflict']} {format_value(prop, leaf.value, names)}"
             lines.append([(" " * indent, "plain"), (f"{value}  {leaf.user}", "dim")])
     return lines
 
@@ -177,9 +214,7 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
     room = max(8, width - label - 5)
     lines: list[Line] = []
     for prop, old, seen, new in items:
-        before = (
-            format_value(prop, old, names) if seen else _("not configured") if width >= 90 else STATE_GLYPHS["absent"]
-        )
+        before = format_value(prop, old, names) if seen else _("not configured") if width >= 90 else GLYPHS["absent"]
         before, after = fit_pair(before, format_value(prop, new, names), room)
         lines.append(
             [
@@ -192,9 +227,16 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
     return lines
 
 
-def apply_lines(rows: Sequence[FormRow], began: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
-    """Old → new for each edited row, and what else is given up where several values are in dispute."""
-    slots = [began[row.prop.name] for row in rows]
+def apply_lines(rows: Sequence[FormRow], base_slots: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
+    """Old → new for each edited row, and the other values of a conflict that it replaces.
+
+    Args:
+        rows: the edited properties.
+        base_slots: what each property showed when its edit began.
+        width: the columns that a line may take.
+        names: what entities and devices are called.
+    """
+    slots = [base_slots[row.prop.name] for row in rows]
     pairs = zip(rows, slots, strict=True)
     items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]
     indent = cell_len(lines[0][0][0]) if (lines := diff_lines(items, width, names)) else 0

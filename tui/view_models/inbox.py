@@ -1,6 +1,6 @@
-"""The matters of the inbox as people read them: a sentence for each in the list, and below what it is about. Pure.
+"""The items of the inbox: a line for each in the list, and its details below. Pure.
 
-Nothing here is called an error: whatever waits, a value is in use meanwhile.
+Nothing here is called an error: whatever waits, a value is in use, provisional.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
-from core.changes import encode_value
 from core.errors import FieldlineError
 from core.inbox import InboxItem
 from core.records import Record
 from core.schema import RETIRED, Property, Schema
 from core.slots import Candidate
+from core.value_codec import encode_value
 from core.workspace.lineage import AncestryStep
-from tui.i18n.dates import DateFormatter
+from tui.glyphs import GLYPHS
+from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, format_number, language, ngettext
 from tui.layout import Column, Line, cut, fit, layout_columns, wrap_text
 from tui.view_models.ancestry_graph import GraphWords, draw_ancestry
-from tui.view_models.breadcrumbs import SEPARATOR, shorten_breadcrumb
+from tui.view_models.breadcrumbs import entity_part, shorten_breadcrumb
 from tui.view_models.form import NO_NAMES, DisplayNames, format_value, value_references
 from tui.view_models.form_lines import candidate_letter
 
-ITEM_GLYPHS = {"conflict": "≠", "duplicate": "‼", "overlap": "∩", "dangling": "?", "retired-edit": "↯", "invalid": "!"}
 MULTI_ENTITY_TYPES = ("duplicate", "overlap")
-"""What several entities claim: each candidate is that of one of them."""
+"""Types of items about several entities: each candidate is that of one of them."""
 SINGLE_VALUE_TYPES = ("dangling", "invalid")
-"""What is the matter with one value alone."""
+"""Types of items about one value alone."""
 _CURSOR_COLUMNS = 8  # columns of a row that show the cursor, at most
 _MAX_NAMED_ENTITIES = 3  # entities that a row names, where there is room
-_WIDE_COLUMNS = 96  # columns from which times are told in full
+_WIDE_COLUMNS = 96  # columns from which times are shown in full
 _MIN_NAME_COLUMNS = 8  # columns that a name gets where there are many
 _TALL_LINES = 10  # lines from which there is room for what is to be done
 MAX_CANDIDATES = 26
-"""Candidates that have a letter, and so can be chosen."""
+"""Candidates that can be chosen: those that have a letter."""
 
 _HINTS = {
     "conflict": "",
@@ -51,7 +51,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class ItemDetails:
-    """What is read of one matter when somebody looks at it: its entities now, who knew what, and names."""
+    """The details of an item: its entities now, who knew what, and names."""
 
     item: InboxItem
     records: dict[bytes, Record] = field(default_factory=dict)
@@ -59,66 +59,75 @@ class ItemDetails:
     names: DisplayNames = NO_NAMES
 
 
-def item_property(matter: InboxItem, schema: Schema) -> Property:
-    """The definition of the property that a matter is about."""
-    return schema.property(matter.kind, matter.property)
+def item_property(item: InboxItem, schema: Schema) -> Property:
+    """The definition of the property that an item is about."""
+    return schema.property(item.kind, item.property)
 
 
-def count_values(matter: InboxItem) -> int:
+def count_values(item: InboxItem) -> int:
     """How many different values the candidates have."""
-    return len({encode_value(leaf.value) for leaf in matter.candidates})
+    return len({encode_value(leaf.value) for leaf in item.candidates})
 
 
 # --- a line of the list -----------------------------------------------------------------------------------------------
 
 
 def item_line(
-    matter: InboxItem, marked: bool, width: int, schema: Schema, names: DisplayNames, when: DateFormatter
+    item: InboxItem, marked: bool, width: int, schema: Schema, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """A line of the list in columns: where it is, what it is about, what is the matter with that, and when."""
+    """A line of the list: where it is, what it is about, the problem, and when.
+
+    Args:
+        item: the inbox item.
+        marked: whether it is marked.
+        width: the columns that a line may take.
+        schema: the definitions of kinds and properties.
+        names: what entities and devices are called.
+        dates: formats times.
+    """
     wide = width >= _WIDE_COLUMNS
     place, problem, time = (38, 14, 17) if wide else (27, 12, 9)
-    last = max((leaf.at_us for leaf in matter.candidates), default=None)
+    last = max((leaf.at_us for leaf in item.candidates), default=None)
     room = width - 3 - place - problem - time - 3
-    what, who = _subject_text(matter, schema, names, room)
+    what, who = _subject_text(item, schema, names, room)
     who = cut(who, room - cell_len(what) - 2) if cell_len(what) + _MIN_NAME_COLUMNS <= room else ""
     # Only the beginning carries the cursor: on a slow line every column that changes its look has to be sent again.
-    head = f"{'*' if marked else ' '}{ITEM_GLYPHS[matter.type]} {fit(_entities_text(matter, names, place), place)} "
+    head = f"{'*' if marked else ' '}{GLYPHS[item.type]} {fit(_entities_text(item, names, place), place)} "
     end = head.rfind(" ", _CURSOR_COLUMNS // 2, _CURSOR_COLUMNS) + 1 or _CURSOR_COLUMNS
     return [
         (head[:end], "plain"),
         (head[end:], "plain"),
         (what if who else fit(what, room), "plain"),
         (fit(f"  {who}", room - cell_len(what)) if who else "", "dim"),
-        (f" {fit(problem_text(matter), problem)} ", "strong"),
-        ("" if last is None else when.dated(last) if wide else when.brief(last), "dim"),
+        (f" {fit(problem_text(item), problem)} ", "strong"),
+        ("" if last is None else dates.dated(last) if wide else dates.brief(last), "dim"),
     ]
 
 
-def _entities_text(matter: InboxItem, names: DisplayNames, width: int) -> str:
+def _entities_text(item: InboxItem, names: DisplayNames, width: int) -> str:
     """The path of the entity; of several all that fit, else the first and how many more there are."""
-    paths = [names.entity(entity) for entity in matter.entities[:_MAX_NAMED_ENTITIES]]
+    paths = [names.entity(entity) for entity in item.entities[:_MAX_NAMED_ENTITIES]]
     together = ", ".join(paths)
-    if len(paths) == len(matter.entities) and cell_len(together) <= width:
+    if len(paths) == len(item.entities) and cell_len(together) <= width:
         return together
-    more = f" +{format_number(len(matter.entities) - 1)}" if len(matter.entities) > 1 else ""
+    more = f" +{format_number(len(item.entities) - 1)}" if len(item.entities) > 1 else ""
     return shorten_breadcrumb(paths[0], width - len(more)) + more
 
 
-def _subject_text(matter: InboxItem, schema: Schema, names: DisplayNames, room: int) -> tuple[str, str]:
-    """The property with the value in use, and, if they are at odds, who said something."""
-    prop = item_property(matter, schema)
-    label, first = prop.label(language()), matter.candidates[0]
-    users = ", ".join(dict.fromkeys(leaf.user for leaf in matter.candidates))
-    fields = {name: str(value) for name, value in matter.message.params.items()}
-    if matter.type in ("conflict", "retired-edit"):
+def _subject_text(item: InboxItem, schema: Schema, names: DisplayNames, room: int) -> tuple[str, str]:
+    """The property with the value in use, and, if it is in conflict, the authors."""
+    prop = item_property(item, schema)
+    label, first = prop.label(language()), item.candidates[0]
+    users = ", ".join(dict.fromkeys(leaf.user for leaf in item.candidates))
+    fields = {name: str(value) for name, value in item.message.params.items()}
+    if item.type in ("conflict", "retired-edit"):
         return label, users
-    if matter.type == "duplicate":
-        value = _claimed_value_text(prop, matter, names)
-    elif matter.type == "dangling":
+    if item.type == "duplicate":
+        value = _claimed_value_text(prop, item, names)
+    elif item.type == "dangling":
         refs = value_references(first.value)
-        value = names.entity(refs[0]).rsplit(SEPARATOR, 1)[-1] if len(refs) == 1 else fields["target"]
-    elif matter.type == "overlap":
+        value = entity_part(names.entity(refs[0])) if len(refs) == 1 else fields["target"]
+    elif item.type == "overlap":
         value = fields["value"]
     else:
         value = format_value(prop, first.value, names)
@@ -127,26 +136,26 @@ def _subject_text(matter: InboxItem, schema: Schema, names: DisplayNames, room: 
     return f"{cut(label, left) if left >= _MIN_NAME_COLUMNS else label} {value}", ""
 
 
-def problem_text(matter: InboxItem) -> str:
-    """In at most 12 columns what is the matter."""
-    count = len(matter.entities)
-    if matter.type == "conflict":
-        odds = count_values(matter)
+def problem_text(item: InboxItem) -> str:
+    """The problem in at most 12 columns."""
+    count = len(item.entities)
+    if item.type == "conflict":
+        odds = count_values(item)
         return ngettext("{count} value", "{count} values", odds)
-    if matter.type == "duplicate":
+    if item.type == "duplicate":
         return ngettext("claimed by {count}", "claimed by {count}", count)
-    if matter.type == "overlap":
+    if item.type == "overlap":
         return _("overlaps")
-    if matter.type == "dangling":
-        return _("is retired") if matter.message.template.endswith("retired") else _("not known")
-    return _("and edited") if matter.type == "retired-edit" else _("not valid")
+    if item.type == "dangling":
+        return _("is retired") if item.message.template.endswith("retired") else _("not known")
+    return _("and edited") if item.type == "retired-edit" else _("not valid")
 
 
-def _claimed_value_text(prop: Property, matter: InboxItem, names: DisplayNames) -> str:
+def _claimed_value_text(prop: Property, item: InboxItem, names: DisplayNames) -> str:
     """The value that several claim; of a list the item."""
-    value = matter.candidates[0].value
+    value = item.candidates[0].value
     if isinstance(value, tuple):
-        return str(matter.message.params["value"]).strip('"')
+        return str(item.message.params["value"]).strip('"')
     return format_value(prop, value, names)
 
 
@@ -155,34 +164,43 @@ def _claimed_value_text(prop: Property, matter: InboxItem, names: DisplayNames) 
 
 def item_title(details: ItemDetails, schema: Schema) -> tuple[Line, Line]:
     """What stands over the details, left and right."""
-    matter, names = details.item, details.names
-    label = item_property(matter, schema).label(language())
-    name = names.entity(matter.entity).rsplit(SEPARATOR, 1)[-1].strip()
-    if matter.type == "conflict":
+    item, names = details.item, details.names
+    label = item_property(item, schema).label(language())
+    name = entity_part(names.entity(item.entity))
+    if item.type == "conflict":
         used = _("in use, provisional: {letter}").format(letter=candidate_letter(0))
         return [(f"{label} · {name}", "strong")], [(used, "attention")]
-    if matter.type == "retired-edit":
+    if item.type == "retired-edit":
         return [(name, "strong")], []
-    if matter.type in MULTI_ENTITY_TYPES:
+    if item.type in MULTI_ENTITY_TYPES:
         return [(label, "strong")], [(_("all stay in use, provisional"), "attention")]
     return [(f"{label} · {name}", "strong")], []
 
 
 def item_lines(
-    details: ItemDetails, chosen: int, width: int, height: int, schema: Schema, when: DateFormatter
+    details: ItemDetails, chosen: int, width: int, height: int, schema: Schema, dates: DateFormatter
 ) -> list[Line]:
-    """The candidates side by side, what it is about, who knew what, and what can be done."""
-    matter = details.item
-    # A small screen may be at the end of a slow line: what candidates and keys say there is not said again.
-    said = height < _TALL_LINES and len(matter.candidates) > 1
+    """The candidates side by side, what it is about, who knew what, and what can be done.
+
+    Args:
+        details: what was read of the item.
+        chosen: the index of the chosen candidate.
+        width: the columns that a line may take.
+        height: the lines that there are.
+        schema: the definitions of kinds and properties.
+        dates: formats times.
+    """
+    item = details.item
+    # A small screen may be at the end of a slow line: what candidates and keys show is not repeated.
+    said = height < _TALL_LINES and len(item.candidates) > 1
     about: list[Line] = [] if said else [[(text, "plain")] for text in wrap_text(_about_text(details, schema), width)]
     rest: list[Line] = _graph_lines(details, width, height, schema) if details.steps else []
-    rest += [] if height < _TALL_LINES else [[(text, "dim")] for text in wrap_text(_(_HINTS[matter.type]), width)]
-    count = min(len(matter.candidates), MAX_CANDIDATES)
+    rest += [] if height < _TALL_LINES else [[(text, "dim")] for text in wrap_text(_(_HINTS[item.type]), width)]
+    count = min(len(item.candidates), MAX_CANDIDATES)
     fits = count + len(about) + len(rest) <= height
     room = max(2, height - len(about) - (len(rest) if fits else 1))
     first = max(0, min(chosen - room // 2, count - room))
-    candidates = _candidate_lines(details, chosen, width, schema, when)[first : first + room]
+    candidates = _candidate_lines(details, chosen, width, schema, dates)[first : first + room]
     drawn = [*candidates, *_indented([*about, *rest])]
     return drawn if len(drawn) <= height and fits else [*drawn[: height - 1], *_indented([_more_line(details, room)])]
 
@@ -201,21 +219,21 @@ def _indented(some: Sequence[Line]) -> list[Line]:
 
 def _about_text(details: ItemDetails, schema: Schema) -> str:
     """The sentence below the candidates, where they do not speak for themselves."""
-    matter, names = details.item, details.names
-    prop = item_property(matter, schema)
-    if matter.type == "dangling":
+    item, names = details.item, details.names
+    prop = item_property(item, schema)
+    if item.type == "dangling":
         targets = [names.entity(entity) for entity in missing_targets(details)]
-        target = ", ".join(targets) or str(matter.message.params["target"])
+        target = ", ".join(targets) or str(item.message.params["target"])
         if retired_targets(details):
             text = _("{target} is retired: b puts it back in use.")
         else:
             text = _("{target} is not known here: its changes may still come.")
         return text.format(target=target)
-    if matter.type == "retired-edit":
+    if item.type == "retired-edit":
         return _("Who retired it had not seen what was set meanwhile.")
-    if matter.type == "invalid":
+    if item.type == "invalid":
         return error_text(
-            FieldlineError(matter.message.template, **{**matter.message.params, "property": prop.label(language())})
+            FieldlineError(item.message.template, **{**item.message.params, "property": prop.label(language())})
         )
     return ""
 
@@ -235,70 +253,71 @@ def retired_targets(details: ItemDetails) -> list[bytes]:
     return [e for e in missing_targets(details) if (record := details.records.get(e)) and record.retired]
 
 
-def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Schema, when: DateFormatter) -> list[Line]:
-    matter, names = details.item, details.names
-    some = matter.candidates[:MAX_CANDIDATES]
+def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Schema, dates: DateFormatter) -> list[Line]:
+    item, names = details.item, details.names
+    some = item.candidates[:MAX_CANDIDATES]
     wide = width >= _WIDE_COLUMNS
     people, time, device = (14, 17, 10) if wide else (9, 9, 6)
-    remark = (34 if matter.type == "conflict" else 24) if wide else 19
+    remark = (34 if item.type == "conflict" else 24) if wide else 19
     room = width - 2 - people - time - device - remark - 5
-    if matter.type in MULTI_ENTITY_TYPES and any(
+    if item.type in MULTI_ENTITY_TYPES and any(
         cell_len(text) > room for text in _candidate_texts(details, schema, width)
     ):
-        # Where it is says more than why it was said; v tells that, too.
+        # Where it is says more than the note, which v shows, too.
         room, remark = room + remark + 1, 0
     found: list[Line] = []
     for index, (leaf, text) in enumerate(
         zip(some, strip_common_start(_candidate_texts(details, schema, room), room), strict=True)
     ):
-        on = index == chosen and matter.type not in SINGLE_VALUE_TYPES
+        on = index == chosen and item.type not in SINGLE_VALUE_TYPES
+        time_text = dates.dated(leaf.at_us) if wide else dates.brief(leaf.at_us)
         cells = [
             Column(candidate_letter(index), 1, "strong" if on else "plain"),
             Column(text, None, "strong" if on else "plain"),
             Column(leaf.user, people),
-            Column(when.dated(leaf.at_us) if wide else when.brief(leaf.at_us), time, "dim"),
+            Column(mark_clock_error(time_text, leaf.clock), time, "dim"),
             Column(names.device(leaf.device), device, "dim"),
-            Column(_candidate_remark(matter, index, wide), remark, "dim"),
+            Column(_candidate_remark(item, index, wide), remark, "dim"),
         ]
-        found.append([("▸ " if on else "  ", "marker"), *layout_columns(width, cells)])
+        found.append([(f"{GLYPHS['cursor']} " if on else "  ", "marker"), *layout_columns(width, cells)])
     return found
 
 
 def _candidate_texts(details: ItemDetails, schema: Schema, width: int) -> list[str]:
-    """What each candidate stands for: its value, or the entity that states it."""
-    matter, names = details.item, details.names
-    prop = item_property(matter, schema)
-    some = matter.candidates[:MAX_CANDIDATES]
-    if matter.type in MULTI_ENTITY_TYPES:
-        told = [f"  {format_value(prop, leaf.value, names)}" if matter.type == "overlap" else "" for leaf in some]
+    """A line for each candidate: its value, or the entity that claims it."""
+    item, names = details.item, details.names
+    prop = item_property(item, schema)
+    some = item.candidates[:MAX_CANDIDATES]
+    if item.type in MULTI_ENTITY_TYPES:
+        told = [f"  {format_value(prop, leaf.value, names)}" if item.type == "overlap" else "" for leaf in some]
         return [
             shorten_breadcrumb(names.entity(entity), width - len(value)) + value
-            for entity, value in zip(matter.entities, told, strict=False)
+            for entity, value in zip(item.entities, told, strict=False)
         ]
-    if matter.type != "retired-edit":
+    if item.type != "retired-edit":
         return [format_value(prop, leaf.value, names) for leaf in some]
     texts = []
-    record = details.records.get(matter.entity)
+    record = details.records.get(item.entity)
     said = {leaf.fact: name for name, slot in (record.slots if record else {}).items() for leaf in slot.leaves}
     for leaf in some:
         name = said.get(leaf.fact, RETIRED)
         if name == RETIRED:
             texts.append(_("retired"))
         else:
-            stated = schema.property(matter.kind, name)
+            stated = schema.property(item.kind, name)
             texts.append(f"{stated.label(language())}: {format_value(stated, leaf.value, names)}")
     return texts
 
 
-def _candidate_remark(matter: InboxItem, index: int, wide: bool) -> str:
-    """Why it was said, and of which other values its author did not know."""
-    leaf = matter.candidates[index]
+def _candidate_remark(item: InboxItem, index: int, wide: bool) -> str:
+    """The note, and the other values that its author did not know."""
+    leaf = item.candidates[index]
     note = quote(leaf.note)
-    if matter.type != "conflict" or not wide:
+    if item.type != "conflict" or not wide:
         return note
     unknown = [
         candidate_letter(place)
-        for place, other in enumerate(matter.candidates[:MAX_CANDIDATES])
+        for place, other in enumerate(item.candidates[:MAX_CANDIDATES])
         if _has_other_value(leaf, other)
     ]
     if len(unknown) > 3:
@@ -311,10 +330,17 @@ def _has_other_value(one: Candidate, other: Candidate) -> bool:
     return encode_value(one.value) != encode_value(other.value)
 
 
-def ancestry_lines(details: ItemDetails, width: int, schema: Schema, when: DateFormatter) -> list[Line]:
-    """The candidates, and who knew what, drawn as large as it is."""
+def ancestry_lines(details: ItemDetails, width: int, schema: Schema, dates: DateFormatter) -> list[Line]:
+    """The candidates, and who knew what, drawn as large as it is.
+
+    Args:
+        details: what was read of the item.
+        width: the columns that a line may take.
+        schema: the definitions of kinds and properties.
+        dates: formats times.
+    """
     drawing = _draw_graph(details, width, schema, whole=True)
-    return [*_candidate_lines(details, -1, width, schema, when), [], *([(line, "plain")] for line in drawing)]
+    return [*_candidate_lines(details, -1, width, schema, dates), [], *([(line, "plain")] for line in drawing)]
 
 
 def _graph_lines(details: ItemDetails, width: int, height: int, schema: Schema) -> list[Line]:
@@ -325,9 +351,9 @@ def _graph_lines(details: ItemDetails, width: int, height: int, schema: Schema) 
 
 
 def _draw_graph(details: ItemDetails, width: int, schema: Schema, whole: bool = False) -> list[str]:
-    matter, names = details.item, details.names
-    prop = item_property(matter, schema)
-    letters = {leaf.fact: candidate_letter(index) for index, leaf in enumerate(matter.candidates)}
+    item, names = details.item, details.names
+    prop = item_property(item, schema)
+    letters = {leaf.fact: candidate_letter(index) for index, leaf in enumerate(item.candidates)}
 
     def label(step: AncestryStep, room: int) -> str:
         if step.fact in letters:

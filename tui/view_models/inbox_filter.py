@@ -1,4 +1,4 @@
-"""Which matters of the inbox mention what somebody looks for."""
+"""Filter the items of the inbox by words."""
 
 from __future__ import annotations
 
@@ -20,22 +20,31 @@ _MAX_TITLED_ENTITIES = 20
 async def filter_items(
     items: Sequence[InboxItem], text: str, view: View, schema: Schema, devices: DisplayNames
 ) -> list[InboxItem]:
-    """Those matters in which each word is part of a label, a key, a value, what is the matter, or the name of who said
-    it or on which device, or that are about something with the whole text in its title, or below that.
+    """Return the items that mention a text.
+
+    Each of its words is part of a label, a key, a value, the problem, or the name of an author or device; or the item
+    is about something with the whole text in its title, or below that.
+
+    Args:
+        items: the items to look through.
+        text: the words.
+        view: the present, or the time that is looked at.
+        schema: the definitions of kinds and properties.
+        devices: the names of devices.
     """
     called = await _find_titled(text, view, schema)
-    # Thousands of matters take a while, and meanwhile somebody may press keys.
+    # Thousands of items take a while, and meanwhile somebody may press keys.
     return await asyncio.to_thread(_matching, items, text.casefold().split(), called, schema, devices)
 
 
 def _matching(
-    matters: Sequence[InboxItem], words: Sequence[str], called: set[bytes], schema: Schema, devices: DisplayNames
+    items: Sequence[InboxItem], words: Sequence[str], called: set[bytes], schema: Schema, devices: DisplayNames
 ) -> list[InboxItem]:
     found = []
-    for matter in matters:
-        told = "" if not called.isdisjoint(matter.entities) else _searchable_text(matter, schema, devices)
-        if not told or all(word in told for word in words):
-            found.append(matter)
+    for item in items:
+        text = "" if not called.isdisjoint(item.entities) else _searchable_text(item, schema, devices)
+        if not text or all(word in text for word in words):
+            found.append(item)
     return found
 
 
@@ -48,16 +57,16 @@ async def _find_titled(text: str, view: View, schema: Schema) -> set[bytes]:
     return found
 
 
-def _searchable_text(matter: InboxItem, schema: Schema, devices: DisplayNames) -> str:
-    """The texts of a matter that are looked through."""
-    kind = schema.kind(matter.kind)
+def _searchable_text(item: InboxItem, schema: Schema, devices: DisplayNames) -> str:
+    """The texts of an item that are searched."""
+    kind = schema.kind(item.kind)
     texts = [
-        kind.property(matter.property).label(language()),
-        matter.property,
+        kind.property(item.property).label(language()),
+        item.property,
         kind.label(language()),
-        matter.key or "",
-        problem_text(matter),
+        item.key or "",
+        problem_text(item),
     ]
-    for leaf in matter.candidates:
+    for leaf in item.candidates:
         texts += [leaf.user, devices.device(leaf.device), str(leaf.value), leaf.note or ""]
     return " ".join(texts).casefold()

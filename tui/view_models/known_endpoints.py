@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping
 
 ENDPOINTS_META_KEY = "tui.sync.targets"
+"""At which endpoint it synced with which device."""
 FILES_META_KEY = "tui.sync.files"
+"""At which folder or file it synced last."""
 _MAX_ENDPOINTS = 200
+"""Endpoints that are remembered, the latest first: more devices than a fleet has within reach."""
 
 
 def parse_endpoints(kept: bytes | None) -> dict[bytes, str]:

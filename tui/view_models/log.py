@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.cells import cell_len
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
@@ -9,30 +11,33 @@ from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
-from tui.i18n.dates import DateFormatter
+from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number, language, ngettext
-from tui.layout import Column, Line, cut, layout_columns
+from tui.layout import Column, Line, layout_columns
+from tui.view_models.breadcrumbs import breadcrumbs, shorten_breadcrumb
 from tui.view_models.form import DisplayNames
 
 PAGE_ROWS = 50
+"""Rows that are read at a time: more than any screen shows."""
 MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen again
 
 
 class LogPages:
-    """The changes that a filter lets through, newest first; `size` of them. `marked` is shown as such."""
+    """The changes that a filter lets through, newest first; `marked_change` is shown as such."""
 
     def __init__(
-        self, view: View, schema: Schema, wanted: LogFilter, size: int, names: DisplayNames, when: DateFormatter
+        self, view: View, schema: Schema, wanted: LogFilter, size: int, names: DisplayNames, dates: DateFormatter
     ) -> None:
         self._view = view
         self._schema = schema
         self._wanted = wanted
         self._size = size
         self._names = names
-        self._when = when
+        self._dates = dates
         self._pages: dict[int, list[LogEntry]] = {}
         self._entity_names: dict[bytes, EntityName] = {}
+        self._labels: dict[bytes, str] = {}
         self.marked_change: bytes | None = None
 
     def __len__(self) -> int:
@@ -62,7 +67,9 @@ class LogPages:
     async def _read(self, page: int) -> None:
         entries = await self._entries(page)
         unknown = {entity for entry in entries for entity in entry.entities} - self._entity_names.keys()
-        self._entity_names |= await self._view.names(unknown, self._schema)
+        named = await self._view.names(unknown, self._schema)
+        self._labels |= await entity_labels(named, self._view, self._schema, self._names)
+        self._entity_names |= named
         while len(self._pages) >= MAX_PAGES:
             del self._pages[next(iter(self._pages))]
         self._pages[page] = entries
@@ -87,13 +94,14 @@ class LogPages:
         if entry is None:
             return []
         wide = width >= 96
-        moment = self._when.dated(entry.at_us) if wide else self._when.short(entry.at_us)
+        time_text = self._dates.dated(entry.at_us) if wide else self._dates.short(entry.at_us)
+        time_text = mark_clock_error(time_text, entry.clock)
         mark = "*" if entry.change == self.marked_change else ""
         place = 34 if wide else 25
         return layout_columns(
             width,
             [
-                Column(f"{mark}{moment}", 17 if wide else 11),
+                Column(f"{mark}{time_text}", 17 if wide else 11),
                 Column(entry.user, 14 if wide else 9),
                 Column(self._names.device(entry.device), 8 if wide else 4, "dim"),
                 Column(self._entity_text(entry, place), place),
@@ -104,12 +112,12 @@ class LogPages:
 
     def _entity_text(self, entry: LogEntry, width: int) -> str:
         """The entity that was changed; of several all that fit, else the first and how many more there are."""
-        names = [entity_label(e, self._entity_names.get(e), self._schema, self._names) for e in entry.entities]
+        names = [self._labels.get(entity, entity.hex()[:8]) for entity in entry.entities]
         together = ", ".join(names)
         if not names or (len(names) == entry.entity_count and cell_len(together) <= width):
             return together
         more = f" +{format_number(entry.entity_count - 1)}" if entry.entity_count > 1 else ""
-        return cut(names[0], width - len(more)) + more
+        return shorten_breadcrumb(names[0], width - len(more)) + more
 
     def _change_text(self, entry: LogEntry, wide: bool) -> str:
         """What was changed; in a narrow list the note says it better, where there is one."""
@@ -124,14 +132,18 @@ class LogPages:
         return f"{changed} {quote(entry.note)}" if entry.fact_count == 1 else quote(entry.note)
 
 
-def entity_label(entity: bytes, name: EntityName | None, schema: Schema, names: DisplayNames) -> str:
-    """What people call an entity where nothing says what it is part of: its whole key if it is part of something."""
+async def entity_labels(
+    named: Mapping[bytes, EntityName], view: View, schema: Schema, names: DisplayNames
+) -> dict[bytes, str]:
+    """What people call these entities on every screen: the path to them, if they have a place in the fleet."""
+    labels = {entity: _label(entity, name, names) for entity, name in named.items()}
+    placed = [each for each, name in named.items() if schema.kind(name.kind).parent and each not in names.devices]
+    return labels | await breadcrumbs(placed, view, schema)
+
+
+def _label(entity: bytes, name: EntityName, names: DisplayNames) -> str:
     if entity == FLEET_ENTITY:
         return _("the fleet")
     if entity == SCHEMA_ENTITY:
         return _("the schema")
-    if entity in names.devices:
-        return names.devices[entity]
-    if name is None:
-        return entity.hex()[:8]
-    return name.key if name.key and schema.kind(name.kind).parent else name.title
+    return names.devices.get(entity, name.title)

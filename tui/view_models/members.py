@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from core.membership import Member
 from core.store.queries.log import LogFilter
 from core.store.view import View
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number
 from tui.layout import Column, Line, layout_columns
 
 ROLE_LABELS = {"admin": N_("admin"), "technician": N_("technician"), "reader": N_("reader")}
-STATE_LABELS = {
-    "active": ("●", N_("active")),
-    "revoked": ("–", N_("revoked")),
-    "pending": ("○", N_("waits to be admitted")),
-}
+_STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_("waits to be admitted")}
 
 
 @dataclass(frozen=True, slots=True)
 class WriteStats:
-    """How many changes a device made, and when and by whom the last was (microseconds since 1970 UTC)."""
+    """How many changes a device made, and time (microseconds since 1970 UTC) and user of the last."""
 
     changes: int
     at: int | None
@@ -35,28 +32,28 @@ def member_name(member: Member) -> str:
 
 
 def member_texts(member: Member) -> tuple[str, ...]:
-    """What a device's line says of it, and its id."""
-    _glyph, state = STATE_LABELS.get(member.state, ("", member.state))
-    return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), _(state)
+    """The texts of a device's line, and its id, to filter by."""
+    state = _(_STATE_LABELS.get(member.state, member.state))
+    return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), state
 
 
 class MemberRows:
-    """A row for each device; until what it wrote is read anew, what was read `before` stands there."""
+    """A row for each device; until its changes are counted again, those of `before` are shown."""
 
     def __init__(
         self,
         members: Sequence[Member],
-        met: Mapping[bytes, int],
+        synced_at_us: Mapping[bytes, int],
         me: bytes,
         view: View,
-        when: DateFormatter,
+        dates: DateFormatter,
         before: MemberRows | None = None,
     ) -> None:
         self._members = members
-        self._synced_at = met
+        self._synced_at = synced_at_us
         self._own_device = me
         self._view = view
-        self._when = when
+        self._dates = dates
         self._write_stats: dict[bytes, WriteStats] = {}
         self._old_stats: Mapping[bytes, WriteStats] = before._write_stats if before else {}
 
@@ -83,23 +80,22 @@ class MemberRows:
 
     def line(self, index: int, width: int) -> Line:
         member = self._members[index]
-        glyph, state = STATE_LABELS.get(member.state, ("!", member.state))
         role = "plain" if member.state == "active" else "attention"
-        wrote = self.write_stats(member.device)
-        met = self._synced_at.get(member.device)
+        stats = self.write_stats(member.device)
+        synced_at_us = self._synced_at.get(member.device)
         wide = width >= 100
-        seen = _("this device") if member.device == self._own_device else "–"
-        if met is not None:
-            seen = self._when.dated(met) if wide else self._when.short(met)
+        synced_text = _("this device") if member.device == self._own_device else "–"
+        if synced_at_us is not None:
+            synced_text = self._dates.dated(synced_at_us) if wide else self._dates.short(synced_at_us)
         return layout_columns(
             width,
             [
                 Column(member_name(member), None, "strong"),
                 Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
-                Column(glyph, 1, role),
-                Column(_(state), 22 if wide else 20, role),
-                Column(seen, 17 if wide else 11, "dim"),
-                Column(format_number(wrote.changes) if wrote else "", 10, "dim", right=True),
+                Column(GLYPHS.get(member.state, GLYPHS["trouble"]), 1, role),
+                Column(_(_STATE_LABELS.get(member.state, member.state)), 22 if wide else 20, role),
+                Column(synced_text, 17 if wide else 11, "dim"),
+                Column(format_number(stats.changes) if stats else "", 10, "dim", right=True),
             ],
         )
 

@@ -1,6 +1,6 @@
-"""Whom this device has met and can meet, and how far a meeting is: what the Sync screen shows. Pure.
+"""The peers of this device, and how far a sync is: what the Sync screen shows. Pure.
 
-Times of the facts are microseconds since 1970 UTC; those of a meeting are seconds of the event loop's clock.
+Times are microseconds since 1970 UTC; those of a sync are seconds of the event loop's clock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from core.errors import FieldlineError
 from core.store.types import SourceStats
 from core.sync.eta import EtaEstimator
 from core.sync.events import Progress
+from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, layout_columns, spread
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 LINK_LABELS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
 _STATE_LABELS = {"meeting": N_("syncing now"), "calling": N_("connecting"), "waiting": N_("waiting for it")}
+_TROUBLE_LABELS = {"pulled": N_("pulled: waiting"), "silent": N_("no answer"), "failing": N_("not reached")}
 _PHASE_LABELS = {
     "hello": N_("greeting"),
     "reconcile": N_("finding out what differs"),
@@ -30,10 +32,11 @@ _PHASE_LABELS = {
     "done": N_("done"),
 }
 _KILO = 1000
+"""Bytes of a kB, by SI."""
 
 
 class ReachablePeer(Protocol):
-    """Something that can be met right now: `core.service.peer_discovery.DiscoveredPeer` is one."""
+    """A peer that can be reached now: `core.service.peer_discovery.DiscoveredPeer` is one."""
 
     @property
     def endpoint(self) -> str: ...
@@ -55,10 +58,10 @@ class ReachablePeer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A device, a port or files: when they last brought something, how many changes in all, and how to meet them.
+    """A device, a port or files: when they last brought changes, how many in all, and how to reach them.
 
-    `same` says whether they hold the same as this device, as far as they announce it; `now` whether they are there.
-    The rest is what the process that serves on this device does about them.
+    `same` is whether they hold the same as this device, None if they do not announce it. `state`, `next_try` and
+    `trouble` are what the process that serves on this device does about them.
     """
 
     key: str
@@ -81,35 +84,40 @@ def link_kind(target: str) -> str:
 
 
 def peer_rows(
-    met: Iterable[SourceStats],
-    there: Iterable[ReachablePeer],
+    source_stats: Iterable[SourceStats],
+    reachable: Iterable[ReachablePeer],
     targets: Mapping[bytes, str],
     names: Mapping[bytes, str],
     files: str = "",
 ) -> list[PeerRow]:
-    """A line for each device, port and kind of file: those that are there now first, then the latest met.
+    """Return a row for each device, port and kind of file: those that can be reached first, then the latest synced.
 
-    `targets` says where a device was met before, `files` at which path.
+    Args:
+        source_stats: what was received from whom.
+        reachable: the peers that can be reached now.
+        targets: device to the endpoint where it was reached last.
+        names: device to name.
+        files: the endpoint of the folder or file that was synced with last; empty for none.
     """
     found: dict[str, PeerRow] = {}
-    for meeting in met:
-        device = meeting.device
-        key = device.hex() if device else meeting.link
+    for stats in source_stats:
+        device = stats.device
+        key = device.hex() if device else stats.link
         before = found.get(key)
         found[key] = PeerRow(
             key,
             (names.get(device) or device.hex()[:8]) if device else _("files"),
-            before.link if before and (before.synced_at or 0) >= meeting.last_received_at_us else meeting.link,
+            before.link if before and (before.synced_at or 0) >= stats.last_received_at_us else stats.link,
             targets.get(device, "") if device else files,
-            max(meeting.last_received_at_us, before.synced_at or 0) if before else meeting.last_received_at_us,
-            meeting.change_count + (before.changes if before else 0),
+            max(stats.last_received_at_us, before.synced_at or 0) if before else stats.last_received_at_us,
+            stats.change_count + (before.changes if before else 0),
         )
     if files:
         found.setdefault("bundle", PeerRow("bundle", _("files"), "bundle", files))
     for device, target in targets.items():
         key = device.hex()
         found.setdefault(key, PeerRow(key, names.get(device) or device.hex()[:8], link_kind(target), target))
-    for peer in there:
+    for peer in reachable:
         key = peer.device.hex() if peer.device and peer.is_member else peer.endpoint
         name = peer.name or (peer.device.hex()[:8] if peer.device else peer.endpoint)
         old = found.get(key, PeerRow(key, name, link_kind(peer.endpoint)))
@@ -127,47 +135,50 @@ def peer_rows(
 
 
 def stick_rows(sticks: Iterable[Path]) -> list[PeerRow]:
-    """A line for each removable disk that is mounted."""
+    """Return a row for each removable disk that is mounted."""
     return [
         PeerRow(f"bundle://{path}", path.name or str(path), "bundle", f"bundle://{path}", is_reachable=True)
         for path in sticks
     ]
 
 
-def sync_warnings(met: SyncResult, target: str) -> list[str]:
+def sync_warnings(result: SyncResult, target: str) -> list[str]:
     """What whoever synced with files has to know besides what came of it."""
-    said = [_("{path} is damaged and was left as it is.").format(path=path) for path in met.damaged_bundles]
-    if met.is_on_own_disk:
+    texts = [_("{path} is damaged and was left as it is.").format(path=path) for path in result.damaged_bundles]
+    if result.is_on_own_disk:
         text = _("{path} is on the disk of this device itself: if it should be a stick, that is not mounted.")
-        said.append(text.format(path=target.removeprefix("bundle://")))
-    return said
+        texts.append(text.format(path=target.removeprefix("bundle://")))
+    return texts
 
 
-def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") -> Line:
-    """A line of the list; `active` is how a meeting with it stands that is under way from here: "meeting", "waiting"
-    for somebody at the other end of a cable, "silent" if nothing comes from there any more, or "pulled".
+def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:
+    """Draw a line of the list.
+
+    Args:
+        each: the row.
+        width: the columns that a line may take.
+        dates: formats times.
+        active: the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
+            end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
     """
     wide = width >= 100
     doing = active or each.state
     if doing in _STATE_LABELS:
-        state = "▸ " + _(_STATE_LABELS[doing])
-    elif doing == "pulled":
-        state = "! " + _("pulled: waiting")
-    elif doing == "silent":
-        state = "! " + _("no answer")
-    elif doing == "failing":
-        state = "! " + _("not reached")
+        role, text = "busy", _(_STATE_LABELS[doing])
+    elif doing in _TROUBLE_LABELS:
+        role, text = "trouble", _(_TROUBLE_LABELS[doing])
     elif doing == "serving":
-        state = "○ " + _("syncs by itself")
+        role, text = "different", _("syncs by itself")
     elif each.same:
-        state = "● " + _("same as here")
+        role, text = "same", _("same as here")
     elif each.is_reachable:
-        state = "○ " + (_("has other changes") if each.same is False else _("there now"))
+        role, text = "different", _("has other changes") if each.same is False else _("there now")
     else:
-        state = ""
+        role, text = "", ""
+    state = f"{GLYPHS[role]} {text}" if role else ""
     brought, count = "", ""
     if each.synced_at is not None:
-        moment = when.dated(each.synced_at) if wide else when.short(each.synced_at)
+        moment = dates.dated(each.synced_at) if wide else dates.short(each.synced_at)
         brought = _("received {when}").format(when=moment)
     if wide and each.changes:
         count = ngettext("{count} change", "{count} changes", each.changes)
@@ -176,16 +187,38 @@ def peer_line(each: PeerRow, width: int, when: DateFormatter, active: str = "") 
         [
             Column(each.name, 24 if wide else 16, "strong"),
             Column(_(LINK_LABELS.get(each.link, each.link)), 8),
-            Column(state, 20 if wide else 19, "attention" if state[:1] in ("▸", "!") else "plain"),
+            Column(state, 20 if wide else 19, "attention" if role in ("busy", "trouble") else "plain"),
             Column(brought, None, "dim"),
             Column(count, 16 if wide else 0, "dim", right=True),
         ],
     )
 
 
+def reach_texts(row: PeerRow, last_device: str) -> list[str]:
+    """How a peer is reached; `last_device` is the name of the device that was there last, empty for none."""
+    if row.is_reachable and row.link == "serial":
+        texts = [
+            _(
+                "Press Enter to sync with the device at the other end. It has to do the same, or run "
+                "`fieldline serve --serial`."
+            )
+        ]
+        return [*texts, _("Last synced here: {device}.").format(device=last_device)] if last_device else texts
+    if row.target:
+        text = (
+            _("It can be reached at {target}: Enter.")
+            if row.is_reachable
+            else _("It was last reached at {target}: Enter syncs again.")
+        )
+        return [text.format(target=row.target)]
+    if row.link == "bundle":
+        return [_("Changes that came as a file; b syncs with a file or a folder on a stick.")]
+    return [_("It connected to this device; from here, m asks for its address.")]
+
+
 @dataclass(slots=True)
 class SyncMeter:
-    """How far the meeting with `target` is; `now` is when something was last heard of it."""
+    """How far the sync with `target` is."""
 
     target: str
     name: str
@@ -193,34 +226,40 @@ class SyncMeter:
     updated_at_s: float = 0.0
 
     def update(self, progress: Progress, now: float) -> None:
-        """Note how far it is."""
+        """Note its progress at a time (seconds)."""
         self.eta.update(progress, now)
         self.updated_at_s = now
 
 
 def completed_parts(progress: Progress) -> list[str]:
-    """What is all there already of what is on its way; empty while nobody knows."""
+    """Which parts of what is received are complete; empty while nobody knows."""
     if not progress.to_receive or not progress.current_count:
         return []
-    said = []
+    parts = []
     if progress.nearby_count and progress.received >= progress.nearby_count:
-        said.append(_("your place is complete"))
+        parts.append(_("your place is complete"))
     if progress.received < progress.current_count:
         percent = 100 * progress.received // progress.current_count
-        said.append(_("current values {percent} %").format(percent=percent))
+        parts.append(_("current values {percent} %").format(percent=percent))
     else:
-        said.append(_("all that is current is here"))
+        parts.append(_("all that is current is here"))
     if progress.received < progress.to_receive:
-        said.append(_("history to follow"))
-    return said
+        parts.append(_("history to follow"))
+    return parts
 
 
-def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", halted: bool = False) -> list[Line]:
-    """A meeting under way: what it is doing, changes and time left, bytes, its cable, what is complete, a bar; where
-    there is no room for all, without what is complete. While it is halted nobody knows how much time is left.
+def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_halted: bool = False) -> list[Line]:
+    """Draw a sync that is under way: phase, time left, changes, bytes, cable, what is complete, and a bar.
+
+    Args:
+        meter: measures it.
+        width: the columns that a line may take.
+        height: the lines that there are; of too few, what is complete is left out.
+        cable: the status of its cable, empty if there is none.
+        is_halted: whether it does not go on: then nobody knows the time left.
     """
     progress, done, total = meter.eta.progress, meter.eta.done_count, meter.eta.total_count
-    left = None if halted else meter.eta.eta_s(meter.updated_at_s)
+    left = None if is_halted else meter.eta.eta_s(meter.updated_at_s)
     end: Line = []
     if left is not None:
         minutes, seconds = divmod(round(left), 60)

@@ -1,16 +1,16 @@
-"""What to know before edits are saved: what others said meanwhile, and with what the new values would clash."""
+"""Warnings before edits are saved: what others set meanwhile, and what the new values clash with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from core.changes import Value
 from core.inbox import InboxItem
 from core.records import Edit, Record
 from core.schema import KIND, RETIRED, Property, Schema
 from core.slots import Candidate
 from core.store.view import View
+from core.value_codec import Value
 from core.workspace.conflict_preview import preview_conflicts
 from tui.i18n.translate import _, format_number, language
 from tui.layout import cut
@@ -18,21 +18,22 @@ from tui.view_models.breadcrumbs import breadcrumbs
 from tui.view_models.form import DisplayNames, FormRow, format_value, value_references
 
 MAX_CLASHES = 4
-"""Clashes that are told one by one."""
+"""Clashes that are listed one by one, so that the edits stay in sight."""
 MAX_CHECKED_ENTITIES = 100
-"""Entities whose clashes are looked for before something is brought back."""
+"""Entities whose clashes are looked for before something is restored: each costs a reading."""
 _MAX_VALUE_COLUMNS = 60
+"""Columns of a value in a sentence, so that the sentence can be read."""
 
 
-def newer_value_text(prop: Property, said: Candidate, names: DisplayNames) -> str:
-    """What somebody else said of a property, in a few words."""
-    value = cut(format_value(prop, said.value, names), _MAX_VALUE_COLUMNS)
-    return _("{user} meanwhile: {value}").format(user=said.user, value=value)
+def newer_value_text(prop: Property, newer: Candidate, names: DisplayNames) -> str:
+    """A value that somebody else has set, in a few words."""
+    value = cut(format_value(prop, newer.value, names), _MAX_VALUE_COLUMNS)
+    return _("{user} meanwhile: {value}").format(user=newer.user, value=value)
 
 
 def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[str]:
-    """What others said since the edits began, and what comes of it."""
-    told = [
+    """The values that others have set since the edits began, and what comes of it."""
+    warnings = [
         _("{label}: {user} set “{value}” meanwhile.").format(
             label=row.prop.label(language()),
             user=row.newer_candidate.user,
@@ -42,21 +43,21 @@ def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[s
         if row.newer_candidate
     ]
     both = _("If you save, both stay until somebody resolves it; edit the line again to replace it.")
-    return [*told, both] if told else []
+    return [*warnings, both] if warnings else []
 
 
 async def clash_warnings(
     view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
 ) -> list[str]:
-    """A sentence for each clash that these values would make, and for each reference to something out of use;
-    `consequence` says what comes of them.
+    """A sentence for each clash that these values would make, and for each reference to something retired;
+    `inbox_notice` says what comes of them.
     """
     found = await preview_conflicts(view, schema, wanted)
-    others = {e for matter in found[:MAX_CLASHES] for e in _other_entities(matter, wanted)[:2]}
+    others = {e for item in found[:MAX_CLASHES] for e in _other_entities(item, wanted)[:2]}
     called = await breadcrumbs(others, view, schema)
     texts = [
-        _clash_text(matter, schema, [called[e] for e in _other_entities(matter, wanted)[:2]])
-        for matter in found[:MAX_CLASHES]
+        _clash_text(item, schema, [called[e] for e in _other_entities(item, wanted)[:2]])
+        for item in found[:MAX_CLASHES]
     ]
     if len(found) > MAX_CLASHES:
         texts.append(_("… and {count} more").format(count=format_number(len(found) - MAX_CLASHES)))
@@ -64,9 +65,9 @@ async def clash_warnings(
 
 
 async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> list[str]:
-    """What to know of edits that bring something back: as `clash_remarks`, and what comes of it.
+    """The warnings of edits that restore something: those of `clash_warnings`, and what comes of it.
 
-    Of very many nothing is told: what clashes is in the inbox afterwards.
+    There are none for very many edits: what clashes is in the inbox afterwards.
     """
     by_entity: dict[bytes, dict[str, Value]] = {}
     for each in edits:
@@ -78,7 +79,7 @@ async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> li
         record = await view.record(entity, schema)
         if values.get(RETIRED, record.retired) is True:
             continue
-        # Of what comes back into use all that it says counts again.
+        # Of what is put back in use all values count again.
         again = {name: slot.value for name, slot in record.slots.items()} if record.retired else {}
         counting = {name: value for name, value in {**again, **values}.items() if name not in (KIND, RETIRED)}
         wanted[entity] = (replace(record, retired=False), counting)
@@ -89,7 +90,7 @@ async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> li
 async def _retired_warnings(
     view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
 ) -> list[str]:
-    """A sentence for each thing out of use that is referred to."""
+    """A sentence for each retired entity that is referred to."""
     labels = {
         entity: schema.property(record.kind, name).label(language())
         for record, values in wanted.values()
@@ -109,14 +110,14 @@ def inbox_notice(clashing: Sequence[str]) -> list[str]:
     return [_("If you save, that becomes an item in the inbox.")] if clashing else []
 
 
-def _other_entities(matter: InboxItem, wanted: Mapping[bytes, object]) -> Sequence[bytes]:
+def _other_entities(item: InboxItem, wanted: Mapping[bytes, object]) -> Sequence[bytes]:
     """Whom it clashes with: those that are not edited, or, if all are, all."""
-    return [entity for entity in matter.entities if entity not in wanted] or matter.entities
+    return [entity for entity in item.entities if entity not in wanted] or item.entities
 
 
-def _clash_text(matter: InboxItem, schema: Schema, others: list[str]) -> str:
-    label = schema.property(matter.kind, matter.property).label(language())
+def _clash_text(item: InboxItem, schema: Schema, others: list[str]) -> str:
+    label = schema.property(item.kind, item.property).label(language())
     names = ", ".join(others)
-    if matter.type == "overlap":
+    if item.type == "overlap":
         return _("{label} overlaps that of {others}.").format(label=label, others=names)
     return _("{label} is in use already: {others}.").format(label=label, others=names)

@@ -1,20 +1,27 @@
-"""Between values and what people type: references are written as the key of what they point at."""
+"""Convert values to and from what people type; a reference is the key of its entity."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from ipaddress import ip_network
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError, Refused
 from core.schema import Property, Schema
 from core.store.view import View
+from core.value_codec import Ref, Value
 from tui.i18n.translate import language
 from tui.view_models.form import value_references, with_label
 
 
 async def editable_text(prop: Property, value: Value, view: View, schema: Schema) -> str:
-    """The text that `read_value` reads as this value."""
+    """The text that `parse_value` reads as this value.
+
+    Args:
+        prop: the definition of the property.
+        value: the value; None for no value.
+        view: where references are looked up.
+        schema: the definitions of kinds and properties.
+    """
     if value is None:
         return ""
     if refs := value_references(value):
@@ -24,7 +31,14 @@ async def editable_text(prop: Property, value: Value, view: View, schema: Schema
 
 
 async def parse_value(prop: Property, text: str, view: View, schema: Schema) -> Value:
-    """The value that a person means by this text; raises Refused with what is expected, the property by its label."""
+    """Parse a value; raises Refused with what is expected, and the label of the property.
+
+    Args:
+        prop: the definition of the property.
+        text: the text that was typed.
+        view: where references are looked up.
+        schema: the definitions of kinds and properties.
+    """
     if prop.type != "reference":
         try:
             return prop.parse(text)
@@ -36,7 +50,7 @@ async def parse_value(prop: Property, text: str, view: View, schema: Schema) -> 
 
 
 def suggest_correction(prop: Property, text: str) -> str:
-    """The text to begin with where what was said is not valid: near to it and valid, if there is such a thing."""
+    """Return a valid value near to an invalid one, or the text itself if there is none."""
     tries = [text.strip()]
     if prop.type == "ip-network":
         with suppress(ValueError):

@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.worker import WorkType
 
 from tui import commands
+from tui.glyphs import GLYPHS
 from tui.layout import SPAN_ROLES, Line, fit_line
 
 DrawLines = Callable[[int, int], list[Line]]
@@ -31,7 +32,7 @@ _ROLE_CLASSES = {f"role--{role}" for role in SPAN_ROLES}
 
 
 class _RoleStyled(Widget):
-    """Looks up in the style sheets how the roles of spans look."""
+    """Draws spans as the style sheets define their roles."""
 
     def line_strip(self, line: Line, width: int) -> Strip:
         """The line in exactly `width` columns."""
@@ -256,18 +257,18 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         if not current:
             return self.line_strip([(" ", "plain"), *line], width)
         if self.has_focus or self._always:
-            line = [(text, "cursor" if place == 0 else role) for place, (text, role) in enumerate(line)]
-            return self.line_strip([("▸", "cursor"), *line], width)
-        return self.line_strip([("▸", "marker"), *line], width)
+            line = [(text, "cursor" if index == 0 else role) for index, (text, role) in enumerate(line)]
+            return self.line_strip([(GLYPHS["cursor"], "cursor"), *line], width)
+        return self.line_strip([(GLYPHS["cursor"], "marker"), *line], width)
 
     def _nearest_selectable(self, index: int, step: int) -> int:
         """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""
         last = len(self.source) - 1
         index = max(0, min(index, last))
-        for way in (step, -step):
+        for direction in (step, -step):
             at = index
             while 0 <= at <= last and self.source.is_skipped(at):
-                at += way
+                at += direction
             if 0 <= at <= last:
                 return at
         return index

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from core.changes import MAX_FACTS, Block
-from core.membership import AcceptedUpTo, Membership
+from core.chain_links import State
+from core.changes import Block
+from core.membership import AcceptedUpTo, Cut, Membership
+from core.store.connection import chunks, placeholders
 from core.store.indexes.leaves import refresh_current
-from core.store.indexes.member_facts import load_membership
+from core.store.indexes.member_facts import load_membership, read_within
+from core.value_codec import MAX_FACTS
 
 _VERSION_META_KEY = "membership"
 
@@ -35,43 +38,79 @@ class MembershipCache:
 
 
 def update_acceptance(
-    connection: sqlite3.Connection, before: Membership, blocks: Sequence[Block], rows: dict[bytes, int], fleet: bytes
+    connection: sqlite3.Connection,
+    before: Membership,
+    blocks: Sequence[Block],
+    settled: Sequence[bytes],
+    faulty: Sequence[bytes],
+    fleet: bytes,
 ) -> None:
-    """Settle which changes have effect after these blocks were added under the membership that held before them."""
-    spoken = [block.id for block in blocks if any(fact.property.startswith("member.") for fact in block.change.facts)]
+    """Settle which changes have effect after these blocks were added under the membership that held before them.
+
+    `settled` are the changes that were found to follow from their chains meanwhile, `faulty` those that do not.
+    """
+    new = {block.id for block in blocks}
+    # What had counted until its late previous one came counts no more, members' facts among it.
+    voided = _refuse_changes(connection, [change for change in faulty if change not in new])
+    spoken = [block.id for block in blocks if any(fact.property.startswith("member.") for fact in block.facts)]
     after = before
-    if spoken:
+    if spoken or voided or (settled and any(isinstance(limit, Cut) for limit in before.limits.values())):
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
-        version = blake3((row[0] if row else b"") + b"".join(spoken)).digest()
+        version = blake3((row[0] if row else b"") + b"".join([*spoken, *faulty])).digest()
         connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_VERSION_META_KEY, version))
         after = load_membership(connection, fleet)
     moved = {d for d in before.limits.keys() | after.limits.keys() if before.limit(d) != after.limit(d)}
-    # A device whose changes count up to a certain one may just have had a gap in its chain closed.
-    moved |= {b.change.device for b in blocks if isinstance(after.limit(b.change.device), bytes)}
+    # Of a device whose changes count up to a certain one the gap below that may just have been closed.
+    arrived = {block.device for block in blocks} | _devices_of(connection, settled)
+    moved |= {device for device in arrived if isinstance(after.limit(device), Cut)}
     for device in moved:
         _apply_limit(connection, device, after.limit(device))
 
 
+def _devices_of(connection: sqlite3.Connection, changes: Sequence[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for some in chunks(list(changes)):
+        query = (
+            f"SELECT device FROM devices WHERE id IN (SELECT device FROM changes WHERE hash IN ({placeholders(some)}))"
+        )
+        found.update(device for (device,) in connection.execute(query, some))
+    return found
+
+
+def _refuse_changes(connection: sqlite3.Connection, changes: Sequence[bytes]) -> bool:
+    """Take the effect from changes that turn out to be at fault; says whether any had one."""
+    gone: list[int] = []
+    for change in changes:
+        query = "UPDATE changes SET accepted = 0 WHERE hash = ? AND accepted RETURNING id"
+        gone += [row for (row,) in connection.execute(query, (change,)).fetchall()]
+    _refresh_facts(connection, gone, accepted=False)
+    return bool(gone)
+
+
 def _apply_limit(connection: sqlite3.Connection, device: bytes, limit: AcceptedUpTo) -> None:
     """Let a device's changes count as far as the limit says, and work out anew what depends on it."""
-    accepted = "1" if limit is None else "0"
-    if isinstance(limit, bytes):
-        accepted = "hash IN chain"
-    flipped = [
-        row
-        for (row,) in connection.execute(
-            f"""WITH RECURSIVE chain (hash) AS (
-                  SELECT ? UNION SELECT c.previous FROM changes c JOIN chain ON c.hash = chain.hash
-                  WHERE c.previous IS NOT NULL)
-                UPDATE changes SET accepted = {accepted}
-                WHERE device = (SELECT id FROM devices WHERE device = ?) AND accepted <> ({accepted}) RETURNING id""",
-            (limit if isinstance(limit, bytes) else None, device),
-        ).fetchall()
-    ]
+    within = read_within(connection, device, limit) if isinstance(limit, Cut) else frozenset()
+    rows = connection.execute(
+        "SELECT id, hash, linked, accepted FROM changes WHERE device = (SELECT id FROM devices WHERE device = ?)",
+        (device,),
+    ).fetchall()
+    flipped: dict[bool, list[int]] = {True: [], False: []}
+    for row, change, linked, accepted in rows:
+        wanted = linked != State.FAULTY and (limit is None or change in within)
+        if wanted != bool(accepted):
+            flipped[wanted].append(row)
+    for wanted, changed in flipped.items():
+        connection.executemany("UPDATE changes SET accepted = ? WHERE id = ?", [(wanted, row) for row in changed])
+        _refresh_facts(connection, changed, accepted=wanted)
+
+
+def _refresh_facts(connection: sqlite3.Connection, rows: Sequence[int], *, accepted: bool) -> None:
+    """Give the facts of these changes the standing of their changes, and work out which facts are leaves now."""
     touched: set[int] = set()
-    for row in flipped:
+    for row in rows:
         span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
-        touched.update(f for (f,) in connection.execute("SELECT id FROM facts WHERE id BETWEEN ? AND ?", span))
+        query = "UPDATE facts SET accepted = ? WHERE id BETWEEN ? AND ? RETURNING id"
+        touched.update(f for (f,) in connection.execute(query, (accepted, *span)).fetchall())
         touched.update(
             t for (t,) in connection.execute("SELECT target FROM obsoletes WHERE fact BETWEEN ? AND ?", span)
         )

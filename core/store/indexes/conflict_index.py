@@ -1,4 +1,4 @@
-"""Keep the clues of every entity (core/conflict_index.py), so that the inbox of a large fleet is read without reading the fleet.
+"""Keep the clues of every entity (core/conflict_index.py), so that the inbox is read without reading the whole fleet.
 
 Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
 reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.
@@ -9,19 +9,20 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
 
-from core.changes import Ref, decode_block, parent_ids
 from core.conflict_index import CONFLICT_INDEX_VERSION, ConflictIndexEntry, IPNetwork, build_index_entry, network_range
 from core.inbox import scalars_of
 from core.records import Record
 from core.schema import Kind, Property, Schema
 from core.store import entities
 from core.store.connection import chunks, placeholders
+from core.store.indexes.ancestry import Ancestry
 from core.store.scope import NOW, Scope
+from core.value_codec import Ref
 
 _INDEXED_UNDER_META_KEY = "clues"
 """The note that tells by which schema and which program the clues were made."""
@@ -123,11 +124,11 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
         "SELECT e.entity, e.id FROM unread u JOIN entities e ON e.id = u.entity LIMIT ?", (limit,)
     ).fetchall()
     ids = dict(rows)
-    known = ParentReader(connection)
+    known = Ancestry(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
     for record in entities.read_records(connection, NOW, list(ids), schema):
         _store_entry(
-            connection, record.entity, ids[record.entity], build_index_entry(record, schema, known.parents_of), this
+            connection, record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by), this
         )
     connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
@@ -206,31 +207,15 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     """What is wrong with the clues that are kept: a sentence, or none."""
     if count_unread(connection, schema):
         return []
-    known = ParentReader(connection)
+    known = Ancestry(connection)
     wrong = 0
     numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
     for some in chunks(numbers):
         ids = dict(some)
         for record in entities.read_records(connection, NOW, list(ids), schema):
             kept = _stored_rows(connection, record.entity, ids[record.entity])
-            wrong += kept != _entry_rows(build_index_entry(record, schema, known.parents_of))
+            wrong += kept != _entry_rows(build_index_entry(record, schema, known.named_by))
     return [f"clues: those of {wrong} entities are wrong, by what the changes say"] if wrong else []
-
-
-class ParentReader:
-    """The changes that others name as known, read when they are asked for."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._found: dict[bytes, set[bytes]] = {}
-
-    def parents_of(self, change: bytes) -> Collection[bytes]:
-        if change not in self._found:
-            row = self._connection.execute(
-                "SELECT b.data FROM blocks b JOIN changes c ON c.id = b.change WHERE c.hash = ?", (change,)
-            ).fetchone()
-            self._found[change] = parent_ids(decode_block(row[0])) if row else set()
-        return self._found[change]
 
 
 def index_version(schema: Schema) -> bytes:

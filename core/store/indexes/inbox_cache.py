@@ -11,16 +11,16 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from core.changes import ID_BYTES
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
 from core.schema import Schema
 from core.store.connection import chunks, placeholders
 from core.store.indexes import conflict_index, merkle_table
+from core.store.indexes.ancestry import Ancestry
 from core.store.scope import NOW
+from core.value_codec import ID_BYTES
 
 _CACHED_AT_META_KEY = "matters"
 """The note that tells of which state of the store the matters are."""
@@ -102,9 +102,7 @@ def _index_state(connection: sqlite3.Connection, schema: Schema) -> bytes:
     """What the clues are: another one whenever some were read."""
     (number,) = connection.execute("SELECT number FROM readings").fetchone()
     # With gaps, what comes may tell that somebody knew more than it seems: see `update`.
-    (gaps,) = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM awaited) OR EXISTS (SELECT 1 FROM awaited_previous)"
-    ).fetchone()
+    (gaps,) = connection.execute("SELECT EXISTS (SELECT 1 FROM awaited)").fetchone()
     return int(number).to_bytes(8, "big") + conflict_index.index_version(schema) + bytes([gaps])
 
 
@@ -194,7 +192,7 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     if had is None:
         return []
     found = conflict_index.read_suspects(connection, NOW, schema)
-    right = item_keys(find_inbox_items(found.records, schema, _Ancestry(connection).descends_from, found.find_record))
+    right = item_keys(find_inbox_items(found.records, schema, Ancestry(connection).descends_from, found.find_record))
     wrong = len(set(had) ^ set(right))
     return [f"matters: {wrong} of the inbox are wrong or missing, by what the changes say"] if wrong else []
 
@@ -236,7 +234,8 @@ def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) ->
     for _ in range(_MAX_REFERENCE_DEPTH):
         fresh: set[bytes] = set()
         for some in chunks(sorted(wave)):
-            query = f"SELECT e.entity FROM mentions m JOIN entities e ON e.id = m.entity WHERE m.target IN ({placeholders(some)})"
+            source = "mentions m JOIN entities e ON e.id = m.entity"
+            query = f"SELECT e.entity FROM {source} WHERE m.target IN ({placeholders(some)})"
             fresh.update(entity for (entity,) in connection.execute(query, some))
         wave = fresh - found
         found |= wave
@@ -260,20 +259,4 @@ def load_items(connection: sqlite3.Connection, schema: Schema, some: Sequence[It
 
 def _compute_items(connection: sqlite3.Connection, schema: Schema, entities: Sequence[bytes]) -> list[InboxItem]:
     found = conflict_index.read_with_related(connection, NOW, entities, schema)
-    return find_inbox_items(found.records, schema, _Ancestry(connection).descends_from, found.find_record)
-
-
-class _Ancestry:
-    """Which changes the author of a change had."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._parents = conflict_index.ParentReader(connection)
-
-    def descends_from(self, change: bytes, other: bytes) -> bool:
-        """Whether the author of a change had another one: it can be reached over what the changes name."""
-        reached, wave = {change}, deque([change])
-        while wave and other not in reached:
-            fresh = set(self._parents.parents_of(wave.popleft())) - reached
-            reached |= fresh
-            wave.extend(fresh)
-        return other in reached
+    return find_inbox_items(found.records, schema, Ancestry(connection).descends_from, found.find_record)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from core.changes import MAX_FACTS
 from core.store.connection import chunks, placeholders
+from core.store.indexes.person_names import PERSON_NAME_PROPERTY, refresh_names
 
 SlotRow = tuple[int, int]
 """(entity, property) by their row ids: a slot"""
@@ -18,6 +18,7 @@ SlotRow = tuple[int, int]
 def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> None:
     """Note which of these slots have more than one leaf, and that all their entities are to be read again."""
     places = list(places)
+    refresh_names(connection, {entity for entity, name in places if name == PERSON_NAME_PROPERTY})
     connection.executemany("INSERT OR IGNORE INTO unread (entity) VALUES (?)", {(entity,) for entity, _ in places})
     more: list[SlotRow] = []
     fewer: list[SlotRow] = []
@@ -34,9 +35,8 @@ def refresh_current(connection: sqlite3.Connection, facts: Iterable[int]) -> Non
     for some in chunks(list(facts)):
         connection.execute(
             f"""UPDATE facts SET current =
-                  (SELECT accepted FROM changes WHERE id = facts.id / {MAX_FACTS})
-                  AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN changes c ON c.id = o.fact / {MAX_FACTS}
-                                  WHERE o.target = facts.id AND c.accepted)
+                  accepted AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN facts g ON g.id = o.fact
+                                           WHERE o.target = facts.id AND g.accepted)
                   AND id NOT IN (SELECT fact FROM hearsay)
                 WHERE id IN ({placeholders(some)})""",
             some,

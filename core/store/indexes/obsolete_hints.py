@@ -10,15 +10,12 @@ All functions run on the store's thread with the plain connection, all but `drop
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
 
-from core.changes import MAX_FACTS
 from core.store.connection import chunks, placeholders, transaction
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
 from core.store.row_ids import row_ids_of
-
-ObsoleteHints = Mapping[bytes, Sequence[int]]
-"""For changes, the places of those of their facts that are overtaken."""
+from core.sync.replica import ObsoleteHints
+from core.value_codec import MAX_FACTS
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -14,19 +14,16 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.changes import Value, decode_value, encode_value
 from core.store.connection import chunks, placeholders
 from core.store.scope import Scope
+from core.value_codec import Value, decode_value, encode_value
 
 MAX_PAIRS = 8000
 """Pairs of property and value that a search looks at, the latest first."""
 TRIGRAM_CHARS = 3
 """Letters that the index takes together."""
-UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "secret")
+UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "person.name", "secret")
 """Properties whose values nobody looks for, beside the schema's texts."""
-
-_OLD_MAX_INDEXED_CHARS = 256
-"""Characters of a value that stores before version 7 indexed."""
 
 _TABLES_SQL = """
 CREATE TABLE said (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
@@ -69,7 +66,8 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     """Take in the facts whose row ids are in this span, which must lie behind all that were taken in before."""
     rows = connection.execute(
         "SELECT min(f.id), p.name, f.value FROM facts f JOIN properties p ON p.id = f.property"
-        f" WHERE f.id BETWEEN ? AND ? AND p.name NOT IN ({placeholders(list(UNINDEXED_PROPERTIES))}) AND p.name NOT LIKE 'schema.%'"
+        f" WHERE f.id BETWEEN ? AND ? AND p.name NOT IN ({placeholders(list(UNINDEXED_PROPERTIES))})"
+        " AND p.name NOT LIKE 'schema.%'"
         " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.value = f.value AND g.id < ?)"
         " GROUP BY f.property, f.value ORDER BY 1",
         (span.start, span.stop - 1, *UNINDEXED_PROPERTIES, span.start),
@@ -77,20 +75,6 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     texts = [(fact, text) for fact, name, value in rows if (text := indexed_text(name, decode_value(value)))]
     connection.executemany("INSERT INTO said (fact, text) VALUES (?, ?)", texts)
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
-
-
-def index_full_texts(connection: sqlite3.Connection) -> None:
-    """Take in the whole of values of which only the beginning was."""
-    rows = connection.execute(
-        "SELECT s.fact, s.text, p.name, f.value FROM said s JOIN facts f ON f.id = s.fact"
-        " JOIN properties p ON p.id = f.property WHERE length(s.text) >= ?",
-        (_OLD_MAX_INDEXED_CHARS,),
-    )
-    for fact, text, name, value in rows.fetchall():
-        whole = indexed_text(name, decode_value(value))
-        connection.execute("INSERT INTO said_index (said_index, rowid, text) VALUES ('delete', ?, ?)", (fact, text))
-        connection.execute("UPDATE said SET text = ? WHERE fact = ?", (whole, fact))
-        connection.execute("INSERT INTO said_index (rowid, text) VALUES (?, ?)", (fact, whole))
 
 
 def rebuild_index(connection: sqlite3.Connection) -> None:

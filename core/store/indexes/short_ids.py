@@ -1,4 +1,4 @@
-"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for the sketch mode of sync.
+"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for sync.
 
 The short ids are keyed with a secret that the genesis holds, so there are none before the genesis has come. The cells
 lag behind: they hold the changes up to a row, and take in the newer ones when a sync begins.
@@ -11,8 +11,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from core.changes import FLEET_ENTITY, Block, fleet_id
-from core.store.connection import transaction
+from core.changes import FLEET_ENTITY, Block
+from core.header import fleet_id
+from core.store.connection import read_meta, transaction, write_meta
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 
@@ -45,7 +46,7 @@ def read_short_id_key(connection: sqlite3.Connection) -> bytes | None:
 
 def read_secret(connection: sqlite3.Connection) -> bytes | None:
     """The fleet's secret as the genesis has it; None before that has come."""
-    return _read_meta(connection, _SECRET_META_KEY)
+    return read_meta(connection, _SECRET_META_KEY)
 
 
 def read_sketch(connection: sqlite3.Connection) -> SetSketch | None:
@@ -53,8 +54,8 @@ def read_sketch(connection: sqlite3.Connection) -> SetSketch | None:
     key = read_short_id_key(connection)
     if key is None:
         return None
-    kept = _read_meta(connection, _CELLS_META_KEY)
-    row = int.from_bytes(_read_meta(connection, _CELLS_ROW_META_KEY) or b"", "big")
+    kept = read_meta(connection, _CELLS_META_KEY)
+    row = int.from_bytes(read_meta(connection, _CELLS_ROW_META_KEY) or b"", "big")
     found = SetSketch() if kept is None else SetSketch.from_bytes(kept)
     new = connection.execute("SELECT hash, id FROM changes WHERE id > ? ORDER BY id", (row,)).fetchall()
     if new:
@@ -78,10 +79,10 @@ def read_all_short_ids(connection: sqlite3.Connection) -> list[int]:
 
 def find_problems(connection: sqlite3.Connection) -> list[str]:
     """What is wrong with the kept cells, by the short ids of the changes that they are said to hold."""
-    key, kept = read_short_id_key(connection), _read_meta(connection, _CELLS_META_KEY)
+    key, kept = read_short_id_key(connection), read_meta(connection, _CELLS_META_KEY)
     if key is None or kept is None:
         return []
-    row = int.from_bytes(_read_meta(connection, _CELLS_ROW_META_KEY) or b"", "big")
+    row = int.from_bytes(read_meta(connection, _CELLS_ROW_META_KEY) or b"", "big")
     held = connection.execute("SELECT hash FROM changes WHERE id <= ?", (row,))
     if SetSketch.from_short_ids(short_id(key, change) for (change,) in held).to_bytes() == kept:
         return []
@@ -94,9 +95,9 @@ def drop_cells(connection: sqlite3.Connection) -> None:
 
 
 def _store_secret(connection: sqlite3.Connection, genesis: Block) -> None:
-    for fact in genesis.change.facts:
+    for fact in genesis.facts:
         if fact.entity == FLEET_ENTITY and fact.property == SECRET_PROPERTY and isinstance(fact.value, str):
-            _write_meta(connection, _SECRET_META_KEY, fact.value.encode())
+            write_meta(connection, _SECRET_META_KEY, fact.value.encode())
 
 
 def _insert_short_ids(connection: sqlite3.Connection, key: bytes, pairs: Iterable[tuple[bytes, int]]) -> None:
@@ -108,15 +109,6 @@ def _insert_short_ids(connection: sqlite3.Connection, key: bytes, pairs: Iterabl
 
 def _store_cells(connection: sqlite3.Connection, data: bytes, before: int, row: int) -> None:
     """Keep the cells, unless another process has brought them up to date meanwhile."""
-    if int.from_bytes(_read_meta(connection, _CELLS_ROW_META_KEY) or b"", "big") == before:
-        _write_meta(connection, _CELLS_META_KEY, data)
-        _write_meta(connection, _CELLS_ROW_META_KEY, row.to_bytes(8, "big"))
-
-
-def _read_meta(connection: sqlite3.Connection, key: str) -> bytes | None:
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
-
-
-def _write_meta(connection: sqlite3.Connection, key: str, value: bytes) -> None:
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+    if int.from_bytes(read_meta(connection, _CELLS_ROW_META_KEY) or b"", "big") == before:
+        write_meta(connection, _CELLS_META_KEY, data)
+        write_meta(connection, _CELLS_ROW_META_KEY, row.to_bytes(8, "big"))

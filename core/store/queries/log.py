@@ -1,4 +1,4 @@
-"""Read the log: changes by their effective times, what each of them changed, what differs between two moments.
+"""Read the log: changes in causal order, by their times, what each of them changed, what differs between two moments.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -6,17 +6,20 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from core.changes import CHANGE_ID_BYTES, MAX_FACTS, Value, decode_value, encode_value, fact_id
-from core.slots import Candidate, slot_of
+from core.changes import fact_id
+from core.effective_time import clock_error
+from core.slots import Candidate, Clock, slot_of
 from core.store.connection import placeholders
-from core.store.entities import read_leaves
-from core.store.scope import Scope
+from core.store.entities import OWN_LINKS, read_leaves
+from core.store.scope import Scope, has_fact
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, decode_value, encode_value
 
 LogCursor = tuple[int, int]
-"""(effective time, row id): where a change stands in the log"""
+"""(place in the order, row id): where a change stands in the log; the former is no time that anybody is shown"""
 SlotRow = tuple[int, int]
 """The rows of an entity and a property."""
 
@@ -43,8 +46,12 @@ MAX_NAMES_IN_ENTRY = 3
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A change as the log shows it, with how many facts it has, of how many entities, and the first few entities and
-    properties that they are of.
+    """What was saved at once, as the log shows it: a change for each locality, the first of which (`change`) stands for
+    all `changes`. With how many facts they have, of how many entities, and the first few entities and properties that
+    they are of.
+
+    `at_us` is the author's clock as it was, and `clock` says what is wrong with it, as far as that shows. `moment_us`
+    is when the last of the facts that were asked for counts from. `person` is the entity of the one whom `user` names.
     """
 
     change: bytes
@@ -61,6 +68,10 @@ class LogEntry:
     entity_count: int
     entities: tuple[bytes, ...]
     properties: tuple[str, ...]
+    moment_us: int
+    person: bytes
+    clock: Clock
+    changes: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +86,34 @@ class FactDiff:
     had_value: bool
 
 
-def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]]:
-    terms, values = [scope.changes_condition], {"moment": scope.at_us}
-    parameters: dict[str, object] = dict(values)
+def _fact_terms(wanted: LogFilter) -> list[str]:
+    """The conditions that a fact `f` has to meet, of those that the filter asks for."""
+    terms = []
     if wanted.entity is not None:
-        of_property = (
-            "" if wanted.property is None else " AND property = (SELECT id FROM properties WHERE name = :property)"
-        )
+        terms.append("f.entity = (SELECT id FROM entities WHERE entity = :entity)")
+    if wanted.property is not None:
+        terms.append("f.property = (SELECT id FROM properties WHERE name = :property)")
+    if wanted.since_us is not None:
+        terms.append("f.effective >= :since")
+    if wanted.until_us is not None:
+        terms.append("f.effective <= :until")
+    return terms
+
+
+def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]]:
+    terms = ["c.lead = c.id", scope.changes_condition]
+    parameters: dict[str, object] = {"moment": scope.at_us}
+    facts = " AND ".join(_fact_terms(wanted))
+    if wanted.entity is not None or wanted.property is not None:
         terms.append(
-            f"c.id IN (SELECT id / {MAX_FACTS} FROM facts"
-            f" WHERE entity = (SELECT id FROM entities WHERE entity = :entity){of_property})"
+            f"c.id IN (SELECT p.lead FROM facts f CROSS JOIN changes p ON p.id = f.id / {MAX_FACTS} WHERE {facts})"
         )
-    elif wanted.property is not None:
-        terms.append(
-            f"c.id IN (SELECT id / {MAX_FACTS} FROM facts"
-            " WHERE property = (SELECT id FROM properties WHERE name = :property))"
-        )
+    elif facts:
+        terms.append(has_fact(facts))
     if wanted.user is not None:
-        terms.append("c.user = (SELECT id FROM users WHERE name = :user)")
+        terms.append("c.author IN (SELECT entity FROM persons WHERE name = :user)")
     if wanted.device is not None:
         terms.append("c.device = (SELECT id FROM devices WHERE device = :device)")
-    if wanted.since_us is not None:
-        terms.append("c.effective >= :since")
-    if wanted.until_us is not None:
-        terms.append("c.effective <= :until")
     if wanted.text:
         term, mentioned = mention_condition(wanted.text)
         terms.append(term)
@@ -115,12 +130,14 @@ def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, o
 
 
 def mention_condition(text: str) -> tuple[str, dict[str, object]]:
-    """The SQL condition that change `c` mentions a text, and its parameters; capital letters do not matter.
+    """The SQL condition that change `c`, or one that it stands for, mentions a text, and its parameters.
+
+    Capital letters do not matter.
 
     A text is mentioned in what a change says, in the names of the properties, in the note, or by who wrote it. What is
-    said is looked up in the index of the search (see `core.store.indexes.search_index`), which holds each pair of property and value
-    once, so that the log can be filtered without reading every fact. Uses the function `mentions` that `prepare` gives
-    the connection.
+    said is looked up in the index of the search (`core.store.indexes.search_index`), which holds each pair of property
+    and value once, so that the log can be filtered without reading every fact. Uses the function `mentions` that
+    `register_functions` gives the connection.
     """
     text = text.replace("\0", " ").casefold()
     pairs = "said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
@@ -133,8 +150,10 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
         f"SELECT f.id / {MAX_FACTS} FROM facts f"
         " WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :mentioned))"
     )
-    people = "c.user IN (SELECT id FROM users WHERE mentions(name, :mentioned))"
-    term = f"(mentions(c.note, :mentioned) OR {people} OR c.id IN ({said} UNION {named}))"
+    people = "c.author IN (SELECT entity FROM persons WHERE mentions(name, :mentioned))"
+    noted = "SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :mentioned)"
+    facts = f"SELECT p.lead FROM changes p WHERE p.id IN ({said} UNION {named})"
+    term = f"({people} OR c.id IN ({noted} UNION {facts}))"
     return term, {"mentioned": text, "grams": " AND ".join('"' + g.replace('"', '""') + '"' for g in sorted(grams))}
 
 
@@ -160,37 +179,99 @@ def read_log_page(
     condition, parameters = _filter_condition(scope, wanted)
     way, sign = ("DESC", "<") if newest_first else ("ASC", ">")
     if after is not None:
-        condition += f" AND (c.effective, c.id) {sign} (:after_time, :after_row)"
-        parameters.update(after_time=after[0], after_row=after[1])
+        condition += f" AND (c.ordered_at, c.id) {sign} (:after_order, :after_row)"
+        parameters.update(after_order=after[0], after_row=after[1])
     rows = connection.execute(
-        f"""SELECT c.hash, c.effective, c.id, c.at, c.received_at, u.name, d.device, c.note, c.accepted,
-                   o.device, c.link
-            FROM changes c JOIN users u ON u.id = c.user JOIN devices d ON d.id = c.device
-            LEFT JOIN devices o ON o.id = c.source
-            WHERE {condition} ORDER BY c.effective {way}, c.id {way} LIMIT :limit OFFSET :offset""",
+        f"""{_ENTRY_SQL} WHERE {condition} ORDER BY c.ordered_at {way}, c.id {way} LIMIT :limit OFFSET :offset""",
         {**parameters, "limit": limit, "offset": offset},
     ).fetchall()
-    found = []
-    for change, moment, row, at, received_at, user, device, note, accepted, source, link in rows:
-        gist = _summarize_facts(connection, row)
-        own = (at, received_at, user, device, note, bool(accepted), source, link)
-        found.append(LogEntry(change, (moment, row), *own, *gist))
-    return found
+    return [_entry_of_row(connection, row, wanted) for row in rows]
 
 
-def _summarize_facts(connection: sqlite3.Connection, row: int) -> tuple[int, int, tuple[bytes, ...], tuple[str, ...]]:
-    """How many facts a change has, of how many entities, and the first few entities and properties that they are of."""
-    span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
-    count, touched = connection.execute(
-        "SELECT count(*), count(DISTINCT entity) FROM facts WHERE id BETWEEN ? AND ?", span
+def read_log_entry(connection: sqlite3.Connection, change: bytes) -> LogEntry | None:
+    """What the log says of a change and what was saved at once with it; None if it is not here."""
+    row = connection.execute(
+        f"{_ENTRY_SQL} WHERE c.id = (SELECT lead FROM changes WHERE hash = ?)", (change,)
     ).fetchone()
+    return None if row is None else _entry_of_row(connection, row, NO_FILTER)
+
+
+_ENTRY_SQL = """
+SELECT c.hash, c.ordered_at, c.id, c.at, c.received_at, u.name, d.device, c.note, c.accepted, o.device, c.link,
+  a.entity, c.author, c.batch
+FROM changes c JOIN persons u ON u.entity = c.author JOIN entities a ON a.id = c.author
+JOIN devices d ON d.id = c.device LEFT JOIN devices o ON o.id = c.source
+"""
+
+
+def _entry_of_row(connection: sqlite3.Connection, row: tuple[Any, ...], wanted: LogFilter) -> LogEntry:
+    (change, order, lead, at, received_at, user, device, note, accepted, source, link, person, author, batch) = row
+    parts = [(lead, change, note, accepted)]
+    if batch is not None:
+        parts = connection.execute(
+            "SELECT id, hash, note, accepted FROM changes WHERE id = ?1 OR (lead = ?1 AND lead <> id)"
+            " ORDER BY position, hash",
+            (lead,),
+        ).fetchall()
+    gist = _summarize_facts(connection, lead, author, wanted)
+    latest, moment = gist[-2:]
+    return LogEntry(
+        change,
+        (order, lead),
+        at,
+        received_at,
+        user,
+        device,
+        next((said for _, _, said, _ in parts if said is not None), None),
+        all(counts for *_, counts in parts),
+        source,
+        link,
+        *gist[:-2],
+        moment,
+        person,
+        clock_error(at, latest, received_at, is_own=link in OWN_LINKS),
+        tuple(part for _, part, *_ in parts),
+    )
+
+
+def _summarize_facts(
+    connection: sqlite3.Connection, lead: int, author: int, wanted: LogFilter
+) -> tuple[int, int, tuple[bytes, ...], tuple[str, ...], int, int]:
+    """How many facts changes have, of how many entities, the first few entities and properties that they are of, when
+    the last of them counts from, and the last of those that the filter asks for.
+
+    What an author says of its own person is not counted and comes last: it goes along with its first change.
+    """
+    source = (
+        f"changes p CROSS JOIN facts f ON f.id BETWEEN p.id * {MAX_FACTS} AND p.id * {MAX_FACTS} + {MAX_FACTS - 1}"
+        " CROSS JOIN entities e ON e.id = f.entity WHERE p.id = :lead OR (p.lead = :lead AND p.lead <> p.id)"
+    )
+    asked = " AND ".join(["1", *_fact_terms(wanted)])
+    parameters = {
+        "lead": lead,
+        "author": author,
+        "limit": 4 * MAX_NAMES_IN_ENTRY,
+        "entity": wanted.entity,
+        "property": wanted.property,
+        "since": wanted.since_us,
+        "until": wanted.until_us,
+    }
+    count, touched, own, latest, moment = connection.execute(
+        "SELECT count(*), count(DISTINCT f.entity), count(*) FILTER (WHERE f.entity = :author), max(f.effective),"
+        " max(f.effective) FILTER (WHERE "
+        f"{asked}) FROM {source}",
+        parameters,
+    ).fetchone()
+    if own and touched > 1:
+        count, touched = count - own, touched - 1
     facts = connection.execute(
-        "SELECT e.entity, p.name FROM facts f JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
-        " WHERE f.id BETWEEN ? AND ? ORDER BY f.id LIMIT ?",
-        (*span, 4 * MAX_NAMES_IN_ENTRY),
+        f"SELECT e.entity, (SELECT name FROM properties WHERE id = f.property) FROM {source}"
+        " ORDER BY f.entity = :author, p.position, f.id LIMIT :limit",
+        parameters,
     ).fetchall()
     entities, properties = dict.fromkeys(f[0] for f in facts), dict.fromkeys(f[1] for f in facts)
-    return count, touched, tuple(entities)[:MAX_NAMES_IN_ENTRY], tuple(properties)[:MAX_NAMES_IN_ENTRY]
+    named = tuple(entities)[:MAX_NAMES_IN_ENTRY], tuple(properties)[:MAX_NAMES_IN_ENTRY]
+    return count, touched, *named, latest, latest if moment is None else moment
 
 
 def count_log_entries(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter) -> int:
@@ -202,26 +283,39 @@ def count_log_entries(connection: sqlite3.Connection, scope: Scope, wanted: LogF
 def count_newer_entries(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter, position: LogCursor) -> int:
     """How many changes stand above this position in the filtered log, newest first."""
     condition, parameters = _filter_condition(scope, wanted)
-    query = f"SELECT count(*) FROM changes c WHERE {condition} AND (c.effective, c.id) > (:time, :row)"
-    return int(connection.execute(query, {**parameters, "time": position[0], "row": position[1]}).fetchone()[0])
+    query = f"SELECT count(*) FROM changes c WHERE {condition} AND (c.ordered_at, c.id) > (:order, :row)"
+    return int(connection.execute(query, {**parameters, "order": position[0], "row": position[1]}).fetchone()[0])
 
 
-def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int) -> list[FactDiff]:
-    """What each of the first `limit` facts of a change did to what its author saw, in the order of the change."""
-    row = connection.execute("SELECT id FROM changes WHERE hash = ?", (change,)).fetchone()
-    if row is None:
-        return []
-    span = (row[0] * MAX_FACTS, row[0] * MAX_FACTS + min(limit, MAX_FACTS) - 1)
+def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | None) -> list[FactDiff]:
+    """What each of the first `limit` facts of a change, and of what was saved at once with it, did to what its author
+    saw: by change, entity and property. None gives all.
+    """
+    parts = connection.execute(
+        "SELECT p.id, p.hash FROM changes c JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)"
+        " WHERE c.hash = ? ORDER BY p.position, p.hash",
+        (change,),
+    ).fetchall()
+    found: list[FactDiff] = []
+    for row, part in parts:
+        left = MAX_FACTS if limit is None else limit - len(found)
+        if left > 0:
+            found += _fact_diffs_of_part(connection, row, part, min(left, MAX_FACTS))
+    return found
+
+
+def _fact_diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes, limit: int) -> list[FactDiff]:
+    span = (row * MAX_FACTS, row * MAX_FACTS + limit - 1)
     seen: dict[int, list[Candidate]] = {}
     targets = connection.execute(
-        f"""SELECT o.fact, c.hash, t.id % {MAX_FACTS}, t.value, c.at
+        f"""SELECT o.fact, c.hash, t.id % {MAX_FACTS}, t.value, t.effective
             FROM facts f JOIN obsoletes o ON o.fact = f.id JOIN facts t ON t.id = o.target
             JOIN changes c ON c.id = t.id / {MAX_FACTS}
             WHERE f.id BETWEEN ? AND ?""",
         span,
     )
-    for fact, target, index, value, at in targets:
-        seen.setdefault(fact, []).append(Candidate(fact_id(target, index), decode_value(value), "", b"", at, None))
+    for fact, target, index, value, moment in targets:
+        seen.setdefault(fact, []).append(Candidate(fact_id(target, index), decode_value(value), "", b"", moment, None))
     facts = connection.execute(
         """SELECT f.id, e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity
            JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
@@ -240,13 +334,18 @@ def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int) -
     ]
 
 
+def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
+    """What somebody edited: not what goes along with a first change to say who that is, if there is more."""
+    return [edit for edit in edits if edit.entity != entry.person] or list(edits)
+
+
 def find_changed_slots(
     connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None, first: int, end: int
 ) -> set[SlotRow]:
     """The slots that changes from row `first` up to `end` speak of which count in one of both only."""
     of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
     in_one, in_other = (
-        scope.changes_condition.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other"))
+        scope.fact_condition.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other"))
     )
     # CROSS JOIN keeps SQLite to this order: a span of facts a change, and not every change a fact.
     rows = connection.execute(
@@ -289,11 +388,3 @@ def find_changes_by_prefix(connection: sqlite3.Connection, prefix: str) -> list[
     high = bytes.fromhex(prefix.ljust(CHANGE_ID_BYTES * 2, "f"))
     rows = connection.execute("SELECT hash FROM changes WHERE hash BETWEEN ? AND ? LIMIT 2", (low, high))
     return [change for (change,) in rows]
-
-
-def timestamps_of_facts(connection: sqlite3.Connection, facts: Iterable[bytes]) -> dict[bytes, int]:
-    """`at` of the change of each of these facts that the store holds."""
-    wanted = list({fact[:CHANGE_ID_BYTES] for fact in facts})
-    rows = connection.execute(f"SELECT hash, at FROM changes WHERE hash IN ({placeholders(wanted)})", wanted)
-    times = dict(rows.fetchall())
-    return {fact: times[fact[:CHANGE_ID_BYTES]] for fact in facts if fact[:CHANGE_ID_BYTES] in times}

@@ -1,8 +1,8 @@
 """What a search gives: values that hold all its words, then entities whose values, and places in the tree, do together.
 
 A word occurs in a value, in its property's name, or is in the property's label in any language. The first way is one
-look into the index (`core.store.indexes.search_index`). For the second the rarest word leads to entities; of these, and of what is
-below those that are called so, all values are read, and the names of what they are below.
+look into the index (`core.store.indexes.search_index`). For the second the rarest word leads to entities; of these,
+and of what is below those that are called so, all values are read, and the names of what they are below.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -15,14 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from core.changes import Ref, Value, decode_value, encode_value
 from core.errors import Refused
 from core.schema import Property, Schema
 from core.store.connection import chunks, placeholders
 from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
-from core.values import normalized, stored_notation
+from core.value_codec import Ref, Value, decode_value, encode_value, normalized
+from core.values import stored_notation
 
 MAX_QUERY_CHARS = 200
 MAX_ENTITIES = 700

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from core.store.connection import chunks, placeholders
 from core.store.entities import read_conflicting_slots
 from core.store.scope import NOW
+from core.value_codec import MAX_FACTS
 
 Connection = sqlite3.Connection
 
@@ -39,13 +41,35 @@ def read_counts(connection: Connection) -> tuple[int, int, int, int, int]:
 
 
 def read_users(connection: Connection) -> list[str]:
-    """The names of all users."""
-    return [name for (name,) in connection.execute("SELECT name FROM users ORDER BY name COLLATE NOCASE, name")]
+    """The names of all who ever wrote something."""
+    rows = connection.execute(
+        "SELECT DISTINCT name FROM persons WHERE entity IN (SELECT author FROM changes)"
+        " ORDER BY name COLLATE NOCASE, name"
+    )
+    return [name for (name,) in rows]
+
+
+def read_users_of(connection: Connection, changes: list[bytes]) -> dict[bytes, str]:
+    """What those who wrote these changes are called."""
+    found: dict[bytes, str] = {}
+    for some in chunks(changes):
+        query = (
+            "SELECT c.hash, u.name FROM changes c JOIN persons u ON u.entity = c.author"
+            f" WHERE c.hash IN ({placeholders(some)})"
+        )
+        found.update(connection.execute(query, some))
+    return found
 
 
 def read_effective_time(connection: Connection, change: bytes) -> int | None:
-    """The moment from which a change counts; None if it is not here."""
-    row = connection.execute("SELECT effective FROM changes WHERE hash = ?", (change,)).fetchone()
+    """The moment from which all of a change counts, and of what was saved at once with it; None if it is not here."""
+    row = connection.execute(
+        f"""SELECT max(f.effective) FROM changes c
+            JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)
+            JOIN facts f ON f.id BETWEEN p.id * {MAX_FACTS} AND p.id * {MAX_FACTS} + {MAX_FACTS - 1}
+            WHERE c.hash = ?""",
+        (change,),
+    ).fetchone()
     return None if row is None else row[0]
 
 
@@ -55,17 +79,6 @@ def read_data_version(connection: Connection) -> int:
     """
     others = connection.execute("PRAGMA data_version").fetchone()[0]
     return int(others) << 32 | connection.total_changes
-
-
-def read_meta(connection: Connection, key: str) -> bytes | None:
-    """One of this device's own notes."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
-
-
-def write_meta(connection: Connection, key: str, value: bytes) -> None:
-    """Keep one of this device's own notes."""
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
 
 def checkpoint_log(connection: sqlite3.Connection) -> None:

@@ -8,26 +8,29 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 
-from core.changes import ID_BYTES, MAX_FACTS, SCHEMA_ENTITY
+from core.chain_links import State
+from core.changes import SCHEMA_ENTITY
+from core.mountain_range import Range
 from core.store.connection import chunks, placeholders
-from core.store.indexes import merkle_table, short_ids
+from core.store.indexes import chain_table, merkle_table, short_ids
 from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY
 from core.store.row_ids import row_ids_of
 from core.sync.reconcile.set_sketch import SetSketch
-
-Connection = sqlite3.Connection
+from core.value_codec import ID_BYTES, MAX_FACTS
 
 _GENESIS, _MEMBERSHIP, _SCHEMA, _NEARBY, _CURRENT, _HISTORY = range(6)
 """The parts of an order."""
+MAX_BRANCHES = 4
+"""Of a chain that forks, so many branches are looked at: what is left out on the way is no more than spared."""
 
 
-def read_summary(connection: Connection) -> tuple[int, bytes]:
+def read_summary(connection: sqlite3.Connection) -> tuple[int, bytes]:
     """How many changes, and the root. Rows are numbered from 1 and never deleted, so the last number is the count."""
     count = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0]
     return count, merkle_table.read_root(connection)
 
 
-def read_summary_and_cells(connection: Connection) -> tuple[int, bytes, SetSketch | None]:
+def read_summary_and_cells(connection: sqlite3.Connection) -> tuple[int, bytes, SetSketch | None]:
     """The summary and the cells of the same set, though other processes may write meanwhile."""
     while True:
         count, root = read_summary(connection)
@@ -36,31 +39,85 @@ def read_summary_and_cells(connection: Connection) -> tuple[int, bytes, SetSketc
             return count, root, cells
 
 
-def read_hashes(connection: Connection) -> list[bytes]:
+def read_hashes(connection: sqlite3.Connection) -> list[bytes]:
     """All change ids in ascending order."""
     return [change for (change,) in connection.execute("SELECT hash FROM changes ORDER BY hash")]
 
 
-def filter_missing(connection: Connection, wanted: list[bytes]) -> list[bytes]:
+def filter_missing(connection: sqlite3.Connection, wanted: list[bytes]) -> list[bytes]:
     """Those of these changes that are not here, in the order given."""
     known = row_ids_of(connection, wanted)
     return [change for change in wanted if change not in known]
 
 
-def read_blocks(connection: Connection, wanted: list[bytes]) -> list[bytes]:
+def find_chain_starts(connection: sqlite3.Connection, wanted: list[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """Those of these changes, the lowest of their device among them, that are linked and alone at their positions above
+    0; and those of all that are not linked.
+    """
+    rows: list[tuple[bytes, int, int, int]] = []
+    for some in chunks(wanted):
+        query = f"SELECT hash, device, position, linked FROM changes WHERE hash IN ({placeholders(some)})"
+        rows += connection.execute(query, some).fetchall()
+    lowest: dict[int, int] = {}
+    for _, device, position, _ in rows:
+        lowest[device] = min(position, lowest.get(device, position))
+    starts = {
+        change
+        for change, device, position, linked in rows
+        if linked == State.LINKED and 0 < position == lowest[device] and _is_alone(connection, device, position)
+    }
+    return starts, {change for change, _, _, linked in rows if linked != State.LINKED}
+
+
+def _is_alone(connection: sqlite3.Connection, device: int, position: int) -> bool:
+    query = "SELECT count(*) FROM changes WHERE device = ? AND position = ?"
+    return int(connection.execute(query, (device, position)).fetchone()[0]) == 1
+
+
+def read_chain_ids(connection: sqlite3.Connection, change: bytes) -> list[bytes]:
+    """The ids of the linked chain that this change is part of, up to its end; none if it is not linked."""
+    query = "SELECT d.device, c.position FROM changes c JOIN devices d ON d.id = c.device WHERE hash = ? AND linked = 1"
+    for device, position in connection.execute(query, (change,)).fetchall():
+        for tip in chain_table.read_tips(connection, device)[:MAX_BRANCHES]:
+            ids = [*chain_table.read_ids_below(connection, tip.id), tip.id]
+            if position < len(ids) and ids[position] == change:
+                return ids
+    return []
+
+
+def read_tips_at(
+    connection: sqlite3.Connection, places: list[tuple[bytes, int]]
+) -> list[tuple[bytes, int, bytes, Range | None]]:
+    """(device, position, change, range) for what is here at these places; no range where it is no end of a chain."""
+    found: list[tuple[bytes, int, bytes, Range | None]] = []
+    for device, position in places:
+        rows = connection.execute(
+            "SELECT c.hash, t.peaks FROM changes c LEFT JOIN tips t ON t.hash = c.hash"
+            " WHERE c.device = (SELECT id FROM devices WHERE device = ?) AND c.position = ? LIMIT 8",
+            (device, position),
+        )
+        for change, peaks in rows:
+            upto = None if peaks is None else Range.from_bytes(position + 1, peaks)
+            found.append((device, position, change, upto))
+    return found
+
+
+def read_blocks(connection: sqlite3.Connection, wanted: list[bytes]) -> list[bytes]:
     """The exact bytes of those of these changes that are here, in the order given."""
     found: dict[bytes, bytes] = {}
     for some in chunks(wanted):
-        query = f"SELECT c.hash, b.data FROM changes c JOIN blocks b ON b.change = c.id WHERE c.hash IN ({placeholders(some)})"
+        source = "changes c JOIN blocks b ON b.change = c.id"
+        query = f"SELECT c.hash, b.data FROM {source} WHERE c.hash IN ({placeholders(some)})"
         found.update(connection.execute(query, some))
     return [found[change] for change in wanted if change in found]
 
 
 def order_for_sending(
-    connection: Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
+    connection: sqlite3.Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
 ) -> tuple[list[bytes], int, int, int]:
     """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
-    it, what else is current, history, each newest first.
+    it, what else is current, history. What is near comes newest first, the rest oldest first: along the chains, where
+    least has to be sent.
 
     Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
     near the peer, and how many all that is current.
@@ -68,33 +125,36 @@ def order_for_sending(
     local = _changes_of_entities(connection, near)
     founding = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone() or (0,)
     span = f"BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
-    found: list[tuple[int, int, bytes]] = []
+    found: list[tuple[int, int, int, bytes]] = []
     for some in chunks(wanted):
         rows = connection.execute(
             f"""SELECT CASE
                   WHEN substr(c.hash, 1, {ID_BYTES}) = ? THEN {_GENESIS}
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span}
+                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
-                  ELSE {_HISTORY} END, -c.effective, c.hash
+                  ELSE {_HISTORY} END, c.ordered_at, c.position, c.hash
                 FROM changes c WHERE c.hash IN ({placeholders(some)})""",
             [fleet, *founding, *some],
         )
         found.extend(rows)
-    ordered = sorted(
-        (_NEARBY if part == _CURRENT and change in local else part, at, change) for part, at, change in found
+    near_first = (
+        (_NEARBY, -at, position, change) if part == _CURRENT and change in local else (part, at, position, change)
+        for part, at, position, change in found
     )
-    parts = [part for part, _, _ in ordered]
+    ordered = sorted(near_first)
+    parts = [part for part, *_ in ordered]
     return (
-        [change for _, _, change in ordered],
+        [change for *_, change in ordered],
         bisect_right(parts, _MEMBERSHIP),
         bisect_right(parts, _NEARBY) if near else 0,
         bisect_right(parts, _CURRENT),
     )
 
 
-def _changes_of_entities(connection: Connection, entities: list[bytes]) -> set[bytes]:
+def _changes_of_entities(connection: sqlite3.Connection, entities: list[bytes]) -> set[bytes]:
     """The changes that hold something current about these entities."""
     found: set[bytes] = set()
     for some in chunks(entities):

@@ -30,9 +30,13 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - devices are looked for in all networks
 MULTICAST_QUESTION = DNSQuestionType.QM
 """Answers to one asker alone go astray where several programs share the port, as with avahi."""
 REQUEST_TIMEOUT_MS = 3000
+"""For one look-up: zeroconf asks several times within it."""
 MAX_LOOKUP_TRIES = 5
+"""A network may lose every other packet; a name that leads nowhere is given up."""
 MAX_CONCURRENT_LOOKUPS = 16
+"""More names at once are those of a liar, who shall not fill the network."""
 ANNOUNCE_RETRY_S = 5.0
+"""After an announcement failed: an interface that has just come up has no address yet."""
 MAX_SERVICE_NAMES = 1024
 """Names that are looked up and remembered; what else is announced is passed over."""
 
@@ -40,10 +44,11 @@ _log = logging.getLogger(__name__)
 
 
 class PeerBrowser:
-    """Hears what devices announce, and announces this one once it is told to.
+    """Listens for the announcements of devices, and announces this one once asked to.
 
-    `seen` is told of every device whenever what it says is new, `gone` of the name of one that said goodbye or has
-    not been heard of for long. `host` is the address that this device listens on; with 0.0.0.0 all networks are used.
+    `on_announcement` is called whenever a device announces something new, `on_withdrawal` with the name of one that
+    withdrew or was not heard of for long. `host` is the address that this device listens on; with 0.0.0.0 all networks
+    are used.
     """
 
     def __init__(
@@ -67,7 +72,7 @@ class PeerBrowser:
         self._last_network_state: frozenset[tuple[str, str, str]] = frozenset()
 
     async def start(self) -> None:
-        """Begin to listen; raises FieldlineError where that is not possible."""
+        """Begin to listen. Raises FieldlineError where that is not possible."""
         self._last_network_state = _network_state()
         try:
             self._zeroconf = AsyncZeroconf(interfaces=self._interfaces(), ip_version=self._ip_version)
@@ -89,13 +94,14 @@ class PeerBrowser:
             ) from None
 
     def announce(self, port: int, fleet: bytes, root: bytes, device: bytes) -> None:
-        """Announce this device, or what it says anew."""
+        """Announce this device, or what is new of it."""
         self._own_record = (port, fleet, root, device)
         self._announce_needed.set()
 
     async def _announce_all(self, zeroconf: AsyncZeroconf) -> None:
-        """Announce what is wanted whenever that changes. The first time takes a second, to see that no other has the
-        name (RFC 6762, 8.1).
+        """Announce whatever is wanted whenever that changes.
+
+        The first time takes a second, to see that no other has the name (RFC 6762, 8.1).
         """
         own: AsyncServiceInfo | None = None
         while True:
@@ -124,7 +130,7 @@ class PeerBrowser:
                 self._announce_needed.set()
 
     async def update_interfaces(self) -> bool:
-        """Use the networks that there are now, and announce this device there; True if they are not what they were."""
+        """Use the networks that there are now; True if they are not what they were."""
         network = _network_state()
         if network == self._last_network_state or self._zeroconf is None:
             return False
@@ -136,7 +142,7 @@ class PeerBrowser:
         return True
 
     async def close(self) -> None:
-        """Say goodbye and stop."""
+        """Withdraw the announcement and stop."""
         tasks = [*self._lookups.values(), *([self._announce_task] if self._announce_task else [])]
         for task in tasks:
             task.cancel()
@@ -151,7 +157,10 @@ class PeerBrowser:
     # --- within ------------------------------------------------------------------------------------------------------
 
     def _interfaces(self) -> list[str | int]:
-        """Where to speak and listen: IPv4 takes addresses, IPv6 numbers of interfaces."""
+        """Choose where to send and listen.
+
+        IPv4 takes addresses, IPv6 numbers of interfaces.
+        """
         if not ip_address(self._host).is_unspecified:
             return [self._host]
         if self._ip_version == IPVersion.V4Only:
@@ -163,7 +172,10 @@ class PeerBrowser:
         ]
 
     def _own_addresses(self) -> list[str]:
-        """The addresses at which this device answers; its loopback only if it has no other."""
+        """List the addresses at which this device accepts.
+
+        Its loopback only if it has no other.
+        """
         if not ip_address(self._host).is_unspecified:
             return [self._host]
         wants_v4 = self._ip_version == IPVersion.V4Only
@@ -193,18 +205,18 @@ class PeerBrowser:
             del self._lookups[name]
 
     def _report_cached(self, zeroconf: Zeroconf, name: str) -> bool:
-        """Whether all that the service of this name says has come by itself, as it mostly does."""
+        """Report a service from what came by itself; False if that is not all of it."""
         info = AsyncServiceInfo(SERVICE_TYPE, name)
         return info.load_from_cache(zeroconf) and self._report_if_valid(info)
 
     def _report_if_valid(self, info: AsyncServiceInfo) -> bool:
-        said = parse_announcement(info.name, info.properties, _addresses_of(info), info.port)
-        if said is not None:
-            self._on_announcement(said)
-        return said is not None
+        announcement = parse_announcement(info.name, info.properties, _addresses_of(info), info.port)
+        if announcement is not None:
+            self._on_announcement(announcement)
+        return announcement is not None
 
     async def _look_up(self, zeroconf: Zeroconf, name: str) -> None:
-        """Learn what the service of this name says; the network may lose every other packet."""
+        """Ask for what a service announces; the network may lose every other packet."""
         for _ in range(MAX_LOOKUP_TRIES):
             self._changed_meanwhile.discard(name)
             info = AsyncServiceInfo(SERVICE_TYPE, name)
@@ -219,12 +231,12 @@ class PeerBrowser:
 
 
 def _addresses_of(info: AsyncServiceInfo) -> Iterable[str]:
-    """The addresses of a service; those that say where they are from first."""
+    """List the addresses of a service; those with a scope first."""
     return info.parsed_scoped_addresses()
 
 
 def _network_state() -> frozenset[tuple[str, str, str]]:
-    """The interfaces of this machine with their addresses, and whether something is plugged in."""
+    """Read the interfaces of this machine with their addresses, and which are up."""
     found: set[tuple[str, str, str]] = set()
     for adapter in ifaddr.get_adapters():
         name = adapter.name

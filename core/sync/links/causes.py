@@ -1,4 +1,4 @@
-"""Why there is no link: a failure of this device's own is told from one of the other device, or of what is between."""
+"""Why there is no link: a failure of this device, of the other one, or of what is between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_WAY_OUT = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL,
 
 
 class LinkError(FieldlineError):
-    """There is no link to the other device."""
+    """No link to the other device."""
 
 
 class Unable(LinkError):
@@ -21,27 +21,27 @@ class Unable(LinkError):
 
 
 def used_up(error: BaseException) -> bool:
-    """Whether this device has run out of something: open files, memory."""
+    """Say whether this device has run out of something: open files, memory."""
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _USED_UP)
 
 
 def lacking(error: BaseException) -> Unable:
-    """What to tell when this device has run out of something."""
+    """Make the error for a device that has run out of something."""
     return Unable("This device has too little left for a connection: {why}. Close other programs.", why=why(error))
 
 
 def forbidden(error: OSError) -> bool:
-    """Whether this device's own rules do not allow it: permissions, a firewall."""
+    """Say whether this device's own rules do not allow it: permissions, a firewall."""
     return error.errno in _FORBIDDEN
 
 
 def no_way_out(error: OSError) -> bool:
-    """Whether this device has no network that leads there."""
+    """Say whether this device has no network that leads there."""
     return error.errno in _NO_WAY_OUT
 
 
 def why(error: BaseException) -> str:
-    """The system's own words for an error, in a few of them."""
+    """Give the system's own words for an error, in a few of them."""
     # asyncio writes a sentence of its own into errors of the system; those of name lookups have negative numbers, and
     # those of OpenSSL are numbered by it.
     if isinstance(error, OSError):

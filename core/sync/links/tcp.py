@@ -19,11 +19,12 @@ from core.sync.links.tls import HANDSHAKE_TIMEOUT_S, AllowPeer, TlsLink, Unknown
 from core.values import quote_value
 
 CONNECT_TIMEOUT_S = 10.0
+"""Three retries of TCP: a device that is there has accepted by then."""
 MAX_LINKS = 32
 """How many devices may be connected at once; more are hung up on and try again later."""
 
 MAX_HANDSHAKES = 16
-"""How many callers may be on their way to prove who they are; for one more the longest of these is hung up on."""
+"""How many peers may be proving who they are; for one more the longest of these is hung up on."""
 
 # How long an address of a host may take before the next one is tried as well (RFC 8305).
 _NEXT_ADDRESS_DELAY_S = 0.25
@@ -36,8 +37,9 @@ _log = logging.getLogger(__name__)
 async def dial_tcp(
     host: str, port: int, identity: Identity, allow: AllowPeer, *, timeout_s: float = CONNECT_TIMEOUT_S
 ) -> TlsLink:
-    """Call the device at an address; raises LinkError if nobody answers there within `timeout` seconds, else as
-    `tls.call`, which has as long again.
+    """Dial the device at an address.
+
+    Raises LinkError if nobody accepts there within `timeout_s`, else as `tls.secure_dialed`, which has as long again.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -60,9 +62,10 @@ async def dial_tcp(
 
 
 class TcpListener:
-    """Answers devices that call. `on_link` is run for each member, and the link closed after it; `on_stranger` is told
-    of each other device, `on_trouble` of what keeps this one from answering. A caller has `timeout` seconds to prove
-    who it is.
+    """Accepts devices that dial.
+
+    `on_link` is run for each member, and the link closed after it; `on_unknown_peer` is called for each other device,
+    `on_trouble` for what keeps this one from accepting. A peer has `timeout_s` to prove who it is.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class TcpListener:
         identity: Identity,
         allow: AllowPeer,
         on_link: Callable[[TlsLink], Awaitable[None]],
-        on_unknown_peer: Callable[[UnknownPeer], None] = lambda stranger: None,
+        on_unknown_peer: Callable[[UnknownPeer], None] = lambda peer: None,
         on_trouble: Callable[[FieldlineError], None] = lambda trouble: None,
         *,
         timeout_s: float = HANDSHAKE_TIMEOUT_S,
@@ -90,8 +93,9 @@ class TcpListener:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on all addresses of a host; port 0 picks a free one. Raises LinkError if the port is taken or may not
-        be used.
+        """Listen on all addresses of a host; port 0 picks a free one.
+
+        Raises LinkError if the port is taken or may not be used.
         """
         try:
             for address in await _resolve_addresses(host):
@@ -121,7 +125,7 @@ class TcpListener:
             ) from None
 
     async def close(self) -> None:
-        """Stop listening, and end the meetings under way."""
+        """Stop listening, and end the sessions under way."""
         self._closing = True
         for server in self._servers:
             server.close()
@@ -137,7 +141,7 @@ class TcpListener:
             writer.transport.abort()
             return
         if len(self._handshakes) >= MAX_HANDSHAKES:
-            # Whoever means it proves itself in a moment, so callers that just sit there cannot keep others out.
+            # A member proves itself at once, so peers that just sit there cannot keep others out.
             oldest = next(iter(self._handshakes))
             del self._handshakes[oldest]
             oldest.cancel()
@@ -155,8 +159,8 @@ class TcpListener:
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
             link = await tls.secure_accepted(reader, writer, self._identity, self._allow, timeout_s=self._timeout_s)
-        except UnknownPeer as stranger:
-            self._on_unknown_peer(stranger)
+        except UnknownPeer as unknown:
+            self._on_unknown_peer(unknown)
             return
         except FieldlineError as error:
             if isinstance(error, Unable) or not isinstance(error, LinkError):
@@ -193,7 +197,10 @@ async def _resolve_addresses(host: str) -> list[str]:
 
 
 def _unreached(host: str, port: int, error: OSError) -> LinkError:
-    """What to tell when no connection came about: who or what failed, as far as the system says."""
+    """Make the error for a connection that failed.
+
+    Who or what did, as far as the system says.
+    """
     if error.errno is None:
         # Several addresses were tried, and what became of each is in the text only. One that is there counts most.
         numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))]

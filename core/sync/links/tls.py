@@ -5,7 +5,7 @@ beforehand. So both sides first greet in the clear, and each then trusts just th
 for this connection:
 
 1. The caller sends its greeting.
-2. The answering side looks whether that device may connect. If not it says so, shows nothing of itself, and hangs up.
+2. The accepting side looks whether that device may connect. If not it says so, shows nothing of itself, and hangs up.
    Otherwise it sends its own greeting and starts TLS.
 3. The caller looks whether this is a device to talk to, and starts TLS.
 
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from core.changes import KEY_BYTES, SIGNATURE_BYTES, device_id
+from core.header import KEY_BYTES, SIGNATURE_BYTES, device_id
 from core.identity import Identity
 from core.sync.events import Event
 from core.sync.links.causes import LinkError, lacking, used_up, why
@@ -38,7 +38,9 @@ LINK_MAGIC = b"FLDL"
 LINK_VERSION = 1
 GREETING_REFUSED, GREETING_KEY = 0, 1
 HANDSHAKE_TIMEOUT_S = 20.0
+"""A small device on a bad network takes a few seconds; one that takes more than this is not there."""
 CLOSE_TIMEOUT_S = 2.0
+"""For the goodbye alone: what matters was acknowledged before."""
 
 _GREETING_HEAD_BYTES = len(LINK_MAGIC) + 2
 _PROOF_BYTES = KEY_BYTES + SIGNATURE_BYTES
@@ -50,7 +52,10 @@ AllowPeer = Callable[[bytes], Awaitable[bool]]
 
 
 class UnknownPeer(LinkError):
-    """The other device may not be talked to; `device` is the id that it claims."""
+    """The other device is no member that may be synced with.
+
+    `device` is the id it claims.
+    """
 
     def __init__(self, template: str, device: bytes) -> None:
         super().__init__(template, device=device.hex())
@@ -62,7 +67,7 @@ class NotAdmitted(LinkError):
 
 
 class OtherLinkVersion(LinkError):
-    """The other side greets in another version of this."""
+    """The other side greets in another version of this protocol."""
 
 
 class OwnKeyError(LinkError):
@@ -81,7 +86,7 @@ class _TlsStream(StreamReaderProtocol):
 
 @dataclass(frozen=True, slots=True)
 class TlsLink:
-    """A secured stream to the device `peer`, which has proven to have that device's key."""
+    """A secured stream to `peer`, which has proven to have that device's key."""
 
     peer: bytes
     reader: StreamReader
@@ -95,18 +100,21 @@ class TlsLink:
         return not self._raw_writer.transport.is_closing()
 
     def on_event(self, event: Event) -> None:
-        """How far the session is makes no difference to a network."""
+        """Ignore how far the session is: it makes no difference to a network."""
 
     def abort(self) -> None:
-        """Hang up at once, however often and in whatever state; what was not sent is lost."""
-        # The transport below may be told so at any time. That of TLS may not: in some versions of Python it has
+        """Hang up at once, however often and in whatever state.
+
+        What was not sent is lost.
+        """
+        # The transport below may be aborted at any time. That of TLS may not: in some versions of Python it has
         # forgotten what it belongs to once it is closed twice, and the other side closes it, too.
         self._raw_writer.transport.abort()
         if not self.writer.is_closing():
             self.writer.close()
 
     async def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
-        """Send what is still to be sent, say goodbye and let go; after `timeout` seconds just let go."""
+        """Send what is still to be sent and close; after `timeout_s` just hang up."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self.writer.drain()
@@ -128,17 +136,19 @@ async def secure_dialed(
     *,
     timeout_s: float = HANDSHAKE_TIMEOUT_S,
 ) -> TlsLink:
-    """Secure a stream as the side that called; of the two ends exactly one must be it. On any error the stream is
+    """Secure a stream as the side that dialed.
+
+    Exactly one of the two ends must be it.
+
+    The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on; on any error it is
     closed.
 
-    Raises Stranger if this side may not talk to the other, NotAdmitted if the other says so of this one, LinkError if
-    the other is no Fieldline device, does not do its part within `timeout` seconds, or cannot prove its key, Unable if
-    it is this side that cannot go on.
-
-    The stream's transport must be one that `loop.start_tls` takes, and is TLS's alone from here on.
+    Raises UnknownPeer if this side may not sync with the other, NotAdmitted if the other says so of this one,
+    LinkError if the other is no Fieldline device, does not do its part within `timeout_s`, or cannot prove its key,
+    Unable if it is this side that cannot go on.
     """
     async with _run_with_timeout(writer):
-        return await _secure_dialed(reader, writer, identity, allow, _Patience(writer, timeout_s))
+        return await _secure_dialed(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s))
 
 
 async def secure_accepted(
@@ -149,13 +159,13 @@ async def secure_accepted(
     *,
     timeout_s: float = HANDSHAKE_TIMEOUT_S,
 ) -> TlsLink:
-    """Secure a stream as the side that was called; raises as `call` does."""
+    """Secure a stream as the side that accepted; raises as `secure_dialed` does."""
     async with _run_with_timeout(writer):
-        return await _secure_accepted(reader, writer, identity, allow, _Patience(writer, timeout_s))
+        return await _secure_accepted(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s))
 
 
 async def _secure_dialed(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _Patience
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _PeerTimeout
 ) -> TlsLink:
     writer.write(_make_greeting(identity))
     async with other.has_its_turn():
@@ -175,7 +185,7 @@ async def _secure_dialed(
 
 
 async def _secure_accepted(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _Patience
+    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _PeerTimeout
 ) -> TlsLink:
     try:
         async with other.has_its_turn():
@@ -188,7 +198,7 @@ async def _secure_accepted(
     try:
         peer, certificate = _check_greeting(identity, proof)
     except OwnKeyError:
-        # So that the person who calls is told.
+        # So that the person at the side that dialed learns it.
         writer.write(_make_greeting(identity))
         raise
     if not await allow(peer):
@@ -203,11 +213,11 @@ async def _secure_accepted(
 
 @asynccontextmanager
 async def _run_with_timeout(writer: StreamWriter) -> AsyncIterator[None]:
-    """Leave no stream open that came to no link."""
+    """Close the stream unless it came to a link."""
     try:
         yield
     except LinkError:
-        # What was said last is still on its way.
+        # What was sent last is still on its way.
         writer.close()
         raise
     except BaseException as error:
@@ -217,10 +227,10 @@ async def _run_with_timeout(writer: StreamWriter) -> AsyncIterator[None]:
         raise
 
 
-class _Patience:
+class _PeerTimeout:
     """How long the other side may take for its part: `left` seconds more. What this side does takes none of them.
 
-    Only what goes wrong while the other side has its turn can be told as a failure of that side.
+    Only what goes wrong while the other side has its turn can be a failure of that side.
     """
 
     def __init__(self, writer: StreamWriter, seconds: float) -> None:
@@ -229,7 +239,7 @@ class _Patience:
 
     @asynccontextmanager
     async def has_its_turn(self) -> AsyncIterator[None]:
-        """Wait for the other side; raises LinkError for whatever goes wrong meanwhile."""
+        """Wait for the other side. Raises LinkError for whatever goes wrong meanwhile."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -251,7 +261,7 @@ _UNPROVEN = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTI
 
 
 def _broken(error: asyncio.IncompleteReadError | OSError) -> LinkError:
-    """What to tell of an error that came up while the other side had its turn."""
+    """Make the error for what came up while the other side had its turn."""
     if used_up(error):
         return lacking(error)
     if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
@@ -278,7 +288,7 @@ def _make_greeting(identity: Identity) -> bytes:
 
 
 async def _read_greeting(reader: StreamReader) -> bytes | None:
-    """The other side's key and signature; None if it turns this one away."""
+    """Read the other side's key and signature; None if it turns this one away."""
     head = await reader.readexactly(_GREETING_HEAD_BYTES)
     *magic, version, says = head
     if bytes(magic) != LINK_MAGIC:
@@ -291,7 +301,7 @@ async def _read_greeting(reader: StreamReader) -> bytes | None:
 
 
 def _check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
-    """The id of the device with this key, and its certificate."""
+    """Give the id of the device with this key, and its certificate."""
     key, signature = proof[:KEY_BYTES], proof[KEY_BYTES:]
     peer = device_id(key)
     if peer == identity.device:
@@ -312,8 +322,9 @@ def _check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
 async def _start_tls(
     below: StreamWriter, context: ssl.SSLContext, peer: bytes, certificate: bytes, timeout: float
 ) -> TlsLink:
-    """TLS over a stream, with streams of its own: what somebody slipped in behind a greeting, in the clear, stays in
-    the old reader, and nobody reads it.
+    """Start TLS over a stream, with streams of its own.
+
+    What somebody slipped in behind a greeting, in the clear, stays in the old reader, and nobody reads it.
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(loop=loop)
@@ -323,7 +334,7 @@ async def _start_tls(
         inside,
         context,
         server_side=context.protocol == ssl.PROTOCOL_TLS_SERVER,
-        # Whoever called this counts the time; asyncio would add a limit of its own.
+        # The caller counts the time; asyncio would add a limit of its own.
         ssl_handshake_timeout=timeout,
     )
     if transport is None:

@@ -14,9 +14,9 @@ _DESCRIPTORS = "/proc/self/fd"
 
 
 def pinned(identity: Identity, certificate: bytes, *, server: bool) -> ssl.SSLContext:
-    """TLS 1.3 that trusts one certificate only; raises Unable.
+    """Make a TLS 1.3 context that trusts one certificate only. Raises Unable.
 
-    Without tickets, since taking up a session costs more bytes than a new one.
+    Without tickets, since resuming costs more bytes than a new session.
     """
     with _of_ones_own():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
@@ -32,8 +32,9 @@ def pinned(identity: Identity, certificate: bytes, *, server: bool) -> ssl.SSLCo
 
 
 def _agree_by_x25519(context: ssl.SSLContext) -> None:
-    """X25519 alone where that can be said, since newer defaults send a key share of over a thousand bytes, which is a
-    second on a slow cable.
+    """Allow X25519 alone where that can be said.
+
+    Newer defaults send a key share of over a thousand bytes, which is a second on a slow cable.
 
     Python 3.11 of Debian 12 takes only curves of NIST here (python/cpython#77063). OpenSSL before 3.5 begins with
     X25519 by itself, and only lists other groups behind it, in 18 bytes; a newer one would begin with more bytes, not
@@ -48,7 +49,10 @@ def _agree_by_x25519(context: ssl.SSLContext) -> None:
 
 
 def _load_own_key(context: ssl.SSLContext, identity: Identity) -> None:
-    """Python's ssl reads keys from files only: this one exists in memory, for as long as it takes."""
+    """Load the key from a file in memory, for as long as it takes.
+
+    Ssl reads files only.
+    """
     pem = ssl.DER_cert_to_PEM_cert(identity.certificate_der).encode()
     descriptor = os.memfd_create("device", os.MFD_CLOEXEC)
     try:
@@ -61,7 +65,10 @@ def _load_own_key(context: ssl.SSLContext, identity: Identity) -> None:
 
 @contextmanager
 def _of_ones_own() -> Iterator[None]:
-    """Tell what goes wrong here as what it is: nothing of the other device is looked at yet."""
+    """Raise Unable for what goes wrong here.
+
+    Nothing of the other device was read yet.
+    """
     try:
         yield
     except (OSError, MemoryError, ValueError) as error:

@@ -30,12 +30,12 @@ HEX_DIGITS = "0123456789abcdef"
 
 
 def leaf_fingerprint(ids: Iterable[bytes]) -> bytes:
-    """The fingerprint of a leaf with these ids, which must be sorted."""
+    """Compute the fingerprint of a leaf from its ids, which must be sorted."""
     return blake3(b"\x00" + b"".join(ids)).digest(length=FINGERPRINT_BYTES)
 
 
 def branch_fingerprint(children: bytes) -> bytes:
-    """The fingerprint of a branch from those of its 16 children, joined."""
+    """Compute the fingerprint of a branch from those of its 16 children, joined."""
     return blake3(b"\x01" + children).digest(length=FINGERPRINT_BYTES)
 
 
@@ -44,7 +44,10 @@ EMPTY_FINGERPRINT = leaf_fingerprint(())
 
 @dataclass(frozen=True, slots=True)
 class BranchNode:
-    """A prefix with more than `LEAF` ids: how many, and the fingerprints of its 16 children, joined (256 bytes)."""
+    """A prefix with more than `MAX_LEAF_IDS` ids.
+
+    `count` is how many; `children` are the fingerprints of its 16 children, joined (256 bytes).
+    """
 
     prefix: str
     count: int
@@ -55,13 +58,13 @@ class BranchNode:
         return branch_fingerprint(self.children)
 
     def child(self, nibble: int) -> bytes:
-        """The fingerprint of one child."""
+        """Give the fingerprint of one child."""
         return self.children[nibble * FINGERPRINT_BYTES : (nibble + 1) * FINGERPRINT_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
 class LeafNode:
-    """A prefix with at most `LEAF` ids, in ascending order."""
+    """A prefix with at most `MAX_LEAF_IDS` ids, in ascending order."""
 
     prefix: str
     ids: tuple[bytes, ...]
@@ -82,32 +85,38 @@ class NodeTable(Protocol):
     """Where the branches are kept, beside the ids themselves."""
 
     def read_branch(self, prefix: str) -> BranchNode | None:
-        """The branch kept for a prefix, None if there is none (then it has at most `LEAF` ids, or was never
-        inserted).
+        """Read the branch of a prefix.
+
+        None if it has at most `MAX_LEAF_IDS` ids, or was never inserted.
         """
 
     def read_ids(self, prefix: str) -> Sequence[bytes]:
-        """All ids held that begin with a prefix, in ascending order (see `bounds`)."""
+        """Read all ids that begin with a prefix, in ascending order.
+
+        They are between its `prefix_bounds`.
+        """
 
     def write_branches(self, branches: Iterable[BranchNode]) -> None:
-        """Keep these branches in place of those with the same prefixes."""
+        """Write these branches in place of those with the same prefixes."""
 
 
 def prefix_bounds(prefix: str) -> tuple[bytes, bytes]:
-    """The least and the greatest id that begin with a prefix: both belong to the range."""
+    """Give the least and the greatest id that begin with a prefix, both included."""
     return bytes.fromhex(prefix.ljust(MAX_DEPTH_DIGITS, "0")), bytes.fromhex(prefix.ljust(MAX_DEPTH_DIGITS, "f"))
 
 
 def digit_at(change: bytes, depth: int) -> int:
-    """The hex digit of an id at a depth, 0 to 15."""
+    """Give the hex digit of an id at a depth, 0 to 15."""
     byte = change[depth >> 1]
     return byte & 15 if depth & 1 else byte >> 4
 
 
 def insert_ids(table: NodeTable, new: Iterable[bytes]) -> bytes:
-    """Bring the tree up to date with ids that were just added, and give the root's fingerprint.
+    """Bring the tree up to date with ids that were just added.
 
-    `table.ids` must already give the new ids, and none of them may have been inserted before: call it in the
+    Give the root's fingerprint.
+
+    `table.read_ids` must already give the new ids, and none of them may have been inserted before: call it in the
     transaction that adds them, once for the whole batch. On a table without branches this builds the tree from all
     ids, whatever `new` holds.
     """
@@ -132,7 +141,7 @@ def _insert_below(table: NodeTable, prefix: str, new: Sequence[bytes], changed: 
 
 
 def _build_node(prefix: str, ids: Sequence[bytes], branches: list[BranchNode]) -> bytes:
-    """The fingerprint of a prefix with these sorted ids; its branches are appended, children before parents."""
+    """Compute the fingerprint of a prefix with these sorted ids; append its branches."""
     if len(ids) <= MAX_LEAF_IDS:
         return leaf_fingerprint(ids)
     children = bytearray(EMPTY_FINGERPRINT * FAN_OUT)
@@ -151,9 +160,9 @@ def _group_by_digit(ids: Sequence[bytes], depth: int) -> Iterator[tuple[int, lis
 
 
 def build_tree(ids: Iterable[bytes]) -> tuple[bytes, list[BranchNode]]:
-    """The whole tree of a set: the root's fingerprint and all branches.
+    """Build the whole tree of a set: the root's fingerprint and all branches.
 
-    What `insert` keeps must equal it at any time.
+    What `insert_ids` keeps must equal it at any time.
     """
     branches: list[BranchNode] = []
     root = _build_node("", sorted(ids), branches)
@@ -161,5 +170,5 @@ def build_tree(ids: Iterable[bytes]) -> tuple[bytes, list[BranchNode]]:
 
 
 def read_node(table: NodeTable, prefix: str) -> MerkleNode:
-    """The node of a prefix, which may lie below a leaf."""
+    """Read the node of a prefix, which may lie below a leaf."""
     return table.read_branch(prefix) or LeafNode(prefix, tuple(table.read_ids(prefix)))

@@ -1,13 +1,11 @@
 """Mode `merkle`: both sides walk down their trees together, breadth first, and list what they have where they differ.
 
-The sides take turns. A turn is a number of questions and answers and ends with `Over`:
+The sides take turns. A turn is a number of questions and replies and ends with `EndOfTurn`:
 
-- `IHaveFingerprints`: "this is what I have below this prefix". For each child that differs, the other side answers in
-  its
-  turn with its own fingerprints a level further down or, if it has few ids there, with `HereAreBlockHashes`.
-- `HereAreBlockHashes`: "these are all my ids below this prefix". The other side answers with `IWant`, a bit for each
-  id,
-  and will send whatever it has there that was not listed.
+- `HaveFingerprints`: "this is what I have below this prefix". For each child that differs, the other side replies in
+  its turn with its own fingerprints a level further down or, if it has few ids there, with `HaveIds`.
+- `HaveIds`: "these are all my ids below this prefix". The other side replies with `Want`, a bit for each id, and will
+  send whatever it has there that was not listed.
 
 Where one side says that a child is empty, the other sends all it has there, and nothing more is said about it. A side
 that has at most half as many changes as the other opens with lists of all its ids: one round trip.
@@ -25,8 +23,9 @@ from typing import TypeVar
 
 from core.sync.codec import MAX_BATCH_BYTES, truncate_id
 from core.sync.effects import Effects, receive_message
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import EndOfTurn, HaveFingerprints, HaveIds, PrefixFingerprints, PrefixIds, Want
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.reconcile.merkle import (
     EMPTY_FINGERPRINT,
     FAN_OUT,
@@ -39,11 +38,15 @@ from core.sync.reconcile.merkle import (
 from core.sync.replica import GetHashes, GetHashesUnder, GetMerkleNodes, SetSummary
 
 MAX_TURN_PREFIXES = 4096
+"""A turn of fingerprints is then about a MiB."""
 MAX_CHUNK_PREFIXES = 256
+"""Read from the store, and sent in a frame, at once: some 66 kB of fingerprints."""
 MAX_LIST_IDS = 64
+"""A longer list is cut by its next digit: shorter prefixes leave out fewer bytes of each id."""
 MAX_WANTED_IDS = 1 << 19
+"""Some tens of MB of stems in memory."""
 MAX_TURN_IDS = 8 * MAX_BATCH_BYTES
-"""The ids listed in one turn: `IWant` has a bit for each, in one message."""
+"""The ids listed in one turn: `Want` has a bit for each, in one message."""
 
 ALL_ANSWERED = (1 << FAN_OUT) - 1
 
@@ -53,8 +56,8 @@ T = TypeVar("T")
 class MerkleReconciler:
     """One side of a walk; see `core.sync.effects.Reconciler`.
 
-    `opens` says whether this side has the first turn. At most `MAX_WANTED` ids are asked for in one walk, so that lists
-    without end cost no memory without end; the session's next round asks for the rest.
+    `is_opener` is True on the side that has the first turn. At most `MAX_WANTED_IDS` are asked for in one walk, so that
+    endless lists take no endless memory; the session's next round asks for the rest.
     """
 
     mode = "merkle"
@@ -67,9 +70,9 @@ class MerkleReconciler:
         self._ids_to_send: list[bytes] = []
         self._opening_received = is_opener
         self._pending_prefixes: dict[str, LeafNode | None] = {}
-        """Prefixes that the peer showed to differ, and where it has not been told yet what is here.
+        """Prefixes that the peer showed to differ, and where nothing was sent yet of what is here.
 
-        A leaf that answers the peer's fingerprints is kept: it must be answered with a list even if it grows meanwhile.
+        A leaf that replies to the peer's fingerprints is kept: the reply must be a list even if it grows meanwhile.
         """
         self._open_prefixes: dict[str, int] = {}
         """Prefixes of which the peer got fingerprints, and the children that it has answered, a bit each."""
@@ -80,7 +83,7 @@ class MerkleReconciler:
         self._wanted_stems: set[bytes] = set()
         self._wanted_sizes: set[int] = set()
         self._reply_bits: list[bool] = []
-        """The answer to the lists in the peer's last turn."""
+        """The reply to the lists in the peer's last turn."""
 
     @property
     def round_trips(self) -> int:
@@ -108,9 +111,9 @@ class MerkleReconciler:
         for depth in range(len(digits)):
             listed = self._listed_stems.get(digits[:depth])
             if listed is not None:
-                there, told = len(listed), truncate_id(change, digits[:depth])
-                listed.add(told)
-                return len(listed) > there
+                before, stem = len(listed), truncate_id(change, digits[:depth])
+                listed.add(stem)
+                return len(listed) > before
         return False
 
     # --- this side's turns -------------------------------------------------------------------------------------------
@@ -127,7 +130,7 @@ class MerkleReconciler:
         yield EndOfTurn(has_more=False)
 
     def _take_turn(self) -> Effects[tuple[bool, bool]]:
-        """Take a turn; whether it asks anything, and whether more is left to ask."""
+        """Take a turn; give whether it asked anything, and whether more is left to ask."""
         self._listed_ids = []
         if self._reply_bits:
             yield Want(_pack_bits(self._reply_bits))
@@ -169,7 +172,7 @@ class MerkleReconciler:
     # --- the peer's turns --------------------------------------------------------------------------------------------
 
     def _receive_turn(self) -> Effects[tuple[bool, bool]]:
-        """Hear a turn; whether it asked anything, and whether the peer has more to ask."""
+        """Receive a turn; give whether it asked anything, and whether more is to come."""
         opening = None if self._opening_received else _OpeningRules(self._theirs.count)
         self._opening_received = True
         asked, answered = False, not self._listed_ids
@@ -199,7 +202,7 @@ class MerkleReconciler:
                 return asked, message.has_more
 
     def _check_prefix(self, prefix: str, opening: _OpeningRules | None, *, is_list: bool = False) -> None:
-        """Check that the peer may say something about this prefix, and that it is the only time."""
+        """Check that the peer may send something about this prefix, for the first time."""
         if opening is not None:
             opening.check_prefix(prefix, is_list)
         elif is_list and self._open_prefixes.get(prefix) == 0:
@@ -236,21 +239,24 @@ class MerkleReconciler:
         for entry, ids in zip(lists, (yield GetHashesUnder([entry.prefix for entry in lists])), strict=True):
             listed, held = set(entry.stems), set()
             for change in ids:
-                told = truncate_id(change, entry.prefix)
-                if told in listed:
-                    held.add(told)
+                stem = truncate_id(change, entry.prefix)
+                if stem in listed:
+                    held.add(stem)
                 else:
                     self._ids_to_send.append(change)
-            for told in entry.stems:
-                wanted = told not in held and len(self._wanted_stems) < MAX_WANTED_IDS
+            for stem in entry.stems:
+                wanted = stem not in held and len(self._wanted_stems) < MAX_WANTED_IDS
                 self._reply_bits.append(wanted)
                 if wanted:
-                    self._wanted_stems.add(told)
-                    self._wanted_sizes.add(len(told))
+                    self._wanted_stems.add(stem)
+                    self._wanted_sizes.add(len(stem))
 
 
 class _OpeningRules:
-    """The rules of the first turn: the root's fingerprints alone, or lists in order, none below another."""
+    """The rules of the first turn.
+
+    The root's fingerprints alone, or disjoint lists in order.
+    """
 
     def __init__(self, count: int) -> None:
         self._entries_left = 64 + 4 * count
@@ -266,7 +272,7 @@ class _OpeningRules:
 
 
 def _cut_into_lists(prefix: str, ids: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
-    """Lists of all ids, with at most `LISTED` in each, by prefixes that leave none out; in ascending order."""
+    """Cut all ids into lists of at most `MAX_LIST_IDS`, by ascending prefixes."""
     if len(ids) <= MAX_LIST_IDS:
         yield prefix, ids
         return
@@ -288,7 +294,10 @@ def _pack_bits(bits: Sequence[bool]) -> bytes:
 
 
 def _select_ids(ids: Sequence[bytes], bits: bytes) -> Iterator[bytes]:
-    """The ids whose bits are set; raises Violation if there are not as many bits as ids."""
+    """Select the ids whose bits are set.
+
+    Raises RemoteProtocolError for a wrong number of bits.
+    """
     flags = "".join(f"{byte:08b}" for byte in bits)
     if len(bits) != (len(ids) + 7) // 8 or "1" in flags[len(ids) :]:
         raise RemoteProtocolError(Reason.OUT_OF_TURN)

@@ -26,14 +26,14 @@ MAX_SPLITS = 64
 
 @cache
 def inverse(value: int, prime: int) -> int:
-    """The multiplicative inverse of a small number (the results are kept)."""
+    """Compute the multiplicative inverse of a small number (results are cached)."""
     return pow(value, -1, prime)
 
 
 def exponential_series(sums: Sequence[int], prime: int) -> Polynomial:
-    """The series exp(-sum of `sums[k-1]` z^k / k), one term longer than `sums` (Newton's identities).
+    """Compute exp(-sum of `sums[k-1]` z^k / k), one term longer than `sums`.
 
-    For the power sums of a set it is the product of (1 - x z) over the set.
+    By Newton's identities; for the power sums of a set it is the product of (1 - x z) over the set.
     """
     terms = [1]
     for k in range(1, len(sums) + 1):
@@ -42,7 +42,7 @@ def exponential_series(sums: Sequence[int], prime: int) -> Polynomial:
 
 
 def _divide(a: Polynomial, b: Polynomial, prime: int) -> tuple[Polynomial, Polynomial]:
-    """Quotient and remainder."""
+    """Divide: quotient and remainder."""
     rest, size = a[:], len(b)
     quotient = [0] * max(len(a) - size + 1, 0)
     scale = pow(b[-1], -1, prime)
@@ -57,14 +57,14 @@ def _divide(a: Polynomial, b: Polynomial, prime: int) -> tuple[Polynomial, Polyn
 
 
 def _gcd(a: Polynomial, b: Polynomial, prime: int) -> Polynomial:
-    """The greatest common divisor, monic."""
+    """Compute the greatest common divisor, monic."""
     while b:
         a, b = b, _divide(a, b, prime)[1]
     return make_monic(a, prime)
 
 
 def make_monic(a: Polynomial, prime: int) -> Polynomial:
-    """The polynomial divided by its leading coefficient."""
+    """Divide a polynomial by its leading coefficient."""
     if not a or a[-1] == 1:
         return a
     scale = pow(a[-1], -1, prime)
@@ -72,11 +72,11 @@ def make_monic(a: Polynomial, prime: int) -> Polynomial:
 
 
 def reconstruct_fraction(sums: Sequence[int], excess: int, prime: int) -> tuple[Polynomial, Polynomial] | None:
-    """The two monic polynomials whose roots a sequence of signed power sums is made of.
+    """Find the two monic polynomials whose roots have these signed power sums.
 
     `sums[k-1]` is the sum of x^k over one set less the same over another, the first of which has `excess` elements more
-    (a negative number: fewer). Together they may have at most `len(sums)` elements. Returns None where no such sets
-    exist; what it returns for sums of larger sets is arbitrary, and seldom has all its roots in the field.
+    (a negative number: fewer). Together they may have at most `len(sums)` elements. None where no such sets
+    exist; the result for sums of larger sets is arbitrary, and seldom has all its roots in the field.
     """
     count = len(sums)
     if not -count <= excess <= count:
@@ -98,7 +98,7 @@ def reconstruct_fraction(sums: Sequence[int], excess: int, prime: int) -> tuple[
 
 
 def _subtract_product(a: Polynomial, b: Polynomial, c: Polynomial, prime: int) -> Polynomial:
-    """a - b c, where the product has the greater degree."""
+    """Compute a - b c, where the product has the greater degree."""
     out = a + [0] * (len(b) + len(c) - 1 - len(a))
     for shift, factor in enumerate(b):
         if factor:
@@ -126,7 +126,10 @@ class _Ring:
         return int.from_bytes(self._lanes.pack(*a), "little")
 
     def square(self, value: Polynomial) -> Polynomial:
-        """value**2; polynomials of the ring have as many coefficients as the modulus has roots."""
+        """Compute value**2.
+
+        Ring elements have as many coefficients as the modulus has roots.
+        """
         prime, size = self._prime, 8 * self._degree
         packed = self._pack(value)
         square = packed * packed
@@ -137,16 +140,17 @@ class _Ring:
         return [x % prime for x in self._lanes.unpack(total.to_bytes(size, "little"))]
 
     def _times_linear(self, value: Polynomial, shift: int) -> Polynomial:
-        """value (z + shift)."""
+        """Compute value (z + shift)."""
         prime, top = self._prime, value[-1]
         terms = zip([0, *value[:-1]], value, self._minus, strict=True)
         return [(lower + shift * x + top * m) % prime for lower, x, m in terms]
 
     def half_powers(self, shift: int) -> tuple[Polynomial, Polynomial]:
-        """(z + shift)**(2**n) and (z + shift)**c, where the exponents differ by (p - 1) / 2.
+        """Compute (z + shift)**(2**n) and (z + shift)**c.
 
-        The two agree in the roots whose sum with `shift` is a square, and nowhere else where that sum is not 0. As the
-        prime is little below a power of 2, this takes hardly more than n squarings.
+        The exponents differ by (p - 1) / 2, so the two agree in the roots whose sum with `shift` is a square, and
+        nowhere else where that sum is not 0. The prime is little below a power
+        of 2: this takes hardly more than n squarings.
         """
         bits = (self._prime >> 1).bit_length()
         one = [1] + [0] * (self._degree - 1)
@@ -161,7 +165,9 @@ class _Ring:
 
 
 def find_roots(polynomial: Polynomial, prime: int) -> list[int] | None:
-    """All roots of a monic polynomial, or None unless it is a product of different linear factors other than z.
+    """Find all roots of a monic polynomial.
+
+    None unless it has different linear factors other than z.
 
     Bounded: at most `MAX_SPLITS` powers a factor.
     """
@@ -199,7 +205,10 @@ def _square_roots(polynomial: Polynomial, prime: int) -> list[int] | None:
 
 
 def _split_roots(polynomial: Polynomial, shared: Polynomial | None, prime: int) -> list[int] | None:
-    """The roots of a product of different linear factors; another polynomial may be known to share some of them."""
+    """Find the roots of a product of different linear factors.
+
+    Another polynomial may be known to share some of them.
+    """
     if len(polynomial) <= 3:
         return find_roots(polynomial, prime)
     for shift in range(1, MAX_SPLITS):

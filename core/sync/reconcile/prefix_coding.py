@@ -35,13 +35,13 @@ class ShortIdPrefix:
         return (self.value + 1 << SHORT_BITS - self.bits) - 1
 
     def truncate(self, bits: int) -> ShortIdPrefix:
-        """Its own first bits, or itself if it has no more."""
+        """Cut off all but the first bits; itself if it has no more."""
         return ShortIdPrefix(self.value >> self.bits - bits, bits) if bits < self.bits else self
 
     def shorten_apart_from(self, others: Iterable[int], min_bits: int) -> ShortIdPrefix:
-        """Its shortest part, of `least` bits or more, that none of some other short ids begins with.
+        """Give the shortest part of `min_bits` or more that no one of `others` begins with.
 
-        If there is no such part, itself.
+        Itself if there is no such part.
         """
         first = self.first_short_id
         alike = max((SHORT_BITS - (short ^ first).bit_length() for short in others), default=0)
@@ -49,13 +49,16 @@ class ShortIdPrefix:
 
 
 def encode_prefixes(prefixes: Iterable[ShortIdPrefix], resolution: int) -> bytes:
-    """The bytes of a list of prefixes with at least `resolution` bits each."""
+    """Encode a list of prefixes with at least `resolution` bits each."""
     split = sorted((prefix.truncate(resolution).value, _tail_bits(prefix, resolution)) for prefix in prefixes)
     return _pack_list([head for head, _ in split], resolution, [tail for _, tail in split])
 
 
 def decode_prefixes(data: bytes, resolution: int, limit: int) -> list[ShortIdPrefix]:
-    """What `encode` gave, sorted; ValueError if it is anything else, or a list of more than `limit`."""
+    """Decode a list of at most `limit` prefixes, sorted.
+
+    Raises ValueError for anything else.
+    """
     heads, tails = _unpack_list(data, resolution, limit, tailed=True)
     return [
         ShortIdPrefix(head << len(tail) | int(tail or "0", 2), resolution + len(tail))
@@ -64,17 +67,20 @@ def decode_prefixes(data: bytes, resolution: int, limit: int) -> list[ShortIdPre
 
 
 def encode_short_ids(shorts: Iterable[int], resolution: int) -> bytes:
-    """The bytes of a list of the first `resolution` bits of short ids."""
+    """Encode the first `resolution` bits of short ids."""
     return _pack_list(sorted(short >> SHORT_BITS - resolution for short in shorts), resolution, None)
 
 
 def decode_short_ids(data: bytes, resolution: int, limit: int) -> list[int]:
-    """The sorted list that `encode_all` had; ValueError as with `decode`."""
+    """Decode a list of at most `limit` short ids, sorted.
+
+    Raises ValueError for anything else.
+    """
     return _unpack_list(data, resolution, limit, tailed=False)[0]
 
 
 def estimate_list_bytes(count: int, resolution: int) -> int:
-    """About how many bytes `encode_all` gives for so many short ids."""
+    """Estimate how many bytes `encode_short_ids` gives for so many short ids."""
     return 3 + count * (resolution - count.bit_length() + 3) // 8
 
 
@@ -135,7 +141,7 @@ def _unpack_list(data: bytes, resolution: int, limit: int, *, tailed: bool) -> t
 
 
 def encode_varint(value: int) -> bytes:
-    """Unsigned LEB128."""
+    """Encode an unsigned LEB128 number."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -145,7 +151,10 @@ def encode_varint(value: int) -> bytes:
 
 
 def decode_varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number and where it ends; ValueError if there is none of at most `MAX_VARINT_BYTES`."""
+    """Decode a number, and give where it ends.
+
+    Raises ValueError above `MAX_VARINT_BYTES`.
+    """
     value = 0
     for shift in range(MAX_VARINT_BYTES):
         if at + shift >= len(data):

@@ -45,24 +45,26 @@ SYMBOL_BYTES = 3
 
 @lru_cache(256)
 def group_shares(elements: int, groups: int) -> tuple[int, ...]:
-    """The share of groups, in 1/65536, with 1, 2 ... `ROWS` elements or more if so many elements fall into any alike.
+    """Compute the share of groups, in 1/65536, with 1, 2 ... `ROWS` elements or more.
 
-    A Poisson law, in integers only: sender and receiver must agree.
+    For `elements` that fall into `groups` at random: a Poisson law, in integers only, since both sides must agree.
     """
     weights = [1 << 64]
     while weights[-1] and len(weights) < 1024:
         weights.append(weights[-1] * elements // (groups * len(weights)))
-    total = left = sum(weights)
+    total = rest = sum(weights)
     out = []
     for k in range(ROWS):
-        left -= weights[k] if k < len(weights) else 0
-        out.append((left << 16) // total)
+        rest -= weights[k] if k < len(weights) else 0
+        out.append((rest << 16) // total)
     return tuple(out)
 
 
 @lru_cache(256)
 def row_heights(elements: int, groups: int) -> tuple[int, ...]:
-    """How many parities of the rows 1, 2 ... `ROWS` are sent for so many elements in so many groups.
+    """Compute how many parities of the rows 1, 2 ...
+
+    `ROWS` are sent for so many elements.
 
     For row k the mean number of groups with k elements or more, and one standard deviation on top. Grows with
     `elements`.
@@ -76,9 +78,9 @@ def row_heights(elements: int, groups: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class CodePart:
-    """A part of the code of a block: what `stop` elements need in the rows from `row` on, after the part for `start`.
+    """A part of a block's code: what `stop_elements` need beyond `start_elements`.
 
-    The first part of a block is `Part(0, stop, 1)`.
+    In the rows from `first_row` on. The first part of a block is `CodePart(0, stop_elements)`.
     """
 
     start_elements: int
@@ -86,14 +88,14 @@ class CodePart:
     first_row: int = 1
 
     def is_allowed(self, groups: int) -> bool:
-        """Whether there is such a part of a block of so many groups."""
+        """Say whether there is such a part of a block of so many groups."""
         rows = range(1, ROWS + 1 if self.start_elements else 2)
         return (
             0 <= self.start_elements < self.stop_elements <= MAX_ELEMENTS_PER_GROUP * groups and self.first_row in rows
         )
 
     def parity_ranges(self, groups: int) -> list[tuple[int, int]]:
-        """For each row which parities it has (first, end)."""
+        """Give for each row which parities it has: `(first, end)`."""
         above = row_heights(self.stop_elements, groups)
         below = row_heights(self.start_elements, groups) if self.start_elements else (0,) * ROWS
         return [
@@ -102,7 +104,7 @@ class CodePart:
         ]
 
     def size_bytes(self, groups: int) -> int:
-        """How many bytes it takes."""
+        """Give how many bytes the part has."""
         return _checks_bytes(self, groups) + SYMBOL_BYTES * sum(high - low for low, high in self.parity_ranges(groups))
 
 
@@ -121,7 +123,7 @@ def _parity(row: Sequence[int], power: int) -> int:
 
 
 def encode_part(rows: Rows, part: CodePart) -> bytes:
-    """A part of the code of these groups.
+    """Encode a part of the code of these groups.
 
     Row 0 first, unless an earlier part had it; then for each row the parities as 3 bytes each or, where as many as
     there are groups come at once, the sums themselves.
@@ -140,7 +142,10 @@ def encode_part(rows: Rows, part: CodePart) -> bytes:
 
 
 def _solve_vandermonde(points: Sequence[int], values: list[int]) -> list[int]:
-    """The y with sum(points[i]^j y[i]) = values[j] for each j (Björck and Pereyra), points at most `MAX_BLOCK`."""
+    """Solve sum(points[i]^j y[i]) = values[j] for y (Björck and Pereyra).
+
+    Points are at most `MAX_BLOCK_GROUPS`.
+    """
     count = len(points)
     for k in range(count - 1):
         point = points[k]
@@ -155,21 +160,27 @@ def _solve_vandermonde(points: Sequence[int], values: list[int]) -> list[int]:
 
 
 class _Group:
-    """A group that is not solved yet: the sums of its difference (own less the peer's), and its cell of row 0."""
+    """A group that is not solved yet.
+
+    The sums of its difference, and its cell of row 0.
+
+    All are own less the peer's.
+    """
 
     def __init__(self, check: int, mean: int) -> None:
         self.sums: list[int] = []
         self._check = check
         self._mean = mean
+        self._tried_sums = 0
 
     def solve(self) -> tuple[list[int], list[int]] | None:
         """The elements that are only here and only there, if the sums so far can tell them."""
-        count = len(self.sums)
-        period = 1 << EXCESS_BITS
+        count, tried, period = len(self.sums), self._tried_sums, 1 << EXCESS_BITS
+        self._tried_sums = count
         start = -count + (self._check + count) % period
         for excess in sorted(range(start, count + 1, period), key=lambda x: abs(x - self._mean)):
-            if (count - excess) % 2 and count > 1:
-                continue  # the sums before would have told
+            if (count - excess) % 2 and count > 1 and tried == count - 1:
+                continue  # the sums before have told; in rows that came as they are nothing was tried
             found = reconstruct_fraction(self.sums, excess, VALUE_PRIME)
             if found is None:
                 continue
@@ -185,11 +196,11 @@ class _Group:
 
 
 class BlockDecoder:
-    """Finds the difference in a block of groups from the own rows and the parts of the code of the peer's.
+    """Finds the difference in a block of groups from own rows and the peer's code.
 
-    `excess` is how many elements more this side has than the peer in one group, roughly. After each `feed`: `done`, or
-    `failed` (the data cannot be right, or a group holds too many), or more is needed. `ours` and `theirs` are pairs of
-    group and element. The work is bounded by the number of groups, whatever is fed.
+    `excess` is how many elements more this side has than the peer in one group, roughly. After each `feed` it
+    `is_done`, or `has_failed` (the data cannot be right, or a group holds too many), or needs `next_part()`. `ours` and
+    `theirs` are pairs of group and element. The work is bounded by the number of groups, whatever is fed.
     """
 
     def __init__(self, rows: Rows, excess: int = 0) -> None:
@@ -207,7 +218,10 @@ class BlockDecoder:
         self.theirs: list[tuple[int, int]] = []
 
     def feed(self, stop: int, data: bytes) -> None:
-        """Take the part that was asked for (`wanted`, or the first one); ValueError unless it has the right size."""
+        """Take the part that was asked for, or the first one.
+
+        Raises ValueError for a wrong size.
+        """
         groups = len(self._rows[0])
         part = CodePart(self.elements, stop, self._row_index + 1)
         if not part.is_allowed(groups) or len(data) != part.size_bytes(groups):
@@ -233,11 +247,14 @@ class BlockDecoder:
             pass
 
     def next_part(self) -> CodePart:
-        """The part that should suffice: for so many elements that one expects as many open groups as are left."""
+        """Give the part that should suffice for the groups that are left.
+
+        For so many elements that one expects as many open groups as are left.
+        """
         groups, stop = len(self._rows[0]), self.elements
-        left = min(len(self._open_groups) << 16, (groups << 16) - (1 << 15))
+        open_share = min(len(self._open_groups) << 16, (groups << 16) - (1 << 15))
         while stop < MAX_ELEMENTS_PER_GROUP * groups and (
-            groups * group_shares(stop, groups)[self._row_index] < left
+            groups * group_shares(stop, groups)[self._row_index] < open_share
             or row_heights(stop, groups)[self._row_index] < len(self._open_groups)
         ):
             stop += 1 + stop // 64
@@ -262,7 +279,7 @@ class BlockDecoder:
         return True
 
     def _solve_open_sums(self) -> dict[int, int] | None:
-        """The peer's sums in this row for the groups that are not solved yet."""
+        """Compute the peer's sums in this row for the groups that are not solved yet."""
         received = self._received[self._row_index]
         if self._is_plain_row[self._row_index]:
             return {group: received[group] for group in self._open_groups}

@@ -13,7 +13,7 @@ MAX_RESOLUTION_BITS = VALUE_BITS
 
 @dataclass(frozen=True, slots=True)
 class TransferPlan:
-    """What comes of a difference: which changes to send, which to ask for, and the bytes of the list that does."""
+    """What follows from a difference: the ids to send, and the prefixes to ask for."""
 
     ids_to_send: tuple[bytes, ...]
     wanted_prefixes: tuple[ShortIdPrefix, ...]
@@ -22,9 +22,9 @@ class TransferPlan:
 
 @dataclass(frozen=True, slots=True)
 class SetDifference:
-    """Prefixes of the short ids that only this side has, and of those that only the peer has.
+    """Prefixes of the short ids that only this side has, and that only the peer has.
 
-    Look up the own short ids that begin with each of `lookups()`, and hand the result to `settle`.
+    Look up the own short ids for each of `lookup_prefixes()`, and hand the result to `plan_transfer`.
     """
 
     ours: tuple[ShortIdPrefix, ...]
@@ -32,14 +32,15 @@ class SetDifference:
     peer_count: int
 
     def lookup_prefixes(self) -> list[ShortIdPrefix]:
-        """Which own short ids to look up."""
+        """List the prefixes to look up among the own short ids."""
         resolution = resolution_bits(self.peer_count)
         return [*self.ours, *(prefix.truncate(resolution) for prefix in self.theirs)]
 
     def plan_transfer(self, held: Sequence[Sequence[tuple[int, bytes]]]) -> TransferPlan | None:
-        """What follows from the short ids and change ids held for each of `lookups()`, in the same order.
+        """Plan the transfer, given what is held for each lookup prefix, in order.
 
-        None if something is not held that should be: then what was found is wrong.
+        `held` are `(short id, change id)` pairs. None if something is not held that should be: the
+        difference is wrong.
         """
         ours, near = held[: len(self.ours)], held[len(self.ours) :]
         if not all(ours):
@@ -55,14 +56,17 @@ class SetDifference:
 
 
 def resolution_bits(count: int) -> int:
-    """With how many bits at least to ask for one of so many: what measured best."""
+    """Give the least number of bits to ask for one of so many changes with: measured."""
     return min(count.bit_length() + 1, MAX_RESOLUTION_BITS)
 
 
 def find_by_prefix(
     key: bytes, changes: Iterable[bytes], prefixes: Sequence[ShortIdPrefix]
 ) -> list[list[tuple[int, bytes]]]:
-    """Look prefixes up among short ids of which there is no index (salted ones), by going through all change ids."""
+    """Look up prefixes among short ids without an index (salted ones).
+
+    Reads all change ids.
+    """
     found: list[list[tuple[int, bytes]]] = [[] for _ in prefixes]
     tables: dict[int, dict[int, list[int]]] = {}
     for index, prefix in enumerate(prefixes):

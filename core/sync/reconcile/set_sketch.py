@@ -1,12 +1,12 @@
-"""The cells of a set: a small summary, kept up to date as the set grows, from which a sketch for a peer is made.
+"""The sketch of a set: a small summary, kept up to date as the set grows, from which a code for a peer is made.
 
-A change's *short id* is 48 bits of a keyed hash of its id: 24 bits of *value* and below them 24 bits of *place*. Short
-ids that begin with the same bits are next to each other in an index of short ids, so the first bits of one find the
-change. Three things are kept:
+A change's *short id* is 48 bits of a keyed hash of its id: 24 bits of *value* and below them 24 bits of *position*.
+Short ids that begin with the same bits are next to each other in an index of short ids, so the first bits of one find
+the change. Three things are kept:
 
 - `whole`: power sums of the first 28 bits of all short ids, modulo a prime. A few of them give a small difference.
-- `rows`: the same for each of `GROUPS` groups, which the first bits of the place make, over the values; groups can be
-  joined by adding them. Row 0 holds how many elements a group has (5 bits) and a check of them (15 bits).
+- `rows`: the same for each of `GROUPS` groups, which the first bits of the position make, over the values; groups can
+  be joined by adding them. Row 0 holds how many elements a group has (5 bits) and a check of them (15 bits).
 - `meter`: parities, from which the size of a difference is estimated (odd sketches with sampling).
 
 All of them are sums or XORs over the set, so the order of arrival cannot be seen in them, and those of two sets differ
@@ -54,18 +54,26 @@ _CONTEXT = "Fieldline 2025 short ids of changes"
 
 
 def short_key(secret: bytes, salt: bytes = b"") -> bytes:
-    """The key of the short ids from the fleet's secret; another salt gives short ids that have nothing in common."""
+    """Derive the key of the short ids from the fleet's secret.
+
+    Another salt, unrelated short ids.
+    """
     return blake3(secret + salt, derive_key_context=_CONTEXT).digest()
 
 
 def short_id(key: bytes, change: bytes) -> int:
-    """The 48-bit short id of a change id. The value part is below `VALUE_PRIME` - 1."""
+    """Compute the 48-bit short id of a change id.
+
+    The value part is below `VALUE_PRIME` - 1.
+    """
     number = int.from_bytes(blake3(change, key=key).digest(length=8), "big")
     return (number >> POSITION_BITS) % (VALUE_PRIME - 1) << POSITION_BITS | number & (1 << POSITION_BITS) - 1
 
 
 def element_check(element: int) -> int:
-    """What an element (a value plus 1) adds to row 0 of its group: 1 and, above `EXCESS_BITS`, a check.
+    """Compute what an element (a value plus 1) adds to row 0.
+
+    1 and, above `EXCESS_BITS`, a check.
 
     It has to be far from linear, since the sums of wrong elements agree with those of the right ones.
     """
@@ -75,7 +83,7 @@ def element_check(element: int) -> int:
 
 
 def power_sums(elements: Sequence[int], count: int, prime: int) -> list[int]:
-    """The sums of x, x^2 ... x^count over the elements."""
+    """Compute the sums of x, x^2 ... x^count over the elements."""
     sums, powers = [], elements
     for _ in range(count - 1):
         sums.append(sum(powers) % prime)
@@ -84,17 +92,37 @@ def power_sums(elements: Sequence[int], count: int, prime: int) -> list[int]:
     return sums
 
 
+def pack_sums(sums: Iterable[int]) -> bytes:
+    """Pack the sums of a whole set, `WHOLE_BITS` bits each."""
+    bits = "".join(format(total, f"0{WHOLE_BITS}b") for total in sums)
+    return int(bits, 2).to_bytes(WHOLE_BITS * WHOLE_SUMS // 8, "big")
+
+
+def unpack_sums(body: bytes) -> list[int]:
+    """Read what `pack_sums` gave. Raises ValueError for anything that cannot be that."""
+    if len(body) != WHOLE_BITS * WHOLE_SUMS // 8:
+        raise ValueError("the sums of a set have the wrong size")
+    bits = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b")
+    sums = [int(bits[at : at + WHOLE_BITS], 2) for at in range(0, len(bits), WHOLE_BITS)]
+    if any(total >= WHOLE_PRIME for total in sums):
+        raise ValueError("a sum is too large")
+    return sums
+
+
 Rows: TypeAlias = "list[array[int]]"
 """Row 0 to row `ROWS`, each with a cell for every group."""
 
 
 def empty_rows(bits: int) -> Rows:
-    """The rows of 2**bits groups without an element."""
+    """Make the rows of 2**bits groups without an element."""
     return [array("I", bytes(4 << bits)) for _ in range(ROWS + 1)]
 
 
 def add_to_rows(rows: Rows, shorts: Iterable[int], bits: int) -> None:
-    """Add short ids to the rows of 2**bits groups; only the cells of their groups are touched."""
+    """Add short ids to the rows of 2**bits groups.
+
+    Only the cells of their groups are touched.
+    """
     members: dict[int, list[int]] = {}
     for short in shorts:
         members.setdefault((short & (1 << POSITION_BITS) - 1) >> POSITION_BITS - bits, []).append(
@@ -107,9 +135,9 @@ def add_to_rows(rows: Rows, shorts: Iterable[int], bits: int) -> None:
 
 
 class SetSketch:
-    """The cells of a set of short ids, all different.
+    """The sketch of a set of short ids, all different.
 
-    `count` is how many there are. Serialised they have `SIZE` bytes; a set can be folded in piece by piece, in any
+    `count` is how many there are. Serialised it has `SKETCH_BYTES`; a set can be folded in piece by piece, in any
     order.
     """
 
@@ -122,7 +150,7 @@ class SetSketch:
 
     @classmethod
     def from_short_ids(cls, shorts: Iterable[int]) -> SetSketch:
-        """The cells of a whole set."""
+        """Make the sketch of a whole set."""
         cells = cls()
         cells.add_short_ids(shorts)
         return cells
@@ -151,7 +179,7 @@ class SetSketch:
         return self._rows
 
     def group_rows(self, bits: int) -> Rows:
-        """Rows 0 to `ROWS` of 2**bits groups, `bits` at most `GROUP_BITS`."""
+        """Give rows 0 to `ROWS` of 2**bits groups, `bits` at most `GROUP_BITS`."""
         if bits == GROUP_BITS:
             return self._unpack_rows()
         width = 1 << GROUP_BITS - bits
@@ -163,13 +191,14 @@ class SetSketch:
 
     @property
     def meter(self) -> bytes:
-        """The parities, `METER_SIZE` bytes."""
+        """The parities, `METER_BYTES`."""
         return b"".join(level.to_bytes(METER_LEVEL_BITS // 8, "little") for level in self._meter)
 
     def estimate_difference(self, meter: bytes) -> float:
-        """Estimate how many elements are in just one of this set and the one that a meter of `METER_SIZE` bytes is of.
+        """Estimate how many elements are in just one of this set and that of a meter.
 
-        The maximum of the likelihood; its standard error is about 15 %. It saturates at about 200,000.
+        The meter has `METER_BYTES`. The maximum of the likelihood; its standard error is about 15 %. It saturates
+        at about 200,000.
         """
         odd = [(a ^ b).bit_count() for a, b in zip(_levels(self.meter), _levels(meter), strict=True)]
 
@@ -184,7 +213,7 @@ class SetSketch:
         return max((1.02**step for step in range(640)), key=likelihood)
 
     def to_bytes(self) -> bytes:
-        """The serialised cells."""
+        """Serialise the sketch."""
         if self._packed is None:
             wide = struct.pack(f"<{_CELL_COUNT}I", *chain.from_iterable(self._unpack_rows()))
             self._packed = b"".join(wide[plane::4] for plane in range(3))
@@ -192,7 +221,7 @@ class SetSketch:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SetSketch:
-        """What `to_bytes` gave; ValueError for anything that cannot be that."""
+        """Read what `to_bytes` gave. Raises ValueError for anything that cannot be that."""
         if len(data) != SKETCH_BYTES or data[0] != _FORMAT:
             raise ValueError("not the cells of a set in this version's format")
         cells = cls()

@@ -1,32 +1,32 @@
 """The `sketch` mode: two sides find out which changes just one of them has, in few bytes and hardly more than one turn.
 
-Both know how many changes the other has from its hello. One of them *leads* (the one that called):
+Both know how many changes the other has from its Hello. One of them *leads* (the initiator):
 
-1. The other sends the power sums of its whole set (SUMS, 43 bytes). If the difference is at most 11, the leading side
-   knows it then.
-2. If it is larger, the leading side sends its meter (METER, 97 bytes). The other estimates the difference from it and
-   sends the code of as many groups as fit (CELLS, about 4 bytes a difference). If that does not suffice, the leading
-   side asks for more of it (MORE), if need be again.
+1. The other sends the power sums of its whole set (SUMS, 43 bytes). If the difference is at most 11, the leader knows
+   it then.
+2. If it is larger, the leader sends its meter (METER, 97 bytes). The other estimates the difference from it and
+   sends the code of as many groups as fit (CELLS, about 4 bytes a difference). If that does not suffice, the leader
+   asks for more of it (REQUEST_MORE), if need be again.
 3. Where that takes fewer bytes, the side with fewer changes sends a list of all its short ids (LIST) instead: at once
-   if the counts say so already, else when the size of the difference is known, asked for by PLEASE where it is the
-   leading one. Then the other side finds the difference.
-4. Whoever found it looks up its own short ids, says which of the peer's it wants (WANTS), and sends what the peer
+   if the counts say so already, else when the size of the difference is known, asked for by REQUEST_LIST where it is
+   the leader. Then the other side finds the difference.
+4. Whoever found it looks up its own short ids, asks for the peer's that it lacks (WANTS), and sends what the peer
    lacks.
 
 What is found can be wrong, though seldom: short ids collide by chance, and a member who knows the secret can make them.
-So the roots are compared after the exchange. If they differ, a run with salted short ids (`core.sync.reconcile.set_sketch.short_key`)
-finds what the first could not, and if it does not, the `merkle` mode does.
+So the roots are compared after the exchange. If they differ, a run with salted short ids (`set_sketch.short_key`) finds
+what the first could not, and if it does not, the `merkle` mode does.
 
-All is pure: a `Sketch` is given messages and says what to do next. Messages are hostile: each of them leads to a step,
-at worst to `Stuck`, after bounded work.
+All is pure: a `SketchProtocol` is given messages and says what to do next. Messages are hostile: each of them leads to
+an action, at worst to `SketchFailed`, after bounded work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 
+from core.sync.protocol_errors import LocalProtocolError
 from core.sync.reconcile.polynomials import find_roots, reconstruct_fraction
 from core.sync.reconcile.prefix_coding import (
     ShortIdPrefix,
@@ -58,9 +58,21 @@ from core.sync.reconcile.set_sketch import (
     SetSketch,
     add_to_rows,
     empty_rows,
+    pack_sums,
+    unpack_sums,
+)
+from core.sync.reconcile.sketch_actions import (
+    AwaitMessage,
+    DifferenceFound,
+    PeerWants,
+    ScanShortIds,
+    SendMessages,
+    SketchAction,
+    SketchFailed,
 )
 
 MIN_GROUP_BITS = 2
+"""Fewer groups would save nothing."""
 MAX_GROUP_BITS = 13
 """At most 2**13 groups, for about 100,000 differences."""
 MAX_GROUP_LOAD = 12
@@ -68,14 +80,19 @@ MAX_GROUP_LOAD = 12
 ESTIMATE_MARGIN = 1.2
 """How much larger than estimated a difference is taken to be: more bytes at once, or more often a second turn."""
 MAX_EXTENSIONS = 8
+"""How often more may be asked for: a difference that takes more was estimated for another set."""
 MAX_PART_BYTES = 1 << 19
+"""The piece of a message that fits a frame, with room for others between."""
 MAX_MESSAGE_BYTES = 1 << 25
 """How many bytes the pieces of one message may have together."""
 MORE_FOLLOWS_FLAG = 128
 
 
 class SketchKind(IntEnum):
-    """The first byte of a message; with `MORE_FOLLOWS` added, the next message goes on with it."""
+    """The first byte of a message.
+
+    With `MORE_FOLLOWS_FLAG` added, the next message goes on with it.
+    """
 
     SUMS = 1
     METER = 2
@@ -86,65 +103,37 @@ class SketchKind(IntEnum):
     WANTS = 7
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitMessage:
-    """Nothing to do until the peer's next message."""
+def encode_wants(wants: bytes, max_part_bytes: int = MAX_PART_BYTES) -> tuple[bytes, ...]:
+    """Make the messages that ask the peer for `TransferPlan.encoded_wants`.
+
+    The last of a run.
+    """
+    return _cut_message(SketchKind.WANTS, wants, max_part_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class SendMessages:
-    """Send these messages, then wait for the next one."""
-
-    messages: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ScanShortIds:
-    """Read all own short ids (those that are in the cells) and call `Sketch.scanned`."""
-
-
-@dataclass(frozen=True, slots=True)
-class DifferenceFound:
-    """This side knows the difference: look it up, `settle` it, and hand the exchange's list to `wants_messages`."""
-
-    difference: SetDifference
-
-
-@dataclass(frozen=True, slots=True)
-class PeerWants:
-    """The peer knows the difference: it sends what this side lacks, and wants the changes with these prefixes."""
-
-    prefixes: tuple[ShortIdPrefix, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SketchFailed:
-    """The difference cannot be found in this way; `broken` if the peer did not keep to the protocol."""
-
-    why: str
-    is_peer_fault: bool = False
-
-
-SketchAction = AwaitMessage | SendMessages | ScanShortIds | DifferenceFound | PeerWants | SketchFailed
-
-
-def encode_wants(wants: bytes) -> tuple[bytes, ...]:
-    """The messages that ask the peer for what `Exchange.wants` lists: the last ones of a run."""
-    return _cut_message(SketchKind.WANTS, wants)
-
-
-def _cut_message(kind: SketchKind, body: bytes) -> tuple[bytes, ...]:
-    pieces = [body[at : at + MAX_PART_BYTES] for at in range(0, len(body) or 1, MAX_PART_BYTES)]
+def _cut_message(kind: SketchKind, body: bytes, max_part_bytes: int) -> tuple[bytes, ...]:
+    pieces = [body[at : at + max_part_bytes] for at in range(0, len(body) or 1, max_part_bytes)]
     return (*(bytes([kind | MORE_FOLLOWS_FLAG]) + piece for piece in pieces[:-1]), bytes([kind]) + pieces[-1])
 
 
 class SketchProtocol:
-    """One side of a run. Call `start`, then `receive` with every message, and do what the steps say.
+    """One side of a run.
 
-    `cells` must stay as they are during the run; `peer_count` is how many changes the peer's cells have.
+    Call `start`, then `receive_message` with every message, and do what the actions say. `sketch` must stay as it is
+    during the run; `peer_count` is how many changes are in the peer's.
     """
 
-    def __init__(self, sketch: SetSketch, peer_count: int, *, is_leader: bool) -> None:
+    def __init__(
+        self,
+        sketch: SetSketch,
+        peer_count: int,
+        *,
+        is_leader: bool,
+        max_part_bytes: int = MAX_PART_BYTES,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        self._max_part_bytes = max_part_bytes
+        self._max_message_bytes = max_message_bytes
         self._sketch = sketch
         self._peer_count = peer_count
         self._is_leader = is_leader
@@ -165,19 +154,19 @@ class SketchProtocol:
         return len(self._partial_message)
 
     def start(self) -> SketchAction:
-        """The first step, once both counts are known."""
+        """Give the first action, once both counts are known."""
         if abs(self._excess) < WHOLE_SUMS:
             if self._is_leader:
                 return self._wait_for(SketchKind.SUMS)
-            return self._send(SketchKind.SUMS, _pack_sums(self._sketch.whole_sums), SketchKind.METER, SketchKind.WANTS)
+            return self._send(SketchKind.SUMS, pack_sums(self._sketch.whole_sums), SketchKind.METER, SketchKind.WANTS)
         if self._list_size() < SYMBOL_BYTES * abs(self._excess):
             return self._wait_for(SketchKind.LIST) if self._excess > 0 else self._request_scan(SketchKind.REQUEST_LIST)
         return self._send_meter() if self._is_leader else self._wait_for(SketchKind.METER)
 
     def receive_message(self, message: bytes) -> SketchAction:
-        """The step that follows from a message of the peer."""
+        """Give the action that follows from a message of the peer."""
         kind = message[0] & ~MORE_FOLLOWS_FLAG if message else 0
-        if kind not in self._expected_kinds or len(self._partial_message) + len(message) > MAX_MESSAGE_BYTES:
+        if kind not in self._expected_kinds or len(self._partial_message) + len(message) > self._max_message_bytes:
             return SketchFailed("a message that was not expected", is_peer_fault=True)
         self._partial_message += message[1:]
         if message[0] & MORE_FOLLOWS_FLAG:
@@ -191,9 +180,12 @@ class SketchProtocol:
             return SketchFailed(str(error), is_peer_fault=True)
 
     def resume_scan(self, shorts: Iterable[int]) -> SketchAction:
-        """Go on after `Scan`."""
+        """Go on after `ScanShortIds`.
+
+        Raises LocalProtocolError if that was not asked for.
+        """
         if self._pending_scan is None:
-            raise RuntimeError("no scan was asked for")
+            raise LocalProtocolError("no scan was asked for")
         (kind, body), self._pending_scan = self._pending_scan, None
         if kind == SketchKind.REQUEST_LIST:
             return self._send(SketchKind.LIST, encode_short_ids(shorts, self._list_resolution()), SketchKind.WANTS)
@@ -213,9 +205,9 @@ class SketchProtocol:
         self._expected_kinds = kinds
         return AwaitMessage()
 
-    def _send(self, kind: SketchKind, body: bytes, *answers: SketchKind) -> SketchAction:
-        self._expected_kinds = answers
-        return SendMessages(_cut_message(kind, body))
+    def _send(self, kind: SketchKind, body: bytes, *expected: SketchKind) -> SketchAction:
+        self._expected_kinds = expected
+        return SendMessages(_cut_message(kind, body, self._max_part_bytes))
 
     def _request_scan(self, kind: SketchKind, body: bytes = b"") -> SketchAction:
         self._pending_scan = kind, body
@@ -256,7 +248,7 @@ class SketchProtocol:
     # --- whole sets --------------------------------------------------------------------------------------------------
 
     def _read_sums(self, body: bytes) -> SketchAction:
-        theirs = _unpack_sums(body)
+        theirs = unpack_sums(body)
         sums = [(a - b) % WHOLE_PRIME for a, b in zip(self._sketch.whole_sums, theirs, strict=True)]
         found = reconstruct_fraction(sums, self._excess, WHOLE_PRIME)
         if found and len(found[0]) + len(found[1]) - 2 < WHOLE_SUMS:  # at least one sum more than it takes: a check
@@ -325,7 +317,7 @@ class SketchProtocol:
         )
 
     def _read_cells(self, body: bytes) -> SketchAction:
-        """The code of all blocks, or of those that more was asked of."""
+        """Read the code of all blocks, or of those that more was asked of."""
         at = 0
         if not self._parts:
             self._group_bits = body[0] if body else 0
@@ -386,7 +378,7 @@ class SketchProtocol:
         return self._send(SketchKind.CELLS, b"".join(code), SketchKind.REQUEST_MORE, SketchKind.WANTS)
 
     def _group_prefixes(self) -> tuple[list[ShortIdPrefix], list[ShortIdPrefix]]:
-        """What the blocks hold, ours and theirs."""
+        """List the prefixes that the blocks hold, ours and theirs."""
         bits, width = VALUE_BITS + self._group_bits, min(self._group_bits, MAX_BLOCK_GROUP_BITS)
         ours: list[ShortIdPrefix] = []
         theirs: list[ShortIdPrefix] = []
@@ -400,19 +392,3 @@ class SketchProtocol:
 
 def _whole_prefixes(elements: Iterable[int]) -> list[ShortIdPrefix]:
     return [ShortIdPrefix(element - 1, WHOLE_BITS) for element in elements]
-
-
-def _pack_sums(sums: Iterable[int]) -> bytes:
-    """`WHOLE_BITS` bits each."""
-    bits = "".join(format(total, f"0{WHOLE_BITS}b") for total in sums)
-    return int(bits, 2).to_bytes(WHOLE_BITS * WHOLE_SUMS // 8, "big")
-
-
-def _unpack_sums(body: bytes) -> list[int]:
-    if len(body) != WHOLE_BITS * WHOLE_SUMS // 8:
-        raise ValueError("the sums of a set have the wrong size")
-    bits = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b")
-    sums = [int(bits[at : at + WHOLE_BITS], 2) for at in range(0, len(bits), WHOLE_BITS)]
-    if any(total >= WHOLE_PRIME for total in sums):
-        raise ValueError("a sum is too large")
-    return sums

@@ -1,7 +1,7 @@
-"""Mode `sketch` as a part of a session: the messages of `core.sync.reconcile.sketch_protocol`, and what it needs of the store.
+"""Mode `sketch` as a part of a session: its messages, and what it needs of the store.
 
-All messages of a run are `SketchPart`. A side that cannot go on sends an empty one, passes over what the peer said
-before it knew, and waits for the peer's empty one; then both go on with the next way to reconcile.
+All messages of a run are `SketchPart`. A side that cannot go on sends an empty one, skips what the peer sent before it
+knew, and waits for the peer's empty one; then both go on with the next method. The rules are in `sketch_protocol`.
 
 With a `salt` the short ids are other ones than those that are kept, and the cells are made for this run: slow, but two
 changes whose short ids were the same before have different ones now.
@@ -13,12 +13,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from core.sync.effects import Effects, receive_message
-from core.sync.events import Reason, RemoteProtocolError
+from core.sync.events import Reason
 from core.sync.messages import SketchPart
+from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id
-from core.sync.reconcile.sketch_protocol import (
-    MORE_FOLLOWS_FLAG,
+from core.sync.reconcile.sketch_actions import (
     AwaitMessage,
     DifferenceFound,
     PeerWants,
@@ -26,6 +26,9 @@ from core.sync.reconcile.sketch_protocol import (
     SendMessages,
     SketchAction,
     SketchFailed,
+)
+from core.sync.reconcile.sketch_protocol import (
+    MORE_FOLLOWS_FLAG,
     SketchKind,
     SketchProtocol,
     encode_wants,
@@ -35,10 +38,14 @@ from core.sync.replica import GetAllShortIds, GetShortIds, GetSketch, RunInThrea
 MAX_INLINE_BYTES = 2048
 """Messages above this size are read on a thread: they may hold thousands of differences, 0.13 ms each."""
 MAX_SKIPPED_MESSAGES = 64
+"""The pieces of the longest message that the peer may have under way."""
 
 
 class SketchReconciler:
-    """One side of a run; see `core.sync.effects.Reconciler`. `leads` on the side of the initiator."""
+    """One side of a run; see `core.sync.effects.Reconciler`.
+
+    `is_leader` on the initiator's side.
+    """
 
     mode = "sketch"
 
@@ -82,12 +89,12 @@ class SketchReconciler:
         index = bisect_right(wanted, short, key=lambda prefix: prefix.first_short_id) - 1
         return index >= 0 and short <= wanted[index].last_short_id
 
-    def _run_protocol(self, cells: SetSketch) -> Effects[list[bytes] | None]:
-        """Do what the sketch says, step by step.
+    def _run_protocol(self, kept: SetSketch) -> Effects[list[bytes] | None]:
+        """Do what the protocol asks for.
 
-        Gives the ids that the peer lacks, or None if it cannot find them.
+        Give the ids that the peer lacks, None if not found.
         """
-        sketch = SketchProtocol(cells, self._theirs.count, is_leader=self._is_leader)
+        sketch = SketchProtocol(kept, self._theirs.count, is_leader=self._is_leader)
         step: SketchAction | None = sketch.start()
         while step is not None:
             if isinstance(step, SendMessages):
@@ -101,12 +108,12 @@ class SketchReconciler:
                 step = yield from self._scan_short_ids(sketch)
             elif isinstance(step, DifferenceFound):
                 held = yield GetShortIds(step.difference.lookup_prefixes(), self._salt)
-                exchange = step.difference.plan_transfer(held)
-                if exchange is not None:
-                    for message in encode_wants(exchange.encoded_wants):
+                plan = step.difference.plan_transfer(held)
+                if plan is not None:
+                    for message in encode_wants(plan.encoded_wants):
                         yield SketchPart(message)
-                    self._wanted_prefixes = sorted(exchange.wanted_prefixes, key=lambda prefix: prefix.first_short_id)
-                    return list(exchange.ids_to_send)
+                    self._wanted_prefixes = sorted(plan.wanted_prefixes, key=lambda prefix: prefix.first_short_id)
+                    return list(plan.ids_to_send)
                 step = SketchFailed("what was found is not held here")
             elif isinstance(step, PeerWants):
                 found = yield GetShortIds(step.prefixes, self._salt)
@@ -127,7 +134,7 @@ class SketchReconciler:
         return step
 
     def _receive_action(self, sketch: SketchProtocol) -> Effects[SketchAction | None]:
-        """The step that follows from the peer's next message; None if it cannot go on."""
+        """Give the action for the peer's next message; None if the peer cannot go on."""
         message = yield from receive_message(SketchPart)
         payload = message.payload
         if not payload:
@@ -141,6 +148,7 @@ class SketchReconciler:
         return step
 
     def _give_up(self) -> Effects[None]:
+        """Send an empty part, and skip what the peer sent before it knew."""
         yield SketchPart(b"")
         for _ in range(MAX_SKIPPED_MESSAGES):
             message = yield from receive_message(SketchPart)
@@ -150,6 +158,9 @@ class SketchReconciler:
 
 
 def run_salt(mine: bytes, theirs: bytes) -> bytes:
-    """The salt for a run between these two roots: the same on both sides, and another one whenever a set has grown."""
+    """Make the salt for a run between two roots.
+
+    The same on both sides, new for a grown set.
+    """
     first, second = sorted((mine, theirs))
     return bytes(a ^ b for a, b in zip(first[:8], second[8:], strict=True))

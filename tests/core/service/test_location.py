@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Ref
 from core.schema_toml import load_builtin_schema
 from core.service.location import LOCATION_META_KEY, find_nearby_entities
 from core.sync import location_hint
+from core.value_codec import Ref
 from core.workspace import Workspace
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.schema_toml import load_builtin_schema
 from core.service.peer_discovery import PeerDiscovery
-from core.service.serve_config import ServeConfig, ServeEvent
+from core.service.serve_config import ServeConfig, ServeEvent, ServiceIntervals
 from core.service.service import Service
 from core.service.service_status import read_status
 from core.sync.discovery.dial_scheduler import loses_tie_break
@@ -19,14 +20,13 @@ from core.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
 SECONDS = 60
+INTERVALS = ServiceIntervals(watch_debounce_s=0.02, status_s=0.05)
 
 
 @pytest.fixture(autouse=True)
 def _attentive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notice at once what is saved: nobody waits for people here."""
     monkeypatch.setattr("core.store.store.POLL_INTERVAL_S", 0.02)
-    monkeypatch.setattr("core.service.service.WATCH_DEBOUNCE_S", 0.02)
-    monkeypatch.setattr("core.service.service.STATUS_INTERVAL_S", 0.05)
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ async def pair(tmp_path: Path) -> AsyncIterator[tuple[Workspace, Workspace]]:
 class Serving:
     """A device at work."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, intervals: ServiceIntervals) -> None:
         self.workspace = workspace
         self.events: list[ServeEvent] = []
-        self.service = Service(workspace, self.events.append)
+        self.service = Service(workspace, self.events.append, intervals)
         self.port = 0
         self.is_up = asyncio.Event()
 
@@ -63,8 +63,10 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(workspace: Workspace, *peers: str, port: int = 0) -> AsyncIterator[Serving]:
-    made = Serving(workspace)
+async def serving(
+    workspace: Workspace, *peers: str, port: int = 0, intervals: ServiceIntervals = INTERVALS
+) -> AsyncIterator[Serving]:
+    made = Serving(workspace, intervals)
     ways = ServeConfig(LOOPBACK, port, is_discovery_on=False, peer_endpoints=peers)
     task = asyncio.create_task(made.service.run(ways, made.listening))
     up = asyncio.create_task(made.is_up.wait())
@@ -134,10 +136,9 @@ def received(serving: Serving) -> int:
 
 
 async def test_a_person_who_syncs_is_not_turned_away_by_a_call_under_way(
-    pair: tuple[Workspace, Workspace], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Workspace, Workspace],
 ) -> None:
     """The device that does not give way calls somebody under the name of the one that syncs, and gets no answer."""
-    monkeypatch.setattr("core.service.service.TIE_BREAK_TIMEOUT_S", 0.2)
     hung = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,9 +147,9 @@ async def test_a_person_who_syncs_is_not_turned_away_by_a_call_under_way(
 
     server = await asyncio.start_server(silent, LOOPBACK, 0)
     target = f"tcp://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
-    async with serving(pair[1], target) as calling:
-        calling.service.dial_scheduler.on_peer_identified(target, pair[0].identity.device)
-        await until(lambda: any(each.is_dialing for each in calling.service.dial_scheduler.statuses()))
+    async with serving(pair[1], target, intervals=replace(INTERVALS, tie_break_timeout_s=0.2)) as calling:
+        calling.service.dialer.scheduler.on_peer_identified(target, pair[0].identity.device)
+        await until(lambda: any(each.is_dialing for each in calling.service.dialer.scheduler.statuses()))
         await note(pair[0], "by hand")
         met = await pair[0].sync(f"tcp://{LOOPBACK}:{calling.port}")
         assert met.stats.sent == 1

@@ -13,15 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import SCHEMA_ENTITY, Fact, change_id, decode_block, encode_value, fact_id
+from core.body import Fact
+from core.changes import SCHEMA_ENTITY, change_id, decode_block, fact_id
+from core.effective_time import Dated, effective_times
 from core.errors import Refused
 from core.records import Edit
 from core.schema_toml import load_builtin_schema
 from core.slots import Agreed, Candidate, Conflict, Slot, leaf_ids, slot_of
 from core.store import migrations, view
 from core.store.connection import StoreError
+from core.store.queries.log import LogFilter
 from core.store.store import Store
 from core.sync.reconcile import merkle
+from core.value_codec import encode_value
 from tests.support.store_fleet import (
     ADMISSION,
     AUTHORS,
@@ -31,9 +35,9 @@ from tests.support.store_fleet import (
     GENESIS,
     OTHER,
     Pen,
-    accepted,
     fact_of,
     histories,
+    person_of,
 )
 
 SCHEMA = load_builtin_schema("service-centre")
@@ -51,43 +55,43 @@ class Clock:
 
 
 async def make(path: Path, clock: Clock | None = None) -> Store:
-    return await Store.create(path, fleet=FLEET, clock=clock or Clock())
+    """A store of a device of the user `u`, whom the genesis names."""
+    store = await Store.create(path, fleet=FLEET, clock=clock or Clock())
+    await store.write_meta("person u", person_of("u"))
+    return store
 
 
-def expected(blocks: Iterable[bytes]) -> dict[tuple[bytes, str], Slot]:
-    """What each slot holds by the pure definitions alone."""
+def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, str], Slot]:
+    """What each slot holds at a moment by the pure definitions alone: a fact counts from the time of its change on, or
+    of what it obsoletes, whatever the standing of that; the author's clock is shown as it was.
+    """
     decoded = [decode_block(data) for data in blocks]
-    facts = [
-        (fact_id(b.id, n), (f.entity, f.property), f.obsoletes, b, f)
-        for b in decoded
-        for n, f in enumerate(b.change.facts)
-    ]
-    by_id = {fact: (block, content) for fact, _, _, block, content in facts}
+    facts = {b.fact_id(n): (b, f) for b in decoded for n, f in enumerate(b.facts)}
+    dated = {i: Dated((f.entity, f.property), b.at_us, f.obsoletes) for i, (b, f) in facts.items()}
+    times = effective_times(dated)
+    good = {
+        i
+        for i, (block, _) in facts.items()
+        if block.device in [author.device for author in AUTHORS[:4]] and times[i] <= moment
+    }
     slots: dict[tuple[bytes, str], Slot] = {}
-    for place, leaves in leaf_ids((fact, place, obsoletes) for fact, place, obsoletes, _, _ in facts).items():
+    said = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
+    for place, leaves in leaf_ids(said).items():
         slots[place] = slot_of(
-            Candidate(leaf, by_id[leaf][1].value, "u", by_id[leaf][0].change.device, by_id[leaf][0].change.at_us, None)
+            Candidate(
+                leaf,
+                facts[leaf][1].value,
+                "u",
+                facts[leaf][0].device,
+                facts[leaf][0].at_us,
+                None,
+                times[leaf],
+                person_of("u"),
+                "behind" if facts[leaf][0].at_us < times[leaf] else None,
+            )
             for leaf in leaves
         )
     return slots
-
-
-def in_effect(blocks: list[bytes], moment: int) -> list[bytes]:
-    """The blocks whose effective time is at most a moment, whatever the standing of their authors."""
-    decoded = {change_id(data): decode_block(data) for data in blocks}
-    places = {fact_id(b.id, n): (f.entity, f.property) for b in decoded.values() for n, f in enumerate(b.change.facts)}
-
-    def effective(change: bytes) -> int:
-        block = decoded[change]
-        parents = {
-            target[:32]
-            for fact in block.change.facts
-            for target in fact.obsoletes
-            if places.get(target) == (fact.entity, fact.property)
-        }
-        return max([block.change.at_us, *(effective(parent) for parent in parents)])
-
-    return [data for change, data in zip(decoded, blocks, strict=True) if effective(change) <= moment]
 
 
 async def read(store: Store, moment: int | None = None) -> dict[tuple[bytes, str], Slot]:
@@ -112,14 +116,13 @@ def test_every_order_and_batching_gives_the_same_reads(
             await one.save_blocks(every)
             for start in range(0, len(shuffled), size):
                 await other.save_blocks(shuffled[start : start + size])
-            good = accepted(blocks)
-            assert await read(one) == await read(other) == expected(good)
+            assert await read(one) == await read(other) == expected(blocks)
             assert await one.summary() == await other.summary()
             assert (await one.summary()).root == merkle.build_tree({change_id(data) for data in every})[0]
-            conflicts = {place for place, slot in expected(good).items() if isinstance(slot, Conflict)}
+            conflicts = {place for place, slot in expected(blocks).items() if isinstance(slot, Conflict)}
             assert set(await one.now().conflicts()) == set(await other.now().conflicts()) == conflicts
             for moment in (9, 15, 20, 25, 30):
-                then = expected(accepted(in_effect(blocks, moment)))
+                then = expected(blocks, moment)
                 assert await read(one, moment) == await read(other, moment) == then
                 assert set(await other.as_of(moment).conflicts()) == {
                     p for p, s in then.items() if isinstance(s, Conflict)
@@ -153,7 +156,7 @@ async def test_what_is_sent_first_is_what_a_peer_needs_first(tmp_path: Path) -> 
     old = pen.write(Fact(ENTITY, "p", "old", ()), at=10)
     current = pen.write(Fact(ENTITY, "p", "current", (fact_of(old),)), at=20)
     newer = pen.write(Fact(ENTITY, "q", "newer", ()), at=30)
-    schema = Pen(0, change_id(ADMISSION)).write(Fact(SCHEMA_ENTITY, "schema.place", "x", ()), at=5)
+    schema = Pen(0, FOUNDING).write(Fact(SCHEMA_ENTITY, "schema.place", "x", ()), at=5)
     blocks = [newer, old, ADMISSION, schema, current, GENESIS]
     await store.save_blocks(blocks)
     ids = [change_id(data) for data in blocks]
@@ -174,7 +177,7 @@ async def test_a_refused_block_leaves_nothing_and_the_good_ones_stay(tmp_path: P
     damaged[-1] ^= 1
     saved = await store.save_blocks([GENESIS, bytes(damaged), b"junk"])
     assert saved.added_count == 1
-    assert {change for change, _ in saved.refused} == {change_id(bytes(damaged)), change_id(b"junk")}
+    assert {change for change, _ in saved.refused} == {change_id(bytes(damaged)), b""}
     assert await store.hashes() == [change_id(GENESIS)]
     await store.close()
 
@@ -193,19 +196,23 @@ async def test_a_commit_obsoletes_what_its_author_saw_and_not_what_came_meanwhil
     await store.close()
 
 
-async def test_the_time_of_an_edit_is_after_what_it_obsoletes_and_the_clock_is_not_dragged_along(
-    tmp_path: Path,
-) -> None:
+async def test_an_edit_counts_after_what_it_obsoletes_and_the_clock_is_not_dragged_along(tmp_path: Path) -> None:
     clock = Clock(1000)
     store = await make(tmp_path / "s", clock)
-    future = Pen(1).write(Fact(ENTITY, "p", "far", ()), at=5_000_000)
-    await store.save_blocks([*FOUNDING, future])
+    future = Pen(1).write(Fact(ENTITY, "p", "far", ()), at=200_000_000_000)
+    await store.save_blocks([*FOUNDING, future], source_device=AUTHORS[1].device, link="tcp")
     over = await store.commit(AUTHORS[0], [Edit(ENTITY, "p", "near", (fact_of(future),))], user="u")
     aside = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "now", ())], user="u")
-    times = {entry.change: entry.at_us for entry in await store.now().log()}
+    entries = {entry.change: entry for entry in await store.now().log()}
     assert over is not None and aside is not None
-    assert times[over] == 5_000_001
-    assert times[aside] == 1000
+    assert [(entries[each].at_us, entries[each].moment_us, entries[each].clock) for each in (over, aside)] == [
+        (1000, 200_000_000_000, "behind"),
+        (1000, 1000, None),
+    ]
+    assert entries[change_id(future)].clock == "ahead", entries
+    assert [entry.change for entry in await store.now().log(limit=2)] == [over, change_id(future)]
+    assert (await store.as_of(200_000_000_000).slot(ENTITY, "p")).value == "near"
+    assert (await store.as_of(199_999_999_999).slot(ENTITY, "p")).state == "absent"
     await store.close()
 
 
@@ -236,7 +243,7 @@ async def test_what_this_device_knew_then(tmp_path: Path) -> None:
 
 
 async def test_the_chain_of_a_device_goes_on_from_its_end_however_it_arrived(tmp_path: Path) -> None:
-    pen = Pen(0, change_id(ADMISSION))
+    pen = Pen(0, FOUNDING)
     chain = [pen.write(Fact(ENTITY, "p", str(n), ()), at=100 + n) for n in range(4)]
     store = await make(tmp_path / "s")
     for data in [chain[3], chain[1], *FOUNDING, chain[2], chain[0]]:
@@ -244,7 +251,7 @@ async def test_the_chain_of_a_device_goes_on_from_its_end_however_it_arrived(tmp
     own = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "x", ())], user="u")
     assert own is not None
     (data,) = await store.blocks([own])
-    assert decode_block(data).change.previous == change_id(chain[3])
+    assert decode_block(data).header.fields.previous == change_id(chain[3])
     await store.close()
 
 
@@ -307,31 +314,31 @@ async def test_a_new_file_is_not_made_over_an_old_one_and_a_foreign_one_is_not_o
         await Store.open(tmp_path / "text", clock=Clock())
 
 
-async def test_an_older_store_is_brought_up_to_date_and_a_newer_one_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = await make(tmp_path / "s")
-    await store.save_blocks(FOUNDING)
-    await store.close()
-    back_to_version_1(tmp_path / "s")
-    for _ in range(2):
-        newer = await Store.open(tmp_path / "s", clock=Clock())
-        assert [found.value for found in await newer.now().search("K3", SCHEMA)] == ["K3"]
-        assert await newer.hashes() == sorted(change_id(data) for data in FOUNDING)
-        assert (await newer.verify()).problems == []
-        await newer.close()
+async def test_a_newer_store_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await make(tmp_path / "s")).close()
     monkeypatch.setattr(migrations, "STORE_VERSION", migrations.STORE_VERSION - 1)
     with pytest.raises(StoreError, match="newer Fieldline"):
         await Store.open(tmp_path / "s", clock=Clock())
 
 
-def back_to_version_1(path: Path) -> None:
-    """Make a store what the first version of the tables was."""
+@pytest.mark.parametrize("version", range(1, 8))
+async def test_a_store_of_an_old_format_is_refused_in_one_sentence_and_not_touched(
+    tmp_path: Path, version: int
+) -> None:
+    """Its tables are others; all that they have in common is where SQLite keeps the version."""
+    path = tmp_path / "s"
     connection = sqlite3.connect(path)
-    clues = ("readings", "unread", "clues", "claims", "spans", "mentions", "titles", "matters")
-    for table in ("said_index", "said", "hearsay", *clues):
-        connection.execute(f"DROP TABLE {table}")
-    connection.execute("PRAGMA user_version = 1")
+    connection.executescript(
+        "PRAGMA journal_mode = WAL; CREATE TABLE changes (id INTEGER PRIMARY KEY, effective INTEGER);"
+        f"PRAGMA application_id = {migrations.APPLICATION_ID}; PRAGMA user_version = {version};"
+        "PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO changes VALUES (1, 2);"
+    )
+    # The program was killed: there is a log beside the file, which nobody may take for granted.
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    assert len(before) == 3
+    with pytest.raises(StoreError, match="before Fieldline's first release and was not touched"):
+        await Store.open(path, clock=Clock())
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
     connection.close()
 
 
@@ -361,8 +368,12 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         "DELETE FROM said WHERE fact = (SELECT max(fact) FROM said)",
         "INSERT INTO said_index (said_index, rowid, text) SELECT 'delete', fact, text FROM said LIMIT 1",
         "INSERT INTO contested VALUES (1, 1)",
-        "UPDATE changes SET effective = effective + 1, accepted = 0 WHERE id = 3",
-        "DELETE FROM heads",
+        "UPDATE changes SET ordered_at = ordered_at + 1, accepted = 0 WHERE id = 3",
+        "UPDATE facts SET effective = effective + 1 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET accepted = 0 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE changes SET linked = 0 WHERE id = 3",
+        "UPDATE persons SET name = 'somebody' WHERE name = 'Maier'",
+        "DELETE FROM tips",
     ],
 )
 async def test_verify_finds_and_repairs_what_is_derived(tmp_path: Path, damage: str) -> None:
@@ -436,11 +447,20 @@ async def test_differences_are_the_same_in_pieces_of_any_size(tmp_path: Path, mo
     await store.close()
 
 
-async def test_what_is_too_much_for_one_change_is_told_with_what_to_do(tmp_path: Path) -> None:
+async def test_what_is_too_much_for_one_change_becomes_several_that_are_shown_as_one(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
     await store.save_blocks(FOUNDING)
     edits = [Edit(ENTITY, name, "x" * 40_000, ()) for name in ("p", "q")]
-    with pytest.raises(Refused, match="save fewer values at once"):
-        await store.commit(AUTHORS[0], edits, user="u")
-    await store.commit(AUTHORS[0], edits[:1], user="u")
+    saved = await store.commit(AUTHORS[0], edits, user="u", note="much")
+    (entry, *_) = await store.now().log()
+    assert (entry.change, len(entry.changes), entry.fact_count, entry.note) == (saved, 2, 2, "much")
+    assert await store.now().count_log_entries() == 3
+    many = [Edit(OTHER, f"p{number:04}", number, ()) for number in range(1300)]
+    await store.commit(AUTHORS[0], many, user="u")
+    (entry, *_) = await store.now().log(LogFilter(entity=OTHER))
+    assert (len(entry.changes), entry.fact_count) == (3, 1300)
+    assert len(await store.now().fact_diffs(entry.changes[1], None)) == 1300
+    with pytest.raises(Refused, match="same property twice"):
+        await store.commit(AUTHORS[0], [edits[0], edits[0]], user="u")
+    assert (await store.verify()).problems == []
     await store.close()

@@ -12,20 +12,21 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import change_id
+from core.changes import change_id, decode_block
 from core.errors import FieldlineError, Refused
 from core.sync import bundle, bundle_file
 from core.sync.codec import encode_varint
 from core.sync.events import Progress
 from tests.core.sync.conftest import MakeStore
 from tests.core.sync.test_store_sessions import history
+from tests.support.memory_replica import forged
 from tests.support.store_fleet import FLEET, FOUNDING
 
 
 def make_file(path: Path, blocks: list[bytes], fleet: bytes = FLEET, count: int | None = None) -> Path:
     """A bundle as docs/wire-format.md describes it."""
     body = b"".join(encode_varint(len(data)) + data for data in blocks)
-    plain = b"FLDBNDL\x01" + fleet + (len(blocks) if count is None else count).to_bytes(8, "big") + body
+    plain = b"FLDBNDL\x02" + fleet + (len(blocks) if count is None else count).to_bytes(8, "big") + body
     path.write_bytes(plain + blake3(plain).digest())
     return path
 
@@ -82,11 +83,14 @@ async def test_damaged_and_foreign_files_in_a_folder_do_not_stop_the_rest(
     (sound,) = bundle_file.list_bundles(tmp_path)
     broken = tmp_path / "broken.fieldline"
     broken.write_bytes(sound.read_bytes()[:-1])
+    old = tmp_path / "old.fieldline"
+    old.write_bytes(b"FLDBNDL\x01" + FLEET + bytes(100))
     make_file(tmp_path / "foreign.fieldline", [b"x"], fleet=bytes(16))
     (tmp_path / ".half.fieldline.1.part").write_bytes(b"FLDB")
     (tmp_path / "notes.txt").write_text("hello")
     merged = await bundle.sync_bundle(tmp_path, b)
-    assert merged.unreadable == (broken,)
+    assert merged.unreadable == (broken, old)
+    assert old.read_bytes() == b"FLDBNDL\x01" + FLEET + bytes(100)
     assert await a.summary() == await b.summary()
 
 
@@ -135,11 +139,16 @@ def test_blocks_of_impossible_sizes_are_damage(tmp_path: Path, blocks: list[byte
 
 async def test_a_refused_block_leaves_the_store_as_it_was(make_store: MakeStore, tmp_path: Path) -> None:
     good = history(1, 600)
-    forged = good[-1][:-1] + bytes([good[-1][-1] ^ 1])
-    path, store = make_file(tmp_path / "x.fieldline", [*FOUNDING, *good[:-1], forged]), await make_store()
-    with pytest.raises(Refused, match="badly signed"):
-        await bundle.import_bundle(path, store)
-    assert (await store.summary()).count == 0
+    other = decode_block(good[-2])
+    for bad, why in (
+        (forged(good[-1]), "badly signed"),
+        (decode_block(good[-1]).header.data + other.body.data, "not those that were signed"),
+        (b"nonsense", "not a signed change"),
+    ):
+        path, store = make_file(tmp_path / "x.fieldline", [*FOUNDING, *good[:-1], bad]), await make_store()
+        with pytest.raises(Refused, match=why):
+            await bundle.import_bundle(path, store)
+        assert (await store.summary()).count == 0
 
 
 @pytest.mark.parametrize(
@@ -147,9 +156,10 @@ async def test_a_refused_block_leaves_the_store_as_it_was(make_store: MakeStore,
     [
         pytest.param(b"", "not a bundle", id="empty"),
         pytest.param(b"PK\x03\x04 something else entirely", "not a bundle", id="another format"),
-        pytest.param(b"FLDBNDL\x02" + bytes(64), "not a bundle of this version", id="another version"),
-        pytest.param(b"FLDBNDL\x01" + FLEET[:5], "damaged or cut short", id="cut short in the head"),
-        pytest.param(b"FLDBNDL\x01" + bytes(64), "of another fleet", id="another fleet"),
+        pytest.param(b"FLDBNDL\x03" + bytes(64), "not a bundle of this version", id="another version"),
+        pytest.param(b"FLDBNDL\x01" + bytes(64), "from before Fieldline's first release", id="format 1"),
+        pytest.param(b"FLDBNDL\x02" + FLEET[:5], "damaged or cut short", id="cut short in the head"),
+        pytest.param(b"FLDBNDL\x02" + bytes(64), "of another fleet", id="another fleet"),
     ],
 )
 async def test_what_is_no_bundle_is_refused_with_a_sentence(
@@ -160,7 +170,7 @@ async def test_what_is_no_bundle_is_refused_with_a_sentence(
     with pytest.raises(Refused, match=sentence):
         await bundle.sync_bundle(path, store)
     assert path.read_bytes() == content
-    assert bundle_file.is_bundle(path) == content.startswith(b"FLDBNDL\x01")
+    assert bundle_file.is_bundle(path) == content.startswith((b"FLDBNDL\x01", b"FLDBNDL\x02"))
 
 
 async def test_a_missing_file_or_folder_is_told(make_store: MakeStore, tmp_path: Path) -> None:

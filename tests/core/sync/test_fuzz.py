@@ -13,7 +13,6 @@ from typing import Self
 
 import pytest
 
-from core.changes import MAX_FACTS
 from core.errors import FieldlineError
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, BatchDecoder
 from core.sync.codec import (
@@ -26,8 +25,16 @@ from core.sync.codec import (
 )
 from core.sync.events import Done, Failed
 from core.sync.messages import Blocks
-from core.sync.reconcile.sketch_protocol import MAX_EXTENSIONS, PeerWants, SketchFailed, SketchProtocol
+from core.sync.reconcile.sketch_actions import (
+    PeerWants,
+    SketchFailed,
+)
+from core.sync.reconcile.sketch_protocol import (
+    MAX_EXTENSIONS,
+    SketchProtocol,
+)
 from core.sync.session import Session
+from core.value_codec import MAX_FACTS
 from tests.support.fuzz_inputs import (
     KEY,
     MOST_REQUESTS,

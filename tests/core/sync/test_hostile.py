@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_id
+from core.errors import BlockRefused
 from core.sync.batch_codec import BatchEncoder, zstd
+from core.sync.block_stream import split_block
 from core.sync.codec import MAX_BATCH_BYTES, encode_message, encode_varint
 from core.sync.events import Done, Failed, Progress, Reason
 from core.sync.messages import (
@@ -27,9 +29,23 @@ from core.sync.messages import (
     Summary,
     Want,
 )
+from core.sync.packed_header import NO_PAST, NO_PREVIOUS, Sent, pack
 from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, build_tree
 from core.sync.session import MAX_BUFFER_BYTES, Session
-from tests.support.memory_replica import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, run, serve, session, some
+from tests.support.memory_replica import (
+    FLEET,
+    GENESIS,
+    PEER,
+    MemoryReplica,
+    Wire,
+    block,
+    forged,
+    header_of,
+    run,
+    serve,
+    session,
+    some,
+)
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
 MINE = [*MEMBERS, *some(0, 100)]
@@ -40,7 +56,20 @@ NONE = Hello(1, FLEET[:4], 0, EMPTY_FINGERPRINT)
 NEW = some(5000, 3)
 
 
+def entry(data: bytes) -> bytes:
+    """A block as it goes over a link with nothing left out; what is no block as it is."""
+    try:
+        held = split_block(data)
+    except BlockRefused:
+        return data
+    return pack(held.header, held.body, Sent(), linked=False)
+
+
 def packed(*batches: list[bytes]) -> list[Blocks]:
+    return as_they_are(*([entry(data) for data in batch] for batch in batches))
+
+
+def as_they_are(*batches: list[bytes]) -> list[Blocks]:
     packer = BatchEncoder()
     return [Blocks(packer.encode_batch(batch)) for batch in batches]
 
@@ -79,7 +108,8 @@ ALL = HaveIds((PrefixIds("", ()),))
     [
         pytest.param([b"GET / HTTP/1.1\r\n\r\n"], Reason.MALFORMED, id="another protocol"),
         pytest.param([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)], Reason.MALFORMED, id="TLS inside"),
-        pytest.param([b"\x03\x01\x21\x00"], Reason.OTHER_VERSION, id="another version"),
+        pytest.param([b"\x03\x01\x11\x00"], Reason.OTHER_VERSION, id="from before the first release"),
+        pytest.param([b"\x03\x01\x31\x00"], Reason.OTHER_VERSION, id="a newer version"),
         pytest.param([Hello(0, FLEET[:4], 3, ROOT)], Reason.OTHER_VERSION, id="no mode in common"),
         pytest.param([Hello(1, b"them", 3, ROOT)], Reason.OTHER_FLEET, id="another fleet"),
         pytest.param([Offer(3, 0)], Reason.OUT_OF_TURN, id="no hello"),
@@ -114,7 +144,7 @@ ALL = HaveIds((PrefixIds("", ()),))
         pytest.param([FEW, ALL, OVER, Offer(1, 0), *packed(NEW)], Reason.UNREQUESTED, id="more than was announced"),
         pytest.param([FEW, ALL, OVER, Offer(3, 0), *packed(NEW)], Reason.UNREQUESTED, id="changes not asked for"),
         pytest.param([FEW, ALL, OVER, Offer(0, 0), Offer(0, 0)], Reason.OUT_OF_TURN, id="announces twice"),
-        pytest.param([FEW, ALL, OVER, Offer(0, 0), *[Ack()] * 50], Reason.OUT_OF_TURN, id="got what was not sent"),
+        pytest.param([FEW, ALL, OVER, Offer(0, 0), *[Ack()] * 500], Reason.OUT_OF_TURN, id="got what was not sent"),
         pytest.param([FEW, ALL, OVER, Summary(3, ROOT)], Reason.OUT_OF_TURN, id="settles before the exchange"),
         pytest.param([FEW, ALL, OVER, ASKED], Reason.OUT_OF_TURN, id="walks on after the walk"),
         pytest.param([FEW, ALL, OVER, Offer(1, 0), Blocks(b"")], Reason.MALFORMED, id="an empty batch"),
@@ -147,13 +177,14 @@ def test_what_was_asked_for_is_kept_and_told_from_what_was_not() -> None:
 
 
 def test_a_badly_signed_block_ends_the_session_and_is_not_kept() -> None:
-    forged = NEW[1][:-1] + bytes([NEW[1][-1] ^ 1])
-    outcome, replica = against(*wants(NEW[0], forged), Offer(2, 0), *packed([NEW[0]], [forged]))
+    bad = forged(NEW[1])
+    outcome, replica = against(*wants(NEW[0], bad), Offer(2, 0), *packed([NEW[0]], [bad]))
     assert isinstance(outcome, Failed)
     assert outcome.reason == Reason.REFUSED
     assert "badly signed" in str(outcome.error)
     assert PEER.hex()[:8] in str(outcome.error)
-    assert change_id(forged) not in replica.held
+    assert change_id(NEW[0]) in replica.held
+    assert change_id(bad) not in replica.held
 
 
 def test_a_bomb_is_not_unpacked() -> None:
@@ -175,19 +206,23 @@ class TestJoining:
     """A device that holds nothing but the fleet's id."""
 
     @pytest.mark.parametrize(
-        ("count", "chain"),
+        ("count", "chain", "why"),
         [
-            pytest.param(0, [], id="no chain"),
-            pytest.param(1, [block("genesis of another fleet"), MEMBERS[1]], id="another genesis"),
-            pytest.param(2, [MEMBERS[1], MEMBERS[0]], id="the genesis not first"),
-            pytest.param(2, [MEMBERS[0], block("member " + bytes(16).hex())], id="not a member by it"),
+            pytest.param(0, [], Reason.NOT_A_MEMBER, id="no chain"),
+            pytest.param(1, [block("genesis of another fleet"), MEMBERS[1]], Reason.REFUSED, id="another genesis"),
+            pytest.param(2, [MEMBERS[1], MEMBERS[0]], Reason.NOT_A_MEMBER, id="the genesis not first"),
+            pytest.param(
+                2, [MEMBERS[0], block("member " + bytes(16).hex())], Reason.NOT_A_MEMBER, id="not a member by it"
+            ),
         ],
     )
-    def test_a_peer_that_proves_nothing_gets_and_leaves_nothing(self, count: int, chain: list[bytes]) -> None:
-        said = [HELLO, Offer(5, count), *packed([*chain, *NEW])]
+    def test_a_peer_that_proves_nothing_gets_and_leaves_nothing(
+        self, count: int, chain: list[bytes], why: Reason
+    ) -> None:
+        said: list[Message] = [HELLO, Offer(5, count), *packed([*chain, *NEW])]
         outcome, replica = against(*said, mine=[])
         assert isinstance(outcome, Failed)
-        assert outcome.reason == Reason.NOT_A_MEMBER
+        assert outcome.reason == why
         assert replica.held == {}
         assert replica.saves == []
 
@@ -200,9 +235,65 @@ class TestJoining:
         assert replica.saves == [2, 3]
 
     def test_a_chain_without_end_is_cut_off(self) -> None:
-        junk = [b"%062d" % number for number in range(4000)]
-        batches = packed(*([junk] * 70))
+        junk = some(0, 300, 60_000)
+        batches = packed(*(junk[start : start + 15] for start in range(0, 300, 15)))
         assert reason(HELLO, Offer(1 << 20, 1 << 20), *batches, mine=[]) == Reason.TOO_LARGE
+
+
+def left_out(data: bytes, flags: int) -> bytes:
+    """A block without its links, whether the receiver can make them or not."""
+    held = split_block(data)
+    sent, fields = Sent(), held.header.fields
+    assert fields.previous is not None
+    sent.add(fields.device, fields.position - 1, fields.previous, whole=bool(flags & NO_PAST))
+    out = pack(held.header, held.body, sent, linked=True)
+    assert out[0] == flags
+    return out
+
+
+@pytest.mark.parametrize("flags", [NO_PREVIOUS, NO_PREVIOUS | NO_PAST])
+def test_what_leaves_out_too_much_is_passed_over_and_asked_for_again_in_whole(flags: int) -> None:
+    """NEW[2] names NEW[1], which is not here: whoever sent it was wrong about that, and need not be hostile."""
+    listed = HaveIds((PrefixIds("", tuple(sorted(change_id(data)[:16] for data in [*MINE, NEW[2]]))),))
+    wrong = as_they_are([left_out(NEW[2], flags)])
+    said: list[Message] = [HELLO, listed, OVER, Offer(1, 0), *wrong]
+    outcome, replica = against(*said)
+    assert outcome is None
+    assert replica.held == MemoryReplica.of(MINE).held
+    again: list[Message] = [Summary(len(MINE) + 1, ROOT), listed, OVER, Offer(1, 0)]
+    stream = BatchEncoder()
+    stream.encode_batch([left_out(NEW[2], flags)])
+    _, replica = against(*said, *again, Blocks(stream.encode_batch([entry(NEW[2])])))
+    assert replica.held == MemoryReplica.of([*MINE, NEW[2]]).held
+    # The second time it cannot have been an error.
+    stream = BatchEncoder()
+    stream.encode_batch([left_out(NEW[2], flags)])
+    assert reason(*said, *again, Blocks(stream.encode_batch([left_out(NEW[2], flags)]))) == Reason.MALFORMED
+
+
+def test_a_field_that_was_changed_under_a_signature_is_refused_or_passed_over() -> None:
+    good, previous = left_out(NEW[1], NO_PREVIOUS | NO_PAST), header_of(NEW[0])
+    place = good.index(header_of(NEW[1]).fields.author)
+    bad = good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]
+    _, replica = against(*wants(*NEW[:2]), Offer(2, 0), *as_they_are([entry(NEW[0]), good]))
+    assert replica.held.keys() == MemoryReplica.of([*MINE, *NEW[:2]]).held.keys()
+    outcome, replica = against(*wants(*NEW[:2]), Offer(2, 0), *as_they_are([entry(NEW[0]), bad]))
+    assert outcome is None
+    assert replica.held.keys() == {*MemoryReplica.of(MINE).held, previous.id}
+    whole = entry(NEW[1])
+    place = whole.index(header_of(NEW[1]).fields.author)
+    bad = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    assert reason(*wants(*NEW[:2]), Offer(2, 0), *as_they_are([entry(NEW[0]), bad])) == Reason.REFUSED
+
+
+@pytest.mark.parametrize(("said", "advice"), [(b"\x03\x01\x11\x00", "format 1"), (b"\x03\x01\x31\x00", "it is newer")])
+def test_a_peer_of_another_version_is_told_with_what_to_do(said: bytes, advice: str) -> None:
+    outcome, _ = against(said)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == Reason.OTHER_VERSION
+    assert advice in str(outcome.error)
+    outcome, _ = against(Abort(Reason.OTHER_VERSION))
+    assert "update Fieldline there or here" in str(outcome.error)  # type: ignore[union-attr]
 
 
 def test_a_peer_whose_roots_never_agree_is_left_after_some_rounds() -> None:

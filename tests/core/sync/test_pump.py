@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from core.changes import Block
 from core.sync.codec import encode_message
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.messages import Abort, Blocks, Hello
@@ -44,21 +45,21 @@ async def meet(
 
 
 async def test_both_sides_send_more_than_any_buffer_holds_and_do_not_wait_for_each_other() -> None:
-    a = MemoryReplica.of([*MEMBERS, *some(0, 3000, 1000)])
-    b = MemoryReplica.of([*MEMBERS, *some(10_000, 3000, 1000)])
+    a = MemoryReplica.of([*MEMBERS, *some(0, 800, 1000)])
+    b = MemoryReplica.of([*MEMBERS, *some(10_000, 800, 1000)])
     one, other = await meet(a, b)
     assert isinstance(one, Done)
     assert isinstance(other, Done)
     assert a.held == b.held
-    assert len(a.held) == 6002
+    assert len(a.held) == 1602
 
 
 async def test_a_connection_that_ends_is_a_cut_and_what_was_saved_stays() -> None:
-    a, b = MemoryReplica.of([*MEMBERS, *some(0, 2000)]), MemoryReplica.of(MEMBERS)
+    a, b = MemoryReplica.of([*MEMBERS, *some(0, 400)]), MemoryReplica.of(MEMBERS)
 
     class Leaving(MemoryReplica):
-        async def save_blocks(self, blocks: Sequence[bytes], overtaken: ObsoleteHints) -> Saved:
-            if len(self.held) > 500:
+        async def save_blocks(self, blocks: Sequence[Block], overtaken: ObsoleteHints) -> Saved:
+            if len(self.held) > 200:
                 streams[1][1].transport.abort()
             return await super().save_blocks(blocks, overtaken)
 
@@ -71,7 +72,7 @@ async def test_a_connection_that_ends_is_a_cut_and_what_was_saved_stays() -> Non
     assert isinstance(one, Failed)
     assert isinstance(other, Failed)
     assert (one.reason, other.reason) == (Reason.CONNECTION_LOST, Reason.CONNECTION_LOST)
-    assert 500 < len(leaving.held) < 600
+    assert 200 < len(leaving.held) < 300
     await meet(a, leaving)
     assert leaving.held == a.held
 
@@ -102,7 +103,7 @@ async def test_a_peer_that_says_next_to_nothing_is_as_good_as_silent() -> None:
 
 
 async def test_a_peer_that_reads_nothing_is_left() -> None:
-    a = MemoryReplica.of([*MEMBERS, *some(0, 3000, 1000)])
+    a = MemoryReplica.of([*MEMBERS, *some(0, 800, 1000)])
     b = session(batch_bytes=1 << 18)
     async with link() as (here, (_, writer)):
         while b.request is not None:
@@ -114,11 +115,11 @@ async def test_a_peer_that_reads_nothing_is_left() -> None:
 
 
 async def test_stopping_tells_the_peer_and_ends_with_an_event() -> None:
-    a, b = MemoryReplica.of([*MEMBERS, *some(0, 2000)]), MemoryReplica.of(MEMBERS)
+    a, b = MemoryReplica.of([*MEMBERS, *some(0, 400)]), MemoryReplica.of(MEMBERS)
     events: list[Event] = []
 
     class Stuck(MemoryReplica):
-        async def save_blocks(self, blocks: Sequence[bytes], overtaken: ObsoleteHints) -> Saved:
+        async def save_blocks(self, blocks: Sequence[Block], overtaken: ObsoleteHints) -> Saved:
             saving.set()
             await asyncio.sleep(3600)
             raise AssertionError

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import MAX_FACTS, Fact, change_id
+from core.body import Fact
+from core.changes import change_id
 from core.schema import Schema
 from core.slots import Agreed, Conflict, Slot
 from core.store.store import Store
@@ -20,6 +21,7 @@ from core.sync.codec import MalformedMessage
 from core.sync.events import Done, Event, Progress
 from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
+from core.value_codec import MAX_FACTS
 from tests.core.sync.conftest import MakeStore
 from tests.core.sync.test_store_sessions import link
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of

@@ -1,6 +1,6 @@
-"""The examples in docs/wire-format.md are what the code makes.
+"""The examples in docs/wire-format.md are what the code makes; those of changes are in tests.core.test_block_format.
 
-To see what they should be: `python -m tests.core.sync.test_wire_format`.
+To write all of them into the document: `python -m tests.core.sync.test_wire_format`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,10 @@ from textwrap import wrap
 
 import pytest
 from blake3 import blake3
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.changes import (
-    FLEET_ENTITY,
-    SCHEMA_ENTITY,
-    Change,
-    Fact,
-    Ref,
-    change_id,
-    decode_block,
-    device_id,
-    fact_id,
-    fleet_id,
-    sign_change,
-)
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.sync.batch_codec import Batch, BatchDecoder, BatchEncoder
+from core.sync.block_stream import BlockPacker, BlockUnpacker, split_block
 from core.sync.codec import encode_message, encode_varint
 from core.sync.messages import (
     Abort,
@@ -47,48 +35,28 @@ from core.sync.reconcile.merkle import build_tree, leaf_fingerprint
 from core.sync.reconcile.prefix_coding import ShortIdPrefix, encode_prefixes
 from core.sync.reconcile.set_difference import resolution_bits
 from core.sync.reconcile.set_sketch import SHORT_BITS, SetSketch, short_id, short_key
-from core.sync.reconcile.sketch_protocol import ScanShortIds, SendMessages, SketchKind, SketchProtocol, encode_wants
+from core.sync.reconcile.sketch_actions import (
+    ScanShortIds,
+    SendMessages,
+)
+from core.sync.reconcile.sketch_protocol import (
+    SketchKind,
+    SketchProtocol,
+    encode_wants,
+)
 from core.sync.session import MERKLE_BIT, SKETCH_BIT
+from tests.core import test_block_format
+from tests.core.test_block_format import BLOCK, FLEET, GENESIS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire-format.md"
 
-KEY = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
-PUBLIC = KEY.public_key().public_bytes_raw()
-DEVICE = device_id(PUBLIC)
-MEMBER = [
-    Fact(DEVICE, "kind", "member"),
-    Fact(DEVICE, "member.name", "office"),
-    Fact(DEVICE, "member.role", "admin"),
-]
-FOUNDING = Change(
-    DEVICE,
-    None,
-    "ada",
-    1_700_000_000_000_000,
-    None,
-    (Fact(FLEET_ENTITY, "kind", "fleet"), Fact(FLEET_ENTITY, "name", "Nord"), *MEMBER),
-)
-GENESIS = sign_change(FOUNDING, KEY, None)
-FLEET = fleet_id(change_id(GENESIS))
-PLACE = bytes(range(16))
-LOCALITY = bytes(range(16, 32))
-EDIT = Change(
-    DEVICE,
-    change_id(GENESIS),
-    "ada",
-    1_700_000_060_000_000,
-    "moved",
-    (
-        Fact(PLACE, "locality", Ref(LOCALITY)),
-        Fact(FLEET_ENTITY, "name", "North", (fact_id(change_id(GENESIS), 1),)),
-    ),
-)
-BLOCK = sign_change(EDIT, KEY, FLEET)
-TWO = sorted(map(change_id, (GENESIS, BLOCK)))
+TWO = sorted((GENESIS.id, BLOCK.id))
 MANY = sorted(blake3(bytes([number])).digest() for number in range(20))
 ROOT, (BRANCH,) = build_tree(MANY)
-BODY = b"".join(encode_varint(len(data)) + data for data in (GENESIS, BLOCK))
-SHORTS = [short_id(short_key(b"0" * 64), change_id(data)) for data in (GENESIS, BLOCK)]
+PACKER = BlockPacker(set(), set(), leaves_out=True)
+ENTRIES = PACKER.pack_batch([split_block(block.data) for block in (GENESIS, BLOCK)], {})
+BODY = b"".join(encode_varint(len(data)) + data for data in ENTRIES)
+SHORTS = [short_id(short_key(b"0" * 64), block.id) for block in (GENESIS, BLOCK)]
 
 
 def first(others: int, *, leading: bool) -> bytes:
@@ -108,21 +76,14 @@ def wanting() -> bytes:
 
 
 def bundle() -> bytes:
-    plain = b"FLDBNDL\x01" + FLEET + (2).to_bytes(8, "big") + BODY
+    body = b"".join(encode_varint(len(block.data)) + block.data for block in (GENESIS, BLOCK))
+    plain = b"FLDBNDL\x02" + FLEET + (2).to_bytes(8, "big") + body
     return plain + blake3(plain).digest()
 
 
 EXAMPLES: dict[str, bytes] = {
-    "public-key": PUBLIC,
-    "device": DEVICE,
     "fleet-entity": FLEET_ENTITY,
     "schema-entity": SCHEMA_ENTITY,
-    "genesis": GENESIS,
-    "genesis-id": change_id(GENESIS),
-    "fleet": FLEET,
-    "block": BLOCK,
-    "block-id": change_id(BLOCK),
-    "fact": fact_id(change_id(BLOCK), 1),
     "empty-root": leaf_fingerprint(()),
     "two-root": leaf_fingerprint(TWO),
     "child-b": BRANCH.child(0xB),
@@ -160,25 +121,23 @@ def test_an_example_is_what_the_code_makes(name: str) -> None:
 
 def test_every_example_is_checked_and_stated_once() -> None:
     names = [name for name, _ in FENCE.findall(DOCUMENT.read_text())]
-    assert sorted(names) == sorted([*EXAMPLES, "batch"])
+    assert sorted(names) == sorted([*EXAMPLES, *test_block_format.EXAMPLES, "batch"])
 
 
 def test_the_batch_unpacks_to_its_blocks() -> None:
     frame = shown()["batch"]
     assert frame[:1] + frame[1:2] == encode_varint(len(frame) - 2) or frame[:2] == encode_varint(len(frame) - 2)
     packed = frame[3:] if frame[0] >= 128 else frame[2:]
-    assert BatchDecoder().decode_batch(packed) == Batch([GENESIS, BLOCK], {})
-
-
-def test_the_blocks_say_what_the_document_says() -> None:
-    assert decode_block(GENESIS).change == FOUNDING
-    assert decode_block(BLOCK).change == EDIT
+    batch = BatchDecoder().decode_batch(packed)
+    assert batch == Batch(ENTRIES, {})
+    assert BlockUnpacker(FLEET, is_lenient=False).unpack_batch(batch.blocks).blocks == [GENESIS, BLOCK]
 
 
 if __name__ == "__main__":
     text = DOCUMENT.read_text()
-    values = EXAMPLES | {"batch": encode_message(Blocks(BatchEncoder().encode_batch([GENESIS, BLOCK])))}
+    batch = encode_message(Blocks(BatchEncoder().encode_batch(ENTRIES)))
+    values = test_block_format.EXAMPLES | EXAMPLES | {"batch": batch}
     for name, data in values.items():
         block = "\n".join(wrap(data.hex(), 96))
         text = re.sub(rf"```hex {name}\n.*?```", f"```hex {name}\n{block}\n```", text, flags=re.DOTALL)
-    print(text, end="")
+    DOCUMENT.write_text(text)

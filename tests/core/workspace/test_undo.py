@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from core.changes import Ref, Value
 from core.errors import FieldlineError
 from core.records import Edit, make_edit
 from core.schema_toml import load_builtin_schema
 from core.slots import Conflict
+from core.value_codec import Ref, Value
 from core.workspace import Workspace, revisions, undo, value_history
 from core.workspace.lineage import MAX_GENERATIONS, trace_ancestry
-from core.workspace.undo_journal import UndoJournal
 
 MINUTE = 60_000_000
 
@@ -72,7 +68,7 @@ async def _value(device: Workspace, name: str) -> Value:
 
 async def _undo(device: Workspace) -> undo.UndoPlan | None:
     turn = await undo.plan_next_undo(device)
-    if turn.batches:
+    if turn.edits:
         await undo.apply_plan(device, turn, None)
     return turn
 
@@ -134,16 +130,16 @@ async def test_what_somebody_else_has_changed_since_is_passed_over(pair: tuple[W
     assert (entry.user, left and left.property) == ("Maier", "tsc_server")
     assert left
     assert left.reason.params == {"user": "Jones"}
-    assert [each.property for batch in turn.batches for each in batch] == ["name"]
+    assert [each.property for each in turn.edits] == ["name"]
 
 
 async def test_only_ones_own_changes_are_taken_back(pair: tuple[Workspace, Workspace]) -> None:
     one, two = pair
     await _set(one, {"tsc_server": "A"})
     await _meet(one, two)
-    assert not (await undo.plan_next_undo(two)).batches
+    assert not (await undo.plan_next_undo(two)).edits
     one.user = "Smith"
-    assert not (await undo.plan_next_undo(one)).batches
+    assert not (await undo.plan_next_undo(one)).edits
 
 
 async def _conflict(pair: tuple[Workspace, Workspace]) -> None:
@@ -196,34 +192,32 @@ async def test_what_leads_to_a_conflict_from_farther_back_is_said_to_be_more(pai
 async def test_more_edits_than_a_change_can_hold_are_taken_back_together(pair: tuple[Workspace, Workspace]) -> None:
     one, _ = pair
     entities = [number.to_bytes(16, "big") for number in range(1, 700)]
-    edits = [Edit(entity, "kind", "place") for entity in entities]
-    edits += [Edit(entity, "printer", "x" * 4000) for entity in entities[:40]]
-    told: list[tuple[int, int]] = []
-    made = await undo.save_batches(one, [edits], None, lambda done, total: told.append((done, total)))
-    assert len(made) > 2
-    assert told[-1] == (len(edits), len(edits))
+    edits = [Edit(entity, "kind", "place", is_restored=True) for entity in entities]
+    edits += [Edit(entity, "printer", "x" * 4000, is_restored=True) for entity in entities[:40]]
+    made = await one.save(edits)
+    (latest,) = await one.store.now().log(limit=1)
+    assert (latest.change, len(latest.changes) > 2, latest.fact_count) == (made, True, len(edits))
     turn = await _undo(one)
     assert turn is not None
-    assert {entry.change for entry in turn.entries} == set(made)
+    assert turn.entry == latest
     assert (await one.record(entities[0])).retired
     assert (await one.record(entities[-1])).retired
 
 
-async def test_what_was_saved_together_before_the_power_failed_is_taken_back_together(
-    pair: tuple[Workspace, Workspace], tmp_path: Path
-) -> None:
-    """Each time that it says how much is saved, the file already holds what belongs together."""
+async def test_a_save_of_several_localities_is_taken_back_as_one(pair: tuple[Workspace, Workspace]) -> None:
     one, _ = pair
-    edits = [Edit(number.to_bytes(16, "big"), "kind", "place") for number in range(1, 1_200)]
-    noted: list[int] = []
-
-    def look(_done: int, _total: int) -> None:
-        with closing(sqlite3.connect(tmp_path / "K1" / "store.db")) as file:
-            row = file.execute("SELECT value FROM meta WHERE key = 'undo Maier'").fetchone()
-        noted.append(len(UndoJournal(**json.loads(row[0])).groups[-1]) if row else 0)
-
-    await undo.save_batches(one, [edits], None, look)
-    assert noted == [0, 2, 3]
+    kiel, bremen = await _kiel(one), (await one.create("locality", {"code": "242", "name": "TSC Bremen"})).entity
+    records = [await one.record(entity) for entity in (kiel, bremen)]
+    await one.save([make_edit(record, "name", "Moved") for record in records], "both")
+    (entry,) = await one.store.now().log(limit=1)
+    assert (len(entry.changes), entry.fact_count, entry.note) == (2, 2, "both")
+    for each in entry.changes:
+        plan = await one.plan_revert(each)
+        assert {edit.entity for edit in plan.edits} == {kiel, bremen}, "any of its changes stands for all"
+    await _undo(one)
+    assert [(await one.record(entity)).value("name") for entity in (kiel, bremen)] == ["TSC Kiel", "TSC Bremen"]
+    await _redo(one)
+    assert [(await one.record(entity)).value("name") for entity in (kiel, bremen)] == ["Moved", "Moved"]
 
 
 async def test_when_it_became_so_passes_over_what_was_said_again(pair: tuple[Workspace, Workspace]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from core.changes import Value
 from core.schema_toml import load_builtin_schema, parse_schema
+from core.value_codec import Value
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 

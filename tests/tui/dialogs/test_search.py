@@ -97,7 +97,7 @@ async def test_nothing_found_says_so_and_escape_changes_nothing(home: Path) -> N
         await screen.press("escape")
         assert page.lines.key == key
         await screen.press("n")
-        assert "Nothing was sought yet" in screen.text()
+        assert "No search yet" in screen.text()
 
 
 async def test_the_past_is_searched_as_it_was(home: Path) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Fact, Ref, decode_block
+from core.body import Fact
+from core.changes import decode_block
 from core.schema import Schema
+from core.value_codec import Ref
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, opened
 from tests.support.tour import CHAPTERS
@@ -75,9 +77,8 @@ async def data(home: Path) -> set[str]:
         found = [str(home.absolute()), workspace.user, workspace.identity.device.hex(), *labels(schema)]
         store = workspace.store
         for block in map(decode_block, await store.blocks(await store.hashes())):
-            change = block.change
-            found += [change.user, change.note or "", block.id.hex()]
-            for fact in change.facts:
+            found += [block.note or "", block.id.hex(), block.header.fields.author.hex()]
+            for fact in block.facts:
                 found += [fact.entity.hex(), *texts(fact)]
         found.append((await store.summary()).root.hex())
     return {word for each in found for word in words(each)} | NAMES

@@ -10,6 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.screens.fleet import Fleet
 from tui.screens.form import FormScreen
 
@@ -82,7 +83,7 @@ async def test_of_something_new_each_value_is_looked_at_for_itself(home: Path) -
 async def test_what_wants_a_person_comes_first_in_the_summary(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
         (place, *_others) = await workspace.view().records("place", await workspace.schema())
-        await workspace.write(place, {"card_terminal": "12"}, None)
+        await state_unchecked(workspace, place, {"card_terminal": "12"}, None)
     async with opened(home, "2") as screen:
         await _fleet(screen).move_to_entity(place.entity)
         await screen.rest()
@@ -99,13 +100,13 @@ async def test_something_new_that_is_left_empty_is_forgotten(home: Path) -> None
 
 async def test_out_of_use_and_back(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "2", "X") as screen:
-        assert "would refer to something out of use" in screen.text()
+        assert "would refer to something retired" in screen.text()
         assert screen.screenshot() == picture
         first = _fleet(screen).lines.key
         await screen.press("escape")
         assert _fleet(screen).lines.key == first
         await screen.press("X", "enter")
-        assert "out of use" in screen.text()
+        assert "is retired. u undoes it" in screen.text()
         assert _fleet(screen).lines.key != first
         await screen.press("u", "enter")
         await screen.press("g")
@@ -147,7 +148,7 @@ async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(ho
     async with opened(home, "3", "enter") as screen:
         page = screen.app.base_screen
         assert isinstance(page, FormScreen)
-        place, slot = page.entity, page.record.slot("printer")
+        place, slot = page.entity, page.form.record.slot("printer")
         assert slot.state == "conflict"
         given_up = f"≠ {slot.leaves[1].value}  {slot.leaves[1].user}"
         while page.row is None or page.row.prop.name != "printer":
@@ -159,7 +160,7 @@ async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(ho
         await screen.press("escape", "2")
         await _fleet(screen).move_to_entity(place)
         await screen.rest()
-        assert "≠ 1 to settle ~ 1 edit not applied" in screen.text()
+        assert "≠ 1 to resolve ~ 1 edit not applied" in screen.text()
         await screen.press("space", "e", "j", "enter")
         await screen.type("Quux 8")
         await screen.press("enter")

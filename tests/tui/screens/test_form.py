@@ -14,6 +14,7 @@ from core.records import Record
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.screens.form import FormScreen
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -40,7 +41,7 @@ async def _leave_states(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 60_000_000) as workspace:
         kind, schema = "place", await workspace.schema()
         for record in await workspace.view().records(kind, schema):
-            await workspace.write(record, {"card_terminal": "12", "bea_configuration": None}, "as found")
+            await state_unchecked(workspace, record, {"card_terminal": "12", "bea_configuration": None}, "as found")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -146,7 +147,7 @@ async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwrit
             while "Jones meanwhile: Brix 7" not in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.press("ctrl+s")
-        assert "Jones said “Brix 7” meanwhile" in screen.text()
+        assert "Jones set “Brix 7” meanwhile" in screen.text()
         await screen.press("enter")
         values = {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
         assert values == {"Quux 9", "Brix 7"}
@@ -159,7 +160,7 @@ async def _says(screen: Screen, home: Path, user: str, value: str, name: str = "
     async with await Workspace.open(home, user=user, clock=lambda: NOW) as other:
         await other.set(await other.record(page.entity), {name: value})
     async with asyncio.timeout(PATIENCE):
-        while value not in {leaf.value for leaf in page.record.slot(name).leaves}:
+        while value not in {leaf.value for leaf in page.form.record.slot(name).leaves}:
             await screen.pilot.pause(0.05)
     await screen.rest()
 
@@ -193,7 +194,7 @@ async def test_a_candidate_that_came_while_somebody_chose_is_not_overwritten(hom
         await screen.press("s", "j")
         await _says(screen, home, "Jones", "Brix 7")
         await screen.press("enter", "ctrl+s")
-        assert "Jones said “Brix 7” meanwhile" in " ".join(screen.text().replace("│", " ").split())
+        assert "Jones set “Brix 7” meanwhile" in " ".join(screen.text().replace("│", " ").split())
         await screen.press("enter")
         assert "Brix 7" in {leaf.value for leaf in (await _record(screen)).slot("printer").leaves}
 
@@ -215,10 +216,10 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as here:
             await here.import_file(home.parent / "older.fieldline")
         async with asyncio.timeout(PATIENCE):
-            while page.record.slot("printer").state != "conflict":
+            while page.form.record.slot("printer").state != "conflict":
                 await screen.pilot.pause(0.05)
         await screen.rest()
-        assert page.record.value("printer") == "Newer 2"
+        assert page.form.record.value("printer") == "Newer 2"
         assert page.row is not None and page.row.newer_candidate is not None
         assert page.row.newer_candidate.value == "Older 1"
 
@@ -226,7 +227,7 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
 async def test_the_words_for_a_state_stay_where_a_value_is_cut(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 1) as workspace:
         for record in await workspace.view().records("place", await workspace.schema()):
-            await workspace.write(record, {"card_terminal": "1" * 200}, None)
+            await state_unchecked(workspace, record, {"card_terminal": "1" * 200}, None)
     async with opened(home, "2", "l", "j", size=LARGE) as screen:
         assert re.search(r"Card terminal +! 1+…  \(not valid\)", screen.text()), "in the summary"
         await screen.resize(*SMALL)
@@ -316,7 +317,7 @@ async def test_what_is_out_of_use_is_offered_as_such_and_told_before_it_is_saved
         await screen.press("ctrl+u")
         await screen.type("tsc250")
         await screen.press("enter", "ctrl+s")
-        assert "Locality: TSC Hamburg Nord is out of use." in screen.text()
+        assert "Locality: TSC Hamburg Nord is retired." in screen.text()
         assert "If you save, that becomes an item in the inbox." in screen.text()
 
 
@@ -329,7 +330,7 @@ async def test_a_clash_is_told_at_once_and_again_before_it_is_saved(home: Path) 
         assert "Subnet overlaps that of TSC" in screen.text()
         await screen.press("ctrl+s")
         assert "Subnet overlaps that of TSC" in screen.text()
-        assert "matter for the inbox" in screen.text()
+        assert "becomes an item in the inbox" in screen.text()
         await screen.press("escape")
         await _go_to(screen, "code")
         await screen.press("e", "ctrl+u")

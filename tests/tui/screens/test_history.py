@@ -145,22 +145,22 @@ async def test_when_did_it_become_so(home: Path, picture: SnapshotAssertion) -> 
     async with opened(home, "4") as screen:
         await _go_to(screen, 3)
         await screen.press("less_than_sign")
-        assert "Card terminal became 40718226 here; before: 10491916" in screen.text()
+        assert "Card terminal changed to 40718226 here; before: 10491916" in screen.text()
         assert screen.screenshot() == picture
         await screen.press("less_than_sign")
-        assert "became 10491916 here; before: 29893136" in screen.text()
+        assert "changed to 10491916 here; before: 29893136" in screen.text()
         for _step in range(9):
             if "before: not configured" in screen.text():
                 break
             await screen.press("less_than_sign")
         assert "before: not configured" in screen.text()
         await screen.press("less_than_sign")
-        assert "was not said before" in screen.text()
+        assert "was not set before" in screen.text()
         for _step in range(12):
-            if "became 40718226 here" in screen.text():
+            if "changed to 40718226 here" in screen.text():
                 break
             await screen.press("greater_than_sign")
-        assert "became 40718226 here" in screen.text()
+        assert "changed to 40718226 here" in screen.text()
         await screen.press("greater_than_sign")
         assert "has not changed since" in screen.text()
 
@@ -203,7 +203,7 @@ async def test_a_moment_that_is_typed(home: Path) -> None:
     async with opened(home, "4", "m") as screen:
         await screen.type("never")
         await screen.press("enter")
-        assert "is no moment" in screen.text()
+        assert "is not a time" in screen.text()
         await screen.press("ctrl+u")
         await screen.type("2026-09-01")
         await screen.press("enter")
@@ -218,7 +218,7 @@ async def test_bring_back_one_entity_with_the_difference_first(home: Path, pictu
         await screen.press("r")
         assert "TSC Kiel and everything below it" in screen.text()
         await screen.press("enter")
-        entity = _page(screen).edits[0].entity
+        entity = _page(screen).selection.edits[0].entity
         before = await screen.app.view.record(entity, screen.app.schema)
         assert screen.screenshot() == picture
         assert (await screen.app.view.record(entity, screen.app.schema)) == before
@@ -232,7 +232,7 @@ async def test_bring_back_one_entity_with_the_difference_first(home: Path, pictu
 async def test_bring_back_everything_below(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "4") as screen:
         await _filter(screen, 'of:"TSC Hannover"')
-        locality = _page(screen).edits[0].entity
+        locality = _page(screen).selection.edits[0].entity
         await screen.press("r", "down", "enter")
         assert screen.screenshot() == picture
         await screen.press("enter")
@@ -246,13 +246,13 @@ async def test_undo_and_redo_of_ones_own_changes(home: Path) -> None:
     async with opened(home, "4", "u") as screen:
         assert "Undo what you saved on 11 Sep 2026" in screen.text()
         await screen.press("enter")
-        assert "Taken back" in screen.text()
+        assert "Undone" in screen.text()
         await screen.press("u")
         assert "Undo what you saved on 10 Sep 2026" in screen.text()
         await screen.press("escape", "U")
-        assert "Bring back what you took back" in screen.text()
+        assert "Redo what you undid" in screen.text()
         await screen.press("enter", "U")
-        assert "nothing to bring back" in screen.text()
+        assert "nothing to redo" in screen.text()
 
 
 async def test_the_end_of_a_long_log_is_the_founding(home: Path) -> None:
@@ -260,7 +260,7 @@ async def test_the_end_of_a_long_log_is_the_founding(home: Path) -> None:
         assert "89 of 89" in screen.text()
         assert "secret" not in screen.text()
         await screen.press("r")
-        assert "are not brought back here" in screen.text()
+        assert "are not restored here" in screen.text()
 
 
 async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
@@ -268,7 +268,7 @@ async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
         page = _page(screen)
         entry = page.entry
         assert entry is not None
-        record = await screen.app.view.record(page.edits[0].entity, screen.app.schema)
+        record = await screen.app.view.record(page.selection.edits[0].entity, screen.app.schema)
         await screen.app.workspace.write(record, {"subnet": "10.99.0.0/24"})
         await screen.app.refresh_data()
         await screen.rest()
@@ -302,7 +302,7 @@ async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
 
 async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
     async with opened(home, "4", "n") as screen:
-        assert "Nothing was sought yet" in screen.text()
+        assert "No search yet" in screen.text()
         await _filter(screen, "by:smith printer")
         lines = _page(screen).lines
         found = len(lines.source)
@@ -361,7 +361,7 @@ async def test_bringing_back_says_with_what_it_would_clash(home: Path) -> None:
         await _filter(screen, 'of:"241/Lane 1"')
         await screen.press("j", "r", "enter")
         assert "Docking station is in use already: TSC Kiel › Lane 2." in screen.text()
-        assert "that is a matter for the inbox" in screen.text()
+        assert "that becomes an item in the inbox" in screen.text()
         await screen.press("enter")
         assert any(matter.type == "duplicate" and one in matter.entities for matter in screen.app.inbox_items)
         await screen.press("u")

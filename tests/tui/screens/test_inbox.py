@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from core.changes import Value
 from core.inbox import ITEM_TYPES, InboxItem
 from core.records import Edit
+from core.value_codec import Value
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tests.support.unchecked import state_unchecked
 from tui.demo.fleet import DEMO_USER
 from tui.screens.form import FormScreen
 from tui.screens.inbox import Inbox
@@ -27,7 +28,7 @@ async def _write(home: Path, key: str, wanted: dict[str, Value]) -> None:
     async with await Workspace.open(
         home, user=DEMO_USER, clock=lambda: NOW, entropy=lambda size: b"\x2a" * size
     ) as workspace:
-        await workspace.write(await workspace.record(await workspace.find(key)), wanted)
+        await state_unchecked(workspace, await workspace.record(await workspace.find(key)), wanted)
 
 
 @pytest.fixture
@@ -85,10 +86,10 @@ async def test_what_has_no_room_below_the_list_says_how_to_see_it(home: Path) ->
     async with opened(home, "3") as screen:
         page = screen.app.base_screen
         assert isinstance(page, Inbox)
-        assert page.item_details
-        first, *_ = page.item_details.item.candidates
+        assert page.selection.details
+        first, *_ = page.selection.details.item.candidates
         many = tuple(replace(first, value=f"Printer {number}", fact=bytes([number])) for number in range(12))
-        details = replace(page.item_details, item=replace(page.item_details.item, candidates=many))
+        details = replace(page.selection.details, item=replace(page.selection.details.item, candidates=many))
         drawn = item_lines(details, 5, 76, 7, screen.app.schema, screen.app.dates)
     told = ["".join(text for text, _role in line) for line in drawn]
     assert len(told) == 7
@@ -101,12 +102,12 @@ async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
         before = screen.app.inbox_items[0]
         other = before.candidates[1].value
         await screen.press("right", "t")
-        assert "Settled" in screen.text()
+        assert "Resolved" in screen.text()
         assert before.entity not in [m.entity for m in screen.app.inbox_items if m.property == before.property]
         slot = await screen.app.view.slot(before.entity, before.property)
         assert (slot.state, slot.value) == ("good", other)
         await screen.press("u")
-        assert "the question is open" in screen.text()
+        assert "the conflict is open" in screen.text()
         await screen.press("enter")
         slot = await screen.app.view.slot(before.entity, before.property)
         assert slot.state == "conflict"
@@ -121,7 +122,7 @@ async def test_undo_and_redo_survive_a_restart(home: Path) -> None:
     async with opened(home, "3", "U", "enter") as screen:
         assert len(screen.app.inbox_items) == count
         await screen.press("U")
-        assert "nothing to bring back" in screen.text()
+        assert "nothing to redo" in screen.text()
 
 
 async def test_type_another_value(home: Path) -> None:
@@ -140,7 +141,7 @@ async def test_a_value_that_the_schema_refuses_is_not_taken(home: Path) -> None:
         assert matter.property == "card_terminal"
         await screen.type("x")
         await screen.press("enter")
-        assert "form" in screen.text()
+        assert "must look like" in screen.text()
         assert (await screen.app.view.slot(matter.entity, matter.property)).state == "conflict"
 
 
@@ -205,14 +206,14 @@ async def test_escape_takes_the_marks_away(home: Path) -> None:
     async with opened(home, "3", "space", "space") as screen:
         assert "2 marked" in screen.text()
         await screen.press("escape")
-        assert "settle all by rule" in screen.text()
+        assert "resolve all by rule" in screen.text()
         assert not any(row.startswith(("*", "▸*")) or " *" in row[:4] for row in screen.text().splitlines())
 
 
 async def test_a_rule_by_a_person_leaves_alone_what_they_did_not_say(home: Path) -> None:
     async with opened(home, "3", "R") as screen:
         rows = [row for row in screen.text().splitlines() if "│" in row]
-        place = next(i for i, row in enumerate(rows) if "what Smith said" in row) - 1
+        place = next(i for i, row in enumerate(rows) if "what Smith set" in row) - 1
         await screen.press(*["down"] * place, "enter")
         assert "stay as they are" in screen.text()
         await screen.press("enter")
@@ -225,20 +226,20 @@ async def test_only_what_mentions_something_is_shown_and_settled(home: Path, pic
     async with opened(home, "3", "slash") as screen:
         await screen.type("tsc kiel")
         await screen.press("enter")
-        assert "4 matters" in screen.text()
+        assert "4 items" in screen.text()
         assert screen.screenshot() == picture
         await screen.press("slash", "ctrl+u")
         await screen.type("printer jones")
         await screen.press("enter")
-        assert "3 matters" in screen.text()
+        assert "3 items" in screen.text()
         await screen.press("slash", "ctrl+u")
         await screen.type("lane 1 printer")
         await screen.press("enter")
-        assert "1 matter " in screen.text()
+        assert "1 item " in screen.text()
         await screen.press("R", "enter", "enter")
         assert _of(screen, "conflict") == 3
         await screen.press("escape")
-        assert "6 matters" in screen.text()
+        assert "6 items" in screen.text()
 
 
 @pytest.mark.parametrize(("words", "count"), [("overlaps", 1), ("claimed", 1), ("2 values", 4), ("K4 terminal", 1)])
@@ -270,7 +271,7 @@ async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
         await screen.rest()
         await screen.press("t")
         assert "This is the past" in screen.text()
-        assert "settle all" not in screen.text()
+        assert "resolve all" not in screen.text()
 
 
 @pytest.mark.parametrize("key", ["u", "R"])
@@ -289,7 +290,7 @@ async def test_what_was_asked_for_on_a_page_is_not_asked_on_another(home: Path) 
         assert isinstance(page, Inbox)
         await screen.press("enter")
         assert isinstance(screen.app.screen, FormScreen)
-        await page.do_rule()
+        await page.command_owner("rule").do_rule()
         await screen.rest()
         assert isinstance(screen.app.screen, FormScreen)
 
@@ -328,7 +329,7 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
     async with opened(home, "3", "right") as screen:
         page, matter = screen.app.base_screen, screen.app.inbox_items[0]
         assert isinstance(page, Inbox)
-        chosen = matter.candidates[page.chosen_index]
+        chosen = matter.candidates[page.selection.chosen_index]
         # A third person did not know of the one that is not chosen.
         edit = Edit(matter.entity, matter.property, "Brix 60", (matter.candidates[0].fact,))
         await screen.app.workspace.save([edit], None)
@@ -336,12 +337,12 @@ async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> No
         await screen.rest()
         now = screen.app.inbox_items[0]
         assert now.candidates != matter.candidates
-        assert now.candidates[page.chosen_index] == chosen
+        assert now.candidates[page.selection.chosen_index] == chosen
 
 
 async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Path) -> None:
     async with opened(home, "3", "n") as screen:
-        assert "Nothing was sought yet" in screen.text()
+        assert "No search yet" in screen.text()
         await screen.press("slash")
         await screen.type("lane")
         await screen.press("enter")

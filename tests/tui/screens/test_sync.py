@@ -160,9 +160,9 @@ async def test_a_meeting_under_way(home: Path, picture: SnapshotAssertion, size:
     async with opened(home, "5", size=SIZES[size]) as screen:
         page = screen.app.base_screen
         assert isinstance(page, Sync)
-        page.meter = SyncMeter("tcp://k4:7420", "K4")
-        page.meter.update(Progress("exchange", 0, 3, 0, 1288, 100, 100), 4.0)
-        page.meter.update(Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000), 20.0)
+        page.syncing.meter = SyncMeter("tcp://k4:7420", "K4")
+        page.syncing.meter.update(Progress("exchange", 0, 3, 0, 1288, 100, 100), 4.0)
+        page.syncing.meter.update(Progress("exchange", 3, 3, 412, 1288, 3_000, 118_000), 20.0)
         # Its line comes with the next reading, which others who write may cause at any moment.
         await page.reload_content()
         page.redraw()

@@ -5,35 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.changes import MAX_FACTS, Value
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
-from tui.dialogs.base import ChoiceDialog, PromptDialog, SaveDialog
+from core.value_codec import MAX_FACTS, Value
+from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language, ngettext
-from tui.screens.actions.undo import UndoActions
+from tui.screens.actions.save import ask_save
+from tui.screens.base import BaseScreen, ScreenActions
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import with_label
 from tui.view_models.save_warnings import clash_warnings, inbox_notice
 from tui.view_models.value_text import parse_value
 
 
-class BulkEditActions(UndoActions):
-    """A page on which entities are marked; `marked` are those, in the order in which they were."""
+class BulkEditActions(ScreenActions):
+    """Give several entities the same value in one change."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.marked_entities: dict[bytes, None] = {}
+    def __init__(self, screen: BaseScreen, entities: dict[bytes, None]) -> None:
+        """`entities` are those that are marked, in the order of marking; it is shared with the screen."""
+        super().__init__(screen)
+        self._entities = entities
+
+    def disabled_reason(self, name: str) -> str | None:
+        return None if self._entities else _("Nothing is marked: Space marks the current line.")
 
     async def do_edit_marked(self) -> None:
         """Ask for the property, then for the value, then show what would be written."""
         schema, view = self.state.schema, self.state.view
-        records = [await view.record(entity, schema) for entity in self.marked_entities]
+        records = [await view.record(entity, schema) for entity in self._entities]
         kinds = {record.kind for record in records}
         if len(kinds) != 1:
-            self.show_message(_("Mark lines of one kind only: these have different properties."), attention=True)
+            self.screen.show_message(_("Mark lines of one kind only: these have different properties."), attention=True)
         elif len(records) > MAX_FACTS:
             text = _("At most {count} can be edited at once: these are more.").format(count=format_number(MAX_FACTS))
-            self.show_message(text, attention=True)
+            self.screen.show_message(text, attention=True)
         else:
             self._ask_property(records, schema.kind(kinds.pop()))
 
@@ -47,7 +52,7 @@ class BulkEditActions(UndoActions):
             if isinstance(name, str):
                 self._ask_value(records, kind.property(name))
 
-        self.open_dialog(ChoiceDialog(title, rows), chosen)
+        self.screen.open_dialog(ChoiceDialog(title, rows), chosen)
 
     def _ask_value(self, records: Sequence[Record], prop: Property) -> None:
         from tui.dialogs.reference_picker import make_picker
@@ -56,25 +61,25 @@ class BulkEditActions(UndoActions):
 
         def picked(answer: tuple[Value] | None) -> None:
             if answer is not None:
-                self.run_task(partial(self._propose_edits, records, prop, answer[0]), group="many")
+                self.screen.run_task(partial(self._propose_edits, records, prop, answer[0]), group="many")
 
         async def check(text: str) -> None:
             await self._parse_typed(prop, text)
 
         def typed(text: str | None) -> None:
             if text is not None:
-                self.run_task(partial(self._propose_typed, records, prop, text), group="many")
+                self.screen.run_task(partial(self._propose_typed, records, prop, text), group="many")
 
         if dialog := make_picker(prop, None, view, schema):
-            self.open_dialog(dialog, picked)
+            self.screen.open_dialog(dialog, picked)
         else:
             help_text = prop.help_text(language()) + " " + _("Nothing typed: unset.")
-            self.open_dialog(
+            self.screen.open_dialog(
                 PromptDialog(prop.label(language()), "", help_text.strip(), check, check_while_typing=True), typed
             )
 
     async def _parse_typed(self, prop: Property, text: str) -> Value:
-        """The value typed; an empty text clears, if the schema lets it."""
+        """The value typed; an empty text is no value, if the schema lets it."""
         if text.strip():
             return await parse_value(prop, text, self.state.view, self.state.schema)
         if refusal := prop.check(None):
@@ -85,26 +90,21 @@ class BulkEditActions(UndoActions):
         await self._propose_edits(records, prop, await self._parse_typed(prop, text))
 
     async def _propose_edits(self, records: Sequence[Record], prop: Property, value: Value) -> None:
-        desk = self.state
-        # Read anew: what is shown before it is saved is what it replaces.
-        records = [await desk.view.record(record.entity, desk.schema) for record in records]
+        state = self.state
+        # Read again: what is shown before it is saved is what it replaces.
+        records = [await state.view.record(record.entity, state.schema) for record in records]
         edits = [edit for record in records for edit in diff_edits(record, {prop.name: value})]
         if not edits:
-            self.show_message(_("All of them have this value already."))
+            self.screen.show_message(_("All of them have this value already."))
             return
-        rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
+        rows = await preview_edits(edits, state.view, state.schema, state.names, with_breadcrumbs=True)
         wanted = {record.entity: (record, {prop.name: value}) for record in records}
-        clashing = await clash_warnings(desk.view, desk.schema, wanted)
-        remarks = clashing + inbox_notice(clashing) + self._draft_warnings(edits)
+        clashing = await clash_warnings(state.view, state.schema, wanted)
+        warnings = clashing + inbox_notice(clashing) + self._draft_warnings(edits)
         title = ngettext("Edit {count} property", "Edit {count} properties", len(edits)).format(
             count=format_number(len(edits))
         )
-
-        def answered(note: str | None) -> None:
-            if note is not None:
-                self.run_task(partial(self._save_edits, edits, note), group="save")
-
-        self.open_dialog(SaveDialog(title, rows, remarks), answered)
+        ask_save(self.screen, title, rows, warnings, partial(self._save_edits, edits))
 
     def _draft_warnings(self, edits: Sequence[Edit]) -> list[str]:
         """That some of the marked lines have edits of the same property which stay."""
@@ -119,6 +119,6 @@ class BulkEditActions(UndoActions):
 
     async def _save_edits(self, edits: list[Edit], note: str) -> None:
         await self.state.workspace.save(edits, note or None)
-        self.marked_entities.clear()
+        self._entities.clear()
         await self.state.refresh_data()
-        self.show_message(ngettext("Saved: {count} property.", "Saved: {count} properties.", len(edits)))
+        self.screen.show_message(ngettext("Saved: {count} property.", "Saved: {count} properties.", len(edits)))

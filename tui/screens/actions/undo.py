@@ -1,13 +1,14 @@
-"""Undo and redo, for the pages that offer them: the difference first, then an ordinary edit."""
+"""Undo and redo, for the screens that offer them: the difference first, then an ordinary edit."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tui.dialogs.base import SaveDialog
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
-from tui.screens.list_screen import ListScreen
+from tui.screens.actions.save import ask_save
+from tui.screens.base import BaseScreen, ScreenActions
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.save_warnings import edit_warnings
 
@@ -16,110 +17,95 @@ if TYPE_CHECKING:
     from core.workspace.undo import UndoPlan
 
 _MAX_REASONS = 3
-SAVE_GROUP = "saving"
-"""The group of the workers that Esc stops."""
+"""Reasons that are shown one by one, so that what would be saved stays in sight."""
 
 
-class UndoActions(ListScreen):
-    """A page on which one's own changes can be taken back and brought back."""
+class UndoActions(ScreenActions):
+    """Undo one's own latest change on this device, and redo what was undone."""
+
+    def __init__(self, screen: BaseScreen, on_save: Callable[[], None] = lambda: None) -> None:
+        """`on_save` is called right before something is saved."""
+        super().__init__(screen)
+        self._on_save = on_save
 
     async def do_undo(self) -> None:
-        """Show what taking back the latest change writes."""
+        """Show what undoing the latest change writes."""
         from core.workspace import undo
 
-        self.show_message(_("Looking for what you saved last …"))
-        turn = await undo.plan_next_undo(self.state.workspace)
-        self.show_message("")
-        if turn.batches:
-            await self._show_plan(turn)
-        elif left := next((left for _entry, left in turn.not_undoable if left), None):
-            self.show_message(await self._skipped_text(left))
+        self.screen.show_message(_("Looking for what you saved last …"))
+        plan = await undo.plan_next_undo(self.state.workspace)
+        self.screen.show_message("")
+        if plan.edits:
+            await self._show_plan(plan)
+        elif skipped := next((skipped for _entry, skipped in plan.not_undoable if skipped), None):
+            self.screen.show_message(await self._skipped_text(skipped))
         else:
-            self.show_message(_("You have saved nothing on this device that could still be undone."))
+            self.screen.show_message(_("You have saved nothing on this device that could still be undone."))
 
     async def do_redo(self) -> None:
-        """Show what bringing back writes."""
+        """Show what redoing writes."""
         from core.workspace import undo
 
-        self.show_message(_("Looking for what you undid last …"))
-        turn = await undo.plan_next_redo(self.state.workspace)
-        self.show_message("")
-        if turn is None:
-            self.show_message(_("There is nothing to redo: something was saved since, or nothing was undone."))
-        elif turn.batches:
-            await self._show_plan(turn)
-        elif turn.skipped:
-            self.show_message(await self._skipped_text(turn.skipped[0]))
+        self.screen.show_message(_("Looking for what you undid last …"))
+        plan = await undo.plan_next_redo(self.state.workspace)
+        self.screen.show_message("")
+        if plan is None:
+            self.screen.show_message(_("There is nothing to redo: something was saved since, or nothing was undone."))
+        elif plan.edits:
+            await self._show_plan(plan)
+        elif plan.skipped:
+            self.screen.show_message(await self._skipped_text(plan.skipped[0]))
         else:
-            self.show_message(_("Everything is as it was before you undid it."))
+            self.screen.show_message(_("Everything is as it was before you undid it."))
 
-    async def _show_plan(self, turn: UndoPlan) -> None:
-        if reason := self.disabled_reason("undo"):  # by now, such as since somebody went to look at the past
-            self.show_message(reason, attention=True)
+    async def _show_plan(self, plan: UndoPlan) -> None:
+        if reason := self.screen.disabled_reason("undo"):  # by now, such as since somebody went to look at the past
+            self.screen.show_message(reason, attention=True)
             return
-        desk = self.state
-        edits = [edit for batch in turn.batches for edit in batch]
-        rows = await preview_edits(edits, desk.view, desk.schema, desk.names, with_breadcrumbs=True)
-        when = desk.dates.full(turn.entries[-1].at_us)
-        title = _("Redo what you undid on {when}") if turn.is_redo else _("Undo what you saved on {when}")
-        remarks = [*await edit_warnings(desk.view, desk.schema, turn.batches[0]), *await self._plan_warnings(turn)]
+        state = self.state
+        rows = await preview_edits(plan.edits, state.view, state.schema, state.names, with_breadcrumbs=True)
+        when = state.dates.full(plan.entry.at_us) if plan.entry else ""
+        title = _("Redo what you undid on {when}") if plan.is_redo else _("Undo what you saved on {when}")
+        warnings = [*await edit_warnings(state.view, state.schema, plan.first_edits), *await self._plan_warnings(plan)]
+        ask_save(self.screen, title.format(when=when), rows, warnings, partial(self._apply_plan, plan))
 
-        def answered(note: str | None) -> None:
-            if note is not None:
-                self.run_task(partial(self._apply_plan, turn, note), group=SAVE_GROUP)
-
-        self.open_dialog(SaveDialog(title.format(when=when), rows, remarks), answered)
-
-    async def _plan_warnings(self, turn: UndoPlan) -> list[str]:
-        desk, remarks = self.state, []
-        if more := sum(map(len, turn.batches[1:])):
+    async def _plan_warnings(self, plan: UndoPlan) -> list[str]:
+        warnings: list[str] = []
+        if more := len(plan.edits) - len(plan.first_edits):
             text = ngettext(
                 "{count} more value is set again beside these: the conflict is open as before.",
                 "{count} more values are set again beside these: the conflicts are open as before.",
                 more,
             )
-            remarks.append(text)
-        for entry, left in turn.not_undoable[:_MAX_REASONS]:
+            warnings.append(text)
+        for entry, skipped in plan.not_undoable[:_MAX_REASONS]:
             text = _("What you saved on {when} is passed over. {why}")
-            why = await self._skipped_text(left) if left else _("Nothing of it counts any more.")
-            remarks.append(text.format(when=desk.dates.full(entry.at_us), why=why))
-        if (more := len(turn.not_undoable) - _MAX_REASONS) > 0:
+            why = await self._skipped_text(skipped) if skipped else _("Nothing of it counts any more.")
+            warnings.append(text.format(when=self.state.dates.full(entry.at_us), why=why))
+        if (more := len(plan.not_undoable) - _MAX_REASONS) > 0:
             text = ngettext(
                 "{count} later change of yours is passed over: nothing of it can be undone.",
                 "{count} later changes of yours are passed over: nothing of them can be undone.",
                 more,
             )
-            remarks.append(text)
-        remarks += [await self._skipped_text(left) for left in turn.skipped[:_MAX_REASONS]]
-        if (more := len(turn.skipped) - _MAX_REASONS) > 0:
-            remarks.append(_("… and {count} more").format(count=format_number(more)))
-        return remarks
+            warnings.append(text)
+        warnings += [await self._skipped_text(skipped) for skipped in plan.skipped[:_MAX_REASONS]]
+        if (more := len(plan.skipped) - _MAX_REASONS) > 0:
+            warnings.append(_("… and {count} more").format(count=format_number(more)))
+        return warnings
 
-    async def _skipped_text(self, left: Skipped) -> str:
-        """Why something is left alone."""
-        desk = self.state
-        name = (await desk.view.names([left.entity], desk.schema))[left.entity]
-        label = desk.schema.property(name.kind, left.property).label(language())
+    async def _skipped_text(self, skipped: Skipped) -> str:
+        """Why a property is left alone."""
+        state = self.state
+        name = (await state.view.names([skipped.entity], state.schema))[skipped.entity]
+        label = state.schema.property(name.kind, skipped.property).label(language())
         text = _("{property} of {entity} is left alone: {reason}.")
-        return text.format(property=label, entity=name.title, reason=error_text(left.reason))
+        return text.format(property=label, entity=name.title, reason=error_text(skipped.reason))
 
-    def show_save_progress(self, done: int, total: int) -> None:
-        """Say how much of something long is saved."""
-        if done < total:
-            self.show_message(
-                _("{done} of {count} saved · Esc stops").format(done=format_number(done), count=format_number(total))
-            )
-
-    def stop_saving(self) -> bool:
-        """Stop what is being saved; gives whether anything was."""
-        under_way = bool(self.workers.cancel_group(self, SAVE_GROUP))
-        if under_way:
-            self.show_message(_("Stopped. What was saved by then stays; u undoes it."))
-        return under_way
-
-    async def _apply_plan(self, turn: UndoPlan, note: str) -> None:
+    async def _apply_plan(self, plan: UndoPlan, note: str) -> None:
         from core.workspace import undo
 
-        await undo.apply_plan(self.state.workspace, turn, note or None, self.show_save_progress)
+        self._on_save()
+        await undo.apply_plan(self.state.workspace, plan, note or None)
         await self.state.refresh_data()
-        self.show_message(_("Redone. u undoes it.") if turn.is_redo else _("Undone. U redoes it."))
+        self.screen.show_message(_("Redone. u undoes it.") if plan.is_redo else _("Undone. U redoes it."))

@@ -7,14 +7,14 @@ of its own for this, which the other end gives back.
 
 Bodies of frames, integers big-endian, after one byte that says which:
 
-    SYN   version (1), own id (8), the peer's id or zeros (8), 1 if this end is open, its rates (1): see `rates`
+    SYN   version (1), own id (8), the peer's id or zeros (8), 1 if this end is open, its rates (1): see below
     DATA  sequence number (2), transmission (1), all before this one have arrived here (2), payload
     FIN   as DATA, without payload: nothing follows
     ACK   all before this one have arrived (2), newest transmission (1), how many frames more are welcome (1), bits of
           those that arrived behind the first that did not, lowest first
     PING  transmission (1): asks for an ACK
     RST   this session is over
-    RATE  see `rates`
+    RATE  see `baud_negotiation`, as for the rates of a SYN
 
 Two ends that do not know each other exchange SYN until both know both ids. An id is made for every session, so a peer
 that was started anew is noticed, and one whose cable was pulled goes on where it was. All other frames have both ids in
@@ -23,13 +23,13 @@ their checksums.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from math import inf
 from zlib import crc32
 
 from core.sync.links.serial.arq_receiver import ArqReceiver
 from core.sync.links.serial.arq_sender import ArqSender, LineCounters
-from core.sync.links.serial.baud_negotiation import BaudNegotiation
+from core.sync.links.serial.arq_states import ARQ, ArqEvent, ArqState
+from core.sync.links.serial.baud_negotiation import DEFAULT_TIMING, BaudNegotiation, BaudTiming
 from core.sync.links.serial.framing import (
     FRAME_END,
     FRAME_HEADER_BYTES,
@@ -40,17 +40,21 @@ from core.sync.links.serial.framing import (
     decode_frame,
     encode_frame,
 )
+from core.sync.states import StateMachine
 
 ARQ_VERSION = 1
 SESSION_ID_BYTES = 8
+"""Random: two sessions on one cable have the same id by chance once in 2**64."""
 SYN_RETRY_S = (0.0, 0.1, 0.25, 0.5, 1.0)
+"""Between SYN frames, the last one for ever: quick while a program starts, quiet on an empty line."""
 PING_INTERVAL_S, IDLE_PING_INTERVAL_S = 1.0, 5.0
+"""While something is awaited, and while all is quiet: a cable that was pulled shows after the second."""
 BITS_PER_BYTE = 10
-"""What a byte takes on the line."""
+"""What a byte takes on the line: a start bit, eight, and a stop bit."""
 
-MIN_PENDING_BYTES, MIN_CARRIED_BYTES = 1 << 15, 1 << 17
-"""It is worth while to look for a higher rate when so many bytes are still to come, or, where nobody knows, when so
-many have gone to and fro: an attempt costs half a second, a vain one a second. Each vain one doubles both."""
+MIN_PENDING_BYTES = 1 << 15
+"""It is worth while to look for a higher rate when so many bytes are still to come; where nobody knows, see
+`baud_negotiation.MIN_CARRIED_BYTES`. Each failed attempt doubles both."""
 
 GADGET_FLAG, MAX_GADGET_BYTES_PER_S = 1 << 7, 1_000_000
 """What a gadget says of itself beside its rates, and what is handed to it at most, in bytes a second: about what USB
@@ -60,33 +64,36 @@ MIN_LINE_RATIO = 0.8
 """A line that carries less than this part of its rate has a pace of its own: a higher rate is of no use."""
 
 MAX_LOSS_TO_RAISE, MAX_LOSS = 0.05, 0.25
+"""Parts of the frames that are lost: above the first no higher rate is tried, above the second the first is gone
+back to, which carries no less than three quarters of twice as much."""
 MAX_DOUBTS = 2
-"""After so many times in a row without an answer the other end is asked whether it is still the same."""
+"""After so many timeouts in a row the other end is asked whether it is still the same."""
 
 _NO_ID = bytes(SESSION_ID_BYTES)
 
 
-class ArqState(IntEnum):
-    """How far two ends are: only answering, calling, joined, over."""
-
-    LISTEN = 0
-    SYN = 1
-    OPEN = 2
-    CLOSED = 3
-
-
 class Arq:
-    """One end. `own` is an id that no other session has, `takes` the rates in bits a second that the port can be set
-    to, the one that it has first; a `gadget` has none, and takes what it can send.
+    """One end of a line.
+
+    `own_id` is an id that no other session has; `supported` are the rates, in bits a second, that the port can be set
+    to, the one that it has first; a gadget has none, and takes what it can send. Times are seconds of a monotonic
+    clock.
     """
 
-    def __init__(self, own_id: bytes, supported: tuple[int, ...], *, dials: bool, is_gadget: bool = False) -> None:
+    def __init__(
+        self,
+        own_id: bytes,
+        supported: tuple[int, ...],
+        *,
+        dials: bool,
+        is_gadget: bool = False,
+        timing: BaudTiming = DEFAULT_TIMING,
+    ) -> None:
         self.own_id = own_id
         self.peer_id = _NO_ID
-        self.state = ArqState.SYN if dials else ArqState.LISTEN
-        self.is_peer_restarted = False
-        """The other end was started anew, or is over: nothing of this session can go on."""
-        self.negotiation = BaudNegotiation(supported)
+        self._machine: StateMachine[ArqState, ArqEvent] = StateMachine(ARQ, ArqState.SYN if dials else ArqState.LISTEN)
+        self.negotiation = BaudNegotiation(supported, timing)
+        self._min_carried_bytes = timing.min_carried_bytes
         self.baud = supported[0]
         self.is_gadget = is_gadget
         """Whether one of the ends is: then the line has a pace of its own, and nobody has to hold back."""
@@ -105,14 +112,26 @@ class Arq:
     # --- what is above -----------------------------------------------------------------------------------------------
 
     def dial(self, now: float) -> None:
-        """Call the other end, if this one has only listened so far."""
-        if self.state == ArqState.LISTEN:
-            self.state = ArqState.SYN
+        """Dial the other end, if this one has only listened so far."""
+        if self._machine.allows(ArqEvent.DIAL):
+            self._machine.enter(ArqEvent.DIAL)
             self._syn_at = now
 
     @property
+    def state(self) -> ArqState:
+        return self._machine.state
+
+    @property
+    def is_peer_restarted(self) -> bool:
+        """Whether the other end was started anew, or is over.
+
+        Nothing of this session can go on.
+        """
+        return self.state is ArqState.RESET
+
+    @property
     def is_initiator(self) -> bool:
-        """Of two ends exactly one is this."""
+        """Whether this end is the initiator: of two ends exactly one is."""
         return self.own_id > self.peer_id
 
     @property
@@ -131,30 +150,41 @@ class Arq:
         return self.sender.is_finished and self.receiver.has_ended and self.receiver.ack_at == inf
 
     def is_silent(self, now: float) -> bool:
-        """Whether the other end has not answered for so long that it may be gone."""
-        return self.state == ArqState.OPEN and (self._is_overdue(now) or self.sender.doubts >= MAX_DOUBTS)
+        """Say whether the other end has sent nothing for so long that it may be gone."""
+        return self.state is ArqState.OPEN and (self._is_overdue(now) or self.sender.doubts >= MAX_DOUBTS)
 
     def make_rst(self) -> bytes:
-        """The frame that tells the other end that this session is over, whatever was under way."""
-        was, self.state = self.state, ArqState.CLOSED
-        return encode_frame(bytes([FrameType.RST]), self._key) if was == ArqState.OPEN else b""
+        """End this session, whatever was under way; give the frame that says so, or b""."""
+        was_open = self.state is ArqState.OPEN
+        if self._machine.allows(ArqEvent.FAREWELL):
+            self._machine.enter(ArqEvent.FAREWELL)
+        return encode_frame(bytes([FrameType.RST]), self._key) if was_open else b""
 
     def on_port_opened(self, now: float) -> None:
-        """The line is back: all that was on it is lost, and the other end may be another one."""
+        """Take note that the line is back.
+
+        All on it is lost, and the other end may be another one.
+        """
         self.negotiation.reset()
         self._apply_baud(now)
-        if self.state == ArqState.OPEN:
+        if not self._machine.allows(ArqEvent.PORT_OPENED):
+            return
+        was_listening = self.state is ArqState.LISTEN
+        self._machine.enter(ArqEvent.PORT_OPENED)
+        if self.state is ArqState.OPEN:
             self._request_syn(now)
             self._ping_at = now
-        elif self.state == ArqState.SYN:
-            self._syn_at, self._syn_count = now, 0
         else:
-            self.dial(now)
+            self._syn_at, self._syn_count = now, self._syn_count if was_listening else 0
 
     def on_baud_switched(self, now: float) -> None:
-        """The port has the rate now that `rates` wants."""
+        """Take note that the port has the rate that `negotiation` wants."""
         self._apply_baud(now)
         self.negotiation.on_baud_switched(now)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.state in (ArqState.RESET, ArqState.CLOSED)
 
     @property
     def _nominal_rate(self) -> float:
@@ -171,10 +201,13 @@ class Arq:
     # --- what is below -----------------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> bool:
-        """Take in what came from the line, whatever it is; gives whether that may have changed anything."""
+        """Handle what came from the line, whatever it is.
+
+        Give whether it may have changed anything.
+        """
         found = self._splitter.split(data)
         for checked in found:
-            if self.state == ArqState.CLOSED:
+            if self._is_over:
                 break
             if (body := self._decode(checked)) is None:
                 self.counters.damaged += 1
@@ -191,10 +224,10 @@ class Arq:
         return body
 
     def next_frame(self, now: float) -> bytes | None:
-        """The next frame for the line, if there is one to be sent now."""
-        if self._syn_at <= now and self.state in (ArqState.SYN, ArqState.OPEN):
+        """Make the next frame for the line; None if there is none to be sent now."""
+        if self._syn_at <= now and self.state is not ArqState.LISTEN and not self._is_over:
             return self._make_syn(now)
-        if self.state != ArqState.OPEN:
+        if self.state is not ArqState.OPEN:
             return None
         body = self._next_body(now)
         if body is None:
@@ -234,7 +267,7 @@ class Arq:
         return now - self._heard_at > IDLE_PING_INTERVAL_S + PING_INTERVAL_S
 
     def _consider_baud(self, now: float) -> None:
-        """Try a higher rate when there is much to do, and go back from one that loses too much."""
+        """Try a higher rate when there is much to do; revert one that loses too much."""
         if self.negotiation.is_raised and self.sender.loss_ratio > MAX_LOSS:
             self.negotiation.revert_to_first(now)
             return
@@ -244,8 +277,9 @@ class Arq:
             self.negotiation.propose_raise(now)
 
     def _has_much_to_carry(self) -> bool:
-        vain = self.negotiation.failure_count
-        return self.pending_bytes >= MIN_PENDING_BYTES << vain or self._carried_bytes >= MIN_CARRIED_BYTES << vain
+        failures = self.negotiation.failure_count
+        is_much_pending = self.pending_bytes >= MIN_PENDING_BYTES << failures
+        return is_much_pending or self._carried_bytes >= self._min_carried_bytes << failures
 
     def _is_line_good(self) -> bool:
         return (
@@ -254,10 +288,10 @@ class Arq:
         )
 
     def next_wake_at(self) -> float:
-        """When to ask `take` again though nothing else happens."""
-        if self.state == ArqState.CLOSED:
+        """Give when to call `next_frame` again though nothing else happens."""
+        if self._is_over:
             return inf
-        if self.state != ArqState.OPEN:
+        if self.state is not ArqState.OPEN:
             return self._syn_at
         if self.negotiation.baud != self.baud or self.negotiation.is_exclusive:
             return min(self._syn_at, self.negotiation.due_at)
@@ -266,7 +300,7 @@ class Arq:
     # --- joining -----------------------------------------------------------------------------------------------------
 
     def _make_syn(self, now: float) -> bytes:
-        is_open = self.state == ArqState.OPEN
+        is_open = self.state is ArqState.OPEN
         if is_open:
             self._syn_at = inf
         else:
@@ -288,15 +322,15 @@ class Arq:
         if peer in (self.own_id, _NO_ID):
             # A plug that has its own wires joined, or noise.
             return
-        if self.state == ArqState.OPEN:
+        if self.state is ArqState.OPEN:
             if peer != self.peer_id or echo not in (self.own_id, _NO_ID):
-                self._close()
+                self._machine.enter(ArqEvent.OTHER_SESSION)
             elif not is_open:
                 self._syn_at = now
             return
-        if self.peer_id != peer or self.state == ArqState.LISTEN:
+        if self.peer_id != peer:
+            self._machine.enter(ArqEvent.NEW_PEER)
             self.peer_id = peer
-            self.state = ArqState.SYN
             self._syn_at = now
         self._key = crc32(min(self.own_id, peer) + max(self.own_id, peer)) or 1
         self.negotiation.set_peer_mask(body[-1])
@@ -304,20 +338,16 @@ class Arq:
             self.is_gadget = True
             self._apply_baud(now)
         if echo == self.own_id:
-            self._open(now)
+            self._open(ArqEvent.ECHOED, now)
             if not is_open:
                 self._syn_at = now
 
-    def _open(self, now: float) -> None:
-        self.state = ArqState.OPEN
+    def _open(self, event: ArqEvent, now: float) -> None:
+        self._machine.enter(event)
         self._syn_at = inf
         self.sender.on_open(now)
 
-    def _close(self) -> None:
-        self.is_peer_restarted = True
-        self.state = ArqState.CLOSED
-
-    # --- hearing -----------------------------------------------------------------------------------------------------
+    # --- receiving ---------------------------------------------------------------------------------------------------
 
     def _receive_body(self, body: bytes, now: float) -> None:
         self._heard_at = now
@@ -327,9 +357,9 @@ class Arq:
         if kind == FrameType.SYN:
             self._receive_syn(body, now)
             return
-        if self.state != ArqState.OPEN:
+        if self.state is not ArqState.OPEN:
             # Whoever makes this checksum knows both ids.
-            self._open(now)
+            self._open(ArqEvent.KEYED_FRAME, now)
         if kind == FrameType.RATE:
             self.negotiation.receive_body(body, now)
             return
@@ -343,4 +373,4 @@ class Arq:
         elif kind == FrameType.PING and len(body) == 2:
             self.receiver.receive_ping(body[1], now)
         elif kind == FrameType.RST:
-            self._close()
+            self._machine.enter(ArqEvent.RST)

@@ -15,14 +15,17 @@ from core.sync.links.serial.framing import (
 )
 
 MAX_UNREAD_BYTES = MAX_WINDOW_FRAMES * MAX_PAYLOAD_BYTES
-"""Bytes that wait here for somebody to read them, before the other end is told to stop."""
+"""Bytes that wait here to be read, before the other end has to stop."""
 
 MIN_ACK_DELAY_S = 0.02
+"""So that frames that arrive together are acknowledged together."""
 
 
 class ArqReceiver:
-    """Frames as they come, and bytes in order. `due` is when the next ACK has to be sent, at a line of `rate` bytes a
-    second; `ended` whether the other end sends nothing more, and all that it sent has been read or waits here.
+    """The receiving half: segments in any order in, bytes in order out.
+
+    `ack_at` is when the next ACK has to be sent, on a line of `line_rate` bytes a second; `has_ended` whether the other
+    end sends nothing more, and all that it sent has been read or waits here.
     """
 
     def __init__(self, rate: float) -> None:
@@ -38,11 +41,11 @@ class ArqReceiver:
 
     @property
     def expected_field(self) -> bytes:
-        """The sequence number before which everything has arrived."""
+        """The sequence number before which everything has arrived, as its two bytes."""
         return (self._expected & 0xFFFF).to_bytes(2, "big")
 
     def read(self, now: float) -> bytes:
-        """What has come in order since."""
+        """Take the bytes that have come in order since."""
         data = bytes(self._unread)
         self._unread.clear()
         if data and self._advertised_room < MAX_WINDOW_FRAMES // 4 <= self._free_frames():
@@ -50,7 +53,7 @@ class ArqReceiver:
         return data
 
     def receive_segment(self, kind: FrameType, body: bytes, now: float) -> None:
-        """Take in a DATA or FIN. More than is welcome is not kept, whoever sends it."""
+        """Handle a DATA or FIN. More than is welcome is not kept, whoever sends it."""
         ahead = signed_difference(int.from_bytes(body[1:3], "big") - self._expected)
         number = self._expected + ahead
         if ahead >= self._free_frames() or (ahead >= 0 and len(body) - FRAME_HEADER_BYTES > MAX_PAYLOAD_BYTES):
@@ -70,12 +73,12 @@ class ArqReceiver:
             self.ack_at = min(self.ack_at, now + max(MIN_ACK_DELAY_S, 2 * len(body) / self.line_rate))
 
     def receive_ping(self, number: int, now: float) -> None:
-        """Take in a PING; `number` is that of its transmission."""
+        """Handle a PING; `number` is that of its transmission."""
         self._newest_transmission = number
         self.ack_at = now
 
     def make_ack(self) -> bytes:
-        """The body of an ACK that says what has arrived."""
+        """Make the body of an ACK that says what has arrived."""
         self.ack_at = inf
         self._unacked_frames = 0
         self._advertised_room = room = self._free_frames()
@@ -96,7 +99,7 @@ class ArqReceiver:
         return max(0, min(MAX_WINDOW_FRAMES, (MAX_UNREAD_BYTES - len(self._unread)) // MAX_PAYLOAD_BYTES))
 
     def _ack_batch_frames(self) -> int:
-        """Frames that are acknowledged at once."""
+        """Give how many frames are acknowledged at once."""
         return max(
             ACK_BATCH_FRAMES, min(MAX_WINDOW_FRAMES // 4, int(self.line_rate * ACK_BATCH_S) // MAX_PAYLOAD_BYTES)
         )

@@ -28,7 +28,10 @@ _SMOOTHING = 1 / 32
 
 @dataclass(slots=True)
 class Segment:
-    """Bytes that have a sequence number, until they have arrived. `number` is that of its last transmission."""
+    """Bytes that have a sequence number, until they have arrived. `number`.
+
+    Its last transmission.
+    """
 
     kind: FrameType
     payload: bytes
@@ -39,7 +42,10 @@ class Segment:
 
 @dataclass(slots=True)
 class LineCounters:
-    """What a session came to: frames sent, sent again, received with one wrong bit, and received of no use."""
+    """Frames of a session.
+
+    Sent, sent again, received with one wrong bit, and of no use.
+    """
 
     sent: int = 0
     resent: int = 0
@@ -48,9 +54,11 @@ class LineCounters:
 
 
 class ArqSender:
-    """Bytes to send, those under way, and what is known of the line: `rate` is what it carries in bytes a second.
+    """The sending half.
 
-    `worried` counts how often in a row nothing was heard of what is under way.
+    Bytes to send, segments under way, and an estimate of the line.
+
+    `line_rate` is what the line carries in bytes a second; `doubts` counts timeouts in a row without any ACK.
     """
 
     def __init__(self, rate: float) -> None:
@@ -71,7 +79,7 @@ class ArqSender:
         self._min_round_trip = inf
         self._progress_at = inf
         self._sent_bytes, self._lost_frames = 20_000.0, 0.0
-        # What was resolved, in bytes on the line, since a moment at which this was the next number.
+        # What was resolved, in bytes on the line, since this was the next number.
         self._resolved_bytes, self._round_number, self._round_started_at = 0, 0, 0.0
         self._rates: list[float] = []
 
@@ -84,14 +92,18 @@ class ArqSender:
 
     @property
     def feed_rate(self) -> float:
-        """How fast to hand over frames, in bytes a second: a little faster than they leave, as far as is known, so that
-        what is known may be too little.
+        """How fast to hand over frames, in bytes a second.
+
+        A little faster than they leave, as far as is known, so that the estimate can rise.
         """
         return min(self._nominal_rate, RATE_HEADROOM * self.line_rate)
 
     @property
     def window_bytes(self) -> int:
-        """Bytes that may be under way at a time. Who has more to send should write more than this."""
+        """Bytes that may be under way at a time.
+
+        Who has more to send should write more than this.
+        """
         return max(MIN_WINDOW_FRAMES * self.payload_size(), int(WINDOW_S * self.line_rate))
 
     @property
@@ -105,17 +117,20 @@ class ArqSender:
         return bool(self._unsent) and not self._segments and self._next_number >= self._peer_limit
 
     def write(self, data: bytes) -> None:
-        """Send these bytes; the caller looks at `backlog` for how much it is."""
+        """Queue bytes; the caller looks at `backlog_bytes` for how much it is."""
         self._unsent += data
 
     def close(self) -> None:
-        """Nothing more is written."""
+        """End the stream: nothing more is written."""
         self._closing = True
 
     # --- what goes out -----------------------------------------------------------------------------------------------
 
     def next_body(self, expected: bytes, now: float) -> bytes | None:
-        """The body of the next frame, lost ones first; `expected` is what it says to have arrived here."""
+        """Make the body of the next frame, lost ones first.
+
+        `expected` acknowledges what came here.
+        """
         number = next((number for number, segment in self._segments.items() if segment.is_lost), None)
         if number is None:
             number = self._make_segment()
@@ -135,7 +150,10 @@ class ArqSender:
         return head + expected + segment.payload
 
     def make_ping(self) -> bytes:
-        """The body of a PING: its answer tells what of all that was sent before it has arrived."""
+        """Make the body of a PING.
+
+        Its ACK tells what of all that was sent before has arrived.
+        """
         self._wants_ping = False
         return bytes([FrameType.PING, self._next_transmission() & 0xFF])
 
@@ -144,7 +162,7 @@ class ArqSender:
         return self._transmissions - 1
 
     def timeout_at(self) -> float:
-        """When to doubt that what is under way arrives."""
+        """Give when to doubt that what is under way arrives."""
         if not self._has_unacked():
             return inf
         # An ACK comes after some frames, not after all.
@@ -158,18 +176,21 @@ class ArqSender:
         return self._progress_at + min(max(MAX_TIMEOUT_S, line), wait * patience)
 
     def on_timeout(self, now: float) -> None:
-        """Nothing has been heard for too long. All may be lost, or the line slow: ask, which costs little."""
+        """Doubt what is under way: all may be lost, or the line slow.
+
+        A PING costs little.
+        """
         self._progress_at = now
         self.doubts += 1
         self._wants_ping = True
 
     def mark_line_cut(self) -> None:
-        """All that is on the line is lost, but for what the next ACK says to have arrived."""
+        """Take note that all that is on the line is lost, but for what the next ACK says."""
         self._is_line_cut = True
         self.doubts = 0
 
     def set_rate(self, rate: float, now: float) -> None:
-        """The line has another rate from now on."""
+        """Take note that the line has another rate from now on, in bytes a second."""
         self.line_rate = self._nominal_rate = rate
         self._min_round_trip, self._round_trip, self._rates = inf, 0.0, []
         self._lost_frames = 0.0
@@ -182,12 +203,15 @@ class ArqSender:
         return self._lost_frames * _SMOOTHING
 
     def on_open(self, now: float) -> None:
-        """From now on something arrives."""
+        """Begin to send: from now on something arrives."""
         self._is_line_cut = False
         self._begin_round(now)
 
     def payload_size(self) -> int:
-        """What carries most: long frames cost little, short ones are hit less. The optimum for independent errors."""
+        """Compute the payload, in bytes, that carries most at the measured error rate.
+
+        Long frames cost little, short ones are hit less. The optimum for independent errors.
+        """
         errors = self._lost_frames / self._sent_bytes
         best = sqrt(FRAME_OVERHEAD_BYTES / errors) if errors else inf
         longest = min(MAX_PAYLOAD_BYTES, max(MIN_LONGEST_PAYLOAD_BYTES, int(self._nominal_rate * 0.09)))
@@ -219,10 +243,10 @@ class ArqSender:
     def _has_unacked(self) -> bool:
         return any(not segment.is_lost for segment in self._segments.values())
 
-    # --- what is heard of it -----------------------------------------------------------------------------------------
+    # --- what the other end has received -----------------------------------------------------------------------------
 
     def receive_ack(self, body: bytes, now: float) -> None:
-        """Take in an ACK of the other end."""
+        """Handle an ACK of the other end."""
         newest, room = body[3], body[4]
         base = self._base_number + signed_difference(int.from_bytes(body[1:3], "big") - self._base_number)
         if not self._base_number <= base <= self._next_number:
@@ -243,7 +267,7 @@ class ArqSender:
                     self._count_resolved(segment)
 
     def receive_expected(self, acknowledged: bytes, now: float) -> None:
-        """A frame of the other end says how far it has come."""
+        """Handle the sequence number that the other end expects next."""
         base = self._base_number + signed_difference(int.from_bytes(acknowledged, "big") - self._base_number)
         if self._base_number < base <= self._next_number:
             self._on_arrived(base, (), -1, now)
@@ -262,14 +286,14 @@ class ArqSender:
             self._measure_rate(now)
 
     def _count_resolved(self, segment: Segment) -> None:
-        """A transmission has arrived or not: for the estimate of errors, and of what the line carries."""
+        """Count a transmission that arrived or was lost, for the estimates."""
         size = len(segment.payload) + FRAME_OVERHEAD_BYTES
         self._sent_bytes = self._sent_bytes * (1 - _SMOOTHING) + size
         self._lost_frames *= 1 - _SMOOTHING
         self._resolved_bytes += size
 
     def _add_round_trip(self, seconds: float) -> None:
-        """How long a frame and its ACK took; the variation as in RFC 6298."""
+        """Add the time that a frame and its ACK took; the variation as in RFC 6298."""
         if not self._round_trip:
             self._round_trip, self._variation = seconds, seconds / 2
         else:
@@ -278,9 +302,10 @@ class ArqSender:
         self._min_round_trip = min(self._min_round_trip, seconds)
 
     def _measure_rate(self, now: float) -> None:
-        """A line may be slower than its rate says: then less has to be under way at once. ACKs may come in bunches: so
-        count from one moment until something has arrived that was sent later, and only while more waits, so that the
-        line was never idle.
+        """Measure what the line carries: it may be slower than its rate says.
+
+        Then less has to be under way at once. ACKs may come in bunches: so count from one send until something has
+        arrived that was sent later, and only while more waits, so that the line was never idle.
         """
         seconds = now - self._round_started_at
         if self._unsent and (self._base_number <= self._round_number or seconds < WINDOW_S):

@@ -13,7 +13,7 @@ from core.sync.events import Event, Progress
 from core.sync.links import tls
 from core.sync.links.causes import LinkError, Unable
 from core.sync.links.serial.arq import BITS_PER_BYTE
-from core.sync.links.serial.baud_negotiation import BAUD_RATES
+from core.sync.links.serial.baud_negotiation import BAUD_RATES, DEFAULT_TIMING, BaudTiming
 from core.sync.links.serial.serial_ports import DEFAULT_BAUD, PortError, SerialEndpoint, open_port
 from core.sync.links.serial.serial_transport import CLOSE_STALL_S, SerialTransport
 from core.sync.links.tls import AllowPeer, TlsLink
@@ -26,12 +26,12 @@ ASSUMED_CHANGE_BYTES = 150
 
 
 class PeerRestarted(LinkError):
-    """The program at the other end was started anew: so has the meeting to be."""
+    """The program at the other end was started anew: so has the session to be."""
 
 
 @dataclass(frozen=True, slots=True)
 class SerialLink:
-    """A secured stream over a cable; of its two ends exactly one is `initiator`."""
+    """A secured stream over a cable; exactly one of its two ends is `initiator`."""
 
     link: TlsLink
     transport: SerialTransport
@@ -70,20 +70,23 @@ class SerialLink:
         return self.transport.arq.is_peer_restarted
 
     def on_event(self, event: Event) -> None:
-        """Take note of how far the session is: much that is still to come is worth a higher rate."""
+        """Take note of how much is still to come: much is worth a higher rate."""
         if isinstance(event, Progress):
             to_come = (event.to_send or 0) - event.sent + (event.to_receive or 0) - event.received
             self.transport.arq.pending_bytes = to_come * ASSUMED_CHANGE_BYTES
 
-    async def close(self) -> None:
-        """Send what is still to be sent, say goodbye and let go of the port."""
+    async def close(self, stall_s: float = CLOSE_STALL_S) -> None:
+        """Send what is still to be sent, close the stream and release the port.
+
+        Gives up once nothing has arrived for `stall_s`.
+        """
         closing = asyncio.ensure_future(self.link.close(inf))
         before = None
         try:
             # However long the line takes, as long as it gets on.
             while not closing.done() and (backlog := self.transport.arq.sender.backlog_bytes) != before:
                 before = backlog
-                await asyncio.wait({closing}, timeout=CLOSE_STALL_S)
+                await asyncio.wait({closing}, timeout=stall_s)
         finally:
             if not closing.done():
                 self.transport.abort()
@@ -98,23 +101,34 @@ async def connect_serial(
     *,
     dial_wanted: asyncio.Event | None = None,
     timeout_s: float | None = None,
+    handshake_timeout_s: float = SERIAL_HANDSHAKE_TIMEOUT_S,
+    timing: BaudTiming = DEFAULT_TIMING,
     on_transport: Callable[[SerialTransport], None] = lambda cable: None,
 ) -> SerialLink:
-    """Meet whoever is at the other end, within `timeout` seconds if somebody says so.
+    """Connect to whoever is at the other end of a cable.
 
-    Until `call` is set this end only answers. Raises PortError if the port cannot be used, LinkError if nobody is
-    there in time, else as `tls.call`.
+    Raises PortError if the port cannot be used, LinkError if nobody is there in time, else as `tls.secure_dialed`.
+
+    Args:
+        endpoint: The port, and the rate if it is pinned.
+        identity: This device's key.
+        allow: Whether a device may be synced with.
+        dial_wanted: Until it is set this end only listens; None: dial at once.
+        timeout_s: How long to wait for the other end; None: for ever.
+        handshake_timeout_s: See `SERIAL_HANDSHAKE_TIMEOUT_S`.
+        timing: When and how to look for a higher rate.
+        on_transport: Called with the transport as soon as the port is open.
     """
     # Made now, lest the line waits for it.
     identity.certificate_der  # noqa: B018
     port = open_port(endpoint.path, endpoint.baud or DEFAULT_BAUD)
     try:
-        # A rate that somebody names is meant; the others are those that both ends begin with.
-        takes = (endpoint.baud,) if endpoint.baud else port.supported_bauds(BAUD_RATES)
+        # A rate that is named is pinned; the others are those that both ends begin with.
+        supported = (endpoint.baud,) if endpoint.baud else port.supported_bauds(BAUD_RATES)
     except PortError:
         port.close()
         raise
-    cable = SerialTransport(port, takes, dials=dial_wanted is None or dial_wanted.is_set())
+    cable = SerialTransport(port, supported, dials=dial_wanted is None or dial_wanted.is_set(), timing=timing)
     on_transport(cable)
     try:
         await _wait_until_open(cable, dial_wanted, timeout_s)
@@ -141,7 +155,7 @@ async def connect_serial(
     initiator = cable.arq.is_initiator
     secure = tls.secure_dialed if initiator else tls.secure_accepted
     try:
-        seconds = SERIAL_HANDSHAKE_TIMEOUT_S + ASSUMED_HANDSHAKE_BYTES * BITS_PER_BYTE / cable.baud
+        seconds = handshake_timeout_s + ASSUMED_HANDSHAKE_BYTES * BITS_PER_BYTE / cable.baud
         link = await secure(reader, writer, identity, allow, timeout_s=seconds)
     except LinkError as error:
         # What this device fails at, it fails at again.
@@ -158,18 +172,18 @@ async def connect_serial(
     return SerialLink(link, cable, initiator)
 
 
-async def _wait_until_open(cable: SerialTransport, call: asyncio.Event | None, timeout: float | None) -> None:
-    calling = asyncio.ensure_future(_dial_when_set(cable, call)) if call is not None else None
+async def _wait_until_open(cable: SerialTransport, dial_wanted: asyncio.Event | None, timeout: float | None) -> None:
+    dialing = asyncio.ensure_future(_dial_when_set(cable, dial_wanted)) if dial_wanted is not None else None
     try:
         async with asyncio.timeout(timeout):
             await cable.opened
     finally:
-        if calling is not None:
-            calling.cancel()
+        if dialing is not None:
+            dialing.cancel()
 
 
-async def _dial_when_set(cable: SerialTransport, call: asyncio.Event) -> None:
-    await call.wait()
+async def _dial_when_set(cable: SerialTransport, dial_wanted: asyncio.Event) -> None:
+    await dial_wanted.wait()
     cable.dial()
 
 
@@ -178,5 +192,5 @@ async def _release(cable: SerialTransport) -> None:
     await cable.closed
 
 
-def _restarted_error(target: SerialEndpoint) -> PeerRestarted:
-    return PeerRestarted("The program at the other end of {port} was restarted: try again.", port=target.path)
+def _restarted_error(endpoint: SerialEndpoint) -> PeerRestarted:
+    return PeerRestarted("The program at the other end of {port} was restarted: try again.", port=endpoint.path)

@@ -22,7 +22,7 @@ _CRC32_BYTES, _CRC16_BYTES = 4, 2
 CHECKSUM_BYTES = _CRC32_BYTES + _CRC16_BYTES
 MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES = 1024, 64
 MAX_WINDOW_FRAMES = 60
-"""How many frames may be under way; with 64 or more the numbers of transmissions would not be told apart."""
+"""How many frames may be under way; with 64 or more the numbers of transmissions would be ambiguous."""
 
 MIN_WINDOW_FRAMES, WINDOW_S = 8, 0.5
 """How much may be under way on any line: enough that a busy machine at the other end does not leave the line idle."""
@@ -40,7 +40,7 @@ _CRC32_MASK = 0xFFFFFFFF
 
 
 class FrameType(IntEnum):
-    """What a frame is, the first byte of its body; `arq` says what follows."""
+    """The type of a frame, the first byte of its body; `arq` says what follows."""
 
     SYN = 1
     DATA = 2
@@ -52,24 +52,30 @@ class FrameType(IntEnum):
 
 
 def signed_difference(difference: int) -> int:
-    """The difference of two sequence numbers of which only 16 bits are known."""
+    """Subtract two sequence numbers of which only 16 bits are known."""
     return ((difference + 0x8000) & 0xFFFF) - 0x8000
 
 
 def encode_frame(body: bytes, key: int = 0) -> bytes:
-    """A body as it goes onto the line; there should be a zero before the first one."""
+    """Encode a body for the line; there should be a zero before the first one."""
     proven = body + crc_hqx(body, key & 0xFFFF).to_bytes(_CRC16_BYTES, "big")
     return cobs_encode(proven + crc32(proven, key).to_bytes(_CRC32_BYTES, "big")) + FRAME_END
 
 
 def decode_frame(checked: bytes, key: int = 0) -> bytes | None:
-    """The body of what came between two zeros, unstuffed; None if it is damaged or made with another key."""
+    """Decode what stands between two zeros, unstuffed.
+
+    None if damaged or of another key.
+    """
     proven, check = checked[:-_CRC32_BYTES], checked[-_CRC32_BYTES:]
     return _check_crc16(proven, key) if crc32(proven, key).to_bytes(_CRC32_BYTES, "big") == check else None
 
 
 def correct_frame(checked: bytes, key: int) -> bytes | None:
-    """The body of what is damaged, if one wrong bit can have done it; else None."""
+    """Correct a damaged frame and give its body, if one wrong bit can have done it.
+
+    Else None.
+    """
     proven, check = bytearray(checked[:-_CRC32_BYTES]), checked[-_CRC32_BYTES:]
     difference = crc32(proven, key) ^ int.from_bytes(check, "big")
     if difference.bit_count() != 1:
@@ -88,7 +94,7 @@ def _check_crc16(proven: bytes, key: int) -> bytes | None:
 
 @cache
 def _bit_error_table() -> dict[int, tuple[int, int]]:
-    """What a wrong bit does to the CRC-32, and where it is: how many bytes from the end, and which of the byte."""
+    """Map what a wrong bit does to the CRC-32 to its byte, from the end, and mask."""
     places = {}
     for bit in range(8):
         difference = crc32(bytes([1 << bit])) ^ crc32(b"\0")
@@ -100,7 +106,10 @@ def _bit_error_table() -> dict[int, tuple[int, int]]:
 
 
 def cobs_encode(data: bytes) -> bytes:
-    """The same without zeros, at least one byte and at most one in 254 longer."""
+    """Stuff bytes so that no zero is in them.
+
+    The result is at least one byte and at most one in 254 longer.
+    """
     out = bytearray()
     for part in data.split(FRAME_END):
         start = 0
@@ -114,7 +123,7 @@ def cobs_encode(data: bytes) -> bytes:
 
 
 def cobs_decode(data: bytes) -> bytes | None:
-    """What `stuffed` was given; None if nothing can have been."""
+    """Undo `cobs_encode`; None if nothing can have been its input."""
     out = bytearray()
     at, size = 0, len(data)
     while at < size:
@@ -132,7 +141,7 @@ def cobs_decode(data: bytes) -> bytes | None:
 
 
 class FrameSplitter:
-    """Finds the frames in a stream of bytes; what is longer than any frame may be is noise, and is not kept."""
+    """Splits a stream of bytes into frames; what is longer than any may be is noise."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -140,7 +149,7 @@ class FrameSplitter:
         self._is_skipping = True
 
     def split(self, data: bytes) -> list[bytes]:
-        """The frames that end in these bytes, unstuffed, checksums not looked at."""
+        """Give the frames that end in these bytes, unstuffed, checksums not looked at."""
         self._partial += data
         if FRAME_END not in data:
             self._drop_overlong()

@@ -1,4 +1,4 @@
-"""Serial ports: which there are, opening one, and what people are told when that does not work.
+"""Serial ports: which there are, opening one, and the errors for people when that does not work.
 
 Linux: UARTs and USB adapters, CDC-ACM, and this machine's own USB gadget side (`ttyGS0`). An open port is a descriptor
 that does not block. Those of a gadget hang for as long as no host is attached if they are opened in any other way.
@@ -29,7 +29,9 @@ DEFAULT_BAUD = 115200
 """The rate that two ends begin with, in bits a second."""
 
 MIN_BAUD, MAX_BAUD = 300, 4_000_000
+"""What Linux has names for; slower lines carry no handshake in time."""
 PORT_LIST_INTERVAL_S = 1.0
+"""A plug shows within a second, and a look costs a millisecond or two."""
 
 # What comes and goes, by the names that Linux gives: these are offered when they appear.
 _REMOVABLE_PREFIXES = ("ttyUSB", "ttyACM", "ttyGS", "ttyXRUSB")
@@ -52,14 +54,16 @@ class SerialEndpoint:
     baud: int | None = None
 
     def __str__(self) -> str:
-        """As people write it."""
+        """Write it as people do."""
         return f"serial://{self.path}" + (f"?baud={self.baud}" if self.baud else "")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SerialPortInfo:
-    """A port that is there. `label` is what it calls itself; `plugged` whether it is one that comes and goes, or that
-    the settings name, at `baud` bits a second if they say so. `device` is where a path leads that is another name.
+    """A port that is there.
+
+    `label` is what it calls itself; `is_plugged` whether it comes and goes, or the settings name it, at `baud` bits a
+    second if they say so. `device` is where a path leads that is another name.
     """
 
     path: str
@@ -70,17 +74,20 @@ class SerialPortInfo:
 
     @property
     def name(self) -> str:
-        """What people call it: ttyUSB0."""
+        """The short name: ttyUSB0."""
         return (self.device or self.path).rpartition("/")[2]
 
     @property
     def endpoint(self) -> str:
-        """What to say to `sync`."""
+        """What to give to `sync`."""
         return str(SerialEndpoint(self.path, self.baud))
 
 
 def parse_serial_endpoint(text: str) -> SerialEndpoint:
-    """The port of `serial:///dev/NAME[?baud=N]`, or of the same without `serial://`; raises Refused."""
+    """Parse `serial:///dev/NAME[?baud=N]`, or the same without `serial://`.
+
+    Raises Refused.
+    """
     path, question, query = text.removeprefix("serial://").partition("?")
     name, equals, number = query.partition("=")
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
@@ -101,9 +108,10 @@ def parse_serial_endpoint(text: str) -> SerialEndpoint:
 
 
 class SerialPort:
-    """An open port. `descriptor` is for `loop.add_reader`, `os.read` and `os.write`; no other program gets it.
+    """An open port that no other program gets.
 
-    After a hang-up, reading gives b"" or raises OSError: then close it, and raise or tell `vanished(path)`.
+    `descriptor` is for `loop.add_reader`, `os.read` and `os.write`. After a hang-up, reading gives b"" or raises
+    OSError: then close it, and raise or report `port_absent_error(path)`.
     """
 
     def __init__(self, path: str, serial: Serial) -> None:
@@ -114,7 +122,10 @@ class SerialPort:
 
     @property
     def is_gadget(self) -> bool:
-        """Whether it is USB all the way to the other end: then any rate may be set, and none matters."""
+        """Whether it is USB all the way to the other end.
+
+        Then any rate may be set, and none matters.
+        """
         return fnmatch(Path(self.path).resolve().name, _GADGET_PATTERN)
 
     @property
@@ -123,7 +134,10 @@ class SerialPort:
         return int(self._serial.baudrate)
 
     def set_baud(self, baud: int) -> None:
-        """Set the rate at once, also for what is still in its buffer; raises PortError if the port does not take it."""
+        """Set the rate at once, also for what is still in its buffer.
+
+        Raises PortError if refused.
+        """
         before = self.baud
         try:
             self._serial.baudrate = baud
@@ -133,7 +147,7 @@ class SerialPort:
         else:
             baud_taken = _driver_baud(self) in (baud, None)
         if not baud_taken:
-            # One that is gone is told by this instead.
+            # A port that is gone raises this instead.
             _driver_baud(self)
             with suppress(OSError, ValueError, termios.error):
                 self._serial.baudrate = before
@@ -146,7 +160,7 @@ class SerialPort:
             )
 
     def supported_bauds(self, rates: Sequence[int]) -> tuple[int, ...]:
-        """The rate that it has, and keeps, and those of these rates above it that it can be set to."""
+        """List the rate that it has, and keeps, and the higher ones that it takes."""
         before, taken = self.baud, [self.baud]
         for rate in rates:
             if rate > before:
@@ -157,7 +171,7 @@ class SerialPort:
         return tuple(taken)
 
     def unsent_bytes(self) -> int:
-        """How many bytes the driver has not sent yet, as far as it says."""
+        """Count the bytes that the driver has not sent yet, as far as it says."""
         try:
             return int(self._serial.out_waiting)
         except (OSError, termios.error):
@@ -169,7 +183,7 @@ class SerialPort:
             self._serial.reset_output_buffer()
 
     def close(self) -> None:
-        """Let go of the port. What is still in its buffer may be lost."""
+        """Close the port. What is still in its buffer may be lost."""
         # Else closing waits, for up to half a minute, until a line that may be dead has taken it.
         self.discard_output()
         with suppress(OSError):
@@ -177,7 +191,10 @@ class SerialPort:
 
 
 def open_port(path: str, baud: int = DEFAULT_BAUD) -> SerialPort:
-    """Open a port for this program alone; raises PortError, which says what to do, Absent if there is none."""
+    """Open a port for this program alone.
+
+    Raises PortError, PortAbsent if there is none.
+    """
     import serial
 
     port = None
@@ -194,19 +211,25 @@ def open_port(path: str, baud: int = DEFAULT_BAUD) -> SerialPort:
 
 
 def port_absent_error(path: str) -> PortError:
-    """What to tell when a port that was open is gone."""
+    """Make the error for a port that was open and is gone."""
     return PortAbsent("{port} is gone: plug the cable in again.", port=path)
 
 
 def _make_hangup_visible(descriptor: int) -> None:
-    """As pyserial sets ports, reading gives b"" when nothing has come, as it does when the port is gone."""
+    """Have reads block.
+
+    As pyserial sets ports, b"" means nothing came as well as gone.
+    """
     settings = termios.tcgetattr(descriptor)
     settings[6][termios.VMIN] = 1
     termios.tcsetattr(descriptor, termios.TCSANOW, settings)
 
 
 def _driver_baud(port: SerialPort) -> int | None:
-    """The rate that the driver has set; None if it has no name, and nobody knows. Raises Absent if the port is gone."""
+    """Read the rate that the driver has set; None if it has no name.
+
+    Raises PortAbsent.
+    """
     try:
         code = termios.tcgetattr(port.descriptor)[5]
     except termios.error:
@@ -238,7 +261,7 @@ def _open_error(path: str, baud: int, error: Exception) -> PortError:
 
 
 def port_forbidden_error(path: str) -> PortError:
-    """What to tell who may not open a port that is there."""
+    """Make the error for somebody who may not open a port that is there."""
     if closed := _closed_above(path):
         return PortError(
             "This user may not enter the folder {folder}, and so not reach {port}: name the port by another path.",
@@ -260,7 +283,10 @@ def port_forbidden_error(path: str) -> PortError:
 
 
 def _closed_above(path: str) -> str:
-    """The first folder on the way to a path, or to where it leads, that this user may not enter; empty if none is."""
+    """Find the first folder on the way to a path that this user may not enter.
+
+    Empty if none.
+    """
     for way in (Path(path), Path(os.path.realpath(path))):
         for folder in reversed(way.parents):
             if not os.access(folder, os.X_OK, effective_ids=True):
@@ -271,8 +297,9 @@ def _closed_above(path: str) -> str:
 def list_serial_ports(
     configured: Sequence[SerialEndpoint] = (), devices: Path = Path("/dev"), classes: Path = Path("/sys/class/tty")
 ) -> list[SerialPortInfo]:
-    """The ports that there are now, in order, of those that are `named` in the settings, too; takes a millisecond or
-    two.
+    """List the ports that there are, in order, with those that settings name.
+
+    Takes a millisecond or two.
     """
     from serial.tools import list_ports
 
@@ -305,7 +332,10 @@ def _is_removable(path: str) -> bool:
 
 
 def _has_chip(folder: Path) -> bool:
-    """Whether there is a chip: Linux lists built-in ports by the dozen, those without one with type 0."""
+    """Say whether there is a chip.
+
+    Linux lists built-in ports by the dozen, absent ones as type 0.
+    """
     try:
         return (folder / "type").read_text().strip() != "0"
     except OSError:
@@ -317,7 +347,10 @@ async def watch_serial_ports(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     interval_s: float = PORT_LIST_INTERVAL_S,
 ) -> AsyncGenerator[list[SerialPortInfo], None]:
-    """The ports that there are, now and whenever that changes; looks once in `every` seconds until it is closed."""
+    """Yield the ports that there are, now and on every change.
+
+    Polls until it is closed.
+    """
     last: list[SerialPortInfo] | None = None
     while True:
         found = list(await asyncio.to_thread(list_ports))

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from core.sync.links.serial.arq import BITS_PER_BYTE, SESSION_ID_BYTES, Arq, ArqState
+from core.sync.links.serial.arq import BITS_PER_BYTE, SESSION_ID_BYTES, Arq
+from core.sync.links.serial.arq_states import ArqState
+from core.sync.links.serial.baud_negotiation import DEFAULT_TIMING, BaudTiming
 from core.sync.links.serial.framing import FRAME_END
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialPort, open_port
 
@@ -31,10 +33,10 @@ _IDLE_S, _SETTLING_S = 0.02, 0.03
 
 
 class SerialTransport(asyncio.Transport):
-    """A serial port at `path` as a stream transport that TLS can be started on.
+    """A serial port as a stream transport that TLS can be started on.
 
-    Nothing is read before somebody resumes reading. When the port vanishes the stream waits until it is back, and goes
-    on where it was.
+    Nothing is read before reading is resumed. When the port vanishes the stream waits until it is back, and goes on
+    where it was.
     """
 
     # What the event loop looks for before it starts TLS on a transport: documented nowhere, the same since Python 3.7,
@@ -42,7 +44,13 @@ class SerialTransport(asyncio.Transport):
     _start_tls_compatible = True
 
     def __init__(
-        self, port: SerialPort, supported: tuple[int, ...], *, dials: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        port: SerialPort,
+        supported: tuple[int, ...],
+        *,
+        dials: bool,
+        timing: BaudTiming = DEFAULT_TIMING,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(extra={"peername": port.path})
         self._loop = asyncio.get_running_loop()
@@ -51,7 +59,9 @@ class SerialTransport(asyncio.Transport):
         self.path = port.path
         self.peer: bytes | None = None
         """The device at the other end, once it has proven to be that."""
-        self.arq = Arq(secrets.token_bytes(SESSION_ID_BYTES), supported, dials=dials, is_gadget=port.is_gadget)
+        self.arq = Arq(
+            secrets.token_bytes(SESSION_ID_BYTES), supported, dials=dials, is_gadget=port.is_gadget, timing=timing
+        )
         self._first_baud = supported[0]
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
         self.opened: asyncio.Future[None] = self._loop.create_future()
@@ -84,7 +94,7 @@ class SerialTransport(asyncio.Transport):
         return self.arq.baud
 
     def dial(self) -> None:
-        """Call the other end, if this one has only listened so far."""
+        """Dial the other end, if this one has only listened so far."""
         self.arq.dial(self._clock())
         self._process()
 
@@ -104,7 +114,7 @@ class SerialTransport(asyncio.Transport):
             return
         self._is_closing = True
         self.arq.sender.close()
-        if self.arq.state != ArqState.OPEN:
+        if self.arq.state is not ArqState.OPEN:
             self._end(None)
             return
         self._schedule_stall_check(CLOSE_STALL_S, self.arq.sender.backlog_bytes)
@@ -114,7 +124,7 @@ class SerialTransport(asyncio.Transport):
         self._loop.call_later(seconds, self._end_if_stalled, backlog)
 
     def _end_if_stalled(self, before: int) -> None:
-        """Closing: end it if nothing has got on for a while."""
+        """End a stream that is being closed and has made no progress for a while."""
         backlog = self.arq.sender.backlog_bytes
         if backlog < before:
             self._schedule_stall_check(CLOSE_STALL_S, backlog)
@@ -151,7 +161,10 @@ class SerialTransport(asyncio.Transport):
         self._buffer_limits = None if high is None else (high, high // 2 if low is None else low)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """How much may wait before who writes is stopped, and how little before he goes on: (low, high) in bytes."""
+        """Give below and above how many waiting bytes writing resumes and pauses.
+
+        (low, high).
+        """
         if self._buffer_limits is not None:
             return self._buffer_limits[::-1]
         high = self.arq.sender.window_bytes + MAX_UNSENT_BYTES
@@ -178,7 +191,7 @@ class SerialTransport(asyncio.Transport):
             self._process()
 
     def _on_port_gone(self) -> None:
-        """The port is gone: wait for it to come back."""
+        """Wait for a port that is gone to come back."""
         self._close_port()
         self._partial_frame = b""
         self._loop.call_later(REOPEN_INTERVAL_S, self._reopen)
@@ -213,14 +226,14 @@ class SerialTransport(asyncio.Transport):
     # --- the work ----------------------------------------------------------------------------------------------------
 
     def _process(self) -> None:
-        """After anything has happened: hand up what came, send what is to be sent, and set the alarm."""
+        """Hand up what came, send what is to be sent, and set the timer; after any event."""
         if self._has_ended:
             return
         # First, since it may be that the other end is waiting for more to be welcome.
         self._deliver()
         now, arq = self._clock(), self.arq
         due = self._send_frames(now)
-        if arq.state == ArqState.OPEN and not self.opened.done():
+        if arq.state is ArqState.OPEN and not self.opened.done():
             self.opened.set_result(None)
         if self._is_writing_paused and arq.sender.backlog_bytes <= self.get_write_buffer_limits()[0]:
             self._is_writing_paused = False
@@ -234,7 +247,10 @@ class SerialTransport(asyncio.Transport):
             self._set_timer(due)
 
     def _send_frames(self, now: float) -> float:
-        """Hand frames to the port as the line takes them; gives when to go on, whatever else is due before."""
+        """Hand frames to the port as the line takes them.
+
+        Give when to go on at the latest.
+        """
         if self._has_ended or self._port is None or self._awaits_room:
             return float("inf")
         while True:
@@ -256,7 +272,10 @@ class SerialTransport(asyncio.Transport):
             self._line_free_at = max(now, self._line_free_at) + len(data) / pace
 
     def _switch_baud(self, port: SerialPort, now: float) -> float:
-        """Set the port to another rate, once what it has been given is sent; gives when to look again."""
+        """Set the port to another rate, once what it was given is sent.
+
+        Give when to go on.
+        """
         quiet = self._line_free_at + _SETTLING_S
         if now < quiet or port.unsent_bytes():
             return max(quiet, now + _AHEAD_S / 2)
@@ -272,7 +291,7 @@ class SerialTransport(asyncio.Transport):
         return now
 
     def _write_partial(self, port: SerialPort) -> bool:
-        """Hand over what is left of a frame; gives whether that was all of it."""
+        """Hand over what is left of a frame; False if some of it is still left."""
         try:
             written = os.write(port.descriptor, self._partial_frame)
         except BlockingIOError:
@@ -327,7 +346,7 @@ class SerialTransport(asyncio.Transport):
         self._loop.call_later(self._send_rst(), self._finish_closing, error)
 
     def _send_rst(self) -> float:
-        """Tell the other end that it is over, unless it knows; gives how long that is on its way."""
+        """Send RST unless the other end knows; give how many seconds that is on its way."""
         if self._port is None or self.arq.is_finished:
             return 0.0
         self._loop.remove_reader(self._port.descriptor)

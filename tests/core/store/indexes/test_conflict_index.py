@@ -10,13 +10,15 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Fact, Ref, Value, change_id, decode_block, parent_ids
+from core.body import Fact
+from core.changes import Block, decode_block
 from core.inbox import InboxItem, find_inbox_items, stated_networks
 from core.records import Record
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema, parse_schema
 from core.store.store import Store
 from core.store.view import View
+from core.value_codec import CHANGE_ID_BYTES, Ref, Value
 from core.workspace.inbox import InboxReader
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
 
@@ -63,12 +65,18 @@ def fleets(draw: st.DrawFn) -> list[list[bytes]]:
     return batches
 
 
+def _position(block: Block) -> int:
+    return block.header.fields.position
+
+
 async def everything(view: View, schema: Schema, blocks: list[bytes]) -> list[InboxItem]:
     """The matters that a look at every entity finds."""
     records: dict[bytes, Record] = {}
     for entity in [*HEADS, *PLACES, NOBODY]:
         records[entity] = await view.record(entity, schema)
-    before = {change_id(data): parent_ids(decode_block(data)) for data in blocks}
+    decoded = [decode_block(data) for data in blocks]
+    chains = {b.id: {o.id for o in decoded if o.device == b.device and _position(o) < _position(b)} for b in decoded}
+    before = {b.id: chains[b.id] | {t[:CHANGE_ID_BYTES] for f in b.facts for t in f.obsoletes} for b in decoded}
 
     def ancestors(change: bytes) -> Iterator[bytes]:
         work, seen = [change], {change}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Fact
+from core.body import Fact
 from core.inbox import InboxItem
 from core.store.indexes import conflict_index
 from core.store.store import Store

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import FLEET_ENTITY, Fact, Ref, decode_block
+from core.body import Fact
+from core.changes import FLEET_ENTITY, decode_block
 from core.errors import Refused
 from core.schema_toml import load_builtin_schema
-from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit
 from core.store.queries.search import MAX_QUERY_CHARS
 from core.store.store import Store
 from core.store.view import View
-from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, SECRET, Pen, fact_of, histories
+from core.value_codec import Ref
+from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, SECRET, Pen, fact_about, fact_of, histories
 
 SCHEMA = load_builtin_schema("service-centre")
 
@@ -79,20 +78,6 @@ async def test_the_end_of_a_long_value_is_found(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_a_store_that_knows_the_beginning_only_takes_in_the_rest(tmp_path: Path) -> None:
-    store = await make(tmp_path, Pen(1).write(Fact(ENTITY, "script", LONG), Fact(OTHER, "name", "Roof"), at=10))
-    await store.close()
-    with closing(sqlite3.connect(tmp_path / "s")) as connection, connection:
-        connection.execute("UPDATE said SET text = substr(text, 1, 256)")
-        search_index.rebuild_index(connection)
-        connection.execute("PRAGMA user_version = 6")
-    store = await Store.open(tmp_path / "s", clock=lambda: 1000)
-    assert await hits(store.now(), "staircase") == [(ENTITY, "script", LONG)]
-    assert await hits(store.now(), "roof") == [(OTHER, "name", "Roof")]
-    assert not (await store.verify()).problems
-    await store.close()
-
-
 async def test_signs_that_mean_something_to_the_index_are_taken_for_themselves(tmp_path: Path) -> None:
     store = await make(tmp_path, Pen(1).write(Fact(ENTITY, "p", 'a*b?[c] "d" OR 100% o\'clock'), at=10))
     for text in ("a*b", "b?", "[c]", '"d"', "or 100%", "?[c", "*", "'", '"d" or', '"d"\0or'):
@@ -144,7 +129,7 @@ async def test_words_are_found_in_several_values_of_one_entity_and_in_what_it_is
     named = [Fact(ENTITY, "kind", "place"), Fact(ENTITY, "name", "Entrance"), Fact(ENTITY, "locality", Ref(OTHER))]
     locality = [Fact(OTHER, "kind", "locality"), Fact(OTHER, "name", "Kiel Müllerstraße")]
     first = pen.write(*named, printer, *locality, at=10)
-    moved = pen.write(Fact(ENTITY, "printer", "Brix", (fact_of(first, 3),)), at=20)
+    moved = pen.write(Fact(ENTITY, "printer", "Brix", (fact_about(first, ENTITY, "printer"),)), at=20)
     store = await make(tmp_path, first, moved)
     view = store.as_of(15)
     for text in ("acme entrance", "entrance acme", "kiel acme entr", "müllerstraße LOOKNICE", "drucker entrance kiel"):
@@ -162,7 +147,7 @@ async def test_words_are_found_in_several_values_of_one_entity_and_in_what_it_is
 async def test_it_finds_the_leaves_that_a_look_at_every_leaf_finds(blocks: list[bytes], text: str, moment: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = await make(Path(folder), *blocks)
-        places = {(fact.entity, fact.property) for data in blocks for fact in decode_block(data).change.facts}
+        places = {(fact.entity, fact.property) for data in blocks for fact in decode_block(data).facts}
         for view in (store.now(), store.as_of(moment)):
             wanted = set()
             for entity, name in places:

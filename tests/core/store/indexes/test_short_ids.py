@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Fact, change_id
+from core.body import Fact
+from core.changes import change_id
 from core.store.store import Store
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import Change, Fact, decode_block
+from core.body import Fact
+from core.changes import Block, decode_block
+from core.store.indexes.search_index import UNINDEXED_PROPERTIES
 from core.store.queries.log import LogFilter, mention_condition
 from core.store.store import Store
-from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
+from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, USERS, Pen, fact_of, person_of
 
 LONG = "start " + "x" * 300 + " Far behind"
 
@@ -35,11 +37,15 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await made.close()
 
 
-def _mentions(change: Change, text: str) -> bool:
-    values = [fact.value for fact in change.facts]
+def name_of(block: Block) -> str:
+    return next(user for user in USERS if person_of(user) == block.header.fields.author)
+
+
+def _mentions(block: Block, text: str) -> bool:
+    values = [fact.value for fact in block.facts if fact.property not in UNINDEXED_PROPERTIES]
     items = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
     texts = [str(item) for item in items if isinstance(item, str | int)]
-    texts += [change.user, change.note or "", *(fact.property for fact in change.facts)]
+    texts += [name_of(block), block.note or "", *(fact.property for fact in block.facts)]
     return any(text.casefold() in each.casefold() for each in texts)
 
 
@@ -53,7 +59,7 @@ def _mentions(change: Change, text: str) -> bool:
 async def test_what_is_found_is_what_mentions_it(store: Store, text: str) -> None:
     found = await store.now().log(LogFilter(text=text))
     blocks = [decode_block(data) for data in await store.blocks(await store.hashes())]
-    expected = {block.id for block in blocks if _mentions(block.change, text)}
+    expected = {block.id for block in blocks if _mentions(block, text)}
     assert {entry.change for entry in found} == expected
     assert await store.now().count_log_entries(LogFilter(text=text)) == len(expected)
 

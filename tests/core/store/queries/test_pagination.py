@@ -9,11 +9,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.changes import Fact, Value
+from core.body import Fact
 from core.schema_toml import parse_schema
 from core.store.entities import EntityRow
 from core.store.store import Store
 from core.store.view import View
+from core.value_codec import Value
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
 
 SCHEMA = parse_schema(

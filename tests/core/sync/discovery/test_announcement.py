@@ -9,7 +9,7 @@ from core.sync.discovery import announcement
 from core.sync.discovery.announcement import ANNOUNCED_ROOT_BYTES, parse_announcement
 
 ID = st.binary(min_size=16, max_size=16)
-GOOD = {b"fleet": b"0" * 32, b"root": b"1" * 16, b"device": b"2" * 32}
+GOOD = {b"v": b"2", b"fleet": b"0" * 32, b"root": b"1" * 16, b"device": b"2" * 32}
 
 
 @given(ID, ID, ID, st.ip_addresses(v=4).filter(lambda a: not (a.is_multicast or a.is_reserved or a.is_unspecified)))
@@ -41,10 +41,16 @@ def test_what_nobody_would_announce_is_passed_over() -> None:
     assert parse_announcement("n" * 256, GOOD, ["10.0.0.1"], 7420) is None
 
 
+def test_a_device_of_format_1_is_passed_over() -> None:
+    old = {key: value for key, value in GOOD.items() if key != b"v"}
+    assert parse_announcement("name", old, ["10.0.0.1"], 7420) is None
+    assert parse_announcement("name", {**old, b"v": b"3"}, ["10.0.0.1"], 7420) is None
+
+
 @given(
     st.text(max_size=300),
     st.dictionaries(
-        st.sampled_from([b"fleet", b"root", b"device", b"other"]) | st.binary(max_size=9),
+        st.sampled_from([b"v", b"fleet", b"root", b"device", b"other"]) | st.binary(max_size=9),
         st.none() | st.binary(max_size=40) | st.sampled_from(list(GOOD.values())),
     ),
     st.lists(st.text(max_size=50) | st.sampled_from(["10.0.0.1", "fe80::1"]), max_size=50),

@@ -1,4 +1,4 @@
-"""Whose failure it is: what this device cannot do is never told as something of the other device."""
+"""Whose failure it is: what this device cannot do is never reported as a failure of the other device."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_too_many_open_files_while_tls_is_prepared() -> None:
 
 def test_a_key_that_cannot_be_handed_to_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls_context, "_DESCRIPTORS", "/nowhere/fd")
-    said = raised_by_context()
-    assert "/proc must be mounted" in said
-    assert "/nowhere/fd" in said
+    text = raised_by_context()
+    assert "/proc must be mounted" in text
+    assert "/nowhere/fd" in text
 
 
 def test_memory_files_that_are_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +70,9 @@ def test_memory_files_that_are_forbidden(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_key_that_openssl_does_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(ONE), "key_pem", OTHER.key_pem)
-    said = raised_by_context()
-    assert "KEY_VALUES_MISMATCH" in said
-    assert "on this device" in said
+    text = raised_by_context()
+    assert "KEY_VALUES_MISMATCH" in text
+    assert "on this device" in text
 
 
 def test_an_openssl_without_tls_1_3(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,18 +116,18 @@ async def test_what_this_side_takes_for_itself_is_no_time_of_the_other() -> None
         return True
 
     async with line() as (here, there):
-        called, answered = await asyncio.gather(
+        dialed, accepted = await asyncio.gather(
             tls.secure_dialed(*here, ONE, members(OTHER), timeout_s=60),
             tls.secure_accepted(*there, OTHER, slow, timeout_s=1),
         )
-        called.abort()
-        answered.abort()
+        dialed.abort()
+        accepted.abort()
 
 
 @pytest.mark.parametrize(
     "error", [FieldlineError("the store is locked"), OSError(errno.EIO, "own disk"), TimeoutError()]
 )
-async def test_what_the_own_store_raises_is_not_told_as_a_broken_connection(error: Exception) -> None:
+async def test_what_the_own_store_raises_is_not_reported_as_a_broken_connection(error: Exception) -> None:
     async def broken(device: bytes) -> bool:
         raise error
 
@@ -142,29 +142,29 @@ async def test_what_the_own_store_raises_is_not_told_as_a_broken_connection(erro
 async def test_what_is_no_tls_is_neither_a_broken_connection_nor_a_lie() -> None:
     async with line() as ((reader, writer), there):
         writer.write(tls._make_greeting(ONE))
-        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
         await reader.readexactly(102)
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 20)
         with pytest.raises(LinkError, match="TLS did not come about") as raised:
-            await answering
+            await accepting
         assert "prove" not in str(raised.value)
 
 
 async def test_hanging_up_works_in_any_state_and_as_often_as_one_likes() -> None:
-    async with linked() as (called, answered):
-        assert called.is_open
-        answered.abort()
-        assert await called.reader.read() == b""
-        await called.close()
-        called.writer.close()
-        called.writer.close()
-        await called.close()
-        called.abort()
-        assert not called.is_open
+    async with linked() as (dialed, accepted):
+        assert dialed.is_open
+        accepted.abort()
+        assert await dialed.reader.read() == b""
+        await dialed.close()
+        dialed.writer.close()
+        dialed.writer.close()
+        await dialed.close()
+        dialed.abort()
+        assert not dialed.is_open
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "said"),
+    ("error", "kind", "text"),
     [
         (OSError(errno.EMFILE, ""), Unable, "This device has too little left for a connection: Too many open files"),
         (OSError(errno.ENOBUFS, ""), Unable, "This device has too little left for a connection: No buffer space"),
@@ -185,14 +185,14 @@ async def test_hanging_up_works_in_any_state_and_as_often_as_one_likes() -> None
         (socket.gaierror(-2, "Name or service not known"), LinkError, '"there" cannot be reached: Name or service'),
     ],
 )
-def test_why_nothing_was_reached(error: OSError, kind: type[LinkError], said: str) -> None:
+def test_why_nothing_was_reached(error: OSError, kind: type[LinkError], text: str) -> None:
     found = tcp._unreached("there", 7420, error)
     assert type(found) is kind
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=text):
         raise found
 
 
-async def test_a_caller_without_files_does_not_blame_the_host() -> None:
+async def test_a_dialing_side_without_files_does_not_blame_the_host() -> None:
     with no_more_files(), pytest.raises(Unable, match="Too many open files"):
         await tcp.dial_tcp("127.0.0.1", 7420, ONE, members(OTHER))
 
@@ -210,7 +210,7 @@ def test_a_port_that_cannot_be_opened_for_want_of_files_is_still_a_port() -> Non
         os.close(slave)
 
 
-async def test_a_server_tells_what_keeps_it_from_answering() -> None:
+async def test_a_listener_reports_what_keeps_it_from_accepting() -> None:
     troubles: list[FieldlineError] = []
 
     async def locked(device: bytes) -> bool:
@@ -233,17 +233,17 @@ async def test_a_server_that_stops_hangs_up_on_who_is_just_coming_in() -> None:
 
     server = tcp.TcpListener(ONE, members(OTHER), nothing, timeout_s=3600)
     await server.start("127.0.0.1", 0)
-    with socket.create_connection(("127.0.0.1", server.port)) as caller:
-        caller.setblocking(False)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.setblocking(False)
         # The loop accepts in one turn, and says so in one of the next.
         await asyncio.sleep(0)
         await server.close()
         with pytest.raises(ConnectionResetError):
-            await asyncio.get_running_loop().sock_recv(caller, 1)
+            await asyncio.get_running_loop().sock_recv(client, 1)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [
         ("SQLITE_NOMEM", "too little memory"),
         ("SQLITE_IOERR_NOMEM", "too little memory"),
@@ -252,14 +252,14 @@ async def test_a_server_that_stops_hangs_up_on_who_is_just_coming_in() -> None:
         ("SQLITE_CANTOPEN", "check that the folder exists"),
     ],
 )
-def test_what_sqlite_wants_is_told_as_what_it_is(name: str, said: str, tmp_path: Path) -> None:
+def test_an_error_of_sqlite_is_reported_as_what_it_is(name: str, text: str, tmp_path: Path) -> None:
     error = sqlite3.OperationalError()
     error.sqlite_errorname = name
-    with pytest.raises(StoreError, match=said), translate_sqlite_errors(tmp_path / "store"):
+    with pytest.raises(StoreError, match=text), translate_sqlite_errors(tmp_path / "store"):
         raise error
 
 
-async def test_a_store_that_is_not_opened_for_want_of_files_is_not_told_as_missing(tmp_path: Path) -> None:
+async def test_a_store_that_is_not_opened_for_want_of_files_is_not_reported_as_missing(tmp_path: Path) -> None:
     path = tmp_path / "store"
     await (await open_database(path, create=True)).close()
     with (

@@ -28,10 +28,10 @@ async def serving(
     identity: Identity = ONE,
     allow: AllowPeer = ONLY_OTHER,
     on_link: Callable[[TlsLink], Awaitable[None]] = echo,
-    on_stranger: Callable[[UnknownPeer], None] = lambda stranger: None,
+    on_unknown_peer: Callable[[UnknownPeer], None] = lambda peer: None,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[tcp.TcpListener]:
-    server = tcp.TcpListener(identity, allow, on_link, on_stranger)
+    server = tcp.TcpListener(identity, allow, on_link, on_unknown_peer)
     await server.start(host, 0)
     try:
         yield server
@@ -44,7 +44,7 @@ async def ask(link: TlsLink) -> bytes:
     return await link.reader.readline()
 
 
-async def test_a_member_is_answered_and_known() -> None:
+async def test_a_member_is_accepted_and_known() -> None:
     async with serving() as server:
         assert server.host == "127.0.0.1"
         link = await tcp.dial_tcp("127.0.0.1", server.port, OTHER, members(ONE))
@@ -53,15 +53,15 @@ async def test_a_member_is_answered_and_known() -> None:
         await link.close()
 
 
-async def test_a_stranger_gets_nothing_and_is_noticed() -> None:
-    strangers: list[UnknownPeer] = []
-    async with serving(on_stranger=strangers.append) as server:
+async def test_an_unknown_peer_gets_nothing_and_is_noticed() -> None:
+    unknown_peers: list[UnknownPeer] = []
+    async with serving(on_unknown_peer=unknown_peers.append) as server:
         with pytest.raises(NotAdmitted, match=THIRD.device.hex()):
             await tcp.dial_tcp("127.0.0.1", server.port, THIRD, members(ONE))
-    assert [stranger.device for stranger in strangers] == [THIRD.device]
+    assert [peer.device for peer in unknown_peers] == [THIRD.device]
 
 
-async def test_a_stranger_that_answers_is_not_talked_to() -> None:
+async def test_an_unknown_peer_that_accepts_is_not_synced_with() -> None:
     async with serving(THIRD) as server:
         with pytest.raises(UnknownPeer, match=THIRD.device.hex()):
             await tcp.dial_tcp("127.0.0.1", server.port, OTHER, members(ONE))
@@ -104,7 +104,7 @@ async def test_all_addresses_of_a_name_have_the_same_port(monkeypatch: pytest.Mo
             await link.close()
 
 
-async def test_callers_that_just_sit_there_do_not_keep_members_out() -> None:
+async def test_peers_that_just_sit_there_do_not_keep_members_out() -> None:
     async with serving() as server:
         idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2 * tcp.MAX_HANDSHAKES)]
         link = await tcp.dial_tcp("127.0.0.1", server.port, OTHER, members(ONE))
@@ -118,7 +118,7 @@ async def test_callers_that_just_sit_there_do_not_keep_members_out() -> None:
             writer.transport.abort()
 
 
-async def test_a_caller_that_never_says_who_it_is_is_hung_up_on() -> None:
+async def test_a_peer_that_never_says_who_it_is_is_hung_up_on() -> None:
     server = tcp.TcpListener(ONE, members(OTHER), echo, timeout_s=0.05)
     await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -164,7 +164,7 @@ async def test_closing_ends_the_meetings_under_way_and_frees_the_port() -> None:
     await again.close()
 
 
-async def test_a_port_in_use_and_nobody_there_are_told_in_one_sentence() -> None:
+async def test_a_port_in_use_and_nobody_there_are_errors_of_one_sentence() -> None:
     async with serving() as server:
         with pytest.raises(LinkError, match="in use"):
             await tcp.TcpListener(ONE, members(OTHER), echo).start("127.0.0.1", server.port)
@@ -180,7 +180,7 @@ async def test_a_host_that_is_silent_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "a\0b"])
-async def test_what_cannot_be_a_host_is_told(host: str) -> None:
+async def test_what_cannot_be_a_host_is_an_error(host: str) -> None:
     with pytest.raises(LinkError, match="cannot be the name"):
         await tcp.dial_tcp(host, 7420, OTHER, members(ONE))
     with pytest.raises(LinkError, match=r"[Nn]ame"):

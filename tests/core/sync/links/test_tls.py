@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.changes import device_id
+from core.header import device_id
 from core.identity import Identity
 from core.sync.links import tcp, tls
 from core.sync.links.causes import LinkError
@@ -42,14 +42,14 @@ async def anybody(device: bytes) -> bool:
     return True
 
 
-async def test_members_talk_and_know_each_other_by_their_keys() -> None:
-    async with linked() as (called, answered):
-        assert (called.peer, answered.peer) == (OTHER.device, ONE.device)
-        called.writer.write(b"question")
-        assert await answered.reader.readexactly(8) == b"question"
-        answered.writer.write(b"answer")
-        assert await called.reader.readexactly(6) == b"answer"
-        for link in (called, answered):
+async def test_members_connect_and_know_each_other_by_their_keys() -> None:
+    async with linked() as (dialed, accepted):
+        assert (dialed.peer, accepted.peer) == (OTHER.device, ONE.device)
+        dialed.writer.write(b"question")
+        assert await accepted.reader.readexactly(8) == b"question"
+        accepted.writer.write(b"answer")
+        assert await dialed.reader.readexactly(6) == b"answer"
+        for link in (dialed, accepted):
             inside = link.writer.get_extra_info("ssl_object")
             assert inside.version() == "TLSv1.3"
             assert not inside.session_reused
@@ -60,7 +60,7 @@ async def overheard(
     change: Callable[[bytes, int], bytes] = lambda data, sent: data,
 ) -> AsyncIterator[tuple[Stream, Stream, list[int]]]:
     """A line with somebody in the middle who counts the bytes of each direction and may change them; `change` gets the
-    data that the answering side sent, and how much that was before.
+    data that the accepting side sent, and how much that was before.
     """
     counts = [0, 0]
 
@@ -82,15 +82,15 @@ async def overheard(
 async def test_getting_to_know_each_other_stays_small() -> None:
     """A second of a cable at 9600 baud is 960 bytes. Tickets, or a key share of the newer kind, would show here."""
     async with overheard() as (here, there, counts):
-        called, answered = await asyncio.gather(
+        dialed, accepted = await asyncio.gather(
             tls.secure_dialed(*here, ONE, members(OTHER)), tls.secure_accepted(*there, OTHER, members(ONE))
         )
-        called.writer.write(b"x")
-        await answered.reader.readexactly(1)
+        dialed.writer.write(b"x")
+        await accepted.reader.readexactly(1)
         assert min(counts) > GREETING
         assert max(counts) < 900
-        called.abort()
-        answered.abort()
+        dialed.abort()
+        accepted.abort()
 
 
 async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_side_s() -> None:
@@ -98,27 +98,27 @@ async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_s
         return data + b"slipped in" if sent == 0 else data
 
     async with overheard(slip_in) as (here, there, _):
-        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
-        called = await tls.secure_dialed(*here, ONE, members(OTHER))
-        answered = await answering
-        answered.writer.write(b"said")
-        assert await called.reader.readexactly(4) == b"said"
-        called.abort()
-        answered.abort()
+        accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        dialed = await tls.secure_dialed(*here, ONE, members(OTHER))
+        accepted = await accepting
+        accepted.writer.write(b"said")
+        assert await dialed.reader.readexactly(4) == b"said"
+        dialed.abort()
+        accepted.abort()
 
 
-async def test_what_a_caller_sends_behind_its_greeting_in_the_clear_is_not_read() -> None:
+async def test_what_a_dialing_side_sends_behind_its_greeting_in_the_clear_is_not_read() -> None:
     async with line() as ((reader, writer), there):
         writer.write(tls._make_greeting(ONE) + b"slipped in")
-        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
         _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
         context = pinned(ONE, certificate, server=False)
-        called = await tls._start_tls(writer, context, OTHER.device, certificate, 20)
-        answered = await answering
-        called.writer.write(b"said")
-        assert await answered.reader.readexactly(4) == b"said"
-        called.abort()
-        answered.abort()
+        dialed = await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+        accepted = await accepting
+        dialed.writer.write(b"said")
+        assert await accepted.reader.readexactly(4) == b"said"
+        dialed.abort()
+        accepted.abort()
 
 
 async def greeting_of(reader: StreamReader) -> bytes:
@@ -127,7 +127,7 @@ async def greeting_of(reader: StreamReader) -> bytes:
     return proof
 
 
-async def test_a_stranger_that_calls_is_noticed_and_sees_nothing() -> None:
+async def test_an_unknown_peer_that_dials_is_noticed_and_sees_nothing() -> None:
     async with line() as ((reader, writer), there):
         writer.write(tls._make_greeting(THIRD))
         with pytest.raises(UnknownPeer) as noticed:
@@ -149,7 +149,7 @@ async def test_a_device_that_is_not_admitted_learns_what_to_do() -> None:
     assert isinstance(noticed, UnknownPeer)
 
 
-async def test_a_stranger_that_answers_is_not_talked_to() -> None:
+async def test_an_unknown_peer_that_accepts_is_not_synced_with() -> None:
     async with line() as (here, there):
         noticed, left = await asyncio.gather(
             tls.secure_dialed(*here, ONE, members(OTHER)),
@@ -195,19 +195,19 @@ async def secured_anyway(writer: StreamWriter, context: ssl.SSLContext, certific
 
 
 @pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
-async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_call(shows: Identity) -> None:
+async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_dial(shows: Identity) -> None:
     async with line() as ((reader, writer), there):
         writer.write(tls._make_greeting(ONE))
-        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
         _, certificate = tls._check_greeting(THIRD, await greeting_of(reader))
         # A caller in TLS 1.3 is done before the other side has looked at its certificate.
         await secured_anyway(writer, pinned(shows, certificate, server=False), certificate)
         with pytest.raises(LinkError, match="prove"):
-            await answering
+            await accepting
 
 
 @pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
-async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_answer(shows: Identity) -> None:
+async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_accept(shows: Identity) -> None:
     async with line() as (here, (reader, writer)):
         calling = asyncio.create_task(tls.secure_dialed(*here, OTHER, members(ONE)))
         _, certificate = tls._check_greeting(THIRD, await greeting_of(reader))
@@ -292,7 +292,7 @@ async def test_junk_gets_no_answer(junk: bytes, error: str) -> None:
         assert await reader.read() == b""
 
 
-async def test_a_caller_of_another_version_is_told_which_one_this_is() -> None:
+async def test_a_dialing_side_of_another_version_learns_which_one_this_is() -> None:
     async with line() as ((reader, writer), there):
         writer.write(LINK_MAGIC + bytes([LINK_VERSION + 1, GREETING_KEY]) + b"whatever comes then")
         with pytest.raises(OtherLinkVersion, match="update"):
@@ -300,7 +300,7 @@ async def test_a_caller_of_another_version_is_told_which_one_this_is() -> None:
         assert await reader.read() == LINK_MAGIC + bytes([LINK_VERSION, GREETING_REFUSED])
 
 
-async def test_an_answer_of_another_version_is_told_as_that() -> None:
+async def test_a_reply_of_another_version_is_reported_as_that() -> None:
     async with line() as (here, (_, writer)):
         writer.write(LINK_MAGIC + bytes([LINK_VERSION + 1, GREETING_REFUSED]))
         with pytest.raises(OtherLinkVersion, match="update"):
@@ -310,7 +310,7 @@ async def test_an_answer_of_another_version_is_told_as_that() -> None:
 async def test_older_tls_is_refused() -> None:
     async with line() as ((reader, writer), there):
         writer.write(tls._make_greeting(ONE))
-        answering = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
+        accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
         _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -318,11 +318,11 @@ async def test_older_tls_is_refused() -> None:
         with pytest.raises(OSError):
             await tls._start_tls(writer, context, OTHER.device, certificate, 20)
         with pytest.raises(LinkError):
-            await answering
+            await accepting
 
 
 @pytest.mark.parametrize("says", [b"", LINK_MAGIC, tls._make_greeting(ONE)])
-async def test_a_caller_that_stops_talking_is_hung_up_on(says: bytes) -> None:
+async def test_a_dialing_side_that_stops_talking_is_hung_up_on(says: bytes) -> None:
     async with line() as ((reader, writer), there):
         writer.write(says)
         with pytest.raises(LinkError, match="in time"):
@@ -330,7 +330,7 @@ async def test_a_caller_that_stops_talking_is_hung_up_on(says: bytes) -> None:
         assert len(await reader.read()) <= GREETING
 
 
-async def test_a_caller_that_talks_for_ever_is_hung_up_on() -> None:
+async def test_a_dialing_side_that_sends_for_ever_is_hung_up_on() -> None:
     async with line() as ((_, writer), there):
 
         async def trickle() -> None:
@@ -346,7 +346,7 @@ async def test_a_caller_that_talks_for_ever_is_hung_up_on() -> None:
 
 
 @pytest.mark.parametrize("silent", [b"", tls._make_greeting(OTHER)])
-async def test_an_answering_side_that_stops_talking_is_left(silent: bytes) -> None:
+async def test_an_accepting_side_that_stops_sending_is_left(silent: bytes) -> None:
     async with line() as (here, (_, writer)):
         writer.write(silent)
         with pytest.raises(LinkError, match="in time"):
@@ -354,7 +354,7 @@ async def test_an_answering_side_that_stops_talking_is_left(silent: bytes) -> No
 
 
 @pytest.mark.parametrize("after", [0, GREETING, GREETING + 50])
-async def test_a_line_that_breaks_on_the_way_is_told(after: int) -> None:
+async def test_a_line_that_breaks_on_the_way_is_an_error(after: int) -> None:
     async with line() as (here, (reader, writer)):
         calling = asyncio.create_task(tls.secure_dialed(*here, ONE, members(OTHER)))
         await reader.readexactly(min(after, GREETING))
@@ -367,20 +367,20 @@ async def test_a_line_that_breaks_on_the_way_is_told(after: int) -> None:
 
 
 async def test_what_was_said_before_closing_arrives_in_full() -> None:
-    async with linked() as (called, answered):
+    async with linked() as (dialed, accepted):
         said = bytes(range(256)) * 8000
-        called.writer.write(said)
-        closing = asyncio.create_task(called.close(20))
-        assert await answered.reader.read(-1) == said
-        await answered.close(20)
+        dialed.writer.write(said)
+        closing = asyncio.create_task(dialed.close(20))
+        assert await accepted.reader.read(-1) == said
+        await accepted.close(20)
         await closing
 
 
 async def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
-    async with linked() as (called, _):
-        called.writer.write(bytes(10_000_000))
-        await called.close(0.05)
-        assert called.writer.is_closing()
+    async with linked() as (dialed, _):
+        dialed.writer.write(bytes(10_000_000))
+        await dialed.close(0.05)
+        assert dialed.writer.is_closing()
 
 
 async def test_what_the_allowing_side_cannot_find_out_ends_the_attempt() -> None:

@@ -1,4 +1,4 @@
-"""What the repeating of frames must hold: what comes out is what went in, whatever the line does."""
+"""What the repeat of frames must hold: what comes out is what went in, whatever the line does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.serial.arq import Arq, ArqState
+from core.sync.links.serial.arq import Arq
 from core.sync.links.serial.arq_receiver import MAX_UNREAD_BYTES
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import (
     FRAME_END,
     MAX_PAYLOAD_BYTES,
@@ -29,20 +30,20 @@ SCHEDULES = 10_000
 class Line:
     """Two ends and a line between them in a time of its own; frames are lost, damaged and doubled as `chance` wants."""
 
-    def __init__(self, chance: Random, trouble: float = 0.0, *, latency: float = 0.0, calling: int = 0b11) -> None:
+    def __init__(self, chance: Random, trouble: float = 0.0, *, latency: float = 0.0, dialing: int = 0b11) -> None:
         self.chance = chance
         self.trouble = trouble
         self.latency = latency
         self.now = 0.0
-        self.ends = [self.end(bool(calling >> side & 1)) for side in (0, 1)]
+        self.ends = [self.end(bool(dialing >> side & 1)) for side in (0, 1)]
         self.free = [0.0, 0.0]
         self.under_way: list[list[tuple[float, bytes]]] = [[], []]
-        self.got = [b"", b""]
+        self.received = [b"", b""]
         self.carried = [0, 0]
         self.cut = False
 
-    def end(self, calling: bool = True) -> Arq:
-        end = Arq(self.chance.randbytes(8), (BAUD,), dials=calling)
+    def end(self, dialing: bool = True) -> Arq:
+        end = Arq(self.chance.randbytes(8), (BAUD,), dials=dialing)
         end.receive_data(FRAME_END, self.now)
         return end
 
@@ -58,7 +59,7 @@ class Line:
             while self.under_way[side] and self.under_way[side][0][0] <= self.now:
                 end.receive_data(self.under_way[side].pop(0)[1], self.now)
             if reading >> side & 1:
-                self.got[side] += end.receiver.read(self.now)
+                self.received[side] += end.receiver.read(self.now)
         due = [queue[0][0] for queue in self.under_way if queue]
         due += [max(end.next_wake_at(), self.free[side]) for side, end in enumerate(self.ends)]
         due += [free for side, free in enumerate(self.free) if free > self.now]
@@ -79,20 +80,20 @@ class Line:
             return [data, data]
         return [data]
 
-    def until(self, holds: object, patience: float = 600.0, reading: int = 0b11) -> None:
+    def until(self, holds: object, timeout_s: float = 600.0, reading: int = 0b11) -> None:
         while not holds():  # type: ignore[operator]
-            assert self.now < patience, (self.got, [vars(end) for end in self.ends])
+            assert self.now < timeout_s, (self.received, [vars(end) for end in self.ends])
             self.step(reading)
 
     def join(self) -> None:
         self.until(lambda: all(end.state == ArqState.OPEN for end in self.ends))
 
 
-def carried(seed: int) -> None:
+def carry(seed: int) -> None:
     """One random schedule: two streams over a bad line, both to their ends."""
     chance = Random(seed)
     line = Line(
-        chance, chance.random() * 0.6, latency=chance.choice((0.0, 0.016, 0.2)), calling=chance.choice((1, 2, 3))
+        chance, chance.random() * 0.6, latency=chance.choice((0.0, 0.016, 0.2)), dialing=chance.choice((1, 2, 3))
     )
     sent = [chance.randbytes(chance.randrange(chance.choice((10, 3000)))) for _ in range(2)]
     waiting = list(sent)
@@ -106,19 +107,19 @@ def carried(seed: int) -> None:
                 end.sender.close()
         line.step()
         assert line.now < 900
-    assert line.got == [sent[1], sent[0]]
+    assert line.received == [sent[1], sent[0]]
     assert not any(end.is_peer_restarted for end in line.ends)
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_what_comes_out_is_what_went_in(part: int) -> None:
     for seed in range(part * SCHEDULES // 4, (part + 1) * SCHEDULES // 4):
-        carried(seed)
+        carry(seed)
 
 
 @given(st.integers(SCHEDULES, 2**40))
-def test_so_it_is_with_schedules_that_nobody_has_seen(seed: int) -> None:
-    carried(seed)
+def test_it_holds_for_random_schedules(seed: int) -> None:
+    carry(seed)
 
 
 @given(st.lists(st.binary(max_size=400), max_size=30), st.integers(0, 2**32))
@@ -158,7 +159,7 @@ def test_a_peer_that_sends_more_than_is_welcome_is_not_kept() -> None:
     assert len(other.receiver.read(line.now)) == MAX_UNREAD_BYTES
 
 
-def test_who_reads_slowly_stops_the_other_and_lets_it_go_on() -> None:
+def test_a_slow_reader_stops_the_sender_and_lets_it_go_on() -> None:
     line = Line(Random(2))
     line.join()
     data = Random(3).randbytes(3 * MAX_UNREAD_BYTES)
@@ -168,8 +169,8 @@ def test_who_reads_slowly_stops_the_other_and_lets_it_go_on() -> None:
         line.step(reading=0b01)
     assert len(line.ends[1].receiver._unread) <= MAX_UNREAD_BYTES
     assert line.ends[0].counters.resent == 0
-    line.until(lambda: len(line.got[1]) == len(data))
-    assert line.got[1] == data
+    line.until(lambda: len(line.received[1]) == len(data))
+    assert line.received[1] == data
 
 
 def test_a_clean_line_is_used_for_little_else_than_payload() -> None:
@@ -178,7 +179,7 @@ def test_a_clean_line_is_used_for_little_else_than_payload() -> None:
     begun = line.now
     data = Random(5).randbytes(100_000)
     line.ends[0].sender.write(data)
-    line.until(lambda: len(line.got[1]) == len(data))
+    line.until(lambda: len(line.received[1]) == len(data))
     assert line.ends[0].counters.resent == 0
     assert len(data) / line.carried[0] > 0.98
     # In the time of the line, which this machine has no part in: it was hardly ever idle.
@@ -191,17 +192,17 @@ def test_frames_are_shorter_where_more_of_them_are_hit() -> None:
         line = Line(Random(6), trouble)
         line.join()
         line.ends[0].sender.write(bytes(60_000))
-        line.until(lambda line=line: len(line.got[1]) == 60_000)
+        line.until(lambda line=line: len(line.received[1]) == 60_000)
         sizes[trouble] = line.ends[0].sender.payload_size()
     assert sizes[0.0] == MAX_PAYLOAD_BYTES > sizes[0.1] > sizes[0.5]
 
 
-def test_what_was_pulled_goes_on_where_it_was() -> None:
+def test_a_pulled_line_goes_on_where_it_was() -> None:
     line = Line(Random(7))
     line.join()
     data = Random(8).randbytes(50_000)
     line.ends[0].sender.write(data)
-    line.until(lambda: len(line.got[1]) > 20_000)
+    line.until(lambda: len(line.received[1]) > 20_000)
     line.cut = True
     line.under_way = [[], []]
     begun = line.now
@@ -209,30 +210,30 @@ def test_what_was_pulled_goes_on_where_it_was() -> None:
     line.cut = False
     for end in line.ends:
         end.on_port_opened(line.now)
-    line.until(lambda: len(line.got[1]) == len(data), patience=line.now + 4)
-    assert line.got[1] == data
+    line.until(lambda: len(line.received[1]) == len(data), timeout_s=line.now + 4)
+    assert line.received[1] == data
     assert not any(end.is_peer_restarted for end in line.ends)
 
 
-@pytest.mark.parametrize("calling", [True, False])
+@pytest.mark.parametrize("dialing", [True, False])
 @pytest.mark.parametrize("sending", [True, False])
-def test_a_peer_that_was_started_anew_is_noticed(calling: bool, sending: bool) -> None:
+def test_a_peer_that_was_started_anew_is_noticed(dialing: bool, sending: bool) -> None:
     line = Line(Random(9))
     line.join()
     if sending:
         line.ends[0].sender.write(bytes(5000))
     line.step()
-    line.ends[1] = line.end(calling)
-    line.until(lambda: line.ends[0].is_peer_restarted, patience=line.now + 15)
+    line.ends[1] = line.end(dialing)
+    line.until(lambda: line.ends[0].is_peer_restarted, timeout_s=line.now + 15)
     assert line.ends[0].next_frame(line.now) is None
     line.ends[0] = line.end()
     line.join()
     line.ends[0].sender.write(b"again")
-    line.until(lambda: line.got[1].endswith(b"again"))
+    line.until(lambda: line.received[1].endswith(b"again"))
 
 
-def test_one_that_only_listens_says_nothing_before_it_is_called() -> None:
-    line = Line(Random(10), calling=0b00)
+def test_an_end_that_only_listens_sends_nothing_before_it_dials() -> None:
+    line = Line(Random(10), dialing=0b00)
     assert not line.step()
     line.ends[0].dial(line.now)
     line.join()
@@ -245,7 +246,7 @@ def test_exactly_one_end_is_the_initiator() -> None:
         assert sorted(end.is_initiator for end in line.ends) == [False, True]
 
 
-def test_a_farewell_ends_it_at_once() -> None:
+def test_rst_ends_the_session_at_once() -> None:
     line = Line(Random(11))
     line.join()
     line.ends[1].receive_data(line.ends[0].make_rst(), line.now)

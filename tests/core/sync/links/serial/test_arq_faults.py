@@ -1,4 +1,4 @@
-"""The repeating of frames on a line that works on bytes, not on frames: they flip, go missing, come twice, late and in
+"""The repeat of frames on a line that works on bytes, not on frames: they flip, go missing, come twice, late and in
 another order, noise comes between them, the cable is pulled, readers stop reading, programs are started anew.
 """
 
@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.serial.arq import Arq, ArqState
+from core.sync.links.serial.arq import Arq
 from core.sync.links.serial.arq_receiver import MAX_UNREAD_BYTES
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.framing import FRAME_END, MAX_LINE_FRAME_BYTES, MAX_WINDOW_FRAMES, FrameType, encode_frame
 
 RATE, SLOW = 11520.0, 2880.0
@@ -99,7 +100,7 @@ class Pair:
     """
 
     def __init__(
-        self, chance: Random, weather: Weather, *, rate: float = RATE, real: float = RATE, calling: int = 0b11
+        self, chance: Random, weather: Weather, *, rate: float = RATE, real: float = RATE, dialing: int = 0b11
     ) -> None:
         self.chance = chance
         self.rate = rate
@@ -107,12 +108,12 @@ class Pair:
         # wires[0] leads from end 0 to end 1.
         self.wires = [Wire(chance, weather, real) for _ in range(2)]
         self.free = [0.0, 0.0]
-        self.ends = [self.end(bool(calling >> side & 1)) for side in (0, 1)]
-        self.got = [bytearray(), bytearray()]
+        self.ends = [self.end(bool(dialing >> side & 1)) for side in (0, 1)]
+        self.received = [bytearray(), bytearray()]
         self.reading = [True, True]
 
-    def end(self, calling: bool = True) -> Arq:
-        end = Arq(self.chance.randbytes(8), (int(self.rate * 10),), dials=calling)
+    def end(self, dialing: bool = True) -> Arq:
+        end = Arq(self.chance.randbytes(8), (int(self.rate * 10),), dials=dialing)
         end.receive_data(FRAME_END, self.now)
         return end
 
@@ -123,7 +124,7 @@ class Pair:
             if data := self.wires[1 - side].arrived(self.now):
                 end.receive_data(data, self.now)
             if self.reading[side]:
-                self.got[side] += end.receiver.read(self.now)
+                self.received[side] += end.receiver.read(self.now)
         for side, end in enumerate(self.ends):
             due.append(self._send(side, end))
             within_bounds(end)
@@ -170,12 +171,12 @@ def begin_anywhere(pair: Pair) -> None:
         end.sender._next_number = end.sender._base_number = other.receiver._expected = number
 
 
-def carried(seed: int) -> None:
+def carry(seed: int) -> None:
     """One random schedule: what comes out is what went in, in order, and ends soon once the line is good."""
     chance = Random(seed)
     rate = chance.choice((960.0, RATE, 92_160.0))
     real = rate * chance.choice((1, 1, 1, 0.3))
-    pair = Pair(chance, Weather.random(chance), rate=rate, real=real, calling=chance.choice((1, 2, 3)))
+    pair = Pair(chance, Weather.random(chance), rate=rate, real=real, dialing=chance.choice((1, 2, 3)))
     begin_anywhere(pair)
     sizes = [chance.randrange(chance.choice((2, 2000, 40_000))) for _ in range(2)]
     sent = [chance.randbytes(size) for size in sizes]
@@ -197,12 +198,12 @@ def carried(seed: int) -> None:
     while not all(end.is_finished for end in pair.ends):
         pair.step()
         assert pair.now < deadline, "does not end"
-    assert [bytes(got) for got in pair.got] == [sent[1], sent[0]]
+    assert [bytes(got) for got in pair.received] == [sent[1], sent[0]]
     assert not any(end.is_peer_restarted for end in pair.ends)
 
 
 def check(pair: Pair, sent: list[bytes]) -> None:
-    for side, got in enumerate(pair.got):
+    for side, got in enumerate(pair.received):
         assert sent[1 - side].startswith(got)
 
 
@@ -227,19 +228,19 @@ def disturb(pair: Pair) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_what_comes_out_is_what_went_in(part: int) -> None:
     for seed in range(part * SOME // 2, (part + 1) * SOME // 2):
-        carried(seed)
+        carry(seed)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(12))
 def test_what_comes_out_is_what_went_in_for_long(part: int) -> None:
     for seed in range(SOME + part * MANY // 12, SOME + (part + 1) * MANY // 12):
-        carried(seed)
+        carry(seed)
 
 
 @given(st.integers(SOME + MANY, 2**40))
-def test_so_it_is_with_schedules_that_nobody_has_seen(seed: int) -> None:
-    carried(seed)
+def test_it_holds_for_random_schedules(seed: int) -> None:
+    carry(seed)
 
 
 class Program:
@@ -258,11 +259,11 @@ class Program:
     def begin(self) -> None:
         self.pair.ends[self.side] = self.pair.end()
         self.wrote[self.end.own_id] = bytearray()
-        self.pair.got[self.side] = bytearray()
+        self.pair.received[self.side] = bytearray()
 
     def work(self) -> None:
-        if self.pair.got[self.side]:
-            self.read[self.end.own_id] = (self.end.peer_id, self.pair.got[self.side])
+        if self.pair.received[self.side]:
+            self.read[self.end.own_id] = (self.end.peer_id, self.pair.received[self.side])
         if self.end.is_peer_restarted:
             self.begin()
         elif self.end.state == ArqState.OPEN and self.end.sender.backlog_bytes < 3000:
@@ -290,7 +291,7 @@ def restarted(seed: int) -> None:
     for second in range(40):
         if second == 30:
             # Both have had the time to notice; from here on they are together.
-            before = min(len(got) for got in pair.got)
+            before = min(len(got) for got in pair.received)
         for _ in range(10):
             pair.wait(0.1)
             for program in programs:
@@ -302,7 +303,7 @@ def restarted(seed: int) -> None:
         ArqState.OPEN,
         one.own_id,
     )
-    assert min(len(got) for got in pair.got) > before
+    assert min(len(got) for got in pair.received) > before
     for program, counterpart in (programs, programs[::-1]):
         for peer, data in program.read.values():
             # Nothing of one session gets into another.
@@ -343,14 +344,14 @@ def body_from(fields: tuple[object, ...], end: Arq) -> bytes:
 
 @given(st.lists(st.tuples(known, st.sampled_from((0.0, 0.001, 0.1, 5.0, 1000.0))), max_size=60), st.booleans())
 def test_a_peer_that_knows_the_session_and_lies_does_not_get_far(
-    said: list[tuple[tuple[object, ...], float]], reading: bool
+    frames: list[tuple[tuple[object, ...], float]], reading: bool
 ) -> None:
     pair = Pair(Random(1), Weather())
     while not all(end.state == ArqState.OPEN for end in pair.ends):
         pair.step()
     end, now = pair.ends[0], pair.now
     end.sender.write(Random(2).randbytes(200_000))
-    for fields, pause in said:
+    for fields, pause_s in frames:
         end.receive_data(encode_frame(body_from(fields, end), end._key), now)
         taken = [end.next_frame(now) for _ in range(BUSY)]
         assert taken[-1] is None
@@ -361,4 +362,4 @@ def test_a_peer_that_knows_the_session_and_lies_does_not_get_far(
                 pass
         assert end.next_wake_at() > now
         assert 0 < end.line_rate <= RATE
-        now += pause
+        now += pause_s

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sync.links.serial.arq import BITS_PER_BYTE, Arq, ArqState
+from core.sync.links.serial.arq import BITS_PER_BYTE, Arq
+from core.sync.links.serial.arq_states import ArqState
 from core.sync.links.serial.baud_negotiation import BAUD_RATES, PROBE_PAYLOAD, BaudMessage
 from core.sync.links.serial.framing import FRAME_END, FrameType, encode_frame
 
 FIRST = BAUD_RATES[0]
 SOME, MANY = 60, 3000
-PATIENCE = 120.0
+TIMEOUT_S = 120.0
 ALARM_SECONDS = 10.0
 SETTLING, IDLE = 0.03, 0.02
 BUSY = 500
@@ -34,9 +35,9 @@ class Uart:
         self.chance, self.best, self.fixed, self.trouble = chance, best, fixed, trouble
         self.now = chance.random() * 1e5
         self.ports = [FIRST, FIRST]
-        self.takes = [BAUD_RATES, BAUD_RATES]
+        self.supported = [BAUD_RATES, BAUD_RATES]
         self.ends = [self.end(side) for side in (0, 1)]
-        self.got = [bytearray(), bytearray()]
+        self.received = [bytearray(), bytearray()]
         self.free = [0.0, 0.0]
         # What is under way to an end: when it is there, at which rate it was sent, what it is.
         self.due: list[list[tuple[float, int, bytes]]] = [[], []]
@@ -44,7 +45,7 @@ class Uart:
         self.changes = 0
 
     def end(self, side: int) -> Arq:
-        end = Arq(self.chance.randbytes(8), self.takes[side], dials=True)
+        end = Arq(self.chance.randbytes(8), self.supported[side], dials=True)
         end.receive_data(FRAME_END, self.now)
         return end
 
@@ -52,8 +53,8 @@ class Uart:
         for side, end in enumerate(self.ends):
             while self.due[side] and self.due[side][0][0] <= self.now:
                 _, rate, data = self.due[side].pop(0)
-                end.receive_data(self.heard(data, rate, self.ports[side]), self.now)
-            self.got[side] += end.receiver.read(self.now)
+                end.receive_data(self.transmit(data, rate, self.ports[side]), self.now)
+            self.received[side] += end.receiver.read(self.now)
         due = [self.send(side, end) for side, end in enumerate(self.ends)]
         due += [under_way[0][0] for under_way in self.due if under_way]
         assert min(due) < inf or all(end.is_finished for end in self.ends), "nobody waits for anything"
@@ -82,10 +83,10 @@ class Uart:
                 self.due[1 - side].append((self.free[side], self.ports[side], data))
         raise AssertionError("sends without end")
 
-    def heard(self, data: bytes, sent_at: int, heard_at: int) -> bytes:
+    def transmit(self, data: bytes, sent_at: int, received_at: int) -> bytes:
         if self.fixed:
             return data
-        if sent_at != heard_at:
+        if sent_at != received_at:
             return self.chance.randbytes(len(data))
         if sent_at > self.best:
             return bytes(
@@ -93,8 +94,8 @@ class Uart:
             )
         return data
 
-    def run(self, holds: object, patience: float = PATIENCE) -> None:
-        end = self.now + patience
+    def run(self, holds: object, timeout_s: float = TIMEOUT_S) -> None:
+        end = self.now + timeout_s
         while not holds():  # type: ignore[operator]
             assert self.now < end, (self.ports, [vars(each.negotiation) for each in self.ends])
             self.step()
@@ -119,20 +120,20 @@ class Uart:
             end.on_port_opened(self.now)
 
 
-def agreed(line: Uart) -> bool:
+def is_agreed(line: Uart) -> bool:
     one, other = line.ends
     return line.ports[0] == line.ports[1] == one.negotiation.baud == other.negotiation.baud and not (
         one.negotiation.is_exclusive or other.negotiation.is_exclusive
     )
 
 
-def carried(line: Uart, size: int) -> float:
+def carry(line: Uart, size: int) -> float:
     """Seconds that so many bytes took from end 0 to end 1."""
     data = line.chance.randbytes(size)
-    begun, before = line.now, len(line.got[1])
+    begun, before = line.now, len(line.received[1])
     line.ends[0].sender.write(data)
-    line.run(lambda: len(line.got[1]) >= before + size)
-    assert line.got[1][before:] == data
+    line.run(lambda: len(line.received[1]) >= before + size)
+    assert line.received[1][before:] == data
     return line.now - begun
 
 
@@ -141,8 +142,8 @@ def test_both_find_the_highest_rate_that_the_line_carries(best: int) -> None:
     line = Uart(Random(best), best)
     line.join()
     for _ in range(8):
-        carried(line, 400_000)
-        line.run(lambda: agreed(line), 10)
+        carry(line, 400_000)
+        line.run(lambda: is_agreed(line), 10)
         # It does not go back to the beginning when a higher one fails.
         assert line.ports[0] >= min(best, BAUD_RATES[2])
     assert line.ports == [best, best]
@@ -151,20 +152,20 @@ def test_both_find_the_highest_rate_that_the_line_carries(best: int) -> None:
 @pytest.mark.parametrize("takes", [BAUD_RATES[:1], BAUD_RATES[:3], (FIRST, BAUD_RATES[-1])])
 def test_only_what_both_ports_take_is_tried(takes: tuple[int, ...]) -> None:
     line = Uart(Random(1), BAUD_RATES[-1])
-    line.takes = [BAUD_RATES, takes]
+    line.supported = [BAUD_RATES, takes]
     line.ends = [line.end(side) for side in (0, 1)]
     line.join()
-    carried(line, 400_000)
+    carry(line, 400_000)
     assert line.ports == [takes[-1]] * 2
 
 
-def test_a_rate_that_somebody_pinned_stays() -> None:
+def test_a_pinned_rate_stays() -> None:
     line = Uart(Random(2), BAUD_RATES[-1])
-    line.takes = [(9600,), (9600,)]
+    line.supported = [(9600,), (9600,)]
     line.ends = [line.end(side) for side in (0, 1)]
     line.ports = [9600, 9600]
     line.join()
-    carried(line, 60_000)
+    carry(line, 60_000)
     assert (line.ports, line.changes) == ([9600, 9600], 0)
 
 
@@ -173,8 +174,8 @@ def test_a_line_with_a_pace_of_its_own_is_used_as_fast_as_it_is(fixed: int) -> N
     line = Uart(Random(3), BAUD_RATES[-1], fixed=fixed)
     line.join()
     size = fixed * 4
-    assert carried(line, size) < size * BITS_PER_BYTE / fixed / 0.85
-    line.run(lambda: agreed(line), 10)
+    assert carry(line, size) < size * BITS_PER_BYTE / fixed / 0.85
+    line.run(lambda: is_agreed(line), 10)
     assert line.ports == [FIRST, FIRST]
     counters = line.ends[0].counters
     assert counters.resent < counters.sent / 8
@@ -192,18 +193,18 @@ def test_an_end_that_was_busy_once_does_not_keep_a_line_slow() -> None:
 
     initiator.negotiation._check_probe_time = busy  # type: ignore[method-assign]
     for _ in range(3):
-        carried(line, 400_000)
+        carry(line, 400_000)
     assert line.ports == [BAUD_RATES[-1]] * 2
 
 
 def test_a_line_that_gets_worse_is_gone_back_on() -> None:
     line = Uart(Random(4), BAUD_RATES[-1])
     line.join()
-    carried(line, 400_000)
+    carry(line, 400_000)
     assert line.ports == [BAUD_RATES[-1]] * 2
     line.best = FIRST
-    carried(line, 100_000)
-    line.run(lambda: agreed(line), 10)
+    carry(line, 100_000)
+    line.run(lambda: is_agreed(line), 10)
     assert line.ports == [FIRST, FIRST]
     assert not any(end.is_peer_restarted for end in line.ends)
 
@@ -212,7 +213,7 @@ def schedule(seed: int) -> None:
     """Frames are lost, the cable is pulled or silent, the line gets worse and better, both ways at once."""
     chance = Random(seed)
     line = Uart(chance, chance.choice(BAUD_RATES), trouble=chance.choice((0.0, 0.02, 0.2)))
-    line.takes = [chance.choice((BAUD_RATES, BAUD_RATES, BAUD_RATES[:4])) for _ in range(2)]
+    line.supported = [chance.choice((BAUD_RATES, BAUD_RATES, BAUD_RATES[:4])) for _ in range(2)]
     line.ends = [line.end(side) for side in (0, 1)]
     sent = [bytearray(), bytearray()]
     for _ in range(chance.randrange(1, 6)):
@@ -235,7 +236,7 @@ def schedule(seed: int) -> None:
     for end in line.ends:
         end.sender.close()
     line.run(lambda: all(end.is_finished for end in line.ends))
-    assert [line.got[1], line.got[0]] == sent
+    assert [line.received[1], line.received[0]] == sent
     assert not any(end.is_peer_restarted for end in line.ends)
 
 
@@ -252,7 +253,7 @@ def test_streams_do_not_notice_for_long(part: int) -> None:
         schedule(seed)
 
 
-said = st.tuples(
+rate_frames = st.tuples(
     st.sampled_from([*BaudMessage, 0, 9]) | st.integers(0, 255),
     st.integers(0, len(BAUD_RATES) - 1) | st.integers(0, 255),
     st.sampled_from((b"", PROBE_PAYLOAD)),
@@ -260,7 +261,7 @@ said = st.tuples(
 )
 
 
-@given(st.lists(said, max_size=40), st.booleans())
+@given(st.lists(rate_frames, max_size=40), st.booleans())
 def test_who_lies_about_rates_leaves_no_end_without_an_alarm(
     frames: list[tuple[int, int, bytes, float]], initiator: bool
 ) -> None:
@@ -269,7 +270,7 @@ def test_who_lies_about_rates_leaves_no_end_without_an_alarm(
     end = next(each for each in line.ends if each.is_initiator == initiator)
     end.sender.write(bytes(50_000))
     now = line.now
-    for step, rate, rest, pause in frames:
+    for step, rate, rest, pause_s in frames:
         end.receive_data(encode_frame(bytes([FrameType.RATE, step, rate]) + rest, end._key), now)
         for _ in range(BUSY):
             if end.next_frame(now) is None:
@@ -280,7 +281,7 @@ def test_who_lies_about_rates_leaves_no_end_without_an_alarm(
         else:
             raise AssertionError("sends without end")
         assert now < end.next_wake_at() < now + ALARM_SECONDS
-        now += pause
+        now += pause_s
 
 
 def test_who_goes_on_proposing_fills_nothing() -> None:
@@ -290,7 +291,7 @@ def test_who_goes_on_proposing_fills_nothing() -> None:
     for _ in range(1000):
         for step in (BaudMessage.PROPOSE, BaudMessage.REVERT):
             end.receive_data(encode_frame(bytes([FrameType.RATE, step, 1]), end._key), line.now)
-    said = 0
+    sent = 0
     while end.next_frame(line.now) is not None:
-        said += 1
-    assert said < 10
+        sent += 1
+    assert sent < 10

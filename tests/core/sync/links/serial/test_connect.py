@@ -8,13 +8,15 @@ import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from math import inf
 from random import Random
 
 import pytest
 
 from core.sync.links import tls
-from core.sync.links.serial import arq, baud_negotiation, connect, serial_ports
+from core.sync.links.serial import arq, connect, serial_ports
+from core.sync.links.serial.baud_negotiation import DEFAULT_TIMING, BaudTiming
 from core.sync.links.serial.connect import PeerRestarted, SerialLink
 from core.sync.links.serial.framing import FRAME_END, FrameSplitter, FrameType, decode_frame, encode_frame
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialEndpoint
@@ -22,16 +24,22 @@ from core.sync.links.serial.serial_transport import SerialTransport as Transport
 from tests.cable import Cable, Line
 from tests.support.deadlines import PATIENCE
 from tests.support.linked_sessions import ONE, OTHER, THIRD, members
+from tests.support.polling import wait_until
 
 FAST = 2_000_000
 Links = tuple[SerialLink, SerialLink]
 
 
 @asynccontextmanager
-async def linked(cable: Cable, baud: int | None = None) -> AsyncIterator[Links]:
+async def linked(
+    cable: Cable, baud: int | None = None, *, timing: BaudTiming = DEFAULT_TIMING, handshake_timeout_s: float = 30.0
+) -> AsyncIterator[Links]:
+    connect_end = partial(
+        connect.connect_serial, timeout_s=PATIENCE, timing=timing, handshake_timeout_s=handshake_timeout_s
+    )
     links = await asyncio.gather(
-        connect.connect_serial(SerialEndpoint(cable.ends[0], baud), ONE, members(OTHER), timeout_s=PATIENCE),
-        connect.connect_serial(SerialEndpoint(cable.ends[1], baud), OTHER, members(ONE), timeout_s=PATIENCE),
+        connect_end(SerialEndpoint(cable.ends[0], baud), ONE, members(OTHER)),
+        connect_end(SerialEndpoint(cable.ends[1], baud), OTHER, members(ONE)),
     )
     try:
         yield links
@@ -59,28 +67,10 @@ async def carry(links: Links, size: int, meanwhile: Callable[[int], None] = lamb
     assert got == data
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for a higher rate soon."""
-    monkeypatch.setattr(arq, "MIN_CARRIED_BYTES", 1 << 11)
-
-
-@pytest.fixture
-def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an attempt to raise the rate succeed, however busy this machine is."""
-    for name, seconds in (
-        ("ACCEPT_TIMEOUT_S", 5.0),
-        ("RESPONDER_TIMEOUT_S", 2.5),
-        ("INITIATOR_TIMEOUT_S", 3.5),
-        ("PROBE_SLACK_S", 1.0),
-    ):
-        monkeypatch.setattr(baud_negotiation, name, seconds)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up a rate that does not work any more sooner than usual."""
-    monkeypatch.setattr(baud_negotiation, "SILENCE_TIMEOUT_S", 1.0)
+EAGER = BaudTiming(min_carried_bytes=1 << 11)
+"""Looks for a higher rate soon."""
+LENIENT = replace(EAGER, accept_timeout_s=5.0, responder_timeout_s=2.5, initiator_timeout_s=3.5, probe_slack_s=1.0)
+"""And lets an attempt succeed, however busy this machine is."""
 
 
 async def test_both_ends_know_each_other_and_one_is_the_initiator() -> None:
@@ -105,12 +95,11 @@ async def test_what_was_written_before_the_close_arrives_and_then_the_end() -> N
             serial_ports.open_port(path).close()
 
 
-async def test_it_arrives_however_slow_the_line_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "CLOSE_STALL_S", 0.6)
+async def test_it_arrives_however_slow_the_line_is() -> None:
     with Cable(baud=460_800) as cable:
         async with linked(cable, 3_000_000) as links:
             links[0].writer.write(bytes(90_000))
-            closing = asyncio.create_task(links[0].close())
+            closing = asyncio.create_task(links[0].close(stall_s=0.6))
             assert await links[1].reader.read(-1) == bytes(90_000)
             await links[1].close()
             await closing
@@ -186,14 +175,14 @@ async def test_a_port_that_takes_nothing_costs_no_work(worked: list[Transport]) 
 
 
 async def test_a_port_that_does_not_take_its_rate_any_more_is_used_at_the_first(
-    eager: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def of_another_kind(port: serial_ports.SerialPort, baud: int) -> None:
         if baud > serial_ports.DEFAULT_BAUD:
             raise PortError("{port} does not take it.", port=port.path)
 
     with Cable(Line(1_000_000, uart=True)) as cable:
-        async with linked(cable) as links:
+        async with linked(cable, timing=EAGER) as links:
             # As when an adapter is exchanged for another one while it is waited for.
             monkeypatch.setattr(serial_ports.SerialPort, "set_baud", of_another_kind)
             for link in links:
@@ -203,27 +192,22 @@ async def test_a_port_that_does_not_take_its_rate_any_more_is_used_at_the_first(
             assert not any(link.is_peer_restarted for link in links)
 
 
-async def test_who_reads_again_says_so_at_once() -> None:
+async def test_an_end_that_reads_again_acknowledges_at_once() -> None:
     with Cable(baud=FAST) as cable:
         async with linked(cable, FAST) as links:
             one, other = (link.transport for link in links)
             other.pause_reading()
             links[0].writer.write(bytes(200_000))
-            for _ in range(1000):
-                await asyncio.sleep(0.01)
-                if one.arq.sender.is_blocked:
-                    break
-            assert one.arq.sender.is_blocked
+            await wait_until(lambda: one.arq.sender.is_blocked)
             other.resume_reading()
-            # The other end was told that there is room again, and has not to ask.
+            # The other end knows that there is room again, and has not to ask.
             assert other.arq.receiver.ack_at == inf
             await links[1].reader.readexactly(100_000)
 
 
-async def test_a_slow_line_gets_the_time_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "SERIAL_HANDSHAKE_TIMEOUT_S", 0.5)
+async def test_a_slow_line_gets_the_time_that_it_takes() -> None:
     with Cable(baud=9600) as cable:
-        async with linked(cable, 9600) as links:
+        async with linked(cable, 9600, handshake_timeout_s=0.5) as links:
             assert links[0].peer == OTHER.device
 
 
@@ -236,7 +220,7 @@ async def test_who_hangs_up_is_noticed_at_once() -> None:
             assert links[1].is_peer_restarted
 
 
-async def test_a_stranger_is_turned_away() -> None:
+async def test_an_unknown_peer_is_turned_away() -> None:
     with Cable(baud=FAST) as cable:
         ends = await asyncio.gather(
             connect.connect_serial(SerialEndpoint(cable.ends[0], FAST), ONE, members(OTHER), timeout_s=PATIENCE),
@@ -247,24 +231,24 @@ async def test_a_stranger_is_turned_away() -> None:
     assert any(isinstance(end, tls.UnknownPeer | tls.NotAdmitted) for end in ends)
 
 
-async def test_one_that_only_answers_is_silent_until_it_is_told_to_call() -> None:
+async def test_one_that_only_listens_is_silent_until_it_dials() -> None:
     with Cable(baud=FAST) as cable:
-        call = asyncio.Event()
+        dial_wanted = asyncio.Event()
         targets = [SerialEndpoint(path, FAST) for path in cable.ends]
-        one = asyncio.create_task(connect.connect_serial(targets[0], ONE, members(OTHER), dial_wanted=call))
+        one = asyncio.create_task(connect.connect_serial(targets[0], ONE, members(OTHER), dial_wanted=dial_wanted))
         other = asyncio.create_task(
             connect.connect_serial(targets[1], OTHER, members(ONE), dial_wanted=asyncio.Event())
         )
         await asyncio.sleep(0.2)
         # The zero that ends what an open may have put onto the line.
         assert [wire.carried for wire in cable.wires] == [1, 1]
-        call.set()
+        dial_wanted.set()
         for link in await asyncio.gather(one, other):
             link.transport.abort()
             await link.transport.closed
 
 
-async def test_nobody_there_and_a_port_in_use_are_told() -> None:
+async def test_nobody_there_and_a_port_in_use_are_errors() -> None:
     with Cable(baud=FAST) as cable:
         target = SerialEndpoint(cable.ends[0], FAST)
         waiting = asyncio.create_task(connect.connect_serial(target, ONE, members(OTHER), timeout_s=0.3))
@@ -296,71 +280,70 @@ async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew()
             await asyncio.gather(one, return_exceptions=True)
 
 
-async def test_a_port_is_free_again_once_somebody_is_told_to_begin_again() -> None:
+async def test_a_port_is_free_again_once_the_peer_was_restarted() -> None:
     with Cable(baud=FAST) as cable:
         target = SerialEndpoint(cable.ends[0], FAST)
         waiting = asyncio.create_task(connect.connect_serial(target, ONE, members(OTHER), timeout_s=PATIENCE))
         port = serial_ports.open_port(cable.ends[1], FAST)
         # The other end says who it is, knows this one, and is another one at once.
         peer, seen = FrameSplitter(2000), list[bytes]()
-        while not seen:
-            await asyncio.sleep(0.01)
+
+        def has_received() -> bool:
             with suppress(BlockingIOError):
-                seen = [
-                    body
-                    for each in peer.split(FRAME_END + os.read(port.descriptor, 999))
-                    if (body := decode_frame(each))
-                ]
+                frames = peer.split(FRAME_END + os.read(port.descriptor, 999))
+                seen.extend(body for each in frames if (body := decode_frame(each)))
+            return bool(seen)
+
+        await wait_until(has_received)
         own = seen[0][2:10]
-        said = [bytes([FrameType.SYN, arq.ARQ_VERSION]) + id + own + bytes([1, 1]) for id in (b"11111111", b"22222222")]
-        os.write(port.descriptor, FRAME_END + b"".join(map(encode_frame, said)))
+        frames = [
+            bytes([FrameType.SYN, arq.ARQ_VERSION]) + id + own + bytes([1, 1]) for id in (b"11111111", b"22222222")
+        ]
+        os.write(port.descriptor, FRAME_END + b"".join(map(encode_frame, frames)))
         with pytest.raises(PeerRestarted):
             await waiting
         serial_ports.open_port(target.path, FAST).close()
         port.close()
 
 
-async def test_the_highest_rate_that_the_line_carries_is_found(eager: None, lenient: None) -> None:
+async def test_the_highest_rate_that_the_line_carries_is_found() -> None:
     with Cable(Line(1_000_000, uart=True)) as cable:
-        async with linked(cable) as links:
-            while links[0].baud < 921_600:
+        async with linked(cable, timing=LENIENT) as links:
+            while any(link.baud < 921_600 for link in links):
                 await carry(links, 2000)
-            assert {link.baud for link in links} == {921_600}
             await asyncio.gather(carry(links, 50_000), carry((links[1], links[0]), 50_000))
 
 
-async def test_a_line_with_a_pace_of_its_own_stays_at_its_rate(eager: None) -> None:
+async def test_a_line_with_a_pace_of_its_own_stays_at_its_rate() -> None:
     with Cable(baud=115_200) as cable:
-        async with linked(cable) as links:
+        async with linked(cable, timing=EAGER) as links:
             await carry(links, 10_000)
             machine = next(link.transport.arq for link in links if link.initiator)
             assert not machine.negotiation.can_rise
             assert {link.baud for link in links} == {115_200}
 
 
-async def test_a_gadget_is_not_held_back_by_a_rate(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_gadget_is_not_held_back_by_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serial_ports, "_GADGET_PATTERN", "[0-9]*")
     with Cable(baud=FAST) as cable:
-        async with linked(cable) as links:
+        async with linked(cable, timing=EAGER) as links:
             assert all(link.transport.arq.is_gadget for link in links)
             await asyncio.gather(carry(links, 60_000), carry((links[1], links[0]), 60_000))
             assert all(link.baud == 115_200 < link.transport.arq.line_rate for link in links)
 
 
-async def test_a_rate_that_somebody_names_is_kept(eager: None) -> None:
+async def test_a_pinned_rate_is_kept() -> None:
     with Cable(Line(1_000_000, uart=True)) as cable:
-        async with linked(cable, 460_800) as links:
+        async with linked(cable, 460_800, timing=EAGER) as links:
             await carry(links, 20_000)
             assert {link.baud for link in links} == {460_800}
 
 
 @pytest.mark.parametrize("trouble", ["errors", "pulled"])
-def test_when_the_line_gets_worse_the_session_goes_on_at_a_lower_rate(
-    eager: None, lenient: None, impatient: None, trouble: str
-) -> None:
+def test_when_the_line_gets_worse_the_session_goes_on_at_a_lower_rate(trouble: str) -> None:
     async def main() -> None:
         with Cable(Line(1_000_000, uart=True)) as cable:
-            async with linked(cable) as links:
+            async with linked(cable, timing=replace(LENIENT, silence_timeout_s=1.0)) as links:
                 while links[0].baud < 460_800:
                     await carry(links, 2000)
                 if trouble == "pulled":

@@ -1,4 +1,4 @@
-"""Serial ports: what names one, opening one, what people are told when that fails, and those that come and go."""
+"""Serial ports: what names one, opening one, the errors when that fails, and those that come and go."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_a_port_is_named(text: str, target: SerialEndpoint) -> None:
     + ["/dev/ttyS0?baud=9600&baud=1", "/dev/ttyS0?baud=9999999", "/dev/ttyS0?baud=" + "9" * 5000],
 )
 def test_what_names_no_port_is_refused(text: str) -> None:
-    with pytest.raises(Refused) as told:
+    with pytest.raises(Refused) as caught:
         parse_serial_endpoint(text)
-    assert len(str(told.value)) < 250
+    assert len(str(caught.value)) < 250
 
 
 @given(st.text())
@@ -128,7 +128,7 @@ def test_a_driver_that_keeps_its_rate_is_noticed(cable: Cable, monkeypatch: pyte
         port.close()
 
 
-def test_a_port_that_vanished_is_told_and_comes_back(cable: Cable) -> None:
+def test_a_port_that_vanished_is_an_error_and_comes_back(cable: Cable) -> None:
     path = cable.ends[1]
     port = open_port(path)
     cable.unplug()
@@ -142,7 +142,7 @@ def test_a_port_that_vanished_is_told_and_comes_back(cable: Cable) -> None:
     assert "gone" in str(port_absent_error(path))
 
 
-def test_a_port_that_vanishes_while_it_is_opened_is_told(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_vanishes_while_it_is_opened_is_an_error(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
     flush, path = termios.tcflush, cable.ends[1]
 
     def pulled(descriptor: int, queue: int) -> None:
@@ -157,13 +157,13 @@ def test_a_port_that_vanishes_while_it_is_opened_is_told(cable: Cable, monkeypat
     open_port(path).close()
 
 
-def test_what_is_no_serial_port_is_told(tmp_path: Path) -> None:
+def test_what_is_no_serial_port_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("text")
     for path in (str(file), str(tmp_path), "/dev/null"):
-        with pytest.raises(PortError, match="not a serial port") as told:
+        with pytest.raises(PortError, match="not a serial port") as caught:
             open_port(path)
-        assert str(told.value).startswith(path)
+        assert str(caught.value).startswith(path)
     assert file.read_text() == "text"
 
 
@@ -176,37 +176,37 @@ def test_what_is_no_serial_port_is_told(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a port to others")
-def test_a_port_that_is_forbidden_is_told(cable: Cable, group: int, mode: int, remedy: str) -> None:
+def test_a_port_that_is_forbidden_is_an_error(cable: Cable, group: int, mode: int, remedy: str) -> None:
     # The device itself: where temporary files are may be closed to others.
     device = Path(cable.ends[0]).resolve()
     os.chown(device, 0, group)
     device.chmod(mode)
-    assert remedy in told_to_nobody(str(device), "This user may not open")
+    assert remedy in error_for_nobody(str(device), "This user may not open")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may close a folder to others")
-def test_a_port_behind_a_folder_that_is_closed_is_told(cable: Cable, tmp_path: Path) -> None:
+def test_a_port_behind_a_folder_that_is_closed_is_an_error(cable: Cable, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     (closed / "port").symlink_to(Path(cable.ends[0]).resolve())
-    said = told_to_nobody(str(closed / "port"), "This user may not enter the folder")
-    folder = Path(said.removeprefix("This user may not enter the folder ").partition(",")[0])
+    text = error_for_nobody(str(closed / "port"), "This user may not enter the folder")
+    folder = Path(text.removeprefix("This user may not enter the folder ").partition(",")[0])
     # That of the tests themselves may be closed, too.
     assert folder in closed.parents or folder == closed
     assert not folder.stat().st_mode & 0o001
 
 
-def told_to_nobody(path: str, match: str) -> str:
-    """What somebody without any rights is told who opens a port."""
+def error_for_nobody(path: str, match: str) -> str:
+    """The error for somebody without any rights who opens a port."""
     if not Path("/").stat().st_mode & 0o001:
         pytest.skip("nobody but root may enter /")
     os.seteuid(NOBODY)
     try:
-        with pytest.raises(PortError, match=match) as told:
+        with pytest.raises(PortError, match=match) as caught:
             open_port(path)
     finally:
         os.seteuid(0)
-    return str(told.value)
+    return str(caught.value)
 
 
 def listed(name: str, product: str | None = None) -> ListPortInfo:

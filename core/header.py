@@ -1,0 +1,247 @@
+"""The signed header of a change.
+
+A header is a tagged COSE_Sign1 (RFC 9052, EdDSA) whose payload is a deterministic CBOR map (RFC 8949, 4.2.1). The
+protected header carries the author's public key, so that a change certifies itself; the device is that key's hash. The
+external AAD is the fleet id, so that a change cannot be replayed into another fleet; it is empty for the genesis, whose
+id makes the fleet id.
+
+A header stands for its change: the change id is its hash, and the body hangs on it by the root of its leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from core import cbor
+from core.errors import BlockRefused
+from core.hashes import digest
+from core.value_codec import HASH_BYTES, ID_BYTES, MAX_FACTS
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+FORMAT = 2
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+BATCH_BYTES = 8
+
+MAX_HEADER_BYTES = 2048
+MAX_EXTENSION_BYTES = 1024
+"""All extensions together, with their keys."""
+MIN_EXTENSION = 64
+MAX_EXTENSION = 2**32 - 1
+MAX_POSITION = 2**32 - 1
+"""A change a second for 136 years."""
+MAX_TIMESTAMP_US = 253_402_300_799_999_999
+"""The last microsecond of the year 9999."""
+
+_EDDSA = -8
+_TAG_SIGN1 = 18
+_PROTECTED = cbor.head(cbor.MAP, 2) + cbor.uint(1) + cbor.integer(_EDDSA) + cbor.uint(4) + cbor.head(cbor.BYTES, 32)
+_PROTECTED_BYTES = len(_PROTECTED) + KEY_BYTES
+_START = cbor.head(cbor.TAG, _TAG_SIGN1) + cbor.head(cbor.ARRAY, 4) + cbor.head(cbor.BYTES, _PROTECTED_BYTES)
+_UNPROTECTED = cbor.head(cbor.MAP, 0)
+_SIGNATURE_HEAD = cbor.head(cbor.BYTES, SIGNATURE_BYTES)
+_KEY_AT = len(_START) + len(_PROTECTED)
+_PAYLOAD_AT = _KEY_AT + KEY_BYTES + len(_UNPROTECTED)
+_NO_TAGS = cbor.decoders({})
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a device signs of a change.
+
+    `key` is the author device's public key. `position` counts its changes from 0; `previous` is the id of the one
+    before and `past` the root over all ids before (`mountain_range`), both None at 0 and only there. `at` is the
+    device's clock in microseconds since 1970 UTC, `author` the entity of the person. `leaves` and `root` are the number
+    of leaves of the body and the root of the tree over them. Changes saved at once, one a locality, share a `batch`
+    (8 bytes). `extensions` are byte strings under keys from 64 on, for what later versions add: kept as they are.
+    """
+
+    key: bytes
+    position: int
+    previous: bytes | None
+    past: bytes | None
+    at: int
+    author: bytes
+    leaves: int
+    root: bytes
+    batch: bytes | None = None
+    extensions: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def device(self) -> bytes:
+        """The id of the device that signs, which is its key's hash."""
+        return device_id(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHeader:
+    """A header with its exact bytes and their hash; whether the signature holds is not yet known (`verify`)."""
+
+    id: bytes
+    data: bytes
+    fields: Header
+    signature: bytes
+
+
+@lru_cache(maxsize=4096)
+def device_id(key: bytes) -> bytes:
+    """Give the 16-byte id of the device with this raw ed25519 public key."""
+    return digest(key)[:ID_BYTES]
+
+
+def fleet_id(genesis: bytes) -> bytes:
+    """Give the fleet's id from the id of its genesis."""
+    return genesis[:ID_BYTES]
+
+
+def sign(fields: Header, key: Ed25519PrivateKey, fleet: bytes | None) -> SignedHeader:
+    """Sign a header; `fleet` is None for the genesis. Raises BlockRefused for what no device would accept."""
+    if key.public_key().public_bytes_raw() != fields.key:
+        raise BlockRefused("a change is malformed")
+    return assemble(fields, key.sign(_to_be_signed(fields.key, encode_payload(fields), fleet or b"")))
+
+
+def assemble(fields: Header, signature: bytes) -> SignedHeader:
+    """Join fields and a signature (64 bytes, not checked); raises BlockRefused for fields out of their bounds."""
+    payload = cbor.byte_string(encode_payload(fields))
+    data = b"".join((_START, _PROTECTED, fields.key, _UNPROTECTED, payload, _SIGNATURE_HEAD, signature))
+    return SignedHeader(digest(data), data, fields, signature)
+
+
+def header_size(data: bytes) -> int:
+    """Give the size of the header that these bytes begin with; raises BlockRefused if they begin with none.
+
+    Everything in front of the payload and behind it has a fixed size and form, so nothing has to be parsed for that.
+    """
+    size, start = _payload_span(data)
+    return start + size + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES
+
+
+def decode_header(data: bytes) -> SignedHeader:
+    """Read a header's bytes; raises BlockRefused if they are malformed, out of bounds or not canonical.
+
+    The signature is not checked: see `verify`.
+    """
+    size, start = _payload_span(data)
+    end = start + size
+    fields = _header(data[_KEY_AT : _KEY_AT + KEY_BYTES], cbor.loads(data[start:end], _NO_TAGS))
+    signature = data[end + len(_SIGNATURE_HEAD) :]
+    header = assemble(fields, signature)
+    if len(signature) != SIGNATURE_BYTES or header.data != data:
+        raise BlockRefused("a block is not in canonical form")
+    return header
+
+
+def verify(header: SignedHeader, fleet: bytes) -> None:
+    """Check the signature of a header for this fleet; raises BlockRefused if it does not hold."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    aad = b"" if fleet_id(header.id) == fleet else fleet
+    size, start = _payload_span(header.data)
+    key = header.fields.key
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(
+            header.signature, _to_be_signed(key, header.data[start : start + size], aad)
+        )
+    except (InvalidSignature, ValueError):
+        raise BlockRefused("a block is badly signed, or of another fleet") from None
+
+
+def encode_payload(fields: Header) -> bytes:
+    """Encode what is signed; raises BlockRefused for fields out of their bounds."""
+    _check(fields)
+    pairs = [b"\1", cbor.uint(FORMAT), b"\3", cbor.uint(fields.position)]
+    if fields.previous is not None and fields.past is not None:
+        pairs += b"\4", cbor.byte_string(fields.previous), b"\5", cbor.byte_string(fields.past)
+    pairs += b"\6", cbor.uint(fields.at), b"\7", cbor.byte_string(fields.author)
+    pairs += b"\x08", cbor.uint(fields.leaves), b"\x09", cbor.byte_string(fields.root)
+    if fields.batch is not None:
+        pairs += b"\x0a", cbor.byte_string(fields.batch)
+    extensions = encode_extensions(fields.extensions)
+    count = len(pairs) // 2 + len(fields.extensions)
+    payload = cbor.head(cbor.MAP, count) + b"".join(pairs) + extensions
+    if len(payload) + _PAYLOAD_AT + 3 + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES > MAX_HEADER_BYTES:
+        raise BlockRefused("a header is larger than {limit} bytes", limit=MAX_HEADER_BYTES)
+    return payload
+
+
+def encode_extensions(extensions: Mapping[int, bytes]) -> bytes:
+    """Encode the pairs of the extensions, keys ascending; raises BlockRefused for other than byte strings, other keys,
+    or more than 1 KiB.
+    """
+    for number, content in extensions.items():
+        if not (_is_uint(number, MAX_EXTENSION) and number >= MIN_EXTENSION and isinstance(content, bytes)):
+            raise BlockRefused("a change is malformed")
+    data = b"".join(cbor.uint(key) + cbor.byte_string(extensions[key]) for key in sorted(extensions))
+    if len(data) > MAX_EXTENSION_BYTES:
+        raise BlockRefused("a header is larger than {limit} bytes", limit=MAX_EXTENSION_BYTES)
+    return data
+
+
+def _payload_span(data: bytes) -> tuple[int, int]:
+    """Give the size of the payload and where it begins."""
+    at = _PAYLOAD_AT
+    head = data[at : at + 3]
+    if (
+        not data.startswith(_START + _PROTECTED)
+        or data[at - 1 : at] != _UNPROTECTED
+        or len(head) < 3
+        or head[0] not in (0x58, 0x59)
+    ):
+        raise BlockRefused("a block is not a signed change")
+    size, start = (head[1], at + 2) if head[0] == 0x58 else (int.from_bytes(head[1:], "big"), at + 3)
+    if size > MAX_HEADER_BYTES or start + size + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES > len(data):
+        raise BlockRefused("a block is not a signed change")
+    return size, start
+
+
+def _to_be_signed(key: bytes, payload: bytes, aad: bytes) -> bytes:
+    """Encode the Sig_structure of RFC 9052, 4.4."""
+    parts = (cbor.text("Signature1"), *map(cbor.byte_string, (_PROTECTED + key, aad, payload)))
+    return cbor.head(cbor.ARRAY, 4) + b"".join(parts)
+
+
+def _header(key: bytes, plain: Any) -> Header:
+    """Name the fields of what was read; whether they are in their bounds shows when they are encoded again."""
+    if not isinstance(plain, dict) or plain.get(1) != FORMAT or any(type(each) is not int for each in plain):
+        raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
+    if any(each < 1 or each == 2 or 10 < each < MIN_EXTENSION for each in plain):
+        raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
+    extensions = {each: plain[each] for each in sorted(plain) if each >= MIN_EXTENSION}
+    # A field that is there but null is no other form of one that is absent.
+    if any(value is None for value in plain.values()):
+        raise BlockRefused("a change is malformed")
+    named: list[Any] = [key, *(plain.get(each) for each in range(3, 11)), extensions]
+    return Header(*named)
+
+
+def _check(fields: Header) -> None:
+    first = fields.position == 0
+    if not (
+        _is_uint(fields.position, MAX_POSITION)
+        and _is_uint(fields.at, MAX_TIMESTAMP_US)
+        and _is_uint(fields.leaves, MAX_FACTS + 1)
+        and fields.leaves
+        and _is_bytes(fields.key, KEY_BYTES)
+        and _is_bytes(fields.author, ID_BYTES)
+        and _is_bytes(fields.root, HASH_BYTES)
+        and (fields.batch is None or _is_bytes(fields.batch, BATCH_BYTES))
+    ):
+        raise BlockRefused("a change is malformed")
+    for each in (fields.previous, fields.past):
+        if (each is None) != first or not (first or _is_bytes(each, HASH_BYTES)):
+            raise BlockRefused("a change is malformed")
+
+
+def _is_uint(value: Any, limit: int) -> bool:
+    return type(value) is int and 0 <= value <= limit
+
+
+def _is_bytes(value: Any, size: int) -> bool:
+    return isinstance(value, bytes) and len(value) == size

@@ -1,0 +1,120 @@
+"""Commands of the inbox that resolve nothing: filter its items, and show more of the selected one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from core.workspace.lazy_inbox import LazyInbox
+from tui.dialogs.base import PromptDialog
+from tui.dialogs.text_viewer import TextViewer, candidate_texts
+from tui.i18n.translate import _, language
+from tui.layout import Line
+from tui.screens.base import BaseScreen, ScreenActions
+from tui.screens.form import FormScreen
+from tui.screens.inbox_list import InboxRows, ItemSelection, RowKey, item_key
+from tui.screens.list_screen import ListScreen
+from tui.view_models.breadcrumbs import property_breadcrumb
+from tui.view_models.inbox import MAX_CANDIDATES, ancestry_lines, item_property
+from tui.view_models.inbox_filter import filter_items
+
+
+class ItemFilter(ScreenActions):
+    """Show only the items that mention something, and go from one of those last found to the next."""
+
+    screen: ListScreen
+
+    def __init__(self, screen: ListScreen, selection: ItemSelection) -> None:
+        super().__init__(screen)
+        self.text = ""
+        self._selection = selection
+        self._match_keys: set[RowKey] = set()
+
+    async def apply(self, items: LazyInbox) -> LazyInbox:
+        """Return the items that the filter lets through."""
+        if not self.text:
+            return items
+        state = self.state
+        every = await items.load_all()
+        found = await filter_items(every, self.text, state.view, state.schema, self._selection.names.known)
+        self._match_keys = set(map(item_key, found))
+        return LazyInbox.of_items(found)
+
+    def set_text(self, text: str) -> None:
+        """Show what mentions all words of `text`; everything if it is empty."""
+        self.text = " ".join(text.split())
+        self._selection.forget_title()
+        self.screen.refresh_data()
+
+    def heading(self) -> Line:
+        """The filter, for the heading; empty if there is none."""
+        return [(_("filter: {filter}").format(filter=self.text), "strong")] if self.text else []
+
+    def disabled_reason(self, name: str) -> str | None:
+        return None if name == "find" or self._match_keys else _("No search yet: / asks for words.")
+
+    def do_find(self) -> None:
+        """Ask for words, and show only items that mention them."""
+
+        def chosen(text: str | None) -> None:
+            if text is not None:
+                self.set_text(text)
+
+        help_text = _(
+            "Words in a property, a value, a name, a note or the problem; or the title of something, "
+            "for all that is below it."
+        )
+        self.screen.open_dialog(PromptDialog(_("Show only"), self.text, help_text, accept_label=_("show")), chosen)
+
+    def do_find_next(self) -> None:
+        """Go to the next item that mentions the words, also after all are shown again."""
+        self._move_to_match(1)
+
+    def do_find_previous(self) -> None:
+        """Go to the one before."""
+        self._move_to_match(-1)
+
+    def _move_to_match(self, step: int) -> None:
+        lines = self.screen.lines
+        source, count = lines.source, len(lines.source)
+        if isinstance(source, InboxRows):
+            ahead = ((lines.cursor + step * distance) % count for distance in range(1, count + 1))
+            lines.move_to(next((index for index in ahead if source.key(index) in self._match_keys), lines.cursor))
+
+
+class ItemViews(ScreenActions):
+    """Show more of the selected item: its form, its history, its values in full, and who knew what."""
+
+    def __init__(self, screen: BaseScreen, selection: ItemSelection) -> None:
+        super().__init__(screen)
+        self._selection = selection
+
+    def do_open(self) -> None:
+        """Open the form at the property; of several entities that of the chosen one."""
+        if item := self._selection.item:
+            self.screen.open_dialog(FormScreen(self._selection.chosen_entity(item), item.property))
+
+    def do_who_knew(self) -> None:
+        """Show the drawing of the ancestry in full."""
+        if details := self._selection.details:
+            schema, dates = self.state.schema, self.state.dates
+            self.screen.open_dialog(
+                TextViewer(_("Who knew what"), lambda width: ancestry_lines(details, width, schema, dates))
+            )
+
+    def do_whole(self) -> None:
+        """Show every candidate's value in full."""
+        details = self._selection.details
+        if details is None:
+            return
+        item, prop = details.item, item_property(details.item, self.state.schema)
+        draw = partial(candidate_texts, prop, item.candidates[:MAX_CANDIDATES], details.names, self.state.dates)
+        title = property_breadcrumb(details.names.entity(item.entity), prop.label(language()))
+        self.screen.open_dialog(TextViewer(title, draw))
+
+    def do_history_of(self) -> None:
+        """Show the changes of this property."""
+        if item := self._selection.item:
+            entity = self._selection.chosen_entity(item)
+            label = item_property(item, self.state.schema).label(language())
+            title = property_breadcrumb(self._selection.names.known.entity(entity), label)
+            self.state.show_history(entity, item.property, title)

@@ -1,0 +1,108 @@
+"""The change that is selected in the log, and what is read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.device.display_names import is_hidden
+from core.store.entities import EntityName
+from core.store.queries.log import FactDiff, LogEntry, without_author
+from tui.i18n.translate import _, format_number, language
+from tui.layout import Line, cut, fit
+from tui.screens.list_screen import ListScreen
+from tui.view_models.form import NO_NAMES, DisplayNames, value_references
+from tui.view_models.form_lines import diff_lines
+from tui.view_models.log import LogPages, entity_labels
+
+_MAX_LABEL_COLUMNS = 28
+"""Columns of an entity's name before its values, so that these have room on the smallest terminal."""
+
+
+class LogSelection:
+    """The change under the cursor, what it did, and what its entities are called."""
+
+    def __init__(self, screen: ListScreen) -> None:
+        self._screen = screen
+        self.detailed_entry: LogEntry | None = None
+        """The change that was read; another one than `entry` while that is being read."""
+        self.marked_entry: LogEntry | None = None
+        """The change to compare with, None if none is marked."""
+        self.edits: list[FactDiff] = []
+        self.names: DisplayNames = NO_NAMES
+        self.path = ""
+        """Where the only entity of the change is in the fleet; empty if there are several."""
+        self._entity_names: dict[bytes, EntityName] = {}
+
+    @property
+    def entry(self) -> LogEntry | None:
+        """The change under the cursor; None in an empty list, or while it is not loaded."""
+        lines = self._screen.lines
+        return lines.source.entry(lines.cursor) if isinstance(lines.source, LogPages) and len(lines.source) else None
+
+    def entity_name(self, entity: bytes) -> EntityName | None:
+        """What is known of the name of an entity of the change."""
+        return self._entity_names.get(entity)
+
+    def kind_of(self, entity: bytes) -> str | None:
+        """The kind of an entity of the change."""
+        name = self._entity_names.get(entity)
+        return name.kind if name else None
+
+    async def read_details(self) -> None:
+        """Read what the change did, if it was not read yet."""
+        entry, read = self.entry, self.detailed_entry
+        if entry is not None and (read is None or entry.change != read.change or not self.edits):
+            state = self._screen.state
+            stated = without_author(entry, await state.view.fact_diffs(entry.change))
+            edits = [edit for edit in stated if not is_hidden(edit.entity, edit.property)]
+            entities = {edit.entity for edit in edits}
+            entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
+            known = await state.view.names(entities, state.schema)
+            labels = await entity_labels(known, state.view, state.schema, state.names)
+            self.names = DisplayNames(labels, state.names.devices)
+            self._entity_names = known
+            self.path = await state.breadcrumb_of(edits[0].entity) if self._is_single_entity(edits) else ""
+            self.edits = edits
+        self.detailed_entry = entry
+
+    def _is_single_entity(self, edits: Sequence[FactDiff]) -> bool:
+        """Whether they are of one entity only, which has a place in the fleet."""
+        schema = self._screen.state.schema
+        kinds = {edit.entity: self.kind_of(edit.entity) for edit in edits}
+        return len(kinds) == 1 and all(schema.kind(kind).is_known for kind in kinds.values())
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        """Draw old → new for each edit; of too many of several entities, what was changed of each of them."""
+        edits = self.edits
+        entities = list(dict.fromkeys(edit.entity for edit in edits))
+        label = min(_MAX_LABEL_COLUMNS, max((len(self.names.entity(entity)) for entity in entities), default=0))
+        if len(edits) > height and len(entities) > 1:
+            return _with_more_line(self._entity_lines(entities[:height], label, width), len(entities), height)
+        if len(entities) <= 1:
+            label = 0
+        schema = self._screen.state.schema
+        items = [(schema.property(self.kind_of(e.entity), e.property), e.old, e.had_value, e.new) for e in edits]
+        rows = diff_lines(items[:height], width - label - 2 * bool(label), self.names)
+        if label:
+            titles = [fit(self.names.entity(edit.entity), label) + "  " for edit in edits]
+            rows = [[(title, "plain"), *row] for title, row in zip(titles, rows, strict=False)]
+        return _with_more_line(rows, len(edits), height)
+
+    def _entity_lines(self, entities: Sequence[bytes], label: int, width: int) -> list[Line]:
+        """A line for each entity with the labels of its properties."""
+        schema = self._screen.state.schema
+        lines: list[Line] = []
+        for entity in entities:
+            kind = self.kind_of(entity)
+            labels = [schema.property(kind, e.property).label(language()) for e in self.edits if e.entity == entity]
+            text = cut(", ".join(labels), width - label - 2)
+            lines.append([(fit(self.names.entity(entity), label) + "  " + text, "plain")])
+        return lines
+
+
+def _with_more_line(lines: list[Line], count: int, height: int) -> list[Line]:
+    """The lines, the last one for those of `count` that have no room."""
+    if count <= len(lines):
+        return lines
+    shown = lines[: max(0, height - 1)]
+    return [*shown, [(_("… and {count} more: v shows all").format(count=format_number(count - len(shown))), "dim")]]

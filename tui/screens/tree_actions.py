@@ -1,0 +1,109 @@
+"""Move about in the tree of Fleet: unfold, fold, show what is retired, and go to an entity wherever it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tui.i18n.translate import _
+from tui.screens.base import ScreenActions
+from tui.screens.list_screen import ListScreen
+from tui.view_models.breadcrumbs import ancestor_chain
+from tui.view_models.fleet_tree import FleetTree, TreeNode
+
+
+class TreeActions(ScreenActions):
+    """The tree of a screen's list."""
+
+    screen: ListScreen
+
+    def __init__(
+        self, screen: ListScreen, marked_entities: dict[bytes, None], open_form: Callable[[bytes, int], None]
+    ) -> None:
+        """`marked_entities` is shared with the screen; `open_form` opens what has no place in the tree."""
+        super().__init__(screen)
+        self._marked_entities = marked_entities
+        self._open_form = open_form
+        self.shows_retired = False
+        self._lock = asyncio.Lock()
+        """Held while the tree changes: what is unfolded while it is read again would be lost with the old one."""
+
+    @property
+    def tree(self) -> FleetTree | None:
+        """The rows of the list; None before they are read."""
+        source = self.screen.lines.source
+        return source if isinstance(source, FleetTree) else None
+
+    @property
+    def node(self) -> TreeNode | None:
+        """The line under the cursor."""
+        return self.tree.node_at(self.screen.lines.cursor) if self.tree is not None else None
+
+    def disabled_reason(self, name: str) -> str | None:
+        if name in ("unfold", "fold") and self.node is None:
+            return _("There is nothing on this line.")
+        if name == "unfold" and self.node and not self.node.has_children:
+            return _("There is nothing below this line.")
+        return None
+
+    async def reload(self) -> None:
+        """Read the tree again, with the same lines unfolded."""
+        async with self._lock:
+            await self._reload()
+
+    async def _reload(self) -> None:
+        old, lines, state = self.tree, self.screen.lines, self.state
+        edited = {entity: len(draft) for entity, draft in state.drafts.items() if len(draft)}
+        tree = FleetTree(state.view, state.schema, edited, self._marked_entities, state.here, self.shows_retired)
+        await tree.reopen(old.open_entities() if old is not None else [], max(lines.cursor + 1, lines.size.height))
+        lines.show_rows(tree, cursor=tree.index(lines.key if old is not None else None))  # type: ignore[arg-type]  # of FleetTree
+
+    async def do_unfold(self) -> None:
+        """Show the children, or go to the first of them."""
+        async with self._lock:
+            tree, node, lines = self.tree, self.node, self.screen.lines
+            if tree is None or node is None:
+                return
+            if node.is_open:
+                lines.move_to(lines.cursor + 1)
+                return
+            await tree.unfold(node)
+            lines.show_rows(tree)
+            if not node.children:
+                self.screen.show_message(_("There is nothing below {title}.").format(title=node.row.title))
+
+    async def do_fold(self) -> None:
+        """Hide the children, or go to the parent."""
+        async with self._lock:
+            tree, node, lines = self.tree, self.node, self.screen.lines
+            if tree is None or node is None:
+                return
+            if node.is_open:
+                tree.fold(node)
+                lines.show_rows(tree)
+            else:
+                lines.move_to(tree.parent_index(lines.cursor))
+
+    async def do_retired(self) -> None:
+        """Show what is retired, or hide it again."""
+        self.shows_retired = not self.shows_retired
+        await self.screen.reload_content()
+
+    async def move_to_entity(self, entity: bytes) -> None:
+        """Put the cursor on an entity, unfolding what it is under; what is under nothing opens as a form."""
+        async with self._lock:
+            await self._move_to_entity(entity)
+
+    async def _move_to_entity(self, entity: bytes) -> None:
+        if self.tree is None:
+            await self._reload()
+        tree, lines = self.tree, self.screen.lines
+        chain = await ancestor_chain(entity, self.state.view, self.state.schema)
+        index = await tree.reveal(chain) if tree is not None else None
+        if tree is None or index is None:
+            self._open_form(entity, 0)
+            return
+        lines.show_rows(tree, cursor=index)
+        if (parent_index := tree.parent_index(index)) < lines.scroll_y:
+            top = max(parent_index, index - lines.size.height + 1)
+            lines.scroll_to(y=top, animate=False, force=True)
