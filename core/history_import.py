@@ -16,6 +16,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
@@ -168,8 +169,9 @@ def _parse_log_line(content: dict[str, Any], number: int) -> HistoryLine:
                 edits.append({**called, "property": None, "value": None})
         else:
             edits.append(called)
-    at = content["at"]
-    moment = parse_timestamp(at, 0, UTC, is_start=True) if isinstance(at, str) else None
+    at, moment = content["at"], None
+    with suppress(Refused):
+        moment = parse_timestamp(at, 0, UTC, is_start=True) if isinstance(at, str) else None
     if not isinstance(moment, int):
         raise Refused("Line {line}: at is not the time of a log", line=number)
     line = _parse_line({"at": 0, "user": content["user"], "comment": content["note"], "edits": edits}, number)

@@ -210,6 +210,11 @@ class Kind:
         props = [*self.properties.values(), _SYSTEM_PROPERTIES[RETIRED]]
         return [prop for prop in props if wanted in {label.casefold() for label in (prop.name, *prop.labels.values())}]
 
+    def rank(self, name: str) -> tuple[bool, int, str]:
+        """Where a property stands among others: what an entity is called first, then as the schema lists them."""
+        names = list(self.properties)
+        return (name not in (KIND, self.key, self.title), names.index(name) if name in names else len(names), name)
+
     def missing(self, given: Mapping[str, Value]) -> list[Property]:
         """The required properties that have no value in `given`: what a new entity still needs."""
         return [p for p in self.properties.values() if p.required and given.get(p.name) is None]
@@ -223,6 +228,7 @@ _SYSTEM_PROPERTIES = {
 _INTERNAL_LABELS = {
     "name": {"en": "Name", "de": "Name"},
     "member.name": {"en": "Name", "de": "Name"},
+    "person.name": {"en": "Name", "de": "Name"},
     "member.role": {"en": "Role", "de": "Rolle"},
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }

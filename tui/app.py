@@ -34,7 +34,7 @@ from tui.screens.base import BaseScreen
 from tui.screens.frame import status_items
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.diff_app import DiffApp
-from tui.terminal.end_signals import has_job_control
+from tui.terminal.end_signals import suspend
 from tui.terminal.key_sequencer import REFRESH_GROUP
 from tui.terminal.themes import next_theme
 from tui.view_models.breadcrumbs import breadcrumbs
@@ -366,9 +366,7 @@ class FieldlineApp(DiffApp):
 
     def do_suspend(self) -> None:
         """Stop, as programs do in a shell, until `fg` is typed there."""
-        if has_job_control():
-            self.action_suspend_process()
-        else:
+        if not suspend(self):
             self._show_message(_("There is no shell to go back to from here: Ctrl+Q leaves Fieldline."))
 
     async def action_quit(self) -> None:

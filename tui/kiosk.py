@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import termios
-from contextlib import suppress
 
 from textual.driver import Driver
 from textual.events import Event, Key, MouseEvent, Paste
@@ -31,6 +29,7 @@ from tui.pin import KioskPin
 from tui.screens.form import FormScreen
 from tui.screens.here import Here
 from tui.screens.sync import Sync
+from tui.terminal.end_signals import ignore_keyboard_signals
 
 DEFAULT_IDLE_S = 120
 """Longer than reading a screen takes, shorter than until the next person comes."""
@@ -70,7 +69,7 @@ class KioskApp(FieldlineApp):
         self._touched_at_us = clock()
 
     def on_mount(self) -> None:  # the base class's is called as well
-        self._ignore_signals()
+        ignore_keyboard_signals(self)
         self.set_interval(self._idle_check_interval_s, self._reset_when_idle)
 
     def first_screen(self) -> str:
@@ -82,19 +81,6 @@ class KioskApp(FieldlineApp):
         return [(_("PIN entered"), "attention"), *separator, *items] if self.lock.is_open else items
 
     # --- no way out --------------------------------------------------------------------------------------------------
-
-    def _ignore_signals(self) -> None:
-        """Let no signal that a keyboard or a line can cause end or stop this; a terminal that is gone does."""
-        with suppress(ValueError):  # not in the main thread: there are no signals then
-            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-                signal.signal(number, signal.SIG_IGN)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
-
-    def _on_hangup(self) -> None:
-        try:
-            termios.tcgetattr(0)
-        except (termios.error, OSError):
-            self.on_terminal_lost()
 
     def do_quit(self) -> None:
         self._show_message(_("This is a kiosk: it stays on."))

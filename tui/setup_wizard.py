@@ -24,7 +24,7 @@ from tui.layout import Column, Line, layout_columns, wrap_text
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.crash_handler import CrashSafeApp
 from tui.terminal.driver import limit_input
-from tui.terminal.end_signals import has_job_control
+from tui.terminal.end_signals import suspend
 from tui.widgets.lines import Lines
 
 _ROW_COLUMNS = 66
@@ -60,8 +60,7 @@ class SetupWizard(CrashSafeApp[bool]):
         if name == "help":
             show_help(self)
         elif name == "suspend":
-            if has_job_control():
-                self.action_suspend_process()
+            suspend(self)
         else:
             self.refresh(layout=True)
 

@@ -130,7 +130,7 @@ class Store:
         """These changes in the order in which they are most useful to a peer.
 
         The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
-        peer, newest first; then what else is current, then history, oldest first.
+        peer, newest first; then what else is current, oldest first; then history, newest first.
         """
         from core.store.queries import sync_source
 

@@ -187,3 +187,19 @@ def test_what_nobody_has_thought_of_is_one_sentence_too(device: Terminal, monkey
     monkeypatch.setenv("FIELDLINE_DEBUG", "1")
     with pytest.raises(RuntimeError):
         device.call("status")
+
+
+@pytest.mark.parametrize("version", [1, 7])
+def test_a_home_from_before_the_first_release_is_refused_by_every_verb_and_stays_as_it_is(
+    device: Terminal, version: int
+) -> None:
+    """Only where SQLite keeps the version is the same in all of them."""
+    path = device.home / "store.db"
+    data = bytearray(path.read_bytes())
+    data[60:64] = version.to_bytes(4, "big")
+    path.write_bytes(data)
+    before = {each.name: each.read_bytes() for each in device.home.iterdir() if each.is_file()}
+    for call in (["status"], ["show", "locality:241"], ["set", "locality:241", "name=x"], ["verify"], ["serve"]):
+        assert "from before Fieldline's first release" in told(device.call(*call), 1), call
+    device.call("doctor")
+    assert {each.name: each.read_bytes() for each in device.home.iterdir() if each.is_file()} == before

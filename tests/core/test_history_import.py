@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.body import MAX_NOTE_BYTES
 from core.errors import Refused
 from core.header import MAX_TIMESTAMP_US
-from core.history_import import MAX_LINE_BYTES, HistoryLine, ImportEdit, KeyRef, entity_uuid, read_lines
+from core.history_import import MAX_LINE_BYTES, HistoryLine, ImportEdit, KeyRef, entity_uuid, read_history, read_lines
 from core.value_codec import Ref, encode_value
 from core.values import MAX_TEXT_BYTES
 
@@ -224,6 +224,44 @@ def test_ids_of_imported_entities_belong_to_the_fleet_and_the_name(
 def test_the_id_is_that_of_the_standard() -> None:
     """The example of RFC 9562, appendix A.4: the DNS namespace and www.example.com."""
     assert entity_uuid(uuid.NAMESPACE_DNS.bytes, "www.example.com").hex() == "2ed6657de927568b95e12665a8aea6a2"
+
+
+def log_line(at: str, edits: list[dict[str, Any]], state: str = "good") -> str:
+    """A line as `fieldline log --json` of a program before the first release wrote it."""
+    said = {"change": "ab" * 32, "at": at, "received_at": at, "user": "Maier", "device": "cd" * 16, "note": "why"}
+    return json.dumps({**said, "state": state, "edits": edits})
+
+
+def log_edit(name: str, new: Any, kind: str | None = "locality", key: str | None = "241") -> dict[str, Any]:
+    return {"entity": "ef" * 16, "kind": kind, "key": key, "property": name, "old": None, "new": new}
+
+
+def test_the_log_of_an_old_program_is_a_history_the_newest_first() -> None:
+    """What can be named is taken in the order of writing; members, the schema and what has no key are passed over."""
+    lines = [
+        log_line("2026-03-03T14:00:00Z", [log_edit("retired", True)]),
+        log_line("2026-03-02T14:00:00.5Z", [log_edit("near", {"ref": "locality:242"}), log_edit("far", {"ref": "ab"})]),
+        log_line("2026-03-02T13:00:00Z", [log_edit("name", "no effect")], "quarantined"),
+        log_line("2026-03-01T14:00:00Z", [log_edit("kind", "locality"), log_edit("code", "241"), log_edit("vid", 7)]),
+        log_line("2026-02-01T14:00:00Z", [log_edit("member.role", "admin", "member"), log_edit("x", 1, None, None)]),
+    ]
+    found = read_history(lines)
+    assert [(line.at_us, line.user, line.note, line.number) for line in found] == [
+        (1772373600_000000, "Maier", "why", 4),
+        (1772460000_500000, "Maier", "why", 2),
+        (1772546400_000000, "Maier", "why", 1),
+    ]
+    assert [[(edit.entity, edit.property, edit.value) for edit in line.edits] for line in found] == [
+        [("locality:241", "code", "241"), ("locality:241", "vid", 7)],
+        [("locality:241", "near", KeyRef("locality:242"))],
+        [("locality:241", None, None)],
+    ]
+
+
+@pytest.mark.parametrize("line", ['{"at": 1, "user": "u", "edits": []}', log_line("soon", []), log_line("1", [{}])])
+def test_a_line_of_another_form_in_a_log_is_refused_by_its_number(line: str) -> None:
+    with pytest.raises(Refused, match="Line 2"):
+        read_history([log_line("2026-03-03T14:00:00Z", [log_edit("name", "x")]), line])
 
 
 @pytest.mark.skipif(not HISTORY.exists(), reason="the history in ../shared/data is not here")

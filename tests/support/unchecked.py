@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from core.changes import Value
 from core.records import Record, diff_edits
+from core.value_codec import Value
 from core.workspace import Workspace
 
 

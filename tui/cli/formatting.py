@@ -71,6 +71,11 @@ class Formatter:
         """The device's name, or the start of its id."""
         return self.devices.get(device) or device.hex()[:8]
 
+    def rank(self, entity: bytes, name: str) -> tuple[bool, int, str]:
+        """Where a property stands among others of an entity."""
+        called = self.names.get(entity)
+        return self.schema.kind(called.kind if called else None).rank(name)
+
     def value_text(self, prop: Property, value: Value) -> str:
         """A value on one line; no value is a word."""
         if value is None:

@@ -145,6 +145,8 @@ def _print_entry(
     if only.entity is not None:
         edits = [edit for edit in edits if edit.entity == only.entity and only.property in (None, edit.property)]
     visible = _visible_edits(without_author(entry, edits), formatter)
+    order = {entity: index for index, entity in enumerate(dict.fromkeys(edit.entity for edit in visible))}
+    visible.sort(key=lambda each: (order[each.entity], formatter.rank(each.entity, each.property)))
     _edit_rows(
         context, formatter, [(e.entity, e.property, e.old, e.new, e.had_value) for e in visible[:MAX_SHOWN_EDITS]]
     )

@@ -200,5 +200,6 @@ class ChangeDiffScreen(DiffScreen):
     async def read_differences(self) -> Sequence[ValueDifference]:
         edits = without_author(self._entry, await self.state.view.fact_diffs(self._entry.change))
         order = {entity: index for index, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
-        edits.sort(key=lambda edit: order[edit.entity])
+        known = await self.state.view.names(order, self.state.schema)
+        edits.sort(key=lambda e: (order[e.entity], self.state.schema.kind(known[e.entity].kind).rank(e.property)))
         return [(edit.entity, edit.property, edit.old, edit.new) for edit in edits]

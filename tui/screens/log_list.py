@@ -58,6 +58,8 @@ class LogSelection:
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await state.view.names(entities, state.schema)
+            order = {entity: index for index, entity in enumerate(dict.fromkeys(edit.entity for edit in edits))}
+            edits.sort(key=lambda e: (order[e.entity], state.schema.kind(known[e.entity].kind).rank(e.property)))
             labels = await entity_labels(known, state.view, state.schema, state.names)
             self.names = DisplayNames(labels, state.names.devices)
             self._entity_names = known

@@ -102,7 +102,7 @@ class Sync(ListScreen):
     # --- discovery ---------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        sticks: WorkType[None] = self._watch_sticks
+        sticks: WorkType[None] = self.syncing.watch_sticks
         self.run_worker(sticks, group="watch")
         if self.state.options.discovery:
             work: WorkType[None] = self._watch_peers
@@ -111,18 +111,6 @@ class Sync(ListScreen):
     async def on_unmount(self) -> None:
         await self.syncing.close()
         await stop_worker(self._discovery_worker)
-
-    async def _watch_sticks(self) -> None:
-        """Look while this screen is shown which removable disks are mounted."""
-        from core.service import mounted_sticks
-
-        while True:
-            if self.is_current:
-                sticks = await asyncio.to_thread(mounted_sticks.list_sticks)
-                if sticks != self.syncing.sticks:
-                    self.syncing.sticks = sticks
-                    self.refresh_data()
-            await asyncio.sleep(_DISCOVERY_INTERVAL_S)
 
     async def _watch_peers(self) -> None:
         """Look while this screen is shown what announces itself in the network, and what is plugged in."""

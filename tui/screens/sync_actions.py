@@ -39,6 +39,8 @@ _MAX_OUTCOMES = 20
 """Outcomes that are shown, the latest first: more have no room on any screen."""
 _REDRAW_INTERVAL_S = 1.0
 """How often progress is drawn: the line to the terminal may be slow."""
+_STICKS_INTERVAL_S = 2.0
+"""How often it is looked which disks are mounted: whoever plugs one in waits no longer than that."""
 _STOP_TIMEOUT_S = 1.0
 """How long the screen waits for a worker that has been cancelled: it has a peer to say goodbye to."""
 
@@ -118,6 +120,18 @@ class SyncActions(ScreenActions):
         store = self.state.workspace.store
         self.endpoints = parse_endpoints(await store.read_meta(ENDPOINTS_META_KEY))
         self.files_endpoint = parse_files_endpoint(await store.read_meta(FILES_META_KEY))
+
+    async def watch_sticks(self) -> None:
+        """Look while the screen is shown which removable disks are mounted."""
+        from core.service import mounted_sticks
+
+        while True:
+            if self.screen.is_current:
+                sticks = await asyncio.to_thread(mounted_sticks.list_sticks)
+                if sticks != self.sticks:
+                    self.sticks = sticks
+                    self.screen.refresh_data()
+            await asyncio.sleep(_STICKS_INTERVAL_S)
 
     async def close(self) -> None:
         """Stop what is under way, and give it a moment to end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,7 +10,7 @@ from rich.text import Text
 from textual.app import App, ReturnType
 
 from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
-from tui.terminal.end_signals import END_SIGNALS, SIGNAL_EXIT_BASE, handle_end_signals
+from tui.terminal.end_signals import END_SIGNALS, handle_end_signals
 
 
 class CrashSafeApp(App[ReturnType]):
@@ -24,15 +23,7 @@ class CrashSafeApp(App[ReturnType]):
     def on_load(self) -> None:
         """Before the terminal is changed, so that no signal finds it changed and nobody to change it back."""
         if not self.is_headless:
-            handle_end_signals(self.end_by_signal, self.END_SIGNALS)
-
-    def end_by_signal(self, number: int) -> None:
-        """Leave as by the key, without a question; the exit code is the one that a shell expects."""
-        self.exit(return_code=SIGNAL_EXIT_BASE + number)
-
-    def on_terminal_lost(self) -> None:
-        """Leave: nobody can see or type anything any more."""
-        self.end_by_signal(signal.SIGHUP)
+            handle_end_signals(self, self.END_SIGNALS)
 
     def _fatal_error(self) -> None:
         error = sys.exc_info()[1] or self._exception

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import time
 from codecs import getincrementaldecoder
 from contextlib import suppress
@@ -16,6 +17,7 @@ from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 from textual.events import Key, Paste
 
+from tui.terminal.end_signals import end_by_signal
 from tui.terminal.input_limiter import InputLimiter
 from tui.terminal.key_sequencer import KeySequencer
 from tui.terminal.output_stream import TerminalOutput
@@ -48,7 +50,7 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
 
         def _report_lost(self) -> None:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._app.on_terminal_lost)
+                self._loop.call_soon_threadsafe(end_by_signal, self._app, signal.SIGHUP)
 
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)

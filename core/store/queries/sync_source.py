@@ -116,8 +116,8 @@ def order_for_sending(
     connection: sqlite3.Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
 ) -> tuple[list[bytes], int, int, int]:
     """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
-    it, what else is current, history. What is near comes newest first, the rest oldest first: along the chains, where
-    least has to be sent.
+    it, what else is current, history. What is near and history come newest first, the rest oldest first: along the
+    chains, where least has to be sent.
 
     Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
     near the peer, and how many all that is current.
@@ -140,11 +140,12 @@ def order_for_sending(
             [fleet, *founding, *some],
         )
         found.extend(rows)
-    near_first = (
-        (_NEARBY, -at, position, change) if part == _CURRENT and change in local else (part, at, position, change)
-        for part, at, position, change in found
-    )
-    ordered = sorted(near_first)
+    ordered: list[tuple[int, int, int, bytes]] = []
+    for part, at, position, change in found:
+        where = _NEARBY if part == _CURRENT and change in local else part
+        # History goes newest first: what a change obsoletes must not come before it.
+        ordered.append((where, -at if where in (_NEARBY, _HISTORY) else at, position, change))
+    ordered.sort()
     parts = [part for part, *_ in ordered]
     return (
         [change for *_, change in ordered],

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import Ref, Value
 from core.device.edit_check import MAX_KEY_LOOKUPS
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record, diff_edits, make_edit
 from core.schema import KIND, RETIRED
 from core.schema_toml import load_builtin_schema
+from core.value_codec import Ref, Value
 from core.workspace import Workspace, undo
 from tests.support.unchecked import state_unchecked
 

@@ -109,6 +109,19 @@ async def test_its_own_place_is_complete_first_then_all_that_is_current_then_his
     assert (await c.verify()).problems == []
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+async def test_once_all_that_is_current_is_there_history_changes_nothing_that_is_shown(
+    make_store: MakeStore, share: float
+) -> None:
+    """Wherever the session is cut: an older value never shows up beside the one that obsoleted it."""
+    a, b = await make_store(edited(6)), await make_store()
+    order = await a.order(await a.hashes())
+    upto = order.current_count + int(share * (len(order.hashes) - order.current_count))
+    hints = await a.obsolete_hints(order.hashes[order.membership_count : order.current_count])
+    await b.save_blocks(await a.blocks(order.hashes[:upto]), obsolete_hints=hints)
+    assert await slots(b, PLACES) == await slots(a, PLACES)
+
+
 async def test_what_a_liar_calls_overtaken_is_back_when_the_session_is_complete(make_store: MakeStore) -> None:
     a, b = await make_store(edited(2)), await make_store()
     await joined(a, b, "current_count", lies=True)
