@@ -19,13 +19,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Any, NoReturn
+from typing import Any
 
 from core.body import MAX_NOTE_BYTES, MAX_PROPERTY_BYTES
 from core.changes import MAX_USER_BYTES
 from core.errors import Refused
 from core.header import MAX_TIMESTAMP_US
 from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED
+from core.strict_json import parse_json
 from core.timestamps import SECOND_US, parse_timestamp
 from core.value_codec import normalized
 from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_line, is_storable, quote_value
@@ -119,26 +120,9 @@ class _FractionText(str):
     __slots__ = ()
 
 
-class _AmbiguousJson(ValueError):
-    """JSON that Python takes but that does not say one clear thing."""
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _AmbiguousJson("a key is there twice in one object")
-    return found
-
-
-def _reject_constant(name: str) -> NoReturn:
-    raise _AmbiguousJson(f"{name} is no number")
-
-
 def _parse_json(text: str, number: int) -> Any:
     try:
-        return json.loads(
-            text, parse_float=_FractionText, parse_constant=_reject_constant, object_pairs_hook=_unique_keys
-        )
+        return parse_json(text, parse_float=_FractionText)
     except json.JSONDecodeError as error:
         raise Refused(
             "Line {line} is not JSON: {reason}", line=number, reason=f"{error.msg} ({error.pos + 1})"

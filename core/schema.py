@@ -101,6 +101,7 @@ class Property:
         return values.comparison_key(self.type, value)
 
     def _scalar(self, text: str) -> Scalar:
+        values.check_visible(self.name, text)
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
         text = normalized(text)
@@ -200,6 +201,14 @@ class Kind:
             or _SYSTEM_PROPERTIES.get(name)
             or Property(name, labels=_internal_labels(name), is_known=False)
         )
+
+    def find_properties(self, text: str) -> list[Property]:
+        """The properties that people mean by a name or, if none is called so, by a label in any language."""
+        if (exact := self.property(text)).is_known:
+            return [exact]
+        wanted = normalized(text).strip().casefold()
+        props = [*self.properties.values(), _SYSTEM_PROPERTIES[RETIRED]]
+        return [prop for prop in props if wanted in {label.casefold() for label in (prop.name, *prop.labels.values())}]
 
     def rank(self, name: str) -> tuple[bool, int, str]:
         """Where a property stands among others: what an entity is called first, then as the schema lists them."""

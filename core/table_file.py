@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from core.errors import Refused
+from core.strict_json import parse_json
 from core.values import quote_value
 
 MAX_ROWS = 100_000
@@ -31,22 +31,25 @@ class TableRow:
     values: Mapping[str, Any]
 
 
-def read_table(text: str) -> list[TableRow]:
-    """Read the rows of a table, JSON if it begins with `[`; raises Refused with the row that is wrong."""
-    rows = _parse_json(text) if text.lstrip()[:1] == "[" else _parse_csv(text)
+def read_table(text: str, check_column: Callable[[str], object] = lambda name: None) -> list[TableRow]:
+    """Read the rows of a table, JSON if it begins with `[`; raises Refused with the row that is wrong.
+
+    `check_column` raises Refused for a name in the head of a CSV table that means nothing.
+    """
+    rows = _parse_json(text) if text.lstrip()[:1] == "[" else _parse_csv(text, check_column)
     if not rows:
         raise Refused("The table is empty: it needs a head with the names of properties, and a row for each thing.")
     return rows
 
 
-def _parse_csv(text: str) -> list[TableRow]:
+def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRow]:
     head_line = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=head_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = []
     try:
         head = [name.strip() for name in next(reader, [])]
-        _check_head(head)
+        _check_head(head, check_column)
         for cells in reader:
             if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
                 raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
@@ -61,7 +64,7 @@ def _parse_csv(text: str) -> list[TableRow]:
 
 def _parse_json(text: str) -> list[TableRow]:
     try:
-        content = json.loads(text, parse_float=str, parse_constant=_reject_constant)
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise Refused("The file is not JSON: {why}.", why=str(error) or "?") from None
     rows = []
@@ -73,18 +76,18 @@ def _parse_json(text: str) -> list[TableRow]:
     return rows
 
 
-def _check_head(head: list[str]) -> None:
+def _check_head(head: list[str], check_column: Callable[[str], object]) -> None:
     if not head or not all(head):
         raise Refused("The first line has to name a property in each column.")
     for name in head:
         if head.count(name) > 1:
             raise Refused("There are two columns {name}: leave one out.", name=quote_value(name))
+        try:
+            check_column(name)
+        except Refused as problem:
+            raise Refused("The head, line 1: {why}", why=problem) from None
 
 
 def _check_count(rows: list[TableRow]) -> None:
     if len(rows) > MAX_ROWS:
         raise Refused("The table has more than {limit} rows: split it.", limit=MAX_ROWS)
-
-
-def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(name)

@@ -24,7 +24,7 @@ _AGO_PATTERN = re.compile(r"-([0-9]{1,12})([smhdw])")
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SCREEN_DATE_PATTERN = re.compile(
     r"(?P<day>[0-9]{1,2})(\.(?P<month>[0-9]{1,2})\.| (?P<name>[a-z]{3}) )(?P<year>[0-9]{4})"
-    r"(?P<time> [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?",
+    r"((?P<time> [0-9]{2}:[0-9]{2}(:[0-9]{2})?)( (?P<offset>[+-][0-9]{2}:[0-9]{2}))?)?",
     re.IGNORECASE,
 )
 _ISO_PATTERN = re.compile(
@@ -70,7 +70,7 @@ def parse_timestamp(
             "-2h or -3d, or at least 8 hex digits of a change's id",
             text=quote_value(text),
         )
-    instant = _to_timestamp_us(parsed, zone, written)
+    instant = _to_timestamp_us(parsed, zone, written, is_start)
     return _check_range(instant if is_start or match["fraction"] else instant + SECOND_US - 1, written)
 
 
@@ -80,7 +80,7 @@ def _to_iso(written: str) -> str:
     if shown is None or (shown["name"] and shown["name"].casefold() not in _MONTH_NAMES):
         return written
     month = _MONTH_NAMES.index(shown["name"].casefold()) + 1 if shown["name"] else int(shown["month"])
-    return f"{shown['year']}-{month:02}-{int(shown['day']):02}{shown['time'] or ''}"
+    return f"{shown['year']}-{month:02}-{int(shown['day']):02}{shown['time'] or ''}{shown['offset'] or ''}"
 
 
 def format_timestamp(at_us: int) -> str:
@@ -88,10 +88,23 @@ def format_timestamp(at_us: int) -> str:
     return (EPOCH + timedelta(microseconds=at_us)).replace(tzinfo=None).isoformat() + "Z"
 
 
-def _to_timestamp_us(local: datetime, zone: tzinfo | None, written: str) -> int:
+def is_repeated(local: datetime, zone: tzinfo | None) -> bool:
+    """Whether a local time (without a zone) comes twice, as where clocks are set back."""
+    first, second = (_in_zone(local.replace(fold=fold), zone) for fold in (0, 1))
+    # Where clocks are set forward, the two differ as well: such a time does not come at all.
+    return first.utcoffset() != second.utcoffset() and first.astimezone(UTC) < second.astimezone(UTC)
+
+
+def _in_zone(local: datetime, zone: tzinfo | None) -> datetime:
+    return local.astimezone() if zone is None else local.replace(tzinfo=zone)
+
+
+def _to_timestamp_us(local: datetime, zone: tzinfo | None, written: str, is_start: bool) -> int:
+    """Of an hour that comes twice the earlier one for whoever looks from there on, else the later one."""
     try:
         if local.tzinfo is None:
-            local = local.astimezone() if zone is None else local.replace(tzinfo=zone)
+            is_later = not is_start and is_repeated(local, zone)
+            local = _in_zone(local.replace(fold=int(is_later)), zone)
         return (local - EPOCH) // timedelta(microseconds=1)
     except (OverflowError, ValueError, OSError):
         raise _out_of_range_error(written) from None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from ipaddress import ip_address, ip_network
 
 from core.errors import Refused
-from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value
+from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value, normalized
 
 MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
@@ -73,7 +73,7 @@ def _parse_hostname(text: str) -> str | None:
 
 
 def _parse_text(text: str) -> str:
-    return text
+    return normalized(text)
 
 
 def _parse_reference(text: str) -> None:
@@ -186,7 +186,7 @@ def comparison_key(type_name: str, value: Scalar) -> Hashable:
             return value.lower()
         if type_name in ("mac", "ip-address", "ip-network"):
             return TYPE_PARSERS[type_name](value) or value
-        return value
+        return "".join(char for char in normalized(value) if not _is_invisible(char))
     return (type(value).__name__, value)
 
 
@@ -197,8 +197,29 @@ def is_same_value(one: Value, other: Value) -> bool:
     return type(one) is type(other) and one == other
 
 
+def check_visible(property_name: str, value: Value) -> None:
+    """Raise Refused for text with a mark that nobody sees, or that turns the direction of what is beside it."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if isinstance(item, str) and (hidden := next((char for char in item if _is_invisible(char)), None)):
+            raise Refused(
+                "{property}: {value} has an invisible mark in it, {mark}: type it without",
+                property=property_name,
+                value=quote_value(item),
+                mark=f"U+{ord(hidden):04X}",
+            )
+
+
+def stored_notation(word: str) -> str | None:
+    """The form in which a MAC address, an IP address or a network is stored, of any notation that input takes; None for
+    any other word. A whole number of twelve digits is no MAC address.
+    """
+    if word.isdecimal():
+        return None
+    return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
+
+
 def printable(text: str) -> str:
-    """Escape control characters and those that change the direction of text, so that it is safe for a terminal."""
+    """Escape control characters and those that are invisible or change the direction of text: safe for a terminal."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(char) if _is_control(char) else char for char in text)
@@ -206,12 +227,17 @@ def printable(text: str) -> str:
 
 def _is_control(char: str) -> bool:
     code = ord(char)
+    return code < 32 or 127 <= code < 160 or 0xD800 <= code <= 0xDFFF or _is_invisible(char)
+
+
+def _is_invisible(char: str) -> bool:
+    """Whether a character has no width and no letter of its own: what looks the same would not be the same."""
+    code = ord(char)
     return (
-        code < 32
-        or 127 <= code < 160
-        or 0x202A <= code <= 0x202E
-        or 0x2066 <= code <= 0x2069
-        or 0xD800 <= code <= 0xDFFF
+        0x200B <= code <= 0x200F
+        or 0x2028 <= code <= 0x202E
+        or 0x2060 <= code <= 0x206F
+        or code in (0x00AD, 0x061C, 0x180E, 0xFEFF)
     )
 
 

@@ -35,6 +35,7 @@ from tui.screens.base import BaseScreen
 from tui.screens.frame import status_items
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.diff_app import DiffApp
+from tui.terminal.end_signals import suspend
 from tui.terminal.key_sequencer import REFRESH_GROUP
 from tui.terminal.themes import next_theme
 from tui.view_models.breadcrumbs import breadcrumbs
@@ -362,6 +363,11 @@ class FieldlineApp(DiffApp):
         """Go to the next theme."""
         self._show_message(_("Theme: {name}").format(name=next_theme(self)))
         self._redraw_screen()
+
+    def do_suspend(self) -> None:
+        """Stop, as programs do in a shell, until `fg` is typed there."""
+        if not suspend(self):
+            self._show_message(_("There is no shell to go back to from here: Ctrl+Q leaves Fieldline."))
 
     async def action_quit(self) -> None:
         self.do_quit()

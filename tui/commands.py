@@ -41,6 +41,7 @@ _EVERYWHERE = (
     Command("readonly", (), "", N_("Turn read only on or off.")),
     Command("theme", (), "", N_("Show it in other colours: the next theme.")),
     Command("redraw", ("ctrl+l",), "", N_("Redraw the screen.")),
+    Command("suspend", ("ctrl+z",), "", N_("Go to the shell for a while: `fg` there comes back.")),
     Command("quit", ("ctrl+q",), "", N_("Leave Fieldline.")),
 )
 
@@ -196,7 +197,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "past": (Command("now", ("escape",), N_("back to now"), N_("Look at everything as it is now again.")),),
 }
 
-ALWAYS_AVAILABLE = ("help", "redraw")
+ALWAYS_AVAILABLE = ("help", "redraw", "suspend")
 """Of the commands that work everywhere, those that do in a dialog and where something is typed, too."""
 
 _KEY_NAMES = {

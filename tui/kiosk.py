@@ -7,10 +7,7 @@ back to Here and forgets who was there.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import termios
-from contextlib import suppress
 
 from textual.driver import Driver
 from textual.events import Event, Key, MouseEvent, Paste
@@ -32,6 +29,7 @@ from tui.pin import KioskPin
 from tui.screens.form import FormScreen
 from tui.screens.here import Here
 from tui.screens.sync import Sync
+from tui.terminal.end_signals import ignore_keyboard_signals
 
 DEFAULT_IDLE_S = 120
 """Longer than reading a screen takes, shorter than until the next person comes."""
@@ -48,6 +46,8 @@ _PIN_COMMANDS = frozenset({"choose", "here_now", "find_place", "meet_at", "stick
 class KioskApp(FieldlineApp):
     """The six screens for whoever comes by; after `idle_s` seconds without a key nobody is there any more."""
 
+    END_SIGNALS = (signal.SIGTERM,)
+    """What a keyboard or a line can cause is not among them."""
     KEEPS_DRAFTS = False
     READ_ONLY_REASON = N_("Read only is on: here everything can be looked at, and nothing is changed.")
 
@@ -69,7 +69,7 @@ class KioskApp(FieldlineApp):
         self._touched_at_us = clock()
 
     def on_mount(self) -> None:  # the base class's is called as well
-        self._ignore_signals()
+        ignore_keyboard_signals(self)
         self.set_interval(self._idle_check_interval_s, self._reset_when_idle)
 
     def first_screen(self) -> str:
@@ -82,26 +82,13 @@ class KioskApp(FieldlineApp):
 
     # --- no way out --------------------------------------------------------------------------------------------------
 
-    def _ignore_signals(self) -> None:
-        """Let no signal that a keyboard or a line can cause end or stop this; a terminal that is gone does."""
-        with suppress(ValueError):  # not in the main thread: there are no signals then
-            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-                signal.signal(number, signal.SIG_IGN)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
-
-    def _on_hangup(self) -> None:
-        try:
-            termios.tcgetattr(0)
-        except (termios.error, OSError):
-            os._exit(0)  # nobody can see or type anything any more; what was applied is saved
-
     def do_quit(self) -> None:
         self._show_message(_("This is a kiosk: it stays on."))
 
     async def action_quit(self) -> None:
         self.do_quit()
 
-    action_help_quit = action_suspend_process = do_quit
+    action_help_quit = action_suspend_process = do_suspend = do_quit
 
     def do_palette(self) -> None:
         self._show_message(_("There is no palette in a kiosk: ? shows the keys."))

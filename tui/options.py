@@ -56,7 +56,10 @@ def default_options_path(environ: Mapping[str, str]) -> Path:
         return Path(environ["FIELDLINE_OPTIONS"])
     from platformdirs import user_config_path
 
-    return user_config_path("fieldline") / "tui.toml"
+    try:
+        return user_config_path("fieldline").expanduser() / "tui.toml"
+    except RuntimeError:  # no HOME and no passwd entry: a path that no file is at
+        return Path("/nonexistent/fieldline/tui.toml")
 
 
 def read_options(path: Path, *, required: bool = False) -> FileOptions:

@@ -24,6 +24,7 @@ from tui.layout import Column, Line, layout_columns, wrap_text
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.crash_handler import CrashSafeApp
 from tui.terminal.driver import limit_input
+from tui.terminal.end_signals import suspend
 from tui.widgets.lines import Lines
 
 _ROW_COLUMNS = 66
@@ -58,6 +59,8 @@ class SetupWizard(CrashSafeApp[bool]):
         """Carry out one of the commands that work in every dialog."""
         if name == "help":
             show_help(self)
+        elif name == "suspend":
+            suspend(self)
         else:
             self.refresh(layout=True)
 

@@ -58,23 +58,51 @@ async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool
 
 
 def editable_property(kind: Kind, name: str) -> Property:
-    """The definition of a property that people may set; raises Refused, naming those that there are."""
-    found = kind.property(name)
-    if not found.is_known or name == KIND or (name == KEY and kind.key != KEY):
-        raise Refused(
-            "{kind} has no property {property}: there are {properties}.",
-            kind=kind.name or "?",
-            property=quote_value(name),
-            properties=", ".join(kind.properties) or "-",
-        )
+    """The definition of a property that people may set, by its name or label; raises Refused, naming the properties."""
+    found = find_property(kind, name)
+    if found.name == KIND or (found.name == KEY and kind.key != KEY):
+        raise _unknown_property_error(kind, name)
     return found
+
+
+def find_property(kind: Kind, name: str) -> Property:
+    """The definition of a property by its name or a label of it in any language; raises Refused."""
+    found = kind.find_properties(name)
+    if len(found) > 1:
+        raise Refused(
+            "{property} could be any of {properties}: name one of them.",
+            property=quote_value(name),
+            properties=", ".join(prop.name for prop in found),
+        )
+    if not found:
+        raise _unknown_property_error(kind, name)
+    return found[0]
+
+
+def _property_by_name(kind: Kind, name: str) -> Property:
+    """The definition of a property as a fact names it: a label is none."""
+    found = editable_property(kind, name)
+    if found.name != name:
+        raise _unknown_property_error(kind, name)
+    return found
+
+
+def _unknown_property_error(kind: Kind, name: str) -> Refused:
+    return Refused(
+        "{kind} has no property {property}: there are {properties}.",
+        kind=kind.name or "?",
+        property=quote_value(name),
+        properties=", ".join(kind.properties) or "-",
+    )
 
 
 def creatable_kind(schema: Schema, name: str) -> Kind:
     """The definition of a kind of which people may make entities; raises Refused, naming those that there are."""
+    if not schema.kinds:
+        raise Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
     if name not in schema.kinds:
         raise Refused(
-            "There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds) or "-"
+            "There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds)
         )
     return schema.kinds[name]
 
@@ -115,14 +143,14 @@ def _check_values(record: Record, values: Mapping[str, Value], kind: Kind) -> No
             continue
         if value is None and not kind.property(name).required and name in record.slots:
             continue
-        _check_value(editable_property(kind, name), value)
+        _check_value(_property_by_name(kind, name), value)
 
 
 def _check_new_values(kind: Kind, values: Mapping[str, Value]) -> None:
     for name, value in values.items():
         if name == RETIRED:
             raise Refused("What is new cannot be retired at once: leave {property} out.", property=name)
-        _check_value(editable_property(kind, name), value)
+        _check_value(_property_by_name(kind, name), value)
     missing = [prop.name for prop in kind.missing(values)]
     if values.get(kind.key) is None and kind.key not in missing:
         missing.insert(0, kind.key)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import Refused
 from core.sync.links.serial.serial_ports import SerialEndpoint, parse_serial_endpoint
 from core.values import quote_value
+
+_BARE_ADDRESS_PATTERN = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 DEFAULT_PORT = 7420
 """TCP port of a serving device without --port; not assigned by IANA."""
@@ -26,6 +29,9 @@ class Endpoint:
 
 def parse_endpoint(text: str) -> Endpoint:
     """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`; raises Refused, naming these forms."""
+    # An address as it is written everywhere else: it has a port, so that a path is not taken for one.
+    if _BARE_ADDRESS_PATTERN.fullmatch(text):
+        text = f"tcp://{text}"
     scheme, _, rest = text.partition("://")
     if scheme == "bundle" and rest and "\0" not in rest:
         # A person in front of a screen has no shell that does it.

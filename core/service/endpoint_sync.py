@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import Refused
+from core.errors import FieldlineError, Refused
 from core.service.endpoint import parse_endpoint
+from core.service.mounted_sticks import is_on_same_disk
 from core.service.session_runner import TCP_PROFILE, OnEvent, SyncResult, loop_time, make_peer_filter, run_session
-from core.sync import bundle
+from core.sync import bundle, bundle_file
 from core.sync.links import tcp
 from core.sync.session import MODES
 from core.values import quote_value
@@ -55,6 +57,13 @@ async def sync_once(
 
 async def _sync_files(workspace: DeviceContext, path: Path, on_event: OnEvent) -> SyncResult:
     started_at_s = loop_time()
+    if await asyncio.to_thread(bundle_file.path_kind, path) == "nothing" and path.suffix != bundle_file.BUNDLE_SUFFIX:
+        raise FieldlineError(
+            "There is no folder or file {path}: is the stick mounted? The name of a new file ends in {suffix}.",
+            path=str(path),
+            suffix=bundle_file.BUNDLE_SUFFIX,
+        )
     merged = await bundle.sync_bundle(path, workspace.store, on_event=on_event)
     root = (await workspace.store.summary()).root
-    return SyncResult(None, merged.stats, loop_time() - started_at_s, root, merged.unreadable)
+    same = await asyncio.to_thread(is_on_same_disk, path, workspace.home.folder)
+    return SyncResult(None, merged.stats, loop_time() - started_at_s, root, merged.unreadable, same)

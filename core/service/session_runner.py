@@ -25,7 +25,8 @@ OnEvent = Callable[[Event], None]
 class SyncResult:
     """Result of a session. `peer` is None for files; `root` is that of this side afterwards.
 
-    `damaged_bundles` are files in a folder that could not be read and were left as they are.
+    `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
+    the files are on the disk of this device's home, as where a stick is not mounted.
     """
 
     peer: bytes | None
@@ -33,6 +34,7 @@ class SyncResult:
     duration_s: float
     root: bytes
     damaged_bundles: tuple[Path, ...] = ()
+    is_on_own_disk: bool = False
 
 
 class Link(Protocol):

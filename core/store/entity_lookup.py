@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Mapping
+from unicodedata import normalize
 
 from core.errors import Refused
 from core.records import Record
 from core.schema import Schema
 from core.store import entities
 from core.store.scope import Scope
-from core.value_codec import ID_BYTES, Ref, Value
+from core.value_codec import ID_BYTES, Ref, Value, normalized
 
 _HEX_PREFIX_PATTERN = re.compile(r"[0-9a-fA-F]{8,32}")
 MAX_MATCHES_SHOWN = 5
+MAX_SPLITS = 64
+"""Slashes of a name that are looked at: each costs a few look-ups, and no key of a person has so many."""
 
 
 def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema) -> bytes:
@@ -48,26 +51,34 @@ def read_records_of_kind(
 
 
 def _find_by_key(connection: sqlite3.Connection, scope: Scope, kind_name: str, key: str, schema: Schema) -> list[bytes]:
+    """All that may be meant: both a key and the key around it may hold a slash, so that every split counts."""
     kind = schema.kind(kind_name)
     found = _find_by_own_key(connection, scope, kind_name, kind.key, key)
-    if found or not kind.within or "/" not in key:
-        return found
-    outer, own = key.split("/", 1)
-    inner = _find_by_own_key(connection, scope, kind_name, kind.key, own)
-    parents = entities.read_values(connection, scope, kind.within, inner)
-    refs = {entity: value.entity for entity, value in parents.items() if isinstance(value, Ref)}
-    called = entities.read_names(connection, scope, refs.values(), schema)
-    return [entity for entity, parent in refs.items() if called[parent].key == outer]
+    slashes = [at for at, char in enumerate(key) if char == "/"] if kind.within else []
+    for at in slashes[:MAX_SPLITS]:
+        inner = _find_by_own_key(connection, scope, kind_name, kind.key, key[at + 1 :])
+        parents = entities.read_values(connection, scope, kind.within or "", inner)
+        refs = {entity: value.entity for entity, value in parents.items() if isinstance(value, Ref)}
+        called = entities.read_names(connection, scope, refs.values(), schema)
+        found += [entity for entity, parent in refs.items() if called[parent].key == key[:at]]
+    return list(dict.fromkeys(found))
 
 
 def _find_by_own_key(connection: sqlite3.Connection, scope: Scope, kind: str, name: str, key: str) -> list[bytes]:
-    """Entities of the kind whose key in use is this text; a key that is an integer is found by its digits."""
+    """Entities of the kind whose key in use is this text; a key that is an integer is found by its digits.
+
+    Text that was written before it was brought to one normalization form is found as it was written.
+    """
+    written = key
+    key = normalized(key)
     found = entities.find_entities_with_value(connection, scope, name, key)
+    for other in {written, normalize("NFD", key)} - {key}:
+        found += entities.find_entities_with_value(connection, scope, name, other)
     if key.lstrip("-").isdecimal() and len(key) < 19:
         found += entities.find_entities_with_value(connection, scope, name, int(key))
     kinds = entities.read_values(connection, scope, "kind", found)
     keys = entities.read_values(connection, scope, name, found)
-    return [entity for entity in found if kinds.get(entity) == kind and str(keys.get(entity)) == key]
+    return [entity for entity in found if kinds.get(entity) == kind and normalized(str(keys.get(entity))) == key]
 
 
 def _find_by_id_prefix(connection: sqlite3.Connection, prefix: str) -> list[bytes]:

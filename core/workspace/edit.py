@@ -30,10 +30,11 @@ async def create_entity(
 async def clear_values(workspace: DeviceContext, shown: Record, names: Sequence[str], note: str | None) -> EditResult:
     """See `Workspace.clear`."""
     kind = (await workspace.schema()).kind(shown.kind)
-    for name in names:
-        if name not in shown.slots or name == KIND:
-            edit_check.editable_property(kind, name)
-    return await workspace.write(shown, dict.fromkeys(names), note)
+    meant = [
+        name if name in shown.slots and name != KIND else edit_check.editable_property(kind, name).name
+        for name in names
+    ]
+    return await workspace.write(shown, dict.fromkeys(meant), note)
 
 
 async def resolve_with_candidate(

@@ -19,7 +19,8 @@ from core.schema import Schema
 from core.store.queries.log import LogFilter
 from core.store.view import View
 from core.timestamps import ChangePrefix, parse_timestamp
-from core.values import join_names, quote_value
+from core.value_codec import normalized
+from core.values import join_names, quote_value, stored_notation
 from core.workspace.revisions import parse_view_time
 
 FILTER_NAMES = ("by", "on", "of", "property", "since", "until")
@@ -68,8 +69,8 @@ def _split_query(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, s
     said: dict[str, tuple[str, str]] = {}
     for match in _PART_PATTERN.finditer(text):
         written, value, word = match.groups()
-        if written is None:
-            words.append(word.strip('"'))
+        if written is None or stored_notation(match[0]):
+            words.append((word or match[0]).strip('"'))
             continue
         name, value = GERMAN_FILTER_NAMES.get(written.lower(), written.lower()), value.strip('"')
         if name in FILTER_NAMES:
@@ -84,7 +85,15 @@ def _split_query(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, s
                 "Write a text with a colon in double quotes.",
                 name=written,
             )
-    return " ".join(words), said
+    return stored_words(" ".join(words)), said
+
+
+def stored_words(text: str) -> str:
+    """The words to look for in the log, addresses in the form in which they are stored."""
+    text = normalized(text)
+    return (
+        text if not any(map(stored_notation, text.split())) else " ".join(stored_notation(w) or w for w in text.split())
+    )
 
 
 async def parse_query_time(

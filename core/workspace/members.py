@@ -58,7 +58,13 @@ def find_device(text: str, membership: Membership) -> bytes:
         for device, member in membership.members.items()
         if member.name == text or (len(text) >= MIN_DEVICE_PREFIX_DIGITS and device.hex().startswith(text.lower()))
     ]
-    if len(found) != 1:
+    if len(found) > 1:
+        raise Refused(
+            "{text} could be any of {matches}: name one by its id.",
+            text=quote_value(text),
+            matches=", ".join(device.hex() for device in found),
+        )
+    if not found:
         raise Refused("{text} is not a device of this fleet: `fieldline members` lists them.", text=quote_value(text))
     return found[0]
 

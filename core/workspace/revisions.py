@@ -66,13 +66,16 @@ async def plan_restore_subtree(store: Store, entity: bytes, at_us: int, schema: 
     return restore_record(await store.now().record(entity, schema), then)
 
 
-async def read_subtree(entity: bytes, view: View, schema: Schema) -> list[bytes]:
-    """List the entity and all that is below it, the top first; retired ones too."""
+async def read_subtree(entity: bytes, view: View, schema: Schema, *, retired: bool = True) -> list[bytes]:
+    """List the entity and all that is below it, the top first; `retired` ones too, or not."""
     found = [entity]
     frontier = [entity]
     for _ in range(MAX_TREE_DEPTH):
         frontier = [
-            child for parent in frontier for child in await _child_entities(parent, view, schema) if child not in found
+            child
+            for parent in frontier
+            for child in await _child_entities(parent, view, schema, retired)
+            if child not in found
         ]
         if not frontier:
             break
@@ -80,12 +83,12 @@ async def read_subtree(entity: bytes, view: View, schema: Schema) -> list[bytes]
     return found
 
 
-async def _child_entities(entity: bytes, view: View, schema: Schema) -> list[bytes]:
+async def _child_entities(entity: bytes, view: View, schema: Schema, retired: bool) -> list[bytes]:
     kind = (await view.record(entity, schema)).kind
     rows = []
     for child in schema.children(kind or ""):
         if child.parent:
-            rows += await view.page(child.name, schema, parent=(child.parent, entity), retired=True)
+            rows += await view.page(child.name, schema, parent=(child.parent, entity), retired=retired)
     return [row.entity for row in rows]
 
 

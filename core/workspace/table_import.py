@@ -32,9 +32,9 @@ async def import_table(
     on_progress: OnProgress,
 ) -> ImportResult:
     """See `Workspace.import_table`."""
-    rows = await asyncio.to_thread(_read_rows, path)
     schema = await workspace.schema()
     kind = edit_check.creatable_kind(schema, kind_name)
+    rows = await asyncio.to_thread(_read_rows, path, kind)
     there: dict[tuple[Value, ...], Record] = {}
     for record in await workspace.view().records(kind.name, schema):
         there.setdefault(tuple(record.value(name) for name in edit_check.key_properties(kind)), record)
@@ -43,10 +43,7 @@ async def import_table(
     for done, row in enumerate(rows):
         on_progress(done, len(rows))
         try:
-            wanted = {
-                name: await parse_cell(edit_check.editable_property(kind, name), said)
-                for name, said in row.values.items()
-            }
+            wanted = await _parse_row(kind, row, parse_cell)
             named = _key_of_row(kind, wanted)
             if named in seen:
                 raise Refused("there is another row about the same {kind}", kind=kind.name)
@@ -60,9 +57,20 @@ async def import_table(
     return ImportResult(int(bool(edits)), len(edits), sum(not row for row in planned))
 
 
-def _read_rows(path: Path) -> list[TableRow]:
+async def _parse_row(kind: Kind, row: TableRow, parse_cell: ParseCell) -> dict[str, Value]:
+    """What a row says, by the names of the properties; a column may be headed by a label."""
+    found: dict[str, Value] = {}
+    for name, said in row.values.items():
+        prop = edit_check.editable_property(kind, name)
+        if prop.name in found:
+            raise Refused("{property} is given twice: give it once.", property=prop.name)
+        found[prop.name] = await parse_cell(prop, said)
+    return found
+
+
+def _read_rows(path: Path, kind: Kind) -> list[TableRow]:
     try:
-        return read_table(path.read_text(encoding="utf-8-sig"))
+        return read_table(path.read_text(encoding="utf-8-sig"), lambda name: edit_check.editable_property(kind, name))
     except UnicodeDecodeError:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=quote_value(str(path))) from None
 

@@ -41,6 +41,7 @@ def test_set_writes_what_differs_and_nothing_else(device: Terminal) -> None:
         "change": None,
         "entity": device.ask("show", PLACE)["entity"],
         "facts": 0,
+        "resolved": 0,
     }
     assert device.root() == before
     assert device.ask("set", PLACE, "printer=Acme 5000", "card_terminal=12345678")["facts"] == 1

@@ -65,7 +65,7 @@ def test_without_a_zone_it_is_local_time(wall: datetime, zone: ZoneInfo) -> None
         ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999+00:00"),
         # The hour that summer time skips, and the one that happens twice: the first of them.
         ("2026-03-29T02:30", "2026-03-29T03:30:00.999999+02:00"),
-        ("2026-10-25T02:30", "2026-10-25T02:30:00.999999+02:00"),
+        ("2026-10-25T02:30", "2026-10-25T02:30:00.999999+01:00"),
     ],
 )
 def test_a_time_covers_its_whole_second(text: str, said: str) -> None:
@@ -144,3 +144,24 @@ def _local_zone_is_berlin() -> Iterator[None]:
 @pytest.mark.parametrize("text", ["2026-03-03T14:00", "2026-08-03", "2026-10-25T02:30"])
 def test_the_local_zone_is_that_of_the_system(text: str) -> None:
     assert parse_timestamp(text, NOW) == parse_timestamp(text, NOW, BERLIN)
+
+
+@pytest.mark.parametrize("written", ["2025-10-26T02:30:00", "26 Oct 2025 02:30", "26.10.2025 02:30"])
+def test_of_an_hour_that_comes_twice_the_earlier_begins_and_the_later_ends(written: str) -> None:
+    first = int(datetime(2025, 10, 26, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000
+    second = first + 3600 * 1_000_000
+    assert parse_timestamp(written, second, BERLIN, is_start=True) == first
+    assert parse_timestamp(written, second, BERLIN) == second + 999_999
+
+
+@pytest.mark.parametrize("is_start", [True, False])
+def test_an_offset_says_which_of_the_two_is_meant(is_start: bool) -> None:
+    first = int(datetime(2025, 10, 26, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000
+    for written in ("26 Oct 2025 02:30 +02:00", "26.10.2025 02:30 +02:00", "2025-10-26T02:30+02:00"):
+        assert parse_timestamp(written, first, BERLIN, is_start=is_start) == first + (0 if is_start else 999_999)
+
+
+def test_an_hour_that_does_not_come_is_read_as_before() -> None:
+    at = int(datetime(2025, 3, 30, 1, 30, tzinfo=UTC).timestamp()) * 1_000_000
+    for is_start in (True, False):
+        assert parse_timestamp("2025-03-30T02:30:00.0", at, BERLIN, is_start=is_start) == at

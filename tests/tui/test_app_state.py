@@ -79,12 +79,15 @@ async def test_a_letter_goes_to_its_line(home: Path, picture: SnapshotAssertion)
 async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
     home: Path, picture: SnapshotAssertion
 ) -> None:
-    async with opened(home, "2", size=(72, 20)) as screen:
-        assert "needs 80 columns and 23 lines; here are 72 and 20" in screen.text()
+    async with opened(home, "2", size=(39, 9)) as screen:
+        assert "needs 40 columns and 10 lines" in screen.text().replace("\n", " ")
         assert "TSC" not in screen.text()
+        await screen.resize(72, 20)
+        assert "Not all fits: 72 × 20 of 80 × 23." in screen.text()
+        assert "TSC" in screen.text()
         assert screen.screenshot() == picture
         await screen.resize(*SMALL)
-        assert "needs 80 columns" not in screen.text()
+        assert "Not all fits" not in screen.text()
         await screen.press("j")
         page = screen.app.base_screen
         assert isinstance(page, Fleet)
@@ -95,6 +98,18 @@ async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
         assert page.lines.cursor == 1
         await screen.press("enter")
         assert isinstance(screen.app.base_screen, FormScreen)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (79, 24), (80, 22), (60, 15), (200, 12)])
+async def test_every_screen_and_its_dialogs_can_be_read_on_a_small_terminal(home: Path, size: tuple[int, int]) -> None:
+    async with opened(home, size=size) as screen:
+        for place in "123456":
+            await screen.press(place)
+            assert "Not all fits" in screen.text(), place
+            await screen.press("down", "enter")
+            assert screen.text().strip()
+            await screen.press("escape", "question_mark", "escape", "escape")
+            assert screen.app.is_running
 
 
 async def test_beside_the_line_of_tmux_there_is_room(home: Path, picture: SnapshotAssertion) -> None:

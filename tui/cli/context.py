@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.errors import Refused
 from core.values import printable
 from tui.i18n.dates import DateFormatter
 
@@ -41,7 +43,15 @@ class CliContext:
         if self._home is None:
             from platformdirs import user_data_path
 
-            self._home = user_data_path("fieldline")
+            try:
+                found = user_data_path("fieldline").expanduser()
+            except RuntimeError:
+                found = Path()
+            if not found.is_absolute():
+                raise Refused(
+                    "This user has no home folder: name one for this device with --home, or set FIELDLINE_HOME."
+                )
+            self._home = found
         return self._home
 
     @property
@@ -73,7 +83,7 @@ class CliContext:
 
     def print_message(self, text: str) -> None:
         """Print a message for people, on stderr."""
-        click.echo(printable(text), err=True)
+        print_to_person(printable(text))
 
     def print_json(self, data: Any) -> None:
         """Print data as JSON, all in ASCII, so that nothing in it can act on a terminal."""
@@ -114,6 +124,12 @@ class CliContext:
             cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
             click.echo(bold_text(text) if header and index == 0 else text)
+
+
+def print_to_person(text: str, *, nl: bool = True) -> None:
+    """Write to stderr; work goes on, and ends as it ends, where nobody reads what is said about it."""
+    with suppress(OSError, ValueError):
+        click.echo(text, nl=nl, err=True)
 
 
 def truncate_text(text: str, columns: int) -> str:

@@ -10,6 +10,7 @@ import click
 
 from tui.cli.context import CliContext
 from tui.i18n.translate import N_, _
+from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,7 +71,10 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
         def run(as_json: bool, **arguments: Any) -> int | None:
             context = click.get_current_context().ensure_object(CliContext)
             context.json = as_json
-            return asyncio.run(_run_async(function(context, **arguments)))
+            with asyncio.Runner() as runner:
+                # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
+                runner.get_loop().set_exception_handler(_LoopErrorReporter(context))
+                return runner.run(_run_async(function(context, **arguments)))
 
         run.__click_params__ = [  # type: ignore[attr-defined]
             TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
@@ -79,6 +83,27 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
         return click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)
 
     return made
+
+
+class _LoopErrorReporter:
+    """Says in one sentence what asyncio would write a traceback of, and only once, however often it comes."""
+
+    def __init__(self, cli: CliContext) -> None:
+        self._cli = cli
+        self._reported: set[str] = set()
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if is_traceback_wanted():
+            loop.default_exception_handler(context)
+            return
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.strerror:
+            text = _("The system reports: {why}.").format(why=error.strerror)
+        else:
+            text = unexpected_error_text(error or RuntimeError(context.get("message", "")))
+        if text not in self._reported:
+            self._reported.add(text)
+            self._cli.print_message(text)
 
 
 async def _run_async(work: Awaitable[int | None]) -> int | None:

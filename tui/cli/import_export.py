@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +32,7 @@ FILE_TYPE = click.Path(path_type=Path)
 @verb(
     N_(
         "Import an edit history in JSON lines, a bundle, or with --kind a table (CSV or JSON) of "
-        "things of one kind. What is here already is passed over."
+        "things of one kind; `-` reads it from stdin. What is here already is passed over."
     ),
     "import",
 )
@@ -40,12 +45,13 @@ async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bo
 
     if note is not None and kind is None:
         raise Refused("A note can only be given with --kind: in a history, each change has its own.")
-    async with await context.open_workspace() as workspace:
-        if dry_run:
-            async with open_copy(workspace) as other:
-                done = await _import_file(other, file, kind, note)
-        else:
-            done = await _import_file(workspace, file, kind, note)
+    with _readable_file(file) as path:
+        async with await context.open_workspace() as workspace:
+            if dry_run:
+                async with open_copy(workspace) as other:
+                    done = await _import_file(other, path, kind, note)
+            else:
+                done = await _import_file(workspace, path, kind, note)
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
     if context.json:
         context.print_json(data)
@@ -60,6 +66,19 @@ async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bo
         context.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
     if done.skipped_count:
         context.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
+
+
+@contextmanager
+def _readable_file(path: Path) -> Iterator[Path]:
+    """The file to read: what comes on stdin, put into a file of its own, where the call names `-`."""
+    if str(path) != "-":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="fieldline-") as folder:
+        spooled = Path(folder) / "stdin"
+        with spooled.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield spooled
 
 
 async def _import_file(workspace: Workspace, file: Path, kind: str | None, note: str | None) -> ImportResult:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from core.device.display_names import is_hidden
+from core.device.edit_check import find_property
 from core.errors import Refused
 from core.schema import KIND, RETIRED
 from core.store.queries.log import FactDiff, LogEntry, LogFilter, without_author
@@ -15,6 +16,7 @@ from core.store.view import View
 from core.timestamps import format_timestamp
 from core.value_codec import Value
 from core.workspace import Workspace
+from core.workspace.log_query import stored_words
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -48,14 +50,15 @@ async def log(
     limit: int | None,
 ) -> None:
     async with await context.open_workspace() as workspace:
+        of = None if entity is None else await workspace.find(entity)
         wanted = LogFilter(
-            entity=None if entity is None else await workspace.find(entity),
-            property=name,
+            entity=of,
+            property=None if of is None or name is None else await _find_property(workspace, of, name),
             user=by,
             device=None if device is None else await workspace.device(device),
             since_us=None if since is None else await workspace.parse_view_time(since, is_first=True),
             until_us=None if until is None else await workspace.parse_view_time(until),
-            text=grep or "",
+            text=stored_words(grep or ""),
         )
         formatter = await Formatter.create(workspace)
         if not context.json:
@@ -75,6 +78,14 @@ async def log(
             count += len(page)
     if not count:
         context.print_message(_("No changes like that."))
+
+
+async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
+    """The name of a property that an entity has or had, or that its kind has; raises Refused."""
+    record = await workspace.record(entity)
+    if name in record.slots:
+        return name
+    return find_property((await workspace.schema()).kind(record.kind), name).name
 
 
 async def _read_edits(workspace: Workspace, change: bytes) -> list[FactDiff]:
@@ -234,6 +245,9 @@ async def blame(context: CliContext, entity: str) -> None:
 @verb(N_("Show what differs between two times (or one and now), of everything or of ENTITY."))
 @argument("times", metavar="T1 [T2] [ENTITY]", nargs=-1, required=True)
 async def diff(context: CliContext, times: tuple[str, ...]) -> None:
+    if "-h" in times:
+        click.echo(click.get_current_context().get_help())
+        return
     async with await context.open_workspace() as workspace:
         one, other, entity = await _parse_times(workspace, times)
         found = [each for each in await one.differences(other, entity) if not is_hidden(each[0], each[1])]

@@ -16,9 +16,9 @@ from typing import Any
 
 import click
 
-from core.errors import FieldlineError
+from core.errors import FieldlineError, Refused
 from core.values import printable
-from tui.cli.context import CliContext
+from tui.cli.context import CliContext, print_to_person
 from tui.cli.help import TranslatedCommand, TranslatedOption
 from tui.cli.verbs import VERBS
 from tui.i18n import translate
@@ -58,7 +58,6 @@ class VerbGroup(TranslatedCommand, click.Group):
     cls=TranslatedOption,
     envvar="FIELDLINE_HOME",
     metavar="DIR",
-    type=click.Path(path_type=Path),
     help=N_("The folder with this device's store, key and settings (or set FIELDLINE_HOME)."),
 )
 @click.option(
@@ -73,8 +72,10 @@ class VerbGroup(TranslatedCommand, click.Group):
 )
 @click.option("--version", cls=TranslatedOption, is_flag=True, help=N_("Show the version and leave."))
 @click.pass_context
-def fieldline(ctx: click.Context, home: Path | None, user: str | None, lang: str | None, version: bool) -> None:
-    ctx.obj = CliContext(home, user)
+def fieldline(ctx: click.Context, home: str | None, user: str | None, lang: str | None, version: bool) -> None:
+    if home == "":
+        raise Refused("--home is empty: name the folder with this device's store and key.")
+    ctx.obj = CliContext(None if home is None else Path(home), user)
     if version:
         from importlib.metadata import version as installed
 
@@ -88,11 +89,15 @@ def fieldline(ctx: click.Context, home: Path | None, user: str | None, lang: str
 
 def main() -> None:
     """The console script."""
+    if not is_traceback_wanted():
+        # An event loop that got no descriptors fails once more when it is thrown away.
+        sys.unraisablehook = lambda _what: None
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program with these arguments; return its exit code."""
+    _open_missing_streams()
     translate.set_language(translate.choose_language(_requested_language(arguments), os.environ))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -126,7 +131,7 @@ def _run(arguments: Sequence[str]) -> int:
         _print_error(error_text(error))
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        print_to_person(error.format_message())
         return 2
     except click.UsageError as error:
         from tui.cli.usage_errors import usage_error_text
@@ -150,8 +155,24 @@ def _run(arguments: Sequence[str]) -> int:
         return 1
 
 
+def _open_missing_streams() -> None:
+    """Put the null device where the caller closed a standard stream, so that no file opened later becomes one."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != descriptor:
+                os.dup2(null, descriptor)
+                os.close(null)
+        if getattr(sys, name) is None:
+            stream = open(descriptor, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def _print_error(sentence: str) -> None:
-    click.echo(printable(sentence), err=True)
+    print_to_person(printable(sentence))
 
 
 def _system_error_text(error: OSError) -> str:

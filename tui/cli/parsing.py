@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from core import values
 from core.errors import Refused
 from core.schema import Kind, Property
-from core.value_codec import Ref, Scalar, Value
+from core.value_codec import Ref, Scalar, Value, normalized
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str
             )
         as_json = name.endswith(":")
         name = name.removesuffix(":")
-        if name in found:
-            raise Refused("{property} is given twice: give it once.", property=name)
         prop = editable_property(kind, name)
-        found[name] = await (parse_json_value if as_json else parse_text_value)(workspace, prop, value)
+        if prop.name in found:
+            raise Refused("{property} is given twice: give it once.", property=prop.name)
+        found[prop.name] = await (parse_json_value if as_json else parse_text_value)(workspace, prop, value)
     return found
 
 
@@ -62,10 +62,12 @@ async def parse_text_value(workspace: Workspace, prop: Property, text: str) -> V
 
 async def parse_json_value(workspace: Workspace, prop: Property, text: str) -> Value:
     """The value that a JSON text means: what a fact can hold, `{"ref": ENTITY}`, or a list; decimals stay text."""
-    import json
+    from core.strict_json import AmbiguousJson, parse_json
 
     try:
-        plain = json.loads(text, parse_float=str, parse_constant=_reject_number)
+        plain = parse_json(text)
+    except AmbiguousJson as problem:
+        raise Refused("{property}: {reason}", property=prop.name, reason=problem) from None
     except (ValueError, RecursionError):
         raise Refused("{property}: {text} is not JSON", property=prop.name, text=quote_value(text)) from None
     if isinstance(plain, list):
@@ -75,7 +77,10 @@ async def parse_json_value(workspace: Workspace, prop: Property, text: str) -> V
 
 async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -> Scalar:
     match plain:
-        case bool() | str():
+        case str():
+            values.check_visible(prop.name, plain)
+            return normalized(plain)
+        case bool():
             return plain
         case int() if MIN_INTEGER <= plain <= MAX_INTEGER:
             return plain
@@ -103,7 +108,3 @@ async def _is_id(workspace: Workspace, text: str) -> bool:
     except Refused:
         return False
     return True
-
-
-def _reject_number(name: str) -> NoReturn:
-    raise ValueError(name)

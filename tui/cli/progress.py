@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from shutil import get_terminal_size
 
-import click
-
 from core.sync.eta import EtaEstimator
 from core.sync.events import Event, Progress
-from tui.cli.context import text_width, truncate_text
+from tui.cli.context import print_to_person, text_width, truncate_text
 from tui.i18n.translate import N_, _, format_number
 
 MIN_WRITE_INTERVAL_S = 0.2
@@ -35,12 +33,12 @@ class _StatusLine:
             return
         self._next = time.monotonic() + MIN_WRITE_INTERVAL_S
         shown = truncate_text(text(), get_terminal_size().columns - 1)
-        click.echo("\r" + shown + " " * (self._width - text_width(shown)), nl=False, err=True)
+        print_to_person("\r" + shown + " " * (self._width - text_width(shown)), nl=False)
         self._width = max(self._width, text_width(shown))
 
     def clear(self) -> None:
         if self._width:
-            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
+            print_to_person("\r" + " " * self._width + "\r", nl=False)
 
 
 @contextmanager

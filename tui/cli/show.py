@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.device.edit_check import creatable_kind
+from core.errors import FieldlineError
 from core.records import Record
 from core.schema import Kind
 from core.slots import Candidate
@@ -85,6 +86,9 @@ async def show(context: CliContext, entity: str, at: str | None, known_at: str |
         view = await parse_view(workspace, at, known_at)
         formatter = await Formatter.create(workspace, view)
         record = await workspace.record(await workspace.find(entity, view), view)
+        if view.is_past and not record.slots:
+            when = context.dates.dated(await workspace.parse_view_time(at or known_at or "", as_received=at is None))
+            raise _not_there_error(entity, when, known=at is None)
         await formatter.load_record_names(record)
         if not context.json:
             await formatter.load_device_names()
@@ -96,6 +100,12 @@ async def show(context: CliContext, entity: str, at: str | None, known_at: str |
         context.print_json({**formatter.kind_json(record.entity), "retired": record.retired, "slots": slots})
         return
     _print_record(context, record, formatter)
+
+
+def _not_there_error(entity: str, when: str, known: bool) -> FieldlineError:
+    if known:
+        return FieldlineError("This device did not know {entity} yet at {time}.", entity=entity, time=when)
+    return FieldlineError("{entity} did not exist yet at {time}.", entity=entity, time=when)
 
 
 def _print_record(context: CliContext, record: Record, formatter: Formatter) -> None:

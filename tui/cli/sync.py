@@ -19,6 +19,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_sync_progress
 from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.view_models.cable_status import halted_text
+from tui.view_models.peers import sync_warnings
 
 if TYPE_CHECKING:
     from core.service.peer_discovery import DiscoveredPeer
@@ -40,8 +41,11 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
     async with await context.open_workspace() as workspace:
         with show_sync_progress(partial(_halted_reason, target)) as on_event:
             result = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=on_event)
+        for text in sync_warnings(result, target):
+            context.print_message(text)
         if context.json:
-            context.print_json(_sync_result_json(result))
+            damaged = {"damaged": [str(path) for path in result.damaged_bundles]} if result.damaged_bundles else {}
+            context.print_json({**_sync_result_json(result), **damaged})
             return
         formatter = await Formatter.create(workspace)
         await formatter.load_device_names()
@@ -55,8 +59,6 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
             peer=peer, sent=sent, received=received, bytes=moved
         )
     )
-    for path in result.damaged_bundles:
-        context.print_message(_("{path} is damaged and was left as it is.").format(path=path))
 
 
 def _halted_reason(target: str) -> str:

@@ -72,8 +72,8 @@ async def tui(
         options.read_options(path, required=options_path is not None), readonly, plain, no_mouse, theme, no_discovery
     )
     _prepare(chosen)
-    if not kiosk and not _is_device_there(context) and not await _run_setup(context, chosen):
-        return 0
+    if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen)) is not None:
+        return code
     async with await context.open_workspace() as workspace:
         return await run_app(workspace, chosen, is_kiosk=kiosk)
 
@@ -110,12 +110,12 @@ def _is_device_there(context: CliContext) -> bool:
     return Home(context.home).store.exists()
 
 
-async def _run_setup(context: CliContext, chosen: FileOptions) -> bool:
-    """Help to start a fleet or to join one; False if somebody left instead."""
+async def _run_setup(context: CliContext, chosen: FileOptions) -> int | None:
+    """Help to start a fleet or to join one; return the exit code if somebody left instead."""
     from tui.setup_wizard import SetupWizard
 
     wizard = SetupWizard(context.home, context.user, plain=bool(chosen.ascii), theme=chosen.theme or THEMES[0])
-    return bool(await wizard.run_async(mouse=False))
+    return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
 
 
 def _ignore_keyboard() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from core.timestamps import is_repeated
 from tui.i18n.translate import N_, _, language
 
 Clock = Callable[[], int]
@@ -81,14 +82,18 @@ class DateFormatter:
         return None if time is None or now is None else (time, (now.date() - time.date()).days)
 
     def dated(self, at_us: int) -> str:
-        """At most 17 columns: date and time to the minute."""
+        """At most 17 columns: date and time to the minute; in an hour that comes twice 24, with the offset."""
         time = self.to_local(at_us)
-        return "?" if time is None else f"{self._date(time)} {time:%H:%M}"
+        return "?" if time is None else f"{self._date(time)} {time:%H:%M}{self._offset(time)}"
 
     def full(self, at_us: int) -> str:
-        """At most 20 columns: date and time to the second."""
+        """At most 20 columns: date and time to the second; in an hour that comes twice 27, with the offset."""
         time = self.to_local(at_us)
-        return "?" if time is None else f"{self._date(time)} {time:%H:%M:%S}"
+        return "?" if time is None else f"{self._date(time)} {time:%H:%M:%S}{self._offset(time)}"
+
+    def _offset(self, time: datetime) -> str:
+        """Which of the two it is, where the clock shows this time twice; else empty."""
+        return _format_offset(time) if is_repeated(time.replace(tzinfo=None), self.zone) else ""
 
     @staticmethod
     def _day(time: datetime) -> str:
@@ -97,6 +102,11 @@ class DateFormatter:
     @staticmethod
     def _date(time: datetime) -> str:
         return _format_date(_DATE, time)
+
+
+def _format_offset(time: datetime) -> str:
+    digits = f"{time:%z}"
+    return f" {digits[:3]}:{digits[3:5]}"
 
 
 def _format_date(patterns: Mapping[str, str], time: datetime) -> str:

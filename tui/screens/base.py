@@ -17,7 +17,18 @@ from tui.layout import Line, rule_line
 from tui.screens.frame import banner_text, screen_tabs
 from tui.terminal.key_sequencer import REFRESH_GROUP
 from tui.view_models.device_role import admission_hint, write_refusal
-from tui.view_models.frame import MIN_COLUMNS, MIN_LINES, banner_line, status_line, tab_at, tab_line, too_small_lines
+from tui.view_models.frame import (
+    MIN_COLUMNS,
+    MIN_LINES,
+    MIN_READABLE_COLUMNS,
+    MIN_READABLE_LINES,
+    banner_line,
+    size_hint,
+    status_line,
+    tab_at,
+    tab_line,
+    too_small_lines,
+)
 from tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -49,8 +60,8 @@ class BaseScreen(CommandHost, Screen[None]):
     TAB: ClassVar[str] = ""
     BINDINGS = command_bindings("past")
     AUTO_FOCUS: ClassVar[str | None] = None
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_COLUMNS, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_LINES, "-low"), (TALL_LINES, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (MIN_READABLE_COLUMNS, "-narrow"), (MIN_COLUMNS, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_READABLE_LINES, "-short"), (MIN_LINES, "-low"), (TALL_LINES, "-tall")]
 
     def __init__(self) -> None:
         # Now, and not when it is shown: other classes mean that all styles are worked out once more.
@@ -97,7 +108,7 @@ class BaseScreen(CommandHost, Screen[None]):
         yield Lines(lambda width, _height: [self._tab_line(width)], id="places")
         yield Lines(lambda width, _height: [rule_line(width, *self.heading())], id="heading")
         yield from self.body()
-        yield Lines(lambda width, _height: [rule_line(width, self._message)], id="message")
+        yield Lines(lambda width, _height: [rule_line(width, self._message or size_hint(*self.app.size))], id="message")
         yield Lines(lambda width, _height: [self.footer_line(width)], id="keys")
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:

@@ -17,7 +17,7 @@ from tui.screens.actions.filter import FilterActions
 from tui.screens.list_screen import ListScreen
 from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
-from tui.view_models.peers import PeerRow, link_kind, meter_lines, peer_line, peer_rows, reach_texts
+from tui.view_models.peers import PeerRow, link_kind, meter_lines, peer_line, peer_rows, reach_texts, stick_rows
 from tui.widgets.lines import StaticRows
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
@@ -74,7 +74,10 @@ class Sync(ListScreen):
         await self.syncing.load()
         stats = await workspace.store.source_stats()
         self._backlog = await workspace.transfer_backlog()
-        every = peer_rows(stats, self.found_peers, self.syncing.endpoints, self.state.names.devices)
+        every = peer_rows(
+            stats, self.found_peers, self.syncing.endpoints, self.state.names.devices, self.syncing.files_endpoint
+        )
+        every[:0] = stick_rows(self.syncing.sticks)
         if (meter := self.syncing.meter) and not any(self.syncing.is_with(row) for row in every):
             # As a cable that was pulled meanwhile.
             every.insert(0, PeerRow(meter.target, meter.name, link_kind(meter.target), meter.target, is_reachable=True))
@@ -99,6 +102,8 @@ class Sync(ListScreen):
     # --- discovery ---------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
+        sticks: WorkType[None] = self.syncing.watch_sticks
+        self.run_worker(sticks, group="watch")
         if self.state.options.discovery:
             work: WorkType[None] = self._watch_peers
             self._discovery_worker = self.run_worker(work, group="watch")

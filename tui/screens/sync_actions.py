@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
@@ -19,7 +19,14 @@ from tui.i18n.translate import N_, _, error_text, format_number
 from tui.screens.base import ScreenActions
 from tui.screens.list_screen import ListScreen
 from tui.view_models.cable_status import cable_status_word
-from tui.view_models.peers import PeerRow, SyncMeter, format_bytes, link_kind
+from tui.view_models.known_endpoints import (
+    ENDPOINTS_META_KEY,
+    FILES_META_KEY,
+    encode_endpoints,
+    parse_endpoints,
+    parse_files_endpoint,
+)
+from tui.view_models.peers import PeerRow, SyncMeter, format_bytes, link_kind, sync_warnings
 from tui.widgets.lines import Lines
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
@@ -27,15 +34,13 @@ if TYPE_CHECKING:
     from core.service.serial_sync import CableStatus
     from core.service.session_runner import SyncResult
 
-ENDPOINTS_META_KEY = "tui.sync.targets"
-"""Where this device keeps, for itself, at which endpoint it synced with which device."""
 SERVED_REASON = N_("`fieldline serve` on this device syncs with the other end by itself.")
-_MAX_ENDPOINTS = 200
-"""Endpoints that are remembered, the latest first: more devices than a fleet has within reach."""
 _MAX_OUTCOMES = 20
 """Outcomes that are shown, the latest first: more have no room on any screen."""
 _REDRAW_INTERVAL_S = 1.0
 """How often progress is drawn: the line to the terminal may be slow."""
+_STICKS_INTERVAL_S = 2.0
+"""How often it is looked which disks are mounted: whoever plugs one in waits no longer than that."""
 _STOP_TIMEOUT_S = 1.0
 """How long the screen waits for a worker that has been cancelled: it has a peer to say goodbye to."""
 
@@ -43,7 +48,9 @@ _STOP_TIMEOUT_S = 1.0
 class SyncActions(ScreenActions):
     """Runs one sync at a time.
 
-    `meter` measures the one that is under way, None if none is. `endpoints` are where devices were reached last.
+    `meter` measures the one that is under way, None if none is. `endpoints` are where devices were reached last,
+    `files_endpoint` is the folder or file that was synced with last, empty for none, and `sticks` are where removable
+    disks are mounted.
     """
 
     screen: ListScreen
@@ -69,6 +76,8 @@ class SyncActions(ScreenActions):
         self._show_rows = show_rows
         self.meter: SyncMeter | None = None
         self.endpoints: dict[bytes, str] = {}
+        self.files_endpoint = ""
+        self.sticks: list[Path] = []
         self.outcomes: list[tuple[str, str]] = []
         """Time and sentence of each sync that has ended, the latest last."""
         self.shown_status = ""
@@ -107,8 +116,22 @@ class SyncActions(ScreenActions):
         return next((names.device(device) for device, at in self.endpoints.items() if at == endpoint), "")
 
     async def load(self) -> None:
-        """Read where devices were reached."""
-        self.endpoints = _decode_endpoints(await self.state.workspace.store.read_meta(ENDPOINTS_META_KEY))
+        """Read where devices and files were reached."""
+        store = self.state.workspace.store
+        self.endpoints = parse_endpoints(await store.read_meta(ENDPOINTS_META_KEY))
+        self.files_endpoint = parse_files_endpoint(await store.read_meta(FILES_META_KEY))
+
+    async def watch_sticks(self) -> None:
+        """Look while the screen is shown which removable disks are mounted."""
+        from core.service import mounted_sticks
+
+        while True:
+            if self.screen.is_current:
+                sticks = await asyncio.to_thread(mounted_sticks.list_sticks)
+                if sticks != self.sticks:
+                    self.sticks = sticks
+                    self.screen.refresh_data()
+            await asyncio.sleep(_STICKS_INTERVAL_S)
 
     async def close(self) -> None:
         """Stop what is under way, and give it a moment to end."""
@@ -128,14 +151,16 @@ class SyncActions(ScreenActions):
             return _("Nobody is on this line: m asks for an address.")
         if self._is_served(row.target):
             return _(SERVED_REASON)
-        if not row.target:
-            return _("The address of {device} is not known: m asks for it.").format(device=row.name)
         return None
 
     def do_meet(self) -> None:
-        """Sync with what is on this line."""
+        """Sync with what is on this line; asks for its address where that is not known."""
         if (row := self._selected()) and row.target:
             self._start(row.target, row.name)
+        elif row and row.link == "bundle":
+            self.do_stick()
+        elif row:
+            self.do_meet_at()
 
     def do_meet_at(self) -> None:
         """Ask for an address and sync with the device there."""
@@ -145,8 +170,8 @@ class SyncActions(ScreenActions):
     def do_stick(self) -> None:
         """Ask for a folder or file and sync with it."""
         help_text = _("A folder on a stick, or a file: this device takes what is new there and adds what is missing.")
-        text = self._typed_endpoint if self._typed_endpoint.startswith("bundle:") else "bundle://"
-        self._ask_endpoint(_("Sync with which folder or file?"), text, help_text)
+        stick = f"bundle://{self.sticks[0]}" if self.sticks else "bundle://"
+        self._ask_endpoint(_("Sync with which folder or file?"), self.files_endpoint or stick, help_text)
 
     def _ask_endpoint(self, title: str, text: str, help_text: str) -> None:
         async def check(text: str) -> None:
@@ -156,8 +181,10 @@ class SyncActions(ScreenActions):
 
         def typed(text: str | None) -> None:
             if text is not None:
-                self._typed_endpoint = text.strip()
-                self._start(self._typed_endpoint, self._typed_endpoint)
+                endpoint = text.strip()
+                if link_kind(endpoint) != "bundle":
+                    self._typed_endpoint = endpoint
+                self._start(endpoint, endpoint)
 
         self.screen.app.push_screen(PromptDialog(title, text, help_text, check, _("sync now")), typed)
 
@@ -206,22 +233,24 @@ class SyncActions(ScreenActions):
             self.meter.update(event, asyncio.get_running_loop().time())
 
     async def _remember_result(self, result: SyncResult, endpoint: str) -> str:
-        """Remember where the device was reached; return what came of the sync in a sentence."""
-        stats, who = result.stats, endpoint
+        """Remember where the device or the files were reached; return what came of the sync in a sentence."""
+        stats, store = result.stats, self.state.workspace.store
+        # Of files their name: the figures behind it have to fit into the line.
+        who = endpoint.rstrip("/").rpartition("/")[2] or endpoint
         if result.peer is not None:
             who = self.state.names.device(result.peer)
-            if link_kind(endpoint) != "bundle":
-                others = {device: at for device, at in self.endpoints.items() if device != result.peer}
-                encoded = _encode_endpoints({result.peer: endpoint, **others})
-                await self.state.workspace.store.write_meta(ENDPOINTS_META_KEY, encoded)
+            others = {device: at for device, at in self.endpoints.items() if device != result.peer}
+            await store.write_meta(ENDPOINTS_META_KEY, encode_endpoints({result.peer: endpoint, **others}))
+        elif link_kind(endpoint) == "bundle":
+            await store.write_meta(FILES_META_KEY, endpoint.encode("utf-8", "surrogateescape"))
         sentence = _("Synced with {who}: {received} received, {sent} sent, {bytes}.").format(
             who=who,
             received=format_number(stats.received),
             sent=format_number(stats.sent),
             bytes=format_bytes(stats.bytes_in + stats.bytes_out),
         )
-        for path in result.damaged_bundles:
-            sentence += " " + _("{path} is damaged and was left as it is.").format(path=path)
+        for text in sync_warnings(result, endpoint):
+            self.add_outcome(text)
         return sentence
 
     def _finish(self, outcome: str, has_failed: bool) -> None:
@@ -249,17 +278,3 @@ async def stop_worker(worker: Worker[None] | None) -> None:
         with suppress(WorkerCancelled, WorkerFailed, TimeoutError):
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await worker.wait()
-
-
-def _decode_endpoints(kept: bytes | None) -> dict[bytes, str]:
-    """Where devices were reached; what cannot be read is as if it were not there."""
-    try:
-        data = json.loads(bytes(kept)) if kept is not None else {}
-        return {bytes.fromhex(device): str(target) for device, target in data.items()}
-    except (ValueError, AttributeError):
-        return {}
-
-
-def _encode_endpoints(endpoints: dict[bytes, str]) -> bytes:
-    some = list(endpoints.items())[:_MAX_ENDPOINTS]
-    return json.dumps({device.hex(): endpoint for device, endpoint in some}).encode()

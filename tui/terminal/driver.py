@@ -1,26 +1,39 @@
-"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy, and
-each key waits for the one before it.
+"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy.
+
+Each key waits for the one before it. A terminal that is gone ends the program.
 """
 
 from __future__ import annotations
 
 import os
 import selectors
+import signal
 import time
 from codecs import getincrementaldecoder
+from contextlib import suppress
 from typing import Any
 
 from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 from textual.events import Key, Paste
 
+from tui.terminal.end_signals import end_by_signal
 from tui.terminal.input_limiter import InputLimiter
 from tui.terminal.key_sequencer import KeySequencer
+from tui.terminal.output_stream import TerminalOutput
 
 _ESCAPE_TIMEOUT_S = 0.1
 """Seconds after which an escape character alone is the key."""
 _READ_BYTES = 1 << 12
 """What is read at a time: more than a person types, and soon dealt with."""
+
+
+def _read_input(fileno: int) -> bytes:
+    """What was typed; nothing once the terminal is gone, which is EOF or EIO."""
+    try:
+        return os.read(fileno, _READ_BYTES)
+    except OSError:
+        return b""
 
 
 def limit_input(driver: type[Driver]) -> type[Driver]:
@@ -29,6 +42,16 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
         return driver
 
     class Guarded(driver):  # type: ignore[misc, valid-type]
+        _file: Any
+
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            self._file = TerminalOutput(self._file, self._report_lost)
+
+        def _report_lost(self) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(end_by_signal, self._app, signal.SIGHUP)
+
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
             decode = getincrementaldecoder("utf-8")("ignore").decode
@@ -41,11 +64,12 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
                     started_s = time.monotonic()
                     ready = selector.select(_ESCAPE_TIMEOUT_S)
                     waited_s += time.monotonic() - started_s
-                    if ready:
-                        text = limiter.take(decode(os.read(self.fileno, _READ_BYTES)), waited_s)
-                        waited_s = 0.0
-                    else:
-                        text = limiter.take_idle(waited_s)
+                    data = _read_input(self.fileno) if ready else None
+                    if data == b"":
+                        self._report_lost()
+                        return
+                    text = limiter.take_idle(waited_s) if data is None else limiter.take(decode(data), waited_s)
+                    waited_s = 0.0 if data else waited_s
                     self._take(parser, text)
 
         def _take(self, parser: Any, text: str) -> None:

@@ -12,6 +12,8 @@ from tui.view_models.breadcrumbs import shorten_breadcrumb
 
 MIN_COLUMNS, MIN_LINES = 80, 23
 """The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
+MIN_READABLE_COLUMNS, MIN_READABLE_LINES = 40, 10
+"""The smallest one in which a list can still be read: a phone, or a part of a window."""
 _STATUS_GAPS_COLUMNS = 5
 """Columns of the status line between its parts: three before the breadcrumb, one behind it, one at the end."""
 
@@ -22,12 +24,20 @@ Tab = tuple[str, str]
 def too_small_lines(width: int, height: int) -> list[Line]:
     """What stands instead of everything in a terminal that is too small."""
     text = _("Fieldline needs {width} columns and {height} lines; here are {columns} and {lines}.").format(
-        width=MIN_COLUMNS, height=MIN_LINES, columns=width, lines=height
+        width=MIN_READABLE_COLUMNS, height=MIN_READABLE_LINES, columns=width, lines=height
     )
     more = _("Make the window larger, or its letters smaller: everything is still there.")
     return [[(line, "attention")] for line in wrap_text(text, width)] + [
         [(line, "plain")] for line in wrap_text(more, width)
     ]
+
+
+def size_hint(width: int, height: int) -> Line:
+    """What is missing on a terminal that is too small for all of it; it can be read all the same."""
+    if width >= MIN_COLUMNS and height >= MIN_LINES:
+        return []
+    text = _("Not all fits: {columns} × {lines} of {width} × {height}.")
+    return [(text.format(columns=width, lines=height, width=MIN_COLUMNS, height=MIN_LINES), "attention")]
 
 
 def status_line(width: int, title: str, breadcrumb: str, items: Line) -> Line:

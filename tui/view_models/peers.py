@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from core.errors import FieldlineError
 from core.store.types import SourceStats
@@ -17,6 +18,9 @@ from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, layout_columns, spread
+
+if TYPE_CHECKING:
+    from core.service.session_runner import SyncResult
 
 LINK_LABELS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
 _STATE_LABELS = {"meeting": N_("syncing now"), "calling": N_("connecting"), "waiting": N_("waiting for it")}
@@ -84,16 +88,16 @@ def peer_rows(
     reachable: Iterable[ReachablePeer],
     targets: Mapping[bytes, str],
     names: Mapping[bytes, str],
+    files: str = "",
 ) -> list[PeerRow]:
     """Return a row for each device, port and kind of file: those that can be reached first, then the latest synced.
-
-    `targets` says where a device was reached before.
 
     Args:
         source_stats: what was received from whom.
         reachable: the peers that can be reached now.
         targets: device to the endpoint where it was reached last.
         names: device to name.
+        files: the endpoint of the folder or file that was synced with last; empty for none.
     """
     found: dict[str, PeerRow] = {}
     for stats in source_stats:
@@ -104,10 +108,12 @@ def peer_rows(
             key,
             (names.get(device) or device.hex()[:8]) if device else _("files"),
             before.link if before and (before.synced_at or 0) >= stats.last_received_at_us else stats.link,
-            targets.get(device, "") if device else "",
+            targets.get(device, "") if device else files,
             max(stats.last_received_at_us, before.synced_at or 0) if before else stats.last_received_at_us,
             stats.change_count + (before.changes if before else 0),
         )
+    if files:
+        found.setdefault("bundle", PeerRow("bundle", _("files"), "bundle", files))
     for device, target in targets.items():
         key = device.hex()
         found.setdefault(key, PeerRow(key, names.get(device) or device.hex()[:8], link_kind(target), target))
@@ -126,6 +132,23 @@ def peer_rows(
             trouble=peer.last_error,
         )
     return sorted(found.values(), key=lambda each: (not each.is_reachable, -(each.synced_at or 0), each.name))
+
+
+def stick_rows(sticks: Iterable[Path]) -> list[PeerRow]:
+    """Return a row for each removable disk that is mounted."""
+    return [
+        PeerRow(f"bundle://{path}", path.name or str(path), "bundle", f"bundle://{path}", is_reachable=True)
+        for path in sticks
+    ]
+
+
+def sync_warnings(result: SyncResult, target: str) -> list[str]:
+    """What whoever synced with files has to know besides what came of it."""
+    texts = [_("{path} is damaged and was left as it is.").format(path=path) for path in result.damaged_bundles]
+    if result.is_on_own_disk:
+        text = _("{path} is on the disk of this device itself: if it should be a stick, that is not mounted.")
+        texts.append(text.format(path=target.removeprefix("bundle://")))
+    return texts
 
 
 def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:

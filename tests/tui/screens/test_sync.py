@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual.widgets import Input
 
+from core.service import mounted_sticks
 from core.service.serial_sync import CableStatus
 from core.service.session_runner import TCP_PROFILE, Link, make_peer_filter, run_session
 from core.sync.events import Progress
@@ -113,6 +115,30 @@ async def test_a_folder_on_a_stick_is_met(home: Path, tmp_path: Path) -> None:
         await screen.press("enter")
         assert "89 sent" in screen.text()
         assert list(stick.iterdir())
+    async with opened(home, "5", "b") as screen:
+        assert screen.app.screen.query_one(Input).value == f"bundle://{stick}", "the path is kept"
+        await screen.press("escape")
+        page = screen.app.base_screen
+        assert isinstance(page, Sync)
+        while page.current_row is None or page.current_row.target != f"bundle://{stick}":
+            await screen.press("down")
+        await screen.press("enter")
+        assert "0 sent" in screen.text(), "the line of the files syncs there again"
+
+
+async def test_mounted_sticks_are_listed_and_synced_with_by_enter(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick = tmp_path / "STICK 1"
+    stick.mkdir()
+    monkeypatch.setattr(mounted_sticks, "list_sticks", lambda: [stick])
+    async with opened(home, "5") as screen:
+        async with asyncio.timeout(PATIENCE):
+            while "STICK 1" not in screen.text():
+                await screen.pilot.pause(0.05)
+        await screen.press("g", "enter")
+        assert "Synced with STICK 1: 0 received, 89 sent" in screen.text()
+    assert list(stick.iterdir())
 
 
 async def test_what_another_process_receives_shows_by_itself(home: Path, other: Path) -> None:

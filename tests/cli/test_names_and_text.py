@@ -1,0 +1,86 @@
+"""Names lead to what they are printed for, text is in one form, and search knows every notation that input knows."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Terminal
+
+NFC, NFD = (unicodedata.normalize(form, "Tür 7") for form in ("NFC", "NFD"))
+
+
+def printed(device: Terminal) -> dict[str, str]:
+    """The names of all places as the list prints them, with their ids."""
+    return {f"place:{each['key']}": each["entity"] for each in device.ask("list", "place")}
+
+
+def test_every_printed_name_leads_to_its_thing_or_is_unclear(device: Terminal) -> None:
+    for code in ("Gate", "A", "24/1", "24", "24/1/2"):
+        device.ask("new", "locality", f"code={code}")
+    for code, name in (
+        ("Gate", "Lane 1"),
+        ("A", "Gate/Lane 1"),
+        ("24/1", "Lane 1"),
+        ("24", "1/Lane 2"),
+        ("24/1/2", "x"),
+    ):
+        device.ask("new", "place", f"locality=locality:{code}", f"name={name}")
+    names = printed(device)
+    assert {"place:Gate/Lane 1", "place:A/Gate/Lane 1", "place:24/1/Lane 1", "place:24/1/2/x"} <= names.keys()
+    for name, entity in names.items():
+        answer = device.call("show", name, "--json")
+        if answer.code == 0:
+            assert answer.json["entity"] == entity, name
+        else:
+            assert answer.code == 2 and entity[:8] in answer.err, name
+    for name in ("place:A/Gate/Lane 1", "place:24/1/Lane 1", "place:24/1/2/x", "place:24/1/Lane 2"):
+        assert device.ask("show", name)["entity"] == names[name]
+    said = device.refused("set", "place:Gate/Lane 1", "printer=CHANGED")
+    assert names["place:Gate/Lane 1"][:8] in said and names["place:A/Gate/Lane 1"][:8] in said
+
+
+def test_text_of_either_form_is_one_text(device: Terminal, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(f"name,locality,printer\n{NFD},241,Gerät\n", encoding="utf-8")
+    device.ask("import", str(table), "--kind", "place")
+    table.write_text(f"name,locality,printer\n{NFC},241,Gerät\n", encoding="utf-8")
+    assert device.ask("import", str(table), "--kind", "place")["changes"] == 0
+    for form in (NFC, NFD):
+        assert device.ask("show", f"place:241/{form}")["key"] == f"241/{NFC}"
+        assert len(device.ask("list", "place", "--where", f"name={form}")) == 1
+        assert device.call("log", "--grep", form, "--json").lines
+        assert "already" in device.refused("new", "place", "locality=locality:241", f"name={form}")
+        device.ask("set", f"place:241/{NFC}", f'printer:="{form}"', "--note", form)
+    assert device.ask("show", f"place:241/{NFC}")["slots"]["printer"]["value"] == NFC
+    assert {each["note"] for each in device.call("log", "--json", "--limit", "1").lines} == {NFC}
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u200b", "\u200d", "\u200e", "\u2060", "\ufeff", "\u061c", "\u202e", "\u2066", "\u00ad"]
+)
+def test_marks_that_nobody_sees_are_refused(device: Terminal, mark: str) -> None:
+    code = f"U+{ord(mark):04X}"
+    for value in (f"name=Lane 1{mark}", f'name:="{mark}"'):
+        assert code in device.refused("new", "place", "locality=locality:241", value)
+
+
+@pytest.mark.parametrize("word", ["2c:c8:1b:8a:96:e1", "2C-C8-1B-8A-96-E1", "2cc8.1b8a.96e1", "2CC81B8A96E1"])
+def test_the_log_is_searched_in_every_notation_of_a_mac_address(tmp_path: Path, word: str) -> None:
+    device = Terminal(tmp_path / "K")
+    device.ask("init", "--fleet", "F", "--schema", "site-network", "--device", "K")
+    device.ask("import", str(_history(tmp_path)))
+    assert device.call("log", "--grep", word, "--json").lines
+    assert device.call("log", "--grep", "2001:0DB8:0000:0000:0000:0000:0000:0001", "--json").lines
+
+
+def _history(folder: Path) -> Path:
+    path = folder / "history.jsonl"
+    path.write_text(
+        '{"at":1700000000,"user":"lab","edits":['
+        '{"entity":"host:h1","kind":"host","property":"mac","value":"2c:c8:1b:8a:96:e1"},'
+        '{"entity":"host:h1","kind":"host","property":"address6","value":"2001:db8::1"}]}\n'
+    )
+    return path
