@@ -71,7 +71,7 @@ async def _run(folder: Path) -> None:
     )
     async with workspace:
         made = await workspace.create("locality", {"code": "1", "subnet": "10.0.0.0/8"})
-        from core.changes import Ref
+        from core.value_codec import Ref
 
         values = {name: f"value {name}" for name in names}
         await workspace.create(
