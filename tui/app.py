@@ -26,6 +26,7 @@ from tui.cable_monitor import CableMonitor, CableUse, cable_offer_text
 from tui.command_host import CommandHost, command_bindings
 from tui.draft import Draft
 from tui.draft_keeper import DraftKeeper
+from tui.equipment_monitor import EquipmentMonitor
 from tui.i18n.dates import Clock, DateFormatter
 from tui.i18n.translate import N_, _, error_text
 from tui.inbox_loader import InboxLoader
@@ -101,6 +102,7 @@ class FieldlineApp(DiffApp):
         self.drafts = self.draft_keeper.drafts
         self.inbox_loader = InboxLoader(workspace, self._on_inbox_loaded)
         self.cable_monitor = CableMonitor(workspace, self._on_cable_plugged, self._redraw_screen, self._show_message)
+        self.equipment_monitor = EquipmentMonitor(workspace, self._on_equipment_changed, self._show_message)
         self.loaded = asyncio.Event()
         self._is_first_screen_shown = False
         if options.plain:
@@ -142,9 +144,10 @@ class FieldlineApp(DiffApp):
         self._load_device_status()
         self._redraw_screen()
         self.load_inbox()
-        if self.options.discovery:
-            look: WorkType[None] = self.cable_monitor.run
-            self.run_worker(look, group="watch")
+        monitors: list[WorkType[None]] = [self.cable_monitor.run] if self.options.discovery else []
+        monitors += [self.equipment_monitor.run] if self.options.equipment else []
+        for monitor in monitors:
+            self.run_worker(monitor, group="watch")
 
     def first_screen(self) -> str:
         """Where it begins."""
@@ -226,6 +229,7 @@ class FieldlineApp(DiffApp):
                 # What reading the inbox notes down for itself is no change.
                 if changed and (root != before or self.inbox_loader.progress is None):
                     await self.refresh_data()
+                    self.equipment_monitor.poke()
                     await asyncio.sleep(MIN_REFRESH_INTERVAL_S)
             except FieldlineError as error:
                 self._show_message(error_text(error))
@@ -293,12 +297,18 @@ class FieldlineApp(DiffApp):
         self.viewed_at_us, self.view_as_known = timestamp_us, as_known
         self.run_worker(self.refresh_data(), group=REFRESH_GROUP, exclusive=True)
 
-    async def set_here(self, entity: bytes) -> None:
-        """Remember the place where this device is; it is kept on this device only."""
+    async def set_here(self, entity: bytes | None) -> None:
+        """Remember the place where this device is, None to find it by what is seen; it is kept on this device only."""
         from core.service import location
 
         await location.save_location(self.workspace, entity)
         self.here = entity
+        self.equipment_monitor.poke()
+
+    def _on_equipment_changed(self, here: bytes | None, is_different: bool) -> None:
+        is_different, self.here = is_different or here != self.here, here
+        if is_different and (screen := self.base_screen) is not None:
+            screen.refresh_data()
 
     def _show_message(self, text: str) -> None:
         if isinstance(screen := self.base_screen, BaseScreen):
@@ -339,25 +349,15 @@ class FieldlineApp(DiffApp):
 
     def do_palette(self) -> None:
         """Find a command by its name."""
-        from tui.dialogs.palette import PaletteDialog
+        from tui.dialogs.palette import show_palette
 
         if isinstance(screen := self.screen, BaseScreen):
-            self.push_screen(
-                PaletteDialog(screen.available_commands(), screen.disabled_commands()), self._on_command_chosen
-            )
-
-    def _on_command_chosen(self, name: str | None) -> None:
-        if name is None:
-            return
-        own = isinstance(self.screen, CommandHost) and name in {c.name for c in self.screen.available_commands()}
-        target = self.screen if own and isinstance(self.screen, CommandHost) else self
-        target.action_command(name)
+            show_palette(screen, self.action_command)
 
     def do_readonly(self) -> None:
         """Turn read only on or off."""
         self.readonly = not self.readonly
-        if isinstance(screen := self.base_screen, BaseScreen):
-            screen.redraw()
+        self._redraw_screen()
 
     def do_theme(self) -> None:
         """Go to the next theme."""

@@ -15,6 +15,7 @@ from tui.app_status import AppStatus, Options
 from tui.cable_monitor import CableMonitor
 from tui.command_host import CommandHost
 from tui.draft import Draft
+from tui.equipment_monitor import EquipmentMonitor
 from tui.i18n.dates import DateFormatter
 from tui.inbox_loader import InboxLoader
 from tui.layout import Line
@@ -39,6 +40,7 @@ class AppState(Protocol):
     drafts: dict[bytes, Draft]
     inbox_loader: InboxLoader
     cable_monitor: CableMonitor
+    equipment_monitor: EquipmentMonitor
     loaded: asyncio.Event
     viewed_at_us: int | None
     view_as_known: bool
@@ -105,6 +107,6 @@ class AppState(Protocol):
         """Go to what a search found, in Fleet; entities with the properties whose values were found."""
         ...
 
-    async def set_here(self, entity: bytes) -> None:
-        """Remember the place where this device is; it is kept on this device only."""
+    async def set_here(self, entity: bytes | None) -> None:
+        """Remember the place where this device is, None to find it by what is seen; it is kept on this device only."""
         ...

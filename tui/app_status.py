@@ -12,13 +12,15 @@ from tui.view_models.device_role import DeviceAccess
 class Options:
     """How the terminal UI behaves.
 
-    `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network.
+    `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network,
+    `equipment` at where this device is and what it has.
     """
 
     readonly: bool = False
     plain: bool = False
     zone: tzinfo | None = None
     discovery: bool = False
+    equipment: bool = False
     theme: str = "terminal"
 
 

@@ -68,17 +68,14 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
             "adopt",
             ("a",),
             N_("adopt"),
-            N_("Take over what this device is configured with."),
+            N_("Take over what this device has, as an edit that you apply: this property, or all that differ."),
             writes=True,
-            missing_reason=N_("This device cannot read its own equipment yet: e types what stands there."),
         ),
         Command(
-            "configure",
-            ("A",),
-            "",
-            N_("Configure this device with what stands here."),
-            missing_reason=N_("This cannot be done from here yet: set the device up by hand as it says."),
+            "configure", ("A",), N_("set up"), N_("Set this device up with what stands here; the plan comes first.")
         ),
+        Command("journal", ("J",), "", N_("Show what was applied on this device.")),
+        Command("find_place", ("C",), "", N_("Find the place by what this device sees again.")),
         Command("history_of_place", ("H",), "", N_("Show all changes of this place.")),
     ),
     "fleet": (

@@ -28,6 +28,11 @@ _FORMS = {
     "same": ("●", "*"),
     "different": ("○", "o"),
     "trouble": ("!", "!"),
+    # what this device has beside what is configured
+    "equal": ("=", "="),
+    "differs": ("Δ", "x"),
+    "unknown": ("?", "?"),
+    "failed": ("✗", "!"),
     # places in a list
     "cursor": ("▸", ">"),
     "marked": ("●", "*"),

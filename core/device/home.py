@@ -34,15 +34,16 @@ class Home:
 
     def name(self) -> str:
         """Read the name that this device was set up with; empty if it was given none."""
-        name = self._settings().get("name")
+        name = self.read_settings().get("name")
         return name if isinstance(name, str) else ""
 
     def served_ports(self) -> list[str]:
         """Read the ports that are always served (`cables = ["/dev/ttyS0?baud=9600"]`)."""
-        named = self._settings().get("cables", [])
+        named = self.read_settings().get("cables", [])
         return [str(each) for each in (named if isinstance(named, list) else [named])]
 
-    def _settings(self) -> dict[str, Any]:
+    def read_settings(self) -> dict[str, Any]:
+        """Read all settings; empty without a file. Raises FieldlineError if it is not TOML."""
         import tomllib
 
         try:

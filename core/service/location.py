@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from core.schema import Schema
     from core.store.view import View
 
-LOCATION_META_KEY = "here"
-"""Key of this device's own note, which holds an entity's id."""
+LOCATION_META_KEY, FOUND_LOCATION_META_KEY = "here", "here.found"
+"""Keys of this device's own notes, which hold an entity's id: as a person chose, and as the device found out."""
 
 MAX_WITHIN_DEPTH = 4
 """Levels that are followed upwards: facts can state a circle."""
@@ -28,14 +28,26 @@ MAX_NEARBY_ENTITIES = 2000
 
 
 async def read_location(workspace: DeviceContext) -> bytes | None:
+    """Read which entity this device is at: as a person chose, else as it found out last; None if neither."""
+    found = await read_chosen_location(workspace) or await workspace.store.read_meta(FOUND_LOCATION_META_KEY)
+    return bytes(found) if found else None
+
+
+async def read_chosen_location(workspace: DeviceContext) -> bytes | None:
     """Read which entity this device is at, as a person chose it; None if nobody did."""
     here = await workspace.store.read_meta(LOCATION_META_KEY)
     return bytes(here) if here else None
 
 
-async def save_location(workspace: DeviceContext, entity: bytes) -> None:
-    """Keep which entity this device is at, on this device only."""
-    await workspace.store.write_meta(LOCATION_META_KEY, entity)
+async def save_location(workspace: DeviceContext, entity: bytes | None) -> None:
+    """Keep which entity a person says this device is at, on this device only; None forgets it."""
+    await workspace.store.write_meta(LOCATION_META_KEY, entity or b"")
+
+
+async def save_found_location(workspace: DeviceContext, entity: bytes | None) -> None:
+    """Keep which entity this device found itself at, on this device only; None if at none. Writes nothing new."""
+    if bytes(await workspace.store.read_meta(FOUND_LOCATION_META_KEY) or b"") != (entity or b""):
+        await workspace.store.write_meta(FOUND_LOCATION_META_KEY, entity or b"")
 
 
 async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWriter) -> bytes:

@@ -115,9 +115,11 @@ def _sync_result_json(result: SyncResult) -> dict[str, Any]:
 async def serve(
     context: CliContext, port: int, bind: str, no_discovery: bool, peers: tuple[str, ...], cables: tuple[str, ...]
 ) -> None:
+    from core.equipment.watch import make_surrounding
     from core.service.serial_sync import ServedSerialPort
     from core.service.serve_config import ServeConfig
     from core.sync.links.serial.serial_ports import parse_serial_endpoint
+    from tui.cli.equipment_events import watch_equipment
 
     async with await context.open_workspace() as workspace:
 
@@ -125,17 +127,25 @@ async def serve(
             address = f"[{host}]" if ":" in host else host
             context.print_message(f"listening on {address}:{port}")
 
-        def happened(event: ServeEvent) -> None:
+        def print_event(event: dict[str, Any]) -> None:
             try:
-                context.print_json(_event_json(event))
+                context.print_json(event)
             except BrokenPipeError:
                 # Nobody reads this any more: the same as a signal to stop.
                 serving.cancel()
 
+        surrounding = make_surrounding()
+
+        def on_event(event: ServeEvent) -> None:
+            print_event(_event_json(event))
+            if event.result is not None and event.result.stats.received:
+                surrounding.poke()
+
         endpoints = [parse_serial_endpoint(cable) for cable in cables or workspace.home.served_ports()]
         ports = [ServedSerialPort(workspace, endpoint) for endpoint in endpoints]
         config = ServeConfig(bind, port, is_discovery_on=not no_discovery, peer_endpoints=peers, served_endpoints=ports)
-        serving = asyncio.create_task(workspace.serve(config, on_listening=on_listening, on_event=happened))
+        serving = asyncio.create_task(workspace.serve(config, on_listening=on_listening, on_event=on_event))
+        equipping = asyncio.create_task(watch_equipment(workspace, surrounding, print_event))
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, serving.cancel)
@@ -144,6 +154,9 @@ async def serve(
         except asyncio.CancelledError:
             if not serving.cancelled():
                 raise
+        finally:
+            equipping.cancel()
+            await asyncio.gather(equipping, return_exceptions=True)
 
 
 @verb(N_("Show which devices announce themselves in the network now, and which serial ports there are."))

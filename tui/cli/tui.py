@@ -155,6 +155,7 @@ async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is
         readonly=bool(chosen.readonly),
         plain=bool(chosen.ascii),
         discovery=chosen.discovery is not False,
+        equipment=True,
         theme=chosen.theme or THEMES[0],
     )
     here = await location.read_location(workspace)

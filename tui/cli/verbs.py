@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("tui.cli.sync:serve", N_("Keep syncing with other devices until stopped.")),
     "sync": ("tui.cli.sync:sync", N_("Sync once with another device or a bundle.")),
     "peers": ("tui.cli.sync:peers", N_("Show which devices and ports there are to sync with.")),
+    "place": ("tui.cli.place:place", N_("Show where this device is, and set it up with what is configured there.")),
     "export": ("tui.cli.import_export:export", N_("Write all changes into a bundle.")),
     "import": ("tui.cli.import_export:import_", N_("Import a bundle or an edit history.")),
     "schema": ("tui.cli.schema:schema", N_("Show, check or publish the fleet's schema.")),

@@ -149,6 +149,22 @@ class ConfirmDialog(Dialog[bool]):
         self.dismiss(True)
 
 
+class ConfirmRowsDialog(Dialog[bool]):
+    """What is about to be done, line by line; Enter answers with yes."""
+
+    def __init__(self, title: str, rows: Iterable[Line], accept_label: str) -> None:
+        super().__init__(title, accept_label)
+        self._rows = list(enumerate(rows))
+
+    def body(self) -> ComposeResult:
+        lines = LineList(StaticRows(self._rows))
+        lines.styles.height = min(len(self._rows), 14)
+        yield lines
+
+    def accept(self) -> None:
+        self.dismiss(True)
+
+
 class PromptDialog(Dialog[str]):
     """One line of text.
 

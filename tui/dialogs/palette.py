@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.widgets import Input
 
 from tui import commands
+from tui.command_host import CommandHost
 from tui.commands import Command
 from tui.dialogs.base import Dialog
 from tui.i18n.translate import _
 from tui.layout import Line, fit
 from tui.widgets.field import Field
 from tui.widgets.lines import LineList, StaticRows
+
+
+def show_palette(screen: CommandHost, run_everywhere: Callable[[str], None]) -> None:
+    """Show the palette of a screen, and run what is chosen: `run_everywhere` does if it is no command of the screen."""
+
+    def on_chosen(name: str | None) -> None:
+        if name is not None:
+            is_own = name in {command.name for command in screen.available_commands()}
+            (screen.action_command if is_own else run_everywhere)(name)
+
+    screen.app.push_screen(PaletteDialog(screen.available_commands(), screen.disabled_commands()), on_chosen)
 
 
 class PaletteDialog(Dialog[str]):

@@ -17,8 +17,7 @@ from tui.screens.form_commands import FormCommands
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
 from tui.screens.list_screen import ListScreen
-from tui.view_models.form import FormRow, format_value
-from tui.view_models.form_lines import property_details
+from tui.view_models.form import FormRow
 
 
 class FormScreen(ListScreen):
@@ -71,16 +70,11 @@ class FormScreen(ListScreen):
     def details(self, width: int, height: int) -> list[Line]:
         if self.row is None:
             return []
-        lines = self.editor.typing_lines(width)
-        lines += property_details(self.row, width - 4, self.form.names, self.state.dates)
+        lines = self.editor.typing_lines(width) + self.form.details(self.row, width - 4)
         return [[("   ", "plain"), *line] for line in lines[:height]]
 
     def clipboard_text(self) -> str:
-        row = self.row
-        value = None if row is None else row.wanted if row.edited else row.slot.value
-        if row is None or value is None:
-            return ""
-        return value if isinstance(value, str) else format_value(row.prop, value, self.form.names)
+        return "" if self.row is None else self.form.clipboard_text(self.row)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.equipment.plan import PropertyState
 from core.records import Record
 from core.schema import Kind
 from core.value_codec import Value
 from tui.draft import Draft
 from tui.i18n.translate import _, language
-from tui.view_models.form import NO_NAMES, DisplayNames, FormRow, form_rows, referenced_entities, value_references
-from tui.view_models.form_lines import FormLines
+from tui.layout import Line
+from tui.view_models.equipment import state_details
+from tui.view_models.form import (
+    NO_NAMES,
+    DisplayNames,
+    FormRow,
+    form_rows,
+    format_value,
+    referenced_entities,
+    value_references,
+)
+from tui.view_models.form_lines import FormLines, property_details
+from tui.view_models.place_lines import PlaceLines
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
@@ -28,6 +40,8 @@ class FormState:
         self.names: DisplayNames = NO_NAMES
         self.path = ""
         """Where the entity is, or what is new."""
+        self.is_compared = False
+        """Whether what this device has is shown beside what is configured."""
 
     @property
     def kind(self) -> Kind:
@@ -44,6 +58,13 @@ class FormState:
     def is_new(self) -> bool:
         """Whether no device has a value of the entity: it is being made here."""
         return self.record.kind is not None and not self.record.slots
+
+    @property
+    def states(self) -> dict[str, PropertyState]:
+        """Wanted against actual by property, of those that this device can have; empty where it is not compared."""
+        if not self.is_compared or self._state.viewed_at_us is not None:
+            return {}
+        return self._state.equipment_monitor.states_at(self.entity)
 
     async def load(self) -> None:
         """Read the record and the names."""
@@ -66,7 +87,22 @@ class FormState:
 
     def lines(self) -> FormLines:
         """The rows of the list."""
-        return FormLines(self.rows(), self.kind, self.names, self._state.dates)
+        rows, kind, names, dates = self.rows(), self.kind, self.names, self._state.dates
+        return PlaceLines(rows, kind, names, dates, self.states) if self.states else FormLines(rows, kind, names, dates)
+
+    def details(self, row: FormRow, width: int) -> list[Line]:
+        """What there is to know of a property."""
+        state = self.states.get(row.prop.name)
+        wanted = format_value(row.prop, row.slot.value, self.names) if row.slot.leaves else ""
+        lines = state_details(state, wanted, width) if state is not None else []
+        return [*lines, *property_details(row, width, self.names, self._state.dates)]
+
+    def clipboard_text(self, row: FormRow) -> str:
+        """The value of a property as it is wanted, to paste it elsewhere; empty if there is none."""
+        value = row.wanted if row.edited else row.slot.value
+        if value is None:
+            return ""
+        return value if isinstance(value, str) else format_value(row.prop, value, self.names)
 
     # --- edits --------------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ def status_items(state: AppState) -> Line:
         items.append((_("read only"), "strong"))
     if label := access_label(state.status.access):
         items.append((label, "attention"))
+    if count := state.equipment_monitor.differing_count:
+        items.append((ngettext("{count} differs here", "{count} differ here", count), "attention"))
     if count := count_unapplied(state.drafts):
         items.append((ngettext("{count} edit not applied", "{count} edits not applied", count), "attention"))
     if progress := state.inbox_loader.progress:

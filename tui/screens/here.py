@@ -14,7 +14,9 @@ from tui.i18n.translate import N_, _
 from tui.layout import Line, rule_line
 from tui.screens.base import TALL_LINES
 from tui.screens.form import FormScreen
+from tui.screens.place_commands import PlaceCommands
 from tui.screens.visit import Visit
+from tui.view_models.equipment import equipment_heading, location_lines
 from tui.widgets.lines import Lines, StaticRows
 
 MIN_CHANGE_LINES = 3
@@ -46,6 +48,8 @@ class Here(FormScreen):
     def __init__(self) -> None:
         super().__init__(b"")
         self.visit = Visit(self.state)
+        self.form.is_compared = True
+        self.actions = (*self.actions, PlaceCommands(self, self.form, self.editor, self._show_rows))
 
     def body(self) -> ComposeResult:
         yield Lines(self._no_place_lines, id="nowhere", classes="to-read")
@@ -59,7 +63,10 @@ class Here(FormScreen):
         return super().breadcrumb() or _("Here")
 
     def heading(self) -> tuple[Line, Line]:
-        return (super().heading()[0], self.visit.heading()) if self.entity else ([], [])
+        if not self.entity:
+            return [], []
+        left, right = equipment_heading(self.state.equipment_monitor.inspection, list(self.form.states.values()))
+        return [*super().heading()[0], *left], right or self.visit.heading()
 
     async def reload_content(self) -> None:
         here = self.state.here
@@ -69,6 +76,8 @@ class Here(FormScreen):
             self.lines.show_rows(StaticRows())
         else:
             if here != self.entity:
+                if self.is_typing:
+                    self.editor.stop_typing()
                 self.form.entity = here
                 await self.visit.begin(here)
             await super().reload_content()
@@ -77,13 +86,17 @@ class Here(FormScreen):
         max_lines = MIN_CHANGE_LINES * 3 if self.size.height >= TALL_LINES else MIN_CHANGE_LINES
         self.query_one("#news", Lines).styles.height = min(len(self.visit.changes), max_lines)
         self.redraw()
+        # Without a place the list was hidden, and what is hidden loses the focus.
+        self.call_after_refresh(self._restore_focus)
 
     async def on_unmount(self) -> None:
         if self.entity:
             await self.visit.end(self.entity)
 
     def _no_place_lines(self, width: int, height: int) -> list[Line]:
-        return self.empty_lines(_(_NO_PLACE_TEXT), min(width, _MAX_TEXT_COLUMNS))
+        columns = min(width, _MAX_TEXT_COLUMNS)
+        lines = self.empty_lines(_(_NO_PLACE_TEXT), columns)
+        return lines + location_lines(self.state.equipment_monitor.inspection, columns)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -99,17 +112,11 @@ class Here(FormScreen):
     def screen_disabled_reason(self, name: str) -> str | None:
         if name in ("choose", "back", "find"):
             return None
-        return super().screen_disabled_reason(name) if self.entity else _(_NO_PLACE_REASON)
+        if not self.entity and name not in ("journal", "find_place"):
+            return _(_NO_PLACE_REASON)
+        return super().screen_disabled_reason(name)
 
     def do_back(self) -> None:
         """Leave the line that is typed into; there is nothing to go back to from here."""
         if self.is_typing:
             super().do_back()
-
-    def do_choose(self) -> None:
-        """Go to Fleet to choose."""
-        self.app.switch_mode("fleet")
-
-    def do_history_of_place(self) -> None:
-        """Show the changes of this place."""
-        self.state.show_history(self.entity, None, self.breadcrumb())

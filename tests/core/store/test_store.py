@@ -161,12 +161,12 @@ async def test_what_is_sent_first_is_what_a_peer_needs_first(tmp_path: Path) -> 
     await store.save_blocks(blocks)
     ids = [change_id(data) for data in blocks]
     order = await store.order(ids)
-    assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, newer, current, old)]
+    assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, current, newer, old)]
     assert (order.membership_count, order.nearby_count, order.current_count) == (2, 0, 5)
     near = Pen(2).write(Fact(OTHER, "p", "near", ()), at=15)
     await store.save_blocks([near])
     order = await store.order([*ids, change_id(near)], [OTHER, b"?" * 16])
-    assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, near, newer, current, old)]
+    assert order.hashes == [change_id(data) for data in (GENESIS, ADMISSION, schema, near, current, newer, old)]
     assert (order.membership_count, order.nearby_count, order.current_count) == (2, 4, 6)
     await store.close()
 

@@ -1,0 +1,236 @@
+"""The store as sync sees it: a set of changes, by their ids and their exact bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from core.store.connection import Database, transaction
+from core.store.queries import stats
+from core.store.types import SaveResult, SendOrder, SetSummary
+
+# A command that only reads has to start fast: what writing and sync need is imported where it is used.
+if TYPE_CHECKING:
+    from core.changes import Block
+    from core.errors import BlockRefused
+    from core.membership import Membership
+    from core.mountain_range import Range
+    from core.store.indexes.acceptance import MembershipCache
+    from core.sync.reconcile.merkle import MerkleNode
+    from core.sync.reconcile.prefix_coding import ShortIdPrefix
+    from core.sync.reconcile.set_sketch import SetSketch
+
+Clock = Callable[[], int]
+"""Microseconds since 1970 UTC."""
+Entropy = Callable[[int], bytes]
+"""So many random bytes."""
+
+
+class BlockStore:
+    """The changes of one device's store. Every method is one hop to its thread."""
+
+    def __init__(self, database: Database, fleet: bytes, clock: Clock, entropy: Entropy) -> None:
+        self._database = database
+        self._clock = clock
+        self._entropy = entropy
+        self._seen_version = 0
+        self._membership_cache: MembershipCache | None = None
+        self.fleet = fleet
+
+    def _membership(self, connection: stats.Connection) -> Membership:
+        from core.store.indexes.acceptance import MembershipCache
+
+        self._membership_cache = self._membership_cache or MembershipCache()
+        return self._membership_cache.read_membership(connection, self.fleet)
+
+    async def summary(self) -> SetSummary:
+        """How many changes there are and the root of the tree over them."""
+        from core.store.queries import sync_source
+
+        return SetSummary(*await self._database.run(sync_source.read_summary))
+
+    async def hashes(self) -> list[bytes]:
+        """All change ids in ascending order."""
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.read_hashes)
+
+    async def missing(self, hashes: Sequence[bytes]) -> list[bytes]:
+        """Those of these changes that are not here, in the order given."""
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.filter_missing, list(hashes))
+
+    async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:
+        """The exact bytes of those of these changes that are here, in the order given."""
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.read_blocks, list(hashes))
+
+    async def merkle_nodes(self, prefixes: Sequence[str]) -> list[MerkleNode]:
+        """The Merkle tree's nodes for these prefixes, in the order given."""
+        from core.store.indexes import merkle_table
+
+        return await self._database.run(merkle_table.read_nodes, list(prefixes))
+
+    async def hashes_under(self, prefixes: Sequence[str]) -> list[list[bytes]]:
+        """The change ids below each of these prefixes, in ascending order."""
+        from core.store.indexes import merkle_table
+
+        return await self._database.run(merkle_table.read_hashes_under, list(prefixes))
+
+    async def order(self, hashes: Sequence[bytes], nearby: Sequence[bytes] = ()) -> SendOrder:
+        """These changes in the order in which they are most useful to a peer.
+
+        The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
+        peer, newest first; then what else is current, oldest first; then history, newest first.
+        """
+        from core.store.queries import sync_source
+
+        return SendOrder(
+            *await self._database.run(sync_source.order_for_sending, list(hashes), self.fleet, list(nearby))
+        )
+
+    async def sketch(self) -> tuple[SetSummary, SetSketch | None]:
+        """The summary and the cells of the same set of changes; no cells before the genesis has come."""
+        from core.store.queries import sync_source
+
+        count, root, cells = await self._database.run(sync_source.read_summary_and_cells)
+        return SetSummary(count, root), cells
+
+    async def short_ids(self, prefixes: Sequence[ShortIdPrefix]) -> list[list[tuple[int, bytes]]]:
+        """The short ids and change ids that begin with each of these prefixes."""
+        from core.store.indexes import short_ids
+
+        return await self._database.run(short_ids.find_by_prefixes, list(prefixes))
+
+    async def all_short_ids(self) -> list[int]:
+        """All short ids in ascending order."""
+        from core.store.indexes import short_ids
+
+        return await self._database.run(short_ids.read_all_short_ids)
+
+    async def fleet_secret(self) -> bytes | None:
+        """The fleet's secret, with which the short ids are keyed; None before the genesis has come."""
+        from core.store.indexes import short_ids
+
+        return await self._database.run(short_ids.read_secret)
+
+    async def obsolete_hints(self, hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """The places of those facts of these changes that are no leaves here."""
+        from core.store.indexes import obsolete_hints
+
+        return await self._database.run(obsolete_hints.read_obsolete_hints, list(hashes))
+
+    async def clear_obsolete_hints(self) -> None:
+        """All that a peer has is here: drop what was only known from its word."""
+        from core.store.indexes import obsolete_hints
+
+        await self._database.run(obsolete_hints.clear_hints_in_transaction)
+
+    async def save_blocks(
+        self,
+        blocks: Iterable[bytes],
+        *,
+        source_device: bytes | None = None,
+        link: str = "own",
+        obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
+    ) -> SaveResult:
+        """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.
+
+        Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source_device`
+        is the device that it came from and `link` over what. The facts that `obsolete_hints` names are no leaves until
+        `clear_obsolete_hints`.
+        """
+        return await self._database.run(self._save, list(blocks), source_device, link, obsolete_hints or {})
+
+    def _save(
+        self,
+        connection: stats.Connection,
+        blocks: list[bytes],
+        source: bytes | None,
+        link: str,
+        hints: Mapping[bytes, Sequence[int]],
+    ) -> SaveResult:
+        from core.changes import change_id, decode_block, verify_block
+        from core.errors import BlockRefused
+        from core.store.queries import sync_source
+
+        refused: list[tuple[bytes, BlockRefused]] = []
+        ids: dict[bytes, bytes] = {}
+        for data in blocks:
+            try:
+                ids[change_id(data)] = data
+            except BlockRefused as reason:
+                refused.append((b"", reason))
+        new = set(sync_source.filter_missing(connection, list(ids)))
+        good: list[Block] = []
+        for change in [change for change in ids if change in new]:
+            try:
+                block = decode_block(ids[change])
+                verify_block(block, self.fleet)
+                good.append(block)
+            except BlockRefused as reason:
+                refused.append((change, reason))
+        kept = self._keep(connection, good, source, link, hints)
+        return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), tuple(refused))
+
+    async def keep_blocks(
+        self,
+        blocks: Sequence[Block],
+        *,
+        source_device: bytes | None = None,
+        link: str = "own",
+        obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
+    ) -> SaveResult:
+        """Do as `save_blocks` does with blocks whose signatures the caller has checked."""
+        return await self._database.run(self._keep, list(blocks), source_device, link, obsolete_hints or {})
+
+    def _keep(
+        self,
+        connection: stats.Connection,
+        blocks: list[Block],
+        source: bytes | None,
+        link: str,
+        hints: Mapping[bytes, Sequence[int]],
+    ) -> SaveResult:
+        from core.store.indexes import obsolete_hints
+        from core.store.ingest import Receipt, add_blocks
+        from core.store.queries import sync_source
+
+        # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
+        receipt = Receipt(self._clock(), source, link)
+        unique = {block.id: block for block in blocks}
+
+        def keep(connection: stats.Connection) -> int:
+            new = set(sync_source.filter_missing(connection, list(unique)))
+            saved = add_blocks(connection, list(unique.values()), receipt, self._membership(connection), self.fleet)
+            obsolete_hints.apply_hints(connection, {change: hints[change] for change in new if change in hints})
+            return saved
+
+        added = transaction(connection, keep) if unique else 0
+        return SaveResult(added, len(unique) - added)
+
+    async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+        """What can be left out of these changes for a peer that holds all that is held here but these.
+
+        Gives those at the lowest position of their device among them that follow from their whole chain, and those that
+        do not.
+        """
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.find_chain_starts, list(hashes))
+
+    async def chain_ids(self, change: bytes) -> list[bytes]:
+        """The ids of the chain that this change is part of, up to its end; none if it does not follow from it here."""
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.read_chain_ids, change)
+
+    async def tips(self, places: Sequence[tuple[bytes, int]]) -> list[tuple[bytes, int, bytes, Range | None]]:
+        """The changes that are here at these places (device, position), each with the range up to it if it is the end
+        of a linked chain.
+        """
+        from core.store.queries import sync_source
+
+        return await self._database.run(sync_source.read_tips_at, list(places))
