@@ -55,14 +55,14 @@ async def changes(workspace: Workspace) -> int:
 async def test_edits_are_refused_however_they_are_saved(
     admin: Workspace, entity: str, values: dict[str, Value], says: str
 ) -> None:
-    """A verb gives wanted values, a screen edits, an inbox or an undo several batches: nothing of them is written."""
+    """A verb gives wanted values, a screen and an inbox edits, an undo what it opens again: nothing is written."""
     shown, before = await record(admin, entity), await changes(admin)
     edits = diff_edits(shown, values)
     for save in (
         admin.set(shown, values),
         admin.write(shown, values),
         admin.save(edits),
-        undo.save_batches(admin, [edits], None),
+        admin.save(edits, reopens=True),
     ):
         with pytest.raises(Refused, match=says):
             await save

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE, until
 from tests.support.equipped import DOCKS, EquippedDevice, make_equipped_device
+from tests.support.unchecked import state_unchecked
 
 FILE = """
 [equipment.avl_configuration]
@@ -246,10 +249,17 @@ def test_a_command_that_talks_without_end_is_bounded_and_gets_no_input(device: E
 
 @pytest.mark.parametrize("value", ["a\nroot=1", "a\rb", "\x1b[31m", "a\u2028b"])
 def test_a_value_stays_in_its_line(device: EquippedDevice, value: str) -> None:
-    device.terminal.ask("set", "place:241/Lane 1", f"avl_configuration:={json.dumps(value)}")
+    # It need not have been typed on this device, nor with a program that refuses it.
+    asyncio.run(_hold(device.home, value))
     code, steps = device.apply()
     assert (code, steps["avl_configuration"]["outcome"]) == (1, "failed")
     assert not (device.home / "avl.conf").exists()
+
+
+async def _hold(home: Path, value: str) -> None:
+    async with await Workspace.open(home, user="Jones") as workspace:
+        place = await workspace.record(await workspace.find("place:241/Lane 1"))
+        await state_unchecked(workspace, place, {"avl_configuration": value})
 
 
 @pytest.mark.parametrize("value", ["$(touch pwned)", "`touch pwned`", "; touch pwned", "{printer}", "%s", "\\1"])
