@@ -98,11 +98,11 @@ class FieldlineApp(DiffApp):
         self.view_as_known = False
         self.status = AppStatus()
         self.schema, self.membership, self.names = Schema(), Membership(), NO_NAMES
-        self.draft_keeper = DraftKeeper(self, workspace, self._show_message, is_keeping=self.KEEPS_DRAFTS)
+        self.draft_keeper = DraftKeeper(self, workspace, self.show_message, is_keeping=self.KEEPS_DRAFTS)
         self.drafts = self.draft_keeper.drafts
         self.inbox_loader = InboxLoader(workspace, self._on_inbox_loaded)
-        self.cable_monitor = CableMonitor(workspace, self._on_cable_plugged, self._redraw_screen, self._show_message)
-        self.equipment_monitor = EquipmentMonitor(workspace, self._on_equipment_changed, self._show_message)
+        self.cable_monitor = CableMonitor(workspace, self._on_cable_plugged, self._redraw_screen, self.show_message)
+        self.equipment_monitor = EquipmentMonitor(workspace, self._on_equipment_changed, self.show_message)
         self.loaded = asyncio.Event()
         self._is_first_screen_shown = False
         if options.plain:
@@ -123,7 +123,7 @@ class FieldlineApp(DiffApp):
             await self.reload_state()
             await self.draft_keeper.adopt()
         except FieldlineError as error:
-            self._show_message(error_text(error))
+            self.show_message(error_text(error))
             return
         self.loaded.set()
         self.call_after_refresh(self._start_background_work)
@@ -211,7 +211,7 @@ class FieldlineApp(DiffApp):
         try:
             device = self.workspace.identity.device
         except FieldlineError as error:
-            self._show_message(error_text(error))
+            self.show_message(error_text(error))
             return
         name = self.names.devices.get(device) or self.status.device or device.hex()[:8]
         self.status = replace(self.status, device=name, access=access_of(self.membership, device))
@@ -232,7 +232,7 @@ class FieldlineApp(DiffApp):
                     self.equipment_monitor.poke()
                     await asyncio.sleep(MIN_REFRESH_INTERVAL_S)
             except FieldlineError as error:
-                self._show_message(error_text(error))
+                self.show_message(error_text(error))
 
     async def refresh_data(self) -> None:
         """Read everything that is shown again."""
@@ -254,7 +254,7 @@ class FieldlineApp(DiffApp):
         try:
             await self.inbox_loader.load()
         except FieldlineError as error:
-            self._show_message(error_text(error))
+            self.show_message(error_text(error))
 
     def _on_inbox_loaded(self, changed: bool) -> None:
         if (screen := self.base_screen) is not None and self._is_inbox_shown and changed:
@@ -310,7 +310,8 @@ class FieldlineApp(DiffApp):
         if is_different and (screen := self.base_screen) is not None:
             screen.refresh_data()
 
-    def _show_message(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
+        """Tell something on the screen below all dialogs."""
         if isinstance(screen := self.base_screen, BaseScreen):
             screen.show_message(text, attention=True)
 
@@ -331,7 +332,7 @@ class FieldlineApp(DiffApp):
 
     def _on_cable_plugged(self, found: SerialPortInfo, use: CableUse) -> None:
         at_hand = isinstance(screen := self.base_screen, BaseScreen) and screen.TAB == "sync"
-        self._show_message(cable_offer_text(found.name, use, at_hand))
+        self.show_message(cable_offer_text(found.name, use, at_hand))
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
         """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
@@ -361,19 +362,19 @@ class FieldlineApp(DiffApp):
 
     def do_theme(self) -> None:
         """Go to the next theme."""
-        self._show_message(_("Theme: {name}").format(name=next_theme(self)))
+        self.show_message(_("Theme: {name}").format(name=next_theme(self)))
         self._redraw_screen()
 
     def do_suspend(self) -> None:
         """Stop, as programs do in a shell, until `fg` is typed there."""
         if not suspend(self):
-            self._show_message(_("There is no shell to go back to from here: Ctrl+Q leaves Fieldline."))
+            self.show_message(_("There is no shell to go back to from here: Ctrl+Q leaves Fieldline."))
 
     async def action_quit(self) -> None:
         self.do_quit()
 
     def action_help_quit(self) -> None:
-        self._show_message(_("Ctrl+Q leaves Fieldline."))
+        self.show_message(_("Ctrl+Q leaves Fieldline."))
 
 
 _CHECKED: type[AppState] = FieldlineApp

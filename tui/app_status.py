@@ -13,7 +13,7 @@ class Options:
     """How the terminal UI behaves.
 
     `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network,
-    `equipment` at where this device is and what it has.
+    `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place.
     """
 
     readonly: bool = False
@@ -22,6 +22,7 @@ class Options:
     discovery: bool = False
     equipment: bool = False
     theme: str = "terminal"
+    here_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
+from functools import partial
 
 from textual.driver import Driver
 from textual.events import Event, Key, MouseEvent, Paste
@@ -41,6 +43,10 @@ MAX_WAITING_KEYS = 64
 """Keys that may wait: more than a person types ahead; what comes beyond that is no person's."""
 _PIN_COMMANDS = frozenset({"choose", "here_now", "find_place", "meet_at", "stick", "save"})
 """Commands that write no fact and need the PIN all the same."""
+_COMMANDS_TO_ELSEWHERE = frozenset(
+    {"fleet", "inbox", "history", "sync", "members", "find", "history_of", "history_of_place"}
+)
+"""Commands that lead to more than this place: they need the PIN, too, where only this place is shown."""
 
 
 class KioskApp(FieldlineApp):
@@ -63,7 +69,7 @@ class KioskApp(FieldlineApp):
     ) -> None:
         super().__init__(workspace, clock, options, here=here)
         self.driver_class = _limit_waiting_keys(self.driver_class)
-        self.lock = PinLock(self, KioskPin(workspace.home.folder, clock))
+        self.lock = PinLock(self, KioskPin(workspace.home.folder, clock), is_here_only=options.here_only)
         self._idle_s, self._idle_check_interval_s = idle_s, idle_check_interval_s
         self._clock = clock
         self._touched_at_us = clock()
@@ -83,7 +89,7 @@ class KioskApp(FieldlineApp):
     # --- no way out --------------------------------------------------------------------------------------------------
 
     def do_quit(self) -> None:
-        self._show_message(_("This is a kiosk: it stays on."))
+        self.show_message(_("This is a kiosk: it stays on."))
 
     async def action_quit(self) -> None:
         self.do_quit()
@@ -91,7 +97,7 @@ class KioskApp(FieldlineApp):
     action_help_quit = action_suspend_process = do_suspend = do_quit
 
     def do_palette(self) -> None:
-        self._show_message(_("There is no palette in a kiosk: ? shows the keys."))
+        self.show_message(_("There is no palette in a kiosk: ? shows the keys."))
 
     async def on_event(self, event: Event) -> None:
         """Note that somebody is there; take no more of a paste than fits into a field."""
@@ -103,6 +109,10 @@ class KioskApp(FieldlineApp):
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
         return self.lock.defer_command(screen, name)
+
+    def action_command(self, name: str) -> None:
+        if not self.lock.defer_place(name):
+            super().action_command(name)
 
     # --- left alone --------------------------------------------------------------------------------------------------
 
@@ -116,7 +126,7 @@ class KioskApp(FieldlineApp):
         try:
             await self._reset()
         except FieldlineError as error:
-            self._show_message(error_text(error))
+            self.show_message(error_text(error))
 
     @property
     def _is_untouched(self) -> bool:
@@ -162,34 +172,46 @@ def _limit_waiting_keys(driver: type[Driver]) -> type[Driver]:
 
 
 class PinLock:
-    """Asks for the PIN before a command that writes, names a file or an address, or chooses another place."""
+    """Asks for the PIN before a command that writes, names a file or an address, or chooses another place.
 
-    def __init__(self, app: FieldlineApp, pin: KioskPin) -> None:
+    With `is_here_only` before one that leads away from this place as well.
+    """
+
+    def __init__(self, app: FieldlineApp, pin: KioskPin, *, is_here_only: bool = False) -> None:
         self._app = app
         self._pin = pin
+        self._is_here_only = is_here_only
         self.is_open = False
         """Whether the PIN was entered."""
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
-        """Return whether a command has to wait for the PIN; then that has been asked for."""
-        if self.is_open or not self._needs_pin(screen, name):
+        """Return whether a command of a screen has to wait for the PIN; then that has been asked for."""
+        return self._needs_pin(screen, name) and self._ask(partial(screen.action_command, name))
+
+    def defer_place(self, name: str) -> bool:
+        """Return whether one of the other places has to wait for the PIN; then that has been asked for."""
+        return (
+            self._is_here_only and name in _COMMANDS_TO_ELSEWHERE and self._ask(partial(self._app.action_command, name))
+        )
+
+    def _ask(self, command: Callable[[], None]) -> bool:
+        """Ask for the PIN and then carry out a command; return False if it was entered already."""
+        if self.is_open:
             return False
         if not self._pin.is_set:
-            screen.show_message(
-                _("This needs a PIN, and none is set: `fieldline tui --set-pin` sets one."), attention=True
-            )
+            self._app.show_message(_("This needs a PIN, and none is set: `fieldline tui --set-pin` sets one."))
             return True
 
         def answered(pin: str | None) -> None:
             if pin is not None:
                 self.is_open = True
-                screen.action_command(name)
+                command()
 
         self._app.push_screen(PinDialog(_("PIN"), "", _("This needs the PIN of the kiosk."), self._check_pin), answered)
         return True
 
     def _needs_pin(self, screen: CommandHost, name: str) -> bool:
-        if name in _PIN_COMMANDS:
+        if name in _PIN_COMMANDS or (self._is_here_only and name in _COMMANDS_TO_ELSEWHERE):
             return True
         if isinstance(screen, FormScreen) and screen.entity == self._app.here:
             return False

@@ -28,7 +28,7 @@ from tui.i18n.translate import LANGUAGES
 from tui.keymap import find_key_conflicts, parse_key
 
 THEMES = ("terminal", "colour-blind", "contrast", "mono")
-_FLAGS = ("ascii", "mouse", "readonly", "discovery")
+_FLAGS = ("ascii", "mouse", "readonly", "discovery", "here_only")
 _CHOICES = {"language": LANGUAGES, "theme": THEMES}
 _IDLE_RANGE_S = (10, 86_400)
 """Less would throw people out while they read, more than a day is never."""
@@ -46,6 +46,7 @@ class FileOptions:
     mouse: bool | None = None
     readonly: bool | None = None
     discovery: bool | None = None
+    here_only: bool | None = None
     idle: int | None = None
     keys: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 

@@ -49,13 +49,18 @@ class Clock:
 
 @asynccontextmanager
 async def kiosk(
-    home: Path, *keys: str, size: tuple[int, int] = SMALL, check_interval_s: float = IDLE_CHECK_INTERVAL_S
+    home: Path,
+    *keys: str,
+    size: tuple[int, int] = SMALL,
+    check_interval_s: float = IDLE_CHECK_INTERVAL_S,
+    here_only: bool = False,
 ) -> AsyncIterator[tuple[Screen, Clock]]:
     """The kiosk of a home, after these keys; `check_interval_s` is how often it looks whether anybody is there."""
     clock = Clock()
     async with await Workspace.open(home, user=DEMO_USER, clock=clock) as workspace:
         here = await location.read_location(workspace)
-        app = KioskApp(workspace, clock, Options(zone=UTC), here=here, idle_check_interval_s=check_interval_s)
+        options = Options(zone=UTC, here_only=here_only)
+        app = KioskApp(workspace, clock, options, here=here, idle_check_interval_s=check_interval_s)
         with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)
@@ -126,6 +131,23 @@ async def test_whatever_is_not_for_everybody_asks_for_the_pin(home: Path) -> Non
             await screen.press("escape")
         await screen.press("2", "right", "down", "enter", "e")
         assert "This needs the PIN" in screen.text()
+
+
+async def test_a_kiosk_may_show_only_this_place(home: Path) -> None:
+    await chosen(home)
+    KioskPin(home, Clock()).set(PIN)
+    async with kiosk(home, here_only=True) as (screen, _clock):
+        for key in ("2", "3", "4", "5", "6", "slash", "h", "H", "c"):
+            await screen.press(key)
+            assert "This needs the PIN" in screen.text(), key
+            await screen.press("escape")
+            assert screen.app.base_screen.TAB == "here"
+        await screen.press("g", "down", "down", "e")
+        assert "This needs the PIN" not in screen.text()
+        await screen.press("escape", "4")
+        await screen.type(PIN)
+        await screen.press("enter")
+        assert screen.app.base_screen.TAB == "history"
 
 
 async def test_this_place_is_edited_without_it(home: Path) -> None:

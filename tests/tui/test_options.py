@@ -32,6 +32,7 @@ ascii = true
 mouse = false
 readonly = true
 discovery = false
+here_only = true
 idle = 60
 
 [keys.everywhere]
@@ -40,7 +41,7 @@ quit = ["ctrl+x", "f10"]
 edit = "^e"
 """
     keys = {"everywhere": {"quit": ("ctrl+x", "f10")}, "form": {"edit": ("ctrl+e",)}}
-    assert read_options(written(tmp_path, text)) == FileOptions("de", "mono", True, False, True, False, 60, keys)
+    assert read_options(written(tmp_path, text)) == FileOptions("de", "mono", True, False, True, False, True, 60, keys)
 
 
 def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:

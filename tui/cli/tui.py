@@ -157,6 +157,7 @@ async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is
         discovery=chosen.discovery is not False,
         equipment=True,
         theme=chosen.theme or THEMES[0],
+        here_only=bool(chosen.here_only),
     )
     here = await location.read_location(workspace)
     if is_kiosk:
