@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.cli import ROOT
 from tests.support.cupsd import Cups, running_cups
-from tests.support.deadlines import until
+from tests.support.deadlines import PATIENCE, until
 from tests.support.equipped import DOCKS, EquippedDevice, make_equipped_device
 
 SETTINGS = '[equipment.printer]\nwith = "cups-default"\n'
@@ -62,6 +66,49 @@ def test_the_default_printer_follows_the_device_and_jobs_come_out_there(
     cups.print_file(letter)
     until(lambda: cups.sinks["deskB"].printed == [b"for lane 2"])
     assert cups.sinks["deskA"].printed == [b"for lane 1"]
+
+
+def test_a_device_that_is_carried_to_another_site_prints_there_by_itself(
+    device: EquippedDevice, cups: Cups, space: str, tmp_path: Path
+) -> None:
+    """Dock, network and printer together, as `serve` sees them."""
+    device.terminal.ask("new", "locality", "code=242", "name=TSC Ulm", "subnet=10.30.1.0/24")
+    dock = "17e9:6006 #E5F6"
+    device.terminal.ask(
+        "new", "place", "name=Desk", "locality=locality:242", f"docking_station={dock}", "printer=deskB"
+    )
+    cups.run("lpadmin", "-d", "deskB")
+    device.settings("[place]\napply_on_arrival = true\n" + SETTINGS)
+    serve = [sys.executable, "-m", "tui.cli", *device.terminal.globals, "serve", "--port", "0", "--no-discovery"]
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", space, *serve],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        assert process.stdout is not None
+        events = (json.loads(line) for line in process.stdout)
+        arrived, applied = next(events), next(events)
+        assert (arrived["event"], arrived["place"]) == ("arrived", "place:241/Lane 1")
+        assert ([step["outcome"] for step in applied["steps"]], cups.default()) == (["done"], "deskA")
+
+        device.sysfs.unplug("1-4")
+        assert next(events)["event"] == "left"
+        for command in ("addr del 10.24.1.5/24 dev vA", "addr add 10.30.1.5/24 dev vA"):
+            subprocess.run(["ip", "-n", space, *command.split()], check=True)
+        device.sysfs.plug("2-1", dock)
+        arrived = next(event for event in events if event["event"] == "arrived" and event["place"])
+        applied = next(event for event in events if event["event"] == "applied")
+        assert (arrived["place"], [step["outcome"] for step in applied["steps"]]) == ("place:242/Desk", ["done"])
+        letter = tmp_path / "letter"
+        letter.write_bytes(b"for the desk")
+        cups.print_file(letter)
+        until(lambda: cups.sinks["deskB"].printed == [b"for the desk"])
+        assert cups.sinks["deskA"].printed == []
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
 
 
 def test_what_is_so_already_is_left_alone(device: EquippedDevice, cups: Cups) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from core.equipment.evidence import list_usb_ports, read_usb_devices, usb_evidence
 from tests.support.cli import ROOT
@@ -51,32 +47,6 @@ def test_hubs_controllers_and_interfaces_are_no_docks(tmp_path: Path) -> None:
     found = read_usb_devices(tmp_path)
     assert [each.port for each in found] == ["1-4", "1-5"]
     assert [(each.value, each.source) for each in usb_evidence(found)] == [("17e9:6006 #A1B2", "usb 1-4")]
-
-
-@pytest.fixture
-def space() -> Iterator[str]:
-    """A network namespace with two ends of a cable: vA is up with addresses, and a bridge of containers."""
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        pytest.skip("a network of its own needs root and the program ip")
-    name = f"fieldline-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
-        pytest.skip("network namespaces are not allowed here")
-    try:
-        for line in (
-            "link set lo up",
-            "link add vA type veth peer name vB",
-            "link add docker0 type bridge",
-            "addr add 172.17.0.1/16 dev docker0",
-            "addr add 10.24.1.5/24 dev vA",
-            "-6 addr add 2001:db8:1::5/64 dev vA nodad",
-            "link set vA up",
-            "link set vB up",
-            "link set docker0 up",
-        ):
-            subprocess.run(["ip", "-n", name, *line.split()], check=True, capture_output=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=False)
 
 
 def inside(space: str, code: str) -> list[str]:
