@@ -99,12 +99,12 @@ class Screen:
                 await asyncio.wait_for(worker.wait(), PATIENCE)
         return bool(busy)
 
-    async def go_to_item(self, type_name: str, prop: str) -> None:
-        """Put the cursor of the inbox on the first item of a type that is about this property."""
+    async def go_to_item(self, type_name: str, prop: str | None = None) -> None:
+        """Put the cursor of the inbox on the first item of a type, or on the first that is about this property."""
         position = next(
             position
             for position, item in enumerate(self.app.inbox_items)
-            if (item.type, item.property) == (type_name, prop)
+            if item.type == type_name and prop in (None, item.property)
         )
         self.app.screen.query_one(LineList).move_to(position)
         await self.rest()
