@@ -21,6 +21,7 @@ from tests.support.deadlines import PATIENCE
 from tui.app import FieldlineApp
 from tui.app_status import Options
 from tui.demo.fleet import DEMO_USER
+from tui.widgets.lines import LineList
 
 NOW = int(datetime(2026, 10, 6, 16, 45, tzinfo=UTC).timestamp()) * 1_000_000
 SMALL, LARGE = (80, 24), (120, 40)
@@ -97,6 +98,16 @@ class Screen:
             with suppress(WorkerCancelled):
                 await asyncio.wait_for(worker.wait(), PATIENCE)
         return bool(busy)
+
+    async def go_to_item(self, type_name: str, prop: str | None = None) -> None:
+        """Put the cursor of the inbox on the first item of a type, or on the first that is about this property."""
+        position = next(
+            position
+            for position, item in enumerate(self.app.inbox_items)
+            if item.type == type_name and prop in (None, item.property)
+        )
+        self.app.screen.query_one(LineList).move_to(position)
+        await self.rest()
 
     async def resize(self, width: int, height: int) -> None:
         """Make the terminal another size."""

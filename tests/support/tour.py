@@ -26,11 +26,15 @@ from tui.screens.sync import Sync
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One picture: the keys that lead there from the stop before (`"text"` in quotes is typed), and what is shown."""
+    """One picture: the keys that lead there from the stop before (`"text"` in quotes is typed), and what is shown.
+
+    In the inbox the cursor is put on the first item of a type, if `item` names one.
+    """
 
     name: str
     keys: str
     shows: type[Screen[object]]
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,9 @@ CHAPTERS = {
             Stop("type-another", "escape e", PromptDialog),
             Stop("rule", "escape R", ChoiceDialog),
             Stop("rule-shown", "enter", SaveDialog),
-            Stop("duplicate", "escape down down down down", Inbox),
-            Stop("overlap", "down", Inbox),
-            Stop("retired-edit", "down", Inbox),
+            Stop("duplicate", "escape", Inbox, "duplicate"),
+            Stop("overlap", "", Inbox, "overlap"),
+            Stop("retired-edit", "", Inbox, "retired-edit"),
             Stop("filter", "slash", PromptDialog),
             Stop("filtered", '"hannover" enter', Inbox),
         ),

@@ -36,6 +36,8 @@ async def go(screen: Screen, stop: Stop) -> None:
             await screen.type(word.strip('"'))
         else:
             await screen.press(word)
+    if stop.item is not None:
+        await screen.go_to_item(stop.item)
     assert type(screen.app.screen) is stop.shows, stop.name
 
 

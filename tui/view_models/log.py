@@ -122,9 +122,11 @@ class LogPages:
     def _change_text(self, entry: LogEntry, wide: bool) -> str:
         """What was changed; in a narrow list the note says it better, where there is one."""
         name = self._entity_names.get(entry.entities[0]) if entry.entities else None
-        kind = name.kind if name else None
+        kind = self._schema.kind(name.kind if name else None)
         if entry.fact_count == len(entry.properties):
-            changed = ", ".join(self._schema.property(kind, name).label(language()) for name in entry.properties)
+            changed = ", ".join(
+                kind.property(each).label(language()) for each in sorted(entry.properties, key=kind.rank)
+            )
         else:
             changed = ngettext("{count} value", "{count} values", entry.fact_count)
         if wide or not entry.note:
