@@ -121,24 +121,12 @@ class KioskApp(FieldlineApp):
         if self._clock() - self._touched_at_us < self._idle_s * SECOND_US:
             return
         self._touched_at_us = self._clock()
-        if self._is_untouched:
+        if _is_untouched(self):
             return
         try:
             await self._reset()
         except FieldlineError as error:
             self.show_message(error_text(error))
-
-    @property
-    def _is_untouched(self) -> bool:
-        """Whether nothing shows that anybody was there."""
-        return (
-            not self.lock.is_open
-            and not self.drafts
-            and self.viewed_at_us is None
-            and len(self.screen_stack) == 1
-            and isinstance(self.screen, Here)
-            and not self.screen.query(Input)
-        )
 
     async def _reset(self) -> None:
         """Forget the PIN, edits that were not applied, what was searched and where somebody looked."""
@@ -158,6 +146,18 @@ class KioskApp(FieldlineApp):
         if isinstance(here := self.screen, Here):
             here.do_back()
         await self.refresh_data()
+
+
+def _is_untouched(app: KioskApp) -> bool:
+    """Whether nothing shows that anybody was there."""
+    return (
+        not app.lock.is_open
+        and not app.drafts
+        and app.viewed_at_us is None
+        and len(app.screen_stack) == 1
+        and isinstance(app.screen, Here)
+        and not app.screen.query(Input)
+    )
 
 
 def _limit_waiting_keys(driver: type[Driver]) -> type[Driver]:
