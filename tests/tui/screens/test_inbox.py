@@ -367,6 +367,19 @@ async def test_a_matter_that_takes_the_place_of_another_is_not_taken_by_a_key_me
         assert slot.state == "good", "after one's own t the next one is meant"
 
 
+async def test_what_came_under_the_cursor_is_taken_at_once_by_who_asked_for_it(home: Path) -> None:
+    async with opened(home, "3", "right") as screen:
+        first, second, *_rest = await screen.app.inbox_items.load_all()
+        await _settle(home, first, first.candidates[1].value)
+        await screen.app.refresh_data()
+        await screen.rest()
+        assert "was resolved meanwhile." in screen.text()
+        await screen.press("slash")
+        await screen.type(f"{second.key} {second.property}")
+        await screen.press("enter", "t")
+        assert (await screen.app.view.slot(second.entity, second.property)).state == "good"
+
+
 async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> None:
     async with opened(home, "3") as screen:
         page, matter = screen.app.base_screen, await _go_to(screen, "conflict", "printer")
