@@ -152,13 +152,14 @@ def _encode_leaf(leaf: Candidate) -> list[Any]:
         leaf.device.hex(),
         leaf.at_us,
         leaf.note,
-        leaf.moment_us,
+        leaf.effective_us,
         leaf.person.hex(),
+        leaf.clock,
     ]
 
 
 def _decode_leaf(data: list[Any]) -> Candidate:
-    fact, value, user, device, at, note, moment, person = data
+    fact, value, user, device, at, note, effective, person, clock = data
     return Candidate(
         bytes.fromhex(fact),
         decode_value(bytes.fromhex(value)),
@@ -166,6 +167,7 @@ def _decode_leaf(data: list[Any]) -> Candidate:
         bytes.fromhex(device),
         at,
         note,
-        moment,
+        effective,
         bytes.fromhex(person),
+        clock,
     )

@@ -13,37 +13,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.slots import Candidate, slot_of
-from core.value_codec import FACT_ID_BYTES, ID_BYTES, Ref, Value, encode_value
+from core.value_codec import HASH_BYTES, Redacted, encode_value
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import opened
 from tests.support.pty_app import started
+from tests.support.strategies import entities, fact_ids, values
 from tui.draft import Draft
 from tui.draft_store import DRAFTS_FOLDER, DraftStore, encode_drafts
 
 EDIT = ("2", "l", "j", "enter", "j", "j", "j", "x")
 """The keys that edit the card terminal of the first place."""
 
-VALUES: st.SearchStrategy[Value] = st.one_of(
-    st.text(max_size=9), st.integers(-9, 9), st.none(), st.booleans(), st.binary(min_size=16, max_size=16).map(Ref)
-)
 LEAVES = st.builds(
     Candidate,
-    st.binary(min_size=FACT_ID_BYTES, max_size=FACT_ID_BYTES),
-    VALUES,
+    fact_ids,
+    values | st.binary(min_size=HASH_BYTES, max_size=HASH_BYTES).map(Redacted),
     st.text(max_size=5),
-    st.binary(min_size=ID_BYTES, max_size=ID_BYTES),
+    entities,
     st.integers(0, 2**50),
     st.none() | st.text(max_size=5),
+    st.none() | st.integers(0, 2**50),
+    entities,
+    st.sampled_from([None, "behind", "ahead"]),
 )
 
 
 @st.composite
 def drafts(draw: st.DrawFn) -> Draft:
     """A draft of up to three properties, whatever was shown of them."""
-    draft = Draft(draw(st.binary(min_size=ID_BYTES, max_size=ID_BYTES)), draw(st.none() | st.just("place")))
+    draft = Draft(draw(entities), draw(st.none() | st.just("place")))
     for name in draw(st.lists(st.sampled_from(["name", "printer", "x y"]), unique=True, min_size=1)):
         draft.base_slots[name] = slot_of(draw(st.lists(LEAVES, max_size=3)))
-        draft.wanted[name] = draw(VALUES)
+        draft.wanted[name] = draw(values)
     return draft
 
 

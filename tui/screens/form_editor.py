@@ -41,6 +41,8 @@ class FormEditor(ScreenActions):
         """The row over which a field is open; None while nothing is typed."""
         self.error = ""
         """Why what is typed would be refused; empty if it would not."""
+        self._untouched: tuple[str, Value] = ("", None)
+        """What the field opened with, and its value, which stands although the schema may refuse it by now."""
 
     @property
     def row(self) -> FormRow | None:
@@ -74,7 +76,8 @@ class FormEditor(ScreenActions):
         if dialog := make_picker(row.prop, value, view, schema):
             self.screen.open_dialog(dialog, partial(self._on_value_picked, row))
             return
-        field = Field(await editable_text(row.prop, value, view, schema))
+        self._untouched = (await editable_text(row.prop, value, view, schema), value)
+        field = Field(self._untouched[0])
         field.styles.layer = "above"
         self._align_field(field)
         self.typed_row = row
@@ -123,11 +126,13 @@ class FormEditor(ScreenActions):
         """Keep what was typed as an edit; return whether that is possible."""
         if (row := self.typed_row) is None:
             return True
-        try:
-            value = await parse_value(row.prop, text, self.state.view, self.state.schema)
-        except FieldlineError as error:
-            self._show_error(refusal_text(error, row.prop))
-            return False
+        untouched, value = self._untouched
+        if value is None or text != untouched:
+            try:
+                value = await parse_value(row.prop, text, self.state.view, self.state.schema)
+            except FieldlineError as error:
+                self._show_error(refusal_text(error, row.prop))
+                return False
         self._edit(row, value)
         self.stop_typing()
         await self.screen.reload_content()

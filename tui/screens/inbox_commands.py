@@ -43,6 +43,8 @@ class ItemFilter(ScreenActions):
         """Show what mentions all words of `text`; everything if it is empty."""
         self.text = " ".join(text.split())
         self._selection.forget_title()
+        # Whoever asks for another list looks at what is in it.
+        self._selection.see_item()
         self.screen.refresh_data()
 
     def heading(self) -> Line:

@@ -63,10 +63,12 @@ async def test_each_place_copies_what_matters_there(home: Path) -> None:
             copied[name] = screen.app.clipboard
         device = screen.app.workspace.identity.device.hex()
         change = (await screen.app.view.log(limit=1))[0].change.hex()
+        first = screen.app.inbox_items[0]
+        assert first is not None and first.type == "conflict"
     assert copied == {
         "fleet": "locality:260",
         "form": "260",
-        "inbox": "Acme LookNice 5031",
+        "inbox": first.candidates[0].value,
         "history": change,
         "members": device,
     }

@@ -18,6 +18,8 @@ from tui.terminal.diff_app import ColorSystem, _cells
 from tui.widgets.field import Field, one_line, visible_text
 
 EVIL = "line 1\nline 2\x1b]0;owned\x07\x1b[31m\u202eabc\x9b31m"
+STEERING = EVIL.replace("\u202e", "")
+"""What nobody refuses of it."""
 
 
 async def _say(home: Path, value: str) -> None:
@@ -42,12 +44,26 @@ async def test_an_edit_of_a_hostile_value_shows_signs_and_changes_nothing(home: 
         assert "line 1↵line 2·]0;owned··[31m·abc·31m" in screen.text()
         await screen.press("enter")
         assert (await _record(screen)) == before
+        assert not screen.app.screen.query(Field), "there is nothing to refuse in a value that stays"
         assert not screen.app.drafts, "looking at a value is no edit of it"
         await screen.press("e")
         await screen.type("!")
         await screen.press("enter")
+        assert "invisible mark in it, U+202E" in screen.text()
+        assert screen.app.screen.query(Field)
+        assert not screen.app.drafts
+
+
+async def test_what_was_not_typed_over_stays(home: Path) -> None:
+    await _say(home, STEERING)
+    async with opened(home, *TO_PLACE) as screen:
+        await _go_to(screen, "printer")
+        await screen.press("e")
+        assert "line 1↵line 2·]0;owned··[31mabc·31m" in screen.text()
+        await screen.type("!")
+        await screen.press("enter")
         (draft,) = screen.app.drafts.values()
-        assert draft.wanted == {"printer": EVIL + "!"}, "what was not typed over stays"
+        assert draft.wanted == {"printer": STEERING + "!"}
 
 
 def test_no_value_writes_to_the_terminal_by_itself(home: Path) -> None:
