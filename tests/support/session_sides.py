@@ -88,7 +88,9 @@ def run_sketch(
     max_part_bytes: int = MAX_PART_BYTES,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> SketchRun:
-    """Run the protocol between two sides; `twist` may change what the other side says. Ends with both sides' exchange, or a failure.
+    """Run the protocol between two sides, to the transfer of both or a failure.
+
+    `twist` may change what the other side sends.
 
     `clock` is what `SketchRun.spent` is measured with.
     """

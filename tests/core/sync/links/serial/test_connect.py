@@ -309,9 +309,8 @@ async def test_a_port_is_free_again_once_the_peer_was_restarted() -> None:
 async def test_the_highest_rate_that_the_line_carries_is_found() -> None:
     with Cable(Line(1_000_000, uart=True)) as cable:
         async with linked(cable, timing=LENIENT) as links:
-            while links[0].baud < 921_600:
+            while any(link.baud < 921_600 for link in links):
                 await carry(links, 2000)
-            assert {link.baud for link in links} == {921_600}
             await asyncio.gather(carry(links, 50_000), carry((links[1], links[0]), 50_000))
 
 
