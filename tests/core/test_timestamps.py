@@ -107,7 +107,7 @@ def test_a_date_without_hyphens_is_the_id_of_a_change() -> None:
     ],
 )
 def test_anything_else_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(Refused, match=r"is no moment; .* -2h") as refused:
+    with pytest.raises(Refused, match=r"is not a time; .* -2h") as refused:
         parse_timestamp(text, NOW, BERLIN)
     assert "\x1b" not in str(refused.value)
 
