@@ -171,7 +171,9 @@ class TimeTravelActions(ScreenActions):
         await self._filter.move_to_change(found.entry.cursor)
         old = _("not configured") if found.is_first else format_value(prop, found.old, names)
         text = _("{property} changed to {new} here; before: {old}.")
-        self.screen.show_message(text.format(property=called, new=format_value(prop, found.new, names), old=old))
+        # The details above name the entity: with its path the line would be cut.
+        label, new = prop.label(language()), format_value(prop, found.new, names)
+        self.screen.show_message(text.format(property=label, new=new, old=old))
 
     # --- restore -----------------------------------------------------------------------------------------------------
 
