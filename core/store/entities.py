@@ -67,8 +67,9 @@ def read_leaves(
     found: dict[bytes, dict[str, list[Candidate]]] = {entity: {} for entity in entities}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
+        listed = ",".join(f":{name}" for name in names)
         query = (
-            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({listed}))"
             f" AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "moment": scope.at_us}):
@@ -93,7 +94,8 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
     """The entities of which some leaf of this property has this value."""
     query = (
         f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
-        f" WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value AND {scope.leaves_condition}"
+        f" WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value"
+        f" AND {scope.leaves_condition}"
     )
     rows = connection.execute(query, {"name": name, "value": encode_value(value), "moment": scope.at_us})
     return [entity for (entity,) in rows]
@@ -124,8 +126,9 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     leaves: dict[bytes, list[Candidate]] = {}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
+        listed = ",".join(f":{name}" for name in names)
         query = (
-            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
+            f"{_LEAF_SQL} WHERE f.entity IN (SELECT id FROM entities WHERE entity IN ({listed}))"
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
@@ -192,7 +195,8 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
                 "SELECT entity, count(*) FROM ("
                 " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
                 " JOIN facts f ON f.entity = g.entity AND f.property = g.property AND f.current = 1"
-                f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property HAVING count(DISTINCT f.value) > 1)"
+                f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property"
+                " HAVING count(DISTINCT f.value) > 1)"
                 " GROUP BY entity"
             )
             found.update(connection.execute(query, some))

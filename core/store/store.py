@@ -82,8 +82,6 @@ class Store:
         """Finish what is under way and let go of the file."""
         await self._database.close()
 
-    # --- blocks: what sync needs -------------------------------------------------------------------------------------
-
     async def summary(self) -> SetSummary:
         """How many changes there are and the root of the tree over them."""
         from core.store.queries import sync_source

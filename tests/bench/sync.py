@@ -97,7 +97,7 @@ class Bench:
         return await Store.create(self.folder / f"{name}.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
 
     async def first_sync(self, name: str, batch: int, until: str = "") -> tuple[Store, Progress, float]:
-        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come; gives what was told last."""
+        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come."""
         joiner = await self.store(name)
         last = Progress("hello")
         workspace = Workspace(Home(self.folder), self.sender, user="bench", clock=lambda: 0, entropy=bytes)

@@ -127,7 +127,7 @@ def test_a_reader_that_leaves_early_is_no_error(device: Terminal, arguments: str
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_told(device: Terminal) -> None:
     command = f"{sys.executable} -m tui.cli --home {device.home} log > /dev/full"
-    run = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
 
 

@@ -1,4 +1,4 @@
-"""Keep the clues of every entity (core/conflict_index.py), so that the inbox of a large fleet is read without reading the fleet.
+"""Keep the clues of every entity (core/conflict_index.py), so that the inbox is read without reading the fleet.
 
 Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
 reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.

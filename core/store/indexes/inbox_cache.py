@@ -236,7 +236,8 @@ def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) ->
     for _ in range(_MAX_REFERENCE_DEPTH):
         fresh: set[bytes] = set()
         for some in chunks(sorted(wave)):
-            query = f"SELECT e.entity FROM mentions m JOIN entities e ON e.id = m.entity WHERE m.target IN ({placeholders(some)})"
+            listed = placeholders(some)
+            query = f"SELECT e.entity FROM mentions m JOIN entities e ON e.id = m.entity WHERE m.target IN ({listed})"
             fresh.update(entity for (entity,) in connection.execute(query, some))
         wave = fresh - found
         found |= wave

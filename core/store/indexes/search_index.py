@@ -69,7 +69,8 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     """Take in the facts whose row ids are in this span, which must lie behind all that were taken in before."""
     rows = connection.execute(
         "SELECT min(f.id), p.name, f.value FROM facts f JOIN properties p ON p.id = f.property"
-        f" WHERE f.id BETWEEN ? AND ? AND p.name NOT IN ({placeholders(list(UNINDEXED_PROPERTIES))}) AND p.name NOT LIKE 'schema.%'"
+        f" WHERE f.id BETWEEN ? AND ? AND p.name NOT IN ({placeholders(list(UNINDEXED_PROPERTIES))})"
+        " AND p.name NOT LIKE 'schema.%'"
         " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.value = f.value AND g.id < ?)"
         " GROUP BY f.property, f.value ORDER BY 1",
         (span.start, span.stop - 1, *UNINDEXED_PROPERTIES, span.start),

@@ -1,4 +1,4 @@
-"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for the sketch mode of sync.
+"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for sketches.
 
 The short ids are keyed with a secret that the genesis holds, so there are none before the genesis has come. The cells
 lag behind: they hold the changes up to a row, and take in the newer ones when a sync begins.

@@ -118,9 +118,9 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
     """The SQL condition that change `c` mentions a text, and its parameters; capital letters do not matter.
 
     A text is mentioned in what a change says, in the names of the properties, in the note, or by who wrote it. What is
-    said is looked up in the index of the search (see `core.store.indexes.search_index`), which holds each pair of property and value
-    once, so that the log can be filtered without reading every fact. Uses the function `mentions` that `prepare` gives
-    the connection.
+    said is looked up in the index of the search (`core.store.indexes.search_index`), which holds each pair of property
+    and value once, so that the log can be filtered without reading every fact. Uses the function `mentions` that
+    `prepare` gives the connection.
     """
     text = text.replace("\0", " ").casefold()
     pairs = "said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"

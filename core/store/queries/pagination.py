@@ -1,7 +1,8 @@
 """Pages of a list in the order of titles, read without reading the list: a fleet may have a hundred thousand entities.
 
-The titles of the present are kept with the clues (`core.store.indexes.conflict_index`), in their order. What somebody spoke of since
-those were read is read itself and put into its place among them. Of the past nothing is kept: there all are read.
+The titles of the present are kept with the clues (`core.store.indexes.conflict_index`), in their order. What somebody
+spoke of since those were read is read itself and put into its place among them. Of the past nothing is kept: there all
+are read.
 
 All functions run on the store's thread with the plain connection.
 """

@@ -1,8 +1,8 @@
 """What a search gives: values that hold all its words, then entities whose values, and places in the tree, do together.
 
 A word occurs in a value, in its property's name, or is in the property's label in any language. The first way is one
-look into the index (`core.store.indexes.search_index`). For the second the rarest word leads to entities; of these, and of what is
-below those that are called so, all values are read, and the names of what they are below.
+look into the index (`core.store.indexes.search_index`). For the second the rarest word leads to entities; of these,
+and of what is below those that are called so, all values are read, and the names of what they are below.
 
 All functions run on the store's thread with the plain connection.
 """

@@ -49,7 +49,8 @@ def read_blocks(connection: sqlite3.Connection, wanted: list[bytes]) -> list[byt
     """The exact bytes of those of these changes that are here, in the order given."""
     found: dict[bytes, bytes] = {}
     for some in chunks(wanted):
-        query = f"SELECT c.hash, b.data FROM changes c JOIN blocks b ON b.change = c.id WHERE c.hash IN ({placeholders(some)})"
+        listed = placeholders(some)
+        query = f"SELECT c.hash, b.data FROM changes c JOIN blocks b ON b.change = c.id WHERE c.hash IN ({listed})"
         found.update(connection.execute(query, some))
     return [found[change] for change in wanted if change in found]
 
@@ -71,7 +72,8 @@ def order_for_sending(
         rows = connection.execute(
             f"""SELECT CASE
                   WHEN substr(c.hash, 1, {ID_BYTES}) = ? THEN {_GENESIS}
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
+                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span}
+                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
