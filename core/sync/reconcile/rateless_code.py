@@ -171,15 +171,16 @@ class _Group:
         self.sums: list[int] = []
         self._check = check
         self._mean = mean
+        self._tried_sums = 0
 
     def solve(self) -> tuple[list[int], list[int]] | None:
         """The elements that are only here and only there, if the sums so far can tell them."""
-        count = len(self.sums)
-        period = 1 << EXCESS_BITS
+        count, tried, period = len(self.sums), self._tried_sums, 1 << EXCESS_BITS
+        self._tried_sums = count
         start = -count + (self._check + count) % period
         for excess in sorted(range(start, count + 1, period), key=lambda x: abs(x - self._mean)):
-            if (count - excess) % 2 and count > 1:
-                continue  # the sums before would have told
+            if (count - excess) % 2 and count > 1 and tried == count - 1:
+                continue  # the sums before have told; in rows that came as they are nothing was tried
             found = reconstruct_fraction(self.sums, excess, VALUE_PRIME)
             if found is None:
                 continue
