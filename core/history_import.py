@@ -171,7 +171,8 @@ def _parse_log_line(content: dict[str, Any], number: int) -> HistoryLine:
             edits.append(called)
     at, moment = content["at"], None
     with suppress(Refused):
-        moment = parse_timestamp(at, 0, UTC, is_start=True) if isinstance(at, str) else None
+        # A log names days by their dates only.
+        moment = parse_timestamp(at, 0, UTC, is_start=True) if isinstance(at, str) and at[:1].isdigit() else None
     if not isinstance(moment, int):
         raise Refused("Line {line}: at is not the time of a log", line=number)
     line = _parse_line({"at": 0, "user": content["user"], "comment": content["note"], "edits": edits}, number)

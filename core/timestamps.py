@@ -21,6 +21,8 @@ MIN_CHANGE_PREFIX_DIGITS = 8
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PREFIX_PATTERN = re.compile(rf"[0-9a-f]{{{MIN_CHANGE_PREFIX_DIGITS},{2 * CHANGE_ID_BYTES}}}", re.IGNORECASE)
 _AGO_PATTERN = re.compile(r"-([0-9]{1,12})([smhdw])")
+_DAYS_AGO = {"today": 0, "yesterday": 1, "heute": 0, "gestern": 1}
+_DAY_PATTERN = re.compile(rf"(?P<day>{'|'.join(_DAYS_AGO)})(?P<time> [0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?)?", re.IGNORECASE)
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SCREEN_DATE_PATTERN = re.compile(
     r"(?P<day>[0-9]{1,2})(\.(?P<month>[0-9]{1,2})\.| (?P<name>[a-z]{3}) )(?P<year>[0-9]{4})"
@@ -45,9 +47,9 @@ def parse_timestamp(
 ) -> int | ChangePrefix:
     """Parse a time that a person wrote; gives microseconds since 1970 UTC.
 
-    ISO 8601 with or without a zone, a date, either as screens show it (`3 Mar 2026 14:00`, `3.3.2026`), a time ago
-    (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or the start of it; eight digits and more without a
-    hyphen are the latter. Without a zone it is local time: that of `zone`, or of the system if that is None. A date is
+    ISO 8601 with or without a zone, a date, either as screens show it (`3 Mar 2026 14:00`, `3.3.2026`), `yesterday` or
+    `today` with or without a time, a time ago (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or the start
+    of it; eight digits and more without a hyphen are the latter. Without a zone it is local time: that of `zone`, or of the system if that is None. A date is
     its first second. What has no fraction of a second covers that whole second: the result is its last microsecond, or
     its first with `is_start`, for who looks from there on.
 
@@ -58,7 +60,7 @@ def parse_timestamp(
         return ChangePrefix(written.lower())
     if ago := _AGO_PATTERN.fullmatch(written):
         return _check_range(now_us - int(ago[1]) * _UNIT_SECONDS[ago[2]] * SECOND_US, written)
-    written = _to_iso(written)
+    written = _to_iso(_to_date(written, now_us, zone))
     match = _ISO_PATTERN.fullmatch(written)
     try:
         parsed = datetime.fromisoformat(written) if match else None
@@ -72,6 +74,16 @@ def parse_timestamp(
         )
     instant = _to_timestamp_us(parsed, zone, written, is_start)
     return _check_range(instant if is_start or match["fraction"] else instant + SECOND_US - 1, written)
+
+
+def _to_date(written: str, now_us: int, zone: tzinfo | None) -> str:
+    """Convert `yesterday 14:00` to the date that this is in the zone, with the time; leave other texts."""
+    shown = _DAY_PATTERN.fullmatch(written)
+    if shown is None:
+        return written
+    now = (EPOCH + timedelta(microseconds=now_us)).astimezone(zone)
+    day = now.date() - timedelta(days=_DAYS_AGO[shown["day"].casefold()])
+    return f"{day.isoformat()}{shown['time'] or ''}"
 
 
 def _to_iso(written: str) -> str:

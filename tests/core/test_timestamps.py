@@ -80,6 +80,26 @@ def test_a_time_ago_is_counted_from_now(text: str, seconds: int) -> None:
     assert parse_timestamp(f" {text} ", NOW, is_start=True) == NOW - seconds * SECOND_US
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("today", "2026-03-03T00:00:00+01:00"),
+        ("yesterday", "2026-03-02T00:00:00+01:00"),
+        ("Yesterday 14:05", "2026-03-02T14:05:00+01:00"),
+        ("heute 07:00:09", "2026-03-03T07:00:09+01:00"),
+        ("gestern", "2026-03-02T00:00:00+01:00"),
+    ],
+)
+def test_a_day_may_be_named(text: str, said: str) -> None:
+    assert parse_timestamp(text, NOW, BERLIN, is_start=True) == instant(said)
+    assert parse_timestamp(text, NOW, BERLIN) == instant(said) + SECOND_US - 1
+
+
+def test_a_day_is_that_of_the_zone() -> None:
+    late = instant("2026-03-03T23:30:00+00:00")
+    assert parse_timestamp("today", late, BERLIN, is_start=True) == instant("2026-03-04T00:00:00+01:00")
+
+
 @given(st.binary(min_size=4, max_size=32), st.booleans())
 def test_hex_digits_name_a_change(start: bytes, upper: bool) -> None:
     text = start.hex()
@@ -93,7 +113,7 @@ def test_a_date_without_hyphens_is_the_id_of_a_change() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "yesterday", "now", "abcdef1", "g" * 8, "a" * 65, "2h", "+2h", "-2", "-2y", "-1.5h", "--2h", "-2h30m"),
+        *("", "tomorrow", "yesterday noon", "now", "abcdef1", "g" * 8, "a" * 65, "2h", "+2h", "-2", "-2y", "-1.5h", "--2h", "-2h30m"),
         *("3.13.2026", "30.2.2026", "3 Mär 2026", "3 Mar", "3.3.26", "3.3.2026T14:00"),
         *("2026", "2026-03", "2026-3-3", "2026-02-30", "2026-03-03T", "2026-03-03T14", "2026-03-03T25:00"),
         *(

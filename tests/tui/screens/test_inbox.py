@@ -211,6 +211,20 @@ async def test_a_rule_shows_first_what_it_writes(home: Path, picture: SnapshotAs
         assert _of(screen, "conflict") == before
 
 
+async def test_a_rule_tells_what_its_values_clash_with(home: Path) -> None:
+    moments = iter(range(NOW - 10_000_000, NOW, 1000))
+    async with await Workspace.open(home, user=DEMO_USER, clock=lambda: next(moments)) as workspace:
+        shown, other = [await workspace.record(await workspace.find(f"locality:{code}")) for code in ("241", "250")]
+        # Two that did not know of each other, the second of them with a network that another one has.
+        await workspace.write(shown, {"subnet": "10.99.0.0/24"})
+        await workspace.write(shown, {"subnet": other.value("subnet")})
+    async with opened(home, "3") as screen:
+        await _go_to(screen, "conflict", "subnet")
+        await screen.press("space", "R", "enter")
+        assert "Subnet overlaps that of" in screen.text()
+        assert "that becomes an item in the inbox" in screen.text()
+
+
 async def test_a_rule_settles_only_what_is_marked(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "3", "space", "j", "space") as screen:
         assert "2 marked" in screen.text()

@@ -26,7 +26,7 @@ from tui.view_models.breadcrumbs import property_breadcrumb, shorten_breadcrumb
 from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import refusal_text
 from tui.view_models.inbox import MULTI_ENTITY_TYPES, SINGLE_VALUE_TYPES, item_property, retired_targets
-from tui.view_models.save_warnings import clash_warnings, inbox_notice
+from tui.view_models.save_warnings import clash_warnings, edit_warnings, inbox_notice
 from tui.view_models.value_text import editable_text, parse_value, suggest_correction
 
 _MAX_TITLE_COLUMNS = 36
@@ -228,7 +228,7 @@ class ResolveActions(ScreenActions):
     async def _propose_edits(self, title: str, edits: list[Edit]) -> None:
         state = self.state
         rows = await preview_edits(edits, state.view, state.schema, state.names)
-        self._ask_save(title, rows, edits, [])
+        self._ask_save(title, rows, edits, await edit_warnings(state.view, state.schema, edits))
 
     def _ask_save(self, title: str, rows: Sequence[Line], edits: list[Edit], warnings: Sequence[str]) -> None:
         ask_save(self.screen, title, rows, warnings, partial(self._save_edits, edits))
@@ -318,4 +318,4 @@ class ResolveActions(ScreenActions):
             return
         title = ngettext("Resolve {count} conflict", "Resolve {count} conflicts", len(edits))
         rows = await preview_edits(edits, state.view, state.schema, state.names, with_breadcrumbs=True)
-        self._ask_save(title, rows, edits, warnings)
+        self._ask_save(title, rows, edits, warnings + await edit_warnings(state.view, state.schema, edits))
