@@ -1,13 +1,16 @@
-"""Read a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of objects.
+"""Read and write a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of
+objects.
 
 An empty cell states nothing. In JSON a value is what a fact can hold, and null clears.
+A cell of CSV that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +21,9 @@ from core.values import quote_value
 MAX_ROWS = 100_000
 """As many as a fleet has entities: all rows are in memory at once."""
 _DELIMITERS = ",;\t"
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell begins that spreadsheets run (CWE-1236), or that looks like such a cell escaped."""
+_NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,23 @@ class TableRow:
 
     number: int
     values: Mapping[str, Any]
+
+
+def escape_cell(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula; a negative number is none."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unescape_cell(text: str) -> str:
+    """Undo `escape_cell`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def format_csv_line(cells: Iterable[str]) -> str:
+    """Format one line of CSV, with its end; what a spreadsheet would run is escaped."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(map(escape_cell, cells))
+    return line.getvalue()
 
 
 def read_table(text: str, check_column: Callable[[str], object] = lambda name: None) -> list[TableRow]:
@@ -53,7 +76,8 @@ def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRo
         for cells in reader:
             if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
                 raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
-            values = {name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell.strip()}
+            stated = zip(head, map(str.strip, cells), strict=False)
+            values = {name: unescape_cell(cell) for name, cell in stated if cell}
             if values:
                 rows.append(TableRow(reader.line_num, values))
             _check_count(rows)

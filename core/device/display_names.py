@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from core import values
 from core.changes import FLEET_ENTITY
+from core.schema import Property
 from core.store.entities import EntityName
 from core.value_codec import Ref, Value
 
@@ -12,6 +14,17 @@ from core.value_codec import Ref, Value
 def full_entity_name(name: EntityName) -> str:
     """Format `kind:key` as people write it, or the start of the id of what has neither."""
     return name.entity.hex()[:8] if name.kind is None or name.key is None else f"{name.kind}:{name.key}"
+
+
+def cell_text(prop: Property, value: Value, names: Mapping[bytes, EntityName]) -> str:
+    """Format a value as a cell of a table that reads as this value; a reference in full, no value as nothing."""
+    if isinstance(value, tuple):
+        return values.join_list([cell_text(prop, item, names) for item in value])
+    if isinstance(value, Ref):
+        name = names.get(value.entity)
+        has_name = name is not None and name.kind is not None and name.key is not None
+        return full_entity_name(name) if name is not None and has_name else value.entity.hex()
+    return prop.edit_text(value)
 
 
 def entities_in_value(value: Value) -> Iterator[bytes]:

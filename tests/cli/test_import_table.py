@@ -40,6 +40,12 @@ def test_rows_make_and_change_things_in_one_change(device: Terminal, tmp_path: P
     assert device.ask(*arguments) == {"changes": 0, "facts": 0, "skipped": 2}
 
 
+def test_what_was_escaped_for_a_spreadsheet_is_read_as_it_was(device: Terminal, tmp_path: Path) -> None:
+    path = table(tmp_path, "name,locality,printer\nEntrance right,241,'=1+1\n")
+    assert device.ask("import", path, "--kind", "place")["facts"] == 1
+    assert device.ask("show", PLACE)["slots"]["printer"]["value"] == "=1+1"
+
+
 def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
     rows = [{"name": "Entrance right", "locality": {"ref": "locality:241"}, "printer": None}]
     assert device.ask("import", table(tmp_path, json.dumps(rows)), "--kind", "place")["facts"] == 1

@@ -16,7 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "revoke": ("tui.cli.fleet:revoke", N_("Shut a device out.")),
     "members": ("tui.cli.fleet:members", N_("List the devices of the fleet.")),
     "status": ("tui.cli.fleet:status", N_("Show what this device holds.")),
-    "list": ("tui.cli.show:list_", N_("List everything of a kind.")),
+    "list": ("tui.cli.list:list_", N_("List everything of a kind.")),
     "show": ("tui.cli.show:show", N_("Show one thing: what is configured, who set it, and what is in conflict.")),
     "new": ("tui.cli.edit:new", N_("Add something of a kind.")),
     "set": ("tui.cli.edit:set_", N_("Configure properties.")),
