@@ -1,7 +1,7 @@
 """Read and write a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of
 objects.
 
-An empty cell states nothing. In JSON a value is what a fact can hold, and null clears.
+An empty cell states nothing, and the cell `-` clears. In JSON a value is what a fact can hold, and null clears.
 A cell of CSV that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
 """
 
@@ -21,6 +21,7 @@ from core.values import quote_value
 MAX_ROWS = 100_000
 """As many as a fleet has entities: all rows are in memory at once."""
 _DELIMITERS = ",;\t"
+UNSET_CELL = "-"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """How a cell begins that spreadsheets run (CWE-1236), or that looks like such a cell escaped."""
 _NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
@@ -30,7 +31,7 @@ _NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
 class TableRow:
     """One row: the number of its line (CSV) or its index from 1 in the list (JSON), and `{property: value}`.
 
-    The values are text from CSV, and plain JSON values from JSON.
+    The values are text from CSV, and plain JSON values from JSON; None clears.
     """
 
     number: int
@@ -77,13 +78,17 @@ def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRo
             if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
                 raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
             stated = zip(head, map(str.strip, cells), strict=False)
-            values = {name: unescape_cell(cell) for name, cell in stated if cell}
+            values = {name: _csv_value(cell) for name, cell in stated if cell}
             if values:
                 rows.append(TableRow(reader.line_num, values))
             _check_count(rows)
     except csv.Error as error:
         raise Refused("Line {line} is not CSV: {why}.", line=reader.line_num, why=str(error)) from None
     return rows
+
+
+def _csv_value(cell: str) -> str | None:
+    return None if cell == UNSET_CELL else unescape_cell(cell)
 
 
 def _parse_json(text: str) -> list[TableRow]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from core import values
 from core.changes import FLEET_ENTITY
 from core.schema import Property
 from core.store.entities import EntityName
-from core.value_codec import Ref, Value
+from core.value_codec import FactRef, Redacted, Ref, Value
 
 
 def full_entity_name(name: EntityName) -> str:
@@ -21,10 +22,26 @@ def cell_text(prop: Property, value: Value, names: Mapping[bytes, EntityName]) -
     if isinstance(value, tuple):
         return values.join_list([cell_text(prop, item, names) for item in value])
     if isinstance(value, Ref):
-        name = names.get(value.entity)
-        has_name = name is not None and name.kind is not None and name.key is not None
-        return full_entity_name(name) if name is not None and has_name else value.entity.hex()
+        return _reference_text(value, names)
     return prop.edit_text(value)
+
+
+def plain_value(value: Value, names: Mapping[bytes, EntityName]) -> Any:
+    """A value as plain JSON; a reference as `{"ref": "kind:key"}`, with the whole id where there is no name."""
+    if isinstance(value, tuple):
+        return [plain_value(item, names) for item in value]
+    if isinstance(value, Ref):
+        return {"ref": _reference_text(value, names)}
+    if isinstance(value, FactRef):
+        return {"fact": value.fact.hex()}
+    return None if isinstance(value, Redacted) else value
+
+
+def _reference_text(value: Ref, names: Mapping[bytes, EntityName]) -> str:
+    name = names.get(value.entity)
+    if name is None or name.kind is None or name.key is None:
+        return value.entity.hex()
+    return full_entity_name(name)
 
 
 def entities_in_value(value: Value) -> Iterator[bytes]:

@@ -94,6 +94,10 @@ class View:
         """One slot of one entity."""
         return await self._database.run(entities.read_slot, self.scope, entity, name)
 
+    async def slot_facts(self, entity: bytes, name: str) -> dict[bytes, Value]:
+        """All facts of one slot that are here, current or not: their ids and values."""
+        return await self._database.run(entities.read_slot_facts, entity, name)
+
     async def find(self, text: str, schema: Schema) -> bytes:
         """The entity that people call `kind:key`, an id in hex, or a unique prefix of one (8 digits or more).
 
