@@ -1,13 +1,16 @@
-"""Read a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of objects.
+"""Read and write a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of
+objects.
 
-An empty cell states nothing. In JSON a value is what a fact can hold, and null clears.
+An empty cell states nothing, and the cell `-` clears. In JSON a value is what a fact can hold, and null clears.
+A cell of CSV that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +21,38 @@ from core.values import quote_value
 MAX_ROWS = 100_000
 """As many as a fleet has entities: all rows are in memory at once."""
 _DELIMITERS = ",;\t"
+UNSET_CELL = "-"
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell begins that spreadsheets run (CWE-1236), or that looks like such a cell escaped."""
+_NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
     """One row: the number of its line (CSV) or its index from 1 in the list (JSON), and `{property: value}`.
 
-    The values are text from CSV, and plain JSON values from JSON.
+    The values are text from CSV, and plain JSON values from JSON; None clears.
     """
 
     number: int
     values: Mapping[str, Any]
+
+
+def escape_cell(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula; a negative number is none."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def unescape_cell(text: str) -> str:
+    """Undo `escape_cell`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def format_csv_line(cells: Iterable[str]) -> str:
+    """Format one line of CSV, with its end; what a spreadsheet would run is escaped."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(map(escape_cell, cells))
+    return line.getvalue()
 
 
 def read_table(text: str, check_column: Callable[[str], object] = lambda name: None) -> list[TableRow]:
@@ -53,13 +77,18 @@ def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRo
         for cells in reader:
             if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
                 raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
-            values = {name: cell.strip() for name, cell in zip(head, cells, strict=False) if cell.strip()}
+            stated = zip(head, map(str.strip, cells), strict=False)
+            values = {name: _csv_value(cell) for name, cell in stated if cell}
             if values:
                 rows.append(TableRow(reader.line_num, values))
             _check_count(rows)
     except csv.Error as error:
         raise Refused("Line {line} is not CSV: {why}.", line=reader.line_num, why=str(error)) from None
     return rows
+
+
+def _csv_value(cell: str) -> str | None:
+    return None if cell == UNSET_CELL else unescape_cell(cell)
 
 
 def _parse_json(text: str) -> list[TableRow]:

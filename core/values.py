@@ -275,7 +275,7 @@ def display_text(value: Value, lang: str = "en") -> str:
 def edit_text(value: Value, lang: str = "en") -> str:
     """Format a value as one would type it, for an edit to start from; lists are one line of CSV (RFC 4180)."""
     if isinstance(value, tuple):
-        return _join_list([edit_text(item, lang) for item in value])
+        return join_list([edit_text(item, lang) for item in value])
     return value if isinstance(value, str) else display_text(value, lang)
 
 
@@ -293,7 +293,8 @@ def split_list(text: str) -> list[str]:
     return [item.strip() for item in rows[0]] if rows else []
 
 
-def _join_list(texts: list[str]) -> str:
+def join_list(texts: list[str]) -> str:
+    """Join texts to the list that `split_list` splits."""
     import csv
     import io
 

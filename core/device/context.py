@@ -58,6 +58,8 @@ class DeviceContext:
         self.entropy = entropy
         self._identity: Identity | None = None
         self._schema: tuple[object, Schema] = (None, Schema())
+        self.planned: list[Edit] | None = None
+        """Not None in a dry run: what `save` was given; it does all but keep it."""
 
     @classmethod
     async def open(
@@ -125,7 +127,7 @@ class DeviceContext:
     async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
         """Check edits against the schema and write them at once; give the change that the log shows for them.
 
-        None without any edits. What `reopens` a conflict may give a slot several values.
+        None without any edits, and in a dry run. What `reopens` a conflict may give a slot several values.
 
         Raises Refused for a user, a note or an edit that cannot be, FieldlineError for what only an admin may edit.
         """
@@ -133,8 +135,16 @@ class DeviceContext:
             return None
         user, note = input_validation.check_user(self.user), input_validation.check_note(note)
         await self.check(edits)
+        if self.planned is not None:
+            self.planned += edits
         return await self.store.commit(
-            self.identity, edits, user=user, note=note, schema=await self.schema(), reopens=reopens
+            self.identity,
+            edits,
+            user=user,
+            note=note,
+            schema=await self.schema(),
+            reopens=reopens,
+            is_rehearsal=self.planned is not None,
         )
 
     async def check(self, edits: Iterable[Edit]) -> None:

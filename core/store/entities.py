@@ -92,6 +92,17 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
     return slot_of(candidate_from_row(row) for row in rows)
 
 
+def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) -> dict[bytes, Value]:
+    """All facts of one slot that are here, whatever obsoletes them: their ids and values."""
+    rows = connection.execute(
+        f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
+        " AND f.property = (SELECT id FROM properties WHERE name = ?)",
+        (entity, name),
+    )
+    return {fact_id(change, index): decode_value(value) for change, index, value in rows}
+
+
 def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
     """The typed view of each of these entities, in the order given."""
     found = read_leaves(connection, scope, entities)

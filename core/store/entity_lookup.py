@@ -33,6 +33,22 @@ def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema:
     return _single_match(connection, scope, text, _find_by_id_prefix(connection, text), schema)
 
 
+def find_entities_of_kind(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    schema: Schema,
+    conditions: Mapping[str, Value],
+    retired: bool,
+) -> list[bytes]:
+    """The entities of a kind that meet the conditions, in the order of their titles."""
+    # Few commands list a kind: the others are spared the import.
+    from core.store.queries import pagination
+
+    rows = pagination.read_entity_page(connection, scope, kind, schema, None, None, None, retired)
+    return entities.filter_entities(connection, scope, [row.entity for row in rows], conditions)
+
+
 def read_records_of_kind(
     connection: sqlite3.Connection,
     scope: Scope,
@@ -42,11 +58,7 @@ def read_records_of_kind(
     retired: bool,
 ) -> list[Record]:
     """The records of all entities of a kind that meet the conditions, in the order of their titles."""
-    # Few commands list a kind: the others are spared the import.
-    from core.store.queries import pagination
-
-    rows = pagination.read_entity_page(connection, scope, kind, schema, None, None, None, retired)
-    found = entities.filter_entities(connection, scope, [row.entity for row in rows], conditions)
+    found = find_entities_of_kind(connection, scope, kind, schema, conditions, retired)
     return entities.read_records(connection, scope, found, schema)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.store.block_store import BlockStore, Clock, Entropy
 from core.store.connection import Database, read_meta, write_meta
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Entropy", "Store"]
 
 POLL_INTERVAL_S = 0.25
+
+
+class _RehearsalDone(Exception):
+    """All went well in what is not to be kept."""
 
 
 class Store(BlockStore):
@@ -83,16 +87,21 @@ class Store(BlockStore):
         note: str | None = None,
         schema: Schema | None = None,
         reopens: bool = False,
+        is_rehearsal: bool = False,
     ) -> bytes | None:
         """Write edits that were made at once, all or none of them, as a change for each locality.
 
-        Gives the id of the first once they are on the disk; None if there are none. The facts obsolete what the edits
-        say, and nothing else; what `reopens` a conflict gives a slot several values. Raises FieldlineError if this
-        device may not write.
+        Gives the id of the first once they are on the disk; None if there are none, or if it is a rehearsal: then
+        nothing of it is kept. The facts obsolete what the edits say, and nothing else; what `reopens` a conflict gives
+        a slot several values. Raises FieldlineError if this device may not write.
         """
         if not edits:
             return None
-        return await self._database.write(self._commit, author, list(edits), user, note, schema, reopens)
+        commit = self._rehearse if is_rehearsal else self._commit
+        try:
+            return await self._database.write(commit, author, list(edits), user, note, schema, reopens)
+        except _RehearsalDone:
+            return None
 
     def _commit(
         self,
@@ -108,6 +117,11 @@ class Store(BlockStore):
 
         writer = self._writer(connection, author, schema)
         return commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+
+    def _rehearse(self, connection: stats.Connection, *args: Any) -> bytes:
+        """Commit, and end in what rolls it back."""
+        self._commit(connection, *args)
+        raise _RehearsalDone
 
     def _writer(self, connection: stats.Connection, author: Author, schema: Schema | None) -> Writer:
         from core.schema import Schema as AnySchema

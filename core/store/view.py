@@ -58,6 +58,18 @@ class View:
             entity_lookup.read_records_of_kind, self.scope, kind, schema, where or {}, retired
         )
 
+    async def entities(
+        self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
+    ) -> list[bytes]:
+        """The ids of what `records` reads, in its order: for those who read them piece by piece."""
+        return await self._database.run(
+            entity_lookup.find_entities_of_kind, self.scope, kind, schema, where or {}, retired
+        )
+
+    async def values(self, name: str, ids: Iterable[bytes]) -> dict[bytes, Value]:
+        """The value in use of one property of these entities; those without one are left out."""
+        return await self._database.run(entities.read_values, self.scope, name, list(ids))
+
     async def page(
         self,
         kind: str,
@@ -81,6 +93,10 @@ class View:
     async def slot(self, entity: bytes, name: str) -> Slot:
         """One slot of one entity."""
         return await self._database.run(entities.read_slot, self.scope, entity, name)
+
+    async def slot_facts(self, entity: bytes, name: str) -> dict[bytes, Value]:
+        """All facts of one slot that are here, current or not: their ids and values."""
+        return await self._database.run(entities.read_slot_facts, entity, name)
 
     async def find(self, text: str, schema: Schema) -> bytes:
         """The entity that people call `kind:key`, an id in hex, or a unique prefix of one (8 digits or more).

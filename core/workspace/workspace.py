@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.workspace.inbox import InboxReader
     from core.workspace.lazy_inbox import LazyInbox
     from core.workspace.members import DeviceSummary
-    from core.workspace.table_import import ParseCell
+    from core.workspace.table_import import ParseCell, TablePlan
 
 
 def _ignore_progress(done: int, total: int) -> None:
@@ -255,29 +255,37 @@ class Workspace(DeviceContext):
 
         return await file_exchange.import_file(self, path, on_progress)
 
-    async def import_table(
+    async def plan_table(
         self,
         path: Path,
         kind: str,
         parse_cell: ParseCell,
-        note: str | None = None,
+        mapped: Mapping[str, str] | None = None,
         on_progress: OnProgress = _ignore_progress,
-    ) -> ImportResult:
-        """Import a table of entities of one kind, CSV or JSON; those that exist are changed where they differ.
+    ) -> TablePlan:
+        """Plan the import of a table of entities of one kind, CSV or JSON, and check it; `save` writes its edits.
 
-        Every row is checked before anything is written; raises Refused with the number of the first that is wrong.
-        `skipped_count` of the result are rows without anything new.
+        Entities that exist are changed where they differ. Of an exported table only what was edited counts, and what
+        somebody changed since becomes a conflict. Raises Refused with the number of the first row that is wrong.
 
         Args:
             path: the file.
             kind: the name of the kind.
             parse_cell: reads the value of a cell for a property; raises Refused.
-            note: why; kept with every change.
+            mapped: the names of properties for heads that are called otherwise, empty for a column to leave out.
             on_progress: called with the number of rows read, and of all.
         """
         from core.workspace import table_import
 
-        return await table_import.import_table(self, path, kind, parse_cell, note, on_progress)
+        return await table_import.plan_table(self, path, kind, parse_cell, mapped or {}, on_progress)
+
+    async def export_table(
+        self, kind: str, write: Callable[[str], object], *, as_json: bool, on_progress: OnProgress = _ignore_progress
+    ) -> int:
+        """Write all entities of a kind that are in use as a table, piece by piece, and give how many there are."""
+        from core.workspace import table_export
+
+        return await table_export.export_table(self, kind, write, as_json=as_json, on_progress=on_progress)
 
     async def export_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
         """Write all changes as a bundle, in place of whatever is at that path."""

@@ -27,17 +27,30 @@ def test_rows_make_and_change_things_in_one_change(device: Terminal, tmp_path: P
     path = table(tmp_path, "\ufeff" + "\n".join(CSV.splitlines()[:3]) + "\n")
     arguments = ("import", path, "--kind", "place")
     before = device.ask("status")
-    assert device.ask(*arguments, "--dry-run") == {"changes": 1, "facts": 5, "skipped": 0}
+    tried = device.ask(*arguments, "--dry-run")
+    assert (tried["changes"], tried["facts"], tried["skipped"]) == (1, 5, 0)
+    assert (tried["new"], tried["changed"], tried["same"], tried["conflicts"]) == (1, 1, 0, 0)
+    assert {"row": 2, "outcome": "changed", "property": "printer", "old": "Acme 5000", "new": "Acme 6000"}.items() <= (
+        tried["plan"][0].items()
+    )
     assert device.ask("status") == before
     assert [each.name for each in device.home.iterdir() if each.name.startswith(".")] == []
-    assert device.ask(*arguments, "--note", "from the list") == {"changes": 1, "facts": 5, "skipped": 0}
+    done = device.ask(*arguments, "--note", "from the list")
+    assert (done["changes"], done["facts"], done["skipped"]) == (1, 5, 0)
     entry = device.call("log", "--limit", "1", "--json").lines[0]
     assert (entry["note"], len(entry["edits"])) == ("from the list", 5)
     shown = device.ask("show", PLACE)["slots"]
     assert shown["printer"]["value"] == "Acme 6000"
     assert shown["card_terminal"]["state"] == "absent"
     assert device.ask("show", "place:241/Lane; 1")["slots"]["card_terminal"]["value"] == "12345678"
-    assert device.ask(*arguments) == {"changes": 0, "facts": 0, "skipped": 2}
+    again = device.ask(*arguments)
+    assert (again["changes"], again["facts"], again["skipped"], again["change"]) == (0, 0, 2, None)
+
+
+def test_what_was_escaped_for_a_spreadsheet_is_read_as_it_was(device: Terminal, tmp_path: Path) -> None:
+    path = table(tmp_path, "name,locality,printer\nEntrance right,241,'=1+1\n")
+    assert device.ask("import", path, "--kind", "place")["facts"] == 1
+    assert device.ask("show", PLACE)["slots"]["printer"]["value"] == "=1+1"
 
 
 def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
@@ -90,7 +103,8 @@ def test_many_rows_are_saved_at_once(device: Terminal, tmp_path: Path) -> None:
     (entry, *_) = device.call("log", "--limit", "1", "--json").lines
     assert len(entry["changes"]) >= 700, "each is a locality of its own"
     assert len(device.ask("list", "locality")) == 701
-    assert device.ask("import", path, "--kind", "locality") == {"changes": 0, "facts": 0, "skipped": 700}
+    again = device.ask("import", path, "--kind", "locality")
+    assert (again["changes"], again["facts"], again["skipped"]) == (0, 0, 700)
 
 
 def test_other_imports_can_be_tried_too(device: Terminal, tmp_path: Path) -> None:

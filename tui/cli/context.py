@@ -66,11 +66,14 @@ class CliContext:
                 self._user = ""
         return self._user
 
-    async def open_workspace(self) -> Workspace:
-        """Open this device, to be used as `async with await context.open_workspace()`."""
+    async def open_workspace(self, *, dry_run: bool = False) -> Workspace:
+        """Open this device, to be used as `async with await context.open_workspace()`; nothing is kept in a dry run."""
         from core.workspace import Workspace
 
-        return await Workspace.open(self.home, user=self.user)
+        workspace = await Workspace.open(self.home, user=self.user)
+        if dry_run:
+            workspace.planned = []
+        return workspace
 
     @property
     def dates(self) -> DateFormatter:

@@ -16,6 +16,7 @@ from core.timestamps import format_timestamp
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
+from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.cli.progress import show_progress
 from tui.i18n.translate import N_, _, format_number
 
@@ -90,9 +91,15 @@ def read_schema_file(path: Path) -> Schema:
 @option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
 @option("--name", metavar="NAME", help=N_("What the device is called."))
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def admit(context: CliContext, device_id: str, role: str, name: str | None, note: str | None) -> None:
-    async with await context.open_workspace() as workspace:
+@DRY_RUN_OPTION
+async def admit(
+    context: CliContext, device_id: str, role: str, name: str | None, note: str | None, dry_run: bool
+) -> None:
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
         written = await workspace.admit(device_id, role, name, note)
+        if dry_run:
+            await print_dry_run(context, workspace, device=written.entity.hex())
+            return
     change = written.change.hex() if written.change else None
     if context.json:
         context.print_json({"change": change, "device": written.entity.hex()})
@@ -112,11 +119,12 @@ async def admit(context: CliContext, device_id: str, role: str, name: str | None
 @argument("device")
 @option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def revoke(context: CliContext, device: str, last: str | None, note: str | None) -> None:
+@DRY_RUN_OPTION
+async def revoke(context: CliContext, device: str, last: str | None, note: str | None, dry_run: bool) -> None:
     from core.workspace.members import chain
     from core.workspace.members import revoke_device as shut_out
 
-    async with await context.open_workspace() as workspace:
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
         entity = await workspace.device(device)
         if last is None:
             known = await chain(workspace, entity)
@@ -124,6 +132,9 @@ async def revoke(context: CliContext, device: str, last: str | None, note: str |
         else:
             change = None if last == "none" else await workspace.change(last)
         written = await shut_out(workspace, entity, change, note)
+        if dry_run:
+            await print_dry_run(context, workspace, device=entity.hex())
+            return
     made = written.change.hex() if written.change else None
     if context.json:
         context.print_json({"change": made, "device": entity.hex()})

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.device.display_names import entities_in_value, full_entity_name, is_hidden
+from core.device.display_names import entities_in_value, full_entity_name, is_hidden, plain_value
 from core.schema import KEY, KIND, RETIRED, Property, Schema
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
-from core.value_codec import FactRef, Redacted, Ref, Value
+from core.value_codec import Ref, Value
 from tui.i18n.translate import _, language
 
 if TYPE_CHECKING:
@@ -88,15 +88,7 @@ class Formatter:
 
     def value_json(self, value: Value) -> Any:
         """A value as JSON; a reference as `{"ref": "kind:key"}`, with the whole id where there is no name."""
-        if isinstance(value, tuple):
-            return [self.value_json(item) for item in value]
-        if isinstance(value, Ref):
-            name = self.names.get(value.entity)
-            known = name is not None and name.kind is not None and name.key is not None
-            return {"ref": self.entity_text(value.entity) if known else value.entity.hex()}
-        if isinstance(value, FactRef):
-            return {"fact": value.fact.hex()}
-        return None if isinstance(value, Redacted) else value
+        return plain_value(value, self.names)
 
     def candidate_json(self, leaf: Candidate) -> dict[str, Any]:
         """One leaf as JSON."""

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import Refused
-from core.schema import Property
-from core.value_codec import Value
-from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
-from tui.cli.parsing import parse_json_value, parse_text_value
 from tui.cli.progress import show_progress
+from tui.cli.tables import STANDARD_STREAM, TableImport, export_table, import_table, parse_map
 from tui.i18n.translate import N_, _, ngettext
-
-if TYPE_CHECKING:
-    from core.store.commit import ImportResult
 
 FILE_TYPE = click.Path(path_type=Path)
 
@@ -38,20 +30,37 @@ FILE_TYPE = click.Path(path_type=Path)
 )
 @argument("file", type=FILE_TYPE)
 @option("--kind", metavar="KIND", help=N_("The file is a table of these: a column for each property, with a head."))
+@option(
+    "--map",
+    "mapped",
+    multiple=True,
+    metavar="HEAD=PROPERTY",
+    help=N_("The property of a column that is headed otherwise; HEAD= leaves the column out. May be given again."),
+)
 @option("--dry-run", is_flag=True, help=N_("Write nothing, only say what would be imported."))
 @option("--note", metavar="TEXT", help=N_("Why; only for a table."))
-async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bool, note: str | None) -> None:
+async def import_(
+    context: CliContext, file: Path, kind: str | None, mapped: tuple[str, ...], dry_run: bool, note: str | None
+) -> None:
+    if kind is None and note is not None:
+        raise Refused("A note can only be given with --kind: in a history, each change has its own.")
+    if kind is None and mapped:
+        raise Refused("--map is about the columns of a table: name its --kind, too.")
+    with _readable_file(file) as path:
+        if kind is None:
+            await _import_changes(context, path, dry_run)
+        else:
+            await import_table(context, path, TableImport(kind, parse_map(mapped), dry_run, note))
+
+
+async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> None:
     from core.workspace.dry_run import open_copy
 
-    if note is not None and kind is None:
-        raise Refused("A note can only be given with --kind: in a history, each change has its own.")
-    with _readable_file(file) as path:
-        async with await context.open_workspace() as workspace:
-            if dry_run:
-                async with open_copy(workspace) as other:
-                    done = await _import_file(other, path, kind, note)
-            else:
-                done = await _import_file(workspace, path, kind, note)
+    async with await context.open_workspace() as workspace:
+        rehearsal = open_copy(workspace) if dry_run else nullcontext(workspace)
+        with show_progress(N_("{done} of {total} changes")) as on_progress:
+            async with rehearsal as target:
+                done = await target.import_file(path, on_progress)
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
     if context.json:
         context.print_json(data)
@@ -71,7 +80,7 @@ async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bo
 @contextmanager
 def _readable_file(path: Path) -> Iterator[Path]:
     """The file to read: what comes on stdin, put into a file of its own, where the call names `-`."""
-    if str(path) != "-":
+    if str(path) != STANDARD_STREAM:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="fieldline-") as folder:
@@ -81,29 +90,26 @@ def _readable_file(path: Path) -> Iterator[Path]:
         yield spooled
 
 
-async def _import_file(workspace: Workspace, file: Path, kind: str | None, note: str | None) -> ImportResult:
-    if kind is None:
-        with show_progress(N_("{done} of {total} changes")) as on_progress:
-            return await workspace.import_file(file, on_progress)
-
-    known: dict[tuple[str, str], Value] = {}
-
-    async def value_of(prop: Property, given: object) -> Value:
-        key = prop.name, json.dumps(given)
-        if key not in known:
-            if isinstance(given, str):
-                known[key] = await parse_text_value(workspace, prop, given)
-            else:
-                known[key] = await parse_json_value(workspace, prop, key[1])
-        return known[key]
-
-    with show_progress(N_("{done} of {total} rows")) as on_progress:
-        return await workspace.import_table(file, kind, value_of, note, on_progress)
-
-
-@verb(N_("Write all changes into a bundle, for a device that cannot be reached."))
+@verb(
+    N_(
+        "Write all changes into a bundle, for a device that cannot be reached, or with --kind all things of one kind "
+        "into a table (CSV or JSON), which `import` reads again, edited or not; `-` writes that to stdout."
+    )
+)
 @argument("file", type=FILE_TYPE)
-async def export(context: CliContext, file: Path) -> None:
+@option("--kind", metavar="KIND", help=N_("Write a table of these, with a column for each property."))
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json"]),
+    help=N_("The form of a table, if the name of the file does not end in .csv or .json."),
+)
+async def export(context: CliContext, file: Path, kind: str | None, form: str | None) -> None:
+    if kind is not None:
+        await export_table(context, file, kind, form)
+        return
+    if form is not None:
+        raise Refused("--format is about a table: name its --kind, too.")
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} changes")) as on_progress:
             done = await workspace.export_file(file, on_progress)

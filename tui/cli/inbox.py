@@ -14,6 +14,7 @@ from tui.cli.edit import print_written
 from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_text_value
+from tui.cli.plan import DRY_RUN_OPTION
 from tui.cli.progress import show_progress
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import with_clock_error
@@ -96,12 +97,13 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
 @option("--take", metavar="FACT", help=N_("The candidate to take, by the id of its fact or its first 8 digits."))
 @option("--value", metavar="V", help=N_("Another value."))
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
+@DRY_RUN_OPTION
 async def resolve(
-    context: CliContext, entity: str, name: str, take: str | None, value: str | None, note: str | None
+    context: CliContext, entity: str, name: str, take: str | None, value: str | None, note: str | None, dry_run: bool
 ) -> None:
     if (take is None) == (value is None):
         raise Refused("Give either --take FACT or --value V.")
-    async with await context.open_workspace() as workspace:
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
         record = await workspace.record(await workspace.find(entity))
         kind = (await workspace.schema()).kind(record.kind)
         if name not in record.slots:

@@ -10,10 +10,15 @@ from core.errors import Refused
 from core.schema import Kind, Property
 from core.value_codec import Ref, Scalar, Value, normalized
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
+from tui.cli.help import option
+from tui.i18n.translate import N_
 
 if TYPE_CHECKING:
     from core.store.view import View
     from core.workspace import Workspace
+
+AT_OPTION = option("--at", metavar="T", help=N_("As everything was at this time."))
+KNOWN_AT_OPTION = option("--known-at", metavar="T", help=N_("As this device knew it at this time."))
 
 
 async def parse_view(workspace: Workspace, at: str | None, known_at: str | None) -> View:

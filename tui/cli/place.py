@@ -15,6 +15,7 @@ from tui.cli.context import CliContext
 from tui.cli.edit import NOTE_OPTION
 from tui.cli.formatting import Formatter
 from tui.cli.help import TranslatedCommand, TranslatedOption, argument, option, verb
+from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.i18n.translate import N_, _, error_text, ngettext
 from tui.view_models.equipment import VERDICT_GLYPHS, evidence_text, outcome_text, verdict_text
 
@@ -70,11 +71,15 @@ async def choose(context: CliContext, entity: str | None, auto: bool) -> None:
 @verb(N_("Take over what this device has into the fleet, all that differs or these properties, as one change."))
 @argument("properties", nargs=-1, metavar="[PROP...]")
 @NOTE_OPTION
-async def adopt(context: CliContext, properties: tuple[str, ...], note: str | None) -> None:
+@DRY_RUN_OPTION
+async def adopt(context: CliContext, properties: tuple[str, ...], note: str | None, dry_run: bool) -> None:
     from core.equipment import adoption
 
-    async with await context.open_workspace() as workspace:
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
         change, adopted = await adoption.adopt(_inspector(workspace), properties, note)
+        if dry_run:
+            await print_dry_run(context, workspace)
+            return
         formatter = await Formatter.create(workspace)
         await formatter.load_names(values=[value for each in adopted for value in (each.slot.value, each.new)])
     if context.json:

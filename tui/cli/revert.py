@@ -2,57 +2,111 @@
 
 from __future__ import annotations
 
-from core.errors import FieldlineError
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.errors import FieldlineError, Refused
+from core.records import Edit
 from core.revert import Skipped
 from tui.cli.context import CliContext
 from tui.cli.edit import NOTE_OPTION
 from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
+from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
+from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, language, ngettext
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
 
 
 @verb(N_("Restore something to how it was at a time. Later changes stay in the log."))
 @argument("entity")
 @option("--at", metavar="T", required=True, help=N_("The time whose state is restored."))
 @NOTE_OPTION
-async def restore(context: CliContext, entity: str, at: str, note: str | None) -> None:
-    async with await context.open_workspace() as workspace:
+@DRY_RUN_OPTION
+async def restore(context: CliContext, entity: str, at: str, note: str | None, dry_run: bool) -> None:
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
         moment = await workspace.parse_view_time(at)
         found = await workspace.find(entity, workspace.view(moment))
         edits = await workspace.plan_restore(found, moment)
         change = await workspace.save(edits, note)
+        if dry_run:
+            await print_dry_run(context, workspace)
+            return
     _print_saved(context, change, len(edits))
 
 
 @verb(N_("Undo a change. What was changed since is left alone, and listed."))
-@argument("change")
+@argument("change", required=False)
+@option("--last", is_flag=True, help=N_("Your latest change on this device that is not undone yet."))
 @NOTE_OPTION
-async def undo(context: CliContext, change: str, note: str | None) -> None:
-    async with await context.open_workspace() as workspace:
+@DRY_RUN_OPTION
+async def undo(context: CliContext, change: str | None, last: bool, note: str | None, dry_run: bool) -> None:
+    if (change is None) != last:
+        raise Refused("Name one CHANGE, or give --last.")
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
+        if change is None:
+            await _undo_last(context, workspace, note)
+            return
         plan = await workspace.plan_revert(await workspace.change(change))
-        formatter = await Formatter.create(workspace)
-        await formatter.load_names(left.entity for left in plan.skipped)
         if not plan.edits:
             raise _nothing_to_undo(plan.skipped)
         written = await workspace.save(plan.edits, note)
-    if context.json:
-        left = [
-            {**formatter.kind_json(each.entity), "property": each.property, "reason": error_text(each.reason)}
-            for each in plan.skipped
-        ]
-        context.print_json({"change": written.hex() if written else None, "facts": len(plan.edits), "left": left})
-    for each in plan.skipped:
+        await _print_undone(context, workspace, written, plan.edits, plan.skipped)
+
+
+async def _undo_last(context: CliContext, workspace: Workspace, note: str | None) -> None:
+    """Undo as the screens do, which remember what was undone."""
+    from core.workspace.undo import apply_plan, plan_next_undo
+
+    plan = await plan_next_undo(workspace)
+    if plan.entry is None:
+        reasons = [left for _entry, left in plan.not_undoable if left is not None]
+        if reasons:
+            raise _nothing_to_undo((reasons[0],))
+        raise FieldlineError("There is no change of yours on this device that could be undone.")
+    written = await apply_plan(workspace, plan, note)
+    if not context.json:
+        time = context.dates.dated(plan.entry.at_us)
+        template = _("Undo of change {change} of {time} {note}")
+        text = template.format(change=plan.entry.change.hex()[:8], time=time, note=quote(plan.entry.note))
+        context.print_message(text.rstrip())
+    await _print_undone(context, workspace, written, plan.edits, plan.skipped, undone=plan.entry.change.hex())
+
+
+async def _print_undone(
+    context: CliContext,
+    workspace: Workspace,
+    written: bytes | None,
+    edits: Sequence[Edit],
+    skipped: Sequence[Skipped],
+    **more: str,
+) -> None:
+    """Print what an undo wrote, and what it left alone."""
+    formatter = await Formatter.create(workspace)
+    await formatter.load_names(left.entity for left in skipped)
+    left = [
+        {**formatter.kind_json(each.entity), "property": each.property, "reason": error_text(each.reason)}
+        for each in skipped
+    ]
+    for each in skipped:
         name = formatter.names[each.entity]
         label = formatter.schema.property(name.kind, each.property).label(language())
         template = _("{property} of {entity} is left alone: {reason}.")
         context.print_message(
             template.format(property=label, entity=formatter.entity_text(each.entity), reason=error_text(each.reason))
         )
-    if not context.json:
-        _print_saved(context, written, len(plan.edits))
+    if workspace.planned is not None:
+        await print_dry_run(context, workspace, left=left, **more)
+    elif context.json:
+        change = written.hex() if written else None
+        context.print_json({"change": change, "facts": len(edits), "left": left, **more})
+    else:
+        _print_saved(context, written, len(edits))
 
 
-def _nothing_to_undo(left: tuple[Skipped, ...]) -> FieldlineError:
+def _nothing_to_undo(left: Sequence[Skipped]) -> FieldlineError:
     if not left:
         return FieldlineError("There is nothing in that change to undo.")
     return FieldlineError("The change cannot be undone: {reason}.", reason=error_text(left[0].reason))

@@ -9,6 +9,7 @@ import click
 from tui.cli.context import CliContext
 from tui.cli.fleet import load_schema, read_schema_file
 from tui.cli.help import TranslatedCommand, argument, option, verb
+from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.i18n.translate import N_, _, language, ngettext
 
 
@@ -59,10 +60,14 @@ async def check(context: CliContext, file: Path) -> None:
 @verb(N_("Publish a schema (a built-in one or a TOML file) into the fleet. Only an admin may do this."))
 @argument("file", metavar="NAME|FILE")
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
-async def apply(context: CliContext, file: str, note: str | None) -> None:
+@DRY_RUN_OPTION
+async def apply(context: CliContext, file: str, note: str | None, dry_run: bool) -> None:
     found = load_schema(file)
-    async with await context.open_workspace() as workspace:
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
         written = await workspace.publish(found, note)
+        if dry_run:
+            await print_dry_run(context, workspace)
+            return
     if context.json:
         context.print_json({"change": written.change.hex() if written.change else None, "facts": written.fact_count})
     elif written.change is None:

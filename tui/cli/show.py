@@ -1,80 +1,17 @@
-"""Verbs that show what is configured: list, show."""
+"""The verb that shows one thing: show."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from core.device.edit_check import creatable_kind
 from core.errors import FieldlineError
 from core.records import Record
-from core.schema import Kind
 from core.slots import Candidate
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter, shown_properties
-from tui.cli.help import argument, option, verb
-from tui.cli.parsing import parse_properties, parse_view
+from tui.cli.help import argument, verb
+from tui.cli.parsing import AT_OPTION, KNOWN_AT_OPTION, parse_view
 from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
-from tui.i18n.translate import N_, _, language, ngettext
-
-AT_OPTION = option("--at", metavar="T", help=N_("As everything was at this time."))
-KNOWN_AT_OPTION = option("--known-at", metavar="T", help=N_("As this device knew it at this time."))
-
-
-@verb(N_("List everything of a kind, in the order of the names."), "list")
-@argument("kind")
-@option(
-    "--where", multiple=True, metavar="P=V", help=N_("Only those whose property has this value; may be given again.")
-)
-@option("--retired", is_flag=True, help=N_("Those that are retired, too."))
-@AT_OPTION
-@KNOWN_AT_OPTION
-async def list_(
-    context: CliContext, kind: str, where: tuple[str, ...], retired: bool, at: str | None, known_at: str | None
-) -> None:
-    async with await context.open_workspace() as workspace:
-        view = await parse_view(workspace, at, known_at)
-        formatter = await Formatter.create(workspace, view)
-        schema = formatter.schema
-        kind_def = schema.kind(kind)
-        records = await view.records(
-            kind, schema, where=await parse_properties(workspace, kind_def, where), retired=retired
-        )
-        if not records and not kind_def.is_known and not await workspace.view().records(kind, schema, retired=True):
-            creatable_kind(schema, kind)
-        await formatter.load_names(
-            (r.entity for r in records), (slot.value for r in records for slot in r.slots.values())
-        )
-    if context.json:
-        context.print_json([_record_json(record, formatter) for record in records])
-        return
-    _print_record_table(context, kind_def, records, formatter)
-
-
-def _record_json(record: Record, formatter: Formatter) -> dict[str, Any]:
-    values = {
-        prop.name: formatter.value_json(record.value(prop.name))
-        for prop in shown_properties(record, formatter.schema)
-        if record.value(prop.name) is not None
-    }
-    retired = {"retired": True} if record.retired else {}
-    return {**formatter.kind_json(record.entity), **retired, "values": values}
-
-
-def _print_record_table(context: CliContext, kind: Kind, records: list[Record], formatter: Formatter) -> None:
-    """Key, title if it says more, what is in conflict, id."""
-    rows = []
-    for record in records:
-        name = formatter.names[record.entity]
-        contested = sum(slot.provisional for slot in record.slots.values())
-        told = [_("retired")] if record.retired else []
-        if contested:
-            told.append(ngettext("≠ {count} conflict", "≠ {count} conflicts", contested))
-        title = name.title if name.title != name.key else ""
-        rows.append([formatter.entity_text(record.entity), title, record.entity.hex()[:8], ", ".join(told)])
-    if rows:
-        context.print_table(rows, [kind.label(language()), _("Name"), _("Id"), ""], shrinkable=(1,))
-    context.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
+from tui.i18n.translate import N_, _, language
 
 
 @verb(N_("Show one thing. ENTITY is kind:key, an id, or the first 8 digits of one."))

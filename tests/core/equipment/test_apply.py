@@ -71,6 +71,8 @@ def test_what_somebody_changes_on_the_device_differs_and_can_be_adopted(device: 
         "differs",
         "slow",
     )
+    (tried,) = device.terminal.ask("place", "adopt", "avl_configuration", "--dry-run")["plan"]
+    assert (tried["property"], tried["old"], tried["new"]) == ("avl_configuration", "fast", "slow")
     adopted = device.terminal.ask("place", "adopt", "avl_configuration")["adopted"]
     assert adopted == [{"property": "avl_configuration", "old": "fast", "new": "slow"}]
     assert device.state("avl_configuration")["verdict"] == "same"

@@ -1,0 +1,203 @@
+"""The verb that lists all of a kind, with the columns that one asks for: list."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from core import values
+from core.device.display_names import cell_text
+from core.device.edit_check import creatable_kind, find_property
+from core.errors import Refused
+from core.records import Record
+from core.schema import Kind, Property
+from core.sort_order import sort_key
+from core.table_file import format_csv_line
+from core.value_codec import Ref, Value
+from core.values import printable
+from tui.cli.context import CliContext
+from tui.cli.formatting import Formatter, shown_properties
+from tui.cli.help import argument, option, verb
+from tui.cli.parsing import AT_OPTION, KNOWN_AT_OPTION, parse_properties, parse_view
+from tui.glyphs import GLYPHS
+from tui.i18n.translate import N_, _, language, ngettext
+
+RECORDS_PER_STEP = 500
+"""Things that are read at once: a long list begins at once, and is never in memory as a whole."""
+
+_ENTITY = Property("entity", type="reference")
+"""The first column of CSV."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What is listed: conditions, columns by name or label, and order."""
+
+    where: tuple[str, ...]
+    retired: bool
+    columns: str | None
+    all_columns: bool
+    sort: str | None
+    reverse: bool
+    limit: int | None
+
+
+@verb(N_("List everything of a kind, in the order of the names."), "list")
+@argument("kind")
+@option(
+    "--where", multiple=True, metavar="P=V", help=N_("Only those whose property has this value; may be given again.")
+)
+@option("--retired", is_flag=True, help=N_("Those that are retired, too."))
+@option("--columns", metavar="P,P…", help=N_("Show these properties, by name or label."))
+@option("--all-columns", is_flag=True, help=N_("Show all properties."))
+@option("--csv", "as_csv", is_flag=True, help=N_("Print CSV; all properties, unless --columns names some."))
+@option("--sort", metavar="P", help=N_("In the order of this property: numbers by value, nothing last."))
+@option("--reverse", is_flag=True, help=N_("In the opposite order."))
+@option("--limit", type=click.IntRange(1), metavar="N", help=N_("Only the first N."))
+@AT_OPTION
+@KNOWN_AT_OPTION
+async def list_(
+    context: CliContext, kind: str, at: str | None, known_at: str | None, as_csv: bool, **given: Any
+) -> None:
+    options = ListOptions(**given)
+    if options.columns is not None and options.all_columns:
+        raise Refused("Give --columns or --all-columns, not both.")
+    if as_csv and context.json:
+        raise Refused("Give --csv or --json, not both.")
+    async with await context.open_workspace() as workspace:
+        view = await parse_view(workspace, at, known_at)
+        formatter = await Formatter.create(workspace, view)
+        kind_def = formatter.schema.kind(kind)
+        columns = _chosen_columns(kind_def, options, all_columns=as_csv or options.all_columns)
+        where = await parse_properties(workspace, kind_def, options.where)
+        found = await view.entities(kind, formatter.schema, where=where, retired=options.retired)
+        if (
+            not found
+            and not kind_def.is_known
+            and not await workspace.view().entities(kind, formatter.schema, retired=True)
+        ):
+            creatable_kind(formatter.schema, kind)
+        if options.sort is not None:
+            found = await _sorted(formatter, find_property(kind_def, options.sort), found, reverse=options.reverse)
+        elif options.reverse:
+            found = found[::-1]
+        records = _read_records(formatter, found[: options.limit])
+        if context.json:
+            await _print_json(records, formatter, columns)
+        elif as_csv:
+            await _print_csv(records, formatter, columns or [])
+        else:
+            await _print_table(context, records, formatter, kind_def, columns)
+
+
+def _chosen_columns(kind: Kind, options: ListOptions, *, all_columns: bool) -> list[Property] | None:
+    """The properties that are asked for; None if the call does not say."""
+    if options.columns is None:
+        return list(kind.properties.values()) if all_columns else None
+    try:
+        named = values.split_list(options.columns)
+    except ValueError:
+        named = [options.columns]
+    found = [find_property(kind, name) for name in named if name]
+    return list({prop.name: prop for prop in found}.values())
+
+
+async def _sorted(formatter: Formatter, prop: Property, entities: Sequence[bytes], *, reverse: bool) -> list[bytes]:
+    """Entities in the order of a property; those without a value are last, either way."""
+    found = {
+        entity: value
+        for entity, value in (await formatter.view.values(prop.name, entities)).items()
+        if value is not None
+    }
+    await formatter.load_names(values=found.values())
+
+    def key(entity: bytes) -> Any:
+        return sort_key(prop.type, found[entity], formatter.value_text(prop, found[entity]))
+
+    with_value = sorted((entity for entity in entities if entity in found), key=key, reverse=reverse)
+    return with_value + [entity for entity in entities if entity not in found]
+
+
+async def _read_records(formatter: Formatter, entities: Sequence[bytes]) -> AsyncIterator[Record]:
+    """Read records step by step, in this order, and all names in them."""
+    for first in range(0, len(entities), RECORDS_PER_STEP):
+        some = entities[first : first + RECORDS_PER_STEP]
+        records = await formatter.view.records_by_id(some, formatter.schema)
+        await formatter.load_names(some, (slot.value for record in records.values() for slot in record.slots.values()))
+        for entity in some:
+            yield records[entity]
+
+
+async def _print_json(records: AsyncIterator[Record], formatter: Formatter, columns: Sequence[Property] | None) -> None:
+    """One JSON list, an item at a time."""
+    click.echo("[", nl=False)
+    separator = ""
+    async for record in records:
+        click.echo(separator + json.dumps(_record_json(record, formatter, columns)), nl=False)
+        separator = ", "
+    click.echo("]")
+
+
+def _record_json(record: Record, formatter: Formatter, columns: Sequence[Property] | None) -> dict[str, Any]:
+    """A record as JSON: what has a value or, of columns that were asked for, all."""
+    shown: Iterable[Property] = shown_properties(record, formatter.schema) if columns is None else columns
+    found: Mapping[str, Value] = {prop.name: record.value(prop.name) for prop in shown}
+    retired = {"retired": True} if record.retired else {}
+    listed = {
+        name: formatter.value_json(value) for name, value in found.items() if columns is not None or value is not None
+    }
+    return {**formatter.kind_json(record.entity), **retired, "values": listed}
+
+
+async def _print_csv(records: AsyncIterator[Record], formatter: Formatter, columns: Sequence[Property]) -> None:
+    """A head of names, and a line for each; on a terminal nothing in it can act on that."""
+    safe = printable if sys.stdout.isatty() else str
+    click.echo(format_csv_line([_ENTITY.name, *(prop.name for prop in columns)]), nl=False)
+    async for record in records:
+        stated = [(prop, record.value(prop.name)) for prop in columns]
+        cells = [cell_text(prop, value, formatter.names) for prop, value in [(_ENTITY, Ref(record.entity)), *stated]]
+        click.echo(format_csv_line(map(safe, cells)), nl=False)
+
+
+async def _print_table(
+    context: CliContext,
+    records: AsyncIterator[Record],
+    formatter: Formatter,
+    kind: Kind,
+    columns: Sequence[Property] | None,
+) -> None:
+    """The columns that were asked for; else the title if it says more than the key, the id and what is in conflict."""
+    if columns is None:
+        rows = [_overview_row(record, formatter) async for record in records]
+        head, shrinkable = [kind.label(language()), _("Name"), _("Id"), ""], [1]
+    else:
+        rows = [
+            [formatter.entity_text(record.entity), *(_column_text(record, prop, formatter) for prop in columns)]
+            async for record in records
+        ]
+        head = [kind.label(language()), *(prop.label(language()) for prop in columns)]
+        shrinkable = list(range(len(columns), 0, -1))
+    if rows:
+        context.print_table(rows, head, shrinkable=shrinkable)
+    context.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
+
+
+def _overview_row(record: Record, formatter: Formatter) -> list[str]:
+    name = formatter.names[record.entity]
+    contested = sum(slot.provisional for slot in record.slots.values())
+    told = [_("retired")] if record.retired else []
+    if contested:
+        told.append(ngettext("≠ {count} conflict", "≠ {count} conflicts", contested))
+    title = name.title if name.title != name.key else ""
+    return [formatter.entity_text(record.entity), title, record.entity.hex()[:8], ", ".join(told)]
+
+
+def _column_text(record: Record, prop: Property, formatter: Formatter) -> str:
+    slot = record.slot(prop.name)
+    text = "" if slot.value is None else formatter.value_text(prop, slot.value)
+    return f"{GLYPHS['conflict']} {text}".rstrip() if slot.provisional else text
