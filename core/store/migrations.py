@@ -8,17 +8,18 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import aiosqlite
 
-from core.store import connection
+from core.store import connection, store_file
 from core.store.connection import Database, StoreError, not_a_store, transaction, translate_sqlite_errors
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
-_SQLITE_HEADER_BYTES = 100
+_SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
 STORE_VERSION = 8
@@ -30,12 +31,17 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
     if not create:
-        await asyncio.to_thread(_refuse_old_store, path)
-    with translate_sqlite_errors(path):
-        handle = await aiosqlite.connect(
-            _sqlite_uri(path, create), uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None
-        )
-    opened = Database(path, handle)
+        await asyncio.to_thread(_check_header, path)
+    uri = _sqlite_uri(path, create)
+    lock = await asyncio.to_thread(store_file.lock_shared, path)
+    try:
+        with translate_sqlite_errors(path):
+            handle = await aiosqlite.connect(uri, uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None)
+    except BaseException:
+        if lock is not None:
+            os.close(lock)
+        raise
+    opened = Database(path, handle, lock)
     try:
         await opened.run(_prepare_connection, path, create)
     except BaseException:
@@ -46,8 +52,9 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
     return opened
 
 
-def _refuse_old_store(path: Path) -> None:
-    """Raise StoreError for a store from before the first release; SQLite does not open it, or it would touch it.
+def _check_header(path: Path) -> None:
+    """Raise StoreError for a store from before the first release, and for what is no database; SQLite does not open
+    either, or it would touch it: the log beside a damaged file is thrown away.
 
     The numbers are where SQLite's file format has them (https://sqlite.org/fileformat.html#the_database_header).
     """
@@ -56,6 +63,8 @@ def _refuse_old_store(path: Path) -> None:
             header = file.read(_SQLITE_HEADER_BYTES)
     except OSError:
         return
+    if len(header) == _SQLITE_HEADER_BYTES and not header.startswith(_SQLITE_MAGIC):
+        raise not_a_store(path)
     version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
     if len(header) == _SQLITE_HEADER_BYTES and application == APPLICATION_ID and 0 < version < FIRST_VERSION:
         raise StoreError(
@@ -74,8 +83,8 @@ def _sqlite_uri(path: Path, create: bool) -> str:
 
 
 def _remove_store_files(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
+    for each in store_file.store_files(path):
+        each.unlink(missing_ok=True)
 
 
 def _prepare_connection(connection: sqlite3.Connection, path: Path, create: bool) -> None:

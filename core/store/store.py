@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.inbox_cache import ItemKey
     from core.store.queries.log import LogEntry
-    from core.store.verify import Verification
+    from core.store.types import Verification
 
 __all__ = ["Clock", "Entropy", "Store"]
 
@@ -58,10 +58,14 @@ class Store(BlockStore):
 
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:
-        await database.run(log.register_functions)
-        fleet = await database.run(read_meta, "fleet")
-        store = cls(database, fleet or b"", clock, entropy)
-        store._seen_version = await database.run(stats.read_data_version)
+        try:
+            await database.run(log.register_functions)
+            fleet = await database.run(read_meta, "fleet")
+            store = cls(database, fleet or b"", clock, entropy)
+            store._seen_version = await database.run(stats.read_data_version)
+        except BaseException:
+            await database.close()
+            raise
         return store
 
     async def checkpoint(self) -> None:
@@ -270,10 +274,54 @@ class Store(BlockStore):
         repair: bool = False,
         on_progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> Verification:
-        """Check every block and signature, and every derived table against them; `repair` rebuilds what is derived.
+        """Check every block and signature, and every derived table against them.
 
-        What the inbox is read from depends on the schema, and is not checked without it.
+        With `repair` a store in which something is wrong is built anew from its blocks; raises StoreError if other
+        programs have it open. What the inbox is read from depends on the schema, and is not checked without it.
         """
         from core.store import verify
 
-        return await self._database.run(verify.verify_store, self.fleet, schema, repair, on_progress)
+        found = await self._database.run(verify.verify_store, self.fleet, schema, on_progress)
+        if not repair or not found.problems:
+            return found
+        await self._database.close()
+        try:
+            return await repair_at(self._database.path, on_progress, found)
+        finally:
+            self._database.take_over(await open_database(self._database.path))
+            await self._database.run(log.register_functions)
+            fleet = await self._database.run(read_meta, "fleet")
+            self.fleet = fleet or b""
+            self._membership_cache = None
+
+
+async def repair_at(
+    path: Path, on_progress: Callable[[int, int], None], found: Verification | None = None
+) -> Verification:
+    """Build the store at a path anew from its blocks; nobody may have it open. `found` is what is wrong with it.
+
+    Raises StoreError, with nothing changed, if it cannot be done.
+    """
+    from core.errors import FieldlineError
+    from core.store.repair import repair_store
+    from core.store.types import Verification
+
+    stopped = False
+
+    def progress(done: int, total: int) -> None:
+        if stopped:
+            raise InterruptedError
+        on_progress(done, total)
+
+    work = asyncio.create_task(asyncio.to_thread(repair_store, path, progress))
+    try:
+        made = await asyncio.shield(work)
+    except asyncio.CancelledError:
+        # The thread ends at its next step, and has to be done with the files before anybody opens them.
+        stopped = True
+        await asyncio.wait([work])
+        raise
+    repaired = found.problems if found else [FieldlineError("The file is damaged: {what}.", what=str(path))]
+    if made.mended_count:
+        repaired = [*repaired, FieldlineError("Damaged changes that were restored: {count}.", count=made.mended_count)]
+    return Verification(made.checked_count, made.lost, repaired, made.kept_file)
