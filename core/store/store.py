@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.store.block_store import BlockStore, Clock, Entropy
-from core.store.connection import Database, read_meta, write_meta
+from core.store.connection import Database, StoreError, read_meta, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Entropy", "Store"]
 
 POLL_INTERVAL_S = 0.25
+_VERIFIED_META_KEY = "verified"
 
 
 class Store(BlockStore):
@@ -282,6 +284,8 @@ class Store(BlockStore):
         from core.store import verify
 
         found = await self._database.run(verify.verify_store, self.fleet, schema, on_progress)
+        if not found.problems:
+            await self._note_verified()
         if not repair or not found.problems:
             return found
         await self._database.close()
@@ -293,6 +297,17 @@ class Store(BlockStore):
             fleet = await self._database.run(read_meta, "fleet")
             self.fleet = fleet or b""
             self._membership_cache = None
+            await self._note_verified()
+
+    async def _note_verified(self) -> None:
+        """Note when all was found right; where nothing can be written, it is not noted."""
+        with suppress(StoreError):
+            await self.write_meta(_VERIFIED_META_KEY, str(self._clock()).encode())
+
+    async def verified_at(self) -> int | None:
+        """When all of this store was last found right (microseconds since 1970 UTC); None if it never was."""
+        noted = await self.read_meta(_VERIFIED_META_KEY)
+        return int(noted) if noted is not None and noted.isdigit() else None
 
 
 async def repair_at(

@@ -281,7 +281,10 @@ class Workspace(DeviceContext):
         return await table_import.import_table(self, path, kind, parse_cell, note, on_progress)
 
     async def export_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
-        """Write all changes as a bundle, in place of whatever is at that path."""
+        """Write all changes as a bundle, in place of whatever is at that path.
+
+        `skipped_count` of the result are changes that were left out, since their bytes are damaged.
+        """
         from core.workspace import file_exchange
 
         return await file_exchange.export_file(self, path, on_progress)

@@ -81,6 +81,34 @@ def test_lost_bytes_are_told_with_what_depends_on_them(device: Terminal) -> None
     assert device.ask("verify")["problems"] == []
 
 
+def test_an_export_leaves_a_damaged_change_out_and_says_so(device: Terminal, tmp_path: Path) -> None:
+    total = device.ask("status")["changes"]
+    new = Terminal(tmp_path / "new")
+    new.ask("join", device.ask("status")["fleet"])
+    damage(
+        device, "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = (SELECT max(change) FROM blocks)"
+    )
+    answer = device.call("export", str(tmp_path / "stick"))
+    assert (answer.code, "1 damaged change was left out" in answer.err) == (0, True)
+    assert device.ask("export", str(tmp_path / "stick"))["skipped"] == 1
+    assert new.ask("import", str(tmp_path / "stick"))["changes"] == total - 1
+    (tmp_path / "folder").mkdir()
+    answer = device.call("sync", f"bundle://{tmp_path / 'folder'}")
+    assert (answer.code, "1 damaged change was left out" in answer.err) == (0, True)
+    assert new.ask("sync", f"bundle://{tmp_path / 'folder'}")["received"] == 0
+
+
+def test_serve_ends_when_its_store_is_no_longer_there(device: Terminal, tmp_path: Path) -> None:
+    serving = device.process("serve", "--no-discovery", "--port", "0")
+    assert serving.stderr is not None
+    assert "listening" in serving.stderr.readline()
+    (device.home / "store.db").rename(tmp_path / "elsewhere.db")
+    _, err = serving.communicate(timeout=60)
+    assert serving.returncode == 1
+    assert "was removed or replaced while it was open here" in err
+    assert "Traceback" not in err
+
+
 def _size(path: Path) -> int:
     with suppress(FileNotFoundError):
         return path.stat().st_size

@@ -114,6 +114,10 @@ async def export(context: CliContext, file: Path) -> None:
     else:
         changes = ngettext("{count} change", "{count} changes", done.change_count)
         context.print_message(_("{changes} written to {path}.").format(changes=changes, path=file))
+    if done.skipped_count:
+        from tui.view_models.peers import left_out_text
+
+        context.print_message(left_out_text(done.skipped_count))
 
 
 @verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
