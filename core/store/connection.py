@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import aiosqlite
 
 from core.errors import BlockRefused, FieldlineError
+from core.store.shadow import drop_shadows, run_in_memory
 from core.value_codec import Value, decode_value
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ MAX_SQL_VARIABLES = 500
 
 class StoreError(FieldlineError):
     """The store could not be read or written; nothing of what was under way was kept."""
+
+
+class StoreUnwritable(StoreError):
+    """The disk takes nothing, or nobody may write there; what is on it may still be read."""
 
 
 class StoreGone(StoreError):
@@ -50,7 +55,10 @@ _ERROR_MESSAGES = {
     "SQLITE_IOERR_READ": StoreError(
         "The store {path} could not be read: the disk is failing. Copy what it holds while that is possible."
     ),
-    "SQLITE_FULL": StoreError("The disk is full: nothing was saved. Free some space and try again."),
+    "SQLITE_IOERR_SHORT_READ": StoreError(
+        "The store {path} could not be read: the disk is failing. Copy what it holds while that is possible."
+    ),
+    "SQLITE_FULL": StoreUnwritable("The disk is full: nothing was saved. Free some space and try again."),
     "SQLITE_BUSY": StoreError(
         "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished."
     ),
@@ -61,12 +69,15 @@ _ERROR_MESSAGES = {
         "{path} is not a Fieldline store: name another folder with --home, or move that file away."
     ),
     "SQLITE_CORRUPT": StoreDamaged("The store {path} is damaged: run `fieldline verify --repair`."),
-    "SQLITE_READONLY": StoreError("The store {path} cannot be written: check who owns it and its permissions."),
-    "SQLITE_CANTOPEN": StoreError(
+    "SQLITE_READONLY": StoreUnwritable(
+        "The store {path} cannot be written, nothing was saved: its disk is mounted read-only, or the file belongs to"
+        " somebody else."
+    ),
+    "SQLITE_CANTOPEN": StoreUnwritable(
         "The store {path} cannot be opened: check that the folder exists and that you may write there."
     ),
     "SQLITE_PERM": StoreError("The store {path} cannot be opened: check who owns it and its permissions."),
-    "SQLITE_IOERR": StoreError(
+    "SQLITE_IOERR": StoreUnwritable(
         "The store {path} could not be written: the disk is full or failing. Nothing was saved."
     ),
 }
@@ -165,6 +176,17 @@ class Database:
         """Run `work` in one transaction that is on the disk when this returns, or leaves nothing behind."""
         return await self.run(transaction, work, *args, **kwargs)
 
+    async def write_cache(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work`, which writes only what makes reading fast, as `write` does, or in memory if the disk takes
+        nothing.
+        """
+        try:
+            return await self.write(work, *args, **kwargs)
+        except StoreUnwritable:
+            return await self.run(run_in_memory, work, *args, **kwargs)
+
     def interrupt(self) -> None:
         """Stop the statement under way; what it belonged to is rolled back."""
         self._connection._conn.interrupt()
@@ -198,6 +220,7 @@ def transaction(
     **kwargs: P.kwargs,
 ) -> T:
     """Run `work(connection, ...)` in a transaction that is committed when it returns and rolled back when it raises."""
+    drop_shadows(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(connection, *args, **kwargs)

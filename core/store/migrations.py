@@ -16,13 +16,24 @@ from pathlib import Path
 import aiosqlite
 
 from core.store import connection, store_file
-from core.store.connection import Database, StoreError, not_a_store, transaction, translate_sqlite_errors
+from core.store.connection import (
+    Database,
+    StoreError,
+    StoreUnwritable,
+    not_a_store,
+    transaction,
+    translate_sqlite_errors,
+)
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
 STORE_VERSION = 8
+_OPENING_MODES = ("rw", "exclusive", "immutable")
+"""How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
+log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
+"""
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
@@ -32,7 +43,23 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
     """
     if not create:
         await asyncio.to_thread(_check_header, path)
+    refused: StoreError | None = None
+    for mode in ("rwc",) if create else _OPENING_MODES:
+        if mode == "immutable" and _has_log(path):
+            # What is only there would not be seen.
+            continue
+        try:
+            return await _open_in_mode(path, mode)
+        except StoreUnwritable as error:
+            refused = refused or error
+    raise refused or not_a_store(path)
+
+
+async def _open_in_mode(path: Path, mode: str) -> Database:
+    create = mode == "rwc"
     uri = _sqlite_uri(path, create)
+    if mode == "immutable":
+        uri = uri.replace("mode=rw", "mode=ro&immutable=1")
     lock = await asyncio.to_thread(store_file.lock_shared, path)
     try:
         with translate_sqlite_errors(path):
@@ -43,13 +70,18 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
         raise
     opened = Database(path, handle, lock)
     try:
-        await opened.run(_prepare_connection, path, create)
+        await opened.run(_prepare_connection, path, mode)
     except BaseException:
         await opened.close()
         if create:
             _remove_store_files(path)
         raise
     return opened
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _check_header(path: Path) -> None:
@@ -87,12 +119,16 @@ def _remove_store_files(path: Path) -> None:
         each.unlink(missing_ok=True)
 
 
-def _prepare_connection(connection: sqlite3.Connection, path: Path, create: bool) -> None:
+def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -> None:
+    create = mode == "rwc"
+    connection.execute("PRAGMA temp_store = MEMORY")
+    if mode == "exclusive":
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if not create:
         _check_is_store(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
+    if mode != "immutable":
+        connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
     if create or _read_version(connection) < STORE_VERSION:
         if create:
             initialize_store(connection)

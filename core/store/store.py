@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from core.store.block_store import BlockStore, Clock, Entropy
 from core.store.connection import Database, StoreError, read_meta, write_meta
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from core.store.indexes.inbox_cache import ItemKey
     from core.store.queries.log import LogEntry
     from core.store.types import Verification
+
+T = TypeVar("T")
 
 __all__ = ["Clock", "Entropy", "Store"]
 
@@ -69,6 +71,10 @@ class Store(BlockStore):
             await database.close()
             raise
         return store
+
+    async def run(self, work: Callable[[stats.Connection], T]) -> T:
+        """Run a function that reads on the store's connection, in one hop."""
+        return await self._database.run(work)
 
     async def checkpoint(self) -> None:
         """Bring all that was saved into the one file, so that it can be moved; raises StoreError without room."""
@@ -225,7 +231,7 @@ class Store(BlockStore):
         """Read at most `limit` of the entities that facts were added about, for the inbox; gives how many are left."""
         from core.store.indexes import conflict_index
 
-        return await self._database.write(conflict_index.index_unread, schema, limit)
+        return await self._database.write_cache(conflict_index.index_unread, schema, limit)
 
     async def inbox_version(self, schema: Schema) -> bytes | None:
         """What the inbox depends on; None while `read_clues` has to read something first."""
@@ -238,14 +244,14 @@ class Store(BlockStore):
         from core.store.indexes import inbox_cache
 
         found = await self._database.run(inbox_cache.read_cached_keys, schema)
-        updated = found is None and await self._database.write(inbox_cache.update_cache, schema)
+        updated = found is None and await self._database.write_cache(inbox_cache.update_cache, schema)
         return await self._database.run(inbox_cache.read_cached_keys, schema) if updated else found
 
     async def cache_item_keys(self, schema: Schema, state: bytes, found: Sequence[ItemKey]) -> None:
         """Keep the matters that were found in a state."""
         from core.store.indexes import inbox_cache
 
-        await self._database.write(inbox_cache.write_cached_keys, schema, state, found)
+        await self._database.write_cache(inbox_cache.write_cached_keys, schema, state, found)
 
     async def load_inbox_items(self, schema: Schema, some: Sequence[ItemKey]) -> list[InboxItem | None]:
         """These matters of the present; None for one that is none any more."""

@@ -46,6 +46,13 @@ def lock_shared(path: Path) -> int | None:
             _wait_for_lock(lock, fcntl.LOCK_EX, path)
             _finish_or_discard(path)
         _wait_for_lock(lock, fcntl.LOCK_SH, path)
+    except OSError as error:
+        os.close(lock)
+        raise StoreError(
+            "The repair of the store {path} that was broken off cannot be finished: {why}.",
+            path=str(path),
+            why=error.strerror or str(error),
+        ) from None
     except BaseException:
         os.close(lock)
         raise

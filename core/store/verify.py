@@ -9,15 +9,18 @@ All functions run on the store's thread with the plain connection.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec
 
 from core.errors import FieldlineError
 from core.schema import Schema
+from core.store.connection import StoreError
 from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, short_ids
 from core.store.ingest import Receipt
 from core.store.migrations import initialize_store
@@ -59,8 +62,8 @@ def verify_store(
     result = Verification()
     for check in (_clear_hints, _check_file):
         _note_problems(result, check, connection)
-    with tempfile.TemporaryDirectory(prefix="fieldline-") as folder:
-        path = Path(folder, "replay.db")
+    with _temporary_folder(connection) as folder:
+        path = folder / "replay.db"
         with closing(sqlite3.connect(path, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous = OFF")
             initialize_store(copy)
@@ -80,6 +83,40 @@ def verify_store(
     return result
 
 
+@contextmanager
+def _temporary_folder(connection: sqlite3.Connection) -> Iterator[Path]:
+    """A folder for the second store; raises StoreError if it has too little room, and says which it is."""
+    row = connection.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()
+    base = Path(os.environ.get("TMPDIR") or tempfile.tempdir or "/tmp")  # noqa: S108 - only to be named
+    try:
+        base = Path(tempfile.gettempdir())
+        free = shutil.disk_usage(base).free
+        if row[0] > free:
+            raise _no_room(base, row[0], free)
+        with tempfile.TemporaryDirectory(prefix="fieldline-", dir=base) as folder:
+            yield Path(folder)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
+            raise _no_room(base, row[0], shutil.disk_usage(base).free) from None
+        raise
+    except OSError as error:
+        raise StoreError(
+            "Nothing can be written in {folder} ({why}): name another folder in TMPDIR.",
+            folder=str(base),
+            why=error.strerror or str(error),
+        ) from None
+
+
+def _no_room(folder: Path, needed: int, free: int) -> StoreError:
+    return StoreError(
+        "Checking needs {needed} MB in {folder}, and {free} MB are free there: make room, or name another folder in"
+        " TMPDIR.",
+        needed=(needed >> 20) + 1,
+        folder=str(folder),
+        free=free >> 20,
+    )
+
+
 def _note_problems(
     result: Verification, check: Callable[P, list[FieldlineError]], *args: P.args, **kwargs: P.kwargs
 ) -> None:
@@ -93,7 +130,8 @@ def _note_problems(
 
 
 def _clear_hints(connection: sqlite3.Connection) -> list[FieldlineError]:
-    obsolete_hints.clear_hints_in_transaction(connection)
+    with suppress(sqlite3.OperationalError):  # of a disk that takes nothing
+        obsolete_hints.clear_hints_in_transaction(connection)
     return []
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
 from core.store import spot_check
-from core.store.connection import BUSY_TIMEOUT_S, translate_sqlite_errors
+from core.store.connection import translate_sqlite_errors
 from core.values import quote_value
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ async def backup_store(workspace: DeviceContext, path: Path, on_progress: OnProg
     """See `Workspace.backup`."""
     source = workspace.home.store
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    work = asyncio.create_task(asyncio.to_thread(_write_copy, source, path, aside, on_progress))
+    work = asyncio.create_task(
+        workspace.store.run(lambda connection: _write_copy(connection, source, path, aside, on_progress))
+    )
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -42,7 +44,7 @@ def _store_files(source: Path) -> set[Path]:
     return {(source.parent / (source.name + end)).resolve() for end in ("", "-wal", "-shm")}
 
 
-def _write_copy(source: Path, path: Path, aside: Path, progress: OnProgress) -> int:
+def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: Path, progress: OnProgress) -> int:
     if path.resolve() in _store_files(source):
         raise Refused("{path} is the store itself: name another file for the copy.", path=quote_value(str(path)))
     try:
@@ -53,7 +55,7 @@ def _write_copy(source: Path, path: Path, aside: Path, progress: OnProgress) -> 
             with suppress(OSError):
                 fcntl.flock(held, fcntl.LOCK_EX)
             with translate_sqlite_errors(path):
-                changes = _copy_pages(source, path, aside, progress)
+                changes = _copy_pages(original, path, aside, progress)
             os.fsync(held)
             aside.replace(path)
         except BaseException:
@@ -72,16 +74,17 @@ def _write_copy(source: Path, path: Path, aside: Path, progress: OnProgress) -> 
     return changes
 
 
-def _copy_pages(source: Path, path: Path, aside: Path, progress: OnProgress) -> int:
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as original,
-        closing(sqlite3.connect(aside.absolute().as_uri(), uri=True, isolation_level=None)) as copy,
-    ):
+def _copy_pages(original: sqlite3.Connection, path: Path, aside: Path, progress: OnProgress) -> int:
+    with closing(sqlite3.connect(aside.absolute().as_uri(), uri=True, isolation_level=None)) as copy:
         # One view of the store from the first page to the last, whatever others write meanwhile.
         original.execute("BEGIN")
-        changes: int = original.execute("SELECT count(*) FROM changes").fetchone()[0]
-        original.backup(copy, pages=PAGES_PER_STEP, progress=lambda _status, left, total: progress(total - left, total))
-        original.execute("ROLLBACK")
+        try:
+            changes: int = original.execute("SELECT count(*) FROM changes").fetchone()[0]
+            original.backup(
+                copy, pages=PAGES_PER_STEP, progress=lambda _status, left, total: progress(total - left, total)
+            )
+        finally:
+            original.execute("ROLLBACK")
         # All in the one file, which may end up where nothing can be written beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
         found = spot_check.find_damage(copy, sampled=None, checked=spot_check.rows_as_before(copy, path))

@@ -178,21 +178,10 @@ def _check_cables(home: Home) -> None:
 
 
 async def _check_integrity(workspace: DeviceContext) -> FieldlineError | None:
-    def look(path: Path) -> FieldlineError | None:
-        import sqlite3
-        from contextlib import closing
-
-        from core.store.connection import translate_sqlite_errors
-        from core.store.spot_check import find_damage
-
-        with (
-            translate_sqlite_errors(path),
-            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-        ):
-            return find_damage(connection)
+    from core.store.spot_check import find_damage
 
     try:
-        found = await asyncio.to_thread(look, workspace.home.store)
+        found = await workspace.store.run(find_damage)
     except FieldlineError as error:
         return error
     if found is None:
