@@ -46,6 +46,8 @@ MAX_PARENTS = 64
 """Different entities that a change may name as parents: a flood into many localities takes many changes."""
 
 _BODY_HEAD = cbor.head(cbor.ARRAY, 3)
+BODY_SALT_AT = len(_BODY_HEAD) + len(cbor.head(cbor.BYTES, salt_tree.SEED_BYTES))
+"""Where the seed of the salts lies in a body of which nothing was redacted."""
 _FACT_HEAD = cbor.head(cbor.ARRAY, 3)
 _GROUP_HEAD = cbor.head(cbor.ARRAY, 2) + cbor.head(cbor.BYTES, ID_BYTES)
 _LEAF_HEAD = hashes.LEAF + _FACT_HEAD + cbor.head(cbor.BYTES, ID_BYTES)

@@ -45,6 +45,8 @@ _PROTECTED_BYTES = len(_PROTECTED) + KEY_BYTES
 _START = cbor.head(cbor.TAG, _TAG_SIGN1) + cbor.head(cbor.ARRAY, 4) + cbor.head(cbor.BYTES, _PROTECTED_BYTES)
 _UNPROTECTED = cbor.head(cbor.MAP, 0)
 _SIGNATURE_HEAD = cbor.head(cbor.BYTES, SIGNATURE_BYTES)
+HEADER_PREFIX = _START + _PROTECTED
+"""The bytes that every header begins with, and no part of one has elsewhere but by chance."""
 _KEY_AT = len(_START) + len(_PROTECTED)
 _PAYLOAD_AT = _KEY_AT + KEY_BYTES + len(_UNPROTECTED)
 _NO_TAGS = cbor.decoders({})
@@ -189,7 +191,7 @@ def _payload_span(data: bytes) -> tuple[int, int]:
     at = _PAYLOAD_AT
     head = data[at : at + 3]
     if (
-        not data.startswith(_START + _PROTECTED)
+        not data.startswith(HEADER_PREFIX)
         or data[at - 1 : at] != _UNPROTECTED
         or len(head) < 3
         or head[0] not in (0x58, 0x59)

@@ -22,7 +22,9 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PREFIX_PATTERN = re.compile(rf"[0-9a-f]{{{MIN_CHANGE_PREFIX_DIGITS},{2 * CHANGE_ID_BYTES}}}", re.IGNORECASE)
 _AGO_PATTERN = re.compile(r"-([0-9]{1,12})([smhdw])")
 _DAYS_AGO = {"today": 0, "yesterday": 1, "heute": 0, "gestern": 1}
-_DAY_PATTERN = re.compile(rf"(?P<day>{'|'.join(_DAYS_AGO)})(?P<time> [0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?)?", re.IGNORECASE)
+_DAY_PATTERN = re.compile(
+    rf"(?P<day>{'|'.join(_DAYS_AGO)})(?P<time> [0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?)?", re.IGNORECASE
+)
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SCREEN_DATE_PATTERN = re.compile(
     r"(?P<day>[0-9]{1,2})(\.(?P<month>[0-9]{1,2})\.| (?P<name>[a-z]{3}) )(?P<year>[0-9]{4})"
@@ -49,9 +51,9 @@ def parse_timestamp(
 
     ISO 8601 with or without a zone, a date, either as screens show it (`3 Mar 2026 14:00`, `3.3.2026`), `yesterday` or
     `today` with or without a time, a time ago (`-45s`, `-30m`, `-2h`, `-3d`, `-2w`), or the id of a change or the start
-    of it; eight digits and more without a hyphen are the latter. Without a zone it is local time: that of `zone`, or of the system if that is None. A date is
-    its first second. What has no fraction of a second covers that whole second: the result is its last microsecond, or
-    its first with `is_start`, for who looks from there on.
+    of it; eight digits and more without a hyphen are the latter. Without a zone it is local time: that of `zone`, or of
+    the system if that is None. A date is its first second. What has no fraction of a second covers that whole second:
+    the result is its last microsecond, or its first with `is_start`, for who looks from there on.
 
     Raises Refused for anything else, and for what is before 1970 or after the year 9999.
     """

@@ -63,10 +63,11 @@ class DraftKeeper:
         text = encode_drafts({**self.drafts, typed.entity: typed} if typed else self.drafts)
         if self._is_keeping and text != self._latest_text:
             self._latest_text = text
-            write: WorkType[None] = partial(self._write, text)
+            write: WorkType[bool] = partial(self._write, text)
             self._app.run_worker(write, group="drafts")
 
-    async def _write(self, text: str) -> None:
+    async def _write(self, text: str) -> bool:
+        """Write the drafts; says whether what is on the disk now is what there is."""
         try:
             async with self._write_lock:
                 # Who types fast waits for the last write only.
@@ -77,6 +78,8 @@ class DraftKeeper:
             self._show_message(
                 _("Edits that are not applied could not be kept: {reason}").format(reason=error.strerror)
             )
+            return False
+        return True
 
     async def close(self) -> None:
         """Keep the drafts a last time, and let the next session take them over."""
@@ -91,7 +94,16 @@ class DraftKeeper:
         if not count:
             self._app.exit()
             return
+        ask: WorkType[None] = partial(self._ask_to_leave, count)
+        self._app.run_worker(ask, group="leave", exclusive=True)
+
+    async def _ask_to_leave(self, count: int) -> None:
+        """Ask, after one more try to keep the edits: a full disk may have taken none."""
+        is_kept = False
         if self._is_keeping:
+            self._latest_text = encode_drafts(self.drafts)
+            is_kept = await self._write(self._latest_text)
+        if is_kept:
             text = ngettext(
                 "{count} edit is not applied. It is kept for you.",
                 "{count} edits are not applied. They are kept for you.",

@@ -12,6 +12,7 @@ from core.service.active_sessions import ActiveSessions
 from core.service.error_reporter import ErrorReporter
 from core.service.serve_config import RETRY_AFTER_ERROR_S, ServiceIntervals
 from core.service.session_runner import loop_time
+from core.store.connection import StoreGone
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext
@@ -37,7 +38,7 @@ class RootWatcher:
         self.subscribers: list[OnRoot] = []
 
     async def run(self) -> None:
-        """Refresh after each change of the store, until cancelled."""
+        """Refresh after each change of the store, until cancelled; raises StoreGone if the file is another one."""
         is_changed = False
         while True:
             try:
@@ -47,6 +48,8 @@ class RootWatcher:
                     await self.refresh()
                     is_changed = False
                 await asyncio.sleep(self._intervals.watch_debounce_s)
+            except StoreGone:
+                raise
             except FieldlineError as error:
                 self._errors.report(error)
                 await asyncio.sleep(RETRY_AFTER_ERROR_S)

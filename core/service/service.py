@@ -19,6 +19,7 @@ from core.service.root_watcher import RootWatcher
 from core.service.serve_config import DEFAULT_INTERVALS, ServeConfig, ServedEndpoint, ServeEvent, ServiceIntervals
 from core.service.service_status import PeerStatus, StatusPublisher
 from core.service.session_runner import loop_time
+from core.store.connection import StoreGone
 from core.sync.links.causes import lacking, used_up
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Service:
         publisher = StatusPublisher(self._workspace.home.folder)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
+        gone: Exception | None = None
         try:
             on_listening(host, port)
             async with asyncio.TaskGroup() as group:
@@ -78,10 +80,15 @@ class Service:
                     group.create_task(self._announcer.run(host, port))
                 for served in config.served_endpoints:
                     group.create_task(self._listener.serve_endpoint(served))
+        except* StoreGone as group:
+            gone = group.exceptions[0]
         finally:
             loop.set_exception_handler(None)
             publisher.close()
             await self._listener.close()
+        if gone is not None:
+            # What comes in now would be called saved, and nobody would find it.
+            raise gone
 
     def status(self) -> list[PeerStatus]:
         """The status of each peer and each port that is served."""

@@ -26,7 +26,8 @@ class SyncResult:
     """Result of a session. `peer` is None for files; `root` is that of this side afterwards.
 
     `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
-    the files are on the disk of this device's home, as where a stick is not mounted.
+    the files are on the disk of this device's home, as where a stick is not mounted. `left_out_count` are changes of
+    this device that were not written to files, since their bytes are damaged.
     """
 
     peer: bytes | None
@@ -35,6 +36,7 @@ class SyncResult:
     root: bytes
     damaged_bundles: tuple[Path, ...] = ()
     is_on_own_disk: bool = False
+    left_out_count: int = 0
 
 
 class Link(Protocol):

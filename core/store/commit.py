@@ -24,6 +24,7 @@ from core.membership import Membership
 from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema
+from core.store.connection import load_value
 from core.store.entities import read_records, read_values
 from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
@@ -34,7 +35,6 @@ from core.value_codec import (
     MAX_FACTS,
     Ref,
     Value,
-    decode_value,
     encode_value,
     normalized,
     normalized_value,
@@ -292,7 +292,12 @@ def _facts_of_line(
             facts.append(Fact(entity, name, True, made.obsoletes))
         else:
             facts.append(
-                Fact(entity, name, decode_value(value), tuple(sorted(_read_leaf_values(connection, (entity, name)))))
+                Fact(
+                    entity,
+                    name,
+                    load_value(value),
+                    tuple(sorted(_read_leaf_values(connection, (entity, name)))),
+                )
             )
     return facts
 

@@ -12,11 +12,16 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 
-from core.errors import FieldlineError
+from core.errors import BlockRefused, FieldlineError
+from core.store.shadow import drop_shadows, run_in_memory
+from core.value_codec import Value, decode_value
+
+if TYPE_CHECKING:
+    from core.changes import Block
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +34,18 @@ class StoreError(FieldlineError):
     """The store could not be read or written; nothing of what was under way was kept."""
 
 
+class StoreUnwritable(StoreError):
+    """The disk takes nothing, or nobody may write there; what is on it may still be read."""
+
+
+class StoreGone(StoreError):
+    """The file that was opened is no longer the one at its path; nothing that is written to it will be found."""
+
+
+class StoreDamaged(StoreError):
+    """What the file holds is not what a store holds; `verify --repair` may restore it."""
+
+
 _ERROR_MESSAGES = {
     # Before the errors that these are kinds of.
     "SQLITE_NOMEM": StoreError("This device has too little memory left: nothing was saved. Close other programs."),
@@ -38,28 +55,38 @@ _ERROR_MESSAGES = {
     "SQLITE_IOERR_READ": StoreError(
         "The store {path} could not be read: the disk is failing. Copy what it holds while that is possible."
     ),
-    "SQLITE_FULL": StoreError("The disk is full: nothing was saved. Free some space and try again."),
+    "SQLITE_IOERR_SHORT_READ": StoreError(
+        "The store {path} could not be read: the disk is failing. Copy what it holds while that is possible."
+    ),
+    "SQLITE_FULL": StoreUnwritable("The disk is full: nothing was saved. Free some space and try again."),
     "SQLITE_BUSY": StoreError(
         "Another program keeps the store {path} locked: nothing was saved. Try again when it has finished."
     ),
     "SQLITE_LOCKED": StoreError(
         "Another program keeps the store {path} locked: nothing was saved. Try again when it is done."
     ),
-    "SQLITE_NOTADB": StoreError(
+    "SQLITE_NOTADB": StoreDamaged(
         "{path} is not a Fieldline store: name another folder with --home, or move that file away."
     ),
-    "SQLITE_CORRUPT": StoreError(
-        "The store {path} is damaged: run `fieldline verify`, or restore a backup and sync again."
+    "SQLITE_CORRUPT": StoreDamaged("The store {path} is damaged: run `fieldline verify --repair`."),
+    "SQLITE_READONLY": StoreUnwritable(
+        "The store {path} cannot be written, nothing was saved: its disk is mounted read-only, or the file belongs to"
+        " somebody else."
     ),
-    "SQLITE_READONLY": StoreError("The store {path} cannot be written: check who owns it and its permissions."),
-    "SQLITE_CANTOPEN": StoreError(
+    "SQLITE_CANTOPEN": StoreUnwritable(
         "The store {path} cannot be opened: check that the folder exists and that you may write there."
     ),
     "SQLITE_PERM": StoreError("The store {path} cannot be opened: check who owns it and its permissions."),
-    "SQLITE_IOERR": StoreError(
+    "SQLITE_IOERR": StoreUnwritable(
         "The store {path} could not be written: the disk is full or failing. Nothing was saved."
     ),
 }
+
+
+class DamagedRow(sqlite3.DatabaseError):
+    """A row holds what was never written there."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
 
 
 @contextmanager
@@ -76,7 +103,7 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
             ) from error
         for code, sentence in _ERROR_MESSAGES.items():
             if name.startswith(code):
-                raise StoreError(sentence.template, path=str(path)) from error
+                raise type(sentence)(sentence.template, path=str(path)) from error
         raise
 
 
@@ -100,17 +127,22 @@ def placeholders(items: list[T]) -> str:
     return ",".join("?" * len(items))
 
 
-def not_a_store(path: Path) -> StoreError:
+def not_a_store(path: Path) -> StoreDamaged:
     """The sentence about a file that is none of Fieldline's."""
-    return StoreError(_ERROR_MESSAGES["SQLITE_NOTADB"].template, path=str(path))
+    return StoreDamaged(_ERROR_MESSAGES["SQLITE_NOTADB"].template, path=str(path))
 
 
 class Database:
-    """A connection with its own thread. Several processes may have the same file open."""
+    """A connection with its own thread. Several processes may have the same file open.
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+    `lock` is the descriptor that keeps others from replacing the file meanwhile, None if there is none.
+    """
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: int | None = None) -> None:
         self.path = path
         self._connection = connection
+        self._lock = lock
+        self._file = _file_identity(path)
 
     async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, ...)` on the connection's thread, in one hop."""
@@ -118,13 +150,42 @@ class Database:
             # aiosqlite has no public call for a whole function on its thread; a call a statement would be a hop a
             # statement.
             execute: Callable[..., Awaitable[T]] = self._connection._execute
-            return await execute(work, self._connection._conn, *args, **kwargs)
+            return await execute(self._run_in_place, work, self._connection._conn, *args, **kwargs)
+
+    def _run_in_place(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        connection: sqlite3.Connection,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run `work`; what it came to is worth nothing if the file is no longer the one at its path."""
+        result = work(connection, *args, **kwargs)
+        if _file_identity(self.path) != self._file:
+            raise StoreGone(
+                "The store {path} was removed or replaced while it was open here: what was not saved before is lost."
+                " Start Fieldline again.",
+                path=str(self.path),
+            )
+        return result
 
     async def write(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `work` in one transaction that is on the disk when this returns, or leaves nothing behind."""
         return await self.run(transaction, work, *args, **kwargs)
+
+    async def write_cache(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work`, which writes only what makes reading fast, as `write` does, or in memory if the disk takes
+        nothing.
+        """
+        try:
+            return await self.write(work, *args, **kwargs)
+        except StoreUnwritable:
+            return await self.run(run_in_memory, work, *args, **kwargs)
 
     def interrupt(self) -> None:
         """Stop the statement under way; what it belonged to is rolled back."""
@@ -133,6 +194,22 @@ class Database:
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""
         await self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def take_over(self, other: Database) -> None:
+        """Go on with the connection of another one to the same path, after this one was closed."""
+        self._connection, self._lock, self._file = other._connection, other._lock, other._file
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path; None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - once for each unit of work
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def transaction(
@@ -143,6 +220,7 @@ def transaction(
     **kwargs: P.kwargs,
 ) -> T:
     """Run `work(connection, ...)` in a transaction that is committed when it returns and rolled back when it raises."""
+    drop_shadows(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = work(connection, *args, **kwargs)
@@ -163,3 +241,21 @@ def read_meta(connection: sqlite3.Connection, key: str) -> bytes | None:
 def write_meta(connection: sqlite3.Connection, key: str, value: bytes) -> None:
     """Keep one of this device's own notes, in place of what it was."""
     connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+
+def load_value(data: bytes) -> Value:
+    """Read a value as the tables have it; raises DamagedRow if it is none."""
+    try:
+        return decode_value(data)
+    except BlockRefused as error:
+        raise DamagedRow(str(error)) from None
+
+
+def load_block(data: bytes) -> Block:
+    """Read a block that the store has; raises DamagedRow if it is none."""
+    from core.changes import decode_block
+
+    try:
+        return decode_block(data)
+    except BlockRefused as error:
+        raise DamagedRow(str(error)) from None

@@ -14,9 +14,9 @@ from core.effective_time import clock_error
 from core.records import Record, kind_of, record_of
 from core.schema import Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.connection import chunks, placeholders
+from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
-from core.value_codec import MAX_FACTS, Ref, Value, decode_value, encode_value, normalized_value
+from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
 MAX_KEY_DEPTH = 4
 OWN_LINKS = ("own", "import")
@@ -65,7 +65,7 @@ def candidate_from_row(row: LeafRow) -> Candidate:
     """The leaf of one row of a leaf query."""
     _, _, change, index, value, user, device, at, note, effective, person, received_at, link = row
     clock = clock_error(at, effective, received_at, is_own=link in OWN_LINKS)
-    return Candidate(fact_id(change, index), decode_value(value), user, device, at, note, effective, person, clock)
+    return Candidate(fact_id(change, index), load_value(value), user, device, at, note, effective, person, clock)
 
 
 def read_leaves(
@@ -100,7 +100,7 @@ def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) ->
         " AND f.property = (SELECT id FROM properties WHERE name = ?)",
         (entity, name),
     )
-    return {fact_id(change, index): decode_value(value) for change, index, value in rows}
+    return {fact_id(change, index): load_value(value) for change, index, value in rows}
 
 
 def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
@@ -138,7 +138,7 @@ def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entitie
             if entity in stated:
                 several.add(entity)
             stated[entity] = value
-    values = {entity: decode_value(value) for entity, value in stated.items()}
+    values = {entity: load_value(value) for entity, value in stated.items()}
     return values | _read_picks(connection, scope, name, sorted(several))
 
 

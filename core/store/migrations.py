@@ -8,20 +8,32 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import aiosqlite
 
-from core.store import connection
-from core.store.connection import Database, StoreError, not_a_store, transaction, translate_sqlite_errors
+from core.store import connection, store_file
+from core.store.connection import (
+    Database,
+    StoreError,
+    StoreUnwritable,
+    not_a_store,
+    transaction,
+    translate_sqlite_errors,
+)
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
-_SQLITE_HEADER_BYTES = 100
+_SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
 STORE_VERSION = 8
+_OPENING_MODES = ("rw", "exclusive", "immutable")
+"""How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
+log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
+"""
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
@@ -30,14 +42,35 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
     if not create:
-        await asyncio.to_thread(_refuse_old_store, path)
-    with translate_sqlite_errors(path):
-        handle = await aiosqlite.connect(
-            _sqlite_uri(path, create), uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None
-        )
-    opened = Database(path, handle)
+        await asyncio.to_thread(_check_header, path)
+    refused: StoreError | None = None
+    for mode in ("rwc",) if create else _OPENING_MODES:
+        if mode == "immutable" and _has_log(path):
+            # What is only there would not be seen.
+            continue
+        try:
+            return await _open_in_mode(path, mode)
+        except StoreUnwritable as error:
+            refused = refused or error
+    raise refused or not_a_store(path)
+
+
+async def _open_in_mode(path: Path, mode: str) -> Database:
+    create = mode == "rwc"
+    uri = _sqlite_uri(path, create)
+    if mode == "immutable":
+        uri = uri.replace("mode=rw", "mode=ro&immutable=1")
+    lock = await asyncio.to_thread(store_file.lock_shared, path)
     try:
-        await opened.run(_prepare_connection, path, create)
+        with translate_sqlite_errors(path):
+            handle = await aiosqlite.connect(uri, uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None)
+    except BaseException:
+        if lock is not None:
+            os.close(lock)
+        raise
+    opened = Database(path, handle, lock)
+    try:
+        await opened.run(_prepare_connection, path, mode)
     except BaseException:
         await opened.close()
         if create:
@@ -46,8 +79,14 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
     return opened
 
 
-def _refuse_old_store(path: Path) -> None:
-    """Raise StoreError for a store from before the first release; SQLite does not open it, or it would touch it.
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _check_header(path: Path) -> None:
+    """Raise StoreError for a store from before the first release, and for what is no database; SQLite does not open
+    either, or it would touch it: the log beside a damaged file is thrown away.
 
     The numbers are where SQLite's file format has them (https://sqlite.org/fileformat.html#the_database_header).
     """
@@ -56,6 +95,8 @@ def _refuse_old_store(path: Path) -> None:
             header = file.read(_SQLITE_HEADER_BYTES)
     except OSError:
         return
+    if len(header) == _SQLITE_HEADER_BYTES and not header.startswith(_SQLITE_MAGIC):
+        raise not_a_store(path)
     version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
     if len(header) == _SQLITE_HEADER_BYTES and application == APPLICATION_ID and 0 < version < FIRST_VERSION:
         raise StoreError(
@@ -74,16 +115,20 @@ def _sqlite_uri(path: Path, create: bool) -> str:
 
 
 def _remove_store_files(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
+    for each in store_file.store_files(path):
+        each.unlink(missing_ok=True)
 
 
-def _prepare_connection(connection: sqlite3.Connection, path: Path, create: bool) -> None:
+def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -> None:
+    create = mode == "rwc"
+    connection.execute("PRAGMA temp_store = MEMORY")
+    if mode == "exclusive":
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if not create:
         _check_is_store(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
+    if mode != "immutable":
+        connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
     if create or _read_version(connection) < STORE_VERSION:
         if create:
             initialize_store(connection)

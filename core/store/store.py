@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.store.block_store import BlockStore, Clock, Entropy
-from core.store.connection import Database, read_meta, write_meta
+from core.store.connection import Database, StoreError, read_meta, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
     from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.inbox_cache import ItemKey
     from core.store.queries.log import LogEntry
-    from core.store.verify import Verification
+    from core.store.types import Verification
+
+T = TypeVar("T")
 
 __all__ = ["Clock", "Entropy", "Store"]
 
 POLL_INTERVAL_S = 0.25
+_VERIFIED_META_KEY = "verified"
 
 
 class _RehearsalDone(Exception):
@@ -62,11 +66,19 @@ class Store(BlockStore):
 
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:
-        await database.run(log.register_functions)
-        fleet = await database.run(read_meta, "fleet")
-        store = cls(database, fleet or b"", clock, entropy)
-        store._seen_version = await database.run(stats.read_data_version)
+        try:
+            await database.run(log.register_functions)
+            fleet = await database.run(read_meta, "fleet")
+            store = cls(database, fleet or b"", clock, entropy)
+            store._seen_version = await database.run(stats.read_data_version)
+        except BaseException:
+            await database.close()
+            raise
         return store
+
+    async def run(self, work: Callable[[stats.Connection], T]) -> T:
+        """Run a function that reads on the store's connection, in one hop."""
+        return await self._database.run(work)
 
     async def checkpoint(self) -> None:
         """Bring all that was saved into the one file, so that it can be moved; raises StoreError without room."""
@@ -233,7 +245,7 @@ class Store(BlockStore):
         """Read at most `limit` of the entities that facts were added about, for the inbox; gives how many are left."""
         from core.store.indexes import conflict_index
 
-        return await self._database.write(conflict_index.index_unread, schema, limit)
+        return await self._database.write_cache(conflict_index.index_unread, schema, limit)
 
     async def inbox_version(self, schema: Schema) -> bytes | None:
         """What the inbox depends on; None while `read_clues` has to read something first."""
@@ -246,14 +258,14 @@ class Store(BlockStore):
         from core.store.indexes import inbox_cache
 
         found = await self._database.run(inbox_cache.read_cached_keys, schema)
-        updated = found is None and await self._database.write(inbox_cache.update_cache, schema)
+        updated = found is None and await self._database.write_cache(inbox_cache.update_cache, schema)
         return await self._database.run(inbox_cache.read_cached_keys, schema) if updated else found
 
     async def cache_item_keys(self, schema: Schema, state: bytes, found: Sequence[ItemKey]) -> None:
         """Keep the matters that were found in a state."""
         from core.store.indexes import inbox_cache
 
-        await self._database.write(inbox_cache.write_cached_keys, schema, state, found)
+        await self._database.write_cache(inbox_cache.write_cached_keys, schema, state, found)
 
     async def load_inbox_items(self, schema: Schema, some: Sequence[ItemKey]) -> list[InboxItem | None]:
         """These matters of the present; None for one that is none any more."""
@@ -284,10 +296,67 @@ class Store(BlockStore):
         repair: bool = False,
         on_progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> Verification:
-        """Check every block and signature, and every derived table against them; `repair` rebuilds what is derived.
+        """Check every block and signature, and every derived table against them.
 
-        What the inbox is read from depends on the schema, and is not checked without it.
+        With `repair` a store in which something is wrong is built anew from its blocks; raises StoreError if other
+        programs have it open. What the inbox is read from depends on the schema, and is not checked without it.
         """
         from core.store import verify
 
-        return await self._database.run(verify.verify_store, self.fleet, schema, repair, on_progress)
+        found = await self._database.run(verify.verify_store, self.fleet, schema, on_progress)
+        if not found.problems:
+            await self._note_verified()
+        if not repair or not found.problems:
+            return found
+        await self._database.close()
+        try:
+            return await repair_at(self._database.path, on_progress, found)
+        finally:
+            self._database.take_over(await open_database(self._database.path))
+            await self._database.run(log.register_functions)
+            fleet = await self._database.run(read_meta, "fleet")
+            self.fleet = fleet or b""
+            self._membership_cache = None
+            await self._note_verified()
+
+    async def _note_verified(self) -> None:
+        """Note when all was found right; where nothing can be written, it is not noted."""
+        with suppress(StoreError):
+            await self.write_meta(_VERIFIED_META_KEY, str(self._clock()).encode())
+
+    async def verified_at(self) -> int | None:
+        """When all of this store was last found right (microseconds since 1970 UTC); None if it never was."""
+        noted = await self.read_meta(_VERIFIED_META_KEY)
+        return int(noted) if noted is not None and noted.isdigit() else None
+
+
+async def repair_at(
+    path: Path, on_progress: Callable[[int, int], None], found: Verification | None = None
+) -> Verification:
+    """Build the store at a path anew from its blocks; nobody may have it open. `found` is what is wrong with it.
+
+    Raises StoreError, with nothing changed, if it cannot be done.
+    """
+    from core.errors import FieldlineError
+    from core.store.repair import repair_store
+    from core.store.types import Verification
+
+    stopped = False
+
+    def progress(done: int, total: int) -> None:
+        if stopped:
+            raise InterruptedError
+        on_progress(done, total)
+
+    work = asyncio.create_task(asyncio.to_thread(repair_store, path, progress))
+    try:
+        made = await asyncio.shield(work)
+    except asyncio.CancelledError:
+        # The thread ends at its next step, and has to be done with the files before anybody opens them.
+        stopped = True
+        await asyncio.wait([work])
+        raise
+    repaired = found.problems if found else [FieldlineError("The file is damaged: {what}.", what=str(path))]
+    if made.mended_count:
+        repaired = [*repaired, FieldlineError("Damaged changes that were restored: {count}.", count=made.mended_count)]
+    return Verification(made.checked_count, made.lost, repaired, made.kept_file)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.errors import BlockRefused
+    from pathlib import Path
+
+    from core.errors import BlockRefused, FieldlineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,29 @@ class Counts:
     entities: int
     conflicts: int
     quarantined: int
+
+
+@dataclass(slots=True)
+class Verification:
+    """How many changes were checked, and what is wrong with the store, a sentence each.
+
+    After a repair `problems` are what could not be mended and `repaired` what was; `kept_file` holds the bytes of the
+    changes that were lost, None if there are none.
+    """
+
+    checked_count: int = 0
+    problems: list[FieldlineError] = field(default_factory=list)
+    repaired: list[FieldlineError] = field(default_factory=list)
+    kept_file: Path | None = None
+
+
+@dataclass(slots=True)
+class Repair:
+    """What became of a store's changes when it was built anew: how many there were, how many of them were damaged and
+    restored, and what is lost, a sentence each, with the file that holds its bytes.
+    """
+
+    checked_count: int = 0
+    mended_count: int = 0
+    lost: list[FieldlineError] = field(default_factory=list)
+    kept_file: Path | None = None

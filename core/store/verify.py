@@ -1,4 +1,4 @@
-"""Check the store against its own changes, and rebuild what is derived from them.
+"""Check the store against its own changes (what is wrong, core/store/repair.py builds anew).
 
 The blocks are replayed through the same code that saved them, into a store beside this one; then the two are
 compared. So a mistake in a derived table is found whatever caused it, and there is no second description of what the
@@ -9,23 +9,29 @@ All functions run on the store's thread with the plain connection.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import ParamSpec
 
-from core.changes import Block, change_id, decode_block, parent_ids
-from core.changes import verify_block as verify_signature
-from core.errors import BlockRefused
+from core.errors import FieldlineError
 from core.schema import Schema
-from core.store.connection import transaction
+from core.store.connection import StoreError
 from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, short_ids
-from core.store.indexes.acceptance import MembershipCache
-from core.store.ingest import Receipt, add_blocks
+from core.store.ingest import Receipt
 from core.store.migrations import initialize_store
+from core.store.replay import StoredBlock, replay_blocks
+from core.store.types import Verification
 
-MAX_BLOCKS_PER_BATCH = 500
+P = ParamSpec("P")
+
+_MAX_FILE_PROBLEMS = 3
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ")
+"""What SQLite calls a file that it cannot make sense of, or cannot read."""
 DERIVED_QUERIES = {
     "changes": "SELECT c.id, c.hash, d.device, c.position, c.previous, a.entity, c.batch, c.lead, c.at, c.ordered_at,"
     " c.linked, c.accepted, c.note"
@@ -43,131 +49,138 @@ DERIVED_QUERIES = {
     "said": "SELECT fact, text FROM {db}.said",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
-REBUILT_TABLES = ("devices", "entities", "properties", "changes", "blocks", *list(DERIVED_QUERIES)[1:])
-
-
-@dataclass(slots=True)
-class Verification:
-    """How many changes were checked, and what is wrong, a sentence each."""
-
-    checked_count: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 def verify_store(
-    connection: sqlite3.Connection,
-    fleet: bytes,
-    schema: Schema | None,
-    repair: bool,
-    on_progress: Callable[[int, int], None],
+    connection: sqlite3.Connection, fleet: bytes, schema: Schema | None, on_progress: Callable[[int, int], None]
 ) -> Verification:
-    """Check every block and signature and every derived table; with `repair` put what a replay gives in their place.
+    """Check every block and signature and every derived table. Changes nothing but that what is only known from a
+    peer's word is dropped first.
 
-    What is only known from a peer's word is dropped first.
-
-    A damaged block cannot be repaired; `repair` drops it, so that the next sync brings it again. `progress` is told
-    the changes checked and their number.
+    `on_progress` is told the changes checked and their number. What SQLite cannot read is a problem like others.
     """
     result = Verification()
-    transaction(connection, obsolete_hints.clear_hints)
-    check = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if check != "ok":
-        result.problems.append(f"SQLite finds the file damaged: {check}")
-    with tempfile.TemporaryDirectory(prefix="fieldline-") as folder:
-        path = Path(folder, "replay.db")
-        damaged = _replay_blocks(connection, path, fleet, result, on_progress)
-        connection.execute("ATTACH ? AS replay", (str(path),))
-        try:
-            if not damaged:
-                result.problems += _compare_tables(connection)
-            result.problems += short_ids.find_problems(connection) + search_index.find_problems(connection)
-            result.problems += (
-                (conflict_index.find_problems(connection, schema) or inbox_cache.find_problems(connection, schema))
-                if schema
-                else []
-            )
-            if repair and result.problems:
-                transaction(connection, _replace_derived)
-        finally:
-            connection.execute("DETACH replay")
+    for check in (_clear_hints, _check_file):
+        _note_problems(result, check, connection)
+    with _temporary_folder(connection) as folder:
+        path = folder / "replay.db"
+        with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")
+            initialize_store(copy)
+            _note_problems(result, _check_blocks, connection, copy, fleet, result, on_progress)
+        if not result.problems:
+            connection.execute("ATTACH ? AS replay", (str(path),))
+            try:
+                _note_problems(result, _compare_tables, connection)
+            finally:
+                connection.execute("DETACH replay")
+    for check in (short_ids.find_problems, search_index.find_problems):
+        _note_problems(result, check, connection)
+    if schema is not None and not result.problems:
+        _note_problems(result, conflict_index.find_problems, connection, schema)
+    if schema is not None and not result.problems:
+        _note_problems(result, inbox_cache.find_problems, connection, schema)
     return result
 
 
-def _replay_blocks(
-    connection: sqlite3.Connection, path: Path, fleet: bytes, result: Verification, progress: Callable[[int, int], None]
-) -> bool:
-    """Save all good blocks into a new store, in the order in which they came; says whether any was not good."""
-    total = connection.execute("SELECT count(*) FROM changes").fetchone()[0]
-    copy = sqlite3.connect(path, isolation_level=None)
-    damaged = False
+@contextmanager
+def _temporary_folder(connection: sqlite3.Connection) -> Iterator[Path]:
+    """A folder for the second store; raises StoreError if it has too little room, and says which it is."""
+    row = connection.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()
+    base = Path(os.environ.get("TMPDIR") or tempfile.tempdir or "/tmp")  # noqa: S108 - only to be named
     try:
-        copy.execute("PRAGMA synchronous = OFF")
-        initialize_store(copy)
-        standings = MembershipCache()
-        batch: list[Block] = []
-        expected: set[bytes] = set()
-        last: Receipt | None = None
-        rows = connection.execute(
-            "SELECT c.hash, b.data, c.received_at, s.device, c.link FROM changes c"
-            " LEFT JOIN blocks b ON b.change = c.id LEFT JOIN devices s ON s.id = c.source ORDER BY c.id"
+        base = Path(tempfile.gettempdir())
+        free = shutil.disk_usage(base).free
+        if row[0] > free:
+            raise _no_room(base, row[0], free)
+        with tempfile.TemporaryDirectory(prefix="fieldline-", dir=base) as folder:
+            yield Path(folder)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
+            raise _no_room(base, row[0], shutil.disk_usage(base).free) from None
+        raise
+    except OSError as error:
+        raise StoreError(
+            "Nothing can be written in {folder} ({why}): name another folder in TMPDIR.",
+            folder=str(base),
+            why=error.strerror or str(error),
+        ) from None
+
+
+def _no_room(folder: Path, needed: int, free: int) -> StoreError:
+    return StoreError(
+        "Checking needs {needed} MB in {folder}, and {free} MB are free there: make room, or name another folder in"
+        " TMPDIR.",
+        needed=(needed >> 20) + 1,
+        folder=str(folder),
+        free=free >> 20,
+    )
+
+
+def _note_problems(
+    result: Verification, check: Callable[P, list[FieldlineError]], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """Take in what a check finds; one that cannot read what it checks has found something, too."""
+    try:
+        result.problems += check(*args, **kwargs)
+    except sqlite3.DatabaseError as error:
+        if not str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGE):
+            raise
+        result.problems.append(FieldlineError("The file is damaged: {what}.", what=str(error)))
+
+
+def _clear_hints(connection: sqlite3.Connection) -> list[FieldlineError]:
+    with suppress(sqlite3.OperationalError):  # of a disk that takes nothing
+        obsolete_hints.clear_hints_in_transaction(connection)
+    return []
+
+
+def _check_file(connection: sqlite3.Connection) -> list[FieldlineError]:
+    rows = connection.execute(f"PRAGMA integrity_check({_MAX_FILE_PROBLEMS})").fetchall()
+    return [FieldlineError("The file is damaged: {what}.", what=line) for (line,) in rows if line != "ok"]
+
+
+def _check_blocks(
+    connection: sqlite3.Connection,
+    copy: sqlite3.Connection,
+    fleet: bytes,
+    result: Verification,
+    on_progress: Callable[[int, int], None],
+) -> list[FieldlineError]:
+    total = connection.execute("SELECT count(*) FROM changes").fetchone()[0]
+    rows = connection.execute(
+        "SELECT c.id, c.hash, b.data, c.received_at, s.device, c.link FROM changes c"
+        " LEFT JOIN blocks b ON b.change = c.id LEFT JOIN devices s ON s.id = c.source ORDER BY c.id"
+    )
+    stored = (StoredBlock(row, change, data, Receipt(at, source, link)) for row, change, data, at, source, link in rows)
+
+    def on_block(_: StoredBlock) -> None:
+        on_progress(result.checked_count, total)
+        result.checked_count += 1
+
+    bad = replay_blocks(stored, copy, fleet, on_block)
+    on_progress(total, total)
+    return [
+        FieldlineError(
+            "The change {change} is damaged: {reason}.", change=(each.stored.change or b"").hex(), reason=each.reason
         )
-
-        def flush() -> None:
-            if batch and last is not None:
-                receipt = last
-                transaction(
-                    copy,
-                    lambda c: add_blocks(
-                        c, batch, receipt, standings.read_membership(c, fleet), fleet, is_ordered=True
-                    ),
-                )
-                batch.clear()
-                expected.clear()
-
-        for change, data, received_at, source, link in rows:
-            progress(result.checked_count, total)
-            result.checked_count += 1
-            receipt = Receipt(received_at, source, link)
-            try:
-                if data is None or change_id(data) != change:
-                    raise BlockRefused("its bytes are damaged")
-                # The id is the header's alone: that the body belongs to it is checked by decoding.
-                block = decode_block(data)
-                verify_signature(block, fleet)
-            except BlockRefused as reason:
-                damaged = True
-                result.problems.append(
-                    f"change {change.hex()}: {reason}; repair drops it, and the next sync brings it again"
-                )
-                continue
-            # A batch keeps the order of rows, so it must not hold a child before its parent, nor two receipts.
-            if last != receipt or len(batch) == MAX_BLOCKS_PER_BATCH or block.id in expected:
-                flush()
-            last = receipt
-            batch.append(block)
-            expected |= parent_ids(block)
-        flush()
-        progress(total, total)
-    finally:
-        copy.close()
-    return damaged
+        for each in bad
+    ]
 
 
-def _compare_tables(connection: sqlite3.Connection) -> list[str]:
+def _compare_tables(connection: sqlite3.Connection) -> list[FieldlineError]:
     problems = []
     for table, query in DERIVED_QUERIES.items():
         here, there = query.format(db="main"), query.format(db="replay")
         wrong = connection.execute(f"SELECT count(*) FROM ({here} EXCEPT {there})").fetchone()[0]
         lacking = connection.execute(f"SELECT count(*) FROM ({there} EXCEPT {here})").fetchone()[0]
         if wrong or lacking:
-            problems.append(f"{table}: {wrong} rows are wrong and {lacking} are missing, by what the changes say")
+            problems.append(
+                FieldlineError(
+                    "{table}: {wrong} rows are wrong and {lacking} are missing, by what the changes say.",
+                    table=table,
+                    wrong=wrong,
+                    lacking=lacking,
+                )
+            )
     return problems
-
-
-def _replace_derived(connection: sqlite3.Connection) -> None:
-    short_ids.drop_cells(connection)
-    for table in REBUILT_TABLES:
-        connection.execute(f"DELETE FROM main.{table}")
-        connection.execute(f"INSERT INTO main.{table} SELECT * FROM replay.{table}")
-    search_index.rebuild_index(connection)
-    conflict_index.reset_index(connection)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from blake3 import blake3
 
+from core.changes import decode_block
+from core.errors import BlockRefused
 from core.sync import bundle_file
 from core.sync.events import Progress, SyncStats
 from core.sync.replica import SaveResult, SendOrder
@@ -40,12 +43,14 @@ class BundleResult:
     """What a meeting with files came to.
 
     `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, and those of
-    format 1, which were left as they are.
+    format 1, which were left as they are. `left_out_count` are changes of this store whose bytes are damaged: who reads
+    such a one would refuse all.
     """
 
     stats: SyncStats
     known_count: int = 0
     unreadable: tuple[Path, ...] = ()
+    left_out_count: int = 0
 
 
 OnBundleProgress = Callable[[Progress], None]
@@ -100,11 +105,12 @@ class _BundleSync:
         self._on_event = on_event
         self._present: set[bytes] = set()
         self._unreadable: list[Path] = []
+        self._left_out = 0
         self._sent = self._received = self._known = self._bytes_out = self._bytes_in = 0
 
     def result(self) -> BundleResult:
         figures = SyncStats(self._sent, self._received, self._bytes_out, self._bytes_in)
-        return BundleResult(figures, self._known, tuple(self._unreadable))
+        return BundleResult(figures, self._known, tuple(self._unreadable), self._left_out)
 
     async def read_file_if_valid(self, path: Path) -> None:
         try:
@@ -147,16 +153,25 @@ class _BundleSync:
 
     async def write_file(self, path: Path, hashes: Sequence[bytes]) -> None:
         order = await self._store.order(hashes)
-        writer = await asyncio.to_thread(bundle_file.BundleWriter, path, self._store.fleet, len(order.hashes))
+        good = await self._good_ones(order.hashes)
+        self._left_out += len(order.hashes) - len(good)
+        writer = await asyncio.to_thread(bundle_file.BundleWriter, path, self._store.fleet, len(good))
         try:
-            for some in _chunks(order.hashes):
+            for some in _chunks(good):
                 blocks = await self._store.blocks(some)
                 await asyncio.to_thread(writer.write_blocks, blocks)
                 self._sent += len(blocks)
-                self._emit_progress(to_send=len(order.hashes))
+                self._emit_progress(to_send=len(good))
             self._bytes_out += await asyncio.to_thread(writer.finish)
         finally:
             await asyncio.to_thread(writer.discard)
+
+    async def _good_ones(self, hashes: Sequence[bytes]) -> list[bytes]:
+        """Those of these changes whose bytes are right."""
+        good: set[bytes] = set()
+        for some in _chunks(hashes):
+            good |= await asyncio.to_thread(_right_ids, await self._store.blocks(some))
+        return [change for change in hashes if change in good]
 
     def _emit_progress(self, *, to_send: int | None = None, to_receive: int | None = None) -> None:
         self._on_event(
@@ -167,3 +182,11 @@ class _BundleSync:
 def _chunks(hashes: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     for start in range(0, len(hashes), BATCH_CHANGES):
         yield hashes[start : start + BATCH_CHANGES]
+
+
+def _right_ids(blocks: Sequence[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for data in blocks:
+        with suppress(BlockRefused):
+            found.add(decode_block(data).id)
+    return found

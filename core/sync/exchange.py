@@ -199,7 +199,7 @@ class _Outgoing:
         hashes = [self._hashes.popleft() for _ in range(number)]
         blocks = yield GetBlocks(hashes)
         if len(blocks) != number:
-            raise FieldlineError("The store lacks changes that it lists: run `fieldline verify`.")
+            raise FieldlineError("The store lacks changes that it lists: run `fieldline verify --repair`.")
         # What is current goes first. What overtakes the other facts of these changes is history, and comes later.
         told = [change for place, change in enumerate(hashes, self._next_index) if place in self._hinted_range]
         overtaken = (yield GetObsoleteHints(told)) if told else {}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import glob
 import os
+import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
-from core.store.connection import BUSY_TIMEOUT_S, translate_sqlite_errors
+from core.store import spot_check
+from core.store.connection import translate_sqlite_errors
 from core.values import quote_value
 
 if TYPE_CHECKING:
@@ -24,7 +28,9 @@ async def backup_store(workspace: DeviceContext, path: Path, on_progress: OnProg
     """See `Workspace.backup`."""
     source = workspace.home.store
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    work = asyncio.create_task(asyncio.to_thread(_write_copy, source, path, aside, on_progress))
+    work = asyncio.create_task(
+        workspace.store.run(lambda connection: _write_copy(connection, source, path, aside, on_progress))
+    )
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -38,20 +44,26 @@ def _store_files(source: Path) -> set[Path]:
     return {(source.parent / (source.name + end)).resolve() for end in ("", "-wal", "-shm")}
 
 
-def _write_copy(source: Path, path: Path, aside: Path, progress: OnProgress) -> int:
+def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: Path, progress: OnProgress) -> int:
     if path.resolve() in _store_files(source):
         raise Refused("{path} is the store itself: name another file for the copy.", path=quote_value(str(path)))
     try:
-        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        _clear_leftovers(path)
+        held = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            # Some file systems of sticks know no locks; what is left there stays until somebody removes it.
+            with suppress(OSError):
+                fcntl.flock(held, fcntl.LOCK_EX)
             with translate_sqlite_errors(path):
-                changes = _copy_pages(source, aside, progress)
-            with aside.open("rb") as file:
-                os.fsync(file.fileno())
+                changes = _copy_pages(original, path, aside, progress)
+            os.fsync(held)
             aside.replace(path)
         except BaseException:
-            aside.unlink(missing_ok=True)
+            for each in (aside, aside.with_name(f"{aside.name}-journal")):
+                each.unlink(missing_ok=True)
             raise
+        finally:
+            os.close(held)
         _fsync_folder(path.parent)
     except OSError as error:
         raise FieldlineError(
@@ -62,25 +74,37 @@ def _write_copy(source: Path, path: Path, aside: Path, progress: OnProgress) -> 
     return changes
 
 
-def _copy_pages(source: Path, aside: Path, progress: OnProgress) -> int:
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as original,
-        closing(sqlite3.connect(aside, isolation_level=None)) as copy,
-    ):
+def _copy_pages(original: sqlite3.Connection, path: Path, aside: Path, progress: OnProgress) -> int:
+    with closing(sqlite3.connect(aside.absolute().as_uri(), uri=True, isolation_level=None)) as copy:
         # One view of the store from the first page to the last, whatever others write meanwhile.
         original.execute("BEGIN")
-        changes: int = original.execute("SELECT count(*) FROM changes").fetchone()[0]
-        original.backup(copy, pages=PAGES_PER_STEP, progress=lambda _status, left, total: progress(total - left, total))
-        original.execute("ROLLBACK")
+        try:
+            changes: int = original.execute("SELECT count(*) FROM changes").fetchone()[0]
+            original.backup(
+                copy, pages=PAGES_PER_STEP, progress=lambda _status, left, total: progress(total - left, total)
+            )
+        finally:
+            original.execute("ROLLBACK")
         # All in the one file, which may end up where nothing can be written beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
-        found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
+        found = spot_check.find_damage(copy, sampled=None, checked=spot_check.rows_as_before(copy, path))
+    if found is not None:
         raise FieldlineError(
-            "The store is damaged ({what}): no copy was made. Run `fieldline verify`, or restore an older copy.",
-            what=quote_value(str(found)),
+            "The store is damaged ({what}): no copy was made, and what was at {path} before is still there. Run"
+            " `fieldline verify --repair`, then copy again.",
+            what=found,
+            path=quote_value(str(path)),
         )
     return changes
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what earlier copies left beside a path that were killed; those under way hold a lock."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if re.fullmatch(r"\d+(-journal|-wal)?", left.name.removeprefix(f".{path.name}.")):
+            with suppress(OSError), left.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
 
 
 def _fsync_folder(folder: Path) -> None:

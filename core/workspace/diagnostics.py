@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -33,11 +33,15 @@ Severity = Literal["good", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of one check; `message` says what is wrong and what to do, None if nothing is."""
+    """Result of one check; `message` says what is wrong and what to do, None if nothing is.
+
+    `verified_at_us` is when all of the store was last found right (microseconds since 1970 UTC), None if it never was.
+    """
 
     check: str
     severity: Severity
     message: FieldlineError | None = None
+    verified_at_us: int | None = None
 
 
 async def check_home(folder: Path) -> AsyncIterator[Finding]:
@@ -59,7 +63,8 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
 
 async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """Check the opened store."""
-    yield _finding("store", "problem", await _check_integrity(workspace))
+    store = _finding("store", "problem", await _check_integrity(workspace))
+    yield replace(store, verified_at_us=await workspace.store.verified_at())
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("clock", "warning", await _check_clock(workspace))
     yield _finding("sync", "warning", await _check_backlog(workspace))
@@ -173,28 +178,15 @@ def _check_cables(home: Home) -> None:
 
 
 async def _check_integrity(workspace: DeviceContext) -> FieldlineError | None:
-    def quick(path: Path) -> str:
-        import sqlite3
-        from contextlib import closing
-
-        from core.store.connection import translate_sqlite_errors
-
-        with (
-            translate_sqlite_errors(path),
-            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-        ):
-            return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    from core.store.spot_check import find_damage
 
     try:
-        found = await asyncio.to_thread(quick, workspace.home.store)
+        found = await workspace.store.run(find_damage)
     except FieldlineError as error:
         return error
-    if found == "ok":
+    if found is None:
         return None
-    return FieldlineError(
-        "The store is damaged ({what}): run `fieldline verify`, or restore a copy and sync again.",
-        what=quote_value(found),
-    )
+    return FieldlineError("The store is damaged ({what}): run `fieldline verify --repair`.", what=found)
 
 
 async def _check_membership(workspace: DeviceContext) -> FieldlineError | None:

@@ -32,7 +32,7 @@ async def export_file(workspace: DeviceContext, path: Path, on_progress: OnProgr
         on_progress(event.sent, event.to_send or event.sent)
 
     merged = await bundle.export_bundle(path, workspace.store, on_event=on_event)
-    return ImportResult(merged.stats.sent, (await workspace.store.counts()).facts, 0)
+    return ImportResult(merged.stats.sent, (await workspace.store.counts()).facts, merged.left_out_count)
 
 
 async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgress) -> ImportResult:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.device.context import DeviceContext, EditResult, OnProgress, system_clock
+from core.device.home import Home
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record
 from core.schema import RETIRED, Schema
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from core.service.session_runner import OnEvent, SyncResult
     from core.service.transfer_backlog import TransferBacklog
     from core.store.commit import ImportResult
-    from core.store.verify import Verification
+    from core.store.types import Verification
     from core.workspace.inbox import InboxReader
     from core.workspace.lazy_inbox import LazyInbox
     from core.workspace.members import DeviceSummary
@@ -288,7 +289,10 @@ class Workspace(DeviceContext):
         return await table_export.export_table(self, kind, write, as_json=as_json, on_progress=on_progress)
 
     async def export_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
-        """Write all changes as a bundle, in place of whatever is at that path."""
+        """Write all changes as a bundle, in place of whatever is at that path.
+
+        `skipped_count` of the result are changes that were left out, since their bytes are damaged.
+        """
         from core.workspace import file_exchange
 
         return await file_exchange.export_file(self, path, on_progress)
@@ -303,5 +307,17 @@ class Workspace(DeviceContext):
         return await backup.backup_store(self, path, on_progress)
 
     async def verify(self, *, repair: bool = False, on_progress: OnProgress = _ignore_progress) -> Verification:
-        """Check every change and all that is derived from them; with `repair` rebuild what is derived."""
-        return await self.store.verify(await self.schema(), repair=repair, on_progress=on_progress)
+        """Check every change and all that is derived from them; with `repair` build anew what is not right."""
+        try:
+            schema = await self.schema()
+        except FieldlineError:
+            # That it cannot be read is found where its facts are checked.
+            schema = None
+        return await self.store.verify(schema, repair=repair, on_progress=on_progress)
+
+    @classmethod
+    async def repair(cls, folder: Path, on_progress: OnProgress = _ignore_progress) -> Verification:
+        """Repair the store of a device that cannot be opened."""
+        from core.store.store import repair_at
+
+        return await repair_at(Home(folder).store, on_progress)

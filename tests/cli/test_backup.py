@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+import sqlite3
 import stat
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from core.store.spot_check import rows_as_before
 from tests.cli.test_bad_input import limited, told
 from tests.support.cli import Terminal
 
@@ -79,3 +83,54 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(device: Terminal, tmp_path: P
     assert copy.read_text() == "what was there before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["K1", "K2", "copy"]
     assert device.ask("verify")["problems"] == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET value = x'1819' WHERE id = (SELECT min(id) FROM facts)",
+        "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = 2",
+        "UPDATE entities SET entity = randomblob(16) WHERE id = 2",
+    ],
+)
+@pytest.mark.parametrize("has_copy", [True, False])
+def test_a_damaged_store_never_replaces_a_good_copy(
+    device: Terminal, tmp_path: Path, damage: str, has_copy: bool
+) -> None:
+    copy = tmp_path / "copy"
+    if has_copy:
+        device.ask("backup", str(copy))
+        # What was saved since is looked at as all is at first.
+        device.ask("set", PLACE, "printer=later")
+    before = copy.read_bytes() if has_copy else None
+    with closing(sqlite3.connect(device.home / "store.db", isolation_level=None)) as connection:
+        assert connection.execute(damage).rowcount > 0
+    assert "fieldline verify --repair" in told(device.call("backup", str(copy)), 1)
+    assert (copy.read_bytes() if copy.exists() else None) == before
+    assert device.call("verify", "--repair").code in (0, 1)
+    assert device.ask("backup", str(copy))["changes"] > 0
+
+
+def test_a_copy_over_one_that_is_right_looks_at_what_is_new_only(device: Terminal, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    device.ask("backup", str(copy))
+    changes = device.ask("status")["changes"]
+    device.ask("set", PLACE, "printer=later")
+    with closing(sqlite3.connect(device.home / "store.db", isolation_level=None, uri=True)) as connection:
+        assert rows_as_before(connection, copy) == set(range(1, changes + 1))
+        for content in (b"", b"no store" * 999):
+            copy.write_bytes(content)
+            assert rows_as_before(connection, copy) == set()
+
+
+def test_what_killed_copies_have_left_is_removed_and_what_others_write_is_not(device: Terminal, tmp_path: Path) -> None:
+    left = [tmp_path / name for name in (".copy.db.123456", ".copy.db.123456-journal")]
+    others = [tmp_path / name for name in (".copy.db.note", ".other.db.123456", ".copy.db.77")]
+    for each in (*left, *others):
+        each.write_bytes(b"x")
+    with others[-1].open("rb") as under_way:
+        fcntl.flock(under_way, fcntl.LOCK_EX)
+        device.ask("backup", str(tmp_path / "copy.db"))
+        assert not any(each.exists() for each in left)
+        assert all(each.exists() for each in others)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,33 @@ def test_a_damaged_store(device: Terminal, kept: int) -> None:
     data = store.read_bytes()
     store.write_bytes(data[:kept] + b"\xff" * (len(data) - kept))
     assert found(device)["store"][0] == "problem"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = 2",
+        "UPDATE blocks SET data = zeroblob(10) WHERE change = 2",
+        "DELETE FROM blocks WHERE change = 2",
+        "UPDATE changes SET previous = randomblob(32) WHERE position = 2",
+    ],
+)
+def test_damage_that_no_page_shows(device: Terminal, damage: str) -> None:
+    with closing(sqlite3.connect(device.home / "store.db", isolation_level=None)) as connection:
+        assert connection.execute(damage).rowcount > 0
+    assert "fieldline verify --repair" in only(device, "store", "problem")
+
+
+def test_when_all_was_last_found_right_is_told(device: Terminal) -> None:
+    def store() -> dict[str, object]:
+        return next(each for each in device.call("doctor", "--json").json if each["check"] == "store")
+
+    assert store()["verified_at"] is None
+    assert "never checked" in device.call("doctor").err
+    device.ask("verify")
+    assert re.fullmatch(r"20\d\d-.*Z", str(store()["verified_at"]))
+    assert "last found right on" in device.call("doctor").err
 
 
 def test_a_device_that_waits_and_one_that_was_revoked(

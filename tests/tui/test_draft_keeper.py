@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import tempfile
 import time
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.slots import Candidate, slot_of
+from core.store.connection import Database, StoreUnwritable
 from core.value_codec import HASH_BYTES, Redacted, encode_value
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import opened
@@ -171,3 +174,40 @@ async def test_leaving_says_that_they_are_kept(home: Path) -> None:
     async with opened(home, *EDIT, "ctrl+q") as screen:
         assert "1 edit is not applied. It is kept for you." in screen.text()
         await screen.press("escape")
+
+
+async def test_on_a_full_disk_nobody_is_told_that_edits_are_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(store: DraftStore, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with opened(home, *EDIT) as screen:
+        with monkeypatch.context() as patched:
+            patched.setattr(DraftStore, "write", full)
+            await screen.press("ctrl+q")
+            assert "will be lost" in screen.text()
+            assert "kept" not in screen.text().replace("could not be kept", "")
+            await screen.press("escape")
+        await screen.press("ctrl+q")
+        assert "kept for you" in screen.text()
+
+
+async def test_screens_show_all_of_a_store_that_cannot_be_written_and_say_what_is_not_saved(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(database: Database, *_: object, **__: object) -> None:
+        raise StoreUnwritable("The disk is full: nothing was saved. Free some space and try again.")
+
+    async with opened(home, "2") as screen:
+        before = screen.text()
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "write", refuse)
+        async with opened(home, "2") as screen:
+            assert screen.text() == before
+            for key in "1345":
+                await screen.press(key)
+            await screen.press(*EDIT, "ctrl+s", "enter")
+            assert "The disk is full: nothing was saved." in screen.text()
+            assert screen.app.drafts
+            patched.undo()
+            await screen.press("ctrl+s", "enter")
+            assert "Saved: 1 property." in screen.text()

@@ -6,6 +6,7 @@ import locale
 from collections.abc import AsyncIterator
 
 from core.errors import FieldlineError
+from core.timestamps import format_timestamp
 from core.workspace import diagnostics
 from core.workspace.diagnostics import Finding
 from tui.cli.context import CliContext
@@ -35,16 +36,7 @@ async def doctor(context: CliContext) -> int:
     found = [finding async for finding in _collect_findings(context)]
     problems = sum(finding.severity == "problem" for finding in found)
     if context.json:
-        context.print_json(
-            [
-                {
-                    "check": each.check,
-                    "state": each.severity,
-                    "message": error_text(each.message) if each.message else None,
-                }
-                for each in found
-            ]
-        )
+        context.print_json([_as_json(each) for each in found])
     else:
         context.print_table(
             [[_(_STATES[each.severity]), _(_CHECKS[each.check])] for each in found if each.message is None]
@@ -57,7 +49,25 @@ async def doctor(context: CliContext) -> int:
         context.print_message(
             ngettext("{count} problem.", "{count} problems.", problems) if problems else _("Nothing is wrong.")
         )
+        for each in found:
+            if each.check == "store" and each.message is None:
+                context.print_message(_verified_text(context, each.verified_at_us))
     return 1 if problems else 0
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    message = error_text(finding.message) if finding.message else None
+    data: dict[str, object] = {"check": finding.check, "state": finding.severity, "message": message}
+    if finding.check == "store":
+        at_us = finding.verified_at_us
+        data["verified_at"] = None if at_us is None else format_timestamp(at_us)
+    return data
+
+
+def _verified_text(context: CliContext, at_us: int | None) -> str:
+    if at_us is None:
+        return _("All of the store was never checked here: `fieldline verify` does.")
+    return _("All of the store was last found right on {date}.").format(date=context.dates.full(at_us))
 
 
 async def _collect_findings(context: CliContext) -> AsyncIterator[Finding]:

@@ -8,15 +8,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import Refused
+from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_progress
 from tui.cli.tables import STANDARD_STREAM, TableImport, export_table, import_table, parse_map
-from tui.i18n.translate import N_, _, ngettext
+from tui.i18n.translate import N_, _, error_text, ngettext
+
+if TYPE_CHECKING:
+    from core.device.context import OnProgress
+    from core.store.types import Verification
 
 FILE_TYPE = click.Path(path_type=Path)
 
@@ -118,6 +124,10 @@ async def export(context: CliContext, file: Path, kind: str | None, form: str | 
     else:
         changes = ngettext("{count} change", "{count} changes", done.change_count)
         context.print_message(_("{changes} written to {path}.").format(changes=changes, path=file))
+    if done.skipped_count:
+        from tui.view_models.peers import left_out_text
+
+        context.print_message(left_out_text(done.skipped_count))
 
 
 @verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
@@ -134,22 +144,42 @@ async def backup(context: CliContext, file: Path) -> None:
 
 
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))
-@option("--repair", is_flag=True, help=N_("Rebuild what is derived and wrong."))
+@option("--repair", is_flag=True, help=N_("Build the store anew from its changes if anything is wrong."))
 async def verify(context: CliContext, repair: bool) -> int:
-    async with await context.open_workspace() as workspace:
-        with show_progress(N_("{done} of {total} changes")) as on_progress:
-            found = await workspace.verify(repair=repair, on_progress=on_progress)
+    with show_progress(N_("{done} of {total} changes")) as on_progress:
+        found = await _verify(context, repair, on_progress)
     if context.json:
-        context.print_json({"changes": found.checked_count, "problems": list(found.problems)})
-    else:
-        checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
-        context.print_message(checked + ("." if found.problems else _(", everything is as it should be.")))
-        for problem in found.problems:
-            context.print_line(problem)
-    if found.problems and not context.json:
-        context.print_message(
-            _("Repaired what can be.")
-            if repair
-            else _("There are problems: `fieldline verify --repair` mends what can be.")
-        )
+        data: dict[str, object] = {
+            "changes": found.checked_count,
+            "problems": [error_text(each) for each in found.problems],
+        }
+        if repair:
+            kept = str(found.kept_file) if found.kept_file else None
+            data |= {"repaired": [error_text(each) for each in found.repaired], "kept": kept}
+        context.print_json(data)
+        return 1 if found.problems else 0
+    checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
+    is_good = not found.problems and not found.repaired
+    context.print_message(checked + (_(", everything is as it should be.") if is_good else "."))
+    for each in (*found.repaired, *found.problems):
+        context.print_line(error_text(each))
+    if found.repaired:
+        context.print_message(_("Repaired: the store was built anew from its changes."))
+    if found.kept_file:
+        context.print_message(_("What could not be restored is kept in {path}.").format(path=found.kept_file))
+    elif found.problems:
+        context.print_message(_("There are problems: `fieldline verify --repair` mends them."))
     return 1 if found.problems else 0
+
+
+async def _verify(context: CliContext, repair: bool, on_progress: OnProgress) -> Verification:
+    from core.store.connection import StoreDamaged
+
+    try:
+        workspace = await context.open_workspace()
+    except StoreDamaged:
+        if not repair:
+            raise
+        return await Workspace.repair(context.home, on_progress)
+    async with workspace:
+        return await workspace.verify(repair=repair, on_progress=on_progress)

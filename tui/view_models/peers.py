@@ -148,7 +148,18 @@ def sync_warnings(result: SyncResult, target: str) -> list[str]:
     if result.is_on_own_disk:
         text = _("{path} is on the disk of this device itself: if it should be a stick, that is not mounted.")
         texts.append(text.format(path=target.removeprefix("bundle://")))
+    if result.left_out_count:
+        texts.append(left_out_text(result.left_out_count))
     return texts
+
+
+def left_out_text(count: int) -> str:
+    """Say that changes of this device were not written to a file."""
+    return ngettext(
+        "{count} damaged change was left out: run `fieldline verify --repair`.",
+        "{count} damaged changes were left out: run `fieldline verify --repair`.",
+        count,
+    )
 
 
 def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:

@@ -10,7 +10,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Collection, Mapping
 
-from core.changes import decode_block
+from core.store.connection import load_block
 from core.value_codec import CHANGE_ID_BYTES
 
 
@@ -28,7 +28,7 @@ class Ancestry:
             row = self._connection.execute(
                 "SELECT b.data FROM blocks b JOIN changes c ON c.id = b.change WHERE c.hash = ?", (change,)
             ).fetchone()
-            facts = decode_block(row[0]).facts if row else ()
+            facts = load_block(row[0]).facts if row else ()
             self._named[change] = {target[:CHANGE_ID_BYTES] for fact in facts for target in fact.obsoletes}
         return self._named[change]
 

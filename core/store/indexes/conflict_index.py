@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from core.conflict_index import CONFLICT_INDEX_VERSION, ConflictIndexEntry, IPNetwork, build_index_entry, network_range
+from core.errors import FieldlineError
 from core.inbox import scalars_of
 from core.records import Record
 from core.schema import Kind, Property, Schema
@@ -203,7 +204,7 @@ def read_with_related(
     return Suspects([near[entity] for entity in wanted], near)
 
 
-def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[FieldlineError]:
     """What is wrong with the clues that are kept: a sentence, or none."""
     if count_unread(connection, schema):
         return []
@@ -215,7 +216,9 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
         for record in entities.read_records(connection, NOW, list(ids), schema):
             kept = _stored_rows(connection, record.entity, ids[record.entity])
             wrong += kept != _entry_rows(build_index_entry(record, schema, known.named_by))
-    return [f"clues: those of {wrong} entities are wrong, by what the changes say"] if wrong else []
+    if not wrong:
+        return []
+    return [FieldlineError("clues: those of {count} entities are wrong, by what the changes say.", count=wrong)]
 
 
 def index_version(schema: Schema) -> bytes:

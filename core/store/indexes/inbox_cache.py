@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from core.errors import FieldlineError
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
 from core.schema import Schema
 from core.store.connection import chunks, placeholders
@@ -186,7 +187,7 @@ def update_cache(connection: sqlite3.Connection, schema: Schema) -> bool:
     return True
 
 
-def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[FieldlineError]:
     """What is wrong with the matters that are kept: a sentence, or none."""
     had = read_cached_keys(connection, schema)
     if had is None:
@@ -194,7 +195,9 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     found = conflict_index.read_suspects(connection, NOW, schema)
     right = item_keys(find_inbox_items(found.records, schema, Ancestry(connection).descends_from, found.find_record))
     wrong = len(set(had) ^ set(right))
-    return [f"matters: {wrong} of the inbox are wrong or missing, by what the changes say"] if wrong else []
+    if not wrong:
+        return []
+    return [FieldlineError("matters: {count} of the inbox are wrong or missing, by what the changes say.", count=wrong)]
 
 
 def _entities_sharing_keys(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:

@@ -15,8 +15,9 @@ from core.chain import Side
 from core.chain_links import State
 from core.changes import fact_id
 from core.membership import Cut, MemberFact, Membership, evaluate_membership
+from core.store.connection import load_value
 from core.store.indexes.chain_table import read_ids_below
-from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, decode_value
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS
 
 FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY = 4, 6
 """Row ids of the properties of members (schema.sql)."""
@@ -72,7 +73,14 @@ def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
             gone.setdefault(fact, []).append(ids[target])
     return [
         MemberFact(
-            ids[row], device, member, name, decode_value(value), moment, tuple(sorted(gone.get(row, ()))), position
+            ids[row],
+            device,
+            member,
+            name,
+            load_value(value),
+            moment,
+            tuple(sorted(gone.get(row, ()))),
+            position,
         )
         for row, _, device, member, name, value, moment, position in rows
     ]

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Iterable
 
 from core.slots import Candidate, slot_of
-from core.value_codec import MAX_FACTS, decode_value
+from core.store.connection import load_value
+from core.value_codec import MAX_FACTS
 
 PERSON_NAME = "person.name"
 PERSON_NAME_PROPERTY = 7
@@ -34,7 +35,7 @@ def refresh_names(connection: sqlite3.Connection, entities: Iterable[int]) -> No
             (entity, PERSON_NAME_PROPERTY),
         ).fetchall()
         name = slot_of(
-            Candidate(change + place.to_bytes(2, "big"), decode_value(value), "", b"", moment, None)
+            Candidate(change + place.to_bytes(2, "big"), load_value(value), "", b"", moment, None)
             for change, value, moment, place in rows
         ).value
         connection.execute(

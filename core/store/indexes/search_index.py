@@ -14,9 +14,10 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.store.connection import chunks, placeholders
+from core.errors import FieldlineError
+from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
-from core.value_codec import Value, decode_value, encode_value
+from core.value_codec import Value, encode_value
 
 MAX_PAIRS = 8000
 """Pairs of property and value that a search looks at, the latest first."""
@@ -72,7 +73,7 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
         " GROUP BY f.property, f.value ORDER BY 1",
         (span.start, span.stop - 1, *UNINDEXED_PROPERTIES, span.start),
     ).fetchall()
-    texts = [(fact, text) for fact, name, value in rows if (text := indexed_text(name, decode_value(value)))]
+    texts = [(fact, text) for fact, name, value in rows if (text := indexed_text(name, load_value(value)))]
     connection.executemany("INSERT INTO said (fact, text) VALUES (?, ?)", texts)
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
@@ -82,12 +83,14 @@ def rebuild_index(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO said_index (said_index) VALUES ('rebuild')")
 
 
-def find_problems(connection: sqlite3.Connection) -> list[str]:
+def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
     """What is wrong with the index, by the texts that it is over."""
     try:
         connection.execute("INSERT INTO said_index (said_index, rank) VALUES ('integrity-check', 1)")
     except sqlite3.DatabaseError as error:
-        return [f"said_index: {error}"]
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_FULL")):
+            return []  # the check needs a place to write, and what it is over was compared
+        return [FieldlineError("said_index: {what}.", what=str(error))]
     return []
 
 
@@ -160,7 +163,7 @@ def find_leaves(
         )
         parameters = {"moment": scope.at_us, "kind": encode_value(kind)}
         for _, entity, name, value in connection.execute(query, parameters):
-            yield SearchHit(entity, name, decode_value(value))
+            yield SearchHit(entity, name, load_value(value))
 
 
 def indexed_text(name: str, value: Value) -> str:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from core.changes import FLEET_ENTITY, Block
+from core.errors import FieldlineError
 from core.header import fleet_id
 from core.store.connection import read_meta, transaction, write_meta
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
@@ -77,7 +78,7 @@ def read_all_short_ids(connection: sqlite3.Connection) -> list[int]:
     return [short for (short,) in connection.execute("SELECT short FROM shorts ORDER BY short")]
 
 
-def find_problems(connection: sqlite3.Connection) -> list[str]:
+def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
     """What is wrong with the kept cells, by the short ids of the changes that they are said to hold."""
     key, kept = read_short_id_key(connection), read_meta(connection, _CELLS_META_KEY)
     if key is None or kept is None:
@@ -86,7 +87,7 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
     held = connection.execute("SELECT hash FROM changes WHERE id <= ?", (row,))
     if SetSketch.from_short_ids(short_id(key, change) for (change,) in held).to_bytes() == kept:
         return []
-    return ["cells: they are not those of the changes that they are kept for"]
+    return [FieldlineError("cells: they are not those of the changes that they are kept for.")]
 
 
 def drop_cells(connection: sqlite3.Connection) -> None:

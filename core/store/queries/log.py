@@ -13,10 +13,10 @@ from typing import Any
 from core.changes import fact_id
 from core.effective_time import clock_error
 from core.slots import Candidate, Clock, slot_of
-from core.store.connection import placeholders
+from core.store.connection import load_value, placeholders
 from core.store.entities import OWN_LINKS, read_leaves
 from core.store.scope import Scope, has_fact
-from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, decode_value, encode_value
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
 
 LogCursor = tuple[int, int]
 """(place in the order, row id): where a change stands in the log; the former is no time that anybody is shown"""
@@ -315,7 +315,7 @@ def _fact_diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes,
         span,
     )
     for fact, target, index, value, moment in targets:
-        seen.setdefault(fact, []).append(Candidate(fact_id(target, index), decode_value(value), "", b"", moment, None))
+        seen.setdefault(fact, []).append(Candidate(fact_id(target, index), load_value(value), "", b"", moment, None))
     facts = connection.execute(
         """SELECT f.id, e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity
            JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
@@ -327,7 +327,7 @@ def _fact_diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes,
             entity,
             name,
             slot_of(seen.get(fact, ())).value,
-            decode_value(value),
+            load_value(value),
             fact in seen,
         )
         for fact, entity, name, value in facts

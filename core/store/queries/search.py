@@ -17,11 +17,11 @@ from itertools import islice
 
 from core.errors import Refused
 from core.schema import Property, Schema
-from core.store.connection import chunks, placeholders
+from core.store.connection import chunks, load_value, placeholders
 from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
-from core.value_codec import Ref, Value, decode_value, encode_value, normalized
+from core.value_codec import Ref, Value, encode_value, normalized
 from core.values import stored_notation
 
 MAX_QUERY_CHARS = 200
@@ -175,7 +175,7 @@ class _EntityReader:
             "f.entity, f.property, f.value", f"{self._scope.facts_source} WHERE {where}"
         ):
             if data not in self._values:
-                self._values[data] = decode_value(data)
+                self._values[data] = load_value(data)
             found.setdefault(entity, []).append((self._names[name], self._values[data]))
         return found
 

@@ -399,7 +399,7 @@ async def test_verify_finds_a_damaged_block_and_repair_lets_it_be_fetched_again(
     data = Pen(1).write(Fact(ENTITY, "p", "v", ()), at=10)
     await store.save_blocks([*FOUNDING, data])
     await store._database.run(lambda c: c.execute("UPDATE blocks SET data = x'00' WHERE change = 3"))
-    assert [change_id(data).hex() in problem for problem in (await store.verify()).problems] == [True]
+    assert [change_id(data).hex() in str(problem) for problem in (await store.verify()).problems] == [True]
     await store.verify(repair=True)
     assert await store.missing([change_id(data)]) == [change_id(data)]
     await store.save_blocks([data])

@@ -169,7 +169,7 @@ async def test_verify_notices_wrong_clues_and_rebuilds_them(tmp_path: Path) -> N
     found = await settling.read_all(store.now(), CENTRE, lambda done, of: None)
     assert "duplicate" in {matter.type for matter in found}
     await store._database.write(lambda connection: connection.execute("DELETE FROM claims"))
-    assert ["clues" in problem for problem in (await store.verify(CENTRE, repair=True)).problems] == [True]
+    assert ["clues" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
     assert told(await InboxReader(store).read_all(store.now(), CENTRE, lambda done, of: None)) == told(found)
     assert (await store.verify(CENTRE)).problems == []
     await store.close()

@@ -75,7 +75,7 @@ async def test_verify_finds_and_repairs_them(tmp_path: Path, damage: str) -> Non
     await store.sketch()
     assert (await store.verify()).problems == []
     await store._database.run(lambda c: c.execute(damage))
-    assert len((await store.verify(repair=True)).problems) == 1
+    assert len((await store.verify(repair=True)).repaired) == 1
     assert (await store.verify()).problems == []
     cells = (await store.sketch())[1]
     assert cells is not None

@@ -1,0 +1,54 @@
+"""Let what is read for the inbox be brought up to date in memory where the disk takes nothing.
+
+The tables that are only kept to be fast get copies among the connection's own temporary ones, which SQLite finds first.
+Whoever really writes has to do without them (`drop_shadows`), or the file would miss what follows from it.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_TABLES = ("unread", "clues", "claims", "spans", "mentions", "titles", "matters", "readings", "meta")
+
+
+def run_in_memory(
+    connection: sqlite3.Connection,
+    work: Callable[Concatenate[sqlite3.Connection, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run `work` on copies of the tables that it may write."""
+    if not _has_shadows(connection):
+        _make_shadows(connection)
+    return work(connection, *args, **kwargs)
+
+
+def drop_shadows(connection: sqlite3.Connection) -> None:
+    """Go on with the tables of the file."""
+    if _has_shadows(connection):
+        for table in _TABLES:
+            connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _has_shadows(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM temp.sqlite_master LIMIT 1").fetchone() is not None
+
+
+def _make_shadows(connection: sqlite3.Connection) -> None:
+    for table in _TABLES:
+        rows = connection.execute(
+            "SELECT type, sql FROM main.sqlite_master WHERE tbl_name = ? AND sql NOT NULL ORDER BY type DESC", (table,)
+        ).fetchall()
+        for kind, sql in rows:
+            head = f"CREATE {kind.upper()} "
+            made = head.replace("TABLE", "TEMP TABLE") if kind == "table" else f"{head}temp."
+            connection.execute(made + sql.removeprefix(head))
+        connection.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")

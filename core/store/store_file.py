@@ -1,0 +1,128 @@
+"""The files of a store, and who has it open: it is replaced as a whole, and never under a program that uses it.
+
+Whoever opens a store holds a shared lock (flock) on the file `store.db.lock` for as long; whoever replaces it holds
+that lock alone. SQLite finds its log by the path of the database, so that a store that was replaced under a program
+would share its log with the old one. A replacement that was killed is finished, or thrown away, by whoever opens the
+store next.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from core.store import connection
+from core.store.connection import StoreError
+
+_POLL_INTERVAL_S = 0.05
+
+
+def replacement_path(path: Path) -> Path:
+    """Give where a store is built that is to replace the one at a path; worth nothing before `swap_in`."""
+    return path.with_name(f".{path.name}.new")
+
+
+def complete_path(path: Path) -> Path:
+    """Give where a replacement lies that is complete, until it has taken the place of the store."""
+    return path.with_name(f"{path.name}.complete")
+
+
+def lock_shared(path: Path) -> int | None:
+    """Take the lock of a program that has the store open, and give its descriptor; finish what a kill has left first.
+
+    None where there can be no lock file: on a read-only disk, or a full one, nobody can replace the store either.
+    Raises StoreError while somebody replaces the store.
+    """
+    try:
+        lock = os.open(_lock_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        if complete_path(path).exists() or replacement_path(path).exists():
+            _wait_for_lock(lock, fcntl.LOCK_EX, path)
+            _finish_or_discard(path)
+        _wait_for_lock(lock, fcntl.LOCK_SH, path)
+    except OSError as error:
+        os.close(lock)
+        raise StoreError(
+            "The repair of the store {path} that was broken off cannot be finished: {why}.",
+            path=str(path),
+            why=error.strerror or str(error),
+        ) from None
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep all programs away from a store; raises StoreError if one has it open."""
+    lock = os.open(_lock_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                "Other programs have the store {path} open: stop `fieldline serve`, close the screens, and try again.",
+                path=str(path),
+            ) from None
+        _finish_or_discard(path)
+        yield
+    finally:
+        os.close(lock)
+
+
+def swap_in(path: Path) -> None:
+    """Put the replacement in the place of the store, all or nothing; the caller is in `exclusive`."""
+    new = replacement_path(path)
+    _fsync(new)
+    new.replace(complete_path(path))
+    _fsync(path.parent)
+    _finish_or_discard(path)
+
+
+def store_files(path: Path) -> list[Path]:
+    """List the files that make up a store: the database and what SQLite keeps beside it."""
+    return [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def _finish_or_discard(path: Path) -> None:
+    for each in (replacement_path(path), path.with_name(f"{replacement_path(path).name}-journal")):
+        each.unlink(missing_ok=True)
+    complete = complete_path(path)
+    if complete.exists():
+        # The old log first: with the new store it would be read as if it were that one's.
+        for each in store_files(path)[1:]:
+            each.unlink(missing_ok=True)
+        complete.replace(path)
+        _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(lock: int, kind: int, path: Path) -> None:
+    deadline = time.monotonic() + connection.BUSY_TIMEOUT_S
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            return
+        if time.monotonic() >= deadline:
+            raise StoreError(
+                "Another program is replacing the store {path}: try again when it has finished.", path=str(path)
+            )
+        time.sleep(_POLL_INTERVAL_S)
