@@ -50,5 +50,5 @@ def _pip(arguments: list[str], *, is_offline: bool) -> bytes:
     if is_offline:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         environment["PIP_CONFIG_FILE"] = os.devnull
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    command = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True).stdout  # noqa: S603 - pip

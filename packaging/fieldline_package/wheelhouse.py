@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from fieldline_package import generated, pip
@@ -41,16 +43,15 @@ def collect(source: Source, arch: str, work: Path) -> Wheels:
         locked = work / f"locked-{python}"
         pip.fetch(source.folder / "requirements" / "run.txt", PLATFORMS[arch], python, locked)
         chosen = pip.resolve("fieldline", [own, locked], PLATFORMS[arch], python)
-        found[python] = sorted(
-            Wheel(
-                name=each["metadata"]["name"].lower(),
-                version=each["metadata"]["version"],
-                path=Path(unquote(urlsplit(each["download_info"]["url"]).path)),
-                sha256=each["download_info"]["archive_info"]["hashes"]["sha256"],
-            )
-            for each in chosen
-        )
+        found[python] = sorted(map(_wheel, chosen))
     return found
+
+
+def _wheel(chosen: dict[str, Any]) -> Wheel:
+    """A wheel that pip has chosen; its hash was checked when it was downloaded."""
+    path = Path(unquote(urlsplit(chosen["download_info"]["url"]).path))
+    name, version = (chosen["metadata"][key] for key in ("name", "version"))
+    return Wheel(name.lower(), version, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -> Path:
