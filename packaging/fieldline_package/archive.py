@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
 
-def tar_tree(folder: Path, epoch: int, prefix: str, compression: Literal["", "xz"] = "") -> bytes:
-    """Pack a folder: sorted names below `prefix`, one time, root as owner, and 755 or 644 as mode."""
+def tar_tree(
+    folder: Path, epoch: int, prefix: str, compression: Literal["", "xz"] = "", omit: Collection[str] = ()
+) -> bytes:
+    """Pack a folder: sorted names below `prefix`, one time, root as owner, and 755 or 644 as mode.
+
+    The folders in `omit` get no entry of their own; what is in them does.
+    """
     data = io.BytesIO()
     # GNU's form: dpkg reads no pax headers, and some paths have more than 100 characters.
     with tarfile.open(fileobj=data, mode=f"w:{compression}", format=tarfile.GNU_FORMAT) as tar:  # type: ignore[call-overload]
         for path in [folder, *sorted(folder.rglob("*"))]:
             name = "/".join((prefix, *path.relative_to(folder).parts))
             info = tar.gettarinfo(path, name)
+            if name in omit:
+                continue
             info.uid = info.gid = 0
             info.uname = info.gname = "root"
             info.mtime = epoch

@@ -14,7 +14,7 @@ from fieldline_package.source import Source
 from fieldline_package.wheelhouse import Wheels
 
 PACKAGING = Path(__file__).parents[1]
-SCRIPTS = ("postinst", "prerm", "postrm")
+SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 
 def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -> Path:
@@ -32,7 +32,8 @@ def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -
     members = [
         ("debian-binary", b"2.0\n"),
         ("control.tar.xz", tar_tree(control, source.epoch, ".", "xz")),
-        ("data.tar.xz", tar_tree(tree, source.epoch, ".", "xz")),
+        # dpkg would remove /opt with the package if nothing else were in it.
+        ("data.tar.xz", tar_tree(tree, source.epoch, ".", "xz", omit=["./opt"])),
     ]
     path.write_bytes(ar(members, source.epoch))
     return path

@@ -84,7 +84,7 @@ def _quoted(text: str) -> str:
 def man_pages(root: click.Command, language: str, epoch: int, version: str) -> dict[str, str]:
     """The pages of a program and of each of its commands: name -> text."""
     translate.set_language(language)
-    contexts = list(_contexts(root, click.Context(root, info_name="fieldline")))
+    contexts = list(_contexts(root, click.Context(root, info_name="fieldline", **root.context_settings)))
     names = [_page_name(context) for context in contexts]
     date = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d")
     pages = {}
