@@ -13,7 +13,6 @@ from fieldline_package.platforms import DEB_PYTHON, MIN_GLIBC
 from fieldline_package.source import Source
 from fieldline_package.wheelhouse import Wheels
 
-PACKAGING = Path(__file__).parents[1]
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 
@@ -27,7 +26,7 @@ def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -
     (control / "control").write_text(control_file(source.package_version, arch, tree), encoding="utf-8")
     (control / "md5sums").write_text(md5sums(tree), encoding="utf-8")
     for script in SCRIPTS:
-        shutil.copy(PACKAGING / "debian" / script, control / script)
+        shutil.copy(source.packaging / "debian" / script, control / script)
     path = output / f"fieldline_{source.package_version}_{arch}.deb"
     members = [
         ("debian-binary", b"2.0\n"),
@@ -84,7 +83,7 @@ def _surround(source: Source, tree: Path) -> None:
         "debian/copyright": "usr/share/doc/fieldline/copyright",
     }.items():
         (tree / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PACKAGING / name, tree / place)
+        shutil.copyfile(source.packaging / name, tree / place)
     generated.write(source, tree / "usr/share")
     documents = tree / "usr/share/doc/fieldline"
     for document in [source.folder / "CHANGELOG.md", *sorted((source.folder / "docs").glob("*.md"))]:

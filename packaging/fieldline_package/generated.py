@@ -22,7 +22,7 @@ COMPLETIONS = {
 
 def write(source: Source, share: Path) -> None:
     """Write what is generated below a folder like /usr/share."""
-    path = os.pathsep.join([str(source.folder), str(Path(__file__).parents[1])])
+    path = os.pathsep.join([str(source.folder), str(source.packaging)])
     command = [sys.executable, "-m", __name__, str(share), str(source.epoch), source.version]
     subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, cwd=source.folder, check=True)  # noqa: S603 - this module
 

@@ -23,6 +23,11 @@ class Source:
     """The same at a tag; otherwise it sorts after it, in the order of the commits."""
     is_dirty: bool
 
+    @property
+    def packaging(self) -> Path:
+        """What is packaged beside the program: scripts, service and rules of the same commit."""
+        return self.folder / "packaging"
+
 
 def checkout(repository: Path, revision: str, folder: Path) -> Source:
     """Write the files of a commit into a new folder."""

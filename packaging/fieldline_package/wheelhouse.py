@@ -63,10 +63,9 @@ def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -
     for wheel in every:
         shutil.copyfile(wheel.path, folder / "wheels" / wheel.path.name)
     (folder / "requirements.txt").write_text(requirements(every), encoding="utf-8")
-    packaging = Path(__file__).parents[1]
-    shutil.copy(packaging / "install", folder / "install")
+    shutil.copy(source.packaging / "install", folder / "install")
     for each in ("fieldline.service", "70-fieldline.rules"):
-        shutil.copyfile(packaging / each, folder / each)
+        shutil.copyfile(source.packaging / each, folder / each)
     shutil.copyfile(source.folder / "LICENSE", folder / "LICENSE")
     generated.write(source, folder / "share")
     path = output / f"{name}.tar"

@@ -41,7 +41,7 @@ def find_foreign_core() -> str | None:
 
 
 def _leave(text: str, **params: str) -> NoReturn:
-    """Print a sentence and end, in the language in use if its catalogue can still be read."""
+    """Print a sentence on stderr and end with 1, in the language in use if its catalogue can still be read."""
     sys.path.insert(0, str(ROOT))
     try:
         from tui.i18n import translate
@@ -50,5 +50,4 @@ def _leave(text: str, **params: str) -> NoReturn:
         text = translate._(text)
     except (ImportError, OSError):
         pass
-    sys.stderr.write(text.format(**params) + "\n")
-    sys.exit(1)
+    sys.exit(text.format(**params))
