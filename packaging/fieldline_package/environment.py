@@ -43,8 +43,8 @@ def build(wheels: list[Wheel], arch: str, tree: Path) -> None:
     pip.install([wheel.path for wheel in wheels], PLATFORMS[arch], PYTHON, site)
     # Scripts of other packages, whose names others may have.
     shutil.rmtree(site / "bin", ignore_errors=True)
-    for where_from in site.glob("*.dist-info/direct_url.json"):
-        where_from.unlink()
+    for origin in site.glob("*.dist-info/direct_url.json"):
+        origin.unlink()
     (prefix / "bin").mkdir()
     (prefix / "bin/python").symlink_to(INTERPRETER)
     settings = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {PYTHON}\n"

@@ -74,4 +74,4 @@ def test_the_service_runs_what_the_package_installs(tmp_path: Path) -> None:
     assert "ExecStart=/usr/bin/fieldline --home /var/lib/fieldline serve" in unit
     assert "User=fieldline\n" in unit
     assert (PACKAGING / "debian/sysusers").read_text().split()[:2] == ["u", "fieldline"]
-    assert "/var/lib/fieldline 0700 fieldline fieldline" in (PACKAGING / "debian/tmpfiles").read_text()
+    assert "d /var/lib/fieldline :0700 :fieldline :fieldline" in (PACKAGING / "debian/tmpfiles").read_text()
