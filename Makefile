@@ -3,6 +3,8 @@
 #   make test    the test suite        make check   linters, types, import contracts, diagrams, translations
 #   make bench   measured figures      make soak    the long random tests
 #   make bare    as root, long: demo, tests and syncs on Debian 12 and 13 with nothing else on them (BARE="trixie sid")
+#   make package what people install, into dist: a .deb and an archive of wheels, of what is committed (ARCH=arm64)
+#   make package-check   as root, long: the .deb on a bare Debian 12 without a network
 #   make translations   the German catalogue brought up to date with the code
 #   make diagrams   the diagrams of states in docs/wire-format.md, made from the code
 #   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
@@ -31,7 +33,7 @@ EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap -
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
 
-.PHONY: help demo test check translations diagrams bench soak bare lock clean setup
+.PHONY: help demo test check translations diagrams bench soak bare package package-check lock clean setup
 .DELETE_ON_ERROR:
 
 help:
@@ -61,6 +63,12 @@ soak: $(VENV)/dev.stamp
 
 bare:
 	@TESTS="$(TESTS)" tests/bare/run $(BARE)
+
+package: $(VENV)/run.stamp
+	@PYTHONPATH=packaging $(BIN)/python -m fieldline_package $(if $(ARCH),--arch $(ARCH))
+
+package-check: $(VENV)/run.stamp
+	@PYTHON=$(BIN)/python packaging/check
 
 # New texts of core and tui into the German catalogue, and the catalogue into the form that is read at run time.
 translations: $(VENV)/dev.stamp

@@ -48,6 +48,7 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
     """Check what needs no opened store; the last finding is a problem if there is none."""
     from core import identity
 
+    yield _finding("program", "problem", await asyncio.to_thread(_check_program))
     home = Home(folder)
     yield _finding("home", "problem", await asyncio.to_thread(_check_folder, home))
     yield _finding("privacy", "warning", await asyncio.to_thread(_check_privacy, home))
@@ -80,6 +81,19 @@ def _error_of(work: Callable[[], object]) -> FieldlineError | None:
     except FieldlineError as error:
         return error
     return None
+
+
+def _check_program() -> FieldlineError | None:
+    from core.workspace.installed_files import changed_files
+
+    changed = changed_files()
+    if not changed:
+        return None
+    return FieldlineError(
+        "The program is not as it was installed ({path}, {count} in all): install Fieldline again, by itself.",
+        path=quote_value(str(changed[0])),
+        count=len(changed),
+    )
 
 
 def _check_folder(home: Home) -> FieldlineError | None:

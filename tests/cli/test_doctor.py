@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.service.endpoint import DEFAULT_PORT
+from core.workspace import installed_files
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
 
@@ -43,6 +44,13 @@ def only(terminal: Terminal, check: str, state: str) -> str:
     assert message
     assert message in terminal.call("doctor").out.replace("\n", " ")
     return message
+
+
+def test_a_program_that_is_not_as_it_was_installed(device: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed_files, "changed_files", lambda: [Path("/opt/x/core/errors.py"), Path("/opt/x/y.py")])
+    message = only(device, "program", "problem")
+    assert "/opt/x/core/errors.py" in message
+    assert "2 in all" in message
 
 
 def test_a_folder_without_a_device(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from core.sync.discovery.dial_scheduler import BACKOFF_BASE_S
 from core.sync.pump import DEFAULT_TIMEOUT_S
 from tests.support.cli import ROOT, Terminal
 
-UNIT = ROOT / "docs" / "fieldline.service"
+UNIT = ROOT / "packaging" / "fieldline.service"
 TEXT = " ".join((ROOT / "docs" / "serve.md").read_text().split())
 
 
@@ -33,7 +33,7 @@ def test_the_unit_starts_the_program_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/usr/local/bin/fieldline", "/bin/true"))
+    unit.write_text(UNIT.read_text().replace("/usr/bin/fieldline", "/bin/true"))
     command = ["systemd-analyze", "verify", "--man=no", str(unit)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert [line for line in found.stderr.splitlines() if UNIT.name in line] == []

@@ -14,6 +14,7 @@ from tui.cli.help import verb
 from tui.i18n.translate import N_, _, error_text, ngettext
 
 _CHECKS = {
+    "program": N_("program"),
     "home": N_("home folder"),
     "privacy": N_("privacy"),
     "key": N_("device key"),
