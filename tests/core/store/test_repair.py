@@ -86,8 +86,10 @@ def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
                 *BLOCKS_AND_FACTS,
                 "SELECT id, hash, received_at, link FROM changes ORDER BY 1",
                 "SELECT c.id, d.device FROM changes c JOIN devices d ON d.id = c.source ORDER BY 1",
-                "SELECT key, value FROM meta"
-                " WHERE key NOT IN ('cells', 'cells_row', 'clues', 'matters', 'verified') ORDER BY 1",
+                (
+                    "SELECT key, value FROM meta"
+                    " WHERE key NOT IN ('cells', 'cells_row', 'clues', 'matters', 'verified') ORDER BY 1"
+                ),
             )
         }
 
