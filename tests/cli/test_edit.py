@@ -47,6 +47,21 @@ def test_set_writes_what_differs_and_nothing_else(device: Terminal) -> None:
     assert device.ask("set", PLACE, "printer=Acme 5000", "card_terminal=12345678")["facts"] == 1
 
 
+def test_what_clashes_is_told_when_it_is_written(device: Terminal) -> None:
+    device.ask("new", "locality", "code=250", "subnet=10.30.0.0/24")
+    made = device.call("new", "locality", "code=260", "subnet=10.30.0.0/16")
+    assert made.code == 0
+    assert "Subnet overlaps that of" in made.err
+    assert "an item in the inbox" in made.err
+    assert "overlaps" not in device.call("set", "locality:260", "subnet=10.31.0.0/16").err
+    planned = device.call("set", "locality:260", "subnet=10.30.0.0/25", "--dry-run")
+    assert "Subnet overlaps that of" in planned.err
+    # What is the same already is not said again, nor what another property clashes with.
+    device.ask("set", "locality:260", "subnet=10.30.0.0/25")
+    assert "overlaps" not in device.call("set", "locality:260", "subnet=10.30.0.0/25").err
+    assert "overlaps" not in device.call("set", "locality:260", "name=TSC Ulm").err
+
+
 def test_values_are_read_by_type_or_given_as_json(device: Terminal) -> None:
     device.ask("set", PLACE, 'printer:="a=b"', "avl_configuration= spaced ")
     slots = device.ask("show", PLACE)["slots"]

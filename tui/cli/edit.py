@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from core.device.edit_check import creatable_kind
 from core.errors import FieldlineError, Refused
-from core.records import Edit, Record, diff_edits
+from core.records import Edit, Record, diff_edits, make_edit
 from core.schema import RETIRED
 from core.value_codec import Value
 from core.workspace import EditResult, Workspace
@@ -29,8 +29,9 @@ NOTE_OPTION = option("--note", metavar="TEXT", help=N_("Why; shown in the log.")
 async def new(context: CliContext, kind: str, values: tuple[str, ...], note: str | None, dry_run: bool) -> None:
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         definition = creatable_kind(await workspace.schema(), kind)
-        written = await workspace.create(kind, await parse_properties(workspace, definition, values), note)
-        await print_written(context, workspace, written)
+        wanted = await parse_properties(workspace, definition, values)
+        written = await workspace.create(kind, wanted, note)
+        await print_written(context, workspace, written, stated=wanted)
 
 
 @verb(
@@ -74,7 +75,7 @@ async def set_(
         contested = _contested([record], [edits], no_resolve)
         change = await workspace.save(edits, note)
         written = EditResult(change, record.entity, len(edits))
-        await print_written(context, workspace, written, resolved=contested)
+        await print_written(context, workspace, written, resolved=contested, stated=wanted)
 
 
 async def _records_where(workspace: Workspace, kind: str, where: Sequence[str]) -> list[Record]:
@@ -183,10 +184,24 @@ def _resolved_text(count: int) -> str:
 
 
 async def print_written(
-    context: CliContext, workspace: Workspace, written: EditResult, *, resolved: int | None = None
+    context: CliContext,
+    workspace: Workspace,
+    written: EditResult,
+    *,
+    resolved: int | None = None,
+    stated: Collection[str] = (),
 ) -> None:
-    """Print what was written or in a dry run would be, and how many conflicts that `resolved`, where it may."""
+    """Print what was written or in a dry run would be.
+
+    Args:
+        context, workspace: Where to print, and the device.
+        written: What came of it.
+        resolved: How many conflicts it resolved, where it may; None: that is not said.
+        stated: The properties whose clashes with other things are told.
+    """
     more = {} if resolved is None else {"resolved": resolved}
+    if written.fact_count:
+        await _print_clashes(context, workspace, written.entity, stated)
     if workspace.planned is not None:
         await print_dry_run(context, workspace, entity=written.entity.hex(), **more)
         return
@@ -208,3 +223,18 @@ async def print_written(
             change=change[:8],
         )
     )
+
+
+async def _print_clashes(context: CliContext, workspace: Workspace, entity: bytes, stated: Collection[str]) -> None:
+    """Tell what the values of these properties clash with, as forms do before they are saved."""
+    from tui.view_models.save_warnings import edit_clashes
+
+    edits = workspace.planned
+    if edits is None:
+        record = await workspace.record(entity)
+        edits = [make_edit(record, name, record.value(name)) for name in stated]
+    clashing = await edit_clashes(workspace.view(), await workspace.schema(), edits)
+    for text in clashing:
+        context.print_message(text)
+    if clashing:
+        context.print_message(_("That is an item in the inbox."))

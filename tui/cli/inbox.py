@@ -113,4 +113,4 @@ async def resolve(
         else:
             wanted = await parse_text_value(workspace, editable_property(kind, name), value or "")
             written = await workspace.set(record, {name: wanted}, note)
-        await print_written(context, workspace, written)
+        await print_written(context, workspace, written, stated=[name])

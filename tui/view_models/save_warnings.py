@@ -65,7 +65,13 @@ async def clash_warnings(
 
 
 async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> list[str]:
-    """The warnings of edits that restore something: those of `clash_warnings`, and what comes of it.
+    """The warnings of edits that restore something: those of `edit_clashes`, and what comes of it."""
+    clashing = await edit_clashes(view, schema, edits)
+    return clashing + inbox_notice(clashing)
+
+
+async def edit_clashes(view: View, schema: Schema, edits: Sequence[Edit]) -> list[str]:
+    """The sentences of `clash_warnings` for edits.
 
     There are none for very many edits: what clashes is in the inbox afterwards.
     """
@@ -83,8 +89,7 @@ async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> li
         again = {name: slot.value for name, slot in record.slots.items()} if record.retired else {}
         counting = {name: value for name, value in {**again, **values}.items() if name not in (KIND, RETIRED)}
         wanted[entity] = (replace(record, retired=False), counting)
-    clashing = await clash_warnings(view, schema, wanted)
-    return clashing + inbox_notice(clashing)
+    return await clash_warnings(view, schema, wanted)
 
 
 async def _retired_warnings(
