@@ -36,6 +36,7 @@ async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool
     records = await view.records_by_id(wanted, schema)
     new: list[NewEntity] = []
     references: list[tuple[Property, bytes]] = []
+    made: dict[bytes, str] = {}
     needs_admin = False
     for entity, values in wanted.items():
         record = records[entity]
@@ -48,11 +49,12 @@ async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool
             stated = {name: value for name, value in values.items() if name != KIND}
             _check_new_values(kind, stated)
             new.append((kind, stated))
+            made[entity] = kind.name
             references += _new_references(record, stated, kind)
         else:
             _check_values(record, values, schema.kind(record.kind))
             references += _new_references(record, values, schema.kind(record.kind))
-    await _check_references(view, schema, references)
+    await _check_references(view, schema, references, made)
     await check_keys_are_free(view, schema, new)
     return needs_admin
 
@@ -190,21 +192,27 @@ def _new_references(record: Record, values: Mapping[str, Value], kind: Kind) -> 
     ]
 
 
-async def _check_references(view: View, schema: Schema, references: Sequence[tuple[Property, bytes]]) -> None:
-    """Raise Refused for a reference to something that is not here or is of another kind than the schema says."""
-    names = await view.names({target for _, target in references}, schema) if references else {}
+async def _check_references(
+    view: View, schema: Schema, references: Sequence[tuple[Property, bytes]], made: Mapping[bytes, str]
+) -> None:
+    """Raise Refused for a reference to something that is not here or is of another kind than the schema says.
+
+    `made` are the kinds of what comes to be by the same edits.
+    """
+    names = await view.names({target for _, target in references if target not in made}, schema) if references else {}
     for prop, entity in references:
         target = names.get(entity)
-        if target is None or target.kind is None:
+        kind = made.get(entity) or (target and target.kind)
+        if kind is None:
             raise Refused(
                 "{property}: there is no {entity} here: `fieldline list KIND` shows what there is.",
                 property=prop.name,
                 entity=entity.hex()[:8],
             )
-        if prop.refers_to is not None and target.kind != prop.refers_to:
+        if prop.refers_to is not None and kind != prop.refers_to:
             raise Refused(
                 "{property}: {target} is not of the kind {kind}",
                 property=prop.name,
-                target=full_entity_name(target),
+                target=full_entity_name(target) if target else kind,
                 kind=prop.refers_to,
             )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.workspace.lazy_inbox import LazyInbox
     from core.workspace.members import DeviceSummary
     from core.workspace.table_import import ParseCell, TablePlan
+    from core.workspace.wanted_state import ParseValue, StatePlan
 
 
 def _ignore_progress(done: int, total: int) -> None:
@@ -279,6 +280,15 @@ class Workspace(DeviceContext):
         from core.workspace import table_import
 
         return await table_import.plan_table(self, path, kind, parse_cell, mapped or {}, on_progress)
+
+    async def plan_state(self, path: Path, parse_value: ParseValue) -> StatePlan:
+        """Plan what makes things be as a file (TOML or JSON) wants them, and check it; `save` writes its edits.
+
+        What the file does not name stays. Raises Refused, saying which thing of the file is wrong.
+        """
+        from core.workspace import wanted_state
+
+        return await wanted_state.plan_state(self, path, parse_value)
 
     async def export_table(
         self, kind: str, write: Callable[[str], object], *, as_json: bool, on_progress: OnProgress = _ignore_progress

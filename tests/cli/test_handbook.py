@@ -110,6 +110,8 @@ def test_every_example_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "stick").mkdir()
     schema = next(block for block in _blocks("toml") if "[kinds." in block)
     (tmp_path / "radio.toml").write_text(schema, encoding="utf-8")
+    state = next(block for block in _blocks("toml") if "[[place]]" in block)
+    (tmp_path / "wanted.toml").write_text(state, encoding="utf-8")
     (tmp_path / "places.csv").write_text(_blocks("csv")[0], encoding="utf-8")
     replay = Replay(tmp_path)
     shown = examples()

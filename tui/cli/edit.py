@@ -126,7 +126,7 @@ async def _set_many(
     change = await workspace.save(edits, note)
     differing = [record.entity.hex() for record, of_record in zip(records, by_record, strict=True) if of_record]
     if resolved and workspace.planned is None:
-        context.print_message(_resolved_text(resolved))
+        context.print_message(resolved_text(resolved))
     if workspace.planned is not None:
         await print_dry_run(context, workspace, found=len(records), entities=differing, resolved=resolved)
     elif context.json:
@@ -179,7 +179,8 @@ async def retire(context: CliContext, entity: str, note: str | None, dry_run: bo
         await print_written(context, workspace, written)
 
 
-def _resolved_text(count: int) -> str:
+def resolved_text(count: int) -> str:
+    """The sentence about conflicts that an edit resolved."""
     return ngettext("{count} conflict was resolved by it.", "{count} conflicts were resolved by it.", count)
 
 
@@ -207,7 +208,7 @@ async def print_written(
         return
     change = written.change.hex() if written.change else None
     if resolved:
-        context.print_message(_resolved_text(resolved))
+        context.print_message(resolved_text(resolved))
     if context.json:
         context.print_json({"change": change, "entity": written.entity.hex(), "facts": written.fact_count, **more})
         return

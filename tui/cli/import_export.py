@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +13,7 @@ from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_progress
-from tui.cli.tables import STANDARD_STREAM, TableImport, export_table, import_table, parse_map
+from tui.cli.tables import TableImport, export_table, import_table, parse_map, readable_file
 from tui.i18n.translate import N_, _, error_text, ngettext
 
 if TYPE_CHECKING:
@@ -52,7 +48,7 @@ async def import_(
         raise Refused("A note can only be given with --kind: in a history, each change has its own.")
     if kind is None and mapped:
         raise Refused("--map is about the columns of a table: name its --kind, too.")
-    with _readable_file(file) as path:
+    with readable_file(file) as path:
         if kind is None:
             await _import_changes(context, path, dry_run)
         else:
@@ -81,19 +77,6 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
         context.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
     if done.skipped_count:
         context.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
-
-
-@contextmanager
-def _readable_file(path: Path) -> Iterator[Path]:
-    """The file to read: what comes on stdin, put into a file of its own, where the call names `-`."""
-    if str(path) != STANDARD_STREAM:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="fieldline-") as folder:
-        spooled = Path(folder) / "stdin"
-        with spooled.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield spooled
 
 
 @verb(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core import values
 from core.errors import Refused
 from core.schema import Kind, Property
-from core.value_codec import Ref, Scalar, Value, normalized
+from core.value_codec import Redacted, Ref, Scalar, Value, normalized
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
 from tui.cli.help import option
 from tui.i18n.translate import N_
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 
 AT_OPTION = option("--at", metavar="T", help=N_("As everything was at this time."))
 KNOWN_AT_OPTION = option("--known-at", metavar="T", help=N_("As this device knew it at this time."))
+
+
+class Finder(Protocol):
+    """Whoever knows what things are called."""
+
+    async def find(self, text: str) -> bytes:
+        """Find the entity of this name; raises Refused."""
 
 
 async def parse_view(workspace: Workspace, at: str | None, known_at: str | None) -> View:
@@ -52,20 +61,20 @@ async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str
     return found
 
 
-async def parse_text_value(workspace: Workspace, prop: Property, text: str) -> Value:
+async def parse_text_value(finder: Finder, prop: Property, text: str) -> Value:
     """The value that a text means for a property; a reference is the name of an entity."""
     if prop.type != "reference":
         return prop.parse(text)
     if not prop.many:
-        return await _parse_reference(workspace, prop, text.strip())
+        return await _parse_reference(finder, prop, text.strip())
     try:
         items = values.split_list(text)
     except ValueError:
         raise Refused("{property}: a double quote in the list is not closed", property=prop.name) from None
-    return tuple([await _parse_reference(workspace, prop, item) for item in items])
+    return tuple([await _parse_reference(finder, prop, item) for item in items])
 
 
-async def parse_json_value(workspace: Workspace, prop: Property, text: str) -> Value:
+async def parse_json_value(finder: Finder, prop: Property, text: str) -> Value:
     """The value that a JSON text means: what a fact can hold, `{"ref": ENTITY}`, or a list; decimals stay text."""
     from core.strict_json import AmbiguousJson, parse_json
 
@@ -76,11 +85,26 @@ async def parse_json_value(workspace: Workspace, prop: Property, text: str) -> V
     except (ValueError, RecursionError):
         raise Refused("{property}: {text} is not JSON", property=prop.name, text=quote_value(text)) from None
     if isinstance(plain, list):
-        return tuple([await _parse_json_scalar(workspace, prop, item) for item in plain])
-    return None if plain is None else await _parse_json_scalar(workspace, prop, plain)
+        return tuple([await _parse_json_scalar(finder, prop, item) for item in plain])
+    return None if plain is None else await _parse_json_scalar(finder, prop, plain)
 
 
-async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -> Scalar:
+async def parse_plain_value(finder: Finder, prop: Property, plain: Any) -> Value:
+    """The value that a file of TOML or JSON states: text is read as on the command line, also the items of a list."""
+    if isinstance(plain, list) and all(isinstance(item, str) for item in plain):
+        one = replace(prop, many=False)
+        items = [await parse_text_value(finder, one, item) for item in plain]
+        return tuple(item for item in items if not isinstance(item, tuple | Redacted) and item is not None)
+    if isinstance(plain, str):
+        return await parse_text_value(finder, prop, plain)
+    try:
+        text = json.dumps(plain)
+    except TypeError:
+        raise Refused("{property}: write {value} as text, in quotes", property=prop.name, value=str(plain)) from None
+    return await parse_json_value(finder, prop, text)
+
+
+async def _parse_json_scalar(finder: Finder, prop: Property, plain: Any) -> Scalar:
     match plain:
         case str():
             values.check_visible(prop.name, plain)
@@ -90,7 +114,7 @@ async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -
         case int() if MIN_INTEGER <= plain <= MAX_INTEGER:
             return plain
         case {"ref": str(name)} if len(plain) == 1:
-            return await _parse_reference(workspace, prop, name)
+            return await _parse_reference(finder, prop, name)
     raise Refused(
         '{property}: a value is text, a whole number of 64 bits, true, false, null, {{"ref": "kind:key"}} or a list of '
         "such",
@@ -98,18 +122,18 @@ async def _parse_json_scalar(workspace: Workspace, prop: Property, plain: Any) -
     )
 
 
-async def _parse_reference(workspace: Workspace, prop: Property, text: str) -> Ref:
+async def _parse_reference(finder: Finder, prop: Property, text: str) -> Ref:
     if not text:
         raise Refused("{property}: there is no value; give one, or clear the property", property=prop.name)
-    if ":" not in text and prop.refers_to and not await _is_id(workspace, text):
+    if ":" not in text and prop.refers_to and not await _is_id(finder, text):
         text = f"{prop.refers_to}:{text}"
-    return Ref(await workspace.find(text))
+    return Ref(await finder.find(text))
 
 
-async def _is_id(workspace: Workspace, text: str) -> bool:
+async def _is_id(finder: Finder, text: str) -> bool:
     """Whether this names an entity by its id, so that it is not the key of one."""
     try:
-        await workspace.find(text)
+        await finder.find(text)
     except Refused:
         return False
     return True

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +43,19 @@ class TableImport:
     mapped: Mapping[str, str]
     dry_run: bool
     note: str | None
+
+
+@contextmanager
+def readable_file(path: Path) -> Iterator[Path]:
+    """The file to read: what comes on stdin, put into a file of its own, where the call names `-`."""
+    if str(path) != STANDARD_STREAM:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="fieldline-") as folder:
+        spooled = Path(folder) / "stdin"
+        with spooled.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield spooled
 
 
 def parse_map(given: Sequence[str]) -> dict[str, str]:
