@@ -68,6 +68,8 @@ def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -
         shutil.copyfile(source.packaging / each, folder / each)
     shutil.copyfile(source.folder / "LICENSE", folder / "LICENSE")
     generated.write(source, folder / "share")
+    # zsh looks there below /usr/local/share.
+    (folder / "share/zsh/vendor-completions").rename(folder / "share/zsh/site-functions")
     path = output / f"{name}.tar"
     # Wheels are compressed already.
     path.write_bytes(tar_tree(folder, source.epoch, name))
