@@ -41,6 +41,7 @@ def test_the_home_is_private(tmp_path: Path) -> None:
         "device.key": 0o600,
         "settings.toml": 0o600,
         "store.db": 0o600,
+        "store.db.lock": 0o600,
     }
 
 

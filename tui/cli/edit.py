@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from core.device.edit_check import creatable_kind
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record, diff_edits, make_edit
-from core.schema import RETIRED
+from core.schema import RETIRED, Kind
 from core.value_codec import Value
 from core.workspace import EditResult, Workspace
 from core.workspace.revisions import read_subtree
@@ -228,14 +228,24 @@ async def print_written(
 
 async def _print_clashes(context: CliContext, workspace: Workspace, entity: bytes, stated: Collection[str]) -> None:
     """Tell what the values of these properties clash with, as forms do before they are saved."""
+    schema, record = await workspace.schema(), await workspace.record(entity)
+    kind = schema.kind(record.kind)
+    clashable = [name for name in stated if _may_clash(kind, name)]
+    if not clashable:
+        return
     from tui.view_models.save_warnings import edit_clashes
 
     edits = workspace.planned
     if edits is None:
-        record = await workspace.record(entity)
-        edits = [make_edit(record, name, record.value(name)) for name in stated]
-    clashing = await edit_clashes(workspace.view(), await workspace.schema(), edits)
+        edits = [make_edit(record, name, record.value(name)) for name in clashable]
+    clashing = await edit_clashes(workspace.view(), schema, edits)
     for text in clashing:
         context.print_message(text)
     if clashing:
         context.print_message(_("That is an item in the inbox."))
+
+
+def _may_clash(kind: Kind, name: str) -> bool:
+    """Whether a value of this property can be one too many, or refer to something that is retired."""
+    prop = kind.property(name)
+    return prop.unique or prop.no_overlap or prop.refers_to is not None or name in (kind.key, kind.within)
