@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.schema import Schema
     from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.inbox_cache import ItemKey
+    from core.store.queries.chain_faults import ChainFault
     from core.store.queries.log import LogEntry
     from core.store.verify import Verification
 
@@ -175,6 +176,12 @@ class Store(BlockStore):
     async def membership(self) -> Membership:
         """Who belongs to the fleet, worked out from its facts."""
         return await self._database.run(self._membership)
+
+    async def chain_faults(self) -> list[ChainFault]:
+        """What is wrong with the devices' chains: forks, and changes that do not follow from the one that they name."""
+        from core.store.queries import chain_faults
+
+        return await self._database.run(chain_faults.read_chain_faults)
 
     async def find_changes(self, prefix: str) -> list[bytes]:
         """The ids of the changes that begin with this hex prefix, two at most."""

@@ -23,6 +23,7 @@ _CHECKS = {
     "cable": N_("serial ports"),
     "store": N_("store"),
     "membership": N_("membership"),
+    "chains": N_("chains"),
     "clock": N_("clock"),
     "sync": N_("sync"),
     "terminal": N_("terminal"),

@@ -17,11 +17,13 @@ from core.errors import Refused
 from core.schema import Property
 from core.value_codec import Value
 from core.workspace import Workspace
+from core.workspace.chain_report import fault_json, fault_message
+from core.workspace.diagnostics import MAX_CHAIN_FAULTS
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_json_value, parse_text_value
 from tui.cli.progress import show_progress
-from tui.i18n.translate import N_, _, ngettext
+from tui.i18n.translate import N_, _, error_text, ngettext
 
 if TYPE_CHECKING:
     from core.store.commit import ImportResult
@@ -133,13 +135,18 @@ async def verify(context: CliContext, repair: bool) -> int:
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} changes")) as on_progress:
             found = await workspace.verify(repair=repair, on_progress=on_progress)
+        faults, membership = await workspace.store.chain_faults(), await workspace.membership()
     if context.json:
-        context.print_json({"changes": found.checked_count, "problems": list(found.problems)})
+        chains = [fault_json(fault) for fault in faults]
+        context.print_json({"changes": found.checked_count, "problems": list(found.problems), "chains": chains})
     else:
         checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
         context.print_message(checked + ("." if found.problems else _(", everything is as it should be.")))
         for problem in found.problems:
             context.print_line(problem)
+        # Of a fork the store is not to blame, and repair mends nothing.
+        for fault in faults[:MAX_CHAIN_FAULTS]:
+            context.print_line(error_text(fault_message(fault, membership)))
     if found.problems and not context.json:
         context.print_message(
             _("Repaired what can be.")
