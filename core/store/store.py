@@ -84,16 +84,19 @@ class Store(BlockStore):
         note: str | None = None,
         schema: Schema | None = None,
         reopens: bool = False,
+        check_membership: Callable[[Membership], None] | None = None,
     ) -> bytes | None:
         """Write edits that were made at once, all or none of them, as a change for each locality.
 
         Gives the id of the first once they are on the disk; None if there are none. The facts obsolete what the edits
-        say, and nothing else; what `reopens` a conflict gives a slot several values. Raises FieldlineError if this
+        say, and nothing else; what `reopens` a conflict gives a slot several values. `check_membership` is called with
+        the membership after them, on the store's thread, and what it raises undoes them. Raises FieldlineError if this
         device may not write.
         """
         if not edits:
             return None
-        return await self._database.write(self._commit, author, list(edits), user, note, schema, reopens)
+        checked = check_membership
+        return await self._database.write(self._commit, author, list(edits), user, note, schema, reopens, checked)
 
     def _commit(
         self,
@@ -104,11 +107,15 @@ class Store(BlockStore):
         note: str | None,
         schema: Schema | None,
         reopens: bool,
+        check_membership: Callable[[Membership], None] | None,
     ) -> bytes:
         from core.store import commit
 
         writer = self._writer(connection, author, schema)
-        return commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+        change = commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+        if check_membership is not None:
+            check_membership(self._membership(connection))
+        return change
 
     def _writer(self, connection: stats.Connection, author: Author, schema: Schema | None) -> Writer:
         from core.schema import Schema as AnySchema

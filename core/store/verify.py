@@ -103,7 +103,7 @@ def _replay_blocks(
     try:
         copy.execute("PRAGMA synchronous = OFF")
         initialize_store(copy)
-        standings = MembershipCache()
+        authorities = MembershipCache()
         batch: list[Block] = []
         expected: set[bytes] = set()
         last: Receipt | None = None
@@ -118,7 +118,7 @@ def _replay_blocks(
                 transaction(
                     copy,
                     lambda c: add_blocks(
-                        c, batch, receipt, standings.read_membership(c, fleet), fleet, is_ordered=True
+                        c, batch, receipt, authorities.read_membership(c, fleet), fleet, is_ordered=True
                     ),
                 )
                 batch.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_progress
 from tui.i18n.translate import N_, _, format_number
+
+if TYPE_CHECKING:
+    from core.workspace.members import MemberResult
 
 
 def _default_device_name() -> str:
@@ -93,13 +97,28 @@ def read_schema_file(path: Path) -> Schema:
 async def admit(context: CliContext, device_id: str, role: str, name: str | None, note: str | None) -> None:
     async with await context.open_workspace() as workspace:
         written = await workspace.admit(device_id, role, name, note)
-    change = written.change.hex() if written.change else None
     if context.json:
-        context.print_json({"change": change, "device": written.entity.hex()})
-    elif change is None:
+        _print_member(context, written)
+    elif written.change is None:
         context.print_message(_("The device is admitted like that already: nothing was written."))
     else:
-        context.print_message(_("Admitted; the device learns of it when it syncs with this one or another."))
+        context.print_message(
+            _("Admitted as {role}; the device learns of it when it syncs with this one or another.").format(
+                role=_(written.member.role)
+            )
+        )
+
+
+def _print_member(context: CliContext, written: MemberResult) -> None:
+    """Print what was written of a member, and what it is now."""
+    context.print_json(
+        {
+            "change": written.change.hex() if written.change else None,
+            "device": written.entity.hex(),
+            "role": written.member.role or None,
+            "state": written.member.state,
+        }
+    )
 
 
 @verb(
@@ -110,24 +129,27 @@ async def admit(context: CliContext, device_id: str, role: str, name: str | None
     )
 )
 @argument("device")
-@option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
+@option(
+    "--last",
+    metavar="CHANGE",
+    multiple=True,
+    help=N_("The last change of that device that counts; `none`: none does. One for each branch, if its chain forks."),
+)
 @option("--note", metavar="TEXT", help=N_("Why."))
-async def revoke(context: CliContext, device: str, last: str | None, note: str | None) -> None:
-    from core.workspace.members import chain
+async def revoke(context: CliContext, device: str, last: tuple[str, ...], note: str | None) -> None:
+    from core.workspace.members import mark
     from core.workspace.members import revoke_device as shut_out
 
     async with await context.open_workspace() as workspace:
         entity = await workspace.device(device)
-        if last is None:
-            known = await chain(workspace, entity)
-            change = known[0].change if known else None
+        if not last:
+            kept = [cut.change for cut in await mark(workspace, entity)]
         else:
-            change = None if last == "none" else await workspace.change(last)
-        written = await shut_out(workspace, entity, change, note)
-    made = written.change.hex() if written.change else None
+            kept = [] if last == ("none",) else [await workspace.change(each) for each in last]
+        written = await shut_out(workspace, entity, kept, note)
     if context.json:
-        context.print_json({"change": made, "device": entity.hex()})
-    elif made is None:
+        _print_member(context, written)
+    elif written.change is None:
         context.print_message(_("The device is revoked like that already: nothing was written."))
     else:
         context.print_message(_("Revoked; the other devices learn of it when they sync: sync with them soon."))

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.body import Fact
-from core.changes import Change, change_id, decode_block, sign_block
+from core.changes import FLEET_ENTITY, Change, change_id, decode_block, sign_block
 from core.errors import FieldlineError
 from core.header import Header, sign
-from core.membership import REVOKED_PROPERTY, Cut, cut_value
+from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
 from core.records import Edit
 from core.store.store import Store
 from core.store.verify import DERIVED_QUERIES
@@ -64,7 +64,7 @@ def sets(draw: st.DrawFn) -> list[bytes]:
     ids: list[bytes] = []
     for number in range(draw(st.integers(1, 9))):
         pen = draw(st.sampled_from(pens))
-        what = draw(st.sampled_from(["edit", "edit", "edit", "fork", "lie", "name", "cut"]))
+        what = draw(st.sampled_from(["edit", "edit", "edit", "fork", "lie", "name", "cut", "role", "readmit", "fleet"]))
         at = draw(st.integers(10, 30))
         if what == "fork":
             pens.append(pen.branch())
@@ -80,8 +80,17 @@ def sets(draw: st.DrawFn) -> list[bytes]:
             fact = Fact(person_of("u"), "person.name", f"u{number}", seen)
         if what == "cut" and blocks:
             cut = decode_block(draw(st.sampled_from(blocks)))
-            fact = Fact(cut.device, REVOKED_PROPERTY, cut_value(Cut(cut.header.fields.position, cut.id)))
+            fact = Fact(cut.device, REVOKED_PROPERTY, revocation_value((Cut(cut.header.fields.position, cut.id),)))
             pen = pens[0]
+        if what in ("role", "readmit") and blocks:
+            since = decode_block(draw(st.sampled_from(blocks)))
+            mark = (Cut(since.header.fields.position, since.id),)
+            role = role_value(draw(st.sampled_from(["admin", "technician", "reader"])), mark)
+            name, value = (ROLE_PROPERTY, role) if what == "role" else (REVOKED_PROPERTY, readmission_value(mark))
+            fact = Fact(since.device, name, value, seen)
+            pen = draw(st.sampled_from([pens[0], pen]))
+        if what == "fleet":
+            fact = Fact(draw(st.sampled_from([FLEET_ENTITY, AUTHORS[2].device])), "name", f"n{number}", seen)
         batch = draw(st.sampled_from([None, b"batch 01", b"batch 02"]))
         blocks.append(pen.write(fact, at=at, batch=batch))
         ids.append(change_id(blocks[-1]) + b"\0\0")
@@ -152,7 +161,7 @@ async def test_what_lies_before_a_cut_counts_once_the_chain_up_to_it_is_here(tmp
     late = pen.write(Fact(ENTITY, "p4", 4), at=15)
     stolen = thief.write(Fact(ENTITY, "p5", 5), at=9)
     cut = Cut(3, change_id(chain[3]))
-    revocation = admin.write(Fact(AUTHORS[1].device, REVOKED_PROPERTY, cut_value(cut)), at=20)
+    revocation = admin.write(Fact(AUTHORS[1].device, REVOKED_PROPERTY, revocation_value((cut,))), at=20)
     store = await make(tmp_path / "s", GENESIS, ADMISSION, revocation, chain[0], chain[3], late, stolen)
 
     async def counting() -> set[object]:
