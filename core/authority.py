@@ -41,7 +41,7 @@ from core.membership import (
     parse_role,
 )
 from core.slots import Candidate, slot_of
-from core.value_codec import CHANGE_ID_BYTES
+from core.value_codec import CHANGE_ID_BYTES, Value
 
 _ADMIN = "admin"
 _FOUNDING = RoleRule(b"", _ADMIN)
@@ -62,6 +62,26 @@ def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chai
     decision = _Decision(stated)
     void = decision.run()
     return _build(stated, decision.counted - void)
+
+
+def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
+    """The devices of which changes are kept: the founder, and whom a device ever gave a role that ever was an admin.
+
+    `roles` are the author, member and value of facts, whether they count or not: so with every fact more it only grows,
+    and devices that hold the same agree on it in whatever order that came.
+    """
+    by_author: dict[bytes, list[tuple[bytes, bool]]] = defaultdict(list)
+    for author, member, value in roles:
+        by_author[author].append((member, parse_role(value)[0] == _ADMIN))
+    found, admins = {founder}, {founder}
+    wave = [founder]
+    while wave:
+        given = by_author[wave.pop()]
+        found.update(member for member, _ in given)
+        new = {member for member, is_admin in given if is_admin} - admins
+        admins |= new
+        wave += new
+    return found
 
 
 @dataclass(slots=True)

@@ -60,11 +60,14 @@ class Author(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many saves and facts an import wrote, and how many lines it passed over because they are here already."""
+    """How many saves and facts an import wrote, how many lines it passed over because they are here already, and how
+    many changes were refused because nobody ever admitted their devices.
+    """
 
     change_count: int
     fact_count: int
     skipped_count: int
+    refused_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.schema import Schema
     from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.inbox_cache import ItemKey
+    from core.store.intake import RefusedCount
     from core.store.queries.chain_faults import ChainFault
     from core.store.queries.log import LogEntry
     from core.store.verify import Verification
@@ -183,6 +184,12 @@ class Store(BlockStore):
     async def membership(self) -> Membership:
         """Who belongs to the fleet, worked out from its facts."""
         return await self._database.run(self._membership)
+
+    async def refused_count(self) -> RefusedCount | None:
+        """How many changes of devices that nobody ever admitted were refused so far; None if none was."""
+        from core.store import intake
+
+        return await self._database.run(intake.read_refused)
 
     async def chain_faults(self) -> list[ChainFault]:
         """What is wrong with the devices' chains: forks, and changes that do not follow from the one that they name."""

@@ -23,6 +23,7 @@ _CHECKS = {
     "cable": N_("serial ports"),
     "store": N_("store"),
     "membership": N_("membership"),
+    "refused": N_("unknown devices"),
     "chains": N_("chains"),
     "clock": N_("clock"),
     "sync": N_("sync"),

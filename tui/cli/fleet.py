@@ -193,7 +193,7 @@ async def members(context: CliContext) -> None:
 @verb(N_("Show what this device holds: the fleet, its role, how many changes and values, and what is in conflict."))
 async def status(context: CliContext) -> None:
     async with await context.open_workspace() as workspace:
-        counts = await workspace.store.counts()
+        counts, refused = await workspace.store.counts(), await workspace.store.refused_count()
         member = (await workspace.membership()).members.get(workspace.identity.device)
         with show_progress(N_("{done} of {total} read")) as on_progress:
             items = await workspace.inbox(on_progress=on_progress)
@@ -207,6 +207,7 @@ async def status(context: CliContext) -> None:
             "conflicts": counts.conflicts,
             "clashes": sum(item.type != ITEM_TYPES[0] for item in items),
             "quarantined": counts.quarantined,
+            "refused": refused.count if refused else 0,
             "root": (await workspace.store.summary()).root.hex(),
         }
         backlog = await workspace.transfer_backlog()
@@ -231,6 +232,7 @@ async def status(context: CliContext) -> None:
         "conflicts": _("Conflicts"),
         "clashes": _("Clashes"),
         "quarantined": _("Changes without effect"),
+        "refused": _("Changes refused"),
         "root": _("Root"),
     }
     rows = [[label, _status_text(name, data[name])] for name, label in labels.items()]

@@ -55,6 +55,8 @@ async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bo
             else:
                 done = await _import_file(workspace, path, kind, note)
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
+    if done.refused_count:
+        data["refused"] = done.refused_count
     if context.json:
         context.print_json(data)
         return
@@ -66,6 +68,14 @@ async def import_(context: CliContext, file: Path, kind: str | None, dry_run: bo
         )
     else:
         context.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
+    if done.refused_count:
+        context.print_message(
+            ngettext(
+                "{count} change was refused: nobody ever admitted its device.",
+                "{count} changes were refused: nobody ever admitted their devices.",
+                done.refused_count,
+            )
+        )
     if done.skipped_count:
         context.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from core.authority import evaluate_membership
+from core.authority import evaluate_membership, ever_admitted
 from core.chain_links import State
 from core.changes import fact_id
 from core.membership import MAX_HEADS, Cut, Mark, MemberFact, Membership
@@ -17,21 +17,37 @@ from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.chain_table import read_heads
 from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, decode_value
 
-FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY = 4, 6
+FIRST_MEMBER_PROPERTY, ROLE_PROPERTY_ROW, LAST_MEMBER_PROPERTY = 4, 5, 6
 """Row ids of the properties of members (schema.sql)."""
 
 
-def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
-    """The membership that the store's changes make."""
-    founder = connection.execute(
+def _read_founder(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
+    """The device that wrote the genesis; None while that is not here."""
+    row = connection.execute(
         "SELECT d.device FROM changes c JOIN devices d ON d.id = c.device WHERE substr(c.hash, 1, ?) = ?"
         " AND c.hash BETWEEN ? AND ?",
         (ID_BYTES, fleet, fleet, fleet + b"\xff" * (CHANGE_ID_BYTES - ID_BYTES)),
     ).fetchone()
+    return None if row is None else row[0]
 
-    return evaluate_membership(
-        founder[0] if founder else None, _read_member_facts(connection), StoredChains(connection)
+
+def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
+    """The membership that the store's changes make."""
+    founder = _read_founder(connection, fleet)
+    return evaluate_membership(founder, _read_member_facts(connection), StoredChains(connection))
+
+
+def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
+    """The devices of which changes are kept; none before the genesis is here."""
+    founder = _read_founder(connection, fleet)
+    if founder is None:
+        return set()
+    rows = connection.execute(
+        f"SELECT d.device, e.entity, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity WHERE f.property = ?",
+        (ROLE_PROPERTY_ROW,),
     )
+    return ever_admitted(founder, ((author, member, decode_value(value)) for author, member, value in rows))
 
 
 def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
