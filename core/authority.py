@@ -94,6 +94,10 @@ class _Facts:
     by_author: dict[bytes, list[MemberFact]] = field(default_factory=lambda: defaultdict(list))
     by_id: dict[bytes, MemberFact] = field(default_factory=dict)
     rules: dict[bytes, RoleRule] = field(default_factory=dict)
+    takes: set[bytes] = field(default_factory=set)
+    """What is a revocation or gives less than the role of an admin."""
+    gives: set[bytes] = field(default_factory=set)
+    """What makes an admin, or readmits."""
 
     def __post_init__(self) -> None:
         for fact in self.every:
@@ -101,16 +105,19 @@ class _Facts:
             self.by_id[fact.fact] = fact
             if fact.property == ROLE_PROPERTY:
                 self.rules[fact.fact] = RoleRule(fact.fact, *parse_role(fact.value), fact.obsoletes)
+        self.takes = {fact.fact for fact in self.every if self._takes_away(fact)}
+        self.gives = {fact.fact for fact in self.every if self._gives(fact)}
 
     def contested(self, counted: set[bytes]) -> list[MemberFact]:
         """What takes something away from a device that has stated something as an admin, if this is all that may count:
         only on these it depends who counts.
         """
         spoke = {self.by_id[fact].device for fact in counted}
-        return [fact for fact in self.every if fact.fact in counted and fact.member in spoke and self.takes_away(fact)]
+        return [
+            fact for fact in self.every if fact.fact in counted and fact.member in spoke and fact.fact in self.takes
+        ]
 
-    def takes_away(self, fact: MemberFact) -> bool:
-        """Whether a fact is a revocation or gives less than the role of an admin."""
+    def _takes_away(self, fact: MemberFact) -> bool:
         if fact.property == ROLE_PROPERTY:
             return self.rules[fact.fact].role != _ADMIN
         # Nobody says of itself whether it is revoked: the holder of a stolen key would.
@@ -120,8 +127,7 @@ class _Facts:
             and parse_revocation(fact.value) is not None
         )
 
-    def gives(self, fact: MemberFact) -> bool:
-        """Whether a fact makes an admin, or readmits."""
+    def _gives(self, fact: MemberFact) -> bool:
         if fact.property == ROLE_PROPERTY:
             return self.rules[fact.fact].role == _ADMIN
         return (
@@ -138,9 +144,9 @@ class _Facts:
         for fact in own:
             if fact.property == ROLE_PROPERTY:
                 roles.append(self.rules[fact.fact])
-            elif self.takes_away(fact):
+            elif fact.fact in self.takes:
                 denials[fact.fact] = fact, []
-            elif self.gives(fact):
+            elif fact.fact in self.gives:
                 lifts.append(fact)
         for lift in lifts:
             for target in lift.obsoletes:
@@ -176,12 +182,11 @@ class _Facts:
                 continue
             authority = self.authority(device, about[device])
             is_admin = self._admin_test(device, authority)
+            new = [fact for fact in left if is_admin(fact)]
             open_facts[device] = [fact for fact in left if not is_admin(fact)]
-            for fact in left:
-                if not is_admin(fact):
-                    continue
-                found.add(fact.fact)
-                if self.gives(fact):
+            found.update(fact.fact for fact in new)
+            for fact in new:
+                if fact.fact in self.gives:
                     about[fact.member].append(fact)
                     dirty.append(fact.member)
         return found
@@ -203,8 +208,8 @@ class _Facts:
     def ranks(self, counted: Iterable[bytes]) -> _Ranks:
         """The seniority of each admin."""
         given: dict[bytes, list[MemberFact]] = defaultdict(list)
-        for fact in (self.by_id[each] for each in counted):
-            if fact.property == ROLE_PROPERTY and self.rules[fact.fact].role == _ADMIN:
+        for fact in (self.by_id[each] for each in self.gives.intersection(counted)):
+            if fact.property == ROLE_PROPERTY:
                 given[fact.device].append(fact)
         found: _Ranks = {}
         # The id decides between branches of one chain only.

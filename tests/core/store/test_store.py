@@ -247,7 +247,7 @@ async def test_the_chain_of_a_device_goes_on_from_its_end_however_it_arrived(tmp
     pen = Pen(0, FOUNDING)
     chain = [pen.write(Fact(ENTITY, "p", str(n), ()), at=100 + n) for n in range(4)]
     store = await make(tmp_path / "s")
-    for data in [chain[3], chain[1], *FOUNDING, chain[2], chain[0]]:
+    for data in [GENESIS, chain[3], chain[1], FOUNDING[1], chain[2], chain[0]]:
         await store.save_blocks([data])
     own = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "x", ())], user="u")
     assert own is not None
