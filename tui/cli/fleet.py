@@ -235,7 +235,8 @@ async def status(context: CliContext) -> None:
         "refused": _("Changes refused"),
         "root": _("Root"),
     }
-    rows = [[label, _status_text(name, data[name])] for name, label in labels.items()]
+    shown = {name: label for name, label in labels.items() if name != "refused" or data[name]}
+    rows = [[label, _status_text(name, data[name])] for name, label in shown.items()]
     if backlog is not None:
         template = _("{count} of {total} changes from {peer}, as of {when}")
         peer = (peer_member.name if peer_member else "") or backlog.peer.hex()[:8]

@@ -147,8 +147,8 @@ async def verify(context: CliContext, repair: bool) -> int:
             found = await workspace.verify(repair=repair, on_progress=on_progress)
         faults, membership = await workspace.store.chain_faults(), await workspace.membership()
     if context.json:
-        chains = [fault_json(fault) for fault in faults]
-        context.print_json({"changes": found.checked_count, "problems": list(found.problems), "chains": chains})
+        data = {"changes": found.checked_count, "problems": list(found.problems)}
+        context.print_json(data | ({"chains": [fault_json(fault) for fault in faults]} if faults else {}))
     else:
         checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
         context.print_message(checked + ("." if found.problems else _(", everything is as it should be.")))

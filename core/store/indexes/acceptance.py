@@ -99,7 +99,9 @@ def update_acceptance(
     # What had counted until its late previous one came counts no more, members' facts among it.
     late = [change for change in faulty if change not in new]
     after = before
-    if spoken or late or (settled and any(not each.is_uniform for each in before.authorities.values())):
+    cuts = {cut.change for each in before.authorities.values() for cut in each.cuts()}
+    # On a change that says nothing of members it depends who counts only if it is at a cut, or closes a gap below one.
+    if spoken or late or not cuts.isdisjoint(settled) or (cuts and not new.issuperset(settled)):
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
         version = blake3((row[0] if row else b"") + b"".join([*spoken, *faulty])).digest()
         connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_VERSION_META_KEY, version))
