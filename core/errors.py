@@ -32,3 +32,7 @@ class Refused(FieldlineError):
 
 class BlockRefused(Refused):
     """A block that is not canonical, too large, badly signed or of another fleet; nothing of it is kept."""
+
+
+class AuthorUnknown(BlockRefused):
+    """A block of a device that nobody ever admitted, as far as is known here; nothing of it is kept."""

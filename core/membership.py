@@ -1,49 +1,72 @@
-"""Who belongs to the fleet, and whose changes have effect: a deterministic function of the set of changes.
+"""Who belongs to the fleet: the facts about members, and what they come to.
 
-The device that wrote the genesis is the first admin. A fact about a member counts if an admin wrote it and was not
-revoked before. A revocation names the last change of the revoked device that is still accepted, by its position in that
-device's own chain and its id, so no clock and no stolen key can put a change in front of it. What is not known to lie
-before it counts as behind it.
+A device's authority is not one role: a role may hold from a place in the device's chain on, and a revocation leaves
+what lies before a place. `core.authority` works it out from the facts; here is what they say and what is asked of the
+result.
 
-Revocations can contradict each other: two admins may revoke one another, each without knowing of the other's. They
-are taken in order of seniority (how many admissions lie between the author and the genesis, then the fact's id), and
-one whose author turns out to have been cut off before it is void.
-
-Everything here is pure; the caller supplies the facts and says what lies before a cut.
+Pure. What lies where in a chain is asked of the caller (`Chains`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from core.chain import Side
-from core.slots import Candidate, slot_of
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.value_codec import CHANGE_ID_BYTES, Value
 
 NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY = "member.name", "member.role", "member.revoked"
 MEMBER_PROPERTIES = (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY)
 ROLES = ("admin", "technician", "reader")
-_CUT_PATTERN = re.compile(rf"[0-9]{{1,10}}:[0-9a-f]{{{2 * CHANGE_ID_BYTES}}}", re.ASCII)
+WRITING_ROLES = ("admin", "technician")
+NO_ROLE = ""
+_AUTHORITY = {role: rank for rank, role in enumerate([*ROLES, NO_ROLE])}
+"""The lower the number, the more a device may do."""
 
-ACCEPTS_NOTHING: Literal["nothing"] = "nothing"
+MAX_HEADS = 64
+"""Of a chain with more ends than that the highest are named: each takes 75 characters of a value."""
+_HEAD = rf"[0-9]{{1,10}}:[0-9a-f]{{{2 * CHANGE_ID_BYTES}}}"
+_MARK_PATTERN = re.compile(rf"{_HEAD}(?: {_HEAD})*", re.ASCII)
+_NOTHING = "nothing"
+_FROM = "from "
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The last change of a device's chain that has effect, by its position and its id."""
+    """A change of a device's chain, by its position and its id, as the last one before a place."""
 
     position: int
     change: bytes
 
 
-AcceptedUpTo = Cut | Literal["nothing"] | None
-"""How far a device's changes have effect: None for all, ACCEPTS_NOTHING, or up to the last one that has."""
+Mark = tuple[Cut, ...]
+"""A place in a device's chain: the last changes before it, one for each branch. Empty: before the first change."""
 
-SideOf = Callable[[bytes, Cut, int, bytes], Side]
-"""Says on which side of a cut of a device one of its changes lies, by position and id, as far as that is known."""
+
+class Chains(Protocol):
+    """What is known of the devices' chains."""
+
+    def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
+        """On which side of a cut of a device one of its changes lies, by position and id."""
+
+    def is_after(self, device: bytes, cut: Cut, position: int, change: bytes) -> bool:
+        """Whether a change is known to have that of the cut before it in its own chain."""
+
+
+class ChainEnd:
+    """What is known of a change that a device has yet to make, in knowledge of all that is known of it."""
+
+    def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
+        return Side.BEYOND
+
+    def is_after(self, device: bytes, cut: Cut, position: int, change: bytes) -> bool:
+        return True
+
+
+# --- what the facts say ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,156 @@ class MemberFact:
     position: int = 0
 
 
+def mark_text(mark: Mark) -> str:
+    """A place in a chain as text: `POSITION:HEX`, separated by spaces where there are branches, or `nothing`."""
+    return " ".join(f"{cut.position}:{cut.change.hex()}" for cut in mark) or _NOTHING
+
+
+def _parse_mark(text: str) -> Mark | None:
+    if text == _NOTHING:
+        return ()
+    if not _MARK_PATTERN.fullmatch(text):
+        return None
+    heads = (head.split(":") for head in text.split(" "))
+    return tuple(Cut(int(position), bytes.fromhex(change)) for position, change in heads)
+
+
+def revocation_value(mark: Mark) -> str:
+    """The value of a revocation that accepts what lies before a place."""
+    return mark_text(mark)
+
+
+def readmission_value(mark: Mark) -> str:
+    """The value by which what a device writes from a place on counts again."""
+    return _FROM + mark_text(mark)
+
+
+def parse_revocation(value: Value) -> Mark | None:
+    """What a revocation accepts: nothing, if its value is of no known form; None if it is none."""
+    if not isinstance(value, str) or parse_readmission(value) is not None:
+        return None
+    return _parse_mark(value) or ()
+
+
+def parse_readmission(value: Value) -> Mark | None:
+    """From which place on a device is readmitted; None if it is not by this value."""
+    return _parse_mark(value[len(_FROM) :]) if isinstance(value, str) and value.startswith(_FROM) else None
+
+
+def role_value(role: str, start: Mark | None = None) -> str:
+    """The value of a role that holds for the whole chain, or from a place of it on."""
+    return role if start is None else f"{role} {_FROM}{mark_text(start)}"
+
+
+def parse_role(value: Value) -> tuple[str, Mark | None]:
+    """A role and from which place of the chain on it holds (None: all of it). What is not understood is no role."""
+    if not isinstance(value, str):
+        return NO_ROLE, None
+    role, space, rest = value.partition(" ")
+    start = parse_readmission(rest) if space else None
+    if role not in ROLES or (space and start is None):
+        return NO_ROLE, None
+    return role, start
+
+
+# --- what they come to -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRule:
+    """A role of a device that holds for its whole chain (`start` None) or from a place on, instead of others."""
+
+    fact: bytes
+    role: str
+    start: Mark | None = None
+    obsoletes: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A revocation: what does not lie before `cut` counts for nothing, but for what lies after a place of `lifted`."""
+
+    fact: bytes
+    cut: Mark
+    lifted: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a device's changes may say, change by change."""
+
+    roles: tuple[RoleRule, ...] = ()
+    denials: tuple[Denial, ...] = ()
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether it is the same for all of the device's changes."""
+        return not self.denials and all(rule.start is None for rule in self.roles)
+
+    @property
+    def uniform_role(self) -> str:
+        """The role in all of the device's changes; only for a uniform authority."""
+        return self._lower_role(self.roles, self.roles)
+
+    def cuts(self) -> Iterator[Cut]:
+        """The changes on which it depends whether another one counts."""
+        for rule in self.roles:
+            yield from rule.start or ()
+        for denial in self.denials:
+            yield from denial.cut
+            for mark in denial.lifted:
+                yield from mark
+
+    def denials_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> list[Denial]:
+        """The revocations that void a change."""
+        return [
+            denial
+            for denial in self.denials
+            if not _is_before(chains, device, denial.cut, position, change)
+            and not any(_is_behind(chains, device, mark, position, change) for mark in denial.lifted)
+        ]
+
+    def role_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> str:
+        """The role in which a device signed a change; NO_ROLE if the change counts for nothing.
+
+        A role caps whatever is not known to lie before it, and is given to what is known to lie behind it only.
+        """
+        if self.is_uniform:
+            return self.uniform_role
+        if self.denials_at(chains, device, position, change):
+            return NO_ROLE
+        return self.undenied_role_at(chains, device, position, change)
+
+    def undenied_role_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> str:
+        """The role at a change, were the device not revoked."""
+        caps, given = [], []
+        for rule in self.roles:
+            if rule.start is None or not _is_before(chains, device, rule.start, position, change):
+                caps.append(rule)
+            if rule.start is None or _is_behind(chains, device, rule.start, position, change):
+                given.append(rule)
+        return self._lower_role(caps, given)
+
+    @staticmethod
+    def _lower_role(caps: Sequence[RoleRule], given: Sequence[RoleRule]) -> str:
+        obsolete = {fact for rule in given for fact in rule.obsoletes}
+        if not given:
+            return NO_ROLE
+        return max(
+            (rule.role for rule in caps if rule.fact not in obsolete), key=_AUTHORITY.__getitem__, default=NO_ROLE
+        )
+
+
+def _is_before(chains: Chains, device: bytes, mark: Mark, position: int, change: bytes) -> bool:
+    """Whether a change is known to lie before a place, on one of its branches."""
+    return any(chains.side(device, cut, position, change) is Side.WITHIN for cut in mark)
+
+
+def _is_behind(chains: Chains, device: bytes, mark: Mark, position: int, change: bytes) -> bool:
+    """Whether a change is known to lie behind a place; what is behind the beginning is all."""
+    return not mark or any(chains.is_after(device, cut, position, change) for cut in mark)
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A device of the fleet. `admitted_by` is the device that first admitted it, None for the first admin."""
@@ -76,14 +249,24 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The members, and how far each device's changes have effect; a device that is not in `limits` has none that do."""
+    """The members, and what each device's changes may say.
+
+    `counted` are the facts about members that have effect, `leaves` those of them, by member and property, that none
+    of them obsoletes.
+    """
 
     members: Mapping[bytes, Member] = field(default_factory=dict)
-    limits: Mapping[bytes, AcceptedUpTo] = field(default_factory=dict)
+    authorities: Mapping[bytes, Authority] = field(default_factory=dict)
+    counted: frozenset[bytes] = frozenset()
+    leaves: Mapping[tuple[bytes, str], tuple[bytes, ...]] = field(default_factory=dict)
 
-    def limit(self, device: bytes) -> AcceptedUpTo:
-        """How far this device's changes have effect."""
-        return self.limits.get(device, ACCEPTS_NOTHING)
+    def authority(self, device: bytes) -> Authority:
+        """What a device's changes may say."""
+        return self.authorities.get(device, _NO_AUTHORITY)
+
+    def is_reserved(self, entity: bytes) -> bool:
+        """Whether only admins' facts about an entity count: it is the fleet, its schema, or a member."""
+        return entity in (FLEET_ENTITY, SCHEMA_ENTITY) or entity in self.members
 
     def may_connect(self, device: bytes) -> bool:
         """Whether this device is a member in good standing, of any role."""
@@ -92,153 +275,11 @@ class Membership:
 
     def may_write(self, device: bytes) -> bool:
         """Whether what this device writes from now on has effect."""
-        return self.may_connect(device) and self.members[device].role in ("admin", "technician")
+        return self.may_connect(device) and self.members[device].role in WRITING_ROLES
 
     def is_admin(self, device: bytes) -> bool:
         """Whether this device may admit and revoke."""
         return self.may_connect(device) and self.members[device].role == "admin"
 
 
-def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], side: SideOf) -> Membership:
-    """The membership that these facts make; `founder` wrote the genesis, None while it is not known."""
-    every = sorted(facts, key=lambda fact: fact.fact)
-    roles = [fact for fact in every if fact.property == ROLE_PROPERTY and fact.value in ROLES]
-    # Nobody says of itself whether it is revoked: the holder of a stolen key would.
-    waiting = [fact for fact in every if fact.property == REVOKED_PROPERTY and fact.device != fact.member]
-    decided: list[MemberFact] = []
-    admissions = _admissions(founder, roles, {}, side)
-    while True:
-        limits = _limits_of(decided)
-        ready = [fact for fact in waiting if _is_effective(fact, admissions, limits, side)]
-        if not ready:
-            return _build_membership(founder, every, admissions, limits, side)
-        # By the author's id and not by the fact's, which an author can try out until it suits.
-        taken = min(ready, key=lambda fact: (admissions[fact.device].depth, fact.device, fact.fact))
-        waiting.remove(taken)
-        decided.append(taken)
-        cut = admissions.get(taken.member)
-        if cut is not None and "admin" in cut.roles:
-            limits = _limits_of(decided)
-            admissions = _admissions(founder, roles, limits, side)
-            decided = [fact for fact in decided if _is_effective(fact, admissions, limits, side)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Admission:
-    """That a device was admitted: how far from the genesis, by whom, and as what it ever was."""
-
-    depth: int
-    admitted_by: bytes | None
-    roles: frozenset[str]
-
-
-def _limits_of(revocations: list[MemberFact]) -> dict[bytes, AcceptedUpTo]:
-    """The cuts that these revocations make: each member's are a slot like any other."""
-    heads = _member_values(revocations)
-    return {member: _limit_of_value(head) for (member, _), head in heads.items() if isinstance(head, str)}
-
-
-def _limit_of_value(value: Value) -> AcceptedUpTo:
-    """The cut that a revocation states (`POSITION:HEX`); one of another form accepts nothing."""
-    position, _, change = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if not _CUT_PATTERN.fullmatch(f"{position}:{change}"):
-        return ACCEPTS_NOTHING
-    return Cut(int(position), bytes.fromhex(change))
-
-
-def cut_value(cut: Cut | None) -> str:
-    """The value of a revocation that accepts what lies up to a cut; None accepts nothing."""
-    return ACCEPTS_NOTHING if cut is None else f"{cut.position}:{cut.change.hex()}"
-
-
-def _member_values(facts: list[MemberFact]) -> dict[tuple[bytes, str], Value]:
-    """What these facts say of each member's properties, by the rules of every slot."""
-    said: dict[tuple[bytes, str], list[MemberFact]] = {}
-    for fact in facts:
-        said.setdefault((fact.member, fact.property), []).append(fact)
-    values: dict[tuple[bytes, str], Value] = {}
-    for place, own in said.items():
-        gone = {target for fact in own for target in fact.obsoletes}
-        leaves = (Candidate(f.fact, f.value, "", f.device, f.effective_us, None) for f in own if f.fact not in gone)
-        values[place] = slot_of(leaves).value
-    return values
-
-
-def _is_within_limit(fact: MemberFact, limits: Mapping[bytes, AcceptedUpTo], side: SideOf) -> bool:
-    """Whether the author was not cut off before it wrote this."""
-    limit = limits.get(fact.device)
-    if limit is None:
-        return True
-    return (
-        isinstance(limit, Cut) and side(fact.device, limit, fact.position, fact.fact[:CHANGE_ID_BYTES]) is Side.WITHIN
-    )
-
-
-def _is_effective(
-    fact: MemberFact, admissions: Mapping[bytes, _Admission], limits: Mapping[bytes, AcceptedUpTo], side: SideOf
-) -> bool:
-    author = admissions.get(fact.device)
-    return author is not None and "admin" in author.roles and _is_within_limit(fact, limits, side)
-
-
-def _admissions(
-    founder: bytes | None, roles: list[MemberFact], limits: Mapping[bytes, AcceptedUpTo], side: SideOf
-) -> dict[bytes, _Admission]:
-    """Who was ever admitted as what, outwards from the genesis."""
-    if founder is None:
-        return {}
-    found = {founder: _Admission(0, None, frozenset({"admin"}))}
-    wave = [founder]
-    depth = 0
-    while wave:
-        depth += 1
-        admins = set(wave)
-        said: dict[bytes, list[MemberFact]] = {}
-        for fact in roles:
-            if fact.device in admins and _is_within_limit(fact, limits, side):
-                said.setdefault(fact.member, []).append(fact)
-        wave = []
-        for member, given_by in sorted(said.items()):
-            before = found.get(member)
-            given = frozenset(str(fact.value) for fact in given_by)
-            was_admin = before is not None and "admin" in before.roles
-            if "admin" in given and not was_admin:
-                wave.append(member)
-                found[member] = _Admission(depth, given_by[0].device, given | (before.roles if before else frozenset()))
-            elif before is None:
-                found[member] = _Admission(depth, given_by[0].device, given)
-            else:
-                found[member] = _Admission(before.depth, before.admitted_by, before.roles | given)
-    return found
-
-
-def _build_membership(
-    founder: bytes | None,
-    facts: list[MemberFact],
-    admissions: Mapping[bytes, _Admission],
-    cuts: Mapping[bytes, AcceptedUpTo],
-    side: SideOf,
-) -> Membership:
-    counted = [fact for fact in facts if _is_effective(fact, admissions, cuts, side)]
-    values = _member_values(counted)
-    members: dict[bytes, Member] = {}
-    limits: dict[bytes, AcceptedUpTo] = {}
-    for device in sorted({fact.member for fact in counted} | admissions.keys()):
-        admission = admissions.get(device)
-        name = values.get((device, NAME_PROPERTY))
-        role = values.get((device, ROLE_PROPERTY)) or ("admin" if device == founder else "")
-        state: Literal["active", "revoked", "pending"] = "active"
-        if admission is None or role not in ROLES:
-            state = "pending"
-        elif cuts.get(device) is not None:
-            state = "revoked"
-        members[device] = Member(
-            device,
-            name if isinstance(name, str) else device.hex()[:8],
-            str(role),
-            state,
-            admission.admitted_by if admission else None,
-        )
-        if admission is not None and admission.roles & {"admin", "technician"}:
-            limits[device] = cuts.get(device)
-    return Membership(members, limits)
+_NO_AUTHORITY = Authority()

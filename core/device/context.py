@@ -133,17 +133,33 @@ class DeviceContext:
         """
         if not edits:
             return None
-        user, note = input_validation.check_user(self.user), input_validation.check_note(note)
+        input_validation.check_user(self.user)
+        input_validation.check_note(note)
         await self.check(edits)
+        return await self.save_unchecked(edits, note, reopens=reopens)
+
+    async def save_unchecked(
+        self,
+        edits: Sequence[Edit],
+        note: str | None = None,
+        *,
+        reopens: bool = False,
+        check_membership: Callable[[Membership], None] | None = None,
+    ) -> bytes | None:
+        """Write edits as `save` does, but for what the schema and the membership say of them.
+
+        `check_membership` is called with the membership after them; if it raises, nothing is written.
+        """
         if self.planned is not None:
             self.planned += edits
         return await self.store.commit(
             self.identity,
             edits,
-            user=user,
-            note=note,
+            user=input_validation.check_user(self.user),
+            note=input_validation.check_note(note),
             schema=await self.schema(),
             reopens=reopens,
+            check_membership=check_membership,
             is_rehearsal=self.planned is not None,
         )
 

@@ -173,7 +173,7 @@ class BlockStore:
             except BlockRefused as reason:
                 refused.append((change, reason))
         kept = self._keep(connection, good, source, link, hints)
-        return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), tuple(refused))
+        return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), (*refused, *kept.refused))
 
     async def keep_blocks(
         self,
@@ -194,22 +194,31 @@ class BlockStore:
         link: str,
         hints: Mapping[bytes, Sequence[int]],
     ) -> SaveResult:
+        from core.store import intake
         from core.store.indexes import obsolete_hints
-        from core.store.ingest import Receipt, add_blocks
+        from core.store.ingest import Receipt
         from core.store.queries import sync_source
 
         # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
         receipt = Receipt(self._clock(), source, link)
         unique = {block.id: block for block in blocks}
 
-        def keep(connection: stats.Connection) -> int:
+        def keep(connection: stats.Connection) -> tuple[int, list[Block]]:
             new = set(sync_source.filter_missing(connection, list(unique)))
-            saved = add_blocks(connection, list(unique.values()), receipt, self._membership(connection), self.fleet)
+            saved, unknown = intake.keep_known(
+                connection,
+                [unique[change] for change in unique if change in new],
+                receipt,
+                self._membership,
+                self.fleet,
+            )
+            new -= {block.id for block in unknown}
             obsolete_hints.apply_hints(connection, {change: hints[change] for change in new if change in hints})
-            return saved
+            return saved, unknown
 
-        added = transaction(connection, keep) if unique else 0
-        return SaveResult(added, len(unique) - added)
+        added, unknown = transaction(connection, keep) if unique else (0, [])
+        refused = tuple((block.id, intake.unknown_author_error(block)) for block in unknown)
+        return SaveResult(added, len(unique) - added - len(refused), refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
         """What can be left out of these changes for a peer that holds all that is held here but these.

@@ -20,12 +20,13 @@ from core.errors import FieldlineError, Refused
 from core.header import BATCH_BYTES
 from core.history_import import HistoryLine, KeyRef, entity_uuid
 from core.locality_split import Placed, split
-from core.membership import Membership
+from core.membership import WRITING_ROLES, Membership
 from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema
 from core.store.connection import load_value
 from core.store.entities import read_records, read_values
+from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
 from core.store.ingest import Receipt, add_blocks
@@ -59,11 +60,14 @@ class Author(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many saves and facts an import wrote, and how many lines it passed over because they are here already."""
+    """How many saves and facts an import wrote, how many lines it passed over because they are here already, and how
+    many changes were refused because nobody ever admitted their devices.
+    """
 
     change_count: int
     fact_count: int
     skipped_count: int
+    refused_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +142,11 @@ def _write_facts(
             "This device may not write in this fleet yet: ask an admin to run `fieldline admit {device}`.",
             device=device.hex(),
         )
+    tip = _own_tip(connection, device)
+    if tip is not None and not _may_go_on(connection, writer, tip):
+        raise FieldlineError("What this device wrote before has not all come back yet: sync first, then save.")
     parts = split(facts, _places_of(connection, facts, writer.schema).__getitem__, writer.schema, along)
     batch = writer.entropy(BATCH_BYTES) if len(parts) > 1 else None
-    tip = _own_tip(connection, device)
     blocks: list[Block] = []
     for part in parts:
         change = Change(person, at_us, (note or None) if not blocks else None, tuple(part), batch)
@@ -150,6 +156,13 @@ def _write_facts(
     add_blocks(connection, blocks, receipt, writer.membership, writer.fleet)
     note_tip(connection, blocks[-1].id)
     return blocks[0].id
+
+
+def _may_go_on(connection: sqlite3.Connection, writer: Writer, tip: Tip) -> bool:
+    """Whether a change on top of this one has effect: a role may hold from another one on only."""
+    chains = NextChange(StoredChains(connection), tip)
+    authority = writer.membership.authority(tip.device)
+    return authority.role_at(chains, tip.device, tip.position + 1, b"") in WRITING_ROLES
 
 
 def note_tip(connection: sqlite3.Connection, change: bytes) -> None:

@@ -6,13 +6,13 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.changes import Block, parent_ids
 from core.membership import Membership
 from core.store.connection import chunks, placeholders
-from core.store.indexes.acceptance import update_acceptance
+from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
 from core.store.indexes.leaves import SlotRow, refresh_contested
 from core.store.indexes.merkle_table import add_to_merkle_tree
@@ -65,19 +65,19 @@ def add_blocks(
 
     _insert_changes(connection, ordered, rows, order, receipt)
     settled, faulty = link_chains(connection, ordered)
-    beyond = set(faulty)
-    accepted = {rows[block.id]: block.id not in beyond and membership.limit(block.device) is None for block in ordered}
-    connection.executemany("UPDATE changes SET accepted = 1 WHERE id = ?", [(r,) for r, on in accepted.items() if on])
+    accepted = initial_acceptance(membership, ordered, rows, faulty)
+    effective_rows = [(row,) for row, on in accepted.changes.items() if on]
+    connection.executemany("UPDATE changes SET accepted = 1 WHERE id = ?", effective_rows)
     connection.executemany(
         "INSERT INTO facts (id, entity, property, value, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (fact, *place, value, effective[fact], accepted[fact // MAX_FACTS], accepted[fact // MAX_FACTS])
+            (fact, *place, value, effective[fact], accepted.facts[fact], accepted.facts[fact])
             for fact, (place, value) in facts.items()
         ],
     )
     connection.executemany("INSERT OR IGNORE INTO obsoletes (target, fact) VALUES (?, ?)", edges + arrived)
     connection.executemany("INSERT OR IGNORE INTO awaited (target, fact) VALUES (?, ?)", waiting)
-    _unset_current(connection, edges + arrived, accepted)
+    _unset_current(connection, edges + arrived, accepted.facts)
     _propagate_effective_times(connection, arrived)
     _propagate_log_order(connection, arrived)
     refresh_contested(connection, {place for place, _ in facts.values()})
@@ -266,15 +266,12 @@ def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[object
         )
 
 
-def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], accepted: dict[int, bool]) -> None:
+def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], accepted: Mapping[int, bool]) -> None:
     """What an accepted fact obsoletes is a leaf no longer."""
-    before = [fact // MAX_FACTS for _, fact in edges if fact // MAX_FACTS not in accepted]
-    standing = dict(accepted)
-    for some in chunks(before):
-        standing.update(
-            connection.execute(f"SELECT id, accepted FROM changes WHERE id IN ({placeholders(some)})", some)
-        )
-    targets = [(target,) for target, fact in edges if standing[fact // MAX_FACTS]]
+    known = dict(accepted)
+    for some in chunks([fact for _, fact in edges if fact not in accepted]):
+        known.update(connection.execute(f"SELECT id, accepted FROM facts WHERE id IN ({placeholders(some)})", some))
+    targets = [(target,) for target, fact in edges if known[fact]]
     connection.executemany("UPDATE facts SET current = 0 WHERE id = ?", targets)
 
 

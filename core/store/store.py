@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from core.schema import Schema
     from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.inbox_cache import ItemKey
+    from core.store.intake import RefusedCount
+    from core.store.queries.chain_faults import ChainFault
     from core.store.queries.log import LogEntry
     from core.store.types import Verification
 
@@ -99,19 +101,23 @@ class Store(BlockStore):
         note: str | None = None,
         schema: Schema | None = None,
         reopens: bool = False,
+        check_membership: Callable[[Membership], None] | None = None,
         is_rehearsal: bool = False,
     ) -> bytes | None:
         """Write edits that were made at once, all or none of them, as a change for each locality.
 
         Gives the id of the first once they are on the disk; None if there are none, or if it is a rehearsal: then
         nothing of it is kept. The facts obsolete what the edits say, and nothing else; what `reopens` a conflict gives
-        a slot several values. Raises FieldlineError if this device may not write.
+        a slot several values. `check_membership` is called with the membership after them, on the store's thread, and
+        what it raises undoes them. Raises FieldlineError if this device may not write.
         """
         if not edits:
             return None
         commit = self._rehearse if is_rehearsal else self._commit
         try:
-            return await self._database.write(commit, author, list(edits), user, note, schema, reopens)
+            return await self._database.write(
+                commit, author, list(edits), user, note, schema, reopens, check_membership
+            )
         except _RehearsalDone:
             return None
 
@@ -124,11 +130,15 @@ class Store(BlockStore):
         note: str | None,
         schema: Schema | None,
         reopens: bool,
+        check_membership: Callable[[Membership], None] | None,
     ) -> bytes:
         from core.store import commit
 
         writer = self._writer(connection, author, schema)
-        return commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+        change = commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+        if check_membership is not None:
+            check_membership(self._membership(connection))
+        return change
 
     def _rehearse(self, connection: stats.Connection, *args: Any) -> bytes:
         """Commit, and end in what rolls it back."""
@@ -201,6 +211,18 @@ class Store(BlockStore):
     async def membership(self) -> Membership:
         """Who belongs to the fleet, worked out from its facts."""
         return await self._database.run(self._membership)
+
+    async def refused_count(self) -> RefusedCount | None:
+        """How many changes of devices that nobody ever admitted were refused so far; None if none was."""
+        from core.store import intake
+
+        return await self._database.run(intake.read_refused)
+
+    async def chain_faults(self) -> list[ChainFault]:
+        """What is wrong with the devices' chains: forks, and changes that do not follow from the one that they name."""
+        from core.store.queries import chain_faults
+
+        return await self._database.run(chain_faults.read_chain_faults)
 
     async def find_changes(self, prefix: str) -> list[bytes]:
         """The ids of the changes that begin with this hex prefix, two at most."""

@@ -16,7 +16,7 @@ from typing import Protocol
 from blake3 import blake3
 
 from core.changes import decode_block
-from core.errors import BlockRefused
+from core.errors import AuthorUnknown, BlockRefused
 from core.sync import bundle_file
 from core.sync.events import Progress, SyncStats
 from core.sync.replica import SaveResult, SendOrder
@@ -44,13 +44,14 @@ class BundleResult:
 
     `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, and those of
     format 1, which were left as they are. `left_out_count` are changes of this store whose bytes are damaged: who reads
-    such a one would refuse all.
+    such a one would refuse all. `refused_count` are the changes of devices that nobody ever admitted.
     """
 
     stats: SyncStats
     known_count: int = 0
     unreadable: tuple[Path, ...] = ()
     left_out_count: int = 0
+    refused_count: int = 0
 
 
 OnBundleProgress = Callable[[Progress], None]
@@ -69,8 +70,7 @@ async def sync_bundle(path: Path, store: BundleStore, *, on_event: OnBundleProgr
     merging = _BundleSync(store, on_event)
     there = await asyncio.to_thread(bundle_file.path_kind, path)
     if there == "folder":
-        for file in await asyncio.to_thread(bundle_file.list_bundles, path):
-            await merging.read_file_if_valid(file)
+        await merging.read_folder(path)
         await merging.add_to_folder(path)
     else:
         if there == "file":
@@ -106,11 +106,13 @@ class _BundleSync:
         self._present: set[bytes] = set()
         self._unreadable: list[Path] = []
         self._left_out = 0
+        self._refused: dict[Path, int] = {}
         self._sent = self._received = self._known = self._bytes_out = self._bytes_in = 0
 
     def result(self) -> BundleResult:
         figures = SyncStats(self._sent, self._received, self._bytes_out, self._bytes_in)
-        return BundleResult(figures, self._known, tuple(self._unreadable), self._left_out)
+        refused = sum(self._refused.values())
+        return BundleResult(figures, self._known, tuple(self._unreadable), self._left_out, refused)
 
     async def read_file_if_valid(self, path: Path) -> None:
         try:
@@ -123,18 +125,41 @@ class _BundleSync:
     async def read_file(self, path: Path) -> None:
         contents = await asyncio.to_thread(bundle_file.check_bundle, path, self._store.fleet)
         new = await self._store.missing(list(contents.offsets))
+        known = len(contents.offsets) - len(new)
         for some in _chunks(new):
             await asyncio.to_thread(contents.check_signatures, some)
+        unknown = await self._take(path, contents, new)
+        while BATCH_CHANGES < len(new) > len(unknown) > 0:
+            # Whom the rest of the file admits.
+            new, unknown = unknown, await self._take(path, contents, unknown)
+        if path not in self._refused:
+            self._known += known
+            self._bytes_in += contents.size
+        self._refused[path] = len(unknown)
+        self._present |= contents.offsets.keys()
+
+    async def _take(self, path: Path, contents: bundle_file.BundleContents, new: Sequence[bytes]) -> list[bytes]:
+        """Take these changes of a file; gives those that were refused, as nobody here knows their authors."""
         goal = self._received + len(new)
+        unknown: list[bytes] = []
         for some in _chunks(new):
             saved = await self._store.save_blocks(await asyncio.to_thread(contents.blocks, some), link="bundle")
-            if saved.refused:
-                raise bundle_file.refused_error(path, saved.refused[0][1])
+            for change, reason in saved.refused:
+                if not isinstance(reason, AuthorUnknown):
+                    raise bundle_file.refused_error(path, reason)
+                unknown.append(change)
             self._received += saved.added_count
             self._emit_progress(to_receive=goal)
-        self._known += len(contents.offsets) - len(new)
-        self._present |= contents.offsets.keys()
-        self._bytes_in += contents.size
+        return unknown
+
+    async def read_folder(self, path: Path) -> None:
+        """Read all bundles in a folder; some again, if others may have admitted those whose changes were refused."""
+        files = await asyncio.to_thread(bundle_file.list_bundles, path)
+        while files:
+            before = self._received
+            for file in files:
+                await self.read_file_if_valid(file)
+            files = [file for file in files if self._refused.get(file)] if self._received > before else []
 
     async def add_to_folder(self, folder: Path) -> None:
         lacking = [change for change in await self._store.hashes() if change not in self._present]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.changes import MAX_BLOCK_BYTES, Block
-from core.errors import BlockRefused, FieldlineError, Refused
+from core.errors import AuthorUnknown, BlockRefused, FieldlineError, Refused
 from core.mountain_range import Range, levels_of
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
 from core.sync.block_stream import (
@@ -263,8 +263,10 @@ class _Incoming:
             blocks = yield from self._check_membership(self._unproven)
         saved = yield SaveBlocks(blocks, self._obsolete_hints)
         self._obsolete_hints = {}
-        if saved.refused:
-            raise RemoteProtocolError(Reason.REFUSED, saved.refused[0][1])
+        # Of devices that nobody admitted nothing is kept, and for the rest the session goes on.
+        refused = [reason for _, reason in saved.refused if not isinstance(reason, AuthorUnknown)]
+        if refused:
+            raise RemoteProtocolError(Reason.REFUSED, refused[0])
         self._tally.received += saved.added_count
 
     def _restore(self, entries: Sequence[bytes]) -> Effects[Sequence[Block | None]]:

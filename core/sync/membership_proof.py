@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.authority import evaluate_membership
 from core.chain import Side
 from core.changes import Block
 from core.effective_time import Dated, effective_times
 from core.errors import Refused
 from core.header import fleet_id
-from core.membership import MEMBER_PROPERTIES, Cut, MemberFact, evaluate_membership
+from core.membership import MEMBER_PROPERTIES, Cut, MemberFact
 
 
 def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -> None:
@@ -49,12 +50,20 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
         )
         for name, (block, fact) in said.items()
     ]
-    if not evaluate_membership(blocks[0].header.fields.device, facts, _side).may_connect(peer):
+    if not evaluate_membership(blocks[0].header.fields.device, facts, _ClaimedChains()).may_connect(peer):
         raise Refused("no change of an admin makes it one")
 
 
-def _side(device: bytes, cut: Cut, position: int, change: bytes) -> Side:
-    # Between membership changes there are others, so the authors' chains cannot be followed here. Nothing is lost by
-    # taking every change at a lower position as one from before its author's revocation: who wants to deceive just
-    # leaves the revocation out.
-    return Side.WITHIN if change == cut.change or position < cut.position else Side.BEYOND
+class _ClaimedChains:
+    """The chains as far as positions tell.
+
+    Between membership changes there are others, so the authors' chains cannot be followed here. Nothing is lost by
+    taking every change at a lower position as one from before its author's revocation: who wants to deceive just leaves
+    the revocation out.
+    """
+
+    def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
+        return Side.WITHIN if change == cut.change or position < cut.position else Side.BEYOND
+
+    def is_after(self, device: bytes, cut: Cut, position: int, change: bytes) -> bool:
+        return position > cut.position

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 MIN_FREE_BYTES = 64 << 20
 """Bytes that should be free: the store writes a log beside itself before it writes."""
+MAX_CHAIN_FAULTS = 10
+"""More are no more news: a thief may make any number. `verify --json` lists all."""
 HOUR_US = 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
 MIN_CLOCK_US = 1_735_689_600_000_000
 """2025-01-01, in microseconds since 1970: a clock before that was never set."""
 
@@ -67,6 +70,9 @@ async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     store = _finding("store", "problem", await _check_integrity(workspace))
     yield replace(store, verified_at_us=await workspace.store.verified_at())
     yield _finding("membership", "warning", await _check_membership(workspace))
+    yield _finding("refused", "warning", await _check_refused(workspace))
+    for finding in await _check_chains(workspace):
+        yield finding
     yield _finding("clock", "warning", await _check_clock(workspace))
     yield _finding("sync", "warning", await _check_backlog(workspace))
 
@@ -218,6 +224,28 @@ async def _check_membership(workspace: DeviceContext) -> FieldlineError | None:
     if not any(m.role == "admin" and m.state == "active" for m in membership.members.values()):
         return FieldlineError("The fleet has no admin any more: nobody can be admitted or revoked.")
     return None
+
+
+async def _check_refused(workspace: DeviceContext) -> FieldlineError | None:
+    refused = await workspace.store.refused_count()
+    if refused is None or refused.at_us < workspace.clock() - DAY_US:
+        return None
+    return FieldlineError(
+        "In the last 24 hours changes were refused because nobody ever admitted their devices, the last of device"
+        " {device}; {count} so far. Find out who brings them: a bundle, or a device that runs another program.",
+        device=refused.device.hex()[:8],
+        count=refused.count,
+    )
+
+
+async def _check_chains(workspace: DeviceContext) -> list[Finding]:
+    """A finding for each fault of a device's chain, as far as a person wants to read."""
+    from core.workspace.chain_report import fault_message
+
+    faults = await workspace.store.chain_faults()
+    membership = await workspace.membership()
+    found = [Finding("chains", "warning", fault_message(fault, membership)) for fault in faults[:MAX_CHAIN_FAULTS]]
+    return found or [Finding("chains", "good")]
 
 
 async def _check_clock(workspace: DeviceContext) -> FieldlineError | None:

@@ -42,7 +42,8 @@ async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgr
     before = await workspace.store.counts()
     merged = await bundle.import_bundle(path, workspace.store, on_event=on_event)
     after = await workspace.store.counts()
-    return ImportResult(merged.stats.received, after.facts - before.facts, merged.known_count)
+    facts = after.facts - before.facts
+    return ImportResult(merged.stats.received, facts, merged.known_count, merged.refused_count)
 
 
 def _read_history(path: Path) -> list[HistoryLine]:

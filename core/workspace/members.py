@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.changes import SCHEMA_ENTITY
 from core.device import input_validation
+from core.device.context import EditResult
 from core.errors import FieldlineError, Refused
-from core.membership import NAME_PROPERTY, REVOKED_PROPERTY, ROLE_PROPERTY, ROLES, Cut, Membership, cut_value
+from core.membership import (
+    NAME_PROPERTY,
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    ROLES,
+    ChainEnd,
+    Cut,
+    Mark,
+    Member,
+    Membership,
+    readmission_value,
+    revocation_value,
+    role_value,
+)
+from core.records import Edit
 from core.schema import KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.indexes import member_facts
 from core.store.indexes.member_facts import ChainEntry
@@ -17,7 +33,15 @@ from core.value_codec import ID_BYTES, Value
 from core.values import quote_value
 
 if TYPE_CHECKING:
-    from core.device.context import DeviceContext, EditResult
+    from core.device.context import DeviceContext
+
+
+@dataclass(frozen=True, slots=True)
+class MemberResult(EditResult):
+    """Result of an edit of a member, and what the member is after it."""
+
+    member: Member
+
 
 MIN_DEVICE_PREFIX_DIGITS = 8
 """Of hex: fewer could be a name that somebody mistyped."""
@@ -71,7 +95,7 @@ def find_device(text: str, membership: Membership) -> bytes:
 
 async def admit_device(
     workspace: DeviceContext, device: str, role: str, name: str | None, note: str | None
-) -> EditResult:
+) -> MemberResult:
     """See `Workspace.admit`."""
     membership = await workspace.require_admin()
     if role not in ROLES:
@@ -82,13 +106,17 @@ async def admit_device(
     else:
         entity = find_device(device, membership)
     known = membership.members.get(entity)
-    if known is not None and known.state == "revoked":
-        return await readmit_device(workspace, entity, role, known.name if name is None else name, note)
-    shown = await workspace.view().record(entity, Schema())
-    wanted: dict[str, Value] = {KIND: MEMBER_KIND, ROLE_PROPERTY: role}
-    if name is not None:
+    wanted: dict[str, Value] = {}
+    if known is None or (known.role, known.state) != (role, "active"):
+        authority = membership.authority(entity)
+        place = await mark(workspace, entity)
+        if known is None or known.role != role:
+            wanted[ROLE_PROPERTY] = role_value(role, place if authority.roles else None)
+        if known is not None and known.state == "revoked":
+            wanted[REVOKED_PROPERTY] = readmission_value(place)
+    if name is not None and (known is None or known.name != input_validation.check_name(name)):
         wanted[NAME_PROPERTY] = input_validation.check_name(name)
-    return await workspace.write(shown, wanted, note)
+    return await _write(workspace, membership, entity, wanted, lambda m: (m.role, m.state) == (role, "active"), note)
 
 
 async def chain(workspace: DeviceContext, device: bytes) -> list[ChainEntry]:
@@ -96,41 +124,78 @@ async def chain(workspace: DeviceContext, device: bytes) -> list[ChainEntry]:
     return await workspace.store.now()._database.run(member_facts.read_chain, device)
 
 
-async def revoke_device(
-    workspace: DeviceContext, device: bytes, last: bytes | None, note: str | None = None
-) -> EditResult:
-    """Revoke a device: the changes of its chain up to `last` keep their effect (None: none does), and no others.
+async def mark(workspace: DeviceContext, device: bytes) -> Mark:
+    """Give the place in a device's chain behind all that is here of it, on all its branches."""
+    return await workspace.store.now()._database.run(member_facts.read_mark, device)
 
-    Raises FieldlineError if this device is no admin or the device itself, Refused for a change that is not the
-    device's.
+
+async def revoke_device(
+    workspace: DeviceContext, device: bytes, last: Sequence[bytes], note: str | None = None
+) -> MemberResult:
+    """Revoke a device: its changes up to those of `last` keep their effect, one for each branch of its chain, and no
+    others; none does if `last` is empty.
+
+    What another revocation has voided stays void. Raises FieldlineError if this device is no admin or the device
+    itself, or if it would have no effect; Refused for a change that is not the device's.
     """
-    await workspace.require_admin()
+    membership = await workspace.require_admin()
     if device == workspace.identity.device:
         raise FieldlineError("A device cannot revoke itself: do it on another admin's device.")
-    cut = None
-    if last is not None:
-        cut = next((Cut(each.position, last) for each in await chain(workspace, device) if each.change == last), None)
-        if cut is None:
-            raise Refused("{change} is no change of that device.", change=last.hex()[:8])
-    shown = await workspace.view().record(device, Schema())
-    return await workspace.write(shown, {REVOKED_PROPERTY: cut_value(cut)}, note)
+    entries = {each.change: each for each in await chain(workspace, device)} if last else {}
+    for change in last:
+        if change not in entries:
+            raise Refused("{change} is no change of that device.", change=change.hex()[:8])
+    place = tuple(Cut(entries[change].position, change) for change in last)
+    authority = membership.authority(device)
+    in_force = authority.denials_at(ChainEnd(), device, 0, b"")
+    is_known = any(set(denial.cut) == set(place) for denial in in_force)
+    wanted: dict[str, Value] = {} if is_known else {REVOKED_PROPERTY: revocation_value(place)}
+    return await _write(workspace, membership, device, wanted, lambda m: m.state == "revoked", note)
 
 
-async def readmit_device(
-    workspace: DeviceContext, device: bytes, role: str, name: str, note: str | None = None
-) -> EditResult:
-    """Readmit a revoked device: all of its changes count again. Raises as `revoke_device` does."""
-    await workspace.require_admin()
-    if role not in ROLES:
-        raise Refused("{role} is not a role: there are {roles}.", role=quote_value(role), roles=", ".join(ROLES))
+async def _write(
+    workspace: DeviceContext,
+    membership: Membership,
+    device: bytes,
+    wanted: Mapping[str, Value],
+    is_wanted: Callable[[Member], bool],
+    note: str | None,
+) -> MemberResult:
+    """Write facts about a member that obsolete what counts of it, and nothing that others may have said besides.
+
+    Raises FieldlineError, and nothing is written, if the member would not be as wanted afterwards.
+    """
+    edits = [Edit(device, name, value, _seen(membership, device, name)) for name, value in wanted.items()]
+    if not edits:
+        return MemberResult(None, device, 0, membership.members[device])
+    if device not in membership.members:
+        edits.insert(0, Edit(device, KIND, MEMBER_KIND, await _seen_kinds(workspace, device)))
+    found: list[Member] = []
+
+    def check(after: Membership) -> None:
+        found.append(after.members[device])
+        if not is_wanted(found[0]):
+            raise FieldlineError(
+                "That would have no effect, so nothing was written: what an admin who was admitted earlier decided"
+                " prevails. Do it on that admin's device."
+            )
+
+    change = await workspace.save_unchecked(edits, note, check_membership=check)
+    return MemberResult(change, device, len(edits), found[0])
+
+
+def _seen(membership: Membership, device: bytes, name: str) -> tuple[bytes, ...]:
+    """What a fact about a member obsoletes: the leaves that count, and each revocation that is in force."""
+    seen = set(membership.leaves.get((device, name), ()))
+    if name == REVOKED_PROPERTY:
+        seen |= {denial.fact for denial in membership.authority(device).denials_at(ChainEnd(), device, 0, b"")}
+    return tuple(sorted(seen))
+
+
+async def _seen_kinds(workspace: DeviceContext, device: bytes) -> tuple[bytes, ...]:
+    """What others called the device before anybody admitted it."""
     shown = await workspace.view().record(device, Schema())
-    wanted: dict[str, Value] = {
-        KIND: MEMBER_KIND,
-        ROLE_PROPERTY: role,
-        NAME_PROPERTY: input_validation.check_name(name),
-        REVOKED_PROPERTY: None,
-    }
-    return await workspace.write(shown, wanted, note)
+    return tuple(sorted(leaf.fact for leaf in shown.slot(KIND).leaves))
 
 
 async def publish_schema(workspace: DeviceContext, schema: Schema, note: str | None) -> EditResult:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.store.types import Verification
     from core.workspace.inbox import InboxReader
     from core.workspace.lazy_inbox import LazyInbox
-    from core.workspace.members import DeviceSummary
+    from core.workspace.members import DeviceSummary, MemberResult
     from core.workspace.table_import import ParseCell, TablePlan
     from core.workspace.wanted_state import ParseValue, StatePlan
 
@@ -197,8 +197,12 @@ class Workspace(DeviceContext):
 
         return members.find_device(text, await self.membership())
 
-    async def admit(self, device: str, role: str, name: str | None = None, note: str | None = None) -> EditResult:
-        """Admit a device, or give a member another role or name; raises FieldlineError if this device is no admin."""
+    async def admit(self, device: str, role: str, name: str | None = None, note: str | None = None) -> MemberResult:
+        """Admit a device, or give a member another role or name; raises FieldlineError if this device is no admin.
+
+        A role holds from the end of what is here of the device's chain on, and so does a readmission; only the first
+        admission is for the whole chain.
+        """
         from core.workspace import members
 
         return await members.admit_device(self, device, role, name, note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -137,3 +138,27 @@ def test_a_port_that_something_else_uses(device: Terminal) -> None:
         said = {each["check"]: each for each in device.call("doctor", "--json").json}
     assert said["port"]["state"] == "warning"
     assert str(DEFAULT_PORT) in said["port"]["message"]
+
+
+def test_a_copied_folder_is_told_by_doctor_and_verify(
+    pair: Pair, tmp_path: Path, meet: Callable[[Terminal, Terminal], None]
+) -> None:
+    one, two = pair
+    shutil.copytree(two.home, tmp_path / "copy")
+    copy = Terminal(tmp_path / "copy", "Bob")
+    two.ask("set", "locality:241", "name=Kiel")
+    ends = {
+        two.ask("set", "locality:241", "name=Kiel 2")["change"],
+        copy.ask("set", "locality:241", "name=X")["change"],
+    }
+    meet(one, two)
+    meet(one, copy)
+    said = only(one, "chains", "warning")
+    assert "K2" in said and all(end[:8] in said for end in ends)
+    answer = one.ask("verify")
+    assert answer["problems"] == []
+    (chain,) = answer["chains"]
+    assert chain["fault"] == "fork" and chain["ends"] == 2
+    assert {branch["change"] for branch in chain["branches"]} == ends
+    assert sorted(branch["changes"] for branch in chain["branches"]) == [1, 2]
+    assert all(end[:8] in one.call("verify").out for end in ends)

@@ -134,11 +134,17 @@ def test_a_device_is_revoked_and_let_in_again(pair: Pair, meet: Callable[[Termin
     assert {each["name"]: each["state"] for each in one.ask("members")} == {"K1": "active", "K2": "revoked"}
     assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "early"
     assert one.ask("status")["quarantined"] == 1
-    # All that it said counts again once it is let in again, and all that is here if nothing is named.
-    one.ask("admit", "K2", "--role", "technician")
-    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "late"
-    one.ask("revoke", "K2")
-    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "late"
+    # What was cut off stays void when it is let in again, which begins anew behind all that is here.
+    again = one.ask("admit", "K2", "--role", "technician")
+    assert (again["role"], again["state"]) == ("technician", "active")
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "early"
+    assert one.ask("admit", "K2", "--role", "technician")["change"] is None
+    meet(one, two)
+    two.ask("set", PLACE, "printer=new")
+    meet(one, two)
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "new"
+    assert one.ask("revoke", "K2")["state"] == "revoked"
+    assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "new"
     assert one.ask("revoke", "K2")["change"] is None
     one.ask("revoke", "K2", "--last", "none")
     assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "Acme 5000"

@@ -25,6 +25,8 @@ _CHECKS = {
     "cable": N_("serial ports"),
     "store": N_("store"),
     "membership": N_("membership"),
+    "refused": N_("unknown devices"),
+    "chains": N_("chains"),
     "clock": N_("clock"),
     "sync": N_("sync"),
     "terminal": N_("terminal"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from tui.cli.help import argument, option, verb
 from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.cli.progress import show_progress
 from tui.i18n.translate import N_, _, format_number
+
+if TYPE_CHECKING:
+    from core.workspace.members import MemberResult
 
 
 def _default_device_name() -> str:
@@ -100,13 +104,28 @@ async def admit(
         if dry_run:
             await print_dry_run(context, workspace, device=written.entity.hex())
             return
-    change = written.change.hex() if written.change else None
     if context.json:
-        context.print_json({"change": change, "device": written.entity.hex()})
-    elif change is None:
+        _print_member(context, written)
+    elif written.change is None:
         context.print_message(_("The device is admitted like that already: nothing was written."))
     else:
-        context.print_message(_("Admitted; the device learns of it when it syncs with this one or another."))
+        context.print_message(
+            _("Admitted as {role}; the device learns of it when it syncs with this one or another.").format(
+                role=_(written.member.role)
+            )
+        )
+
+
+def _print_member(context: CliContext, written: MemberResult) -> None:
+    """Print what was written of a member, and what it is now."""
+    context.print_json(
+        {
+            "change": written.change.hex() if written.change else None,
+            "device": written.entity.hex(),
+            "role": written.member.role or None,
+            "state": written.member.state,
+        }
+    )
 
 
 @verb(
@@ -117,28 +136,31 @@ async def admit(
     )
 )
 @argument("device")
-@option("--last", metavar="CHANGE", help=N_("The last change of that device that counts; `none`: none does."))
+@option(
+    "--last",
+    metavar="CHANGE",
+    multiple=True,
+    help=N_("The last change of that device that counts; `none`: none does. One for each branch, if its chain forks."),
+)
 @option("--note", metavar="TEXT", help=N_("Why."))
 @DRY_RUN_OPTION
-async def revoke(context: CliContext, device: str, last: str | None, note: str | None, dry_run: bool) -> None:
-    from core.workspace.members import chain
+async def revoke(context: CliContext, device: str, last: tuple[str, ...], note: str | None, dry_run: bool) -> None:
+    from core.workspace.members import mark
     from core.workspace.members import revoke_device as shut_out
 
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         entity = await workspace.device(device)
-        if last is None:
-            known = await chain(workspace, entity)
-            change = known[0].change if known else None
+        if not last:
+            kept = [cut.change for cut in await mark(workspace, entity)]
         else:
-            change = None if last == "none" else await workspace.change(last)
-        written = await shut_out(workspace, entity, change, note)
+            kept = [] if last == ("none",) else [await workspace.change(each) for each in last]
+        written = await shut_out(workspace, entity, kept, note)
         if dry_run:
             await print_dry_run(context, workspace, device=entity.hex())
             return
-    made = written.change.hex() if written.change else None
     if context.json:
-        context.print_json({"change": made, "device": entity.hex()})
-    elif made is None:
+        _print_member(context, written)
+    elif written.change is None:
         context.print_message(_("The device is revoked like that already: nothing was written."))
     else:
         context.print_message(_("Revoked; the other devices learn of it when they sync: sync with them soon."))
@@ -182,7 +204,7 @@ async def members(context: CliContext) -> None:
 @verb(N_("Show what this device holds: the fleet, its role, how many changes and values, and what is in conflict."))
 async def status(context: CliContext) -> None:
     async with await context.open_workspace() as workspace:
-        counts = await workspace.store.counts()
+        counts, refused = await workspace.store.counts(), await workspace.store.refused_count()
         member = (await workspace.membership()).members.get(workspace.identity.device)
         with show_progress(N_("{done} of {total} read")) as on_progress:
             items = await workspace.inbox(on_progress=on_progress)
@@ -196,6 +218,7 @@ async def status(context: CliContext) -> None:
             "conflicts": counts.conflicts,
             "clashes": sum(item.type != ITEM_TYPES[0] for item in items),
             "quarantined": counts.quarantined,
+            "refused": refused.count if refused else 0,
             "root": (await workspace.store.summary()).root.hex(),
         }
         backlog = await workspace.transfer_backlog()
@@ -220,9 +243,11 @@ async def status(context: CliContext) -> None:
         "conflicts": _("Conflicts"),
         "clashes": _("Clashes"),
         "quarantined": _("Changes without effect"),
+        "refused": _("Changes refused"),
         "root": _("Root"),
     }
-    rows = [[label, _status_text(name, data[name])] for name, label in labels.items()]
+    shown = {name: label for name, label in labels.items() if name != "refused" or data[name]}
+    rows = [[label, _status_text(name, data[name])] for name, label in shown.items()]
     if backlog is not None:
         template = _("{count} of {total} changes from {peer}, as of {when}")
         peer = (peer_member.name if peer_member else "") or backlog.peer.hex()[:8]

@@ -10,6 +10,8 @@ import click
 
 from core.errors import Refused
 from core.workspace import Workspace
+from core.workspace.chain_report import fault_json, fault_message
+from core.workspace.diagnostics import MAX_CHAIN_FAULTS
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_progress
@@ -64,6 +66,8 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
             async with rehearsal as target:
                 done = await target.import_file(path, on_progress)
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
+    if done.refused_count:
+        data["refused"] = done.refused_count
     if context.json:
         context.print_json(data)
         return
@@ -75,6 +79,14 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
         )
     else:
         context.print_message(_("{changes} with {facts} imported.").format(changes=changes, facts=facts))
+    if done.refused_count:
+        context.print_message(
+            ngettext(
+                "{count} change was refused: nobody ever admitted its device.",
+                "{count} changes were refused: nobody ever admitted their devices.",
+                done.refused_count,
+            )
+        )
     if done.skipped_count:
         context.print_message(ngettext("{count} was here already.", "{count} were here already.", done.skipped_count))
 
@@ -131,6 +143,8 @@ async def backup(context: CliContext, file: Path) -> None:
 async def verify(context: CliContext, repair: bool) -> int:
     with show_progress(N_("{done} of {total} changes")) as on_progress:
         found = await _verify(context, repair, on_progress)
+    async with await context.open_workspace() as workspace:
+        faults, membership = await workspace.store.chain_faults(), await workspace.membership()
     if context.json:
         data: dict[str, object] = {
             "changes": found.checked_count,
@@ -139,6 +153,8 @@ async def verify(context: CliContext, repair: bool) -> int:
         if repair:
             kept = str(found.kept_file) if found.kept_file else None
             data |= {"repaired": [error_text(each) for each in found.repaired], "kept": kept}
+        if faults:
+            data["chains"] = [fault_json(fault) for fault in faults]
         context.print_json(data)
         return 1 if found.problems else 0
     checked = ngettext("{count} change checked", "{count} changes checked", found.checked_count)
@@ -146,6 +162,9 @@ async def verify(context: CliContext, repair: bool) -> int:
     context.print_message(checked + (_(", everything is as it should be.") if is_good else "."))
     for each in (*found.repaired, *found.problems):
         context.print_line(error_text(each))
+    # Of a fork the store is not to blame, and repair mends nothing.
+    for fault in faults[:MAX_CHAIN_FAULTS]:
+        context.print_line(error_text(fault_message(fault, membership)))
     if found.repaired:
         context.print_message(_("Repaired: the store was built anew from its changes."))
     if found.kept_file:

@@ -8,9 +8,9 @@ from functools import partial
 from core.device import input_validation
 from core.errors import Refused
 from core.membership import ROLES as ALL_ROLES
-from core.membership import Member
-from core.store.indexes.member_facts import ChainEntry
-from core.workspace.members import chain, readmit_device, revoke_device
+from core.membership import Cut, Mark, Member
+from core.store.indexes.member_facts import ChainEntry, kept_changes
+from core.workspace.members import chain, mark, revoke_device
 from tui.dialogs.base import ChoiceDialog, ConfirmDialog, PromptDialog
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, ngettext
@@ -28,6 +28,8 @@ _ROW_COLUMNS = 66
 """Columns of a row in a dialog, on the smallest terminal."""
 _NO_CHANGE = "none"
 """Chosen instead of a last change: nothing of a device keeps its effect."""
+_ALL_BRANCHES = "all"
+"""Chosen instead of a last change: all that is here of a chain that forks keeps its effect."""
 
 
 class AdmitActions(ScreenActions):
@@ -121,20 +123,15 @@ class AdmitActions(ScreenActions):
         text = _("The others learn of it when they sync.")
         if what != "rename":
             text = f"{_(ROLE_DESCRIPTIONS.get(member.role, ''))} {text}"
-        is_known = what == "admit" and self._find(member.device) is not None
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.screen.run_task(partial(self._write_member, member, is_known))
+                self.screen.run_task(partial(self._write_member, member))
 
         self.screen.open_dialog(ConfirmDialog(title, text, _("do it")), answered)
 
-    async def _write_member(self, member: Member, is_known: bool) -> None:
-        workspace = self.state.workspace
-        if is_known:
-            written = await readmit_device(workspace, member.device, member.role, member.name)
-        else:
-            written = await workspace.admit(member.device.hex(), member.role, member.name)
+    async def _write_member(self, member: Member) -> None:
+        written = await self.state.workspace.admit(member.device.hex(), member.role, member.name)
         await _report_written(self.screen, written.change is not None)
 
 
@@ -152,12 +149,16 @@ class RevokeActions(ScreenActions):
         if member is None:
             return
         found = await chain(self.state.workspace, member.device)
+        ends = await mark(self.state.workspace, member.device)
         rows: list[tuple[bytes | str, Line]] = [(each.change, self._last_row(each, len(found))) for each in found]
         rows.append((_NO_CHANGE, [(_("none of its changes"), "plain")]))
+        if len(ends) > 1:
+            rows.insert(0, (_ALL_BRANCHES, [(_("the latest of all branches of its chain"), "plain")]))
 
         def chosen(answer: object) -> None:
             if answer is not None:
-                self._plan_revoke(member, found, answer if isinstance(answer, bytes) else None)
+                last = tuple(Cut(each.position, each.change) for each in found if each.change == answer)
+                self._plan_revoke(member, found, ends if answer == _ALL_BRANCHES else last)
 
         title = _("Revoke {device}: which of its changes is the last that you trust?").format(
             device=member_name(member)
@@ -180,9 +181,9 @@ class RevokeActions(ScreenActions):
             ],
         )
 
-    def _plan_revoke(self, member: Member, found: list[ChainEntry], last: bytes | None) -> None:
-        kept = next((each.kept_count for each in found if each.change == last), 0)
-        lost = [each for each in found if each.kept_count > kept]
+    def _plan_revoke(self, member: Member, found: list[ChainEntry], last: Mark) -> None:
+        kept = kept_changes(found, last)
+        lost = [each for each in found if each.change not in kept]
         rows = [self._change_row(each, "") for each in lost]
         rows = rows or [[(_("None of its changes that are here loses its effect."), "plain")]]
         warnings = [
@@ -200,8 +201,8 @@ class RevokeActions(ScreenActions):
         revoke = partial(self._revoke_device, member.device, last)
         ask_save(self.screen, title, rows, warnings, revoke)
 
-    async def _revoke_device(self, device: bytes, last: bytes | None, note: str) -> None:
-        written = await revoke_device(self.state.workspace, device, last, note or None)
+    async def _revoke_device(self, device: bytes, last: Mark, note: str) -> None:
+        written = await revoke_device(self.state.workspace, device, [cut.change for cut in last], note or None)
         await _report_written(self.screen, written.change is not None)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from core.errors import FieldlineError
 from core.membership import Member
+from core.store.queries.chain_faults import faults_by_device
 from core.store.queries.log import LogFilter
+from core.workspace.chain_report import fault_message
 from tui.command_host import command_bindings
-from tui.i18n.translate import _, ngettext
+from tui.i18n.translate import _, error_text, ngettext
 from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
 from tui.screens.history import History
@@ -27,6 +30,7 @@ class Members(ListScreen):
     def __init__(self) -> None:
         super().__init__()
         self._is_admin = False
+        self._faults: dict[bytes, list[FieldlineError]] = {}
         self.filter = FilterActions(self)
         self.actions = (
             AdmitActions(self, lambda: self.member, self._find),
@@ -64,6 +68,8 @@ class Members(ListScreen):
     async def reload_content(self) -> None:
         workspace = self.state.workspace
         membership = await workspace.membership()
+        faults = faults_by_device(await workspace.store.chain_faults())
+        self._faults = {d: [fault_message(each, membership) for each in own] for d, own in faults.items()}
         me = workspace.identity.device
         self._is_admin = membership.is_admin(me)
         found = dict(membership.members)
@@ -75,7 +81,7 @@ class Members(ListScreen):
             for stats in reversed(await workspace.store.source_stats())
             if stats.device
         }
-        rows = MemberRows(ordered, synced_at_us, me, self.state.view, self.state.dates, self.member_rows)
+        rows = MemberRows(ordered, synced_at_us, me, self.state.view, self.state.dates, self._faults, self.member_rows)
         self.lines.show_rows(rows, cursor=rows.index(self.lines.key))
 
     # --- details -----------------------------------------------------------------------------------------------------
@@ -92,7 +98,8 @@ class Members(ListScreen):
             return self.empty_lines(self.filter.no_match_text(), width) if self.filter.text else []
         if self.admission_hint() and member.device == self.state.workspace.identity.device:
             return self.empty_lines("", width)
-        texts = [_("Device id {id}").format(id=member.device.hex())]
+        texts = [error_text(each) for each in self._faults.get(member.device, ())]
+        texts.append(_("Device id {id}").format(id=member.device.hex()))
         if stats := rows.write_stats(member.device):
             texts.append(ngettext("It has made {count} change.", "It has made {count} changes.", stats.changes))
             if stats.at is not None:

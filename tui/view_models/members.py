@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.membership import Member
@@ -38,7 +38,10 @@ def member_texts(member: Member) -> tuple[str, ...]:
 
 
 class MemberRows:
-    """A row for each device; until its changes are counted again, those of `before` are shown."""
+    """A row for each device; until its changes are counted again, those of `before` are shown.
+
+    `faulty` are the devices whose chains have a fault.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class MemberRows:
         me: bytes,
         view: View,
         dates: DateFormatter,
+        faulty: Container[bytes] = (),
         before: MemberRows | None = None,
     ) -> None:
         self._members = members
@@ -54,6 +58,7 @@ class MemberRows:
         self._own_device = me
         self._view = view
         self._dates = dates
+        self._faulty = faulty
         self._write_stats: dict[bytes, WriteStats] = {}
         self._old_stats: Mapping[bytes, WriteStats] = before._write_stats if before else {}
 
@@ -80,7 +85,10 @@ class MemberRows:
 
     def line(self, index: int, width: int) -> Line:
         member = self._members[index]
-        role = "plain" if member.state == "active" else "attention"
+        is_faulty = member.device in self._faulty and member.state == "active"
+        role = "plain" if member.state == "active" and not is_faulty else "attention"
+        state = _("look: its chain") if is_faulty else _(_STATE_LABELS.get(member.state, member.state))
+        glyph = GLYPHS["trouble"] if is_faulty else GLYPHS.get(member.state, GLYPHS["trouble"])
         stats = self.write_stats(member.device)
         synced_at_us = self._synced_at.get(member.device)
         wide = width >= 100
@@ -92,8 +100,8 @@ class MemberRows:
             [
                 Column(member_name(member), None, "strong"),
                 Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
-                Column(GLYPHS.get(member.state, GLYPHS["trouble"]), 1, role),
-                Column(_(_STATE_LABELS.get(member.state, member.state)), 22 if wide else 20, role),
+                Column(glyph, 1, role),
+                Column(state, 22 if wide else 20, role),
                 Column(synced_text, 17 if wide else 11, "dim"),
                 Column(format_number(stats.changes) if stats else "", 10, "dim", right=True),
             ],

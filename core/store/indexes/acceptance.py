@@ -1,4 +1,7 @@
-"""Which changes have effect: those of devices in good standing. The others are kept and relayed, and that is all.
+"""Which changes and facts have effect: those of devices in good standing. The others are kept and relayed, that is all.
+
+A change has effect if its author might write at that place of its chain. Of the fleet, its schema and its members only
+what an admin says has, and of a fact about a member only what `core.authority` counts.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -6,19 +9,26 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from blake3 import blake3
 
 from core.chain_links import State
 from core.changes import Block
-from core.membership import AcceptedUpTo, Cut, Membership
+from core.membership import MEMBER_PROPERTIES, NO_ROLE, WRITING_ROLES, Membership
 from core.store.connection import chunks, placeholders
+from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.leaves import refresh_current
-from core.store.indexes.member_facts import load_membership, read_within
-from core.value_codec import MAX_FACTS
+from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY, load_membership
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
 _VERSION_META_KEY = "membership"
+_ChangeRow = tuple[int, bytes, bytes, int, int, int]
+"""(row id, id, device, position, linked, accepted)"""
+_CHANGE_ROWS = (
+    "SELECT c.id, c.hash, d.device, c.position, c.linked, c.accepted FROM changes c JOIN devices d ON d.id = c.device"
+)
 
 
 class MembershipCache:
@@ -37,6 +47,41 @@ class MembershipCache:
         return self._membership
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Which of new changes and of their facts have effect, by row id, before what depends on their chains is known."""
+
+    changes: Mapping[int, bool]
+    facts: Mapping[int, bool]
+
+
+def initial_acceptance(
+    membership: Membership, blocks: Sequence[Block], rows: Mapping[bytes, int], faulty: Sequence[bytes]
+) -> Accepted:
+    """What has effect of new blocks by the membership before them; `update_acceptance` says the last word.
+
+    What is not sure yet has none: changes of devices that may write at some places only, and facts about members.
+    """
+    changes: dict[int, bool] = {}
+    facts: dict[int, bool] = {}
+    wrong = set(faulty)
+    roles: dict[bytes, str] = {}
+    for block in blocks:
+        if block.device not in roles:
+            authority = membership.authority(block.device)
+            roles[block.device] = authority.uniform_role if authority.is_uniform else NO_ROLE
+        role = NO_ROLE if block.id in wrong else roles[block.device]
+        row = rows[block.id]
+        changes[row] = role in WRITING_ROLES
+        for place, fact in enumerate(block.facts):
+            facts[row * MAX_FACTS + place] = (
+                role in WRITING_ROLES
+                and fact.property not in MEMBER_PROPERTIES
+                and (role == "admin" or not membership.is_reserved(fact.entity))
+            )
+    return Accepted(changes, facts)
+
+
 def update_acceptance(
     connection: sqlite3.Connection,
     before: Membership,
@@ -50,68 +95,102 @@ def update_acceptance(
     `settled` are the changes that were found to follow from their chains meanwhile, `faulty` those that do not.
     """
     new = {block.id for block in blocks}
+    spoken = [block.id for block in blocks if any(fact.property in MEMBER_PROPERTIES for fact in block.facts)]
     # What had counted until its late previous one came counts no more, members' facts among it.
-    voided = _refuse_changes(connection, [change for change in faulty if change not in new])
-    spoken = [block.id for block in blocks if any(fact.property.startswith("member.") for fact in block.facts)]
+    late = [change for change in faulty if change not in new]
     after = before
-    if spoken or voided or (settled and any(isinstance(limit, Cut) for limit in before.limits.values())):
+    cuts = {cut.change for each in before.authorities.values() for cut in each.cuts()}
+    # On a change that says nothing of members it depends who counts only if it is at a cut, or closes a gap below one.
+    if spoken or late or not cuts.isdisjoint(settled) or (cuts and not new.issuperset(settled)):
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
         version = blake3((row[0] if row else b"") + b"".join([*spoken, *faulty])).digest()
         connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_VERSION_META_KEY, version))
         after = load_membership(connection, fleet)
-    moved = {d for d in before.limits.keys() | after.limits.keys() if before.limit(d) != after.limit(d)}
-    # Of a device whose changes count up to a certain one the gap below that may just have been closed.
-    arrived = {block.device for block in blocks} | _devices_of(connection, settled)
-    moved |= {device for device in arrived if isinstance(after.limit(device), Cut)}
+    refresher = _Refresher(connection, after)
+    moved = {
+        d for d in before.authorities.keys() | after.authorities.keys() if before.authority(d) != after.authority(d)
+    }
+    # Of a device whose changes count at some places only the gap below one of them may just have been closed.
+    uneven = {device for device, authority in after.authorities.items() if not authority.is_uniform}
+    closed = set(settled) | set(faulty)
+    moved |= {device for device in uneven if any(cut.change in closed for cut in after.authority(device).cuts())}
     for device in moved:
-        _apply_limit(connection, device, after.limit(device))
+        refresher.refresh_changes(connection.execute(f"{_CHANGE_ROWS} WHERE d.device = ?", (device,)).fetchall())
+    open_rows = _rows_of(connection, {*new, *settled} if uneven else ())
+    refresher.refresh_changes(row for row in open_rows if row[2] in uneven - moved)
+    refresher.refresh_changes(row for row in _rows_of(connection, late) if row[2] not in moved)
+    refresher.refresh_changes(_rows_of(connection, {fact[:CHANGE_ID_BYTES] for fact in before.counted ^ after.counted}))
+    refresher.refresh_entities(before.members.keys() ^ after.members.keys())
 
 
-def _devices_of(connection: sqlite3.Connection, changes: Sequence[bytes]) -> set[bytes]:
-    found: set[bytes] = set()
+def _rows_of(connection: sqlite3.Connection, changes: Iterable[bytes]) -> list[_ChangeRow]:
+    found: list[_ChangeRow] = []
     for some in chunks(list(changes)):
-        query = (
-            f"SELECT device FROM devices WHERE id IN (SELECT device FROM changes WHERE hash IN ({placeholders(some)}))"
-        )
-        found.update(device for (device,) in connection.execute(query, some))
+        found += connection.execute(f"{_CHANGE_ROWS} WHERE c.hash IN ({placeholders(some)})", some).fetchall()
     return found
 
 
-def _refuse_changes(connection: sqlite3.Connection, changes: Sequence[bytes]) -> bool:
-    """Take the effect from changes that turn out to be at fault; says whether any had one."""
-    gone: list[int] = []
-    for change in changes:
-        query = "UPDATE changes SET accepted = 0 WHERE hash = ? AND accepted RETURNING id"
-        gone += [row for (row,) in connection.execute(query, (change,)).fetchall()]
-    _refresh_facts(connection, gone, accepted=False)
-    return bool(gone)
+class _Refresher:
+    """Gives changes and their facts the effect that a membership gives them, and works out which facts are leaves."""
 
+    def __init__(self, connection: sqlite3.Connection, membership: Membership) -> None:
+        self._connection = connection
+        self._membership = membership
+        self._chains = StoredChains(connection)
 
-def _apply_limit(connection: sqlite3.Connection, device: bytes, limit: AcceptedUpTo) -> None:
-    """Let a device's changes count as far as the limit says, and work out anew what depends on it."""
-    within = read_within(connection, device, limit) if isinstance(limit, Cut) else frozenset()
-    rows = connection.execute(
-        "SELECT id, hash, linked, accepted FROM changes WHERE device = (SELECT id FROM devices WHERE device = ?)",
-        (device,),
-    ).fetchall()
-    flipped: dict[bool, list[int]] = {True: [], False: []}
-    for row, change, linked, accepted in rows:
-        wanted = linked != State.FAULTY and (limit is None or change in within)
-        if wanted != bool(accepted):
-            flipped[wanted].append(row)
-    for wanted, changed in flipped.items():
-        connection.executemany("UPDATE changes SET accepted = ? WHERE id = ?", [(wanted, row) for row in changed])
-        _refresh_facts(connection, changed, accepted=wanted)
+    def refresh_changes(self, rows: Iterable[_ChangeRow]) -> None:
+        """Work out anew these changes and all their facts."""
+        flipped: list[tuple[bool, int]] = []
+        touched: set[int] = set()
+        for row, change, device, position, linked, accepted in rows:
+            role = self._role(device, position, change, linked)
+            if (role in WRITING_ROLES) != bool(accepted):
+                flipped.append((role in WRITING_ROLES, row))
+            facts = self._connection.execute(
+                "SELECT f.id, e.entity, f.property, f.accepted FROM facts f JOIN entities e ON e.id = f.entity"
+                " WHERE f.id BETWEEN ? AND ?",
+                (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
+            )
+            for fact, entity, name, was in facts.fetchall():
+                if self._is_accepted(role, change, fact, entity, name) != bool(was):
+                    touched.add(fact)
+        self._connection.executemany("UPDATE changes SET accepted = ? WHERE id = ?", flipped)
+        self._flip(touched)
 
+    def refresh_entities(self, entities: Iterable[bytes]) -> None:
+        """Work out anew all facts about these entities."""
+        touched: set[int] = set()
+        for some in chunks(list(entities)):
+            rows = self._connection.execute(
+                "SELECT f.id, e.entity, f.property, f.accepted, c.hash, d.device, c.position, c.linked"
+                " FROM entities e JOIN facts f ON f.entity = e.id"
+                f" JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device"
+                f" WHERE e.entity IN ({placeholders(some)})",
+                some,
+            ).fetchall()
+            for fact, entity, name, was, change, device, position, linked in rows:
+                role = self._role(device, position, change, linked)
+                if self._is_accepted(role, change, fact, entity, name) != bool(was):
+                    touched.add(fact)
+        self._flip(touched)
 
-def _refresh_facts(connection: sqlite3.Connection, rows: Sequence[int], *, accepted: bool) -> None:
-    """Give the facts of these changes the standing of their changes, and work out which facts are leaves now."""
-    touched: set[int] = set()
-    for row in rows:
-        span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
-        query = "UPDATE facts SET accepted = ? WHERE id BETWEEN ? AND ? RETURNING id"
-        touched.update(f for (f,) in connection.execute(query, (accepted, *span)).fetchall())
-        touched.update(
-            t for (t,) in connection.execute("SELECT target FROM obsoletes WHERE fact BETWEEN ? AND ?", span)
-        )
-    refresh_current(connection, touched)
+    def _role(self, device: bytes, position: int, change: bytes, linked: int) -> str:
+        """The role in which a device signed a change."""
+        if linked == State.FAULTY:
+            return NO_ROLE
+        return self._membership.authority(device).role_at(self._chains, device, position, change)
+
+    def _is_accepted(self, role: str, change: bytes, fact: int, entity: bytes, name: int) -> bool:
+        if FIRST_MEMBER_PROPERTY <= name <= LAST_MEMBER_PROPERTY:
+            return change + (fact % MAX_FACTS).to_bytes(2, "big") in self._membership.counted
+        return role == "admin" or (role in WRITING_ROLES and not self._membership.is_reserved(entity))
+
+    def _flip(self, facts: set[int]) -> None:
+        """Give these facts the other standing, and work out which facts are leaves now."""
+        targets: set[int] = set()
+        for some in chunks(list(facts)):
+            query = f"UPDATE facts SET accepted = 1 - accepted WHERE id IN ({placeholders(some)})"
+            self._connection.execute(query, some)
+            obsolete = f"SELECT target FROM obsoletes WHERE fact IN ({placeholders(some)})"
+            targets.update(target for (target,) in self._connection.execute(obsolete, some))
+        refresh_current(self._connection, facts | targets)

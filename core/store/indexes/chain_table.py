@@ -84,6 +84,30 @@ def read_ids_below(connection: sqlite3.Connection, change: bytes) -> list[bytes]
     return [each for (each,) in rows][:-1]
 
 
+def read_ids_above(connection: sqlite3.Connection, change: bytes) -> list[bytes]:
+    """The ids of the linked changes that have this one before them in their chain."""
+    rows = connection.execute(
+        "WITH RECURSIVE chain (hash, device, position) AS ("
+        " SELECT hash, device, position FROM changes WHERE hash = ?"
+        " UNION ALL SELECT c.hash, c.device, c.position FROM chain JOIN changes c ON c.device = chain.device"
+        f" AND c.position = chain.position + 1 AND c.previous = chain.hash AND c.linked = {int(State.LINKED)})"
+        " SELECT hash FROM chain",
+        (change,),
+    )
+    return [each for (each,) in rows][1:]
+
+
+def read_heads(connection: sqlite3.Connection, device: bytes) -> list[tuple[int, bytes]]:
+    """The ends of all that is here of a device's chain, linked or not (position and id), the highest first."""
+    return connection.execute(
+        "SELECT c.position, c.hash FROM changes c WHERE c.device = (SELECT id FROM devices WHERE device = ?)"
+        f" AND c.linked <> {int(State.FAULTY)} AND NOT EXISTS (SELECT 1 FROM changes n WHERE n.device = c.device"
+        f" AND n.position = c.position + 1 AND n.previous = c.hash AND n.linked <> {int(State.FAULTY)})"
+        " ORDER BY c.position DESC, c.hash",
+        (device,),
+    ).fetchall()
+
+
 def read_tips(connection: sqlite3.Connection, device: bytes) -> list[Tip]:
     """The ends of a device's chain as far as it is linked, the highest first."""
     rows = connection.execute(

@@ -248,7 +248,7 @@ def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
 
 def _stored_rows(connection: sqlite3.Connection, entity: bytes, number: int) -> tuple[object, ...]:
     one = (number,)
-    kind, odd = connection.execute("SELECT kind, odd FROM clues WHERE entity = ?", one).fetchone() or ("?", 0)
+    kind, odd = connection.execute("SELECT kind, odd FROM clues WHERE entity = ?", one).fetchone() or (None, 0)
     return (
         kind,
         bool(odd),

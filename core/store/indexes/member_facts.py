@@ -7,54 +7,48 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache
 
-from core.chain import Side
+from core.authority import evaluate_membership, ever_admitted
 from core.chain_links import State
 from core.changes import fact_id
-from core.membership import Cut, MemberFact, Membership, evaluate_membership
+from core.membership import MAX_HEADS, Cut, Mark, MemberFact, Membership
 from core.store.connection import load_value
-from core.store.indexes.chain_table import read_ids_below
+from core.store.indexes.chain_sides import StoredChains
+from core.store.indexes.chain_table import read_heads
 from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS
 
-FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY = 4, 6
+FIRST_MEMBER_PROPERTY, ROLE_PROPERTY_ROW, LAST_MEMBER_PROPERTY = 4, 5, 6
 """Row ids of the properties of members (schema.sql)."""
 
 
-def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
-    """The membership that the store's changes make."""
-    founder = connection.execute(
+def _read_founder(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
+    """The device that wrote the genesis; None while that is not here."""
+    row = connection.execute(
         "SELECT d.device FROM changes c JOIN devices d ON d.id = c.device WHERE substr(c.hash, 1, ?) = ?"
         " AND c.hash BETWEEN ? AND ?",
         (ID_BYTES, fleet, fleet, fleet + b"\xff" * (CHANGE_ID_BYTES - ID_BYTES)),
     ).fetchone()
-
-    @cache
-    def within(device: bytes, cut: Cut) -> AbstractSet[bytes]:
-        return read_within(connection, device, cut)
-
-    def side(device: bytes, cut: Cut, position: int, change: bytes) -> Side:
-        if change in within(device, cut):
-            return Side.WITHIN
-        return Side.BEYOND if position >= cut.position else Side.WAITING
-
-    return evaluate_membership(founder[0] if founder else None, _read_member_facts(connection), side)
+    return None if row is None else row[0]
 
 
-def read_within(connection: sqlite3.Connection, device: bytes, cut: Cut) -> AbstractSet[bytes]:
-    """The changes of a device that are known to lie up to a cut, the one at the cut itself among them.
+def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
+    """The membership that the store's changes make."""
+    founder = _read_founder(connection, fleet)
+    return evaluate_membership(founder, _read_member_facts(connection), StoredChains(connection))
 
-    Those below it are known once the chain up to it is here and right; until then they wait.
-    """
-    head = connection.execute(
-        "SELECT c.position FROM changes c JOIN devices d ON d.id = c.device"
-        " WHERE c.hash = ? AND d.device = ? AND c.linked = 1",
-        (cut.change, device),
-    ).fetchone()
-    below = read_ids_below(connection, cut.change)[: cut.position] if head is not None else []
-    return {cut.change, *below}
+
+def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
+    """The devices of which changes are kept; none before the genesis is here."""
+    founder = _read_founder(connection, fleet)
+    if founder is None:
+        return set()
+    rows = connection.execute(
+        f"SELECT d.device, e.entity, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity WHERE f.property = ?",
+        (ROLE_PROPERTY_ROW,),
+    )
+    return ever_admitted(founder, ((author, member, load_value(value)) for author, member, value in rows))
 
 
 def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
@@ -88,8 +82,9 @@ def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """A change of a device at its position in the chain. `kept_count` is how many of its changes are in effect if this
-    is the last accepted one: itself and those before it. `at_us` is microseconds since 1970 UTC.
+    """A change of a device at its position in the chain, and the id of the one before it. `kept_count` is how many of
+    its changes are in effect if this is the last accepted one: itself and those before it. `at_us` is microseconds
+    since 1970 UTC.
     """
 
     change: bytes
@@ -97,6 +92,7 @@ class ChainEntry:
     user: str
     note: str | None
     position: int
+    previous: bytes | None
 
     @property
     def kept_count(self) -> int:
@@ -106,8 +102,26 @@ class ChainEntry:
 def read_chain(connection: sqlite3.Connection, device: bytes) -> list[ChainEntry]:
     """The changes of a device, the latest in its chain first."""
     rows = connection.execute(
-        "SELECT c.hash, c.at, u.name, c.note, c.position FROM changes c JOIN persons u ON u.entity = c.author"
+        "SELECT c.hash, c.at, u.name, c.note, c.position, c.previous FROM changes c"
+        " JOIN persons u ON u.entity = c.author"
         " WHERE c.device = (SELECT id FROM devices WHERE device = ?) ORDER BY c.position DESC, c.hash",
         (device,),
     )
     return [ChainEntry(*row) for row in rows]
+
+
+def read_mark(connection: sqlite3.Connection, device: bytes) -> Mark:
+    """The place in a device's chain behind all that is here of it, on all its branches."""
+    return tuple(Cut(position, change) for position, change in read_heads(connection, device)[:MAX_HEADS])
+
+
+def kept_changes(chain: list[ChainEntry], mark: Mark) -> set[bytes]:
+    """Those of a device's changes that lie before a place in its chain."""
+    previous = {each.change: each.previous for each in chain}
+    kept: set[bytes] = set()
+    for cut in mark:
+        at: bytes | None = cut.change
+        while at in previous and at not in kept:
+            kept.add(at)
+            at = previous[at]
+    return kept

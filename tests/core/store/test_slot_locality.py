@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.body import Fact
 from core.changes import Block, decode_block
-from core.membership import MEMBER_PROPERTIES, REVOKED_PROPERTY, Cut, cut_value
+from core.membership import MEMBER_PROPERTIES, REVOKED_PROPERTY, Cut, revocation_value
 from core.slots import Slot
 from core.store.store import Store
 from core.value_codec import ParentRef, Ref
@@ -41,7 +41,7 @@ def histories(draw: st.DrawFn) -> list[bytes]:
             heads = [block for block in blocks if block.header.fields.position == 0]
             if heads:
                 head = draw(st.sampled_from(heads))
-                facts.append(Fact(head.device, REVOKED_PROPERTY, cut_value(Cut(0, head.id))))
+                facts.append(Fact(head.device, REVOKED_PROPERTY, revocation_value((Cut(0, head.id),))))
                 pen = pens[0]
         elif what == "name":
             facts.append(_said(draw, blocks, person_of("u"), "person.name", f"u{number}"))

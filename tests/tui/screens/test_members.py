@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from core.store.queries.chain_faults import ForkedChain
 from core.workspace import Workspace
-from tests.support.opened_app import LARGE, SMALL, opened
+from tests.support.opened_app import LARGE, NOW, SMALL, opened
 from tui.demo.fleet import DEMO_USER
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -97,8 +99,6 @@ async def test_escape_writes_nothing(home: Path) -> None:
 
 
 async def test_who_is_no_admin_is_told_so(made: Path, home: Path, tmp_path: Path) -> None:
-    import shutil
-
     other = shutil.copytree(made / "K2", tmp_path / "K2")
     async with opened(other, "6", "x") as screen:
         assert "Only an admin's device can do this" in screen.text()
@@ -110,3 +110,22 @@ async def test_the_changes_of_a_device_are_one_key_away(home: Path) -> None:
     async with opened(home, "6", "down", "h") as screen:
         assert screen.app.base_screen.TAB == "history"
         assert "K2" in screen.text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_device_whose_chain_forks_is_marked_with_both_ends(
+    made: Path, home: Path, tmp_path: Path, picture: SnapshotAssertion, size: str
+) -> None:
+    for number, name in enumerate(("K2", "copy")):
+        folder = shutil.copytree(made / "K2", tmp_path / name)
+        async with await Workspace.open(folder, user="Bob", clock=lambda: NOW, entropy=bytes) as device:
+            await device.create("locality", {"code": f"99{number}"})
+            blocks = await device.store.blocks(await device.store.hashes())
+        async with await Workspace.open(home, user=DEMO_USER) as workspace:
+            await workspace.store.save_blocks(blocks)
+            faults = await workspace.store.chain_faults()
+    assert isinstance(faults[0], ForkedChain)
+    async with opened(home, "6", "down", size=SIZES[size]) as screen:
+        assert "its chain" in screen.text() and "2 ends" in screen.text()
+        assert all(branch.change.hex()[:8] in screen.text() for branch in faults[0].branches)
+        assert screen.screenshot() == picture

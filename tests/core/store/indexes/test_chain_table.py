@@ -11,14 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.body import Fact
-from core.changes import Change, change_id, decode_block, sign_block
+from core.changes import FLEET_ENTITY, Change, change_id, decode_block, sign_block
 from core.errors import FieldlineError
 from core.header import Header, sign
-from core.membership import REVOKED_PROPERTY, Cut, cut_value
+from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
 from core.records import Edit
 from core.store.store import Store
 from core.store.verify import DERIVED_QUERIES
-from tests.support.store_fleet import ADMISSION, AUTHORS, ENTITY, FLEET, FOUNDING, GENESIS, Pen, person_of
+from tests.support.store_fleet import (
+    ADMISSION,
+    AUTHORS,
+    ENTITY,
+    FLEET,
+    FOUNDING,
+    GENESIS,
+    Pen,
+    person_of,
+    save_in_pieces,
+)
 from tests.support.strategies import KEYS, SEED
 
 OF_THE_SET = (
@@ -64,7 +74,7 @@ def sets(draw: st.DrawFn) -> list[bytes]:
     ids: list[bytes] = []
     for number in range(draw(st.integers(1, 9))):
         pen = draw(st.sampled_from(pens))
-        what = draw(st.sampled_from(["edit", "edit", "edit", "fork", "lie", "name", "cut"]))
+        what = draw(st.sampled_from(["edit", "edit", "edit", "fork", "lie", "name", "cut", "role", "readmit", "fleet"]))
         at = draw(st.integers(10, 30))
         if what == "fork":
             pens.append(pen.branch())
@@ -80,8 +90,17 @@ def sets(draw: st.DrawFn) -> list[bytes]:
             fact = Fact(person_of("u"), "person.name", f"u{number}", seen)
         if what == "cut" and blocks:
             cut = decode_block(draw(st.sampled_from(blocks)))
-            fact = Fact(cut.device, REVOKED_PROPERTY, cut_value(Cut(cut.header.fields.position, cut.id)))
+            fact = Fact(cut.device, REVOKED_PROPERTY, revocation_value((Cut(cut.header.fields.position, cut.id),)))
             pen = pens[0]
+        if what in ("role", "readmit") and blocks:
+            since = decode_block(draw(st.sampled_from(blocks)))
+            mark = (Cut(since.header.fields.position, since.id),)
+            role = role_value(draw(st.sampled_from(["admin", "technician", "reader"])), mark)
+            name, value = (ROLE_PROPERTY, role) if what == "role" else (REVOKED_PROPERTY, readmission_value(mark))
+            fact = Fact(since.device, name, value, seen)
+            pen = draw(st.sampled_from([pens[0], pen]))
+        if what == "fleet":
+            fact = Fact(draw(st.sampled_from([FLEET_ENTITY, AUTHORS[2].device])), "name", f"n{number}", seen)
         batch = draw(st.sampled_from([None, b"batch 01", b"batch 02"]))
         blocks.append(pen.write(fact, at=at, batch=batch))
         ids.append(change_id(blocks[-1]) + b"\0\0")
@@ -99,8 +118,7 @@ async def test_any_order_of_arrival_gives_the_same_and_so_does_verify(
         order.shuffle(shuffled)
         one = await make(Path(folder) / "one", *FOUNDING, *blocks)
         other = await make(Path(folder) / "other")
-        for start in range(0, len(shuffled), size):
-            await other.save_blocks(shuffled[start : start + size])
+        await save_in_pieces(other, shuffled, size)
         assert await derived(one) == await derived(other)
         for store in (one, other):
             assert (await store.verify()).problems == []
@@ -111,14 +129,14 @@ def test_all_that_follows_from_the_changes_is_looked_at_by_verify() -> None:
     assert {"persons", "tips", "faults", "changes", "facts"} <= DERIVED_QUERIES.keys()
 
 
-async def test_a_stranger_s_change_moves_no_head_and_the_next_own_one_goes_on_from_mine(tmp_path: Path) -> None:
+async def test_another_device_s_change_moves_no_head_and_the_next_own_one_goes_on_from_mine(tmp_path: Path) -> None:
     own = Pen(0, FOUNDING)
     mine = own.write(Fact(ENTITY, "p", "mine"), at=10)
     for number, stranger in enumerate(
-        [lying(5, change_id(mine), 3, b"?" * 32), lying(1, change_id(mine), 3, b"?" * 32)]
+        [lying(2, change_id(mine), 3, b"?" * 32), lying(1, change_id(mine), 3, b"?" * 32)]
     ):
-        for blocks in ([*FOUNDING, mine, stranger], [stranger, *FOUNDING, mine]):
-            store = await make(tmp_path / f"{number}{blocks[0] == stranger}")
+        for blocks in ([*FOUNDING, mine, stranger], [*FOUNDING, stranger, mine]):
+            store = await make(tmp_path / f"{number}{blocks[-1] == stranger}")
             for data in blocks:
                 await store.save_blocks([data])
             made = await store.commit(AUTHORS[0], [Edit(ENTITY, "q", "next")], user="u")
@@ -152,7 +170,7 @@ async def test_what_lies_before_a_cut_counts_once_the_chain_up_to_it_is_here(tmp
     late = pen.write(Fact(ENTITY, "p4", 4), at=15)
     stolen = thief.write(Fact(ENTITY, "p5", 5), at=9)
     cut = Cut(3, change_id(chain[3]))
-    revocation = admin.write(Fact(AUTHORS[1].device, REVOKED_PROPERTY, cut_value(cut)), at=20)
+    revocation = admin.write(Fact(AUTHORS[1].device, REVOKED_PROPERTY, revocation_value((cut,))), at=20)
     store = await make(tmp_path / "s", GENESIS, ADMISSION, revocation, chain[0], chain[3], late, stolen)
 
     async def counting() -> set[object]:

@@ -11,7 +11,7 @@ from core.changes import change_id
 from core.store.store import Store
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
-from tests.support.store_fleet import ADMISSION, ENTITY, FLEET, FOUNDING, GENESIS, SECRET, Pen
+from tests.support.store_fleet import ADMISSION, ENTITY, FLEET, FOUNDING, SECRET, Pen
 
 BLOCKS = [Pen(number).write(Fact(ENTITY, "p", str(number), ()), at=number) for number in range(1, 4)]
 KEY = short_key(SECRET.encode())
@@ -30,7 +30,7 @@ async def test_there_are_none_before_the_genesis_and_all_when_it_comes(tmp_path:
     await store.save_blocks([ADMISSION, BLOCKS[0]])
     assert await store.all_short_ids() == []
     assert (await store.sketch())[1] is None
-    await store.save_blocks([GENESIS, BLOCKS[1]])
+    await store.save_blocks([*FOUNDING, *BLOCKS[:2]])
     assert await store.all_short_ids() == shorts([*FOUNDING, *BLOCKS[:2]])
     summary, cells = await store.sketch()
     assert cells is not None

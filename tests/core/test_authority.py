@@ -1,0 +1,498 @@
+"""The same set of facts gives the same members, doubt takes authority away, and no key that was cut off comes back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.authority import evaluate_membership
+from core.chain import Side
+from core.membership import (
+    NAME_PROPERTY,
+    NO_ROLE,
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    WRITING_ROLES,
+    Cut,
+    MemberFact,
+    Membership,
+    mark_text,
+    parse_readmission,
+    parse_revocation,
+    parse_role,
+    readmission_value,
+    revocation_value,
+    role_value,
+)
+
+A, B, C, D, E = (letter * 16 for letter in (b"A", b"B", b"C", b"D", b"E"))
+DEVICES = (A, B, C, D, E)
+
+
+class World:
+    """Devices that write facts about members, each on its own chain."""
+
+    def __init__(self) -> None:
+        self.facts: list[MemberFact] = []
+        self.chains: dict[bytes, list[bytes]] = {}
+
+    def write(
+        self, author: bytes, member: bytes, name: str, value: str | None, sees: Iterable[MemberFact] = (), at: int = 5
+    ) -> MemberFact:
+        """The next change of a device, which says this."""
+        chain = self.chains.setdefault(author, [])
+        chain.append(author[:1] * 30 + len(chain).to_bytes(2, "big"))
+        seen = tuple(sorted(f.fact for f in sees))
+        fact = MemberFact(chain[-1] + b"\x00\x00", author, member, name, value, at, seen, len(chain) - 1)
+        self.facts.append(fact)
+        return fact
+
+    def work(self, author: bytes) -> Cut:
+        """A change that says nothing of members."""
+        return self.head(self.write(author, author, "x", None))
+
+    def role(self, author: bytes, member: bytes, role: str, *sees: MemberFact, since: Cut | None = None) -> MemberFact:
+        start = None if since is None else (since,)
+        return self.write(author, member, ROLE_PROPERTY, role_value(role, start), sees)
+
+    def revoke(self, author: bytes, member: bytes, *last: Cut) -> MemberFact:
+        return self.write(author, member, REVOKED_PROPERTY, revocation_value(last))
+
+    def readmit(self, author: bytes, member: bytes, revoked: MemberFact, since: Cut) -> MemberFact:
+        return self.write(author, member, REVOKED_PROPERTY, readmission_value((since,)), [revoked])
+
+    def head(self, fact: MemberFact) -> Cut:
+        return Cut(fact.position, fact.fact[:32])
+
+    def last(self, author: bytes) -> Cut:
+        """The latest change of a device."""
+        return Cut(len(self.chains[author]) - 1, self.chains[author][-1])
+
+    def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
+        chain = self.chains.get(device, [])
+        if change == cut.change:
+            return Side.WITHIN
+        if cut.change not in chain or chain.index(cut.change) != cut.position:
+            return Side.BEYOND if position >= cut.position else Side.WAITING
+        return Side.WITHIN if change in chain[: cut.position] else Side.BEYOND
+
+    def is_after(self, device: bytes, cut: Cut, position: int, change: bytes) -> bool:
+        chain = self.chains.get(device, [])
+        return cut.change in chain and change in chain and chain.index(change) > chain.index(cut.change)
+
+    def evaluate(self, facts: Iterable[MemberFact] | None = None) -> Membership:
+        return evaluate_membership(A, self.facts if facts is None else facts, self)
+
+    def roles(self, membership: Membership, device: bytes) -> list[str]:
+        """The role in which each change of a device counts, NO_ROLE where it does not."""
+        authority = membership.authority(device)
+        return [authority.role_at(self, device, n, change) for n, change in enumerate(self.chains.get(device, ()))]
+
+
+# --- who belongs -----------------------------------------------------------------------------------------------------
+
+
+def test_the_founder_is_an_admin_and_whom_it_admits_belongs() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    world.role(A, C, "reader")
+    members = world.evaluate()
+    assert members.is_admin(A) and members.may_write(B) and not members.is_admin(B)
+    assert members.may_connect(C) and not members.may_write(C)
+    assert not members.may_connect(D) and members.authority(D).uniform_role == NO_ROLE
+    assert members.members[B].admitted_by == A and members.members[A].admitted_by is None
+
+
+def test_only_admins_admit() -> None:
+    world = World()
+    world.role(B, C, "admin")
+    world.role(B, B, "admin")
+    world.role(A, B, "technician")
+    members = world.evaluate()
+    assert not members.may_connect(C)
+    assert not members.is_admin(B)
+
+
+def test_an_admin_who_was_admitted_later_admits_too_whatever_the_order_of_ids() -> None:
+    world = World()
+    world.role(D, C, "admin")
+    world.role(C, B, "technician")
+    world.role(A, D, "admin")
+    assert world.evaluate().may_write(B)
+
+
+def test_without_a_genesis_there_are_no_members() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    assert evaluate_membership(None, world.facts, world) == Membership()
+
+
+# --- roles -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_demoted_admin_admits_nobody_and_keeps_whom_it_admitted() -> None:
+    world = World()
+    made = world.role(A, B, "admin")
+    world.role(B, C, "technician")
+    world.role(A, B, "technician", made, since=world.last(B))
+    world.role(B, D, "admin")
+    world.role(B, B, "admin", made)
+    members = world.evaluate()
+    assert members.may_connect(C) and not members.may_connect(D)
+    assert members.members[B].role == "technician"
+    assert world.roles(members, B) == ["admin", "technician", "technician"]
+
+
+def test_a_demoted_technician_writes_nothing_and_keeps_what_it_wrote() -> None:
+    world = World()
+    made = world.role(A, B, "technician")
+    before = world.work(B)
+    world.role(A, B, "reader", made, since=before)
+    world.work(B)
+    members = world.evaluate()
+    assert not members.may_write(B) and members.may_connect(B)
+    assert world.roles(members, B) == ["technician", "reader"]
+
+
+def test_who_is_made_an_admin_is_one_from_there_on() -> None:
+    world = World()
+    made = world.role(A, B, "technician")
+    world.role(B, C, "technician")
+    world.role(A, B, "admin", made, since=world.last(B))
+    world.role(B, D, "technician")
+    members = world.evaluate()
+    assert members.is_admin(B) and not members.may_connect(C) and members.may_connect(D)
+
+
+def test_a_raised_role_is_not_for_another_branch_of_the_chain() -> None:
+    world = World()
+    made = world.role(A, B, "technician")
+    world.work(B)
+    elsewhere = Cut(0, b"other branch".ljust(32))
+    world.role(A, B, "admin", made, since=elsewhere)
+    world.role(B, C, "admin")
+    members = world.evaluate()
+    assert not members.may_connect(C)
+    assert world.roles(members, B) == ["technician", "technician"]
+
+
+@pytest.mark.parametrize("first", ["admin", "reader"])
+def test_of_concurrent_roles_the_lesser_holds_whatever_the_clocks_say(first: str) -> None:
+    world = World()
+    world.role(A, B, "admin")
+    second = "reader" if first == "admin" else "admin"
+    world.write(A, C, ROLE_PROPERTY, first, at=2**53)
+    world.write(B, C, ROLE_PROPERTY, second, at=1)
+    members = world.evaluate()
+    assert members.members[C].role == "reader" and members.may_connect(C)
+    assert len(members.leaves[C, ROLE_PROPERTY]) == 2, "an admin resolves it in knowledge of both"
+
+
+def test_a_role_that_is_not_understood_is_none() -> None:
+    world = World()
+    made = world.role(A, B, "admin")
+    world.write(A, B, ROLE_PROPERTY, "king", [made])
+    members = world.evaluate()
+    assert members.members[B].state == "pending" and not members.may_connect(B)
+
+
+# --- revocations -----------------------------------------------------------------------------------------------------
+
+
+def test_a_revoked_device_s_changes_count_up_to_the_one_named() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.role(B, C, "technician")
+    world.revoke(A, B, world.last(B))
+    world.write(B, D, ROLE_PROPERTY, "technician", at=1)
+    members = world.evaluate()
+    assert members.members[B].state == "revoked" and not members.may_connect(B)
+    assert members.may_connect(C)
+    assert not members.may_connect(D)
+    assert world.roles(members, B) == ["admin", NO_ROLE]
+
+
+@pytest.mark.parametrize("later_first", [True, False])
+def test_the_cut_is_the_intersection_of_all_revocations_whatever_the_clocks_say(later_first: bool) -> None:
+    world = World()
+    world.role(A, B, "admin")
+    made = world.role(A, C, "technician")
+    cuts = [world.work(C) for _ in range(4)]
+    world.write(A, C, REVOKED_PROPERTY, revocation_value((cuts[0],)), at=9 if later_first else 1)
+    world.write(B, C, REVOKED_PROPERTY, revocation_value((cuts[2],)), at=1 if later_first else 9)
+    assert world.roles(world.evaluate(), C) == ["technician", NO_ROLE, NO_ROLE, NO_ROLE]
+    # One in knowledge of the other widens nothing either.
+    world.write(A, C, REVOKED_PROPERTY, revocation_value((cuts[3],)), world.facts[-2:])
+    assert world.roles(world.evaluate(), C) == ["technician", NO_ROLE, NO_ROLE, NO_ROLE]
+    assert made.fact in world.evaluate().counted
+
+
+def test_a_cut_of_several_branches_keeps_them_all() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    cuts = [world.work(B) for _ in range(2)]
+    world.revoke(A, B, Cut(7, b"other branch".ljust(32)), cuts[0])
+    assert world.roles(world.evaluate(), B) == ["technician", NO_ROLE]
+
+
+def test_what_is_not_known_to_lie_before_a_cut_waits_without_effect() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    world.work(B)
+    world.revoke(A, B, Cut(5, b"not here yet".ljust(32)))
+    assert world.roles(world.evaluate(), B) == [NO_ROLE]
+
+
+def test_a_readmission_is_a_new_interval_and_revives_nothing() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    kept = world.work(B)
+    revoked = world.revoke(A, B, kept)
+    stolen = world.work(B)
+    world.readmit(A, B, revoked, stolen)
+    world.work(B)
+    members = world.evaluate()
+    assert members.may_write(B)
+    assert world.roles(members, B) == ["technician", NO_ROLE, "technician"]
+    # And can be revoked again, after which neither interval grows.
+    again = world.last(B)
+    world.revoke(A, B, again)
+    world.work(B)
+    assert world.roles(world.evaluate(), B) == ["technician", NO_ROLE, "technician", NO_ROLE]
+
+
+def test_a_revocation_that_the_readmission_did_not_know_of_holds() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.role(A, C, "technician")
+    kept = world.work(C)
+    revoked = world.revoke(A, C, kept)
+    world.revoke(B, C, kept)
+    world.readmit(A, C, revoked, kept)
+    assert world.evaluate().members[C].state == "revoked"
+
+
+@pytest.mark.parametrize("value", [None, "from nowhere", "from"])
+def test_nothing_else_takes_a_revocation_back(value: str | None) -> None:
+    world = World()
+    world.role(A, B, "technician")
+    revoked = world.revoke(A, B)
+    world.write(A, B, REVOKED_PROPERTY, value, [revoked])
+    assert world.evaluate().members[B].state == "revoked"
+
+
+def test_a_revoked_device_cannot_undo_it() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    revoked = world.revoke(A, B, world.work(B))
+    world.readmit(B, B, revoked, Cut(0, world.chains[B][0]))
+    world.write(B, B, REVOKED_PROPERTY, f"99:{'ff' * 32}", [revoked], at=99)
+    world.revoke(B, A)
+    members = world.evaluate()
+    assert members.members[B].state == "revoked" and members.is_admin(A)
+
+
+def test_what_who_is_no_admin_says_of_a_member_stands_in_nobody_s_way() -> None:
+    world = World()
+    made = world.role(A, B, "technician")
+    world.role(A, C, "technician")
+    cut = world.work(B)
+    world.revoke(C, B, cut)
+    world.role(C, B, "reader", made)
+    members = world.evaluate()
+    assert members.may_write(B)
+    assert members.leaves[B, ROLE_PROPERTY] == (made.fact,) and (B, REVOKED_PROPERTY) not in members.leaves
+
+
+# --- seniority -------------------------------------------------------------------------------------------------------
+
+
+def test_of_two_who_revoke_each_other_the_senior_stays() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.role(A, C, "reader")
+    before = world.last(A)
+    seen_of_b = world.head(world.write(B, C, NAME_PROPERTY, "c"))
+    world.revoke(B, A, before)
+    world.revoke(A, B, seen_of_b)
+    members = world.evaluate()
+    assert members.is_admin(A)
+    assert members.members[B].state == "revoked"
+
+
+@pytest.mark.parametrize(("first", "second"), [(B, C), (C, B)])
+def test_among_equals_who_was_admitted_first_prevails_and_not_the_smaller_id(first: bytes, second: bytes) -> None:
+    world = World()
+    world.role(A, first, "admin")
+    world.role(A, second, "admin")
+    world.revoke(second, first)
+    world.revoke(first, second)
+    members = world.evaluate()
+    assert members.is_admin(first) and members.members[second].state == "revoked"
+
+
+def test_a_junior_admin_can_revoke_a_stolen_founder() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.revoke(B, A, world.last(A))
+    world.role(A, D, "admin")
+    members = world.evaluate()
+    assert members.members[A].state == "revoked"
+    assert members.is_admin(B)
+    assert not members.may_connect(D)
+
+
+def test_what_voids_itself_is_void() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.revoke(B, A)
+    members = world.evaluate()
+    assert members.is_admin(A) and members.is_admin(B)
+
+
+def test_a_circle_of_admins_who_revoke_each_other_ends_the_same_way_for_all() -> None:
+    world = World()
+    for member in (B, C, D):
+        world.role(A, member, "admin")
+    for author, member in ((B, C), (C, D), (D, B)):
+        world.revoke(author, member)
+    members = world.evaluate()
+    assert {d for d in (B, C, D) if members.is_admin(d)} == {B, D}, "the eldest decided, and its victim decides nothing"
+
+
+def test_a_revocation_that_was_void_by_one_that_is_void_itself_holds() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.role(A, C, "admin")
+    world.role(A, D, "technician")
+    cut = world.work(C)
+    world.revoke(C, D)
+    # B voids what C said, and is revoked for everything by A.
+    world.revoke(B, C, cut)
+    assert world.evaluate().may_write(D)
+    world.revoke(A, B)
+    members = world.evaluate()
+    assert members.is_admin(C) and members.members[D].state == "revoked"
+
+
+# --- properties ------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    world = World()
+    for _ in range(draw(st.integers(0, 14))):
+        author, member = draw(st.sampled_from(DEVICES)), draw(st.sampled_from(DEVICES))
+        chain = world.chains.get(member, [])
+        cuts = [Cut(n, change) for n, change in enumerate(chain)] + [Cut(3, b"?" * 32)]
+        name = draw(st.sampled_from([ROLE_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY]))
+        mark = tuple(draw(st.lists(st.sampled_from(cuts), max_size=2, unique=True)))
+        if name == ROLE_PROPERTY:
+            role = draw(st.sampled_from(["admin", "admin", "technician", "reader", "king"]))
+            value = role if draw(st.booleans()) else role_value(role, mark)
+        else:
+            value = draw(st.sampled_from(["", "zz", revocation_value(mark), readmission_value(mark)]))
+        same = [fact for fact in world.facts if (fact.member, fact.property) == (member, name)]
+        sees = draw(st.lists(st.sampled_from(same), unique=True, max_size=3)) if same else []
+        world.write(author, member, name, value, sees, draw(st.integers(0, 3)))
+    return world
+
+
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_facts_does_not_matter(world: World, order: random.Random) -> None:
+    shuffled = world.facts[:]
+    order.shuffle(shuffled)
+    assert world.evaluate(shuffled) == world.evaluate()
+
+
+@given(worlds())
+def test_nobody_belongs_whom_no_admin_admitted(world: World) -> None:
+    members = world.evaluate()
+    for device, member in members.members.items():
+        if member.state == "active" and device != A:
+            assert any(
+                fact.member == device and fact.property == ROLE_PROPERTY and fact.device != device
+                for fact in world.facts
+            )
+
+
+@given(worlds())
+def test_what_unknown_devices_say_changes_nothing(world: World) -> None:
+    unknown = b"S" * 16
+    before = world.evaluate()
+    world.role(unknown, B, "admin")
+    world.role(unknown, A, "reader")
+    world.revoke(unknown, A)
+    assert world.evaluate() == before
+
+
+@given(worlds())
+def test_what_counts_was_said_by_an_admin_at_that_place(world: World) -> None:
+    members = world.evaluate()
+    for fact in world.facts:
+        if fact.fact in members.counted:
+            role = members.authority(fact.device).role_at(world, fact.device, fact.position, fact.fact[:32])
+            assert role == "admin"
+
+
+def authority(world: World, members: Membership) -> set[tuple[bytes, int, str]]:
+    """Which changes say something, and which of them as an admin."""
+    return {
+        (device, place, what)
+        for device in world.chains
+        for place, role in enumerate(world.roles(members, device))
+        for what in (WRITING_ROLES if role == "admin" else (role,) if role in WRITING_ROLES else ())
+    }
+
+
+def in_force(world: World, members: Membership) -> set[bytes]:
+    """The facts that take authority away and count."""
+    return {fact.fact for fact in world.facts if fact.fact in members.counted and _takes_away(fact)}
+
+
+def _takes_away(fact: MemberFact) -> bool:
+    if fact.property == REVOKED_PROPERTY:
+        return parse_revocation(fact.value) is not None
+    return fact.property == ROLE_PROPERTY and parse_role(fact.value)[0] != "admin"
+
+
+@given(worlds(), st.sampled_from(DEVICES), st.sampled_from(DEVICES), st.data())
+def test_what_takes_authority_away_gives_none_unless_it_voids_another_that_did(
+    world: World, author: bytes, member: bytes, data: st.DataObject
+) -> None:
+    cuts = [Cut(n, change) for n, change in enumerate(world.chains.get(member, []))]
+    mark = tuple(data.draw(st.lists(st.sampled_from(cuts), max_size=2, unique=True))) if cuts else ()
+    known = world.facts[:]
+    # A change more is made first, so that both evaluations speak of the same chains.
+    late: Sequence[MemberFact] = [
+        world.revoke(author, member, *mark)
+        if data.draw(st.booleans())
+        else world.write(author, member, ROLE_PROPERTY, role_value("reader", mark))
+    ]
+    before, after = world.evaluate(known), world.evaluate([*known, *late])
+    if in_force(world, before) <= in_force(world, after):
+        assert authority(world, after) <= authority(world, before)
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.builds(Cut, st.integers(0, 2**31), st.binary(min_size=32, max_size=32)), max_size=3))
+def test_values_say_what_they_were_made_of(cuts: list[Cut]) -> None:
+    mark = tuple(cuts)
+    assert parse_revocation(revocation_value(mark)) == mark
+    assert parse_readmission(readmission_value(mark)) == mark
+    assert parse_revocation(readmission_value(mark)) is None
+    assert parse_readmission(revocation_value(mark)) is None
+    assert parse_role(role_value("reader", mark)) == ("reader", mark)
+    assert parse_role(role_value("reader")) == ("reader", None)
+    assert mark_text(mark) in readmission_value(mark)
+
+
+@pytest.mark.parametrize("value", [None, 1, "king", "admin from", "admin from x", "Admin", "admin "])
+def test_no_role_is_made_of_what_is_not_understood(value: str | int | None) -> None:
+    assert parse_role(value) == (NO_ROLE, None)
