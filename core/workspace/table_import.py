@@ -231,21 +231,28 @@ class _Planner:
             if _is_untouched(then, cell):
                 continue
             value = await self._parse(self._kind.property(name), cell)
-            current = {short_fact(leaf.fact) for leaf in shown.slot(name).leaves}
-            if is_same_value(shown.value(name), value):
+            slot = shown.slot(name)
+            if is_same_value(slot.value, value):
                 continue
-            if then is None or then.facts == current:
+            if then is None or then.facts == {short_fact(leaf.fact) for leaf in slot.leaves}:
                 edits += diff_edits(shown, {name: value})
-            elif (obsoletes := await self._seen_facts(shown.entity, name, then, value)) is not None:
-                edits.append(Edit(shown.entity, name, value, obsoletes))
+                continue
+            facts = await self._seen_facts(shown.entity, name, then)
+            before = list(facts.values()) or [None]
+            if facts and _is_all(before, value):  # not edited, but written in other letters
+                continue
+            if not slot.provisional and _is_all(before, slot.value):  # said again, or set and undone
+                edits += diff_edits(shown, {name: value})
+            else:
+                edits.append(Edit(shown.entity, name, value, tuple(sorted(facts))))
                 contested.add(name)
         outcome: Outcome = "same"
         if edits:
             outcome = "conflict" if contested or shown.retired else "changed"
         return RowPlan(row.number, outcome, shown, tuple(edits), frozenset(contested))
 
-    async def _seen_facts(self, entity: bytes, name: str, then: SeenCell, value: Value) -> tuple[bytes, ...] | None:
-        """The facts that the author of a cell was shown; None if the cell has their value, in other letters."""
+    async def _seen_facts(self, entity: bytes, name: str, then: SeenCell) -> dict[bytes, Value]:
+        """The facts that the author of a cell was shown, and their values; raises Refused if they are not all here."""
         known = await self._workspace.view().slot_facts(entity, name)
         shown = {fact: stated for fact, stated in known.items() if short_fact(fact) in then.facts}
         if len(shown) < len(then.facts):
@@ -253,9 +260,11 @@ class _Planner:
                 "{property}: what it was exported of is not here: sync with the device of which it was exported",
                 property=name,
             )
-        if shown and all(is_same_value(stated, value) for stated in shown.values()):
-            return None
-        return tuple(sorted(shown))
+        return shown
+
+
+def _is_all(values: Sequence[Value], value: Value) -> bool:
+    return all(is_same_value(each, value) for each in values)
 
 
 def _is_untouched(then: SeenCell | None, cell: Any) -> bool:

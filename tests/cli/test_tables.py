@@ -105,6 +105,40 @@ def test_what_somebody_changed_since_becomes_a_conflict(device: Terminal, tmp_pa
     assert {leaf["value"] for leaf in value(device, name)["candidates"]} == {"11111111", "22222222"}
 
 
+@pytest.mark.parametrize("name", ["printer", "card_terminal"])
+def test_what_was_changed_and_is_again_as_it_was_is_no_conflict(device: Terminal, tmp_path: Path, name: str) -> None:
+    sheet = Sheet(device, tmp_path / "t.csv")
+    sheet.row("Entrance right")[name] = "11111111"
+    assert counts(sheet.back()) == (0, 1, 0, 0)
+    device.ask("undo", "--last")
+    assert counts(sheet.back()) == (0, 1, 0, 0)
+    assert (value(device, name)["value"], value(device, name)["state"]) == ("11111111", "good")
+
+
+def test_a_cell_in_other_letters_is_not_edited(device: Terminal, tmp_path: Path) -> None:
+    device.ask("set", "locality:241", "subnet=2001:db8::/32")
+    sheet = Sheet(device, tmp_path / "t.csv", "locality")
+    device.ask("set", "locality:241", "subnet=10.25.0.0/16")
+    sheet.rows[0]["subnet"] = "2001:0DB8::/32"
+    assert counts(sheet.back()) == (0, 0, 1, 0)
+    assert value(device, "subnet", "locality:241")["value"] == "10.25.0.0/16"
+
+
+def test_a_conflict_stays_one_until_its_cell_is_edited(
+    pair: tuple[Terminal, Terminal], tmp_path: Path, meet: Meet
+) -> None:
+    one, other = pair
+    one.ask("set", PLACE, "printer=A")
+    other.ask("set", PLACE, "printer=B")
+    meet(one, other)
+    sheet = Sheet(one, tmp_path / "t.csv")
+    assert counts(sheet.back()) == (0, 0, 1, 0)
+    assert value(one, "printer")["state"] == "conflict"
+    sheet.row("Entrance right")["printer"] = "A"
+    assert counts(sheet.back()) == (0, 1, 0, 0)
+    assert (value(one, "printer")["value"], value(one, "printer")["state"]) == ("A", "good")
+
+
 def test_two_sheets_of_one_export_that_say_the_same_are_no_conflict(device: Terminal, tmp_path: Path) -> None:
     one, other = (Sheet(device, tmp_path / f"{number}.csv") for number in (1, 2))
     one.row("Entrance right")["printer"] = other.row("Entrance right")["printer"] = "Brix 60"
