@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.device import edit_check
 from core.errors import Refused
 from core.records import Edit, Record, diff_edits
-from core.schema import KIND, Kind, Property
+from core.schema import KIND, RETIRED, Kind, Property
 from core.seen_column import SEEN_HEAD, Seen, SeenCell, cell_digest, parse_seen, short_fact
 from core.table_file import TableRow, read_table
 from core.value_codec import ID_BYTES, Value
@@ -110,7 +110,8 @@ async def plan_table(
     by_id = await view.records_by_id({row.seen.entity for row in rows if row.seen}, schema)
     by_key: dict[tuple[Value, ...], Record] = {}
     if not all(row.seen for row in rows):
-        for record in await view.records(kind.name, schema):
+        # Of several that are called the same, one that is in use counts first.
+        for record in sorted(await view.records(kind.name, schema, retired=True), key=lambda each: each.retired):
             by_key.setdefault(_key(kind, record), record)
     planner = _Planner(workspace, kind, parse_cell, by_id, by_key)
     planned = []
@@ -211,6 +212,8 @@ class _Planner:
         self._keys.add(key)
         there = self._by_key.get(key)
         if there is not None:
+            if there.retired and RETIRED not in wanted:
+                raise Refused("it is retired: set {property} = false to put it back in use", property=RETIRED)
             edits = _different(there, wanted)
             return RowPlan(row.number, "changed" if edits else "same", there, tuple(edits))
         stated = {name: value for name, value in wanted.items() if value is not None}

@@ -71,7 +71,7 @@ def parse_map(given: Sequence[str]) -> dict[str, str]:
 
 async def import_table(context: CliContext, path: Path, wanted: TableImport) -> None:
     """Import a table, and print what was different."""
-    async with await context.open_workspace() as workspace:
+    async with await context.open_workspace(dry_run=wanted.dry_run) as workspace:
         with show_progress(N_("{done} of {total} rows")) as on_progress:
             plan = await workspace.plan_table(path, wanted.kind, _cell_parser(workspace), wanted.mapped, on_progress)
         differing = [row for row in plan.rows if row.outcome != "same"]
@@ -85,7 +85,7 @@ async def import_table(context: CliContext, path: Path, wanted: TableImport) -> 
                 for value in (edit.value, row.shown.value(edit.property))
             ],
         )
-        change = None if wanted.dry_run else await workspace.save(plan.edits, wanted.note)
+        change = await workspace.save(plan.edits, wanted.note)
     if context.json:
         context.print_json(_plan_json(plan, formatter, change, wanted.dry_run))
         return
