@@ -163,7 +163,7 @@ def _print_differences(context: CliContext, rows: Sequence[RowPlan], formatter: 
             continue
         for edit in row.edits:
             prop = kind.property(edit.property)
-            old = formatter.value_text(prop, row.shown.value(edit.property))
+            old = formatter.slot_text(prop, row.shown.slot(edit.property))
             new = formatter.value_text(prop, edit.value)
             arrow = "≠" if edit.property in row.contested else "→"
             lines.append(
