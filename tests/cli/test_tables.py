@@ -274,3 +274,22 @@ def test_a_damaged_last_column_is_refused(device: Terminal, tmp_path: Path) -> N
     with pytest.raises(AssertionError, match="not here"):
         sheet.back()
     assert "could not be written" in device.refused("export", "--kind", "place", str(tmp_path / "no" / "t.csv"), code=1)
+
+
+def test_an_afternoon_with_many_things_is_one_change_and_one_undo(device: Terminal, tmp_path: Path) -> None:
+    rows = "".join(f"{code},Site {code}\n" for code in range(1000, 1430))
+    (tmp_path / "new.csv").write_text(f"code,name\n{rows}")
+    assert counts(device.ask("import", str(tmp_path / "new.csv"), "--kind", "locality")) == (430, 0, 0, 0)
+    sheet = Sheet(device, tmp_path / "t.csv", "locality")
+    sheet.rows.sort(key=lambda row: row["name"], reverse=True)
+    for row in sheet.rows[100:150]:
+        row["name"] += " (moved)"
+    contested = f"locality:{sheet.rows[120]['code']}"
+    Terminal(device.home, "Schulze").ask("set", contested, "name=elsewhere")
+    done = sheet.back("--note", "the move")
+    assert (counts(done), done["changes"], done["facts"]) == ((0, 49, 381, 1), 1, 50)
+    assert value(device, "name", contested)["state"] == "conflict"
+    undone = device.ask("undo", "--last")
+    assert (undone["undone"], undone["facts"], len(undone["left"])) == (done["change"], 49, 1)
+    others = [each for each in device.ask("list", "locality") if f"locality:{each['key']}" != contested]
+    assert [each["key"] for each in others if "moved" in each["values"]["name"]] == []
