@@ -51,8 +51,9 @@ def unescape_cell(text: str) -> str:
 def format_csv_line(cells: Iterable[str]) -> str:
     """Format one line of CSV, with its end; what a spreadsheet would run is escaped."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(map(escape_cell, cells))
-    return line.getvalue()
+    # What ends a line is quoted within a cell: of a shorter ending, not all of it would be.
+    csv.writer(line, lineterminator="\r\n").writerow(map(escape_cell, cells))
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def read_table(text: str, check_column: Callable[[str], object] = lambda name: None) -> list[TableRow]:

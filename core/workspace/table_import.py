@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.device import edit_check
 from core.errors import Refused
 from core.records import Edit, Record, diff_edits
-from core.schema import KIND, Kind, Property
+from core.schema import KIND, RETIRED, Kind, Property
 from core.seen_column import SEEN_HEAD, Seen, SeenCell, cell_digest, parse_seen, short_fact
 from core.table_file import TableRow, read_table
 from core.value_codec import ID_BYTES, Value
@@ -110,7 +110,8 @@ async def plan_table(
     by_id = await view.records_by_id({row.seen.entity for row in rows if row.seen}, schema)
     by_key: dict[tuple[Value, ...], Record] = {}
     if not all(row.seen for row in rows):
-        for record in await view.records(kind.name, schema):
+        # Of several that are called the same, one that is in use counts first.
+        for record in sorted(await view.records(kind.name, schema, retired=True), key=lambda each: each.retired):
             by_key.setdefault(_key(kind, record), record)
     planner = _Planner(workspace, kind, parse_cell, by_id, by_key)
     planned = []
@@ -211,6 +212,8 @@ class _Planner:
         self._keys.add(key)
         there = self._by_key.get(key)
         if there is not None:
+            if there.retired and RETIRED not in wanted:
+                raise Refused("it is retired: set {property} = false to put it back in use", property=RETIRED)
             edits = _different(there, wanted)
             return RowPlan(row.number, "changed" if edits else "same", there, tuple(edits))
         stated = {name: value for name, value in wanted.items() if value is not None}
@@ -231,21 +234,28 @@ class _Planner:
             if _is_untouched(then, cell):
                 continue
             value = await self._parse(self._kind.property(name), cell)
-            current = {short_fact(leaf.fact) for leaf in shown.slot(name).leaves}
-            if is_same_value(shown.value(name), value):
+            slot = shown.slot(name)
+            if is_same_value(slot.value, value):
                 continue
-            if then is None or then.facts == current:
+            if then is None or then.facts == {short_fact(leaf.fact) for leaf in slot.leaves}:
                 edits += diff_edits(shown, {name: value})
-            elif (obsoletes := await self._seen_facts(shown.entity, name, then, value)) is not None:
-                edits.append(Edit(shown.entity, name, value, obsoletes))
+                continue
+            facts = await self._seen_facts(shown.entity, name, then)
+            before = list(facts.values()) or [None]
+            if facts and _is_all(before, value):  # not edited, but written in other letters
+                continue
+            if not slot.provisional and _is_all(before, slot.value):  # said again, or set and undone
+                edits += diff_edits(shown, {name: value})
+            else:
+                edits.append(Edit(shown.entity, name, value, tuple(sorted(facts))))
                 contested.add(name)
         outcome: Outcome = "same"
         if edits:
             outcome = "conflict" if contested or shown.retired else "changed"
         return RowPlan(row.number, outcome, shown, tuple(edits), frozenset(contested))
 
-    async def _seen_facts(self, entity: bytes, name: str, then: SeenCell, value: Value) -> tuple[bytes, ...] | None:
-        """The facts that the author of a cell was shown; None if the cell has their value, in other letters."""
+    async def _seen_facts(self, entity: bytes, name: str, then: SeenCell) -> dict[bytes, Value]:
+        """The facts that the author of a cell was shown, and their values; raises Refused if they are not all here."""
         known = await self._workspace.view().slot_facts(entity, name)
         shown = {fact: stated for fact, stated in known.items() if short_fact(fact) in then.facts}
         if len(shown) < len(then.facts):
@@ -253,9 +263,11 @@ class _Planner:
                 "{property}: what it was exported of is not here: sync with the device of which it was exported",
                 property=name,
             )
-        if shown and all(is_same_value(stated, value) for stated in shown.values()):
-            return None
-        return tuple(sorted(shown))
+        return shown
+
+
+def _is_all(values: Sequence[Value], value: Value) -> bool:
+    return all(is_same_value(each, value) for each in values)
 
 
 def _is_untouched(then: SeenCell | None, cell: Any) -> bool:

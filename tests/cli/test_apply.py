@@ -128,7 +128,7 @@ def test_people_see_the_plan(device: Terminal, tmp_path: Path) -> None:
     answer = device.call("apply", wanted(tmp_path, STATE), "--dry-run")
     lines = [" ".join(line.split()) for line in answer.out.splitlines()]
     assert f"{PLACE} Printer Acme 5000 → Brix 60" in lines
-    assert "place:7/Lane 1 Locality unset → locality:7" in lines
+    assert "place:7/Lane 1 Locality not configured → locality:7" in lines
     assert answer.err == "11 values would be saved; nothing was written.\n"
 
 

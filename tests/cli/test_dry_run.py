@@ -74,13 +74,18 @@ def test_a_dry_run_refuses_what_is_refused(device: Terminal) -> None:
     device.refused("new", "place", "name=Entrance right", "locality=241", "--dry-run")
 
 
-def test_a_device_that_may_not_write_is_told_so_in_a_dry_run(pair: tuple[Terminal, Terminal], meet: Any) -> None:
+def test_a_device_that_may_not_write_is_told_so_in_a_dry_run(
+    pair: tuple[Terminal, Terminal], meet: Any, tmp_path: Path
+) -> None:
     admin, other = pair
     (member,) = [each for each in admin.ask("members") if each["name"] == "K2"]
     admin.ask("admit", member["device"], "--role", "reader")
     meet(admin, other)
     wanted = ("set", PLACE, "printer=X")
     assert other.refused(*wanted, "--dry-run", code=1) == other.refused(*wanted, code=1)
+    table = tmp_path / "t.csv"
+    table.write_text("name,locality\nLane 1,241\n")
+    other.refused("import", str(table), "--kind", "place", "--dry-run", code=1)
 
 
 def test_people_see_the_difference(device: Terminal) -> None:

@@ -53,6 +53,15 @@ def test_what_was_escaped_for_a_spreadsheet_is_read_as_it_was(device: Terminal, 
     assert device.ask("show", PLACE)["slots"]["printer"]["value"] == "=1+1"
 
 
+def test_a_row_about_what_is_retired_makes_no_second_one(device: Terminal, tmp_path: Path) -> None:
+    device.ask("retire", PLACE)
+    path = table(tmp_path, "name,locality\nEntrance right,241\n")
+    assert "Row 2: it is retired" in device.refused("import", path, "--kind", "place")
+    path = table(tmp_path, "name,locality,Stillgelegt\nEntrance right,241,nein\n")
+    assert device.ask("import", path, "--kind", "place")["changed"] == 1
+    assert len(device.ask("list", "place", "--retired")) == 1
+
+
 def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
     rows = [{"name": "Entrance right", "locality": {"ref": "locality:241"}, "printer": None}]
     assert device.ask("import", table(tmp_path, json.dumps(rows)), "--kind", "place")["facts"] == 1

@@ -56,7 +56,7 @@ def lanes(device: Terminal) -> Terminal:
     device.ask("new", "place", 'name=Spur "2"; a', "locality=241", "printer=Größe, 2", "avl_configuration=-5")
     device.ask("clear", PLACE, "printer")
     history = device.home.parent / "h.jsonl"
-    odd = [" spaces ", "two\r\nlines", "'=quoted", "\t=tab"]
+    odd = [" spaces ", "two\r\nlines", "one\rend", "'=quoted", "\t=tab"]
     edits = [
         {"entity": f"place:odd{number}", "kind": "place", "property": "printer", "value": text}
         for number, text in enumerate(odd)
@@ -69,9 +69,9 @@ def lanes(device: Terminal) -> Terminal:
 @pytest.mark.parametrize("name", ["t.csv", "t.json"])
 def test_what_was_exported_is_imported_as_nothing(lanes: Terminal, tmp_path: Path, name: str) -> None:
     path = str(tmp_path / name)
-    assert lanes.ask("export", "--kind", "place", path) == {"rows": 7}
+    assert lanes.ask("export", "--kind", "place", path) == {"rows": 8}
     before = lanes.root()
-    assert counts(lanes.ask("import", path, "--kind", "place")) == (0, 0, 7, 0)
+    assert counts(lanes.ask("import", path, "--kind", "place")) == (0, 0, 8, 0)
     assert lanes.root() == before
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
@@ -79,7 +79,7 @@ def test_what_was_exported_is_imported_as_nothing(lanes: Terminal, tmp_path: Pat
 def test_a_spreadsheet_may_quote_split_and_begin_the_file_as_it_likes(lanes: Terminal, tmp_path: Path) -> None:
     sheet = Sheet(lanes, tmp_path / "t.csv")
     assert sheet.path.read_bytes().startswith(b"\xef\xbb\xbf")
-    assert counts(sheet.back()) == (0, 0, 7, 0)
+    assert counts(sheet.back()) == (0, 0, 8, 0)
 
 
 def test_only_cells_that_were_edited_count(device: Terminal, tmp_path: Path) -> None:
@@ -103,6 +103,40 @@ def test_what_somebody_changed_since_becomes_a_conflict(device: Terminal, tmp_pa
     assert value(device, name)["state"] == "good"
     assert counts(sheet.back()) == (0, 0, 0, 1)
     assert {leaf["value"] for leaf in value(device, name)["candidates"]} == {"11111111", "22222222"}
+
+
+@pytest.mark.parametrize("name", ["printer", "card_terminal"])
+def test_what_was_changed_and_is_again_as_it_was_is_no_conflict(device: Terminal, tmp_path: Path, name: str) -> None:
+    sheet = Sheet(device, tmp_path / "t.csv")
+    sheet.row("Entrance right")[name] = "11111111"
+    assert counts(sheet.back()) == (0, 1, 0, 0)
+    device.ask("undo", "--last")
+    assert counts(sheet.back()) == (0, 1, 0, 0)
+    assert (value(device, name)["value"], value(device, name)["state"]) == ("11111111", "good")
+
+
+def test_a_cell_in_other_letters_is_not_edited(device: Terminal, tmp_path: Path) -> None:
+    device.ask("set", "locality:241", "subnet=2001:db8::/32")
+    sheet = Sheet(device, tmp_path / "t.csv", "locality")
+    device.ask("set", "locality:241", "subnet=10.25.0.0/16")
+    sheet.rows[0]["subnet"] = "2001:0DB8::/32"
+    assert counts(sheet.back()) == (0, 0, 1, 0)
+    assert value(device, "subnet", "locality:241")["value"] == "10.25.0.0/16"
+
+
+def test_a_conflict_stays_one_until_its_cell_is_edited(
+    pair: tuple[Terminal, Terminal], tmp_path: Path, meet: Meet
+) -> None:
+    one, other = pair
+    one.ask("set", PLACE, "printer=A")
+    other.ask("set", PLACE, "printer=B")
+    meet(one, other)
+    sheet = Sheet(one, tmp_path / "t.csv")
+    assert counts(sheet.back()) == (0, 0, 1, 0)
+    assert value(one, "printer")["state"] == "conflict"
+    sheet.row("Entrance right")["printer"] = "A"
+    assert counts(sheet.back()) == (0, 1, 0, 0)
+    assert (value(one, "printer")["value"], value(one, "printer")["state"]) == ("A", "good")
 
 
 def test_two_sheets_of_one_export_that_say_the_same_are_no_conflict(device: Terminal, tmp_path: Path) -> None:
@@ -240,3 +274,22 @@ def test_a_damaged_last_column_is_refused(device: Terminal, tmp_path: Path) -> N
     with pytest.raises(AssertionError, match="not here"):
         sheet.back()
     assert "could not be written" in device.refused("export", "--kind", "place", str(tmp_path / "no" / "t.csv"), code=1)
+
+
+def test_an_afternoon_with_many_things_is_one_change_and_one_undo(device: Terminal, tmp_path: Path) -> None:
+    rows = "".join(f"{code},Site {code}\n" for code in range(1000, 1430))
+    (tmp_path / "new.csv").write_text(f"code,name\n{rows}")
+    assert counts(device.ask("import", str(tmp_path / "new.csv"), "--kind", "locality")) == (430, 0, 0, 0)
+    sheet = Sheet(device, tmp_path / "t.csv", "locality")
+    sheet.rows.sort(key=lambda row: row["name"], reverse=True)
+    for row in sheet.rows[100:150]:
+        row["name"] += " (moved)"
+    contested = f"locality:{sheet.rows[120]['code']}"
+    Terminal(device.home, "Schulze").ask("set", contested, "name=elsewhere")
+    done = sheet.back("--note", "the move")
+    assert (counts(done), done["changes"], done["facts"]) == ((0, 49, 381, 1), 1, 50)
+    assert value(device, "name", contested)["state"] == "conflict"
+    undone = device.ask("undo", "--last")
+    assert (undone["undone"], undone["facts"], len(undone["left"])) == (done["change"], 49, 1)
+    others = [each for each in device.ask("list", "locality") if f"locality:{each['key']}" != contested]
+    assert [each["key"] for each in others if "moved" in each["values"]["name"]] == []

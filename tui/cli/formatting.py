@@ -84,6 +84,10 @@ class Formatter:
             return ", ".join(self.value_text(prop, item) for item in value)
         return self.entity_text(value.entity) if isinstance(value, Ref) else prop.show(value, language())
 
+    def slot_text(self, prop: Property, slot: Slot) -> str:
+        """What a slot has in use on one line; that it never had anything is said, too."""
+        return self.value_text(prop, slot.value) if slot.leaves else _("not configured")
+
     # --- in JSON -----------------------------------------------------------------------------------------------------
 
     def value_json(self, value: Value) -> Any:

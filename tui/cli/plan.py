@@ -9,6 +9,7 @@ from typing import Any
 from core.device.display_names import is_hidden
 from core.records import Edit
 from core.schema import KIND
+from core.slots import Slot
 from core.store.entities import EntityName
 from core.value_codec import Ref, Value
 from core.workspace import Workspace
@@ -28,7 +29,7 @@ class PlanLine:
 
     entity: bytes
     property: str
-    old: Value
+    before: Slot
     new: Value
 
 
@@ -37,9 +38,11 @@ async def read_plan(formatter: Formatter, edits: Sequence[Edit]) -> list[PlanLin
     edits = [edit for edit in edits if not is_hidden(edit.entity, edit.property)]
     records = await formatter.view.records_by_id({edit.entity for edit in edits}, formatter.schema)
     lines = [
-        PlanLine(edit.entity, edit.property, records[edit.entity].value(edit.property), edit.value) for edit in edits
+        PlanLine(edit.entity, edit.property, records[edit.entity].slot(edit.property), edit.value) for edit in edits
     ]
-    await formatter.load_names((line.entity for line in lines), [v for line in lines for v in (line.old, line.new)])
+    await formatter.load_names(
+        (line.entity for line in lines), [v for line in lines for v in (line.before.value, line.new)]
+    )
     stated: dict[bytes, dict[str, Value]] = {}
     for edit in edits:
         if records[edit.entity].kind is None:
@@ -69,7 +72,7 @@ def plan_json(formatter: Formatter, lines: Sequence[PlanLine]) -> list[dict[str,
         {
             **formatter.kind_json(line.entity),
             "property": line.property,
-            "old": formatter.value_json(line.old),
+            "old": formatter.value_json(line.before.value),
             "new": formatter.value_json(line.new),
         }
         for line in lines
@@ -84,7 +87,7 @@ def print_plan_table(context: CliContext, formatter: Formatter, lines: Sequence[
             continue
         name = formatter.names[line.entity]
         prop = formatter.schema.property(name.kind, line.property)
-        old, new = (formatter.value_text(prop, value) for value in (line.old, line.new))
+        old, new = formatter.slot_text(prop, line.before), formatter.value_text(prop, line.new)
         rows.append([formatter.entity_text(line.entity), prop.label(language()), f"{old} → {new}"])
     if rows:
         context.print_table(rows, shrinkable=(2, 0))

@@ -18,13 +18,13 @@ import click
 from core.errors import FieldlineError, Refused
 from core.schema import Property
 from core.value_codec import Value
-from core.values import quote_value
+from core.values import printable, quote_value
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter
 from tui.cli.parsing import parse_json_value, parse_text_value
 from tui.cli.progress import show_progress
-from tui.i18n.translate import N_, _, language, ngettext
+from tui.i18n.translate import N_, _, format_number, language, ngettext
 
 if TYPE_CHECKING:
     from core.workspace.table_import import RowPlan, TablePlan
@@ -71,7 +71,7 @@ def parse_map(given: Sequence[str]) -> dict[str, str]:
 
 async def import_table(context: CliContext, path: Path, wanted: TableImport) -> None:
     """Import a table, and print what was different."""
-    async with await context.open_workspace() as workspace:
+    async with await context.open_workspace(dry_run=wanted.dry_run) as workspace:
         with show_progress(N_("{done} of {total} rows")) as on_progress:
             plan = await workspace.plan_table(path, wanted.kind, _cell_parser(workspace), wanted.mapped, on_progress)
         differing = [row for row in plan.rows if row.outcome != "same"]
@@ -85,14 +85,17 @@ async def import_table(context: CliContext, path: Path, wanted: TableImport) -> 
                 for value in (edit.value, row.shown.value(edit.property))
             ],
         )
-        change = None if wanted.dry_run else await workspace.save(plan.edits, wanted.note)
+        change = await workspace.save(plan.edits, wanted.note)
     if context.json:
         context.print_json(_plan_json(plan, formatter, change, wanted.dry_run))
         return
     _print_differences(context, differing, formatter, wanted.kind)
     counts = plan.counts()
     summary = _("{new} new, {changed} changed, {same} same, {conflicts} in conflict").format(
-        new=counts["new"], changed=counts["changed"], same=counts["same"], conflicts=counts["conflict"]
+        new=format_number(counts["new"]),
+        changed=format_number(counts["changed"]),
+        same=format_number(counts["same"]),
+        conflicts=format_number(counts["conflict"]),
     )
     if wanted.dry_run:
         context.print_message(_("{summary}; nothing was written.").format(summary=summary))
@@ -160,7 +163,7 @@ def _print_differences(context: CliContext, rows: Sequence[RowPlan], formatter: 
             continue
         for edit in row.edits:
             prop = kind.property(edit.property)
-            old = formatter.value_text(prop, row.shown.value(edit.property))
+            old = formatter.slot_text(prop, row.shown.slot(edit.property))
             new = formatter.value_text(prop, edit.value)
             arrow = "≠" if edit.property in row.contested else "→"
             lines.append(
@@ -184,7 +187,7 @@ async def export_table(context: CliContext, path: Path, kind: str, form: str | N
         raise Refused("Both the table and --json go to stdout: name a file, or leave --json out.")
     async with await context.open_workspace() as workspace:
         if to_stdout:
-            await workspace.export_table(kind, lambda text: click.echo(text, nl=False), as_json=form == "json")
+            await workspace.export_table(kind, _write_to_stdout, as_json=form == "json")
             return
         rows = await _write_table(workspace, path, kind, form)
     if context.json:
@@ -192,6 +195,13 @@ async def export_table(context: CliContext, path: Path, kind: str, form: str | N
     else:
         count = ngettext("{count} row", "{count} rows", rows)
         context.print_message(_("{rows} written to {path}.").format(rows=count, path=path))
+
+
+def _write_to_stdout(text: str) -> None:
+    """Write a piece of a table; on a terminal nothing in it can act on that."""
+    if sys.stdout.isatty():
+        text = "\n".join(map(printable, text.split("\n")))
+    click.echo(text, nl=False)
 
 
 async def _write_table(workspace: Workspace, path: Path, kind: str, form: str) -> int:
