@@ -23,6 +23,14 @@ class FieldlineError(Exception):
     def __str__(self) -> str:
         return self.template.format(**self.params)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let other processes be told of it."""
+        return _remake, (type(self), self.template, self.params)
+
+
+def _remake(kind: type[FieldlineError], template: str, params: dict[str, object]) -> FieldlineError:
+    return kind(template, **params)
+
 
 class Refused(FieldlineError):
     """The call is wrong or the input is not acceptable; nothing was changed (exit code 2)."""

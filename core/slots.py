@@ -105,10 +105,13 @@ def slot_of(leaves: Iterable[Candidate]) -> Slot:
 
     Among different values the pick is: set before cleared, then the latest effective time, then the largest fact id.
     """
-    ordered = tuple(sorted(leaves, key=_pick_order, reverse=True))
+    ordered = tuple(leaves)
     if not ordered:
         return ABSENT
-    if len(ordered) == 1 or len({encode_value(leaf.value) for leaf in ordered}) == 1:
+    if len(ordered) == 1:
+        return Agreed(ordered[0].value, ordered)
+    ordered = tuple(sorted(ordered, key=_pick_order, reverse=True))
+    if len({encode_value(leaf.value) for leaf in ordered}) == 1:
         return Agreed(ordered[0].value, ordered)
     return Conflict(ordered)
 

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -243,6 +244,7 @@ def write_meta(connection: sqlite3.Connection, key: str, value: bytes) -> None:
     connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
 
+@lru_cache(maxsize=16384)  # most values are said again and again
 def load_value(data: bytes) -> Value:
     """Read a value as the tables have it; raises DamagedRow if it is none."""
     try:

@@ -14,22 +14,34 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import ParamSpec
 
-from core.errors import FieldlineError
+from core.errors import BlockRefused, FieldlineError
+from core.header import decode_header, header_size, verify
 from core.schema import Schema
 from core.store.connection import StoreError
 from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, short_ids
 from core.store.ingest import Receipt
 from core.store.migrations import initialize_store
 from core.store.replay import StoredBlock, replay_blocks
+from core.store.second_core import run_beside
 from core.store.types import Verification
 
 P = ParamSpec("P")
 
 _MAX_FILE_PROBLEMS = 3
+MIN_CHANGES_FOR_TWO = 1000
+"""Another process takes about as long to start as so many changes take to check."""
+_COPY_SETTINGS = ("synchronous = OFF", "journal_mode = OFF", "locking_mode = EXCLUSIVE", "cache_size = -65536")
+"""Nobody wants the second store back; 64 MB of it are held in memory."""
+_NO_SEARCH_INDEX_SQL = """
+DROP TABLE said_index;
+CREATE VIEW said_index AS SELECT 0 AS rowid, '' AS text;
+CREATE TRIGGER said_index_insert INSTEAD OF INSERT ON said_index BEGIN SELECT 1; END;
+"""
+"""The index of the search is compared with its own texts, so the second store has none."""
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ")
 """What SQLite calls a file that it cannot make sense of, or cannot read."""
 DERIVED_QUERIES = {
@@ -55,32 +67,75 @@ def verify_store(
     connection: sqlite3.Connection, fleet: bytes, schema: Schema | None, on_progress: Callable[[int, int], None]
 ) -> Verification:
     """Check every block and signature and every derived table. Changes nothing but that what is only known from a
-    peer's word is dropped first.
+    peer's word is dropped first. Of many changes, half of the work is done on a second core.
 
     `on_progress` is told the changes checked and their number. What SQLite cannot read is a problem like others.
     """
     result = Verification()
-    for check in (_clear_hints, _check_file):
-        _note_problems(result, check, connection)
-    with _temporary_folder(connection) as folder:
-        path = folder / "replay.db"
-        with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous = OFF")
-            initialize_store(copy)
-            _note_problems(result, _check_blocks, connection, copy, fleet, result, on_progress)
-        if not result.problems:
-            connection.execute("ATTACH ? AS replay", (str(path),))
-            try:
-                _note_problems(result, _compare_tables, connection)
-            finally:
-                connection.execute("DETACH replay")
-    for check in (short_ids.find_problems, search_index.find_problems):
-        _note_problems(result, check, connection)
-    if schema is not None and not result.problems:
-        _note_problems(result, conflict_index.find_problems, connection, schema)
-    if schema is not None and not result.problems:
-        _note_problems(result, inbox_cache.find_problems, connection, schema)
+    _note_problems(result, _clear_hints, connection)
+    (path,) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()
+    is_long = _count_changes(connection) >= MIN_CHANGES_FOR_TWO
+    with run_beside(Path(path), check_beside, fleet, schema) if is_long else nullcontext() as other:
+        with _temporary_folder(connection) as folder:
+            copy_path = folder / "replay.db"
+            with closing(sqlite3.connect(copy_path, isolation_level=None)) as copy:
+                for setting in _COPY_SETTINGS:
+                    copy.execute(f"PRAGMA {setting}")
+                initialize_store(copy)
+                copy.executescript(_NO_SEARCH_INDEX_SQL)
+                _note_problems(result, _check_blocks, connection, copy, fleet, result, on_progress)
+            if not result.problems:
+                connection.execute("ATTACH ? AS replay", (str(copy_path),))
+                try:
+                    _note_problems(result, _compare_tables, connection)
+                finally:
+                    connection.execute("DETACH replay")
+        found = other.result() if other is not None else None
+    result.problems += check_beside(connection, fleet, schema) if found is None else found
     return result
+
+
+def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | None) -> list[FieldlineError]:
+    """Check what can be checked while the blocks are replayed: the file, the signatures, and what serves to find
+    something.
+    """
+    result = Verification()
+    for check in (_check_file, short_ids.find_problems, search_index.find_problems):
+        _note_problems(result, check, connection)
+    _note_problems(result, _check_signatures, connection, fleet)
+    if schema is not None:
+        _note_problems(result, _check_inbox, connection, schema)
+    return result.problems
+
+
+def _check_inbox(connection: sqlite3.Connection, schema: Schema) -> list[FieldlineError]:
+    return conflict_index.find_problems(connection, schema) or inbox_cache.find_problems(connection, schema)
+
+
+def _count_changes(connection: sqlite3.Connection) -> int:
+    """About how many changes there are; 0 where that cannot be read."""
+    try:
+        return int(connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return 0
+
+
+def _check_signatures(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
+    problems = []
+    for change, data in connection.execute(
+        "SELECT c.hash, b.data FROM changes c JOIN blocks b ON b.change = c.id ORDER BY c.id"
+    ):
+        with suppress(BlockRefused):  # what is wrong otherwise is found by the replay
+            header = decode_header(data[: header_size(data)])
+            try:
+                verify(header, fleet)
+            except BlockRefused as reason:
+                problems += [_damaged_change(change, reason)] if header.id == change else []
+    return problems
+
+
+def _damaged_change(change: bytes | None, reason: BlockRefused) -> FieldlineError:
+    return FieldlineError("The change {change} is damaged: {reason}.", change=(change or b"").hex(), reason=reason)
 
 
 @contextmanager
@@ -158,14 +213,9 @@ def _check_blocks(
         on_progress(result.checked_count, total)
         result.checked_count += 1
 
-    bad = replay_blocks(stored, copy, fleet, on_block)
+    bad = replay_blocks(stored, copy, fleet, on_block, is_signed=True)
     on_progress(total, total)
-    return [
-        FieldlineError(
-            "The change {change} is damaged: {reason}.", change=(each.stored.change or b"").hex(), reason=each.reason
-        )
-        for each in bad
-    ]
+    return [_damaged_change(each.stored.change, each.reason) for each in bad]
 
 
 def _compare_tables(connection: sqlite3.Connection) -> list[FieldlineError]:

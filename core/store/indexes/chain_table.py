@@ -6,7 +6,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.chain import Tip
 from core.chain_links import Known, State, link
@@ -18,8 +18,9 @@ from core.mountain_range import Range
 class _ChainTable:
     """The table that `link` works on; notes which changes turn out to be at fault."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, added: Mapping[bytes, SignedHeader]) -> None:
         self._connection = connection
+        self._added = added
         self.settled: list[bytes] = []
         self.faulty: list[bytes] = []
 
@@ -32,10 +33,13 @@ class _ChainTable:
 
     def waiting_on(self, change: bytes) -> Sequence[SignedHeader]:
         rows = self._connection.execute(
-            "SELECT b.data FROM changes c JOIN blocks b ON b.change = c.id WHERE c.linked = 0 AND c.previous = ?",
-            (change,),
+            "SELECT id, hash FROM changes WHERE linked = 0 AND previous = ?", (change,)
         ).fetchall()
-        return [decode_header(data[: header_size(data)]) for (data,) in rows]
+        return [self._added.get(waiting) or self._read_header(row) for row, waiting in rows]
+
+    def _read_header(self, row: int) -> SignedHeader:
+        (data,) = self._connection.execute("SELECT data FROM blocks WHERE change = ?", (row,)).fetchone()
+        return decode_header(data[: header_size(data)])
 
     def tip(self, change: bytes) -> Range | None:
         row = self._connection.execute("SELECT position, peaks FROM tips WHERE hash = ?", (change,)).fetchone()
@@ -63,7 +67,7 @@ def link_chains(connection: sqlite3.Connection, blocks: Sequence[Block]) -> tupl
 
     Gives the ids of those that do, and of those that turned out to be at fault.
     """
-    table = _ChainTable(connection)
+    table = _ChainTable(connection, {block.id: block.header for block in blocks})
     for wrong in link(table, [block.header for block in blocks]):
         connection.execute(
             "INSERT INTO faults (change, fault, peaks) SELECT id, ?, ? FROM changes WHERE hash = ?",

@@ -213,9 +213,9 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
     numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
     for some in chunks(numbers):
         ids = dict(some)
+        kept = _stored_rows(connection, ids)
         for record in entities.read_records(connection, NOW, list(ids), schema):
-            kept = _stored_rows(connection, record.entity, ids[record.entity])
-            wrong += kept != _entry_rows(build_index_entry(record, schema, known.named_by))
+            wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by))
     if not wrong:
         return []
     return [FieldlineError("clues: those of {count} entities are wrong, by what the changes say.", count=wrong)]
@@ -246,17 +246,36 @@ def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
     )
 
 
-def _stored_rows(connection: sqlite3.Connection, entity: bytes, number: int) -> tuple[object, ...]:
-    one = (number,)
-    kind, odd = connection.execute("SELECT kind, odd FROM clues WHERE entity = ?", one).fetchone() or (None, 0)
-    return (
-        kind,
-        bool(odd),
-        set(connection.execute("SELECT kind, title FROM titles WHERE entity = ?", (entity,))),
-        {claim for (claim,) in connection.execute("SELECT claim FROM claims WHERE entity = ?", one)},
-        set(connection.execute("SELECT space, first, last FROM spans WHERE entity = ?", one)),
-        set(connection.execute("SELECT target, kind FROM mentions WHERE entity = ?", one)),
-    )
+def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> dict[bytes, tuple[object, ...]]:
+    """What is kept of these entities, by row ids, in the shape of `_entry_rows`."""
+    numbers = list(ids.values())
+    own: dict[int, tuple[str | None, bool]] = {}
+    sets: list[dict[object, set[object]]] = [{}, {}, {}, {}]
+    listed = placeholders(numbers)
+    for number, kind, odd in connection.execute(
+        f"SELECT entity, kind, odd FROM clues WHERE entity IN ({listed})", numbers
+    ):
+        own[number] = kind, bool(odd)
+    for found, columns, table, keys in (
+        (sets[0], "kind, title", "titles", list(ids)),
+        (sets[1], "claim", "claims", numbers),
+        (sets[2], "space, first, last", "spans", numbers),
+        (sets[3], "target, kind", "mentions", numbers),
+    ):
+        query = f"SELECT entity, {columns} FROM {table} WHERE entity IN ({listed})"
+        for entity, *said in connection.execute(query, keys):
+            found.setdefault(entity, set()).add(said[0] if len(said) == 1 else tuple(said))
+    titles, claims, spans, mentions = sets
+    return {
+        entity: (
+            *own.get(number, (None, False)),
+            titles.get(entity, set()),
+            claims.get(number, set()),
+            spans.get(number, set()),
+            mentions.get(number, set()),
+        )
+        for entity, number in ids.items()
+    }
 
 
 def _store_entry(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from core.store.connection import chunks, placeholders
+from core.store.connection import MAX_SQL_VARIABLES, chunks, placeholders
 from core.store.indexes.person_names import PERSON_NAME_PROPERTY, refresh_names
 
 SlotRow = tuple[int, int]
@@ -17,15 +17,20 @@ SlotRow = tuple[int, int]
 
 def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> None:
     """Note which of these slots have more than one leaf, and that all their entities are to be read again."""
-    places = list(places)
+    places = list(set(places))
     refresh_names(connection, {entity for entity, name in places if name == PERSON_NAME_PROPERTY})
     connection.executemany("INSERT OR IGNORE INTO unread (entity) VALUES (?)", {(entity,) for entity, _ in places})
-    more: list[SlotRow] = []
-    fewer: list[SlotRow] = []
-    count = "SELECT count(*) FROM facts WHERE entity = ? AND property = ? AND current = 1"
-    for place in places:
-        (more if connection.execute(count, place).fetchone()[0] > 1 else fewer).append(place)
+    more: set[SlotRow] = set()
+    for some in chunks(places, MAX_SQL_VARIABLES // 2):
+        query = (
+            f"WITH slot (entity, property) AS (VALUES {','.join(['(?, ?)'] * len(some))})"
+            " SELECT slot.entity, slot.property FROM slot CROSS JOIN facts f INDEXED BY facts_current"
+            " ON f.entity = slot.entity AND f.property = slot.property WHERE f.current = 1"
+            " GROUP BY slot.entity, slot.property HAVING count(*) > 1"
+        )
+        more.update(connection.execute(query, [number for place in some for number in place]))
     connection.executemany("INSERT OR IGNORE INTO contested (entity, property) VALUES (?, ?)", more)
+    fewer = [place for place in places if place not in more]
     connection.executemany("DELETE FROM contested WHERE entity = ? AND property = ?", fewer)
 
 

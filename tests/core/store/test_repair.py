@@ -17,8 +17,10 @@ import pytest
 
 from core.body import Fact
 from core.changes import change_id
+from core.header import header_size
 from core.records import Edit
-from core.store import repair, store_file
+from core.schema_toml import load_builtin_schema
+from core.store import repair, store_file, verify
 from core.store.connection import StoreDamaged, StoreError, StoreGone
 from core.store.salvage import carve_blocks
 from core.store.store import Store, repair_at
@@ -26,6 +28,8 @@ from core.store.types import Verification
 from core.value_codec import ParentRef, Ref
 from tests.support.damaged_store import PAGE_BYTES, overwrite, pages_of, tables_of, zero_page
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, GENESIS, OTHER, Pen, person_of
+
+CENTRE = load_builtin_schema("service-centre")
 
 
 class Usage(NamedTuple):
@@ -36,6 +40,7 @@ class Usage(NamedTuple):
     free: int
 
 
+DERIVED_NOTES = ("cells", "cells_row", "clues", "matters", "verified")
 BLOCKS_AND_FACTS = ("SELECT * FROM blocks ORDER BY 1", "SELECT id, value, effective, current FROM facts ORDER BY 1")
 
 
@@ -86,10 +91,7 @@ def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
                 *BLOCKS_AND_FACTS,
                 "SELECT id, hash, received_at, link FROM changes ORDER BY 1",
                 "SELECT c.id, d.device FROM changes c JOIN devices d ON d.id = c.source ORDER BY 1",
-                (
-                    "SELECT key, value FROM meta"
-                    " WHERE key NOT IN ('cells', 'cells_row', 'clues', 'matters', 'verified') ORDER BY 1"
-                ),
+                f"SELECT key, value FROM meta WHERE key NOT IN {DERIVED_NOTES} ORDER BY 1",
             )
         }
 
@@ -397,3 +399,43 @@ async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole
         assert await is_whole(damaged)
         for each in damaged.parent.glob("damaged-*"):
             each.unlink()
+
+
+async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[list[str]] = []
+    for statement in (
+        "SELECT 1",
+        "UPDATE facts SET effective = effective + 1 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE blocks SET data = zeroblob(300) WHERE change = 9",
+        "INSERT INTO said_index (said_index, rowid, text) SELECT 'delete', fact, text FROM said LIMIT 1",
+    ):
+        with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
+            connection.execute(statement)
+        for least in (0, 10**9):
+            monkeypatch.setattr(verify, "MIN_CHANGES_FOR_TWO", least)
+            store = await opened(damaged)
+            found.append(sorted(str(each) for each in (await store.verify(CENTRE)).problems))
+            await store.close()
+        assert found[-1] == found[-2]
+    assert [len(each) for each in found[::2]] == sorted(len(each) for each in found[::2])
+    assert found[0] == []
+    assert found[-1]
+
+
+async def test_a_block_that_somebody_else_signed_is_found_with_two_processes(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id is right and its form is, and only the signature tells."""
+    monkeypatch.setattr(verify, "MIN_CHANGES_FOR_TWO", 0)
+    data = dict(blocks_of(damaged))[5]
+    size = header_size(data)
+    forged = data[: size - 8] + bytes([data[size - 8] ^ 1]) + data[size - 7 :]
+    with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
+        connection.execute("UPDATE blocks SET data = ? WHERE change = 5", (forged,))
+        connection.execute("UPDATE changes SET hash = ? WHERE id = 5", (change_id(forged),))
+    store = await opened(damaged)
+    assert any(
+        f"{change_id(forged).hex()} is damaged: a block is badly signed" in str(e)
+        for e in (await store.verify()).problems
+    )
+    await store.close()
