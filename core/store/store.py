@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from core.schema import Schema
     from core.store.commit import Author, ImportResult, Writer
     from core.store.indexes.inbox_cache import ItemKey
-    from core.store.intake import RefusedCount
-    from core.store.queries.chain_faults import ChainFault
     from core.store.queries.log import LogEntry
     from core.store.types import Verification
 
@@ -41,7 +39,8 @@ T = TypeVar("T")
 __all__ = ["Clock", "Entropy", "Store"]
 
 POLL_INTERVAL_S = 0.25
-_VERIFIED_META_KEY = "verified"
+VERIFIED_META_KEY = "verified"
+"""When all of this store was last found right, as digits: microseconds since 1970 UTC."""
 
 
 class _RehearsalDone(Exception):
@@ -212,18 +211,6 @@ class Store(BlockStore):
         """Who belongs to the fleet, worked out from its facts."""
         return await self._database.run(self._membership)
 
-    async def refused_count(self) -> RefusedCount | None:
-        """How many changes of devices that nobody ever admitted were refused so far; None if none was."""
-        from core.store import intake
-
-        return await self._database.run(intake.read_refused)
-
-    async def chain_faults(self) -> list[ChainFault]:
-        """What is wrong with the devices' chains: forks, and changes that do not follow from the one that they name."""
-        from core.store.queries import chain_faults
-
-        return await self._database.run(chain_faults.read_chain_faults)
-
     async def find_changes(self, prefix: str) -> list[bytes]:
         """The ids of the changes that begin with this hex prefix, two at most."""
         return await self._database.run(log.find_changes_by_prefix, prefix)
@@ -243,9 +230,7 @@ class Store(BlockStore):
         return await self._database.run(ancestry.known_changes, asked)
 
     async def wait_for_change(self, timeout: float | None = None) -> bool:
-        """Wait until this or another process has written something since the last call; False if `timeout` seconds
-        pass first.
-        """
+        """Wait until some process has written something since the last call; False after `timeout` seconds."""
         waited = 0.0
         while True:
             version = await self._database.run(stats.read_data_version)
@@ -336,20 +321,14 @@ class Store(BlockStore):
         finally:
             self._database.take_over(await open_database(self._database.path))
             await self._database.run(log.register_functions)
-            fleet = await self._database.run(read_meta, "fleet")
-            self.fleet = fleet or b""
+            self.fleet = await self._database.run(read_meta, "fleet") or b""
             self._membership_cache = None
             await self._note_verified()
 
     async def _note_verified(self) -> None:
         """Note when all was found right; where nothing can be written, it is not noted."""
         with suppress(StoreError):
-            await self.write_meta(_VERIFIED_META_KEY, str(self._clock()).encode())
-
-    async def verified_at(self) -> int | None:
-        """When all of this store was last found right (microseconds since 1970 UTC); None if it never was."""
-        noted = await self.read_meta(_VERIFIED_META_KEY)
-        return int(noted) if noted is not None and noted.isdigit() else None
+            await self.write_meta(VERIFIED_META_KEY, str(self._clock()).encode())
 
 
 async def repair_at(

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.store.intake import read_refused
+from core.store.queries.chain_faults import read_chain_faults
+from core.store.store import VERIFIED_META_KEY
 from core.timestamps import SECOND_US
 from core.values import quote_value
 
@@ -65,10 +68,16 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
     yield _finding("cable", "warning", await asyncio.to_thread(_error_of, lambda: _check_cables(home)))
 
 
+async def _verified_at(workspace: DeviceContext) -> int | None:
+    """When all of the store was last found right (microseconds since 1970 UTC); None if it never was."""
+    noted = await workspace.store.read_meta(VERIFIED_META_KEY)
+    return int(noted) if noted is not None and noted.isdigit() else None
+
+
 async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """Check the opened store."""
     store = _finding("store", "problem", await _check_integrity(workspace))
-    yield replace(store, verified_at_us=await workspace.store.verified_at())
+    yield replace(store, verified_at_us=await _verified_at(workspace))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
     for finding in await _check_chains(workspace):
@@ -227,7 +236,7 @@ async def _check_membership(workspace: DeviceContext) -> FieldlineError | None:
 
 
 async def _check_refused(workspace: DeviceContext) -> FieldlineError | None:
-    refused = await workspace.store.refused_count()
+    refused = await workspace.store.run(read_refused)
     if refused is None or refused.at_us < workspace.clock() - DAY_US:
         return None
     return FieldlineError(
@@ -242,7 +251,7 @@ async def _check_chains(workspace: DeviceContext) -> list[Finding]:
     """A finding for each fault of a device's chain, as far as a person wants to read."""
     from core.workspace.chain_report import fault_message
 
-    faults = await workspace.store.chain_faults()
+    faults = await workspace.store.run(read_chain_faults)
     membership = await workspace.membership()
     found = [Finding("chains", "warning", fault_message(fault, membership)) for fault in faults[:MAX_CHAIN_FAULTS]]
     return found or [Finding("chains", "good")]

@@ -13,6 +13,7 @@ from core.inbox import ITEM_TYPES
 from core.membership import ROLES
 from core.schema import Schema
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema_file
+from core.store.intake import read_refused
 from core.timestamps import format_timestamp
 from core.workspace import Workspace
 from tui.cli.context import CliContext
@@ -204,7 +205,7 @@ async def members(context: CliContext) -> None:
 @verb(N_("Show what this device holds: the fleet, its role, how many changes and values, and what is in conflict."))
 async def status(context: CliContext) -> None:
     async with await context.open_workspace() as workspace:
-        counts, refused = await workspace.store.counts(), await workspace.store.refused_count()
+        counts, refused = await workspace.store.counts(), await workspace.store.run(read_refused)
         member = (await workspace.membership()).members.get(workspace.identity.device)
         with show_progress(N_("{done} of {total} read")) as on_progress:
             items = await workspace.inbox(on_progress=on_progress)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import Refused
+from core.store.queries.chain_faults import read_chain_faults
 from core.workspace import Workspace
 from core.workspace.chain_report import fault_json, fault_message
 from core.workspace.diagnostics import MAX_CHAIN_FAULTS
@@ -144,7 +145,7 @@ async def verify(context: CliContext, repair: bool) -> int:
     with show_progress(N_("{done} of {total} changes")) as on_progress:
         found = await _verify(context, repair, on_progress)
     async with await context.open_workspace() as workspace:
-        faults, membership = await workspace.store.chain_faults(), await workspace.membership()
+        faults, membership = await workspace.store.run(read_chain_faults), await workspace.membership()
     if context.json:
         data: dict[str, object] = {
             "changes": found.checked_count,

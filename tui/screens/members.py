@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 
 from core.errors import FieldlineError
 from core.membership import Member
-from core.store.queries.chain_faults import faults_by_device
+from core.store.queries.chain_faults import faults_by_device, read_chain_faults
 from core.store.queries.log import LogFilter
 from core.workspace.chain_report import fault_message
 from tui.command_host import command_bindings
@@ -68,7 +68,7 @@ class Members(ListScreen):
     async def reload_content(self) -> None:
         workspace = self.state.workspace
         membership = await workspace.membership()
-        faults = faults_by_device(await workspace.store.chain_faults())
+        faults = faults_by_device(await workspace.store.run(read_chain_faults))
         self._faults = {d: [fault_message(each, membership) for each in own] for d, own in faults.items()}
         me = workspace.identity.device
         self._is_admin = membership.is_admin(me)

@@ -14,6 +14,7 @@ from core.body import Fact
 from core.changes import change_id
 from core.errors import AuthorUnknown
 from core.membership import ROLE_PROPERTY
+from core.store.intake import read_refused
 from core.store.store import Store
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, Pen
 
@@ -30,13 +31,13 @@ async def make(path: Path, *blocks: bytes) -> Store:
 
 async def test_what_unknown_devices_signed_is_refused_and_counted(tmp_path: Path) -> None:
     store = await make(tmp_path / "s", *FOUNDING)
-    assert await store.refused_count() is None
+    assert await store.run(read_refused) is None
     saved = await store.save_blocks([BY_FIVE, BY_SIX])
     assert [change for change, _ in saved.refused] == [change_id(BY_FIVE), change_id(BY_SIX)]
     assert all(isinstance(reason, AuthorUnknown) for _, reason in saved.refused)
     assert (saved.added_count, saved.known_count) == (0, 0)
     assert (await store.counts()).changes == 2
-    refused = await store.refused_count()
+    refused = await store.run(read_refused)
     assert refused is not None and (refused.count, refused.device, refused.at_us) == (2, AUTHORS[6].device, 1000)
     await store.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from core.store.queries.chain_faults import ForkedChain
+from core.store.queries.chain_faults import ForkedChain, read_chain_faults
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, opened
 from tui.demo.fleet import DEMO_USER
@@ -123,7 +123,7 @@ async def test_a_device_whose_chain_forks_is_marked_with_both_ends(
             blocks = await device.store.blocks(await device.store.hashes())
         async with await Workspace.open(home, user=DEMO_USER) as workspace:
             await workspace.store.save_blocks(blocks)
-            faults = await workspace.store.chain_faults()
+            faults = await workspace.store.run(read_chain_faults)
     assert isinstance(faults[0], ForkedChain)
     async with opened(home, "6", "down", size=SIZES[size]) as screen:
         assert "its chain" in screen.text() and "2 ends" in screen.text()

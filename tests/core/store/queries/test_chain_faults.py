@@ -9,7 +9,7 @@ from core.body import Fact
 from core.chain import Fault
 from core.changes import Change, change_id, decode_block, sign_block
 from core.header import sign
-from core.store.queries.chain_faults import MAX_BRANCHES, ForkedChain, WrongLink, faults_by_device
+from core.store.queries.chain_faults import MAX_BRANCHES, ForkedChain, WrongLink, faults_by_device, read_chain_faults
 from core.store.store import Store
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, Pen, person_of
 from tests.support.strategies import KEYS, SEED
@@ -33,7 +33,7 @@ def fork() -> tuple[list[bytes], list[bytes], list[bytes]]:
 async def test_a_fork_is_told_with_both_ends_and_what_the_branches_hold(tmp_path: Path) -> None:
     before, mine, copied = fork()
     store = await make(tmp_path / "s", *FOUNDING, *before, *mine, *copied)
-    (found,) = await store.chain_faults()
+    (found,) = await store.run(read_chain_faults)
     assert isinstance(found, ForkedChain)
     assert (found.device, found.position, found.branch_count) == (AUTHORS[1].device, 2, 2)
     long, short = found.branches
@@ -52,7 +52,7 @@ async def test_a_fork_is_told_with_both_ends_and_what_the_branches_hold(tmp_path
 async def test_a_fork_is_told_while_what_lies_before_it_is_not_here(tmp_path: Path) -> None:
     _, mine, copied = fork()
     store = await make(tmp_path / "s", *FOUNDING, *mine, *copied)
-    (found,) = await store.chain_faults()
+    (found,) = await store.run(read_chain_faults)
     assert isinstance(found, ForkedChain)
     assert {branch.change for branch in found.branches} == {change_id(mine[1]), change_id(copied[0])}
     await store.close()
@@ -63,7 +63,7 @@ async def test_of_many_branches_the_longest_are_given_and_all_are_counted(tmp_pa
     blocks = [pen.branch().write(Fact(ENTITY, "p", n), at=10) for n in range(MAX_BRANCHES + 3)]
     long = [pen.write(Fact(ENTITY, "q", n), at=10) for n in range(2)]
     store = await make(tmp_path / "s", *FOUNDING, *blocks, *long)
-    (found,) = await store.chain_faults()
+    (found,) = await store.run(read_chain_faults)
     assert isinstance(found, ForkedChain)
     assert (found.branch_count, len(found.branches)) == (MAX_BRANCHES + 4, MAX_BRANCHES)
     assert found.branches[0].change == change_id(long[1])
@@ -77,7 +77,7 @@ async def test_a_change_that_does_not_follow_is_told_and_is_no_fork(tmp_path: Pa
     fields = dataclasses.replace(honest.header.fields, position=1, previous=change_id(mine), past=b"?" * 32)
     wrong = sign(fields, KEYS[2], FLEET).data + honest.body.data
     store = await make(tmp_path / "s", *FOUNDING, mine, other.write(Fact(ENTITY, "q", 1), at=12), wrong)
-    found = await store.chain_faults()
+    found = await store.run(read_chain_faults)
     assert found == [WrongLink(AUTHORS[2].device, 1, decode_block(wrong).id, Fault.FOREIGN)]
     assert faults_by_device(found).keys() == {AUTHORS[2].device}
     await store.close()
@@ -86,5 +86,5 @@ async def test_a_change_that_does_not_follow_is_told_and_is_no_fork(tmp_path: Pa
 async def test_chains_without_fault_give_nothing(tmp_path: Path) -> None:
     before, mine, _ = fork()
     store = await make(tmp_path / "s", *FOUNDING, *before, *mine)
-    assert await store.chain_faults() == []
+    assert await store.run(read_chain_faults) == []
     await store.close()
