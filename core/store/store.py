@@ -321,7 +321,8 @@ class Store(BlockStore):
         finally:
             self._database.take_over(await open_database(self._database.path))
             await self._database.run(log.register_functions)
-            self.fleet = await self._database.run(read_meta, "fleet") or b""
+            fleet = await self._database.run(read_meta, "fleet")
+            self.fleet = fleet or b""
             self._membership_cache = None
             await self._note_verified()
 
