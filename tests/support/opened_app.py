@@ -78,6 +78,8 @@ class Screen:
             # It asks again and again to be drawn itself once it was below.
             widgets += below.walk_children(Widget)
             if below._dirty_widgets - {below}:
+                # What lays it out anew stops its timer, so that these would stay as they are until its next message.
+                below.check_idle()
                 return False
         return not any(
             not each.is_mounted

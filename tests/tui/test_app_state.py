@@ -162,9 +162,11 @@ async def test_the_cursor_is_on_what_is_to_be_read_where_nothing_is_chosen_or_ty
     async with opened(home, "1") as screen:
         app = screen.app
         assert isinstance(app, DiffApp)
-        at = app._focus_on_screen()
-        assert at is not None
-        assert screen.text().splitlines()[at.y].strip().startswith("Which place this device is at")
+        for keys in ([], ["2", "1"]):
+            await screen.press(*keys)
+            at = app._focus_on_screen()
+            assert at is not None
+            assert screen.text().splitlines()[at.y].strip().startswith("Which place this device is at")
         await screen.press("6", "down", "r", "enter")
         at = app._focus_on_screen()
         assert at is not None

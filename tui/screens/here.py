@@ -86,8 +86,14 @@ class Here(FormScreen):
         max_lines = MIN_CHANGE_LINES * 3 if self.size.height >= TALL_LINES else MIN_CHANGE_LINES
         self.query_one("#news", Lines).styles.height = min(len(self.visit.changes), max_lines)
         self.redraw()
-        # Without a place the list was hidden, and what is hidden loses the focus.
         self.call_after_refresh(self._restore_focus)
+
+    def _restore_focus(self) -> None:
+        """Give the list the focus while it can be seen; Textual gives it to what is hidden, too."""
+        if self.state.here is None:
+            self.set_focus(None)
+        else:
+            super()._restore_focus()
 
     async def on_unmount(self) -> None:
         if self.entity:
