@@ -229,7 +229,7 @@ def _lost_message(
         )
     return FieldlineError(
         "The change {change} is lost ({reason}). It set {properties}; changes that build on it: {count}. A sync, or"
-        " `fieldline import` of a bundle that has it, brings it back.",
+        " `fieldline import` of a bundle that has it, gets it again.",
         change=name,
         reason=bad.reason,
         properties=_properties_of(old, bad.stored.row) or "?",

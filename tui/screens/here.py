@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from textual.app import ComposeResult
 
@@ -52,7 +53,7 @@ class Here(FormScreen):
         self.actions = (*self.actions, PlaceCommands(self, self.form, self.editor, self._show_rows))
 
     def body(self) -> ComposeResult:
-        yield Lines(self._no_place_lines, id="nowhere", classes="to-read")
+        yield Lines(partial(_no_place_lines, self), id="nowhere", classes="to-read")
         parts = list(super().body())
         yield parts[0]
         yield Lines(lambda width, _height: [rule_line(width, [(self.visit.title(), "strong")])], id="news-title")
@@ -89,20 +90,12 @@ class Here(FormScreen):
         self.call_after_refresh(self._restore_focus)
 
     def _restore_focus(self) -> None:
-        """Give the list the focus while it can be seen; Textual gives it to what is hidden, too."""
-        if self.state.here is None:
-            self.set_focus(None)
-        else:
-            super()._restore_focus()
+        # Textual gives it to what is hidden, too.
+        super()._restore_focus() if self.state.here is not None else self.set_focus(None)
 
     async def on_unmount(self) -> None:
         if self.entity:
             await self.visit.end(self.entity)
-
-    def _no_place_lines(self, width: int, height: int) -> list[Line]:
-        columns = min(width, _MAX_TEXT_COLUMNS)
-        lines = self.empty_lines(_(_NO_PLACE_TEXT), columns)
-        return lines + location_lines(self.state.equipment_monitor.inspection, columns)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -126,3 +119,10 @@ class Here(FormScreen):
         """Leave the line that is typed into; there is nothing to go back to from here."""
         if self.is_typing:
             super().do_back()
+
+
+def _no_place_lines(screen: Here, width: int, _height: int) -> list[Line]:
+    """What is shown while no place is chosen: how to choose one, and what this device sees."""
+    columns = min(width, _MAX_TEXT_COLUMNS)
+    lines = screen.empty_lines(_(_NO_PLACE_TEXT), columns)
+    return lines + location_lines(screen.state.equipment_monitor.inspection, columns)

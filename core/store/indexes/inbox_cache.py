@@ -197,7 +197,7 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
     wrong = len(set(had) ^ set(right))
     if not wrong:
         return []
-    return [FieldlineError("matters: {count} of the inbox are wrong or missing, by what the changes say.", count=wrong)]
+    return [FieldlineError("The inbox: {count} items are wrong or missing, by what the changes say.", count=wrong)]
 
 
 def _entities_sharing_keys(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:

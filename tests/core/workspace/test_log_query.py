@@ -100,7 +100,7 @@ async def test_what_is_let_through(workspace: Workspace, text: str, count: int) 
         ('of:"Lane 1"', "could be any of place:241/Lane 1, place:242/Lane 1"),
         ("place:999/Lane", 'nothing here is called "place:999/Lane"'),
         ("property:colour", "there are"),
-        ("since:yesterday", "is not a time"),
+        ("since:tomorrow", "is not a time"),
         ("colour:red", "there are by:, on:, of:, property:, since: and until:"),
         ("von:nobody", "von: there is no"),
         ("by:", "needs a value"),

@@ -91,7 +91,7 @@ async def test_verify_notices_what_is_wrong_and_has_it_found_again(tmp_path: Pat
     assert (await store.verify(CENTRE)).problems == []
     await store._database.write(lambda connection: connection.execute("DELETE FROM matters WHERE key = '00000052'"))
     await store._database.write(lambda connection: connection.execute("DELETE FROM matters WHERE again = 0"))
-    assert ["matters" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
+    assert ["inbox" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
     assert told(await read(store)) == told(found)
     assert (await store.verify(CENTRE)).problems == []
     await store.close()
