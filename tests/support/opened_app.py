@@ -5,19 +5,22 @@ after the screen has come to rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from textual.pilot import Pilot
-from textual.widget import Widget
 from textual.worker import WorkerCancelled
 
 from core.service.location import read_location
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import PATIENCE, deadline
+from tests.support.pending_work import describe, running_workers, undrawn
 from tui.app import FieldlineApp
 from tui.app_status import Options
 from tui.demo.fleet import DEMO_USER
@@ -25,16 +28,29 @@ from tui.widgets.lines import LineList
 
 NOW = int(datetime(2026, 10, 6, 16, 45, tzinfo=UTC).timestamp()) * 1_000_000
 SMALL, LARGE = (80, 24), (120, 40)
-LASTING = {"watch"}
-"""The groups of workers that never end by themselves."""
-
 HOPS = 3
 """A message may cause another one, from the application to a screen, a widget and back."""
+MAX_WAITS = 10
+"""Different things that were waited for which a failure names, the most frequent."""
 
 
 async def _soon(*_seconds: float) -> None:
     """Instead of Textual's way to wait, until the process has used no time for a while, several times a key."""
     await asyncio.sleep(0)
+
+
+@contextmanager
+def patient_pilot() -> Iterator[None]:
+    """Let the pilots of applications that are tested wait for messages alone, and without a deadline of their own: on a
+    virtual machine that stood still for half a minute that is over before any message could be handled.
+    """
+    wait: Any = partialmethod(Pilot._wait_for_screen, timeout=None)
+    with (
+        patch("textual.app.wait_for_idle", _soon),
+        patch("textual.pilot.wait_for_idle", _soon),
+        patch.object(Pilot, "_wait_for_screen", wait),
+    ):
+        yield
 
 
 def _noise(count: int) -> bytes:
@@ -44,62 +60,68 @@ def _noise(count: int) -> bytes:
 class Screen:
     """The terminal UI, opened."""
 
-    def __init__(self, pilot: Pilot[None]) -> None:
+    def __init__(self, pilot: Pilot[None], patience: float = PATIENCE) -> None:
+        """`patience` is how many seconds it may take to come to rest."""
         self.pilot = pilot
         assert isinstance(pilot.app, FieldlineApp)
         self.app: FieldlineApp = pilot.app
+        self.patience = patience
 
     async def press(self, *keys: str) -> None:
         """Press keys, waiting after each until nothing is under way."""
         for key in keys:
-            await self.pilot.press(key)
+            async with self._deadline():
+                await self.pilot.press(key)
             await self.rest()
 
     async def type(self, text: str) -> None:
         """Type a text into the field that has the focus."""
-        await self.pilot.press(*("space" if char == " " else char for char in text))
+        async with self._deadline():
+            await self.pilot.press(*("space" if char == " " else char for char in text))
         await self.rest()
 
     async def rest(self) -> None:
         """Wait until no message and no worker is under way that will end, and everything is drawn."""
-        async with asyncio.timeout(PATIENCE):
-            while await self._settle() or not self._drawn():
+        waits: Counter[str] = Counter()
+        async with self._deadline(waits):
+            while reason := await self._settle() or next(undrawn(self.app), ""):
+                waits[reason] += 1
+                self._wake_below()
                 await self.pilot.pause(0.002)
 
-    def _drawn(self) -> bool:
-        """Whether the screen on top, and what is seen below it, wait for nothing: Textual draws sixty times a second,
-        and calls back after it.
-        """
-        screen = self.app.screen
-        widgets = [screen, *screen.walk_children(Widget)]
-        if self.app.message_queue_size or screen._dirty_widgets or screen._callbacks:
-            return False
-        for below in self.app._background_screens:
-            # It asks again and again to be drawn itself once it was below.
-            widgets += below.walk_children(Widget)
-            if below._dirty_widgets - {below}:
-                # What lays it out anew stops its timer, so that these would stay as they are until its next message.
-                below.check_idle()
-                return False
-        return not any(
-            not each.is_mounted
-            or each.message_queue_size
-            or each._layout_required
-            or each._repaint_required
-            or each._scroll_required
-            or each._refresh_styles_required
-            for each in widgets
-        )
+    def _wake_below(self) -> None:
+        """Have the screens below draw what they wait to draw.
 
-    async def _settle(self) -> bool:
-        """Let messages arrive, and workers end; gives whether there were any of these."""
+        What lays such a screen out anew stops its timer, so that this would stay as it is until its next message.
+        """
+        for below in self.app._background_screens:
+            if below._dirty_widgets - {below}:
+                below.check_idle()
+
+    async def _settle(self) -> str:
+        """Let messages arrive, and workers end; gives which workers there were."""
         for _hop in range(HOPS):
             await self.pilot.pause()
-        busy = [worker for worker in self.app.workers if worker.group not in LASTING and not worker.is_finished]
+        busy = running_workers(self.app)
         for worker in busy:
+            # Not `wait` from the start: it would stop the worker, and nothing else, when the time is over.
+            if worker._task is not None:
+                await asyncio.wait({worker._task})
             with suppress(WorkerCancelled):
-                await asyncio.wait_for(worker.wait(), PATIENCE)
-        return bool(busy)
+                await worker.wait()
+        return ", ".join(f"worker {worker.group!r} of {worker.node}" for worker in busy)
+
+    @asynccontextmanager
+    async def _deadline(self, waits: Counter[str] | None = None) -> AsyncIterator[None]:
+        """Fail with what is under way if it does not end; `waits` counts for what was waited so far."""
+        try:
+            async with deadline(self.patience):
+                yield
+        except TimeoutError:
+            before = [f"{count} times before: {what}" for what, count in (waits or Counter()).most_common(MAX_WAITS)]
+            why = "\n".join(["It does not come to rest.", *describe(self.app), *before])
+            print(why)  # the application may hang when it ends, and then nothing is told but that
+            raise AssertionError(why) from None
 
     async def go_to_item(self, type_name: str, prop: str | None = None) -> None:
         """Put the cursor of the inbox on the first item of a type, or on the first that is about this property."""
@@ -116,7 +138,7 @@ class Screen:
         if self.app.size != (width, height):
             await self.pilot.resize_terminal(width, height)
         # The application waits whether more sizes come, then tells its screens.
-        async with asyncio.timeout(PATIENCE):
+        async with self._deadline():
             while self.app._resize_event is not None or self.app.screen.size != (width, height):
                 await self.pilot.pause(0.002)
         await self.rest()
@@ -139,7 +161,7 @@ async def opened(
     """The terminal UI on a home, after these keys."""
     async with await Workspace.open(home, user=user, clock=lambda: NOW, entropy=_noise) as workspace:
         app = FieldlineApp(workspace, lambda: NOW, options or Options(zone=UTC), here=await read_location(workspace))
-        with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+        with patient_pilot():
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)
                 await screen.rest()

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -19,7 +18,7 @@ from core.errors import FieldlineError, Refused
 from core.service import location
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
-from tests.support.opened_app import LARGE, NOW, SMALL, Screen, _soon
+from tests.support.opened_app import LARGE, NOW, SMALL, Screen, patient_pilot
 from tests.support.pty_app import Program, started
 from tests.tui.screens.test_here import chosen
 from tui.app_status import Options
@@ -61,7 +60,7 @@ async def kiosk(
         here = await location.read_location(workspace)
         options = Options(zone=UTC, here_only=here_only)
         app = KioskApp(workspace, clock, options, here=here, idle_check_interval_s=check_interval_s)
-        with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+        with patient_pilot():
             async with app.run_test(size=size) as pilot:
                 screen = Screen(pilot)
                 await screen.rest()

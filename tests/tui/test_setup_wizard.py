@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -17,7 +16,7 @@ from textual.pilot import Pilot
 
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
-from tests.support.opened_app import LARGE, NOW, SMALL, _soon, opened
+from tests.support.opened_app import LARGE, NOW, SMALL, opened, patient_pilot
 from tui.setup_wizard import SetupWizard
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -27,7 +26,7 @@ FLEET = "0123456789abcdef0123456789abcdef"
 @asynccontextmanager
 async def begun(home: Path, size: tuple[int, int] = SMALL) -> AsyncIterator[Pilot[bool]]:
     """The guide on a home where nothing is."""
-    with patch("textual.app.wait_for_idle", _soon), patch("textual.pilot.wait_for_idle", _soon):
+    with patient_pilot():
         async with SetupWizard(home, "Maier").run_test(size=size) as pilot:
             await pilot.pause()
             yield pilot
