@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "inbox": ("tui.cli.inbox:inbox", N_("List what needs a decision; nothing of it is urgent.")),
     "resolve": ("tui.cli.inbox:resolve", N_("Resolve a conflict.")),
     "log": ("tui.cli.log:log", N_("Show who changed what, newest first.")),
+    "watch": ("tui.cli.watch:watch", N_("Follow which values change, until stopped.")),
     "blame": ("tui.cli.log:blame", N_("Show for each property who set it.")),
     "diff": ("tui.cli.log:diff", N_("Show what differs between two times.")),
     "restore": ("tui.cli.revert:restore", N_("Restore something to how it was.")),
