@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("tui.cli.fleet:status", N_("Show what this device holds.")),
     "list": ("tui.cli.list:list_", N_("List everything of a kind.")),
     "show": ("tui.cli.show:show", N_("Show one thing: what is configured, who set it, and what is in conflict.")),
+    "inventory": ("tui.cli.inventory:inventory", N_("Print what has an address as an inventory for Ansible.")),
     "new": ("tui.cli.edit:new", N_("Add something of a kind.")),
     "set": ("tui.cli.edit:set_", N_("Configure properties.")),
     "apply": ("tui.cli.apply:apply", N_("Make things be as a file wants them.")),
