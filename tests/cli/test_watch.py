@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 import signal
 import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +17,7 @@ import pytest
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
 from tests.support.deadlines import PATIENCE
+from tests.support.polling import wait_until
 
 PLACE = "place:241/Entrance right"
 
@@ -125,6 +130,26 @@ def test_it_ends_when_nobody_reads_any_more(device: Terminal) -> None:
     assert process.wait(PATIENCE) == 0
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_it_ends_when_told_to_while_nobody_reads_on(device: Terminal) -> None:
+    for number in range(40):
+        device.ask("set", PLACE, f"printer={number:01000}")
+    process = device.process("watch", PLACE, "--json", "--since", "start")
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    try:
+        # A line takes a page of the pipe, which has 16.
+        asyncio.run(wait_until(lambda: _unread_bytes(pipe) > 30_000))
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _unread_bytes(pipe: int) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize("lang", ["en", "de"])

@@ -16,6 +16,9 @@ from tui.i18n.translate import N_
 
 READER_CHECK_S = 1.0
 """How often is looked whether anybody still reads, while nothing comes."""
+SLOW_READER_S = 0.05
+"""How often is looked whether a reader who is behind takes more."""
+READER_GONE = select.POLLERR | select.POLLHUP
 
 
 @verb(
@@ -61,11 +64,13 @@ async def _print_feed(
     async for step in steps:
         schema = await workspace.schema()
         for each in step.entries:
+            if not await _is_reader_ready():
+                return
             if context.json:
                 context.print_json(each.as_json())
             else:
                 _print_entry(context, each, Formatter(workspace, workspace.view(), schema, each.names))
-        if not step.entries and _is_reader_gone():
+        if not step.entries and _stdout_events() & READER_GONE:
             return
 
 
@@ -77,11 +82,18 @@ def _print_entry(context: CliContext, named: NamedEntry, formatter: Formatter) -
     context.print_line(f"{who}  {formatter.entity_text(entry.entity)}  {entry.property}: {values}")
 
 
-def _is_reader_gone() -> bool:
-    """Whether stdout is a pipe or a terminal at whose other end nobody is any more."""
+async def _is_reader_ready() -> bool:
+    """Wait until stdout takes a line, so that a signal is heeded meanwhile; False if nobody is at its other end."""
+    while not (events := _stdout_events()) & (READER_GONE | select.POLLOUT):  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(SLOW_READER_S)
+    return not events & READER_GONE
+
+
+def _stdout_events() -> int:
+    """What poll(2) tells of stdout; that it takes more where it is no descriptor."""
     try:
         poll = select.poll()
-        poll.register(sys.stdout.fileno(), 0)
-        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        return next((events for _, events in poll.poll(0)), 0)
     except (OSError, ValueError):
-        return False
+        return select.POLLOUT
