@@ -47,17 +47,22 @@ class Output:
 
 
 async def run(
-    argv: Sequence[str], *, timeout_s: float, folder: Path | None = None, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
 ) -> Output:
     """Run a command to its end. Raises FieldlineError if it cannot be started or takes too long; then its whole
-    process group is killed, as it is when this is cancelled.
+    process group is killed, as it is when this is cancelled. It need not read what it is given on stdin.
     """
     variables = {k: v for k, v in os.environ.items() if k not in _DROPPED_VARIABLES} | {"LC_ALL": "C", **(env or {})}
     name = quote_value(argv[0])
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=folder,
@@ -76,6 +81,7 @@ async def run(
     streams = [stream for stream in (process.stdout, process.stderr) if stream is not None]
     kept = [bytearray() for _ in streams]
     readers = [asyncio.ensure_future(_drain(stream, into)) for stream, into in zip(streams, kept, strict=True)]
+    feeder = asyncio.ensure_future(_feed(process.stdin, stdin))
     try:
         code = await asyncio.wait_for(process.wait(), timeout_s)
         await asyncio.wait(readers, timeout=DRAIN_TIMEOUT_S)
@@ -88,9 +94,9 @@ async def run(
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             await asyncio.shield(process.wait())
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
+        for task in (*readers, feeder):
+            task.cancel()
+        await asyncio.gather(*readers, feeder, return_exceptions=True)
         process._transport.close()  # type: ignore[attr-defined]  # what the command left running may hold its pipes
     stdout, stderr = (bytes(each[:MAX_OUTPUT_BYTES]) for each in kept)
     return Output(code, stdout, stderr, len(kept[0]) > MAX_OUTPUT_BYTES)
@@ -100,6 +106,14 @@ async def _drain(stream: asyncio.StreamReader, into: bytearray) -> None:
     while data := await stream.read(_READ_BYTES):
         if len(into) <= MAX_OUTPUT_BYTES:
             into += data
+
+
+async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
+    if stream is not None:
+        with suppress(OSError):
+            stream.write(data)
+            await stream.drain()
+        stream.close()
 
 
 def exit_problem(argv: Sequence[str], output: Output) -> FieldlineError | None:

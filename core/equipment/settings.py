@@ -91,19 +91,19 @@ def parse_settings(settings: Mapping[str, Any]) -> EquipmentSettings:
 
     What is wrong with one property is told with that property, and the others go on working.
     """
-    place = _table(settings.get("place", {}), "place", ("apply_on_arrival", "interval", "interfaces", "evidence"))
+    place = parse_table(settings.get("place", {}), "place", ("apply_on_arrival", "interval", "interfaces", "evidence"))
     arrival = place.get("apply_on_arrival", False)
     if not isinstance(arrival, bool):
         raise Refused("settings.toml: {path} must be true or false.", path="place.apply_on_arrival")
     evidence = {
         name: _evidence(said, f"place.evidence.{name}")
-        for name, said in _table(place.get("evidence", {}), "place.evidence").items()
+        for name, said in parse_table(place.get("evidence", {}), "place.evidence").items()
     }
-    equipment = _table(settings.get("equipment", {}), "equipment")
+    equipment = parse_table(settings.get("equipment", {}), "equipment")
     return EquipmentSettings(
         arrival,
-        _seconds(place, "interval", "place.interval", DEFAULT_INTERVAL_S, MIN_INTERVAL_S, 86_400.0),
-        _texts(place.get("interfaces", []), "place.interfaces", may_be_empty=True),
+        parse_seconds(place, "interval", "place.interval", DEFAULT_INTERVAL_S, MIN_INTERVAL_S, 86_400.0),
+        parse_texts(place.get("interfaces", []), "place.interfaces", may_be_empty=True),
         evidence,
         {name: _rule(name, said) for name, said in equipment.items()},
     )
@@ -124,7 +124,7 @@ def _evidence(said: Any, path: str) -> str | Reader:
 def _rule(name: str, said: Any) -> Rule:
     path = f"equipment.{name}"
     try:
-        table = _table(said, path, ("with", "read", "apply"))
+        table = parse_table(said, path, ("with", "read", "apply"))
         builtin = table.get("with")
         if builtin is not None:
             if builtin not in BUILT_IN_READERS:
@@ -145,23 +145,23 @@ def _rule(name: str, said: Any) -> Rule:
 
 
 def _reader(said: Any, path: str) -> Reader:
-    table = _table(said, path, ("file", "command", "pattern", "timeout"))
+    table = parse_table(said, path, ("file", "command", "pattern", "timeout"))
     pattern = _pattern(table.get("pattern"), f"{path}.pattern")
     if ("file" in table) == ("command" in table):
         raise Refused("settings.toml: {path} needs either file or command.", path=path)
     if "file" in table:
         return FileReader(_text(table["file"], f"{path}.file"), pattern)
-    timeout = _seconds(table, "timeout", f"{path}.timeout")
-    return CommandReader(_argv(table["command"], f"{path}.command"), timeout, pattern)
+    timeout = parse_seconds(table, "timeout", f"{path}.timeout")
+    return CommandReader(parse_argv(table["command"], f"{path}.command"), timeout, pattern)
 
 
 def _writer(said: Any, path: str) -> Writer:
-    table = _table(said, path, ("command", "template", "to", "then", "timeout", "allowed"))
+    table = parse_table(said, path, ("command", "template", "to", "then", "timeout", "allowed"))
     then = _followups(table.get("then", []), f"{path}.then")
-    timeout = _seconds(table, "timeout", f"{path}.timeout")
+    timeout = parse_seconds(table, "timeout", f"{path}.timeout")
     allowed = _pattern(table.get("allowed"), f"{path}.allowed")
     if "command" in table and "template" not in table and "to" not in table:
-        argv = _argv(table["command"], f"{path}.command")
+        argv = parse_argv(table["command"], f"{path}.command")
         if "{value}" not in argv[1:]:
             raise Refused('settings.toml: {path} needs "{{value}}" as one of its arguments.', path=f"{path}.command")
         return CommandWriter(argv, then, timeout, allowed)
@@ -173,18 +173,20 @@ def _writer(said: Any, path: str) -> Writer:
 
 def _followups(said: Any, path: str) -> tuple[Argv, ...]:
     if isinstance(said, list) and said and all(isinstance(each, list) for each in said):
-        return tuple(_argv(each, path) for each in said)
-    return (_argv(said, path),) if said != [] else ()
+        return tuple(parse_argv(each, path) for each in said)
+    return (parse_argv(said, path),) if said != [] else ()
 
 
-def _argv(said: Any, path: str) -> Argv:
-    argv = _texts(said, path)
+def parse_argv(said: Any, path: str) -> Argv:
+    """Read a command; raises Refused, as all of these do."""
+    argv = parse_texts(said, path)
     if not argv[0]:
         raise Refused("settings.toml: {path} must be a list of texts, the program first.", path=path)
     return argv
 
 
-def _texts(said: Any, path: str, *, may_be_empty: bool = False) -> tuple[str, ...]:
+def parse_texts(said: Any, path: str, *, may_be_empty: bool = False) -> tuple[str, ...]:
+    """Read a list of texts."""
     is_list = isinstance(said, list) and all(isinstance(each, str) and "\0" not in each for each in said)
     if not is_list or not (said or may_be_empty):
         raise Refused("settings.toml: {path} must be a list of texts, the program first.", path=path)
@@ -206,7 +208,7 @@ def _pattern(said: Any, path: str) -> re.Pattern[str] | None:
         raise Refused("settings.toml: {path} is not a regular expression.", path=path) from None
 
 
-def _seconds(
+def parse_seconds(
     table: Mapping[str, Any],
     name: str,
     path: str,
@@ -214,6 +216,7 @@ def _seconds(
     least: float = 0.1,
     most: float = MAX_TIMEOUT_S,
 ) -> float:
+    """Read a number of seconds under a name, `default` if there is none."""
     said = table.get(name, default)
     if isinstance(said, bool) or not isinstance(said, int | float) or not least <= said <= most:
         raise Refused(
@@ -225,7 +228,8 @@ def _seconds(
     return float(said)
 
 
-def _table(said: Any, path: str, known: tuple[str, ...] | None = None) -> dict[str, Any]:
+def parse_table(said: Any, path: str, known: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """Read a table, all of whose names are known ones."""
     if not isinstance(said, dict):
         raise Refused("settings.toml: {path} must be a table.", path=path)
     for name in said:

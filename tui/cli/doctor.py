@@ -6,6 +6,7 @@ import locale
 from collections.abc import AsyncIterator
 
 from core.errors import FieldlineError
+from core.hooks.findings import check_hooks
 from core.timestamps import format_timestamp
 from core.workspace import diagnostics
 from core.workspace.diagnostics import Finding
@@ -29,6 +30,7 @@ _CHECKS = {
     "chains": N_("chains"),
     "clock": N_("clock"),
     "sync": N_("sync"),
+    "hooks": N_("hooks"),
     "terminal": N_("terminal"),
 }
 _STATES = {"good": N_("good"), "warning": N_("look"), "problem": N_("wrong")}
@@ -88,6 +90,8 @@ async def _collect_findings(context: CliContext) -> AsyncIterator[Finding]:
         return
     async with workspace:
         async for finding in diagnostics.check_store(workspace):
+            yield finding
+        for finding in check_hooks(context.home, workspace.clock()):
             yield finding
 
 

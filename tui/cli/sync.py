@@ -120,6 +120,7 @@ async def serve(
     from core.service.serve_config import ServeConfig
     from core.sync.links.serial.serial_ports import parse_serial_endpoint
     from tui.cli.equipment_events import watch_equipment
+    from tui.cli.hook_events import serve_hooks
 
     async with await context.open_workspace() as workspace:
 
@@ -145,7 +146,10 @@ async def serve(
         ports = [ServedSerialPort(workspace, endpoint) for endpoint in endpoints]
         config = ServeConfig(bind, port, is_discovery_on=not no_discovery, peer_endpoints=peers, served_endpoints=ports)
         serving = asyncio.create_task(workspace.serve(config, on_listening=on_listening, on_event=on_event))
-        equipping = asyncio.create_task(watch_equipment(workspace, surrounding, print_event))
+        beside = [
+            asyncio.create_task(watch_equipment(workspace, surrounding, print_event)),
+            asyncio.create_task(serve_hooks(context, print_event)),
+        ]
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, serving.cancel)
@@ -155,8 +159,9 @@ async def serve(
             if not serving.cancelled():
                 raise
         finally:
-            equipping.cancel()
-            await asyncio.gather(equipping, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 @verb(N_("Show which devices announce themselves in the network now, and which serial ports there are."))

@@ -1,0 +1,1 @@
+"""Commands of this device that are run for each value that changes."""

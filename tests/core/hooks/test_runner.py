@@ -1,0 +1,162 @@
+"""A hook gets each value that changes at least once and in order, until it succeeds or its limit is reached."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from core.errors import FieldlineError
+from core.hooks.findings import check_hooks
+from core.hooks.runner import HookEvent, run_hooks
+from core.hooks.state_file import STATE_FILE, read_states
+from core.records import diff_edits
+from core.schema import Schema
+from core.value_codec import Value
+from core.workspace import Workspace
+from tests.support.deadlines import PATIENCE
+from tests.support.polling import wait_until
+
+COPY = "import sys; open('got', 'a').write(sys.stdin.read())"
+FAIL_ONCE = f"import os, sys\nif not os.path.exists('tried'): open('tried', 'w'); sys.exit('not yet')\n{COPY}"
+FAIL = "import sys; sys.exit('never')"
+
+
+@pytest.fixture
+async def workspace(tmp_path: Path) -> AsyncIterator[Workspace]:
+    made = await Workspace.init(tmp_path / "home", user="Maier", fleet_name="Nord", schema=Schema(), device_name="K1")
+    async with made:
+        yield made
+
+
+def write_hooks(workspace: Workspace, **hooks: object) -> None:
+    workspace.home.settings.write_text(tomli_w.dumps({"hooks": hooks}))
+
+
+def script(text: str, **more: object) -> dict[str, object]:
+    return {"run": [sys.executable, "-c", text], **more}
+
+
+async def write(workspace: Workspace, number: int, **values: Value) -> None:
+    """Give an entity values."""
+    await workspace.save_unchecked(diff_edits(await workspace.record(bytes([number]) * 16), values))
+
+
+@asynccontextmanager
+async def running(workspace: Workspace) -> AsyncIterator[asyncio.Queue[HookEvent]]:
+    """The hooks run; gives what they tell. They have begun when this is entered."""
+    events: asyncio.Queue[HookEvent] = asyncio.Queue()
+    async with await Workspace.open(workspace.home.folder, user="Maier") as own:
+        task = asyncio.create_task(run_hooks(own, events.put_nowait, backoff_base_s=0.01))
+        try:
+            await wait_until((workspace.home.folder / STATE_FILE).exists)
+            yield events
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def next_of(events: asyncio.Queue[HookEvent]) -> HookEvent:
+    async with asyncio.timeout(PATIENCE):
+        return await events.get()
+
+
+def got(workspace: Workspace) -> list[tuple[str, object]]:
+    lines = (workspace.home.folder / "got").read_text().splitlines()
+    return [(fields["property"], fields["after"]) for fields in map(json.loads, lines)]
+
+
+async def test_each_value_that_is_wanted_is_given_once_also_after_a_restart(workspace: Workspace) -> None:
+    write_hooks(workspace, copy=script(COPY, property=["printer"]))
+    await write(workspace, 1, printer="before")
+    async with running(workspace) as events:
+        await write(workspace, 1, printer="a", vid=1)
+        assert (await next_of(events)).error is None
+    await write(workspace, 1, printer="b")
+    await write(workspace, 1, printer="c")
+    async with running(workspace) as events:
+        assert [(await next_of(events)).attempt for _ in range(2)] == [1, 1]
+    assert got(workspace) == [("printer", "a"), ("printer", "b"), ("printer", "c")]
+
+
+async def test_a_hook_is_tried_until_it_succeeds(workspace: Workspace) -> None:
+    write_hooks(workspace, copy=script(FAIL_ONCE))
+    async with running(workspace) as events:
+        await write(workspace, 1, printer="a")
+        failed, done = await next_of(events), await next_of(events)
+    assert (failed.attempt, failed.has_given_up, done.attempt, done.error) == (1, False, 2, None)
+    assert "not yet" in str(failed.error)
+    assert got(workspace) == [("printer", "a")]
+
+
+async def test_what_fails_for_good_is_given_up_and_told_and_holds_up_no_other(workspace: Workspace) -> None:
+    write_hooks(workspace, broken=script(FAIL, attempts=3), copy=script(COPY))
+    async with running(workspace) as events:
+        await write(workspace, 1, printer="a")
+        told = [await next_of(events) for _ in range(4)]
+        found = check_hooks(workspace.home.folder, workspace.clock())
+    assert [event.has_given_up for event in told if event.hook == "broken"] == [False, False, True]
+    assert got(workspace) == [("printer", "a")]
+    assert [finding.severity for finding in found] == ["warning", "warning"]
+    assert "never" in str(found[0].message)
+    state = read_states(workspace.home.folder)["broken"]
+    assert (state.given_up_count, state.failure_count, state.position) == (1, 3, state.given_up_fact)
+
+
+async def test_a_command_that_does_not_end_is_stopped(workspace: Workspace) -> None:
+    write_hooks(workspace, slow={"run": ["sleep", "1000"], "timeout": 0.2, "attempts": 1})
+    async with running(workspace) as events:
+        await write(workspace, 1, printer="a")
+        assert "did not end" in str((await next_of(events)).error)
+
+
+async def test_what_was_under_way_when_it_ended_comes_again(workspace: Workspace) -> None:
+    begin = "import time; open('began', 'w').close(); time.sleep(1000)"
+    write_hooks(workspace, copy=script(begin, timeout=300))
+    async with running(workspace):
+        await write(workspace, 1, printer="a")
+        await wait_until((workspace.home.folder / "began").exists)
+    write_hooks(workspace, copy=script(COPY))
+    async with running(workspace) as events:
+        assert (await next_of(events)).error is None
+    assert got(workspace) == [("printer", "a")]
+
+
+async def test_a_value_is_only_ever_data(workspace: Workspace) -> None:
+    write_hooks(workspace, copy=script(COPY))
+    async with running(workspace) as events:
+        await write(workspace, 1, printer="$(touch owned); `touch owned`\n| touch owned")
+        assert (await next_of(events)).error is None
+    assert not (workspace.home.folder / "owned").exists()
+    assert len(got(workspace)) == 1
+
+
+async def test_only_one_process_runs_them(workspace: Workspace) -> None:
+    write_hooks(workspace, copy=script(COPY))
+    async with running(workspace) as events, running(workspace) as others:
+        await write(workspace, 1, printer="a")
+        assert (await next_of(events)).error is None
+        assert others.empty()
+    assert len(got(workspace)) == 1
+
+
+async def test_a_state_that_cannot_be_read_is_refused_and_told(workspace: Workspace) -> None:
+    write_hooks(workspace, copy=script(COPY))
+    (workspace.home.folder / STATE_FILE).write_text("[")
+    with pytest.raises(FieldlineError, match="delete it"):
+        await run_hooks(workspace, lambda event: None)
+    assert [finding.severity for finding in check_hooks(workspace.home.folder, 0)] == ["problem"]
+
+
+async def test_hooks_that_nobody_runs_are_told(workspace: Workspace) -> None:
+    assert check_hooks(workspace.home.folder, 0) == []
+    write_hooks(workspace, copy=script(COPY), wrong={})
+    found = check_hooks(workspace.home.folder, 0)
+    assert [finding.severity for finding in found] == ["problem", "warning"]
+    assert "fieldline serve" in str(found[1].message)
