@@ -41,7 +41,7 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
-    if not create:
+    if not create and not await asyncio.to_thread(_is_open_here, path):
         await asyncio.to_thread(_check_header, path)
     refused: StoreError | None = None
     for mode in ("rwc",) if create else _OPENING_MODES:
@@ -82,6 +82,27 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
 def _has_log(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0
+
+
+def _is_open_here(path: Path) -> bool:
+    """Whether this process has the file open.
+
+    Who closes a file gives up all POSIX locks that his process has on it, those of SQLite's other connections, too
+    (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+    """
+    descriptors = Path("/proc/self/fd")
+    try:
+        wanted = path.stat()
+        return any(_is_same_file(each, wanted) for each in descriptors.iterdir())
+    except OSError:
+        return False
+
+
+def _is_same_file(descriptor: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), wanted)
+    except OSError:  # closed meanwhile
+        return False
 
 
 def _check_header(path: Path) -> None:

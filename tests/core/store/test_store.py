@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -264,6 +266,25 @@ async def test_equal_leaves_are_witnesses_not_a_conflict(tmp_path: Path) -> None
     assert len(slot.witnesses) == 2
     assert (await store.counts()).conflicts == 0
     await store.close()
+
+
+async def test_a_store_may_be_open_twice_in_one_process(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = await Store.create(path, fleet=FLEET, clock=lambda: 1000)
+    await store.write_meta("own", b"1")
+    await (await Store.open(path, clock=lambda: 1000)).close()
+    write = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit(); c.close()"
+    for value in (b"2", b"3"):
+        statement = f"INSERT OR REPLACE INTO meta VALUES ('theirs', x'{value.hex()}')"
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", write, str(path), statement], check=True)
+        # Had the first connection lost its locks, the other process would have taken the log away from under it.
+        assert await store.read_meta("theirs") == value
+        assert path.with_name("store.db-wal").exists()
+    await store.write_meta("own", b"4")
+    await store.close()
+    again = await Store.open(path, clock=lambda: 1000)
+    assert (await again.read_meta("own"), await again.read_meta("theirs")) == (b"4", b"3")
+    await again.close()
 
 
 async def test_another_process_s_change_is_noticed(tmp_path: Path) -> None:
