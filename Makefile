@@ -113,5 +113,5 @@ lock: $(BIN)/python
 	$(BIN)/python -m venv "$$tools"; "$$tools/bin/pip" install --quiet --disable-pip-version-check uv; \
 	PATH="$$tools/bin:$$PATH"; \
 	$(COMPILE) -o requirements/run.txt; \
-	$(COMPILE) --extra dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --extra mirror --extra dev -c requirements/run.txt -o requirements/dev.txt
 	@git --no-pager diff --stat requirements || true
