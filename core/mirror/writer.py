@@ -106,6 +106,7 @@ def write_mirror(store: sqlite3.Connection, mirror: Connection, state: SourceSta
             " schema_state = %s",
             (count, root, row_values.timestamp(at_us), count, mirror_source.read_past_state(store, count), digest),
         )
+        mirror.execute("SELECT pg_notify('fieldline', %s)", (root.hex(),))
     return written
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import uuid
@@ -9,7 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support.cli import Terminal
 from tests.support.postgres import Cluster, find_programs
+from tui.demo.fleet import DEMO_DEVICE, make_fleet
+
+NOW_US = 1_770_000_000_000_000
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +41,17 @@ def dsn(cluster: Cluster) -> str:
     with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return cluster.dsn(name)
+
+
+@pytest.fixture(scope="session")
+def _demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    asyncio.run(make_fleet(folder, NOW_US))
+    return folder / DEMO_DEVICE
+
+
+@pytest.fixture
+def demo(_demo: Path, tmp_path: Path) -> Terminal:
+    """The device of the demonstration: conflicts, clashes, several people and devices."""
+    shutil.copytree(_demo, tmp_path / "home")
+    return Terminal(tmp_path / "home")

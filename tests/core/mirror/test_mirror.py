@@ -18,33 +18,18 @@ import pytest
 from core.schema import KEY, KIND, RETIRED
 from core.timestamps import EPOCH
 from core.workspace import Workspace
+from tests.core.mirror.conftest import NOW_US
 from tests.support.cli import Terminal
 from tests.support.polling import wait_until
 from tests.support.postgres import Cluster
-from tui.demo.fleet import DEMO_DEVICE, make_fleet
 
 HISTORY = Path(__file__).parents[4] / "shared" / "data" / "site-history.jsonl"
 SYSTEM = (KIND, RETIRED, KEY)
-NOW_US = 1_770_000_000_000_000
 
 
 def query(dsn: str, statement: str, *params: object) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         return connection.execute(statement, params or None).fetchall()
-
-
-@pytest.fixture(scope="session")
-def _demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    asyncio.run(make_fleet(folder, NOW_US))
-    return folder / DEMO_DEVICE
-
-
-@pytest.fixture
-def demo(_demo: Path, tmp_path: Path) -> Terminal:
-    """The device of the demonstration: conflicts, clashes, several people and devices."""
-    shutil.copytree(_demo, tmp_path / "home")
-    return Terminal(tmp_path / "home")
 
 
 def entity_ids(dsn: str) -> list[bytes]:
