@@ -104,10 +104,12 @@ def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None
     if _check_is_mirror(connection, fleet):
         return
     with connection.transaction():
-        connection.execute("CREATE SCHEMA IF NOT EXISTS fieldline")
-        connection.execute(
-            "COMMENT ON SCHEMA fieldline IS 'A mirror of a Fieldline store, written by `fieldline mirror`'"
-        )
+        # Who may not make a schema may be given one.
+        if connection.execute("SELECT to_regnamespace('fieldline') IS NULL").fetchone() == (True,):
+            connection.execute("CREATE SCHEMA fieldline")
+            connection.execute(
+                "COMMENT ON SCHEMA fieldline IS 'A mirror of a Fieldline store, written by `fieldline mirror`'"
+            )
         script = files("core.mirror").joinpath("tables.sql").read_text(encoding="utf-8")
         connection.execute(script.encode())
         connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 
@@ -81,9 +82,11 @@ def _columns(column: str, prop: Property) -> list[tuple[str, sql.Composed]]:
     if prop.many:
         return [(column, sql.SQL("(array_agg(c.value) {})[1]").format(of))]
     if prop.type == "reference":
-        name = sql.SQL("max(substr(c.value ->> 'ref', {})) {}").format(len(f"{prop.refers_to}:") + 1, of)
-        if prop.refers_to is None:
-            name = sql.SQL("max(c.value ->> 'ref') {}").format(of)
+        # A reference to what has no key, or is of another kind, stays as it is.
+        prefix = f"{prop.refers_to}:" if prop.refers_to else ""
+        name = sql.SQL("max(regexp_replace(c.value ->> 'ref', {}, '')) {}").format(
+            sql.Literal(f"^{re.escape(prefix)}"), of
+        )
         return [(column, name), (f"{column}_id", sql.SQL("(array_agg(c.refs[1]) {})[1]").format(of))]
     text = sql.SQL("max(c.value #>> '{{}}') {}").format(of)
     if prop.type not in COLUMN_TYPES:
