@@ -6,11 +6,12 @@ All functions block: they are called on another thread than the event loop's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import set_json_dumps
 
 from core.errors import FieldlineError, Refused
@@ -21,7 +22,9 @@ MIN_SERVER_VERSION = 130000
 LOCK_ID = 0x464C444C4D495252  # "FLDLMIRR"
 LOCK_TIMEOUT_MS = 5000
 """A server notices within that time that a mirror was killed."""
-CONNECT_TIMEOUT_S = 10
+CONNECT_DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}
+"""Of what the address does not say otherwise: a network that is cut is noticed within a minute or two."""
+CANCEL_TIMEOUT_S = 5
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -74,11 +77,11 @@ def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -
     Raises Refused for an address that is none.
     """
     try:
-        psycopg.conninfo.conninfo_to_dict(dsn)
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
     except psycopg.ProgrammingError:
         raise Refused("This is not an address of a database: write postgresql://USER@HOST/DATABASE.") from None
     with translate_database_errors():
-        connection: Connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
+        connection: Connection = psycopg.connect(make_conninfo("", **(CONNECT_DEFAULTS | given)), autocommit=True)
         # What is written as jsonb is JSON already.
         set_json_dumps(str, connection)
         try:
@@ -87,6 +90,12 @@ def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -
             connection.close()
             raise
     return connection
+
+
+def cancel(connection: Connection) -> None:
+    """Ask the server to stop what it does for this connection; another thread may be using that."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
 
 def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import LiteralString, Self
+from typing import Any, LiteralString, Self, TypeVar
 
 from core.device.context import DeviceContext
 from core.inbox import InboxItem
@@ -15,6 +15,9 @@ from core.mirror import database, writer
 from core.mirror.database import translate_database_errors
 from core.mirror.writer import SourceState, Written
 
+T = TypeVar("T")
+CANCEL_INTERVAL_S = 0.2
+"""A statement may begin just after the one before it was cancelled: it is asked for again."""
 ReadInbox = Callable[[], Awaitable[Sequence[InboxItem]]]
 
 
@@ -63,10 +66,23 @@ class Mirror:
         started_us = self._device.clock()
         while True:
             state = await self._read_state()
-            written = await self._device.store.run(partial(self._write, state))
+            written = await self._finish(self._device.store.run(partial(self._write, state)))
             if written is not None:
                 seconds = (self._device.clock() - started_us) / 1_000_000
                 return MirrorResult(written.change_count, written.fact_count, state.root, seconds)
+
+    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work on the connection; if cancelled, stop what the server does, as nobody may close it meanwhile."""
+        task = asyncio.ensure_future(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                await asyncio.to_thread(database.cancel, self.connection)
+                await asyncio.wait([task], timeout=CANCEL_INTERVAL_S)
+            if not task.cancelled():
+                task.exception()
+            raise
 
     async def root(self) -> bytes:
         """Read the root of the changes that the mirror holds."""
@@ -76,7 +92,7 @@ class Mirror:
 
     async def read(self, query: LiteralString, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Run a query, and give all its rows."""
-        return await asyncio.to_thread(self._read, query, params)
+        return await self._finish(asyncio.to_thread(self._read, query, params))
 
     def _read(self, query: LiteralString, params: Sequence[object]) -> list[tuple[object, ...]]:
         with translate_database_errors():

@@ -13,11 +13,11 @@ from tui.i18n.translate import N_, _, error_text, format_number
 
 if TYPE_CHECKING:
     from core.mirror.comparison import Difference
-    from core.mirror.mirror import MirrorResult
+    from core.mirror.mirror import Mirror, MirrorResult
     from core.workspace import Workspace
 
 MIN_RETRY_S, MAX_RETRY_S = 1.0, 30.0
-"""How long to wait for a database that cannot be reached; twice as long each time."""
+"""How long to wait for a database that does not take the mirror; twice as long each time."""
 MAX_DIFFERENCES_SHOWN = 20
 
 
@@ -31,34 +31,39 @@ MAX_DIFFERENCES_SHOWN = 20
 @option("--once", is_flag=True, help=N_("Bring the mirror up to date, and end."))
 @option("--check", is_flag=True, help=N_("Write nothing, but compare the mirror with this device."))
 async def mirror(context: CliContext, dsn: str, once: bool, check: bool) -> int | None:
-    try:
-        import core.mirror.mirror
-    except ImportError:
-        raise FieldlineError(
-            "The mirror needs psycopg, which is not installed: run `pip install 'fieldline[mirror]'`."
-        ) from None
     if once and check:
         raise Refused("Give either --once or --check.")
     async with await context.open_workspace() as workspace:
         if check:
             return await _check(context, workspace, dsn)
         if once:
-            async with await core.mirror.mirror.Mirror.open(workspace, workspace.inbox, dsn) as opened:
+            async with await _load_mirror().open(workspace, workspace.inbox, dsn) as opened:
                 _print_result(context, await opened.update())
             return None
         await _follow(context, workspace, dsn)
     return None
 
 
+def _load_mirror() -> type[Mirror]:
+    """Import the mirror; raises FieldlineError where psycopg is not installed."""
+    try:
+        from core.mirror.mirror import Mirror
+    except ImportError:
+        raise FieldlineError(
+            "The mirror needs psycopg, which is not installed: run `pip install 'fieldline[mirror]'`."
+        ) from None
+    return Mirror
+
+
 async def _follow(context: CliContext, workspace: Workspace, dsn: str) -> None:
     """Mirror whatever comes; wait for a database that was there and is gone."""
+    mirror_type = _load_mirror()
     from core.mirror.database import MirrorUnreachable
-    from core.mirror.mirror import Mirror
 
     wait_s, reached = MIN_RETRY_S, False
     while True:
         try:
-            async with await Mirror.open(workspace, workspace.inbox, dsn) as opened:
+            async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
                 while True:
                     result = await opened.update()
                     if result.change_count or not reached:
@@ -70,8 +75,8 @@ async def _follow(context: CliContext, workspace: Workspace, dsn: str) -> None:
                 raise
             if wait_s == MIN_RETRY_S:
                 context.print_message(error_text(error))
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, MAX_RETRY_S)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, MAX_RETRY_S)
 
 
 def _print_result(context: CliContext, result: MirrorResult) -> None:
@@ -93,10 +98,10 @@ def _print_result(context: CliContext, result: MirrorResult) -> None:
 
 
 async def _check(context: CliContext, workspace: Workspace, dsn: str) -> int:
+    mirror_type = _load_mirror()
     from core.mirror.comparison import compare
-    from core.mirror.mirror import Mirror
 
-    async with await Mirror.open(workspace, workspace.inbox, dsn) as opened:
+    async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
         root = (await workspace.store.summary()).root
         if await opened.root() != root:
             raise FieldlineError("The mirror is behind this device: run `fieldline mirror --once` first.")

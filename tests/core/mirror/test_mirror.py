@@ -21,6 +21,7 @@ from core.timestamps import EPOCH
 from core.workspace import Workspace
 from tests.core.mirror.conftest import NOW_US
 from tests.support.cli import Terminal
+from tests.support.deadlines import PATIENCE
 from tests.support.polling import wait_until
 from tests.support.postgres import Cluster
 
@@ -284,6 +285,20 @@ def test_a_killed_mirror_leaves_nothing_half_written(demo: Terminal, dsn: str) -
         assert demo.ask("mirror", dsn, "--check")["differences"] == []
 
 
+def test_what_is_saved_while_it_runs_is_mirrored(demo: Terminal, dsn: str) -> None:
+    process = demo.process("mirror", dsn, "--json")
+    try:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["root"] == demo.root()
+        for name in ("One", "Two"):
+            demo.ask("set", "locality:241", f"name={name}")
+            assert json.loads(process.stdout.readline())["root"] == demo.root()
+            assert query(dsn, "SELECT name FROM fieldline.kind_locality WHERE code = '241'") == [(name,)]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+
+
 def test_a_restarted_database_is_waited_for(demo: Terminal, dsn: str, cluster: Cluster) -> None:
     process = demo.process("mirror", dsn, "--json")
     try:
@@ -299,6 +314,21 @@ def test_a_restarted_database_is_waited_for(demo: Terminal, dsn: str, cluster: C
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert "Traceback" not in err
+
+
+def test_a_mirror_that_is_stopped_ends_at_once(demo: Terminal, dsn: str) -> None:
+    demo.ask("mirror", dsn, "--once")
+    before = query(dsn, "SELECT changes, root FROM fieldline.watermark")
+    demo.ask("set", "locality:241", "name=Later")
+    with psycopg.connect(dsn) as other:
+        other.execute("LOCK TABLE fieldline.facts IN SHARE MODE")
+        process = demo.process("mirror", dsn)
+        asyncio.run(wait_until(partial(is_somebody_waiting, dsn)))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert err.strip() == ""
+    assert query(dsn, "SELECT changes, root FROM fieldline.watermark") == before
 
 
 def test_what_cannot_be_is_told_in_one_sentence(demo: Terminal, dsn: str, tmp_path: Path, cluster: Cluster) -> None:
