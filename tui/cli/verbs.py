@@ -40,6 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("tui.cli.import_export:import_", N_("Import a bundle, an edit history or a table.")),
     "schema": ("tui.cli.schema:schema", N_("Show, check or publish the fleet's schema.")),
     "verify": ("tui.cli.import_export:verify", N_("Check every change and everything derived from them.")),
+    "mirror": ("tui.cli.mirror:mirror", N_("Mirror all that this device knows into PostgreSQL.")),
     "backup": ("tui.cli.import_export:backup", N_("Copy the store into one file while it is in use.")),
     "doctor": ("tui.cli.doctor:doctor", N_("Say what is wrong with this installation, and how to mend it.")),
     "completion": ("tui.cli.completion:completion", N_("Print the completion script of a shell.")),

@@ -1,0 +1,131 @@
+"""The verb for the head office: mirror."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from core.errors import FieldlineError, Refused
+from core.timestamps import format_timestamp
+from tui.cli.context import CliContext
+from tui.cli.help import argument, option, verb
+from tui.i18n.translate import N_, _, error_text, format_number
+
+if TYPE_CHECKING:
+    from core.mirror.comparison import Difference
+    from core.mirror.mirror import Mirror, MirrorResult
+    from core.workspace import Workspace
+
+MIN_RETRY_S, MAX_RETRY_S = 1.0, 30.0
+"""How long to wait for a database that does not take the mirror; twice as long each time."""
+MAX_DIFFERENCES_SHOWN = 20
+
+
+@verb(
+    N_(
+        "Mirror all that this device knows into PostgreSQL, and go on until stopped. DSN is postgresql://USER@HOST/DATABASE;"
+        " a password is best kept in a password file."
+    )
+)
+@argument("dsn")
+@option("--once", is_flag=True, help=N_("Bring the mirror up to date, and end."))
+@option("--check", is_flag=True, help=N_("Write nothing, but compare the mirror with this device."))
+async def mirror(context: CliContext, dsn: str, once: bool, check: bool) -> int | None:
+    if once and check:
+        raise Refused("Give either --once or --check.")
+    async with await context.open_workspace() as workspace:
+        if check:
+            return await _check(context, workspace, dsn)
+        if once:
+            async with await _load_mirror().open(workspace, workspace.inbox, dsn) as opened:
+                _print_result(context, await opened.update())
+            return None
+        await _follow(context, workspace, dsn)
+    return None
+
+
+def _load_mirror() -> type[Mirror]:
+    """Import the mirror; raises FieldlineError where psycopg is not installed."""
+    try:
+        from core.mirror.mirror import Mirror
+    except ImportError:
+        raise FieldlineError(
+            "The mirror needs psycopg, which is not installed: run `pip install 'fieldline[mirror]'`."
+        ) from None
+    return Mirror
+
+
+async def _follow(context: CliContext, workspace: Workspace, dsn: str) -> None:
+    """Mirror whatever comes; wait for a database that was there and is gone."""
+    mirror_type = _load_mirror()
+    from core.mirror.database import MirrorUnreachable
+
+    wait_s, reached = MIN_RETRY_S, False
+    while True:
+        try:
+            async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
+                while True:
+                    result = await opened.update()
+                    if result.change_count or not reached:
+                        _print_result(context, result)
+                    wait_s, reached = MIN_RETRY_S, True
+                    await workspace.store.wait_for_change()
+        except MirrorUnreachable as error:
+            if not reached:
+                raise
+            if wait_s == MIN_RETRY_S:
+                context.print_message(error_text(error))
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, MAX_RETRY_S)
+
+
+def _print_result(context: CliContext, result: MirrorResult) -> None:
+    if context.json:
+        context.print_json(
+            {
+                "changes": result.change_count,
+                "facts": result.fact_count,
+                "root": result.root.hex(),
+                "seconds": round(result.seconds, 3),
+            }
+        )
+        return
+    context.print_message(
+        _("Mirrored: {changes} changes, {facts} values.").format(
+            changes=format_number(result.change_count), facts=format_number(result.fact_count)
+        )
+    )
+
+
+async def _check(context: CliContext, workspace: Workspace, dsn: str) -> int:
+    mirror_type = _load_mirror()
+    from core.mirror.comparison import compare
+
+    async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
+        root = (await workspace.store.summary()).root
+        if await opened.root() != root:
+            raise FieldlineError("The mirror is behind this device: run `fieldline mirror --once` first.")
+        found = await compare(opened, workspace, await workspace.inbox())
+    if context.json:
+        context.print_json({"root": root.hex(), "differences": [_difference_json(each) for each in found]})
+        return 1 if found else 0
+    for each in found[:MAX_DIFFERENCES_SHOWN]:
+        when = "" if each.at_us is None else f" {format_timestamp(each.at_us)}"
+        context.print_line(f"{each.table}{when} {each.entity.hex()} {each.property}: {each.mirrored} ≠ {each.stored}")
+    context.print_message(
+        _("The mirror differs in {count} rows.").format(count=format_number(len(found)))
+        if found
+        else _("The mirror says what this device says.")
+    )
+    return 1 if found else 0
+
+
+def _difference_json(each: Difference) -> dict[str, str | None]:
+    return {
+        "table": each.table,
+        "at": None if each.at_us is None else format_timestamp(each.at_us),
+        "entity": each.entity.hex(),
+        "property": each.property,
+        "mirror": None if each.mirrored is None else str(each.mirrored),
+        "store": None if each.stored is None else str(each.stored),
+    }
