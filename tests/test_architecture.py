@@ -253,3 +253,17 @@ def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(str(tmp_path))
     assert "demo" in run.stdout
+
+
+def test_no_statement_has_numbered_placeholders() -> None:
+    """Given a sequence for `?1`, Python 3.12 warns, and a later one refuses it (python/cpython#117995)."""
+    numbered = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|VALUES|BETWEEN)\b.*\?\d", re.DOTALL)
+    assert numbered.search("SELECT id FROM facts WHERE id = ?1")
+    texts = {
+        f"{path.relative_to(ROOT)}:{node.lineno}": node.value
+        for top in ("core", "tui")
+        for path in (ROOT / top).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert [place for place, text in texts.items() if numbered.search(text)] == []

@@ -260,9 +260,9 @@ def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[object
     """Let the first change of each of these batches that is here stand for all of it in the log."""
     for device, batch in batches:
         connection.execute(
-            "UPDATE changes SET lead = (SELECT p.id FROM changes p WHERE p.batch = ?2 AND p.device = ?1"
-            " ORDER BY p.position, p.hash LIMIT 1) WHERE batch = ?2 AND device = ?1",
-            (device, batch),
+            "UPDATE changes SET lead = (SELECT p.id FROM changes p WHERE p.batch = :batch AND p.device = :device"
+            " ORDER BY p.position, p.hash LIMIT 1) WHERE batch = :batch AND device = :device",
+            {"device": device, "batch": batch},
         )
 
 
@@ -281,10 +281,10 @@ def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obs
     while work:
         target = work.pop()
         raised = connection.execute(
-            """UPDATE facts SET effective = (SELECT effective FROM facts WHERE id = ?1)
-               WHERE id IN (SELECT fact FROM obsoletes WHERE target = ?1)
-                 AND effective < (SELECT effective FROM facts WHERE id = ?1) RETURNING id""",
-            (target,),
+            """UPDATE facts SET effective = (SELECT effective FROM facts WHERE id = :target)
+               WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
+                 AND effective < (SELECT effective FROM facts WHERE id = :target) RETURNING id""",
+            {"target": target},
         ).fetchall()
         work += [fact for (fact,) in raised]
 
@@ -294,11 +294,12 @@ def _propagate_log_order(connection: sqlite3.Connection, arrived: list[Obsoletes
     work = {target // MAX_FACTS for target, _ in arrived}
     while work:
         parent = work.pop()
-        span = (parent * MAX_FACTS, parent * MAX_FACTS + MAX_FACTS - 1)
+        span = {"first": parent * MAX_FACTS, "last": parent * MAX_FACTS + MAX_FACTS - 1}
         moved = connection.execute(
-            f"""UPDATE changes SET ordered_at = (SELECT ordered_at + 1 FROM changes WHERE id = ?1)
-                WHERE id IN (SELECT DISTINCT fact / {MAX_FACTS} FROM obsoletes WHERE target BETWEEN ?2 AND ?3)
-                  AND id <> ?1 AND ordered_at <= (SELECT ordered_at FROM changes WHERE id = ?1) RETURNING id""",
-            (parent, *span),
+            f"""UPDATE changes SET ordered_at = (SELECT ordered_at + 1 FROM changes WHERE id = :parent)
+                WHERE id IN (SELECT DISTINCT fact / {MAX_FACTS} FROM obsoletes WHERE target BETWEEN :first AND :last)
+                  AND id <> :parent AND ordered_at <= (SELECT ordered_at FROM changes WHERE id = :parent)
+                RETURNING id""",
+            {"parent": parent, **span},
         ).fetchall()
         work.update(row for (row,) in moved)

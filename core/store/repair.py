@@ -249,8 +249,8 @@ def _properties_of(old: sqlite3.Connection | None, row: int) -> str:
 
 def _count_dependents(copy: sqlite3.Connection, change: bytes) -> int:
     query = (
-        f"SELECT count(*) FROM (SELECT id FROM changes WHERE previous = ?1"
-        f" UNION SELECT fact / {MAX_FACTS} FROM awaited WHERE target BETWEEN ?2 AND ?3)"
+        "SELECT count(*) FROM (SELECT id FROM changes WHERE previous = ?"
+        f" UNION SELECT fact / {MAX_FACTS} FROM awaited WHERE target BETWEEN ? AND ?)"
     )
     return int(copy.execute(query, (change, change + b"\0\0", change + b"\xff\xff")).fetchone()[0])
 

@@ -209,9 +209,9 @@ def _entry_of_row(connection: sqlite3.Connection, row: tuple[Any, ...], wanted: 
     parts = [(lead, change, note, accepted)]
     if batch is not None:
         parts = connection.execute(
-            "SELECT id, hash, note, accepted FROM changes WHERE id = ?1 OR (lead = ?1 AND lead <> id)"
+            "SELECT id, hash, note, accepted FROM changes WHERE id = :lead OR (lead = :lead AND lead <> id)"
             " ORDER BY position, hash",
-            (lead,),
+            {"lead": lead},
         ).fetchall()
     gist = _summarize_facts(connection, lead, author, wanted)
     latest, moment = gist[-2:]
