@@ -100,9 +100,9 @@ def test_two_devices_meet_over_a_cable(pair: Pair) -> None:
 
 def test_a_bad_cable_makes_it_slower_only(pair: Pair, tmp_path: Path) -> None:
     one, two = pair
-    much(one, tmp_path, 50)
+    much(one, tmp_path, 200)
     with (
-        Cable(baud=460_800, ber=1e-4, drop=1e-4, burst=0.02, every=0.5, latency=0.02) as cable,
+        Cable(baud=460_800, ber=1e-4, drop=3e-4, burst=0.02, every=0.5, latency=0.02) as cable,
         running(one, "sync", target(cable, 0), "--json") as first,
         running(two, "sync", target(cable, 1), "--json") as second,
     ):
