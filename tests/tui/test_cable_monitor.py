@@ -147,12 +147,12 @@ def test_who_leaves_in_the_middle_leaves_in_order(homes: list[Path], cable: Cabl
         ours.press("5")
         ours.wait_for("○ there now")
         ours.press("g", "Enter")
-        ours.wait_for("bit/s")
+        ours.wait_for(" left")
         ours.press("C-q")
         ours.wait_for_end()
         assert "should not have happened" not in ours.text()
         # It was told at once, and does not wait for somebody who has left.
-        theirs.wait_for("saved")
+        theirs.wait_for("somebody stopped it there")
 
 
 @needs_tmux
