@@ -119,7 +119,12 @@ def _check_header(path: Path) -> None:
     if len(header) == _SQLITE_HEADER_BYTES and not header.startswith(_SQLITE_MAGIC):
         raise not_a_store(path)
     version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
-    if len(header) == _SQLITE_HEADER_BYTES and application == APPLICATION_ID and 0 < version < FIRST_VERSION:
+    if len(header) == _SQLITE_HEADER_BYTES and application == APPLICATION_ID:
+        _check_not_old(version, path)
+
+
+def _check_not_old(version: int, path: Path) -> None:
+    if 0 < version < FIRST_VERSION:
         raise StoreError(
             "The store {path} is from before Fieldline's first release and was not touched: move its folder away, run"
             " `fieldline init` or `fieldline join`, and `fieldline import` a history that the old program wrote.",
@@ -160,7 +165,9 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
 def _check_is_store(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_store(path)
-    if _read_version(connection) > STORE_VERSION:
+    version = _read_version(connection)
+    _check_not_old(version, path)
+    if version > STORE_VERSION:
         raise StoreError(
             "The store {path} was written by a newer Fieldline: update Fieldline on this device.", path=str(path)
         )

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -343,25 +343,35 @@ async def test_a_newer_store_is_left_alone(tmp_path: Path, monkeypatch: pytest.M
         await Store.open(tmp_path / "s", clock=Clock())
 
 
-@pytest.mark.parametrize("version", range(1, 8))
-async def test_a_store_of_an_old_format_is_refused_in_one_sentence_and_not_touched(
-    tmp_path: Path, version: int
-) -> None:
-    """Its tables are others; all that they have in common is where SQLite keeps the version."""
-    path = tmp_path / "s"
-    connection = sqlite3.connect(path)
-    connection.executescript(
+def _old_statements(version: int) -> str:
+    """What an old program writes: all that its tables have in common with these is where SQLite keeps the version."""
+    return (
         "PRAGMA journal_mode = WAL; CREATE TABLE changes (id INTEGER PRIMARY KEY, effective INTEGER);"
         f"PRAGMA application_id = {migrations.APPLICATION_ID}; PRAGMA user_version = {version};"
         "PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO changes VALUES (1, 2);"
     )
-    # The program was killed: there is a log beside the file, which nobody may take for granted.
+
+
+@pytest.mark.parametrize("version", range(1, 8))
+def test_a_store_of_an_old_format_is_refused_in_one_sentence_and_not_touched(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "s"
+    # The program is killed: there is a log beside the file, which nobody may take for granted.
+    old = "import os, sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2]); os._exit(0)"
+    subprocess.run([sys.executable, "-c", old, str(path), _old_statements(version)], check=True)
     before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
     assert len(before) == 3
     with pytest.raises(StoreError, match="before Fieldline's first release and was not touched"):
-        await Store.open(path, clock=Clock())
+        asyncio.run(Store.open(path, clock=Clock()))
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
-    connection.close()
+
+
+async def test_a_store_of_an_old_format_that_is_in_use_is_refused_too(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_old_statements(7))
+        with pytest.raises(StoreError, match="before Fieldline's first release and was not touched"):
+            await Store.open(path, clock=Clock())
+        assert connection.execute("SELECT * FROM changes").fetchall() == [(1, 2)]
 
 
 async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
