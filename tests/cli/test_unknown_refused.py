@@ -67,6 +67,8 @@ def test_an_empty_home_is_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that there is not")
 @pytest.mark.parametrize("verb", [["status"], ["tui"], ["--version"], ["init", "--fleet", "F"]])
 def test_a_user_without_a_home_is_told_how_to_name_one(verb: list[str]) -> None:
+    if any(folder.stat().st_mode & 0o005 != 0o005 for folder in (ROOT, *ROOT.parents)):
+        pytest.skip("other users may not read this clone")
     call = f"import os, sys; os.setgroups([]); from tui.cli.main import run; os.setuid(54321);sys.exit(run({verb!r}))"
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
