@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import Refused
-from core.store.queries.chain_faults import read_chain_faults
 from core.workspace import Workspace
-from core.workspace.chain_report import fault_json, fault_message
-from core.workspace.diagnostics import MAX_CHAIN_FAULTS
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.progress import show_progress
@@ -21,6 +18,8 @@ from tui.i18n.translate import N_, _, error_text, ngettext
 
 if TYPE_CHECKING:
     from core.device.context import OnProgress
+    from core.membership import Membership
+    from core.store.queries.chain_faults import ChainFault
     from core.store.types import Verification
 
 FILE_TYPE = click.Path(path_type=Path)
@@ -142,10 +141,11 @@ async def backup(context: CliContext, file: Path) -> None:
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))
 @option("--repair", is_flag=True, help=N_("Build the store anew from its changes if anything is wrong."))
 async def verify(context: CliContext, repair: bool) -> int:
+    from core.workspace.chain_report import fault_json, fault_message
+    from core.workspace.diagnostics import MAX_CHAIN_FAULTS
+
     with show_progress(N_("{done} of {total} changes")) as on_progress:
-        found = await _verify(context, repair, on_progress)
-    async with await context.open_workspace() as workspace:
-        faults, membership = await workspace.store.run(read_chain_faults), await workspace.membership()
+        found, faults, membership = await _verify(context, repair, on_progress)
     if context.json:
         data: dict[str, object] = {
             "changes": found.checked_count,
@@ -164,8 +164,9 @@ async def verify(context: CliContext, repair: bool) -> int:
     for each in (*found.repaired, *found.problems):
         context.print_line(error_text(each))
     # Of a fork the store is not to blame, and repair mends nothing.
-    for fault in faults[:MAX_CHAIN_FAULTS]:
-        context.print_line(error_text(fault_message(fault, membership)))
+    if membership is not None:
+        for fault in faults[:MAX_CHAIN_FAULTS]:
+            context.print_line(error_text(fault_message(fault, membership)))
     if found.repaired:
         context.print_message(_("Repaired: the store was built anew from its changes."))
     if found.kept_file:
@@ -175,14 +176,19 @@ async def verify(context: CliContext, repair: bool) -> int:
     return 1 if found.problems else 0
 
 
-async def _verify(context: CliContext, repair: bool, on_progress: OnProgress) -> Verification:
+async def _verify(
+    context: CliContext, repair: bool, on_progress: OnProgress
+) -> tuple[Verification, list[ChainFault], Membership | None]:
+    """Verify the store, and read what is wrong with the chains; where it cannot be opened, it is only repaired."""
     from core.store.connection import StoreDamaged
+    from core.store.queries.chain_faults import read_chain_faults
 
     try:
         workspace = await context.open_workspace()
     except StoreDamaged:
         if not repair:
             raise
-        return await Workspace.repair(context.home, on_progress)
+        return await Workspace.repair(context.home, on_progress), [], None
     async with workspace:
-        return await workspace.verify(repair=repair, on_progress=on_progress)
+        found = await workspace.verify(repair=repair, on_progress=on_progress)
+        return found, await workspace.store.run(read_chain_faults), await workspace.membership()

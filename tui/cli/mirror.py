@@ -50,7 +50,7 @@ def _load_mirror() -> type[Mirror]:
         from core.mirror.mirror import Mirror
     except ImportError:
         raise FieldlineError(
-            "The mirror needs psycopg, which is not installed: run `pip install 'fieldline[mirror]'`."
+            "The mirror needs psycopg, which is not installed: run `pip install '.[mirror]'` in the clone."
         ) from None
     return Mirror
 
