@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from core.errors import FieldlineError, Refused
-from core.records import Edit, Record, make_edit
+from core.records import Edit, make_edit
 from core.revert import AppliedFact, RevertPlan, restore_record, revert_facts
 from core.schema import RETIRED, Schema
 from core.store.queries.log import LogEntry
 from core.store.store import Store
 from core.store.view import View
 from core.timestamps import ChangePrefix, parse_timestamp
-from core.values import is_same_value, quote_value
+from core.values import quote_value
 
 MAX_TREE_DEPTH = 6
 """Levels of the tree that are read: facts can state a circle."""
@@ -122,11 +122,4 @@ async def plan_revert(store: Store, change: bytes, schema: Schema) -> RevertPlan
     # What is said of the author goes along with its first change, and is no part of what was edited.
     shown = [edit for edit in await store.now().fact_diffs(change, None) if edit.entity != person]
     records = {e: await store.now().record(e, schema) for e in {edit.entity for edit in shown}}
-    plan = revert_facts([AppliedFact(e.fact, e.entity, e.property, e.old, e.had_value) for e in shown], records)
-    # What only confirmed a value, or took the one in use, left nothing else behind: to state it again would confirm it.
-    return RevertPlan(tuple(edit for edit in plan.edits if not _is_in_use(records[edit.entity], edit)), plan.skipped)
-
-
-def _is_in_use(record: Record, edit: Edit) -> bool:
-    slot = record.slot(edit.property)
-    return not slot.provisional and bool(slot.leaves) and is_same_value(slot.value, edit.value)
+    return revert_facts([AppliedFact(e.fact, e.entity, e.property, e.old, e.had_value) for e in shown], records)

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.body import Fact
 from core.changes import Block, decode_block
 from core.records import Edit, Record, make_edit
 from core.revert import AppliedFact, Skipped, revert_facts
@@ -136,7 +135,7 @@ async def _plan_undo(workspace: DeviceContext, journal: UndoJournal, entry: LogE
     records = {entity: await view.record(entity, schema) for entity in {fact.entity for fact in said}}
     reopened = _reopened_conflicts(said, records)
     rest = [fact for fact in said if (fact.entity, fact.property) not in reopened]
-    plan = revert_facts(rest, await UndoTracer(store, journal, entry.person).trace_records(rest, records))
+    plan = revert_facts(rest, await UndoTracer(store, journal).trace_records(rest, records))
     made = [make_edit(records[each.entity], each.property, each.value) for each in plan.edits]
     before = await _replaced_values(workspace, entry.changes)
     edits: list[Edit] = []
@@ -194,18 +193,17 @@ async def _replaced_values(workspace: DeviceContext, changes: Sequence[bytes]) -
 
 
 class UndoTracer:
-    """Goes back over the undos and redos of a journal, and over what their author confirmed: what a slot stands for
-    after them are the facts that were there before what was taken back, or that were confirmed.
+    """Goes back over the undos and redos of a journal: what a slot stands for after them are the facts that were there
+    before what was taken back.
 
     An undo is a fact of its own, so after it a slot holds that fact and not the one whose value it says again. To take
     back one more step, one has to know that both mean the same.
     """
 
-    def __init__(self, store: Store, journal: UndoJournal, person: bytes) -> None:
+    def __init__(self, store: Store, journal: UndoJournal) -> None:
         self._store = store
         self._journal = journal
-        self._person = person
-        self._blocks: dict[bytes, Block | None] = {}
+        self._facts: dict[bytes, dict[Place, tuple[bytes, ...]]] = {}
         self._leads: dict[bytes, bytes] = {}
 
     async def trace_records(self, facts: Sequence[AppliedFact], records: Mapping[bytes, Record]) -> dict[bytes, Record]:
@@ -234,10 +232,9 @@ class UndoTracer:
             for fact in facts:
                 lead = await self._lead_of(fact[:CHANGE_ID_BYTES])
                 taken.update(self._journal.undone_by(lead.hex()))
-            before = await self._replaced_facts(place, taken) if taken else await self._confirmed_facts(place, facts)
-            if not taken and before == facts:
+            if not taken:
                 break
-            facts = before
+            facts = await self._replaced_facts(place, taken)
         return slot
 
     async def _replaced_facts(self, place: Place, changes: Iterable[str]) -> set[bytes]:
@@ -246,24 +243,9 @@ class UndoTracer:
         for change in changes:
             entry = await self._store.log_entry(bytes.fromhex(change))
             for part in entry.changes if entry else ():
-                stated = await self._read_fact(place, part)
-                for fact in stated.obsoletes if stated else ():
-                    if await self._read_fact(place, fact[:CHANGE_ID_BYTES]):
+                for fact in (await self._read_change(part)).get(place, ()):
+                    if place in await self._read_change(fact[:CHANGE_ID_BYTES]):
                         found.add(fact)
-        return found
-
-    async def _confirmed_facts(self, place: Place, facts: Iterable[bytes]) -> set[bytes]:
-        """These facts of a slot, in place of each by which the person confirmed others those others."""
-        found: set[bytes] = set()
-        for fact in facts:
-            stated = await self._read_fact(place, fact[:CHANGE_ID_BYTES])
-            block = self._blocks[fact[:CHANGE_ID_BYTES]]
-            targets = stated.obsoletes if stated and block and block.header.fields.author == self._person else ()
-            seen = [await self._read_fact(place, target[:CHANGE_ID_BYTES]) for target in targets]
-            is_confirmation = stated is not None and all(
-                each and is_same_value(each.value, stated.value) for each in seen
-            )
-            found.update(targets if targets and is_confirmation else (fact,))
         return found
 
     async def _lead_of(self, change: bytes) -> bytes:
@@ -273,10 +255,12 @@ class UndoTracer:
             self._leads.update(dict.fromkeys(entry.changes, entry.change) if entry else {change: change})
         return self._leads[change]
 
-    async def _read_fact(self, place: Place, change: bytes) -> Fact | None:
-        """What a change states of a slot; None if it states nothing of it, or is not here."""
-        if change not in self._blocks:
-            self._blocks[change] = next((decode_block(data) for data in await self._store.blocks([change])), None)
-        block = self._blocks[change]
-        facts = block.facts if block else ()
-        return next((fact for fact in facts if (fact.entity, fact.property) == place), None)
+    async def _read_change(self, change: bytes) -> dict[Place, tuple[bytes, ...]]:
+        """What a change says something of, and which facts it names there."""
+        if change not in self._facts:
+            self._facts[change] = {
+                (fact.entity, fact.property): fact.obsoletes
+                for data in await self._store.blocks([change])
+                for fact in decode_block(data).facts
+            }
+        return self._facts[change]

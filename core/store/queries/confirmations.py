@@ -13,11 +13,12 @@ from core.store.entities import LEAF_SQL, candidate_from_row
 from core.store.scope import Scope
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
-# That fact `f` is a confirmation. What obsoletes something that is not here yet is none until that has come.
+# That fact `f` is a confirmation. What obsoletes something that is not here yet is none until that has come; a
+# withdrawal that it names states no value.
 _IS_CONFIRMATION = (
-    "EXISTS (SELECT 1 FROM obsoletes o WHERE o.fact = f.id)"
+    "EXISTS (SELECT 1 FROM obsoletes o WHERE o.fact = f.id AND o.target NOT IN (SELECT fact FROM withdrawals))"
     " AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN facts t ON t.id = o.target"
-    " WHERE o.fact = f.id AND t.value <> f.value)"
+    " WHERE o.fact = f.id AND t.value <> f.value AND t.id NOT IN (SELECT fact FROM withdrawals))"
     " AND NOT EXISTS (SELECT 1 FROM awaited w WHERE w.fact = f.id)"
 )
 
@@ -52,6 +53,7 @@ def read_confirmed_facts(connection: sqlite3.Connection, fact: bytes) -> list[Ca
         "WITH RECURSIVE confirmed (id) AS (SELECT :fact UNION SELECT e.target FROM confirmed"
         f" JOIN facts f ON f.id = confirmed.id AND {_IS_CONFIRMATION} JOIN obsoletes e ON e.fact = f.id)"
         f" {LEAF_SQL} WHERE f.id IN (SELECT id FROM confirmed) AND NOT ({_IS_CONFIRMATION})"
+        " AND f.id NOT IN (SELECT fact FROM withdrawals)"
     )
     start = row[0] * MAX_FACTS + int.from_bytes(fact[CHANGE_ID_BYTES:], "big")
     found = [candidate_from_row(each) for each in connection.execute(query, {"fact": start})]
