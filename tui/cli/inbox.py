@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.device.edit_check import editable_property
 from core.errors import Refused
@@ -41,7 +41,10 @@ async def inbox(context: CliContext) -> None:
                     "type": item.type,
                     **formatter.kind_json(item.entity),
                     "property": item.property,
-                    "candidates": [formatter.candidate_json(leaf) for leaf in item.candidates],
+                    "candidates": [
+                        {**formatter.kind_json(entity), **formatter.candidate_json(leaf)}
+                        for entity, leaf in zip(_candidate_entities(item), item.candidates, strict=True)
+                    ],
                     "entities": [entity.hex() for entity in item.entities],
                     "message": _item_message(item, formatter),
                 }
@@ -60,6 +63,13 @@ async def inbox(context: CliContext) -> None:
         if items
         else _("Nothing to resolve.")
     )
+
+
+def _candidate_entities(item: InboxItem) -> Sequence[bytes]:
+    """The entity that each candidate is of: of a clash of several entities each has one, else it is that of the item."""
+    if len(item.entities) > 1 and len(item.entities) == len(item.candidates):
+        return item.entities
+    return [item.entity] * len(item.candidates)
 
 
 def _item_message(item: InboxItem, formatter: Formatter) -> str:
