@@ -188,7 +188,9 @@ def test_values_have_types_and_what_does_not_fit_is_left_out(demo: Terminal, dsn
     assert types["name"] == "text"
     # A value of the past that the schema of today refuses stands in the way of nobody.
     query(
-        dsn, "UPDATE fieldline.current SET value = '\"no network\"', fits = false WHERE property = 'subnet' RETURNING 1"
+        dsn,
+        "UPDATE fieldline.slots SET value = '\"no network\"', fits = false FROM fieldline.properties p"
+        " WHERE p.property_id = slots.property_id AND property = 'subnet' RETURNING 1",
     )
     assert query(dsn, "SELECT count(subnet) FROM fieldline.kind_locality") == [(0,)]
     differences = demo.call("mirror", dsn, "--check", "--json").json["differences"]
@@ -248,7 +250,7 @@ def test_every_table_and_column_says_what_it_is(demo: Terminal, dsn: str) -> Non
     without = query(
         dsn,
         "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.relnamespace = 'fieldline'::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
+        " WHERE c.relnamespace = 'fieldline'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0"
         " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)",
     )
     assert without == []
@@ -258,7 +260,7 @@ def test_the_secret_of_the_fleet_stays_here(demo: Terminal, dsn: str) -> None:
     from core.store.indexes.short_ids import SECRET_PROPERTY
 
     demo.ask("mirror", dsn, "--once")
-    for table in ("facts", "current"):
+    for table in ("history", "current"):
         assert query(dsn, f"SELECT 1 FROM fieldline.{table} WHERE property = %s", SECRET_PROPERTY) == []
 
 
@@ -269,7 +271,7 @@ def is_somebody_waiting(dsn: str) -> bool:
 
 def test_a_killed_mirror_leaves_nothing_half_written(demo: Terminal, dsn: str) -> None:
     # Locked by another, the mirror stands still in the middle of its transaction until it is killed there.
-    for table in ("changes", "facts", "inbox", "current", "watermark"):
+    for table in ("changes", "facts", "inbox", "slots", "watermark"):
         demo.ask("mirror", dsn, "--once")
         before = query(dsn, "SELECT changes, root FROM fieldline.watermark")
         demo.ask("set", "locality:241", f"name=Before {table}")
