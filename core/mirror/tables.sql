@@ -63,7 +63,7 @@ CREATE TABLE fieldline.facts (
 COMMENT ON TABLE fieldline.facts IS 'All statements that were ever made: a property of an entity has a value; history shows them with names';
 COMMENT ON COLUMN fieldline.facts.fact_id IS 'Number of the fact here: its change_id times 512, and its place in that change';
 COMMENT ON COLUMN fieldline.facts.effective_at IS 'From when it counts: its author''s clock, or what it obsoletes if that is later';
-COMMENT ON COLUMN fieldline.facts.ended_at IS 'From when another one counts that obsoletes it; NULL if none does';
+COMMENT ON COLUMN fieldline.facts.ended_at IS 'From when another one counts that obsoletes it, effective_at if it never was in use; NULL if it is; see revivals';
 COMMENT ON COLUMN fieldline.facts.entity_id IS 'What it is about; see entities';
 COMMENT ON COLUMN fieldline.facts.property_id IS 'Which property; see properties';
 COMMENT ON COLUMN fieldline.facts.device_id IS 'Device that it was saved on; see devices; who stated it says the change';
@@ -80,7 +80,18 @@ CREATE TABLE fieldline.obsoletes (
 );
 COMMENT ON TABLE fieldline.obsoletes IS 'Which facts obsolete which, within one property of one entity';
 COMMENT ON COLUMN fieldline.obsoletes.target_id IS 'The fact that is obsolete; see facts';
-COMMENT ON COLUMN fieldline.obsoletes.fact_id IS 'The fact whose author had seen it; counts only if accepted';
+COMMENT ON COLUMN fieldline.obsoletes.fact_id IS 'The fact whose author had seen it; counts only if accepted and not withdrawn';
+
+CREATE TABLE fieldline.revivals (
+  fact_id bigint NOT NULL,
+  since timestamptz NOT NULL,
+  until timestamptz,
+  PRIMARY KEY (fact_id, since)
+);
+COMMENT ON TABLE fieldline.revivals IS 'When a fact is in use again after its ended_at, because what obsoleted it was withdrawn';
+COMMENT ON COLUMN fieldline.revivals.fact_id IS 'The fact; see facts';
+COMMENT ON COLUMN fieldline.revivals.since IS 'First moment of it';
+COMMENT ON COLUMN fieldline.revivals.until IS 'First moment after it; NULL: it is still so';
 
 CREATE TABLE fieldline.slots (
   fact_id bigint NOT NULL,
@@ -246,7 +257,7 @@ COMMENT ON COLUMN fieldline.history.key IS 'Key of the entity within its kind, a
 COMMENT ON COLUMN fieldline.history.property IS 'Name of the property';
 COMMENT ON COLUMN fieldline.history.value IS 'The value; NULL clears. A reference is {"ref": id in hex}';
 COMMENT ON COLUMN fieldline.history.effective_at IS 'From when it counts: its author''s clock, or what it obsoletes if that is later';
-COMMENT ON COLUMN fieldline.history.ended_at IS 'From when another one counts that obsoletes it; NULL if none does';
+COMMENT ON COLUMN fieldline.history.ended_at IS 'From when another one counts that obsoletes it, effective_at if it never was in use; NULL if it is; see revivals';
 COMMENT ON COLUMN fieldline.history.at IS 'The author''s clock';
 COMMENT ON COLUMN fieldline.history.device IS 'Device that it was saved on; see devices';
 COMMENT ON COLUMN fieldline.history.device_name IS 'Name of that device';
@@ -264,7 +275,9 @@ LANGUAGE sql STABLE AS $$
     c.change, c.person_id, l.device_id, c.at
   FROM fieldline.facts l
   JOIN fieldline.changes c ON c.change_id = l.fact_id >> 9
-  WHERE l.accepted AND l.effective_at <= t AND (l.ended_at IS NULL OR l.ended_at > t)
+  WHERE l.accepted AND l.effective_at <= t AND (l.ended_at IS NULL OR l.ended_at > t OR EXISTS (
+      SELECT 1 FROM fieldline.revivals r
+      WHERE r.fact_id = l.fact_id AND r.since <= t AND (r.until IS NULL OR r.until > t)))
     AND (only_entities IS NULL OR l.entity_id = ANY (only_entities))
   WINDOW slot AS (PARTITION BY l.entity_id, l.property_id)
   ORDER BY l.entity_id, l.property_id, (l.value IS NOT NULL) DESC, l.effective_at DESC, c.change DESC, l.fact_id DESC

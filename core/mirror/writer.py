@@ -22,13 +22,14 @@ from core.mirror.kind_views import schema_digest, view_statements
 from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
-from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder
+from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder, FactRow
 from core.store.queries.sync_source import read_summary
 from core.values import printable
+from core.withdrawal import FOREVER
 
 SLOTS_PER_STEP = 2000
 """Rewritten at once, so that memory stays small."""
-_ALL_TABLES = ("changes", "facts", "obsoletes", "slots", "entities", "source_flags")
+_ALL_TABLES = ("changes", "facts", "revivals", "obsoletes", "slots", "entities", "source_flags")
 _BUILT_AFTERWARDS = {
     "facts": ("facts_pkey", "PRIMARY KEY (entity_id, property_id, fact_id, effective_at)"),
     "obsoletes": ("obsoletes_pkey", "PRIMARY KEY (target_id, fact_id)"),
@@ -155,7 +156,7 @@ class _Writer:
             self._delete(*_ALL_TABLES)
         self._make_partitions(is_marked=False)
         changes = copy_rows(self._mirror, "changes", self._changes(0))
-        facts = copy_packed(self._mirror, "facts", pack_facts(mirror_source.read_facts(self._store)))
+        facts = self._copy_facts(mirror_source.read_facts(self._store))
         copy_packed(self._mirror, "obsoletes", pack_edges(mirror_source.read_edges(self._store, 0)))
         CurrentRows(self._store, self._mirror, self._state.schema).write_all()
         copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store))
@@ -224,15 +225,25 @@ class _Writer:
         place = (0, 0)
         while some := mirror_source.read_marked_slots(self._store, place, SLOTS_PER_STEP):
             self._mirror.execute(
-                "DELETE FROM fieldline.facts f USING unnest(%s::integer[], %s::integer[]) s (entity_id, property_id)"
-                " WHERE f.entity_id = s.entity_id AND f.property_id = s.property_id",
+                "WITH gone AS (DELETE FROM fieldline.facts f"
+                " USING unnest(%s::integer[], %s::integer[]) s (entity_id, property_id)"
+                " WHERE f.entity_id = s.entity_id AND f.property_id = s.property_id RETURNING f.fact_id)"
+                " DELETE FROM fieldline.revivals r USING gone WHERE r.fact_id = gone.fact_id",
                 ([entity for entity, _ in some], [name for _, name in some]),
             )
             place = some[-1]
-            copy_packed(
-                self._mirror, "facts", pack_facts(mirror_source.read_facts_of_slots(self._store, some[0], place))
-            )
+            self._copy_facts(mirror_source.read_facts_of_slots(self._store, some[0], place))
         return mirror_source.count_facts(self._store, after)
+
+    def _copy_facts(self, rows: Iterator[FactRow]) -> int:
+        again: list[tuple[int, int, int]] = []
+        count = copy_packed(self._mirror, "facts", pack_facts(mirror_source.end_facts(self._store, rows, again)))
+        revivals = (
+            (fact, row_values.timestamp(since), None if until == FOREVER else row_values.timestamp(until))
+            for fact, since, until in again
+        )
+        copy_rows(self._mirror, "revivals", revivals)
+        return count
 
     def _write_edges(self, after: int) -> None:
         self._mirror.execute(

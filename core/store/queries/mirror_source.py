@@ -16,7 +16,9 @@ from core.changes import FLEET_ENTITY
 from core.slots import Candidate, slot_of
 from core.store.connection import load_value
 from core.store.indexes.short_ids import SECRET_PROPERTY
+from core.store.scope import EFFECTIVE
 from core.value_codec import INDEX_BYTES, MAX_FACTS
+from core.withdrawal import FOREVER, Spans, leaf_spans
 
 DAY_US = 86_400_000_000
 
@@ -30,9 +32,13 @@ LeafRow = tuple[int, int, int, bytes, bool]
 VOID_FACT, CLAIMED_FACT, VOID_CHANGE = 0, 1, 2
 """Flags: a fact without effect, one that a peer calls obsolete, a change without effect."""
 
-_COLUMNS = """
+_BY_SPANS = -1
+"""Stands for the end of a fact that may come back, since something of its slot was withdrawn."""
+_COLUMNS = f"""
 f.id, f.effective,
-  (SELECT min(g.effective) FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = f.id AND g.accepted),
+  CASE WHEN EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
+    THEN {_BY_SPANS} ELSE
+    (SELECT min(g.effective) FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = f.id AND g.accepted) END,
   f.entity, f.property, c.device, f.accepted, f.value
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
@@ -83,6 +89,40 @@ def read_changes(connection: sqlite3.Connection, after_row: int) -> Iterator[Cha
         "SELECT c.id, c.position, c.at, c.received_at, c.device, c.author, c.accepted, c.hash, l.note FROM changes c"
         " LEFT JOIN changes l ON l.id = c.lead WHERE c.id > ? ORDER BY c.id",
         (after_row,),
+    )
+
+
+def end_facts(
+    connection: sqlite3.Connection, rows: Iterator[FactRow], again: list[tuple[int, int, int]]
+) -> Iterator[FactRow]:
+    """Give these rows of facts with their ends; `again` gets the further spans (number, since, until) of a fact.
+
+    A fact that never is a leaf ends when it begins to count.
+    """
+    for row in rows:
+        if row[2] == _BY_SPANS:
+            spans = _read_spans(connection, row[0], row[1])
+            ended: int | None = row[1]
+            if spans and spans[0][0] == row[1]:
+                ended = None if spans[0][1] == FOREVER else spans[0][1]
+                spans = spans[1:]
+            again += [(row[0], since, until) for since, until in spans]
+            yield (*row[:2], ended, *row[3:])
+        else:
+            yield row
+
+
+def _read_spans(connection: sqlite3.Connection, fact: int, effective: int) -> Spans:
+    """When a fact of a slot with withdrawals is a leaf."""
+    if connection.execute("SELECT 1 FROM withdrawals WHERE fact = ?", (fact,)).fetchone():
+        return ()
+    namers = connection.execute(
+        "SELECT g.id, g.effective FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = ? AND g.accepted",
+        (fact,),
+    ).fetchall()
+    void = "SELECT since, until FROM void WHERE fact = ? AND timeline = ? ORDER BY since"
+    return leaf_spans(
+        effective, [(since, tuple(connection.execute(void, (namer, EFFECTIVE)))) for namer, since in namers]
     )
 
 
