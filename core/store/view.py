@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
-from core.slots import Slot
+from core.slots import Candidate, Slot
 from core.store import entities, entity_lookup
 from core.store.connection import Database
 from core.store.entities import EntityName, EntityRow
-from core.store.queries import log
-from core.store.queries.log import NO_FILTER, FactDiff, LogCursor, LogEntry, LogFilter, SlotRow
+from core.store.queries import fact_diffs, log
+from core.store.queries.fact_diffs import FactDiff
+from core.store.queries.log import NO_FILTER, LogCursor, LogEntry, LogFilter, SlotRow
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Value
 
@@ -116,6 +117,18 @@ class View:
 
         return await self._database.run(search.search_leaves, self.scope, text, schema, limit, kind)
 
+    async def confirmations(self, ids: Iterable[bytes]) -> dict[bytes, dict[str, Candidate]]:
+        """The latest confirmation of each property of these entities that has one: see `core.confirmation`."""
+        from core.store.queries import confirmations
+
+        return await self._database.run(confirmations.read_confirmations, self.scope, list(ids))
+
+    async def confirmed_facts(self, fact: bytes) -> list[Candidate]:
+        """The facts that set the value which a fact confirms, the fact itself if it confirms none; the latest first."""
+        from core.store.queries import confirmations
+
+        return await self._database.run(confirmations.read_confirmed_facts, fact)
+
     async def retired(self, ids: Iterable[bytes]) -> set[bytes]:
         """Those of these entities that are retired."""
         values = await self._database.run(entities.read_values, self.scope, RETIRED, list(ids))
@@ -170,7 +183,7 @@ class View:
 
         None gives all; it is empty for a change that is not here.
         """
-        return await self._database.run(log.read_fact_diffs, change, limit)
+        return await self._database.run(fact_diffs.read_fact_diffs, change, limit)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
         """(entity, property, value here, value in `other`) where the values in use are not the same.
