@@ -37,8 +37,6 @@ def check_mirror(folder: Path) -> list[Finding]:
         return [Finding("mirror", "warning", message)]
     state = read_state(folder)
     if (why := state.last_error()) is not None:
-        message = FieldlineError(
-            "The mirror failed {count} times in a row: {why}", count=state.failure_count, why=why
-        )
+        message = FieldlineError("The mirror failed {count} times in a row: {why}", count=state.failure_count, why=why)
         return [Finding("mirror", "warning", message)]
     return [Finding("mirror", "good")]
