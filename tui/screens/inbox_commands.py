@@ -26,18 +26,28 @@ class ItemFilter(ScreenActions):
     def __init__(self, screen: ListScreen, selection: ItemSelection) -> None:
         super().__init__(screen)
         self.text = ""
+        self.shows_accepted = False
         self._selection = selection
         self._match_keys: set[RowKey] = set()
 
     async def apply(self, items: LazyInbox) -> LazyInbox:
-        """Return the items that the filter lets through."""
+        """Return the items that the filter lets through, of those that are open or of those that are accepted."""
+        if self.shows_accepted:
+            items = items.accepted
         if not self.text:
             return items
         state = self.state
         every = await items.load_all()
         found = await filter_items(every, self.text, state.view, state.schema, self._selection.names.known)
         self._match_keys = set(map(item_key, found))
-        return LazyInbox.of_items(found)
+        made = LazyInbox.of_items(found)
+        return made.accepted if self.shows_accepted else made
+
+    def do_accepted(self) -> None:
+        """Show what is accepted as it is, or what is open again."""
+        self.shows_accepted = not self.shows_accepted
+        self._selection.marked_keys.clear()
+        self.set_text(self.text)
 
     def set_text(self, text: str) -> None:
         """Show what mentions all words of `text`; everything if it is empty."""
@@ -52,7 +62,7 @@ class ItemFilter(ScreenActions):
         return [(_("filter: {filter}").format(filter=self.text), "strong")] if self.text else []
 
     def disabled_reason(self, name: str) -> str | None:
-        return None if name == "find" or self._match_keys else _("No search yet: / asks for words.")
+        return None if name in ("find", "accepted") or self._match_keys else _("No search yet: / asks for words.")
 
     def do_find(self) -> None:
         """Ask for words, and show only items that mention them."""
