@@ -192,7 +192,7 @@ def _order_names_naturally(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE titles")
     connection.execute("DROP TABLE matters")
     conflict_index.create_titles_table(connection)
-    inbox_cache.create_matters_table(connection)
+    inbox_cache.create_items_table(connection)
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:

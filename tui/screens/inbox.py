@@ -85,9 +85,7 @@ class Inbox(ListScreen):
 
     def heading(self) -> tuple[Line, Line]:
         count, marked = len(self.lines.source), len(self.selection.marked_keys)
-        left = ngettext("{count} item", "{count} items", count) if count else self._empty_text()
-        if self.filter.shows_accepted and count:
-            left = ngettext("{count} item accepted as it is", "{count} items accepted as they are", count)
+        left = self.filter.count_text(count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
         right = _("resolve all by rule: R") if count and not lasting else ""
         if self.filter.shows_accepted:
@@ -189,22 +187,11 @@ class Inbox(ListScreen):
         await self.selection.move_choice(-1, self._details_height)
         self.redraw_details()
 
-    def do_mark(self) -> None:
-        """Mark or unmark, and go on to the next."""
-        self.selection.marked_keys ^= {self.lines.key}  # type: ignore[arg-type]  # of InboxRows
-        self.lines.refresh_line(self.lines.cursor)
-        self.lines.move_to(self.lines.cursor + 1)
-        self.redraw_details()
-
     def do_stop(self) -> None:
         """Stop looking for what a rule would write; else show all items again; else take the marks away."""
         if stop_preparing(self):
             return
-        if self.filter.text:
-            self.filter.set_text("")
-        elif self.filter.shows_accepted:
-            self.filter.do_accepted()
-        elif self.selection.marked_keys:
+        if not self.filter.reset() and self.selection.marked_keys:
             self.selection.marked_keys.clear()
             self.lines.refresh()
             self.redraw_details()

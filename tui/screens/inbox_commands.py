@@ -7,9 +7,9 @@ from functools import partial
 from core.workspace.lazy_inbox import LazyInbox
 from tui.dialogs.base import PromptDialog
 from tui.dialogs.text_viewer import TextViewer, candidate_texts
-from tui.i18n.translate import _, language
+from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line
-from tui.screens.base import BaseScreen, ScreenActions
+from tui.screens.base import ScreenActions
 from tui.screens.form import FormScreen
 from tui.screens.inbox_list import InboxRows, ItemSelection, RowKey, item_key
 from tui.screens.list_screen import ListScreen
@@ -48,6 +48,21 @@ class ItemFilter(ScreenActions):
         self.shows_accepted = not self.shows_accepted
         self._selection.marked_keys.clear()
         self.set_text(self.text)
+
+    def count_text(self, count: int) -> str:
+        """How many items are listed."""
+        if self.shows_accepted:
+            return ngettext("{count} item accepted as it is", "{count} items accepted as they are", count)
+        return ngettext("{count} item", "{count} items", count)
+
+    def reset(self) -> bool:
+        """Show all items again, or, if all are shown, those that are open; return whether anything else was shown."""
+        is_filtered = bool(self.text or self.shows_accepted)
+        if self.text:
+            self.set_text("")
+        elif self.shows_accepted:
+            self.do_accepted()
+        return is_filtered
 
     def set_text(self, text: str) -> None:
         """Show what mentions all words of `text`; everything if it is empty."""
@@ -96,9 +111,19 @@ class ItemFilter(ScreenActions):
 class ItemViews(ScreenActions):
     """Show more of the selected item: its form, its history, its values in full, and who knew what."""
 
-    def __init__(self, screen: BaseScreen, selection: ItemSelection) -> None:
+    screen: ListScreen
+
+    def __init__(self, screen: ListScreen, selection: ItemSelection) -> None:
         super().__init__(screen)
         self._selection = selection
+
+    def do_mark(self) -> None:
+        """Mark or unmark, and go on to the next."""
+        lines = self.screen.lines
+        self._selection.marked_keys ^= {lines.key}  # type: ignore[arg-type]  # of InboxRows
+        lines.refresh_line(lines.cursor)
+        lines.move_to(lines.cursor + 1)
+        self.screen.redraw_details()
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""

@@ -30,7 +30,7 @@ _MAX_CHANGED_ENTITIES, _MAX_AFFECTED_ENTITIES = 200, 2000
 """Entities that were spoken of, and those that have to do with them, of which it is faster to look at everything."""
 _MAX_REFERENCE_DEPTH = 8
 
-_MATTERS_SQL = """
+_ITEMS_SQL = """
 CREATE TABLE matters (
   type INTEGER, kind TEXT, sort TEXT, key TEXT, property TEXT, entities BLOB, again INTEGER, accepted INTEGER NOT NULL,
   PRIMARY KEY (type, kind, sort, key, property, entities, again)
@@ -89,13 +89,13 @@ def _sort_key(each: ItemKey) -> tuple[int, str, str, str, str, bytes, int]:
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Make the tables; nothing is known yet."""
-    create_matters_table(connection)
+    create_items_table(connection)
     connection.execute(_REFERENCES_INDEX_SQL)
 
 
-def create_matters_table(connection: sqlite3.Connection) -> None:
+def create_items_table(connection: sqlite3.Connection) -> None:
     """Make the table of inbox items, which is filled when they are looked for."""
-    connection.execute(_MATTERS_SQL)
+    connection.execute(_ITEMS_SQL)
 
 
 def inbox_version(connection: sqlite3.Connection, schema: Schema) -> bytes | None:
