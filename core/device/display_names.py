@@ -9,7 +9,7 @@ from core import values
 from core.changes import FLEET_ENTITY
 from core.schema import Property
 from core.store.entities import EntityName
-from core.value_codec import FactRef, Redacted, Ref, Value
+from core.value_codec import FactRef, Redacted, Ref, Value, Withdrawal
 
 
 def full_entity_name(name: EntityName) -> str:
@@ -34,6 +34,8 @@ def plain_value(value: Value, names: Mapping[bytes, EntityName]) -> Any:
         return {"ref": _reference_text(value, names)}
     if isinstance(value, FactRef):
         return {"fact": value.fact.hex()}
+    if isinstance(value, Withdrawal):
+        return {"withdraws": value.fact.hex()}
     return None if isinstance(value, Redacted) else value
 
 

@@ -179,6 +179,7 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
+<<<<<<< HEAD
     return {8: _order_names_naturally}
 
 
@@ -193,13 +194,18 @@ def _order_names_naturally(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE matters")
     conflict_index.create_titles_table(connection)
     inbox_cache.create_items_table(connection)
+=======
+    from core.store.indexes import withdrawals
+
+    return {8: withdrawals.create_tables}
+>>>>>>> main
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
 
-    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index
+    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, withdrawals
 
     script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
@@ -211,6 +217,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         conflict_index.create_titles_table,
         obsolete_hints.create_tables,
         inbox_cache.create_tables,
+        withdrawals.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")
