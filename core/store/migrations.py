@@ -29,7 +29,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 9
+STORE_VERSION = 10
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -179,8 +179,9 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-<<<<<<< HEAD
-    return {8: _order_names_naturally}
+    from core.store.indexes import withdrawals
+
+    return {8: withdrawals.create_tables, 9: _order_names_naturally}
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:
@@ -194,11 +195,6 @@ def _order_names_naturally(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE matters")
     conflict_index.create_titles_table(connection)
     inbox_cache.create_items_table(connection)
-=======
-    from core.store.indexes import withdrawals
-
-    return {8: withdrawals.create_tables}
->>>>>>> main
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:
