@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "undo": ("tui.cli.revert:undo", N_("Undo a change.")),
     "serve": ("tui.cli.sync:serve", N_("Keep syncing with other devices until stopped.")),
     "sync": ("tui.cli.sync:sync", N_("Sync once with another device or a bundle.")),
+    "pair": ("tui.cli.pair:pair", N_("Let a device in, or join a fleet, by six digits on both screens.")),
     "peers": ("tui.cli.sync:peers", N_("Show which devices and ports there are to sync with.")),
     "place": ("tui.cli.place:place", N_("Show where this device is, and set it up with what is configured there.")),
     "export": ("tui.cli.import_export:export", N_("Write all changes into a bundle, or a kind into a table.")),
