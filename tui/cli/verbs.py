@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "retire": ("tui.cli.edit:retire", N_("Retire something.")),
     "inbox": ("tui.cli.inbox:inbox", N_("List what needs a decision; nothing of it is urgent.")),
     "resolve": ("tui.cli.inbox:resolve", N_("Resolve a conflict.")),
+    "accept": ("tui.cli.inbox:accept", N_("Accept a clash as it is.")),
     "log": ("tui.cli.log:log", N_("Show who changed what, newest first.")),
     "watch": ("tui.cli.watch:watch", N_("Follow which values change, until stopped.")),
     "blame": ("tui.cli.log:blame", N_("Show for each property who set it.")),
