@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from core.changes import fact_id
-from core.device.display_names import is_hidden
+from core.fleet_secrets import is_secret
 from core.inbox import InboxItem
 from core.membership import Membership
 from core.mirror import row_values
@@ -189,7 +189,7 @@ class _Writer:
         for change, index, entity, name, encoded, effective, at, device, person, accepted in mirror_source.read_facts(
             self._store, after
         ):
-            if is_hidden(entity, name):
+            if is_secret(entity, name):
                 continue
             value = load_value(encoded)
             yield (
@@ -285,7 +285,7 @@ class _Writer:
     def _current_rows(self, record: Record, names: dict[bytes, EntityName]) -> Iterator[Row]:
         kind = self._state.schema.kind(record.kind)
         for name, slot in record.slots.items():
-            if not slot.leaves or is_hidden(record.entity, name):
+            if not slot.leaves or is_secret(record.entity, name):
                 continue
             leaf = slot.leaves[0]
             yield (
