@@ -33,11 +33,13 @@ from core.value_codec import (
     ParentRef,
     Redacted,
     Value,
+    Withdrawal,
     encode_value,
     is_fact_id,
     is_line,
     parents_of,
     value_of,
+    withdrawn_by,
 )
 
 MAX_PROPERTY_BYTES = 100
@@ -119,12 +121,15 @@ def decode_body(data: bytes) -> Body:
 def redact(body: Body, places: Collection[int]) -> Body:
     """Take the values at these places out of a body, for good; the place after the last fact is the note's.
 
-    What was redacted stays so. Raises ValueError for a place that is none.
+    What was redacted stays so. Raises ValueError for a place that is none, or that is one of a withdrawal: what is in
+    use would depend on who still has it.
     """
     before = body.redacted
     gone = before | frozenset(places)
     if not all(0 <= place < body.leaves for place in gone):
         raise ValueError("a change has no such leaf")
+    if any(withdrawn_by(body.facts[place].value) for place in gone if place < len(body.facts)):
+        raise ValueError("a withdrawal is not redacted")
     salts = salt_tree.expand(body.salts, body.leaves, before)
     facts = tuple(
         Fact(fact.entity, fact.property, Redacted(hashes.commitment(salts[place], body.values[place])), fact.obsoletes)
@@ -186,6 +191,8 @@ def _made(salts: Any, note: Any, facts: Sequence[Fact]) -> Body:
             raise BlockRefused("a block is not in canonical form")
         name = fact.property
         encoded_name, targets = _encoded_property(name), _encoded_targets(fact.obsoletes)
+        if type(fact.value) in (Withdrawal, tuple) and withdrawn_by(fact.value) not in ((), fact.obsoletes):
+            raise BlockRefused("a fact withdraws others than it obsoletes")
         hashed.append(blake3(b"".join((_LEAF_HEAD, entity, encoded_name, targets, committed))).digest())
         group += (_FACT_HEAD, encoded_name, value, targets)
     _close(groups, entity, group)

@@ -1,7 +1,8 @@
 """Records of entities, and the edits between what was shown and what is wanted. Pure.
 
 An edit obsoletes exactly the leaves that its author was shown in that slot, all of them: also equal witnesses, and all
-candidates of a conflict. What came in meanwhile is not among them, so it is never overwritten unseen.
+candidates of a conflict. What came in meanwhile is not among them, so it is never overwritten unseen. The withdrawals
+by which these are leaves again are named, too: the author had seen them, so the edit counts after them.
 
 A retirement is about the whole entity, so it also names what its author was shown of the other slots: one leaf of each
 change. In another slot that obsoletes nothing; it records what the author knew, without which nobody could tell a
@@ -14,14 +15,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.schema import KIND, RETIRED, Kind
-from core.slots import ABSENT, Candidate, Conflict, Slot, slot_of
+from core.slots import ABSENT, Absent, Candidate, Conflict, Slot, slot_of
 from core.value_codec import CHANGE_ID_BYTES, Value
 from core.values import is_same_value
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One entity. `slots` holds all its properties that were ever stated, the system's among them.
+    """One entity. `slots` holds all its properties that have leaves, the system's among them; `emptied` those of which
+    all that was stated was withdrawn.
 
     `key` is its own key as text, without its parent's; None where it has none. `retired` is what its slot picks.
     """
@@ -31,10 +33,11 @@ class Record:
     key: str | None = None
     retired: bool = False
     slots: Mapping[str, Slot] = field(default_factory=dict)
+    emptied: Mapping[str, Absent] = field(default_factory=dict)
 
     def slot(self, name: str) -> Slot:
-        """The slot of a property, absent if it was never stated."""
-        return self.slots.get(name, ABSENT)
+        """The slot of a property, absent if it was never stated, or if nothing of that is left."""
+        return self.slots.get(name) or self.emptied.get(name, ABSENT)
 
     def value(self, name: str) -> Value:
         """The value in use of a property: the pick of a conflict, None if absent or cleared."""
@@ -61,9 +64,17 @@ def kind_of(leaves: Mapping[str, Iterable[Candidate]]) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Kind) -> Record:
-    """Build a record from an entity's leaves by property; `kind` says which property is its key."""
-    slots = {name: slot_of(candidates) for name, candidates in leaves.items()}
+def record_of(
+    entity: bytes,
+    leaves: Mapping[str, Iterable[Candidate]],
+    kind: Kind,
+    withdrawals: Mapping[str, tuple[bytes, ...]] | None = None,
+) -> Record:
+    """Build a record from an entity's leaves, and the withdrawals to be named by an edit, by property; `kind` says
+    which property is its key.
+    """
+    taken = withdrawals or {}
+    slots = {name: slot_of(candidates, taken.get(name, ())) for name, candidates in leaves.items()}
     key = slots.get(kind.key, ABSENT).value
     return Record(
         entity,
@@ -71,12 +82,13 @@ def record_of(entity: bytes, leaves: Mapping[str, Iterable[Candidate]], kind: Ki
         str(key) if isinstance(key, str | int) and not isinstance(key, bool) else None,
         slots.get(RETIRED, ABSENT).value is True,
         slots,
+        {name: Absent(withdrawals=facts) for name, facts in taken.items() if name not in slots},
     )
 
 
 def make_edit(shown: Record, name: str, value: Value, *, is_restored: bool = False) -> Edit:
     """Build the edit that states a value, whether it differs from what was shown or not: this resolves a conflict."""
-    seen = {leaf.fact for leaf in shown.slot(name).leaves}
+    seen = {*shown.slot(name).withdrawals, *(leaf.fact for leaf in shown.slot(name).leaves)}
     if name == RETIRED and value is True:
         seen |= _one_leaf_of_each_change(shown, seen)
     return Edit(shown.entity, name, value, tuple(sorted(seen)), is_restored)

@@ -7,11 +7,12 @@ leaves it saw. Nothing here looks at a clock or at an order of arrival to decide
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Hashable, Iterable
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from core.value_codec import CHANGE_ID_BYTES, Value, encode_value
+from core.withdrawal import Stated, void_spans
 
 Clock = Literal["behind", "ahead"] | None
 """Why an author's time cannot be true: it had seen something later, or the change came here before it was made."""
@@ -48,12 +49,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A slot without a fact."""
+    """A slot without a leaf.
+
+    Of each state, `withdrawals` are those in force that nobody has edited in knowledge of; an edit names them, too.
+    """
 
     leaves: tuple[Candidate, ...] = ()
     value: None = None
     state: str = "absent"
     provisional: bool = False
+    withdrawals: tuple[bytes, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class Agreed:
     value: Value
     witnesses: tuple[Candidate, ...]
     provisional: bool = False
+    withdrawals: tuple[bytes, ...] = field(default=(), compare=False)
 
     @property
     def leaves(self) -> tuple[Candidate, ...]:
@@ -81,6 +87,7 @@ class Conflict:
     candidates: tuple[Candidate, ...]
     state: str = "conflict"
     provisional: bool = True
+    withdrawals: tuple[bytes, ...] = field(default=(), compare=False)
 
     @property
     def leaves(self) -> tuple[Candidate, ...]:
@@ -100,30 +107,36 @@ def _pick_order(leaf: Candidate) -> tuple[bool, int, bytes]:
     return (leaf.value is not None, leaf.moment_us, leaf.fact)
 
 
-def slot_of(leaves: Iterable[Candidate]) -> Slot:
-    """Build the slot of these leaves, in whatever order they come.
+def slot_of(leaves: Iterable[Candidate], withdrawals: tuple[bytes, ...] = ()) -> Slot:
+    """Build the slot of these leaves, in whatever order they come, and of the withdrawals in it.
 
     Among different values the pick is: set before cleared, then the latest effective time, then the largest fact id.
     """
     ordered = tuple(leaves)
     if not ordered:
-        return ABSENT
+        return Absent(withdrawals=withdrawals) if withdrawals else ABSENT
     if len(ordered) == 1:
-        return Agreed(ordered[0].value, ordered)
+        return Agreed(ordered[0].value, ordered, withdrawals=withdrawals)
     ordered = tuple(sorted(ordered, key=_pick_order, reverse=True))
     if len({encode_value(leaf.value) for leaf in ordered}) == 1:
-        return Agreed(ordered[0].value, ordered)
-    return Conflict(ordered)
+        return Agreed(ordered[0].value, ordered, withdrawals=withdrawals)
+    return Conflict(ordered, withdrawals=withdrawals)
 
 
-def leaf_ids(facts: Iterable[tuple[bytes, _K, Iterable[bytes]]]) -> dict[_K, set[bytes]]:
+def leaf_ids(
+    facts: Iterable[tuple[bytes, _K, Iterable[bytes]]], withdrawals: Container[bytes] = frozenset()
+) -> dict[_K, set[bytes]]:
     """The leaves of each slot in a set of facts `(fact id, slot, ids it obsoletes)`: what every store must answer.
 
-    An id counts as obsoleted only within its own slot, whether it is known yet or not.
+    `withdrawals` are those of them that withdraw what they obsolete. An id counts as obsoleted only within its own
+    slot, whether it is known yet or not.
     """
-    known: dict[_K, set[bytes]] = {}
-    gone: dict[_K, set[bytes]] = {}
+    by_slot: dict[_K, dict[bytes, Stated]] = {}
     for fact, slot, obsoletes in facts:
-        known.setdefault(slot, set()).add(fact)
-        gone.setdefault(slot, set()).update(obsoletes)
-    return {slot: ids - gone[slot] for slot, ids in known.items()}
+        by_slot.setdefault(slot, {})[fact] = Stated(0, tuple(obsoletes), fact in withdrawals)
+    found: dict[_K, set[bytes]] = {}
+    for slot, stated in by_slot.items():
+        void = void_spans(stated)
+        gone = {target for fact, each in stated.items() if fact not in void for target in each.names}
+        found[slot] = {fact for fact, each in stated.items() if fact not in gone and not each.is_withdrawal}
+    return found

@@ -1,7 +1,8 @@
 """The values that facts state, and their bytes.
 
 A value is text, an integer of 64 bits, a boolean, null (explicitly cleared), a reference, a fact id, or a flat list of
-those but null. There are no floats: decimals are text. Two values are equal if and only if their bytes are.
+those but null; or it withdraws facts. There are no floats: decimals are text. Two values are equal if and only if
+their bytes are.
 
 Text is in normalization form C (Unicode Standard Annex 15), by the data of Unicode 3.2 as RFC 3454 has it. The version
 is fixed, since devices with different versions must agree on which bytes are a change: each later version has
@@ -11,7 +12,9 @@ characters that an earlier one does not know. What is composed by a later versio
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from core import cbor
@@ -30,6 +33,7 @@ TAG_REFERENCE = 37
 """Registered for a UUID, which an entity's id is in form."""
 TAG_PARENT = 175
 TAG_FACT = 177
+TAG_WITHDRAWAL = 178
 """Of the two-byte tags that IANA's registry of CBOR tags has free (144 to 199); not registered for us."""
 TAG_REDACTED = 60
 """The redacted element of SD-CWT (draft-ietf-spice-sd-cwt)."""
@@ -57,15 +61,24 @@ class FactRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A fact of the same slot that is withdrawn, by its 34-byte id (`core.withdrawal`)."""
+
+    fact: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Redacted:
     """What is left of a value that was erased: the commitment to it, 32 bytes."""
 
     commitment: bytes
 
 
-Scalar: TypeAlias = str | int | bool | Ref | ParentRef | FactRef
+Scalar: TypeAlias = str | int | bool | Ref | ParentRef | FactRef | Withdrawal
 Value: TypeAlias = Scalar | Redacted | tuple[Scalar, ...] | None
-"""What a fact can state. None is "explicitly cleared"; nobody states Redacted: a value becomes it."""
+"""What a fact can state. None is "explicitly cleared"; nobody states Redacted: a value becomes it. A Withdrawal, or a
+list of several in ascending order, states nothing: it withdraws.
+"""
 
 
 def normalized(text: str) -> str:
@@ -98,6 +111,7 @@ def is_line(text: str, limit: int) -> bool:
 _REFERENCE_HEAD = cbor.head(cbor.TAG, TAG_REFERENCE) + cbor.head(cbor.BYTES, ID_BYTES)
 _PARENT_HEAD = cbor.head(cbor.TAG, TAG_PARENT) + cbor.head(cbor.BYTES, ID_BYTES)
 _FACT_HEAD = cbor.head(cbor.TAG, TAG_FACT) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
+_WITHDRAWAL_HEAD = cbor.head(cbor.TAG, TAG_WITHDRAWAL) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
 _REDACTED_HEAD = cbor.head(cbor.TAG, TAG_REDACTED) + cbor.head(cbor.BYTES, HASH_BYTES)
 
 
@@ -108,6 +122,7 @@ def encode_value(value: Value) -> bytes:
     if value is None:
         return b"\xf6"
     if isinstance(value, tuple):
+        _check_withdrawals(value)
         return cbor.head(cbor.ARRAY, len(value)) + b"".join(map(_encoded_item, value))
     return _encoded_other(value)
 
@@ -132,6 +147,19 @@ def plain_reference(value: Value) -> Value:
     if isinstance(value, tuple) and any(isinstance(item, ParentRef) for item in value):
         return tuple(Ref(item.entity) if isinstance(item, ParentRef) else item for item in value)
     return value
+
+
+def withdrawn_by(value: Value) -> tuple[bytes, ...]:
+    """Give the ids of the facts that a value withdraws, in ascending order; none for one that states something."""
+    if isinstance(value, Withdrawal):
+        return (value.fact,)
+    return tuple(item.fact for item in value if isinstance(item, Withdrawal)) if isinstance(value, tuple) else ()
+
+
+def withdrawal_of(facts: Iterable[bytes]) -> Value:
+    """Make the value that withdraws these facts, at least one."""
+    items = tuple(Withdrawal(fact) for fact in sorted(set(facts)))
+    return items[0] if len(items) == 1 else items
 
 
 def parents_of(value: Value) -> tuple[bytes, ...]:
@@ -167,9 +195,18 @@ def _encoded_other(value: Any) -> bytes:
         return _PARENT_HEAD + bytes(value.entity)
     if kind is FactRef and is_fact_id(value.fact, MAX_FACTS):
         return _FACT_HEAD + bytes(value.fact)
+    if kind is Withdrawal and is_fact_id(value.fact):
+        return _WITHDRAWAL_HEAD + bytes(value.fact)
     if kind is Redacted and _is_id(value.commitment, HASH_BYTES):
         return _REDACTED_HEAD + bytes(value.commitment)
     raise BlockRefused("a fact has a value of a type that is not in the format")
+
+
+def _check_withdrawals(items: tuple[Scalar, ...]) -> None:
+    """Raise BlockRefused for a list that withdraws one fact only or the same twice, or that states something, too."""
+    facts = [item.fact for item in items if type(item) is Withdrawal]
+    if facts and (len(facts) == 1 or len(facts) < len(items) or any(a >= b for a, b in pairwise(facts))):
+        raise BlockRefused("a fact does not list what it withdraws in order")
 
 
 def is_fact_id(data: Any, last: int = MAX_FACTS - 1) -> bool:
@@ -195,6 +232,7 @@ VALUE_TAGS = cbor.decoders(
         TAG_REFERENCE: _of(Ref, ID_BYTES),
         TAG_PARENT: _of(ParentRef, ID_BYTES),
         TAG_FACT: _of(FactRef, FACT_ID_BYTES),
+        TAG_WITHDRAWAL: _of(Withdrawal, FACT_ID_BYTES),
         TAG_REDACTED: _of(Redacted, HASH_BYTES),
     }
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from ipaddress import ip_address, ip_network
 
 from core.errors import Refused
-from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value, normalized
+from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value, Withdrawal, normalized
 
 MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
@@ -263,7 +263,7 @@ def display_text(value: Value, lang: str = "en") -> str:
             return printable(value)
         case Ref() | ParentRef():
             return value.entity.hex()[:8]
-        case FactRef():
+        case FactRef() | Withdrawal():
             return value.fact.hex()[:8]
         case Redacted():
             return "-"

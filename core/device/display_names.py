@@ -10,10 +10,10 @@ from core import values
 from core.fleet_secrets import EPOCH_PROPERTY, HIDDEN_TEXT, is_secret
 from core.schema import Property
 from core.store.entities import EntityName
-from core.value_codec import FactRef, Redacted, Ref, Value
+from core.value_codec import FactRef, Redacted, Ref, Value, Withdrawal
 
 if TYPE_CHECKING:
-    from core.store.queries.log import FactDiff
+    from core.store.queries.fact_diffs import FactDiff
 
 
 def full_entity_name(name: EntityName) -> str:
@@ -38,6 +38,8 @@ def plain_value(value: Value, names: Mapping[bytes, EntityName]) -> Any:
         return {"ref": _reference_text(value, names)}
     if isinstance(value, FactRef):
         return {"fact": value.fact.hex()}
+    if isinstance(value, Withdrawal):
+        return {"withdraws": value.fact.hex()}
     return None if isinstance(value, Redacted) else value
 
 

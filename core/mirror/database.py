@@ -16,7 +16,7 @@ from psycopg.types.json import set_json_dumps
 
 from core.errors import FieldlineError, Refused
 
-MIRROR_VERSION = 1
+MIRROR_VERSION = 2
 MIN_SERVER_VERSION = 130000
 """PostgreSQL 13: the oldest that was still maintained when the mirror was written."""
 LOCK_ID = 0x464C444C4D495252  # "FLDLMIRR"

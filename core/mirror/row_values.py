@@ -13,7 +13,7 @@ from core.device.display_names import plain_value
 from core.schema import Property
 from core.store.entities import EntityName
 from core.timestamps import EPOCH
-from core.value_codec import FactRef, ParentRef, Redacted, Ref, Value
+from core.value_codec import FactRef, ParentRef, Redacted, Ref, Value, Withdrawal
 
 MAX_DECIMAL_EXPONENT = 1000
 """PostgreSQL's numeric ends at 131072 digits before the point; nobody configures such a number."""
@@ -68,4 +68,6 @@ def _value_with_ids(value: Value) -> Any:
         return [_value_with_ids(item) for item in value]
     if isinstance(value, Ref | ParentRef):
         return {"ref": value.entity.hex()}
+    if isinstance(value, Withdrawal):
+        return {"withdraws": value.fact.hex()}
     return {"fact": value.fact.hex()} if isinstance(value, FactRef) else value

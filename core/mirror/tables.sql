@@ -54,7 +54,8 @@ CREATE TABLE fieldline.facts (
   at timestamptz NOT NULL,
   device bytea NOT NULL,
   person bytea NOT NULL,
-  accepted boolean NOT NULL
+  accepted boolean NOT NULL,
+  withdraws boolean NOT NULL
 );
 CREATE INDEX facts_slot ON fieldline.facts (entity, property, effective_at);
 CREATE INDEX facts_time ON fieldline.facts (effective_at);
@@ -70,6 +71,18 @@ COMMENT ON COLUMN fieldline.facts.at IS 'The author''s clock';
 COMMENT ON COLUMN fieldline.facts.device IS 'Device that it was saved on; see devices';
 COMMENT ON COLUMN fieldline.facts.person IS 'Who stated it; see persons';
 COMMENT ON COLUMN fieldline.facts.accepted IS 'Whether it has effect';
+COMMENT ON COLUMN fieldline.facts.withdraws IS 'Whether it states nothing, but withdraws the facts that it obsoletes';
+
+CREATE TABLE fieldline.void (
+  fact bytea NOT NULL,
+  since timestamptz NOT NULL,
+  until timestamptz,
+  PRIMARY KEY (fact, since)
+);
+COMMENT ON TABLE fieldline.void IS 'When a fact that was withdrawn has no effect, so that what it obsoletes counts again';
+COMMENT ON COLUMN fieldline.void.fact IS 'The fact';
+COMMENT ON COLUMN fieldline.void.since IS 'First moment of it';
+COMMENT ON COLUMN fieldline.void.until IS 'First moment after it; NULL: it is still so';
 
 CREATE TABLE fieldline.obsoletes (
   target bytea NOT NULL,
@@ -79,7 +92,7 @@ CREATE TABLE fieldline.obsoletes (
 CREATE INDEX ON fieldline.obsoletes (fact);
 COMMENT ON TABLE fieldline.obsoletes IS 'Which facts obsolete which, within one property of one entity';
 COMMENT ON COLUMN fieldline.obsoletes.target IS 'The fact that is obsolete';
-COMMENT ON COLUMN fieldline.obsoletes.fact IS 'The fact whose author had seen it; counts only if accepted';
+COMMENT ON COLUMN fieldline.obsoletes.fact IS 'The fact whose author had seen it; counts only if accepted and not void';
 
 CREATE TABLE fieldline.current (
   entity bytea NOT NULL,
@@ -193,10 +206,12 @@ LANGUAGE sql STABLE AS $$
     min(coalesce(l.value::text, '') COLLATE "C") OVER slot <> max(coalesce(l.value::text, '') COLLATE "C") OVER slot,
     l.change, l.person, l.device, l.at
   FROM fieldline.facts l
-  WHERE l.accepted AND l.effective_at <= t AND (only_entities IS NULL OR l.entity = ANY (only_entities))
+  WHERE l.accepted AND NOT l.withdraws AND l.effective_at <= t AND (only_entities IS NULL OR l.entity = ANY (only_entities))
     AND NOT EXISTS (
       SELECT 1 FROM fieldline.obsoletes o JOIN fieldline.facts g ON g.fact = o.fact
-      WHERE o.target = l.fact AND g.accepted AND g.effective_at <= t)
+      WHERE o.target = l.fact AND g.accepted AND g.effective_at <= t AND NOT EXISTS (
+        SELECT 1 FROM fieldline.void v
+        WHERE v.fact = g.fact AND v.since <= t AND (v.until IS NULL OR v.until > t)))
   WINDOW slot AS (PARTITION BY l.entity, l.property)
   ORDER BY l.entity, l.property, (l.value IS NOT NULL) DESC, l.effective_at DESC, l.fact DESC
 $$;

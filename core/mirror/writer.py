@@ -26,17 +26,21 @@ from core.store.entities import EntityName
 from core.store.queries import mirror_source
 from core.store.queries.sync_source import read_summary
 from core.store.scope import NOW
+from core.value_codec import withdrawn_by
 from core.values import printable
+from core.withdrawal import FOREVER
 
 ENTITIES_PER_STEP = 500
 """Read at once, so that memory stays small."""
-_ALL_TABLES = ("changes", "facts", "obsoletes", "current", "entities")
+_ALL_TABLES = ("changes", "facts", "obsoletes", "void", "current", "entities")
 _COLUMNS = {
     "changes": ("change", "device", "position", "person", "note", "at", "received_at", "accepted"),
     "facts": (
         "fact", "change", "entity", "property", "value", "refs", "effective_at", "at", "device", "person", "accepted",
+        "withdraws",
     ),
     "obsoletes": ("target", "fact"),
+    "void": ("fact", "since", "until"),
     "current": (
         "entity", "kind", "key", "property", "value", "state", "provisional", "change", "person", "user_name", "device",
         "device_name", "at", "refs", "fits",
@@ -49,8 +53,8 @@ _COLUMNS = {
 }  # fmt: skip
 _COLUMN_TYPES = {
     "value": "jsonb", "refs": "bytea[]", "entities": "bytea[]", "candidates": "bytea[]", "position": "int8",
-    **dict.fromkeys(("at", "effective_at", "received_at"), "timestamptz"),
-    **dict.fromkeys(("accepted", "provisional", "fits", "retired"), "bool"),
+    **dict.fromkeys(("at", "effective_at", "received_at", "since", "until"), "timestamptz"),
+    **dict.fromkeys(("accepted", "withdraws", "provisional", "fits", "retired"), "bool"),
     **dict.fromkeys(("change", "device", "person", "fact", "target", "entity"), "bytea"),
 }  # fmt: skip
 """Of the columns that are not text."""
@@ -154,6 +158,7 @@ class _Writer:
                 self._mirror.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("fieldline", table)))
         written = Written(_copy(self._mirror, "changes", self._changes(after)), self._write_facts(after))
         self._write_edges(after)
+        self._write_void(after)
         self._write_small_tables()
         self._write_entities(mirror_source.read_entities(self._store, after), is_all=after == 0)
         return written
@@ -204,6 +209,7 @@ class _Writer:
                 device,
                 person,
                 bool(accepted),
+                bool(withdrawn_by(value)),
             )
 
     def _write_edges(self, after: int) -> None:
@@ -219,6 +225,22 @@ class _Writer:
         )
         _copy(self._mirror, "obsoletes", edges, sql.Identifier("incoming_edges"))
         self._mirror.execute("INSERT INTO fieldline.obsoletes SELECT * FROM incoming_edges ON CONFLICT DO NOTHING")
+
+    def _write_void(self, after: int) -> None:
+        if after != 0:
+            self._mirror.execute("DELETE FROM fieldline.void v USING incoming_facts i WHERE i.fact = v.fact")
+        _copy(
+            self._mirror,
+            "void",
+            (
+                (
+                    fact_id(change, index),
+                    row_values.timestamp(since),
+                    None if until == FOREVER else row_values.timestamp(until),
+                )
+                for change, index, since, until in mirror_source.read_void(self._store, after)
+            ),
+        )
 
     def _write_small_tables(self) -> None:
         """Persons, devices and inbox, which are small beside the facts, anew; and the names that follow from them."""

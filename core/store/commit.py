@@ -7,7 +7,7 @@ run on the store's thread with the plain connection, in the caller's transaction
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema
 from core.store.connection import load_value
-from core.store.entities import read_records, read_values
+from core.store.entities import read_records, read_values, read_withdrawals
 from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
@@ -298,21 +298,21 @@ def _facts_of_line(
     for entity in dict.fromkeys(entity for entity, name in wanted if name != "retired"):
         leaves = _read_leaf_values(connection, (entity, "retired"))
         if any(value == encode_value(True) for value in leaves.values()) and (entity, "retired") not in wanted:
-            facts.append(Fact(entity, "retired", False, tuple(sorted(leaves))))
+            facts.append(Fact(entity, "retired", False, _seen_facts(connection, (entity, "retired"), leaves)))
     for (entity, name), value in wanted.items():
         if name == "retired":
             made = make_edit(read_records(connection, NOW, [entity], schema)[0], name, True)
             facts.append(Fact(entity, name, True, made.obsoletes))
         else:
-            facts.append(
-                Fact(
-                    entity,
-                    name,
-                    load_value(value),
-                    tuple(sorted(_read_leaf_values(connection, (entity, name)))),
-                )
-            )
+            leaves = _read_leaf_values(connection, (entity, name))
+            facts.append(Fact(entity, name, load_value(value), _seen_facts(connection, (entity, name), leaves)))
     return facts
+
+
+def _seen_facts(connection: sqlite3.Connection, place: SlotKey, leaves: Iterable[bytes]) -> tuple[bytes, ...]:
+    """What an edit of a slot with these leaves names."""
+    entity, name = place
+    return tuple(sorted({*leaves, *read_withdrawals(connection, [entity]).get(entity, {}).get(name, ())}))
 
 
 def _read_leaf_values(connection: sqlite3.Connection, place: SlotKey) -> dict[bytes, bytes]:

@@ -95,11 +95,11 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
 
 
 def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) -> dict[bytes, Value]:
-    """All facts of one slot that are here, whatever obsoletes them: their ids and values."""
+    """All that was stated in one slot, whatever obsoletes it: the ids and values of the facts."""
     rows = connection.execute(
         f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
-        " AND f.property = (SELECT id FROM properties WHERE name = ?)",
+        " AND f.property = (SELECT id FROM properties WHERE name = ?) AND f.id NOT IN (SELECT fact FROM withdrawals)",
         (entity, name),
     )
     return {fact_id(change, index): load_value(value) for change, index, value in rows}
@@ -108,7 +108,32 @@ def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) ->
 def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
     """The typed view of each of these entities, in the order given."""
     found = read_leaves(connection, scope, entities)
-    return [record_of(entity, found[entity], schema.kind(kind_of(found[entity]) or "")) for entity in entities]
+    taken = read_withdrawals(connection, entities) if scope.kind == "now" else {}
+    return [
+        record_of(entity, found[entity], schema.kind(kind_of(found[entity]) or ""), taken.get(entity))
+        for entity in entities
+    ]
+
+
+def read_withdrawals(
+    connection: sqlite3.Connection, entities: list[bytes]
+) -> dict[bytes, dict[str, tuple[bytes, ...]]]:
+    """The withdrawals in the slots of these entities that are in force and that nobody has edited in knowledge of."""
+    found: dict[bytes, dict[str, tuple[bytes, ...]]] = {}
+    if connection.execute("SELECT 1 FROM withdrawals LIMIT 1").fetchone() is None:
+        return found
+    for some in chunks(entities):
+        rows = connection.execute(
+            f"SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS} FROM entities e"
+            " CROSS JOIN withdrawals w ON w.entity = e.id JOIN facts f ON f.id = w.fact AND f.current = 2"
+            f" JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN properties p ON p.id = f.property"
+            f" WHERE e.entity IN ({placeholders(some)}) ORDER BY f.id",
+            some,
+        )
+        for entity, name, change, index in rows:
+            slots = found.setdefault(entity, {})
+            slots[name] = (*slots.get(name, ()), fact_id(change, index))
+    return found
 
 
 def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name: str, value: Value) -> list[bytes]:

@@ -14,13 +14,14 @@ from core.membership import Membership
 from core.store.connection import chunks, placeholders
 from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
-from core.store.indexes.leaves import SlotRow, refresh_contested
+from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
 from core.store.indexes.merkle_table import add_to_merkle_tree
 from core.store.indexes.person_names import add_persons
 from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
+from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
-from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference, withdrawn_by
 
 ObsoletesEdge = tuple[int, int]
 """(row id of the target, row id of the fact that obsoletes it)"""
@@ -63,6 +64,7 @@ def add_blocks(
     effective = _effective_times(connection, ordered, rows, edges)
     order = _log_order(connection, ordered, rows, edges)
 
+    withdrawals = _withdrawal_rows(ordered, rows)
     _insert_changes(connection, ordered, rows, order, receipt)
     settled, faulty = link_chains(connection, ordered)
     accepted = initial_acceptance(membership, ordered, rows, faulty)
@@ -71,16 +73,27 @@ def add_blocks(
     connection.executemany(
         "INSERT INTO facts (id, entity, property, value, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (fact, *place, value, effective[fact], accepted.facts[fact], accepted.facts[fact])
+            (
+                fact,
+                *place,
+                value,
+                effective[fact],
+                accepted.facts[fact],
+                accepted.facts[fact] and fact not in withdrawals,
+            )
             for fact, (place, value) in facts.items()
         ],
     )
+    add_withdrawals(connection, ((fact, facts[fact][0]) for fact in withdrawals))
     connection.executemany("INSERT OR IGNORE INTO obsoletes (target, fact) VALUES (?, ?)", edges + arrived)
     connection.executemany("INSERT OR IGNORE INTO awaited (target, fact) VALUES (?, ?)", waiting)
     _unset_current(connection, edges + arrived, accepted.facts)
     _propagate_effective_times(connection, arrived)
     _propagate_log_order(connection, arrived)
-    refresh_contested(connection, {place for place, _ in facts.values()})
+    places = {place for place, _ in facts.values()}
+    if taken := refresh_void(connection, places):
+        refresh_current(connection, taken | {target for target, _ in edges + arrived})
+    refresh_contested(connection, places)
     index_facts(connection, range(start * MAX_FACTS, (start + len(ordered)) * MAX_FACTS))
     add_to_merkle_tree(connection, [block.id for block in ordered])
     add_short_ids(connection, ordered, rows, fleet)
@@ -116,6 +129,16 @@ def _fact_rows(
         rows[block.id] * MAX_FACTS + index: ((entities[f.entity], properties[f.property]), _kept_value(f.value, data))
         for block in blocks
         for index, (f, data) in enumerate(zip(block.facts, block.body.values, strict=True))
+    }
+
+
+def _withdrawal_rows(blocks: list[Block], rows: dict[bytes, int]) -> set[int]:
+    """The rows of the facts that withdraw others."""
+    return {
+        rows[block.id] * MAX_FACTS + index
+        for block in blocks
+        for index, fact in enumerate(block.facts)
+        if withdrawn_by(fact.value)
     }
 
 

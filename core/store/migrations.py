@@ -29,7 +29,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 8
+STORE_VERSION = 9
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -179,18 +179,20 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    return {}
+    from core.store.indexes import withdrawals
+
+    return {8: withdrawals.create_tables}
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
 
-    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index
+    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, withdrawals
 
     script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
-        f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FIRST_VERSION};"
+        f"BEGIN; {script} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {STORE_VERSION};"
     )
     for make in (
         search_index.create_tables,
@@ -198,6 +200,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         conflict_index.create_titles_table,
         obsolete_hints.create_tables,
         inbox_cache.create_tables,
+        withdrawals.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")

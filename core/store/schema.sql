@@ -48,7 +48,7 @@ CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NO
 
 -- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
 -- other. `effective` is when it counts from: never before what it obsoletes. `accepted`: its
--- change's, but of the fleet, its schema and its members only what admins say is.
+-- change's, but of the fleet, its schema and its members only what admins say is. `current`: see indexes/leaves.py.
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.value_codec import MAX_FACTS
+from core.withdrawal import FOREVER
+
+EFFECTIVE, RECEIVED = 0, 1
+"""The times of table `void`: from when facts count, and when this device received them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,29 @@ class Scope:
         """That fact `f` is a leaf; of change `c`, which only `known_at` needs."""
         if self.kind == "now":
             return "f.current = 1"
-        over, seen = "", "g.effective <= :moment"
+        over, seen, timeline = "", "g.effective <= :moment", EFFECTIVE
         if self.kind == "known_at":
             over, seen = f" JOIN changes d ON d.id = o.fact / {MAX_FACTS}", "d.received_at <= :moment"
+            timeline = RECEIVED
         return (
-            f"f.accepted AND {self.fact_condition} AND NOT EXISTS (SELECT 1 FROM obsoletes o"
-            f" JOIN facts g ON g.id = o.fact{over} WHERE o.target = f.id AND g.accepted AND {seen})"
+            f"f.accepted AND {self.fact_condition} AND f.id NOT IN (SELECT fact FROM withdrawals)"
+            " AND NOT EXISTS (SELECT 1 FROM obsoletes o"
+            f" JOIN facts g ON g.id = o.fact{over} WHERE o.target = f.id AND g.accepted AND {seen}"
+            f" AND NOT {void_condition('g.id', timeline, ':moment')})"
         )
 
     @property
     def facts_source(self) -> str:
         """The tables that `leaves_condition` speaks of, joined; most need no change."""
         return f"facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}" if self.kind == "known_at" else "facts f"
+
+
+def void_condition(fact: str, timeline: int = EFFECTIVE, moment: str = str(FOREVER - 1)) -> str:
+    """That a fact is void at a moment, at present if none is given (`core.withdrawal`)."""
+    return (
+        f"EXISTS (SELECT 1 FROM void v WHERE v.fact = {fact} AND v.timeline = {timeline}"
+        f" AND v.since <= {moment} AND v.until > {moment})"
+    )
 
 
 def has_fact(condition: str) -> str:

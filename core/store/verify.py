@@ -52,6 +52,9 @@ DERIVED_QUERIES = {
     "facts": "SELECT f.id, e.entity, p.name, f.value, f.effective, f.accepted, f.current"
     " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property",
     "obsoletes": "SELECT target, fact FROM {db}.obsoletes",
+    "withdrawals": "SELECT w.fact, e.entity, p.name FROM {db}.withdrawals w"
+    " JOIN {db}.entities e ON e.id = w.entity JOIN {db}.properties p ON p.id = w.property",
+    "void": "SELECT fact, timeline, since, until FROM {db}.void",
     "awaited": "SELECT target, fact FROM {db}.awaited",
     "contested": "SELECT e.entity, p.name FROM {db}.contested g"
     " JOIN {db}.entities e ON e.id = g.entity JOIN {db}.properties p ON p.id = g.property",

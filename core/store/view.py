@@ -11,8 +11,9 @@ from core.slots import Slot
 from core.store import entities, entity_lookup
 from core.store.connection import Database
 from core.store.entities import EntityName, EntityRow
-from core.store.queries import log
-from core.store.queries.log import NO_FILTER, FactDiff, LogCursor, LogEntry, LogFilter, SlotRow
+from core.store.queries import fact_diffs, log
+from core.store.queries.fact_diffs import FactDiff
+from core.store.queries.log import NO_FILTER, LogCursor, LogEntry, LogFilter, SlotRow
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Value
 
@@ -170,7 +171,7 @@ class View:
 
         None gives all; it is empty for a change that is not here.
         """
-        return await self._database.run(log.read_fact_diffs, change, limit)
+        return await self._database.run(fact_diffs.read_fact_diffs, change, limit)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
         """(entity, property, value here, value in `other`) where the values in use are not the same.

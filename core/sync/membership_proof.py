@@ -16,6 +16,7 @@ from core.effective_time import Dated, effective_times
 from core.errors import Refused
 from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Cut, MemberFact
+from core.value_codec import withdrawn_by
 
 
 def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -> None:
@@ -29,7 +30,7 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
         block.fact_id(place): (block, fact)
         for block in blocks
         for place, fact in enumerate(block.facts)
-        if fact.property in MEMBER_PROPERTIES
+        if fact.property in MEMBER_PROPERTIES and not withdrawn_by(fact.value)
     }
     times = effective_times(
         {

@@ -13,13 +13,24 @@ import pytest
 from core import changes as format2
 from core import hashes, salt_tree
 from core.body import Fact, decode_body
-from core.chain import first_tip
+from core.chain import advance, first_tip
 from core.changes import Change, decode_block, fact_id, sign_block, verify_block
 from core.header import device_id, fleet_id
 from core.leaf_tree import root_of
 from core.mountain_range import check, levels_of, prove, range_of
+from core.slots import leaf_ids
 from core.sync.packed_header import Sent, Trail, pack, unpack
-from core.value_codec import FactRef, ParentRef, Ref, Value, decode_value, encode_value
+from core.value_codec import (
+    FactRef,
+    ParentRef,
+    Ref,
+    Value,
+    Withdrawal,
+    decode_value,
+    encode_value,
+    withdrawal_of,
+    withdrawn_by,
+)
 from tests.support.strategies import KEYS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "wire-format.md"
@@ -57,6 +68,9 @@ EDIT = Change(
     {64: b"later"},
 )
 BLOCK = sign_block(EDIT, KEY, FLEET, bytes(range(16)), first_tip(GENESIS.header))
+RENAMED = BLOCK.fact_id(next(place for place, fact in enumerate(BLOCK.facts) if fact.property == "name"))
+UNDO = Change(PERSON, 1_700_000_360_000_000, None, (Fact(FLEET_ENTITY, "name", withdrawal_of([RENAMED]), (RENAMED,)),))
+WITHDRAWING = sign_block(UNDO, KEY, FLEET, bytes(range(16, 32)), advance(first_tip(GENESIS.header), BLOCK.header))
 SALTS = salt_tree.expand(BLOCK.body.salts, 3)
 ENCODED = [*BLOCK.body.values, encode_value("moved")]
 COMMITMENTS = [hashes.commitment(salt, value) for salt, value in zip(SALTS, ENCODED, strict=True)]
@@ -69,6 +83,8 @@ VALUES: list[Value] = [
     ParentRef(LOCALITY),
     FactRef(GENESIS.fact_id(1)),
     ("Kiel", -1, Ref(PLACE)),
+    Withdrawal(GENESIS.fact_id(1)),
+    (Withdrawal(GENESIS.fact_id(1)), Withdrawal(GENESIS.fact_id(2))),
 ]
 IDS = [hashes.digest(b"%d" % number) for number in range(11)]
 
@@ -101,6 +117,8 @@ EXAMPLES: dict[str, bytes] = {
     "fleet": FLEET,
     "block": BLOCK.data,
     "block-id": BLOCK.id,
+    "withdrawal-block": WITHDRAWING.data,
+    "withdrawal-id": WITHDRAWING.id,
     "salts": b"".join(SALTS),
     "commitments": b"".join(COMMITMENTS),
     "leaves": b"".join(leaves()),
@@ -123,6 +141,18 @@ def shown() -> dict[str, bytes]:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_what_the_code_makes(name: str) -> None:
     assert shown()[name].hex() == EXAMPLES[name].hex()
+
+
+def test_the_withdrawal_of_the_document_gives_the_first_name_back() -> None:
+    found = shown()
+    undone = decode_block(found["withdrawal-block"])
+    verify_block(undone, found["fleet"])
+    facts = {block.fact_id(n): f for block in (GENESIS, BLOCK, undone) for n, f in enumerate(block.facts)}
+    said = [(i, f.obsoletes) for i, f in facts.items() if (f.entity, f.property) == (FLEET_ENTITY, "name")]
+    stated = [(fact, 0, seen) for fact, seen in said if fact[:32] != undone.id]
+    assert [facts[leaf].value for leaf in leaf_ids(stated)[0]] == ["North"]
+    withdrawals = {i for i, f in facts.items() if withdrawn_by(f.value)}
+    assert [facts[leaf].value for leaf in leaf_ids(((i, 0, seen) for i, seen in said), withdrawals)[0]] == ["Nord"]
 
 
 def test_the_blocks_say_what_the_document_says() -> None:

@@ -17,7 +17,7 @@ from core.changes import Block, Change
 from core.effective_time import Dated, effective_times
 from core.mountain_range import levels_of, prove
 from core.slots import leaf_ids
-from core.value_codec import encode_value
+from core.value_codec import encode_value, withdrawal_of, withdrawn_by
 from tests.support.strategies import AUTHOR, ChainPen
 
 ENTITIES = [b"E" * 16, b"F" * 16, b"G" * 16]
@@ -57,7 +57,8 @@ def worlds(draw: st.DrawFn) -> World:
                 if every
                 else []
             )
-            facts.append(Fact(entity, name, draw(st.sampled_from(["a", "b", None])), tuple(sorted(seen))))
+            value = withdrawal_of(seen) if seen and draw(st.booleans()) else draw(st.sampled_from(["a", "b", None]))
+            facts.append(Fact(entity, name, value, tuple(sorted(seen))))
         block = draw(st.sampled_from(writers)).write(Change(AUTHOR, draw(st.integers(0, 50)), None, tuple(facts)))
         if block.id in {each.id for each in blocks}:
             continue
@@ -86,7 +87,8 @@ def shown(blocks: list[Block], cuts: dict[bytes, Cut], until: int) -> dict[Slot,
     used = {i: each for i, each in facts.items() if each[0].id in ids and times[i] <= until}
     own = ((i, slot, [t for t in f.obsoletes if t in used and used[t][2] == slot]) for i, (_, f, slot) in used.items())
     found: dict[Slot, Shown] = {}
-    for slot, leaves in leaf_ids(own).items():
+    withdrawals = {i for i, (_, f, _) in used.items() if withdrawn_by(f.value)}
+    for slot, leaves in leaf_ids(own, withdrawals).items():
         rows = [(leaf, encode_value(used[leaf][1].value), times[leaf]) for leaf in leaves]
         found[slot] = sorted(rows, key=lambda row: (row[1] != b"\xf6", row[2], row[0]), reverse=True)
     return found

@@ -14,7 +14,7 @@ from core.changes import FLEET_ENTITY, Block, Change, change_id, decode_block, f
 from core.hashes import digest
 from core.header import fleet_id
 from core.store.store import Store
-from core.value_codec import ID_BYTES, Value
+from core.value_codec import ID_BYTES, Value, withdrawal_of
 from tests.support.strategies import DEVICES, KEYS, SEED
 
 SECRET = "5ec2e7" * 10
@@ -120,10 +120,12 @@ def fact_about(data: bytes, entity: bytes, name: str) -> bytes:
 
 @st.composite
 def histories(draw: st.DrawFn, most: int = 10) -> list[bytes]:
-    """Blocks by several devices about two entities, each obsoleting some facts of those before it; times are any."""
+    """Blocks by several devices about two entities, each obsoleting or withdrawing some facts of those before it; times
+    are any.
+    """
     pens = [Pen(number) for number in (1, 2, 3, READER)]
     blocks: list[bytes] = []
-    ids: list[bytes] = []
+    known: list[tuple[tuple[bytes, str], bytes]] = []
     for _ in range(draw(st.integers(1, most))):
         pen = draw(st.sampled_from(pens))
         places = draw(
@@ -136,12 +138,17 @@ def histories(draw: st.DrawFn, most: int = 10) -> list[bytes]:
         )
         facts = []
         for entity, name in places:
-            seen = draw(st.lists(st.sampled_from(ids), unique=True, max_size=3)) if ids else []
+            # Mostly the latest of the same slot: else hardly anything would ever supersede something.
+            near = [fact for slot, fact in known if slot == (entity, name)][-3:] + [fact for _, fact in known][-1:]
+            pool = draw(st.sampled_from([near, near, [fact for _, fact in known]]))
+            seen = draw(st.lists(st.sampled_from(pool), unique=True, max_size=3)) if pool else []
             value: Value = draw(st.sampled_from([None, "a", "b", "c", 1, True]))
+            if seen and draw(st.booleans()):
+                value = withdrawal_of(seen)
             facts.append(Fact(entity, name, value, tuple(sorted(seen))))
         data = pen.write(*facts, at=draw(st.integers(10, 30)))
         blocks.append(data)
-        ids += [fact_of(data, index) for index in range(len(facts))]
+        known += [((f.entity, f.property), fact_about(data, f.entity, f.property)) for f in facts]
     return blocks
 
 

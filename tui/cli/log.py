@@ -12,7 +12,8 @@ from core.device.edit_check import find_property
 from core.errors import Refused
 from core.fleet_secrets import is_secret
 from core.schema import KIND, RETIRED
-from core.store.queries.log import FactDiff, LogEntry, LogFilter, without_author
+from core.store.queries.fact_diffs import FactDiff, without_author
+from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
 from core.value_codec import Value

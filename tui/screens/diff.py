@@ -9,7 +9,8 @@ from functools import partial
 from textual.app import ComposeResult
 
 from core.fleet_secrets import is_secret
-from core.store.queries.log import LogEntry, without_author
+from core.store.queries.fact_diffs import without_author
+from core.store.queries.log import LogEntry
 from tui.command_host import command_bindings
 from tui.dialogs.base import PromptDialog
 from tui.dialogs.text_viewer import TextViewer, before_and_after

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from core.device.display_names import mask_secrets
 from core.store.entities import EntityName
-from core.store.queries.log import FactDiff, LogEntry, without_author
+from core.store.queries.fact_diffs import FactDiff, without_author
+from core.store.queries.log import LogEntry
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit
 from tui.screens.list_screen import ListScreen

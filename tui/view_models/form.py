@@ -12,7 +12,7 @@ from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
-from core.value_codec import Ref, Value
+from core.value_codec import Ref, Value, withdrawn_by
 from tui.draft import Draft
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
@@ -86,6 +86,8 @@ def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
         return _("unset")
     if isinstance(value, Ref):
         return names.entity(value.entity)
+    if withdrawn_by(value):
+        return _("undone")
     if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):
         return ", ".join(format_value(prop, item, names) for item in value)
     text = prop.show(value, language())

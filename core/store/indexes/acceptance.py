@@ -19,8 +19,9 @@ from core.changes import Block
 from core.membership import MEMBER_PROPERTIES, NO_ROLE, WRITING_ROLES, Membership
 from core.store.connection import chunks, placeholders
 from core.store.indexes.chain_sides import StoredChains
-from core.store.indexes.leaves import refresh_current
+from core.store.indexes.leaves import SlotRow, refresh_current
 from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY, load_membership
+from core.store.indexes.withdrawals import refresh_void
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
 _VERSION_META_KEY = "membership"
@@ -193,4 +194,8 @@ class _Refresher:
             self._connection.execute(query, some)
             obsolete = f"SELECT target FROM obsoletes WHERE fact IN ({placeholders(some)})"
             targets.update(target for (target,) in self._connection.execute(obsolete, some))
-        refresh_current(self._connection, facts | targets)
+        places: set[SlotRow] = set()
+        for some in chunks(list(facts)):
+            query = f"SELECT entity, property FROM facts WHERE id IN ({placeholders(some)})"
+            places.update(self._connection.execute(query, some).fetchall())
+        refresh_current(self._connection, facts | targets | refresh_void(self._connection, places))

@@ -1,5 +1,7 @@
 """Keep what says which facts are leaves: the current flags, and the slots that have several.
 
+The flag is 1 for a leaf, 2 for a withdrawal in force that nobody has edited in knowledge of, else 0.
+
 All functions run on the store's thread with the plain connection, in the caller's transaction.
 """
 
@@ -10,6 +12,7 @@ from collections.abc import Iterable
 
 from core.store.connection import MAX_SQL_VARIABLES, chunks, placeholders
 from core.store.indexes.person_names import PERSON_NAME_PROPERTY, refresh_names
+from core.store.scope import void_condition
 
 SlotRow = tuple[int, int]
 """(entity, property) by their row ids: a slot"""
@@ -39,10 +42,12 @@ def refresh_current(connection: sqlite3.Connection, facts: Iterable[int]) -> Non
     places: set[SlotRow] = set()
     for some in chunks(list(facts)):
         connection.execute(
-            f"""UPDATE facts SET current =
-                  accepted AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN facts g ON g.id = o.fact
-                                           WHERE o.target = facts.id AND g.accepted)
-                  AND id NOT IN (SELECT fact FROM hearsay)
+            f"""UPDATE facts SET current = CASE
+                  WHEN accepted AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN facts g ON g.id = o.fact
+                                                WHERE o.target = facts.id AND g.accepted
+                                                  AND NOT {void_condition("g.id")})
+                    AND id NOT IN (SELECT fact FROM hearsay)
+                  THEN 1 + (id IN (SELECT fact FROM withdrawals)) ELSE 0 END
                 WHERE id IN ({placeholders(some)})""",
             some,
         )

@@ -52,11 +52,13 @@ def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[byte
 
 
 def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
+    """The facts about members; none of them can be withdrawn, or a revocation would give authority back."""
     rows = connection.execute(
         f"""SELECT f.id, c.hash, d.device, e.entity, p.name, f.value, f.effective, c.position
             FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
             JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
-            WHERE f.property BETWEEN ? AND ? AND c.linked <> {int(State.FAULTY)}""",
+            WHERE f.property BETWEEN ? AND ? AND c.linked <> {int(State.FAULTY)}
+              AND f.id NOT IN (SELECT fact FROM withdrawals)""",
         (FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY),
     ).fetchall()
     ids = {row[0]: fact_id(row[1], row[0] % MAX_FACTS) for row in rows}

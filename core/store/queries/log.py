@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.changes import fact_id
 from core.effective_time import clock_error
-from core.slots import Candidate, Clock, slot_of
-from core.store.connection import load_value, placeholders
+from core.slots import Clock, slot_of
+from core.store.connection import placeholders
 from core.store.entities import OWN_LINKS, read_leaves
 from core.store.scope import Scope, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
@@ -72,18 +71,6 @@ class LogEntry:
     person: bytes
     clock: Clock
     changes: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FactDiff:
-    """What one fact of a change did: `old` is the value that its author saw in use, `seen` whether there was any."""
-
-    fact: bytes
-    entity: bytes
-    property: str
-    old: Value
-    new: Value
-    had_value: bool
 
 
 def _fact_terms(wanted: LogFilter) -> list[str]:
@@ -285,58 +272,6 @@ def count_newer_entries(connection: sqlite3.Connection, scope: Scope, wanted: Lo
     condition, parameters = _filter_condition(scope, wanted)
     query = f"SELECT count(*) FROM changes c WHERE {condition} AND (c.ordered_at, c.id) > (:order, :row)"
     return int(connection.execute(query, {**parameters, "order": position[0], "row": position[1]}).fetchone()[0])
-
-
-def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | None) -> list[FactDiff]:
-    """What each of the first `limit` facts of a change, and of what was saved at once with it, did to what its author
-    saw: by change, entity and property. None gives all.
-    """
-    parts = connection.execute(
-        "SELECT p.id, p.hash FROM changes c JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)"
-        " WHERE c.hash = ? ORDER BY p.position, p.hash",
-        (change,),
-    ).fetchall()
-    found: list[FactDiff] = []
-    for row, part in parts:
-        left = MAX_FACTS if limit is None else limit - len(found)
-        if left > 0:
-            found += _fact_diffs_of_part(connection, row, part, min(left, MAX_FACTS))
-    return found
-
-
-def _fact_diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes, limit: int) -> list[FactDiff]:
-    span = (row * MAX_FACTS, row * MAX_FACTS + limit - 1)
-    seen: dict[int, list[Candidate]] = {}
-    targets = connection.execute(
-        f"""SELECT o.fact, c.hash, t.id % {MAX_FACTS}, t.value, t.effective
-            FROM facts f JOIN obsoletes o ON o.fact = f.id JOIN facts t ON t.id = o.target
-            JOIN changes c ON c.id = t.id / {MAX_FACTS}
-            WHERE f.id BETWEEN ? AND ?""",
-        span,
-    )
-    for fact, target, index, value, moment in targets:
-        seen.setdefault(fact, []).append(Candidate(fact_id(target, index), load_value(value), "", b"", moment, None))
-    facts = connection.execute(
-        """SELECT f.id, e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity
-           JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
-        span,
-    )
-    return [
-        FactDiff(
-            fact_id(change, fact % MAX_FACTS),
-            entity,
-            name,
-            slot_of(seen.get(fact, ())).value,
-            load_value(value),
-            fact in seen,
-        )
-        for fact, entity, name, value in facts
-    ]
-
-
-def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
-    """What somebody edited: not what goes along with a first change to say who that is, if there is more."""
-    return [edit for edit in edits if edit.entity != entry.person] or list(edits)
 
 
 def find_changed_slots(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from core.store.scope import EFFECTIVE
 from core.value_codec import MAX_FACTS
 
 ChangeRow = tuple[bytes, bytes, int, bytes, str | None, int, int, int]
@@ -57,6 +58,16 @@ def read_facts(connection: sqlite3.Connection, after_row: int) -> Iterator[FactR
         " JOIN properties p ON p.id = f.property JOIN devices d ON d.id = c.device JOIN entities a ON a.id = c.author"
         f" {touched}",
         {"first": (after_row + 1) * MAX_FACTS},
+    )
+
+
+def read_void(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """When facts of the slots of which changes behind a row say something are void: (change, index, since, until)."""
+    return connection.execute(
+        f"SELECT c.hash, f.id % {MAX_FACTS}, v.since, v.until FROM void v JOIN facts f ON f.id = v.fact"
+        f" JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE v.timeline = {EFFECTIVE}"
+        " AND (f.entity, f.property) IN (SELECT entity, property FROM facts WHERE id >= ?)",
+        ((after_row + 1) * MAX_FACTS if after_row else 0,),
     )
 
 

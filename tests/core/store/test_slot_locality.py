@@ -15,7 +15,7 @@ from core.changes import Block, decode_block
 from core.membership import MEMBER_PROPERTIES, REVOKED_PROPERTY, Cut, revocation_value
 from core.slots import Slot
 from core.store.store import Store
-from core.value_codec import ParentRef, Ref
+from core.value_codec import ParentRef, Ref, withdrawal_of
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, USERS, Pen, person_of
 
 THIRD = b"G" * 16
@@ -26,7 +26,7 @@ MOMENTS = (9, 12, 15, 18, 21, 24, 27, 30)
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[bytes]:
-    """Changes about several entities, with moves, forks, wrong clocks, other names of persons, and cuts."""
+    """Changes about several entities, with moves, forks, wrong clocks, names of persons, withdrawals, and cuts."""
     pens = [Pen(0, FOUNDING), Pen(1), Pen(2), Pen(3)]
     blocks: list[Block] = []
     for number in range(draw(st.integers(2, 12))):
@@ -63,6 +63,8 @@ def _said(draw: st.DrawFn, blocks: list[Block], entity: bytes, name: str, value:
     same = [fact for fact, f in known if (f.entity, f.property) == (entity, name)]
     pool = draw(st.sampled_from([same, same, [fact for fact, _ in known]]))
     seen = draw(st.lists(st.sampled_from(pool), unique=True, max_size=3)) if pool else []
+    if seen and draw(st.booleans()):
+        value = withdrawal_of(seen)
     return Fact(entity, name, value, tuple(sorted(seen)))  # type: ignore[arg-type]
 
 

@@ -27,7 +27,7 @@ from core.store.connection import StoreError
 from core.store.queries.log import LogFilter
 from core.store.store import Store
 from core.sync.reconcile import merkle
-from core.value_codec import encode_value
+from core.value_codec import encode_value, withdrawn_by
 from tests.support.store_fleet import (
     ADMISSION,
     AUTHORS,
@@ -79,7 +79,10 @@ def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, 
     }
     slots: dict[tuple[bytes, str], Slot] = {}
     said = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
-    for place, leaves in leaf_ids(said).items():
+    withdrawals = {i for i, (_, f) in facts.items() if withdrawn_by(f.value)}
+    for place, leaves in leaf_ids(said, withdrawals).items():
+        if not leaves:
+            continue
         slots[place] = slot_of(
             Candidate(
                 leaf,
