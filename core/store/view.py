@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
-from core.slots import Slot
+from core.slots import Candidate, Slot
 from core.store import entities, entity_lookup
 from core.store.connection import Database
 from core.store.entities import EntityName, EntityRow
@@ -116,6 +116,18 @@ class View:
         from core.store.queries import search
 
         return await self._database.run(search.search_leaves, self.scope, text, schema, limit, kind)
+
+    async def confirmations(self, ids: Iterable[bytes]) -> dict[bytes, dict[str, Candidate]]:
+        """The latest confirmation of each property of these entities that has one: see `core.confirmation`."""
+        from core.store.queries import confirmations
+
+        return await self._database.run(confirmations.read_confirmations, self.scope, list(ids))
+
+    async def confirmed_facts(self, fact: bytes) -> list[Candidate]:
+        """The facts that set the value which a fact confirms, the fact itself if it confirms none; the latest first."""
+        from core.store.queries import confirmations
+
+        return await self._database.run(confirmations.read_confirmed_facts, fact)
 
     async def retired(self, ids: Iterable[bytes]) -> set[bytes]:
         """Those of these entities that are retired."""

@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "new": ("tui.cli.edit:new", N_("Add something of a kind.")),
     "set": ("tui.cli.edit:set_", N_("Configure properties.")),
     "apply": ("tui.cli.apply:apply", N_("Make things be as a file wants them.")),
+    "confirm": ("tui.cli.confirm:confirm", N_("Confirm that something is still so, seen on the spot.")),
     "clear": ("tui.cli.edit:clear", N_("Unset properties.")),
     "retire": ("tui.cli.edit:retire", N_("Retire something.")),
     "inbox": ("tui.cli.inbox:inbox", N_("List what needs a decision; nothing of it is urgent.")),
