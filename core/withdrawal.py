@@ -61,6 +61,15 @@ def void_spans(facts: Mapping[K, Stated]) -> dict[K, Spans]:
     return void
 
 
+def leaf_spans(since: int, namers: Iterable[tuple[int, Spans]]) -> Spans:
+    """Give when a fact that counts from `since` is a leaf.
+
+    `namers` are the facts that name it: from when each counts, and when it is void.
+    """
+    named = _union(_without(((start, FOREVER),), void) for start, void in namers)
+    return _without(((since, FOREVER),), named)
+
+
 def _newest_first(namers: Mapping[Hashable, list[K]]) -> list[K]:
     """The facts that withdrawals name, each behind those of them that name it."""
     ordered: dict[K, None] = {}

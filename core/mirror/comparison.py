@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from core.device.context import DeviceContext
 from core.device.display_names import entities_in_value
@@ -15,7 +16,6 @@ from core.mirror import row_values
 from core.mirror.mirror import Mirror
 from core.schema import Schema
 from core.slots import Slot
-from core.store.connection import chunks
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
 from core.store.view import View
@@ -88,7 +88,10 @@ async def _stored(device: DeviceContext, view: View) -> dict[_Key, _Row]:
     members = (await device.membership()).members
     called = {each: member.name for each, member in members.items() if member.name}
     found: dict[_Key, _Row] = {}
-    for some in chunks(await device.store.run(lambda store: mirror_source.read_entities(store, 0)), ENTITIES_PER_STEP):
+    after = 0
+    while rows := await device.store.run(partial(mirror_source.read_entity_ids, after=after, limit=ENTITIES_PER_STEP)):
+        after = rows[-1][0]
+        some = [entity for _, entity in rows]
         records = await view.records_by_id(some, schema)
         values = [slot.value for record in records.values() for slot in record.slots.values()]
         names = await _read_names(

@@ -16,7 +16,7 @@ from psycopg.types.json import set_json_dumps
 
 from core.errors import FieldlineError, Refused
 
-MIRROR_VERSION = 2
+MIRROR_VERSION = 3
 MIN_SERVER_VERSION = 130000
 """PostgreSQL 13: the oldest that was still maintained when the mirror was written."""
 LOCK_ID = 0x464C444C4D495252  # "FLDLMIRR"
@@ -123,8 +123,8 @@ def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None
         connection.execute(script.encode())
         connection.execute(
             "INSERT INTO fieldline.watermark"
-            " (version, fleet, changes, root, at, source_row, source_state, schema_state)"
-            " VALUES (%s, %s, 0, '', now(), 0, '', '')",
+            " (version, fleet, changes, root, at, source_row, source_order, source_flags, schema_state)"
+            " VALUES (%s, %s, 0, '', now(), 0, '', '', '')",
             (MIRROR_VERSION, fleet),
         )
 

@@ -14,6 +14,7 @@ from core.inbox import InboxItem
 from core.mirror import database, writer
 from core.mirror.database import translate_database_errors
 from core.mirror.writer import SourceState, Written
+from core.store.queries.mirror_source import ChangeOrder
 
 T = TypeVar("T")
 CANCEL_INTERVAL_S = 0.2
@@ -37,6 +38,7 @@ class Mirror:
     def __init__(self, device: DeviceContext, read_inbox: ReadInbox, connection: database.Connection) -> None:
         self._device = device
         self._read_inbox = read_inbox
+        self._order = ChangeOrder()
         self.connection = connection
 
     @classmethod
@@ -106,10 +108,10 @@ class Mirror:
 
     def _write(self, state: SourceState, store: sqlite3.Connection) -> Written | None:
         with translate_database_errors():
-            if writer.is_current(store, self.connection, state):
+            if writer.is_current(store, self.connection, state, self._order):
                 return Written(0, 0)
             store.execute("BEGIN")
             try:
-                return writer.write_mirror(store, self.connection, state, self._device.clock())
+                return writer.write_mirror(store, self.connection, state, self._order, self._device.clock())
             finally:
                 store.execute("ROLLBACK")
