@@ -67,7 +67,7 @@ def new_home(folder: Path) -> Iterator[Home]:
     A key that is there without a store stays this device's key. Raises FieldlineError if there is a store already,
     or if another process is making one there right now.
     """
-    made = _make_folder(folder)
+    made = make_folder(folder)
     lock = os.open(folder, os.O_RDONLY)
     try:
         _lock_for_setup(lock, folder)
@@ -109,7 +109,7 @@ def _lock_for_setup(lock: int, folder: Path) -> None:
         )
 
 
-def _make_folder(folder: Path) -> list[Path]:
+def make_folder(folder: Path) -> list[Path]:
     """Make the folder, for its owner only; gives the folders that were made, the innermost first.
 
     A folder that was there and is empty is made private, too; one with other things in it stays as it is.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.body import Fact
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, sign_block
 from core.device import input_validation
-from core.device.home import new_home
+from core.device.home import Home, make_folder, new_home
 from core.errors import Refused
 from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
@@ -18,6 +19,9 @@ from core.store.commit import person_facts
 from core.store.store import Clock, Entropy, Store
 from core.value_codec import ID_BYTES, Value, normalized_value
 from core.values import quote_value
+
+if TYPE_CHECKING:
+    from core.identity import Identity
 
 
 async def create_fleet(
@@ -63,6 +67,18 @@ async def create_fleet(
             await store.checkpoint()
         finally:
             await store.close()
+
+
+def prepare_identity(folder: Path) -> Identity:
+    """Make this device's key in its home, unless it is there; nothing else is needed before it belongs to a fleet.
+
+    Raises FieldlineError if the folder or the key cannot be made or read.
+    """
+    from core import identity
+
+    make_folder(folder)
+    home = Home(folder)
+    return identity.load_identity(home.key) if home.key.exists() else identity.create_identity(home.key)
 
 
 async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clock) -> None:

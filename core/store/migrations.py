@@ -29,7 +29,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 9
+STORE_VERSION = 10
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -181,7 +181,20 @@ def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
     from core.store.indexes import withdrawals
 
-    return {8: withdrawals.create_tables}
+    return {8: withdrawals.create_tables, 9: _order_names_naturally}
+
+
+def _order_names_naturally(connection: sqlite3.Connection) -> None:
+    """Keep the order of titles and inbox items in which people sort, and which items are accepted.
+
+    Both tables are derived, and are filled when the inbox is read the next time.
+    """
+    from core.store.indexes import conflict_index, inbox_cache
+
+    connection.execute("DROP TABLE titles")
+    connection.execute("DROP TABLE matters")
+    conflict_index.create_titles_table(connection)
+    inbox_cache.create_items_table(connection)
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:

@@ -19,6 +19,7 @@ from typing import BinaryIO, Literal, Protocol
 
 from blake3 import blake3
 
+from core import temporary_files
 from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
 from core.sync.codec import encode_varint
@@ -206,11 +207,13 @@ class BundleWriter:
 
     def __init__(self, path: Path, fleet: bytes, count: int, keys: SealKeys | None = None) -> None:
         self._path = path
-        self._temporary_path = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._temporary_path = temporary_files.temporary_path(path, ".part")
         self._digest = blake3()
         self._finished = False
         with _translate_os_errors(path, writing=True):
+            temporary_files.clear_leftovers(path)
             self._file: BinaryIO = self._temporary_path.open("wb")
+            temporary_files.hold(self._file.fileno())
             self._sealed = None if keys is None else SealedWriter(self._file, keys)
         self._write(BUNDLE_MAGIC + fleet + count.to_bytes(COUNT_BYTES, "big"))
 
@@ -230,7 +233,9 @@ class BundleWriter:
             self._file.close()
             self._temporary_path.replace(self._path)
             self._finished = True
-            _sync_folder(self._path.parent)
+            # Some file systems of sticks cannot.
+            with suppress(OSError):
+                temporary_files.sync_folder(self._path.parent)
         return size
 
     def discard(self) -> None:
@@ -256,16 +261,6 @@ def path_kind(path: Path) -> Literal["folder", "file", "nothing"]:
         except (FileNotFoundError, NotADirectoryError):
             return "nothing"
         return "folder" if stat.S_ISDIR(mode) else "file"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk, where the file system knows of such a thing."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

@@ -122,6 +122,7 @@ async def serve(
     from core.sync.links.serial.serial_ports import parse_serial_endpoint
     from tui.cli.equipment_events import watch_equipment
     from tui.cli.hook_events import serve_hooks
+    from tui.cli.mirror_events import serve_mirror
 
     async with await context.open_workspace() as workspace:
 
@@ -150,6 +151,7 @@ async def serve(
         beside = [
             asyncio.create_task(watch_equipment(workspace, surrounding, print_event)),
             asyncio.create_task(serve_hooks(context, print_event)),
+            asyncio.create_task(serve_mirror(context, print_event)),
         ]
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
