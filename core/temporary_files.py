@@ -9,6 +9,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from core.paths import exists
+
 _ENDS = re.compile(r"\d+(\.part)?(-journal|-wal|-shm)?")
 
 
@@ -36,7 +38,7 @@ def clear_leftovers(path: Path) -> None:
 
 def _remove_unheld(held: Path, left: Path) -> None:
     """Remove a file unless the one that it belongs to is held; raises OSError if it is."""
-    if held.exists():
+    if exists(held):
         with held.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink()

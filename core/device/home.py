@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.paths import exists
 
 STORE_FILE = "store.db"
 KEY_FILE = "device.key"
@@ -78,12 +79,12 @@ def new_home(folder: Path) -> Iterator[Home]:
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=stat.S_IRWXU)
-        if (folder / KEY_FILE).exists():
+        if exists(folder / KEY_FILE):
             os.link(folder / KEY_FILE, aside / KEY_FILE)
         yield Home(aside)
         # The store comes last: without it there is nothing here yet.
         for name in (SETTINGS_FILE, KEY_FILE, STORE_FILE):
-            if (aside / name).exists():
+            if exists(aside / name):
                 (aside / name).chmod(stat.S_IRUSR | stat.S_IWUSR)
                 (aside / name).replace(folder / name)
         os.fsync(lock)
@@ -103,7 +104,7 @@ def _lock_for_setup(lock: int, folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FieldlineError("{path} is being set up by another process: wait for it.", path=str(folder)) from None
-    if (folder / STORE_FILE).exists():
+    if exists(folder / STORE_FILE):
         raise FieldlineError(
             "{path} holds a device of a fleet already: name another folder with --home.", path=str(folder)
         )
@@ -116,7 +117,7 @@ def make_folder(folder: Path) -> list[Path]:
     """
     made: list[Path] = []
     try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        missing = [path for path in (folder, *folder.parents) if not exists(path)]
         for path in reversed(missing):
             path.mkdir(mode=stat.S_IRWXU)
             made.insert(0, path)

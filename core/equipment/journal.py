@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.paths import exists
 
 JOURNAL_FILE, STATE_FILE = "equipment-journal.jsonl", "equipment-state.json"
 MAX_JOURNAL_BYTES = 1 << 20
@@ -82,7 +83,7 @@ class Journal:
         return {name for name, is_finished in latest.items() if not is_finished}
 
     def _append(self, row: dict[str, Any]) -> None:
-        if self._journal.exists() and self._journal.stat().st_size > MAX_JOURNAL_BYTES:
+        if exists(self._journal) and self._journal.stat().st_size > MAX_JOURNAL_BYTES:
             kept = [json.dumps(each) + "\n" for each in self._read()[-KEPT_ROWS:]]
             _replace(self._journal, "".join(kept))
         number = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.errors import FieldlineError
+from core.paths import exists
 
 MAX_FILE_BYTES = 1 << 20
 BACKUP_SUFFIX = ".fieldline-old"
@@ -39,7 +40,7 @@ def write_text(path: Path, text: str) -> None:
     target = Path(os.path.realpath(path))
     aside = ""
     try:
-        before = target.stat() if target.exists() else None
+        before = target.stat() if exists(target) else None
         number, aside = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
         with os.fdopen(number, "wb") as file:
             file.write(text.encode("utf-8"))

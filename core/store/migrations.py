@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from core.paths import exists
 from core.store import connection, store_file
 from core.store.connection import (
     Database,
@@ -81,7 +82,7 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
 
 def _has_log(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    return exists(log) and log.stat().st_size > 0
 
 
 def _is_open_here(path: Path) -> bool:
@@ -133,9 +134,9 @@ def _check_not_old(version: int, path: Path) -> None:
 
 
 def _sqlite_uri(path: Path, create: bool) -> str:
-    if create and path.exists():
+    if create and exists(path):
         raise StoreError("There is already a store at {path}.", path=str(path))
-    if not create and not path.exists():
+    if not create and not exists(path):
         raise StoreError("There is no store at {path}: run `fieldline init` or `fieldline join` first.", path=str(path))
     return f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
 

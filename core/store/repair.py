@@ -22,6 +22,7 @@ from pathlib import Path
 from core.changes import Block, change_id, decode_block
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, fleet_id, header_size, verify
+from core.paths import exists
 from core.store import store_file
 from core.store.block_mend import mend_block
 from core.store.connection import StoreError, not_a_store, read_meta, transaction, translate_sqlite_errors, write_meta
@@ -74,7 +75,7 @@ def _check_room(path: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    return path.stat().st_size if exists(path) else 0
 
 
 def _rebuild(path: Path, on_progress: Callable[[int, int], None]) -> Repair:

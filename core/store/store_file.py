@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core.paths import exists
 from core.store import connection
 from core.store.connection import StoreError
 
@@ -42,7 +43,7 @@ def lock_shared(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        if complete_path(path).exists() or replacement_path(path).exists():
+        if exists(complete_path(path)) or exists(replacement_path(path)):
             _wait_for_lock(lock, fcntl.LOCK_EX, path)
             _finish_or_discard(path)
         _wait_for_lock(lock, fcntl.LOCK_SH, path)
@@ -99,7 +100,7 @@ def _finish_or_discard(path: Path) -> None:
     for each in (replacement_path(path), path.with_name(f"{replacement_path(path).name}-journal")):
         each.unlink(missing_ok=True)
     complete = complete_path(path)
-    if complete.exists():
+    if exists(complete):
         # The old log first: with the new store it would be read as if it were that one's.
         for each in store_files(path)[1:]:
             each.unlink(missing_ok=True)

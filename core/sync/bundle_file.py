@@ -22,6 +22,7 @@ from blake3 import blake3
 from core import temporary_files
 from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
+from core.paths import is_file
 from core.sync.codec import encode_varint
 from core.sync.sealed_file import (
     SEALED_MAGIC,
@@ -106,7 +107,7 @@ def is_bundle(path: Path) -> bool:
 def list_bundles(folder: Path) -> list[Path]:
     """The files in a folder that are named as bundles."""
     with _translate_os_errors(folder):
-        return sorted(path for path in folder.glob(f"[!.]*{BUNDLE_SUFFIX}") if path.is_file())
+        return sorted(path for path in folder.glob(f"[!.]*{BUNDLE_SUFFIX}") if is_file(path))
 
 
 @contextmanager

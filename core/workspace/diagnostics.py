@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.paths import exists
 from core.store.intake import read_refused
 from core.store.queries.chain_faults import read_chain_faults
 from core.store.store import VERIFIED_META_KEY
@@ -112,7 +113,7 @@ def _check_program() -> FieldlineError | None:
 
 
 def _check_folder(home: Home) -> FieldlineError | None:
-    if not home.store.exists():
+    if not exists(home.store):
         return FieldlineError(
             "There is no device in {path}: run `fieldline init` for a new fleet, or `fieldline join` for one that there"
             " is; or name its folder with --home.",
@@ -131,7 +132,7 @@ def _check_folder(home: Home) -> FieldlineError | None:
 
 
 def _check_privacy(home: Home) -> FieldlineError | None:
-    if not home.folder.exists() or not home.folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if not exists(home.folder) or not home.folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return None
     return FieldlineError(
         "Others may look into the folder {path}: run `chmod 700 {path}`.", path=quote_value(str(home.folder))
