@@ -17,7 +17,10 @@ def exists(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a regular file at a path; raises OSError where that cannot be told."""
+    """Whether there is a regular file at a path.
+
+    Raises OSError where that cannot be told.
+    """
     status = _status(path)
     return status is not None and stat.S_ISREG(status.st_mode)
 

@@ -20,7 +20,10 @@ def temporary_path(path: Path, end: str = "") -> Path:
 
 
 def hold(descriptor: int) -> None:
-    """Mark a temporary file as in use until it is closed; some file systems of sticks know no locks."""
+    """Mark a temporary file as in use until it is closed.
+
+    Some file systems of sticks know no locks.
+    """
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -37,7 +40,10 @@ def clear_leftovers(path: Path) -> None:
 
 
 def _remove_unheld(held: Path, left: Path) -> None:
-    """Remove a file unless the one that it belongs to is held; raises OSError if it is."""
+    """Remove a file unless the one that it belongs to is held.
+
+    Raises OSError if it is.
+    """
     if exists(held):
         with held.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

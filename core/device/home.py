@@ -44,7 +44,10 @@ class Home:
         return [str(each) for each in (named if isinstance(named, list) else [named])]
 
     def read_settings(self) -> dict[str, Any]:
-        """Read all settings; empty without a file. Raises FieldlineError if it is not TOML."""
+        """Read all settings; empty without a file.
+
+        Raises FieldlineError if it is not TOML.
+        """
         import tomllib
 
         try:
@@ -63,7 +66,9 @@ class Home:
 
 @contextmanager
 def new_home(folder: Path) -> Iterator[Home]:
-    """Give a home to fill, which becomes the one at `folder` when the block ends; on any error nothing is left of it.
+    """Give a home to fill, which becomes the one at `folder` when the block ends.
+
+    On any error nothing is left of it.
 
     A key that is there without a store stays this device's key. Raises FieldlineError if there is a store already,
     or if another process is making one there right now.
@@ -99,7 +104,10 @@ def new_home(folder: Path) -> Iterator[Home]:
 
 
 def _lock_for_setup(lock: int, folder: Path) -> None:
-    """Take the lock of a folder without a store; raises FieldlineError if it has one or the lock is taken."""
+    """Take the lock of a folder without a store.
+
+    Raises FieldlineError if it has one or the lock is taken.
+    """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -111,7 +119,9 @@ def _lock_for_setup(lock: int, folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Make the folder, for its owner only; gives the folders that were made, the innermost first.
+    """Make the folder, for its owner only.
+
+    Gives the folders that were made, the innermost first.
 
     A folder that was there and is empty is made private, too; one with other things in it stays as it is.
     """

@@ -71,7 +71,9 @@ async def create_fleet(
 
 
 def prepare_identity(folder: Path) -> Identity:
-    """Make this device's key in its home, unless it is there; nothing else is needed before it belongs to a fleet.
+    """Make this device's key in its home, unless it is there.
+
+    Nothing else is needed before it belongs to a fleet.
 
     Raises FieldlineError if the folder or the key cannot be made or read.
     """

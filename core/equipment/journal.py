@@ -24,8 +24,9 @@ KEPT_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One step: the value before and the one wanted, and what became of it. Outcome "unknown": it was cut half-way, or
-    cannot be read back. Microseconds since 1970 UTC.
+    """One step: the value before and the one wanted, and what became of it.
+
+    Outcome "unknown": it was cut half-way, or cannot be read back. Microseconds since 1970 UTC.
     """
 
     number: int
@@ -44,7 +45,10 @@ def half_applied_problem(name: str) -> FieldlineError:
 
 
 class Journal:
-    """The two files in a home. Used by one process at a time for writing, under the lock of the home."""
+    """The two files in a home.
+
+    Used by one process at a time for writing, under the lock of the home.
+    """
 
     def __init__(self, home: Path) -> None:
         self._journal, self._state = home / JOURNAL_FILE, home / STATE_FILE
@@ -52,7 +56,10 @@ class Journal:
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def begin(self, at_us: int, name: str, before: str | None, after: str | None) -> int:
-        """Note a step that is about to be made, and give its number; it is on the disk when this returns."""
+        """Note a step that is about to be made, and give its number.
+
+        It is on the disk when this returns.
+        """
         number = 1 + max((row["step"] for row in self._read() if isinstance(row.get("step"), int)), default=0)
         self._append({"step": number, "at": at_us, "property": name, "before": before, "after": after})
         return number
@@ -112,7 +119,10 @@ class Journal:
         return self._section("applied")
 
     def set_owed(self, name: str, fingerprint: str | None) -> None:
-        """Note that something is owed for a property, or (None) that it no longer is; on the disk on return."""
+        """Note that something is owed for a property, or (None) that it no longer is.
+
+        On the disk on return.
+        """
         self._set("owed", name, fingerprint)
 
     def set_applied(self, name: str, value: str | None) -> None:

@@ -17,7 +17,10 @@ DEFAULT_MODE = 0o644
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file, None if there is none; raises FieldlineError if it cannot be read or is no text file."""
+    """The text of a file, None if there is none.
+
+    Raises FieldlineError if it cannot be read or is no text file.
+    """
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -36,7 +39,10 @@ def read_text(path: Path) -> str | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a text in place of a file. Raises FieldlineError, and then the file is as it was."""
+    """Put a text in place of a file.
+
+    Raises FieldlineError, and then the file is as it was.
+    """
     target = Path(os.path.realpath(path))
     aside = ""
     try:

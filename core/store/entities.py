@@ -150,7 +150,10 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
 
 
 def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entities: list[bytes]) -> dict[bytes, Value]:
-    """The value in use of one property for each of these entities; entities without one are left out."""
+    """The value in use of one property for each of these entities.
+
+    Entities without one are left out.
+    """
     stated: dict[bytes, bytes] = {}
     several: set[bytes] = set()
     for some in chunks(entities):
@@ -187,7 +190,10 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
 def find_entities_of_kind(
     connection: sqlite3.Connection, scope: Scope, kind: str, parent: tuple[str, bytes] | None = None
 ) -> list[bytes]:
-    """All entities whose kind in use is this one, the retired ones too; only those below a parent if one is given."""
+    """All entities whose kind in use is this one, the retired ones too.
+
+    Only those below a parent if one is given.
+    """
     name, value = (parent[0], Ref(parent[1])) if parent else ("kind", kind)
     found = find_entities_with_value(connection, scope, name, value)
     kinds = read_values(connection, scope, "kind", found)
@@ -197,7 +203,9 @@ def find_entities_of_kind(
 def read_names(
     connection: sqlite3.Connection, scope: Scope, entities: Iterable[bytes], schema: Schema, depth: int = MAX_KEY_DEPTH
 ) -> dict[bytes, EntityName]:
-    """What people call these entities; the parent's key is part of the key where the schema says so.
+    """What people call these entities.
+
+    The parent's key is part of the key where the schema says so.
 
     `depth` bounds how many parents a key is made of, since nothing keeps people from stating a circle.
     """
@@ -235,7 +243,10 @@ def read_names(
 
 
 def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list[bytes]) -> dict[bytes, int]:
-    """How many slots with different leaves each of these entities has; those with none are left out."""
+    """How many slots with different leaves each of these entities has.
+
+    Those with none are left out.
+    """
     found: dict[bytes, int] = {}
     if scope.kind == "now":
         for some in chunks([entity for entity in entities if entity != FLEET_ENTITY]):

@@ -56,7 +56,10 @@ ReadMembership = Callable[[sqlite3.Connection], Membership]
 def keep_batch(
     connection: sqlite3.Connection, batch: Batch, membership: ReadMembership, fleet: bytes
 ) -> tuple[int, list[Block]]:
-    """Keep what is new of a batch, with what is only known from the peer; gives what `keep_known` gives."""
+    """Keep what is new of a batch, with what is only known from the peer.
+
+    Gives what `keep_known` gives.
+    """
     new = batch.blocks.keys() - row_ids_of(connection, list(batch.blocks)).keys()
     blocks = [block for change, block in batch.blocks.items() if change in new]
     saved, unknown = keep_known(connection, blocks, batch.receipt, membership, fleet)

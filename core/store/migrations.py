@@ -38,7 +38,9 @@ log, for which a full disk has no room; and as what nobody writes, on a disk tha
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
-    """Open a store's file and bring it to this version; `create` makes a new one, which must not exist yet.
+    """Open a store's file and bring it to this version.
+
+    `create` makes a new one, which must not exist yet.
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """

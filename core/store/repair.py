@@ -117,7 +117,10 @@ def _rebuild(path: Path, on_progress: Callable[[int, int], None]) -> Repair:
 
 
 def _open_old(path: Path) -> sqlite3.Connection | None:
-    """Open the damaged store as far as SQLite can; None if it cannot read the tables' names."""
+    """Open the damaged store as far as SQLite can.
+
+    None if it cannot read the tables' names.
+    """
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -257,7 +260,10 @@ def _count_dependents(copy: sqlite3.Connection, change: bytes) -> int:
 
 
 def _keep_aside(path: Path, bad: list[BadBlock]) -> Path:
-    """Write the bytes of what is lost into a file beside the store; the whole store too, where some cannot be told."""
+    """Write the bytes of what is lost into a file beside the store.
+
+    The whole store too, where some cannot be told.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     kept = path.with_name(f"damaged-{stamp}.jsonl")
     with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "w") as file:

@@ -23,7 +23,10 @@ _POLL_INTERVAL_S = 0.05
 
 
 def replacement_path(path: Path) -> Path:
-    """Give where a store is built that is to replace the one at a path; worth nothing before `swap_in`."""
+    """Give where a store is built that is to replace the one at a path.
+
+    Worth nothing before `swap_in`.
+    """
     return path.with_name(f".{path.name}.new")
 
 
@@ -33,7 +36,9 @@ def complete_path(path: Path) -> Path:
 
 
 def lock_shared(path: Path) -> int | None:
-    """Take the lock of a program that has the store open, and give its descriptor; finish what a kill has left first.
+    """Take the lock of a program that has the store open, and give its descriptor.
+
+    Finish what a kill has left first.
 
     None where there can be no lock file: on a read-only disk, or a full one, nobody can replace the store either.
     Raises StoreError while somebody replaces the store.
@@ -79,7 +84,10 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def swap_in(path: Path) -> None:
-    """Put the replacement in the place of the store, all or nothing; the caller is in `exclusive`."""
+    """Put the replacement in the place of the store, all or nothing.
+
+    The caller is in `exclusive`.
+    """
     new = replacement_path(path)
     _fsync(new)
     new.replace(complete_path(path))

@@ -1,4 +1,7 @@
-"""Find what is wrong with this installation, and say how to repair it. Changes nothing."""
+"""Find what is wrong with this installation, and say how to repair it.
+
+Changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ Severity = Literal["good", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of one check; `message` says what is wrong and what to do, None if nothing is.
+    """Result of one check.
+
+    `message` says what is wrong and what to do, None if nothing is.
 
     `verified_at_us` is when all of the store was last found right (microseconds since 1970 UTC), None if it never was.
     """
@@ -52,7 +57,10 @@ class Finding:
 
 
 async def check_home(folder: Path) -> AsyncIterator[Finding]:
-    """Check what needs no opened store; the last finding is a problem if there is none."""
+    """Check what needs no opened store.
+
+    The last finding is a problem if there is none.
+    """
     from core import identity
 
     yield _finding("program", "problem", await asyncio.to_thread(_check_program))
@@ -70,7 +78,10 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
 
 
 async def _verified_at(workspace: DeviceContext) -> int | None:
-    """When all of the store was last found right (microseconds since 1970 UTC); None if it never was."""
+    """When all of the store was last found right (microseconds since 1970 UTC).
+
+    None if it never was.
+    """
     noted = await workspace.store.read_meta(VERIFIED_META_KEY)
     return int(noted) if noted is not None and noted.isdigit() else None
 

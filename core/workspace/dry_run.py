@@ -23,7 +23,10 @@ def _ignore_progress(done: int, total: int) -> None:
 
 @asynccontextmanager
 async def open_copy(workspace: Opened) -> AsyncIterator[Opened]:
-    """Open a copy of this device in a temporary folder; it needs as much room as the store has."""
+    """Open a copy of this device in a temporary folder.
+
+    It needs as much room as the store has.
+    """
     with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=workspace.home.folder) as name:
         folder = Path(name)
         await backup_store(workspace, folder / STORE_FILE, _ignore_progress)

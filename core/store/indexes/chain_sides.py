@@ -18,7 +18,10 @@ from core.store.indexes.chain_table import read_ids_above, read_ids_below
 
 @dataclass(slots=True)
 class StoredChains:
-    """The chains as they are in the tables. A chain without forks needs no walk: its positions say all."""
+    """The chains as they are in the tables.
+
+    A chain without forks needs no walk: its positions say all.
+    """
 
     connection: sqlite3.Connection
     _linked: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)

@@ -46,7 +46,10 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchTerm:
-    """A casefolded word that is sought; it stands for these properties, too, for their labels have it."""
+    """A casefolded word that is sought.
+
+    It stands for these properties, too, for their labels have it.
+    """
 
     text: str
     properties: tuple[str, ...] = ()

@@ -25,7 +25,10 @@ _SECRET_META_KEY, _CELLS_META_KEY, _CELLS_ROW_META_KEY = "secret", "cells", "cel
 def add_short_ids(
     connection: sqlite3.Connection, blocks: Sequence[Block], rows: dict[bytes, int], fleet: bytes
 ) -> None:
-    """Give new changes their short ids; when the genesis comes, all that came before it get theirs, too."""
+    """Give new changes their short ids.
+
+    When the genesis comes, all that came before it get theirs, too.
+    """
     for block in blocks:
         if fleet_id(block.id) == fleet:
             _store_secret(connection, block)
@@ -39,7 +42,10 @@ def add_short_ids(
 
 
 def read_short_id_key(connection: sqlite3.Connection) -> bytes | None:
-    """The key of the short ids; None before the genesis has come, or if it holds no secret."""
+    """The key of the short ids.
+
+    None before the genesis has come, or if it holds no secret.
+    """
     found = read_secret(connection)
     return None if found is None else short_key(found)
 
