@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -75,7 +76,10 @@ _open_cables: WeakValueDictionary[str, SerialTransport] = WeakValueDictionary()
 
 
 def read_cable_status(endpoint: str) -> CableStatus | None:
-    """Read the status of the cable at an endpoint (`serial:///dev/…`); None if this process uses none there."""
+    """Read the status of the cable at an endpoint (`serial:///dev/…`).
+
+    None if this process uses none there.
+    """
     cable = _open_cables.get(endpoint.removeprefix("serial://").partition("?")[0])
     if cable is None or cable.closed.done():
         return None
@@ -125,7 +129,7 @@ async def sync_over_serial(
                 on_transport=_register_cable,
             )
         except PortError as error:
-            if isinstance(error, PortAbsent) or not _is_served(workspace, endpoint):
+            if isinstance(error, PortAbsent) or not is_served(workspace.home.folder, endpoint):
                 raise
             raise PortError(
                 "`fieldline serve` on this device has {port}: it syncs with the other end by itself.",
@@ -156,13 +160,10 @@ async def sync_over_serial(
             await link.close()
 
 
-def _is_served(workspace: DeviceContext, endpoint: SerialEndpoint) -> bool:
-    """Whether the process that serves on this device holds this port."""
+def is_served(home: Path, endpoint: SerialEndpoint) -> bool:
+    """Whether the process that serves on the device with this home holds this port."""
     port = str(SerialEndpoint(endpoint.path))
-    return any(
-        each.endpoint == port and each.state != "failing"
-        for each in service_status.read_status(workspace.home.folder) or ()
-    )
+    return any(each.endpoint == port and each.state != "failing" for each in service_status.read_status(home) or ())
 
 
 class ServedSerialPort:
@@ -193,7 +194,9 @@ class ServedSerialPort:
         self._root = root
 
     async def run(self, on_link: LinkHandler) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible.
+        """Hand over each link that comes about, until cancelled.
+
+        Raises FieldlineError if that is not possible.
 
         That a port is absent is raised once; from then on it is waited for.
         """

@@ -51,7 +51,7 @@ CREATE TABLE mentions (
 
 _TITLES_SQL = """
 CREATE TABLE titles (
-  kind TEXT, title TEXT, entity BLOB, PRIMARY KEY (kind, title, entity)
+  kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX titles_entity ON titles (entity);
 """
@@ -75,7 +75,10 @@ UNION SELECT m.entity FROM mentions m
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Records that may be in the inbox; `near` also holds those that they refer to and that their keys are made of."""
+    """Records that may be in the inbox.
+
+    `near` also holds those that they refer to and that their keys are made of.
+    """
 
     records: list[Record]
     related: Mapping[bytes, Record]
@@ -93,7 +96,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def create_titles_table(connection: sqlite3.Connection) -> None:
-    """Make the table of titles, which is filled when everything is read under this version of the clues."""
+    """Make the table of the order of titles, filled when everything is read under this version of the clues."""
     for statement in _TITLES_SQL.split(";"):
         connection.execute(statement)
 
@@ -114,7 +117,10 @@ def count_unread(connection: sqlite3.Connection, schema: Schema) -> int:
 
 
 def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
-    """Read some of what is unread, in the caller's transaction; gives how many are left."""
+    """Read some of what is unread, in the caller's transaction.
+
+    Gives how many are left.
+    """
     note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
     if note is None or note[0] != index_version(schema):
         reset_index(connection)
@@ -136,7 +142,10 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
 
 
 def read_suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
-    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
+    """All that a matter may be about.
+
+    Of the past nothing is kept: there it is every entity.
+    """
     if scope.kind == "now":
         query = f"SELECT e.entity FROM ({_SUSPECTS_SQL}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
     else:
@@ -235,7 +244,7 @@ def _referenced_entities(record: Record) -> Iterable[bytes]:
 
 
 def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
-    titles = {(clues.kind, clues.title)} if clues.kind is not None else set()
+    titles = {(clues.kind, clues.sort_key)} if clues.kind is not None else set()
     return (
         clues.kind,
         clues.has_own_item,
@@ -257,7 +266,7 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
     ):
         own[number] = kind, bool(odd)
     for found, columns, table, keys in (
-        (sets[0], "kind, title", "titles", list(ids)),
+        (sets[0], "kind, sort", "titles", list(ids)),
         (sets[1], "claim", "claims", numbers),
         (sets[2], "space, first, last", "spans", numbers),
         (sets[3], "target, kind", "mentions", numbers),
@@ -289,8 +298,8 @@ def _store_entry(
     )
     connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
     if clues.kind is not None:
-        titled = (clues.kind, clues.title, entity)
-        connection.execute("INSERT INTO titles (kind, title, entity) VALUES (?, ?, ?)", titled)
+        titled = (clues.kind, clues.sort_key, entity)
+        connection.execute("INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)", titled)
     connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.unique_keys])
     connection.executemany(
         "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",
