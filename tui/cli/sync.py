@@ -45,7 +45,8 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
             context.print_message(text)
         if context.json:
             damaged = {"damaged": [str(path) for path in result.damaged_bundles]} if result.damaged_bundles else {}
-            context.print_json({**_sync_result_json(result), **damaged})
+            sealed = {"sealed": [str(path) for path in result.sealed_bundles]} if result.sealed_bundles else {}
+            context.print_json({**_sync_result_json(result), **damaged, **sealed})
             return
         formatter = await Formatter.create(workspace)
         await formatter.load_device_names()
