@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 
 from psycopg import sql
 
-from core.device.display_names import entities_in_value, is_hidden
+from core.device.display_names import entities_in_value
+from core.fleet_secrets import is_secret
 from core.mirror import row_values
 from core.mirror.copy_rows import Row, copy_rows
 from core.mirror.current_rows import name_columns
@@ -66,7 +67,7 @@ def write_changes(
     cursor, is_last = (after + 1) * MAX_FACTS - 1, False
     while not is_last:
         page = feed.read_feed_page(store, cursor, None)
-        entries = [entry for entry in page.entries if not is_hidden(entry.entity, entry.property)]
+        entries = [entry for entry in page.entries if not is_secret(entry.entity, entry.property)]
         copy_rows(mirror, "events", _rows(store, schema, devices, entries))
         cursor, is_last = page.cursor, page.is_last
     if is_flagged:
