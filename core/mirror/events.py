@@ -30,8 +30,8 @@ from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 _DIFFERENCES = """
 INSERT INTO fieldline.events
   (reason, fact, change, entity, kind, key, property, before, after, at, user_name, device_name)
-SELECT {reason}, h.fact, h.change, e.entity, e.kind, e.key, p.property, b.value, n.value, h.at, h.user_name,
-  h.device_name
+SELECT {reason}, h.fact, h.change, e.entity, coalesce(e.kind, b.kind), coalesce(e.key, b.key), p.property,
+  b.value, n.value, h.at, h.user_name, h.device_name
 FROM slots_before b
 FULL JOIN (
   SELECT e.entity, p.property, s.value, s.fact_id FROM fieldline.slots s
@@ -104,7 +104,8 @@ def _rows(
 def note_all_values(mirror: Connection) -> None:
     """Put aside what SQL says now of all properties, for `write_differences`."""
     mirror.execute(
-        "CREATE TEMP TABLE slots_before ON COMMIT DROP AS SELECT e.entity, p.property, s.value FROM fieldline.slots s"
+        "CREATE TEMP TABLE slots_before ON COMMIT DROP AS SELECT e.entity, e.kind, e.key, p.property, s.value"
+        " FROM fieldline.slots s"
         " JOIN fieldline.entities e USING (entity_id) JOIN fieldline.properties p USING (property_id)"
     )
 
@@ -113,7 +114,7 @@ def note_values_of_facts(mirror: Connection, facts: str) -> None:
     """Put aside what SQL says now of the properties that the facts in column `id` of a table are about."""
     mirror.execute(
         sql.SQL(
-            "CREATE TEMP TABLE slots_before ON COMMIT DROP AS SELECT e.entity, p.property, s.value FROM"
+            "CREATE TEMP TABLE slots_before ON COMMIT DROP AS SELECT e.entity, e.kind, e.key, p.property, s.value FROM"
             " (SELECT DISTINCT f.entity_id, f.property_id FROM {} o JOIN fieldline.facts f ON f.fact_id = o.id) t"
             " JOIN fieldline.entities e USING (entity_id) JOIN fieldline.properties p USING (property_id)"
             " LEFT JOIN fieldline.slots s USING (entity_id, property_id)"
