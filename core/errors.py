@@ -44,3 +44,7 @@ class BlockRefused(Refused):
 
 class AuthorUnknown(BlockRefused):
     """A block of a device that nobody ever admitted, as far as is known here; nothing of it is kept."""
+
+
+class OverLimit(BlockRefused):
+    """A block of a member that has more changes than are kept of it; nothing of it is kept."""

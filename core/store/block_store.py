@@ -194,7 +194,7 @@ class BlockStore:
         link: str,
         hints: Mapping[bytes, Sequence[int]],
     ) -> SaveResult:
-        from core.store import intake
+        from core.store import intake, quotas
         from core.store.indexes import obsolete_hints
         from core.store.ingest import Receipt
         from core.store.queries import sync_source
@@ -203,22 +203,24 @@ class BlockStore:
         receipt = Receipt(self._clock(), source, link)
         unique = {block.id: block for block in blocks}
 
-        def keep(connection: stats.Connection) -> tuple[int, list[Block]]:
+        def keep(connection: stats.Connection) -> intake.Kept:
             new = set(sync_source.filter_missing(connection, list(unique)))
-            saved, unknown = intake.keep_known(
+            kept = intake.keep_known(
                 connection,
                 [unique[change] for change in unique if change in new],
                 receipt,
                 self._membership,
                 self.fleet,
             )
-            new -= {block.id for block in unknown}
+            new -= {block.id for block in (*kept.unknown, *kept.beyond)}
             obsolete_hints.apply_hints(connection, {change: hints[change] for change in new if change in hints})
-            return saved, unknown
+            return kept
 
-        added, unknown = transaction(connection, keep) if unique else (0, [])
-        refused = tuple((block.id, intake.unknown_author_error(block)) for block in unknown)
-        return SaveResult(added, len(unique) - added - len(refused), refused)
+        kept = transaction(connection, keep) if unique else intake.Kept(0, (), ())
+        refused: list[tuple[bytes, BlockRefused]] = []
+        refused += [(block.id, intake.unknown_author_error(block)) for block in kept.unknown]
+        refused += [(block.id, quotas.over_limit_error(block)) for block in kept.beyond]
+        return SaveResult(kept.added_count, len(unique) - kept.added_count - len(refused), tuple(refused))
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
         """What can be left out of these changes for a peer that holds all that is held here but these.

@@ -1,4 +1,4 @@
-"""Keep the changes of those whom somebody ever admitted, and count those that are refused.
+"""Keep the changes of those whom somebody ever admitted, within their limits, and count those that are refused.
 
 A change may come before the one that admits its author: it is refused then, and comes with the next sync.
 
@@ -18,6 +18,7 @@ from core.membership import MEMBER_PROPERTIES, Membership
 from core.store.connection import read_meta, write_meta
 from core.store.indexes.member_facts import read_ever_admitted
 from core.store.ingest import Receipt, add_blocks
+from core.store.quotas import note_refused, split_by_limits
 
 _META_KEY = "refused"
 
@@ -33,24 +34,36 @@ class RefusedCount:
     at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many blocks were added, and those that were refused: of unknown devices, and beyond their devices' limits."""
+
+    added_count: int
+    unknown: tuple[Block, ...]
+    beyond: tuple[Block, ...]
+
+
 def keep_known(
     connection: sqlite3.Connection,
     blocks: Sequence[Block],
     receipt: Receipt,
     membership: Callable[[sqlite3.Connection], Membership],
     fleet: bytes,
-) -> tuple[int, list[Block]]:
-    """Add those of new blocks whose authors were ever admitted, also by others of them; gives how many, and the rest.
+) -> Kept:
+    """Add those of new blocks whose authors were ever admitted, also by others of them, within their limits.
 
     `membership` reads the one that holds.
     """
     added = 0
+    beyond: list[Block] = []
     left = list(blocks)
     while left:
         authors = {block.device for block in left} - membership(connection).authorities.keys()
         unknown = authors - read_ever_admitted(connection, fleet) if authors else set()
         known = [block for block in left if block.device not in unknown or fleet_id(block.id) == fleet]
         left = [block for block in left if block.device in unknown and fleet_id(block.id) != fleet]
+        known, over = split_by_limits(connection, known, membership(connection), fleet)
+        beyond += over
         added += add_blocks(connection, known, receipt, membership(connection), fleet) if known else 0
         if not any(fact.property in MEMBER_PROPERTIES for block in known for fact in block.facts):
             break
@@ -59,7 +72,8 @@ def keep_known(
         total = len(left) + (before.count if before else 0)
         figures = total.to_bytes(8, "big") + receipt.received_at_us.to_bytes(8, "big")
         write_meta(connection, _META_KEY, figures + left[-1].device)
-    return added, left
+    note_refused(connection, beyond, receipt.received_at_us)
+    return Kept(added, tuple(left), tuple(beyond))
 
 
 def read_refused(connection: sqlite3.Connection) -> RefusedCount | None:
