@@ -62,7 +62,7 @@ class Serving:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
+        assert self.process.wait(PATIENCE) == 0
         self._reading.join()
 
 

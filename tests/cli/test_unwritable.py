@@ -96,7 +96,7 @@ def test_a_disk_that_takes_nothing(device: Terminal, tmp_path: Path, disk: str, 
             # One that was killed has left what it wrote last in the log.
             with subprocess_that_writes(moved) as killed:
                 killed.kill()
-                killed.communicate(timeout=30)
+                killed.communicate(timeout=PATIENCE)
             assert (small / "K1" / "store.db-wal").stat().st_size > 0
         shutil.copytree(moved.home, tmp_path / "same")
         same = Terminal(tmp_path / "same")
