@@ -26,9 +26,9 @@ def test_a_device_that_cannot_open_another_file_says_so_and_answers_again_later(
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free, before[1]))
         port = int(target.rpartition(":")[2])
         calls.enter_context(socket.create_connection(("127.0.0.1", port)))
-        told = json.loads(process.stdout.readline())
-        assert told["event"] == "failed"
-        assert told["message"].startswith("This device has too little left for a connection: Too many open files.")
+        reported = json.loads(process.stdout.readline())
+        assert reported["event"] == "failed"
+        assert reported["message"].startswith("This device has too little left for a connection: Too many open files.")
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
         assert two.ask("sync", target)["peer"]
         process.terminate()
