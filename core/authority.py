@@ -55,7 +55,10 @@ _Ranks = dict[bytes, Rank]
 
 
 def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chains: Chains) -> Membership:
-    """The membership that these facts make; `founder` wrote the genesis, None while it is not known."""
+    """The membership that these facts make.
+
+    `founder` wrote the genesis, None while it is not known.
+    """
     if founder is None:
         return Membership()
     stated = _Facts(founder, sorted(facts, key=lambda fact: fact.fact), chains)
@@ -74,7 +77,7 @@ def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -
 
 
 def ever_admins(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
-    """The devices that ever were admins, in the same sense: the founder, and whom one of them made one."""
+    """The devices that ever were admins: the founder, and whom one of them made one."""
     return _ever_given(founder, roles)[1]
 
 
@@ -240,7 +243,10 @@ def _step(rank: Rank, fact: MemberFact) -> Rank:
 
 @dataclass(slots=True)
 class _Decision:
-    """Which contested facts hold; what is dropped for another one is tried once more when nothing else is open."""
+    """Which contested facts hold.
+
+    What is dropped for another one is tried once more when nothing else is open.
+    """
 
     stated: _Facts
     waiting: list[MemberFact] = field(default_factory=list)

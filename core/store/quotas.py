@@ -1,4 +1,4 @@
-"""Keep what one member can fill the disks of all with within bounds: per-member limits, and what was refused for them.
+"""Bound how much is kept of one member, and count what was refused for that.
 
 Who was never an admin has a number of changes, which an admin may raise. A change beyond it, by its position in its
 device's chain, is refused on every device alike. What a device makes its chain branch for, and large changes, have
@@ -38,8 +38,9 @@ _OVER_META_KEY = "over "
 
 @dataclass(frozen=True, slots=True)
 class OverLimitCount:
-    """How many changes of a member were refused so far because it has too many, when last (microseconds since 1970
-    UTC), and of how many changes they are kept.
+    """How many changes of a member were refused because it has too many.
+
+    `at_us` is when the last one was (microseconds since 1970 UTC), `limit` how many are kept.
     """
 
     device: bytes
@@ -51,7 +52,7 @@ class OverLimitCount:
 def split_by_limits(
     connection: sqlite3.Connection, blocks: Sequence[Block], membership: Membership, fleet: bytes
 ) -> tuple[list[Block], list[Block]]:
-    """Split new blocks into those that are within their devices' limits, and those beyond them."""
+    """Split new blocks into those within their devices' limits and those beyond."""
     by_device: dict[bytes, list[Block]] = defaultdict(list)
     for block in blocks:
         if not membership.authority(block.device).has_admin_role:
@@ -110,7 +111,7 @@ def over_limit_error(block: Block) -> OverLimit:
 
 
 def _beyond(connection: sqlite3.Connection, device: bytes, blocks: Sequence[Block]) -> list[tuple[Block, bool]]:
-    """Those of a device's new blocks that may be too many, and whether that is so whatever its limit is."""
+    """Those of a device's new blocks that may be too many; True if whatever its limit."""
     held, highest = connection.execute(
         "SELECT count(*), coalesce(max(position), -1) FROM changes"
         " WHERE device = (SELECT id FROM devices WHERE device = ?)",
@@ -130,7 +131,7 @@ def _beyond(connection: sqlite3.Connection, device: bytes, blocks: Sequence[Bloc
 
 
 def _read_limits(connection: sqlite3.Connection, devices: Iterable[bytes], fleet: bytes) -> dict[bytes, int]:
-    """The limits of these devices: the highest that anybody stated who ever was an admin, so it never shrinks."""
+    """The limits of these devices, the highest that any admin ever stated."""
     wanted = list(devices)
     if not wanted:
         return {}

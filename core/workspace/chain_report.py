@@ -30,7 +30,10 @@ _WRONG_LINKS = {
 
 
 def fault_message(fault: ChainFault, membership: Membership) -> FieldlineError:
-    """Say what is wrong with a chain; of a fork with two of its ends and what the branches hold."""
+    """Say what is wrong with a chain.
+
+    Of a fork with two of its ends and what the branches hold.
+    """
     device = _device_text(fault.device, membership)
     if not isinstance(fault, ForkedChain):
         return FieldlineError(

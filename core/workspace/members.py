@@ -53,7 +53,10 @@ MIN_DEVICE_PREFIX_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class DeviceSummary:
-    """A device as the fleet knows it; `last_change_us` is in microseconds since 1970 UTC, None without changes."""
+    """A device as the fleet knows it.
+
+    `last_change_us` is in microseconds since 1970 UTC, None without changes.
+    """
 
     device: bytes
     name: str
@@ -80,7 +83,10 @@ async def list_devices(workspace: DeviceContext) -> list[DeviceSummary]:
 
 
 def find_device(text: str, membership: Membership) -> bytes:
-    """Find a device by its name, its id in hex or a unique prefix of that; raises Refused."""
+    """Find a device by its name, its id in hex or a unique prefix of that.
+
+    Raises Refused.
+    """
     found = [
         device
         for device, member in membership.members.items()
@@ -126,7 +132,7 @@ async def admit_device(
 
 
 async def _is_higher_limit(workspace: DeviceContext, device: bytes, limit: int) -> bool:
-    """Whether a limit is higher than the one that a device has; raises Refused for a lower one."""
+    """Whether a limit is higher than a device's; raises Refused for a lower one."""
     fleet = workspace.store.fleet
     present = await workspace.store.run(lambda connection: read_limit(connection, device, fleet))
     if present is None:
@@ -178,8 +184,9 @@ async def revoke_device(
 
 
 async def renew_epoch(workspace: DeviceContext, note: str | None = None) -> EditResult:
-    """Begin a new epoch: files that are sealed from now on have another key. Raises FieldlineError if this device is no
-    admin.
+    """Begin a new epoch: files that are sealed from now on have another key.
+
+    Raises FieldlineError if this device is no admin.
     """
     await workspace.require_admin()
     change = await workspace.save_unchecked([await _new_epoch(workspace)], note)
