@@ -199,22 +199,17 @@ class BlockStore:
         hints: Mapping[bytes, Sequence[int]],
         proven: Sequence[ProvenPast],
     ) -> SaveResult:
-        from core.store import intake, quotas
+        from core.store import intake
         from core.store.ingest import Receipt
 
         # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
         receipt = Receipt(self._clock(), source, link)
         unique = {block.id: block for block in blocks}
         batch = intake.Batch(unique, receipt, hints, proven)
-        kept = (
-            transaction(connection, intake.keep_batch, batch, self._membership, self.fleet)
-            if unique
-            else intake.Kept(0, (), ())
-        )
-        refused: list[tuple[bytes, BlockRefused]] = []
-        refused += [(block.id, intake.unknown_author_error(block)) for block in kept.unknown]
-        refused += [(block.id, quotas.over_limit_error(block)) for block in kept.beyond]
-        return SaveResult(kept.added_count, len(unique) - kept.added_count - len(refused), tuple(refused))
+        kept = intake.Kept(0)
+        if unique:
+            kept = transaction(connection, intake.keep_batch, batch, self._membership, self.fleet)
+        return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
         """What can be left out of these changes for a peer that holds all that is held here but these.

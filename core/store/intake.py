@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.changes import Block
-from core.errors import AuthorUnknown
+from core.errors import AuthorUnknown, BlockRefused
 from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Membership
 from core.store.connection import read_meta, transaction, write_meta
@@ -20,7 +20,7 @@ from core.store.indexes.member_facts import read_ever_admitted
 from core.store.indexes.obsolete_hints import apply_hints, clear_hints_in_transaction
 from core.store.indexes.proven_positions import clear_proven, has_proven, keep_proven
 from core.store.ingest import Receipt, add_blocks
-from core.store.quotas import note_refused, split_by_limits
+from core.store.quotas import note_refused, over_limit_error, split_by_limits
 from core.store.row_ids import row_ids_of
 from core.sync.position_proofs import ProvenPast
 from core.sync.replica import ObsoleteHints
@@ -48,8 +48,14 @@ class Kept:
     """
 
     added_count: int
-    unknown: tuple[Block, ...]
-    beyond: tuple[Block, ...]
+    unknown: tuple[Block, ...] = ()
+    beyond: tuple[Block, ...] = ()
+
+    @property
+    def refused(self) -> tuple[tuple[bytes, BlockRefused], ...]:
+        """The ids of those that were refused, and why."""
+        unknown = [(block.id, unknown_author_error(block)) for block in self.unknown]
+        return (*unknown, *((block.id, over_limit_error(block)) for block in self.beyond))
 
 
 @dataclass(frozen=True, slots=True)
