@@ -45,7 +45,7 @@ class EntityRow:
     conflict_count: int
 
 
-_LEAF_SQL = f"""
+LEAF_SQL = f"""
 SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, l.note, f.effective, a.entity,
   c.received_at, c.link
 FROM facts f
@@ -76,7 +76,7 @@ def read_leaves(
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"{_LEAF_SQL} WHERE f.entity IN"
+            f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
             f" AND {scope.leaves_condition}"
         )
@@ -87,7 +87,7 @@ def read_leaves(
 
 def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name: str) -> Slot:
     """One slot of one entity."""
-    query = f"{_LEAF_SQL} WHERE e.entity = :entity AND p.name = :name AND {scope.leaves_condition}"
+    query = f"{LEAF_SQL} WHERE e.entity = :entity AND p.name = :name AND {scope.leaves_condition}"
     rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
     return slot_of(candidate_from_row(row) for row in rows)
 
@@ -173,7 +173,7 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"{_LEAF_SQL} WHERE f.entity IN"
+            f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
