@@ -2,6 +2,7 @@
 #   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
 #   make test    the test suite        make check   linters, types, import contracts, diagrams, translations
 #   make bench   measured figures      make soak    the long random tests
+#   make bench mirror FACTS=1000000   one of them: the mirror in PostgreSQL, at so many facts
 #   make bare    as root, long: demo, tests and syncs on Debian 12 and 13 with nothing else on them (BARE="trixie sid")
 #   make package what people install, into dist: a .deb and an archive of wheels, of what is committed (ARCH=arm64)
 #   make package-check   as root, long: the .deb on a bare Debian 12 without a network
@@ -23,12 +24,17 @@ PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --pref
 TESTS ?=
 WORKERS ?= 3
 BARE ?= bookworm trixie
+# `make bench mirror` runs that one; the words behind `bench` are no targets of their own.
+ifeq (bench,$(firstword $(MAKECMDGOALS)))
+BENCHES := $(wordlist 2,99,$(MAKECMDGOALS))
+$(eval $(if $(BENCHES),$(BENCHES):;@:))
+endif
 
 GERMAN := tui/locale/de/LC_MESSAGES/fieldline
 # An error's first argument is its text; the other functions are those of tui/i18n/translate.py.
 EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap --project Fieldline --copyright-holder "the Fieldline authors" \
-	-k N_ -k FieldlineError -k Refused -k BlockRefused -k AuthorUnknown -k StoreError -k StoreDamaged -k StoreGone -k StoreUnwritable -k ForeignBundle -k DamagedBundle -k OldBundle \
-	-k LinkError -k NotAdmitted -k OtherLinkVersion -k OwnKeyError -k UnknownPeer -k Unable -k PortError -k PortAbsent -k PeerRestarted -k MirrorError -k MirrorUnreachable -k refused_error -k refuse \
+	-k N_ -k FieldlineError -k Refused -k BlockRefused -k AuthorUnknown -k StoreError -k StoreDamaged -k StoreGone -k StoreUnwritable -k SealedForOthers -k ForeignBundle -k DamagedBundle -k OldBundle \
+	-k LinkError -k NotAdmitted -k OtherLinkVersion -k OwnKeyError -k UnknownPeer -k Unable -k PortError -k PortAbsent -k PairingFailed -k PeerRestarted -k MirrorError -k MirrorUnreachable -k refused_error -k refuse \
 	-o $(VENV)/fieldline.pot core tui
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
@@ -56,7 +62,7 @@ check: $(VENV)/dev.stamp
 		{ echo "The catalogue $(GERMAN).po is behind the code: run make translations, then translate what is new." >&2; exit 1; }
 
 bench: $(VENV)/dev.stamp
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(BENCHES)
 
 soak: $(VENV)/dev.stamp
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q -n $(WORKERS) -m "soak or not soak" --timeout 3600 $(TESTS)

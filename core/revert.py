@@ -1,4 +1,6 @@
-"""Plan what to write on top of the present so that something is again as it was. Pure.
+"""Plan what to write on top of the present so that something is again as it was.
+
+Pure.
 
 Nothing is ever taken away. To restore is an ordinary edit, made in knowledge of everything that is there now. To undo
 withdraws (`core.withdrawal`) what is still leaf, so that what it superseded counts again, with its authors. Both can
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.errors import FieldlineError
+from core.fleet_secrets import is_secret
 from core.records import Edit, Record, make_edit
 from core.schema import KIND, MEMBER_KIND, RETIRED
 from core.slots import Candidate, Conflict
@@ -50,14 +53,17 @@ class RevertPlan:
 
 
 def restore_record(now: Record, then: Record) -> list[Edit]:
-    """Build the edits that give an entity the values that it had then; none for slots with the same leaves.
+    """Build the edits that give an entity the values that it had then.
 
-    What was absent then is cleared. An entity that was not retired then is put back in use.
+    None for slots with the same leaves.
+
+    What was absent then is cleared, and a secret stays as it is. An entity that was not retired then is put back in
+    use.
     """
     edits = []
     for name in sorted(now.slots.keys() | then.slots.keys()):
         slot, before = now.slot(name), then.slot(name)
-        if name == KIND or slot.leaves == before.leaves:
+        if name == KIND or slot.leaves == before.leaves or is_secret(now.entity, name):
             continue
         value = before.value
         if name == RETIRED and value is None:
@@ -68,7 +74,9 @@ def restore_record(now: Record, then: Record) -> list[Edit]:
 
 
 def revert_facts(facts: Iterable[AppliedFact], records: Mapping[bytes, Record]) -> RevertPlan:
-    """Plan the undo of the facts of one change; `records` holds every entity that they are about, at present.
+    """Plan the undo of the facts of one change.
+
+    `records` holds every entity that they are about, at present.
 
     What is leaf of them is withdrawn, and a withdrawal in force is, too: that is the redo. To undo a creation retires
     the entity, if there is no later fact about it.

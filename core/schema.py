@@ -23,6 +23,9 @@ FLEET_KIND, SCHEMA_KIND, MEMBER_KIND, PERSON_KIND = RESERVED_KINDS = ("fleet", "
 SCHEMA_PROPERTY_PREFIX = "schema."
 """Before the name of a kind: the property of the schema's entity that holds the TOML text of the kind."""
 
+ACCEPTED_PROPERTY_PREFIX = "accepted."
+"""Before the id of an inbox item: the property of one of its entities that says that the clash is wanted as it is."""
+
 
 def _text_in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
     return texts.get(lang) or texts.get("en") or otherwise
@@ -61,7 +64,9 @@ class Property:
         return _text_in_language(self.help, lang, "")
 
     def parse(self, text: str) -> Value:
-        """Parse the text that a person typed; spaces around it do not count, a list is separated by commas.
+        """Parse the text that a person typed.
+
+        Spaces around it do not count, a list is separated by commas.
 
         Raises Refused with what is expected and an example. A reference cannot be read here: whoever knows the entities
         does that, and gives the items of a list of references one by one.
@@ -75,7 +80,10 @@ class Property:
         return tuple(self._scalar(item) for item in items)
 
     def check(self, value: Value) -> FieldlineError | None:
-        """Check the value of a fact; gives what is wrong, or None. None is fine unless the property is required."""
+        """Check the value of a fact; gives what is wrong, or None.
+
+        None is fine unless the property is required.
+        """
         if value is None:
             return Refused("{property} must have a value", property=self.name) if self.required else None
         if self.is_known and isinstance(value, tuple) != self.many:
@@ -89,7 +97,10 @@ class Property:
         return None
 
     def show(self, value: Value, lang: str = "en") -> str:
-        """Format a value on one line for people, safe for a terminal; references as the start of their ids."""
+        """Format a value on one line for people, safe for a terminal.
+
+        References as the start of their ids.
+        """
         return values.display_text(value, lang)
 
     def edit_text(self, value: Value, lang: str = "en") -> str:
@@ -199,7 +210,9 @@ class Kind:
         return (
             self.properties.get(name)
             or _SYSTEM_PROPERTIES.get(name)
-            or Property(name, labels=_internal_labels(name), is_known=False)
+            or Property(
+                name, labels=_ACCEPTED_LABELS if is_acceptance(name) else _internal_labels(name), is_known=False
+            )
         )
 
     def find_properties(self, text: str) -> list[Property]:
@@ -233,11 +246,20 @@ _INTERNAL_LABELS = {
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""
+_ACCEPTED_LABELS = {"en": "Accepted as is", "de": "Akzeptiert"}
 
 
 def is_internal_property(name: str) -> bool:
     """Whether this is a property of the fleet, its schema or a member, which no schema defines."""
     return name == KIND or bool(_internal_labels(name))
+
+
+def is_acceptance(name: str) -> bool:
+    """Whether a property says that an inbox item is accepted.
+
+    Every entity may have it, and no schema defines it.
+    """
+    return name.startswith(ACCEPTED_PROPERTY_PREFIX)
 
 
 def _internal_labels(name: str) -> Mapping[str, str]:

@@ -39,7 +39,9 @@ class Stated:
 
 
 def void_spans(facts: Mapping[K, Stated]) -> dict[K, Spans]:
-    """Give when each of these facts of one slot is void; those that never are, are left out.
+    """Give when each of these facts of one slot is void.
+
+    Those that never are, are left out.
 
     Only facts that withdrawals name can be, so it is enough to give these, what names them, and those withdrawals.
     """
@@ -59,6 +61,15 @@ def void_spans(facts: Mapping[K, Stated]) -> dict[K, Spans]:
         if spans:
             void[target] = spans
     return void
+
+
+def leaf_spans(since: int, namers: Iterable[tuple[int, Spans]]) -> Spans:
+    """Give when a fact that counts from `since` is a leaf.
+
+    `namers` are the facts that name it: from when each counts, and when it is void.
+    """
+    named = _union(_without(((start, FOREVER),), void) for start, void in namers)
+    return _without(((since, FOREVER),), named)
 
 
 def _newest_first(namers: Mapping[Hashable, list[K]]) -> list[K]:

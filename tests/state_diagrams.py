@@ -16,10 +16,19 @@ from typing import Any
 from core.sync.discovery.dial_scheduler import DIAL
 from core.sync.links.serial.arq_states import ARQ
 from core.sync.links.serial.baud_negotiation import BAUD
+from core.sync.pairing.states import PAIRING
 from core.sync.states import METHOD, SESSION, WAIT
 
 Table = Mapping[Any, Mapping[Any, Any]]
-TABLES: dict[str, Table] = {"session": SESSION, "method": METHOD, "wait": WAIT, "arq": ARQ, "baud": BAUD, "dial": DIAL}
+TABLES: dict[str, Table] = {
+    "session": SESSION,
+    "method": METHOD,
+    "wait": WAIT,
+    "arq": ARQ,
+    "baud": BAUD,
+    "dial": DIAL,
+    "pairing": PAIRING,
+}
 DOCUMENT = Path(__file__).parent.parent / "docs" / "wire-format.md"
 SECTION = re.compile(r"(?<=<!-- states: )(?P<name>\w+) -->\n.*?(?=<!-- /states -->)", re.DOTALL)
 

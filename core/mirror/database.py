@@ -16,7 +16,7 @@ from psycopg.types.json import set_json_dumps
 
 from core.errors import FieldlineError, Refused
 
-MIRROR_VERSION = 2
+MIRROR_VERSION = 3
 MIN_SERVER_VERSION = 130000
 """PostgreSQL 13: the oldest that was still maintained when the mirror was written."""
 LOCK_ID = 0x464C444C4D495252  # "FLDLMIRR"
@@ -93,7 +93,10 @@ def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -
 
 
 def cancel(connection: Connection) -> None:
-    """Ask the server to stop what it does for this connection; another thread may be using that."""
+    """Ask the server to stop what it does for this connection.
+
+    Another thread may be using that.
+    """
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
@@ -123,14 +126,17 @@ def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None
         connection.execute(script.encode())
         connection.execute(
             "INSERT INTO fieldline.watermark"
-            " (version, fleet, changes, root, at, source_row, source_state, schema_state)"
-            " VALUES (%s, %s, 0, '', now(), 0, '', '')",
+            " (version, fleet, changes, root, at, source_row, source_order, source_flags, schema_state)"
+            " VALUES (%s, %s, 0, '', now(), 0, '', '', '')",
             (MIRROR_VERSION, fleet),
         )
 
 
 def _check_is_mirror(connection: Connection, fleet: bytes) -> bool:
-    """Whether the schema holds the mirror of this fleet; False if it is empty. Raises MirrorError for all else."""
+    """Whether the schema holds the mirror of this fleet; False if it is empty.
+
+    Raises MirrorError for all else.
+    """
     found = connection.execute(
         "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class"
         " WHERE relnamespace = to_regnamespace('fieldline') AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')"

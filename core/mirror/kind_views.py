@@ -22,7 +22,14 @@ COLUMN_TYPES = {
 MAX_NAME_BYTES = 63
 """What PostgreSQL keeps of a name."""
 VIEW_PREFIX = "kind_"
-_SYSTEM_COLUMNS = ("entity", "entity_key", "title", "retired", "conflicts")
+_SYSTEM_COLUMNS = {
+    "entity": "Id of the entity, 16 bytes",
+    "entity_key": "Key within the kind; with that of what it lies in where the schema wants that",
+    "title": "Name for people",
+    "retired": "Whether it is out of use",
+    "conflicts": "How many of its properties are in conflict",
+}
+"""Of each view, with their comments."""
 
 
 def schema_digest(schema: Schema) -> bytes:
@@ -51,6 +58,10 @@ def _view_of_kind(kind: Kind) -> list[sql.Composed]:
     view = sql.Identifier("fieldline", f"{VIEW_PREFIX}{kind.name}")
     columns: list[sql.Composable] = []
     comments = [_comment("VIEW", view, f"{kind.plural()}: a row for each, retired ones too")]
+    comments += [
+        _comment("COLUMN", sql.SQL("{}.{}").format(view, sql.Identifier(name)), text)
+        for name, text in _SYSTEM_COLUMNS.items()
+    ]
     for name, prop in _columns_of(kind):
         columns += [
             sql.SQL("{} AS {}").format(expression, sql.Identifier(each)) for each, expression in _columns(name, prop)
@@ -61,8 +72,8 @@ def _view_of_kind(kind: Kind) -> list[sql.Composed]:
         ]
     create = sql.SQL(
         "CREATE VIEW {} AS SELECT e.entity, e.key AS entity_key, e.title, e.retired,"
-        " count(*) FILTER (WHERE c.provisional) AS conflicts{} FROM fieldline.entities e"
-        " LEFT JOIN fieldline.current c ON c.entity = e.entity WHERE e.kind = {} GROUP BY e.entity"
+        " count(*) FILTER (WHERE s.provisional) AS conflicts{} FROM fieldline.entities e"
+        " LEFT JOIN fieldline.slots s ON s.entity_id = e.entity_id WHERE e.kind = {} GROUP BY e.entity_id"
     ).format(view, sql.SQL("").join(sql.SQL(", ") + column for column in columns), sql.Literal(kind.name))
     return [create, *comments]
 
@@ -78,17 +89,21 @@ def _columns_of(kind: Kind) -> Iterator[tuple[str, Property]]:
 
 
 def _columns(column: str, prop: Property) -> list[tuple[str, sql.Composed]]:
-    of = sql.SQL("FILTER (WHERE c.property = {} AND c.fits)").format(sql.Literal(prop.name))
+    # Read once for the whole view; the number of a property is another one in the mirror of another store.
+    number = sql.SQL("(SELECT property_id FROM fieldline.properties WHERE property = {})").format(
+        sql.Literal(prop.name)
+    )
+    of = sql.SQL("FILTER (WHERE s.property_id = {} AND s.fits)").format(number)
     if prop.many:
-        return [(column, sql.SQL("(array_agg(c.value) {})[1]").format(of))]
+        return [(column, sql.SQL("(array_agg(s.value) {})[1]").format(of))]
     if prop.type == "reference":
         # A reference to what has no key, or is of another kind, stays as it is.
         prefix = f"{prop.refers_to}:" if prop.refers_to else ""
-        name = sql.SQL("max(regexp_replace(c.value ->> 'ref', {}, '')) {}").format(
+        name = sql.SQL("max(regexp_replace(s.value ->> 'ref', {}, '')) {}").format(
             sql.Literal(f"^{re.escape(prefix)}"), of
         )
-        return [(column, name), (f"{column}_id", sql.SQL("(array_agg(c.refs[1]) {})[1]").format(of))]
-    text = sql.SQL("max(c.value #>> '{{}}') {}").format(of)
+        return [(column, name), (f"{column}_id", sql.SQL("(array_agg(s.refs[1]) {})[1]").format(of))]
+    text = sql.SQL("max(s.value #>> '{{}}') {}").format(of)
     if prop.type not in COLUMN_TYPES:
         return [(column, text)]
     return [(column, sql.SQL("({})::{}").format(text, sql.SQL(COLUMN_TYPES[prop.type])))]  # a constant of ours

@@ -14,6 +14,7 @@ from core.inbox import InboxItem
 from core.mirror import database, writer
 from core.mirror.database import translate_database_errors
 from core.mirror.writer import SourceState, Written
+from core.store.queries.mirror_source import ChangeOrder
 
 T = TypeVar("T")
 CANCEL_INTERVAL_S = 0.2
@@ -32,11 +33,15 @@ class MirrorResult:
 
 
 class Mirror:
-    """A connection to the database that holds the mirror; nobody else writes the mirror meanwhile."""
+    """A connection to the database that holds the mirror.
+
+    Nobody else writes the mirror meanwhile.
+    """
 
     def __init__(self, device: DeviceContext, read_inbox: ReadInbox, connection: database.Connection) -> None:
         self._device = device
         self._read_inbox = read_inbox
+        self._order = ChangeOrder()
         self.connection = connection
 
     @classmethod
@@ -62,7 +67,10 @@ class Mirror:
         await asyncio.to_thread(self.connection.close)
 
     async def update(self) -> MirrorResult:
-        """Bring the mirror to what the store holds, in one transaction; writes nothing where it is there already."""
+        """Bring the mirror to what the store holds, in one transaction.
+
+        Writes nothing where it is there already.
+        """
         started_us = self._device.clock()
         while True:
             state = await self._read_state()
@@ -72,7 +80,10 @@ class Mirror:
                 return MirrorResult(written.change_count, written.fact_count, state.root, seconds)
 
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await work on the connection; if cancelled, stop what the server does, as nobody may close it meanwhile."""
+        """Await work on the connection.
+
+        If cancelled, stop what the server does, as nobody may close it meanwhile.
+        """
         task = asyncio.ensure_future(work)
         try:
             return await asyncio.shield(task)
@@ -99,17 +110,20 @@ class Mirror:
             return self.connection.execute(query, params).fetchall()
 
     async def _read_state(self) -> SourceState:
-        """Read schema, membership and inbox; `write_mirror` sees whether the store has changed since the root."""
+        """Read schema, membership and inbox.
+
+        `write_mirror` sees whether the store has changed since the root.
+        """
         root = (await self._device.store.summary()).root
         schema, membership = await self._device.schema(), await self._device.membership()
         return SourceState(root, schema, membership, await self._read_inbox())
 
     def _write(self, state: SourceState, store: sqlite3.Connection) -> Written | None:
         with translate_database_errors():
-            if writer.is_current(store, self.connection, state):
+            if writer.is_current(store, self.connection, state, self._order):
                 return Written(0, 0)
             store.execute("BEGIN")
             try:
-                return writer.write_mirror(store, self.connection, state, self._device.clock())
+                return writer.write_mirror(store, self.connection, state, self._order, self._device.clock())
             finally:
                 store.execute("ROLLBACK")

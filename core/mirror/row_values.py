@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from core import cbor
 from core.device.display_names import plain_value
 from core.schema import Property
 from core.store.entities import EntityName
 from core.timestamps import EPOCH
 from core.value_codec import FactRef, ParentRef, Redacted, Ref, Value, Withdrawal
+from core.values import MAX_TEXT_BYTES
 
 MAX_DECIMAL_EXPONENT = 1000
 """PostgreSQL's numeric ends at 131072 digits before the point; nobody configures such a number."""
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def timestamp(at_us: int) -> datetime:
@@ -30,17 +33,35 @@ def text(value: str) -> str:
 
 
 def json_text(value: Value, names: Mapping[bytes, EntityName] | None) -> str | None:
-    """A value as JSON, None for SQL's NULL; references by name as `show --json` has them, or by id without names."""
+    """A value as JSON, None for SQL's NULL.
+
+    References by name as `show --json` has them, or by id without names.
+    """
     if value is None or isinstance(value, Redacted):
         return None
     plain = plain_value(_plain_parents(value), names) if names is not None else _value_with_ids(value)
-    return json.dumps(plain, ensure_ascii=False).replace("\\u0000", "�")
+    return _JSON.encode(plain).replace("\\u0000", "�")
 
 
 def references(value: Value) -> list[bytes]:
     """The ids of the entities that a value refers to, in its order."""
     items = value if isinstance(value, tuple) else (value,)
     return [item.entity for item in items if isinstance(item, Ref | ParentRef)]
+
+
+def may_refer(encoded: bytes) -> bool:
+    """Whether an encoded value can refer to anything: only a tag or an array can."""
+    return encoded[0] >> 5 in (cbor.ARRAY, cbor.TAG)
+
+
+def is_short_text(encoded: bytes) -> bool:
+    """Whether an encoded value is text that is not too long for any property."""
+    return encoded[0] >> 5 == cbor.TEXT and len(encoded) <= MAX_TEXT_BYTES
+
+
+def takes_any_text(prop: Property) -> bool:
+    """Whether every short text fits the property's column."""
+    return not prop.is_known or (prop.type == "text" and not prop.many and prop.pattern is None)
 
 
 def fits_column(prop: Property, value: Value) -> bool:

@@ -8,63 +8,46 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from psycopg import sql
 
-from core.changes import fact_id
-from core.device.display_names import is_hidden
 from core.inbox import InboxItem
 from core.membership import Membership
-from core.mirror import row_values
+from core.mirror import partitions, row_values
+from core.mirror.copy_rows import Row, copy_packed, copy_rows, identifier, pack_edges, pack_facts, sync_rows
+from core.mirror.current_rows import CurrentRows, name_columns
 from core.mirror.database import Connection
 from core.mirror.kind_views import schema_digest, view_statements
-from core.records import Record
 from core.schema import Schema
-from core.store import entities
-from core.store.connection import chunks, load_value
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
+from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder, FactRow
 from core.store.queries.sync_source import read_summary
-from core.store.scope import NOW
-from core.value_codec import withdrawn_by
 from core.values import printable
 from core.withdrawal import FOREVER
 
-ENTITIES_PER_STEP = 500
-"""Read at once, so that memory stays small."""
-_ALL_TABLES = ("changes", "facts", "obsoletes", "void", "current", "entities")
-_COLUMNS = {
-    "changes": ("change", "device", "position", "person", "note", "at", "received_at", "accepted"),
-    "facts": (
-        "fact", "change", "entity", "property", "value", "refs", "effective_at", "at", "device", "person", "accepted",
-        "withdraws",
-    ),
-    "obsoletes": ("target", "fact"),
-    "void": ("fact", "since", "until"),
-    "current": (
-        "entity", "kind", "key", "property", "value", "state", "provisional", "change", "person", "user_name", "device",
-        "device_name", "at", "refs", "fits",
-    ),
-    "entities": ("entity", "kind", "key", "title", "retired"),
-    "persons": ("person", "name"),
-    "devices": ("device", "name", "role", "state"),
-    "inbox": ("type", "entity", "kind", "key", "property", "message", "entities", "candidates"),
-    "kinds": ("kind", "key_property", "within_property"),
-}  # fmt: skip
-_COLUMN_TYPES = {
-    "value": "jsonb", "refs": "bytea[]", "entities": "bytea[]", "candidates": "bytea[]", "position": "int8",
-    **dict.fromkeys(("at", "effective_at", "received_at", "since", "until"), "timestamptz"),
-    **dict.fromkeys(("accepted", "withdraws", "provisional", "fits", "retired"), "bool"),
-    **dict.fromkeys(("change", "device", "person", "fact", "target", "entity"), "bytea"),
-}  # fmt: skip
-"""Of the columns that are not text."""
-
-Row = Sequence[object]
+SLOTS_PER_STEP = 2000
+"""Rewritten at once, so that memory stays small."""
+_ALL_TABLES = ("changes", "facts", "revivals", "obsoletes", "slots", "entities", "source_flags")
+_BUILT_AFTERWARDS = {
+    "facts": ("facts_pkey", "PRIMARY KEY (entity_id, property_id, fact_id, effective_at)"),
+    "obsoletes": ("obsoletes_pkey", "PRIMARY KEY (target_id, fact_id)"),
+    "slots": ("slots_pkey", "PRIMARY KEY (entity_id, property_id)"),
+}
+"""The keys that are made at once over all rows where there were none, which takes a fraction of the time."""
+_INDEXES_AFTERWARDS = {
+    "slots_property": "ON fieldline.slots (property_id)",
+    "slots_refs": "ON fieldline.slots USING gin (refs) WHERE refs IS NOT NULL",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What a store says beside its rows, all read of the same changes; `root` is theirs."""
+    """What a store says beside its rows, all read of the same changes.
+
+    `root` is theirs.
+    """
 
     root: bytes
     schema: Schema
@@ -80,35 +63,52 @@ class Written:
     fact_count: int
 
 
-def is_current(store: sqlite3.Connection, mirror: Connection, state: SourceState) -> bool:
+def is_current(store: sqlite3.Connection, mirror: Connection, state: SourceState, order: ChangeOrder) -> bool:
     """Whether the mirror has this root, with the same changes in effect, and the views of this schema."""
-    row = mirror.execute("SELECT root, schema_state, source_row, source_state FROM fieldline.watermark").fetchone()
+    row = mirror.execute(
+        "SELECT root, schema_state, source_row, source_order, source_flags FROM fieldline.watermark"
+    ).fetchone()
     if row is None or row[:2] != (state.root, schema_digest(state.schema)) or not isinstance(row[2], int):
         return False
-    return row[3] == mirror_source.read_past_state(store, row[2])
+    return row[3:] == (order.read(store, row[2]), mirror_source.read_flag_state(store))
 
 
-def write_mirror(store: sqlite3.Connection, mirror: Connection, state: SourceState, at_us: int) -> Written | None:
-    """Bring the mirror to what the store holds; None, and nothing written, if that is not what `state` was read of."""
+def write_mirror(
+    store: sqlite3.Connection, mirror: Connection, state: SourceState, order: ChangeOrder, at_us: int
+) -> Written | None:
+    """Bring the mirror to what the store holds.
+
+    None, and nothing written, if that is not what `state` was read of.
+    """
     count, root = read_summary(store)
     if root != state.root:
         return None
     with mirror.transaction():
         row = mirror.execute(
-            "SELECT source_row, source_state, schema_state FROM fieldline.watermark FOR UPDATE"
+            "SELECT source_row, source_order, source_flags, schema_state FROM fieldline.watermark FOR UPDATE"
         ).fetchone()
-        after, seen, made = row or (0, "", b"")
+        after, seen, flags, made = row or (0, b"", "", b"")
         assert isinstance(after, int)  # noqa: S101 - the column is an integer
         digest = schema_digest(state.schema)
-        if after > count or made != digest or mirror_source.read_past_state(store, after) != seen:
+        if after > count or order.read(store, after) != seen:
             after = 0
         if made != digest:
             _write_kinds(mirror, state.schema)
-        written = _Writer(store, mirror, state).write_rows(after)
+        written = _Writer(store, mirror, state, at_us).write_rows(
+            after, is_flagged=flags != mirror_source.read_flag_state(store), is_other_schema=made != digest
+        )
         mirror.execute(
-            "UPDATE fieldline.watermark SET changes = %s, root = %s, at = %s, source_row = %s, source_state = %s,"
-            " schema_state = %s",
-            (count, root, row_values.timestamp(at_us), count, mirror_source.read_past_state(store, count), digest),
+            "UPDATE fieldline.watermark SET changes = %s, root = %s, at = %s, source_row = %s, source_order = %s,"
+            " source_flags = %s, schema_state = %s",
+            (
+                count,
+                root,
+                row_values.timestamp(at_us),
+                count,
+                order.read(store, count),
+                mirror_source.read_flag_state(store),
+                digest,
+            ),
         )
         mirror.execute("SELECT pg_notify('fieldline', %s)", (root.hex(),))
     return written
@@ -120,227 +120,189 @@ def _write_kinds(mirror: Connection, schema: Schema) -> None:
         " AND relname LIKE 'kind\\_%'"
     ).fetchall()
     for (name,) in views:
-        mirror.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier("fieldline", str(name))))
+        mirror.execute(sql.SQL("DROP VIEW {}").format(identifier(str(name))))
     for statement in view_statements(schema):
         mirror.execute(statement)
-    kinds = [(kind.name, kind.key, kind.within) for kind in schema.kinds.values()]
-    mirror.execute("DELETE FROM fieldline.kinds")
-    _copy(mirror, "kinds", kinds)
-
-
-def _copy(mirror: Connection, table: str, rows: Iterable[Row], into: sql.Composable | None = None) -> int:
-    columns = _COLUMNS[table]
-    statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
-        into or sql.Identifier("fieldline", table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    count = 0
-    with mirror.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types([_COLUMN_TYPES.get(column, "text") for column in columns])
-        for row in rows:
-            copy.write_row(row)
-            count += 1
-    return count
+    sync_rows(mirror, "kinds", [(kind.name, kind.key, kind.within) for kind in schema.kinds.values()])
 
 
 class _Writer:
     """One run: the rows of changes and facts, then what follows from them."""
 
-    def __init__(self, store: sqlite3.Connection, mirror: Connection, state: SourceState) -> None:
+    def __init__(self, store: sqlite3.Connection, mirror: Connection, state: SourceState, at_us: int) -> None:
         self._store = store
         self._mirror = mirror
         self._state = state
-        self._device_names = {device: member.name for device, member in state.membership.members.items() if member.name}
+        self._at_us = at_us
 
-    def write_rows(self, after: int) -> Written:
+    def write_rows(self, after: int, *, is_flagged: bool, is_other_schema: bool) -> Written:
         """Write what is behind a row of the store, or with 0 all anew."""
-        if after == 0:
-            for table in _ALL_TABLES:
-                self._mirror.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("fieldline", table)))
-        written = Written(_copy(self._mirror, "changes", self._changes(after)), self._write_facts(after))
-        self._write_edges(after)
-        self._write_void(after)
         self._write_small_tables()
-        self._write_entities(mirror_source.read_entities(self._store, after), is_all=after == 0)
-        return written
+        if after == 0:
+            return self._write_all()
+        changes = copy_rows(self._mirror, "changes", self._changes(after))
+        mirror_source.mark_slots(self._store, after, self._sync_flags() if is_flagged else iter(()))
+        self._make_partitions(is_marked=True)
+        facts = self._rewrite_slots(after)
+        self._write_edges(after)
+        current = CurrentRows(self._store, self._mirror, self._state.schema)
+        if is_other_schema:
+            # Names and what fits follow from it.
+            self._delete("slots", "entities")
+            current.write_all()
+        else:
+            current.write_some(mirror_source.read_marked_entities(self._store))
+        return Written(changes, facts)
+
+    def _write_all(self) -> Written:
+        is_empty = self._mirror.execute("SELECT changes FROM fieldline.watermark").fetchone() == (0,)
+        if is_empty:
+            self._drop_keys()
+        else:
+            self._delete(*_ALL_TABLES)
+        self._make_partitions(is_marked=False)
+        changes = copy_rows(self._mirror, "changes", self._changes(0))
+        facts = self._copy_facts(mirror_source.read_facts(self._store))
+        copy_packed(self._mirror, "obsoletes", pack_edges(mirror_source.read_edges(self._store, 0)))
+        CurrentRows(self._store, self._mirror, self._state.schema).write_all()
+        copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store))
+        if is_empty:
+            self._make_keys()
+        for table in _ALL_TABLES:
+            self._mirror.execute(sql.SQL("ANALYZE {}").format(identifier(table)))
+        return Written(changes, facts)
+
+    def _delete(self, *tables: str) -> None:
+        """Delete all rows; others go on reading them until this transaction ends."""
+        for table in tables:
+            self._mirror.execute(sql.SQL("DELETE FROM {}").format(identifier(table)))
+
+    def _drop_keys(self) -> None:
+        for table, (name, _) in _BUILT_AFTERWARDS.items():
+            statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+            self._mirror.execute(statement.format(identifier(table), sql.Identifier(name)))
+        for name in _INDEXES_AFTERWARDS:
+            self._mirror.execute(sql.SQL("DROP INDEX {}").format(identifier(name)))
+
+    def _make_keys(self) -> None:
+        for table, (name, key) in _BUILT_AFTERWARDS.items():
+            statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
+            self._mirror.execute(statement.format(identifier(table), sql.Identifier(name), sql.SQL(key)))
+        for name, of in _INDEXES_AFTERWARDS.items():
+            self._mirror.execute(sql.SQL("CREATE INDEX {} {}").format(sql.Identifier(name), sql.SQL(of)))
+
+    def _make_partitions(self, *, is_marked: bool) -> None:
+        days = mirror_source.read_days(self._store, is_marked=is_marked)
+        partitions.make_partitions(self._mirror, partitions.months_of(days, self._at_us))
 
     def _changes(self, after: int) -> Iterator[Row]:
-        for change, device, position, person, note, at, received_at, accepted in mirror_source.read_changes(
+        for number, position, at, received_at, device, author, accepted, change, note in mirror_source.read_changes(
             self._store, after
         ):
             times = (row_values.timestamp(at), row_values.timestamp(received_at))
-            yield (
-                change,
-                device,
-                position,
-                person,
-                None if note is None else row_values.text(note),
-                *times,
-                bool(accepted),
-            )
+            shown = None if note is None else row_values.text(note)
+            yield (number, position, *times, device, author, bool(accepted), change, shown)
 
-    def _write_facts(self, after: int) -> int:
-        rows = self._facts(after)
-        if after == 0:
-            return _copy(self._mirror, "facts", rows)
+    def _sync_flags(self) -> Iterator[int]:
+        """Bring the flags to those of the store; give the facts whose flags were other."""
+        self._mirror.execute("CREATE TEMP TABLE incoming_flags (LIKE fieldline.source_flags) ON COMMIT DROP")
+        copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store), sql.Identifier("incoming_flags"))
         self._mirror.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS incoming_facts (LIKE fieldline.facts) ON COMMIT DELETE ROWS"
+            "CREATE TEMP TABLE other_flags ON COMMIT DROP AS"
+            " (SELECT id, flag FROM incoming_flags EXCEPT SELECT id, flag FROM fieldline.source_flags)"
+            " UNION ALL (SELECT id, flag FROM fieldline.source_flags EXCEPT SELECT id, flag FROM incoming_flags)"
         )
-        count = _copy(self._mirror, "facts", rows, sql.Identifier("incoming_facts"))
-        self._mirror.execute("DELETE FROM fieldline.facts f USING incoming_facts i WHERE i.fact = f.fact")
-        self._mirror.execute("INSERT INTO fieldline.facts SELECT * FROM incoming_facts")
+        self._mirror.execute(
+            "UPDATE fieldline.changes c SET accepted = NOT c.accepted FROM other_flags o WHERE o.flag = %(flag)s"
+            " AND o.id = c.change_id AND c.accepted = EXISTS"
+            " (SELECT 1 FROM incoming_flags n WHERE n.id = o.id AND n.flag = %(flag)s)",
+            {"flag": VOID_CHANGE},
+        )
+        self._mirror.execute("DELETE FROM fieldline.source_flags")
+        self._mirror.execute("INSERT INTO fieldline.source_flags SELECT id, flag FROM incoming_flags")
+        with self._mirror.cursor("other_flags") as cursor:
+            cursor.execute("SELECT id FROM other_flags WHERE flag <> %s", (VOID_CHANGE,))
+            for (fact,) in cursor:
+                assert isinstance(fact, int)  # noqa: S101 - the column is an integer
+                yield fact
+
+    def _rewrite_slots(self, after: int) -> int:
+        """Write the facts of the marked slots in place of those that are there.
+
+        Give how many are new.
+        """
+        place = (0, 0)
+        while some := mirror_source.read_marked_slots(self._store, place, SLOTS_PER_STEP):
+            self._mirror.execute(
+                "WITH gone AS (DELETE FROM fieldline.facts f"
+                " USING unnest(%s::integer[], %s::integer[]) s (entity_id, property_id)"
+                " WHERE f.entity_id = s.entity_id AND f.property_id = s.property_id RETURNING f.fact_id)"
+                " DELETE FROM fieldline.revivals r USING gone WHERE r.fact_id = gone.fact_id",
+                ([entity for entity, _ in some], [name for _, name in some]),
+            )
+            place = some[-1]
+            self._copy_facts(mirror_source.read_facts_of_slots(self._store, some[0], place))
+        return mirror_source.count_facts(self._store, after)
+
+    def _copy_facts(self, rows: Iterator[FactRow]) -> int:
+        again: list[tuple[int, int, int]] = []
+        count = copy_packed(self._mirror, "facts", pack_facts(mirror_source.end_facts(self._store, rows, again)))
+        revivals = (
+            (fact, row_values.timestamp(since), None if until == FOREVER else row_values.timestamp(until))
+            for fact, since, until in again
+        )
+        copy_rows(self._mirror, "revivals", revivals)
         return count
 
-    def _facts(self, after: int) -> Iterator[Row]:
-        for change, index, entity, name, encoded, effective, at, device, person, accepted in mirror_source.read_facts(
-            self._store, after
-        ):
-            if is_hidden(entity, name):
-                continue
-            value = load_value(encoded)
-            yield (
-                fact_id(change, index),
-                change,
-                entity,
-                row_values.text(name),
-                row_values.json_text(value, None),
-                row_values.references(value),
-                row_values.timestamp(effective),
-                row_values.timestamp(at),
-                device,
-                person,
-                bool(accepted),
-                bool(withdrawn_by(value)),
-            )
-
     def _write_edges(self, after: int) -> None:
-        edges = (
-            (fact_id(target, target_index), fact_id(change, index))
-            for target, target_index, change, index in mirror_source.read_edges(self._store, after)
-        )
-        if after == 0:
-            _copy(self._mirror, "obsoletes", edges)
-            return
         self._mirror.execute(
             "CREATE TEMP TABLE IF NOT EXISTS incoming_edges (LIKE fieldline.obsoletes) ON COMMIT DELETE ROWS"
         )
-        _copy(self._mirror, "obsoletes", edges, sql.Identifier("incoming_edges"))
+        copy_rows(
+            self._mirror, "obsoletes", mirror_source.read_edges(self._store, after), sql.Identifier("incoming_edges")
+        )
         self._mirror.execute("INSERT INTO fieldline.obsoletes SELECT * FROM incoming_edges ON CONFLICT DO NOTHING")
 
-    def _write_void(self, after: int) -> None:
-        if after != 0:
-            self._mirror.execute("DELETE FROM fieldline.void v USING incoming_facts i WHERE i.fact = v.fact")
-        _copy(
-            self._mirror,
-            "void",
-            (
-                (
-                    fact_id(change, index),
-                    row_values.timestamp(since),
-                    None if until == FOREVER else row_values.timestamp(until),
-                )
-                for change, index, since, until in mirror_source.read_void(self._store, after)
-            ),
-        )
-
     def _write_small_tables(self) -> None:
-        """Persons, devices and inbox, which are small beside the facts, anew; and the names that follow from them."""
+        """Write properties, persons, devices and inbox, which are small beside the facts."""
+        properties = mirror_source.read_properties(self._store)
+        sync_rows(self._mirror, "properties", ((number, row_values.text(name)) for number, name in properties))
+        numbers = mirror_source.read_devices(self._store)
         members = self._state.membership.members
-        rows: dict[str, Iterable[Row]] = {
-            "persons": ((person, row_values.text(name)) for person, name in mirror_source.read_persons(self._store)),
-            "devices": (
-                (device, row_values.text(member.name or ""), member.role or "", member.state)
-                for device, member in members.items()
-            ),
-            "inbox": map(_inbox_row, self._state.items),
-        }
-        for table, some in rows.items():
-            self._mirror.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("fieldline", table)))
-            _copy(self._mirror, table, some)
-        self._mirror.execute(
-            "UPDATE fieldline.current c SET user_name = p.name FROM fieldline.persons p"
-            " WHERE p.person = c.person AND p.name <> c.user_name"
-        )
-        self._mirror.execute(
-            "UPDATE fieldline.current c SET device_name = d.name FROM fieldline.devices d"
-            " WHERE d.device = c.device AND d.name <> '' AND d.name <> c.device_name"
-        )
-
-    def _write_entities(self, touched: list[bytes], *, is_all: bool) -> None:
-        """Write what is current of these entities, and of those whose names or references change by it."""
-        done: set[bytes] = set()
-        while touched:
-            renamed: list[bytes] = []
-            for some in chunks(touched, ENTITIES_PER_STEP):
-                renamed += self._write_current(some, is_all=is_all)
-            done.update(touched)
-            touched = (
-                [] if is_all or not renamed else [each for each in self._referring_to(renamed) if each not in done]
-            )
-
-    def _referring_to(self, renamed: list[bytes]) -> list[bytes]:
-        rows = self._mirror.execute(
-            "SELECT DISTINCT entity FROM fieldline.current WHERE refs && %s::bytea[]", (renamed,)
-        )
-        return [bytes(entity) for (entity,) in rows if isinstance(entity, bytes)]
-
-    def _write_current(self, some: list[bytes], *, is_all: bool) -> list[bytes]:
-        """Write what is current of these entities; give those that were called otherwise before, or nothing."""
-        records = entities.read_records(self._store, NOW, some, self._state.schema)
-        referred = {
-            each for record in records for slot in record.slots.values() for each in row_values.references(slot.value)
-        }
-        names = entities.read_names(self._store, NOW, [*some, *referred], self._state.schema)
-        before: dict[object, tuple[object, ...]] = {}
-        if not is_all:
-            rows = self._mirror.execute(
-                "SELECT entity, kind, key FROM fieldline.entities WHERE entity = ANY (%s)", (some,)
-            )
-            before = {entity: tuple(name) for entity, *name in rows}
-            for table in ("current", "entities"):
-                statement = sql.SQL("DELETE FROM {} WHERE entity = ANY (%s)").format(sql.Identifier("fieldline", table))
-                self._mirror.execute(statement, (some,))
-        shown = [record for record in records if record.slots]
-        _copy(self._mirror, "entities", (_entity_row(record, names[record.entity]) for record in shown))
-        _copy(self._mirror, "current", (row for record in shown for row in self._current_rows(record, names)))
-        return [each for each in some if before.get(each) != _name_columns(names[each])]
-
-    def _current_rows(self, record: Record, names: dict[bytes, EntityName]) -> Iterator[Row]:
-        kind = self._state.schema.kind(record.kind)
-        for name, slot in record.slots.items():
-            if not slot.leaves or is_hidden(record.entity, name):
-                continue
-            leaf = slot.leaves[0]
-            yield (
-                record.entity,
-                *_name_columns(names[record.entity]),
-                row_values.text(name),
-                row_values.json_text(slot.value, names),
-                slot.state,
-                slot.provisional,
-                leaf.change,
-                leaf.person,
-                row_values.text(leaf.user),
-                leaf.device,
-                row_values.text(self._device_names.get(leaf.device) or leaf.device.hex()[:8]),
-                row_values.timestamp(leaf.at_us),
-                row_values.references(slot.value),
-                row_values.fits_column(kind.property(name), slot.value),
-            )
+        devices: list[Row] = [
+            (device, numbers.get(device), row_values.text(member.name or ""), member.role or "", member.state)
+            for device, member in members.items()
+        ]
+        devices += [(each, number, "", "", "unknown") for each, number in numbers.items() if each not in members]
+        persons = mirror_source.read_persons(self._store)
+        sync_rows(self._mirror, "devices", devices)
+        sync_rows(self._mirror, "persons", ((*ids, row_values.text(name)) for *ids, name in persons))
+        sync_rows(self._mirror, "inbox", _inbox_rows(self._state.items))
 
 
-def _name_columns(name: EntityName) -> tuple[str | None, str | None]:
-    return (
-        None if name.kind is None else row_values.text(name.kind),
-        None if name.key is None else row_values.text(name.key),
-    )
+def _inbox_rows(items: Iterable[InboxItem]) -> Iterator[Row]:
+    seen: set[bytes] = set()
+    for item in items:
+        facts = [leaf.fact for leaf in item.candidates]
+        about = (item.type, item.entity, item.property, item.entities, facts)
+        key = blake2b(repr(about).encode(), digest_size=16).digest()
+        if key not in seen:
+            seen.add(key)
+            yield _inbox_row(key, item, facts)
 
 
-def _entity_row(record: Record, name: EntityName) -> Row:
-    return record.entity, *_name_columns(name), row_values.text(name.title), record.retired
-
-
-def _inbox_row(item: InboxItem) -> Row:
+def _inbox_row(key: bytes, item: InboxItem, facts: list[bytes]) -> Row:
     name = EntityName(item.entity, item.kind, item.key, "")
     message = row_values.text(printable(str(item.message)))
-    facts = [leaf.fact for leaf in item.candidates]
-    return item.type, item.entity, *_name_columns(name), item.property, message, list(item.entities), facts
+    since = max((leaf.at_us for leaf in item.candidates), default=None)
+    return (
+        key,
+        item.type,
+        item.entity,
+        *name_columns(name),
+        row_values.text(item.property),
+        message,
+        list(item.entities),
+        facts,
+        None if since is None else row_values.timestamp(since),
+    )

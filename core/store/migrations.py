@@ -1,4 +1,6 @@
-"""Open a store, and bring its tables to the version of this program, one version at a time.
+"""Open a store, and bring its tables to this version step by step.
+
+One version at a time.
 
 A step never
 touches what `changes` and `blocks` say. All functions but `open_database` run on the store's thread with the plain
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from core.paths import exists
 from core.store import connection, store_file
 from core.store.connection import (
     Database,
@@ -29,7 +32,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 9
+STORE_VERSION = 11
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -37,7 +40,9 @@ log, for which a full disk has no room; and as what nobody writes, on a disk tha
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
-    """Open a store's file and bring it to this version; `create` makes a new one, which must not exist yet.
+    """Open a store's file and bring it to this version.
+
+    `create` makes a new one, which must not exist yet.
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
@@ -81,7 +86,7 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
 
 def _has_log(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    return exists(log) and log.stat().st_size > 0
 
 
 def _is_open_here(path: Path) -> bool:
@@ -106,8 +111,9 @@ def _is_same_file(descriptor: Path, wanted: os.stat_result) -> bool:
 
 
 def _check_header(path: Path) -> None:
-    """Raise StoreError for a store from before the first release, and for what is no database; SQLite does not open
-    either, or it would touch it: the log beside a damaged file is thrown away.
+    """Raise StoreError for what is no store, and for one of an old format.
+
+    SQLite does not open either, or it would touch it: the log beside a damaged file is thrown away.
 
     The numbers are where SQLite's file format has them (https://sqlite.org/fileformat.html#the_database_header).
     """
@@ -133,9 +139,9 @@ def _check_not_old(version: int, path: Path) -> None:
 
 
 def _sqlite_uri(path: Path, create: bool) -> str:
-    if create and path.exists():
+    if create and exists(path):
         raise StoreError("There is already a store at {path}.", path=str(path))
-    if not create and not path.exists():
+    if not create and not exists(path):
         raise StoreError("There is no store at {path}: run `fieldline init` or `fieldline join` first.", path=str(path))
     return f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
 
@@ -179,16 +185,38 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import withdrawals
+    from core.store.indexes import proven_positions, withdrawals
 
-    return {8: withdrawals.create_tables}
+    return {8: withdrawals.create_tables, 9: _order_names_naturally, 10: proven_positions.create_tables}
+
+
+def _order_names_naturally(connection: sqlite3.Connection) -> None:
+    """Keep titles and inbox items in natural order, and which are accepted.
+
+    The order in which people sort.
+
+    Both tables are derived, and are filled when the inbox is read the next time.
+    """
+    from core.store.indexes import conflict_index, inbox_cache
+
+    connection.execute("DROP TABLE titles")
+    connection.execute("DROP TABLE matters")
+    conflict_index.create_titles_table(connection)
+    inbox_cache.create_items_table(connection)
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
 
-    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, withdrawals
+    from core.store.indexes import (
+        conflict_index,
+        inbox_cache,
+        obsolete_hints,
+        proven_positions,
+        search_index,
+        withdrawals,
+    )
 
     script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
@@ -201,6 +229,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         obsolete_hints.create_tables,
         inbox_cache.create_tables,
         withdrawals.create_tables,
+        proven_positions.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")

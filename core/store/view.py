@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
-from core.slots import Slot
+from core.slots import Candidate, Slot
 from core.store import entities, entity_lookup
 from core.store.connection import Database
 from core.store.entities import EntityName, EntityRow
@@ -29,7 +29,9 @@ _CHANGES_PER_STEP, _SLOTS_PER_STEP = 200, 500
 
 
 class View:
-    """Reads one scope of a store. Each method but `differences` is one hop to the store's thread.
+    """Reads one scope of a store.
+
+    Each method but `differences` is one hop to the store's thread.
 
     Entities are 16-byte ids. Times are microseconds since 1970 UTC.
     """
@@ -48,7 +50,10 @@ class View:
         return (await self._database.run(entities.read_records, self.scope, [entity], schema))[0]
 
     async def records_by_id(self, ids: Iterable[bytes], schema: Schema) -> dict[bytes, Record]:
-        """The typed views of entities by their ids; without any slots where nothing was ever stated."""
+        """The typed views of entities by their ids.
+
+        Without any slots where nothing was ever stated.
+        """
         found = await self._database.run(entities.read_records, self.scope, list(ids), schema)
         return {record.entity: record for record in found}
 
@@ -69,7 +74,10 @@ class View:
         )
 
     async def values(self, name: str, ids: Iterable[bytes]) -> dict[bytes, Value]:
-        """The value in use of one property of these entities; those without one are left out."""
+        """The value in use of one property of these entities.
+
+        Those without one are left out.
+        """
         return await self._database.run(entities.read_values, self.scope, name, list(ids))
 
     async def page(
@@ -118,6 +126,18 @@ class View:
 
         return await self._database.run(search.search_leaves, self.scope, text, schema, limit, kind)
 
+    async def confirmations(self, ids: Iterable[bytes]) -> dict[bytes, dict[str, Candidate]]:
+        """The latest confirmation of each property of these entities that has one: see `core.confirmation`."""
+        from core.store.queries import confirmations
+
+        return await self._database.run(confirmations.read_confirmations, self.scope, list(ids))
+
+    async def confirmed_facts(self, fact: bytes) -> list[Candidate]:
+        """The facts that set the value which a fact confirms, the fact itself if it confirms none; the latest first."""
+        from core.store.queries import confirmations
+
+        return await self._database.run(confirmations.read_confirmed_facts, fact)
+
     async def retired(self, ids: Iterable[bytes]) -> set[bytes]:
         """Those of these entities that are retired."""
         values = await self._database.run(entities.read_values, self.scope, RETIRED, list(ids))
@@ -132,7 +152,10 @@ class View:
         return await self._database.run(entities.read_conflicting_slots, self.scope)
 
     async def suspects(self, schema: Schema) -> Suspects:
-        """All entities that may be in the inbox. At present those count that `Store.read_clues` has read."""
+        """All entities that may be in the inbox.
+
+        At present those count that `Store.read_clues` has read.
+        """
         from core.store.indexes import conflict_index
 
         return await self._database.run(conflict_index.read_suspects, self.scope, schema)

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import PATIENCE, until
 
 PLACE = "place:241/Entrance right"
 LOOPBACK = "127.0.0.1"
 GROUP = "224.0.0.251"
-SECONDS = 60
 
 
 def _multicast_problem() -> str | None:
@@ -64,7 +62,7 @@ class Serving:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
+        assert self.process.wait(PATIENCE) == 0
         self._reading.join()
 
 
@@ -86,14 +84,6 @@ def _killed(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.kill()
     process.communicate()
-
-
-def until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait until something holds; how long that takes is the machine's affair."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.1)
 
 
 def test_devices_find_each_other_and_sync_what_is_saved(pair: Pair) -> None:
@@ -119,8 +109,8 @@ def test_devices_find_each_other_and_sync_what_is_saved(pair: Pair) -> None:
     assert (there["name"], there["same"], there["fleet"]) == ("K2", True, one.ask("status")["fleet"])
     assert there["root"] == one.root()[:16]  # type: ignore[index]
     # One meeting for each thing that was saved; each event of the one is one of the other.
-    for told, other in ((first, two), (second, one)):
-        assert [(event["event"], event["peer"]) for event in told.events] == [("met", ids[other])] * 2
+    for reported, other in ((first, two), (second, one)):
+        assert [(event["event"], event["peer"]) for event in reported.events] == [("met", ids[other])] * 2
     moved = [(event["sent"], event["received"]) for event in first.events]
     assert moved == [(1, 0), (0, 1)]
     assert moved == [(event["received"], event["sent"]) for event in second.events]
@@ -139,8 +129,8 @@ def test_two_that_call_each_other_at_once_meet_once(pair: Pair) -> None:
         until(lambda: one.root() == two.root())
         first.stop()
         second.stop()
-    for told in (first, second):
-        assert {event["event"] for event in told.events} == {"met"}
+    for reported in (first, second):
+        assert {event["event"] for event in reported.events} == {"met"}
     assert len(first.events) == len(second.events)
     assert sum(event["received"] for event in first.events) == 2
     assert sum(event["received"] for event in second.events) == 2

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_discovery import Serving, until
+from tests.cli.test_discovery import Serving
 from tests.support.cli import ROOT, Terminal
+from tests.support.deadlines import until
 from tests.support.network import Network, network, problem
 
 PROBLEM = problem()
@@ -115,8 +116,8 @@ def test_a_network_that_comes_later_and_goes_and_comes_again(pair: tuple[Termina
     tell(first.events, second.events)
 
 
-def tell(*told: list[dict[str, Any]]) -> None:
+def tell(*reported: list[dict[str, Any]]) -> None:
     """For who runs this with -s."""
-    for events in told:
+    for events in reported:
         for event in events:
             print(json.dumps(event))

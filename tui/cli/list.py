@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from core import values
+from core.confirmation import is_confirmed_since
 from core.device.display_names import cell_text
 from core.device.edit_check import creatable_kind, find_property
 from core.errors import Refused
@@ -39,6 +40,7 @@ class ListOptions:
     """What is listed: conditions, columns by name or label, and order."""
 
     where: tuple[str, ...]
+    not_confirmed_since: str | None
     retired: bool
     columns: str | None
     all_columns: bool
@@ -51,6 +53,12 @@ class ListOptions:
 @argument("kind")
 @option(
     "--where", multiple=True, metavar="P=V", help=N_("Only those whose property has this value; may be given again.")
+)
+@option(
+    "--not-confirmed-since",
+    "not_confirmed_since",
+    metavar="T",
+    help=N_("Only those of which not every value was confirmed at this time or later."),
 )
 @option("--retired", is_flag=True, help=N_("Those that are retired, too."))
 @option("--columns", metavar="P,P…", help=N_("Show these properties, by name or label."))
@@ -82,6 +90,9 @@ async def list_(
             and not await workspace.view().entities(kind, formatter.schema, retired=True)
         ):
             creatable_kind(formatter.schema, kind)
+        if options.not_confirmed_since is not None:
+            since_us = await workspace.parse_view_time(options.not_confirmed_since, is_first=True)
+            found = [entity async for entity in _not_confirmed_since(formatter, found, since_us)]
         if options.sort is not None:
             found = await _sorted(formatter, find_property(kind_def, options.sort), found, reverse=options.reverse)
         elif options.reverse:
@@ -105,6 +116,17 @@ def _chosen_columns(kind: Kind, options: ListOptions, *, all_columns: bool) -> l
         named = [options.columns]
     found = [find_property(kind, name) for name in named if name]
     return list({prop.name: prop for prop in found}.values())
+
+
+async def _not_confirmed_since(formatter: Formatter, entities: Sequence[bytes], since_us: int) -> AsyncIterator[bytes]:
+    """Those of which somebody has still to see whether they are so."""
+    for first in range(0, len(entities), RECORDS_PER_STEP):
+        some = entities[first : first + RECORDS_PER_STEP]
+        records = await formatter.view.records_by_id(some, formatter.schema)
+        confirmations = await formatter.view.confirmations(some)
+        for entity in some:
+            if not is_confirmed_since(records[entity], confirmations[entity], since_us):
+                yield entity
 
 
 async def _sorted(formatter: Formatter, prop: Property, entities: Sequence[bytes], *, reverse: bool) -> list[bytes]:

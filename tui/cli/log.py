@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from core.device.display_names import is_hidden
+from core.device.display_names import mask_secrets
 from core.device.edit_check import find_property
 from core.errors import Refused
+from core.fleet_secrets import is_secret
 from core.schema import KIND, RETIRED
+from core.slots import Candidate
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
@@ -25,6 +27,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
+from tui.view_models.confirmation import confirmed_text
 
 PAGE_ENTRIES = 200
 """Changes that are read at a time: the first are printed at once, and few readings do for many."""
@@ -90,8 +93,7 @@ async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
 
 
 async def _read_edits(workspace: Workspace, change: bytes) -> list[FactDiff]:
-    edits = await workspace.view().fact_diffs(change, None)
-    return [edit for edit in edits if not is_hidden(edit.entity, edit.property)]
+    return mask_secrets(await workspace.view().fact_diffs(change, None))
 
 
 async def _read_pages(view: View, wanted: LogFilter, limit: int | None) -> AsyncIterator[list[LogEntry]]:
@@ -206,11 +208,16 @@ async def blame(context: CliContext, entity: str) -> None:
         formatter = await Formatter.create(workspace)
         await formatter.load_record_names(record)
         await formatter.load_device_names()
-    slots = [(prop, record.slot(prop.name)) for prop in shown_properties(record, formatter.schema)]
-    retired = record.slot(RETIRED)
-    if retired.leaves and not retired.provisional:
-        slots.append((formatter.schema.property(record.kind, RETIRED), retired))
-    slots = [(prop, slot) for prop, slot in slots if slot.leaves]
+        slots = [(prop, record.slot(prop.name)) for prop in shown_properties(record, formatter.schema)]
+        retired = record.slot(RETIRED)
+        if retired.leaves and not retired.provisional:
+            slots.append((formatter.schema.property(record.kind, RETIRED), retired))
+        slots = [(prop, slot) for prop, slot in slots if slot.leaves]
+        confirmed = (await workspace.view().confirmations([record.entity]))[record.entity]
+        set_by = {
+            name: next(iter(await workspace.view().confirmed_facts(leaf.fact)), leaf)
+            for name, leaf in confirmed.items()
+        }
     if context.json:
         context.print_json(
             [
@@ -218,13 +225,10 @@ async def blame(context: CliContext, entity: str) -> None:
                     "property": prop.name,
                     "value": formatter.value_json(slot.value),
                     "provisional": slot.provisional,
-                    "user": slot.leaves[0].user,
-                    "person": slot.leaves[0].person.hex(),
-                    "device": slot.leaves[0].device.hex(),
-                    "at": format_timestamp(slot.leaves[0].at_us),
-                    "clock": slot.leaves[0].clock,
-                    "note": slot.leaves[0].note,
-                    "change": slot.leaves[0].change.hex(),
+                    **_author_json(slot.leaves[0] if slot.provisional else set_by.get(prop.name, slot.leaves[0])),
+                    "confirmed": _author_json(confirmed[prop.name])
+                    if prop.name in confirmed and not slot.provisional
+                    else None,
                 }
                 for prop, slot in slots
             ]
@@ -232,15 +236,30 @@ async def blame(context: CliContext, entity: str) -> None:
         return
     rows = []
     for prop, slot in slots:
-        for index, leaf in enumerate(slot.leaves if slot.provisional else slot.leaves[:1]):
+        for index, leaf in enumerate(slot.leaves if slot.provisional else [set_by.get(prop.name, slot.leaves[0])]):
             label = prop.label(language()) if index == 0 else GLYPHS["conflict"]
             note = quote(leaf.note)
+            if prop.name in confirmed and not slot.provisional:
+                note = f"{confirmed_text(confirmed[prop.name], context.dates)} {note}".rstrip()
             device = formatter.device_name(leaf.device)
             value = formatter.value_text(prop, leaf.value)
             time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
             rows.append([label, value, leaf.user, time, device, leaf.change.hex()[:8], note])
     if rows:
         context.print_table(rows, shrinkable=(6, 1))
+
+
+def _author_json(leaf: Candidate) -> dict[str, Any]:
+    """Who set or confirmed a value."""
+    return {
+        "user": leaf.user,
+        "person": leaf.person.hex(),
+        "device": leaf.device.hex(),
+        "at": format_timestamp(leaf.at_us),
+        "clock": leaf.clock,
+        "note": leaf.note,
+        "change": leaf.change.hex(),
+    }
 
 
 @verb(N_("Show what differs between two times (or one and now), of everything or of ENTITY."))
@@ -251,7 +270,7 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
         return
     async with await context.open_workspace() as workspace:
         one, other, entity = await _parse_times(workspace, times)
-        found = [each for each in await one.differences(other, entity) if not is_hidden(each[0], each[1])]
+        found = [each for each in await one.differences(other, entity) if not is_secret(each[0], each[1])]
         formatter = await Formatter.create(workspace, other)
         values = [value for _entity, _name, old, new in found for value in (old, new)]
         await formatter.load_names((e for e, *_rest in found), values)

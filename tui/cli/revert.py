@@ -16,8 +16,12 @@ from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, language, ngettext
 
 if TYPE_CHECKING:
+    from core.store.queries.log import LogEntry
     from core.workspace import Workspace
     from core.workspace.undo import UndoPlan
+
+MAX_PASSED_SHOWN = 3
+"""Changes that an undo passes over, of which it says why: what it undoes is to stay in sight."""
 
 
 @verb(N_("Restore something to how it was at a time. Later changes stay in the log."))
@@ -59,6 +63,7 @@ async def undo(context: CliContext, change: str | None, last: bool, note: str | 
                 raise _nothing_to_undo((reasons[0],))
             if plan.entry is None:
                 raise FieldlineError("There is no change of yours on this device that could be undone.")
+            await _print_passed_over(context, workspace, plan.not_undoable)
         written = await undoing.apply_plan(workspace, plan, note)
         if plan.entry is None:
             return
@@ -68,6 +73,25 @@ async def undo(context: CliContext, change: str | None, last: bool, note: str | 
             text = template.format(change=plan.entry.change.hex()[:8], time=time, note=quote(plan.entry.note))
             context.print_message(text.rstrip())
         await _print_undone(context, workspace, written, plan, plan.entry.change)
+
+
+async def _print_passed_over(
+    context: CliContext, workspace: Workspace, passed: Sequence[tuple[LogEntry, Skipped | None]]
+) -> None:
+    """Print which later changes an undo passes over, and why: what it undoes may not be what one meant."""
+    formatter = await Formatter.create(workspace)
+    await formatter.load_names(left.entity for _entry, left in passed if left is not None)
+    for entry, left in passed[:MAX_PASSED_SHOWN]:
+        why = _left_text(formatter, left) if left is not None else _("Nothing of it counts any more.")
+        template = _("What you saved on {when} is passed over. {why}")
+        context.print_message(template.format(when=context.dates.full(entry.at_us), why=why))
+
+
+def _left_text(formatter: Formatter, left: Skipped) -> str:
+    """Why a property is left alone."""
+    label = formatter.schema.property(formatter.names[left.entity].kind, left.property).label(language())
+    template = _("{property} of {entity} is left alone: {reason}.")
+    return template.format(property=label, entity=formatter.entity_text(left.entity), reason=error_text(left.reason))
 
 
 async def _print_undone(
@@ -81,12 +105,7 @@ async def _print_undone(
         for each in plan.skipped
     ]
     for each in plan.skipped:
-        name = formatter.names[each.entity]
-        label = formatter.schema.property(name.kind, each.property).label(language())
-        template = _("{property} of {entity} is left alone: {reason}.")
-        context.print_message(
-            template.format(property=label, entity=formatter.entity_text(each.entity), reason=error_text(each.reason))
-        )
+        context.print_message(_left_text(formatter, each))
     more = {"left": left, "reopened": plan.reopened_count, "undone": undone.hex()}
     if workspace.planned is not None:
         await print_dry_run(context, workspace, plan.results, **more)

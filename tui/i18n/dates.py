@@ -1,7 +1,7 @@
 """Times as people read them: short, in the zone and the language of whoever looks.
 
-Times are integers, microseconds since 1970 UTC, as in the facts. Only absolute times are shown: a text such as "3
-minutes ago" would have to be written to the terminal again and again while nobody does anything.
+Times are integers, microseconds since 1970 UTC, as in the facts. Only absolute times are shown, or days: a text such
+as "3 minutes ago" would have to be written to the terminal again and again while nobody does anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from core.timestamps import is_repeated
-from tui.i18n.translate import N_, _, language
+from tui.i18n.translate import N_, _, language, ngettext
 
 Clock = Callable[[], int]
 
@@ -75,6 +75,17 @@ class DateFormatter:
         if 0 < days < 7:
             return _(_DAYS[time.weekday()])
         return self._day(time) if 0 < days < 300 else f"{_(_MONTHS[time.month - 1])} {time.year}"
+
+    def days_ago(self, at_us: int) -> str:
+        """How many days ago it was: today, yesterday, 3 days ago; the date of what is in the future."""
+        if (found := self._time_and_age(at_us)) is None:
+            return "?"
+        time, days = found
+        if days < 0:
+            return self._date(time)
+        if days < 2:
+            return _("yesterday") if days else _("today")
+        return ngettext("{count} day ago", "{count} days ago", days)
 
     def _time_and_age(self, at_us: int) -> tuple[datetime, int] | None:
         """The time, and how many days ago it was, negative in the future; None where a calendar has no such date."""

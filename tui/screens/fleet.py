@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.confirmation import confirmation_state
 from core.records import Record
 from tui.command_host import command_bindings
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line
 from tui.screens.actions.bulk_edit import BulkEditActions
+from tui.screens.actions.confirm import confirm_record
 from tui.screens.actions.retire import ask_retire
 from tui.screens.actions.undo import UndoActions
 from tui.screens.fleet_commands import DraftActions, SearchActions
 from tui.screens.list_screen import ListScreen
 from tui.screens.tree_actions import TreeActions
+from tui.view_models.confirmation import confirmation_text
 from tui.view_models.fleet_tree import TreeNode
 from tui.view_models.form import NO_NAMES, DisplayNames, form_rows, referenced_entities, summary_lines
 
@@ -43,6 +46,7 @@ class Fleet(ListScreen):
         )
         self._details_record: Record | None = None
         self._names: DisplayNames = NO_NAMES
+        self._confirmed = ""
 
     @property
     def node(self) -> TreeNode | None:
@@ -74,18 +78,21 @@ class Fleet(ListScreen):
     async def _read_details(self) -> None:
         node = self.node
         if node is None:
-            self._details_record = None
+            self._details_record, self._confirmed = None, ""
         else:
             view, schema = self.state.view, self.state.schema
             record = await view.record(node.row.entity, schema)
             called = await view.names(referenced_entities(record), schema)
             self._names = DisplayNames({e: name.title for e, name in called.items()}, self.state.names.devices)
             self._details_record = record
+            confirmations = (await view.confirmations([record.entity]))[record.entity]
+            self._confirmed = confirmation_text(confirmation_state(record, confirmations), self.state.dates)
         self.redraw_details()
 
     def subject(self) -> Line:
         node = self.node
-        return [(node.row.title, "strong")] if node else []
+        told: Line = [(f"  {self._confirmed}", "dim")] if self._confirmed else []
+        return [(node.row.title, "strong"), *told] if node else []
 
     def details(self, width: int, height: int) -> list[Line]:
         if self._details_record is None:
@@ -111,7 +118,7 @@ class Fleet(ListScreen):
     def screen_disabled_reason(self, name: str) -> str | None:
         if name == "unmark":
             return None if self.marked_entities else _("Nothing is marked: Space marks the current line.")
-        if name in ("open", "history_of", "here_now", "mark", "retire") and self.node is None:
+        if name in ("open", "history_of", "here_now", "mark", "retire", "confirm") and self.node is None:
             return _("There is nothing on this line.")
         return super().screen_disabled_reason(name)
 
@@ -146,6 +153,14 @@ class Fleet(ListScreen):
         """Ask, and retire it."""
         if node := self.node:
             await ask_retire(self, await self.state.view.record(node.row.entity, self.state.schema))
+
+    async def do_confirm(self) -> None:
+        """Confirm all values of the current line as they stand below."""
+        if node := self.node:
+            shown = self._details_record
+            if shown is None or shown.entity != node.row.entity:
+                shown = await self.state.view.record(node.row.entity, self.state.schema)
+            await confirm_record(self, shown)
 
     def _open_form(self, entity: bytes, prefilled_count: int = 0) -> None:
         from tui.screens.form import FormScreen

@@ -62,6 +62,8 @@ class FormScreen(ListScreen):
         left: Line = [(self.form.kind.label(language()), "plain")]
         if self.form.record.retired:
             left.append((f"  {GLYPHS['retired']} " + _("retired"), "attention"))
+        if confirmed := self.form.confirmation_text():
+            left.append((f"  {confirmed}", "dim"))
         return left, []
 
     def subject(self) -> Line:

@@ -9,6 +9,7 @@ from textual.widgets import Input
 from core.records import Edit
 from tui.dialogs.search import FoundSlot, SearchDialog
 from tui.i18n.translate import _, language, ngettext
+from tui.screens.actions.confirm import confirm_record
 from tui.screens.actions.retire import ask_retire
 from tui.screens.actions.save import ask_save
 from tui.screens.base import ScreenActions
@@ -36,9 +37,11 @@ class FormCommands(ScreenActions):
     def disabled_reason(self, name: str) -> str | None:
         if name == "apply":
             return self._apply_disabled_reason()
-        if name in ("retire", "history_of") and self._form.is_new:
+        if name in ("retire", "history_of", "confirm") and self._form.is_new:
             return _("This is not saved yet: ^s applies it, z discards an edit.")
-        if name in ("find", "retire"):
+        if name == "confirm" and len(self._form.draft):
+            return _("You have edits here that are not applied: ^s applies them, Z discards them.")
+        if name in ("find", "retire", "confirm"):
             return None
         if (row := self._editor.row) is None:
             return _("There is nothing on this line.")
@@ -97,6 +100,10 @@ class FormCommands(ScreenActions):
     async def do_retire(self) -> None:
         """Retire the entity, or put it back in use."""
         await ask_retire(self.screen, self._form.record)
+
+    async def do_confirm(self) -> None:
+        """Confirm all values as they stand here."""
+        await confirm_record(self.screen, self._form.record)
 
     # --- show more ----------------------------------------------------------------------------------------------------
 

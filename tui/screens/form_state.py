@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.confirmation import Confirmations, confirmation_state
 from core.equipment.plan import PropertyState
 from core.records import Record
 from core.schema import Kind
@@ -11,6 +12,7 @@ from core.value_codec import Value
 from tui.draft import Draft
 from tui.i18n.translate import _, language
 from tui.layout import Line
+from tui.view_models.confirmation import confirmation_text, confirmed_text
 from tui.view_models.equipment import state_details
 from tui.view_models.form import (
     NO_NAMES,
@@ -40,6 +42,7 @@ class FormState:
         self.names: DisplayNames = NO_NAMES
         self.path = ""
         """Where the entity is, or what is new."""
+        self.confirmations: Confirmations = {}
         self.is_compared = False
         """Whether what this device has is shown beside what is configured."""
 
@@ -75,6 +78,7 @@ class FormState:
         wanted = [entity for value in self.draft.wanted.values() for entity in value_references(value)]
         called = await view.names({self.entity, *referenced_entities(record), *wanted}, schema)
         self.names = DisplayNames({e: name.title for e, name in called.items()}, self._state.names.devices)
+        self.confirmations = (await view.confirmations([self.entity])).get(self.entity, {}) if record.slots else {}
         self.record = record
         self.path = await self._state.breadcrumb_of(self.entity) if record.slots else self._new_path()
 
@@ -95,7 +99,15 @@ class FormState:
         state = self.states.get(row.prop.name)
         wanted = format_value(row.prop, row.slot.value, self.names) if row.slot.leaves else ""
         lines = state_details(state, wanted, width) if state is not None else []
-        return [*lines, *property_details(row, width, self.names, self._state.dates)]
+        lines += property_details(row, width, self.names, self._state.dates)
+        if (leaf := self.confirmations.get(row.prop.name)) and not row.slot.provisional:
+            text = _("{confirmed}; h shows who set it").format(confirmed=confirmed_text(leaf, self._state.dates))
+            lines.append([(text, "dim")])
+        return lines
+
+    def confirmation_text(self) -> str:
+        """How far the entity is confirmed; empty if nobody has."""
+        return confirmation_text(confirmation_state(self.record, self.confirmations), self._state.dates)
 
     def clipboard_text(self, row: FormRow) -> str:
         """The value of a property as it is wanted, to paste it elsewhere; empty if there is none."""

@@ -1,97 +1,262 @@
 """What a mirror elsewhere has to be told: rows of changes, facts and edges, since a row or all.
 
 All functions run on the store's thread with the plain connection; who calls several of them for one answer does it in
-one transaction. Rows of facts are given for whole slots, since what arrives late may change the effective times in one.
+one transaction. Rows have the numbers that they have in the store, which another store of the same fleet need not have.
+Facts are given for whole slots, since what arrives late may change the effective times in one. The fleet's secrets are
+no facts that are given.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from hashlib import blake2b
 
+from core.changes import FLEET_ENTITY
+from core.fleet_secrets import SECRET_PROPERTIES
+from core.slots import Candidate, slot_of
+from core.store.connection import load_value
 from core.store.scope import EFFECTIVE
-from core.value_codec import MAX_FACTS
+from core.value_codec import INDEX_BYTES, MAX_FACTS
+from core.withdrawal import FOREVER, Spans, leaf_spans
 
-ChangeRow = tuple[bytes, bytes, int, bytes, str | None, int, int, int]
-"""(change, device, position, person, note, at, received at, accepted)"""
-FactRow = tuple[bytes, int, bytes, str, bytes, int, int, bytes, bytes, int]
-"""(change, index, entity, property, encoded value, effective, at, device, person, accepted)"""
-EdgeRow = tuple[bytes, int, bytes, int]
-"""(change and index of the fact that is obsolete, change and index of the one that obsoletes it)"""
+DAY_US = 86_400_000_000
+
+ChangeRow = tuple[int, int, int, int, int, int, int, bytes, str | None]
+"""(number, position, at, received at, device, author, accepted, change, note)"""
+FactRow = tuple[int, int, int | None, int, int, int, int, bytes]
+"""(number, effective, ended, entity, property, device, accepted, encoded value)"""
+LeafRow = tuple[int, int, int, bytes, bool]
+"""(entity, property, number of the fact that is in use, its encoded value, whether there are different ones)"""
+
+VOID_FACT, CLAIMED_FACT, VOID_CHANGE = 0, 1, 2
+"""Flags: a fact without effect, one that a peer calls obsolete, a change without effect."""
+
+_BY_SPANS = -1
+"""Stands for the end of a fact that may come back, since something of its slot was withdrawn."""
+_COLUMNS = f"""
+f.id, f.effective,
+  CASE WHEN EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
+    THEN {_BY_SPANS} ELSE
+    (SELECT min(g.effective) FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = f.id AND g.accepted) END,
+  f.entity, f.property, c.device, f.accepted, f.value
+"""
+_OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+_NAMES = {f"secret{place}": name for place, name in enumerate(SECRET_PROPERTIES)}
+_IS_SHOWN = (
+    "NOT (f.entity IS (SELECT id FROM entities WHERE entity = :fleet)"
+    f" AND f.property IN (SELECT id FROM properties WHERE name IN ({', '.join(f':{n}' for n in _NAMES)})))"
+)
+_SECRET = {"fleet": FLEET_ENTITY, **_NAMES}
 
 
-def read_past_state(connection: sqlite3.Connection, row: int) -> str:
-    """What the store holds up to a row of `changes`: other text if other changes are there, or others have effect."""
-    last = connection.execute("SELECT hex(hash) FROM changes WHERE id = ?", (row,)).fetchone()
-    end = (row + 1) * MAX_FACTS
-    void = connection.execute(
-        "SELECT count(*), coalesce(sum((id * 2654435761) % 4294967291), 0) FROM facts WHERE accepted = 0 AND id < ?",
-        (end,),
+class ChangeOrder:
+    """A digest over the changes in their order up to a row: other for another store, whatever it holds."""
+
+    def __init__(self) -> None:
+        self._row, self._hash = 0, blake2b(digest_size=16)
+
+    def read(self, connection: sqlite3.Connection, row: int) -> bytes:
+        """Read the digest up to a row.
+
+        Only what is behind the row of the last call is read for it.
+        """
+        if row < self._row:
+            self._row, self._hash = 0, blake2b(digest_size=16)
+        found = connection.execute("SELECT hash FROM changes WHERE id > ? AND id <= ? ORDER BY id", (self._row, row))
+        for (change,) in found:
+            self._hash.update(change)
+        self._row = row
+        return self._hash.digest()
+
+
+def read_flag_state(connection: sqlite3.Connection) -> str:
+    """Text that is other if other facts or changes are without effect."""
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum((id * 2654435761) % 4294967291), 0),"
+        " (SELECT count(*) || ' ' || coalesce(sum(fact), 0) FROM hearsay) FROM facts WHERE accepted = 0"
     ).fetchone()
-    hidden = connection.execute(
-        "SELECT count(*), coalesce(sum(fact), 0) FROM hearsay WHERE fact < ?", (end,)
-    ).fetchone()
-    return f"{last[0] if last else ''} {void} {hidden}"
+    return " ".join(map(str, row))
+
+
+def read_flags(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+    """The numbers of what has no effect, each with its flag, in order."""
+    return connection.execute(
+        f"SELECT id, {VOID_FACT} FROM facts WHERE accepted = 0 UNION ALL SELECT fact, {CLAIMED_FACT} FROM hearsay"
+        f" UNION ALL SELECT id, {VOID_CHANGE} FROM changes WHERE accepted = 0 ORDER BY 1, 2"
+    )
 
 
 def read_changes(connection: sqlite3.Connection, after_row: int) -> Iterator[ChangeRow]:
     """The changes behind a row, in the order in which they were received."""
     return connection.execute(
-        "SELECT c.hash, d.device, c.position, a.entity, l.note, c.at, c.received_at, c.accepted FROM changes c"
-        " JOIN devices d ON d.id = c.device JOIN entities a ON a.id = c.author LEFT JOIN changes l ON l.id = c.lead"
-        " WHERE c.id > ? ORDER BY c.id",
+        "SELECT c.id, c.position, c.at, c.received_at, c.device, c.author, c.accepted, c.hash, l.note FROM changes c"
+        " LEFT JOIN changes l ON l.id = c.lead WHERE c.id > ? ORDER BY c.id",
         (after_row,),
     )
 
 
-def read_facts(connection: sqlite3.Connection, after_row: int) -> Iterator[FactRow]:
-    """All facts of the slots of which changes behind a row say something."""
-    touched = (
-        ""
-        if after_row == 0
-        else "WHERE (f.entity, f.property) IN (SELECT entity, property FROM facts WHERE id >= :first)"
+def end_facts(
+    connection: sqlite3.Connection, rows: Iterator[FactRow], again: list[tuple[int, int, int]]
+) -> Iterator[FactRow]:
+    """Give these rows of facts with their ends.
+
+    `again` gets the further spans (number, since, until) of a fact.
+
+    A fact that never is a leaf ends when it begins to count.
+    """
+    for row in rows:
+        if row[2] == _BY_SPANS:
+            spans = _read_spans(connection, row[0], row[1])
+            ended: int | None = row[1]
+            if spans and spans[0][0] == row[1]:
+                ended = None if spans[0][1] == FOREVER else spans[0][1]
+                spans = spans[1:]
+            again += [(row[0], since, until) for since, until in spans]
+            yield (*row[:2], ended, *row[3:])
+        else:
+            yield row
+
+
+def _read_spans(connection: sqlite3.Connection, fact: int, effective: int) -> Spans:
+    """When a fact of a slot with withdrawals is a leaf."""
+    if connection.execute("SELECT 1 FROM withdrawals WHERE fact = ?", (fact,)).fetchone():
+        return ()
+    namers = connection.execute(
+        "SELECT g.id, g.effective FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = ? AND g.accepted",
+        (fact,),
+    ).fetchall()
+    void = "SELECT since, until FROM void WHERE fact = ? AND timeline = ? ORDER BY since"
+    return leaf_spans(
+        effective, [(since, tuple(connection.execute(void, (namer, EFFECTIVE)))) for namer, since in namers]
     )
+
+
+def mark_slots(connection: sqlite3.Connection, after_row: int, facts: Iterator[int]) -> None:
+    """Put the slots of changes behind a row, and those of some facts, for the functions that speak of them."""
+    connection.execute("DROP TABLE IF EXISTS temp.touched")
+    connection.execute(
+        "CREATE TEMP TABLE touched (entity INTEGER, property INTEGER, PRIMARY KEY (entity, property)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO touched SELECT entity, property FROM facts WHERE id >= ?", ((after_row + 1) * MAX_FACTS,)
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO touched SELECT entity, property FROM facts WHERE id = ?", ((fact,) for fact in facts)
+    )
+
+
+def read_marked_slots(connection: sqlite3.Connection, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:
+    """The next marked slots behind one, in order."""
     return connection.execute(
-        f"SELECT c.hash, f.id % {MAX_FACTS}, e.entity, p.name, f.value, f.effective, c.at, d.device, a.entity,"
-        " f.accepted"
-        f" FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN entities e ON e.id = f.entity"
-        " JOIN properties p ON p.id = f.property JOIN devices d ON d.id = c.device JOIN entities a ON a.id = c.author"
-        f" {touched}",
-        {"first": (after_row + 1) * MAX_FACTS},
-    )
+        "SELECT entity, property FROM touched WHERE (entity, property) > (?, ?) ORDER BY 1, 2 LIMIT ?", (*after, limit)
+    ).fetchall()
 
 
-def read_void(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """When facts of the slots of which changes behind a row say something are void: (change, index, since, until)."""
+def read_facts_of_slots(
+    connection: sqlite3.Connection, first: tuple[int, int], last: tuple[int, int]
+) -> Iterator[FactRow]:
+    """All facts of the marked slots from one to another."""
     return connection.execute(
-        f"SELECT c.hash, f.id % {MAX_FACTS}, v.since, v.until FROM void v JOIN facts f ON f.id = v.fact"
-        f" JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE v.timeline = {EFFECTIVE}"
-        " AND (f.entity, f.property) IN (SELECT entity, property FROM facts WHERE id >= ?)",
-        ((after_row + 1) * MAX_FACTS if after_row else 0,),
+        f"SELECT {_COLUMNS} FROM touched t CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property"
+        f" {_OF_CHANGE} WHERE (t.entity, t.property) >= (:e1, :p1) AND (t.entity, t.property) <= (:e2, :p2)"
+        f" AND {_IS_SHOWN}",
+        {"e1": first[0], "p1": first[1], "e2": last[0], "p2": last[1], **_SECRET},
     )
 
 
-def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[EdgeRow]:
-    """The edges of which one end is a fact of a change behind a row."""
+def read_marked_entities(connection: sqlite3.Connection) -> list[int]:
+    """The entities of the marked slots, in order."""
+    return [entity for (entity,) in connection.execute("SELECT DISTINCT entity FROM touched ORDER BY entity")]
+
+
+def read_facts(connection: sqlite3.Connection) -> Iterator[FactRow]:
+    """All facts in the order in which they were received."""
+    return connection.execute(f"SELECT {_COLUMNS} FROM facts f {_OF_CHANGE} WHERE {_IS_SHOWN} ORDER BY f.id", _SECRET)
+
+
+def count_facts(connection: sqlite3.Connection, after_row: int) -> int:
+    """How many facts the changes behind a row have."""
+    first = (after_row + 1) * MAX_FACTS
+    return int(connection.execute("SELECT count(*) FROM facts WHERE id >= ?", (first,)).fetchone()[0])
+
+
+def read_days(connection: sqlite3.Connection, *, is_marked: bool) -> list[int]:
+    """The days since 1970 (UTC) on which facts of all slots, or of the marked ones, begin to count."""
+    source = "facts f"
+    if is_marked:
+        source = "touched t CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property"
+    return [day for (day,) in connection.execute(f"SELECT DISTINCT f.effective / {DAY_US} FROM {source} ORDER BY 1")]
+
+
+def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple[int, int]]:
+    """The edges (obsolete fact, fact that obsoletes it) of which one end is a fact of a change behind a row."""
+    if after_row == 0:
+        return connection.execute("SELECT target, fact FROM obsoletes ORDER BY target, fact")
+    first = (after_row + 1) * MAX_FACTS
     return connection.execute(
-        f"SELECT t.hash, o.target % {MAX_FACTS}, c.hash, o.fact % {MAX_FACTS} FROM obsoletes o"
-        f" JOIN changes t ON t.id = o.target / {MAX_FACTS} JOIN changes c ON c.id = o.fact / {MAX_FACTS}"
-        " WHERE o.fact >= :first OR o.target >= :first",
-        {"first": (after_row + 1) * MAX_FACTS},
+        "SELECT target, fact FROM obsoletes WHERE fact >= ? UNION SELECT target, fact FROM obsoletes WHERE target >= ?",
+        (first, first),
     )
 
 
-def read_entities(connection: sqlite3.Connection, after_row: int) -> list[bytes]:
-    """The entities of which changes behind a row say something."""
-    return [
-        entity
-        for (entity,) in connection.execute(
-            "SELECT e.entity FROM entities e WHERE e.id IN (SELECT entity FROM facts WHERE id >= ?) ORDER BY e.id",
-            ((after_row + 1) * MAX_FACTS,),
-        )
-    ]
+def read_leaf_rows(connection: sqlite3.Connection, entities: list[int]) -> Iterator[LeafRow]:
+    """What is in use of each slot of these entities, in their order."""
+    some = ",".join(map(str, entities))
+    contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN ({some})"))
+    rows = connection.execute(
+        "SELECT f.entity, f.property, f.id, f.value, f.effective FROM facts f"
+        f" WHERE f.entity IN ({some}) AND f.current = 1 AND {_IS_SHOWN} ORDER BY f.entity, f.property",
+        _SECRET,
+    )
+    several: list[tuple[int, int, int, bytes, int]] = []
+    for row in rows:
+        if several and several[0][:2] != row[:2]:
+            yield _pick(connection, several)
+            several = []
+        if contested and row[:2] in contested:
+            several.append(row)
+        else:
+            yield row[0], row[1], row[2], row[3], False
+    if several:
+        yield _pick(connection, several)
 
 
-def read_persons(connection: sqlite3.Connection) -> Iterator[tuple[bytes, str]]:
+def _pick(connection: sqlite3.Connection, leaves: list[tuple[int, int, int, bytes, int]]) -> LeafRow:
+    by_id = {}
+    for leaf in leaves:
+        (change,) = connection.execute("SELECT hash FROM changes WHERE id = ?", (leaf[2] // MAX_FACTS,)).fetchone()
+        by_id[change + (leaf[2] % MAX_FACTS).to_bytes(INDEX_BYTES, "big")] = leaf
+    slot = slot_of(
+        Candidate(fact, load_value(leaf[3]), "", b"", leaf[4], None, leaf[4]) for fact, leaf in by_id.items()
+    )
+    return (*by_id[slot.leaves[0].fact][:4], slot.provisional)
+
+
+def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """Numbers and ids of the next entities behind a number that something is said of."""
+    return connection.execute(
+        "SELECT e.id, e.entity FROM entities e WHERE e.id > ? AND EXISTS (SELECT 1 FROM facts f WHERE f.entity = e.id)"
+        " ORDER BY e.id LIMIT ?",
+        (after, limit),
+    ).fetchall()
+
+
+def read_ids(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, bytes]:
+    """The ids of the entities with these numbers."""
+    return dict(connection.execute(f"SELECT id, entity FROM entities WHERE id IN ({','.join(map(str, numbers))})"))
+
+
+def read_persons(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes, str]]:
     """What each person who wrote something is called."""
-    return connection.execute("SELECT e.entity, p.name FROM persons p JOIN entities e ON e.id = p.entity")
+    return connection.execute("SELECT e.id, e.entity, p.name FROM persons p JOIN entities e ON e.id = p.entity")
+
+
+def read_devices(connection: sqlite3.Connection) -> dict[bytes, int]:
+    """The numbers of the devices that wrote something, or brought it."""
+    return dict(connection.execute("SELECT device, id FROM devices"))
+
+
+def read_properties(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """The numbers and names of all properties."""
+    return connection.execute("SELECT id, name FROM properties")

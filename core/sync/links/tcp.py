@@ -15,7 +15,7 @@ from core.errors import FieldlineError
 from core.identity import Identity
 from core.sync.links import tls
 from core.sync.links.causes import LinkError, Unable, forbidden, lacking, no_way_out, used_up, why
-from core.sync.links.tls import HANDSHAKE_TIMEOUT_S, AllowPeer, TlsLink, UnknownPeer
+from core.sync.links.tls import HANDSHAKE_TIMEOUT_S, AllowPeer, Purpose, TlsLink, UnknownPeer
 from core.values import quote_value
 
 CONNECT_TIMEOUT_S = 10.0
@@ -35,7 +35,13 @@ _log = logging.getLogger(__name__)
 
 
 async def dial_tcp(
-    host: str, port: int, identity: Identity, allow: AllowPeer, *, timeout_s: float = CONNECT_TIMEOUT_S
+    host: str,
+    port: int,
+    identity: Identity,
+    allow: AllowPeer,
+    *,
+    timeout_s: float = CONNECT_TIMEOUT_S,
+    purpose: Purpose = Purpose.SYNC,
 ) -> TlsLink:
     """Dial the device at an address.
 
@@ -58,7 +64,7 @@ async def dial_tcp(
         raise LinkError(
             "{host} cannot be the name of a host: check how it is written.", host=quote_value(host)
         ) from None
-    return await tls.secure_dialed(reader, writer, identity, allow, timeout_s=timeout_s)
+    return await tls.secure_dialed(reader, writer, identity, allow, timeout_s=timeout_s, purpose=purpose)
 
 
 class TcpListener:
@@ -77,7 +83,9 @@ class TcpListener:
         on_trouble: Callable[[FieldlineError], None] = lambda trouble: None,
         *,
         timeout_s: float = HANDSHAKE_TIMEOUT_S,
+        purpose: Purpose = Purpose.SYNC,
     ) -> None:
+        self._purpose = purpose
         self._identity = identity
         self._allow = allow
         self._on_link = on_link
@@ -158,7 +166,9 @@ class TcpListener:
 
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            link = await tls.secure_accepted(reader, writer, self._identity, self._allow, timeout_s=self._timeout_s)
+            link = await tls.secure_accepted(
+                reader, writer, self._identity, self._allow, timeout_s=self._timeout_s, purpose=self._purpose
+            )
         except UnknownPeer as unknown:
             self._on_unknown_peer(unknown)
             return

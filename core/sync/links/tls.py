@@ -1,4 +1,6 @@
-"""Mutual TLS 1.3 (RFC 8446) over any reliable stream, each side pinned to the other's device key.
+"""Mutual TLS 1.3 (RFC 8446), each side pinned to the other's device key.
+
+Over any reliable stream.
 
 Devices have no authority to vouch for them, and Python's ssl cannot ask for a certificate that it does not know
 beforehand. So both sides first greet in the clear, and each then trusts just the certificate of the key it was shown,
@@ -11,9 +13,9 @@ for this connection:
 
 The handshake then proves that each has the key it showed; a greeting proves nothing before that.
 
-A greeting has a fixed size: magic, version, a byte that says whether a key follows, the raw public key, and the
-signature of the key's certificate. All certificates are the same but for that (`Identity.certificate_der`), so the
-other's is put together here and not read from its bytes.
+A greeting has a fixed size: magic, version, a byte that says what the link is for or that there is none, the raw public
+key, and the signature of the key's certificate. All certificates are the same but for that
+(`Identity.certificate_der`), so the other's is put together here and not read from its bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -36,7 +39,7 @@ from core.sync.links.tls_context import pinned
 
 LINK_MAGIC = b"FLDL"
 LINK_VERSION = 1
-GREETING_REFUSED, GREETING_KEY = 0, 1
+GREETING_REFUSED = 0
 HANDSHAKE_TIMEOUT_S = 20.0
 """A small device on a bad network takes a few seconds; one that takes more than this is not there."""
 CLOSE_TIMEOUT_S = 2.0
@@ -46,6 +49,17 @@ _GREETING_HEAD_BYTES = len(LINK_MAGIC) + 2
 _PROOF_BYTES = KEY_BYTES + SIGNATURE_BYTES
 # Of a certificate (RFC 5280, 4.1) the signature covers what stands between these.
 _SIGNED = slice(4, -SIGNATURE_BYTES - 10)
+
+
+class Purpose(Enum):
+    """What a link is for; the value stands in the greeting.
+
+    A side takes only callers who want what it offers.
+    """
+
+    SYNC = 1
+    PAIR = 2
+
 
 AllowPeer = Callable[[bytes], Awaitable[bool]]
 """Whether a device with this id may be talked to."""
@@ -89,6 +103,8 @@ class TlsLink:
     """A secured stream to `peer`, which has proven to have that device's key."""
 
     peer: bytes
+    peer_key: bytes
+    """The raw public key that the handshake proved, of which `peer` is the hash."""
     reader: StreamReader
     writer: StreamWriter
     # The stream below: it would hang up if nothing referred to it any more.
@@ -135,6 +151,7 @@ async def secure_dialed(
     allow: AllowPeer,
     *,
     timeout_s: float = HANDSHAKE_TIMEOUT_S,
+    purpose: Purpose = Purpose.SYNC,
 ) -> TlsLink:
     """Secure a stream as the side that dialed.
 
@@ -148,7 +165,7 @@ async def secure_dialed(
     Unable if it is this side that cannot go on.
     """
     async with _run_with_timeout(writer):
-        return await _secure_dialed(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s))
+        return await _secure_dialed(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s), purpose)
 
 
 async def secure_accepted(
@@ -158,57 +175,84 @@ async def secure_accepted(
     allow: AllowPeer,
     *,
     timeout_s: float = HANDSHAKE_TIMEOUT_S,
+    purpose: Purpose = Purpose.SYNC,
 ) -> TlsLink:
     """Secure a stream as the side that accepted; raises as `secure_dialed` does."""
     async with _run_with_timeout(writer):
-        return await _secure_accepted(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s))
+        return await _secure_accepted(reader, writer, identity, allow, _PeerTimeout(writer, timeout_s), purpose)
 
 
 async def _secure_dialed(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _PeerTimeout
+    reader: StreamReader,
+    writer: StreamWriter,
+    identity: Identity,
+    allow: AllowPeer,
+    other: _PeerTimeout,
+    purpose: Purpose,
 ) -> TlsLink:
-    writer.write(_make_greeting(identity))
+    writer.write(_make_greeting(identity, purpose))
     async with other.has_its_turn():
-        proof = await _read_greeting(reader)
-    if proof is None:
+        offered, proof = await _read_greeting(reader)
+    if offered is None and purpose is Purpose.PAIR:
+        raise NotAdmitted(
+            "The device there is not open for pairing, or is pairing with another one: run `fieldline pair --listen`"
+            " there (or 6, then p), then try again."
+        )
+    if offered is None:
         raise NotAdmitted(
             "The device there does not take this one for a member: let an admin run"
             " `fieldline admit {device} --role ROLE`, then try again.",
             device=identity.device.hex(),
         )
     peer, certificate = _check_greeting(identity, proof)
+    if offered is not purpose:
+        raise LinkError("The device that answers is there for something else: try again.")
     if not await allow(peer):
         raise UnknownPeer("The device that answers, {device}, is not a member of this fleet.", peer)
     context = pinned(identity, certificate, server=False)
     async with other.has_its_turn():
-        return await _start_tls(writer, context, peer, certificate, other.left + 1)
+        return await _start_tls(writer, context, proof[:KEY_BYTES], certificate, other.left + 1)
 
 
 async def _secure_accepted(
-    reader: StreamReader, writer: StreamWriter, identity: Identity, allow: AllowPeer, other: _PeerTimeout
+    reader: StreamReader,
+    writer: StreamWriter,
+    identity: Identity,
+    allow: AllowPeer,
+    other: _PeerTimeout,
+    purpose: Purpose,
 ) -> TlsLink:
     try:
         async with other.has_its_turn():
-            proof = await _read_greeting(reader)
+            wanted, proof = await _read_greeting(reader)
     except OtherLinkVersion:
         writer.write(_make_head(GREETING_REFUSED))
         raise
-    if proof is None:
+    if wanted is None:
         raise LinkError("What connected there is not a Fieldline of this version.")
     try:
         peer, certificate = _check_greeting(identity, proof)
     except OwnKeyError:
         # So that the person at the side that dialed learns it.
-        writer.write(_make_greeting(identity))
+        writer.write(_make_greeting(identity, purpose))
         raise
+    if wanted is not purpose:
+        writer.write(_make_head(GREETING_REFUSED))
+        if wanted is Purpose.PAIR:
+            raise UnknownPeer(
+                "A device that wants to pair, {device}, was turned away: open pairing here (`fieldline pair --listen`,"
+                " or 6, then p).",
+                peer,
+            )
+        raise LinkError("A device that wants to sync was turned away: this device waits for one that wants to pair.")
     if not await allow(peer):
         writer.write(_make_head(GREETING_REFUSED))
         raise UnknownPeer("A device that is not a member, {device}, tried to connect and was turned away.", peer)
     context = pinned(identity, certificate, server=True)
     # Nothing may be awaited between the greeting and the start of TLS, or the caller's first TLS bytes go astray.
-    writer.write(_make_greeting(identity))
+    writer.write(_make_greeting(identity, purpose))
     async with other.has_its_turn():
-        return await _start_tls(writer, context, peer, certificate, other.left + 1)
+        return await _start_tls(writer, context, proof[:KEY_BYTES], certificate, other.left + 1)
 
 
 @asynccontextmanager
@@ -228,7 +272,9 @@ async def _run_with_timeout(writer: StreamWriter) -> AsyncIterator[None]:
 
 
 class _PeerTimeout:
-    """How long the other side may take for its part: `left` seconds more. What this side does takes none of them.
+    """How long the other side may take for its part: `left` seconds more.
+
+    What this side does takes none of them.
 
     Only what goes wrong while the other side has its turn can be a failure of that side.
     """
@@ -283,12 +329,15 @@ def _make_head(says: int) -> bytes:
     return LINK_MAGIC + bytes([LINK_VERSION, says])
 
 
-def _make_greeting(identity: Identity) -> bytes:
-    return _make_head(GREETING_KEY) + identity.public_key + identity.certificate_der[-SIGNATURE_BYTES:]
+def _make_greeting(identity: Identity, purpose: Purpose = Purpose.SYNC) -> bytes:
+    return _make_head(purpose.value) + identity.public_key + identity.certificate_der[-SIGNATURE_BYTES:]
 
 
-async def _read_greeting(reader: StreamReader) -> bytes | None:
-    """Read the other side's key and signature; None if it turns this one away."""
+async def _read_greeting(reader: StreamReader) -> tuple[Purpose | None, bytes]:
+    """Read what the other side is there for, its key and signature.
+
+    None: it turns this one away.
+    """
     head = await reader.readexactly(_GREETING_HEAD_BYTES)
     *magic, version, says = head
     if bytes(magic) != LINK_MAGIC:
@@ -296,8 +345,10 @@ async def _read_greeting(reader: StreamReader) -> bytes | None:
     if version != LINK_VERSION:
         raise OtherLinkVersion("The other device speaks another version of the link: update Fieldline there or here.")
     if says == GREETING_REFUSED:
-        return None
-    return await reader.readexactly(_PROOF_BYTES)
+        return None, b""
+    if says not in (each.value for each in Purpose):
+        raise OtherLinkVersion("The other device speaks another version of the link: update Fieldline there or here.")
+    return Purpose(says), await reader.readexactly(_PROOF_BYTES)
 
 
 def _check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
@@ -320,7 +371,7 @@ def _check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
 
 
 async def _start_tls(
-    below: StreamWriter, context: ssl.SSLContext, peer: bytes, certificate: bytes, timeout: float
+    below: StreamWriter, context: ssl.SSLContext, key: bytes, certificate: bytes, timeout: float
 ) -> TlsLink:
     """Start TLS over a stream, with streams of its own.
 
@@ -346,4 +397,4 @@ async def _start_tls(
     tls = writer.get_extra_info("ssl_object")
     if tls.version() != "TLSv1.3" or tls.getpeercert(binary_form=True) != certificate:
         raise _unproven()
-    return TlsLink(peer, reader, writer, below)
+    return TlsLink(device_id(key), key, reader, writer, below)

@@ -16,8 +16,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from core.records import Edit
 from core.schema import KEY, KIND, RETIRED
 from core.timestamps import EPOCH
+from core.value_codec import withdrawal_of
 from core.workspace import Workspace
 from tests.core.mirror.conftest import NOW_US
 from tests.support.cli import Terminal
@@ -123,7 +125,7 @@ def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str) -> No
         device.ask("import", str(part))
         # The second time what is new is written beside what is there.
         device.ask("mirror", dsn, "--once")
-    assert_says_what_show_says(device, dsn, random_times(dsn, 5))
+    assert_says_what_show_says(device, dsn, random_times(dsn, 20))
     assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 
@@ -164,6 +166,43 @@ def test_what_a_revoked_device_wrote_is_taken_out(demo: Terminal, dsn: str) -> N
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
 
 
+async def _withdraw(terminal: Terminal, fact: bytes) -> bytes:
+    """Withdraw a fact about the first locality's name; gives the fact that does."""
+    async with await Workspace.open(terminal.home, user="Maier") as workspace:
+        entity = await workspace.find("locality:241")
+        change = await workspace.save_unchecked([Edit(entity, "name", withdrawal_of([fact]), (fact,))])
+        assert change is not None
+        place = "SELECT id % 512 FROM facts WHERE id / 512 = (SELECT id FROM changes WHERE hash = ?) AND current = 2"
+        (index,) = await workspace.store.run(lambda store: store.execute(place, (change,)).fetchone())
+        return change + int(index).to_bytes(2, "big")
+
+
+def test_what_is_withdrawn_counts_again_in_sql_too(demo: Terminal, dsn: str) -> None:
+    demo.ask("set", "locality:241", "name=Wrong")
+    demo.ask("mirror", dsn, "--once")
+    fact = bytes.fromhex(demo.ask("show", "locality:241")["slots"]["name"]["candidates"][0]["fact"])
+    name = "SELECT name FROM fieldline.kind_locality WHERE code = '241'"
+    for expected in (True, False, True):
+        assert (query(dsn, name) == [("Wrong",)]) is expected
+        fact = asyncio.run(_withdraw(demo, fact))
+        demo.ask("mirror", dsn, "--once")
+        assert demo.ask("mirror", dsn, "--check")["differences"] == []
+    changed = query(dsn, "SELECT effective_at FROM fieldline.history WHERE key = '241' AND property = 'name'")
+    times = [round((at - EPOCH).total_seconds() * 1_000_000) + step for (at,) in changed for step in (-1, 0)]
+    assert_says_what_show_says(demo, dsn, times)
+    assert query(dsn, "SELECT 1 FROM fieldline.revivals") != []
+    before = (
+        query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
+        query(dsn, "TABLE fieldline.revivals ORDER BY 1, 2"),
+    )
+    query(dsn, "UPDATE fieldline.watermark SET source_order = '' RETURNING 1")
+    demo.ask("mirror", dsn, "--once")
+    assert before == (
+        query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
+        query(dsn, "TABLE fieldline.revivals ORDER BY 1, 2"),
+    )
+
+
 def test_a_store_that_went_back_is_noticed(demo: Terminal, dsn: str, tmp_path: Path) -> None:
     shutil.copytree(demo.home, tmp_path / "older")
     demo.ask("set", "locality:241", "name=Later")
@@ -188,7 +227,9 @@ def test_values_have_types_and_what_does_not_fit_is_left_out(demo: Terminal, dsn
     assert types["name"] == "text"
     # A value of the past that the schema of today refuses stands in the way of nobody.
     query(
-        dsn, "UPDATE fieldline.current SET value = '\"no network\"', fits = false WHERE property = 'subnet' RETURNING 1"
+        dsn,
+        "UPDATE fieldline.slots SET value = '\"no network\"', fits = false FROM fieldline.properties p"
+        " WHERE p.property_id = slots.property_id AND property = 'subnet' RETURNING 1",
     )
     assert query(dsn, "SELECT count(subnet) FROM fieldline.kind_locality") == [(0,)]
     differences = demo.call("mirror", dsn, "--check", "--json").json["differences"]
@@ -230,7 +271,7 @@ def test_who_listens_is_told_the_root(demo: Terminal, dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("LISTEN fieldline")
         demo.ask("mirror", dsn, "--once")
-        (note,) = connection.notifies(timeout=30, stop_after=1)
+        (note,) = connection.notifies(timeout=PATIENCE, stop_after=1)
     assert note.payload == demo.root()
 
 
@@ -248,18 +289,20 @@ def test_every_table_and_column_says_what_it_is(demo: Terminal, dsn: str) -> Non
     without = query(
         dsn,
         "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.relnamespace = 'fieldline'::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
+        " WHERE c.relnamespace = 'fieldline'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0"
         " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)",
     )
     assert without == []
 
 
 def test_the_secret_of_the_fleet_stays_here(demo: Terminal, dsn: str) -> None:
-    from core.store.indexes.short_ids import SECRET_PROPERTY
+    from core.fleet_secrets import EPOCH_PROPERTY, SECRET_PROPERTY
 
+    demo.ask("key", "renew")
     demo.ask("mirror", dsn, "--once")
-    for table in ("facts", "current"):
-        assert query(dsn, f"SELECT 1 FROM fieldline.{table} WHERE property = %s", SECRET_PROPERTY) == []
+    for table in ("history", "current"):
+        for name in (SECRET_PROPERTY, EPOCH_PROPERTY):
+            assert query(dsn, f"SELECT 1 FROM fieldline.{table} WHERE property = %s", name) == []
 
 
 def is_somebody_waiting(dsn: str) -> bool:
@@ -269,7 +312,7 @@ def is_somebody_waiting(dsn: str) -> bool:
 
 def test_a_killed_mirror_leaves_nothing_half_written(demo: Terminal, dsn: str) -> None:
     # Locked by another, the mirror stands still in the middle of its transaction until it is killed there.
-    for table in ("changes", "facts", "inbox", "current", "watermark"):
+    for table in ("changes", "facts", "inbox", "slots", "watermark"):
         demo.ask("mirror", dsn, "--once")
         before = query(dsn, "SELECT changes, root FROM fieldline.watermark")
         demo.ask("set", "locality:241", f"name=Before {table}")

@@ -27,6 +27,8 @@ from core.sync.links.serial.baud_negotiation import (
 )
 from core.sync.links.serial.framing import FRAME_END, FrameType
 from core.sync.messages import SketchPart
+from core.sync.pairing.protocol import MIN_LOOK_S
+from core.sync.pairing.states import PAIRING, PairingEvent, PairingState
 from core.sync.protocol_errors import LocalProtocolError
 from core.sync.reconcile.sketch_reconciler import SketchReconciler
 from core.sync.states import (
@@ -42,6 +44,7 @@ from core.sync.states import (
     WaitState,
 )
 from tests import state_diagrams
+from tests.support import pairing_sides
 from tests.support.memory_replica import (
     GENESIS,
     PEER,
@@ -66,6 +69,7 @@ MACHINES = {
     "arq": (ARQ, ArqState, ArqEvent, {ArqState.RESET, ArqState.CLOSED}, True),
     "baud": (BAUD, BaudState, BaudEvent, {BaudState.STEADY}, False),
     "dial": (DIAL, DialState, DialEvent, {DialState.FORGOTTEN}, True),
+    "pairing": (PAIRING, PairingState, PairingEvent, {PairingState.DONE, PairingState.FAILED}, True),
 }
 """Table, its states and events, where each way through it can come to rest, and whether nothing leads out of there."""
 
@@ -184,6 +188,29 @@ def dial_at_random(random: Random) -> None:
                     else:
                         end(name, now)
         assert {each.name for each in scheduler.statuses() if each.is_dialing} == set(dialing)
+
+
+def test_pairing_takes_every_row(taken: set[Row]) -> None:
+    for seed in range(200):
+        pair_at_random(Random(seed))
+    assert not missing(PAIRING, taken)
+
+
+def pair_at_random(random: Random) -> None:
+    """Two honest sides, whose people answer, and which are stopped or cut off, at random."""
+    pair = pairing_sides.sides(random)
+    for now in range(20):
+        side, other = random.sample(pair, 2)
+        match random.randrange(8):
+            case 0 if side.state in (PairingState.COMPARE, PairingState.SAME_THERE):
+                side.answer(random.random() < 0.9, now + MIN_LOOK_S)
+            case 1 if side is pair[0] and side.state is PairingState.AGREED:
+                side.admit("reader", "K3")
+            case 2 if random.random() < 0.1:
+                random.choice((side.abort, side.receive_eof))()
+            case _:
+                if PAIRING[other.state]:
+                    pairing_sides.feed(other, side.data_to_send(), now)
 
 
 def test_a_dial_that_was_not_due_or_never_began_is_an_error_of_this_program() -> None:

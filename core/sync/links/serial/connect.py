@@ -1,4 +1,4 @@
-"""The link over a serial cable: the same streams and TLS as over TCP, above a port."""
+"""The link over a serial cable: streams and TLS as over TCP, above a port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.sync.links.serial.arq import BITS_PER_BYTE
 from core.sync.links.serial.baud_negotiation import BAUD_RATES, DEFAULT_TIMING, BaudTiming
 from core.sync.links.serial.serial_ports import DEFAULT_BAUD, PortError, SerialEndpoint, open_port
 from core.sync.links.serial.serial_transport import CLOSE_STALL_S, SerialTransport
-from core.sync.links.tls import AllowPeer, TlsLink
+from core.sync.links.tls import AllowPeer, Purpose, TlsLink
 
 SERIAL_HANDSHAKE_TIMEOUT_S, ASSUMED_HANDSHAKE_BYTES = 30.0, 2000
 """How long both ends may take until they know each other, beside what a slow line takes for what they say."""
@@ -40,6 +40,10 @@ class SerialLink:
     @property
     def peer(self) -> bytes:
         return self.link.peer
+
+    @property
+    def peer_key(self) -> bytes:
+        return self.link.peer_key
 
     @property
     def reader(self) -> StreamReader:
@@ -104,6 +108,7 @@ async def connect_serial(
     handshake_timeout_s: float = SERIAL_HANDSHAKE_TIMEOUT_S,
     timing: BaudTiming = DEFAULT_TIMING,
     on_transport: Callable[[SerialTransport], None] = lambda cable: None,
+    purpose: Purpose = Purpose.SYNC,
 ) -> SerialLink:
     """Connect to whoever is at the other end of a cable.
 
@@ -118,6 +123,7 @@ async def connect_serial(
         handshake_timeout_s: See `SERIAL_HANDSHAKE_TIMEOUT_S`.
         timing: When and how to look for a higher rate.
         on_transport: Called with the transport as soon as the port is open.
+        purpose: What the link is for; the other end must be there for the same.
     """
     # Made now, lest the line waits for it.
     identity.certificate_der  # noqa: B018
@@ -156,7 +162,7 @@ async def connect_serial(
     secure = tls.secure_dialed if initiator else tls.secure_accepted
     try:
         seconds = handshake_timeout_s + ASSUMED_HANDSHAKE_BYTES * BITS_PER_BYTE / cable.baud
-        link = await secure(reader, writer, identity, allow, timeout_s=seconds)
+        link = await secure(reader, writer, identity, allow, timeout_s=seconds, purpose=purpose)
     except LinkError as error:
         # What this device fails at, it fails at again.
         restarted = cable.arq.is_peer_restarted and not isinstance(error, Unable)

@@ -23,13 +23,13 @@ from core.identity import Identity
 from core.sync.links import tcp, tls
 from core.sync.links.causes import LinkError
 from core.sync.links.tls import (
-    GREETING_KEY,
     GREETING_REFUSED,
     LINK_MAGIC,
     LINK_VERSION,
     NotAdmitted,
     OtherLinkVersion,
     OwnKeyError,
+    Purpose,
     UnknownPeer,
 )
 from core.sync.links.tls_context import pinned
@@ -113,7 +113,7 @@ async def test_what_a_dialing_side_sends_behind_its_greeting_in_the_clear_is_not
         accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
         _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
         context = pinned(ONE, certificate, server=False)
-        dialed = await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+        dialed = await tls._start_tls(writer, context, OTHER.public_key, certificate, 20)
         accepted = await accepting
         dialed.writer.write(b"said")
         assert await accepted.reader.readexactly(4) == b"said"
@@ -122,8 +122,8 @@ async def test_what_a_dialing_side_sends_behind_its_greeting_in_the_clear_is_not
 
 
 async def greeting_of(reader: StreamReader) -> bytes:
-    proof = await tls._read_greeting(reader)
-    assert proof is not None
+    purpose, proof = await tls._read_greeting(reader)
+    assert purpose is not None
     return proof
 
 
@@ -161,6 +161,42 @@ async def test_an_unknown_peer_that_accepts_is_not_synced_with() -> None:
     assert isinstance(left, LinkError)
 
 
+@pytest.mark.parametrize(("dials", "accepts"), [(Purpose.SYNC, Purpose.PAIR), (Purpose.PAIR, Purpose.SYNC)])
+async def test_a_link_for_one_purpose_is_none_for_another(dials: Purpose, accepts: Purpose) -> None:
+    async with line() as (here, there):
+        refused, noticed = await asyncio.gather(
+            tls.secure_dialed(*here, ONE, members(OTHER), purpose=dials),
+            tls.secure_accepted(*there, OTHER, members(ONE), purpose=accepts),
+            return_exceptions=True,
+        )
+    assert isinstance(refused, NotAdmitted)
+    # Who wants to pair is noticed, so that people can open pairing or admit it.
+    assert isinstance(noticed, UnknownPeer) == (dials is Purpose.PAIR)
+    assert isinstance(noticed, LinkError)
+
+
+async def test_a_greeting_that_was_changed_to_another_purpose_makes_no_link() -> None:
+    """Both sides greet for what they are there for; what is between them says otherwise to the one that dials."""
+    async with line() as ((reader, writer), there):
+        dialing = asyncio.create_task(tls.secure_dialed(*there, ONE, members(OTHER)))
+        assert (await reader.readexactly(GREETING))[5] == Purpose.SYNC.value
+        writer.write(tls._make_greeting(OTHER, Purpose.PAIR))
+        with pytest.raises(LinkError, match="something else"):
+            await dialing
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_both_sides_know_the_key_that_the_other_has_proven(purpose: Purpose) -> None:
+    async with line() as (here, there):
+        one, other = await asyncio.gather(
+            tls.secure_dialed(*here, ONE, members(OTHER), purpose=purpose),
+            tls.secure_accepted(*there, OTHER, members(ONE), purpose=purpose),
+        )
+        assert (one.peer_key, other.peer_key) == (OTHER.public_key, ONE.public_key)
+        one.abort()
+        other.abort()
+
+
 def lying_certificate() -> bytes:
     """THIRD's key under the name of ONE."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ONE.device.hex())])
@@ -189,7 +225,7 @@ IMPOSTOR = Impostor(THIRD.private_key)
 async def secured_anyway(writer: StreamWriter, context: ssl.SSLContext, certificate: bytes) -> None:
     """Get as far as TLS lets one get, and leave."""
     with suppress(OSError):
-        link = await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+        link = await tls._start_tls(writer, context, OTHER.public_key, certificate, 20)
         await link.reader.read()
         link.abort()
 
@@ -220,7 +256,7 @@ async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_a
 
 async def test_a_key_whose_certificate_names_another_device_is_none() -> None:
     async with line() as ((_, writer), there):
-        writer.write(tls._make_head(GREETING_KEY) + THIRD.public_key + lying_certificate()[-64:])
+        writer.write(tls._make_head(Purpose.SYNC.value) + THIRD.public_key + lying_certificate()[-64:])
         with pytest.raises(LinkError, match="not one"):
             await tls.secure_accepted(*there, OTHER, anybody)
 
@@ -277,10 +313,10 @@ def test_the_document_shows_the_greeting_and_the_limits() -> None:
         (b"GET / HTTP/1.1\r\n\r\n", "not Fieldline"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "not Fieldline"),
         (LINK_MAGIC, "broke"),
-        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_KEY]), "broke"),
+        (LINK_MAGIC + bytes([LINK_VERSION, Purpose.SYNC.value]), "broke"),
         (LINK_MAGIC + bytes([LINK_VERSION, GREETING_REFUSED]), "not a Fieldline"),
-        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_KEY]) + bytes(95), "broke"),
-        (LINK_MAGIC + bytes([LINK_VERSION, GREETING_KEY]) + b"\xff" * 96, "not one"),
+        (LINK_MAGIC + bytes([LINK_VERSION, Purpose.SYNC.value]) + bytes(95), "broke"),
+        (LINK_MAGIC + bytes([LINK_VERSION, Purpose.SYNC.value]) + b"\xff" * 96, "not one"),
     ],
 )
 async def test_junk_gets_no_answer(junk: bytes, error: str) -> None:
@@ -294,7 +330,7 @@ async def test_junk_gets_no_answer(junk: bytes, error: str) -> None:
 
 async def test_a_dialing_side_of_another_version_learns_which_one_this_is() -> None:
     async with line() as ((reader, writer), there):
-        writer.write(LINK_MAGIC + bytes([LINK_VERSION + 1, GREETING_KEY]) + b"whatever comes then")
+        writer.write(LINK_MAGIC + bytes([LINK_VERSION + 1, Purpose.SYNC.value]) + b"whatever comes then")
         with pytest.raises(OtherLinkVersion, match="update"):
             await tls.secure_accepted(*there, OTHER, anybody)
         assert await reader.read() == LINK_MAGIC + bytes([LINK_VERSION, GREETING_REFUSED])
@@ -316,7 +352,7 @@ async def test_older_tls_is_refused() -> None:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         with pytest.raises(OSError):
-            await tls._start_tls(writer, context, OTHER.device, certificate, 20)
+            await tls._start_tls(writer, context, OTHER.public_key, certificate, 20)
         with pytest.raises(LinkError):
             await accepting
 

@@ -1,0 +1,154 @@
+"""Write what is current: the rows of `slots` and `entities`, some hundred entities at a time.
+
+All functions run on the store's thread with both plain connections, in a transaction on either side.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from functools import lru_cache
+
+from psycopg import sql
+
+from core.locality_split import COMMON, NOWHERE, Placed, locality_of
+from core.mirror import row_values
+from core.mirror.copy_rows import copy_packed, copy_rows, identifier, pack_json, pack_references, pack_slot
+from core.mirror.database import Connection
+from core.schema import RETIRED, Kind, Schema
+from core.store import entities
+from core.store.connection import chunks, load_value
+from core.store.entities import EntityName
+from core.store.queries import mirror_source
+from core.store.queries.mirror_source import LeafRow
+from core.store.scope import NOW
+
+ENTITIES_PER_STEP = 500
+"""Read at once, so that memory stays small."""
+ENTITIES_PER_COPY = 10_000
+_KEPT_VALUES = 16_384
+
+EntityRow = tuple[int, bytes, bool, str | None, str | None, str, bytes | None]
+
+
+class CurrentRows:
+    """The rows of entities that a run of the mirror writes."""
+
+    def __init__(self, store: sqlite3.Connection, mirror: Connection, schema: Schema) -> None:
+        self._store = store
+        self._mirror = mirror
+        self._schema = schema
+        self._properties = dict(mirror_source.read_properties(store))
+        # Most values are said again and again.
+        self._is_free = lru_cache(None)(lambda kind, of: row_values.takes_any_text(self._property(kind, of)))
+        self._property = lru_cache(None)(lambda kind, of: self._kind(kind).property(self._properties[of]))
+        self._fits = lru_cache(_KEPT_VALUES)(self._check_fit)
+        self._packed = lru_cache(_KEPT_VALUES)(lambda value: pack_json(row_values.json_text(load_value(value), {})))
+        self._refs = lru_cache(_KEPT_VALUES)(_references)
+        self._entities: list[EntityRow] = []
+        self._kinds: dict[str | None, Kind] = {}
+
+    def write_all(self) -> None:
+        """Write all entities, into tables that are empty."""
+        after = 0
+        while some := mirror_source.read_entity_ids(self._store, after, ENTITIES_PER_COPY):
+            self._copy(some)
+            after = some[-1][0]
+
+    def _copy(self, some: list[tuple[int, bytes]]) -> None:
+        self._entities = []
+        steps = chunks(some, ENTITIES_PER_STEP)
+        copy_packed(self._mirror, "slots", (row for step in steps for row in self._slots_of(dict(step))))
+        copy_rows(self._mirror, "entities", self._entities)
+
+    def write_some(self, numbers: list[int]) -> None:
+        """Write these entities, and those that refer to what is called otherwise by it."""
+        done: set[int] = set()
+        while numbers:
+            renamed: list[bytes] = []
+            for some in chunks(numbers, ENTITIES_PER_STEP):
+                renamed += self._rewrite(some)
+            done.update(numbers)
+            numbers = [each for each in self._referring_to(renamed) if each not in done] if renamed else []
+
+    def _referring_to(self, renamed: list[bytes]) -> list[int]:
+        rows = self._mirror.execute(
+            "SELECT DISTINCT entity_id FROM fieldline.slots WHERE refs && %s::bytea[]", (renamed,)
+        )
+        return sorted(number for (number,) in rows if isinstance(number, int))
+
+    def _rewrite(self, some: list[int]) -> list[bytes]:
+        """Write these entities in place of their rows.
+
+        Give those that were called otherwise before, or nothing.
+        """
+        ids = mirror_source.read_ids(self._store, some)
+        rows = self._mirror.execute(
+            "SELECT entity_id, kind, key FROM fieldline.entities WHERE entity_id = ANY (%s)", (some,)
+        )
+        before = {number: tuple(name) for number, *name in rows}
+        for table in ("slots", "entities"):
+            statement = sql.SQL("DELETE FROM {} WHERE entity_id = ANY (%s)").format(identifier(table))
+            self._mirror.execute(statement, (some,))
+        self._copy(list(ids.items()))
+        now = {number: (entity, (kind, key)) for number, entity, _, kind, key, *_ in self._entities}
+        return [entity for number, (entity, name) in now.items() if before.get(number) != name]
+
+    def _slots_of(self, ids: dict[int, bytes]) -> Iterator[bytes]:
+        """Give the packed rows of these entities' slots, and put their own rows aside."""
+        by_entity: dict[int, list[LeafRow]] = {number: [] for number in ids}
+        for row in mirror_source.read_leaf_rows(self._store, list(ids)):
+            by_entity[row[0]].append(row)
+        values = (row[3] for rows in by_entity.values() for row in rows)
+        referred = {each for value in values if row_values.may_refer(value) for each in self._refs(value)}
+        names = entities.read_names(self._store, NOW, {*ids.values(), *referred}, self._schema)
+        for number, rows in by_entity.items():
+            if rows:
+                name = names[ids[number]]
+                kind = name.kind
+                self._put_aside(number, name, rows)
+                for _, of, fact, value, provisional in rows:
+                    refs = self._refs(value) if row_values.may_refer(value) else ()
+                    packed = (
+                        self._packed(value) if not refs else pack_json(row_values.json_text(load_value(value), names))
+                    )
+                    is_free = row_values.is_short_text(value) and self._is_free(kind, of)
+                    fits = is_free or self._fits(kind, of, value)
+                    yield pack_slot(fact, number, of, provisional, fits, packed, pack_references(refs))
+
+    def _put_aside(self, number: int, name: EntityName, rows: list[LeafRow]) -> None:
+        values = {self._properties[row[1]]: row[3] for row in rows}
+        kind = self._kind(name.kind)
+        parent = self._refs(values[kind.parent]) if kind.parent in values else ()
+        locality = locality_of(name.entity, Placed(name.kind, parent[0] if parent else None), self._schema)
+        is_retired = RETIRED in values and load_value(values[RETIRED]) is True
+        self._entities.append(
+            (
+                number,
+                name.entity,
+                is_retired,
+                *name_columns(name),
+                row_values.text(name.title),
+                None if locality in (COMMON, NOWHERE) else locality,
+            )
+        )
+
+    def _kind(self, name: str | None) -> Kind:
+        if name not in self._kinds:
+            self._kinds[name] = self._schema.kind(name or "")
+        return self._kinds[name]
+
+    def _check_fit(self, kind: str | None, of: int, value: bytes) -> bool:
+        return row_values.fits_column(self._property(kind, of), load_value(value))
+
+
+def name_columns(name: EntityName) -> tuple[str | None, str | None]:
+    """Kind and key as columns."""
+    return (
+        None if name.kind is None else row_values.text(name.kind),
+        None if name.key is None else row_values.text(name.key),
+    )
+
+
+def _references(value: bytes) -> tuple[bytes, ...]:
+    return tuple(row_values.references(load_value(value)))

@@ -1,0 +1,1 @@
+"""Pairing: two devices compare six digits, and one admits the other."""
