@@ -15,7 +15,7 @@ from core.records import Edit, Record
 from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_acceptance, is_internal_property
 from core.store.view import View
 from core.value_codec import Value
-from core.values import is_same_value, quote_value
+from core.values import check_visible, is_same_value, quote_value
 
 MAX_KEY_LOOKUPS = 20
 """New entities of one kind whose keys are looked up one by one; for more, reading all of the kind is faster."""
@@ -175,10 +175,12 @@ def _check_internal_values(kind: Kind, values: Mapping[str, Value]) -> None:
                 property=quote_value(name),
                 properties="-",
             )
-        _check_value(kind.property(name), value)
+        if problem := kind.property(name).check(value):
+            raise problem
 
 
 def _check_value(prop: Property, value: Value) -> None:
+    check_visible(prop.name, value)
     problem = prop.check(value)
     if problem is not None:
         raise problem

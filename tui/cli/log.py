@@ -16,9 +16,8 @@ from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
-from core.value_codec import Value
+from core.value_codec import Value, normalized
 from core.workspace import Workspace
-from core.workspace.log_query import stored_words
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -61,7 +60,7 @@ async def log(
             device=None if device is None else await workspace.device(device),
             since_us=None if since is None else await workspace.parse_view_time(since, is_first=True),
             until_us=None if until is None else await workspace.parse_view_time(until),
-            text=stored_words(grep or ""),
+            text=normalized(grep or ""),
         )
         formatter = await Formatter.create(workspace)
         if not context.json:
