@@ -278,6 +278,21 @@ class Schema:
         """The definition of a kind, generic if the schema does not have it."""
         return self.kinds.get(name or "") or Kind(name or "", is_known=False)
 
+    def kind_name(self, text: str) -> str:
+        """The name of the kind that people mean by a name or, if none is called so, by a label in any language.
+
+        The text itself where it is none, or could be several.
+        """
+        if text in self.kinds:
+            return text
+        wanted = normalized(text).strip().casefold()
+        found = [
+            kind.name
+            for kind in self.kinds.values()
+            if wanted in {each.casefold() for each in (kind.name, *kind.labels.values(), *kind.plurals.values())}
+        ]
+        return found[0] if len(found) == 1 else text
+
     def property(self, kind: str | None, name: str) -> Property:
         """The definition of a property of a kind, generic if the schema does not have it."""
         return self.kind(kind).property(name)

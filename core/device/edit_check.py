@@ -46,6 +46,8 @@ async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool
             needs_admin = True
         elif record.kind is None and KIND in values:
             kind = creatable_kind(schema, str(kind_name))
+            if kind.name != kind_name:  # a label is for people, and no fact has it
+                raise _unknown_kind_error(schema, str(kind_name))
             stated = {name: value for name, value in values.items() if name != KIND}
             _check_new_values(kind, stated)
             new.append((kind, stated))
@@ -102,11 +104,14 @@ def creatable_kind(schema: Schema, name: str) -> Kind:
     """The definition of a kind of which people may make entities; raises Refused, naming those that there are."""
     if not schema.kinds:
         raise Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
-    if name not in schema.kinds:
-        raise Refused(
-            "There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds)
-        )
-    return schema.kinds[name]
+    found = schema.kinds.get(schema.kind_name(name))
+    if found is None:
+        raise _unknown_kind_error(schema, name)
+    return found
+
+
+def _unknown_kind_error(schema: Schema, name: str) -> Refused:
+    return Refused("There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds))
 
 
 async def check_keys_are_free(view: View, schema: Schema, new: Sequence[NewEntity]) -> None:

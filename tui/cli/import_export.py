@@ -159,7 +159,7 @@ async def restore_store(context: CliContext, file: Path) -> None:
         context.print_message(_("The old store is kept at {path}.").format(path=done.kept_file))
     context.print_message(
         _(
-            "Sync before anybody writes here: what this device said since the copy was made comes back from the other"
+            "Sync before anybody writes here: what was changed here since the copy was made comes back from the other"
             " devices."
         )
     )

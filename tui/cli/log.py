@@ -10,13 +10,14 @@ import click
 from core.device.display_names import is_hidden
 from core.device.edit_check import find_property
 from core.errors import Refused
-from core.schema import KIND, RETIRED
+from core.schema import KIND, RETIRED, Property
 from core.slots import Candidate
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
 from core.value_codec import Value, normalized
+from core.values import is_same_value
 from core.workspace import Workspace
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
@@ -180,12 +181,22 @@ def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[byte
         prop = formatter.schema.property(called.kind if called else None, name)
         before = formatter.value_text(prop, old) if had_value else _("not configured")
         rows.append(
-            ("  " + formatter.entity_text(entity), prop.label(language()), before, formatter.value_text(prop, new))
+            (
+                "  " + formatter.entity_text(entity),
+                prop.label(language()),
+                before,
+                _after_text(formatter, prop, old, new),
+            )
         )
     if not rows:
         return
     room = context.columns_left(max(text_width(row[0]) for row in rows), max(text_width(row[1]) for row in rows))
     context.print_table([(of, label, _fit_values(before, after, room)) for of, label, before, after in rows])
+
+
+def _after_text(formatter: Formatter, prop: Property, old: Value, new: Value) -> str:
+    """The new value, or that the old one was kept, as where a conflict was resolved with it."""
+    return _("kept") if is_same_value(old, new) and new is not None else formatter.value_text(prop, new)
 
 
 def _fit_values(before: str, after: str, room: int | None) -> str:

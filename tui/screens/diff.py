@@ -168,20 +168,29 @@ class DiffScreen(ListScreen):
 
 
 class TimeDiffScreen(DiffScreen):
-    """Two times compared (microseconds since 1970 UTC), the earlier first; None is now."""
+    """Two times compared (microseconds since 1970 UTC), the earlier first; None is now.
 
-    def __init__(self, start_us: int, end_us: int | None) -> None:
+    Of one entity, or one property of it, if they are given; `title` is what that is called.
+    """
+
+    def __init__(
+        self, start_us: int, end_us: int | None, entity: bytes | None = None, name: str | None = None, title: str = ""
+    ) -> None:
         super().__init__(end_us)
         self._start_us = start_us
+        self._entity, self._property = entity, name
+        self._title = title if entity is not None else ""
 
     def compared_text(self) -> str:
         dates = self.state.dates
         other = _("now") if self._timestamp_us is None else dates.full(self._timestamp_us)
-        return _("From {one} to {other}").format(one=dates.full(self._start_us), other=other)
+        text = _("From {one} to {other}").format(one=dates.full(self._start_us), other=other)
+        return f"{self._title}: {text}" if self._title else text
 
     async def read_differences(self) -> Sequence[ValueDifference]:
         workspace = self.state.workspace
-        return await workspace.view(self._start_us).differences(workspace.view(self._timestamp_us))
+        found = await workspace.view(self._start_us).differences(workspace.view(self._timestamp_us), self._entity)
+        return [each for each in found if self._property in (None, each[1])]
 
 
 class ChangeDiffScreen(DiffScreen):

@@ -32,7 +32,8 @@ class FormScreen(ListScreen):
         super().__init__()
         self.form = FormState(self.state, entity, prefilled_count)
         self.editor = FormEditor(self, self.form, self._show_rows)
-        self.actions = (self.editor, FormCommands(self, self.form, self.editor), UndoActions(self))
+        self._form_commands = FormCommands(self, self.form, self.editor)
+        self.actions = (self.editor, self._form_commands, UndoActions(self))
         self._focus = focus
 
     @property
@@ -90,6 +91,13 @@ class FormScreen(ListScreen):
     def disabled_reason(self, name: str) -> str | None:
         return None if self.is_typing else super().disabled_reason(name)
 
+    def action_command(self, name: str) -> None:
+        # Who applies too early is led to what is missing.
+        if name == "apply" and len(self.form.draft) and (lacking := self._form_commands.missing_properties()):
+            index = self.form.lines().index(lacking[0].name)
+            self.lines.move_to(self.lines.cursor if index is None else index)
+        super().action_command(name)
+
     def do_back(self) -> None:
         """Leave the form; the draft stays."""
         if self.is_typing:
@@ -97,6 +105,12 @@ class FormScreen(ListScreen):
             return
         self.form.discard_untouched()
         self.go_back()
+
+    def leave(self) -> None:
+        """Leave the form, also while something is typed; the draft stays."""
+        if self.is_typing:
+            self.editor.stop_typing()
+        self.do_back()
 
     def on_resize(self) -> None:
         super().on_resize()

@@ -7,6 +7,7 @@ from functools import partial
 from textual.widgets import Input
 
 from core.records import Edit
+from core.schema import Property
 from tui.dialogs.search import FoundSlot, SearchDialog
 from tui.i18n.translate import _, language, ngettext
 from tui.screens.actions.confirm import confirm_record
@@ -53,14 +54,21 @@ class FormCommands(ScreenActions):
         form = self._form
         if not len(form.draft):
             return _("Nothing is edited: e edits the current line.")
-        lacking = form.kind.missing(form.draft.wanted) if form.is_new else []
-        if form.is_new and form.draft.wanted.get(form.kind.key) is None:
-            key = form.kind.property(form.kind.key)
-            lacking = [key, *(prop for prop in lacking if prop.name != key.name)]
-        if lacking:
+        if lacking := self.missing_properties():
             labels = ", ".join(prop.label(language()) for prop in lacking)
             return _("What is new needs these first: {labels}.").format(labels=labels)
         return None
+
+    def missing_properties(self) -> list[Property]:
+        """What a new entity still needs, its key first."""
+        form = self._form
+        if not form.is_new:
+            return []
+        lacking = form.kind.missing(form.draft.wanted)
+        if form.draft.wanted.get(form.kind.key) is None:
+            key = form.kind.property(form.kind.key)
+            lacking = [key, *(prop for prop in lacking if prop.name != key.name)]
+        return lacking
 
     # --- apply --------------------------------------------------------------------------------------------------------
 

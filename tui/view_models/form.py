@@ -53,6 +53,8 @@ class FormRow:
     wanted: Value = None
     newer_candidate: Candidate | None = None
     """A leaf that the property has got since the edit began; None if it has none."""
+    is_needed: bool = False
+    """Whether an entity of the kind cannot do without it."""
 
     @property
     def pick(self) -> Candidate | None:
@@ -79,7 +81,8 @@ def _form_row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow
     if state == "good" and prop.check(slot.value) is not None:
         state = "invalid"
     wanted = draft.wanted[name] if draft is not None and edited else None
-    return FormRow(prop, slot, state, edited, wanted, draft.newer_candidate(name, slot) if draft else None)
+    newer = draft.newer_candidate(name, slot) if draft else None
+    return FormRow(prop, slot, state, edited, wanted, newer, prop.required or name == kind.key)
 
 
 def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
@@ -137,7 +140,7 @@ def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
     """The value in use, or the word for none; and the words for a conflict or an invalid value."""
     slot = row.slot
     if slot.state == "absent":
-        return _("not configured"), ""
+        return _("needs a value") if row.is_needed else _("not configured"), ""
     text = format_value(row.prop, slot.value, names)
     if slot.state == "conflict":
         return text, "  " + _("(1 of {count})").format(count=len({repr(leaf.value) for leaf in slot.leaves}))
@@ -179,6 +182,8 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
             ],
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+    if row.is_needed and row.state == "absent":
+        role = "attention"
     value, words = state_text(row, names)
     return layout_columns(
         width,

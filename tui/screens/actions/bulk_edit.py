@@ -26,9 +26,6 @@ class BulkEditActions(ScreenActions):
         super().__init__(screen)
         self._entities = entities
 
-    def disabled_reason(self, name: str) -> str | None:
-        return None if self._entities else _("Nothing is marked: Space marks the current line.")
-
     async def do_edit_marked(self) -> None:
         """Ask for the property, then for the value, then show what would be written."""
         schema, view = self.state.schema, self.state.view
