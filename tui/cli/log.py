@@ -10,7 +10,7 @@ import click
 from core.device.display_names import is_hidden
 from core.device.edit_check import find_property
 from core.errors import Refused
-from core.schema import KIND, RETIRED, Property
+from core.schema import KIND, RETIRED, Property, in_schema_order
 from core.slots import Candidate
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
@@ -284,6 +284,9 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
         formatter = await Formatter.create(workspace, other)
         values = [value for _entity, _name, old, new in found for value in (old, new)]
         await formatter.load_names((e for e, *_rest in found), values)
+        found = in_schema_order(
+            found, lambda each: (each[0], each[1]), lambda e: formatter.names[e].kind, formatter.schema
+        )
         if not context.json:
             await formatter.load_device_names()
     if context.json:

@@ -9,6 +9,7 @@ from functools import partial
 from textual.app import ComposeResult
 
 from core.device.display_names import is_hidden
+from core.schema import in_schema_order
 from core.store.queries.fact_diffs import without_author
 from core.store.queries.log import LogEntry
 from tui.command_host import command_bindings
@@ -189,8 +190,14 @@ class TimeDiffScreen(DiffScreen):
 
     async def read_differences(self) -> Sequence[ValueDifference]:
         workspace = self.state.workspace
-        found = await workspace.view(self._start_us).differences(workspace.view(self._timestamp_us), self._entity)
-        return [each for each in found if self._property in (None, each[1])]
+        end = workspace.view(self._timestamp_us)
+        found = await workspace.view(self._start_us).differences(end, self._entity)
+        some = [each for each in found if self._property in (None, each[1])]
+        schema = self.state.schema
+        known = await end.names({each[0] for each in some}, schema)
+        return await asyncio.to_thread(
+            lambda: in_schema_order(some, lambda each: (each[0], each[1]), lambda e: known[e].kind, schema)
+        )
 
 
 class ChangeDiffScreen(DiffScreen):
