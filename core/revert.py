@@ -1,4 +1,6 @@
-"""Plan what to write on top of the present so that something is again as it was. Pure.
+"""Plan what to write on top of the present so that something is again as it was.
+
+Pure.
 
 Nothing is ever taken away. To restore or to undo is an ordinary edit, made in knowledge of everything that is there
 now; so it can itself be undone. What was written since is never overwritten by an undo: it is skipped and reported.
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.errors import FieldlineError
+from core.fleet_secrets import is_secret
 from core.records import Edit, Record, make_edit
 from core.schema import KIND, MEMBER_KIND, RETIRED
 from core.slots import Conflict, Slot
@@ -47,14 +50,17 @@ class RevertPlan:
 
 
 def restore_record(now: Record, then: Record) -> list[Edit]:
-    """Build the edits that give an entity the values that it had then; none for slots with the same leaves.
+    """Build the edits that give an entity the values that it had then.
 
-    What was absent then is cleared. An entity that was not retired then is put back in use.
+    None for slots with the same leaves.
+
+    What was absent then is cleared, and a secret stays as it is. An entity that was not retired then is put back in
+    use.
     """
     edits = []
     for name in sorted(now.slots):
         slot, before = now.slot(name), then.slot(name)
-        if name == KIND or slot.leaves == before.leaves:
+        if name == KIND or slot.leaves == before.leaves or is_secret(now.entity, name):
             continue
         value = before.value
         if name == RETIRED and value is None:
@@ -65,7 +71,9 @@ def restore_record(now: Record, then: Record) -> list[Edit]:
 
 
 def revert_facts(facts: Iterable[AppliedFact], records: Mapping[bytes, Record]) -> RevertPlan:
-    """Plan the undo of the facts of one change; `records` holds every entity that they are about, at present.
+    """Plan the undo of the facts of one change.
+
+    `records` holds every entity that they are about, at present.
 
     A slot goes back to what the author of the change saw, if the change's own fact is its only leaf. To undo a creation
     retires the entity, if there is no later fact about it.

@@ -22,6 +22,7 @@ from core.value_codec import Value
 if TYPE_CHECKING:
     from core.identity import Identity
     from core.membership import Membership
+    from core.sync.sealed_file import SealKeys
 
 OnProgress = Callable[[int, int], None]
 """`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
@@ -42,7 +43,9 @@ class EditResult:
 
 
 class DeviceContext:
-    """A device's home, opened. Every method may raise FieldlineError; none leaves anything half-written.
+    """A device's home, opened. Every method may raise FieldlineError.
+
+    None leaves anything half-written.
 
     `user` is the author of what is written from here. Edits name the leaves that were shown, so that what arrives
     meanwhile is never overwritten unseen.
@@ -96,6 +99,22 @@ class DeviceContext:
         """Read who belongs to the fleet."""
         return await self.store.membership()
 
+    async def seal_keys(self) -> SealKeys:
+        """Read what files for the fleet are sealed with and opened by."""
+        from core.store.queries import seal_keys
+        from core.sync.sealed_file import SealKeys
+
+        membership, now_us = await self.membership(), self.clock()
+        epochs = await self.store.run(seal_keys.read_epoch_keys)
+        public_keys, newcomers = await self.store.run(
+            lambda connection: seal_keys.read_recipients(
+                connection, membership, is_first=epochs.is_first, now_us=now_us
+            )
+        )
+        # Also for this device itself, should it lose its store and keep its key.
+        public_keys = tuple(dict.fromkeys((self.identity.public_key, *public_keys)))
+        return SealKeys(self.store.fleet, epochs, lambda: self.identity, public_keys, newcomers)
+
     async def schema(self) -> Schema:
         """Parse the fleet's schema from the present facts, or give the last one if they are the same.
 
@@ -125,7 +144,9 @@ class DeviceContext:
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
     async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
-        """Check edits against the schema and write them at once; give the change that the log shows for them.
+        """Check edits against the schema and write them at once.
+
+        Give the change that the log shows for them.
 
         None without any edits, and in a dry run. What `reopens` a conflict may give a slot several values.
 

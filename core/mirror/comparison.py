@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import partial
 
 from core.device.context import DeviceContext
-from core.device.display_names import entities_in_value, is_hidden
+from core.device.display_names import entities_in_value
+from core.fleet_secrets import is_secret
 from core.inbox import InboxItem
 from core.mirror import row_values
 from core.mirror.mirror import Mirror
@@ -30,7 +31,10 @@ _Row = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that the mirror has otherwise than the store; `at_us` is None for the present, None for no such row."""
+    """A row that the mirror has otherwise than the store.
+
+    `at_us` is None for the present, None for no such row.
+    """
 
     table: str
     at_us: int | None
@@ -41,7 +45,10 @@ class Difference:
 
 
 async def compare(mirror: Mirror, device: DeviceContext, items: Iterable[InboxItem]) -> list[Difference]:
-    """Compare the current values, those at some times, and the inbox; `items` are those of the store."""
+    """Compare the current values, those at some times, and the inbox.
+
+    `items` are those of the store.
+    """
     found = _diff("inbox", None, await _mirrored_inbox(mirror), _stored_inbox(items))
     rows = await mirror.read(
         "SELECT entity, property, kind, key, value, state, provisional, change, user_name, device_name, at"
@@ -98,7 +105,7 @@ async def _stored(device: DeviceContext, view: View) -> dict[_Key, _Row]:
         )
         for entity, record in records.items():
             for name, slot in record.slots.items():
-                if slot.leaves and not is_hidden(entity, name):
+                if slot.leaves and not is_secret(entity, name):
                     found[entity, row_values.text(name)] = tuple(_row(entity, slot, names, called))
     return found
 

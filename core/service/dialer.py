@@ -148,7 +148,10 @@ class Dialer:
     # --- one dial ----------------------------------------------------------------------------------------------------
 
     async def _dial(self, name: str) -> None:
-        """Dial a peer and run a session; cancelled where the peer dials at the same time and wins the tie-break."""
+        """Dial a peer and run a session.
+
+        Cancelled where the peer dials at the same time and wins the tie-break.
+        """
         endpoint = self._endpoint_of(name)
         try:
             result = await self._dial_and_sync(name, endpoint)
@@ -166,7 +169,10 @@ class Dialer:
         self.scheduler.on_dial_succeeded(name, loop_time(), has_moved=has_moved)
 
     async def _dial_and_sync(self, name: str, endpoint: str) -> SyncResult | None:
-        """Run a session with a peer; None if it turns out to have dialed meanwhile and wins the tie-break."""
+        """Run a session with a peer.
+
+        None if it turns out to have dialed meanwhile and wins the tie-break.
+        """
         address, announcement = parse_endpoint(endpoint), self._announcements.get(name)
         is_allowed = make_peer_filter(self._workspace)
 
@@ -209,7 +215,10 @@ class Dialer:
         self.wake()
 
     def _endpoint_of(self, name: str) -> str:
-        """The endpoint to dial; of a peer with several addresses another one after each failure."""
+        """The endpoint to dial.
+
+        Of a peer with several addresses another one after each failure.
+        """
         announcement = self._announcements.get(name)
         return name if announcement is None else announcement.endpoint(self.scheduler.failure_count(name))
 

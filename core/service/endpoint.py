@@ -28,7 +28,10 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`; raises Refused, naming these forms."""
+    """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`.
+
+    Raises Refused, naming these forms.
+    """
     # An address as it is written everywhere else: it has a port, so that a path is not taken for one.
     if _BARE_ADDRESS_PATTERN.fullmatch(text):
         text = f"tcp://{text}"

@@ -50,7 +50,10 @@ class Listener:
         )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen at a host and port (0: a free one), and give those; raises FieldlineError if that is not possible."""
+        """Listen at a host and port (0: a free one), and give those.
+
+        Raises FieldlineError if that is not possible.
+        """
         await self._server.start(host, port)
         return self._server.host, self._server.port
 
@@ -97,7 +100,10 @@ class Listener:
             self._dialer.wake()
 
     async def _run_session(self, link: Link, link_profile: LinkProfile, *, initiator: bool) -> SyncResult | None:
-        """Run a session, record and report its result; None if it failed, which is reported, too."""
+        """Run a session, record and report its result.
+
+        None if it failed, which is reported, too.
+        """
         started_at_us = self._workspace.clock()
         try:
             with self._sessions.track(link.peer):

@@ -40,12 +40,18 @@ async def read_chosen_location(workspace: DeviceContext) -> bytes | None:
 
 
 async def save_location(workspace: DeviceContext, entity: bytes | None) -> None:
-    """Keep which entity a person says this device is at, on this device only; None forgets it."""
+    """Keep which entity a person says this device is at, on this device only.
+
+    None forgets it.
+    """
     await workspace.store.write_meta(LOCATION_META_KEY, entity or b"")
 
 
 async def save_found_location(workspace: DeviceContext, entity: bytes | None) -> None:
-    """Keep which entity this device found itself at, on this device only; None if at none. Writes nothing new."""
+    """Keep which entity this device found itself at, on this device only.
+
+    None if at none. Writes nothing new.
+    """
     if bytes(await workspace.store.read_meta(FOUND_LOCATION_META_KEY) or b"") != (entity or b""):
         await workspace.store.write_meta(FOUND_LOCATION_META_KEY, entity or b"")
 

@@ -17,7 +17,10 @@ MAX_STICKS = 16
 
 
 def list_sticks(mountinfo: Path = MOUNTINFO, sysfs: Path = SYSFS) -> list[Path]:
-    """Where removable disks, and disks at a USB port, are mounted; empty where the system does not tell."""
+    """Where removable disks, and disks at a USB port, are mounted.
+
+    Empty where the system does not tell.
+    """
     try:
         with mountinfo.open("rb") as file:
             lines = file.read(MAX_MOUNTINFO_BYTES).splitlines()

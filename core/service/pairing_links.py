@@ -49,7 +49,10 @@ async def dial_peer(identity: Identity, endpoint: Endpoint, home: Path, on_link:
 
 
 async def use_cable(identity: Identity, endpoint: SerialEndpoint, home: Path, on_link: OnLink[T], *, dials: bool) -> T:
-    """Pair with the device at the other end of a cable, once it is there; with `dials` off the other one begins."""
+    """Pair with the device at the other end of a cable, once it is there.
+
+    With `dials` off the other one begins.
+    """
     ends_at_s = loop_time() + WINDOW_S
     while True:
         try:
@@ -78,7 +81,9 @@ async def use_cable(identity: Identity, endpoint: SerialEndpoint, home: Path, on
 
 
 class PairingWindow(Generic[T]):
-    """Waits for a device that dials over TCP, for `WINDOW_S`; one at a time is talked to, and others turned away.
+    """Waits for a device that dials over TCP, for `WINDOW_S`.
+
+    One at a time is talked to, and others turned away.
 
     It goes on waiting while `on_link` gives None.
     """

@@ -42,10 +42,16 @@ class Admission:
 
 
 class PairingPerson(Protocol):
-    """The person in front of this device; what is asked is cancelled when it has become pointless."""
+    """The person in front of this device.
+
+    What is asked is cancelled when it has become pointless.
+    """
 
     async def compare(self, comparison: Comparison) -> bool:
-        """Show the digits, and give whether those on the other screen are the same; by default they are not."""
+        """Show the digits, and give whether those on the other screen are the same.
+
+        By default they are not.
+        """
         ...
 
     async def choose_admission(self, peer: bytes, peer_name: str) -> Admission | None:
@@ -76,7 +82,9 @@ class PairingRunner:
         self._person = person
 
     async def run(self, admit: AdmitDevice | None, *, exchange_timeout_s: float) -> Admission:
-        """Pair with the peer, and give how the joining one of the two is admitted; the link stays open.
+        """Pair with the peer, and give how the joining one of the two is admitted.
+
+        The link stays open.
 
         `admit` is that of an admin's device, None on the one that joins. `exchange_timeout_s` is for everything before
         the digits are shown. Raises PairingFailed, or whatever `admit` does; then nothing was written.
@@ -116,7 +124,10 @@ class PairingRunner:
                     return output
 
     async def _receive(self) -> list[PairingOutput]:
-        """Take the peer's next bytes, and send what follows from them; raises PairingFailed."""
+        """Take the peer's next bytes, and send what follows from them.
+
+        Raises PairingFailed.
+        """
         try:
             data = await self._link.reader.readexactly(self._protocol.wanted_bytes)
         except (asyncio.IncompleteReadError, OSError):

@@ -76,7 +76,10 @@ _open_cables: WeakValueDictionary[str, SerialTransport] = WeakValueDictionary()
 
 
 def read_cable_status(endpoint: str) -> CableStatus | None:
-    """Read the status of the cable at an endpoint (`serial:///dev/…`); None if this process uses none there."""
+    """Read the status of the cable at an endpoint (`serial:///dev/…`).
+
+    None if this process uses none there.
+    """
     cable = _open_cables.get(endpoint.removeprefix("serial://").partition("?")[0])
     if cable is None or cable.closed.done():
         return None
@@ -191,7 +194,9 @@ class ServedSerialPort:
         self._root = root
 
     async def run(self, on_link: LinkHandler) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible.
+        """Hand over each link that comes about, until cancelled.
+
+        Raises FieldlineError if that is not possible.
 
         That a port is absent is raised once; from then on it is waited for.
         """

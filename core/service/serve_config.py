@@ -43,7 +43,10 @@ class ServedEndpoint(Protocol):
         ...
 
     async def run(self, on_link: LinkHandler) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible."""
+        """Hand over each link that comes about, until cancelled.
+
+        Raises FieldlineError if that is not possible.
+        """
         ...
 
 

@@ -126,7 +126,10 @@ class StatusPublisher:
 
 
 def read_status(home: Path) -> list[PeerStatus] | None:
-    """Read the status of the process that serves; None if there is none, [] if it cannot be read."""
+    """Read the status of the process that serves.
+
+    None if there is none, [] if it cannot be read.
+    """
     try:
         lock = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

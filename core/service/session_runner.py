@@ -23,11 +23,14 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """Result of a session. `peer` is None for files; `root` is that of this side afterwards.
+    """Result of a session. `peer` is None for files.
+
+    `root` is that of this side afterwards.
 
     `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
     the files are on the disk of this device's home, as where a stick is not mounted. `left_out_count` are changes of
-    this device that were not written to files, since their bytes are damaged.
+    this device that were not written to files, since their bytes are damaged. `sealed_bundles` are files in a folder
+    that are sealed with a key which this device does not know.
     """
 
     peer: bytes | None
@@ -37,6 +40,7 @@ class SyncResult:
     damaged_bundles: tuple[Path, ...] = ()
     is_on_own_disk: bool = False
     left_out_count: int = 0
+    sealed_bundles: tuple[Path, ...] = ()
 
 
 class Link(Protocol):
@@ -100,7 +104,9 @@ async def run_session(
     timeout_s: float | None = None,
     on_event: OnEvent = lambda event: None,
 ) -> SyncResult:
-    """Run a session over a link, which is left open; of its two ends exactly one is the initiator.
+    """Run a session over a link, which is left open.
+
+    Of its two ends exactly one is the initiator.
 
     What was committed stays, whatever happens afterwards. Raises FieldlineError if the session did not come to its end.
 

@@ -91,8 +91,9 @@ def commit_edits(
     note: str | None,
     reopens: bool = False,
 ) -> bytes:
-    """Write edits that were made at once, give the id of their first change; raises FieldlineError if this device may
-    not write. Only what `reopens` a conflict may give a slot several values.
+    """Write edits that were made at once, give the id of their first change.
+
+    Raises FieldlineError if this device may not write. Only what `reopens` a conflict may give a slot several values.
     """
     if not reopens and len({(edit.entity, edit.property) for edit in edits}) < len(edits):
         raise Refused("One change cannot set the same property twice.")
@@ -213,7 +214,9 @@ def import_history_lines(
     lines: Sequence[HistoryLine],
     on_progress: Callable[[int, int], None],
 ) -> ImportResult:
-    """Write each line as a save with its own time and user, on top of what is here; lines that are here are skipped.
+    """Write each line as a save with its own time and user, on top of what is here.
+
+    Lines that are here are skipped.
 
     `on_progress` is told the lines done and their number, on the store's thread; what it raises ends the import, and
     then nothing of it is kept.
@@ -239,7 +242,10 @@ def import_history_lines(
 
 
 def _stated_values(fleet: bytes, line: HistoryLine) -> dict[SlotKey, bytes]:
-    """What a line says, as encoded values; the last word counts if it says two things of a slot."""
+    """What a line says, as encoded values.
+
+    The last word counts if it says two things of a slot.
+    """
     said: dict[SlotKey, bytes] = {}
     for stated in line.edits:
         entity = entity_uuid(fleet, stated.entity)

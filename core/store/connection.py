@@ -36,11 +36,17 @@ class StoreError(FieldlineError):
 
 
 class StoreUnwritable(StoreError):
-    """The disk takes nothing, or nobody may write there; what is on it may still be read."""
+    """The disk takes nothing, or nobody may write there.
+
+    What is on it may still be read.
+    """
 
 
 class StoreGone(StoreError):
-    """The file that was opened is no longer the one at its path; nothing that is written to it will be found."""
+    """The file that was opened is no longer the one at its path.
+
+    Nothing that is written to it will be found.
+    """
 
 
 class StoreDamaged(StoreError):

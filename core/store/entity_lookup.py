@@ -26,7 +26,10 @@ MAX_SPLITS = 64
 
 
 def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema) -> bytes:
-    """The entity called `kind:key`, or by its id in hex or a unique prefix of it; raises Refused."""
+    """The entity called `kind:key`, or by its id in hex or a unique prefix of it.
+
+    Raises Refused.
+    """
     kind, colon, key = text.partition(":")
     if colon and kind and key:
         found = _find_by_key(connection, scope, kind, key, schema)
@@ -97,7 +100,9 @@ def _find_other_case(connection: sqlite3.Connection, scope: Scope, kind: str, ke
 
 
 def _find_by_own_key(connection: sqlite3.Connection, scope: Scope, kind: str, name: str, key: str) -> list[bytes]:
-    """Entities of the kind whose key in use is this text; a key that is an integer is found by its digits.
+    """Entities of the kind whose key in use is this text.
+
+    A key that is an integer is found by its digits.
 
     Text that was written before it was brought to one normalization form is found as it was written.
     """

@@ -45,7 +45,9 @@ def add_blocks(
     *,
     is_ordered: bool = False,
 ) -> int:
-    """Add verified blocks that are not in the store yet; gives how many. Blocks that are there already are passed over.
+    """Add verified blocks that are not in the store yet; gives how many.
+
+    Blocks that are there already are passed over.
 
     Parents get their rows before their children; with `is_ordered` the caller sees to that.
     """

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from core.paths import exists
 from core.store import connection, store_file
 from core.store.connection import (
     Database,
@@ -29,7 +30,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 10
+STORE_VERSION = 11
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -37,7 +38,9 @@ log, for which a full disk has no room; and as what nobody writes, on a disk tha
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
-    """Open a store's file and bring it to this version; `create` makes a new one, which must not exist yet.
+    """Open a store's file and bring it to this version.
+
+    `create` makes a new one, which must not exist yet.
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
@@ -81,7 +84,7 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
 
 def _has_log(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    return exists(log) and log.stat().st_size > 0
 
 
 def _is_open_here(path: Path) -> bool:
@@ -133,9 +136,9 @@ def _check_not_old(version: int, path: Path) -> None:
 
 
 def _sqlite_uri(path: Path, create: bool) -> str:
-    if create and path.exists():
+    if create and exists(path):
         raise StoreError("There is already a store at {path}.", path=str(path))
-    if not create and not path.exists():
+    if not create and not exists(path):
         raise StoreError("There is no store at {path}: run `fieldline init` or `fieldline join` first.", path=str(path))
     return f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
 
@@ -180,9 +183,9 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import withdrawals
+    from core.store.indexes import proven_positions, withdrawals
 
-    return {8: withdrawals.create_tables, 9: _order_names_naturally}
+    return {8: withdrawals.create_tables, 9: _order_names_naturally, 10: proven_positions.create_tables}
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:
@@ -202,7 +205,14 @@ def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
 
-    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, withdrawals
+    from core.store.indexes import (
+        conflict_index,
+        inbox_cache,
+        obsolete_hints,
+        proven_positions,
+        search_index,
+        withdrawals,
+    )
 
     script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
@@ -215,6 +225,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         obsolete_hints.create_tables,
         inbox_cache.create_tables,
         withdrawals.create_tables,
+        proven_positions.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")

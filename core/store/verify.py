@@ -22,8 +22,15 @@ from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
 from core.store.connection import StoreError
-from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, short_ids
+from core.store.indexes import (
+    conflict_index,
+    inbox_cache,
+    search_index,
+    short_ids,
+)
+from core.store.indexes.member_facts import load_membership
 from core.store.ingest import Receipt
+from core.store.intake import clear_hints
 from core.store.migrations import initialize_store
 from core.store.replay import StoredBlock, replay_blocks
 from core.store.second_core import run_beside
@@ -69,13 +76,15 @@ DERIVED_QUERIES = {
 def verify_store(
     connection: sqlite3.Connection, fleet: bytes, schema: Schema | None, on_progress: Callable[[int, int], None]
 ) -> Verification:
-    """Check every block and signature and every derived table. Changes nothing but that what is only known from a
-    peer's word is dropped first. Of many changes, half of the work is done on a second core.
+    """Check every block and signature and every derived table.
+
+    Changes nothing but that what is only known from a peer's word, or from proofs that are not kept, is dropped first.
+    Of many changes, half of the work is done on a second core.
 
     `on_progress` is told the changes checked and their number. What SQLite cannot read is a problem like others.
     """
     result = Verification()
-    _note_problems(result, _clear_hints, connection)
+    _note_problems(result, _clear_hints, connection, fleet)
     (path,) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()
     is_long = _count_changes(connection) >= MIN_CHANGES_FOR_TWO
     with run_beside(Path(path), check_beside, fleet, schema) if is_long else nullcontext() as other:
@@ -143,7 +152,10 @@ def _damaged_change(change: bytes | None, reason: BlockRefused) -> FieldlineErro
 
 @contextmanager
 def _temporary_folder(connection: sqlite3.Connection) -> Iterator[Path]:
-    """A folder for the second store; raises StoreError if it has too little room, and says which it is."""
+    """A folder for the second store.
+
+    Raises StoreError if it has too little room, and says which it is.
+    """
     row = connection.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()
     base = Path(os.environ.get("TMPDIR") or tempfile.tempdir or "/tmp")  # noqa: S108 - only to be named
     try:
@@ -178,7 +190,10 @@ def _no_room(folder: Path, needed: int, free: int) -> StoreError:
 def _note_problems(
     result: Verification, check: Callable[P, list[FieldlineError]], *args: P.args, **kwargs: P.kwargs
 ) -> None:
-    """Take in what a check finds; one that cannot read what it checks has found something, too."""
+    """Take in what a check finds.
+
+    One that cannot read what it checks has found something, too.
+    """
     try:
         result.problems += check(*args, **kwargs)
     except sqlite3.DatabaseError as error:
@@ -187,9 +202,9 @@ def _note_problems(
         result.problems.append(FieldlineError("The file is damaged: {what}.", what=str(error)))
 
 
-def _clear_hints(connection: sqlite3.Connection) -> list[FieldlineError]:
+def _clear_hints(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
     with suppress(sqlite3.OperationalError):  # of a disk that takes nothing
-        obsolete_hints.clear_hints_in_transaction(connection)
+        clear_hints(connection, lambda connection: load_membership(connection, fleet), fleet)
     return []
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from core.errors import FieldlineError
+from core.header import MAX_HEADER_BYTES, MAX_POSITION
 from core.sync.events import UPDATE_EITHER, Reason
 from core.sync.messages import (
     Abort,
@@ -26,6 +27,7 @@ from core.sync.messages import (
     Hello,
     Message,
     Offer,
+    PositionProof,
     PrefixFingerprints,
     PrefixIds,
     SketchPart,
@@ -43,6 +45,8 @@ MAX_BATCH_BYTES = 1 << 20
 MAX_FRAME_BYTES = MAX_BATCH_BYTES + (1 << 16)
 MAX_LENGTH_PREFIX_BYTES = 3
 STEM_BYTES = 16
+MAX_PROVEN_CHANGES = 1 << 12
+"""Of one proof: as many as a batch has changes."""
 MAX_LOCATION_HINT_BYTES = 8 * 17
 """Bytes in which a side says where it is."""
 
@@ -50,14 +54,20 @@ T = TypeVar("T")
 
 
 class MalformedMessage(RemoteProtocolError):
-    """Bytes that are no message of this protocol. `why` is for developers; people are told what the reason says."""
+    """Bytes that are no message of this protocol. `why` is for developers.
+
+    People are told what the reason says.
+    """
 
     def __init__(self, why: object = "", reason: Reason = Reason.MALFORMED) -> None:
         super().__init__(reason, why)
 
 
 class UnsupportedVersion(MalformedMessage):
-    """A Hello of a version that this one does not speak; `why` says what to do about it."""
+    """A Hello of a version that this one does not speak.
+
+    `why` says what to do about it.
+    """
 
     def __init__(self, version: int) -> None:
         advice = _FROM_BEFORE_RELEASE if version == 1 else _UPDATE_HERE if version > PROTOCOL_VERSION else UPDATE_EITHER
@@ -109,12 +119,10 @@ def _encode_fields(message: Message) -> bytes:
             return b"".join(map(_encode_fingerprints, message.entries))
         case HaveIds():
             return b"".join(map(_encode_ids, message.entries))
-        case Want():
-            return message.bits
-        case EndOfTurn():
-            return bytes([message.has_more])
-        case SketchPart():
-            return message.payload
+        case Want(data) | SketchPart(data) | Blocks(data):
+            return data
+        case EndOfTurn(number) | Abort(number):
+            return bytes([number])
         case Offer():
             return b"".join(
                 map(
@@ -122,14 +130,12 @@ def _encode_fields(message: Message) -> bytes:
                     (message.count, message.membership_count, message.nearby_count, message.current_count),
                 )
             )
-        case Blocks():
-            return message.compressed
+        case PositionProof():
+            return _encode_proof(message)
         case Ack():
             return b""
         case Summary():
             return _encode_set(message.count, message.root)
-        case Abort():
-            return bytes([message.reason])
 
 
 def _encode_set(count: int, root: bytes) -> bytes:
@@ -141,7 +147,10 @@ def _encode_prefix(prefix: str) -> bytes:
 
 
 def _encode_fingerprints(entry: PrefixFingerprints) -> bytes:
-    """The prefix, which children are not empty (a bit each, child 0 highest), and the fingerprints of these."""
+    """Encode a prefix with the fingerprints of its children that are not empty.
+
+    A bit each says which are not, child 0 highest.
+    """
     children = [
         entry.children[i : i + FINGERPRINT_BYTES] for i in range(0, FAN_OUT * FINGERPRINT_BYTES, FINGERPRINT_BYTES)
     ]
@@ -160,11 +169,27 @@ def _encode_ids(entry: PrefixIds) -> bytes:
     )
 
 
+def _encode_proof(message: PositionProof) -> bytes:
+    """Encode a header after its size, the proven changes, and the hashes.
+
+    Of each change how far it is from the one before, and its id.
+    """
+    last = -1
+    parts = [encode_varint(len(message.header)), message.header, encode_varint(len(message.changes))]
+    for position, change in message.changes:
+        parts += [encode_varint(position - last - 1), change]
+        last = position
+    return b"".join((*parts, message.proof))
+
+
 # --- decoding --------------------------------------------------------------------------------------------------------
 
 
 class FieldReader:
-    """Reads fields off the front of some bytes; raises Malformed where they are not there."""
+    """Reads fields off the front of some bytes.
+
+    Raises Malformed where they are not there.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -228,6 +253,18 @@ def _read_offer(fields: FieldReader) -> Offer:
     return Offer(count, membership, near, current)
 
 
+def _read_proof(fields: FieldReader) -> PositionProof:
+    header = fields.read_bytes(fields.read_varint(MAX_HEADER_BYTES))
+    last = -1
+    changes: list[tuple[int, bytes]] = []
+    for _ in range(fields.read_varint(MAX_PROVEN_CHANGES)):
+        last += fields.read_varint(MAX_POSITION) + 1
+        changes.append((last, fields.read_bytes(CHANGE_ID_BYTES)))
+    if not changes or last > MAX_POSITION:
+        raise MalformedMessage("a proof is of no change, or of one out of range")
+    return PositionProof(header, tuple(changes), fields.read_rest())
+
+
 def _read_flag(fields: FieldReader) -> bool:
     flag = fields.read_byte()
     if flag > 1:
@@ -282,7 +319,7 @@ def _read_ids(fields: FieldReader) -> PrefixIds:
     return PrefixIds(prefix, stems)
 
 
-_OPEN_ENDED = (HaveFingerprints.TYPE, HaveIds.TYPE, Want.TYPE, SketchPart.TYPE, Blocks.TYPE)
+_OPEN_ENDED = (HaveFingerprints.TYPE, HaveIds.TYPE, Want.TYPE, SketchPart.TYPE, Blocks.TYPE, PositionProof.TYPE)
 _READERS: dict[int, Callable[[FieldReader], Message]] = {
     Hello.TYPE: _read_hello,
     HaveFingerprints.TYPE: lambda fields: HaveFingerprints(_read_all(fields, _read_fingerprints)),
@@ -291,6 +328,7 @@ _READERS: dict[int, Callable[[FieldReader], Message]] = {
     EndOfTurn.TYPE: lambda fields: EndOfTurn(_read_flag(fields)),
     SketchPart.TYPE: lambda fields: SketchPart(fields.read_rest()),
     Offer.TYPE: _read_offer,
+    PositionProof.TYPE: _read_proof,
     Blocks.TYPE: lambda fields: Blocks(fields.read_rest()),
     Ack.TYPE: lambda _: Ack(),
     Summary.TYPE: lambda fields: Summary(*_read_set(fields)),
@@ -324,7 +362,10 @@ class FrameReader:
         return bool(start) and len(self._buffer) >= start + size
 
     def next_message(self) -> tuple[Message, int] | None:
-        """The next message and the size of its frame, or None if it is not here as a whole; raises Malformed."""
+        """Give the next message and its frame's size; None if not all is here.
+
+        Raises MalformedMessage.
+        """
         if not self.has_frame:
             return None
         start, size = self._frame_header()
@@ -333,7 +374,10 @@ class FrameReader:
         return decode_message(body), start + size
 
     def _frame_header(self) -> tuple[int, int]:
-        """How many bytes the next frame's size takes, and that size; (0, 0) if it is not here as a whole."""
+        """How many bytes the next frame's size takes, and that size.
+
+        (0, 0) if it is not here as a whole.
+        """
         head = bytes(self._buffer[:MAX_LENGTH_PREFIX_BYTES])
         start = next((place + 1 for place, byte in enumerate(head) if byte < 128), 0)
         if not start:

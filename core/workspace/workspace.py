@@ -229,6 +229,15 @@ class Workspace(DeviceContext):
 
         return await members.admit_device(self, device, role, name, note)
 
+    async def renew_epoch(self, note: str | None = None) -> EditResult:
+        """Begin a new epoch of the key under which files are sealed; raises FieldlineError if this device is no admin.
+
+        A revocation does so by itself.
+        """
+        from core.workspace import members
+
+        return await members.renew_epoch(self, note)
+
     async def sync(
         self,
         endpoint: str,
@@ -324,14 +333,16 @@ class Workspace(DeviceContext):
 
         return await table_export.export_table(self, kind, write, as_json=as_json, on_progress=on_progress)
 
-    async def export_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
-        """Write all changes as a bundle, in place of whatever is at that path.
+    async def export_file(
+        self, path: Path, on_progress: OnProgress = _ignore_progress, *, plain: bool = False
+    ) -> ImportResult:
+        """Write all changes as a bundle, in place of whatever is at that path; readable by members only, or `plain`.
 
         `skipped_count` of the result are changes that were left out, since their bytes are damaged.
         """
         from core.workspace import file_exchange
 
-        return await file_exchange.export_file(self, path, on_progress)
+        return await file_exchange.export_file(self, path, on_progress, plain=plain)
 
     async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress) -> int:
         """Copy the store into one file, in place of whatever is at that path, and give how many changes it holds.

@@ -1,4 +1,6 @@
-"""Which changes and facts have effect: those of devices in good standing. The others are kept and relayed, that is all.
+"""Which changes and facts have effect: those of devices in good standing.
+
+The others are kept and relayed, that is all.
 
 A change has effect if its author might write at that place of its chain. Of the fleet, its schema and its members only
 what an admin says has, and of a fact about a member only what `core.authority` counts.
@@ -59,7 +61,9 @@ class Accepted:
 def initial_acceptance(
     membership: Membership, blocks: Sequence[Block], rows: Mapping[bytes, int], faulty: Sequence[bytes]
 ) -> Accepted:
-    """What has effect of new blocks by the membership before them; `update_acceptance` says the last word.
+    """What has effect of new blocks by the membership before them.
+
+    `update_acceptance` says the last word.
 
     What is not sure yet has none: changes of devices that may write at some places only, and facts about members.
     """

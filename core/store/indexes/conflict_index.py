@@ -75,7 +75,10 @@ UNION SELECT m.entity FROM mentions m
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Records that may be in the inbox; `near` also holds those that they refer to and that their keys are made of."""
+    """Records that may be in the inbox.
+
+    `near` also holds those that they refer to and that their keys are made of.
+    """
 
     records: list[Record]
     related: Mapping[bytes, Record]
@@ -119,7 +122,10 @@ def count_unread(connection: sqlite3.Connection, schema: Schema) -> int:
 
 
 def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
-    """Read some of what is unread, in the caller's transaction; gives how many are left."""
+    """Read some of what is unread, in the caller's transaction.
+
+    Gives how many are left.
+    """
     if not is_index_current(connection, schema):
         reset_index(connection)
         connection.execute(
@@ -140,7 +146,10 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
 
 
 def read_suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
-    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
+    """All that a matter may be about.
+
+    Of the past nothing is kept: there it is every entity.
+    """
     if scope.kind == "now":
         query = f"SELECT e.entity FROM ({_SUSPECTS_SQL}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
     else:

@@ -263,7 +263,10 @@ def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) ->
 
 
 def load_items(connection: sqlite3.Connection, schema: Schema, some: Sequence[ItemKey]) -> list[InboxItem | None]:
-    """These matters, worked out from what is said now; None for one that is none any more."""
+    """These matters, worked out from what is said now.
+
+    None for one that is none any more.
+    """
     entities = list(dict.fromkeys(entity for each in some for entity in each.entities))
     found = _compute_items(connection, schema, entities)
     counted: dict[ItemKey, int] = {}

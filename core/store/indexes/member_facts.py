@@ -52,7 +52,10 @@ def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[byte
 
 
 def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
-    """The facts about members; none of them can be withdrawn, or a revocation would give authority back."""
+    """The facts about members.
+
+    None of them can be withdrawn, or a revocation would give authority back.
+    """
     rows = connection.execute(
         f"""SELECT f.id, c.hash, d.device, e.entity, p.name, f.value, f.effective, c.position
             FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device

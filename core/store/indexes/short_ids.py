@@ -13,20 +13,22 @@ from collections.abc import Iterable, Sequence
 
 from core.changes import FLEET_ENTITY, Block
 from core.errors import FieldlineError
+from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
 from core.store.connection import read_meta, transaction, write_meta
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 
-SECRET_PROPERTY = "secret"  # noqa: S105 (a property's name)
-"""The property of the fleet's entity in the genesis that holds the secret, in hex."""
 _SECRET_META_KEY, _CELLS_META_KEY, _CELLS_ROW_META_KEY = "secret", "cells", "cells_row"
 
 
 def add_short_ids(
     connection: sqlite3.Connection, blocks: Sequence[Block], rows: dict[bytes, int], fleet: bytes
 ) -> None:
-    """Give new changes their short ids; when the genesis comes, all that came before it get theirs, too."""
+    """Give new changes their short ids.
+
+    When the genesis comes, all that came before it get theirs, too.
+    """
     for block in blocks:
         if fleet_id(block.id) == fleet:
             _store_secret(connection, block)
@@ -40,7 +42,10 @@ def add_short_ids(
 
 
 def read_short_id_key(connection: sqlite3.Connection) -> bytes | None:
-    """The key of the short ids; None before the genesis has come, or if it holds no secret."""
+    """The key of the short ids.
+
+    None before the genesis has come, or if it holds no secret.
+    """
     found = read_secret(connection)
     return None if found is None else short_key(found)
 

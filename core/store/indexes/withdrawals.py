@@ -43,7 +43,10 @@ def add_withdrawals(connection: sqlite3.Connection, facts: Iterable[tuple[int, S
 
 
 def refresh_void(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> set[int]:
-    """Work out anew when facts of these slots are void; give the facts that may be leaves, or not, by that."""
+    """Work out anew when facts of these slots are void.
+
+    Give the facts that may be leaves, or not, by that.
+    """
     touched: set[int] = set()
     for place in _with_withdrawals(connection, places):
         rows = connection.execute("SELECT fact FROM withdrawals WHERE entity = ? AND property = ?", place)
