@@ -327,21 +327,14 @@ class FieldlineApp(DiffApp):
     def action_command(self, name: str) -> None:
         """Carry out a command that can be used everywhere."""
         if name in self.MODES:
-            if self.current_mode == name:
-                self._leave_forms()
+            from tui.screens.form import prepare_switch
+
+            prepare_switch(self, name)
             self.switch_mode(name)
             if self.viewed_at_us is not None:
                 self.load_inbox()
         else:
             getattr(self, f"do_{name}")()
-
-    def _leave_forms(self) -> None:
-        """Go back to the list of this place from what was opened there; edits stay."""
-        while isinstance(screen := self.screen, BaseScreen) and len(self.screen_stack) > 1:
-            before = len(self.screen_stack)
-            screen.leave()
-            if len(self.screen_stack) == before:
-                break
 
     def _redraw_screen(self) -> None:
         if isinstance(screen := self.base_screen, BaseScreen) and screen.is_mounted:

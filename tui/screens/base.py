@@ -163,10 +163,6 @@ class BaseScreen(CommandHost, Screen[None]):
     def on_screen_resume(self) -> None:
         self.refresh_data()
 
-    def on_screen_suspend(self) -> None:
-        """Say no more what was said here: who comes back has done something else meanwhile."""
-        self.show_message("")
-
     def refresh_data(self) -> None:
         """Read and show everything again: data has changed, or another time is looked at."""
         self.run_task(self._reload_when_ready, group=REFRESH_GROUP)
@@ -214,10 +210,6 @@ class BaseScreen(CommandHost, Screen[None]):
         """Show a screen over this one, unless somebody has gone on meanwhile: a key pressed twice opens one."""
         if self.is_active:
             self.app.push_screen(screen, answered)
-
-    def leave(self) -> None:
-        """Leave for the list of this place, which is below."""
-        self.go_back()
 
     def go_back(self) -> None:
         """Go back to the screen below; only once, if it is asked for twice."""

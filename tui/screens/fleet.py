@@ -39,11 +39,11 @@ class Fleet(ListScreen):
         """The entities that are marked, in the order of marking."""
         self._tree = TreeActions(self, self.marked_entities, self._open_form)
         self._search = SearchActions(self, self.move_to_entity)
-        self._bulk_edit = BulkEditActions(self, self.marked_entities)
         self.actions = (
             self._tree,
             self._search,
             DraftActions(self, self._open_form),
+            BulkEditActions(self, self.marked_entities, self.do_open),
             UndoActions(self),
         )
         self._details_record: Record | None = None
@@ -132,13 +132,6 @@ class Fleet(ListScreen):
     def show_hits(self, hits: list[FoundSlot]) -> None:
         """Go to the first of what a search found."""
         self._search.show_hits(hits)
-
-    async def do_edit_marked(self) -> None:
-        """Give all marked lines the same value; without a mark open the form of the current line."""
-        if self.marked_entities:
-            await self._bulk_edit.do_edit_marked()
-        else:
-            self.do_open()
 
     def do_mark(self) -> None:
         """Mark the current line or not, and go on to the next."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from textual.app import App
 from textual.widgets import Input
 
 from tui import commands
@@ -13,6 +14,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.screens.actions.undo import UndoActions
+from tui.screens.base import BaseScreen
 from tui.screens.form_commands import FormCommands
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
@@ -32,8 +34,7 @@ class FormScreen(ListScreen):
         super().__init__()
         self.form = FormState(self.state, entity, prefilled_count)
         self.editor = FormEditor(self, self.form, self._show_rows)
-        self._form_commands = FormCommands(self, self.form, self.editor)
-        self.actions = (self.editor, self._form_commands, UndoActions(self))
+        self.actions = (self.editor, FormCommands(self, self.form, self.editor), UndoActions(self))
         self._focus = focus
 
     @property
@@ -91,13 +92,6 @@ class FormScreen(ListScreen):
     def disabled_reason(self, name: str) -> str | None:
         return None if self.is_typing else super().disabled_reason(name)
 
-    def action_command(self, name: str) -> None:
-        # Who applies too early is led to what is missing.
-        if name == "apply" and len(self.form.draft) and (lacking := self._form_commands.missing_properties()):
-            index = self.form.lines().index(lacking[0].name)
-            self.lines.move_to(self.lines.cursor if index is None else index)
-        super().action_command(name)
-
     def do_back(self) -> None:
         """Leave the form; the draft stays."""
         if self.is_typing:
@@ -105,12 +99,6 @@ class FormScreen(ListScreen):
             return
         self.form.discard_untouched()
         self.go_back()
-
-    def leave(self) -> None:
-        """Leave the form, also while something is typed; the draft stays."""
-        if self.is_typing:
-            self.editor.stop_typing()
-        self.do_back()
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -122,3 +110,15 @@ class FormScreen(ListScreen):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.run_task(partial(self.editor.keep_typed, event.value), group="keep")
+
+
+def prepare_switch(app: App[None], place: str) -> None:
+    """Leave the screen for a place: nothing is said any more there, and its own list shows again; drafts stay."""
+    if isinstance(app.screen, BaseScreen):
+        app.screen.show_message("")
+    while app.current_mode == place and isinstance(screen := app.screen, BaseScreen) and len(app.screen_stack) > 1:
+        if isinstance(screen, FormScreen):
+            if screen.is_typing:
+                screen.editor.stop_typing()
+            screen.form.discard_untouched()
+        screen.go_back()

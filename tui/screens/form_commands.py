@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from textual.widgets import Input
@@ -54,12 +55,18 @@ class FormCommands(ScreenActions):
         form = self._form
         if not len(form.draft):
             return _("Nothing is edited: e edits the current line.")
-        if lacking := self.missing_properties():
-            labels = ", ".join(prop.label(language()) for prop in lacking)
-            return _("What is new needs these first: {labels}.").format(labels=labels)
         return None
 
-    def missing_properties(self) -> list[Property]:
+    def _lead_to_missing(self, lacking: Sequence[Property]) -> None:
+        """Put the cursor on what a new entity needs first, and say what it needs."""
+        index = self._form.lines().index(lacking[0].name)
+        if index is not None:
+            self.screen.lines.move_to(index)
+        labels = ", ".join(prop.label(language()) for prop in lacking)
+        text = _("What is new needs these first: {labels}.").format(labels=labels)
+        self.screen.show_message(text, attention=True)
+
+    def _missing_properties(self) -> list[Property]:
         """What a new entity still needs, its key first."""
         form = self._form
         if not form.is_new:
@@ -80,6 +87,9 @@ class FormCommands(ScreenActions):
             if reason := self._apply_disabled_reason():
                 self.screen.show_message(reason, attention=True)
                 return
+        if lacking := self._missing_properties():
+            self._lead_to_missing(lacking)
+            return
         form, state = self._form, self.state
         draft = form.draft
         if form.is_new:
