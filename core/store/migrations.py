@@ -170,6 +170,8 @@ def check_is_store(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_store(path)
     version = _read_version(connection)
+    if version <= 0:  # no program writes that
+        raise not_a_store(path)
     _check_not_old(version, path)
     if version > STORE_VERSION:
         raise StoreError(
