@@ -67,13 +67,16 @@ def read_records_of_kind(
     conditions: Mapping[str, Value],
     retired: bool,
 ) -> list[Record]:
-    """The records of all entities of a kind that meet the conditions, in the order of their titles."""
+    """Read the records of a kind that meet the conditions, in title order."""
     found = find_entities_of_kind(connection, scope, kind, schema, conditions, retired)
     return entities.read_records(connection, scope, found, schema)
 
 
 def _find_by_key(connection: sqlite3.Connection, scope: Scope, kind_name: str, key: str, schema: Schema) -> list[bytes]:
-    """All that may be meant: both a key and the key around it may hold a slash, so that every split counts."""
+    """Find all that may be meant by a key.
+
+    Both a key and the key around it may hold a slash, so that every split counts.
+    """
     kind = schema.kind(kind_name)
     found = _find_by_own_key(connection, scope, kind_name, kind.key, key)
     slashes = [at for at, char in enumerate(key) if char == "/"] if kind.within else []

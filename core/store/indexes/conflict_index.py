@@ -1,4 +1,6 @@
-"""Keep the clues of every entity (core/conflict_index.py), so that the inbox is read without reading the whole fleet.
+"""Keep the clues of every entity (core/conflict_index.py).
+
+So that the inbox is read without reading the whole fleet.
 
 Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
 reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.
@@ -96,7 +98,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def create_titles_table(connection: sqlite3.Connection) -> None:
-    """Make the table of the order of titles, filled when everything is read under this version of the clues."""
+    """Make the table of the order of titles.
+
+    It is filled when everything is read under this version of the clues.
+    """
     for statement in _TITLES_SQL.split(";"):
         connection.execute(statement)
 
@@ -169,8 +174,10 @@ def find_network_neighbours(
     wished: Sequence[IPNetwork],
     schema: Schema,
 ) -> list[Record] | None:
-    """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
-    cannot be told without reading all of the kind: of the past, and before most has been read.
+    """Find what may have a network that overlaps one of these.
+
+    Of a kind and a property, in use. None where that cannot be told without reading all of the kind: of the past, and
+    before most has been read.
     """
     fresh = [
         number
@@ -199,7 +206,10 @@ def find_network_neighbours(
 def read_with_related(
     connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema
 ) -> Suspects:
-    """The records of these entities, and of those that they refer to and that their keys are made of."""
+    """Read the records of these entities and of those around them.
+
+    Those that they refer to, and that their keys are made of.
+    """
     near: dict[bytes, Record] = {}
     lacking = list(wanted)
     for _ in range(_MAX_REFERENCE_DEPTH + 2):

@@ -10,6 +10,7 @@ from bisect import bisect_right
 
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
+from core.membership import LIMIT_PROPERTY
 from core.mountain_range import Range
 from core.store.connection import chunks, placeholders
 from core.store.indexes import chain_table, merkle_table, short_ids
@@ -140,13 +141,14 @@ def order_for_sending(
             f"""SELECT CASE
                   WHEN substr(c.hash, 1, {ID_BYTES}) = ? THEN {_GENESIS}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span}
-                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
+                               AND (property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY}
+                                    OR property = (SELECT id FROM properties WHERE name = ?)))
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
                   ELSE {_HISTORY} END, c.ordered_at, c.position, c.hash
                 FROM changes c WHERE c.hash IN ({placeholders(some)})""",
-            [fleet, *founding, *some],
+            [fleet, LIMIT_PROPERTY, *founding, *some],
         )
         found.extend(rows)
     ordered: list[tuple[int, int, int, bytes]] = []
