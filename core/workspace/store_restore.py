@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import paths
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
 from core.store import migrations, spot_check, store_file
@@ -34,7 +35,11 @@ class RestoredStore:
 
 
 async def restore_store(folder: Path, file: Path, on_progress: OnProgress) -> RestoredStore:
-    """See `Workspace.restore_store`."""
+    """Put a copy that `backup` made in the place of the store of the device in a folder; the old one is kept beside it.
+
+    Raises FieldlineError, with nothing changed, if other programs use the store, or the copy is damaged or of another
+    fleet.
+    """
     return await asyncio.to_thread(_restore, Home(folder), file, on_progress)
 
 
@@ -42,14 +47,16 @@ def _restore(home: Home, file: Path, progress: OnProgress) -> RestoredStore:
     path = home.store
     if file.resolve() in {each.resolve() for each in store_file.store_files(path)}:
         raise Refused("{path} is the store itself: name a copy of it.", path=quote_value(str(file)))
-    if not home.key.exists():
-        raise FieldlineError(
-            "There is no device at {path}: run `fieldline join` first, and then restore its store.",
-            path=str(home.folder),
-        )
-    if not file.is_file():
-        raise FieldlineError("There is no file {path}: name a copy that `backup` made.", path=quote_value(str(file)))
     try:
+        if not paths.exists(home.key):
+            raise FieldlineError(
+                "There is no device at {path}: run `fieldline join` first, and then restore its store.",
+                path=str(home.folder),
+            )
+        if not paths.is_file(file):
+            raise FieldlineError(
+                "There is no file {path}: name a copy that `backup` made.", path=quote_value(str(file))
+            )
         with store_file.exclusive(path):
             new = store_file.replacement_path(path)
             try:
@@ -72,7 +79,7 @@ def _restore(home: Home, file: Path, progress: OnProgress) -> RestoredStore:
 def _copy(file: Path, new: Path, progress: OnProgress) -> tuple[int, bytes]:
     """Copy and check a store; gives how many changes it has, and its fleet."""
     source_uri = f"{file.resolve().as_uri()}?mode=ro"
-    if not any(each.exists() for each in store_file.store_files(file)[1:]):
+    if not any(paths.exists(each) for each in store_file.store_files(file)[1:]):
         source_uri += "&immutable=1"  # what lies beside nothing may be on a disk where nothing can be written
     with (
         translate_sqlite_errors(file),
@@ -110,12 +117,14 @@ def _check_same_fleet(path: Path, fleet: bytes) -> None:
 
 def _keep_old(path: Path) -> Path | None:
     """Give the old store another name besides its own, with its log, so that it stays when that is replaced."""
-    if not path.exists():
+    if not paths.exists(path):
         return None
     name = f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    kept = next(k for k in (path.with_name(f"{name}{n}{path.suffix}") for n in ("", *range(2, 1000))) if not k.exists())
+    kept = next(
+        k for k in (path.with_name(f"{name}{n}{path.suffix}") for n in ("", *range(2, 1000))) if not paths.exists(k)
+    )
     for old, copy in zip(store_file.store_files(path)[:2], store_file.store_files(kept)[:2], strict=True):
-        if old.exists():
+        if paths.exists(old):
             try:
                 os.link(old, copy)
             except OSError:  # a file system without a second name for a file

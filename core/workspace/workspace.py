@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from core.workspace.inbox import InboxReader
     from core.workspace.lazy_inbox import LazyInbox
     from core.workspace.members import DeviceSummary, MemberResult
-    from core.workspace.store_restore import RestoredStore
     from core.workspace.table_import import ParseCell, TablePlan
     from core.workspace.wanted_state import ParseValue, StatePlan
 
@@ -363,17 +362,6 @@ class Workspace(DeviceContext):
             # That it cannot be read is found where its facts are checked.
             schema = None
         return await self.store.verify(schema, repair=repair, on_progress=on_progress)
-
-    @classmethod
-    async def restore_store(cls, folder: Path, file: Path, on_progress: OnProgress = _ignore_progress) -> RestoredStore:
-        """Put a copy that `backup` made in the place of a device's store; the old one is kept beside it.
-
-        Raises FieldlineError, with nothing changed, if other programs use the store, or the copy is damaged or of
-        another fleet.
-        """
-        from core.workspace import store_restore
-
-        return await store_restore.restore_store(folder, file, on_progress)
 
     @classmethod
     async def repair(cls, folder: Path, on_progress: OnProgress = _ignore_progress) -> Verification:

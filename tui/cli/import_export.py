@@ -150,8 +150,10 @@ async def backup(context: CliContext, file: Path) -> None:
 )
 @argument("file", type=FILE_TYPE)
 async def restore_store(context: CliContext, file: Path) -> None:
+    from core.workspace import store_restore
+
     with show_progress(N_("{done} of {total} pages")) as on_progress:
-        done = await Workspace.restore_store(context.home, file, on_progress)
+        done = await store_restore.restore_store(context.home, file, on_progress)
     if context.json:
         kept = str(done.kept_file) if done.kept_file else None
         context.print_json({"changes": done.change_count, "kept": kept})
