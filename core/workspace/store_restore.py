@@ -44,9 +44,9 @@ async def restore_store(folder: Path, file: Path, on_progress: OnProgress) -> Re
 
 
 def _restore(home: Home, file: Path, progress: OnProgress) -> RestoredStore:
-    path = home.store
+    path, shown = home.store, quote_value(str(file))
     if file.resolve() in {each.resolve() for each in store_file.store_files(path)}:
-        raise Refused("{path} is the store itself: name a copy of it.", path=quote_value(str(file)))
+        raise Refused("{path} is the store itself: name a copy of it.", path=shown)
     try:
         if not paths.exists(home.key):
             raise FieldlineError(
