@@ -171,6 +171,8 @@ async def test_a_filter_within_the_history_of_a_property(home: Path, picture: Sn
         await screen.press("escape")
         assert len(_page(screen).lines.source) == size
         await screen.press("escape")
+        assert screen.app.base_screen.TAB == "inbox"
+        await screen.press("4")
         assert "Changes of everything" in screen.text()
 
 
