@@ -140,7 +140,7 @@ def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
     """The value in use, or the word for none; and the words for a conflict or an invalid value."""
     slot = row.slot
     if slot.state == "absent":
-        return _("needs a value") if row.is_needed else _("not configured"), ""
+        return _("not configured"), ""
     text = format_value(row.prop, slot.value, names)
     if slot.state == "conflict":
         return text, "  " + _("(1 of {count})").format(count=len({repr(leaf.value) for leaf in slot.leaves}))
@@ -182,9 +182,9 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
             ],
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
-    if row.is_needed and row.state == "absent":
-        role = "attention"
     value, words = state_text(row, names)
+    if row.is_needed and row.state == "absent":
+        value, role = _("needs a value"), "attention"
     return layout_columns(
         width,
         [
