@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from core.device.edit_check import creatable_kind
 from core.errors import FieldlineError, Refused
@@ -201,7 +202,7 @@ async def print_written(
         resolved: How many conflicts it resolved, where it may; None: that is not said.
         stated: The properties whose clashes with other things are told.
     """
-    more = {} if resolved is None else {"resolved": resolved}
+    more: dict[str, Any] = {} if resolved is None else {"resolved": resolved}
     if written.fact_count:
         await _print_clashes(context, workspace, written.entity, stated)
     if workspace.planned is not None:

@@ -95,10 +95,12 @@ def print_plan_table(context: CliContext, formatter: Formatter, lines: Sequence[
         context.print_table(rows, shrinkable=(2, 0))
 
 
-async def print_dry_run(context: CliContext, workspace: Workspace, **more: Any) -> None:
-    """Print what a dry run would have written."""
+async def print_dry_run(
+    context: CliContext, workspace: Workspace, results: Sequence[Edit] | None = None, **more: Any
+) -> None:
+    """Print what a dry run would have written; `results` are the edits as they come out, where they are others."""
     formatter = await Formatter.create(workspace)
-    lines = await read_plan(formatter, workspace.planned or [])
+    lines = await read_plan(formatter, (workspace.planned or []) if results is None else results)
     if context.json:
         context.print_json({"change": None, "facts": len(lines), **more, "plan": plan_json(formatter, lines)})
         return
