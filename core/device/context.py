@@ -14,7 +14,7 @@ from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
 from core.records import Edit, Record, diff_edits
-from core.schema import SCHEMA_PROPERTY_PREFIX, Schema
+from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
 from core.store.view import View
 from core.value_codec import Value
@@ -156,8 +156,15 @@ class DeviceContext:
             return None
         input_validation.check_user(self.user)
         input_validation.check_note(note)
-        await self.check(edits)
-        return await self.save_unchecked(edits, note)
+        if not any(edit.property == KIND for edit in edits):
+            await self.check(edits)
+            return await self.save_unchecked(edits, note)
+        from core.device.creation_lock import creation_lock
+
+        # The key of something new is free until somebody else takes it.
+        async with creation_lock(self.home.folder):
+            await self.check(edits)
+            return await self.save_unchecked(edits, note)
 
     async def save_unchecked(
         self,
