@@ -32,7 +32,7 @@ class InboxReader:
         """
         store = self._device.store
         keys = await store.cached_item_keys(schema)
-        row, flags, touched = await store.run(partial(_read_news, self._row))
+        row, flags, touched = await store.run(partial(_read_since, self._row))
         seen = (schema, keys, flags)
         # Read before the items: what comes between makes them be read once more, and no less.
         self._row = row
@@ -45,7 +45,7 @@ class InboxReader:
         return {entity for item in self._items for entity in (item.entity, *item.entities)}
 
 
-def _read_news(row: int, store: sqlite3.Connection) -> tuple[int, str, set[bytes]]:
+def _read_since(row: int, store: sqlite3.Connection) -> tuple[int, str, set[bytes]]:
     """The last row of the changes, which facts have no effect, and the entities of which changes behind a row speak."""
     last = int(store.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
     touched = mirror_source.read_touched_entities(store, row) if row else set()
