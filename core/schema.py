@@ -178,8 +178,8 @@ class Kind:
     """A kind of entity; `known` is False for a generic one.
 
     `key`, `within`, `title` and `parent` are names of properties. An entity is called `kind:key`, or
-    `kind:parentkey/key` if `within` refers to what its key is unique in; `title` is shown as its name, and `parent`
-    places it in the tree.
+    `kind:parentkey/key` if `within` refers to what its key is unique in; `title` is shown as its name, `parent`
+    places it in the tree, and `columns` stand beside its name in lists (none: the first of its properties do).
     """
 
     name: str
@@ -188,6 +188,7 @@ class Kind:
     title: str = KEY
     parent: str | None = None
     order: int = 0
+    columns: tuple[str, ...] = ()
     properties: Mapping[str, Property] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     plurals: Mapping[str, str] = field(default_factory=dict)

@@ -31,6 +31,7 @@ _FILE_SHAPES = {"name": "text", "kinds": "tables"}
 _KIND_SHAPES = {
     **dict.fromkeys(("key", "within", "title", "parent"), "text"),
     "order": "number",
+    "columns": "list",
     **dict.fromkeys(("labels", "plurals"), "texts"),
     **dict.fromkeys(("groups", "properties"), "tables"),
 }
@@ -230,12 +231,16 @@ def _parse_kind(name: str, content: Mapping[str, Any], path: str, problems: Sche
         groups=groups,
     )
     key = _role_property(content, "key", kind, path, problems) or KEY
+    columns = tuple(dict.fromkeys(content.get("columns", ())))
+    for name_of_column in columns:
+        _role_property({"columns": name_of_column}, "columns", kind, path, problems)
     return replace(
         kind,
         key=key,
         title=_role_property(content, "title", kind, path, problems) or key,
         within=_role_property(content, "within", kind, path, problems),
         parent=_role_property(content, "parent", kind, path, problems),
+        columns=tuple(column for column in columns if column in properties),
     )
 
 

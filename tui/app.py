@@ -37,10 +37,10 @@ from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.diff_app import DiffApp
 from tui.terminal.end_signals import suspend
 from tui.terminal.key_sequencer import REFRESH_GROUP
-from tui.terminal.themes import next_theme
 from tui.view_models.breadcrumbs import breadcrumbs
 from tui.view_models.device_role import access_of
 from tui.view_models.form import NO_NAMES, DisplayNames
+from tui.widgets.role_styles import Palette
 
 if TYPE_CHECKING:
     from core.sync.links.serial.serial_ports import SerialPortInfo
@@ -70,7 +70,7 @@ class FieldlineApp(DiffApp):
     """Whether the next session is the same person's, to whom edits that are not applied are offered again."""
     READ_ONLY_REASON = N_("Read only is on: turn it off with : and “read only”.")
     """Why nothing is written then, and what to do about it."""
-    CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
+    CSS_PATH = "styles/fieldline.tcss"
     BINDINGS = command_bindings("everywhere")
     MODES: ClassVar[dict[str, Any]] = {
         name: _lazy_screen(name) for name in ("here", "fleet", "inbox", "history", "sync", "members")
@@ -90,8 +90,8 @@ class FieldlineApp(DiffApp):
         self.here = here
         # Textual begins in it: to switch to it later would show nothing for its first twentieth of a second.
         self.DEFAULT_MODE = self.first_screen()  # type: ignore[misc]
-        super().__init__()
-        self.set_class(True, f"-{options.theme}")
+        palette = Palette(options.theme if options.colours != "none" else "mono", options.colours)
+        super().__init__(palette, is_slow=options.slow, typed_ahead=options.typed_ahead)
         self.workspace = workspace
         self.options = options
         self.dates = DateFormatter(clock, options.zone)
@@ -105,6 +105,8 @@ class FieldlineApp(DiffApp):
         self.inbox_loader = InboxLoader(workspace, self._on_inbox_loaded)
         self.cable_monitor = CableMonitor(workspace, self._on_cable_plugged, self._redraw_screen, self.show_message)
         self.equipment_monitor = EquipmentMonitor(workspace, self._on_equipment_changed, self.show_message)
+        self._recent_commands: list[str] = []
+        """The names of the commands that were found by name lately, the latest first."""
         self.loaded = asyncio.Event()
         self._is_first_screen_shown = False
         if options.plain:
@@ -262,11 +264,9 @@ class FieldlineApp(DiffApp):
             self.show_message(error_text(error))
 
     def _on_inbox_loaded(self, changed: bool) -> None:
-        # The tree marks what is in the inbox.
-        if (screen := self.base_screen) is not None and screen.TAB in ("inbox", "fleet") and changed:
-            screen.refresh_data()
-        else:
-            self._redraw_screen()
+        if (screen := self.base_screen) is not None and changed:
+            screen.on_inbox_changed()
+        self._redraw_screen()
 
     @property
     def _is_inbox_shown(self) -> bool:
@@ -327,6 +327,8 @@ class FieldlineApp(DiffApp):
     def action_command(self, name: str) -> None:
         """Carry out a command that can be used everywhere."""
         if name in self.MODES:
+            if (screen := self.base_screen) is not None:
+                screen.show_message("")
             from tui.screens.form import prepare_switch
 
             prepare_switch(self, name)
@@ -356,14 +358,14 @@ class FieldlineApp(DiffApp):
         """Show what the keys do here."""
         from tui.dialogs.help import show_help
 
-        show_help(self)
+        show_help(self, self.action_command)
 
     def do_palette(self) -> None:
         """Find a command by its name."""
         from tui.dialogs.palette import show_palette
 
         if isinstance(screen := self.screen, BaseScreen):
-            show_palette(screen, self.action_command)
+            show_palette(screen, self.action_command, self._recent_commands)
 
     def do_readonly(self) -> None:
         """Turn read only on or off."""
@@ -372,7 +374,7 @@ class FieldlineApp(DiffApp):
 
     def do_theme(self) -> None:
         """Go to the next theme."""
-        self.show_message(_("Theme: {name}").format(name=next_theme(self)))
+        self.show_message(_("Theme: {name}").format(name=self.next_theme()))
         self._redraw_screen()
 
     def do_suspend(self) -> None:

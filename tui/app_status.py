@@ -13,7 +13,10 @@ class Options:
     """How the terminal UI behaves.
 
     `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network,
-    `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place.
+    `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place. `colours` is how many
+    there are, as `tui.looks.colour_depth` says; `slow` saves bytes; `typed_ahead` was typed before keys were read;
+    `details_delay_s` is how many seconds the cursor rests before the details follow, `message_s` after how many a
+    message goes away (0: at the next key).
     """
 
     readonly: bool = False
@@ -21,7 +24,12 @@ class Options:
     zone: tzinfo | None = None
     discovery: bool = False
     equipment: bool = False
-    theme: str = "terminal"
+    theme: str = "dark"
+    colours: str = "true"
+    slow: bool = False
+    typed_ahead: bytes = b""
+    details_delay_s: float = 0.0
+    message_s: float = 0.0
     here_only: bool = False
 
 

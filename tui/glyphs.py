@@ -15,16 +15,16 @@ _FORMS = {
     "retired": ("–", "-"),
     # types of inbox items, `invalid` among them
     "conflict": ("≠", "#"),
-    "duplicate": ("‼", "!"),
+    "duplicate": ("‼", '"'),
     "overlap": ("∩", "&"),
     "dangling": ("?", "?"),
-    "retired-edit": ("↯", "x"),
+    "retired-edit": ("↯", "%"),
     # states of members
     "active": ("●", "*"),
     "revoked": ("–", "-"),
     "pending": ("○", "o"),
     # how a peer is doing
-    "busy": ("▸", ">"),
+    "busy": ("▸", "+"),
     "same": ("●", "*"),
     "different": ("○", "o"),
     "trouble": ("!", "!"),
@@ -34,15 +34,24 @@ _FORMS = {
     "unknown": ("?", "?"),
     "failed": ("✗", "!"),
     # places in a list
-    "cursor": ("▸", ">"),
+    "cursor": ("▌", ">"),
     "marked": ("●", "*"),
+    "folded": ("▸", "+"),
+    "unfolded": ("▾", "-"),
+    "above": ("▴", "^"),
+    "here": ("◆", "@"),
+    # a value before and after
+    "added": ("+", "+"),
+    "removed": ("−", "-"),
 }
 GLYPHS = {role: glyph for role, (glyph, _ascii) in _FORMS.items()}
 """Role to glyph: one column wide, in every font that a terminal has."""
 
 _DRAWING = (
-    ("–▾›→←↑↓…·⏎↵", "-v>><^v~-//"),
-    ("─│┌┐└┘├┤┬█░", "-|+++++++#."),
+    ("–›→←↑↓…·⏎↵✓␣", "->><^v~-//v_"),
+    ("─│┌┐└┘├┤┬█░━", "-|+++++++#.="),
+    ("▁▂▃▄▅▆▇", ".:-=+*#"),
+    ("▲▼", "^v"),
     ("“”„’", '"""\''),
 )
 """What else is drawn, and its forms in ASCII, character by character."""

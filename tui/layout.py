@@ -1,6 +1,6 @@
 """Lines of text in columns, of which every part of a screen is drawn. Pure.
 
-A line is a list of spans, each a text and the role it plays (one of SPAN_ROLES); the style sheets say how a role looks.
+A line is a list of spans, each a text and the role it plays (one of `tui.looks.ROLES`, which say how it looks).
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ Span = tuple[str, str]
 Line = list[Span]
 
 _CONTEXT_CHARS = 12  # characters shown before the place where two long texts begin to differ
-
-SPAN_ROLES = ("plain", "dim", "strong", "attention", "cursor", "marker", "current", "banner")
 
 
 def line_width(line: Line) -> int:
@@ -141,9 +139,22 @@ def _from_offset(text: str, start: int) -> str:
     return "…" + text[start:] if start > 1 else text
 
 
+def head_line(width: int, left: Line, right: Line) -> Line:
+    """A line over a list: what it is at the left, how it is shown at the right."""
+    if not (left or right):
+        return []
+    start: Line = [(text, "strong" if role == "plain" else role) for text, role in left]
+    end: Line = [(text, "dim" if role == "plain" else role) for text, role in right]
+    return [*spread(width - 1, [(" ", "plain"), *start], end), (" ", "plain")]
+
+
 def rule_line(width: int, left: Line | None = None, right: Line | None = None) -> Line:
-    """A line across the screen that carries a title at the left and a figure at the right."""
-    end: Line = [(" ", "plain"), *right, (" ──", "dim")] if right and line_width(right) else []
-    start: Line = [("── ", "dim"), *left, (" ", "plain")] if left else []
-    start = fit_line(start, max(0, width - line_width(end)))
-    return [*start, ("─" * (width - line_width(start) - line_width(end)), "dim"), *end]
+    """A title with a thin rule to the right edge, at whose end stands its state."""
+    end: Line = [(" ", "plain"), *right] if right and line_width(right) else []
+    start: Line = [(" ", "plain"), *left, (" ", "plain")] if left else [(" ", "plain")]
+    start = fit_line(start, max(0, width - 1 - line_width(end)))
+    if not left:
+        return [*start, ("─" * max(0, width - 1 - line_width(start) - line_width(end)), "line"), *end]
+    # At every eighth column: while somebody goes down a list, the rule begins where it began.
+    start.append((" " * min(-line_width(start) % 8, max(0, width - 1 - line_width(start) - line_width(end))), "plain"))
+    return [*start, ("─" * max(0, width - 1 - line_width(start) - line_width(end)), "line"), *end]

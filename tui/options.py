@@ -1,9 +1,10 @@
 """The options of the terminal UI: one TOML file of the person in front of it, checked before anything is shown.
 
 language = "de"          # en or de; else what the system says
-theme = "colour-blind"   # terminal, colour-blind, contrast or mono
+theme = "colour-blind"   # auto, dark, light, contrast, colour-blind, terminal (its own 16 colours) or mono
 ascii = false            # draw with ASCII characters only
 mouse = true             # a slow line is better off without
+slow = true              # write as little as possible, as on a slow serial line
 readonly = false
 discovery = true         # look for devices in the network while Sync is shown
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ from core.values import quote_value
 from tui import commands
 from tui.i18n.translate import LANGUAGES
 from tui.keymap import find_key_conflicts, parse_key
+from tui.looks import THEME_NAMES
 
-THEMES = ("terminal", "colour-blind", "contrast", "mono")
-_FLAGS = ("ascii", "mouse", "readonly", "discovery", "here_only")
-_CHOICES = {"language": LANGUAGES, "theme": THEMES}
+_FLAGS = ("ascii", "mouse", "slow", "readonly", "discovery", "here_only")
+_CHOICES = {"language": LANGUAGES, "theme": THEME_NAMES}
 _IDLE_RANGE_S = (10, 86_400)
 """Less would throw people out while they read, more than a day is never."""
 _MAX_FILE_BYTES = 100_000
@@ -44,11 +45,17 @@ class FileOptions:
     theme: str | None = None
     ascii: bool | None = None
     mouse: bool | None = None
+    slow: bool | None = None
     readonly: bool | None = None
     discovery: bool | None = None
     here_only: bool | None = None
     idle: int | None = None
     keys: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+def merge_options(chosen: FileOptions, **wanted: bool | str | None) -> FileOptions:
+    """The options with those in place that are wanted; None leaves one as it is."""
+    return replace(chosen, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
 
 
 def default_options_path(environ: Mapping[str, str]) -> Path:

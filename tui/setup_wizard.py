@@ -23,10 +23,11 @@ from tui.dialogs.help import show_help
 from tui.i18n.translate import N_, _, error_text
 from tui.layout import Column, Line, layout_columns, wrap_text
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
-from tui.terminal.crash_handler import CrashSafeApp
 from tui.terminal.driver import limit_input
 from tui.terminal.end_signals import suspend
+from tui.terminal.themes import ThemedApp
 from tui.widgets.lines import Lines
+from tui.widgets.role_styles import Palette
 
 _ROW_COLUMNS = 66
 """Columns of a row in a dialog, on the smallest terminal."""
@@ -38,19 +39,18 @@ _SCHEMA_DESCRIPTIONS = {
 StepAnswer = TypeVar("StepAnswer")
 
 
-class SetupWizard(CrashSafeApp[bool]):
+class SetupWizard(ThemedApp[bool]):
     """Asks what is needed and sets up this device; returns True when that is done."""
 
     ENABLE_COMMAND_PALETTE = False
-    CSS_PATH = ["styles/fieldline.tcss", "styles/themes.tcss"]
+    CSS_PATH = "styles/fieldline.tcss"
     CSS = "#welcome { height: 1fr; }"
 
-    def __init__(self, home: Path, user: str, *, plain: bool = False, theme: str = "terminal") -> None:
-        super().__init__()
+    def __init__(self, home: Path, user: str, *, plain: bool = False, palette: Palette | None = None) -> None:
+        super().__init__(palette or Palette())
         self.driver_class = limit_input(self.driver_class)
         self._home = home
         self._user = user
-        self.set_class(True, f"-{theme}")
         if plain:
             self._filters.append(AsciiFilter())
         if self.no_color:
@@ -75,7 +75,6 @@ class SetupWizard(CrashSafeApp[bool]):
         return [[(" Fieldline", "strong")], [], *([(" " + line, "dim")] for line in lines)]
 
     def on_mount(self) -> None:
-        self.theme = "ansi-dark"
         self.title = "Fieldline"
         work: WorkType[None] = self._run_steps
         self.run_worker(work)

@@ -215,6 +215,18 @@ class View:
         """How many changes of the filtered log are newer than this position."""
         return await self._database.run(log.count_newer_entries, self.scope, wanted, position)
 
+    async def count_log_quarters(self, wanted: LogFilter = NO_FILTER) -> list[tuple[int, int]]:
+        """How many changes each quarter of an hour with any has, the newest first: (number since 1970 UTC, changes)."""
+        return await self._database.run(log.count_log_quarters, self.scope, wanted)
+
+    async def changed_entities(self, wanted: LogFilter, *, limit: int = 10_000) -> set[bytes]:
+        """The entities, at most `limit`, that the changes touched which a filter lets through."""
+        return await self._database.run(log.find_changed_entities, self.scope, wanted, limit)
+
+    async def first_diffs(self, changes: Iterable[bytes], limit: int) -> dict[bytes, list[FactDiff]]:
+        """What the first `limit` facts of each of these changes did, as `fact_diffs` gives it."""
+        return await self._database.run(fact_diffs.read_first_diffs, list(changes), limit)
+
     async def fact_diffs(self, change: bytes, limit: int | None = MAX_FACTS) -> list[FactDiff]:
         """Read what the first facts of a change did to what its author saw.
 

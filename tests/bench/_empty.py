@@ -9,9 +9,10 @@ from textual.screen import Screen
 
 from tui.layout import Line
 from tui.widgets.lines import LineList, Lines, StaticRows
+from tui.widgets.role_styles import Palette
 
 MARK = "row 7"
-ABOVE, BELOW = ("too-small", "first", "places", "heading"), ("details-title", "details", "message", "keys")
+ABOVE, BELOW = ("too-small", "first", "places", "frame-gap", "heading"), ("details-title", "details", "message", "keys")
 
 
 def _text(_width: int, _height: int) -> list[Line]:
@@ -33,7 +34,11 @@ class Empty(App[None]):
     """Nothing but the screen."""
 
     ENABLE_COMMAND_PALETTE = False
-    CSS_PATH: ClassVar = ["../../tui/styles/fieldline.tcss", "../../tui/styles/themes.tcss"]
+
+    def get_css_variables(self) -> dict[str, str]:
+        return {**super().get_css_variables(), **Palette().css_variables}
+
+    CSS_PATH: ClassVar = "../../tui/styles/fieldline.tcss"
 
     def on_mount(self) -> None:
         self.push_screen(Page())

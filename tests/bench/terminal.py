@@ -17,13 +17,27 @@ from tui.demo.fleet import DEMO_DEVICE, make_fleet
 QUIET = 0.4
 DOWN = b"\x1b[B"
 IDLE = 10
-LISTS = {"Fleet": ("2", 350), "Inbox": ("3", 350), "History": ("4", 350), "Members": ("6", 350)}
-FORM, PLACE = 1_000, 12_000
+LISTS = {"Fleet": "2", "Inbox": "3", "History": "4", "Devices": "6"}
+ROW, PLACE = 450, 12_000
+RESTED = 0.1
 
 
 def _answered(program: Program, key: bytes) -> int:
     program.send(key)
     return next((len(came) for _ in range(10) if (came := program.read(QUIET))), 0)
+
+
+def _moved(program: Program) -> tuple[int, int]:
+    """The bytes that a cursor key brings: its rows, and the details that follow."""
+    program.send(DOWN)
+    rows = next((len(came) for _ in range(40) if (came := program.read(RESTED))), 0)
+    return rows, len(program.read(QUIET))
+
+
+def _print_moves(program: Program, where: str, count: int) -> None:
+    costs = [_moved(program) for _ in range(count)]
+    _print(f"cursor key in {where}, at most", f"{max(rows for rows, _ in costs):,} B", f"{ROW:,} B")
+    _print(f"details that follow in {where}, at most", f"{max(details for _, details in costs):,} B", "-")
 
 
 def _print(what: str, figure: str, budget: str) -> None:
@@ -43,13 +57,11 @@ def run() -> None:
             _print("from start to the first frame", f"{first * 1000:,.0f} ms", "-")
             places = [_answered(program, key.encode()) for key in "3456134562"]
             _print("another place, at most", f"{max(places):,} B", f"{PLACE:,} B")
-            for name, (key, budget) in LISTS.items():
+            for name, key in LISTS.items():
                 _answered(program, key.encode())
-                costs = [_answered(program, DOWN) for _ in range(8)]
-                _print(f"cursor key in {name}, at most", f"{max(costs):,} B", f"{budget:,} B")
+                _print_moves(program, name, 8)
             for sent in (b"2", b"l", DOWN, b"\r"):
                 _answered(program, sent)
-            costs = [_answered(program, DOWN) for _ in range(6)]
-            _print("cursor key in a form, at most", f"{max(costs):,} B", f"{FORM:,} B")
+            _print_moves(program, "a form", 6)
             _answered(program, b"4")
             _print(f"nobody does anything for {IDLE} s", f"{len(program.read(IDLE)):,} B", "0 B")

@@ -104,7 +104,7 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
         for laptop, name in zip(places, ("ttyA", "ttyB"), strict=True):
             laptop.wait_for(f"Cable on {name}: press 5, then Enter to sync with its other end.")
             laptop.press("5")
-            laptop.wait_for(f"▸{name}")
+            laptop.wait_for(f"▌ {name}")
         ours, theirs = places
         ours.press("Enter")
         ours.wait_for("waiting for the other end")
@@ -121,7 +121,7 @@ def test_both_screens_offer_a_cable_and_go_on_when_it_was_pulled(
             laptop.wait_for("nothing comes from the other end")
         cable.unplug()
         for laptop, name in zip(places, ("ttyA", "ttyB"), strict=True):
-            assert f"▸{name}" in laptop.wait_for("the cable was pulled")
+            assert f"▌ {name}" in laptop.wait_for("the cable was pulled")
             laptop.wait_for("! pulled: waiting")
         cable.cut(False)
         cable.plug()
@@ -272,7 +272,7 @@ async def test_a_cable_that_this_device_serves_is_not_offered(home: Path, cable:
             ):
                 await screen.press("down")
             await screen.press("enter")
-            await shows("── `fieldline serve` on this device syncs with the other end by itself.")
+            await shows(" `fieldline serve` on this device syncs with the other end by itself.")
         finally:
             report.close()
         await shows("ttyA cable ○ there now")

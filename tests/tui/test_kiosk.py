@@ -329,3 +329,15 @@ def test_the_pin_is_set_on_a_terminal(home: Path) -> None:
         program.wait_for_end()
         assert b"1234" not in program.output
     KioskPin(home, Clock()).attempt("1234")
+
+
+async def test_help_carries_out_nothing_that_has_no_key(home: Path) -> None:
+    async with kiosk(home, "question_mark") as (screen, _clock):
+        await screen.type("turn read only")
+        assert "Turn read only on or off." in screen.text()
+        await screen.press("enter")
+        assert not screen.app.readonly
+        await screen.press("question_mark")
+        await screen.type("leave fieldline")
+        await screen.press("enter")
+        assert "This is a kiosk: it stays on." in screen.text()

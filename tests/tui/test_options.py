@@ -15,7 +15,8 @@ from tests.support.pty_app import started
 from tui import commands
 from tui.app_status import Options
 from tui.keymap import find_key_conflicts, parse_key
-from tui.options import THEMES, FileOptions, default_options_path, read_options
+from tui.looks import THEMES
+from tui.options import FileOptions, default_options_path, read_options
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -30,6 +31,7 @@ language = "de"
 theme = "mono"
 ascii = true
 mouse = false
+slow = true
 readonly = true
 discovery = false
 here_only = true
@@ -41,7 +43,9 @@ quit = ["ctrl+x", "f10"]
 edit = "^e"
 """
     keys = {"everywhere": {"quit": ("ctrl+x", "f10")}, "form": {"edit": ("ctrl+e",)}}
-    assert read_options(written(tmp_path, text)) == FileOptions("de", "mono", True, False, True, False, True, 60, keys)
+    assert read_options(written(tmp_path, text)) == FileOptions(
+        "de", "mono", True, False, True, True, False, True, 60, keys
+    )
 
 
 def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
@@ -56,7 +60,7 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
     ("text", "line", "said"),
     [
         ('# nothing\nlanguage = "fr"', 2, "language is one of en, de"),
-        ("\n\ntheme = 3", 3, "theme is one of terminal"),
+        ("\n\ntheme = 3", 3, "theme is one of auto, dark"),
         ("ascii = 1", 1, "ascii is true or false"),
         ("idle = 3", 1, "idle is 10 to 86400 seconds"),
         ("idle = true", 1, "idle is 10 to 86400 seconds"),
@@ -153,7 +157,7 @@ async def test_the_next_theme_is_in_the_palette(home: Path) -> None:
     async with opened(home, "3", "colon") as screen:
         await screen.type("theme")
         await screen.press("enter")
-        assert "Theme: colour-blind" in screen.text()
+        assert "Theme: light" in screen.text()
 
 
 async def test_read_only_is_switched_while_it_runs(home: Path) -> None:

@@ -49,7 +49,7 @@ def check(screen: Screen) -> None:
     assert max(map(cell_len, lines)) <= width
     at = screen.app._focus_on_screen()
     if at is not None and isinstance(focused := screen.app.focused, LineList) and len(focused.source):
-        assert lines[at.y][at.x] == "▸" or focused._letters, f"the cursor is at {at}:\n" + "\n".join(lines)
+        assert lines[at.y][at.x] == "▌" or focused._letters, f"the cursor is at {at}:\n" + "\n".join(lines)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -18,13 +18,18 @@ from tui.cli.context import CliContext
 from tui.cli.help import option, verb
 from tui.i18n import translate
 from tui.i18n.translate import N_
-from tui.options import THEMES
+from tui.looks import THEME_NAMES
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
     from tui.app import FieldlineApp
     from tui.options import FileOptions
+    from tui.terminal.profile import TerminalProfile
 
+_MESSAGE_S = 10.0
+"""Seconds after which a message goes away: long enough to read two lines, and to look up first."""
+_DETAILS_DELAY_S, _SLOW_DETAILS_DELAY_S = 0.15, 0.6
+"""Seconds that the cursor rests before details follow: longer than a key that is held down takes to come again."""
 _INCAPABLE_TERMINALS = ("dumb", "unknown")
 """What a terminal is called that cannot move its cursor."""
 
@@ -33,7 +38,8 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
 @option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
-@option("--theme", type=click.Choice(THEMES), help=N_("The colours to use."))
+@option("--theme", type=click.Choice(THEME_NAMES), help=N_("The colours to use."))
+@option("--slow", is_flag=True, help=N_("Write as little as possible, as on a slow serial line."))
 @option("--no-discovery", is_flag=True, help=N_("Do not look for other devices in the network."))
 @option("--kiosk", is_flag=True, help=N_("Let nobody out, and ask for a PIN for all but this place."))
 @option("--set-pin", is_flag=True, help=N_("Ask for the PIN of the kiosk, keep it and leave."))
@@ -50,6 +56,7 @@ async def tui(
     plain: bool,
     no_mouse: bool,
     theme: str | None,
+    slow: bool,
     no_discovery: bool,
     kiosk: bool,
     set_pin: bool,
@@ -69,30 +76,34 @@ async def tui(
     if kiosk:
         _ignore_keyboard()
     path = options_path or options.default_options_path(os.environ)
-    chosen = _merge_flags(
-        options.read_options(path, required=options_path is not None), readonly, plain, no_mouse, theme, no_discovery
+    chosen = options.merge_options(
+        options.read_options(path, required=options_path is not None),
+        readonly=readonly or None,
+        ascii=plain or None,
+        mouse=False if no_mouse else None,
+        theme=theme,
+        slow=slow or None,
+        discovery=False if no_discovery else None,
     )
     _prepare(chosen)
-    if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen)) is not None:
+    # Before the store is opened, which may ask for a passphrase: the terminal's answer is none.
+    profile = _read_profile(chosen, is_kiosk=kiosk)
+    if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen, profile)) is not None:
         return code
     async with await context.open_workspace() as workspace:
-        return await run_app(workspace, chosen, is_kiosk=kiosk)
+        return await run_app(workspace, chosen, profile, is_kiosk=kiosk)
 
 
-def _merge_flags(
-    chosen: FileOptions, readonly: bool, plain: bool, no_mouse: bool, theme: str | None, no_discovery: bool
-) -> FileOptions:
-    """The options of the file, and over them those of the call."""
-    from dataclasses import replace
+def _read_profile(chosen: FileOptions, *, is_kiosk: bool = False) -> TerminalProfile:
+    """Find out what the terminal can show, and load the screens while it answers."""
+    from importlib import import_module
 
-    return replace(
-        chosen,
-        readonly=readonly or chosen.readonly,
-        ascii=plain or chosen.ascii,
-        mouse=False if no_mouse else chosen.mouse,
-        theme=theme or chosen.theme,
-        discovery=False if no_discovery else chosen.discovery,
-    )
+    from tui.terminal.profile import read_profile
+
+    def load() -> None:
+        import_module("tui.kiosk" if is_kiosk else "tui.app")
+
+    return read_profile(chosen.theme or "auto", bool(chosen.slow), os.environ, sys.stdout.fileno(), load)
 
 
 def _prepare(chosen: FileOptions) -> None:
@@ -111,11 +122,13 @@ def _is_device_there(context: CliContext) -> bool:
     return exists(Home(context.home).store)
 
 
-async def _run_setup(context: CliContext, chosen: FileOptions) -> int | None:
+async def _run_setup(context: CliContext, chosen: FileOptions, profile: TerminalProfile) -> int | None:
     """Help to start a fleet or to join one; return the exit code if somebody left instead."""
     from tui.setup_wizard import SetupWizard
+    from tui.widgets.role_styles import Palette
 
-    wizard = SetupWizard(context.home, context.user, plain=bool(chosen.ascii), theme=chosen.theme or THEMES[0])
+    palette = Palette(profile.theme, profile.colours)
+    wizard = SetupWizard(context.home, context.user, plain=_is_plain(chosen, profile), palette=palette)
     return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
 
 
@@ -143,7 +156,18 @@ def _set_pin(context: CliContext) -> int:
     return 0
 
 
-async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is_kiosk: bool = False) -> int:
+def _is_plain(chosen: FileOptions, profile: TerminalProfile) -> bool:
+    """Whether glyphs are those of ASCII: by what somebody wants, else by what the terminal can show."""
+    return not profile.has_glyphs if chosen.ascii is None else chosen.ascii
+
+
+async def run_app(
+    workspace: Workspace,
+    chosen: FileOptions | None = None,
+    profile: TerminalProfile | None = None,
+    *,
+    is_kiosk: bool = False,
+) -> int:
     """Show the terminal UI on a workspace until it is left; return the exit code."""
     from core.service import location
     from core.workspace import system_clock
@@ -152,12 +176,18 @@ async def run_app(workspace: Workspace, chosen: FileOptions | None = None, *, is
     from tui.options import FileOptions
 
     chosen = chosen or FileOptions()
+    profile = profile or _read_profile(chosen)
     wanted = Options(
         readonly=bool(chosen.readonly),
-        plain=bool(chosen.ascii),
+        plain=_is_plain(chosen, profile),
         discovery=chosen.discovery is not False,
         equipment=True,
-        theme=chosen.theme or THEMES[0],
+        theme=profile.theme,
+        colours=profile.colours,
+        slow=profile.is_slow,
+        typed_ahead=profile.typed_ahead,
+        message_s=_MESSAGE_S,
+        details_delay_s=_SLOW_DETAILS_DELAY_S if profile.is_slow else _DETAILS_DELAY_S,
         here_only=bool(chosen.here_only),
     )
     here = await location.read_location(workspace)

@@ -20,7 +20,7 @@ from tui.commands import Command
 from tui.i18n.translate import _, error_text
 from tui.layout import Line, wrap_text
 from tui.widgets.field import Field
-from tui.widgets.lines import LineList, Lines, StaticRows
+from tui.widgets.lines import BandLines, LineList, Lines, StaticRows
 
 BOX_COLUMNS, _TITLE_COLUMNS = 68, 70
 """Columns of what stands in a box, and of its title, on the smallest terminal and on any other."""
@@ -74,7 +74,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
             yield Lines(
                 lambda width, height: [[(t, "attention")] for t in wrap_text(self._message, width)][:height], id="said"
             )
-        yield Lines(lambda width, _height: [self.footer_line(width)], id="dialog-keys")
+        yield BandLines(lambda width, _height: [self.footer_line(width)], id="dialog-keys")
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
         """A key below was clicked."""

@@ -16,25 +16,39 @@ from tui.layout import Line, fit
 from tui.widgets.field import Field
 from tui.widgets.lines import LineList, StaticRows
 
+_MAX_RECENT = 5
+"""Commands that were found lately, which come first."""
 
-def show_palette(screen: CommandHost, run_everywhere: Callable[[str], None]) -> None:
-    """Show the palette of a screen, and run what is chosen: `run_everywhere` does if it is no command of the screen."""
+
+def show_palette(screen: CommandHost, run_everywhere: Callable[[str], None], recent: list[str]) -> None:
+    """Show the palette of a screen, and run what is chosen.
+
+    Args:
+        screen: whose commands come first.
+        run_everywhere: carries out what is no command of the screen.
+        recent: the names of those that were chosen lately, the latest first; what is chosen is added.
+    """
 
     def on_chosen(name: str | None) -> None:
         if name is not None:
+            recent[:] = [name, *(each for each in recent if each != name)][:_MAX_RECENT]
             is_own = name in {command.name for command in screen.available_commands()}
             (screen.action_command if is_own else run_everywhere)(name)
 
-    screen.app.push_screen(PaletteDialog(screen.available_commands(), screen.disabled_commands()), on_chosen)
+    dialog = PaletteDialog(screen.available_commands(), screen.disabled_commands(), recent)
+    screen.app.push_screen(dialog, on_chosen)
 
 
 class PaletteDialog(Dialog[str]):
     """The commands whose help contains every word typed; gives the name of the one chosen."""
 
-    def __init__(self, available: Sequence[Command], disabled: Mapping[str, str]) -> None:
+    def __init__(self, available: Sequence[Command], disabled: Mapping[str, str], recent: Sequence[str] = ()) -> None:
         super().__init__(_("Find a command"))
         names = {command.name for command in available}
-        self._commands = [*available, *(c for c in commands.commands_of("everywhere") if c.name not in names)]
+        known = [*available, *(c for c in commands.commands_of("everywhere") if c.name not in names)]
+        order = {name: place for place, name in enumerate(recent)}
+        self._commands = sorted(known, key=lambda command: order.get(command.name, len(order)))
+        self._recent = set(recent)
         self._disabled = disabled
 
     def body(self) -> ComposeResult:
@@ -60,6 +74,9 @@ class PaletteDialog(Dialog[str]):
             text = f"{_(command.label)} {_(command.help)}".casefold()
             if all(word in text for word in words):
                 key = commands.format_key(command.keys[0]) if command.keys else ""
-                roles = ("dim", "dim") if command.name in self._disabled else ("strong", "plain")
-                rows.append((command.name, [(fit(key, 6), roles[0]), (" " + _(command.help), roles[1])]))
+                roles = ("off", "off") if command.name in self._disabled else ("key", "plain")
+                line: Line = [(fit(key, 6), roles[0]), (" " + _(command.help), roles[1])]
+                if command.name in self._recent:
+                    line.append(("  " + _("lately"), "dim"))
+                rows.append((command.name, line))
         return rows

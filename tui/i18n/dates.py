@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from core.timestamps import is_repeated
 from tui.i18n.translate import N_, _, language, ngettext
@@ -75,6 +75,39 @@ class DateFormatter:
         if 0 < days < 7:
             return _(_DAYS[time.weekday()])
         return self._day(time) if 0 < days < 300 else f"{_(_MONTHS[time.month - 1])} {time.year}"
+
+    def day(self, at_us: int) -> str:
+        """At most 11 columns: the date."""
+        time = self.to_local(at_us)
+        return "?" if time is None else self._date(time)
+
+    def month(self, day: date) -> str:
+        """The month of a day, and its year in January."""
+        name = _(_MONTHS[day.month - 1])
+        return f"{name} {day.year}" if day.month == 1 else name
+
+    def month_and_year(self, day: date) -> str:
+        """The month of a day with its year."""
+        return f"{_(_MONTHS[day.month - 1])} {day.year}"
+
+    def calendar_day(self, day: date) -> str:
+        """At most 11 columns: a day with its year."""
+        return _format_date(_DATE, datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+    def weekday(self, at_us: int) -> str:
+        """6 columns: the weekday, and the day of the month."""
+        time = self.to_local(at_us)
+        return "?" if time is None else f"{_(_DAYS[time.weekday()]):<3} {time.day:>2}"
+
+    def calendar_date(self, at_us: int) -> date | None:
+        """The day of a time in the zone; None where a calendar has no such date."""
+        time = self.to_local(at_us)
+        return None if time is None else time.date()
+
+    def clock_time(self, at_us: int) -> str:
+        """5 columns: hour and minute."""
+        time = self.to_local(at_us)
+        return "?" if time is None else f"{time:%H:%M}"
 
     def days_ago(self, at_us: int) -> str:
         """How many days ago it was: today, yesterday, 3 days ago; the date of what is in the future."""

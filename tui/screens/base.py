@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
+from textual.timer import Timer
 
 from tui import commands
 from tui.command_host import Answer, CommandHost, command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _
-from tui.layout import Line, rule_line
+from tui.layout import Line, fit_line, head_line
 from tui.screens.frame import banner_text, screen_tabs
 from tui.terminal.key_sequencer import REFRESH_GROUP
 from tui.view_models.device_role import admission_hint, write_refusal
@@ -29,11 +30,13 @@ from tui.view_models.frame import (
     tab_line,
     too_small_lines,
 )
-from tui.widgets.lines import Lines
+from tui.widgets.lines import BandLines, Lines
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
 
+MIN_PANES_COLUMNS, WIDE_PANES_COLUMNS = 100, 120
+"""Columns from which the details stand beside the list, and from which the list is as wide as it gets."""
 TALL_LINES = 30
 """Lines from which a screen is tall: a terminal of that size is hardly at the end of a slow line."""
 
@@ -61,7 +64,9 @@ class BaseScreen(CommandHost, Screen[None]):
     BINDINGS = command_bindings("past")
     AUTO_FOCUS: ClassVar[str | None] = None
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (MIN_READABLE_COLUMNS, "-narrow"), (MIN_COLUMNS, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_READABLE_LINES, "-short"), (MIN_LINES, "-low"), (TALL_LINES, "-tall")]
+    HORIZONTAL_BREAKPOINTS += [(MIN_PANES_COLUMNS, "-panes"), (WIDE_PANES_COLUMNS, "-wide-panes")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (MIN_READABLE_LINES, "-short"), (MIN_LINES, "-low"), (MIN_LINES + 1, "-full")]
+    VERTICAL_BREAKPOINTS += [(TALL_LINES, "-tall")]
 
     def __init__(self) -> None:
         # Now, and not when it is shown: other classes mean that all styles are worked out once more.
@@ -72,6 +77,7 @@ class BaseScreen(CommandHost, Screen[None]):
         # Textual parses all styles again for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
         self._message: Line = []
+        self._message_timer: Timer | None = None
 
     @property
     def state(self) -> AppState:
@@ -95,21 +101,38 @@ class BaseScreen(CommandHost, Screen[None]):
     async def reload_content(self) -> None:
         """Read what is shown again and show it."""
 
+    def on_inbox_changed(self) -> None:
+        """There is something else to be resolved."""
+
     def screen_disabled_reason(self, name: str) -> str | None:
         """Return why a command of this screen cannot act now, besides the past and read only; None if it can."""
         owner = self.command_owner(name)
         return owner.disabled_reason(name) if isinstance(owner, ScreenActions) else None
 
+    @property
+    def has_panes(self) -> bool:
+        """Whether details stand beside the list."""
+        return self.size.width >= MIN_PANES_COLUMNS
+
+    def heading_block(self) -> Lines:
+        """The line over the body."""
+        return Lines(lambda width, _height: [head_line(width, *self.heading())], id="heading")
+
+    def content(self) -> ComposeResult:
+        """Yield what stands between the tabs and the message."""
+        yield self.heading_block()
+        yield from self.body()
+
     # --- the frame ---------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         yield Lines(too_small_lines, id="too-small", classes="to-read")
-        yield Lines(lambda width, _height: [self.status_line(width)], id="first")
-        yield Lines(lambda width, _height: [self._tab_line(width)], id="places")
-        yield Lines(lambda width, _height: [rule_line(width, *self.heading())], id="heading")
-        yield from self.body()
-        yield Lines(lambda width, _height: [rule_line(width, self._message or size_hint(*self.app.size))], id="message")
-        yield Lines(lambda width, _height: [self.footer_line(width)], id="keys")
+        yield BandLines(lambda width, _height: [self.status_line(width)], id="first")
+        yield BandLines(lambda width, _height: [self._tab_line(width)], id="places")
+        yield Lines(lambda _width, _height: [], id="frame-gap")
+        yield from self.content()
+        yield Lines(lambda width, _height: [self._message_line(width)], id="message")
+        yield BandLines(lambda width, _height: [self.footer_line(width)], id="keys")
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
         """Act on a click on a tab or on a key of the last line."""
@@ -129,14 +152,21 @@ class BaseScreen(CommandHost, Screen[None]):
         line: Line = [(text, "attention" if attention else "strong")] if text else []
         if line != self._message:
             self._message = line
+            if self._message_timer is not None:
+                self._message_timer.stop()
+            if line and (seconds := self.state.options.message_s):
+                self._message_timer = self.set_timer(seconds, partial(self.show_message, ""))
             if self.is_mounted:
                 self.query_one("#message", Lines).redraw()
+
+    def _message_line(self, width: int) -> Line:
+        return fit_line([(" ", "plain"), *(self._message or size_hint(*self.app.size))], width)
 
     def status_line(self, width: int) -> Line:
         """The first line: fleet and device, where we are, and what needs a person."""
         status = self.state.status
-        title = f" {status.fleet} · {status.device}" if self.state.loaded.is_set() else " "
-        return status_line(width, title, self.breadcrumb(), self.state.status_items())
+        names = (status.fleet, status.device) if self.state.loaded.is_set() else ("", "")
+        return status_line(width, *names, self.breadcrumb(), self.state.status_items())
 
     def _tab_line(self, width: int) -> Line:
         banner = banner_text(self.state)

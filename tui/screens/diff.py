@@ -53,6 +53,10 @@ class DiffScreen(ListScreen):
         """The differences, those of one entity behind each other."""
         raise NotImplementedError
 
+    def content(self) -> ComposeResult:
+        yield self.heading_block()
+        yield from self.body()
+
     def body(self) -> ComposeResult:
         yield Lines(self._empty_lines, id="nothing")
         yield LineList(id="list")

@@ -101,7 +101,7 @@ class DiffRows:
         before = format_value(prop, old, names) if old is not None else GLYPHS["absent"]
         before, after = fit_pair(before, format_value(prop, new, names), width - _LABEL_COLUMNS - 7)
         label = "  " + fit(prop.label(language()), _LABEL_COLUMNS) + "  "
-        return [(label, "plain"), (before, "dim"), (" → ", "plain"), (after, "plain")]
+        return [(label, "dim"), (before, "dim"), (" → ", "dim"), (after, "value")]
 
     def needs_load(self, first: int, last: int) -> bool:
         return any(not self._names.is_known(self._entity_at(index)) for index in range(first, last + 1))

@@ -12,13 +12,14 @@ from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
-from tui.layout import Line
+from tui.layout import Line, fit
 from tui.screens.actions.undo import UndoActions
-from tui.screens.base import BaseScreen
+from tui.screens.base import MIN_PANES_COLUMNS, BaseScreen
 from tui.screens.form_commands import FormCommands
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
 from tui.screens.list_screen import ListScreen
+from tui.view_models.entity_life import EntityLife, life_lines, read_life
 from tui.view_models.form import FormRow
 
 
@@ -36,6 +37,7 @@ class FormScreen(ListScreen):
         self.editor = FormEditor(self, self.form, self._show_rows)
         self.actions = (self.editor, FormCommands(self, self.form, self.editor), UndoActions(self))
         self._focus = focus
+        self._life = EntityLife()
 
     @property
     def entity(self) -> bytes:
@@ -49,6 +51,7 @@ class FormScreen(ListScreen):
 
     async def reload_content(self) -> None:
         await self.form.load()
+        self._life = await read_life(self.entity, self.state.view) if self.has_panes else EntityLife()
         self._show_rows()
 
     def _show_rows(self) -> None:
@@ -66,7 +69,13 @@ class FormScreen(ListScreen):
             left.append((f"  {GLYPHS['retired']} " + _("retired"), "attention"))
         if confirmed := self.form.confirmation_text():
             left.append((f"  {confirmed}", "dim"))
-        return left, []
+        heads = f"{fit(_('Set by'), 9)} {fit(_('When'), 9)} {fit(_('On'), 7)}"
+        return left, [(heads, "dim")] if self.size.width < MIN_PANES_COLUMNS else []
+
+    def tail(self, width: int, height: int) -> list[Line]:
+        form = self.form
+        lines = life_lines(self._life, form.kind, form.names, self.state.dates, width - 2, height)
+        return [[(" ", "plain"), *line] for line in lines]
 
     def subject(self) -> Line:
         return [(self.row.prop.label(language()), "strong")] if self.row else []

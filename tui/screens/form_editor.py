@@ -93,8 +93,8 @@ class FormEditor(ScreenActions):
     def _align_field(self, field: Field) -> None:
         lines = self.screen.lines
         column = lines.source.value_column if isinstance(lines.source, FormLines) else 0
-        field.styles.offset = (column, lines.region.y + lines.cursor - round(lines.scroll_y))
-        field.styles.width = max(1, self.screen.size.width - column - 1)
+        field.styles.offset = (lines.region.x + column, lines.region.y + lines.cursor - round(lines.scroll_y))
+        field.styles.width = max(1, lines.size.width - column - 1)
 
     def stop_typing(self) -> None:
         """Close the field; what stands in it is not kept."""

@@ -43,16 +43,18 @@ def status_items(state: AppState) -> Line:
     if state.readonly:
         items.append((_("read only"), "strong"))
     if label := access_label(state.status.access):
-        items.append((label, "attention"))
+        items.append((label, "alert"))
     if count := state.equipment_monitor.differing_count:
-        items.append((ngettext("{count} differs here", "{count} differ here", count), "attention"))
+        items.append((ngettext("{count} differs here", "{count} differ here", count), "alert"))
     if count := count_unapplied(state.drafts):
-        items.append((ngettext("{count} edit not applied", "{count} edits not applied", count), "attention"))
+        items.append((ngettext("{count} edit not applied", "{count} edits not applied", count), "alert"))
     if progress := state.inbox_loader.progress:
         done, total = map(format_number, progress)
         items.append((_("looking through {done} of {total}").format(done=done, total=total), "dim"))
     elif state.inbox_items:
-        items.append((ngettext("{count} to resolve", "{count} to resolve", len(state.inbox_items)), "attention"))
+        items.append((ngettext("{count} to resolve", "{count} to resolve", len(state.inbox_items)), "alert"))
+    elif state.inbox_loader.is_known and not items:
+        items.append((_("nothing to resolve"), "dim"))
     items += [(port.name, "strong") for port in state.cable_monitor.plugged]
     if state.status.synced_at is not None:
         items.append((_("synced {when}").format(when=state.dates.short(state.status.synced_at)), "dim"))

@@ -41,7 +41,7 @@ class Here(FormScreen):
     CSS = """
     Here #nowhere { display: none; height: 1fr; padding: 1 0; }
     Here.-nowhere #nowhere { display: block; }
-    Here.-nowhere #list, Here.-nowhere #details, Here.-nowhere #details-title { display: none; }
+    Here.-nowhere #panes { display: none; }
     Here #news-title, Here #news { display: none; }
     Here.-news #news-title, Here.-news #news { display: block; }
     """
@@ -53,12 +53,13 @@ class Here(FormScreen):
         self.actions = (*self.actions, PlaceCommands(self, self.form, self.editor, self._show_rows))
 
     def body(self) -> ComposeResult:
-        yield Lines(partial(_no_place_lines, self), id="nowhere", classes="to-read")
-        parts = list(super().body())
-        yield parts[0]
+        yield from super().body()
         yield Lines(lambda width, _height: [rule_line(width, [(self.visit.title(), "strong")])], id="news-title")
         yield Lines(self.visit.lines, id="news")
-        yield from parts[1:]
+
+    def content(self) -> ComposeResult:
+        yield Lines(partial(_no_place_lines, self), id="nowhere", classes="to-read")
+        yield from super().content()
 
     def breadcrumb(self) -> str:
         return super().breadcrumb() or _("Here")

@@ -6,18 +6,21 @@ from core.inbox import InboxItem
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
-from tui.layout import Line, rule_line, spread
+from tui.layout import Line, rule_line
 from tui.screens.actions.accept import AcceptActions
 from tui.screens.actions.resolve import ResolveActions
 from tui.screens.actions.save import stop_preparing
 from tui.screens.actions.undo import UndoActions
-from tui.screens.base import TALL_LINES
 from tui.screens.inbox_commands import ItemFilter, ItemViews
 from tui.screens.inbox_list import InboxRows, ItemSelection
 from tui.screens.list_screen import ListScreen
 from tui.view_models.form import format_value
 from tui.view_models.inbox import item_lines, item_property, item_title
+from tui.view_models.inbox_pane import pane_lines, summary_lines
 from tui.widgets.lines import Lines
+
+_MIN_TAIL_LINES = 10
+"""Lines below the list from which there is room for a summary of it."""
 
 
 class Inbox(ListScreen):
@@ -29,6 +32,7 @@ class Inbox(ListScreen):
     CSS = """
     Inbox #details { height: 7; }
     Inbox.-tall #details { height: 14; }
+    Inbox.-wide-panes #left { width: 60; }
     """
 
     def __init__(self) -> None:
@@ -71,6 +75,9 @@ class Inbox(ListScreen):
             selection.on_reloaded(old_key)
         await self._read_details()
 
+    def on_inbox_changed(self) -> None:
+        self.refresh_data()
+
     def on_screen_resume(self) -> None:
         self.selection.forget_title()
         super().on_screen_resume()
@@ -101,11 +108,17 @@ class Inbox(ListScreen):
 
     def on_line_list_moved(self) -> None:
         self.selection.on_moved()
+        self.note_cursor_moved()
         self.run_task(self._read_details, group="details")
 
     async def _read_details(self) -> None:
         await self.selection.read_details(self._details_height)
         self.redraw_details()
+
+    def tail(self, width: int, height: int) -> list[Line]:
+        if height < _MIN_TAIL_LINES or self.filter.text or self.filter.shows_accepted:
+            return []
+        return summary_lines(self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
 
     @property
     def _details_height(self) -> int:
@@ -114,10 +127,7 @@ class Inbox(ListScreen):
     def caption(self, width: int) -> Line:
         details = self.selection.details
         left, right = item_title(details, self.state.schema) if details else ([], [])
-        if details is None or self.size.height >= TALL_LINES:
-            return rule_line(width, left, right)
-        # A line drawn between them would be the most of what a cursor key sends.
-        return spread(width, [("── ", "dim"), *left], [*right, (" ──", "dim")])
+        return rule_line(width, left, right)
 
     def details(self, width: int, height: int) -> list[Line]:
         details = self.selection.details
@@ -128,6 +138,9 @@ class Inbox(ListScreen):
             )
             return self.empty_lines(text, width) if self._is_empty else []
         chosen, state = self.selection.chosen_index, self.state
+        if self.has_panes:
+            pane = pane_lines(details, chosen, width - 2, height - 1, state.schema, state.dates)
+            return [[], *[[(" ", "plain"), *line] for line in pane]]
         below = item_lines(details, chosen, width - 4, height, state.schema, state.dates)
         return [[(" ", "plain"), *line] for line in below]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from time import monotonic
 
 from textual.app import ComposeResult
+from textual.containers import Container
+from textual.timer import Timer
 
 from tui.command_host import command_bindings
 from tui.dialogs.save_to_file import FileContent, plain_texts
@@ -25,12 +28,23 @@ class ListScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._rests_at_s = 0.0
+        self._details_timer: Timer | None = None
         self.list_commands = ListCommands(self, self.clipboard_text, self._file_content)
 
+    def content(self) -> ComposeResult:
+        with Container(id="panes"):
+            with Container(id="left"):
+                yield self.heading_block()
+                yield Lines(lambda width, _height: [rule_line(width)], id="heading-rule")
+                yield from self.body()
+            yield Lines(lambda _width, height: [[(" │", "line")]] * height, id="divider")
+            with Container(id="right"):
+                yield Lines(lambda width, _height: [self.caption(width)], id="details-title")
+                yield Lines(self.details, id="details")
+
     def body(self) -> ComposeResult:
-        yield LineList(id="list")
-        yield Lines(lambda width, _height: [self.caption(width)], id="details-title")
-        yield Lines(self.details, id="details")
+        yield LineList(id="list", tail=self.tail)
 
     @property
     def lines(self) -> LineList:
@@ -51,6 +65,10 @@ class ListScreen(BaseScreen):
         """What there is to know of the current line."""
         return []
 
+    def tail(self, width: int, height: int) -> list[Line]:
+        """What stands below the last row of the list, where there is room: a summary of what the list is about."""
+        return []
+
     def clipboard_text(self) -> str:
         """What somebody wants of the current line elsewhere; empty if there is nothing."""
         return ""
@@ -66,11 +84,26 @@ class ListScreen(BaseScreen):
         return [[("   ", "plain"), (line, "plain")] for line in wrap_text(self.admission_hint() or text, width - 6)]
 
     def on_line_list_moved(self) -> None:
+        self.note_cursor_moved()
         self.redraw_details()
+
+    def note_cursor_moved(self) -> None:
+        """The cursor has moved: the details follow once it has rested, so that a key held down writes rows only."""
+        self._rests_at_s = monotonic() + self.state.options.details_delay_s
 
     def redraw_details(self) -> None:
         """Draw again what depends on the current line."""
-        for name in ("#heading", "#details-title", "#details", "#keys"):
+        self.query_one("#heading", Lines).redraw()
+        self.query_one("#keys", Lines).redraw()
+        if self._details_timer is not None:
+            self._details_timer.stop()
+        if (left_s := self._rests_at_s - monotonic()) > 0:
+            self._details_timer = self.set_timer(left_s, self._redraw_details_blocks)
+        else:
+            self._redraw_details_blocks()
+
+    def _redraw_details_blocks(self) -> None:
+        for name in ("#details-title", "#details"):
             self.query_one(name, Lines).redraw()
 
     def _file_content(self) -> FileContent:

@@ -14,6 +14,7 @@ from tui.screens.base import ScreenActions
 from tui.screens.list_screen import ListScreen
 from tui.screens.log_list import LogSelection
 from tui.view_models.filter_suggestions import FilterCondition, add_condition, suggest_conditions
+from tui.view_models.log import LogPages
 
 
 class LogFilterActions(ScreenActions):
@@ -65,8 +66,10 @@ class LogFilterActions(ScreenActions):
             self.show_only(NO_FILTER, "")
             await self.screen.reload_content()
             index = await view.count_newer(position, self.active)
-        await lines.source.load(index, index)
-        lines.move_to(index)
+        if isinstance(source := lines.source, LogPages):
+            row = source.calendar.row_of(index)
+            await source.load(row, row)
+            lines.move_to(row)
 
     def disabled_reason(self, name: str) -> str | None:
         if name in ("find_next", "find_previous"):

@@ -9,11 +9,13 @@ from core.store.entities import EntityName
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry
 from tui.i18n.translate import _, format_number, language
-from tui.layout import Line, cut, fit
+from tui.layout import Line, cut, fit, rule_line
 from tui.screens.list_screen import ListScreen
+from tui.view_models.entity_life import EntityLife, life_lines, read_life
 from tui.view_models.form import NO_NAMES, DisplayNames, value_references
 from tui.view_models.form_lines import diff_lines
 from tui.view_models.log import LogPages, entity_labels
+from tui.view_models.value_diff import diff_block
 
 _MAX_LABEL_COLUMNS = 28
 """Columns of an entity's name before its values, so that these have room on the smallest terminal."""
@@ -30,6 +32,7 @@ class LogSelection:
         """The change to compare with, None if none is marked."""
         self.edits: list[FactDiff] = []
         self.names: DisplayNames = NO_NAMES
+        self.life = EntityLife()
         self.path = ""
         """Where the only entity of the change is in the fleet; empty if there are several."""
         self._entity_names: dict[bytes, EntityName] = {}
@@ -65,14 +68,48 @@ class LogSelection:
             self.names = DisplayNames(labels, state.names.devices)
             self._entity_names = known
             self.path = await state.breadcrumb_of(edits[0].entity) if self._is_single_entity(edits) else ""
+            self.life = await self._read_life(edits)
             self.edits = edits
         self.detailed_entry = entry
+
+    async def _read_life(self, edits: Sequence[FactDiff]) -> EntityLife:
+        """The life of the only entity of a change, if there is room for it beside the list."""
+        if not (self._screen.has_panes and self._is_single_entity(edits)):
+            return EntityLife()
+        return await read_life(edits[0].entity, self._screen.state.view)
+
+    def life_lines(self, width: int, height: int) -> list[Line]:
+        """Draw the life of the only entity of the change."""
+        state, entity = self._screen.state, self.life.entity
+        if not entity:
+            return []
+        return life_lines(self.life, state.schema.kind(self.kind_of(entity)), self.names, state.dates, width, height)
 
     def _is_single_entity(self, edits: Sequence[FactDiff]) -> bool:
         """Whether they are of one entity only, which has a place in the fleet."""
         schema = self._screen.state.schema
         kinds = {edit.entity: self.kind_of(edit.entity) for edit in edits}
         return len(kinds) == 1 and all(schema.kind(kind).is_known for kind in kinds.values())
+
+    def blocks(self, width: int, height: int) -> list[Line]:
+        """Draw each edit with its own head, the old value above the new one, and only what differs set off."""
+        schema = self._screen.state.schema
+        lines: list[Line] = []
+        shown = 0
+        for edit in self.edits:
+            prop = schema.property(self.kind_of(edit.entity), edit.property)
+            label = prop.label(language())
+            left: Line = [(self.names.entity(edit.entity), "strong"), (f"  {label}", "dim")]
+            block: list[Line] = [rule_line(width + 1, left)[1:]]
+            block += diff_block(prop, edit.old, edit.new, self.names, edit.had_value, width)[: max(3, height // 2)]
+            if lines and len(lines) + len(block) + 2 > height:
+                break
+            lines += [[], *block] if lines else block
+            shown += 1
+        if shown < len(self.edits):
+            count = format_number(len(self.edits) - shown)
+            lines += [[], [(_("… and {count} more: v shows all").format(count=count), "dim")]]
+        return lines
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Draw old → new for each edit; of too many of several entities, what was changed of each of them."""

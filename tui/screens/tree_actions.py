@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
-from core.workspace.lazy_inbox import LazyInbox
-from tui.i18n.translate import _
+from tui.dialogs.base import ChoiceDialog
+from tui.i18n.translate import _, language
+from tui.layout import Line
 from tui.screens.base import ScreenActions
 from tui.screens.list_screen import ListScreen
-from tui.view_models.breadcrumbs import ancestor_chain
-from tui.view_models.fleet_tree import FleetTree, TreeNode
-from tui.view_models.item_counts import ItemCounts, count_items
+from tui.view_models.branch_items import count_branch_items
+from tui.view_models.breadcrumbs import ancestor_chain, ancestor_chains
+from tui.view_models.fleet_columns import main_properties
+from tui.view_models.fleet_tree import FleetTree, Sorting, TreeNode
 
 
 class TreeActions(ScreenActions):
@@ -27,7 +29,9 @@ class TreeActions(ScreenActions):
         self._marked_entities = marked_entities
         self._open_form = open_form
         self.shows_retired = False
-        self._counted: tuple[LazyInbox, ItemCounts] | None = None
+        self.sorting = Sorting()
+        self.only: frozenset[bytes] | None = None
+        """The entities that are shown, with all that they are below of; None for every one."""
         self._lock = asyncio.Lock()
         """Held while the tree changes: what is unfolded while it is read again would be lost with the old one."""
 
@@ -43,7 +47,7 @@ class TreeActions(ScreenActions):
         return self.tree.node_at(self.screen.lines.cursor) if self.tree is not None else None
 
     def disabled_reason(self, name: str) -> str | None:
-        if name in ("unfold", "fold") and self.node is None:
+        if name in ("unfold", "fold", "sort") and self.node is None:
             return _("There is nothing on this line.")
         if name == "unfold" and self.node and not self.node.has_children:
             return _("There is nothing below this line.")
@@ -55,21 +59,35 @@ class TreeActions(ScreenActions):
             await self._reload()
 
     async def _reload(self) -> None:
-        old, lines, state = self.tree, self.screen.lines, self.state
-        edited = {entity: len(draft) for entity, draft in state.drafts.items() if len(draft)}
-        items = await self._count_items()
-        tree = FleetTree(state.view, state.schema, edited, self._marked_entities, state.here, self.shows_retired, items)
+        old, lines = self.tree, self.screen.lines
+        tree = await self._make_tree()
         await tree.reopen(old.open_entities() if old is not None else [], max(lines.cursor + 1, lines.size.height))
         lines.show_rows(tree, cursor=tree.index(lines.key if old is not None else None))  # type: ignore[arg-type]  # of FleetTree
 
-    async def _count_items(self) -> ItemCounts | None:
-        """The inbox items in the tree; None in the past, and while the inbox is read for the first time."""
+    async def _make_tree(self) -> FleetTree:
+        """A tree that is folded."""
         state = self.state
-        if state.viewed_at_us is not None or not state.inbox_loader.is_known:
-            return None
-        if self._counted is None or self._counted[0] is not state.inbox_items:
-            self._counted = state.inbox_items, await count_items(state.inbox_items.keys, state.view, state.schema)
-        return self._counted[1]
+        edited = {entity: len(draft) for entity, draft in state.drafts.items() if len(draft)}
+        items = await count_branch_items(state.inbox_items.keys, state.view, state.schema)
+        return FleetTree(
+            state.view,
+            state.schema,
+            edited,
+            self._marked_entities,
+            state.here,
+            self.shows_retired,
+            items,
+            self.sorting,
+            self.only,
+        )
+
+    async def update_items(self) -> None:
+        """Show again what is to be resolved in each branch."""
+        state = self.state
+        items = await count_branch_items(state.inbox_items.keys, state.view, state.schema)
+        if self.tree is not None:
+            self.tree.set_items(items)
+            self.screen.lines.refresh()
 
     async def do_unfold(self) -> None:
         """Show the children, or go to the first of them."""
@@ -96,6 +114,40 @@ class TreeActions(ScreenActions):
                 lines.show_rows(tree)
             else:
                 lines.move_to(tree.parent_index(lines.cursor))
+
+    async def show_only(self, entities: set[bytes] | None) -> None:
+        """Show only these entities, unfolded, and what they are below of; None shows all again."""
+        async with self._lock:
+            state, lines = self.state, self.screen.lines
+            opened = self.tree.open_entities() if self.tree is not None else []
+            self.only = None
+            if entities is not None:
+                chains = await ancestor_chains(entities, state.view, state.schema)
+                self.only = frozenset(each for chain in chains.values() for each in chain)
+                opened = list({each for chain in chains.values() for each in chain[:-1]})
+            tree = await self._make_tree()
+            await tree.reopen(opened, lines.size.height)
+            lines.show_rows(tree, cursor=tree.index(lines.key) or 0)  # type: ignore[arg-type]  # of FleetTree
+
+    def sort_by(self, name: str) -> None:
+        """Sort by a property, by names if it is empty; by the one that lines are sorted by the other way round."""
+        now = self.sorting.property_name or ""
+        self.sorting = Sorting(name or None, name == now and not self.sorting.is_reverse)
+        self.screen.run_task(self.screen.reload_content, group="sort")
+
+    def do_sort(self) -> None:
+        """Choose the column by which lines are sorted; the one that they are sorted by turns them round."""
+        if (node := self.node) is None:
+            return
+        rows: list[tuple[Hashable, Line]] = [("", [(_("name"), "plain")])]
+        rows += [(prop.name, [(prop.label(language()), "plain")]) for prop in main_properties(node.kind)]
+        now = self.sorting.property_of(node.kind) or ""
+
+        def chosen(name: object) -> None:
+            if isinstance(name, str):
+                self.sort_by(name)
+
+        self.screen.open_dialog(ChoiceDialog(_("Sort by"), rows, now), chosen)
 
     async def do_retired(self) -> None:
         """Show what is retired, or hide it again."""

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.style import Style
 from textual import on
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.app import App
 from textual.driver import Driver
 from textual.events import Resize
 from textual.geometry import Offset, Size
@@ -25,11 +24,13 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from tui.terminal.clipboard import clipboard_sequence
-from tui.terminal.crash_handler import CrashSafeApp
 from tui.terminal.diff_renderer import Cell, CellRow, DiffRenderer, patch_row
 from tui.terminal.driver import limit_input
+from tui.terminal.themes import ThemedApp
 from tui.widgets.lines import LineList
+from tui.widgets.role_styles import Palette
 
+_SYSTEMS = {"true": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT}
 _CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")
 
 
@@ -38,20 +39,22 @@ class DiffUpdate(CompositorUpdate):
 
     WRITABLE = (LayoutUpdate, ChopsUpdate)
 
-    def __init__(self, update: LayoutUpdate | ChopsUpdate, renderer: DiffRenderer, size: Size) -> None:
+    def __init__(
+        self, update: LayoutUpdate | ChopsUpdate, renderer: DiffRenderer, size: Size, system: ColorSystem
+    ) -> None:
         self._update = update
+        self._system = system
         self._renderer = renderer
         self._size = size
 
     def render_segments(self, console: Console) -> str:
         """The escape sequences and texts to write."""
         width, height = self._size
-        system = console._color_system or ColorSystem.TRUECOLOR
         rows: dict[int, CellRow] = {}
 
         def put(y: int, x: int, strip: Strip) -> None:
             row = rows.get(y) or self._renderer.row(y, width)
-            rows[y] = patch_row(row, x, _cells(strip, system))
+            rows[y] = patch_row(row, x, _cells(strip, self._system))
 
         if isinstance(self._update, LayoutUpdate):
             for y, strips in enumerate(self._update.strips, self._update.region.y):
@@ -94,20 +97,19 @@ def _sgr(style: Style, system: ColorSystem) -> str:
     return ";".join(code for code in _CODES.findall(Strip.render_ansi(style, system)) if code not in ("39", "49"))
 
 
-class DiffApp(CrashSafeApp[None]):
-    """Writes only the cells that differ, in the terminal's own colours, and puts its cursor where the focus is.
+class DiffApp(ThemedApp[None]):
+    """Writes only the cells that differ, and puts its cursor where the focus is.
 
-    `painted` is set once anything is on the screen.
+    `painted` is set once anything is on the screen. On a slow line (`is_slow`) less of a row is lit.
     """
 
     SHOW_CURSOR = "\x1b[?25h"
 
-    def __init__(self) -> None:
-        super().__init__(ansi_color=True)
-        # Now, and not when it runs: every change of a theme parses all styles again.
-        self.set_reactive(App.theme, "ansi-dark")
-        self.stylesheet.set_variables(self.get_css_variables())
-        self.driver_class = limit_input(self.driver_class)
+    def __init__(self, palette: Palette, *, is_slow: bool = False, typed_ahead: bytes = b"") -> None:
+        """`typed_ahead` is what was read from the terminal before, and is to be taken as typed."""
+        super().__init__(palette)
+        self.is_slow = is_slow
+        self.driver_class = limit_input(self.driver_class, typed_ahead)
         self._renderer = DiffRenderer()
         self._painted_size = Size()
         self.painted = asyncio.Event()
@@ -151,7 +153,8 @@ class DiffApp(CrashSafeApp[None]):
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, DiffUpdate.WRITABLE):
-            renderable = DiffUpdate(renderable, self._renderer, screen.outer_size)
+            system = _SYSTEMS.get(self.palette.depth, ColorSystem.STANDARD)
+            renderable = DiffUpdate(renderable, self._renderer, screen.outer_size, system)
             self.cursor_position = self._focus_on_screen() or self.cursor_position
         super()._display(screen, renderable)
         if renderable is not None and not self._batch_count:

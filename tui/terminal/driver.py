@@ -17,6 +17,7 @@ from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 from textual.events import Key, Paste
 
+from tui.terminal.background import LateAnswerFilter
 from tui.terminal.end_signals import end_by_signal
 from tui.terminal.input_limiter import InputLimiter
 from tui.terminal.key_sequencer import KeySequencer
@@ -36,8 +37,29 @@ def _read_input(fileno: int) -> bytes:
         return b""
 
 
-def limit_input(driver: type[Driver]) -> type[Driver]:
-    """Limit the input of a driver; one that does not read a terminal itself is returned as it is."""
+class _Intake:
+    """What of the bytes that come is taken as keys and pastes."""
+
+    def __init__(self) -> None:
+        self._decode = getincrementaldecoder("utf-8")("ignore").decode
+        self._answers = LateAnswerFilter()
+        self._limiter = InputLimiter()
+
+    def take(self, data: bytes, waited_s: float) -> str:
+        """What to take of these bytes, after so many seconds in which nothing came."""
+        return self._limiter.take(self._answers.take(self._decode(data)), waited_s)
+
+    def take_idle(self, waited_s: float) -> str:
+        """What to take where nothing has come for so many seconds."""
+        held = self._answers.take_idle()
+        return (self._limiter.take(held, waited_s) if held else "") + self._limiter.take_idle(waited_s)
+
+
+def limit_input(driver: type[Driver], typed_ahead: bytes = b"") -> type[Driver]:
+    """Limit the input of a driver; one that does not read a terminal itself is returned as it is.
+
+    `typed_ahead` was read from the terminal before, and comes first.
+    """
     if not hasattr(driver, "run_input_thread"):
         return driver
 
@@ -54,11 +76,11 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
 
         def run_input_thread(self) -> None:
             parser = XTermParser(self._debug)
-            decode = getincrementaldecoder("utf-8")("ignore").decode
-            limiter, self._turns = InputLimiter(), KeySequencer(self._app, self._loop, self.exit_event)
+            intake, self._turns = _Intake(), KeySequencer(self._app, self._loop, self.exit_event)
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
                 waited_s = 0.0
+                self._take(parser, intake.take(typed_ahead, waited_s))
                 while not self.exit_event.is_set():
                     # Only what the terminal leaves out is a pause, not what the program itself takes.
                     started_s = time.monotonic()
@@ -68,7 +90,7 @@ def limit_input(driver: type[Driver]) -> type[Driver]:
                     if data == b"":
                         self._report_lost()
                         return
-                    text = limiter.take_idle(waited_s) if data is None else limiter.take(decode(data), waited_s)
+                    text = intake.take_idle(waited_s) if data is None else intake.take(data, waited_s)
                     waited_s = 0.0 if data else waited_s
                     self._take(parser, text)
 

@@ -150,8 +150,8 @@ def step_lines(steps: Sequence[Step], labels: Mapping[str, str], width: int) -> 
         room = max(8, width - column - len(outcome) - 4)
         lines.append(
             [
-                (fit(labels.get(step.property, step.property), column) + "  ", "plain"),
-                (fit(change, room) + "  ", "plain"),
+                (fit(labels.get(step.property, step.property), column) + "  ", "dim"),
+                (fit(change, room) + "  ", "value"),
                 (outcome, role),
             ]
         )

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
+from core.records import Record
 from core.schema import Kind, Schema
+from core.sort_order import SortKey, natural_key, sort_key
 from core.store.entities import EntityRow
 from core.store.view import View
 from tui.glyphs import GLYPHS
-from tui.i18n.translate import _, language, ngettext
-from tui.layout import Column, Line, layout_columns
-from tui.view_models.item_counts import ItemCounts
+from tui.i18n.translate import _, language
+from tui.layout import Line, fit, fit_line, spread
+from tui.view_models.branch_items import BranchItems
+from tui.view_models.fleet_columns import (
+    KindColumns,
+    head_cells,
+    main_properties,
+    measure_columns,
+    property_at,
+    value_cells,
+    value_text,
+)
+from tui.view_models.form import NO_NAMES, DisplayNames, value_references
 
 PAGE_LINES = 60
 """Lines: more than a screen shows, and quick to read."""
-_MARK_COLUMNS = 24
-"""Columns for the states of a line; what needs more takes the room of the key."""
+MAX_SORTED_LINES = 500
+"""Lines below the same one that are read at once and put in order: more are shown in the order of the store."""
+MAX_FILTERED_LINES = 20_000
+"""Lines below the same one that are looked through for those that are shown."""
+_MARK_COLUMNS = 4
+"""Columns before the fold for what a line is marked with: a blank, a glyph, and how many there are."""
+_TYPE_ORDER = ("conflict", "duplicate", "overlap", "retired-edit", "dangling", "invalid")
+"""The types of inbox items; of several in a branch the first one lends its glyph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """The order of lines below the same one: by a property of theirs, by their names without one."""
+
+    property_name: str | None = None
+    is_reverse: bool = False
+
+    def property_of(self, kind: Kind) -> str | None:
+        """The property by which lines of a kind are sorted, None where they are by name."""
+        return self.property_name if self.property_name in kind.properties else None
 
 
 @dataclass(slots=True)
@@ -29,6 +59,7 @@ class TreeNode:
     kind: Kind
     depth: int
     has_children: bool
+    record: Record | None = None
     is_open: bool = False
     children: list[TreeNode | UnreadLines] = field(default_factory=list)
     is_loaded: bool = False
@@ -55,7 +86,9 @@ class FleetTree:
         marked: Collection[bytes] = (),
         here: bytes | None = None,
         retired: bool = False,
-        items: ItemCounts | None = None,
+        items: BranchItems | None = None,
+        sorting: Sorting | None = None,
+        only: Collection[bytes] | None = None,
     ) -> None:
         """Make a tree that is folded.
 
@@ -66,15 +99,21 @@ class FleetTree:
             marked: the entities that are marked, shared with the screen.
             here: the place where this device is, None if none was chosen.
             retired: whether what is retired is shown, too.
-            items: the inbox items of entities and branches; None where the inbox is not known: then conflicts count.
+            items: entity to the types of inbox items in its branch, and how many there are of each.
+            sorting: the order of what is below the same line.
+            only: the entities that are shown, with all that they are below of; None for every one.
         """
+        self._items = items or {}
+        self._sorting = sorting or Sorting()
+        self._only = only
+        self._names = NO_NAMES
+        self._layouts: dict[tuple[str, int], KindColumns] = {}
         self._view = view
         self._schema = schema
         self._edited = edited or {}
         self._marked = marked
         self._own_place = here
         self._with_retired = retired
-        self._items = items
         self._top: list[TreeNode | UnreadLines] = [UnreadLines(None, kind, None, 0) for kind in schema.roots()]
         self._lines: list[TreeNode | UnreadLines] = list(self._top)
 
@@ -95,45 +134,69 @@ class FleetTree:
         node = self._lines[index]
         indent = "  " * node.depth
         if isinstance(node, UnreadLines):
-            return [(indent + "  …", "dim")]
-        row = node.row
-        fold = ("- " if node.is_open else "+ ") if node.has_children else "  "
-        marks = [_("marked")] if row.entity in self._marked else []
-        if count := self._item_count(node):
-            text = ngettext("{count} to resolve", "{count} to resolve", count)
-            marks.append(f"{GLYPHS['conflict']} {text}")
-        if edits := self._edited.get(row.entity):
-            text = ngettext("{count} edit not applied", "{count} edits not applied", edits)
-            marks.append(f"{GLYPHS['edited']} {text}")
-        marks_role = "attention" if marks else "dim" if row.retired else "strong"
-        if row.retired:
-            marks.insert(0, f"{GLYPHS['retired']} " + _("retired"))
-        if row.entity == self._own_place:
-            marks.insert(0, _("you are here"))
-        label = node.kind.label(language()) if node.depth or len(self._schema.roots()) > 1 else ""
-        key, marks_text = row.key.rsplit("/", 1)[-1], " ".join(marks)
-        room = min(max(_MARK_COLUMNS, cell_len(marks_text)), width // 2) if marks else 0
-        role = "dim" if row.retired else "strong" if node.has_children else "plain"
-        line = layout_columns(
-            width,
-            [
-                Column(indent + fold + row.title, None, role),
-                Column(marks_text, room, marks_role),
-                Column(key if key != row.title else "", 16 if width > 60 and room <= _MARK_COLUMNS else 0, "dim"),
-                Column(label, 16, "dim"),
-            ],
-        )
-        # The cursor marks the title only, not the blanks behind it: they would be written again with every key.
-        (text, role), *rest = line
-        title = text.rstrip()
-        return [(title + " ", role), (" " * (len(text) - len(title) - 1), "plain"), *rest]
+            return [(" " * (_MARK_COLUMNS + 2) + indent + "…", "dim")]
+        layout = self._layout(node.kind, width)
+        fold = GLYPHS["unfolded" if node.is_open else "folded"] if node.has_children else " "
+        is_quiet = node.row.retired
+        name_role = "dim" if is_quiet else "strong" if node.has_children else "value"
+        value_role = "dim" if is_quiet or node.has_children else "plain"
+        name = fit(indent + node.row.title, layout.name_width)
+        line: Line = [*self._mark_cells(node), (f"{fold} ", "accent"), (name, name_role)]
+        line += value_cells(layout, node.record, value_role, self._names)
+        return self._with_end(line, node, width)
 
-    def _item_count(self, node: TreeNode) -> int:
-        """How many items wait on a line; on a folded one also those below it."""
-        if self._items is None:
-            return node.row.conflict_count
-        is_folded = node.has_children and not node.is_open
-        return (self._items.branch if is_folded else self._items.own).get(node.row.entity, 0)
+    def _mark_cells(self, node: TreeNode) -> Line:
+        """What stands left of the name: marked, edited, or the worst of what is to be resolved and how much."""
+        entity = node.row.entity
+        types = self.items_of(node)
+        count = sum(types.values())
+        if entity in self._marked:
+            return [(fit(" " + GLYPHS["marked"], _MARK_COLUMNS), "key")]
+        if entity in self._edited:
+            return [(fit(" " + GLYPHS["edited"], _MARK_COLUMNS), "alert")]
+        if not count:
+            return [(" " * _MARK_COLUMNS, "plain")]
+        glyph = GLYPHS[min(types, key=_TYPE_ORDER.index)]
+        return [(" " + fit(f"{glyph}{count if count > 1 else ''}", _MARK_COLUMNS - 1), "alert")]
+
+    def items_of(self, node: TreeNode) -> Mapping[str, int]:
+        """The types of inbox items in the branch of a line, and how many there are of each."""
+        conflicts = node.row.conflict_count
+        return self._items.get(node.row.entity) or ({"conflict": conflicts} if conflicts else {})
+
+    def _with_end(self, line: Line, node: TreeNode, width: int) -> Line:
+        """The line with what is said of the whole entity at its right end."""
+        words: Line = []
+        if node.row.retired:
+            words.append((f"{GLYPHS['retired']} " + _("retired"), "dim"))
+        if node.row.entity == self._own_place:
+            words.append((f"{GLYPHS['here']} " + _("you are here"), "accent"))
+        return spread(width, line, words) if words else fit_line(line, width)
+
+    def _layout(self, kind: Kind, width: int) -> KindColumns:
+        if (kind.name, width) not in self._layouts:
+            nodes = [line for line in self._lines if isinstance(line, TreeNode)]
+            widths = [2 * node.depth + cell_len(node.row.title) for node in nodes]
+            records = [node.record for node in nodes if node.kind.name == kind.name]
+            room = width - _MARK_COLUMNS - 2
+            self._layouts[kind.name, width] = measure_columns(kind, records, widths, room, self._names)
+        return self._layouts[kind.name, width]
+
+    def header(self, index: int, width: int) -> Line:
+        """The heads of the columns of the line's kind."""
+        line = self._lines[index] if 0 <= index < len(self._lines) else None
+        if line is None:
+            return []
+        lead: Line = [(" " * (_MARK_COLUMNS + 2), "dim")]
+        layout = self._layout(line.kind, width)
+        heads = head_cells(
+            layout, line.kind.label(language()), self._sorting.property_of(line.kind), self._sorting.is_reverse, width
+        )
+        return fit_line([*lead, *heads], width)
+
+    def head_at(self, index: int, column: int, width: int) -> str | None:
+        """The property whose head is in a column of the heads over a line; empty for the names, None beside all."""
+        return property_at(self._layout(self._lines[index].kind, width), column - _MARK_COLUMNS - 2)
 
     def needs_load(self, first: int, last: int) -> bool:
         return any(isinstance(line, UnreadLines) for line in self._lines[first : last + 1])
@@ -143,6 +206,10 @@ class FleetTree:
             if isinstance(line, UnreadLines):
                 await self._read(line)
         self._flatten()
+
+    def set_items(self, items: BranchItems) -> None:
+        """Show other counts of what is to be resolved."""
+        self._items = items
 
     # --- folding -----------------------------------------------------------------------------------------------------
 
@@ -226,25 +293,59 @@ class FleetTree:
 
     async def _read(self, more: UnreadLines) -> None:
         parent = None if more.parent is None or more.kind.parent is None else (more.kind.parent, more.parent.row.entity)
+        limit = MAX_FILTERED_LINES if self._only is not None else MAX_SORTED_LINES if more.after is None else PAGE_LINES
         rows = await self._view.page(
-            more.kind.name,
-            self._schema,
-            parent=parent,
-            after_row=more.after,
-            limit=PAGE_LINES,
-            retired=self._with_retired,
+            more.kind.name, self._schema, parent=parent, after_row=more.after, limit=limit, retired=self._with_retired
         )
+        is_whole = more.after is None and len(rows) < limit
+        if self._only is not None:
+            rows, is_whole = [row for row in rows if row.entity in self._only], True
+        if not is_whole:
+            rows = rows[:PAGE_LINES]
+        records = await self._view.records_by_id([row.entity for row in rows], self._schema)
+        await self._read_names(records.values())
         branches = bool(self._schema.children(more.kind.name))
-        nodes: list[TreeNode | UnreadLines] = [TreeNode(row, more.kind, more.depth, branches) for row in rows]
-        if len(rows) == PAGE_LINES:
+        read = [TreeNode(row, more.kind, more.depth, branches, records.get(row.entity)) for row in rows]
+        # What is there in full is put in order as people count; of more a page at a time is read in the store's order.
+        nodes: list[TreeNode | UnreadLines] = [*(self._sorted(more.kind, read) if is_whole else read)]
+        if not is_whole and len(rows) == PAGE_LINES:
             nodes.append(UnreadLines(more.parent, more.kind, rows[-1], more.depth))
         siblings = self._top if more.parent is None else more.parent.children
         if more in siblings:
             index = siblings.index(more)
             siblings[index : index + 1] = nodes
 
+    def _sorted(self, kind: Kind, nodes: list[TreeNode]) -> list[TreeNode]:
+        name = self._sorting.property_of(kind)
+        if name is None:
+            return sorted(nodes, key=lambda node: natural_key(node.row.title), reverse=self._sorting.is_reverse)
+        prop = kind.property(name)
+
+        def key(node: TreeNode) -> SortKey:
+            value = node.record.value(name) if node.record else None
+            return sort_key(prop.type, value, value_text(prop, node.record, self._names))
+
+        having = [node for node in nodes if node.record and node.record.value(name) is not None]
+        without = [node for node in nodes if node not in having]
+        return [*sorted(having, key=key, reverse=self._sorting.is_reverse), *without]
+
+    async def _read_names(self, records: Iterable[Record]) -> None:
+        """Read what the entities are called that the columns of these records refer to."""
+        wanted = {
+            entity
+            for record in records
+            for prop in main_properties(self._schema.kind(record.kind))
+            if prop.type == "reference"
+            for entity in value_references(record.value(prop.name))
+        }
+        if unknown := wanted - self._names.entities.keys():
+            called = await self._view.names(unknown, self._schema)
+            known = {entity: name.title for entity, name in called.items()}
+            self._names = DisplayNames({**self._names.entities, **known}, self._names.devices)
+
     def _flatten(self) -> None:
         self._lines = []
+        self._layouts.clear()
         self._add_lines(self._top)
 
     def _add_lines(self, nodes: list[TreeNode | UnreadLines]) -> None:

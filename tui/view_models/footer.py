@@ -21,7 +21,7 @@ def footer_line(width: int, available: Iterable[Command], disabled: dict[str, st
     """
     line: Line = []
     for command, lead, key, label in _fitting_commands(width, available, is_typing):
-        roles = ("dim", "dim") if command.name in disabled else ("strong", "plain")
+        roles = ("off", "off") if command.name in disabled else ("key", "plain")
         line += [(lead, "plain"), (key, roles[0]), (label, roles[1])]
     return spread(width, line, _help_part(is_typing))
 
@@ -51,7 +51,7 @@ def _find_help_key(typing: bool) -> str | None:
 
 def _help_part(typing: bool) -> Line:
     key = _find_help_key(typing)
-    return [(commands.format_key(key), "strong"), (" " + _("help") + " ", "plain")] if key else []
+    return [(commands.format_key(key), "key"), (" " + _("help") + " ", "plain")] if key else []
 
 
 def _fitting_commands(width: int, offered: Iterable[Command], typing: bool) -> Iterator[tuple[Command, str, str, str]]:

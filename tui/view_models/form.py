@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema, is_acceptance
@@ -38,6 +40,10 @@ class DisplayNames:
 
 
 NO_NAMES = DisplayNames({}, {})
+MAX_LABEL_COLUMNS = 20
+"""Columns of a label, beside which the values stand below each other."""
+_MIN_VALUE_COLUMNS = 21
+"""Columns that a value gets, with its glyph, where it is narrow."""
 WIDE_COLUMNS = 100
 """From so many columns there is room for the whole time of a value."""
 
@@ -147,10 +153,20 @@ def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
     return text, "  " + _("(not valid)") if row.state == "invalid" else ""
 
 
+def value_role(state: str) -> str:
+    """The role of a value by the state of its property."""
+    return {"conflict": "attention", "invalid": "attention", "good": "value"}.get(state, "dim")
+
+
+def state_glyph(state: str) -> str:
+    """The glyph of a property's state; what is configured and undisturbed has none."""
+    return " " if state == "good" else GLYPHS[state]
+
+
 def label_width(rows: Sequence[FormRow], width: int) -> int:
-    """How many columns the labels get: as many as the longest needs, at most a third of the width."""
+    """How many columns the labels get: as many as the longest needs, at most 20, and the values always 20."""
     longest = max((len(row.prop.label(language())) for row in rows), default=0)
-    return max(8, min(longest, width // 3 - 4))
+    return max(8, min(longest, MAX_LABEL_COLUMNS, width - _MIN_VALUE_COLUMNS))
 
 
 def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: DateFormatter) -> Line:
@@ -171,25 +187,28 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
             tail = _("{user} meanwhile: {value}").format(user=row.newer_candidate.user, value=new)
         else:
             tail = _("was {value}").format(value="".join(state_text(row, names)))
+        last = _("not applied")
+        room = width - label - 1 - cell_len(last) - 4
+        shown = min(cell_len(value), max(room // 2, room - cell_len(tail)))
         return layout_columns(
             width,
             [
-                Column(row.prop.label(language()), label, "strong"),
+                Column(row.prop.label(language()), label, "dim"),
                 Column(glyph, 1, role),
-                Column(value, None, role),
+                Column(value, shown, "strong"),
                 Column(tail, None, "attention" if row.newer_candidate else "dim"),
-                Column(_("not applied"), 12, role),
+                Column(last, cell_len(last), role),
             ],
         )
-    role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+    role = value_role(row.state)
     value, words = state_text(row, names)
     if row.is_needed and row.state == "absent":
         value, role = _("needs a value"), "attention"
     return layout_columns(
         width,
         [
-            Column(row.prop.label(language()), label, "strong" if row.state != "absent" else "plain"),
-            Column(GLYPHS[row.state], 1, role),
+            Column(row.prop.label(language()), label, "dim"),
+            Column(state_glyph(row.state), 1, role),
             Column(value, None, role, tail=words),
             *author_columns(row.pick, wide, names, dates),
         ],
@@ -230,14 +249,14 @@ def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNa
     label = label_width(rows, width)
     lines: list[Line] = []
     for row in shown[:height]:
-        role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
+        role = value_role(row.state)
         value, words = state_text(row, names)
         lines.append(
             layout_columns(
                 width,
                 [
                     Column(row.prop.label(language()), label, "dim"),
-                    Column(GLYPHS[row.state], 1, role),
+                    Column(state_glyph(row.state), 1, role),
                     Column(value, None, role, tail=words),
                 ],
             )

@@ -16,7 +16,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter, mark_clock_error, with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import _, language
-from tui.layout import Column, Line, fit, fit_pair, layout_columns, wrap_text
+from tui.layout import Column, Line, cut, fit, fit_pair, layout_columns, wrap_text
 from tui.view_models.form import (
     DisplayNames,
     FormRow,
@@ -26,6 +26,11 @@ from tui.view_models.form import (
     property_help,
     refusal_text,
 )
+
+_CANDIDATE_COLUMNS = 56
+"""Columns from which a candidate stands on one line."""
+_INDENT_COLUMNS = 3
+"""Columns before the labels: properties stand below the heading of their group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,13 @@ class FormLines:
     def line(self, index: int, width: int) -> Line:
         line = self._lines[index]
         if isinstance(line, GroupHeading):
-            return [(line.text, "dim")]
-        return form_line(line, width, self._label, self._names, self._dates)
+            rule = "─" * max(0, width - cell_len(line.text) - 2)
+            return [(" ", "plain"), (line.text + " ", "accent"), (rule, "line")]
+        indent = " " * _INDENT_COLUMNS
+        return [
+            (indent, "plain"),
+            *form_line(line, width - _INDENT_COLUMNS, self._label, self._names, self._dates),
+        ]
 
     def needs_load(self, first: int, last: int) -> bool:
         return False
@@ -84,7 +94,7 @@ class FormLines:
     @property
     def value_column(self) -> int:
         """The column of the list where the values begin."""
-        return self._label + 4
+        return self._label + 4 + _INDENT_COLUMNS
 
 
 def candidate_letter(index: int) -> str:
@@ -120,8 +130,8 @@ def candidate_line(
     return layout_columns(
         width,
         [
-            Column(candidate_letter(index), 1, "strong"),
-            Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "plain"),
+            Column(candidate_letter(index), 1, "key"),
+            Column(format_value(prop, leaf.value, names), None, "strong" if chosen else "value"),
             Column(leaf.user, 16 if wide else 9, "plain"),
             Column(mark_clock_error(time, leaf.clock), 17 if wide else 11, "dim"),
             Column(names.device(leaf.device), 12 if wide else 6, "dim"),
@@ -140,11 +150,29 @@ def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFo
         dates: formats times.
     """
     leaves = row.slot.leaves
+    if width < _CANDIDATE_COLUMNS:
+        return [
+            line for index, leaf in enumerate(leaves) for line in _stacked(row.prop, leaf, index, width, names, dates)
+        ]
     notes = any(leaf.note for leaf in leaves)
     return [
         candidate_line(row.prop, leaf, index, width, names, dates, index == 0, notes)
         for index, leaf in enumerate(leaves)
     ]
+
+
+def _stacked(
+    prop: Property, leaf: Candidate, index: int, width: int, names: DisplayNames, dates: DateFormatter
+) -> list[Line]:
+    """A candidate where there is no room for columns: its value, and below it who, when, where and why."""
+    value = cut(format_value(prop, leaf.value, names), width - 2)
+    who = _("{user} on {device}, {when}").format(
+        user=leaf.user,
+        device=names.device(leaf.device),
+        when=mark_clock_error(dates.short(leaf.at_us), leaf.clock),
+    )
+    lines: list[Line] = [[(f"{candidate_letter(index)} ", "key"), (value, "strong" if index == 0 else "value")]]
+    return [*lines, *[[("  ", "plain"), (text, "dim")] for text in wrap_text(f"{who} {quote(leaf.note)}", width - 2)]]
 
 
 def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
@@ -218,10 +246,10 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
         before, after = fit_pair(before, format_value(prop, new, names), room)
         lines.append(
             [
-                (fit(prop.label(language()), label) + "  ", "plain"),
+                (fit(prop.label(language()), label) + "  ", "dim"),
                 (before, "dim"),
-                (" → ", "plain"),
-                (after, "plain"),
+                (" → ", "dim"),
+                (after, "value"),
             ]
         )
     return lines

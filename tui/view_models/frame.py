@@ -14,8 +14,8 @@ MIN_COLUMNS, MIN_LINES = 80, 23
 """The smallest terminal in which every function has its place: of 24 lines tmux takes one for itself."""
 MIN_READABLE_COLUMNS, MIN_READABLE_LINES = 40, 10
 """The smallest one in which a list can still be read: a phone, or a part of a window."""
-_STATUS_GAPS_COLUMNS = 5
-"""Columns of the status line between its parts: three before the breadcrumb, one behind it, one at the end."""
+_STATUS_GAPS_COLUMNS = 6
+"""Columns of the status line between its parts: four before the breadcrumb, one behind it, one at the end."""
 
 Tab = tuple[str, str]
 """The name of a screen, and its label in the language in use."""
@@ -40,21 +40,22 @@ def size_hint(width: int, height: int) -> Line:
     return [(text.format(columns=width, lines=height, width=MIN_COLUMNS, height=MIN_LINES), "attention")]
 
 
-def status_line(width: int, title: str, breadcrumb: str, items: Line) -> Line:
+def status_line(width: int, fleet: str, device: str, breadcrumb: str, items: Line) -> Line:
     """Draw the first line: fleet and device, where we are, and what needs a person.
 
     Args:
         width: the columns that a line may take.
-        title: of fleet and device.
+        fleet: the name of the fleet; empty while it is not known.
+        device: the name of this device.
         breadcrumb: where we are; empty for nowhere.
         items: spans with a separator between two; what has no room is left out from the end.
     """
-    left: Line = [(title, "plain")]
+    left: Line = [(f" {fleet}", "strong"), (f" · {device}", "dim")] if fleet else [(" ", "plain")]
     while len(items) > 1 and line_width(left) + cell_len(breadcrumb) + line_width(items) + _STATUS_GAPS_COLUMNS > width:
         items = items[:-2]
     if breadcrumb:
         room = width - line_width(left) - line_width(items) - _STATUS_GAPS_COLUMNS
-        left.append(("   " + shorten_breadcrumb(breadcrumb, room), "strong"))
+        left.append(("    " + shorten_breadcrumb(breadcrumb, room), "strong"))
     return spread(width, left, [*items, (" ", "plain")])
 
 
@@ -70,7 +71,9 @@ def tab_line(tabs: Sequence[Tab], current: str) -> Line:
         if name == current:
             line.append((f" {digit} {label} ", "current"))
         else:
-            line += [(f" {digit}", "strong"), (f" {label} ", "plain")]
+            name_text, _space, count = label.partition(" ")
+            line += [(f" {digit}", "key"), (f" {name_text}", "plain")]
+            line += [(f" {count} ", "alert")] if count else [(" ", "plain")]
     return line
 
 

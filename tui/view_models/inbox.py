@@ -31,15 +31,15 @@ MULTI_ENTITY_TYPES = ("duplicate", "overlap")
 """Types of items about several entities: each candidate is that of one of them."""
 SINGLE_VALUE_TYPES = ("dangling", "invalid")
 """Types of items about one value alone."""
-_CURSOR_COLUMNS = 8  # columns of a row that show the cursor, at most
 _MAX_NAMED_ENTITIES = 3  # entities that a row names, where there is room
+_DETAILED_COLUMNS = 70  # columns from which a line says what the problem is
 _WIDE_COLUMNS = 96  # columns from which times are shown in full
 _MIN_NAME_COLUMNS = 8  # columns that a name gets where there are many
 _TALL_LINES = 10  # lines from which there is room for what is to be done
 MAX_CANDIDATES = 26
 """Candidates that can be chosen: those that have a letter."""
 
-_HINTS = {
+HINTS = {
     "conflict": "",
     "duplicate": N_("t keeps it at the chosen one, x clears it there."),
     "overlap": N_("t keeps it at the chosen one, x clears it there."),
@@ -75,7 +75,7 @@ def count_values(item: InboxItem) -> int:
 def item_line(
     item: InboxItem, marked: bool, width: int, schema: Schema, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """A line of the list: where it is, what it is about, the problem, and when.
+    """A line of the list: what it is about, where it is, the problem if there is room, and when.
 
     Args:
         item: the inbox item.
@@ -85,22 +85,18 @@ def item_line(
         names: what entities and devices are called.
         dates: formats times.
     """
-    wide = width >= _WIDE_COLUMNS
-    place, problem, time = (38, 14, 17) if wide else (27, 12, 9)
+    has_details = width >= _DETAILED_COLUMNS
+    label, problem, time = (16, 13, 9) if has_details else (16, 0, 9)
     last = max((leaf.at_us for leaf in item.candidates), default=None)
-    room = width - 3 - place - problem - time - 3
-    what, who = _subject_text(item, schema, names, room)
-    who = cut(who, room - cell_len(what) - 2) if cell_len(what) + _MIN_NAME_COLUMNS <= room else ""
-    # Only the beginning carries the cursor: on a slow line every column that changes its look has to be sent again.
-    head = f"{'*' if marked else ' '}{GLYPHS[item.type]} {fit(_entities_text(item, names, place), place)} "
-    end = head.rfind(" ", _CURSOR_COLUMNS // 2, _CURSOR_COLUMNS) + 1 or _CURSOR_COLUMNS
+    room = width - 3 - label - problem - time - (3 if has_details else 2)
+    prop = item_property(item, schema)
     return [
-        (head[:end], "plain"),
-        (head[end:], "plain"),
-        (what if who else fit(what, room), "plain"),
-        (fit(f"  {who}", room - cell_len(what)) if who else "", "dim"),
-        (f" {fit(problem_text(item), problem)} ", "strong"),
-        ("" if last is None else dates.dated(last) if wide else dates.brief(last), "dim"),
+        ("*" if marked else " ", "alert"),
+        (f"{GLYPHS[item.type]} ", "attention"),
+        (fit(prop.label(language()), label) + " ", "value"),
+        (fit(_entities_text(item, names, room), room) + " ", "plain"),
+        (fit(problem_text(item), problem) + " " if has_details else "", "dim"),
+        (fit("" if last is None else dates.brief(last), time, right=True), "dim"),
     ]
 
 
@@ -112,28 +108,6 @@ def _entities_text(item: InboxItem, names: DisplayNames, width: int) -> str:
         return together
     more = f" +{format_number(len(item.entities) - 1)}" if len(item.entities) > 1 else ""
     return shorten_breadcrumb(paths[0], width - len(more)) + more
-
-
-def _subject_text(item: InboxItem, schema: Schema, names: DisplayNames, room: int) -> tuple[str, str]:
-    """The property with the value in use, and, if it is in conflict, the authors."""
-    prop = item_property(item, schema)
-    label, first = prop.label(language()), item.candidates[0]
-    users = ", ".join(dict.fromkeys(leaf.user for leaf in item.candidates))
-    fields = {name: str(value) for name, value in item.message.params.items()}
-    if item.type in ("conflict", "retired-edit"):
-        return label, users
-    if item.type == "duplicate":
-        value = _claimed_value_text(prop, item, names)
-    elif item.type == "dangling":
-        refs = value_references(first.value)
-        value = entity_part(names.entity(refs[0])) if len(refs) == 1 else fields["target"]
-    elif item.type == "overlap":
-        value = fields["value"]
-    else:
-        value = format_value(prop, first.value, names)
-    # Where both do not fit, the value says more than the label.
-    left = room - cell_len(value) - 1
-    return f"{cut(label, left) if left >= _MIN_NAME_COLUMNS else label} {value}", ""
 
 
 def problem_text(item: InboxItem) -> str:
@@ -149,14 +123,6 @@ def problem_text(item: InboxItem) -> str:
     if item.type == "dangling":
         return _("is retired") if item.message.template.endswith("retired") else _("not known")
     return _("and edited") if item.type == "retired-edit" else _("not valid")
-
-
-def _claimed_value_text(prop: Property, item: InboxItem, names: DisplayNames) -> str:
-    """The value that several claim; of a list the item."""
-    value = item.candidates[0].value
-    if isinstance(value, tuple):
-        return str(item.message.params["value"]).strip('"')
-    return format_value(prop, value, names)
 
 
 # --- below the list ---------------------------------------------------------------------------------------------------
@@ -195,9 +161,9 @@ def item_lines(
     item = details.item
     # A small screen may be at the end of a slow line: what candidates and keys show is not repeated.
     said = height < _TALL_LINES and len(item.candidates) > 1 and item.acceptance is None
-    about: list[Line] = [] if said else [[(text, "plain")] for text in wrap_text(_about_text(details, schema), width)]
+    about: list[Line] = [] if said else [[(text, "plain")] for text in wrap_text(about_text(details, schema), width)]
     rest: list[Line] = _graph_lines(details, width, height, schema) if details.steps else []
-    rest += [] if height < _TALL_LINES else [[(text, "dim")] for text in wrap_text(_(_HINTS[item.type]), width)]
+    rest += [] if height < _TALL_LINES else [[(text, "dim")] for text in wrap_text(_(HINTS[item.type]), width)]
     count = min(len(item.candidates), MAX_CANDIDATES)
     fits = count + len(about) + len(rest) <= height
     room = max(2, height - len(about) - (len(rest) if fits else 1))
@@ -219,7 +185,7 @@ def _indented(some: Sequence[Line]) -> list[Line]:
     return [[("  ", "plain"), *line] for line in some]
 
 
-def _about_text(details: ItemDetails, schema: Schema) -> str:
+def about_text(details: ItemDetails, schema: Schema) -> str:
     """The sentence below the candidates, where they do not speak for themselves."""
     item, names = details.item, details.names
     if item.acceptance is not None and item.acceptance.note:
@@ -265,19 +231,19 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
     remark = (34 if item.type == "conflict" else 24) if wide else 19
     room = width - 2 - people - time - device - remark - 5
     if item.type in MULTI_ENTITY_TYPES and any(
-        cell_len(text) > room for text in _candidate_texts(details, schema, width)
+        cell_len(text) > room for text in candidate_texts(details, schema, width)
     ):
         # Where it is says more than the note, which v shows, too.
         room, remark = room + remark + 1, 0
     found: list[Line] = []
     for index, (leaf, text) in enumerate(
-        zip(some, strip_common_start(_candidate_texts(details, schema, room), room), strict=True)
+        zip(some, strip_common_start(candidate_texts(details, schema, room), room), strict=True)
     ):
         on = index == chosen and item.type not in SINGLE_VALUE_TYPES
         time_text = dates.dated(leaf.at_us) if wide else dates.brief(leaf.at_us)
         cells = [
-            Column(candidate_letter(index), 1, "strong" if on else "plain"),
-            Column(text, None, "strong" if on else "plain"),
+            Column(candidate_letter(index), 1, "key"),
+            Column(text, None, "strong" if on else "value"),
             Column(leaf.user, people),
             Column(mark_clock_error(time_text, leaf.clock), time, "dim"),
             Column(names.device(leaf.device), device, "dim"),
@@ -287,7 +253,7 @@ def _candidate_lines(details: ItemDetails, chosen: int, width: int, schema: Sche
     return found
 
 
-def _candidate_texts(details: ItemDetails, schema: Schema, width: int) -> list[str]:
+def candidate_texts(details: ItemDetails, schema: Schema, width: int) -> list[str]:
     """A line for each candidate: its value, or the entity that claims it."""
     item, names = details.item, details.names
     prop = item_property(item, schema)
@@ -319,15 +285,21 @@ def _candidate_remark(item: InboxItem, index: int, wide: bool) -> str:
     note = quote(leaf.note)
     if item.type != "conflict" or not wide:
         return note
-    unknown = [
-        candidate_letter(place)
-        for place, other in enumerate(item.candidates[:MAX_CANDIDATES])
-        if _has_other_value(leaf, other)
-    ]
+    unknown = unknown_letters(item, index)
     if len(unknown) > 3:
         return note
     told = _("did not know of {letters}").format(letters=", ".join(unknown))
     return f"{note} {told}".strip() if unknown else note
+
+
+def unknown_letters(item: InboxItem, index: int) -> list[str]:
+    """The letters of the candidates with other values than this one: its author did not know of them."""
+    leaf = item.candidates[index]
+    return [
+        candidate_letter(place)
+        for place, other in enumerate(item.candidates[:MAX_CANDIDATES])
+        if _has_other_value(leaf, other)
+    ]
 
 
 def _has_other_value(one: Candidate, other: Candidate) -> bool:
@@ -343,18 +315,18 @@ def ancestry_lines(details: ItemDetails, width: int, schema: Schema, dates: Date
         schema: the definitions of kinds and properties.
         dates: formats times.
     """
-    drawing = _draw_graph(details, width, schema, whole=True)
+    drawing = draw_graph(details, width, schema, whole=True)
     return [*_candidate_lines(details, -1, width, schema, dates), [], *([(line, "plain")] for line in drawing)]
 
 
 def _graph_lines(details: ItemDetails, width: int, height: int, schema: Schema) -> list[Line]:
     """Who knew what, drawn."""
     head = _("who knew what") + "  " if height >= _TALL_LINES else ""
-    drawing = _draw_graph(details, width - len(head), schema)
+    drawing = draw_graph(details, width - len(head), schema)
     return [[(head if place == 0 else " " * len(head), "dim"), (line, "plain")] for place, line in enumerate(drawing)]
 
 
-def _draw_graph(details: ItemDetails, width: int, schema: Schema, whole: bool = False) -> list[str]:
+def draw_graph(details: ItemDetails, width: int, schema: Schema, whole: bool = False) -> list[str]:
     item, names = details.item, details.names
     prop = item_property(item, schema)
     letters = {leaf.fact: candidate_letter(index) for index, leaf in enumerate(item.candidates)}

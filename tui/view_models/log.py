@@ -7,44 +7,66 @@ from collections.abc import Mapping
 from rich.cells import cell_len
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
-from core.schema import Schema
+from core.device.display_names import mask_secrets
+from core.schema import KIND, RETIRED, Schema
 from core.store.entities import EntityName
+from core.store.queries.fact_diffs import FactDiff
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from tui.i18n.dates import DateFormatter, mark_clock_error
-from tui.i18n.quotes import quote
-from tui.i18n.translate import _, format_number, language, ngettext
-from tui.layout import Column, Line, layout_columns
+from tui.i18n.translate import _, format_number, ngettext
+from tui.layout import Column, Line, cut, fit_line, layout_columns, line_width, rule_line
 from tui.view_models.breadcrumbs import breadcrumbs, shorten_breadcrumb
-from tui.view_models.form import DisplayNames
+from tui.view_models.form import DisplayNames, value_references
+from tui.view_models.log_calendar import LogCalendar
+from tui.view_models.value_diff import change_text
 
 PAGE_ROWS = 50
 """Rows that are read at a time: more than any screen shows."""
+_SHOWN_FACTS = 4
+"""Facts of a change of which one is shown in its row: the first may be what goes along with the others."""
+_WIDE_COLUMNS = 90
+"""Columns from which names of entities have more room, and the device is named."""
+_DEVICE_COLUMNS = 6
+_LEAD_COLUMNS = 23
+"""Columns of a row for day, time and user."""
 MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen again
 
 
 class LogPages:
-    """The changes that a filter lets through, newest first; `marked_change` is shown as such."""
+    """The changes that a filter lets through, newest first, with a heading before each month; `marked_change` is shown
+    as such.
+    """
 
     def __init__(
-        self, view: View, schema: Schema, wanted: LogFilter, size: int, names: DisplayNames, dates: DateFormatter
+        self,
+        view: View,
+        schema: Schema,
+        wanted: LogFilter,
+        calendar: LogCalendar,
+        names: DisplayNames,
+        dates: DateFormatter,
     ) -> None:
         self._view = view
         self._schema = schema
         self._wanted = wanted
-        self._size = size
+        self.calendar = calendar
         self._names = names
         self._dates = dates
         self._pages: dict[int, list[LogEntry]] = {}
+        self._diffs: dict[bytes, list[FactDiff]] = {}
         self._entity_names: dict[bytes, EntityName] = {}
         self._labels: dict[bytes, str] = {}
         self.marked_change: bytes | None = None
 
     def __len__(self) -> int:
-        return self._size
+        return self.calendar.row_count
 
-    def entry(self, index: int) -> LogEntry | None:
-        """The change of a row, if it is loaded."""
+    def entry(self, row: int) -> LogEntry | None:
+        """The change of a row, if it is loaded and no heading."""
+        return None if self.calendar.month_at(row) else self._entry(self.calendar.entry_index(row))
+
+    def _entry(self, index: int) -> LogEntry | None:
         page = self._pages.get(index // PAGE_ROWS)
         place = index % PAGE_ROWS
         return page[place] if page is not None and 0 <= place < len(page) else None
@@ -54,61 +76,102 @@ class LogPages:
         return entry.change if entry else None
 
     def is_skipped(self, index: int) -> bool:
-        return False
+        return self.calendar.month_at(index) is not None
+
+    def _page_range(self, first: int, last: int) -> range:
+        ends = [self.calendar.entry_index(row) for row in (first, last)]
+        return range(ends[0] // PAGE_ROWS, min(ends[1], max(0, self.calendar.total - 1)) // PAGE_ROWS + 1)
 
     def needs_load(self, first: int, last: int) -> bool:
-        return any(page not in self._pages for page in range(first // PAGE_ROWS, last // PAGE_ROWS + 1))
+        return any(page not in self._pages for page in self._page_range(first, last))
 
     async def load(self, first: int, last: int) -> None:
-        for page in range(first // PAGE_ROWS, last // PAGE_ROWS + 1):
+        for page in self._page_range(first, last):
             if page not in self._pages:
                 await self._read(page)
 
     async def _read(self, page: int) -> None:
         entries = await self._entries(page)
-        unknown = {entity for entry in entries for entity in entry.entities} - self._entity_names.keys()
-        named = await self._view.names(unknown, self._schema)
+        diffs = await self._view.first_diffs([entry.change for entry in entries], _SHOWN_FACTS)
+        unknown = {entity for entry in entries for entity in entry.entities}
+        unknown |= {
+            entity
+            for facts in diffs.values()
+            for fact in facts
+            for value in (fact.old, fact.new)
+            for entity in value_references(value)
+        }
+        named = await self._view.names(unknown - self._entity_names.keys(), self._schema)
         self._labels |= await entity_labels(named, self._view, self._schema, self._names)
         self._entity_names |= named
         while len(self._pages) >= MAX_PAGES:
-            del self._pages[next(iter(self._pages))]
+            for entry in self._pages.pop(next(iter(self._pages))):
+                self._diffs.pop(entry.change, None)
         self._pages[page] = entries
+        self._diffs |= diffs
 
     async def _entries(self, page: int) -> list[LogEntry]:
         """The changes of a page, on the shortest way: from a neighbour, from the newest or from the oldest on."""
-        log, wanted = self._view.log, self._wanted
+        log, wanted, size = self._view.log, self._wanted, self.calendar.total
         start = page * PAGE_ROWS
-        count = min(PAGE_ROWS, self._size - start)
+        count = min(PAGE_ROWS, size - start)
         if above := self._pages.get(page - 1):
             return await log(wanted, cursor=above[-1].cursor, limit=count)
         if below := self._pages.get(page + 1):
             upward = await log(wanted, cursor=below[0].cursor, limit=count, newest_first=False)
-        elif start > self._size // 2:
-            upward = await log(wanted, offset=self._size - start - count, limit=count, newest_first=False)
+        elif start > size // 2:
+            upward = await log(wanted, offset=size - start - count, limit=count, newest_first=False)
         else:
             return await log(wanted, offset=start, limit=count)
         return upward[::-1]
 
     def line(self, index: int, width: int) -> Line:
+        if month := self.calendar.month_at(index):
+            count = ngettext("{count} change", "{count} changes", month.count)
+            title: Line = [(self._dates.month_and_year(month.first), "accent")]
+            return rule_line(width + 1, title, [(count.replace("{count}", format_number(month.count)), "dim")])
         entry = self.entry(index)
         if entry is None:
             return []
-        wide = width >= 96
-        time_text = self._dates.dated(entry.at_us) if wide else self._dates.short(entry.at_us)
-        time_text = mark_clock_error(time_text, entry.clock)
-        mark = "*" if entry.change == self.marked_change else ""
-        place = 34 if wide else 25
-        return layout_columns(
-            width,
+        above = self.entry(index - 1) if index else None
+        day = self._dates.weekday(entry.at_us)
+        if above is not None and self._dates.calendar_date(above.at_us) == self._dates.calendar_date(entry.at_us):
+            day = ""
+        mark = "*" if entry.change == self.marked_change else " "
+        time_text = mark_clock_error(self._dates.clock_time(entry.at_us), entry.clock)
+        place = 27 if width < _WIDE_COLUMNS else 34
+        device = _DEVICE_COLUMNS if width >= _WIDE_COLUMNS else 0
+        lead = layout_columns(
+            _LEAD_COLUMNS + place + (device + 1 if device else 0),
             [
-                Column(f"{mark}{time_text}", 17 if wide else 11),
-                Column(entry.user, 14 if wide else 9),
-                Column(self._names.device(entry.device), 8 if wide else 4, "dim"),
-                Column(self._entity_text(entry, place), place),
-                Column(self._change_text(entry, wide), 20 if wide else None),
-                Column(quote(entry.note), None if wide else 0, "dim"),
+                Column(f"{mark}{day}", 7, "accent"),
+                Column(time_text, 5, "dim"),
+                Column(entry.user, 8, "dim"),
+                Column(self._names.device(entry.device), device, "dim"),
+                Column(self._entity_text(entry, place - 1), place, "value"),
             ],
         )
+        room = width - line_width(lead) - 1
+        return [*lead, (" ", "plain"), *self._change_line(entry, room)]
+
+    def _change_line(self, entry: LogEntry, width: int) -> Line:
+        """What was changed: the new value, and how many more; where there is room, the note."""
+        facts = mask_secrets(self._diffs.get(entry.change, ()))
+        if not facts:
+            return [(cut(ngettext("{count} value", "{count} values", entry.fact_count), width), "plain")]
+        fact = min(facts, key=self._rank)
+        name = self._entity_names.get(fact.entity)
+        prop = self._schema.property(name.kind if name else None, fact.property)
+        text = change_text(prop, fact.old, fact.new, DisplayNames(self._labels, self._names.devices), fact.had_value)
+        more = f" +{format_number(entry.fact_count - 1)}" if entry.fact_count > 1 else ""
+        shown = fit_line(text, max(8, width - cell_len(more)))
+        return [*shown, (more, "dim")]
+
+    def _rank(self, fact: FactDiff) -> tuple[bool, bool, int, str]:
+        """What a change is known by: that something was retired, else what it is, which is new, last."""
+        name = self._entity_names.get(fact.entity)
+        kind = self._schema.kind(name.kind if name else None)
+        return (fact.property == KIND, fact.property != RETIRED, *kind.rank(fact.property)[1:])
 
     def _entity_text(self, entry: LogEntry, width: int) -> str:
         """The entity that was changed; of several all that fit, else the first and how many more there are."""
@@ -118,20 +181,6 @@ class LogPages:
             return together
         more = f" +{format_number(entry.entity_count - 1)}" if entry.entity_count > 1 else ""
         return shorten_breadcrumb(names[0], width - len(more)) + more
-
-    def _change_text(self, entry: LogEntry, wide: bool) -> str:
-        """What was changed; in a narrow list the note says it better, where there is one."""
-        name = self._entity_names.get(entry.entities[0]) if entry.entities else None
-        kind = self._schema.kind(name.kind if name else None)
-        if entry.fact_count == len(entry.properties):
-            changed = ", ".join(
-                kind.property(each).label(language()) for each in sorted(entry.properties, key=kind.rank)
-            )
-        else:
-            changed = ngettext("{count} value", "{count} values", entry.fact_count)
-        if wide or not entry.note:
-            return changed
-        return f"{changed} {quote(entry.note)}" if entry.fact_count == 1 else quote(entry.note)
 
 
 async def entity_labels(

@@ -98,7 +98,7 @@ class MemberRows:
         return layout_columns(
             width,
             [
-                Column(member_name(member), None, "strong"),
+                Column(" " + member_name(member), None, "strong"),
                 Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
                 Column(glyph, 1, role),
                 Column(state, 22 if wide else 20, role),
@@ -113,7 +113,7 @@ class MemberRows:
         return layout_columns(
             width,
             [
-                Column(_("Device"), None, "dim"),
+                Column(" " + _("Device"), None, "dim"),
                 Column(_("Role"), 12, "dim"),
                 Column("", 1),
                 Column(_("State"), 22 if wide else 20, "dim"),

@@ -201,7 +201,7 @@ def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "")
     return layout_columns(
         width,
         [
-            Column(each.name, 24 if wide else 16, "strong"),
+            Column(" " + each.name, 25 if wide else 17, "strong"),
             Column(_(LINK_LABELS.get(each.link, each.link)), 8),
             Column(state, 20 if wide else 19, "attention" if role in ("busy", "trouble") else "plain"),
             Column(brought, None, "dim"),
@@ -297,7 +297,7 @@ def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_h
         room = max(1, width - 6)
         filled = min(room, room * done // total)
         percent = min(100, 100 * done // total)
-        lines.append([("█" * filled, "plain"), ("░" * (room - filled), "dim"), (f" {percent:3} %", "plain")])
+        lines.append([("━" * filled, "accent"), ("─" * (room - filled), "line"), (f" {percent:3} %", "value")])
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from string import ascii_lowercase, ascii_uppercase
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,7 +20,9 @@ from textual.worker import WorkType
 
 from tui import commands
 from tui.glyphs import GLYPHS
-from tui.layout import SPAN_ROLES, Line, fit_line
+from tui.layout import Line, fit_line
+from tui.looks import lit_role
+from tui.widgets.role_styles import Palette
 
 DrawLines = Callable[[int, int], list[Line]]
 """Gives the lines for a width and a height, in columns and rows."""
@@ -28,26 +30,28 @@ DrawLines = Callable[[int, int], list[Line]]
 
 _JUMP_LETTERS = ascii_lowercase + ascii_uppercase
 
-_ROLE_CLASSES = {f"role--{role}" for role in SPAN_ROLES}
+_DEFAULT_PALETTE = Palette()
 
 
 class _RoleStyled(Widget):
-    """Draws spans as the style sheets define their roles."""
+    """Draws spans in the application's palette."""
 
-    def line_strip(self, line: Line, width: int) -> Strip:
-        """The line in exactly `width` columns."""
+    GROUND = "ground"
+    """What the text stands on, one of `tui.widgets.role_styles.GROUNDS`."""
+
+    def line_strip(self, line: Line, width: int, rest: str = "plain") -> Strip:
+        """The line in exactly `width` columns; what it leaves empty is drawn in the role `rest`."""
         strip = Strip([Segment(text, self.role_style(role)) for text, role in line if text])
-        return strip.adjust_cell_length(width, self.role_style("plain"))
+        return strip.adjust_cell_length(width, self.role_style(rest))
 
     def role_style(self, role: str) -> Style:
         """How a role looks."""
-        return self.get_component_rich_style(f"role--{role}", partial=True)
+        palette: Palette = getattr(self.app, "palette", _DEFAULT_PALETTE)
+        return palette.style(role, self.GROUND)
 
 
 class Lines(_RoleStyled):
     """A block of lines drawn by a function; call `redraw` when what it draws has changed."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
 
     class Clicked(Message):
         """Somebody clicked into a column of the first line."""
@@ -82,6 +86,22 @@ class Lines(_RoleStyled):
             # Here and not when a size is announced, which may be later than it is drawn.
             self._shown, self._drawn_for = self._draw(width, height), self.size
         return self.line_strip(self._shown[y] if y < len(self._shown) else [], width)
+
+
+def _lit_beginning(line: Line) -> Line:
+    """A line of which only the first text is lit: on a slow line every column that changes its look is sent again."""
+    for index, (text, role) in enumerate(line):
+        if shown := text.strip():
+            before, behind = text[: text.index(shown)], text[text.index(shown) + len(shown) :]
+            lit: Line = [(before, role), (shown, lit_role(role)), (behind, role)]
+            return [*line[:index], *lit, *line[index + 1 :]]
+    return line
+
+
+class BandLines(Lines):
+    """A block of lines on a band across the screen."""
+
+    GROUND = "band"
 
 
 class RowSource(Protocol):
@@ -141,8 +161,6 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
     The cursor is shown while the list has the focus, or always.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = _ROLE_CLASSES
-
     BINDINGS = [
         Binding(",".join(command.keys), f"move('{command.name}')", show=False)
         for command in commands.commands_of("list")
@@ -159,8 +177,26 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         def control(self) -> LineList:
             return self.lines
 
-    def __init__(self, source: RowSource | None = None, *, id: str | None = None, always: bool = False) -> None:
+    def __init__(
+        self,
+        source: RowSource | None = None,
+        *,
+        id: str | None = None,
+        always: bool = False,
+        tail: DrawLines | None = None,
+    ) -> None:
+        """Show rows.
+
+        Args:
+            source: gives the rows.
+            id: of the widget.
+            always: whether the cursor is shown without the focus, too.
+            tail: draws what stands below the last row where there is room.
+        """
         super().__init__(id=id)
+        self._tail = tail
+        self._tail_lines: list[Line] = []
+        self._tail_drawn_for: tuple[int, int] | None = None
         self.source: RowSource = source if source is not None else StaticRows()
         self.cursor = self._nearest_selectable(0, 1)
         self._always = always
@@ -171,6 +207,7 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         offset = self.cursor - round(self.scroll_y)
         self.source = source
         self.cursor = self._nearest_selectable(self.cursor if cursor is None else cursor, 1)
+        self._tail_drawn_for = None
         self.virtual_size = Size(self.size.width, len(source))
         self._scroll_to_show(offset if cursor is not None else None)
         self._load_visible()
@@ -249,17 +286,33 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         index = y + round(self.scroll_y)
         width = self.size.width
         if index >= len(self.source):
-            return self.line_strip([], width)
+            tail = self._lines_below(width, self.size.height - len(self.source) - 1)
+            below = index - len(self.source) - 1
+            return self.line_strip(tail[below] if 0 <= below < len(tail) else [], width)
         current = index == self.cursor
         line = self.source.line(index, width - 2)
         if letter := next((letter for letter, row in self._letters.items() if row == index), None):
             return self.line_strip([(letter, "banner"), *line], width)
         if not current:
             return self.line_strip([(" ", "plain"), *line], width)
-        if self.has_focus or self._always:
-            line = [(text, "cursor" if index == 0 else role) for index, (text, role) in enumerate(line)]
-            return self.line_strip([(GLYPHS["cursor"], "cursor"), *line], width)
-        return self.line_strip([(GLYPHS["cursor"], "marker"), *line], width)
+        if not (self.has_focus or self._always):
+            return self.line_strip([(GLYPHS["cursor"], "marker"), *line], width)
+        if getattr(self.app, "is_slow", False):
+            return self.line_strip([(GLYPHS["cursor"], "cursor"), *_lit_beginning(line)], width)
+        lit = [(text, lit_role(role)) for text, role in line]
+        return self.line_strip([(GLYPHS["cursor"], "cursor"), *lit], width, "lit")
+
+    def redraw_tail(self) -> None:
+        """Draw what stands below the last row again."""
+        self._tail_drawn_for = None
+        self.refresh()
+
+    def _lines_below(self, width: int, height: int) -> list[Line]:
+        if self._tail is None or height <= 0:
+            return []
+        if self._tail_drawn_for != (width, height):
+            self._tail_lines, self._tail_drawn_for = self._tail(width, height), (width, height)
+        return self._tail_lines
 
     def _nearest_selectable(self, index: int, step: int) -> int:
         """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""

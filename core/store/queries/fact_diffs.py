@@ -58,6 +58,13 @@ def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | 
     return found
 
 
+def read_first_diffs(
+    connection: sqlite3.Connection, changes: Iterable[bytes], limit: int
+) -> dict[bytes, list[FactDiff]]:
+    """What the first `limit` facts of each of these changes did."""
+    return {change: read_fact_diffs(connection, change, limit) for change in changes}
+
+
 def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
     """Give what somebody edited.
 

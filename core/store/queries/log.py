@@ -43,6 +43,7 @@ class LogFilter:
 
 
 NO_FILTER = LogFilter()
+_QUARTER_US = 900_000_000
 _TRIGRAM_CHARS = 3
 """Characters of a trigram, the unit of the search's index."""
 MAX_NAMES_IN_ENTRY = 3
@@ -291,11 +292,35 @@ def count_log_entries(connection: sqlite3.Connection, scope: Scope, wanted: LogF
     return int(connection.execute(f"SELECT count(*) FROM changes c WHERE {condition}", parameters).fetchone()[0])
 
 
+def count_log_quarters(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter) -> list[tuple[int, int]]:
+    """How many changes the filtered log has in each quarter of an hour with any, the newest first: (number since 1970
+    UTC, changes). Of these every time zone can make its days.
+    """
+    condition, parameters = _filter_condition(scope, wanted)
+    query = (
+        f"SELECT c.ordered_at / {_QUARTER_US} - (c.ordered_at % {_QUARTER_US} < 0), count(*) FROM changes c"
+        f" WHERE {condition} GROUP BY 1 ORDER BY 1 DESC"
+    )
+    return [(int(number), int(count)) for number, count in connection.execute(query, parameters)]
+
+
 def count_newer_entries(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter, position: LogCursor) -> int:
     """How many changes stand above this position in the filtered log, newest first."""
     condition, parameters = _filter_condition(scope, wanted)
     query = f"SELECT count(*) FROM changes c WHERE {condition} AND (c.ordered_at, c.id) > (:order, :row)"
     return int(connection.execute(query, {**parameters, "order": position[0], "row": position[1]}).fetchone()[0])
+
+
+def find_changed_entities(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter, limit: int) -> set[bytes]:
+    """The entities, at most `limit`, that the changes touched which a filter lets through."""
+    condition, parameters = _filter_condition(scope, wanted)
+    asked = " AND ".join(["1", *_fact_terms(wanted)])
+    query = (
+        f"SELECT DISTINCT e.entity FROM changes c JOIN changes p ON p.lead = c.id"
+        f" CROSS JOIN facts f ON f.id BETWEEN p.id * {MAX_FACTS} AND p.id * {MAX_FACTS} + {MAX_FACTS - 1}"
+        f" CROSS JOIN entities e ON e.id = f.entity WHERE {condition} AND {asked} LIMIT :limit"
+    )
+    return {entity for (entity,) in connection.execute(query, {**parameters, "limit": limit})}
 
 
 def find_changed_slots(

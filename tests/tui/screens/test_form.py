@@ -185,7 +185,7 @@ async def test_to_type_nothing_is_no_edit_even_if_another_value_came(home: Path)
         await _says(screen, home, "Jones", "Brix 7")
         await screen.press("enter")
         assert not screen.app.drafts
-        assert "● Brix 7" in screen.text()
+        assert re.search(r"Printer +Brix 7 +Jones", screen.text())
 
 
 async def test_a_candidate_that_came_while_somebody_chose_is_not_overwritten(home: Path) -> None:
@@ -229,7 +229,8 @@ async def test_the_words_for_a_state_stay_where_a_value_is_cut(home: Path) -> No
         for record in await workspace.view().records("place", await workspace.schema()):
             await state_unchecked(workspace, record, {"card_terminal": "1" * 200}, None)
     async with opened(home, "2", "l", "j", size=LARGE) as screen:
-        assert re.search(r"Card terminal +! 1+…  \(not valid\)", screen.text()), "in the summary"
+        assert re.search(r"Card terminal +! 1+…", screen.text()), "in the summary"
+        assert "(not valid)" in screen.text()
         await screen.resize(*SMALL)
         await screen.press("enter")
         assert re.search(r"Card terminal +! 1+…  \(not valid\) +Jones", screen.text())

@@ -133,7 +133,7 @@ async def test_the_place_follows_the_dock(device: EquippedDevice) -> None:
         await until(screen, lambda: "Lane 2" in screen.text().splitlines()[0])
         await until(screen, lambda: "Brix 7" in screen.text())
         await screen.press("j")
-        assert "▸Locality" in screen.text()
+        assert "▌   Locality" in screen.text()
         device.sysfs.unplug("1-4")
         await until(screen, lambda: "Press c" in screen.text())
 

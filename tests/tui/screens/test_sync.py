@@ -19,7 +19,7 @@ from core.sync.events import Progress
 from core.sync.links import tcp
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
-from tests.support.opened_app import LARGE, NOW, SMALL, opened
+from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.pty_app import started
 from tui.app import MIN_REFRESH_INTERVAL_S
 from tui.screens.sync import Sync
@@ -143,17 +143,22 @@ async def test_mounted_sticks_are_listed_and_synced_with_by_enter(
     assert list(stick.iterdir())
 
 
+def below_tabs(screen: Screen) -> str:
+    """What is on the screen without its first two lines."""
+    return "\n".join(screen.text().splitlines()[2:])
+
+
 async def test_what_another_process_receives_shows_by_itself(home: Path, other: Path) -> None:
     async with await Workspace.open(other, user="Jones", clock=lambda: NOW) as there:
         await there.create("locality", {"code": "999"})
         blocks = await there.store.blocks(await there.store.hashes())
         device = there.identity.device
     async with opened(home, "5") as screen:
-        assert "K3" not in screen.text().partition("──")[2]
+        assert "K3" not in below_tabs(screen)
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as service:
             await service.store.save_blocks(blocks, source_device=device, link="tcp")
         async with asyncio.timeout(PATIENCE):
-            while "K3" not in screen.text().partition("──")[2]:
+            while "K3" not in below_tabs(screen):
                 await screen.pilot.pause(0.05)
 
 

@@ -70,3 +70,30 @@ def test_any_text_makes_a_condition_with_its_parameters(text: str) -> None:
     assert parameters["mentioned0"] == text.replace("\0", " ").casefold()
     for name, value in parameters.items():
         assert (f":{name}" in term) == bool(value or name.startswith("mentioned"))
+
+
+@pytest.mark.parametrize(
+    "wanted", [LogFilter(), LogFilter(user="Jones"), LogFilter(text="printer"), LogFilter(entity=OTHER)]
+)
+async def test_the_parts_of_the_log_are_counted_newest_first(store: Store, wanted: LogFilter) -> None:
+    now = store.now()
+    quarters = await now.count_log_quarters(wanted)
+    assert sum(count for _number, count in quarters) == await now.count_log_entries(wanted)
+    assert quarters == sorted(quarters, reverse=True)
+
+
+async def test_what_a_change_touched_is_found_by_its_filter(store: Store) -> None:
+    now = store.now()
+    assert await now.changed_entities(LogFilter(user="Müller", property="printer")) == {ENTITY}
+    assert await now.changed_entities(LogFilter(property="printer")) == {ENTITY, OTHER}
+    assert await now.changed_entities(LogFilter(text="eth1")) == {OTHER}
+    assert await now.changed_entities(LogFilter(text="nothing")) == set()
+    assert len(await now.changed_entities(LogFilter(property="printer"), limit=1)) == 1
+
+
+async def test_what_changes_did_is_read_of_several_at_once(store: Store) -> None:
+    now = store.now()
+    entries = await now.log()
+    diffs = await now.first_diffs([entry.change for entry in entries], 1)
+    for entry in entries:
+        assert diffs[entry.change] == (await now.fact_diffs(entry.change))[:1]

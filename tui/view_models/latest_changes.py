@@ -1,0 +1,78 @@
+"""The latest changes of the whole fleet, in few lines: what stands below a list that leaves room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.device.display_names import mask_secrets
+from core.schema import KIND, Schema
+from core.store.queries.fact_diffs import FactDiff
+from core.store.queries.log import LogEntry
+from core.store.view import View
+from tui.i18n.dates import DateFormatter
+from tui.i18n.translate import _
+from tui.layout import Column, Line, fit_line, layout_columns, line_width, rule_line
+from tui.view_models.breadcrumbs import shorten_breadcrumb
+from tui.view_models.form import DisplayNames, value_references
+from tui.view_models.log import entity_labels
+from tui.view_models.value_diff import change_text
+
+MAX_LATEST = 12
+"""Changes that are read: what stands below a list on a large terminal."""
+_READ_FACTS = 4
+_PLACE_COLUMNS = 26
+
+
+@dataclass(frozen=True, slots=True)
+class LatestChanges:
+    """Changes, newest first, what each of them did, and what the entities are called and are."""
+
+    entries: Sequence[LogEntry] = ()
+    diffs: Mapping[bytes, Sequence[FactDiff]] = field(default_factory=dict)
+    labels: Mapping[bytes, str] = field(default_factory=dict)
+    kinds: Mapping[bytes, str | None] = field(default_factory=dict)
+
+
+async def read_latest(view: View, schema: Schema, names: DisplayNames) -> LatestChanges:
+    """Read the latest changes."""
+    entries = await view.log(limit=MAX_LATEST)
+    diffs = await view.first_diffs([entry.change for entry in entries], _READ_FACTS)
+    facts = [fact for some in diffs.values() for fact in some]
+    wanted = {fact.entity for fact in facts}
+    wanted |= {each for fact in facts for value in (fact.old, fact.new) for each in value_references(value)}
+    named = await view.names(wanted, schema)
+    labels = await entity_labels(named, view, schema, names)
+    return LatestChanges(entries, diffs, labels, {entity: name.kind for entity, name in named.items()})
+
+
+def latest_lines(
+    latest: LatestChanges, schema: Schema, devices: Mapping[bytes, str], dates: DateFormatter, width: int, height: int
+) -> list[Line]:
+    """A head, and a line for each change: when, who, where and what.
+
+    Args:
+        latest: what was read.
+        schema: the definitions of kinds and properties.
+        devices: what devices are called.
+        dates: formats times.
+        width: the columns that a line may take.
+        height: the lines that there are.
+    """
+    if not latest.entries or height < 2:
+        return []
+    lines: list[Line] = [rule_line(width, [(_("Changed lately"), "strong")])]
+    names = DisplayNames(latest.labels, devices)
+    for entry in latest.entries:
+        facts = mask_secrets(latest.diffs.get(entry.change, ()))
+        if not facts:
+            continue
+        fact = min(facts, key=lambda each: (each.property == KIND, each.property))
+        prop = schema.property(latest.kinds.get(fact.entity), fact.property)
+        place = shorten_breadcrumb(latest.labels.get(fact.entity, ""), _PLACE_COLUMNS)
+        cells = [Column(dates.brief(entry.at_us), 9, "dim"), Column(entry.user, 8, "plain")]
+        cells.append(Column(place, _PLACE_COLUMNS, "value"))
+        lead: Line = [("  ", "plain"), *layout_columns(19 + _PLACE_COLUMNS, cells), (" ", "plain")]
+        what = change_text(prop, fact.old, fact.new, names, fact.had_value)
+        lines.append([*lead, *fit_line(what, max(0, width - 1 - line_width(lead)))])
+    return lines[:height]
