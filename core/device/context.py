@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -173,7 +174,7 @@ class DeviceContext:
         """
         if self.planned is not None:
             self.planned += edits
-        return await self.store.commit(
+        change = await self.store.commit(
             self.identity,
             edits,
             user=input_validation.check_user(self.user),
@@ -182,6 +183,21 @@ class DeviceContext:
             reopens=reopens,
             check_membership=check_membership,
             is_rehearsal=self.planned is not None,
+        )
+        if change is not None:
+            await asyncio.to_thread(self.home.note_last_change, change)
+        return change
+
+    async def check_restored(self) -> FieldlineError | None:
+        """Say so if this store lacks what was last saved here: an older copy was put back."""
+        last = await asyncio.to_thread(self.home.read_last_change)
+        query = "SELECT 1 FROM changes WHERE hash = ?"
+        if last is None or await self.store.run(lambda connection: connection.execute(query, (last,)).fetchone()):
+            return None
+        return FieldlineError(
+            "An older copy of the store was put back, without change {change} that was saved here: sync before anybody"
+            " saves something, or the chain of this device forks.",
+            change=last.hex()[:8],
         )
 
     async def check(self, edits: Iterable[Edit]) -> None:

@@ -91,6 +91,7 @@ async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """Check the opened store."""
     store = _finding("store", "problem", await _check_integrity(workspace))
     yield replace(store, verified_at_us=await _verified_at(workspace))
+    yield _finding("restored", "warning", await workspace.check_restored())
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
     for finding in (*await _check_limits(workspace), *await _check_chains(workspace)):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.store.spot_check import rows_as_before
-from tests.cli.test_bad_input import limited, told
+from tests.cli.test_bad_input import limited, sentence_of
 from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
@@ -74,12 +74,12 @@ def test_what_others_write_meanwhile_does_not_tear_it(
 
 
 def test_a_copy_that_cannot_be_made_leaves_nothing(device: Terminal, tmp_path: Path) -> None:
-    assert "store itself" in told(device.call("backup", str(device.home / "store.db")), 2)
-    told(device.call("backup", str(tmp_path)), 1)
-    told(device.call("backup", str(tmp_path / "no" / "copy")), 1)
+    assert "store itself" in sentence_of(device.call("backup", str(device.home / "store.db")), 2)
+    sentence_of(device.call("backup", str(tmp_path)), 1)
+    sentence_of(device.call("backup", str(tmp_path / "no" / "copy")), 1)
     copy = tmp_path / "copy"
     copy.write_text("what was there before")
-    told(device.alone("backup", str(copy), preexec_fn=lambda: limited(20_000)), 1)
+    sentence_of(device.alone("backup", str(copy), preexec_fn=lambda: limited(20_000)), 1)
     assert copy.read_text() == "what was there before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["K1", "K2", "copy"]
     assert device.ask("verify")["problems"] == []
@@ -106,7 +106,7 @@ def test_a_damaged_store_never_replaces_a_good_copy(
     before = copy.read_bytes() if has_copy else None
     with closing(sqlite3.connect(device.home / "store.db", isolation_level=None)) as connection:
         assert connection.execute(damage).rowcount > 0
-    assert "fieldline verify --repair" in told(device.call("backup", str(copy)), 1)
+    assert "fieldline verify --repair" in sentence_of(device.call("backup", str(copy)), 1)
     assert (copy.read_bytes() if copy.exists() else None) == before
     assert device.call("verify", "--repair").code in (0, 1)
     assert device.ask("backup", str(copy))["changes"] > 0

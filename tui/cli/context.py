@@ -73,6 +73,10 @@ class CliContext:
         workspace = await Workspace.open(self.home, user=self.user)
         if dry_run:
             workspace.planned = []
+        if restored := await workspace.check_restored():
+            from tui.i18n.translate import error_text
+
+            self.print_message(error_text(restored))
         return workspace
 
     @property
