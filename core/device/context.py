@@ -193,18 +193,6 @@ class DeviceContext:
             await asyncio.to_thread(self.home.note_last_change, change)
         return change
 
-    async def check_restored(self) -> FieldlineError | None:
-        """Say so if this store lacks what was last saved here: an older copy was put back."""
-        last = await asyncio.to_thread(self.home.read_last_change)
-        query = "SELECT 1 FROM changes WHERE hash = ?"
-        if last is None or await self.store.run(lambda connection: connection.execute(query, (last,)).fetchone()):
-            return None
-        return FieldlineError(
-            "An older copy of the store was put back, without change {change} that was saved here: sync before anybody"
-            " saves something, or the chain of this device forks.",
-            change=last.hex()[:8],
-        )
-
     async def check(self, edits: Iterable[Edit]) -> None:
         """Raise what `save` raises for edits that the schema or the membership refuses."""
         if await edit_check.check_edits(self.store.now(), await self.schema(), edits):
