@@ -1,4 +1,4 @@
-"""Dial the peers that hold something else, and settle who dials where both do so at once."""
+"""Dial the peers that hold something else, and settle ties of two dials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class Dialer:
-    """The outgoing half of a serving device: one task for each dial that the scheduler says is due.
+    """The outgoing half of a serving device.
+
+    One task for each dial that the scheduler says is due.
 
     `on_event` is called with the result of each session that was dialed, `on_change` whenever the status is another.
     """
@@ -96,7 +98,9 @@ class Dialer:
         return bool(self._dials_to(device))
 
     async def wait_for_dials(self, device: bytes, timeout_s: float) -> None:
-        """Wait until no dial to a device that has dialed this one is under way, but not longer than the timeout.
+        """Wait until no dial to a device that has dialed this one is under way.
+
+        But not longer than the timeout.
 
         If this device loses the tie-break, its dials are cancelled, but for those that the peer has answered: of these
         the peer waits for the end, too.
@@ -125,7 +129,10 @@ class Dialer:
             self.wake()
 
     def on_withdrawal(self, name: str) -> None:
-        """Forget a device that is announced no more, after the dial under way if there is one."""
+        """Forget a device that is announced no more.
+
+        After the dial under way if there is one.
+        """
         self.scheduler.on_withdrawal(name)
         if name not in self._dials:
             self._forget_peer(name)

@@ -19,7 +19,10 @@ DEFAULT_PORT = 7420
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What to sync with: a device at `host` and `port`, the files at `path`, or the other end of a serial port."""
+    """What to sync with.
+
+    A device at `host` and `port`, the files at `path`, or the other end of a serial port.
+    """
 
     host: str = ""
     port: int = 0

@@ -1,4 +1,7 @@
-"""Accept the sessions that others begin: over tcp, and at the ports that are served."""
+"""Accept the sessions that others begin.
+
+Over tcp, and at the ports that are served.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """The incoming half of a serving device, which waits for its own dials to a device that has dialed it.
+    """The incoming half of a serving device.
+
+    It waits for its own dials to a device that has dialed it.
 
     `on_event` is called with the result of each session that was accepted, `on_change` whenever the status is another.
     """
@@ -88,7 +93,10 @@ class Listener:
         self._on_change()
 
     async def _accept(self, link: Link) -> None:
-        """Run a session with a device that dialed, once no dial of this device to it is under way."""
+        """Run a session with a device that dialed.
+
+        Once no dial of this device to it is under way.
+        """
         scheduler = self._dialer.scheduler
         scheduler.count_accepted(link.peer, 1)
         try:

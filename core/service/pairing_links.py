@@ -1,4 +1,7 @@
-"""Get a link for a pairing: dial the device that waits, or wait for the one that dials, over TCP or a cable."""
+"""Get a link for a pairing, over TCP or a cable.
+
+Dial the device that waits, or wait for the one that dials.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +144,9 @@ class PairingWindow(Generic[T]):
 
 
 def parse_pairing_endpoint(text: str) -> Endpoint:
-    """Parse the endpoint of a device that waits to pair: as any other, but for the port if none is named.
+    """Parse the endpoint of a device that waits to pair.
+
+    As any other, but for the port if none is named.
 
     Raises Refused for what is no endpoint of a device.
     """

@@ -1,4 +1,7 @@
-"""Run one pairing over a link: move its bytes, write its try down, ask the person here, and keep the time."""
+"""Run one pairing over a link.
+
+Move its bytes, write its try down, ask the person here, and keep the time.
+"""
 
 from __future__ import annotations
 
@@ -145,7 +148,10 @@ class PairingRunner:
         return outputs
 
     async def _compare(self, comparison: Comparison) -> None:
-        """Ask the person here, and listen to the peer meanwhile, until both sides have agreed."""
+        """Ask the person here, and listen to the peer meanwhile.
+
+        Until both sides have agreed.
+        """
         asking = asyncio.ensure_future(self._ask(comparison))
         reading = asyncio.ensure_future(self._receive())
         try:
@@ -167,7 +173,10 @@ class PairingRunner:
         return self._protocol.state is PairingState.AGREED
 
     async def _ask(self, comparison: Comparison) -> bool:
-        """Ask, and again if the digits were found the same before anybody can have looked at them."""
+        """Ask, and again if nobody can have looked at the digits yet.
+
+        They were found the same too soon.
+        """
         looked_at_s = loop_time() + MIN_LOOK_S
         while is_same := await self._person.compare(comparison):
             if loop_time() >= looked_at_s:

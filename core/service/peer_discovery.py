@@ -1,4 +1,7 @@
-"""List what can be synced with now: devices that announce themselves in the network, and serial ports."""
+"""List what can be synced with now.
+
+Devices that announce themselves in the network, and serial ports.
+"""
 
 from __future__ import annotations
 

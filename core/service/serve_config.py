@@ -52,7 +52,10 @@ class ServedEndpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Where a serving device listens (port 0: a free one), whom it dials besides those it discovers, what it serves."""
+    """Where a serving device listens, whom it dials, and what it serves.
+
+    Port 0 is a free one; it dials those it discovers besides.
+    """
 
     host: str
     port: int

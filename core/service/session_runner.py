@@ -81,7 +81,9 @@ def loop_time() -> float:
 
 
 def make_peer_filter(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bool]]:
-    """Give the predicate which devices may connect: the members, or anybody as long as this device knows no member.
+    """Give the predicate which devices may connect.
+
+    The members, or anybody as long as this device knows no member.
 
     In the latter case the peer proves in the session that it belongs to the fleet.
     """

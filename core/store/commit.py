@@ -1,4 +1,4 @@
-"""Write changes as this device: ordinary edits, and edit histories that people import.
+"""Write changes as this device: edits, and edit histories to import.
 
 What is saved at once becomes a change for each locality (core/locality_split.py), all in one transaction. All functions
 run on the store's thread with the plain connection, in the caller's transaction.
@@ -30,8 +30,11 @@ from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
 from core.store.ingest import Receipt, add_blocks
+from core.store.quotas import DEFAULT_LIMIT, read_limit
+from core.store.row_ids import row_ids_of
 from core.store.scope import NOW
 from core.value_codec import (
+    CHANGE_ID_BYTES,
     ID_BYTES,
     MAX_FACTS,
     Ref,
@@ -39,6 +42,7 @@ from core.value_codec import (
     encode_value,
     normalized,
     normalized_value,
+    withdrawn_by,
 )
 
 SlotKey = tuple[bytes, str]
@@ -60,8 +64,10 @@ class Author(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many saves and facts an import wrote, how many lines it passed over because they are here already, and how
-    many changes were refused because nobody ever admitted their devices.
+    """What an import wrote, passed over and refused.
+
+    How many saves and facts it wrote, how many lines it passed over because they are here already, and how many
+    changes were refused because nobody ever admitted their devices.
     """
 
     change_count: int
@@ -89,20 +95,30 @@ def commit_edits(
     *,
     user: str,
     note: str | None,
-    reopens: bool = False,
 ) -> bytes:
     """Write edits that were made at once, give the id of their first change.
 
-    Raises FieldlineError if this device may not write. Only what `reopens` a conflict may give a slot several values.
+    Raises FieldlineError if this device may not write, or if what is to be withdrawn is superseded by now.
     """
-    if not reopens and len({(edit.entity, edit.property) for edit in edits}) < len(edits):
+    if len({(edit.entity, edit.property) for edit in edits}) < len(edits):
         raise Refused("One change cannot set the same property twice.")
     facts = [
         Fact(e.entity, normalized(e.property), normalized_value(e.value), tuple(sorted(e.obsoletes))) for e in edits
     ]
+    _check_withdrawn(connection, facts)
     person, along = _own_person(connection, writer, user)
     receipt = Receipt(writer.now_us)
     return _write_facts(connection, writer, facts, along, person, note, writer.now_us, receipt)
+
+
+def _check_withdrawn(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
+    """Raise FieldlineError if these facts withdraw what is neither leaf nor a withdrawal in force: without effect."""
+    targets = [target for fact in facts for target in withdrawn_by(fact.value)]
+    rows = row_ids_of(connection, list({target[:CHANGE_ID_BYTES] for target in targets}))
+    for target in targets:
+        row = rows.get(target[:CHANGE_ID_BYTES], 0) * MAX_FACTS + int.from_bytes(target[CHANGE_ID_BYTES:], "big")
+        if connection.execute("SELECT 1 FROM facts WHERE id = ? AND current > 0", (row,)).fetchone() is None:
+            raise FieldlineError("Somebody has changed it meanwhile: look at it again, then undo what is left.")
 
 
 def note_person(connection: sqlite3.Connection, user: str, person: bytes) -> None:
@@ -136,7 +152,10 @@ def _write_facts(
     at_us: int,
     receipt: Receipt,
 ) -> bytes:
-    """Write what was said at once as changes of this device on top of its chain, give the id of the first."""
+    """Write facts as changes of this device on top of its chain.
+
+    Gives the id of the first.
+    """
     device = writer.author.device
     if not writer.membership.may_write(device):
         raise FieldlineError(
@@ -146,6 +165,7 @@ def _write_facts(
     tip = _own_tip(connection, device)
     if tip is not None and not _may_go_on(connection, writer, tip):
         raise FieldlineError("What this device wrote before has not all come back yet: sync first, then save.")
+    _check_limit(connection, writer, tip)
     parts = split(facts, _places_of(connection, facts, writer.schema).__getitem__, writer.schema, along)
     batch = writer.entropy(BATCH_BYTES) if len(parts) > 1 else None
     blocks: list[Block] = []
@@ -159,8 +179,26 @@ def _write_facts(
     return blocks[0].id
 
 
+def _check_limit(connection: sqlite3.Connection, writer: Writer, tip: Tip | None) -> None:
+    """Raise FieldlineError if other devices would refuse the next change of this one."""
+    if tip is None or tip.position + 1 < DEFAULT_LIMIT:
+        return
+    limit = read_limit(connection, writer.author.device, writer.fleet)
+    if limit is not None and tip.position + 1 >= limit:
+        raise FieldlineError(
+            "This device has written {limit} changes, and more are not kept of it: ask an admin to run `fieldline admit"
+            " {device} --role technician --limit {more}`.",
+            limit=limit,
+            device=writer.author.device.hex(),
+            more=2 * limit,
+        )
+
+
 def _may_go_on(connection: sqlite3.Connection, writer: Writer, tip: Tip) -> bool:
-    """Whether a change on top of this one has effect: a role may hold from another one on only."""
+    """Whether a change on top of this one has effect.
+
+    A role may hold from another one on only.
+    """
     chains = NextChange(StoredChains(connection), tip)
     authority = writer.membership.authority(tip.device)
     return authority.role_at(chains, tip.device, tip.position + 1, b"") in WRITING_ROLES

@@ -1,4 +1,6 @@
-"""Read entities, slots and names from the tables, in the present and in the past alike.
+"""Read entities, slots and names from the tables.
+
+In the present and in the past alike.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -36,7 +38,10 @@ class EntityName:
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """One line of a list or a tree: `conflicts` counts the entity's slots with different leaves."""
+    """One line of a list or a tree.
+
+    `conflicts` counts the entity's slots with different leaves.
+    """
 
     entity: bytes
     kind: str
@@ -95,7 +100,10 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
 
 
 def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) -> dict[bytes, Value]:
-    """All that was stated in one slot, whatever obsoletes it: the ids and values of the facts."""
+    """Read the ids and values of all facts of one slot.
+
+    Whatever obsoletes them.
+    """
     rows = connection.execute(
         f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
@@ -118,7 +126,10 @@ def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[by
 def read_withdrawals(
     connection: sqlite3.Connection, entities: list[bytes]
 ) -> dict[bytes, dict[str, tuple[bytes, ...]]]:
-    """The withdrawals in the slots of these entities that are in force and that nobody has edited in knowledge of."""
+    """Read the withdrawals in force that nobody has edited knowing of them.
+
+    In the slots of these entities.
+    """
     found: dict[bytes, dict[str, tuple[bytes, ...]]] = {}
     if connection.execute("SELECT 1 FROM withdrawals LIMIT 1").fetchone() is None:
         return found
@@ -269,7 +280,10 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
 
 
 def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list[tuple[bytes, str]]:
-    """The slots whose leaves have different values, as (entity, property), the newest leaf first."""
+    """Read the slots (entity, property) in conflict.
+
+    Those whose leaves have different values, the newest leaf first.
+    """
     if scope.kind == "now":
         source = "contested g JOIN facts f ON f.entity = g.entity AND f.property = g.property"
         condition, group = "f.current = 1", "g.entity, g.property"

@@ -1,4 +1,6 @@
-"""Open a store, and bring its tables to the version of this program, one version at a time.
+"""Open a store, and bring its tables to this version step by step.
+
+One version at a time.
 
 A step never
 touches what `changes` and `blocks` say. All functions but `open_database` run on the store's thread with the plain
@@ -109,8 +111,9 @@ def _is_same_file(descriptor: Path, wanted: os.stat_result) -> bool:
 
 
 def _check_header(path: Path) -> None:
-    """Raise StoreError for a store from before the first release, and for what is no database; SQLite does not open
-    either, or it would touch it: the log beside a damaged file is thrown away.
+    """Raise StoreError for what is no store, and for one of an old format.
+
+    SQLite does not open either, or it would touch it: the log beside a damaged file is thrown away.
 
     The numbers are where SQLite's file format has them (https://sqlite.org/fileformat.html#the_database_header).
     """
@@ -154,7 +157,7 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
     if mode == "exclusive":
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if not create:
-        _check_is_store(connection, path)
+        check_is_store(connection, path)
     if mode != "immutable":
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -165,10 +168,13 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
             transaction(connection, migrate_store)
 
 
-def _check_is_store(connection: sqlite3.Connection, path: Path) -> None:
+def check_is_store(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError for what is no store, or one that is too old or too new for this program."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_store(path)
     version = _read_version(connection)
+    if version <= 0:  # no program writes that
+        raise not_a_store(path)
     _check_not_old(version, path)
     if version > STORE_VERSION:
         raise StoreError(
@@ -188,7 +194,9 @@ def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:
-    """Keep the order of titles and inbox items in which people sort, and which items are accepted.
+    """Keep titles and inbox items in natural order, and which are accepted.
+
+    The order in which people sort.
 
     Both tables are derived, and are filled when the inbox is read the next time.
     """

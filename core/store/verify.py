@@ -1,4 +1,6 @@
-"""Check the store against its own changes (what is wrong, core/store/repair.py builds anew).
+"""Check the store against its own changes.
+
+What is wrong, core/store/repair.py builds anew.
 
 The blocks are replayed through the same code that saved them, into a store beside this one; then the two are
 compared. So a mistake in a derived table is found whatever caused it, and there is no second description of what the
@@ -21,6 +23,7 @@ from typing import ParamSpec
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
+from core.store.check_process import run_beside
 from core.store.connection import StoreError
 from core.store.indexes import (
     conflict_index,
@@ -33,7 +36,6 @@ from core.store.ingest import Receipt
 from core.store.intake import clear_hints
 from core.store.migrations import initialize_store
 from core.store.replay import StoredBlock, replay_blocks
-from core.store.second_core import run_beside
 from core.store.types import Verification
 
 P = ParamSpec("P")
@@ -108,8 +110,9 @@ def verify_store(
 
 
 def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | None) -> list[FieldlineError]:
-    """Check what can be checked while the blocks are replayed: the file, the signatures, and what serves to find
-    something.
+    """Check what can be checked while the blocks are replayed.
+
+    The file, the signatures, and what serves to find something.
     """
     result = Verification()
     for check in (_check_file, short_ids.find_problems, search_index.find_problems):

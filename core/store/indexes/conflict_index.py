@@ -1,4 +1,6 @@
-"""Keep the clues of every entity (core/conflict_index.py), so that the inbox is read without reading the whole fleet.
+"""Keep the clues of every entity (core/conflict_index.py).
+
+So that the inbox is read without reading the whole fleet.
 
 Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
 reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.
@@ -96,7 +98,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def create_titles_table(connection: sqlite3.Connection) -> None:
-    """Make the table of the order of titles, filled when everything is read under this version of the clues."""
+    """Make the table of the order of titles.
+
+    It is filled when everything is read under this version of the clues.
+    """
     for statement in _TITLES_SQL.split(";"):
         connection.execute(statement)
 
@@ -109,10 +114,15 @@ def reset_index(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
 
 
+def is_index_current(connection: sqlite3.Connection, schema: Schema) -> bool:
+    """Whether what is kept was made by this schema and this program; if not, `unread` says nothing."""
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
+    return note is not None and note[0] == index_version(schema)
+
+
 def count_unread(connection: sqlite3.Connection, schema: Schema) -> int:
     """How many entities have to be read before the suspects are known."""
-    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
-    table = "unread" if note is not None and note[0] == index_version(schema) else "entities"
+    table = "unread" if is_index_current(connection, schema) else "entities"
     return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
@@ -121,8 +131,7 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
 
     Gives how many are left.
     """
-    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
-    if note is None or note[0] != index_version(schema):
+    if not is_index_current(connection, schema):
         reset_index(connection)
         connection.execute(
             "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_INDEXED_UNDER_META_KEY, index_version(schema))
@@ -165,20 +174,16 @@ def find_network_neighbours(
     wished: Sequence[IPNetwork],
     schema: Schema,
 ) -> list[Record] | None:
-    """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
-    cannot be told without reading all of the kind: of the past, and before most has been read.
+    """Find what may have a network that overlaps one of these.
+
+    Of a kind and a property, in use. None where that cannot be told without reading all of the kind: of the past, and
+    before most has been read.
     """
-    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
     fresh = [
         number
         for (number,) in connection.execute("SELECT entity FROM unread LIMIT ?", (_MAX_UNREAD_FOR_NEIGHBOURS + 1,))
     ]
-    if (
-        scope.kind != "now"
-        or note is None
-        or note[0] != index_version(schema)
-        or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS
-    ):
+    if scope.kind != "now" or not is_index_current(connection, schema) or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS:
         return None
     numbers = set(fresh)
     for network in wished:
@@ -201,7 +206,10 @@ def find_network_neighbours(
 def read_with_related(
     connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema
 ) -> Suspects:
-    """The records of these entities, and of those that they refer to and that their keys are made of."""
+    """Read the records of these entities and of those around them.
+
+    Those that they refer to, and that their keys are made of.
+    """
     near: dict[bytes, Record] = {}
     lacking = list(wanted)
     for _ in range(_MAX_REFERENCE_DEPTH + 2):

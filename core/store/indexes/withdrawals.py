@@ -1,4 +1,6 @@
-"""Keep which facts withdraw others, and when what they withdraw is void (`core.withdrawal`).
+"""Keep which facts withdraw others, and when those are void.
+
+See `core.withdrawal`.
 
 Void is kept for both times by which the past is read: from when facts count, and when this device received them. All
 functions run on the store's thread with the plain connection, in the caller's transaction.

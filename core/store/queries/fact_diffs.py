@@ -13,6 +13,7 @@ from core.changes import fact_id
 from core.slots import Candidate, slot_of
 from core.store.connection import chunks, load_value, placeholders
 from core.store.queries.log import LogEntry
+from core.store.scope import void_condition
 from core.value_codec import MAX_FACTS, Value
 
 _MAX_STEPS = 10_000
@@ -21,9 +22,12 @@ _MAX_STEPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FactDiff:
-    """What one fact of a change did: `old` is the value that its author saw in use, `had_value` whether there was any.
+    """What one fact of a change did.
 
-    Of a withdrawal `new` is the value that it restored, None if there was none before what it withdrew.
+    `old` is the value that its author saw in use, `had_value` whether there was any.
+
+    Of a withdrawal `new` is the value that it restored, None if there was none before what it withdrew. `is_undone`
+    says whether the fact is void at present.
     """
 
     fact: bytes
@@ -33,11 +37,13 @@ class FactDiff:
     new: Value
     had_value: bool
     is_withdrawal: bool = False
+    is_undone: bool = False
 
 
 def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | None) -> list[FactDiff]:
-    """What each of the first `limit` facts of a change, and of what was saved at once with it, did to what its author
-    saw: by change, entity and property. None gives all.
+    """Read what the first `limit` facts of a change did to what its author saw.
+
+    And those of what was saved at once with it: by change, entity and property. None gives all.
     """
     parts = connection.execute(
         "SELECT p.id, p.hash FROM changes c JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)"
@@ -53,7 +59,10 @@ def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | 
 
 
 def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
-    """What somebody edited: not what goes along with a first change to say who that is, if there is more."""
+    """Give what somebody edited.
+
+    Not what goes along with a first change to say who that is, if there is more.
+    """
     return [edit for edit in edits if edit.entity != entry.person] or list(edits)
 
 
@@ -68,24 +77,33 @@ def _diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes, limi
     for fact, target in edges:
         seen.setdefault(fact, []).append(target)
     facts = connection.execute(
-        """SELECT f.id, e.entity, p.name, f.value, f.id IN (SELECT fact FROM withdrawals) FROM facts f
-           JOIN entities e ON e.id = f.entity
+        f"""SELECT f.id, e.entity, p.name, f.value, f.id IN (SELECT fact FROM withdrawals), {void_condition("f.id")}
+           FROM facts f JOIN entities e ON e.id = f.entity
            JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
         span,
     ).fetchall()
     restored = {
-        fact: (_seen_before(connection, fact), _seen_after(connection, fact)) for fact, *_, taken in facts if taken
+        fact: (_seen_before(connection, fact), _seen_after(connection, fact)) for fact, *_, taken, _ in facts if taken
     }
     wanted = {target for targets in seen.values() for target in targets}
     wanted.update(each for before, after in restored.values() for each in (*before, *after))
     candidates = _read_candidates(connection, wanted)
     found = []
-    for fact, entity, name, value, taken in facts:
+    for fact, entity, name, value, taken, undone in facts:
         before, after = restored.get(fact, (seen.get(fact, ()), ()))
         old = slot_of(candidates[each] for each in before if each in candidates)
         new = slot_of(candidates[each] for each in after if each in candidates).value if taken else load_value(value)
         found.append(
-            FactDiff(fact_id(change, fact % MAX_FACTS), entity, name, old.value, new, bool(old.leaves), bool(taken))
+            FactDiff(
+                fact_id(change, fact % MAX_FACTS),
+                entity,
+                name,
+                old.value,
+                new,
+                bool(old.leaves),
+                bool(taken),
+                bool(undone),
+            )
         )
     return found
 
@@ -115,7 +133,9 @@ def _seen_after(connection: sqlite3.Connection, withdrawal: int) -> set[int]:
 
 
 def _trace(connection: sqlite3.Connection, work: list[tuple[int, bool]]) -> set[int]:
-    """The statements that stood when each of these facts had just been written, or with True, right before that.
+    """Trace which facts were leaves when each of these had just been written.
+
+    Or with True, right before that.
 
     After a withdrawal that is what stood before all that it names; before a withdrawal, what stood after that.
     """

@@ -1,4 +1,6 @@
-"""Read the log: changes in causal order, by their times, what each of them changed, what differs between two moments.
+"""Read the log: changes in causal order, what each changed, and differences.
+
+By their times; what differs is between two moments.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -16,6 +18,7 @@ from core.store.connection import placeholders
 from core.store.entities import OWN_LINKS, read_leaves
 from core.store.scope import Scope, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
+from core.values import stored_words
 
 LogCursor = tuple[int, int]
 """(place in the order, row id): where a change stands in the log; the former is no time that anybody is shown"""
@@ -48,9 +51,10 @@ MAX_NAMES_IN_ENTRY = 3
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """What was saved at once, as the log shows it: a change for each locality, the first of which (`change`) stands for
-    all `changes`. With how many facts they have, of how many entities, and the first few entities and properties that
-    they are of.
+    """What was saved at once, as the log shows it.
+
+    A change for each locality, the first of which (`change`) stands for all `changes`. With how many facts they have,
+    of how many entities, and the first few entities and properties that they are of.
 
     `at_us` is the author's clock as it was, and `clock` says what is wrong with it, as far as that shows. `moment_us`
     is when the last of the facts that were asked for counts from. `person` is the entity of the one whom `user` names.
@@ -120,31 +124,43 @@ def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, o
 
 
 def mention_condition(text: str) -> tuple[str, dict[str, object]]:
-    """The SQL condition that change `c`, or one that it stands for, mentions a text, and its parameters.
+    """Give the SQL condition that a change mentions a text, with parameters.
 
-    Capital letters do not matter.
+    Change `c`, or one that it stands for.
+
+    Capital letters do not matter, nor which notation of an address, a network or a number is written.
 
     A text is mentioned in what a change says, in the names of the properties, in the note, or by who wrote it. What is
     said is looked up in the index of the search (`core.store.indexes.search_index`), which holds each pair of property
     and value once, so that the log can be filtered without reading every fact. Uses the function `mentions` that
     `register_functions` gives the connection.
     """
-    text = text.replace("\0", " ").casefold()
-    pairs = "said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
+    folded = text.replace("\0", " ").casefold()
+    terms, parameters = [], {}
+    for number, alternative in enumerate(dict.fromkeys((folded, stored_words(folded)))):
+        term, mentioned = _text_condition(alternative, f"mentioned{number}", f"grams{number}")
+        terms.append(term)
+        parameters.update(mentioned)
+    return f"({' OR '.join(terms)})", parameters
+
+
+def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, dict[str, object]]:
+    """The condition for a text as it is written; the other two are the names of its parameters."""
+    pairs = f"said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :{mentioned})"
     grams = {text[at : at + _TRIGRAM_CHARS] for at in range(len(text) - _TRIGRAM_CHARS + 1)}
     if grams:
-        indexed = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :grams"
-        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
+        indexed = f"said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :{grams_name}"
+        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :{mentioned})"
     said = f"SELECT f.id / {MAX_FACTS} FROM {pairs} CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
     named = (
         f"SELECT f.id / {MAX_FACTS} FROM facts f"
-        " WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :mentioned))"
+        f" WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :{mentioned}))"
     )
-    people = "c.author IN (SELECT entity FROM persons WHERE mentions(name, :mentioned))"
-    noted = "SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :mentioned)"
+    people = f"c.author IN (SELECT entity FROM persons WHERE mentions(name, :{mentioned}))"
+    noted = f"SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :{mentioned})"
     facts = f"SELECT p.lead FROM changes p WHERE p.id IN ({said} UNION {named})"
-    term = f"({people} OR c.id IN ({noted} UNION {facts}))"
-    return term, {"mentioned": text, "grams": " AND ".join('"' + g.replace('"', '""') + '"' for g in sorted(grams))}
+    quoted = " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
+    return f"({people} OR c.id IN ({noted} UNION {facts}))", {mentioned: text, grams_name: quoted}
 
 
 def register_functions(connection: sqlite3.Connection) -> None:
@@ -230,8 +246,10 @@ def _entry_of_row(connection: sqlite3.Connection, row: tuple[Any, ...], wanted: 
 def _summarize_facts(
     connection: sqlite3.Connection, lead: int, author: int, wanted: LogFilter
 ) -> tuple[int, int, tuple[bytes, ...], tuple[str, ...], int, int]:
-    """How many facts changes have, of how many entities, the first few entities and properties that they are of, when
-    the last of them counts from, and the last of those that the filter asks for.
+    """Count the facts and entities of changes, and name the first few.
+
+    The first few entities and properties that they are of, when the last of them counts from, and the last of those
+    that the filter asks for.
 
     What an author says of its own person is not counted and comes last: it goes along with its first change.
     """
@@ -283,7 +301,10 @@ def count_newer_entries(connection: sqlite3.Connection, scope: Scope, wanted: Lo
 def find_changed_slots(
     connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None, first: int, end: int
 ) -> set[SlotRow]:
-    """The slots that changes from row `first` up to `end` speak of which count in one of both only."""
+    """Find the slots of which changes count in one of both only.
+
+    Changes from row `first` up to `end`.
+    """
     of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
     in_one, in_other = (
         scope.fact_condition.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other"))
@@ -306,8 +327,9 @@ def end_row(connection: sqlite3.Connection) -> int:
 def compare_slots(
     connection: sqlite3.Connection, one: Scope, other: Scope, places: Sequence[SlotRow]
 ) -> list[tuple[bytes, str, Value, Value]]:
-    """(entity, property, value in `one`, value in `other`) for each of these slots whose value in use is not the same
-    in both.
+    """Compare the values in use of these slots.
+
+    Gives (entity, property, value in `one`, value in `other`) where they are not the same.
     """
     numbers = list(dict.fromkeys(entity for entity, _property in places))
     found_as = f"SELECT id, entity FROM entities WHERE id IN ({placeholders(numbers)})"
