@@ -197,7 +197,7 @@ def comparison_key(type_name: str, value: Scalar) -> Hashable:
             return value.lower()
         if type_name in ("mac", "ip-address", "ip-network"):
             return TYPE_PARSERS[type_name](value) or value
-        return "".join(char for char in normalized(value) if not _is_invisible(char))
+        return _INVISIBLE_MARK.sub("", normalized(value))
     return (type(value).__name__, value)
 
 
@@ -211,13 +211,19 @@ def is_same_value(one: Value, other: Value) -> bool:
 def check_visible(property_name: str, value: Value) -> None:
     """Raise Refused for text with a mark that nobody sees, or that turns the direction of what is beside it."""
     for item in value if isinstance(value, tuple) else (value,):
-        if isinstance(item, str) and (hidden := next((char for char in item if _is_invisible(char)), None)):
+        if isinstance(item, str) and (mark := invisible_mark(item)):
             raise Refused(
                 "{property}: {value} has an invisible mark in it, {mark}: type it without",
                 property=property_name,
                 value=quote_value(item),
-                mark=f"U+{ord(hidden):04X}",
+                mark=mark,
             )
+
+
+def invisible_mark(text: str) -> str | None:
+    """The first character of a text that nobody sees, as `U+200B`; None if there is none."""
+    hidden = _INVISIBLE_MARK.search(text)
+    return None if hidden is None else f"U+{ord(hidden[0]):04X}"
 
 
 def stored_notation(word: str) -> str | None:
@@ -229,27 +235,26 @@ def stored_notation(word: str) -> str | None:
     return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
 
 
+# Controls, lone surrogates, and what has no width and no letter of its own: what looks the same would not be the same.
+_INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]")
+_INVISIBLE_MARK = re.compile(f"[{_INVISIBLE}]")
+
+
+def stored_words(text: str) -> str:
+    """The words of a search as they are stored, where input takes other notations: addresses, networks, numbers."""
+    return " ".join(_stored_word(word) for word in text.split())
+
+
+def _stored_word(word: str) -> str:
+    if number := re.fullmatch(r"\+?0*([0-9]{1,19})", word):
+        return number[1]
+    return stored_notation(word) or word
+
+
 def printable(text: str) -> str:
     """Escape control characters and those that are invisible or change the direction of text: safe for a terminal."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(char) if _is_control(char) else char for char in text)
-
-
-def _is_control(char: str) -> bool:
-    code = ord(char)
-    return code < 32 or 127 <= code < 160 or 0xD800 <= code <= 0xDFFF or _is_invisible(char)
-
-
-def _is_invisible(char: str) -> bool:
-    """Whether a character has no width and no letter of its own: what looks the same would not be the same."""
-    code = ord(char)
-    return (
-        0x200B <= code <= 0x200F
-        or 0x2028 <= code <= 0x202E
-        or 0x2060 <= code <= 0x206F
-        or code in (0x00AD, 0x061C, 0x180E, 0xFEFF)
-    )
+    return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
 
 
 def _escape(char: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
 from core.records import Edit, Record, diff_edits
-from core.schema import SCHEMA_PROPERTY_PREFIX, Schema
+from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
 from core.store.view import View
 from core.value_codec import Value
@@ -156,8 +157,15 @@ class DeviceContext:
             return None
         input_validation.check_user(self.user)
         input_validation.check_note(note)
-        await self.check(edits)
-        return await self.save_unchecked(edits, note)
+        if not any(edit.property == KIND for edit in edits):
+            await self.check(edits)
+            return await self.save_unchecked(edits, note)
+        from core.device.creation_lock import creation_lock
+
+        # The key of something new is free until somebody else takes it.
+        async with creation_lock(self.home.folder):
+            await self.check(edits)
+            return await self.save_unchecked(edits, note)
 
     async def save_unchecked(
         self,
@@ -172,7 +180,7 @@ class DeviceContext:
         """
         if self.planned is not None:
             self.planned += edits
-        return await self.store.commit(
+        change = await self.store.commit(
             self.identity,
             edits,
             user=input_validation.check_user(self.user),
@@ -181,6 +189,9 @@ class DeviceContext:
             check_membership=check_membership,
             is_rehearsal=self.planned is not None,
         )
+        if change is not None:
+            await asyncio.to_thread(self.home.note_last_change, change)
+        return change
 
     async def check(self, edits: Iterable[Edit]) -> None:
         """Raise what `save` raises for edits that the schema or the membership refuses."""

@@ -31,7 +31,8 @@ FACTS = int(os.environ.get("FACTS", "100000"))
 TABLES = ("facts", "slots", "obsoletes", "changes", "entities", "properties", "inbox", "persons", "devices")
 _SITE = "SELECT encode(entity, 'hex') FROM fieldline.kind_site WHERE NOT retired LIMIT 1"
 RENAMED = {
-    "kind_place": "kind_host", "locality, printer": "site, printer", "'printer'": "'model'", "printer": "model",
+    "kind_place": "kind_host", "locality, printer": "site, printer", "BY locality, places": "BY site, places",
+    "'printer'": "'model'", "printer": "model",
     "kind = 'locality' AND property = 'name'": "kind = 'site' AND property = 'altitude'",
 }  # fmt: skip
 """What the reports ask for, in this fleet."""
@@ -102,7 +103,7 @@ def _seconds_until_visible(home: Path, dsn: str) -> list[float]:
         listening.execute("LISTEN fieldline")
         (entity,) = listening.execute(_SITE).fetchone() or ("",)
         for number in range(CHANGES):
-            subprocess.run(_command(home, "set", entity, f"altitude={number}"), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(_command(home, "set", entity, f"altitude={number}"), check=True, capture_output=True)
             begun = time.perf_counter()
             next(iter(listening.notifies(timeout=60, stop_after=1)))
             found.append(time.perf_counter() - begun)

@@ -31,7 +31,7 @@ async def new(context: CliContext, kind: str, values: tuple[str, ...], note: str
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         definition = creatable_kind(await workspace.schema(), kind)
         wanted = await parse_properties(workspace, definition, values)
-        written = await workspace.create(kind, wanted, note)
+        written = await workspace.create(definition.name, wanted, note)
         await print_written(context, workspace, written, stated=wanted)
 
 
@@ -67,6 +67,7 @@ async def set_(
         raise Refused("Give ENTITY and what to set of it: ENTITY P=V.")
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         if kind is not None:
+            kind = creatable_kind(await workspace.schema(), kind).name
             chosen = await _records_where(workspace, kind, where)
             await _set_many(context, workspace, chosen, await _values_of_kind(workspace, kind, words), note, no_resolve)
             return

@@ -84,8 +84,8 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
     if done.refused_count:
         context.print_message(
             ngettext(
-                "{count} change was refused: nobody ever admitted its device.",
-                "{count} changes were refused: nobody ever admitted their devices.",
+                "{count} change was refused: `fieldline doctor` says why.",
+                "{count} changes were refused: `fieldline doctor` says why.",
                 done.refused_count,
             )
         )
@@ -141,6 +141,35 @@ async def backup(context: CliContext, file: Path) -> None:
     else:
         changes = ngettext("{count} change", "{count} changes", count)
         context.print_message(_("{changes} copied to {path}.").format(changes=changes, path=file))
+
+
+@verb(
+    N_(
+        "Put a copy that `backup` made in the place of the store, which is kept beside it. Refused while other programs"
+        " use the store."
+    ),
+    name="restore-store",
+)
+@argument("file", type=FILE_TYPE)
+async def restore_store(context: CliContext, file: Path) -> None:
+    from core.workspace import store_restore
+
+    with show_progress(N_("{done} of {total} pages")) as on_progress:
+        done = await store_restore.restore_store(context.home, file, on_progress)
+    if context.json:
+        kept = str(done.kept_file) if done.kept_file else None
+        context.print_json({"changes": done.change_count, "kept": kept})
+        return
+    changes = ngettext("{count} change", "{count} changes", done.change_count)
+    context.print_message(_("Restored: the store holds {changes}.").format(changes=changes))
+    if done.kept_file:
+        context.print_message(_("The old store is kept at {path}.").format(path=done.kept_file))
+    context.print_message(
+        _(
+            "Sync before anybody writes here: what was changed here since the copy was made comes back from the other"
+            " devices."
+        )
+    )
 
 
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))

@@ -46,7 +46,20 @@ VERBS: dict[str, tuple[str, str]] = {
     "verify": ("tui.cli.import_export:verify", N_("Check every change and everything derived from them.")),
     "mirror": ("tui.cli.mirror:mirror", N_("Mirror all that this device knows into PostgreSQL.")),
     "backup": ("tui.cli.import_export:backup", N_("Copy the store into one file while it is in use.")),
+    "restore-store": ("tui.cli.import_export:restore_store", N_("Put a copy in the place of the store.")),
     "doctor": ("tui.cli.doctor:doctor", N_("Say what is wrong with this installation, and how to mend it.")),
     "completion": ("tui.cli.completion:completion", N_("Print the completion script of a shell.")),
 }
 """Each verb's module and function, and the line that the list of verbs shows."""
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (N_("Begin"), ("tui", "demo", "init", "join", "pair")),
+    (N_("Look"), ("list", "show", "inventory", "status", "log", "blame", "diff", "watch")),
+    (N_("Change"), ("new", "set", "apply", "clear", "retire", "confirm", "undo", "restore")),
+    (N_("Resolve"), ("inbox", "resolve", "accept")),
+    (N_("Sync"), ("sync", "serve", "peers", "export", "import", "mirror")),
+    (N_("This device"), ("place", "completion")),
+    (N_("The fleet"), ("members", "admit", "revoke", "key", "schema")),
+    (N_("Look after"), ("doctor", "verify", "backup", "restore-store")),
+)
+"""How the list of verbs is divided for people: each heading with its verbs."""
