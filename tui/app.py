@@ -33,6 +33,7 @@ from tui.inbox_loader import InboxLoader
 from tui.layout import Line
 from tui.screens.base import BaseScreen
 from tui.screens.frame import status_items
+from tui.store_watch import watch_store
 from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.diff_app import DiffApp
 from tui.terminal.end_signals import suspend
@@ -45,8 +46,6 @@ from tui.widgets.role_styles import Palette
 if TYPE_CHECKING:
     from core.sync.links.serial.serial_ports import SerialPortInfo
 
-MIN_REFRESH_INTERVAL_S = 2.0
-"""How often the screens are refreshed while much is written: on a slow line each time costs much of it."""
 MAX_INBOX_WAIT_S = 3.0
 """How long a screen is not refreshed until the inbox is read: after a large sync that takes longer."""
 _DEFAULT_OPTIONS = Options()
@@ -131,7 +130,7 @@ class FieldlineApp(DiffApp):
             return
         self.loaded.set()
         self.call_after_refresh(self._start_background_work)
-        self.run_worker(self._watch_store(), group="watch")
+        self.run_worker(watch_store(self, self.show_message), group="watch")
 
     def _start_background_work(self) -> None:
         begin: WorkType[None] = self._run_background_work
@@ -219,24 +218,6 @@ class FieldlineApp(DiffApp):
             return
         name = self.names.devices.get(device) or self.status.device or device.hex()[:8]
         self.status = replace(self.status, device=name, access=access_of(self.membership, device))
-
-    async def _watch_store(self) -> None:
-        """Refresh the screens as soon as this or another process, or a sync, has written.
-
-        While much is written it is shown every other second: reading and drawing it again costs, on a slow line most.
-        """
-        root = b""
-        while True:
-            try:
-                changed = await self.workspace.store.wait_for_change(60)
-                before, root = root, (await self.workspace.store.summary()).root
-                # What reading the inbox notes down for itself is no change.
-                if changed and (root != before or self.inbox_loader.progress is None):
-                    await self.refresh_data()
-                    self.equipment_monitor.poke()
-                    await asyncio.sleep(MIN_REFRESH_INTERVAL_S)
-            except FieldlineError as error:
-                self.show_message(error_text(error))
 
     async def refresh_data(self) -> None:
         """Read everything that is shown again."""

@@ -21,7 +21,7 @@ from tui.i18n.translate import error_text
 from tui.layout import Line
 from tui.terminal.key_sequencer import COMMAND_GROUP
 from tui.view_models.footer import footer_key_at, footer_line
-from tui.widgets.lines import Lines
+from tui.widgets.lines import BandLines, Lines
 
 Answer = TypeVar("Answer")
 """The answer of a dialog."""
@@ -90,15 +90,6 @@ class CommandHost(Widget):
         """Whether letters are text, and no keys."""
         return bool(self.query(Input))
 
-    def footer_line(self, width: int) -> Line:
-        """The last line."""
-        return footer_line(width, self.available_commands(), self.disabled_commands(), self.is_typing)
-
-    def press_footer_key(self, event: Lines.Clicked) -> None:
-        """A key in the last line was clicked."""
-        if key := footer_key_at(event.column, event.lines.size.width, self.available_commands(), self.is_typing):
-            self.app.call_later(self.app.simulate_key, key)
-
     def run_task(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
         """Run something beside the screen; what could not be done is shown in the message line.
 
@@ -117,3 +108,21 @@ class CommandHost(Widget):
             # Somebody left the screen while what it shows was still being read.
             if self.display:
                 raise
+
+
+class FooterLine(BandLines):
+    """The last line: the keys of a host's commands, which can be clicked."""
+
+    def __init__(self, host: CommandHost, *, id: str) -> None:
+        super().__init__(self._draw_keys, id=id)
+        self._host = host
+
+    def _draw_keys(self, width: int, _height: int) -> list[Line]:
+        host = self._host
+        return [footer_line(width, host.available_commands(), host.disabled_commands(), host.is_typing)]
+
+    def on_lines_clicked(self, event: Lines.Clicked) -> None:
+        event.stop()
+        commands_here = self._host.available_commands()
+        if key := footer_key_at(event.column, self.size.width, commands_here, self._host.is_typing):
+            self.app.call_later(self.app.simulate_key, key)

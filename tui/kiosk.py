@@ -124,28 +124,29 @@ class KioskApp(FieldlineApp):
         if _is_untouched(self):
             return
         try:
-            await self._reset()
+            await _reset(self)
         except FieldlineError as error:
             self.show_message(error_text(error))
 
-    async def _reset(self) -> None:
-        """Forget the PIN, edits that were not applied, what was searched and where somebody looked."""
-        self.lock.is_open = False
-        self.viewed_at_us = None
-        self.drafts.clear()
-        is_syncing = any(isinstance(each, Sync) and each.is_syncing for each in self._screen_stacks.get("sync", []))
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        self.switch_mode("here")
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        for mode in [mode for mode in self._screen_stacks if mode in self.MODES and mode != "here"]:
-            if mode != "sync" or not is_syncing:
-                await self.remove_mode(mode)
-                self.add_mode(mode, self.MODES[mode])
-        if isinstance(here := self.screen, Here):
-            here.do_back()
-        await self.refresh_data()
+
+async def _reset(app: KioskApp) -> None:
+    """Forget the PIN, edits that were not applied, what was searched and where somebody looked."""
+    app.lock.is_open = False
+    app.viewed_at_us = None
+    app.drafts.clear()
+    is_syncing = any(isinstance(each, Sync) and each.is_syncing for each in app._screen_stacks.get("sync", []))
+    while len(app.screen_stack) > 1:
+        await app.pop_screen()
+    app.switch_mode("here")
+    while len(app.screen_stack) > 1:
+        await app.pop_screen()
+    for mode in [mode for mode in app._screen_stacks if mode in app.MODES and mode != "here"]:
+        if mode != "sync" or not is_syncing:
+            await app.remove_mode(mode)
+            app.add_mode(mode, app.MODES[mode])
+    if isinstance(here := app.screen, Here):
+        here.do_back()
+    await app.refresh_data()
 
 
 def _is_untouched(app: KioskApp) -> bool:

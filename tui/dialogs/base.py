@@ -15,12 +15,12 @@ from textual.widgets import Input
 
 from core.errors import FieldlineError
 from tui import commands
-from tui.command_host import Answer, CommandHost, command_bindings
+from tui.command_host import Answer, CommandHost, FooterLine, command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, error_text
 from tui.layout import Line, wrap_text
 from tui.widgets.field import Field
-from tui.widgets.lines import BandLines, LineList, Lines, StaticRows
+from tui.widgets.lines import LineList, Lines, StaticRows
 
 BOX_COLUMNS, _TITLE_COLUMNS = 68, 70
 """Columns of what stands in a box, and of its title, on the smallest terminal and on any other."""
@@ -74,13 +74,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
             yield Lines(
                 lambda width, height: [[(t, "attention")] for t in wrap_text(self._message, width)][:height], id="said"
             )
-        yield BandLines(lambda width, _height: [self.footer_line(width)], id="dialog-keys")
-
-    def on_lines_clicked(self, event: Lines.Clicked) -> None:
-        """A key below was clicked."""
-        event.stop()
-        if event.lines.id == "dialog-keys":
-            self.press_footer_key(event)
+        yield FooterLine(self, id="dialog-keys")
 
     def on_click(self) -> None:
         """Who clicks into a list goes on typing where there is something to type."""

@@ -8,29 +8,22 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.timer import Timer
 
 from tui import commands
-from tui.command_host import Answer, CommandHost, command_bindings
+from tui.command_host import Answer, CommandHost, FooterLine, command_bindings
 from tui.commands import Command
-from tui.i18n.translate import _
-from tui.layout import Line, fit_line, head_line
-from tui.screens.frame import banner_text, screen_tabs
+from tui.layout import Line, head_line
+from tui.screens.frame import TabLine, status_line, write_refusal
 from tui.terminal.key_sequencer import REFRESH_GROUP
-from tui.view_models.device_role import admission_hint, write_refusal
 from tui.view_models.frame import (
     MIN_COLUMNS,
     MIN_LINES,
     MIN_READABLE_COLUMNS,
     MIN_READABLE_LINES,
-    banner_line,
-    size_hint,
-    status_line,
-    tab_at,
-    tab_line,
     too_small_lines,
 )
 from tui.widgets.lines import BandLines, Lines
+from tui.widgets.message_line import MessageLine
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
@@ -76,8 +69,7 @@ class BaseScreen(CommandHost, Screen[None]):
         super().__init__(classes=" ".join(fitting))
         # Textual parses all styles again for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
-        self._message: Line = []
-        self._message_timer: Timer | None = None
+        self._message_line = MessageLine(id="message")
 
     @property
     def state(self) -> AppState:
@@ -127,21 +119,12 @@ class BaseScreen(CommandHost, Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Lines(too_small_lines, id="too-small", classes="to-read")
-        yield BandLines(lambda width, _height: [self.status_line(width)], id="first")
-        yield BandLines(lambda width, _height: [self._tab_line(width)], id="places")
+        yield BandLines(lambda width, _height: [status_line(self.state, width, self.breadcrumb())], id="first")
+        yield TabLine(self.state, self.TAB, id="places")
         yield Lines(lambda _width, _height: [], id="frame-gap")
         yield from self.content()
-        yield Lines(lambda width, _height: [self._message_line(width)], id="message")
-        yield BandLines(lambda width, _height: [self.footer_line(width)], id="keys")
-
-    def on_lines_clicked(self, event: Lines.Clicked) -> None:
-        """Act on a click on a tab or on a key of the last line."""
-        event.stop()
-        if event.lines.id == "places" and not banner_text(self.state):
-            if name := tab_at(event.column, screen_tabs(self.state)):
-                self.state.action_command(name)
-        elif event.lines.id == "keys":
-            self.press_footer_key(event)
+        yield self._message_line
+        yield FooterLine(self, id="keys")
 
     def redraw(self) -> None:
         """Draw the frame and every block of lines again."""
@@ -149,33 +132,7 @@ class BaseScreen(CommandHost, Screen[None]):
             lines.redraw()
 
     def show_message(self, text: str, attention: bool = False) -> None:
-        line: Line = [(text, "attention" if attention else "strong")] if text else []
-        if line != self._message:
-            self._message = line
-            if self._message_timer is not None:
-                self._message_timer.stop()
-            if line and (seconds := self.state.options.message_s):
-                self._message_timer = self.set_timer(seconds, partial(self.show_message, ""))
-            if self.is_mounted:
-                self.query_one("#message", Lines).redraw()
-
-    def _message_line(self, width: int) -> Line:
-        return fit_line([(" ", "plain"), *(self._message or size_hint(*self.app.size))], width)
-
-    def status_line(self, width: int) -> Line:
-        """The first line: fleet and device, where we are, and what needs a person."""
-        status = self.state.status
-        names = (status.fleet, status.device) if self.state.loaded.is_set() else ("", "")
-        return status_line(width, *names, self.breadcrumb(), self.state.status_items())
-
-    def _tab_line(self, width: int) -> Line:
-        banner = banner_text(self.state)
-        return banner_line(width, banner) if banner else tab_line(screen_tabs(self.state), self.TAB)
-
-    def admission_hint(self) -> str:
-        """What to do on a device that waits to be admitted, which has nothing to show; else empty."""
-        waits = self.state.status.access == "waits"
-        return admission_hint(self.state.workspace.identity.device) if waits else ""
+        self._message_line.show(text, "attention" if attention else "strong", self.state.options.message_s)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -209,18 +166,9 @@ class BaseScreen(CommandHost, Screen[None]):
         return past + [c for c in super().available_commands() if not past or "escape" not in c.keys]
 
     def disabled_reason(self, name: str) -> str | None:
-        command = commands.find_command((*self.SCOPES, "past"), name)
-        if command.writes and self.state.viewed_at_us is not None:
-            return _("This is the past and stays as it is: Esc goes back to now.")
-        if command.writes and self.state.readonly:
-            return _(self.state.READ_ONLY_REASON)
-        if command.missing_reason:
-            return _(command.missing_reason)
-        if command.name == "now":
-            return None
-        return (write_refusal(self.state.status.access) if command.writes else None) or self.screen_disabled_reason(
-            name
-        )
+        if (reason := write_refusal(self.state, commands.find_command((*self.SCOPES, "past"), name))) is not None:
+            return reason
+        return None if name == "now" else self.screen_disabled_reason(name)
 
     def action_command(self, name: str) -> None:
         if not self.state.loaded.is_set():

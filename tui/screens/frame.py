@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from tui.draft import count_unapplied
 from tui.i18n.translate import _, format_number, ngettext
 from tui.layout import Line
-from tui.view_models.device_role import access_label
+from tui.view_models import device_role, frame
+from tui.view_models.device_role import access_label, admission_hint
 from tui.view_models.frame import Tab
+from tui.widgets.lines import BandLines, Lines
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
+    from tui.commands import Command
 
 
 def screen_tabs(state: AppState) -> list[Tab]:
@@ -62,3 +65,44 @@ def status_items(state: AppState) -> Line:
     for item in items:
         line += [(" · ", "dim"), item] if line else [item]
     return line
+
+
+def status_line(state: AppState, width: int, breadcrumb: str) -> Line:
+    """The first line: fleet and device, where we are, and what needs a person."""
+    names = (state.status.fleet, state.status.device) if state.loaded.is_set() else ("", "")
+    return frame.status_line(width, *names, breadcrumb, state.status_items())
+
+
+def admission_text(state: AppState) -> str:
+    """What to do on a device that waits to be admitted, which has nothing to show; else empty."""
+    return admission_hint(state.workspace.identity.device) if state.status.access == "waits" else ""
+
+
+def write_refusal(state: AppState, command: Command) -> str | None:
+    """Return why a command cannot act now that would write, or that is not built; None if it can."""
+    if command.writes and state.viewed_at_us is not None:
+        return _("This is the past and stays as it is: Esc goes back to now.")
+    if command.writes and state.readonly:
+        return _(state.READ_ONLY_REASON)
+    if command.missing_reason:
+        return _(command.missing_reason)
+    return device_role.write_refusal(state.status.access) if command.writes else None
+
+
+class TabLine(BandLines):
+    """The tabs of the six screens, which can be clicked; a banner while the past is looked at."""
+
+    def __init__(self, state: AppState, tab: str, *, id: str) -> None:
+        super().__init__(self._draw_tabs, id=id)
+        self._state = state
+        self._tab = tab
+
+    def _draw_tabs(self, width: int, _height: int) -> list[Line]:
+        banner = banner_text(self._state)
+        line = frame.banner_line(width, banner) if banner else frame.tab_line(screen_tabs(self._state), self._tab)
+        return [line]
+
+    def on_lines_clicked(self, event: Lines.Clicked) -> None:
+        event.stop()
+        if not banner_text(self._state) and (name := frame.tab_at(event.column, screen_tabs(self._state))):
+            self._state.action_command(name)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from textual.app import ComposeResult
 
 from core.store.queries.log import LogEntry, LogFilter
 from tui.command_host import command_bindings
-from tui.i18n.dates import with_clock_error
-from tui.i18n.quotes import quote
 from tui.i18n.translate import _, format_number
-from tui.layout import Line, wrap_text
+from tui.layout import Line
 from tui.screens.actions.time_travel import TimeTravelActions
 from tui.screens.actions.undo import UndoActions
+from tui.screens.density_bar import DensityBar
 from tui.screens.list_screen import ListScreen
+from tui.screens.log_details import LogDetails
 from tui.screens.log_filter import LogFilterActions
 from tui.screens.log_list import LogSelection
 from tui.view_models.log import LogPages
 from tui.view_models.log_calendar import LogCalendar
-from tui.view_models.log_density import Density, count_density, day_of_bar, density_block, density_line
 from tui.widgets.lines import Lines
-
-DENSITY_ROWS = 6
-"""Lines of the picture of the fleet's life, where there is room for more than one."""
 
 
 class History(ListScreen):
@@ -44,10 +38,15 @@ class History(ListScreen):
         super().__init__()
         self.selection = LogSelection(self)
         self.filter = LogFilterActions(self, self.selection, self._on_new_list)
-        self.actions = (TimeTravelActions(self, self.selection, self.filter), self.filter, UndoActions(self))
+        self._details = LogDetails(self, self.selection)
+        self.density = DensityBar(self)
+        self.actions = (
+            TimeTravelActions(self, self.selection, self.filter),
+            self.filter,
+            self.density,
+            UndoActions(self),
+        )
         self._starts_at_top = True
-        self._density: Density | None = None
-        self._marked_day: date | None = None
         self._came_from = ""
 
     @property
@@ -81,14 +80,14 @@ class History(ListScreen):
                 await pages.load(cursor, min(size - 1, cursor + max(1, self.lines.size.height)))
         self._starts_at_top = False
         self.lines.show_rows(pages, cursor=cursor)
-        self._draw_density(calendar)
+        self.density.show_calendar(calendar)
         await self._read_details()
 
     def breadcrumb(self) -> str:
         return _("History")
 
     def heading(self) -> tuple[Line, Line]:
-        title, typed, calendar = self.filter.title, self.filter.typed, self._calendar
+        title, typed, calendar = self.filter.title, self.filter.typed, self.density.calendar
         count = calendar.total if calendar else 0
         left = _("Changes of {what}").format(what=title) if title else _("Changes of everything")
         right: Line = []
@@ -107,68 +106,23 @@ class History(ListScreen):
     # --- how busy each time was ---------------------------------------------------------------------------------------
 
     def content(self) -> ComposeResult:
-        yield Lines(self._density_lines, id="density")
+        yield self.density.block()
         yield from super().content()
-
-    @property
-    def _calendar(self) -> LogCalendar | None:
-        source = self.lines.source
-        return source.calendar if isinstance(source, LogPages) else None
-
-    def _draw_density(self, calendar: LogCalendar) -> None:
-        self._density = count_density(calendar, max(1, self.size.width - 3))
-        self.query_one("#density", Lines).redraw()
-
-    @property
-    def _day(self) -> date | None:
-        """The day of the change under the cursor."""
-        calendar = self._calendar
-        index = calendar.day_at(calendar.entry_index(self.lines.cursor)) if calendar else None
-        return calendar.days[index].day if calendar and index is not None else None
-
-    def _density_lines(self, width: int, height: int) -> list[Line]:
-        calendar, density = self._calendar, self._density
-        if calendar is None or density is None:
-            return []
-        if height < DENSITY_ROWS:
-            return [density_line(density, self._day, width)]
-        return density_block(calendar, density, self._day, self.state.dates, width)
 
     def redraw_details(self) -> None:
         super().redraw_details()
-        if self._marked_day != (day := self._day):
-            self._marked_day = day
-            self.query_one("#density", Lines).redraw()
+        self.density.follow_cursor()
 
     def on_lines_clicked(self, event: Lines.Clicked) -> None:
         """A click on a bar goes to the newest change in it."""
-        if event.lines.id != "density":
-            super().on_lines_clicked(event)
-            return
-        event.stop()
-        calendar, density = self._calendar, self._density
-        if calendar and density and (day := day_of_bar(calendar, density, event.column - 1)):
-            self.lines.move_to(calendar.row_of(day.newer))
-
-    def do_day_before(self) -> None:
-        """Go to the newest change of the day before."""
-        self._move_by_days(1)
-
-    def do_day_after(self) -> None:
-        """Go to the newest change of the next day."""
-        self._move_by_days(-1)
-
-    def _move_by_days(self, step: int) -> None:
-        if (calendar := self._calendar) is None or not calendar.days:
-            return
-        index = calendar.day_at(calendar.entry_index(self.lines.cursor)) or 0
-        wanted = calendar.days[max(0, min(index + step, len(calendar.days) - 1))]
-        self.lines.move_to(calendar.row_of(wanted.newer))
+        if event.lines.id == "density":
+            event.stop()
+            self.density.move_to_bar(event.column - 1)
 
     # --- details -----------------------------------------------------------------------------------------------------
 
     def on_line_list_moved(self) -> None:
-        self.note_cursor_moved()
+        self.details_delay.note_moved()
         self.run_task(self._read_details, group="details")
 
     async def _read_details(self) -> None:
@@ -176,53 +130,15 @@ class History(ListScreen):
         self.redraw_details()
 
     def subject(self) -> Line:
-        entry, state = self.selection.detailed_entry, self.state
-        if entry is None:
-            return []
-        if self.has_panes:
-            return [(with_clock_error(state.dates.full(entry.at_us), entry.clock), "strong")]
-        who = _("{user} on {device}").format(user=entry.user, device=state.names.device(entry.device))
-        line: Line = [(f"{with_clock_error(state.dates.full(entry.at_us), entry.clock)} · {who}", "plain")]
-        if entry.note:
-            line.append((f" · {quote(entry.note)}", "plain"))
-        if not entry.accepted:
-            line.append((" · " + _("not accepted: its author may not write"), "attention"))
-        return line
+        return self._details.subject()
 
     def details(self, width: int, height: int) -> list[Line]:
-        entry, path, state = self.selection.detailed_entry, self.selection.path, self.state
-        if entry is None:
+        if self.selection.detailed_entry is None:
             hint = (
                 _("No change is here: Esc shows those of everything.") if self.filter.is_on else _("No change is here.")
             )
             return self.empty_lines(hint, width)
-        if self.has_panes:
-            lines = self._pane_lines(entry, width - 2, height)
-        else:
-            lines = [[(path, "strong")]] if path else []
-            lines += self.selection.lines(width - 6, height - 1 - len(lines))
-        if entry.source is not None:
-            reached = _("reached this device {when} from {device}").format(
-                when=state.dates.dated(entry.received_at_us), device=state.names.device(entry.source)
-            )
-            lines += [[(text, "dim")] for text in wrap_text(reached, width - 6)]
-        if self.has_panes:
-            life = self.selection.life_lines(width - 2, min(9, height - len(lines) - 1))
-            lines += [[], *life] if life else []
-        indent = " " if self.has_panes else "   "
-        return [[(indent, "plain"), *line] for line in lines]
-
-    def _pane_lines(self, entry: LogEntry, width: int, height: int) -> list[Line]:
-        """Who and why, then each value that was changed."""
-        who = _("{user} on {device}").format(user=entry.user, device=self.state.names.device(entry.device))
-        lines: list[Line] = [[(text, "plain")] for text in wrap_text(who, width)]
-        lines += [[(text, "plain")] for text in wrap_text(quote(entry.note), width)]
-        if not entry.accepted:
-            text = _("not accepted: its author may not write")
-            lines += [[(part, "attention")] for part in wrap_text(text, width)]
-        lines.append([])
-        lines += self.selection.blocks(width, height - len(lines) - 3)
-        return [*lines, []]
+        return self._details.lines(width, height)
 
     def clipboard_text(self) -> str:
         """The id of the change, which verbs take for a time, too."""

@@ -108,7 +108,7 @@ class Inbox(ListScreen):
 
     def on_line_list_moved(self) -> None:
         self.selection.on_moved()
-        self.note_cursor_moved()
+        self.details_delay.note_moved()
         self.run_task(self._read_details, group="details")
 
     async def _read_details(self) -> None:

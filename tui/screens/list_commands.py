@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from tui.dialogs.base import PromptDialog
-from tui.dialogs.save_to_file import FileContent, SaveProgressDialog, check_path, path_of
+from tui.dialogs.save_to_file import FileContent, SaveProgressDialog, check_path, path_of, plain_texts
 from tui.i18n.translate import _
-from tui.layout import cut
+from tui.layout import Line, cut
 from tui.screens.base import BaseScreen, ScreenActions
+from tui.screens.frame import status_line
+
+if TYPE_CHECKING:
+    from tui.app_state import AppState
+    from tui.widgets.lines import LineList
 
 MAX_CLIPBOARD_BYTES = 1 << 16
 """Terminals take no more at a time, many less."""
+_FILE_COLUMNS, _FILE_DETAIL_LINES = 100, 1000
+"""Columns of what is saved to a file, and lines of the details there: more than any screen shows."""
 _MAX_SHOWN_COLUMNS = 30
 """Columns of the text that is shown of what was copied, so that the hint behind it fits, too."""
+
+
+class ListContent(Protocol):
+    """What can be copied and saved of a screen with a list."""
+
+    TAB: ClassVar[str]
+
+    @property
+    def lines(self) -> LineList: ...
+
+    def breadcrumb(self) -> str: ...
+
+    def heading(self) -> tuple[Line, Line]: ...
+
+    def subject(self) -> Line: ...
+
+    def details(self, width: int, height: int) -> list[Line]: ...
+
+    def clipboard_text(self) -> str: ...
 
 
 class ListCommands(ScreenActions):
     """Commands that every list offers."""
 
-    def __init__(
-        self, screen: BaseScreen, clipboard_text: Callable[[], str], file_content: Callable[[], FileContent]
-    ) -> None:
-        """Ask `clipboard_text` what to copy, empty for nothing, and `file_content` what to save."""
+    def __init__(self, screen: BaseScreen, content: ListContent) -> None:
         super().__init__(screen)
-        self._clipboard_text = clipboard_text
-        self._file_content = file_content
+        self._content = content
 
     def disabled_reason(self, name: str) -> str | None:
-        return _("There is nothing to copy on this line.") if name == "copy" and not self._clipboard_text() else None
+        if name != "copy" or self._content.clipboard_text():
+            return None
+        return _("There is nothing to copy on this line.")
 
     def do_copy(self) -> None:
         """Hand the text to the terminal, which may put it on the clipboard, and never reports whether it did."""
-        text = self._clipboard_text()
+        text = self._content.clipboard_text()
         if len(text.encode()) > MAX_CLIPBOARD_BYTES:
             self.screen.show_message(
                 _("This is too long for a terminal to copy: Y saves it to a file."), attention=True
@@ -45,7 +69,16 @@ class ListCommands(ScreenActions):
 
     def do_save(self) -> None:
         """Ask for a file, and save all that is shown there."""
-        ask_save_to_file(self.screen, self._file_content())
+        ask_save_to_file(self.screen, _file_content(self.screen.state, self._content))
+
+
+def _file_content(state: AppState, screen: ListContent) -> FileContent:
+    left, right = screen.heading()
+    first = status_line(state, _FILE_COLUMNS, screen.breadcrumb())
+    head: list[Line] = [first, [*left, ("  ", "plain"), *right], []]
+    rows = screen.lines.source
+    below = [[], screen.subject(), *screen.details(_FILE_COLUMNS, _FILE_DETAIL_LINES)] if len(rows) else []
+    return FileContent(screen.TAB, rows, plain_texts(head), plain_texts(below))
 
 
 def ask_save_to_file(screen: BaseScreen, content: FileContent) -> None:

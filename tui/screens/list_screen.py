@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from time import monotonic
 
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.timer import Timer
 
 from tui.command_host import command_bindings
-from tui.dialogs.save_to_file import FileContent, plain_texts
 from tui.layout import Line, rule_line, wrap_text
 from tui.screens.base import BaseScreen
+from tui.screens.details_delay import DetailsDelay
+from tui.screens.frame import admission_text
 from tui.screens.list_commands import ListCommands
 from tui.widgets.lines import LineList, Lines
-
-_FILE_COLUMNS, _FILE_DETAIL_LINES = 100, 1000
-"""Columns of what is saved to a file, and lines of the details there: more than any screen shows."""
 
 
 class ListScreen(BaseScreen):
@@ -28,9 +24,8 @@ class ListScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rests_at_s = 0.0
-        self._details_timer: Timer | None = None
-        self.list_commands = ListCommands(self, self.clipboard_text, self._file_content)
+        self.details_delay = DetailsDelay(self)
+        self.list_commands = ListCommands(self, self)
 
     def content(self) -> ComposeResult:
         with Container(id="panes"):
@@ -81,36 +76,19 @@ class ListScreen(BaseScreen):
 
     def empty_lines(self, text: str, width: int) -> list[Line]:
         """What stands below an empty list."""
-        return [[("   ", "plain"), (line, "plain")] for line in wrap_text(self.admission_hint() or text, width - 6)]
+        return [
+            [("   ", "plain"), (line, "plain")] for line in wrap_text(admission_text(self.state) or text, width - 6)
+        ]
 
     def on_line_list_moved(self) -> None:
-        self.note_cursor_moved()
+        self.details_delay.note_moved()
         self.redraw_details()
-
-    def note_cursor_moved(self) -> None:
-        """The cursor has moved: the details follow once it has rested, so that a key held down writes rows only."""
-        self._rests_at_s = monotonic() + self.state.options.details_delay_s
 
     def redraw_details(self) -> None:
         """Draw again what depends on the current line."""
         self.query_one("#heading", Lines).redraw()
         self.query_one("#keys", Lines).redraw()
-        if self._details_timer is not None:
-            self._details_timer.stop()
-        if (left_s := self._rests_at_s - monotonic()) > 0:
-            self._details_timer = self.set_timer(left_s, self._redraw_details_blocks)
-        else:
-            self._redraw_details_blocks()
-
-    def _redraw_details_blocks(self) -> None:
-        for name in ("#details-title", "#details"):
-            self.query_one(name, Lines).redraw()
-
-    def _file_content(self) -> FileContent:
-        left, right = self.heading()
-        head: list[Line] = [self.status_line(_FILE_COLUMNS), [*left, ("  ", "plain"), *right], []]
-        below = [[], self.subject(), *self.details(_FILE_COLUMNS, _FILE_DETAIL_LINES)] if len(self.lines.source) else []
-        return FileContent(self.TAB, self.lines.source, plain_texts(head), plain_texts(below))
+        self.details_delay.redraw()
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, ngettext
 from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
+from tui.screens.frame import admission_text
 from tui.screens.history import History
 from tui.screens.list_screen import ListScreen
 from tui.screens.member_actions import ROLE_DESCRIPTIONS, AdmitActions, RevokeActions
@@ -100,7 +101,7 @@ class Members(ListScreen):
         member, rows = self.member, self.member_rows
         if member is None or rows is None:
             return self.empty_lines(self.filter.no_match_text(), width) if self.filter.text else []
-        if self.admission_hint() and member.device == self.state.workspace.identity.device:
+        if admission_text(self.state) and member.device == self.state.workspace.identity.device:
             return self.empty_lines("", width)
         texts = [error_text(each) for each in self._faults.get(member.device, ())]
         texts.append(_("Device id {id}").format(id=member.device.hex()))

@@ -14,6 +14,7 @@ from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, format_number, ngettext
 from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
+from tui.screens.frame import admission_text
 from tui.screens.list_screen import ListScreen
 from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
@@ -161,7 +162,7 @@ class Sync(ListScreen):
         return meter_lines(self.syncing.meter, width, height, cable_text, status != "meeting")
 
     def _text_lines(self, width: int) -> list[Line]:
-        texts: list[tuple[str, str]] = [(self.admission_hint(), "attention")]
+        texts: list[tuple[str, str]] = [(admission_text(self.state), "attention")]
         if backlog := self._backlog:
             template = _("{count} of {total} changes are still to come from {device}. Sync again to go on.")
             device = self.state.names.device(backlog.peer)

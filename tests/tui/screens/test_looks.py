@@ -137,13 +137,13 @@ async def test_a_key_goes_to_the_day_before_and_back(home: Path) -> None:
     async with opened(home, "4", size=LARGE) as screen:
         page = screen.app.base_screen
         assert isinstance(page, History)
-        days = [page._day]
+        days = [page.density.day]
         for _step in range(3):
             await screen.press("left_square_bracket")
-            days.append(page._day)
+            days.append(page.density.day)
         assert days == sorted(set(days), key=str, reverse=True), "each time an older day"
         await screen.press("right_square_bracket")
-        assert page._day == days[2]
+        assert page.density.day == days[2]
 
 
 async def test_a_click_on_a_bar_goes_to_its_day(home: Path) -> None:
@@ -153,8 +153,8 @@ async def test_a_click_on_a_bar_goes_to_its_day(home: Path) -> None:
         at = next(index for index, row in enumerate(rows(screen)) if "one bar a day" in row)
         await screen.pilot.click(offset=(1, at))
         await screen.rest()
-        assert page._day is not None
-        assert page._day.isoformat() == "2026-08-18"
+        assert page.density.day is not None
+        assert page.density.day.isoformat() == "2026-08-18"
 
 
 async def test_a_month_has_one_heading_and_a_day_is_said_once(home: Path) -> None:
@@ -220,7 +220,7 @@ async def test_the_details_follow_when_the_cursor_has_rested(home: Path) -> None
     async with opened(home, "2", "j", options=Options(zone=UTC, details_delay_s=3600)) as screen:
         page = screen.app.base_screen
         assert isinstance(page, Fleet)
-        assert page._details_timer is not None, "a key that is held down writes rows only"
+        assert page.details_delay.timer is not None, "a key that is held down writes rows only"
     async with opened(home, "2", options=Options(zone=UTC, details_delay_s=0.01)) as screen:
         await screen.press("j")
         async with asyncio.timeout(PATIENCE):

@@ -21,8 +21,8 @@ from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.pty_app import started
-from tui.app import MIN_REFRESH_INTERVAL_S
 from tui.screens.sync import Sync
+from tui.store_watch import MIN_REFRESH_INTERVAL_S
 from tui.view_models.cable_status import cable_status_text
 from tui.view_models.peers import SyncMeter, completed_parts, format_bytes, meter_lines
 
