@@ -13,7 +13,8 @@ class Options:
     """How the terminal UI behaves.
 
     `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network,
-    `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place.
+    `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place;
+    `pair_port` is where this device listens while it is open for pairing, 0 for any.
     """
 
     readonly: bool = False
@@ -23,6 +24,7 @@ class Options:
     equipment: bool = False
     theme: str = "terminal"
     here_only: bool = False
+    pair_port: int = 7421
 
 
 @dataclass(frozen=True, slots=True)

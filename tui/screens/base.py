@@ -184,8 +184,6 @@ class BaseScreen(CommandHost, Screen[None]):
             return _("This is the past and stays as it is: Esc goes back to now.")
         if command.writes and self.state.readonly:
             return _(self.state.READ_ONLY_REASON)
-        if command.missing_reason:
-            return _(command.missing_reason)
         if command.name == "now":
             return None
         return (write_refusal(self.state.status.access) if command.writes else None) or self.screen_disabled_reason(

@@ -16,6 +16,7 @@ from tui.screens.actions.filter import FilterActions
 from tui.screens.history import History
 from tui.screens.list_screen import ListScreen
 from tui.screens.member_actions import ROLE_DESCRIPTIONS, AdmitActions, RevokeActions
+from tui.screens.pairing_actions import PairingActions
 from tui.view_models.members import MemberRows, member_name, member_texts
 from tui.widgets.lines import Lines
 
@@ -32,10 +33,12 @@ class Members(ListScreen):
         self._is_admin = False
         self._faults: dict[bytes, list[FieldlineError]] = {}
         self.filter = FilterActions(self)
+        self.pairing = PairingActions(self)
         self.actions = (
             AdmitActions(self, lambda: self.member, self._find),
             RevokeActions(self, lambda: self.member),
             self.filter,
+            self.pairing,
         )
 
     def body(self) -> ComposeResult:
@@ -126,6 +129,8 @@ class Members(ListScreen):
         member = self.member
         if name in ("find", "all"):
             return self.filter.disabled_reason(name)
+        if name == "pair":
+            return self.pairing.disabled_reason(name)
         if name == "changes_of":
             return None if member else _("There is no device on this line.")
         if not self._is_admin:
