@@ -14,12 +14,13 @@ from ipaddress import IPv4Network, IPv6Network
 
 from blake3 import blake3
 
-from core.inbox import scalars_of, stated_networks
+from core.inbox import is_edit, scalars_of, stated_networks
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
+from core.sort_order import natural_key
 from core.value_codec import Ref, Scalar, encode_value
 
-CONFLICT_INDEX_VERSION = 2
+CONFLICT_INDEX_VERSION = 3
 """Another one makes every store look at everything again."""
 
 ParentsOf = Callable[[bytes], Collection[bytes]]
@@ -36,12 +37,12 @@ class ConflictIndexEntry:
     refuses, and edits of something retired.
 
     `claims` are digests of what only one may have, `references` what it refers to and of which kind that must be ("":
-    any). `title` is what it is called, casefolded, if it has a kind.
+    any). `sort_key` is where it stands among those of its kind by what it is called, if it has a kind.
     """
 
     kind: str | None
     has_own_item: bool = False
-    title: str = ""
+    sort_key: str = ""
     unique_keys: frozenset[bytes] = frozenset()
     network_ranges: frozenset[NetworkRange] = frozenset()
     references: frozenset[tuple[bytes, str]] = frozenset()
@@ -53,12 +54,12 @@ def build_index_entry(record: Record, schema: Schema, parents: ParentsOf) -> Con
         return ConflictIndexEntry(None, has_own_item=_has_concurrent_edit(record, parents))
     kind = schema.kinds.get(record.kind) if record.kind is not None else None
     if kind is None:
-        return ConflictIndexEntry(record.kind, title=_casefolded_title(record, schema))
+        return ConflictIndexEntry(record.kind, sort_key=_title_sort_key(record, schema))
     slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if slot.leaves]
     return ConflictIndexEntry(
         record.kind,
         any(prop.check(value) is not None for prop, value in slots),
-        _casefolded_title(record, schema),
+        _title_sort_key(record, schema),
         frozenset(_unique_keys(record, kind)),
         frozenset(_network_ranges(record, kind)),
         frozenset(
@@ -70,12 +71,12 @@ def build_index_entry(record: Record, schema: Schema, parents: ParentsOf) -> Con
     )
 
 
-def _casefolded_title(record: Record, schema: Schema) -> str:
-    """What an entity is called where nothing says what it is within."""
+def _title_sort_key(record: Record, schema: Schema) -> str:
+    """The order of what an entity is called where nothing says what it is within."""
     kind = schema.kind(record.kind)
     title, key = record.value(kind.title), record.value(kind.key)
     own = "" if key is None else str(key)
-    return (str(title) if title is not None else own or record.entity.hex()[:8]).casefold()
+    return natural_key(str(title) if title is not None else own or record.entity.hex()[:8])
 
 
 def _has_concurrent_edit(record: Record, parents: ParentsOf) -> bool:
@@ -84,9 +85,7 @@ def _has_concurrent_edit(record: Record, parents: ParentsOf) -> bool:
     for leaf in record.slot(RETIRED).leaves:
         if leaf.value is True:
             known |= {leaf.change, *parents(leaf.change)}
-    return any(
-        leaf.change not in known for name, slot in record.slots.items() if name != RETIRED for leaf in slot.leaves
-    )
+    return any(leaf.change not in known for name, slot in record.slots.items() if is_edit(name) for leaf in slot.leaves)
 
 
 def _unique_keys(record: Record, kind: Kind) -> list[bytes]:

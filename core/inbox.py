@@ -3,6 +3,9 @@
 Everything here is computed from records, and all devices with the same facts find the same. Nothing of it has to be
 resolved: each slot has a value in use meanwhile. Between slots what counts is the value in use
 (the pick of a conflict) of entities that are not retired.
+
+A clash may be wanted: then somebody accepts it as it is. That is a fact of one of its entities, of a property that is
+named after the item's id; and the id is a digest of what clashes, so the item is back when one of its values changes.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from blake3 import blake3
+
 from core.errors import FieldlineError
 from core.records import Record
-from core.schema import RETIRED, Kind, Property, Schema
-from core.slots import Absent, Candidate, Conflict, Slot
-from core.value_codec import Redacted, Ref, Scalar, Value, encode_value
+from core.schema import ACCEPTED_PROPERTY_PREFIX, RETIRED, Kind, Property, Schema, is_acceptance
+from core.slots import Absent, Agreed, Candidate, Conflict, Slot
+from core.sort_order import natural_key
+from core.value_codec import ID_BYTES, Redacted, Ref, Scalar, Value, encode_value
 from core.values import join_names, printable, quote_value
 
 ITEM_TYPES = ("conflict", "duplicate", "overlap", "dangling", "retired-edit", "invalid")
@@ -38,7 +44,8 @@ class InboxItem:
 
     `candidates` are the facts that clash, and `entities` those they are about: for a conflict the leaves of the slot,
     for a clash of several entities one fact each (in the order of `entities`), for an edit of something retired the
-    retirement and the facts that it did not know.
+    retirement and the facts that it did not know. `id` tells it from all others, and is another one when what clashes
+    is another; `acceptance` is the fact that accepts it as it is, None if nobody did.
     """
 
     type: str
@@ -49,6 +56,13 @@ class InboxItem:
     candidates: tuple[Candidate, ...]
     entities: tuple[bytes, ...]
     message: FieldlineError = field(compare=False)
+    id: bytes = b""
+    acceptance: Candidate | None = None
+
+
+def acceptance_property(item_id: bytes) -> str:
+    """The property by which one of its entities accepts an item."""
+    return ACCEPTED_PROPERTY_PREFIX + item_id.hex()
 
 
 def find_inbox_items(
@@ -67,7 +81,12 @@ def find_inbox_items(
         *view.retired_edits(descends_from),
         *view.invalid(),
     ]
-    return sorted(found, key=lambda m: (ITEM_TYPES.index(m.type), m.kind or "", m.key or "", m.property, m.entity))
+    return sorted(found, key=_item_sort_key)
+
+
+def _item_sort_key(item: InboxItem) -> tuple[int, str, str, str, str, bytes]:
+    key = item.key or ""
+    return (ITEM_TYPES.index(item.type), item.kind or "", natural_key(key), key, item.property, item.entity)
 
 
 class InboxItemFinder:
@@ -130,7 +149,7 @@ class InboxItemFinder:
             unseen = {
                 name: found
                 for name, slot in sorted(record.slots.items())
-                if name != RETIRED and (found := _unseen_leaves(slot, retirements, descends_from))
+                if is_edit(name) and (found := _unseen_leaves(slot, retirements, descends_from))
             }
             if unseen:
                 message = FieldlineError(
@@ -190,7 +209,10 @@ class InboxItemFinder:
                     value=quote_value(holders[0][2]),
                     names=join_names([self._entity_name(record) for record, _, _ in holders], _MAX_NAMES_SHOWN),
                 )
-                yield self._item("duplicate", [(record, slot) for record, slot, _ in holders], prop.name, message)
+                claimed = [encode_value(item) for _, _, item in holders]
+                yield self._item(
+                    "duplicate", [(record, slot) for record, slot, _ in holders], prop.name, message, claims=claimed
+                )
 
     def _overlap_item(self, prop: Property, group: Sequence[StatedNetwork]) -> InboxItem:
         outer, *inner = group
@@ -204,7 +226,8 @@ class InboxItemFinder:
                 [f"{self._entity_name(each.record)} ({each.network})" for each in inner], _MAX_NAMES_SHOWN
             ),
         )
-        return self._item("overlap", list(holders.values()), prop.name, message)
+        claims = [each.record.entity + str(each.network).encode() for each in group]
+        return self._item("overlap", list(holders.values()), prop.name, message, claims=claims)
 
     def _conflict_message(self, record: Record, name: str, slot: Slot) -> FieldlineError:
         return FieldlineError(
@@ -234,17 +257,27 @@ class InboxItemFinder:
         name: str,
         message: FieldlineError,
         candidates: Sequence[Candidate] | None = None,
+        claims: Sequence[bytes] | None = None,
     ) -> InboxItem:
         first = holders[0][0]
+        found = tuple(candidates if candidates is not None else (slot.leaves[0] for _, slot in holders))
+        # The property matters where it alone tells two items apart, the order of names and of leaves never.
+        what = [encode_value(leaf.value) for leaf in found] if claims is None else claims
+        parts = [type_name.encode(), name.encode(), *sorted(r.entity for r, _ in holders), b"", *sorted(set(what))]
+        item_id = blake3(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest(ID_BYTES)
+        slots = (record.slot(acceptance_property(item_id)) for record, _ in holders)
         return InboxItem(
             type_name,
             first.entity,
             first.kind,
             self._full_key(first),
             name,
-            tuple(candidates if candidates is not None else (slot.leaves[0] for _, slot in holders)),
+            found,
             tuple(record.entity for record, _ in holders),
             message,
+            item_id,
+            # Where one accepts it and another one takes that back apart from it, it is open.
+            next((slot.leaves[0] for slot in slots if isinstance(slot, Agreed) and slot.value is not None), None),
         )
 
     def _full_key(self, record: Record, depth: int = 0) -> str | None:
@@ -278,6 +311,11 @@ class StatedNetwork:
     network: IPv4Network | IPv6Network
     record: Record
     slot: Slot
+
+
+def is_edit(name: str) -> bool:
+    """Whether who states this property edits the entity: not who retires it, nor who accepts a clash as it is."""
+    return name != RETIRED and not is_acceptance(name)
 
 
 def scalars_of(value: Value) -> tuple[Scalar, ...]:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.errors import FieldlineError
-from core.inbox import InboxItem
+from core.errors import FieldlineError, Refused
+from core.inbox import InboxItem, acceptance_property
 from core.records import Edit, Record, make_edit
 from core.schema import RETIRED, Schema
 from core.slots import Candidate
@@ -79,6 +79,19 @@ def retire_entity(record: Record) -> Edit:
 def unretire_entity(record: Record) -> Edit:
     """Build the edit that puts an entity back in use."""
     return make_edit(record, RETIRED, False)
+
+
+def accept_item(item: InboxItem, record: Record) -> Edit:
+    """Build the edit that accepts a clash, on the record of its first entity; raises Refused for a conflict."""
+    if item.type == "conflict":
+        raise Refused("Several values of one property are resolved, not accepted: take one of them.")
+    return make_edit(record, acceptance_property(item.id), f"{item.type} {item.property}")
+
+
+def withdraw_acceptance(item: InboxItem, records: Iterable[Record]) -> list[Edit]:
+    """Build the edits that open an accepted item again, on the records of all its entities."""
+    name = acceptance_property(item.id)
+    return [make_edit(record, name, None) for record in records if record.value(name) is not None]
 
 
 def count_users(items: Iterable[InboxItem]) -> Counter[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.errors import FieldlineError
+from core.fleet_secrets import is_secret
 from core.records import Edit, Record, make_edit
 from core.schema import KIND, MEMBER_KIND, RETIRED
 from core.slots import Conflict, Slot
@@ -49,12 +50,13 @@ class RevertPlan:
 def restore_record(now: Record, then: Record) -> list[Edit]:
     """Build the edits that give an entity the values that it had then; none for slots with the same leaves.
 
-    What was absent then is cleared. An entity that was not retired then is put back in use.
+    What was absent then is cleared, and a secret stays as it is. An entity that was not retired then is put back in
+    use.
     """
     edits = []
     for name in sorted(now.slots):
         slot, before = now.slot(name), then.slot(name)
-        if name == KIND or slot.leaves == before.leaves:
+        if name == KIND or slot.leaves == before.leaves or is_secret(now.entity, name):
             continue
         value = before.value
         if name == RETIRED and value is None:

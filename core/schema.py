@@ -23,6 +23,9 @@ FLEET_KIND, SCHEMA_KIND, MEMBER_KIND, PERSON_KIND = RESERVED_KINDS = ("fleet", "
 SCHEMA_PROPERTY_PREFIX = "schema."
 """Before the name of a kind: the property of the schema's entity that holds the TOML text of the kind."""
 
+ACCEPTED_PROPERTY_PREFIX = "accepted."
+"""Before the id of an inbox item: the property of one of its entities that says that the clash is wanted as it is."""
+
 
 def _text_in_language(texts: Mapping[str, str], lang: str, otherwise: str) -> str:
     return texts.get(lang) or texts.get("en") or otherwise
@@ -199,7 +202,9 @@ class Kind:
         return (
             self.properties.get(name)
             or _SYSTEM_PROPERTIES.get(name)
-            or Property(name, labels=_internal_labels(name), is_known=False)
+            or Property(
+                name, labels=_ACCEPTED_LABELS if is_acceptance(name) else _internal_labels(name), is_known=False
+            )
         )
 
     def find_properties(self, text: str) -> list[Property]:
@@ -233,11 +238,17 @@ _INTERNAL_LABELS = {
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""
+_ACCEPTED_LABELS = {"en": "Accepted as is", "de": "Akzeptiert"}
 
 
 def is_internal_property(name: str) -> bool:
     """Whether this is a property of the fleet, its schema or a member, which no schema defines."""
     return name == KIND or bool(_internal_labels(name))
+
+
+def is_acceptance(name: str) -> bool:
+    """Whether a property says that an inbox item is accepted; every entity may have it, and no schema defines it."""
+    return name.startswith(ACCEPTED_PROPERTY_PREFIX)
 
 
 def _internal_labels(name: str) -> Mapping[str, str]:

@@ -11,15 +11,30 @@ from unicodedata import combining, normalize
 from core.value_codec import Value
 from core.values import is_of_type
 
-_DIGITS = re.compile(r"([0-9]+)")
+_DIGITS = re.compile("[0-9]+")
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i", "þ": "th"})
+"""Letters that Unicode does not take apart."""
 
 SortKey = tuple[int, Any, str]
 
 
-def natural_key(text: str) -> tuple[str | int, ...]:
-    """Give the key of a text by which `Lane 2` is before `Lane 10`, and `Ärzte` beside `Arzt`."""
-    folded = "".join(char for char in normalize("NFKD", text.casefold()) if not combining(char))
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(_DIGITS.split(folded)))
+def natural_key(text: str) -> str:
+    """Give the text by which `Lane 2` is before `Lane 10`, and `Ärzte` beside `Arzt`, where texts are compared by code.
+
+    SQLite and Python order these texts alike. What differs in case and accents alone is in the order of its letters.
+    """
+    folded = text.casefold()
+    plain = folded
+    if not folded.isascii():
+        plain = "".join(char for char in normalize("NFKD", folded) if not combining(char)).translate(_LETTERS)
+    return f"{_DIGITS.sub(_numbered, plain)}\0{folded}"
+
+
+def _numbered(digits: re.Match[str]) -> str:
+    """A number behind its length in digits: `9` stands for eight of them and more to come."""
+    number = digits.group().lstrip("0") or "0"
+    more, rest = divmod(len(number) - 1, 8)
+    return "9" * more + str(rest + 1) + number
 
 
 def sort_key(type_name: str, value: Value, text: str) -> SortKey:

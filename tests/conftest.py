@@ -17,6 +17,8 @@ SHARED = ROOT.parent / "shared"
 
 # What a person's shell may set and what would show in a test: colours, theme, language, time zone, our own settings.
 FOREIGN = {"NO_COLOR", "COLORTERM", "FORCE_COLOR", "LANGUAGE", "TEXTUAL_THEME", "TEXTUAL_ANIMATIONS"}
+# What alters how a Python behaves that is started: unbuffered, no stream fails as late as it does for people.
+FOREIGN |= {"PYTHONUNBUFFERED", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE"}
 # Said to the tests themselves, by tests.cli.test_interpreters.
 OURS = {"FIELDLINE_PYTHONS"}
 for name in set(os.environ) - OURS:

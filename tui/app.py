@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 MIN_REFRESH_INTERVAL_S = 2.0
 """How often the screens are refreshed while much is written: on a slow line each time costs much of it."""
+MAX_INBOX_WAIT_S = 3.0
+"""How long a screen is not refreshed until the inbox is read: after a large sync that takes longer."""
 _DEFAULT_OPTIONS = Options()
 
 
@@ -237,6 +239,9 @@ class FieldlineApp(DiffApp):
     async def refresh_data(self) -> None:
         """Read everything that is shown again."""
         await self.reload_state()
+        if self._is_inbox_shown:
+            # Else what was just resolved would be listed until the inbox is read.
+            await self.inbox_loader.wait_loaded(MAX_INBOX_WAIT_S)
         if isinstance(screen := self.base_screen, BaseScreen):
             screen.refresh_data()
 

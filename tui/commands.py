@@ -129,6 +129,8 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("another", ("e",), N_("type another"), N_("Resolve it with a value that you type."), writes=True),
         Command("mark", ("space",), N_("mark"), N_("Mark this item, to resolve several at once.")),
         Command("rule", ("R",), N_("rule"), N_("Resolve all that are marked, or all, by a rule."), writes=True),
+        Command("accept_as_is", ("a",), N_("accept"), N_("Accept a clash as it is, or put it back."), writes=True),
+        Command("accepted", ("A",), "", N_("Show what is accepted as it is, or what is open again.")),
         Command("undo", ("u",), N_("undo"), N_("Undo what you saved last."), writes=True),
         Command("find", ("slash",), N_("filter"), N_("Show only items that mention something.")),
         Command("find_next", ("n",), "", N_("Go to the next one found.")),

@@ -33,6 +33,8 @@ class InboxLoader:
         self._requested: tuple[int | None, bool] | None = None
         self._is_reading = False
         self._task: asyncio.Task[None] | None = None
+        self._loaded = asyncio.Event()
+        self._loaded.set()
 
     @property
     def is_loading(self) -> bool:
@@ -42,10 +44,17 @@ class InboxLoader:
     def clear(self) -> None:
         """Show nothing: nobody looks at the inbox of this time."""
         self._requested, self.items = None, LazyInbox()
+        self._loaded.set()
+
+    async def wait_loaded(self, timeout_s: float) -> None:
+        """Wait until all that was asked for is loaded, or loading it failed; at most `timeout_s` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._loaded.wait(), timeout_s)
 
     def request(self, timestamp_us: int | None, as_known: bool) -> bool:
         """Ask for the inbox of a time (microseconds since 1970 UTC), None for now; return whether to start `load`."""
         self._requested = timestamp_us, as_known
+        self._loaded.clear()
         start, self._is_reading = not self._is_reading, True
         return start
 
@@ -60,9 +69,11 @@ class InboxLoader:
                 if self._requested is wanted:
                     self._requested = None
                     changed, self.items, self.progress = found is not self.items, found, None
+                    self._loaded.set()
                     self._on_change(changed)
         finally:
             self._is_reading, self.progress = False, None
+            self._loaded.set()
 
     async def close(self) -> None:
         """Stop reading, and let go of the store."""

@@ -22,6 +22,7 @@ from core.value_codec import Value
 if TYPE_CHECKING:
     from core.identity import Identity
     from core.membership import Membership
+    from core.sync.sealed_file import SealKeys
 
 OnProgress = Callable[[int, int], None]
 """`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
@@ -95,6 +96,22 @@ class DeviceContext:
     async def membership(self) -> Membership:
         """Read who belongs to the fleet."""
         return await self.store.membership()
+
+    async def seal_keys(self) -> SealKeys:
+        """Read what files for the fleet are sealed with and opened by."""
+        from core.store.queries import seal_keys
+        from core.sync.sealed_file import SealKeys
+
+        membership, now_us = await self.membership(), self.clock()
+        epochs = await self.store.run(seal_keys.read_epoch_keys)
+        public_keys, newcomers = await self.store.run(
+            lambda connection: seal_keys.read_recipients(
+                connection, membership, is_first=epochs.is_first, now_us=now_us
+            )
+        )
+        # Also for this device itself, should it lose its store and keep its key.
+        public_keys = tuple(dict.fromkeys((self.identity.public_key, *public_keys)))
+        return SealKeys(self.store.fleet, epochs, lambda: self.identity, public_keys, newcomers)
 
     async def schema(self) -> Schema:
         """Parse the fleet's schema from the present facts, or give the last one if they are the same.

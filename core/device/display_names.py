@@ -1,15 +1,19 @@
-"""Names of entities in messages, the entities of a value, and the slots that are hidden."""
+"""Names of entities in messages, the entities of a value, and how secrets are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from core import values
-from core.changes import FLEET_ENTITY
+from core.fleet_secrets import EPOCH_PROPERTY, HIDDEN_TEXT, is_secret
 from core.schema import Property
 from core.store.entities import EntityName
 from core.value_codec import FactRef, Redacted, Ref, Value, Withdrawal
+
+if TYPE_CHECKING:
+    from core.store.queries.fact_diffs import FactDiff
 
 
 def full_entity_name(name: EntityName) -> str:
@@ -53,10 +57,12 @@ def entities_in_value(value: Value) -> Iterator[bytes]:
             yield item.entity
 
 
-def is_hidden(entity: bytes, name: str) -> bool:
-    """Whether a slot holds the fleet's secret, which no screen or verb shows."""
-    if entity != FLEET_ENTITY:
-        return False
-    from core.store.indexes.short_ids import SECRET_PROPERTY
-
-    return name == SECRET_PROPERTY
+def mask_secrets(diffs: Iterable[FactDiff]) -> list[FactDiff]:
+    """Leave out the fleet's secret, and show of an epoch's key only that there is a new one."""
+    masked = []
+    for diff in diffs:
+        if not is_secret(diff.entity, diff.property):
+            masked.append(diff)
+        elif diff.property == EPOCH_PROPERTY:
+            masked.append(replace(diff, old=HIDDEN_TEXT if diff.had_value else None, new=HIDDEN_TEXT))
+    return masked

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.device.display_names import entities_in_value, full_entity_name
 from core.errors import Refused
 from core.records import Edit, Record
-from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_internal_property
+from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_acceptance, is_internal_property
 from core.store.view import View
 from core.value_codec import Value
 from core.values import is_same_value, quote_value
@@ -144,6 +144,9 @@ def _check_values(record: Record, values: Mapping[str, Value], kind: Kind) -> No
         if any(is_same_value(leaf.value, value) for leaf in record.slot(name).leaves):
             continue
         if value is None and not kind.property(name).required and name in record.slots:
+            continue
+        if is_acceptance(name) and isinstance(value, str):
+            _check_value(kind.property(name), value)
             continue
         _check_value(_property_by_name(kind, name), value)
 

@@ -11,11 +11,11 @@ from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, Change, sign_block
 from core.device import input_validation
 from core.device.home import Home, make_folder, new_home
 from core.errors import Refused
+from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
 from core.salt_tree import SEED_BYTES
 from core.schema import FLEET_KIND, KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.commit import person_facts
-from core.store.indexes.short_ids import SECRET_PROPERTY
 from core.store.store import Clock, Entropy, Store
 from core.value_codec import ID_BYTES, Value, normalized_value
 from core.values import quote_value

@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import partial
 
 from core.device.context import DeviceContext
-from core.device.display_names import entities_in_value, is_hidden
+from core.device.display_names import entities_in_value
+from core.fleet_secrets import is_secret
 from core.inbox import InboxItem
 from core.mirror import row_values
 from core.mirror.mirror import Mirror
@@ -98,7 +99,7 @@ async def _stored(device: DeviceContext, view: View) -> dict[_Key, _Row]:
         )
         for entity, record in records.items():
             for name, slot in record.slots.items():
-                if slot.leaves and not is_hidden(entity, name):
+                if slot.leaves and not is_secret(entity, name):
                     found[entity, row_values.text(name)] = tuple(_row(entity, slot, names, called))
     return found
 

@@ -63,8 +63,10 @@ async def _sync_files(workspace: DeviceContext, path: Path, on_event: OnEvent) -
             path=str(path),
             suffix=bundle_file.BUNDLE_SUFFIX,
         )
-    merged = await bundle.sync_bundle(path, workspace.store, on_event=on_event)
+    merged = await bundle.sync_bundle(path, workspace.store, workspace.seal_keys, on_event=on_event)
     root = (await workspace.store.summary()).root
     same = await asyncio.to_thread(is_on_same_disk, path, workspace.home.folder)
     duration_s = loop_time() - started_at_s
-    return SyncResult(None, merged.stats, duration_s, root, merged.unreadable, same, merged.left_out_count)
+    return SyncResult(
+        None, merged.stats, duration_s, root, merged.unreadable, same, merged.left_out_count, merged.sealed
+    )

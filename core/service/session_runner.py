@@ -27,7 +27,8 @@ class SyncResult:
 
     `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
     the files are on the disk of this device's home, as where a stick is not mounted. `left_out_count` are changes of
-    this device that were not written to files, since their bytes are damaged.
+    this device that were not written to files, since their bytes are damaged. `sealed_bundles` are files in a folder
+    that are sealed with a key which this device does not know.
     """
 
     peer: bytes | None
@@ -37,6 +38,7 @@ class SyncResult:
     damaged_bundles: tuple[Path, ...] = ()
     is_on_own_disk: bool = False
     left_out_count: int = 0
+    sealed_bundles: tuple[Path, ...] = ()
 
 
 class Link(Protocol):

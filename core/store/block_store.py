@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.membership import Membership
     from core.mountain_range import Range
     from core.store.indexes.acceptance import MembershipCache
+    from core.sync.position_proofs import CutChain, ProvenPast
     from core.sync.reconcile.merkle import MerkleNode
     from core.sync.reconcile.prefix_coding import ShortIdPrefix
     from core.sync.reconcile.set_sketch import SetSketch
@@ -123,10 +124,10 @@ class BlockStore:
         return await self._database.run(obsolete_hints.read_obsolete_hints, list(hashes))
 
     async def clear_obsolete_hints(self) -> None:
-        """All that a peer has is here: drop what was only known from its word."""
-        from core.store.indexes import obsolete_hints
+        """All that a peer has is here: drop what was only known from its word, or from proofs that are not kept."""
+        from core.store import intake
 
-        await self._database.run(obsolete_hints.clear_hints_in_transaction)
+        await self._database.run(intake.clear_hints, self._membership, self.fleet)
 
     async def save_blocks(
         self,
@@ -172,7 +173,7 @@ class BlockStore:
                 good.append(block)
             except BlockRefused as reason:
                 refused.append((change, reason))
-        kept = self._keep(connection, good, source, link, hints)
+        kept = self._keep(connection, good, source, link, hints, ())
         return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), (*refused, *kept.refused))
 
     async def keep_blocks(
@@ -182,9 +183,12 @@ class BlockStore:
         source_device: bytes | None = None,
         link: str = "own",
         obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
+        proven: Sequence[ProvenPast] = (),
     ) -> SaveResult:
-        """Do as `save_blocks` does with blocks whose signatures the caller has checked."""
-        return await self._database.run(self._keep, list(blocks), source_device, link, obsolete_hints or {})
+        """Do as `save_blocks` does with blocks whose signatures the caller has checked; `proven` is what was proven of
+        where some of them lie.
+        """
+        return await self._database.run(self._keep, list(blocks), source_device, link, obsolete_hints or {}, proven)
 
     def _keep(
         self,
@@ -193,30 +197,18 @@ class BlockStore:
         source: bytes | None,
         link: str,
         hints: Mapping[bytes, Sequence[int]],
+        proven: Sequence[ProvenPast],
     ) -> SaveResult:
         from core.store import intake
-        from core.store.indexes import obsolete_hints
         from core.store.ingest import Receipt
-        from core.store.queries import sync_source
 
         # Signatures are checked before the file is locked, so that a long batch does not keep other processes waiting.
         receipt = Receipt(self._clock(), source, link)
         unique = {block.id: block for block in blocks}
-
-        def keep(connection: stats.Connection) -> tuple[int, list[Block]]:
-            new = set(sync_source.filter_missing(connection, list(unique)))
-            saved, unknown = intake.keep_known(
-                connection,
-                [unique[change] for change in unique if change in new],
-                receipt,
-                self._membership,
-                self.fleet,
-            )
-            new -= {block.id for block in unknown}
-            obsolete_hints.apply_hints(connection, {change: hints[change] for change in new if change in hints})
-            return saved, unknown
-
-        added, unknown = transaction(connection, keep) if unique else (0, [])
+        batch = intake.Batch(unique, receipt, hints, proven)
+        added, unknown = (
+            transaction(connection, intake.keep_batch, batch, self._membership, self.fleet) if unique else (0, [])
+        )
         refused = tuple((block.id, intake.unknown_author_error(block)) for block in unknown)
         return SaveResult(added, len(unique) - added - len(refused), refused)
 
@@ -229,6 +221,15 @@ class BlockStore:
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.find_chain_starts, list(hashes))
+
+    async def cut_chains(self, hashes: Sequence[bytes]) -> list[CutChain]:
+        """The chains of devices of which not all changes count alike, as far as some of these are part of them."""
+        from core.store.indexes import proven_positions
+
+        def read(connection: stats.Connection) -> list[CutChain]:
+            return proven_positions.read_cut_chains(connection, self._membership(connection), hashes)
+
+        return await self._database.run(read)
 
     async def chain_ids(self, change: bytes) -> list[bytes]:
         """The ids of the chain that this change is part of, up to its end; none if it does not follow from it here."""

@@ -9,8 +9,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.changes import fact_id
+from core.changes import FLEET_ENTITY, fact_id
 from core.effective_time import clock_error
+from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
 from core.schema import Schema
 from core.slots import Candidate, Slot, slot_of
@@ -62,10 +63,11 @@ LeafRow = tuple[bytes, str, bytes, int, bytes, str, bytes, int, str | None, int,
 
 
 def candidate_from_row(row: LeafRow) -> Candidate:
-    """The leaf of one row of a leaf query."""
-    _, _, change, index, value, user, device, at, note, effective, person, received_at, link = row
+    """The leaf of one row of a leaf query; of a secret the value is not given."""
+    entity, name, change, index, data, user, device, at, note, effective, person, received_at, link = row
     clock = clock_error(at, effective, received_at, is_own=link in OWN_LINKS)
-    return Candidate(fact_id(change, index), load_value(value), user, device, at, note, effective, person, clock)
+    value = HIDDEN_TEXT if is_secret(entity, name) else load_value(data)
+    return Candidate(fact_id(change, index), value, user, device, at, note, effective, person, clock)
 
 
 def read_leaves(
@@ -163,7 +165,7 @@ def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entitie
             if entity in stated:
                 several.add(entity)
             stated[entity] = value
-    values = {entity: load_value(value) for entity, value in stated.items()}
+    values = {entity: HIDDEN_TEXT if is_secret(entity, name) else load_value(value) for entity, value in stated.items()}
     return values | _read_picks(connection, scope, name, sorted(several))
 
 
@@ -236,7 +238,7 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
     """How many slots with different leaves each of these entities has; those with none are left out."""
     found: dict[bytes, int] = {}
     if scope.kind == "now":
-        for some in chunks(entities):
+        for some in chunks([entity for entity in entities if entity != FLEET_ENTITY]):
             query = (
                 "SELECT entity, count(*) FROM ("
                 " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
@@ -246,7 +248,8 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
                 " GROUP BY entity"
             )
             found.update(connection.execute(query, some))
-        return found
+        # Of the fleet some slots are secret, and in no conflict that a person could resolve.
+        entities = [entity for entity in entities if entity == FLEET_ENTITY]
     for entity, slots in read_leaves(connection, scope, entities).items():
         count = sum(slot_of(leaves).provisional for leaves in slots.values())
         if count:
@@ -268,7 +271,7 @@ def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list
             JOIN entities e ON e.id = s.entity JOIN properties p ON p.id = s.property ORDER BY s.newest DESC""",
         {"moment": scope.at_us},
     )
-    return rows.fetchall()
+    return [(entity, name) for entity, name in rows if not is_secret(entity, name)]
 
 
 def filter_entities(

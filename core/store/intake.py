@@ -8,16 +8,21 @@ All functions run on the store's thread with the plain connection, in the caller
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.changes import Block
 from core.errors import AuthorUnknown
 from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Membership
-from core.store.connection import read_meta, write_meta
+from core.store.connection import read_meta, transaction, write_meta
 from core.store.indexes.member_facts import read_ever_admitted
+from core.store.indexes.obsolete_hints import apply_hints, clear_hints_in_transaction
+from core.store.indexes.proven_positions import clear_proven, has_proven, keep_proven
 from core.store.ingest import Receipt, add_blocks
+from core.store.row_ids import row_ids_of
+from core.sync.position_proofs import ProvenPast
+from core.sync.replica import ObsoleteHints
 
 _META_KEY = "refused"
 
@@ -33,11 +38,47 @@ class RefusedCount:
     at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What came at once: blocks by their ids, from whom, what a peer calls obsolete in them, and what was proven of
+    where some of them lie.
+    """
+
+    blocks: Mapping[bytes, Block]
+    receipt: Receipt
+    hints: ObsoleteHints
+    proven: Sequence[ProvenPast]
+
+
+ReadMembership = Callable[[sqlite3.Connection], Membership]
+
+
+def keep_batch(
+    connection: sqlite3.Connection, batch: Batch, membership: ReadMembership, fleet: bytes
+) -> tuple[int, list[Block]]:
+    """Keep what is new of a batch, with what is only known from the peer; gives what `keep_known` gives."""
+    new = batch.blocks.keys() - row_ids_of(connection, list(batch.blocks)).keys()
+    blocks = [block for change, block in batch.blocks.items() if change in new]
+    saved, unknown = keep_known(connection, blocks, batch.receipt, membership, fleet)
+    new -= {block.id for block in unknown}
+    apply_hints(connection, {change: batch.hints[change] for change in new if change in batch.hints})
+    if batch.proven:
+        keep_proven(connection, batch.proven, membership(connection), fleet)
+    return saved, unknown
+
+
+def clear_hints(connection: sqlite3.Connection, membership: ReadMembership, fleet: bytes) -> None:
+    """Drop what is only known from a peer's word, or from proofs that are not kept, in transactions of its own."""
+    clear_hints_in_transaction(connection)
+    if has_proven(connection):
+        transaction(connection, lambda connection: clear_proven(connection, membership(connection), fleet))
+
+
 def keep_known(
     connection: sqlite3.Connection,
     blocks: Sequence[Block],
     receipt: Receipt,
-    membership: Callable[[sqlite3.Connection], Membership],
+    membership: ReadMembership,
     fleet: bytes,
 ) -> tuple[int, list[Block]]:
     """Add those of new blocks whose authors were ever admitted, also by others of them; gives how many, and the rest.

@@ -29,7 +29,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 9
+STORE_VERSION = 11
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -179,16 +179,36 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import withdrawals
+    from core.store.indexes import proven_positions, withdrawals
 
-    return {8: withdrawals.create_tables}
+    return {8: withdrawals.create_tables, 9: _order_names_naturally, 10: proven_positions.create_tables}
+
+
+def _order_names_naturally(connection: sqlite3.Connection) -> None:
+    """Keep the order of titles and inbox items in which people sort, and which items are accepted.
+
+    Both tables are derived, and are filled when the inbox is read the next time.
+    """
+    from core.store.indexes import conflict_index, inbox_cache
+
+    connection.execute("DROP TABLE titles")
+    connection.execute("DROP TABLE matters")
+    conflict_index.create_titles_table(connection)
+    inbox_cache.create_items_table(connection)
 
 
 def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
 
-    from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, withdrawals
+    from core.store.indexes import (
+        conflict_index,
+        inbox_cache,
+        obsolete_hints,
+        proven_positions,
+        search_index,
+        withdrawals,
+    )
 
     script = files("core.store").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.executescript(
@@ -201,6 +221,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         obsolete_hints.create_tables,
         inbox_cache.create_tables,
         withdrawals.create_tables,
+        proven_positions.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")

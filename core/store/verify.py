@@ -22,8 +22,15 @@ from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
 from core.store.connection import StoreError
-from core.store.indexes import conflict_index, inbox_cache, obsolete_hints, search_index, short_ids
+from core.store.indexes import (
+    conflict_index,
+    inbox_cache,
+    search_index,
+    short_ids,
+)
+from core.store.indexes.member_facts import load_membership
 from core.store.ingest import Receipt
+from core.store.intake import clear_hints
 from core.store.migrations import initialize_store
 from core.store.replay import StoredBlock, replay_blocks
 from core.store.second_core import run_beside
@@ -70,12 +77,13 @@ def verify_store(
     connection: sqlite3.Connection, fleet: bytes, schema: Schema | None, on_progress: Callable[[int, int], None]
 ) -> Verification:
     """Check every block and signature and every derived table. Changes nothing but that what is only known from a
-    peer's word is dropped first. Of many changes, half of the work is done on a second core.
+    peer's word, or from proofs that are not kept, is dropped first. Of many changes, half of the work is done on a
+    second core.
 
     `on_progress` is told the changes checked and their number. What SQLite cannot read is a problem like others.
     """
     result = Verification()
-    _note_problems(result, _clear_hints, connection)
+    _note_problems(result, _clear_hints, connection, fleet)
     (path,) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()
     is_long = _count_changes(connection) >= MIN_CHANGES_FOR_TWO
     with run_beside(Path(path), check_beside, fleet, schema) if is_long else nullcontext() as other:
@@ -187,9 +195,9 @@ def _note_problems(
         result.problems.append(FieldlineError("The file is damaged: {what}.", what=str(error)))
 
 
-def _clear_hints(connection: sqlite3.Connection) -> list[FieldlineError]:
+def _clear_hints(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
     with suppress(sqlite3.OperationalError):  # of a disk that takes nothing
-        obsolete_hints.clear_hints_in_transaction(connection)
+        clear_hints(connection, lambda connection: load_membership(connection, fleet), fleet)
     return []
 
 

@@ -125,10 +125,12 @@ class ChainTree:
 
     def range_below(self, header: SignedHeader) -> Range | None:
         """Give the range below a change, None if it is not of this chain."""
+        return range_at(self.levels, header.fields.position) if self.has(header) else None
+
+    def has(self, header: SignedHeader) -> bool:
+        """Whether a change is of this chain."""
         position, known = header.fields.position, self.levels[0]
-        if position >= len(known) or known[position] != leaf(header.id):
-            return None
-        return range_at(self.levels, position)
+        return position < len(known) and known[position] == leaf(header.id)
 
 
 @dataclass(frozen=True, slots=True)

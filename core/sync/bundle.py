@@ -7,7 +7,7 @@ single file is replaced by one that holds everything. So nothing that was on the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from core.errors import AuthorUnknown, BlockRefused
 from core.sync import bundle_file
 from core.sync.events import Progress, SyncStats
 from core.sync.replica import SaveResult, SendOrder
+from core.sync.sealed_file import SealedForOthers, SealKeys
 
 BATCH_CHANGES = 500
 
@@ -44,7 +45,8 @@ class BundleResult:
 
     `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, and those of
     format 1, which were left as they are. `left_out_count` are changes of this store whose bytes are damaged: who reads
-    such a one would refuse all. `refused_count` are the changes of devices that nobody ever admitted.
+    such a one would refuse all. `refused_count` are the changes of devices that nobody ever admitted. `sealed` are
+    files in a folder that are sealed with a key which is not known here.
     """
 
     stats: SyncStats
@@ -52,22 +54,36 @@ class BundleResult:
     unreadable: tuple[Path, ...] = ()
     left_out_count: int = 0
     refused_count: int = 0
+    sealed: tuple[Path, ...] = ()
 
 
 OnBundleProgress = Callable[[Progress], None]
+LoadSealKeys = Callable[[], Awaitable[SealKeys | None]]
+"""Gives the keys that the store knows at present; None where there are none yet."""
 
 
 def _ignore_progress(event: Progress) -> None:
     pass
 
 
-async def sync_bundle(path: Path, store: BundleStore, *, on_event: OnBundleProgress = _ignore_progress) -> BundleResult:
-    """Take what is new in a file or a folder of bundles, and add what is missing there.
+async def _no_keys() -> None:
+    return None
+
+
+async def sync_bundle(
+    path: Path,
+    store: BundleStore,
+    load_keys: LoadSealKeys = _no_keys,
+    *,
+    on_event: OnBundleProgress = _ignore_progress,
+) -> BundleResult:
+    """Take what is new in a file or a folder of bundles, and add what is missing there, sealed where there are keys.
 
     Raises Refused for a damaged or foreign file, and FieldlineError where it cannot be read or written. In a folder,
-    bundles of other fleets are passed over, and so are damaged ones (what only they had is added anew).
+    bundles of other fleets are passed over, and so are damaged ones (what only they had is added anew) and those that
+    are sealed with a key which is not known here.
     """
-    merging = _BundleSync(store, on_event)
+    merging = _BundleSync(store, load_keys, on_event)
     there = await asyncio.to_thread(bundle_file.path_kind, path)
     if there == "folder":
         await merging.read_folder(path)
@@ -80,19 +96,30 @@ async def sync_bundle(path: Path, store: BundleStore, *, on_event: OnBundleProgr
 
 
 async def import_bundle(
-    path: Path, store: BundleStore, *, on_event: OnBundleProgress = _ignore_progress
+    path: Path,
+    store: BundleStore,
+    load_keys: LoadSealKeys = _no_keys,
+    *,
+    on_event: OnBundleProgress = _ignore_progress,
 ) -> BundleResult:
     """Take what is new in a bundle; raises as `sync` does."""
-    merging = _BundleSync(store, on_event)
+    merging = _BundleSync(store, load_keys, on_event)
     await merging.read_file(path)
     return merging.result()
 
 
 async def export_bundle(
-    path: Path, store: BundleStore, *, on_event: OnBundleProgress = _ignore_progress
+    path: Path,
+    store: BundleStore,
+    load_keys: LoadSealKeys = _no_keys,
+    *,
+    on_event: OnBundleProgress = _ignore_progress,
 ) -> BundleResult:
-    """Write all changes as a bundle, in place of whatever is at that path; raises FieldlineError if it cannot."""
-    merging = _BundleSync(store, on_event)
+    """Write all changes as a bundle, sealed where there are keys, in place of whatever is at that path.
+
+    Raises FieldlineError if it cannot.
+    """
+    merging = _BundleSync(store, load_keys, on_event)
     await merging.write_file(path, await store.hashes())
     return merging.result()
 
@@ -100,11 +127,13 @@ async def export_bundle(
 class _BundleSync:
     """The steps of one meeting with files, and its figures."""
 
-    def __init__(self, store: BundleStore, on_event: OnBundleProgress) -> None:
+    def __init__(self, store: BundleStore, load_keys: LoadSealKeys, on_event: OnBundleProgress) -> None:
         self._store = store
+        self._load_keys = load_keys
         self._on_event = on_event
         self._present: set[bytes] = set()
         self._unreadable: list[Path] = []
+        self._sealed: set[Path] = set()
         self._left_out = 0
         self._refused: dict[Path, int] = {}
         self._sent = self._received = self._known = self._bytes_out = self._bytes_in = 0
@@ -112,18 +141,23 @@ class _BundleSync:
     def result(self) -> BundleResult:
         figures = SyncStats(self._sent, self._received, self._bytes_out, self._bytes_in)
         refused = sum(self._refused.values())
-        return BundleResult(figures, self._known, tuple(self._unreadable), self._left_out, refused)
+        sealed = tuple(sorted(self._sealed))
+        return BundleResult(figures, self._known, tuple(self._unreadable), self._left_out, refused, sealed)
 
     async def read_file_if_valid(self, path: Path) -> None:
         try:
             await self.read_file(path)
+            self._sealed.discard(path)
         except bundle_file.ForeignBundle:
             pass
+        except SealedForOthers:
+            self._sealed.add(path)
         except (bundle_file.DamagedBundle, bundle_file.OldBundle):
             self._unreadable.append(path)
 
     async def read_file(self, path: Path) -> None:
-        contents = await asyncio.to_thread(bundle_file.check_bundle, path, self._store.fleet)
+        keys = await self._load_keys()
+        contents = await asyncio.to_thread(bundle_file.check_bundle, path, self._store.fleet, keys)
         new = await self._store.missing(list(contents.offsets))
         known = len(contents.offsets) - len(new)
         for some in _chunks(new):
@@ -153,13 +187,16 @@ class _BundleSync:
         return unknown
 
     async def read_folder(self, path: Path) -> None:
-        """Read all bundles in a folder; some again, if others may have admitted those whose changes were refused."""
+        """Read all bundles in a folder; some again, if others may have admitted those whose changes were refused, or
+        may have brought the key that they are sealed with.
+        """
         files = await asyncio.to_thread(bundle_file.list_bundles, path)
         while files:
             before = self._received
             for file in files:
                 await self.read_file_if_valid(file)
-            files = [file for file in files if self._refused.get(file)] if self._received > before else []
+            again = [file for file in files if self._refused.get(file) or file in self._sealed]
+            files = again if self._received > before else []
 
     async def add_to_folder(self, folder: Path) -> None:
         lacking = [change for change in await self._store.hashes() if change not in self._present]
@@ -180,7 +217,9 @@ class _BundleSync:
         order = await self._store.order(hashes)
         good = await self._good_ones(order.hashes)
         self._left_out += len(order.hashes) - len(good)
-        writer = await asyncio.to_thread(bundle_file.BundleWriter, path, self._store.fleet, len(good))
+        keys = await self._load_keys()
+        sealing = keys if keys is not None and keys.epochs.current else None
+        writer = await asyncio.to_thread(bundle_file.BundleWriter, path, self._store.fleet, len(good), sealing)
         try:
             for some in _chunks(good):
                 blocks = await self._store.blocks(some)

@@ -1,10 +1,10 @@
 """The bundle file: a set of changes, to be carried on a stick. Everything here blocks; `core.sync.bundle` has it on
 threads.
 
-A bundle is `BUNDLE_MAGIC`, the fleet's id, the number of blocks (8 bytes, big-endian), the blocks (each its size as a
-varint and its whole bytes; the chain of membership first), and BLAKE3-256 of all that. It is checked as a whole before
-anything of it is used. It is written beside its place, brought to the disk and then renamed: it is there as a whole or
-not at all, even when the stick is pulled meanwhile.
+A bundle is sealed (`core.sync.sealed_file`) or plain. What it holds is `BUNDLE_MAGIC`, the fleet's id, the number of
+blocks (8 bytes, big-endian), the blocks (each its size as a varint and its whole bytes; the chain of membership first),
+and BLAKE3-256 of all that. It is checked as a whole before anything of it is used. It is written beside its place,
+brought to the disk and then renamed: it is there as a whole or not at all, even when the stick is pulled meanwhile.
 """
 
 from __future__ import annotations
@@ -15,13 +15,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Protocol
 
 from blake3 import blake3
 
+from core import temporary_files
 from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
 from core.sync.codec import encode_varint
+from core.sync.sealed_file import (
+    SEALED_MAGIC,
+    SealBroken,
+    SealedElsewhere,
+    SealedReader,
+    SealedWriter,
+    SealKeys,
+    is_sealed,
+)
 from core.value_codec import ID_BYTES
 
 BUNDLE_MAGIC = b"FLDBNDL\x02"
@@ -43,19 +53,29 @@ class DamagedBundle(Refused):
     """A file that is no bundle, or is not as it was written."""
 
 
+class _Reader(Protocol):
+    """What is needed of a file's contents, sealed or not."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, /) -> int: ...
+
+
 @dataclass(slots=True)
 class BundleContents:
-    """A bundle that was checked, and where in it each block is: offset and size by id. `size` is that of the file."""
+    """A bundle that was checked, and where in it each block is: offset and size by id. `size` is that of the file.
+    `keys` opens it if it is sealed.
+    """
 
     path: Path
     fleet: bytes
     offsets: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     size: int = 0
+    keys: SealKeys | None = None
 
     def blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
         """The bytes of these blocks; raises Damaged if the file is no longer what was checked."""
         found = []
-        with _translate_os_errors(self.path), self.path.open("rb") as file:
+        with _open_contents(self.path, self.keys) as file:
             for change in wanted:
                 offset, size = self.offsets[change]
                 file.seek(offset)
@@ -75,11 +95,12 @@ class BundleContents:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a file begins as a bundle does, of this format or the one before; raises FieldlineError if it cannot be
-    read.
+    """Whether a file begins as a bundle does, sealed or not, of this format or the one before.
+
+    Raises FieldlineError if it cannot be read.
     """
     with _translate_os_errors(path), path.open("rb") as file:
-        return file.read(len(BUNDLE_MAGIC)) in (BUNDLE_MAGIC, FORMAT_1_MAGIC)
+        return file.read(len(BUNDLE_MAGIC)) in (BUNDLE_MAGIC, FORMAT_1_MAGIC, SEALED_MAGIC)
 
 
 def list_bundles(folder: Path) -> list[Path]:
@@ -88,14 +109,34 @@ def list_bundles(folder: Path) -> list[Path]:
         return sorted(path for path in folder.glob(f"[!.]*{BUNDLE_SUFFIX}") if path.is_file())
 
 
-def check_bundle(path: Path, fleet: bytes) -> BundleContents:
-    """Read a bundle through.
+@contextmanager
+def _open_contents(path: Path, keys: SealKeys | None) -> Iterator[_Reader]:
+    """Open what a bundle holds, sealed or not; raises as `check_bundle` does."""
+    with _translate_os_errors(path), path.open("rb") as file:
+        if not is_sealed(file.read(len(SEALED_MAGIC))):
+            file.seek(0)
+            yield file
+            return
+        if keys is None:
+            raise damaged_error(path)
+        file.seek(0)
+        try:
+            yield SealedReader(file, keys, path)
+        except SealedElsewhere:
+            raise _foreign_error(path) from None
+        except SealBroken:
+            raise damaged_error(path) from None
+
+
+def check_bundle(path: Path, fleet: bytes, keys: SealKeys | None = None) -> BundleContents:
+    """Read a bundle through; `keys` opens one that is sealed.
 
     Raises DamagedBundle if it is none or not as it was written, ForeignBundle if it is of another fleet, OldBundle if
-    it is of format 1, and Refused for a block that is none.
+    it is of format 1, SealedForOthers if it is sealed with a key that is not known here, and Refused for a block that
+    is none.
     """
-    contents = BundleContents(path, fleet)
-    with _translate_os_errors(path), path.open("rb") as file:
+    contents = BundleContents(path, fleet, keys=keys)
+    with _open_contents(path, keys) as file:
         head = file.read(BUNDLE_HEADER_BYTES)
         if head[: len(BUNDLE_MAGIC)] == FORMAT_1_MAGIC:
             raise OldBundle(
@@ -107,19 +148,24 @@ def check_bundle(path: Path, fleet: bytes) -> BundleContents:
         if len(head) < BUNDLE_HEADER_BYTES:
             raise damaged_error(path)
         if head[len(BUNDLE_MAGIC) : -COUNT_BYTES] != fleet:
-            raise ForeignBundle("The bundle {path} is of another fleet: nothing of it was taken.", path=str(path))
+            raise _foreign_error(path)
         digest, refusal = blake3(head), None
-        for block in _read_blocks(file, int.from_bytes(head[-COUNT_BYTES:], "big"), digest):
+        for offset, block in _read_blocks(file, int.from_bytes(head[-COUNT_BYTES:], "big"), digest):
             try:
-                contents.offsets[change_id(block)] = (file.tell() - len(block), len(block))
+                contents.offsets[change_id(block)] = (offset, len(block))
             except BlockRefused as why:
                 refusal = why
         if file.read(digest.digest_size + 1) != digest.digest():
             raise damaged_error(path)
         if refusal is not None:
             raise refused_error(path, refusal)
-        contents.size = file.tell()
+    with _translate_os_errors(path):
+        contents.size = path.stat().st_size
     return contents
+
+
+def _foreign_error(path: Path) -> ForeignBundle:
+    return ForeignBundle("The bundle {path} is of another fleet: nothing of it was taken.", path=str(path))
 
 
 def _is_of_change(block: bytes, change: bytes) -> bool:
@@ -130,8 +176,12 @@ def _is_of_change(block: bytes, change: bytes) -> bool:
         return False
 
 
-def _read_blocks(file: BinaryIO, count: int, digest: blake3) -> Iterator[bytes]:
-    """The blocks that follow, at most so many, each added to the digest; ends early where there is none."""
+def _read_blocks(file: _Reader, count: int, digest: blake3) -> Iterator[tuple[int, bytes]]:
+    """The blocks that follow the head, at most so many, each added to the digest, and where they begin.
+
+    Ends early where there is none.
+    """
+    offset = BUNDLE_HEADER_BYTES
     while count:
         head = b""
         while (byte := file.read(1)) and len(head) < 3:
@@ -146,19 +196,25 @@ def _read_blocks(file: BinaryIO, count: int, digest: blake3) -> Iterator[bytes]:
             return
         digest.update(head + block)
         count -= 1
-        yield block
+        yield offset + len(head), block
+        offset += len(head) + len(block)
 
 
 class BundleWriter:
-    """Writes a bundle of `count` blocks; `finish` puts it in place, `abandon` leaves what was there before."""
+    """Writes a bundle of `count` blocks, sealed with `keys`, plain without; `finish` puts it in place, `discard` leaves
+    what was there before.
+    """
 
-    def __init__(self, path: Path, fleet: bytes, count: int) -> None:
+    def __init__(self, path: Path, fleet: bytes, count: int, keys: SealKeys | None = None) -> None:
         self._path = path
-        self._temporary_path = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._temporary_path = temporary_files.temporary_path(path, ".part")
         self._digest = blake3()
         self._finished = False
         with _translate_os_errors(path, writing=True):
-            self._file = self._temporary_path.open("wb")
+            temporary_files.clear_leftovers(path)
+            self._file: BinaryIO = self._temporary_path.open("wb")
+            temporary_files.hold(self._file.fileno())
+            self._sealed = None if keys is None else SealedWriter(self._file, keys)
         self._write(BUNDLE_MAGIC + fleet + count.to_bytes(COUNT_BYTES, "big"))
 
     def write_blocks(self, blocks: Sequence[bytes]) -> None:
@@ -169,13 +225,17 @@ class BundleWriter:
         """Bring the bundle to the disk and put it in its place; gives its size in bytes."""
         self._write(self._digest.digest())
         with _translate_os_errors(self._path, writing=True):
+            if self._sealed is not None:
+                self._sealed.finish()
             size = self._file.tell()
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self._temporary_path.replace(self._path)
             self._finished = True
-            _sync_folder(self._path.parent)
+            # Some file systems of sticks cannot.
+            with suppress(OSError):
+                temporary_files.sync_folder(self._path.parent)
         return size
 
     def discard(self) -> None:
@@ -188,7 +248,7 @@ class BundleWriter:
 
     def _write(self, data: bytes) -> None:
         with _translate_os_errors(self._path, writing=True):
-            self._file.write(data)
+            (self._sealed or self._file).write(data)
         self._digest.update(data)
 
 
@@ -201,16 +261,6 @@ def path_kind(path: Path) -> Literal["folder", "file", "nothing"]:
         except (FileNotFoundError, NotADirectoryError):
             return "nothing"
         return "folder" if stat.S_ISDIR(mode) else "file"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk, where the file system knows of such a thing."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from core.errors import FieldlineError
+from core.header import MAX_HEADER_BYTES, MAX_POSITION
 from core.sync.events import UPDATE_EITHER, Reason
 from core.sync.messages import (
     Abort,
@@ -26,6 +27,7 @@ from core.sync.messages import (
     Hello,
     Message,
     Offer,
+    PositionProof,
     PrefixFingerprints,
     PrefixIds,
     SketchPart,
@@ -43,6 +45,8 @@ MAX_BATCH_BYTES = 1 << 20
 MAX_FRAME_BYTES = MAX_BATCH_BYTES + (1 << 16)
 MAX_LENGTH_PREFIX_BYTES = 3
 STEM_BYTES = 16
+MAX_PROVEN_CHANGES = 1 << 12
+"""Of one proof: as many as a batch has changes."""
 MAX_LOCATION_HINT_BYTES = 8 * 17
 """Bytes in which a side says where it is."""
 
@@ -109,12 +113,10 @@ def _encode_fields(message: Message) -> bytes:
             return b"".join(map(_encode_fingerprints, message.entries))
         case HaveIds():
             return b"".join(map(_encode_ids, message.entries))
-        case Want():
-            return message.bits
-        case EndOfTurn():
-            return bytes([message.has_more])
-        case SketchPart():
-            return message.payload
+        case Want(data) | SketchPart(data) | Blocks(data):
+            return data
+        case EndOfTurn(number) | Abort(number):
+            return bytes([number])
         case Offer():
             return b"".join(
                 map(
@@ -122,14 +124,12 @@ def _encode_fields(message: Message) -> bytes:
                     (message.count, message.membership_count, message.nearby_count, message.current_count),
                 )
             )
-        case Blocks():
-            return message.compressed
+        case PositionProof():
+            return _encode_proof(message)
         case Ack():
             return b""
         case Summary():
             return _encode_set(message.count, message.root)
-        case Abort():
-            return bytes([message.reason])
 
 
 def _encode_set(count: int, root: bytes) -> bytes:
@@ -158,6 +158,16 @@ def _encode_ids(entry: PrefixIds) -> bytes:
     return (
         _encode_prefix(entry.prefix) + encode_varint(len(entry.stems)) + b"".join(stem[known:] for stem in entry.stems)
     )
+
+
+def _encode_proof(message: PositionProof) -> bytes:
+    """The header after its size, how many changes, of each how far it is from the one before and its id, the hashes."""
+    last = -1
+    parts = [encode_varint(len(message.header)), message.header, encode_varint(len(message.changes))]
+    for position, change in message.changes:
+        parts += [encode_varint(position - last - 1), change]
+        last = position
+    return b"".join((*parts, message.proof))
 
 
 # --- decoding --------------------------------------------------------------------------------------------------------
@@ -228,6 +238,18 @@ def _read_offer(fields: FieldReader) -> Offer:
     return Offer(count, membership, near, current)
 
 
+def _read_proof(fields: FieldReader) -> PositionProof:
+    header = fields.read_bytes(fields.read_varint(MAX_HEADER_BYTES))
+    last = -1
+    changes: list[tuple[int, bytes]] = []
+    for _ in range(fields.read_varint(MAX_PROVEN_CHANGES)):
+        last += fields.read_varint(MAX_POSITION) + 1
+        changes.append((last, fields.read_bytes(CHANGE_ID_BYTES)))
+    if not changes or last > MAX_POSITION:
+        raise MalformedMessage("a proof is of no change, or of one out of range")
+    return PositionProof(header, tuple(changes), fields.read_rest())
+
+
 def _read_flag(fields: FieldReader) -> bool:
     flag = fields.read_byte()
     if flag > 1:
@@ -282,7 +304,7 @@ def _read_ids(fields: FieldReader) -> PrefixIds:
     return PrefixIds(prefix, stems)
 
 
-_OPEN_ENDED = (HaveFingerprints.TYPE, HaveIds.TYPE, Want.TYPE, SketchPart.TYPE, Blocks.TYPE)
+_OPEN_ENDED = (HaveFingerprints.TYPE, HaveIds.TYPE, Want.TYPE, SketchPart.TYPE, Blocks.TYPE, PositionProof.TYPE)
 _READERS: dict[int, Callable[[FieldReader], Message]] = {
     Hello.TYPE: _read_hello,
     HaveFingerprints.TYPE: lambda fields: HaveFingerprints(_read_all(fields, _read_fingerprints)),
@@ -291,6 +313,7 @@ _READERS: dict[int, Callable[[FieldReader], Message]] = {
     EndOfTurn.TYPE: lambda fields: EndOfTurn(_read_flag(fields)),
     SketchPart.TYPE: lambda fields: SketchPart(fields.read_rest()),
     Offer.TYPE: _read_offer,
+    PositionProof.TYPE: _read_proof,
     Blocks.TYPE: lambda fields: Blocks(fields.read_rest()),
     Ack.TYPE: lambda _: Ack(),
     Summary.TYPE: lambda fields: Summary(*_read_set(fields)),

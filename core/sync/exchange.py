@@ -5,6 +5,7 @@
 - The receiver checks that a batch is what it asked for, commits it, and only then says `Ack`. A sender has at most
   `CREDIT` batches on the way, so that neither side keeps more than that in memory.
 - What goes and comes is packed (`core.sync.block_stream`); restoring it and checking signatures holds nothing else up.
+- Before a batch go proofs of what the receiver could not know yet of its changes (`core.sync.position_proofs`).
 - A device that holds nothing yet knows nothing but the fleet's id. It takes the chain of membership first, which the
   sender puts in front, and keeps nothing before that chain has made the peer a member.
 """
@@ -18,6 +19,7 @@ from functools import partial
 
 from core.changes import MAX_BLOCK_BYTES, Block
 from core.errors import AuthorUnknown, BlockRefused, FieldlineError, Refused
+from core.header import SignedHeader
 from core.mountain_range import Range, levels_of
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
 from core.sync.block_stream import (
@@ -29,10 +31,11 @@ from core.sync.block_stream import (
     Run,
     split_block,
 )
-from core.sync.codec import MAX_BATCH_BYTES
+from core.sync.codec import MAX_BATCH_BYTES, MalformedMessage
 from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, Effects, receive_message
 from core.sync.events import Reason
-from core.sync.messages import Ack, Blocks, Offer
+from core.sync.messages import Ack, Blocks, Offer, PositionProof
+from core.sync.position_proofs import CutChain, ProofPlan, ProvenPast, check_proofs
 from core.sync.protocol_errors import RemoteProtocolError
 from core.sync.replica import (
     ChainStarts,
@@ -40,6 +43,7 @@ from core.sync.replica import (
     GetBlocks,
     GetChainIds,
     GetChainStarts,
+    GetCutChains,
     GetObsoleteHints,
     GetOrder,
     GetTips,
@@ -52,6 +56,8 @@ from core.value_codec import MAX_FACTS
 MAX_UNACKED_BATCHES = 4
 MAX_FETCHED_BLOCKS = 256
 MAX_MEMBERSHIP_BYTES = 16 * MAX_BATCH_BYTES
+MAX_PROOF_BYTES = 16 * MAX_BATCH_BYTES
+"""Of the proofs for one batch, or for all that is held back while joining."""
 ASSUMED_BLOCK_BYTES = 512
 MAX_BLOCK_PREFIX_BYTES = 3
 MAX_FACT_INDEX_BYTES = 2
@@ -98,7 +104,9 @@ class Exchange:
         """
         order = yield GetOrder(send, location_hint)
         starts: ChainStarts = (yield GetChainStarts(send)) if send and self._is_first_round else (set(), set())
-        outgoing = _Outgoing(order, self._batch_bytes, BlockPacker(*starts, leaves_out=self._is_first_round))
+        cut_chains: Sequence[CutChain] = (yield GetCutChains(send)) if send else ()
+        packer = BlockPacker(*starts, leaves_out=self._is_first_round)
+        outgoing = _Outgoing(order, self._batch_bytes, packer, ProofPlan(cut_chains))
         unpacker = BlockUnpacker(self._fleet, is_lenient=self._is_first_round)
         incoming = _Incoming(admit_change, unpacker, joining, self._tally)
         self._is_first_round = False
@@ -108,14 +116,17 @@ class Exchange:
         while outgoing.has_more or on_the_way or incoming.has_more:
             if outgoing.has_more and len(on_the_way) < MAX_UNACKED_BATCHES:
                 batch = yield from outgoing.next_batch()
+                yield from outgoing.take_proofs()
                 on_the_way.append(len(batch.blocks))
                 yield Blocks(self._encoder.encode_batch(batch.blocks, batch.obsolete_hints))
                 if not (yield HAS_INPUT):
                     continue
-            message = yield from receive_message(Offer, Blocks, Ack)
+            message = yield from receive_message(Offer, PositionProof, Blocks, Ack)
             if isinstance(message, Blocks):
                 yield from incoming.receive_batch(self._decoder.decode_batch(message.compressed))
                 yield Ack()
+            elif isinstance(message, PositionProof):
+                incoming.receive_proof(message)
             elif isinstance(message, Offer):
                 incoming.receive_offer(message)
             elif on_the_way:
@@ -144,10 +155,12 @@ class _Waiting:
 class _Outgoing:
     """What is still to be sent, and how it is cut into batches."""
 
-    def __init__(self, order: SendOrder, batch_bytes: int, packer: BlockPacker) -> None:
+    def __init__(self, order: SendOrder, batch_bytes: int, packer: BlockPacker, plan: ProofPlan) -> None:
         self._hashes = deque(order.hashes)
         self._batch_bytes = batch_bytes
         self._packer = packer
+        self._plan = plan
+        self._proofs: list[PositionProof] = []
         self._blocks: deque[_Waiting] = deque()
         self._membership_count = order.membership_count
         self._trees: dict[bytes, ChainTree] = {}
@@ -177,7 +190,29 @@ class _Outgoing:
         hints = {number: one.obsolete for number, one in enumerate(chosen) if one.obsolete}
         blocks = [one.block for one in chosen]
         ranges = yield from self._ranges_below(self._packer.runs_without_past(blocks))
+        yield from self._prove_positions(blocks)
         return Batch(self._packer.pack_batch(blocks, ranges), hints)
+
+    def take_proofs(self) -> list[PositionProof]:
+        """Take the proofs that go before the last batch."""
+        proofs, self._proofs = self._proofs, []
+        return proofs
+
+    def _prove_positions(self, blocks: Sequence[HeldBlock]) -> Effects[None]:
+        for wanted in self._plan.next_batch([block.header for block in blocks]):
+            device, position = wanted.head.fields.device, wanted.head.fields.position
+            tree = self._trees.get(device)
+            if (tree is None or not tree.has(wanted.head)) and position < MAX_TREE_POSITIONS:
+                tree = yield from self._chain_tree(wanted.head)
+            proof = (yield RunInThread(partial(wanted.prove, tree.levels))) if tree else None
+            if proof is not None:
+                self._proofs.append(proof)
+
+    def _chain_tree(self, header: SignedHeader) -> Effects[ChainTree]:
+        """Make the tree over a device's chain that this change is part of."""
+        ids = yield GetChainIds(header.id)
+        tree = self._trees[header.fields.device] = ChainTree((yield RunInThread(partial(levels_of, ids))))
+        return tree
 
     def _ranges_below(self, runs: Sequence[Run]) -> Effects[dict[bytes, Range]]:
         """The ranges below the first change of each of these runs, as far as they spare more than they cost."""
@@ -186,8 +221,7 @@ class _Outgoing:
             device, position = run.last.place
             tree = self._trees.get(device)
             if tree is None and position < self._worthwhile_positions:
-                ids = yield GetChainIds(run.last.header.id)
-                tree = self._trees[device] = ChainTree((yield RunInThread(partial(levels_of, ids))))
+                tree = yield from self._chain_tree(run.last.header)
             below = tree.range_below(run.first.header) if tree else None
             if below is not None and self._packer.is_worth(below, run):
                 found[run.first.header.id] = below
@@ -219,12 +253,15 @@ class _Incoming:
         self, admit_change: Callable[[bytes], bool], unpacker: BlockUnpacker, joining: bool, tally: Tally
     ) -> None:
         self._admit_change = admit_change
+        self._fleet = unpacker.fleet
         self._unpacker = unpacker
         self._tally = tally
         self._offered_count: int | None = None
         self._membership_count = 0
         self._unproven: list[Block] | None = [] if joining else None
         self._obsolete_hints: dict[bytes, Sequence[int]] = {}
+        self._proofs: list[PositionProof] = []
+        self._proof_bytes = 0
         self.received_count = 0
 
     @property
@@ -241,6 +278,15 @@ class _Incoming:
             before + message.nearby_count,
             before + message.current_count,
         )
+
+    def receive_proof(self, message: PositionProof) -> None:
+        if not self.has_more or self._offered_count is None:
+            raise RemoteProtocolError(Reason.OUT_OF_TURN)
+        # An id in memory takes about three times its bytes.
+        self._proof_bytes += len(message.header) + 100 * len(message.changes) + len(message.proof)
+        if self._proof_bytes > MAX_PROOF_BYTES:
+            raise RemoteProtocolError(Reason.TOO_LARGE)
+        self._proofs.append(message)
 
     def receive_batch(self, batch: Batch) -> Effects[None]:
         if self._offered_count is None:
@@ -261,7 +307,8 @@ class _Incoming:
                     raise RemoteProtocolError(Reason.TOO_LARGE)
                 return
             blocks = yield from self._check_membership(self._unproven)
-        saved = yield SaveBlocks(blocks, self._obsolete_hints)
+        proven = yield from self._check_proofs()
+        saved = yield SaveBlocks(blocks, self._obsolete_hints, proven)
         self._obsolete_hints = {}
         # Of devices that nobody admitted nothing is kept, and for the rest the session goes on.
         refused = [reason for _, reason in saved.refused if not isinstance(reason, AuthorUnknown)]
@@ -280,6 +327,16 @@ class _Incoming:
         if restored.error is not None:
             raise restored.error
         return restored.blocks
+
+    def _check_proofs(self) -> Effects[Sequence[ProvenPast]]:
+        """Check the proofs that came for what is saved now."""
+        if not self._proofs:
+            return ()
+        found: list[ProvenPast] | MalformedMessage = yield RunInThread(partial(check_proofs, self._proofs, self._fleet))
+        if isinstance(found, MalformedMessage):
+            raise found
+        self._proofs, self._proof_bytes = [], 0
+        return found
 
     def _check_membership(self, blocks: list[Block]) -> Effects[list[Block]]:
         try:

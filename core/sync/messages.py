@@ -1,7 +1,6 @@
 """The messages of the sync protocol.
 
-Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`. Type 16 is kept for proofs of what
-lies before a revocation.
+Their bytes are in `core.sync.codec`, when they are sent in `core.sync.session`.
 """
 
 from __future__ import annotations
@@ -134,4 +133,31 @@ class Abort:
     reason: int
 
 
-Message = Hello | HaveFingerprints | HaveIds | Want | EndOfTurn | SketchPart | Offer | Blocks | Ack | Summary | Abort
+@dataclass(frozen=True, slots=True)
+class PositionProof:
+    """Which changes, by position and id, are in the past of a header (`core.mountain_range`).
+
+    It goes before the batch with changes whose side of a cut the receiver cannot know by itself (see
+    `core.sync.position_proofs`). Positions ascend.
+    """
+
+    TYPE: ClassVar[int] = 16
+    header: bytes
+    changes: tuple[tuple[int, bytes], ...]
+    proof: bytes
+
+
+Message = (
+    Hello
+    | HaveFingerprints
+    | HaveIds
+    | Want
+    | EndOfTurn
+    | SketchPart
+    | Offer
+    | PositionProof
+    | Blocks
+    | Ack
+    | Summary
+    | Abort
+)

@@ -13,6 +13,7 @@ from core.errors import FieldlineError
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.membership_proof import check_membership_proof
 from core.sync.packed_header import Place
+from core.sync.position_proofs import CutChain, ProvenPast
 from core.sync.reconcile.merkle import MerkleNode
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import find_by_prefix
@@ -192,6 +193,7 @@ class SyncStore(Protocol):
     async def obsolete_hints(self, hashes: Sequence[bytes]) -> ObsoleteHints: ...
     async def clear_obsolete_hints(self) -> None: ...
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts: ...
+    async def cut_chains(self, hashes: Sequence[bytes]) -> Sequence[CutChain]: ...
     async def chain_ids(self, change: bytes) -> Sequence[bytes]: ...
     async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]: ...
     async def keep_blocks(
@@ -201,6 +203,7 @@ class SyncStore(Protocol):
         source_device: bytes | None = None,
         link: str = "own",
         obsolete_hints: ObsoleteHints | None = None,
+        proven: Sequence[ProvenPast] = (),
     ) -> SaveResult: ...
     async def sketch(self) -> tuple[SetSummary, SetSketch | None]: ...
     async def short_ids(self, prefixes: Sequence[ShortIdPrefix]) -> ShortIdMatches: ...
@@ -259,15 +262,20 @@ class StoreReplica:
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
         return await self.store.chain_starts(hashes)
 
+    async def cut_chains(self, hashes: Sequence[bytes]) -> Sequence[CutChain]:
+        return await self.store.cut_chains(hashes)
+
     async def chain_ids(self, change: bytes) -> Sequence[bytes]:
         return await self.store.chain_ids(change)
 
     async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
         return await self.store.tips(places)
 
-    async def save_blocks(self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints) -> SaveResult:
+    async def save_blocks(
+        self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints, proven: Sequence[ProvenPast]
+    ) -> SaveResult:
         return await self.store.keep_blocks(
-            blocks, source_device=self.peer, link=self.link, obsolete_hints=obsolete_hints
+            blocks, source_device=self.peer, link=self.link, obsolete_hints=obsolete_hints, proven=proven
         )
 
     async def sketch(self, salt: bytes) -> SketchedSet:

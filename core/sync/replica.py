@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from core.changes import Block
 from core.mountain_range import Range
 from core.sync.packed_header import Place
+from core.sync.position_proofs import CutChain, ProvenPast
 from core.sync.reconcile.merkle import MerkleNode
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch
@@ -106,10 +107,13 @@ class Replica(Protocol):
         """The places of those facts of these changes that are no leaves here."""
 
     async def clear_obsolete_hints(self) -> None:
-        """All that the peer has is here: what it called overtaken need not be believed any more."""
+        """All that the peer has is here: what it called overtaken need not be believed any more, nor proven."""
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
         """What can be left out of these changes for a peer that holds all that is held here but these."""
+
+    async def cut_chains(self, hashes: Sequence[bytes]) -> Sequence[CutChain]:
+        """The chains of which not all changes count alike, as far as some of these changes are part of them."""
 
     async def chain_ids(self, change: bytes) -> Sequence[bytes]:
         """The ids of the chain that this change is part of, first one first; empty if it does not follow from it."""
@@ -117,8 +121,13 @@ class Replica(Protocol):
     async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
         """The changes held at these places, a few of each at most."""
 
-    async def save_blocks(self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints) -> SaveResult:
-        """Keep blocks whose signatures were checked, in one transaction that is durable on return; idempotent."""
+    async def save_blocks(
+        self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints, proven: Sequence[ProvenPast]
+    ) -> SaveResult:
+        """Keep blocks whose signatures were checked, in one transaction that is durable on return; idempotent.
+
+        `proven` is what proofs have shown of where some of them lie.
+        """
 
     async def sketch(self, salt: bytes) -> SketchedSet:
         """The cells of the whole set: those that are kept or, with a salt, other ones that are made for the purpose."""
@@ -200,6 +209,14 @@ class GetChainStarts:
 
 
 @dataclass(frozen=True, slots=True)
+class GetCutChains:
+    hashes: Sequence[bytes]
+
+    def perform(self, replica: Replica) -> Awaitable[Sequence[CutChain]]:
+        return replica.cut_chains(self.hashes)
+
+
+@dataclass(frozen=True, slots=True)
 class GetChainIds:
     change: bytes
 
@@ -227,9 +244,10 @@ class GetObsoleteHints:
 class SaveBlocks:
     blocks: Sequence[Block]
     obsolete_hints: ObsoleteHints
+    proven: Sequence[ProvenPast] = ()
 
     def perform(self, replica: Replica) -> Awaitable[SaveResult]:
-        return replica.save_blocks(self.blocks, self.obsolete_hints)
+        return replica.save_blocks(self.blocks, self.obsolete_hints, self.proven)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import glob
 import os
-import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import temporary_files
 from core.errors import FieldlineError, Refused
 from core.store import spot_check
 from core.store.connection import translate_sqlite_errors
@@ -27,7 +25,7 @@ PAGES_PER_STEP = 2000
 async def backup_store(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> int:
     """See `Workspace.backup`."""
     source = workspace.home.store
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = temporary_files.temporary_path(path)
     work = asyncio.create_task(
         workspace.store.run(lambda connection: _write_copy(connection, source, path, aside, on_progress))
     )
@@ -48,12 +46,10 @@ def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: P
     if path.resolve() in _store_files(source):
         raise Refused("{path} is the store itself: name another file for the copy.", path=quote_value(str(path)))
     try:
-        _clear_leftovers(path)
+        temporary_files.clear_leftovers(path)
         held = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            # Some file systems of sticks know no locks; what is left there stays until somebody removes it.
-            with suppress(OSError):
-                fcntl.flock(held, fcntl.LOCK_EX)
+            temporary_files.hold(held)
             with translate_sqlite_errors(path):
                 changes = _copy_pages(original, path, aside, progress)
             os.fsync(held)
@@ -64,7 +60,7 @@ def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: P
             raise
         finally:
             os.close(held)
-        _fsync_folder(path.parent)
+        temporary_files.sync_folder(path.parent)
     except OSError as error:
         raise FieldlineError(
             "The copy {path} could not be written: {why}. What was there before is still there.",
@@ -96,20 +92,3 @@ def _copy_pages(original: sqlite3.Connection, path: Path, aside: Path, progress:
             path=quote_value(str(path)),
         )
     return changes
-
-
-def _clear_leftovers(path: Path) -> None:
-    """Remove what earlier copies left beside a path that were killed; those under way hold a lock."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if re.fullmatch(r"\d+(-journal|-wal)?", left.name.removeprefix(f".{path.name}.")):
-            with suppress(OSError), left.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.device.display_names import entities_in_value, is_hidden, plain_value
+from core.device.display_names import entities_in_value, plain_value
 from core.errors import Refused
+from core.fleet_secrets import is_secret
 from core.store.queries import feed
 from core.store.queries.feed import FeedEntry
 from core.timestamps import format_timestamp
@@ -94,7 +95,7 @@ async def read_step(
 ) -> FeedStep:
     """Read the next entries behind a cursor, of one kind or entity only."""
     page = await workspace.store.run(lambda connection: feed.read_feed_page(connection, cursor, entity))
-    entries = [entry for entry in page.entries if not is_hidden(entry.entity, entry.property)]
+    entries = [entry for entry in page.entries if not is_secret(entry.entity, entry.property)]
     return FeedStep(await _with_names(workspace, entries, kind), page.cursor, page.is_last)
 
 

@@ -25,14 +25,19 @@ async def import_file(workspace: DeviceContext, path: Path, on_progress: OnProgr
     return await workspace.store.import_history(workspace.identity, lines, schema, on_progress=on_progress)
 
 
-async def export_file(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> ImportResult:
+async def export_file(workspace: DeviceContext, path: Path, on_progress: OnProgress, *, plain: bool) -> ImportResult:
     """See `Workspace.export_file`."""
 
     def on_event(event: Moved) -> None:
         on_progress(event.sent, event.to_send or event.sent)
 
-    merged = await bundle.export_bundle(path, workspace.store, on_event=on_event)
+    load_keys = _no_keys if plain else workspace.seal_keys
+    merged = await bundle.export_bundle(path, workspace.store, load_keys, on_event=on_event)
     return ImportResult(merged.stats.sent, (await workspace.store.counts()).facts, merged.left_out_count)
+
+
+async def _no_keys() -> None:
+    return None
 
 
 async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgress) -> ImportResult:
@@ -40,7 +45,7 @@ async def _import_bundle(workspace: DeviceContext, path: Path, progress: OnProgr
         progress(event.received, event.to_receive or event.received)
 
     before = await workspace.store.counts()
-    merged = await bundle.import_bundle(path, workspace.store, on_event=on_event)
+    merged = await bundle.import_bundle(path, workspace.store, workspace.seal_keys, on_event=on_event)
     after = await workspace.store.counts()
     facts = after.facts - before.facts
     return ImportResult(merged.stats.received, facts, merged.known_count, merged.refused_count)

@@ -23,12 +23,23 @@ async def _load_nothing(keys: Sequence[ItemKey]) -> Sequence[InboxItem | None]:
 
 
 class LazyInbox:
-    """Items in their order, some of them loaded."""
+    """Items in their order, some of them loaded. Those that are accepted as they are are in an inbox of their own."""
 
-    def __init__(self, found: Sequence[ItemKey] = (), whole: LoadItems = _load_nothing) -> None:
-        self.keys = found
+    def __init__(
+        self, found: Sequence[ItemKey] = (), whole: LoadItems = _load_nothing, *, are_accepted: bool = False
+    ) -> None:
+        self.keys = [key for key in found if key.is_accepted == are_accepted]
         self._load_items = whole
         self._loaded: dict[int, InboxItem] = {}
+        self._accepted_keys = () if are_accepted else [key for key in found if key.is_accepted]
+        self._accepted: LazyInbox | None = None
+
+    @property
+    def accepted(self) -> LazyInbox:
+        """Those that somebody accepted as they are, which are not counted here."""
+        if self._accepted is None:
+            self._accepted = LazyInbox(self._accepted_keys, self._load_items, are_accepted=True)
+        return self._accepted
 
     @classmethod
     def of_items(cls, found: Sequence[InboxItem]) -> LazyInbox:
@@ -38,7 +49,8 @@ class LazyInbox:
 
         # In the order that they are given in, which need not be that of their keys.
         inbox = cls([key for item in found for key in item_keys([item])])
-        inbox._loaded = dict(enumerate(found))
+        inbox._loaded = dict(enumerate(item for item in found if item.acceptance is None))
+        inbox.accepted._loaded = dict(enumerate(item for item in found if item.acceptance is not None))
         return inbox
 
     def __len__(self) -> int:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import SCHEMA_ENTITY
+from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.device import input_validation
 from core.device.context import EditResult
+from core.epoch_keys import EPOCH_KEY_BYTES
 from core.errors import FieldlineError, Refused
+from core.fleet_secrets import EPOCH_PROPERTY
 from core.membership import (
     NAME_PROPERTY,
     REVOKED_PROPERTY,
@@ -150,7 +152,24 @@ async def revoke_device(
     in_force = authority.denials_at(ChainEnd(), device, 0, b"")
     is_known = any(set(denial.cut) == set(place) for denial in in_force)
     wanted: dict[str, Value] = {} if is_known else {REVOKED_PROPERTY: revocation_value(place)}
-    return await _write(workspace, membership, device, wanted, lambda m: m.state == "revoked", note)
+    # Files that are sealed from now on are not for the device.
+    epoch = await _new_epoch(workspace)
+    return await _write(workspace, membership, device, wanted, lambda m: m.state == "revoked", note, epoch)
+
+
+async def renew_epoch(workspace: DeviceContext, note: str | None = None) -> EditResult:
+    """Begin a new epoch: files that are sealed from now on have another key. Raises FieldlineError if this device is no
+    admin.
+    """
+    await workspace.require_admin()
+    change = await workspace.save_unchecked([await _new_epoch(workspace)], note)
+    return EditResult(change, FLEET_ENTITY, 1)
+
+
+async def _new_epoch(workspace: DeviceContext) -> Edit:
+    shown = await workspace.view().record(FLEET_ENTITY, Schema())
+    seen = tuple(sorted(leaf.fact for leaf in shown.slot(EPOCH_PROPERTY).leaves))
+    return Edit(FLEET_ENTITY, EPOCH_PROPERTY, workspace.entropy(EPOCH_KEY_BYTES).hex(), seen)
 
 
 async def _write(
@@ -160,14 +179,18 @@ async def _write(
     wanted: Mapping[str, Value],
     is_wanted: Callable[[Member], bool],
     note: str | None,
+    epoch: Edit | None = None,
 ) -> MemberResult:
-    """Write facts about a member that obsolete what counts of it, and nothing that others may have said besides.
+    """Write facts about a member that obsolete what counts of it, and nothing that others may have said besides; with
+    them that a new epoch begins.
 
     Raises FieldlineError, and nothing is written, if the member would not be as wanted afterwards.
     """
     edits = [Edit(device, name, value, _seen(membership, device, name)) for name, value in wanted.items()]
     if not edits:
         return MemberResult(None, device, 0, membership.members[device])
+    if epoch is not None:
+        edits.append(epoch)
     if device not in membership.members:
         edits.insert(0, Edit(device, KIND, MEMBER_KIND, await _seen_kinds(workspace, device)))
     found: list[Member] = []

@@ -121,9 +121,15 @@ class Workspace(DeviceContext):
 
         return await revisions.find_change(self.store, text)
 
-    async def inbox(self, view: View | None = None, on_progress: OnProgress = _ignore_progress) -> list[InboxItem]:
-        """Read the inbox. `on_progress` counts the entities that are indexed first, after a large sync."""
-        return await (await self.lazy_inbox(view, on_progress)).load_all()
+    async def inbox(
+        self, view: View | None = None, on_progress: OnProgress = _ignore_progress, *, accepted: bool = False
+    ) -> list[InboxItem]:
+        """Read the inbox, or what of it is accepted as it is.
+
+        `on_progress` counts the entities that are indexed first, after a large sync.
+        """
+        found = await self.lazy_inbox(view, on_progress)
+        return await (found.accepted if accepted else found).load_all()
 
     async def lazy_inbox(self, view: View | None = None, on_progress: OnProgress = _ignore_progress) -> LazyInbox:
         """Read the inbox, of many items only those that are looked at."""
@@ -162,6 +168,21 @@ class Workspace(DeviceContext):
         from core.workspace import edit
 
         return await edit.resolve_with_candidate(self, shown, name, fact, note)
+
+    async def accept(self, items: Sequence[InboxItem], note: str | None = None) -> bytes | None:
+        """Accept inbox items as they are, and give the change; each is back when one of its values changes.
+
+        Raises Refused for a conflict. None if there are none.
+        """
+        from core.workspace import acceptance
+
+        return await acceptance.accept_items(self, items, note)
+
+    async def withdraw_acceptance(self, items: Sequence[InboxItem], note: str | None = None) -> bytes | None:
+        """Put accepted items back into the inbox, and give the change; None if none was accepted."""
+        from core.workspace import acceptance
+
+        return await acceptance.withdraw_acceptance(self, items, note)
 
     async def publish(self, schema: Schema, note: str | None = None) -> EditResult:
         """Publish a schema, a fact for each kind that differs; raises FieldlineError if this device is no admin."""
@@ -206,6 +227,15 @@ class Workspace(DeviceContext):
         from core.workspace import members
 
         return await members.admit_device(self, device, role, name, note)
+
+    async def renew_epoch(self, note: str | None = None) -> EditResult:
+        """Begin a new epoch of the key under which files are sealed; raises FieldlineError if this device is no admin.
+
+        A revocation does so by itself.
+        """
+        from core.workspace import members
+
+        return await members.renew_epoch(self, note)
 
     async def sync(
         self,
@@ -302,14 +332,16 @@ class Workspace(DeviceContext):
 
         return await table_export.export_table(self, kind, write, as_json=as_json, on_progress=on_progress)
 
-    async def export_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
-        """Write all changes as a bundle, in place of whatever is at that path.
+    async def export_file(
+        self, path: Path, on_progress: OnProgress = _ignore_progress, *, plain: bool = False
+    ) -> ImportResult:
+        """Write all changes as a bundle, in place of whatever is at that path; readable by members only, or `plain`.
 
         `skipped_count` of the result are changes that were left out, since their bytes are damaged.
         """
         from core.workspace import file_exchange
 
-        return await file_exchange.export_file(self, path, on_progress)
+        return await file_exchange.export_file(self, path, on_progress, plain=plain)
 
     async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress) -> int:
         """Copy the store into one file, in place of whatever is at that path, and give how many changes it holds.

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import PATIENCE, until
 
 PLACE = "place:241/Entrance right"
 LOOPBACK = "127.0.0.1"
 GROUP = "224.0.0.251"
-SECONDS = 60
 
 
 def _multicast_problem() -> str | None:
@@ -86,14 +84,6 @@ def _killed(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.kill()
     process.communicate()
-
-
-def until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait until something holds; how long that takes is the machine's affair."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.1)
 
 
 def test_devices_find_each_other_and_sync_what_is_saved(pair: Pair) -> None:

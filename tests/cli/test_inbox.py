@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
 
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
@@ -120,3 +124,83 @@ def test_the_inbox_speaks_german(pair: Pair, meet: Meet) -> None:
     german = Terminal(pair[0].home, lang="de")
     assert "Drucker" in german.call("inbox").out
     assert german.ask("inbox")[0]["property"] == "printer"
+
+
+def test_a_wanted_clash_is_accepted_everywhere_until_one_of_its_values_changes(pair: Pair, meet: Meet) -> None:
+    one, two = pair
+    one.ask("new", "locality", "code=242", "subnet=10.24.1.0/28")
+    (item,) = one.ask("inbox")
+    assert item["type"] == "overlap"
+    assert one.ask("accept", item["id"], "--note", "its own part", "--dry-run")["change"] is None
+    change = one.ask("accept", item["id"][:8], "--note", "its own part")["change"]
+    assert one.ask("log", "--limit", "1")["change"] == change
+    meet(one, two)
+    for terminal in pair:
+        assert (terminal.ask("inbox"), terminal.ask("status")["clashes"]) == ([], 0)
+        (accepted,) = terminal.ask("inbox", "--accepted")
+        assert (accepted["id"], accepted["accepted"]["note"]) == (item["id"], "its own part")
+        assert "accepted as it is by Maier" in terminal.call("inbox", "--accepted").out
+        assert terminal.ask("verify")["problems"] == []
+        assert "overlap" not in terminal.call("show", "locality:241").out
+    assert one.ask("accept", item["id"])["change"] is None
+    two.ask("set", "locality:242", "subnet=10.24.1.16/28")
+    (back,) = two.ask("inbox")
+    assert back["id"] != item["id"]
+    two.ask("set", "locality:242", "subnet=10.24.1.0/28")
+    assert two.ask("inbox") == []
+
+
+def test_an_acceptance_is_taken_back(pair: Pair, meet: Meet) -> None:
+    one, two = pair
+    one.ask("new", "locality", "code=242", "subnet=10.24.1.0/28")
+    (item,) = one.ask("inbox")
+    change = one.ask("accept", item["id"])["change"]
+    meet(one, two)
+    assert two.ask("accept", "--undo", item["id"])["change"]
+    assert [each["id"] for each in two.ask("inbox")] == [item["id"]]
+    assert two.ask("inbox", "--accepted") == []
+    # On the first device it is undone as any other change.
+    one.ask("undo", change)
+    assert [each["id"] for each in one.ask("inbox")] == [item["id"]]
+
+
+def test_what_cannot_be_accepted_is_refused(pair: Pair, meet: Meet) -> None:
+    disagree(pair, meet)
+    one = pair[0]
+    (item,) = one.ask("inbox")
+    one.refused("accept", item["id"])
+    one.refused("accept", "0" * 32)
+    one.refused("accept", item["id"][:3])
+    one.refused("accept")
+    one.refused("set", PLACE, f"accepted.{item['id']}=overlap")
+
+
+def test_the_items_of_a_real_fleet_are_accepted_or_resolved(tmp_path: Path, shared: Path) -> None:
+    device = Terminal(tmp_path / "home")
+    device.ask("init", "--fleet", "Net", "--schema", "site-network")
+    device.ask("import", str(shared / "data" / "site-history.jsonl"))
+    items = device.ask("inbox")
+    assert Counter(item["type"] for item in items) == {"overlap": 5, "invalid": 4}
+    own = [item for item in items if item["type"] == "overlap" and len(_sites(device, item)) == 1]
+    assert len(own) == 4
+    device.ask("accept", *[item["id"] for item in own], "--note", "its own mesh addresses")
+    assert len(device.ask("inbox")) == 5
+    for item in items:
+        if item["type"] == "invalid":
+            value = item["candidates"][0]["value"].strip()
+            better = str(ip_network(value, strict=False)) if "/" in value else value
+            device.ask("set", item["entity"], f"{item['property']}={better}")
+        elif item not in own:
+            device.ask("clear", item["entities"][1], item["property"])
+    # What one of them was mistyped for lies within another one's network.
+    (last,) = device.ask("inbox")
+    device.ask("accept", last["id"])
+    assert device.ask("inbox") == []
+    assert "Nothing to resolve" in device.call("inbox").err
+    status = device.ask("status")
+    assert (status["conflicts"], status["clashes"]) == (0, 0)
+    assert device.ask("verify")["problems"] == []
+
+
+def _sites(device: Terminal, item: dict[str, Any]) -> set[str]:
+    return {str(device.ask("show", entity)["slots"]["site"]["value"]) for entity in item["entities"]}

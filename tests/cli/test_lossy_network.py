@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_discovery import Serving, until
+from tests.cli.test_discovery import Serving
 from tests.support.cli import ROOT, Terminal
+from tests.support.deadlines import until
 from tests.support.network import Network, network, problem
 
 PROBLEM = problem()

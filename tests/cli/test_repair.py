@@ -82,9 +82,11 @@ def test_lost_bytes_are_told_with_what_depends_on_them(device: Terminal) -> None
 
 
 def test_an_export_leaves_a_damaged_change_out_and_says_so(device: Terminal, tmp_path: Path) -> None:
-    total = device.ask("status")["changes"]
     new = Terminal(tmp_path / "new")
-    new.ask("join", device.ask("status")["fleet"])
+    own = new.ask("join", device.ask("status")["fleet"])["device"]
+    device.ask("admit", own, "--role", "reader")
+    device.ask("set", PLACE, "printer=lost")
+    total = device.ask("status")["changes"]
     damage(
         device, "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = (SELECT max(change) FROM blocks)"
     )

@@ -13,9 +13,9 @@ from pathlib import Path
 from core.sync.eta import EtaEstimator
 from core.sync.events import Progress
 from tests.cli.conftest import Pair
-from tests.cli.test_discovery import until
 from tests.cli.test_processes import serving
 from tests.support.cli import Terminal
+from tests.support.deadlines import until
 from tui.cli.progress import format_duration, sync_progress_text
 
 CHANGES = 2500

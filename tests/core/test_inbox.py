@@ -7,10 +7,13 @@ from ipaddress import ip_network
 from itertools import combinations
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
+from core import resolution
+from core.errors import Refused
+from core.inbox import ITEM_TYPES, InboxItem, acceptance_property, find_inbox_items
 from core.records import Edit, Record, diff_edits, make_edit, record_of
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema, parse_schema_file
@@ -237,6 +240,71 @@ def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_
         fleet.save(0, [make_edit(record, "retired", True)])
         settled = find_inbox_items([fleet.shown(set(fleet.had))], CENTRE, fleet.knew)
         assert not [m for m in settled if m.type == "retired-edit"]
+
+
+# --- accepted as they are ---------------------------------------------------------------------------------------------
+
+
+def accepted_by(item: InboxItem, record: Record) -> Record:
+    """The record after somebody accepted the item there."""
+    (edit,) = [resolution.accept_item(item, record)]
+    leaves = {name: list(slot.leaves) for name, slot in record.slots.items()}
+    leaf = Candidate(b"\xaa" * 34, edit.value, "Jones", b"d" * 16, 99, "wanted")
+    return record_of(record.entity, {**leaves, edit.property: [leaf]}, CENTRE.kind(record.kind))
+
+
+OUTER = entity(1, "locality", code="1", subnet="10.0.0.0/27")
+INNER = entity(2, "locality", code="2", subnet="10.0.0.1/32")
+
+
+def test_an_accepted_clash_is_marked_until_one_of_its_values_changes() -> None:
+    (item,) = found(OUTER, INNER)
+    assert (item.type, item.acceptance) == ("overlap", None)
+    outer = accepted_by(item, OUTER)
+    for records in ((outer, INNER), (INNER, outer), (OUTER, accepted_by(item, INNER))):
+        (again,) = found(*records)
+        assert again.id == item.id
+        assert again.acceptance is not None
+        assert (again.acceptance.user, again.acceptance.note) == ("Jones", "wanted")
+    # What has nothing to do with it leaves it accepted.
+    (again,) = found(outer, entity(2, "locality", code="2", name="Kiel", subnet="10.0.0.1/32"))
+    assert again.acceptance is not None
+    for changed in (
+        [outer, entity(2, "locality", code="2", subnet="10.0.0.2/32")],
+        [outer, INNER, entity(3, "locality", code="3", subnet="10.0.0.9/32")],
+        [outer, entity(3, "locality", code="2", subnet="10.0.0.1/32")],
+    ):
+        (back,) = found(*changed)
+        assert (back.type, back.acceptance) == ("overlap", None)
+
+
+def test_accepted_by_one_and_taken_back_by_another_is_open() -> None:
+    (item,) = found(OUTER, INNER)
+    outer = accepted_by(item, OUTER)
+    name = acceptance_property(item.id)
+    leaves = {each: list(slot.leaves) for each, slot in outer.slots.items()}
+    leaves[name].append(Candidate(b"\xbb" * 34, None, "Smith", b"e" * 16, 100, None))
+    both = found(record_of(outer.entity, leaves, CENTRE.kind("locality")), INNER)
+    assert [(each.type, each.acceptance) for each in both] == [("conflict", None), ("overlap", None)]
+
+
+def test_every_type_but_a_conflict_can_be_accepted() -> None:
+    lane = entity(2, name="Lane 1", locality=Ref(ident(9)), card_terminal="x", printer=["a", "b"])
+    other = entity(3, name="Lane 1", locality=Ref(ident(9)))
+    items = {each.type: each for each in found(lane, other)}
+    assert items.keys() == {"conflict", "duplicate", "dangling", "invalid"}
+    with pytest.raises(Refused, match="resolved, not accepted"):
+        resolution.accept_item(items["conflict"], lane)
+    for name in ("duplicate", "invalid"):
+        assert {each.type for each in found(accepted_by(items[name], lane), other) if each.acceptance} == {name}
+
+
+def test_who_accepts_a_clash_edits_nothing() -> None:
+    """An acceptance that who retired the entity had not seen is no edit of something retired."""
+    (item,) = found(OUTER, INNER)
+    retired = accepted_by(item, entity(1, "locality", retired=True, code="1", subnet="10.0.0.0/27"))
+    (unseen,) = retired.slot(acceptance_property(item.id)).leaves
+    assert find_inbox_items([retired], CENTRE, lambda a, b: b != unseen.change) == []
 
 
 # --- many ------------------------------------------------------------------------------------------------------------

@@ -46,6 +46,18 @@ def test_any_texts_can_be_sorted(texts: list[str]) -> None:
     sorted(texts, key=natural_key)
 
 
+@given(st.integers(0), st.integers(0), st.sampled_from(["", "0", "00"]))
+def test_numbers_of_any_length_are_in_the_order_of_their_values(one: int, other: int, zeros: str) -> None:
+    if one != other:
+        assert (natural_key(f"Lane {zeros}{one} a") < natural_key(f"Lane {other} a")) == (one < other)
+
+
+@given(*[st.text(alphabet=st.characters(exclude_categories=["Cs"]))] * 2)
+def test_sqlite_has_the_same_order(one: str, other: str) -> None:
+    keys = [natural_key(one), natural_key(other)]
+    assert (keys[0] < keys[1]) == (keys[0].encode() < keys[1].encode())
+
+
 @given(st.one_of(st.text(), st.from_regex(r"'{0,3}[=+@\-\t\r'][0-9a.]*", fullmatch=True)))
 def test_what_is_escaped_for_a_spreadsheet_is_read_as_it_was(text: str) -> None:
     assert unescape_cell(escape_cell(text)) == text

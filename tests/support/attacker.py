@@ -71,7 +71,7 @@ def block_of(home: Terminal, change: str) -> Block:
     """A change of a home, by its id in hex."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "all.fieldline"
-        home.ask("export", str(path))
+        home.ask("export", str(path), "--plain")
         from core.sync.bundle_file import check_bundle
 
         contents = check_bundle(path, bytes.fromhex(home.ask("status")["fleet"]))

@@ -37,9 +37,9 @@ async def deadline(seconds: float = PATIENCE) -> AsyncIterator[None]:
             timer.cancel()
 
 
-def until(is_so: Callable[[], bool]) -> None:
+def until(is_so: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until something is so; fails when it takes too long."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "it did not come"
         time.sleep(POLL_INTERVAL_S)

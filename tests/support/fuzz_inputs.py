@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from random import Random
 
+from core.sync.block_stream import split_block
 from core.sync.codec import FieldReader, encode_message, encode_varint
-from core.sync.messages import Abort, Hello
+from core.sync.messages import Abort, Hello, PositionProof
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import short_key
 from core.sync.replica import SketchedSet
@@ -197,6 +198,7 @@ def everything_said() -> list[bytes]:
     """Each different frame of all meetings, and some that no good meeting has."""
     frames = {frame for scene in scenes() for frame in scene.frames}
     more = [encode_message(Abort(reason)) for reason in (1, 10, 12, 13, 14, 99)]
+    more.append(encode_message(PositionProof(split_block(some(5, 1)[0]).header.data, ((1, b"i" * 32),), b"h" * 64)))
     more.append(encode_message(Hello(3, FLEET[:4], 1 << 27, b"r" * 16, bytes(17 * 8))))
     return sorted(frames) + more
 

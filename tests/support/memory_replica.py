@@ -23,6 +23,7 @@ from core.header import SignedHeader, fleet_id
 from core.mountain_range import range_of
 from core.sync.block_stream import split_block
 from core.sync.packed_header import Place
+from core.sync.position_proofs import CutChain, ProvenPast
 from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, BranchNode, MerkleNode, insert_ids, prefix_bounds, read_node
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
@@ -244,7 +245,13 @@ class MemoryReplica:
                 found.append((device, position, change, upto))
         return found
 
-    async def save_blocks(self, blocks: Sequence[Block], overtaken: Mapping[bytes, Sequence[int]]) -> Saved:
+    async def cut_chains(self, hashes: Sequence[bytes]) -> list[CutChain]:
+        """All count alike."""
+        return []
+
+    async def save_blocks(
+        self, blocks: Sequence[Block], overtaken: Mapping[bytes, Sequence[int]], proven: Sequence[ProvenPast] = ()
+    ) -> Saved:
         if self.full:
             raise FieldlineError("The disk is full: nothing was saved. Free some space and try again.")
         self.saves.append(len(blocks))

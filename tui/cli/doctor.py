@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from core.errors import FieldlineError
 from core.hooks.findings import check_hooks
+from core.mirror.findings import check_mirror
 from core.timestamps import format_timestamp
 from core.workspace import diagnostics
 from core.workspace.diagnostics import Finding
@@ -31,6 +32,7 @@ _CHECKS = {
     "clock": N_("clock"),
     "sync": N_("sync"),
     "hooks": N_("hooks"),
+    "mirror": N_("mirror"),
     "terminal": N_("terminal"),
 }
 _STATES = {"good": N_("good"), "warning": N_("look"), "problem": N_("wrong")}
@@ -92,6 +94,8 @@ async def _collect_findings(context: CliContext) -> AsyncIterator[Finding]:
         async for finding in diagnostics.check_store(workspace):
             yield finding
         for finding in check_hooks(context.home, workspace.clock()):
+            yield finding
+        for finding in check_mirror(context.home):
             yield finding
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.device.display_names import entities_in_value, full_entity_name, is_hidden, plain_value
-from core.schema import KEY, KIND, RETIRED, Property, Schema
+from core.device.display_names import entities_in_value, full_entity_name, plain_value
+from core.fleet_secrets import is_secret
+from core.schema import KEY, KIND, RETIRED, Property, Schema, is_acceptance
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
 from core.value_codec import Ref, Value
@@ -135,6 +136,8 @@ def shown_properties(record: Record, schema: Schema) -> list[Property]:
     system = (KIND, RETIRED, KEY)
     names = [name for name in kind.properties if name not in system]
     names += sorted(name for name in record.slots if name not in names and name not in system)
-    names = [name for name in names if not is_hidden(record.entity, name)]
+    # What is accepted as it is stands in the inbox, where one sees of what.
+    names = [name for name in names if not is_acceptance(name) or record.slot(name).provisional]
+    names = [name for name in names if not is_secret(record.entity, name)]
     names += [name for name in system if record.slot(name).provisional]
     return [kind.property(name) for name in names]

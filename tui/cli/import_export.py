@@ -93,7 +93,7 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
 
 @verb(
     N_(
-        "Write all changes into a bundle, for a device that cannot be reached, or with --kind all things of one kind "
+        "Write all changes into a bundle, which devices of the fleet can read, or with --kind all things of one kind "
         "into a table (CSV or JSON), which `import` reads again, edited or not; `-` writes that to stdout."
     )
 )
@@ -105,7 +105,10 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
     type=click.Choice(["csv", "json"]),
     help=N_("The form of a table, if the name of the file does not end in .csv or .json."),
 )
-async def export(context: CliContext, file: Path, kind: str | None, form: str | None) -> None:
+@option("--plain", is_flag=True, help=N_("Do not seal the bundle: whoever holds it can read it."))
+async def export(context: CliContext, file: Path, kind: str | None, form: str | None, plain: bool) -> None:
+    if kind is not None and plain:
+        raise Refused("--plain is about a bundle: a table is never sealed.")
     if kind is not None:
         await export_table(context, file, kind, form)
         return
@@ -113,7 +116,7 @@ async def export(context: CliContext, file: Path, kind: str | None, form: str | 
         raise Refused("--format is about a table: name its --kind, too.")
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} changes")) as on_progress:
-            done = await workspace.export_file(file, on_progress)
+            done = await workspace.export_file(file, on_progress, plain=plain)
     if context.json:
         context.print_json({"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count})
     else:

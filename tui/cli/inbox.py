@@ -1,4 +1,4 @@
-"""Verbs for what needs a decision: inbox, resolve."""
+"""Verbs for what needs a decision: inbox, resolve, accept."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from core.device.edit_check import editable_property
 from core.errors import Refused
 from core.inbox import InboxItem
 from core.records import Record
+from core.slots import Candidate
 from core.values import printable
 from tui.cli.context import CliContext
 from tui.cli.edit import print_written
 from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import parse_text_value
-from tui.cli.plan import DRY_RUN_OPTION
+from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.cli.progress import show_progress
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import with_clock_error
@@ -23,10 +24,11 @@ from tui.i18n.translate import N_, _, error_text, language, ngettext
 
 
 @verb(N_("List what needs a decision; nothing of it is urgent: conflicts, and clashes between different things."))
-async def inbox(context: CliContext) -> None:
+@option("--accepted", is_flag=True, help=N_("List what somebody accepted as it is, instead."))
+async def inbox(context: CliContext, accepted: bool) -> None:
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} read")) as on_progress:
-            items = await workspace.inbox(on_progress=on_progress)
+            items = await workspace.inbox(on_progress=on_progress, accepted=accepted)
         formatter = await Formatter.create(workspace)
         values = [leaf.value for item in items for leaf in item.candidates]
         retired = {item.entity for item in items if item.type == "retired-edit" and not context.json}
@@ -38,12 +40,14 @@ async def inbox(context: CliContext) -> None:
         context.print_json(
             [
                 {
+                    "id": item.id.hex(),
                     "type": item.type,
                     **formatter.kind_json(item.entity),
                     "property": item.property,
                     "candidates": [formatter.candidate_json(leaf) for leaf in item.candidates],
                     "entities": [entity.hex() for entity in item.entities],
                     "message": _item_message(item, formatter),
+                    **({"accepted": formatter.candidate_json(item.acceptance)} if item.acceptance else {}),
                 }
                 for item in items
             ]
@@ -51,6 +55,11 @@ async def inbox(context: CliContext) -> None:
         return
     for item in items:
         _print_item(context, item, formatter, records)
+    if accepted:
+        context.print_message(
+            ngettext("{count} item accepted as it is.", "{count} items accepted as they are.", len(items))
+        )
+        return
     context.print_message(
         ngettext(
             "{count} item to resolve; none of them is urgent.",
@@ -60,6 +69,8 @@ async def inbox(context: CliContext) -> None:
         if items
         else _("Nothing to resolve.")
     )
+    if any(item.type != "conflict" for item in items):
+        context.print_message(_("`fieldline accept ID` accepts one as it is, by the 8 digits behind it."))
 
 
 def _item_message(item: InboxItem, formatter: Formatter) -> str:
@@ -75,7 +86,11 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
     message = _item_message(item, formatter)
     if item.type == "invalid":
         message = f"{formatter.entity_text(item.entity)}: {message}"
-    context.print_line(f"{GLYPHS[item.type]} {message}", bold=True)
+    # A conflict is resolved by its entity and property; only what may be accepted is named by an id.
+    end = "" if item.type == "conflict" else f"  {item.id.hex()[:8]}"
+    context.print_line(f"{GLYPHS[item.type]} {message}{end}", bold=True)
+    if item.acceptance is not None:
+        context.print_line(f"  {_acceptance_text(context, item.acceptance)}")
     slots = records[item.entity].slots if item.entity in records else {}
     of = {leaf.fact: name for name, slot in slots.items() for leaf in slot.leaves}
     rows = []
@@ -89,6 +104,49 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
         time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
         rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, time, remark])
     context.print_table(rows, shrinkable=(4, 1))
+
+
+def _acceptance_text(context: CliContext, leaf: Candidate) -> str:
+    """Who accepted an item, when and why."""
+    time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
+    text = _("accepted as it is by {user}, {time}").format(user=printable(leaf.user), time=time)
+    return f"{text} {quote(leaf.note)}".rstrip()
+
+
+@verb(
+    N_(
+        "Accept clashes as they are: they leave the inbox, and come back when one of their values changes. It is an"
+        " edit like any other."
+    )
+)
+@argument("items", metavar="ITEM", nargs=-1, required=True)
+@option("--undo", is_flag=True, help=N_("Put accepted items back into the inbox."))
+@option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
+@DRY_RUN_OPTION
+async def accept(context: CliContext, items: tuple[str, ...], undo: bool, note: str | None, dry_run: bool) -> None:
+    from core.workspace.acceptance import find_items
+
+    async with await context.open_workspace(dry_run=dry_run) as workspace:
+        with show_progress(N_("{done} of {total} read")) as on_progress:
+            open_items = await workspace.inbox(on_progress=on_progress)
+        accepted = await workspace.inbox(accepted=True)
+        found = find_items([*open_items, *accepted], items)
+        wanted = [item for item in found if (item.acceptance is None) != undo]
+        save = workspace.withdraw_acceptance if undo else workspace.accept
+        change = await save(wanted, note)
+        if workspace.planned is not None:
+            await print_dry_run(context, workspace)
+            return
+    if context.json:
+        context.print_json({"change": change.hex() if change else None})
+    elif change is None:
+        context.print_message(_("Nothing is different: nothing was written."))
+    elif undo:
+        text = ngettext("{count} item is back in the inbox.", "{count} items are back in the inbox.", len(wanted))
+        context.print_message(text)
+    else:
+        text = ngettext("{count} item accepted as it is.", "{count} items accepted as they are.", len(wanted))
+        context.print_message(text)
 
 
 @verb(N_("Resolve a conflict: take one of the candidates, or give another value. It is an edit like any other."))

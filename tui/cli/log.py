@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from core.device.display_names import is_hidden
+from core.device.display_names import mask_secrets
 from core.device.edit_check import find_property
 from core.errors import Refused
+from core.fleet_secrets import is_secret
 from core.schema import KIND, RETIRED
 from core.slots import Candidate
 from core.store.queries.fact_diffs import FactDiff, without_author
@@ -92,8 +93,7 @@ async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
 
 
 async def _read_edits(workspace: Workspace, change: bytes) -> list[FactDiff]:
-    edits = await workspace.view().fact_diffs(change, None)
-    return [edit for edit in edits if not is_hidden(edit.entity, edit.property)]
+    return mask_secrets(await workspace.view().fact_diffs(change, None))
 
 
 async def _read_pages(view: View, wanted: LogFilter, limit: int | None) -> AsyncIterator[list[LogEntry]]:
@@ -270,7 +270,7 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
         return
     async with await context.open_workspace() as workspace:
         one, other, entity = await _parse_times(workspace, times)
-        found = [each for each in await one.differences(other, entity) if not is_hidden(each[0], each[1])]
+        found = [each for each in await one.differences(other, entity) if not is_secret(each[0], each[1])]
         formatter = await Formatter.create(workspace, other)
         values = [value for _entity, _name, old, new in found for value in (old, new)]
         await formatter.load_names((e for e, *_rest in found), values)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -111,12 +111,14 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(end, SystemExit) and sys.stdout is stdout:
             raise
         sys.stdout = stdout
-        _discard_stdout()
+        _discard(stdout)
         return 0
     except OSError as error:
-        _discard_stdout()
+        _discard(sys.stdout)
         _print_error(_system_error_text(error))
         return 1
+    finally:
+        _flush_or_discard(sys.stderr)
     return code
 
 
@@ -146,6 +148,8 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
+        # If it was stdout's, what is left in its buffer would fail, and be told, once more.
+        _flush_or_discard(sys.stdout)
         _print_error(_system_error_text(error))
         return 1
     except Exception as error:
@@ -183,10 +187,20 @@ def _system_error_text(error: OSError) -> str:
     return _("The system reports: {why}.").format(why=why)
 
 
-def _discard_stdout() -> None:
+def _flush_or_discard(stream: TextIO) -> None:
+    """Write out what a stream still holds, or drop it where nobody takes it: else Python would end with 120."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
     """Let what is still to be written go nowhere: the descriptor must not be flushed again at exit."""
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def _requested_language(arguments: Sequence[str]) -> str | None:

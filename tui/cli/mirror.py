@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
+from core.mirror.findings import NOT_INSTALLED
 from core.timestamps import format_timestamp
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
+from tui.cli.mirror_events import result_json
 from tui.i18n.translate import N_, _, error_text, format_number
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from core.mirror.mirror import Mirror, MirrorResult
     from core.workspace import Workspace
 
-MIN_RETRY_S, MAX_RETRY_S = 1.0, 30.0
-"""How long to wait for a database that does not take the mirror; twice as long each time."""
 MAX_DIFFERENCES_SHOWN = 20
 
 
@@ -49,46 +48,37 @@ def _load_mirror() -> type[Mirror]:
     try:
         from core.mirror.mirror import Mirror
     except ImportError:
-        raise FieldlineError(
-            "The mirror needs psycopg, which is not installed: run `pip install '.[mirror]'` in the clone."
-        ) from None
+        raise NOT_INSTALLED from None
     return Mirror
 
 
 async def _follow(context: CliContext, workspace: Workspace, dsn: str) -> None:
     """Mirror whatever comes; wait for a database that was there and is gone."""
-    mirror_type = _load_mirror()
+    _load_mirror()
     from core.mirror.database import MirrorUnreachable
+    from core.mirror.follower import MIN_RETRY_S, follow
 
-    wait_s, reached = MIN_RETRY_S, False
-    while True:
-        try:
-            async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
-                while True:
-                    result = await opened.update()
-                    if result.change_count or not reached:
-                        _print_result(context, result)
-                    wait_s, reached = MIN_RETRY_S, True
-                    await workspace.store.wait_for_change()
-        except MirrorUnreachable as error:
-            if not reached:
-                raise
-            if wait_s == MIN_RETRY_S:
-                context.print_message(error_text(error))
-        await asyncio.sleep(wait_s)
-        wait_s = min(2 * wait_s, MAX_RETRY_S)
+    is_reached = False
+
+    def on_result(result: MirrorResult) -> None:
+        nonlocal is_reached
+        if result.change_count or not is_reached:
+            _print_result(context, result)
+        is_reached = True
+
+    def on_error(error: FieldlineError, wait_s: float) -> bool:
+        if not is_reached or not isinstance(error, MirrorUnreachable):
+            return False
+        if wait_s == MIN_RETRY_S:
+            context.print_message(error_text(error))
+        return True
+
+    await follow(workspace, workspace.inbox, dsn, on_result=on_result, on_error=on_error)
 
 
 def _print_result(context: CliContext, result: MirrorResult) -> None:
     if context.json:
-        context.print_json(
-            {
-                "changes": result.change_count,
-                "facts": result.fact_count,
-                "root": result.root.hex(),
-                "seconds": round(result.seconds, 3),
-            }
-        )
+        context.print_json(result_json(result))
         return
     context.print_message(
         _("Mirrored: {changes} changes, {facts} values.").format(

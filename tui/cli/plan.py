@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from core.device.display_names import is_hidden
+from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Edit
 from core.schema import KIND
 from core.slots import Slot
@@ -35,7 +35,7 @@ class PlanLine:
 
 async def read_plan(formatter: Formatter, edits: Sequence[Edit]) -> list[PlanLine]:
     """The lines of edits that are not saved yet; the formatter then knows all names in them."""
-    edits = [edit for edit in edits if not is_hidden(edit.entity, edit.property)]
+    edits = [replace(edit, value=HIDDEN_TEXT) if is_secret(edit.entity, edit.property) else edit for edit in edits]
     records = await formatter.view.records_by_id({edit.entity for edit in edits}, formatter.schema)
     lines = [
         PlanLine(edit.entity, edit.property, records[edit.entity].slot(edit.property), edit.value) for edit in edits

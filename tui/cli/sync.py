@@ -45,7 +45,8 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
             context.print_message(text)
         if context.json:
             damaged = {"damaged": [str(path) for path in result.damaged_bundles]} if result.damaged_bundles else {}
-            context.print_json({**_sync_result_json(result), **damaged})
+            sealed = {"sealed": [str(path) for path in result.sealed_bundles]} if result.sealed_bundles else {}
+            context.print_json({**_sync_result_json(result), **damaged, **sealed})
             return
         formatter = await Formatter.create(workspace)
         await formatter.load_device_names()
@@ -121,6 +122,7 @@ async def serve(
     from core.sync.links.serial.serial_ports import parse_serial_endpoint
     from tui.cli.equipment_events import watch_equipment
     from tui.cli.hook_events import serve_hooks
+    from tui.cli.mirror_events import serve_mirror
 
     async with await context.open_workspace() as workspace:
 
@@ -149,6 +151,7 @@ async def serve(
         beside = [
             asyncio.create_task(watch_equipment(workspace, surrounding, print_event)),
             asyncio.create_task(serve_hooks(context, print_event)),
+            asyncio.create_task(serve_mirror(context, print_event)),
         ]
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core import temporary_files
 from core.errors import FieldlineError, Refused
 from core.schema import Property
 from core.value_codec import Value
@@ -206,18 +207,22 @@ def _write_to_stdout(text: str) -> None:
 
 async def _write_table(workspace: Workspace, path: Path, kind: str, form: str) -> int:
     """Beside it first, so that no half of it is ever there under its name."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = temporary_files.temporary_path(path)
     try:
+        temporary_files.clear_leftovers(path)
         with (
             aside.open("x", encoding="utf-8", newline="") as file,
             show_progress(N_("{done} of {total} rows")) as shown,
         ):
+            temporary_files.hold(file.fileno())
             if form == "csv":
                 file.write(_UTF8_BOM)
             rows = await workspace.export_table(kind, file.write, as_json=form == "json", on_progress=shown)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+        with suppress(OSError):
+            temporary_files.sync_folder(path.parent)
     except OSError as error:
         why = error.strerror or str(error)
         raise FieldlineError("{path} could not be written: {why}.", path=str(path), why=why) from None

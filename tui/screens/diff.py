@@ -8,7 +8,7 @@ from functools import partial
 
 from textual.app import ComposeResult
 
-from core.device.display_names import is_hidden
+from core.fleet_secrets import is_secret
 from core.store.queries.fact_diffs import without_author
 from core.store.queries.log import LogEntry
 from tui.command_host import command_bindings
@@ -67,7 +67,7 @@ class DiffScreen(ListScreen):
             return  # the past stays as it is
         every = await self.read_differences()
         # Many differences take a while, and meanwhile somebody may press keys.
-        found = await asyncio.to_thread(lambda: [each for each in every if not is_hidden(each[0], each[1])])
+        found = await asyncio.to_thread(lambda: [each for each in every if not is_secret(each[0], each[1])])
         await self._show_rows(found, found)
 
     async def _show_rows(self, found: list[ValueDifference], some: list[ValueDifference]) -> None:

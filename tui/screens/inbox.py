@@ -7,6 +7,7 @@ from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
 from tui.layout import Line, rule_line, spread
+from tui.screens.actions.accept import AcceptActions
 from tui.screens.actions.resolve import ResolveActions
 from tui.screens.actions.save import stop_preparing
 from tui.screens.actions.undo import UndoActions
@@ -35,9 +36,11 @@ class Inbox(ListScreen):
         self.selection = ItemSelection(self)
         self.filter = ItemFilter(self, self.selection)
         self._resolve = ResolveActions(self, self.selection)
+        self._accept = AcceptActions(self, self.selection)
         self.actions = (
             self._resolve,
             UndoActions(self, self.selection.on_resolve),
+            self._accept,
             self.filter,
             ItemViews(self, self.selection),
         )
@@ -82,9 +85,11 @@ class Inbox(ListScreen):
 
     def heading(self) -> tuple[Line, Line]:
         count, marked = len(self.lines.source), len(self.selection.marked_keys)
-        left = ngettext("{count} item", "{count} items", count) if count else self._empty_text()
+        left = self.filter.count_text(count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
         right = _("resolve all by rule: R") if count and not lasting else ""
+        if self.filter.shows_accepted:
+            right = _("what is open: A")
         if marked:
             right = ngettext("{count} marked, resolve: R", "{count} marked, resolve: R", marked)
         role = "strong" if marked else "plain"
@@ -138,13 +143,16 @@ class Inbox(ListScreen):
     @property
     def _is_empty(self) -> bool:
         """Whether there is nothing to resolve."""
-        return not len(self.lines.source) and not self.filter.text and not self.state.inbox_loader.is_loading
+        is_filtered = self.filter.text or self.filter.shows_accepted
+        return not len(self.lines.source) and not is_filtered and not self.state.inbox_loader.is_loading
 
     def _empty_text(self) -> str:
         if self.filter.text:
             return _("No item mentions this: Esc shows all.")
         if self.state.inbox_loader.is_loading:
             return _("Looking for what needs a decision …")
+        if self.filter.shows_accepted:
+            return _("Nothing is accepted as it is: A shows what is open.")
         return _("Nothing needs a decision.")
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -157,8 +165,12 @@ class Inbox(ListScreen):
             return None
         if name == "find":
             return None if self.state.inbox_items else self._empty_text()
+        if name == "accepted":
+            return None
         if name in ("find_next", "find_previous"):
             return self.filter.disabled_reason(name)
+        if name == "accept_as_is" and self.item is not None:
+            return self._accept.disabled_reason(name)
         return self._empty_text() if self.item is None else self._resolve.item_disabled_reason(name, self.item)
 
     def available_commands(self) -> list[Command]:
@@ -175,20 +187,11 @@ class Inbox(ListScreen):
         await self.selection.move_choice(-1, self._details_height)
         self.redraw_details()
 
-    def do_mark(self) -> None:
-        """Mark or unmark, and go on to the next."""
-        self.selection.marked_keys ^= {self.lines.key}  # type: ignore[arg-type]  # of InboxRows
-        self.lines.refresh_line(self.lines.cursor)
-        self.lines.move_to(self.lines.cursor + 1)
-        self.redraw_details()
-
     def do_stop(self) -> None:
         """Stop looking for what a rule would write; else show all items again; else take the marks away."""
         if stop_preparing(self):
             return
-        if self.filter.text:
-            self.filter.set_text("")
-        elif self.selection.marked_keys:
+        if not self.filter.reset() and self.selection.marked_keys:
             self.selection.marked_keys.clear()
             self.lines.refresh()
             self.redraw_details()

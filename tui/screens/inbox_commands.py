@@ -7,9 +7,9 @@ from functools import partial
 from core.workspace.lazy_inbox import LazyInbox
 from tui.dialogs.base import PromptDialog
 from tui.dialogs.text_viewer import TextViewer, candidate_texts
-from tui.i18n.translate import _, language
+from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line
-from tui.screens.base import BaseScreen, ScreenActions
+from tui.screens.base import ScreenActions
 from tui.screens.form import FormScreen
 from tui.screens.inbox_list import InboxRows, ItemSelection, RowKey, item_key
 from tui.screens.list_screen import ListScreen
@@ -26,18 +26,43 @@ class ItemFilter(ScreenActions):
     def __init__(self, screen: ListScreen, selection: ItemSelection) -> None:
         super().__init__(screen)
         self.text = ""
+        self.shows_accepted = False
         self._selection = selection
         self._match_keys: set[RowKey] = set()
 
     async def apply(self, items: LazyInbox) -> LazyInbox:
-        """Return the items that the filter lets through."""
+        """Return the items that the filter lets through, of those that are open or of those that are accepted."""
+        if self.shows_accepted:
+            items = items.accepted
         if not self.text:
             return items
         state = self.state
         every = await items.load_all()
         found = await filter_items(every, self.text, state.view, state.schema, self._selection.names.known)
         self._match_keys = set(map(item_key, found))
-        return LazyInbox.of_items(found)
+        made = LazyInbox.of_items(found)
+        return made.accepted if self.shows_accepted else made
+
+    def do_accepted(self) -> None:
+        """Show what is accepted as it is, or what is open again."""
+        self.shows_accepted = not self.shows_accepted
+        self._selection.marked_keys.clear()
+        self.set_text(self.text)
+
+    def count_text(self, count: int) -> str:
+        """How many items are listed."""
+        if self.shows_accepted:
+            return ngettext("{count} item accepted as it is", "{count} items accepted as they are", count)
+        return ngettext("{count} item", "{count} items", count)
+
+    def reset(self) -> bool:
+        """Show all items again, or, if all are shown, those that are open; return whether anything else was shown."""
+        is_filtered = bool(self.text or self.shows_accepted)
+        if self.text:
+            self.set_text("")
+        elif self.shows_accepted:
+            self.do_accepted()
+        return is_filtered
 
     def set_text(self, text: str) -> None:
         """Show what mentions all words of `text`; everything if it is empty."""
@@ -52,7 +77,7 @@ class ItemFilter(ScreenActions):
         return [(_("filter: {filter}").format(filter=self.text), "strong")] if self.text else []
 
     def disabled_reason(self, name: str) -> str | None:
-        return None if name == "find" or self._match_keys else _("No search yet: / asks for words.")
+        return None if name in ("find", "accepted") or self._match_keys else _("No search yet: / asks for words.")
 
     def do_find(self) -> None:
         """Ask for words, and show only items that mention them."""
@@ -86,9 +111,19 @@ class ItemFilter(ScreenActions):
 class ItemViews(ScreenActions):
     """Show more of the selected item: its form, its history, its values in full, and who knew what."""
 
-    def __init__(self, screen: BaseScreen, selection: ItemSelection) -> None:
+    screen: ListScreen
+
+    def __init__(self, screen: ListScreen, selection: ItemSelection) -> None:
         super().__init__(screen)
         self._selection = selection
+
+    def do_mark(self) -> None:
+        """Mark or unmark, and go on to the next."""
+        lines = self.screen.lines
+        self._selection.marked_keys ^= {lines.key}  # type: ignore[arg-type]  # of InboxRows
+        lines.refresh_line(lines.cursor)
+        lines.move_to(lines.cursor + 1)
+        self.screen.redraw_details()
 
     def do_open(self) -> None:
         """Open the form at the property; of several entities that of the chosen one."""

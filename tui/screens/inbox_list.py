@@ -147,12 +147,21 @@ class ItemSelection:
 
     async def marked_conflicts(self) -> list[InboxItem]:
         """Return the conflicts that are marked, all if nothing is."""
-        source = self._screen.lines.source
         return [
             item
-            for item in (await source.items.load_all() if isinstance(source, InboxRows) else ())
+            for item in await self._load_all()
             if item.type == "conflict" and (not self.marked_keys or item_key(item) in self.marked_keys)
         ]
+
+    async def marked_items(self) -> list[InboxItem]:
+        """Return the items that are marked; if nothing is, the one under the cursor."""
+        if self.marked_keys:
+            return [item for item in await self._load_all() if item_key(item) in self.marked_keys]
+        return [self.item] if self.item is not None else []
+
+    async def _load_all(self) -> list[InboxItem]:
+        source = self._screen.lines.source
+        return await source.items.load_all() if isinstance(source, InboxRows) else []
 
     async def move_choice(self, step: int, max_entities: int) -> None:
         """Choose another candidate, and read the names of `max_entities` more than those up to it."""

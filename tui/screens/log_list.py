@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.device.display_names import is_hidden
+from core.device.display_names import mask_secrets
 from core.store.entities import EntityName
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry
@@ -55,7 +55,7 @@ class LogSelection:
         if entry is not None and (read is None or entry.change != read.change or not self.edits):
             state = self._screen.state
             stated = without_author(entry, await state.view.fact_diffs(entry.change))
-            edits = [edit for edit in stated if not is_hidden(edit.entity, edit.property)]
+            edits = mask_secrets(stated)
             entities = {edit.entity for edit in edits}
             entities.update(e for edit in edits for value in (edit.old, edit.new) for e in value_references(value))
             known = await state.view.names(entities, state.schema)

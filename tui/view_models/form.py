@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from core.errors import FieldlineError
 from core.records import Record
-from core.schema import KIND, RETIRED, Kind, Property, Schema
+from core.schema import KIND, RETIRED, Kind, Property, Schema, is_acceptance
 from core.slots import Candidate, Slot
 from core.value_codec import Ref, Value, withdrawn_by
 from tui.draft import Draft
@@ -67,6 +67,8 @@ def form_rows(record: Record, schema: Schema, draft: Draft | None = None) -> lis
     if kind.is_known and not record.slots and kind.key not in names:
         names.insert(0, kind.key)
     names += sorted(name for name in record.slots if name not in kind.properties and name not in (KIND, RETIRED))
+    # What is accepted as it is stands in the inbox, where one sees of what.
+    names = [name for name in names if not is_acceptance(name) or record.slot(name).provisional]
     return [_form_row(kind, name, record.slot(name), draft) for name in names]
 
 

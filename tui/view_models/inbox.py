@@ -172,9 +172,11 @@ def item_title(details: ItemDetails, schema: Schema) -> tuple[Line, Line]:
         return [(f"{label} · {name}", "strong")], [(used, "attention")]
     if item.type == "retired-edit":
         return [(name, "strong")], []
-    if item.type in MULTI_ENTITY_TYPES:
-        return [(label, "strong")], [(_("all stay in use, provisional"), "attention")]
-    return [(f"{label} · {name}", "strong")], []
+    if leaf := item.acceptance:
+        right: Line = [(_("accepted as it is by {user}").format(user=leaf.user), "plain")]
+    else:
+        right = [(_("all stay in use, provisional"), "attention")] if item.type in MULTI_ENTITY_TYPES else []
+    return [(label if item.type in MULTI_ENTITY_TYPES else f"{label} · {name}", "strong")], right
 
 
 def item_lines(
@@ -192,7 +194,7 @@ def item_lines(
     """
     item = details.item
     # A small screen may be at the end of a slow line: what candidates and keys show is not repeated.
-    said = height < _TALL_LINES and len(item.candidates) > 1
+    said = height < _TALL_LINES and len(item.candidates) > 1 and item.acceptance is None
     about: list[Line] = [] if said else [[(text, "plain")] for text in wrap_text(_about_text(details, schema), width)]
     rest: list[Line] = _graph_lines(details, width, height, schema) if details.steps else []
     rest += [] if height < _TALL_LINES else [[(text, "dim")] for text in wrap_text(_(_HINTS[item.type]), width)]
@@ -220,6 +222,8 @@ def _indented(some: Sequence[Line]) -> list[Line]:
 def _about_text(details: ItemDetails, schema: Schema) -> str:
     """The sentence below the candidates, where they do not speak for themselves."""
     item, names = details.item, details.names
+    if item.acceptance is not None and item.acceptance.note:
+        return quote(item.acceptance.note)
     prop = item_property(item, schema)
     if item.type == "dangling":
         targets = [names.entity(entity) for entity in missing_targets(details)]

@@ -145,6 +145,11 @@ def stick_rows(sticks: Iterable[Path]) -> list[PeerRow]:
 def sync_warnings(result: SyncResult, target: str) -> list[str]:
     """What whoever synced with files has to know besides what came of it."""
     texts = [_("{path} is damaged and was left as it is.").format(path=path) for path in result.damaged_bundles]
+    sealed = _(
+        "{path} is sealed with a key of the fleet that this device does not know yet: sync with a device over the"
+        " network or a cable."
+    )
+    texts += [sealed.format(path=path) for path in result.sealed_bundles]
     if result.is_on_own_disk:
         text = _("{path} is on the disk of this device itself: if it should be a stick, that is not mounted.")
         texts.append(text.format(path=target.removeprefix("bundle://")))

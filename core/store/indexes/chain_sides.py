@@ -27,13 +27,15 @@ class StoredChains:
     _above: dict[bytes, AbstractSet[bytes]] = field(default_factory=dict)
 
     def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
-        """See `Chains.side`: what lies below a cut is known once the chain up to it is here and right."""
+        """See `Chains.side`: what lies below a cut is known once the chain up to it is here and right,
+        or by a proof.
+        """
         if change == cut.change:
             return Side.WITHIN
         if position >= cut.position:
             return Side.BEYOND
         if not self._is_linked(device, cut.change):
-            return Side.WAITING
+            return Side.WITHIN if self._is_proven(cut.change, change, position) else Side.WAITING
         if not self._is_linked(device, change):
             return Side.BEYOND
         if not self._is_forked(device):
@@ -44,8 +46,10 @@ class StoredChains:
 
     def is_after(self, device: bytes, cut: Cut, position: int, change: bytes) -> bool:
         """See `Chains.is_after`."""
-        if position <= cut.position or not self._is_linked(device, cut.change) or not self._is_linked(device, change):
+        if position <= cut.position:
             return False
+        if not self._is_linked(device, cut.change) or not self._is_linked(device, change):
+            return self._is_proven(change, cut.change, cut.position)
         if not self._is_forked(device):
             return True
         if cut.change not in self._above:
@@ -63,6 +67,11 @@ class StoredChains:
             ).fetchone()
             found = self._linked[device, change] = row is not None
         return found
+
+    def _is_proven(self, head: bytes, change: bytes, position: int) -> bool:
+        """Whether a proof has shown that a change is at this position in the past of another one."""
+        query = "SELECT 1 FROM proven WHERE head = ? AND change = ? AND position = ?"
+        return self.connection.execute(query, (head, change, position)).fetchone() is not None
 
     def _is_forked(self, device: bytes) -> bool:
         found = self._forked.get(device)

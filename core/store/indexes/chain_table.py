@@ -73,6 +73,8 @@ def link_chains(connection: sqlite3.Connection, blocks: Sequence[Block]) -> tupl
             "INSERT INTO faults (change, fault, peaks) SELECT id, ?, ? FROM changes WHERE hash = ?",
             (wrong.fault.value, wrong.peaks, wrong.change),
         )
+    # Of these the chains say what proofs have shown so far.
+    connection.executemany("DELETE FROM proven WHERE head = ?", [(change,) for change in table.settled + table.faulty])
     return table.settled, table.faulty
 
 

@@ -51,7 +51,7 @@ CREATE TABLE mentions (
 
 _TITLES_SQL = """
 CREATE TABLE titles (
-  kind TEXT, title TEXT, entity BLOB, PRIMARY KEY (kind, title, entity)
+  kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX titles_entity ON titles (entity);
 """
@@ -93,7 +93,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def create_titles_table(connection: sqlite3.Connection) -> None:
-    """Make the table of titles, which is filled when everything is read under this version of the clues."""
+    """Make the table of the order of titles, filled when everything is read under this version of the clues."""
     for statement in _TITLES_SQL.split(";"):
         connection.execute(statement)
 
@@ -235,7 +235,7 @@ def _referenced_entities(record: Record) -> Iterable[bytes]:
 
 
 def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
-    titles = {(clues.kind, clues.title)} if clues.kind is not None else set()
+    titles = {(clues.kind, clues.sort_key)} if clues.kind is not None else set()
     return (
         clues.kind,
         clues.has_own_item,
@@ -257,7 +257,7 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
     ):
         own[number] = kind, bool(odd)
     for found, columns, table, keys in (
-        (sets[0], "kind, title", "titles", list(ids)),
+        (sets[0], "kind, sort", "titles", list(ids)),
         (sets[1], "claim", "claims", numbers),
         (sets[2], "space, first, last", "spans", numbers),
         (sets[3], "target, kind", "mentions", numbers),
@@ -289,8 +289,8 @@ def _store_entry(
     )
     connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
     if clues.kind is not None:
-        titled = (clues.kind, clues.title, entity)
-        connection.execute("INSERT INTO titles (kind, title, entity) VALUES (?, ?, ?)", titled)
+        titled = (clues.kind, clues.sort_key, entity)
+        connection.execute("INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)", titled)
     connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.unique_keys])
     connection.executemany(
         "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from core.errors import FieldlineError
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
 from core.schema import Schema
+from core.sort_order import natural_key
 from core.store.connection import chunks, placeholders
 from core.store.indexes import conflict_index, merkle_table
 from core.store.indexes.ancestry import Ancestry
@@ -29,20 +30,20 @@ _MAX_CHANGED_ENTITIES, _MAX_AFFECTED_ENTITIES = 200, 2000
 """Entities that were spoken of, and those that have to do with them, of which it is faster to look at everything."""
 _MAX_REFERENCE_DEPTH = 8
 
-_TABLES_SQL = """
+_ITEMS_SQL = """
 CREATE TABLE matters (
-  type INTEGER, kind TEXT, key TEXT, property TEXT, entities BLOB, again INTEGER,
-  PRIMARY KEY (type, kind, key, property, entities, again)
+  type INTEGER, kind TEXT, sort TEXT, key TEXT, property TEXT, entities BLOB, again INTEGER, accepted INTEGER NOT NULL,
+  PRIMARY KEY (type, kind, sort, key, property, entities, again)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX mentions_target ON mentions (target);
 """
+_REFERENCES_INDEX_SQL = "CREATE INDEX mentions_target ON mentions (target)"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemKey:
     """Which matter: the place of its type, its kind, key and property, as they are sorted, and the 16-byte ids of the
     entities that it is about, one after another. `again` counts those that are the same in all this: two items of one
-    list may be claimed by the same entities.
+    list may be claimed by the same entities. `is_accepted` if somebody accepts it as it is.
     """
 
     type_rank: int
@@ -51,6 +52,7 @@ class ItemKey:
     property_name: str
     entity_ids: bytes
     ordinal: int = 0
+    is_accepted: bool = False
 
     @property
     def type(self) -> str:
@@ -76,18 +78,24 @@ def item_keys(found: Iterable[InboxItem]) -> list[ItemKey]:
         ids = b"".join(matter.entities)
         said = (ITEM_TYPES.index(matter.type), matter.kind or "", matter.key or "", matter.property, ids)
         count[said] = count.get(said, -1) + 1
-        made.append(ItemKey(*said, count[said]))
+        made.append(ItemKey(*said, count[said], matter.acceptance is not None))
     return sorted(made, key=_sort_key)
 
 
-def _sort_key(each: ItemKey) -> tuple[int, str, str, str, bytes, int]:
-    return (each.type_rank, each.kind, each.key, each.property_name, each.entity_ids, each.ordinal)
+def _sort_key(each: ItemKey) -> tuple[int, str, str, str, str, bytes, int]:
+    sort = natural_key(each.key)
+    return (each.type_rank, each.kind, sort, each.key, each.property_name, each.entity_ids, each.ordinal)
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Make the tables; nothing is known yet."""
-    for statement in _TABLES_SQL.split(";"):
-        connection.execute(statement)
+    create_items_table(connection)
+    connection.execute(_REFERENCES_INDEX_SQL)
+
+
+def create_items_table(connection: sqlite3.Connection) -> None:
+    """Make the table of inbox items, which is filled when they are looked for."""
+    connection.execute(_ITEMS_SQL)
 
 
 def inbox_version(connection: sqlite3.Connection, schema: Schema) -> bytes | None:
@@ -119,11 +127,14 @@ def _cached_version(connection: sqlite3.Connection) -> bytes | None:
 
 
 def _all_cached_keys(connection: sqlite3.Connection) -> list[ItemKey]:
-    query = "SELECT type, kind, key, property, entities, again FROM matters ORDER BY 1, 2, 3, 4, 5, 6"
+    query = (
+        "SELECT type, kind, key, property, entities, again, accepted FROM matters"
+        " ORDER BY type, kind, sort, key, property, entities, again"
+    )
     same: dict[str, str] = {}  # kinds and properties are few: each text is held once
     return [
-        ItemKey(rank, same.setdefault(kind, kind), key, same.setdefault(name, name), ids, again)
-        for rank, kind, key, name, ids, again in connection.execute(query)
+        ItemKey(rank, same.setdefault(kind, kind), key, same.setdefault(name, name), ids, again, bool(accepted))
+        for rank, kind, key, name, ids, again, accepted in connection.execute(query)
     ]
 
 
@@ -136,8 +147,11 @@ def write_cached_keys(connection: sqlite3.Connection, schema: Schema, at: bytes,
 
 
 def _insert_keys(connection: sqlite3.Connection, some: Iterable[ItemKey]) -> None:
-    query = "INSERT INTO matters (type, kind, key, property, entities, again) VALUES (?, ?, ?, ?, ?, ?)"
-    connection.executemany(query, map(_sort_key, some))
+    query = (
+        "INSERT INTO matters (type, kind, sort, key, property, entities, again, accepted)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    connection.executemany(query, ((*_sort_key(each), each.is_accepted) for each in some))
 
 
 def _write_cached_version(connection: sqlite3.Connection, at: bytes) -> None:
@@ -178,7 +192,8 @@ def update_cache(connection: sqlite3.Connection, schema: Schema) -> bool:
         return False
     gone = [each for each in had if not near.isdisjoint(each.entities)]
     query = (
-        "DELETE FROM matters WHERE type = ? AND kind = ? AND key = ? AND property = ? AND entities = ? AND again = ?"
+        "DELETE FROM matters WHERE type = ? AND kind = ? AND sort = ? AND key = ? AND property = ? AND entities = ?"
+        " AND again = ?"
     )
     connection.executemany(query, map(_sort_key, gone))
     found = _compute_items(connection, schema, sorted(around))

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.errors import FieldlineError
+from core.fleet_secrets import SECRET_PROPERTIES
 from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import Value, encode_value
@@ -23,7 +24,7 @@ MAX_PAIRS = 8000
 """Pairs of property and value that a search looks at, the latest first."""
 TRIGRAM_CHARS = 3
 """Letters that the index takes together."""
-UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "person.name", "secret")
+UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "person.name", *SECRET_PROPERTIES)
 """Properties whose values nobody looks for, beside the schema's texts."""
 
 _TABLES_SQL = """

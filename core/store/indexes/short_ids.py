@@ -13,13 +13,12 @@ from collections.abc import Iterable, Sequence
 
 from core.changes import FLEET_ENTITY, Block
 from core.errors import FieldlineError
+from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
 from core.store.connection import read_meta, transaction, write_meta
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 
-SECRET_PROPERTY = "secret"  # noqa: S105 (a property's name)
-"""The property of the fleet's entity in the genesis that holds the secret, in hex."""
 _SECRET_META_KEY, _CELLS_META_KEY, _CELLS_ROW_META_KEY = "secret", "cells", "cells_row"
 
 

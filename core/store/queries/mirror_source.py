@@ -2,8 +2,8 @@
 
 All functions run on the store's thread with the plain connection; who calls several of them for one answer does it in
 one transaction. Rows have the numbers that they have in the store, which another store of the same fleet need not have.
-Facts are given for whole slots, since what arrives late may change the effective times in one. The fleet's secret is no
-fact that is given.
+Facts are given for whole slots, since what arrives late may change the effective times in one. The fleet's secrets are
+no facts that are given.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from core.changes import FLEET_ENTITY
+from core.fleet_secrets import SECRET_PROPERTIES
 from core.slots import Candidate, slot_of
 from core.store.connection import load_value
-from core.store.indexes.short_ids import SECRET_PROPERTY
 from core.store.scope import EFFECTIVE
 from core.value_codec import INDEX_BYTES, MAX_FACTS
 from core.withdrawal import FOREVER, Spans, leaf_spans
@@ -42,11 +42,12 @@ f.id, f.effective,
   f.entity, f.property, c.device, f.accepted, f.value
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+_NAMES = {f"secret{place}": name for place, name in enumerate(SECRET_PROPERTIES)}
 _IS_SHOWN = (
     "NOT (f.entity IS (SELECT id FROM entities WHERE entity = :fleet)"
-    " AND f.property IS (SELECT id FROM properties WHERE name = :secret))"
+    f" AND f.property IN (SELECT id FROM properties WHERE name IN ({', '.join(f':{n}' for n in _NAMES)})))"
 )
-_SECRET = {"fleet": FLEET_ENTITY, "secret": SECRET_PROPERTY}
+_SECRET = {"fleet": FLEET_ENTITY, **_NAMES}
 
 
 class ChangeOrder:

@@ -1,6 +1,6 @@
 """Pages of a list in the order of titles, read without reading the list: a fleet may have a hundred thousand entities.
 
-The titles of the present are kept with the clues (`core.store.indexes.conflict_index`), in their order. What somebody
+The order of the titles of the present is kept with the clues (`core.store.indexes.conflict_index`). What somebody
 spoke of since those were read is read itself and put into its place among them. Of the past nothing is kept: there
 all are read.
 
@@ -15,6 +15,7 @@ from heapq import merge
 from itertools import islice
 
 from core.schema import RETIRED, Schema
+from core.sort_order import natural_key
 from core.store import entities
 from core.store.entities import EntityName, EntityRow
 from core.store.indexes import conflict_index
@@ -59,11 +60,11 @@ def read_entity_page(
 
 
 def _title_sort_key(name: EntityName) -> tuple[str, bytes]:
-    return (name.title.casefold(), name.entity)
+    return (natural_key(name.title), name.entity)
 
 
 def _is_after(name: EntityName, after: EntityRow | None) -> bool:
-    return after is None or _title_sort_key(name) > (after.title.casefold(), after.entity)
+    return after is None or _title_sort_key(name) > (natural_key(after.title), after.entity)
 
 
 def _names_from_index(
@@ -93,8 +94,8 @@ def _indexed_names(
 ) -> Iterator[EntityName]:
     """The names of those of a kind of whom nothing was said since their title was kept."""
     rows = connection.execute(
-        "SELECT entity FROM titles WHERE kind = ? AND (title, entity) > (?, ?) ORDER BY title, entity",
-        (kind, after.title.casefold() if after else "", after.entity if after else b""),
+        "SELECT entity FROM titles WHERE kind = ? AND (sort, entity) > (?, ?) ORDER BY sort, entity",
+        (kind, natural_key(after.title) if after else "", after.entity if after else b""),
     )
     while some := rows.fetchmany(_ROWS_PER_FETCH):
         wanted = [entity for (entity,) in some if entity not in unread]

@@ -296,11 +296,13 @@ def test_every_table_and_column_says_what_it_is(demo: Terminal, dsn: str) -> Non
 
 
 def test_the_secret_of_the_fleet_stays_here(demo: Terminal, dsn: str) -> None:
-    from core.store.indexes.short_ids import SECRET_PROPERTY
+    from core.fleet_secrets import EPOCH_PROPERTY, SECRET_PROPERTY
 
+    demo.ask("key", "renew")
     demo.ask("mirror", dsn, "--once")
     for table in ("history", "current"):
-        assert query(dsn, f"SELECT 1 FROM fieldline.{table} WHERE property = %s", SECRET_PROPERTY) == []
+        for name in (SECRET_PROPERTY, EPOCH_PROPERTY):
+            assert query(dsn, f"SELECT 1 FROM fieldline.{table} WHERE property = %s", name) == []
 
 
 def is_somebody_waiting(dsn: str) -> bool:

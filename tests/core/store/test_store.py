@@ -339,6 +339,21 @@ async def test_a_new_file_is_not_made_over_an_old_one_and_a_foreign_one_is_not_o
         await Store.open(tmp_path / "text", clock=Clock())
 
 
+async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_path: Path) -> None:
+    made = await make(tmp_path / "s")
+    await made.close()
+    with closing(sqlite3.connect(tmp_path / "s")) as old:
+        for table in ("withdrawals", "void", "proven"):
+            old.execute(f"DROP TABLE {table}")
+        old.execute(f"PRAGMA user_version = {migrations.FIRST_VERSION}")
+        old.commit()
+    opened = await Store.open(tmp_path / "s", clock=Clock())
+    await opened.save_blocks(FOUNDING)
+    await opened.clear_obsolete_hints()
+    assert (await opened.verify()).problems == []
+    await opened.close()
+
+
 async def test_a_newer_store_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await (await make(tmp_path / "s")).close()
     monkeypatch.setattr(migrations, "STORE_VERSION", migrations.STORE_VERSION - 1)

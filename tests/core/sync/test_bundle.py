@@ -17,7 +17,7 @@ from core.errors import FieldlineError, Refused
 from core.sync import bundle, bundle_file
 from core.sync.codec import encode_varint
 from core.sync.events import Progress
-from tests.core.sync.conftest import MakeStore
+from tests.core.conftest import MakeStore
 from tests.core.sync.test_store_sessions import history
 from tests.support.memory_replica import forged
 from tests.support.store_fleet import FLEET, FOUNDING

@@ -26,6 +26,7 @@ from core.sync.messages import (
     Hello,
     Message,
     Offer,
+    PositionProof,
     PrefixFingerprints,
     PrefixIds,
     Summary,
@@ -72,6 +73,14 @@ messages: st.SearchStrategy[Message] = st.one_of(
         lambda three: st.builds(
             Offer, st.just(max(three)), st.integers(0, max(three)), *map(st.just, sorted(three)[:2])
         )
+    ),
+    st.builds(
+        PositionProof,
+        st.binary(max_size=300),
+        st.dictionaries(st.integers(0, 2**32 - 1), st.binary(min_size=32, max_size=32), min_size=1, max_size=4).map(
+            lambda changes: tuple(sorted(changes.items()))
+        ),
+        st.binary(max_size=100),
     ),
     st.builds(Blocks, st.binary()),
     st.just(Ack()),

@@ -13,6 +13,7 @@ from core.changes import Block
 from core.sync.codec import encode_message
 from core.sync.events import Done, Event, Failed, Reason
 from core.sync.messages import Abort, Blocks, Hello
+from core.sync.position_proofs import ProvenPast
 from core.sync.pump import pump_session
 from core.sync.replica import ObsoleteHints
 from tests.support.memory_replica import FLEET, GENESIS, PEER, MemoryReplica, Saved, block, session, some
@@ -58,7 +59,9 @@ async def test_a_connection_that_ends_is_a_cut_and_what_was_saved_stays() -> Non
     a, b = MemoryReplica.of([*MEMBERS, *some(0, 400)]), MemoryReplica.of(MEMBERS)
 
     class Leaving(MemoryReplica):
-        async def save_blocks(self, blocks: Sequence[Block], overtaken: ObsoleteHints) -> Saved:
+        async def save_blocks(
+            self, blocks: Sequence[Block], overtaken: ObsoleteHints, proven: Sequence[ProvenPast] = ()
+        ) -> Saved:
             if len(self.held) > 200:
                 streams[1][1].transport.abort()
             return await super().save_blocks(blocks, overtaken)
@@ -119,7 +122,9 @@ async def test_stopping_tells_the_peer_and_ends_with_an_event() -> None:
     events: list[Event] = []
 
     class Stuck(MemoryReplica):
-        async def save_blocks(self, blocks: Sequence[Block], overtaken: ObsoleteHints) -> Saved:
+        async def save_blocks(
+            self, blocks: Sequence[Block], overtaken: ObsoleteHints, proven: Sequence[ProvenPast] = ()
+        ) -> Saved:
             saving.set()
             await asyncio.sleep(3600)
             raise AssertionError

@@ -22,7 +22,7 @@ from core.sync.events import Done, Event, Progress
 from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
 from core.value_codec import MAX_FACTS
-from tests.core.sync.conftest import MakeStore
+from tests.core.conftest import MakeStore
 from tests.core.sync.test_store_sessions import link
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
 from tests.support.strategies import DEVICES

@@ -20,7 +20,7 @@ from core.sync.events import Done, Failed, Reason
 from core.sync.pump import StoreReplica, pump_session
 from core.sync.replica import HeldAt
 from core.sync.session import Session
-from tests.core.sync.conftest import MakeStore
+from tests.core.conftest import MakeStore
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, Pen
 from tests.support.strategies import DEVICES, KEYS, SEED
 

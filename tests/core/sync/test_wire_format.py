@@ -5,6 +5,7 @@ To write all of them into the document: `python -m tests.core.sync.test_wire_for
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from textwrap import wrap
@@ -13,6 +14,7 @@ import pytest
 from blake3 import blake3
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
+from core.epoch_keys import EpochKeys
 from core.sync.batch_codec import Batch, BatchDecoder, BatchEncoder
 from core.sync.block_stream import BlockPacker, BlockUnpacker, split_block
 from core.sync.codec import encode_message, encode_varint
@@ -25,6 +27,7 @@ from core.sync.messages import (
     HaveIds,
     Hello,
     Offer,
+    PositionProof,
     PrefixFingerprints,
     PrefixIds,
     SketchPart,
@@ -44,6 +47,7 @@ from core.sync.reconcile.sketch_protocol import (
     SketchProtocol,
     encode_wants,
 )
+from core.sync.sealed_file import SealedReader, SealKeys
 from core.sync.session import MERKLE_BIT, SKETCH_BIT
 from tests.core import test_block_format
 from tests.core.test_block_format import BLOCK, FLEET, GENESIS
@@ -95,6 +99,7 @@ EXAMPLES: dict[str, bytes] = {
     "want": encode_message(Want(b"\x40")),
     "over": encode_message(EndOfTurn(has_more=False)),
     "sending": encode_message(Offer(2, 1, 0, 2)),
+    "proof-of-position": encode_message(PositionProof(BLOCK.header.data, ((0, GENESIS.id),), b"")),
     "body": BODY,
     "got": encode_message(Ack()),
     "settled": encode_message(Summary(2, leaf_fingerprint(TWO))),
@@ -121,7 +126,12 @@ def test_an_example_is_what_the_code_makes(name: str) -> None:
 
 def test_every_example_is_checked_and_stated_once() -> None:
     names = [name for name, _ in FENCE.findall(DOCUMENT.read_text())]
-    assert sorted(names) == sorted([*EXAMPLES, *test_block_format.EXAMPLES, "batch"])
+    assert sorted(names) == sorted([*EXAMPLES, *test_block_format.EXAMPLES, "batch", "sealed"])
+
+
+def test_the_sealed_file_is_opened_by_the_fleets_secret() -> None:
+    keys = SealKeys(FLEET, EpochKeys.of(b"c0ffee" * 10, [], []), lambda: pytest.fail("its own key is not needed"))
+    assert SealedReader(io.BytesIO(shown()["sealed"]), keys, Path()).read(100) == b"Fieldline"
 
 
 def test_the_batch_unpacks_to_its_blocks() -> None:

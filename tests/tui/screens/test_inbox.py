@@ -429,3 +429,43 @@ async def test_n_goes_on_among_what_was_found_after_all_are_shown_again(home: Pa
         assert {lines.source.key(index) for index in seen} == set(found)
         await screen.press("n", "N")
         assert lines.cursor == seen[-1]
+
+
+async def test_a_wanted_clash_is_accepted_with_a_note_and_put_back(every: Path, picture: SnapshotAssertion) -> None:
+    async with opened(every, "3") as screen:
+        await _go_to(screen, "conflict")
+        await screen.press("a")
+        assert "resolved, not accepted" in screen.text()
+        count = len(screen.app.inbox_items)
+        item = await _go_to(screen, "overlap")
+        await screen.press("a")
+        await screen.type("it is a part of it")
+        await screen.press("enter")
+        assert "Accepted as it is. u undoes it." in screen.text()
+        assert len(screen.app.inbox_items) == count - 1
+        assert (item.type, item.key, item.property) not in _listed(screen)
+        assert f"Inbox {count - 1}" in screen.text()
+        await screen.press("A")
+        assert _listed(screen) == {(item.type, item.key, item.property)}
+        assert "it is a part of it" in screen.text()
+        assert screen.screenshot() == picture(name="accepted")
+        await screen.press("a", "enter")
+        assert "Nothing is accepted" in screen.text()
+        await screen.press("escape")
+        assert (item.type, item.key, item.property) in _listed(screen)
+        assert len(screen.app.inbox_items) == count
+
+
+async def test_several_clashes_that_are_marked_are_accepted_at_once(every: Path) -> None:
+    async with opened(every, "3") as screen:
+        before = [item for item in screen.app.inbox_items if item.type in ("overlap", "dangling")]
+        for item in before:
+            lines = screen.app.base_screen.query_one(LineList)
+            lines.move_to(lines.source.index((item.entity, item.property, item.type)) or 0)
+            await screen.press("space")
+        await screen.press("a", "enter", "A")
+        assert _listed(screen) == {(item.type, item.key, item.property) for item in before}
+        (entry,) = await screen.app.view.log(limit=1)
+        assert entry.fact_count == len(before)
+        await screen.press("u", "enter", "escape")
+        assert {(item.type, item.key, item.property) for item in before} <= _listed(screen)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from core.body import Fact
 from core.schema_toml import parse_schema
+from core.sort_order import natural_key
 from core.store.entities import EntityRow
 from core.store.store import Store
 from core.store.view import View
@@ -26,7 +29,23 @@ SCHEMA = parse_schema(
 THINGS = [bytes([n]) * 16 for n in range(1, 6)]
 SAID: dict[str, list[Value]] = {
     "kind": ["site", "room", None],
-    "name": ["Straße", "STRASSE", "a", "B", "b", "", None, 7, True, ("a", "b"), "x" * 300 + "b", "x" * 300 + "A"],
+    "name": [
+        "Straße",
+        "STRASSE",
+        "Lane 10",
+        "lane 9",
+        "Ä",
+        "a",
+        "B",
+        "b",
+        "",
+        None,
+        7,
+        True,
+        ("a", "b"),
+        "x" * 300 + "b",
+        "x" * 300 + "A",
+    ],
     "code": ["a", "b", "", 7, None],
     "retired": [True, None],
 }
@@ -71,9 +90,54 @@ async def test_pages_together_are_the_list(made: list[tuple[bytes, bool]], limit
                 for kind, retired in product(("site", "room"), (False, True)):
                     whole = await view.page(kind, SCHEMA, retired=retired)
                     assert await paged(view, kind, limit, retired) == whole
-                    assert [row.title.casefold() for row in whole] == sorted(row.title.casefold() for row in whole)
+                    assert [row.title for row in whole] == sorted((row.title for row in whole), key=natural_key)
         assert (await store.verify(SCHEMA)).problems == []
         await store.close()
+
+
+async def test_pages_are_in_the_order_of_people(tmp_path: Path) -> None:
+    store = await Store.create(tmp_path / "store.db", fleet=FLEET, clock=lambda: 100)
+    ordered = ["Ärzte", "Arzthaus", "lane 1", "Lane 2", "Lane 10", "Öl", "Ort 08", "Ort 9", "Zebra"]
+    facts = [
+        fact
+        for number, name in enumerate(reversed(ordered))
+        for fact in (Fact(bytes([number]) * 16, "kind", "site"), Fact(bytes([number]) * 16, "name", name))
+    ]
+    await store.save_blocks([*FOUNDING, Pen(1).write(*facts, at=10)])
+    for _ in range(2):  # before the order is kept, and after it
+        for limit in (1, 4, 100):
+            assert [row.title for row in await paged(store.now(), "site", limit, False)] == ordered
+        while await store.count_unread(SCHEMA):
+            await store.update_conflict_index(SCHEMA, 10)
+    await store.close()
+
+
+async def test_a_store_of_the_version_before_gets_the_order(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = await Store.create(path, fleet=FLEET, clock=lambda: 100)
+    facts = [Fact(THINGS[n], "kind", "site") for n in (0, 1)]
+    facts += [Fact(THINGS[0], "name", "Lane 10"), Fact(THINGS[1], "name", "Lane 9")]
+    await store.save_blocks([*FOUNDING, Pen(1).write(*facts, at=10)])
+    while await store.count_unread(SCHEMA):
+        await store.update_conflict_index(SCHEMA, 10)
+    await store.close()
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "DROP TABLE titles; DROP TABLE matters; PRAGMA user_version = 9;"
+            "CREATE TABLE titles (kind TEXT, title TEXT, entity BLOB, PRIMARY KEY (kind, title, entity)) WITHOUT ROWID;"
+            "CREATE INDEX titles_entity ON titles (entity);"
+            "CREATE TABLE matters (type INTEGER, kind TEXT, key TEXT, property TEXT, entities BLOB, again INTEGER,"
+            " PRIMARY KEY (type, kind, key, property, entities, again)) WITHOUT ROWID;"
+            f"INSERT INTO titles VALUES ('site', 'lane 10', x'{THINGS[0].hex()}');"
+            "UPDATE meta SET value = x'00' WHERE key = 'clues';"
+        )
+    store = await Store.open(path, clock=lambda: 100)
+    for _ in range(2):  # before the order is kept, and after it
+        assert [row.title for row in await paged(store.now(), "site", 1, False)] == ["Lane 9", "Lane 10"]
+        while await store.count_unread(SCHEMA):
+            await store.update_conflict_index(SCHEMA, 10)
+    assert (await store.verify(SCHEMA)).problems == []
+    await store.close()
 
 
 async def test_kept_titles_are_checked(tmp_path: Path) -> None:
@@ -84,7 +148,7 @@ async def test_kept_titles_are_checked(tmp_path: Path) -> None:
     while await store.count_unread(SCHEMA):
         await store.update_conflict_index(SCHEMA, 10)
     assert (await store.verify(SCHEMA)).problems == []
-    await store._database.write(lambda connection: connection.execute("UPDATE titles SET title = 'z'").rowcount)
+    await store._database.write(lambda connection: connection.execute("UPDATE titles SET sort = 'z'").rowcount)
     assert (await store.verify(SCHEMA)).problems != []
     await store.verify(SCHEMA, repair=True)
     assert (await store.verify(SCHEMA)).problems == []

@@ -1,0 +1,77 @@
+"""How the mirror that `serve` keeps is doing, in a file of the home that one process at a time writes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from core.errors import FieldlineError
+
+STATE_FILE, LOCK_FILE = "mirror.json", "mirror.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorState:
+    """Why the mirror fails (template and fields), since when and how often in a row; no error if it does not."""
+
+    error: tuple[str, dict[str, str]] | None = None
+    failing_since_us: int = 0
+    failure_count: int = 0
+
+    def after_error(self, error: FieldlineError, now_us: int) -> Self:
+        """Give the state after one more failure."""
+        said = error.template, {name: str(value) for name, value in error.params.items()}
+        return type(self)(said, self.failing_since_us if self.error else now_us, self.failure_count + 1)
+
+    def last_error(self) -> FieldlineError | None:
+        """Give why it fails; None if it does not."""
+        return None if self.error is None else FieldlineError(self.error[0], **self.error[1])
+
+
+def read_state(folder: Path) -> MirrorState:
+    """Read the state; as if nothing failed, if there is none that can be read."""
+    try:
+        return MirrorState(**json.loads((folder / STATE_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return MirrorState()
+
+
+def write_state(folder: Path, state: MirrorState) -> None:
+    """Write the state; raises OSError, and then the file is as it was."""
+    path = folder / STATE_FILE
+    aside = path.with_suffix(".new")
+    aside.write_text(json.dumps(asdict(state)), encoding="utf-8")
+    aside.replace(path)
+
+
+def try_lock(folder: Path) -> int | None:
+    """Be the only process that keeps the mirror of this home: a descriptor to close; None if another one does.
+
+    Raises OSError.
+    """
+    lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process keeps the mirror of this home."""
+    try:
+        lock = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -1,0 +1,66 @@
+"""Read what files for the fleet are sealed with: the epoch keys, and the members who may not know the present one.
+
+All functions run on the store's thread with the plain connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from core.changes import FLEET_ENTITY
+from core.epoch_keys import EpochKeys
+from core.fleet_secrets import EPOCH_PROPERTY
+from core.header import HEADER_PREFIX, KEY_BYTES, device_id
+from core.membership import Membership
+from core.store.connection import load_value
+from core.store.indexes.member_facts import ROLE_PROPERTY_ROW
+from core.store.indexes.short_ids import read_secret
+from core.timestamps import SECOND_US
+from core.value_codec import MAX_FACTS
+
+NEWCOMER_US = 30 * 24 * 3600 * SECOND_US
+"""For so long a device that was admitted may open a file by its id alone; who was not heard of by then syncs first."""
+
+
+def read_epoch_keys(connection: sqlite3.Connection) -> EpochKeys:
+    """The epoch keys that are known here; none before the genesis has come."""
+    rows = connection.execute(
+        "SELECT f.value, f.current FROM facts f WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
+        " AND f.property = (SELECT id FROM properties WHERE name = ?)",
+        (FLEET_ENTITY, EPOCH_PROPERTY),
+    ).fetchall()
+    every = [load_value(value) for value, _ in rows]
+    return EpochKeys.of(read_secret(connection), every, [load_value(value) for value, current in rows if current])
+
+
+def read_recipients(
+    connection: sqlite3.Connection, membership: Membership, *, is_first: bool, now_us: int
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The public keys of members who may not know the present epoch's key, and the ids of those never heard of."""
+    active = [device for device in membership.members if membership.may_connect(device)]
+    query = "SELECT device FROM devices d WHERE EXISTS (SELECT 1 FROM changes c WHERE c.device = d.id)"
+    heard = {device for (device,) in connection.execute(query)}
+    admitted_since = connection.execute(
+        f"SELECT DISTINCT e.entity FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        " JOIN entities e ON e.id = f.entity WHERE f.property = ? AND f.current = 1 AND c.received_at > ?",
+        (ROLE_PROPERTY_ROW, now_us - NEWCOMER_US),
+    )
+    lately = {device for (device,) in admitted_since}
+    newcomers = tuple(sorted(device for device in active if device not in heard and device in lately))
+    keys = () if is_first else _read_public_keys(connection, (device for device in active if device in heard))
+    return tuple(keys), newcomers
+
+
+def _read_public_keys(connection: sqlite3.Connection, devices: Iterable[bytes]) -> list[bytes]:
+    found = []
+    for device in devices:
+        row = connection.execute(
+            "SELECT substr(b.data, 1, ?) FROM blocks b WHERE b.change ="
+            " (SELECT c.id FROM changes c WHERE c.device = (SELECT id FROM devices WHERE device = ?) LIMIT 1)",
+            (len(HEADER_PREFIX) + KEY_BYTES, device),
+        ).fetchone()
+        key = row[0][len(HEADER_PREFIX) :] if row else b""
+        if device_id(key) == device:
+            found.append(key)
+    return found

@@ -1,0 +1,51 @@
+"""The real program killed or failed at a system call: what was saved is there, and what was not is told."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Pair
+from tests.cli.faults.trial import JOBS, KILLED, Job, Trial
+from tests.support.system_calls import READING, WRITING, Fault, cannot_trace
+
+pytestmark = pytest.mark.skipif(cannot_trace() is not None, reason=str(cannot_trace()))
+FAULTS = ("SIGKILL", "EIO", "ENOSPC")
+
+
+def tried(trial: Trial, names: Sequence[str], faults: Sequence[str], count: int, seed: int) -> Counter[str]:
+    """Put faults on calls chosen by a seed; count how the program ended."""
+    rng = random.Random(seed)
+    calls = trial.calls(names)
+    assert calls
+    ends: Counter[str] = Counter()
+    for _ in range(count):
+        fault = Fault(rng.choice(calls), rng.choice(faults))
+        try:
+            code = trial.survive(fault).code
+        except AssertionError as error:
+            raise AssertionError(f"{fault}: {error}") from error
+        ends["killed" if code == KILLED else "told" if code else "not noticed"] += 1
+    return ends
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_a_fault_at_any_write_loses_nothing(job: Job, pair: Pair, tmp_path: Path) -> None:
+    ends = tried(Trial(job, pair, tmp_path), WRITING, FAULTS, 5, 1)
+    assert ends["killed"] + ends["told"] > 0
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_a_fault_at_any_read_is_told(job: Job, pair: Pair, tmp_path: Path) -> None:
+    ends = tried(Trial(job, pair, tmp_path), READING, ("EIO",), 2, 2)
+    assert sum(ends.values()) == 2
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_many_faults_lose_nothing(job: Job, pair: Pair, tmp_path: Path) -> None:
+    print(job.name, dict(tried(Trial(job, pair, tmp_path), WRITING + READING, FAULTS, 80, 3)))
