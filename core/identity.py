@@ -171,6 +171,11 @@ def unseal_identity(path: Path, identity: Identity) -> None:
     _replace(path, identity.key_pem)
 
 
+def copy_key(path: Path, copy: Path) -> None:
+    """Copy a device's key as it is, sealed or not, for its owner alone, in place of whatever is there."""
+    _replace(copy, _read_key_file(path))
+
+
 def _read_key_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
