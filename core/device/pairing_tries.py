@@ -112,8 +112,8 @@ class PairingTries:
 
     def _unwritable(self, error: OSError) -> FieldlineError:
         return FieldlineError(
-            "Tries to pair cannot be counted in {path} ({why}), so this device does not pair: make room, or let this user"
-            " write there.",
+            "Tries to pair cannot be counted in {path} ({why}), so this device does not pair: make room, or let this"
+            " user write there.",
             path=str(self._path),
             why=error.strerror or str(error),
         )
