@@ -95,8 +95,8 @@ class SetupWizard(CrashSafeApp[bool]):
         while True:
             rows: list[tuple[str, Line]] = [
                 ("found", _choice_row(_("Create a fleet"), _("This device is its first, and its admin."))),
-                ("pair", _choice_row(_("Pair"), _("Join a fleet by six digits, with an admin's device at hand."))),
-                ("join", _choice_row(_("Join a fleet"), _("An admin of it lets this device in, by its id."))),
+                ("pair", _choice_row(_("Pair"), _("By six digits, with an admin's device."))),
+                ("join", _choice_row(_("Join a fleet"), _("By ids: an admin lets this device in."))),
             ]
             choice = await self._ask(_StartChoice(_("Welcome. What shall this device do?"), rows, choice))
             if choice is None:
