@@ -55,7 +55,10 @@ _Ranks = dict[bytes, Rank]
 
 
 def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chains: Chains) -> Membership:
-    """The membership that these facts make; `founder` wrote the genesis, None while it is not known."""
+    """The membership that these facts make.
+
+    `founder` wrote the genesis, None while it is not known.
+    """
     if founder is None:
         return Membership()
     stated = _Facts(founder, sorted(facts, key=lambda fact: fact.fact), chains)
@@ -231,7 +234,10 @@ def _step(rank: Rank, fact: MemberFact) -> Rank:
 
 @dataclass(slots=True)
 class _Decision:
-    """Which contested facts hold; what is dropped for another one is tried once more when nothing else is open."""
+    """Which contested facts hold.
+
+    What is dropped for another one is tried once more when nothing else is open.
+    """
 
     stated: _Facts
     waiting: list[MemberFact] = field(default_factory=list)

@@ -60,8 +60,9 @@ _NOTE_LEAF = hashes.LEAF + _NULL
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """That an entity's property has a value; `obsoletes` holds the 34-byte ids of the facts its author saw there,
-    sorted.
+    """That an entity's property has a value.
+
+    `obsoletes` holds the 34-byte ids of the facts its author saw there, sorted.
     """
 
     entity: bytes
@@ -93,7 +94,9 @@ class Body:
 
 
 def make_body(facts: Iterable[Fact], note: str | None, seed: bytes) -> Body:
-    """Make the body of these facts, in whatever order they come; `seed` is 16 fresh random bytes.
+    """Make the body of these facts, in whatever order they come.
+
+    `seed` is 16 fresh random bytes.
 
     Raises BlockRefused for what no device would accept.
     """
@@ -105,7 +108,10 @@ def make_body(facts: Iterable[Fact], note: str | None, seed: bytes) -> Body:
 
 
 def decode_body(data: bytes) -> Body:
-    """Read a body's bytes, redacted or not; raises BlockRefused if they are malformed or not canonical."""
+    """Read a body's bytes, redacted or not.
+
+    Raises BlockRefused if they are malformed or not canonical.
+    """
     plain = cbor.loads(data, VALUE_TAGS)
     if not _is_list(plain, 3):
         raise BlockRefused("a change is malformed")
@@ -119,7 +125,9 @@ def decode_body(data: bytes) -> Body:
 
 
 def redact(body: Body, places: Collection[int]) -> Body:
-    """Take the values at these places out of a body, for good; the place after the last fact is the note's.
+    """Take the values at these places out of a body, for good.
+
+    The place after the last fact is the note's.
 
     What was redacted stays so. Raises ValueError for a place that is none, or that is one of a withdrawal: what is in
     use would depend on who still has it.
@@ -145,7 +153,9 @@ def redact(body: Body, places: Collection[int]) -> Body:
 
 
 def reopen(body: Body, salts: Salts, values: Mapping[int, Value]) -> Body:
-    """Put values back into a redacted body, with the salts that it had before; raises BlockRefused if they are others.
+    """Put values back into a redacted body, with the salts that it had before.
+
+    Raises BlockRefused if they are others.
 
     The bytes are again those from before the redaction.
     """
@@ -211,7 +221,10 @@ def _close(groups: list[bytes], entity: bytes, group: list[bytes]) -> None:
 
 
 def _facts(groups: Any) -> Iterable[Fact]:
-    """Give the facts of what was read; raises BlockRefused where the shape is not that of a body."""
+    """Give the facts of what was read.
+
+    Raises BlockRefused where the shape is not that of a body.
+    """
     if not isinstance(groups, list | tuple):
         raise BlockRefused("a change is malformed")
     for group in groups:

@@ -30,7 +30,10 @@ class Fault(Enum):
 
 
 class Side(IntEnum):
-    """On which side of a cut a change lies. Of several cuts that all hold take the least, of branches the greatest."""
+    """On which side of a cut a change lies.
+
+    Of several cuts that all hold take the least, of branches the greatest.
+    """
 
     BEYOND = 0
     WAITING = 1
@@ -107,7 +110,10 @@ class Cut:
     known: dict[int, bytes] = field(default_factory=dict)
 
     def take_chain(self, changes: Iterable[bytes]) -> bool:
-        """Take an own copy of all ids below the head; says whether it is the one that the head's `past` stands for."""
+        """Take an own copy of all ids below the head.
+
+        Says whether it is the one that the head's `past` stands for.
+        """
         ids = list(changes)
         fields = self.head.fields
         if len(ids) != fields.position or (ids and mountain_range.range_of(ids).root != fields.past):
@@ -140,8 +146,9 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What evidence shows: these changes of a device, at this position, are at fault. `fault` None is a fork: two
-    changes at one position.
+    """What evidence shows: these changes of a device, at this position, are at fault.
+
+    `fault` None is a fork: two changes at one position.
     """
 
     device: bytes
@@ -200,7 +207,10 @@ def evidence(tip: Tip, below: Range, previous: SignedHeader, header: SignedHeade
 
 
 def _fault_by_peaks(previous: SignedHeader, header: SignedHeader, peaks: bytes) -> Fault | None:
-    """Say what is wrong between two headers; raises BlockRefused where peaks are needed and are not those below."""
+    """Say what is wrong between two headers.
+
+    Raises BlockRefused where peaks are needed and are not those below.
+    """
     fields = previous.fields
     wrong_place = place_fault(fields.device, fields.position, header)
     if wrong_place:

@@ -37,7 +37,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class FaultyLink:
-    """A header that does not follow from the one that it names; with the peaks below that if its `past` is wrong."""
+    """A header that does not follow from the one that it names.
+
+    With the peaks below that if its `past` is wrong.
+    """
 
     change: bytes
     fault: Fault
@@ -45,7 +48,10 @@ class FaultyLink:
 
 
 class Table(Protocol):
-    """Where the states are kept. New headers are in it, waiting, before `link` is called."""
+    """Where the states are kept.
+
+    New headers are in it, waiting, before `link` is called.
+    """
 
     def known(self, change: bytes) -> Known | None:
         """What is known of a change, None if it is not here."""
@@ -67,7 +73,10 @@ class Table(Protocol):
 
 
 def link(table: Table, headers: Iterable[SignedHeader]) -> list[FaultyLink]:
-    """Work out the states of new headers, and of those that waited for them; gives the links that are wrong."""
+    """Work out the states of new headers, and of those that waited for them.
+
+    Gives the links that are wrong.
+    """
     faulty: list[FaultyLink] = []
     work = deque(sorted(headers, key=lambda header: (header.fields.position, header.id)))
     new = {header.id for header in work}

@@ -58,7 +58,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A decoded canonical block whose body belongs to its header; the signature is not yet checked (`verify_block`)."""
+    """A decoded canonical block whose body belongs to its header.
+
+    The signature is not yet checked (`verify_block`).
+    """
 
     header: SignedHeader
     body: Body
@@ -104,7 +107,10 @@ def fact_id(change: bytes, place: int) -> bytes:
 
 
 def change_id(data: bytes) -> bytes:
-    """Give the id of a block's bytes, which are looked at no further; raises BlockRefused if they are none."""
+    """Give the id of a block's bytes, which are looked at no further.
+
+    Raises BlockRefused if they are none.
+    """
     return digest(data[: header_size(data)])
 
 
@@ -141,7 +147,9 @@ def sign_block(
 
 
 def decode_block(data: bytes, erased: Container[bytes] = NOTHING) -> Block:
-    """Read a block's bytes; raises BlockRefused if they are too large, malformed, not canonical or of two changes.
+    """Read a block's bytes.
+
+    Raises BlockRefused if they are too large, malformed, not canonical or of two changes.
 
     `erased` holds the ids of facts (and notes: the place after the last fact) whose values may be redacted; a redaction
     that nothing there asks for is refused. The signature is not checked: see `verify_block`.
@@ -152,7 +160,10 @@ def decode_block(data: bytes, erased: Container[bytes] = NOTHING) -> Block:
 
 
 def join(header: SignedHeader, body: Body, erased: Container[bytes] = NOTHING) -> Block:
-    """Put a header and a body together; raises BlockRefused if they do not belong together."""
+    """Put a header and a body together.
+
+    Raises BlockRefused if they do not belong together.
+    """
     if header.fields.root != body.root or header.fields.leaves != body.leaves:
         raise BlockRefused("a block's facts are not those that were signed")
     if any(fact_id(header.id, place) not in erased for place in body.redacted):
@@ -161,12 +172,18 @@ def join(header: SignedHeader, body: Body, erased: Container[bytes] = NOTHING) -
 
 
 def verify_block(block: Block, fleet: bytes) -> None:
-    """Check the signature of a block for this fleet; raises BlockRefused if it does not hold."""
+    """Check the signature of a block for this fleet.
+
+    Raises BlockRefused if it does not hold.
+    """
     headers.verify(block.header, fleet)
 
 
 def redact(block: Block, places: Collection[int]) -> Block:
-    """Take the values at these places out of a block; its id and signature stay. See `body.redact`."""
+    """Take the values at these places out of a block; its id and signature stay.
+
+    See `body.redact`.
+    """
     return Block(block.header, bodies.redact(block.body, places))
 
 

@@ -45,7 +45,10 @@ def contested_properties(record: Record) -> list[str]:
 
 
 def confirm_edits(shown: Record, names: Iterable[str] | None = None) -> list[Edit]:
-    """Build the edits that confirm properties, by default all that can be; raises Refused for one that cannot be."""
+    """Build the edits that confirm properties, by default all that can be.
+
+    Raises Refused for one that cannot be.
+    """
     if shown.kind is None or shown.kind in RESERVED_KINDS:
         raise Refused("Only what is configured in the fleet can be confirmed: name a thing of one of its kinds.")
     if shown.retired:
@@ -69,7 +72,10 @@ def confirm_edits(shown: Record, names: Iterable[str] | None = None) -> list[Edi
 
 
 def confirmation_state(record: Record, confirmations: Confirmations) -> ConfirmationState:
-    """How far an entity is confirmed. A time that cannot be true yet does not count as one."""
+    """How far an entity is confirmed.
+
+    A time that cannot be true yet does not count as one.
+    """
     names = [
         name for name, slot in record.slots.items() if slot.state in ("good", "conflict") and _is_confirmable(name)
     ]

@@ -33,8 +33,9 @@ NetworkRange = tuple[str, bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class ConflictIndexEntry:
-    """The clues of an entity. `kind` is None for what is retired or of no kind; `odd` are values that the schema
-    refuses, and edits of something retired.
+    """The clues of an entity. `kind` is None for what is retired or of no kind.
+
+    `odd` are values that the schema refuses, and edits of something retired.
 
     `claims` are digests of what only one may have, `references` what it refers to and of which kind that must be ("":
     any). `sort_key` is where it stands among those of its kind by what it is called, if it has a kind.

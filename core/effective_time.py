@@ -41,7 +41,10 @@ def effective_times(facts: Mapping[bytes, Dated]) -> dict[bytes, int]:
 
 
 def raised(times: dict[K, int], children: Mapping[K, Iterable[K]], begin: Iterable[K]) -> dict[K, int]:
-    """Let the times of these facts reach those that obsolete them, and theirs; changes `times` and gives it."""
+    """Let the times of these facts reach those that obsolete them, and theirs.
+
+    Changes `times` and gives it.
+    """
     work = list(begin)
     while work:
         parent = work.pop()

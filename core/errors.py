@@ -33,14 +33,23 @@ def _remake(kind: type[FieldlineError], template: str, params: dict[str, object]
 
 
 class Refused(FieldlineError):
-    """The call is wrong or the input is not acceptable; nothing was changed (exit code 2)."""
+    """The call is wrong or the input is not acceptable.
+
+    Nothing was changed (exit code 2).
+    """
 
     exit_code = 2
 
 
 class BlockRefused(Refused):
-    """A block that is not canonical, too large, badly signed or of another fleet; nothing of it is kept."""
+    """A block that is not canonical, too large, badly signed or of another fleet.
+
+    Nothing of it is kept.
+    """
 
 
 class AuthorUnknown(BlockRefused):
-    """A block of a device that nobody ever admitted, as far as is known here; nothing of it is kept."""
+    """A block of a device that nobody ever admitted, as far as is known here.
+
+    Nothing of it is kept.
+    """

@@ -82,7 +82,10 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class SignedHeader:
-    """A header with its exact bytes and their hash; whether the signature holds is not yet known (`verify`)."""
+    """A header with its exact bytes and their hash.
+
+    Whether the signature holds is not yet known (`verify`).
+    """
 
     id: bytes
     data: bytes
@@ -102,21 +105,29 @@ def fleet_id(genesis: bytes) -> bytes:
 
 
 def sign(fields: Header, key: Ed25519PrivateKey, fleet: bytes | None) -> SignedHeader:
-    """Sign a header; `fleet` is None for the genesis. Raises BlockRefused for what no device would accept."""
+    """Sign a header; `fleet` is None for the genesis.
+
+    Raises BlockRefused for what no device would accept.
+    """
     if key.public_key().public_bytes_raw() != fields.key:
         raise BlockRefused("a change is malformed")
     return assemble(fields, key.sign(_to_be_signed(fields.key, encode_payload(fields), fleet or b"")))
 
 
 def assemble(fields: Header, signature: bytes) -> SignedHeader:
-    """Join fields and a signature (64 bytes, not checked); raises BlockRefused for fields out of their bounds."""
+    """Join fields and a signature (64 bytes, not checked).
+
+    Raises BlockRefused for fields out of their bounds.
+    """
     payload = cbor.byte_string(encode_payload(fields))
     data = b"".join((_START, _PROTECTED, fields.key, _UNPROTECTED, payload, _SIGNATURE_HEAD, signature))
     return SignedHeader(digest(data), data, fields, signature)
 
 
 def header_size(data: bytes) -> int:
-    """Give the size of the header that these bytes begin with; raises BlockRefused if they begin with none.
+    """Give the size of the header that these bytes begin with.
+
+    Raises BlockRefused if they begin with none.
 
     Everything in front of the payload and behind it has a fixed size and form, so nothing has to be parsed for that.
     """
@@ -125,7 +136,9 @@ def header_size(data: bytes) -> int:
 
 
 def decode_header(data: bytes) -> SignedHeader:
-    """Read a header's bytes; raises BlockRefused if they are malformed, out of bounds or not canonical.
+    """Read a header's bytes.
+
+    Raises BlockRefused if they are malformed, out of bounds or not canonical.
 
     The signature is not checked: see `verify`.
     """
@@ -140,7 +153,10 @@ def decode_header(data: bytes) -> SignedHeader:
 
 
 def verify(header: SignedHeader, fleet: bytes) -> None:
-    """Check the signature of a header for this fleet; raises BlockRefused if it does not hold."""
+    """Check the signature of a header for this fleet.
+
+    Raises BlockRefused if it does not hold.
+    """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -174,8 +190,9 @@ def encode_payload(fields: Header) -> bytes:
 
 
 def encode_extensions(extensions: Mapping[int, bytes]) -> bytes:
-    """Encode the pairs of the extensions, keys ascending; raises BlockRefused for other than byte strings, other keys,
-    or more than 1 KiB.
+    """Encode the pairs of the extensions, keys ascending.
+
+    Raises BlockRefused for other than byte strings, other keys, or more than 1 KiB.
     """
     for number, content in extensions.items():
         if not (_is_uint(number, MAX_EXTENSION) and number >= MIN_EXTENSION and isinstance(content, bytes)):
@@ -210,7 +227,10 @@ def _to_be_signed(key: bytes, payload: bytes, aad: bytes) -> bytes:
 
 
 def _header(key: bytes, plain: Any) -> Header:
-    """Name the fields of what was read; whether they are in their bounds shows when they are encoded again."""
+    """Name the fields of what was read.
+
+    Whether they are in their bounds shows when they are encoded again.
+    """
     if not isinstance(plain, dict) or plain.get(1) != FORMAT or any(type(each) is not int for each in plain):
         raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
     if any(each < 1 or each == 2 or 10 < each < MIN_EXTENSION for each in plain):

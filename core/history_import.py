@@ -81,7 +81,10 @@ def entity_uuid(fleet: bytes, name: str) -> bytes:
 
 
 def read_history(source: Iterable[bytes | str]) -> list[HistoryLine]:
-    """All changes of a history in the order to write them; raises Refused as `read_lines` does."""
+    """All changes of a history in the order to write them.
+
+    Raises Refused as `read_lines` does.
+    """
     lines = list(read_lines(source))
     is_log = bool(lines) and lines[0].is_from_log
     for line in lines:

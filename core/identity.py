@@ -115,7 +115,10 @@ def ask_nobody() -> str:
 
 
 def create_identity(path: Path) -> Identity:
-    """Make a device's key in a new file, readable by its owner alone; raises FieldlineError if the file is there."""
+    """Make a device's key in a new file, readable by its owner alone.
+
+    Raises FieldlineError if the file is there.
+    """
     identity = Identity(Ed25519PrivateKey.generate())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -90,7 +90,10 @@ def _item_sort_key(item: InboxItem) -> tuple[int, str, str, str, str, bytes]:
 
 
 class InboxItemFinder:
-    """Find the items of records, type by type. A kind that the schema does not know has conflicts only."""
+    """Find the items of records, type by type.
+
+    A kind that the schema does not know has conflicts only.
+    """
 
     def __init__(self, records: Iterable[Record], schema: Schema, find: FindRecord | None = None) -> None:
         self._records = list(records)

@@ -88,7 +88,10 @@ def _tagged(fact: Fact, kind: Kind) -> Fact:
 
 
 def _pieces(facts: Sequence[Fact]) -> Iterator[list[Fact]]:
-    """Part facts into pieces that each fit a change; a slot that is stated again goes into a further one."""
+    """Part facts into pieces that each fit a change.
+
+    A slot that is stated again goes into a further one.
+    """
     piece: list[Fact] = []
     slots: set[tuple[bytes, str]] = set()
     entities: set[bytes] = set()

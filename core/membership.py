@@ -111,7 +111,10 @@ def readmission_value(mark: Mark) -> str:
 
 
 def parse_revocation(value: Value) -> Mark | None:
-    """What a revocation accepts: nothing, if its value is of no known form; None if it is none."""
+    """What a revocation accepts: nothing, if its value is of no known form.
+
+    None if it is none.
+    """
     if not isinstance(value, str) or parse_readmission(value) is not None:
         return None
     return _parse_mark(value) or ()
@@ -128,7 +131,10 @@ def role_value(role: str, start: Mark | None = None) -> str:
 
 
 def parse_role(value: Value) -> tuple[str, Mark | None]:
-    """A role and from which place of the chain on it holds (None: all of it). What is not understood is no role."""
+    """A role and from which place of the chain on it holds (None: all of it).
+
+    What is not understood is no role.
+    """
     if not isinstance(value, str):
         return NO_ROLE, None
     role, space, rest = value.partition(" ")
@@ -196,7 +202,9 @@ class Authority:
         ]
 
     def role_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> str:
-        """The role in which a device signed a change; NO_ROLE if the change counts for nothing.
+        """The role in which a device signed a change.
+
+        NO_ROLE if the change counts for nothing.
 
         A role caps whatever is not known to lie before it, and is given to what is known to lie behind it only.
         """
@@ -232,13 +240,19 @@ def _is_before(chains: Chains, device: bytes, mark: Mark, position: int, change:
 
 
 def _is_behind(chains: Chains, device: bytes, mark: Mark, position: int, change: bytes) -> bool:
-    """Whether a change is known to lie behind a place; what is behind the beginning is all."""
+    """Whether a change is known to lie behind a place.
+
+    What is behind the beginning is all.
+    """
     return not mark or any(chains.is_after(device, cut, position, change) for cut in mark)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A device of the fleet. `admitted_by` is the device that first admitted it, None for the first admin."""
+    """A device of the fleet.
+
+    `admitted_by` is the device that first admitted it, None for the first admin.
+    """
 
     device: bytes
     name: str

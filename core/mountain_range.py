@@ -71,14 +71,19 @@ def levels_of(changes: Iterable[bytes]) -> list[list[bytes]]:
 
 
 def range_at(levels: Levels, size: int) -> Range:
-    """Give the range over the first `size` of these ids; raises ValueError if there are fewer."""
+    """Give the range over the first `size` of these ids.
+
+    Raises ValueError if there are fewer.
+    """
     if size > len(levels[0]):
         raise ValueError("there are not so many ids")
     return Range(size, tuple(levels[height][index] for height, index in _mountains(size)))
 
 
 def prove(levels: Levels, size: int, positions: Iterable[int]) -> bytes:
-    """Prove which ids are at these positions among the first `size` of the chain; `levels` may be those of more ids.
+    """Prove which ids are at these positions among the first `size` of the chain.
+
+    `levels` may be those of more ids.
 
     A proof is the hashes of the largest subtrees without one of these ids, from left to right. Raises ValueError for
     positions that are not among them.
@@ -123,7 +128,10 @@ def _parts(height: int, index: int, wanted: Sequence[int]) -> tuple[list[int], l
 
 
 def _beside(height: int, index: int, wanted: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Give the largest subtrees below a node that have none of these positions; 32 deep at most."""
+    """Give the largest subtrees below a node that have none of these positions.
+
+    32 deep at most.
+    """
     if not any(p >> height == index for p in wanted):
         yield height, index
     elif height:
@@ -135,7 +143,10 @@ def _beside(height: int, index: int, wanted: Sequence[int]) -> Iterator[tuple[in
 def _rebuilt(
     height: int, index: int, wanted: Sequence[int], changes: Mapping[int, bytes], given: Iterator[bytes]
 ) -> bytes:
-    """Make a node of the ids below it and the hashes given; raises ValueError where one is missing."""
+    """Make a node of the ids below it and the hashes given.
+
+    Raises ValueError where one is missing.
+    """
     if not any(p >> height == index for p in wanted):
         found = next(given, None)
         if found is None:

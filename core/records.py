@@ -1,4 +1,6 @@
-"""Records of entities, and the edits between what was shown and what is wanted. Pure.
+"""Records of entities, and the edits between what was shown and what is wanted.
+
+Pure.
 
 An edit obsoletes exactly the leaves that its author was shown in that slot, all of them: also equal witnesses, and all
 candidates of a conflict. What came in meanwhile is not among them, so it is never overwritten unseen. The withdrawals

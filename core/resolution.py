@@ -20,7 +20,10 @@ from core.value_codec import Value
 
 @dataclass(frozen=True, slots=True)
 class ResolutionRule:
-    """Which candidates count: those of a user, those of a device, or with neither all. The newest of them wins."""
+    """Which candidates count: those of a user, those of a device, or with neither all.
+
+    The newest of them wins.
+    """
 
     user: str | None = None
     device: bytes | None = None
@@ -43,7 +46,10 @@ class StaleItem(FieldlineError):
 
 
 def resolve_conflict(item: InboxItem, record: Record, value: Value) -> Edit:
-    """Build the edit that replaces all leaves that were shown by a value; raises StaleItem if there are others now."""
+    """Build the edit that replaces all leaves that were shown by a value.
+
+    Raises StaleItem if there are others now.
+    """
     shown = {leaf.fact for leaf in item.candidates}
     if {leaf.fact for leaf in record.slot(item.property).leaves} - shown:
         raise StaleItem
@@ -82,7 +88,10 @@ def unretire_entity(record: Record) -> Edit:
 
 
 def accept_item(item: InboxItem, record: Record) -> Edit:
-    """Build the edit that accepts a clash, on the record of its first entity; raises Refused for a conflict."""
+    """Build the edit that accepts a clash, on the record of its first entity.
+
+    Raises Refused for a conflict.
+    """
     if item.type == "conflict":
         raise Refused("Several values of one property are resolved, not accepted: take one of them.")
     return make_edit(record, acceptance_property(item.id), f"{item.type} {item.property}")

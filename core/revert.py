@@ -1,4 +1,6 @@
-"""Plan what to write on top of the present so that something is again as it was. Pure.
+"""Plan what to write on top of the present so that something is again as it was.
+
+Pure.
 
 Nothing is ever taken away. To restore or to undo is an ordinary edit, made in knowledge of everything that is there
 now; so it can itself be undone. What was written since is never overwritten by an undo: it is skipped and reported.
@@ -48,7 +50,9 @@ class RevertPlan:
 
 
 def restore_record(now: Record, then: Record) -> list[Edit]:
-    """Build the edits that give an entity the values that it had then; none for slots with the same leaves.
+    """Build the edits that give an entity the values that it had then.
+
+    None for slots with the same leaves.
 
     What was absent then is cleared, and a secret stays as it is. An entity that was not retired then is put back in
     use.
@@ -67,7 +71,9 @@ def restore_record(now: Record, then: Record) -> list[Edit]:
 
 
 def revert_facts(facts: Iterable[AppliedFact], records: Mapping[bytes, Record]) -> RevertPlan:
-    """Plan the undo of the facts of one change; `records` holds every entity that they are about, at present.
+    """Plan the undo of the facts of one change.
+
+    `records` holds every entity that they are about, at present.
 
     A slot goes back to what the author of the change saw, if the change's own fact is its only leaf. To undo a creation
     retires the entity, if there is no later fact about it.

@@ -29,7 +29,9 @@ Span = tuple[int, int, bytes]
 
 
 def expand(salts: Salts, count: int, erased: AbstractSet[int] = frozenset()) -> list[bytes]:
-    """Make the salts of `count` leaves; an erased leaf's is empty. Raises BlockRefused if there are too many or few.
+    """Make the salts of `count` leaves; an erased leaf's is empty.
+
+    Raises BlockRefused if there are too many or few.
 
     With nothing erased the seed must come as such, so that there is one form only.
     """
@@ -89,7 +91,10 @@ def _below(seed: bytes, count: int) -> list[bytes]:
 
 
 def _cover(first: int, count: int, erased: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Give first leaf and size of the largest subtrees without an erased leaf; the recursion is ten deep at most."""
+    """Give first leaf and size of the largest subtrees without an erased leaf.
+
+    The recursion is ten deep at most.
+    """
     if not erased:
         yield first, count
     elif count > 1:

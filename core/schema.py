@@ -64,7 +64,9 @@ class Property:
         return _text_in_language(self.help, lang, "")
 
     def parse(self, text: str) -> Value:
-        """Parse the text that a person typed; spaces around it do not count, a list is separated by commas.
+        """Parse the text that a person typed.
+
+        Spaces around it do not count, a list is separated by commas.
 
         Raises Refused with what is expected and an example. A reference cannot be read here: whoever knows the entities
         does that, and gives the items of a list of references one by one.
@@ -78,7 +80,10 @@ class Property:
         return tuple(self._scalar(item) for item in items)
 
     def check(self, value: Value) -> FieldlineError | None:
-        """Check the value of a fact; gives what is wrong, or None. None is fine unless the property is required."""
+        """Check the value of a fact; gives what is wrong, or None.
+
+        None is fine unless the property is required.
+        """
         if value is None:
             return Refused("{property} must have a value", property=self.name) if self.required else None
         if self.is_known and isinstance(value, tuple) != self.many:
@@ -92,7 +97,10 @@ class Property:
         return None
 
     def show(self, value: Value, lang: str = "en") -> str:
-        """Format a value on one line for people, safe for a terminal; references as the start of their ids."""
+        """Format a value on one line for people, safe for a terminal.
+
+        References as the start of their ids.
+        """
         return values.display_text(value, lang)
 
     def edit_text(self, value: Value, lang: str = "en") -> str:
@@ -247,7 +255,10 @@ def is_internal_property(name: str) -> bool:
 
 
 def is_acceptance(name: str) -> bool:
-    """Whether a property says that an inbox item is accepted; every entity may have it, and no schema defines it."""
+    """Whether a property says that an inbox item is accepted.
+
+    Every entity may have it, and no schema defines it.
+    """
     return name.startswith(ACCEPTED_PROPERTY_PREFIX)
 
 

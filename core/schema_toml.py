@@ -73,7 +73,10 @@ def parse_schema_file(text: str) -> Schema:
 
 
 def load_builtin_schema(name: str) -> Schema:
-    """One of the schemas that come with the program (`BUILT_IN`); raises Refused for another name."""
+    """One of the schemas that come with the program (`BUILT_IN`).
+
+    Raises Refused for another name.
+    """
     from importlib.resources import files
 
     if name not in BUILT_IN_SCHEMAS:
@@ -86,7 +89,10 @@ def load_builtin_schema(name: str) -> Schema:
 
 
 def split_kinds(text: str) -> tuple[str, dict[str, str]]:
-    """The name of a schema file and the TOML of each of its kinds; raises Refused if the file is not one."""
+    """The name of a schema file and the TOML of each of its kinds.
+
+    Raises Refused if the file is not one.
+    """
     import tomli_w
 
     problems: SchemaProblems = []
@@ -154,7 +160,10 @@ def _parse_document(text: str, limit: int, path: str, problems: SchemaProblems) 
 def _keep_well_formed(
     table: dict[str, Any], shapes: Mapping[str, str], path: str, problems: SchemaProblems
 ) -> dict[str, Any]:
-    """The keys of a table that are known and have a value of the right shape; the others become problems."""
+    """The keys of a table that are known and have a value of the right shape.
+
+    The others become problems.
+    """
     known = {}
     for key, value in table.items():
         where = f"{path}.{printable(key)}".lstrip(".")

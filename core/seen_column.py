@@ -41,7 +41,10 @@ class Seen:
 
 
 def cell_digest(cell: Any) -> str:
-    """Digest a cell: text as CSV has it, or a JSON value. How lines end, and spaces around, do not count."""
+    """Digest a cell: text as CSV has it, or a JSON value.
+
+    How lines end, and spaces around, do not count.
+    """
     text = cell if isinstance(cell, str) else json.dumps(cell, sort_keys=True)
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     return _base64(digest(text.encode(errors="surrogatepass"))[:_DIGEST_BYTES])

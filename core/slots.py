@@ -82,7 +82,10 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Leaves of different values; the first candidate is the pick, in use meanwhile on every device."""
+    """Leaves of different values.
+
+    The first candidate is the pick, in use meanwhile on every device.
+    """
 
     candidates: tuple[Candidate, ...]
     state: str = "conflict"

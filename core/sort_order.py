@@ -38,7 +38,10 @@ def _numbered(digits: re.Match[str]) -> str:
 
 
 def sort_key(type_name: str, value: Value, text: str) -> SortKey:
-    """Give the key of a value whose text for people is `text`; what is not of its type comes behind the others."""
+    """Give the key of a value whose text for people is `text`.
+
+    What is not of its type comes behind the others.
+    """
     if value is None or isinstance(value, tuple) or not is_of_type(type_name, value):  # type: ignore[arg-type]
         return (1, natural_key(text), text)
     match type_name:

@@ -12,7 +12,9 @@ class AmbiguousJson(ValueError):
 
 
 def parse_json(text: str, *, parse_float: Callable[[str], Any] = str) -> Any:
-    """The value of a text; numbers with a fraction or an exponent are made by `parse_float` of their digits.
+    """The value of a text.
+
+    Numbers with a fraction or an exponent are made by `parse_float` of their digits.
 
     Raises ValueError, of which `json.JSONDecodeError` says where, and RecursionError.
     """

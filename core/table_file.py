@@ -39,7 +39,10 @@ class TableRow:
 
 
 def escape_cell(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula; a negative number is none."""
+    """Put an apostrophe before what a spreadsheet would take for a formula.
+
+    A negative number is none.
+    """
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
@@ -57,7 +60,9 @@ def format_csv_line(cells: Iterable[str]) -> str:
 
 
 def read_table(text: str, check_column: Callable[[str], object] = lambda name: None) -> list[TableRow]:
-    """Read the rows of a table, JSON if it begins with `[`; raises Refused with the row that is wrong.
+    """Read the rows of a table, JSON if it begins with `[`.
+
+    Raises Refused with the row that is wrong.
 
     `check_column` raises Refused for a name in the head of a CSV table that means nothing.
     """

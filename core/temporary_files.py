@@ -9,6 +9,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from core.paths import exists
+
 _ENDS = re.compile(r"\d+(\.part)?(-journal|-wal|-shm)?")
 
 
@@ -18,7 +20,10 @@ def temporary_path(path: Path, end: str = "") -> Path:
 
 
 def hold(descriptor: int) -> None:
-    """Mark a temporary file as in use until it is closed; some file systems of sticks know no locks."""
+    """Mark a temporary file as in use until it is closed.
+
+    Some file systems of sticks know no locks.
+    """
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -35,8 +40,11 @@ def clear_leftovers(path: Path) -> None:
 
 
 def _remove_unheld(held: Path, left: Path) -> None:
-    """Remove a file unless the one that it belongs to is held; raises OSError if it is."""
-    if held.exists():
+    """Remove a file unless the one that it belongs to is held.
+
+    Raises OSError if it is.
+    """
+    if exists(held):
         with held.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink()

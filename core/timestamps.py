@@ -79,7 +79,10 @@ def parse_timestamp(
 
 
 def _to_date(written: str, now_us: int, zone: tzinfo | None) -> str:
-    """Convert `yesterday 14:00` to the date that this is in the zone, with the time; leave other texts."""
+    """Convert `yesterday 14:00` to the date that this is in the zone, with the time.
+
+    Leave other texts.
+    """
     shown = _DAY_PATTERN.fullmatch(written)
     if shown is None:
         return written

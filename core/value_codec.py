@@ -128,7 +128,10 @@ def encode_value(value: Value) -> bytes:
 
 
 def decode_value(data: bytes) -> Value:
-    """Read the value of bytes that `encode_value` made; raises BlockRefused for any other."""
+    """Read the value of bytes that `encode_value` made.
+
+    Raises BlockRefused for any other.
+    """
     value = value_of(cbor.loads(data, VALUE_TAGS))
     if encode_value(value) != data:
         raise BlockRefused("a value is not in canonical form")
@@ -150,7 +153,10 @@ def plain_reference(value: Value) -> Value:
 
 
 def withdrawn_by(value: Value) -> tuple[bytes, ...]:
-    """Give the ids of the facts that a value withdraws, in ascending order; none for one that states something."""
+    """Give the ids of the facts that a value withdraws, in ascending order.
+
+    None for one that states something.
+    """
     if isinstance(value, Withdrawal):
         return (value.fact,)
     return tuple(item.fact for item in value if isinstance(item, Withdrawal)) if isinstance(value, tuple) else ()
@@ -210,7 +216,10 @@ def _check_withdrawals(items: tuple[Scalar, ...]) -> None:
 
 
 def is_fact_id(data: Any, last: int = MAX_FACTS - 1) -> bool:
-    """Say whether this is the id of a fact; the index after the last fact is that of the note."""
+    """Say whether this is the id of a fact.
+
+    The index after the last fact is that of the note.
+    """
     return _is_id(data, FACT_ID_BYTES) and int.from_bytes(data[HASH_BYTES:], "big") <= last
 
 

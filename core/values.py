@@ -1,4 +1,6 @@
-"""The types of properties: parse, check, compare and format the values of each. Pure.
+"""The types of properties: parse, check, compare and format the values of each.
+
+Pure.
 
 Values are what facts hold (text, integers, booleans, references); a type says which of them a property means.
 Addresses, networks and decimals are text of a known form. Nothing here looks a name up.
@@ -27,7 +29,10 @@ def _parse_integer(text: str) -> int | None:
 
 
 def _parse_decimal(text: str) -> str | None:
-    """The number grammar of RFC 8259, section 6; the text stays as it is, so no digit is lost or invented."""
+    """The number grammar of RFC 8259, section 6.
+
+    The text stays as it is, so no digit is lost or invented.
+    """
     return text if re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) else None
 
 
@@ -42,7 +47,10 @@ def _parse_boolean(text: str) -> bool | None:
 
 
 def _parse_ip_address(text: str) -> str | None:
-    """An IPv4 or IPv6 address in the form of RFC 5952; a zone (`%eth0`) is no part of it."""
+    """An IPv4 or IPv6 address in the form of RFC 5952.
+
+    A zone (`%eth0`) is no part of it.
+    """
     try:
         return None if "%" in text else str(ip_address(text))
     except ValueError:
@@ -96,7 +104,10 @@ TYPE_PARSERS: dict[str, Callable[[str], Scalar | None]] = {
 
 
 def is_of_type(type_name: str, value: Scalar) -> bool:
-    """Whether a value that a fact holds is of this type. A whole number is a decimal, too."""
+    """Whether a value that a fact holds is of this type.
+
+    A whole number is a decimal, too.
+    """
     match type_name:
         case "boolean":
             return isinstance(value, bool)
@@ -273,7 +284,10 @@ def display_text(value: Value, lang: str = "en") -> str:
 
 
 def edit_text(value: Value, lang: str = "en") -> str:
-    """Format a value as one would type it, for an edit to start from; lists are one line of CSV (RFC 4180)."""
+    """Format a value as one would type it, for an edit to start from.
+
+    Lists are one line of CSV (RFC 4180).
+    """
     if isinstance(value, tuple):
         return join_list([edit_text(item, lang) for item in value])
     return value if isinstance(value, str) else display_text(value, lang)

@@ -39,7 +39,9 @@ class Stated:
 
 
 def void_spans(facts: Mapping[K, Stated]) -> dict[K, Spans]:
-    """Give when each of these facts of one slot is void; those that never are, are left out.
+    """Give when each of these facts of one slot is void.
+
+    Those that never are, are left out.
 
     Only facts that withdrawals name can be, so it is enough to give these, what names them, and those withdrawals.
     """

@@ -267,3 +267,11 @@ def test_no_statement_has_numbered_placeholders() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert [place for place, text in texts.items() if numbered.search(text)] == []
+
+
+def test_what_is_at_a_path_is_asked_in_one_way() -> None:
+    """`Path.exists` and its like hide errors from Python 3.14 on: see `core.paths`."""
+    asked = re.compile(r"\.(exists|is_file|is_dir|is_mount)\(\)")
+    sources = [path for folder in ("core", "tui") for path in (ROOT / folder).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)) for path in sources if asked.search(path.read_text())}
+    assert found == set()

@@ -83,10 +83,10 @@ def test_failures_that_cannot_be_shown_are_failures_and_no_more(tmp_path: Path) 
     ]
     command = [sys.executable, "-m", "pytest", *options, "-c", str(tmp_path / "pytest.ini"), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    told = done.stdout + done.stderr
-    assert "3 failed, 20 passed, 1 error" in told
-    assert "INTERNALERROR" not in told
-    assert "a group" in told
-    assert told.count("ValueError: what went wrong") >= 3
-    assert told.count("pytest could not show it") == 4
+    reported = done.stdout + done.stderr
+    assert "3 failed, 20 passed, 1 error" in reported
+    assert "INTERNALERROR" not in reported
+    assert "a group" in reported
+    assert reported.count("ValueError: what went wrong") >= 3
+    assert reported.count("pytest could not show it") == 4
     assert done.returncode == 1

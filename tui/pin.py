@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError, Refused
+from core.paths import exists
 from core.timestamps import SECOND_US
 
 PIN_FILE_NAME = "kiosk-pin.json"
@@ -39,7 +40,7 @@ class KioskPin:
     @property
     def is_set(self) -> bool:
         """Whether there is a PIN."""
-        return self._path.exists()
+        return exists(self._path)
 
     def set(self, pin: str) -> None:
         """Keep this one from now on; raises Refused for what is none."""

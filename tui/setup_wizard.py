@@ -13,6 +13,7 @@ from textual.worker import WorkType
 
 from core.device import input_validation
 from core.errors import FieldlineError, Refused
+from core.paths import exists, is_folder
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema
 from core.sync.links.serial.serial_ports import list_serial_ports
 from core.values import quote_value
@@ -236,12 +237,20 @@ class _StartChoice(_Choice):
     CANCEL_LABEL = N_("leave")
 
 
+def _is_seen(path: Path) -> bool:
+    """Whether there is something at a path that this user may look at."""
+    try:
+        return exists(path)
+    except OSError:
+        return False
+
+
 def find_unusable_reason(home: Path) -> FieldlineError | None:
     """Why no device can be made in a folder, as far as that is to be seen before."""
     there = home.expanduser().absolute()
-    while not there.exists() and there != there.parent:
+    while there != there.parent and not _is_seen(there):
         there = there.parent
-    if not there.is_dir():
+    if not is_folder(there):
         return FieldlineError("{path} is no folder: name another one with --home.", path=str(there))
     if not os.access(there, os.W_OK | os.X_OK):
         return FieldlineError("This user may not write in {path}: name another folder with --home.", path=str(there))

@@ -43,7 +43,9 @@ class EditResult:
 
 
 class DeviceContext:
-    """A device's home, opened. Every method may raise FieldlineError; none leaves anything half-written.
+    """A device's home, opened. Every method may raise FieldlineError.
+
+    None leaves anything half-written.
 
     `user` is the author of what is written from here. Edits name the leaves that were shown, so that what arrives
     meanwhile is never overwritten unseen.
@@ -151,7 +153,9 @@ class DeviceContext:
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
     async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
-        """Check edits against the schema and write them at once; give the change that the log shows for them.
+        """Check edits against the schema and write them at once.
+
+        Give the change that the log shows for them.
 
         None without any edits, and in a dry run. What `reopens` a conflict may give a slot several values.
 

@@ -22,7 +22,10 @@ def full_entity_name(name: EntityName) -> str:
 
 
 def cell_text(prop: Property, value: Value, names: Mapping[bytes, EntityName]) -> str:
-    """Format a value as a cell of a table that reads as this value; a reference in full, no value as nothing."""
+    """Format a value as a cell of a table that reads as this value.
+
+    A reference in full, no value as nothing.
+    """
     if isinstance(value, tuple):
         return values.join_list([cell_text(prop, item, names) for item in value])
     if isinstance(value, Ref):
@@ -31,7 +34,10 @@ def cell_text(prop: Property, value: Value, names: Mapping[bytes, EntityName]) -
 
 
 def plain_value(value: Value, names: Mapping[bytes, EntityName]) -> Any:
-    """A value as plain JSON; a reference as `{"ref": "kind:key"}`, with the whole id where there is no name."""
+    """A value as plain JSON.
+
+    A reference as `{"ref": "kind:key"}`, with the whole id where there is no name.
+    """
     if isinstance(value, tuple):
         return [plain_value(item, names) for item in value]
     if isinstance(value, Ref):

@@ -60,7 +60,10 @@ async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool
 
 
 def editable_property(kind: Kind, name: str) -> Property:
-    """The definition of a property that people may set, by its name or label; raises Refused, naming the properties."""
+    """The definition of a property that people may set, by its name or label.
+
+    Raises Refused, naming the properties.
+    """
     found = find_property(kind, name)
     if found.name == KIND or (found.name == KEY and kind.key != KEY):
         raise _unknown_property_error(kind, name)
@@ -68,7 +71,10 @@ def editable_property(kind: Kind, name: str) -> Property:
 
 
 def find_property(kind: Kind, name: str) -> Property:
-    """The definition of a property by its name or a label of it in any language; raises Refused."""
+    """The definition of a property by its name or a label of it in any language.
+
+    Raises Refused.
+    """
     found = kind.find_properties(name)
     if len(found) > 1:
         raise Refused(
@@ -99,7 +105,10 @@ def _unknown_property_error(kind: Kind, name: str) -> Refused:
 
 
 def creatable_kind(schema: Schema, name: str) -> Kind:
-    """The definition of a kind of which people may make entities; raises Refused, naming those that there are."""
+    """The definition of a kind of which people may make entities.
+
+    Raises Refused, naming those that there are.
+    """
     if not schema.kinds:
         raise Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
     if name not in schema.kinds:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.paths import exists
 
 STORE_FILE = "store.db"
 KEY_FILE = "device.key"
@@ -43,7 +44,10 @@ class Home:
         return [str(each) for each in (named if isinstance(named, list) else [named])]
 
     def read_settings(self) -> dict[str, Any]:
-        """Read all settings; empty without a file. Raises FieldlineError if it is not TOML."""
+        """Read all settings; empty without a file.
+
+        Raises FieldlineError if it is not TOML.
+        """
         import tomllib
 
         try:
@@ -62,7 +66,9 @@ class Home:
 
 @contextmanager
 def new_home(folder: Path) -> Iterator[Home]:
-    """Give a home to fill, which becomes the one at `folder` when the block ends; on any error nothing is left of it.
+    """Give a home to fill, which becomes the one at `folder` when the block ends.
+
+    On any error nothing is left of it.
 
     A key that is there without a store stays this device's key. Raises FieldlineError if there is a store already,
     or if another process is making one there right now.
@@ -78,12 +84,12 @@ def new_home(folder: Path) -> Iterator[Home]:
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=stat.S_IRWXU)
-        if (folder / KEY_FILE).exists():
+        if exists(folder / KEY_FILE):
             os.link(folder / KEY_FILE, aside / KEY_FILE)
         yield Home(aside)
         # The store comes last: without it there is nothing here yet.
         for name in (SETTINGS_FILE, KEY_FILE, STORE_FILE):
-            if (aside / name).exists():
+            if exists(aside / name):
                 (aside / name).chmod(stat.S_IRUSR | stat.S_IWUSR)
                 (aside / name).replace(folder / name)
         os.fsync(lock)
@@ -98,25 +104,30 @@ def new_home(folder: Path) -> Iterator[Home]:
 
 
 def _lock_for_setup(lock: int, folder: Path) -> None:
-    """Take the lock of a folder without a store; raises FieldlineError if it has one or the lock is taken."""
+    """Take the lock of a folder without a store.
+
+    Raises FieldlineError if it has one or the lock is taken.
+    """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FieldlineError("{path} is being set up by another process: wait for it.", path=str(folder)) from None
-    if (folder / STORE_FILE).exists():
+    if exists(folder / STORE_FILE):
         raise FieldlineError(
             "{path} holds a device of a fleet already: name another folder with --home.", path=str(folder)
         )
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Make the folder, for its owner only; gives the folders that were made, the innermost first.
+    """Make the folder, for its owner only.
+
+    Gives the folders that were made, the innermost first.
 
     A folder that was there and is empty is made private, too; one with other things in it stays as it is.
     """
     made: list[Path] = []
     try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        missing = [path for path in (folder, *folder.parents) if not exists(path)]
         for path in reversed(missing):
             path.mkdir(mode=stat.S_IRWXU)
             made.insert(0, path)

@@ -28,7 +28,10 @@ def check_user(name: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Give the name of a fleet or a device without spaces around it; raises Refused if it cannot be one."""
+    """Give the name of a fleet or a device without spaces around it.
+
+    Raises Refused if it cannot be one.
+    """
     text = normalized(text.strip())
     if not text or not is_line(text, MAX_NAME_BYTES):
         raise Refused(
@@ -51,7 +54,10 @@ def check_note(text: str | None) -> str | None:
 
 
 def parse_id(text: str, error: Refused) -> bytes:
-    """Parse an id of 16 bytes in hex, with or without groups; raises `error` for anything else."""
+    """Parse an id of 16 bytes in hex, with or without groups.
+
+    Raises `error` for anything else.
+    """
     digits = re.sub(r"[ :-]", "", text)
     if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
         raise error

@@ -13,6 +13,7 @@ from core.device.home import Home, make_folder, new_home
 from core.errors import Refused
 from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
+from core.paths import exists
 from core.salt_tree import SEED_BYTES
 from core.schema import FLEET_KIND, KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.commit import person_facts
@@ -56,7 +57,7 @@ async def create_fleet(
     ]
     with new_home(folder) as home:
         home.write_settings(input_validation.check_name(device_name))
-        me = identity.load_identity(home.key) if home.key.exists() else identity.create_identity(home.key)
+        me = identity.load_identity(home.key) if exists(home.key) else identity.create_identity(home.key)
         facts += _facts_of(me.device, {KIND: MEMBER_KIND, "member.name": device_name, "member.role": "admin"})
         person = entropy(ID_BYTES)
         facts += person_facts(person, user)
@@ -70,7 +71,9 @@ async def create_fleet(
 
 
 def prepare_identity(folder: Path) -> Identity:
-    """Make this device's key in its home, unless it is there; nothing else is needed before it belongs to a fleet.
+    """Make this device's key in its home, unless it is there.
+
+    Nothing else is needed before it belongs to a fleet.
 
     Raises FieldlineError if the folder or the key cannot be made or read.
     """
@@ -78,7 +81,7 @@ def prepare_identity(folder: Path) -> Identity:
 
     make_folder(folder)
     home = Home(folder)
-    return identity.load_identity(home.key) if home.key.exists() else identity.create_identity(home.key)
+    return identity.load_identity(home.key) if exists(home.key) else identity.create_identity(home.key)
 
 
 async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clock) -> None:
@@ -97,7 +100,7 @@ async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clo
     )
     with new_home(folder) as home:
         home.write_settings(input_validation.check_name(device_name))
-        if not home.key.exists():
+        if not exists(home.key):
             identity.create_identity(home.key)
         store = await Store.create(home.store, fleet=fleet_bytes, clock=clock)
         try:

@@ -37,8 +37,10 @@ class Adoption:
 
 
 async def plan_adoption(context: DeviceContext, inspection: Inspection, names: Sequence[str] = ()) -> list[Adoption]:
-    """What is different on this device, of these properties or all that can be read. Only a property that is named
-    resolves a conflict. Raises Refused for one that there is not, FieldlineError for one that cannot be read.
+    """What is different on this device, of these properties or all that can be read.
+
+    Only a property that is named resolves a conflict. Raises Refused for one that there is not, FieldlineError for one
+    that cannot be read.
     """
     require_place(inspection)
     found: list[Adoption] = []
@@ -76,7 +78,10 @@ async def _parse(context: DeviceContext, subject: Subject, text: str) -> Value:
 
 
 async def adopt(inspector: Inspector, names: Sequence[str], note: str | None) -> tuple[bytes | None, list[Adoption]]:
-    """Save what is different on this device as one change; no change if nothing is. Raises FieldlineError."""
+    """Save what is different on this device as one change; no change if nothing is.
+
+    Raises FieldlineError.
+    """
     context = inspector.context
     adoptions = await plan_adoption(context, await inspector.inspect(), names)
     edits = []

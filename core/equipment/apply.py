@@ -24,7 +24,10 @@ def ignore_step(step: Step) -> None:
 
 
 async def make_plan(inspector: Inspector) -> list[Step]:
-    """What applying would do now; changes nothing. Raises FieldlineError if the place is not known."""
+    """What applying would do now; changes nothing.
+
+    Raises FieldlineError if the place is not known.
+    """
     return plan(require_place(await inspector.inspect()).states)
 
 

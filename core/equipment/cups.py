@@ -41,7 +41,10 @@ async def check_server() -> None:
 
 
 async def read_default() -> str | None:
-    """The server's default queue, None if there is none. Raises FieldlineError where that cannot be known."""
+    """The server's default queue, None if there is none.
+
+    Raises FieldlineError where that cannot be known.
+    """
     await check_server()
     answer = await _ask("-d")
     if answer.startswith("system default destination: "):
@@ -77,7 +80,10 @@ def override_problem(path: Path, queue: str) -> FieldlineError:
 
 
 async def set_default(queue: str) -> None:
-    """Make a queue the server's default. Raises FieldlineError if there is no such queue, or nobody may."""
+    """Make a queue the server's default.
+
+    Raises FieldlineError if there is no such queue, or nobody may.
+    """
     await check_server()
     if queue not in (await _ask("-e")).splitlines():
         raise FieldlineError(
@@ -97,7 +103,10 @@ async def set_default(queue: str) -> None:
 
 
 async def read_back(queue: str) -> str | None:
-    """The server's default after it was set; asked again for a moment if it is not the one."""
+    """The server's default after it was set.
+
+    Asked again for a moment if it is not the one.
+    """
     found = await read_default()
     for _ in range(READ_BACK_TRIES):
         if found == queue:

@@ -117,7 +117,10 @@ def _attribute(path: Path) -> str:
 
 
 def usb_evidence(devices: list[UsbDevice]) -> list[Evidence]:
-    """All that may be a docking station; a bare hub without a serial number is nothing that one could be known by."""
+    """All that may be a docking station.
+
+    A bare hub without a serial number is nothing that one could be known by.
+    """
     return [
         Evidence("docking-station", each.mark, f"usb {each.port}") for each in devices if each.serial or not each.is_hub
     ]
@@ -127,8 +130,10 @@ def usb_evidence(devices: list[UsbDevice]) -> list[Evidence]:
 
 
 def read_interfaces(also: tuple[str, ...] = ()) -> list[Interface]:
-    """The interfaces that are up and lead somewhere. Loopback, tunnels and the bridges of containers are left out, but
-    for those whose names are in `also`; so are link-local addresses.
+    """The interfaces that are up and lead somewhere.
+
+    Loopback, tunnels and the bridges of containers are left out, but for those whose names are in `also`; so are
+    link-local addresses.
     """
     if not hasattr(socket, "AF_NETLINK"):
         return []

@@ -41,7 +41,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Where this device is, and each property of that place. `texts` are the values as tools write them."""
+    """Where this device is, and each property of that place.
+
+    `texts` are the values as tools write them.
+    """
 
     location: Location
     states: tuple[PropertyState, ...]
@@ -56,7 +59,10 @@ class Inspection:
 
 
 class Inspector:
-    """Reads where this device is and what it has. One for as long as a device is open: it remembers what is costly."""
+    """Reads where this device is and what it has.
+
+    One for as long as a device is open: it remembers what is costly.
+    """
 
     def __init__(self, context: DeviceContext) -> None:
         self.context = context
@@ -64,7 +70,10 @@ class Inspector:
         self._places = PlaceLookup(context)
 
     async def settings(self) -> EquipmentSettings:
-        """What this device's settings say now; raises FieldlineError if they cannot be read."""
+        """What this device's settings say now.
+
+        Raises FieldlineError if they cannot be read.
+        """
         return parse_settings(await asyncio.to_thread(self.context.home.read_settings))
 
     async def find_place(self) -> Place:
@@ -128,7 +137,10 @@ class Inspector:
         return found
 
     async def _texts(self, subjects: Mapping[str, Subject], schema: Schema) -> dict[str, str | None]:
-        """The values in use of the place and its locality, by property; the place's go before."""
+        """The values in use of the place and its locality, by property.
+
+        The place's go before.
+        """
         records = {subject.record.entity: subject for subject in subjects.values()}
         values: dict[str, Value] = {}
         for subject in records.values():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.paths import exists
 
 JOURNAL_FILE, STATE_FILE = "equipment-journal.jsonl", "equipment-state.json"
 MAX_JOURNAL_BYTES = 1 << 20
@@ -23,8 +24,9 @@ KEPT_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One step: the value before and the one wanted, and what became of it. Outcome "unknown": it was cut half-way, or
-    cannot be read back. Microseconds since 1970 UTC.
+    """One step: the value before and the one wanted, and what became of it.
+
+    Outcome "unknown": it was cut half-way, or cannot be read back. Microseconds since 1970 UTC.
     """
 
     number: int
@@ -43,7 +45,10 @@ def half_applied_problem(name: str) -> FieldlineError:
 
 
 class Journal:
-    """The two files in a home. Used by one process at a time for writing, under the lock of the home."""
+    """The two files in a home.
+
+    Used by one process at a time for writing, under the lock of the home.
+    """
 
     def __init__(self, home: Path) -> None:
         self._journal, self._state = home / JOURNAL_FILE, home / STATE_FILE
@@ -51,7 +56,10 @@ class Journal:
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def begin(self, at_us: int, name: str, before: str | None, after: str | None) -> int:
-        """Note a step that is about to be made, and give its number; it is on the disk when this returns."""
+        """Note a step that is about to be made, and give its number.
+
+        It is on the disk when this returns.
+        """
         number = 1 + max((row["step"] for row in self._read() if isinstance(row.get("step"), int)), default=0)
         self._append({"step": number, "at": at_us, "property": name, "before": before, "after": after})
         return number
@@ -82,7 +90,7 @@ class Journal:
         return {name for name, is_finished in latest.items() if not is_finished}
 
     def _append(self, row: dict[str, Any]) -> None:
-        if self._journal.exists() and self._journal.stat().st_size > MAX_JOURNAL_BYTES:
+        if exists(self._journal) and self._journal.stat().st_size > MAX_JOURNAL_BYTES:
             kept = [json.dumps(each) + "\n" for each in self._read()[-KEPT_ROWS:]]
             _replace(self._journal, "".join(kept))
         number = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -111,7 +119,10 @@ class Journal:
         return self._section("applied")
 
     def set_owed(self, name: str, fingerprint: str | None) -> None:
-        """Note that something is owed for a property, or (None) that it no longer is; on the disk on return."""
+        """Note that something is owed for a property, or (None) that it no longer is.
+
+        On the disk on return.
+        """
         self._set("owed", name, fingerprint)
 
     def set_applied(self, name: str, value: str | None) -> None:

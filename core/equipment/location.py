@@ -38,7 +38,10 @@ class KnownNetwork:
 
 @dataclass(frozen=True, slots=True)
 class KnownMark:
-    """What a place is known by: a kind of evidence, and the value that the fleet says. `locality` is what it is in."""
+    """What a place is known by: a kind of evidence, and the value that the fleet says.
+
+    `locality` is what it is in.
+    """
 
     entity: bytes
     locality: bytes | None
@@ -48,7 +51,10 @@ class KnownMark:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where this device is; `problem` says why its place is not known. `is_chosen`: by hand."""
+    """Where this device is; `problem` says why its place is not known.
+
+    `is_chosen`: by hand.
+    """
 
     locality: bytes | None = None
     place: bytes | None = None
@@ -81,7 +87,10 @@ def usb_model(mark: str) -> str:
 def networks_of_address(
     address: IPv4Interface | IPv6Interface, networks: Iterable[KnownNetwork]
 ) -> tuple[int, set[bytes]]:
-    """The longest prefix among the networks that an address is in, and whose they are; -1 if it is in none."""
+    """The longest prefix among the networks that an address is in, and whose they are.
+
+    -1 if it is in none.
+    """
     longest, entities = -1, set[bytes]()
     for each in networks:
         if each.network.version == address.version and address.ip in each.network:
@@ -98,7 +107,10 @@ def locate(
     networks: Sequence[KnownNetwork],
     marks: Sequence[KnownMark],
 ) -> Location:
-    """Where a device is that sees this. In doubt there is no place, and the problem says what was seen."""
+    """Where a device is that sees this.
+
+    In doubt there is no place, and the problem says what was seen.
+    """
     localities: set[bytes] = set()
     for address in addresses:
         localities |= networks_of_address(address, networks)[1]

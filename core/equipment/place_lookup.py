@@ -34,7 +34,10 @@ class Place:
 
 
 class PlaceLookup:
-    """Finds where this device is. What the fleet says of marks is read again only when something was written."""
+    """Finds where this device is.
+
+    What the fleet says of marks is read again only when something was written.
+    """
 
     def __init__(self, context: DeviceContext) -> None:
         self._context = context

@@ -1,4 +1,6 @@
-"""What has to be done so that this device has what the fleet says of its place. Pure.
+"""What has to be done so that this device has what the fleet says of its place.
+
+Pure.
 
 Applying carries out exactly the steps of a plan; a dry run shows them.
 """
@@ -42,8 +44,9 @@ class PropertyState:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be done about one property, or what became of it. `action`: set the value and run what follows, run
-    only what follows, or nothing.
+    """What is to be done about one property, or what became of it.
+
+    `action`: set the value and run what follows, run only what follows, or nothing.
     """
 
     entity: bytes

@@ -25,7 +25,10 @@ _DROPPED_VARIABLES = ("LANGUAGE", "LC_MESSAGES", "LPDEST", "PRINTER")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How a command ended, and the start of what it printed. A negative code is the signal that ended it."""
+    """How a command ended, and the start of what it printed.
+
+    A negative code is the signal that ended it.
+    """
 
     code: int
     stdout: bytes
@@ -54,8 +57,10 @@ async def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
 ) -> Output:
-    """Run a command to its end. Raises FieldlineError if it cannot be started or takes too long; then its whole
-    process group is killed, as it is when this is cancelled. It need not read what it is given on stdin.
+    """Run a command to its end.
+
+    Raises FieldlineError if it cannot be started or takes too long; then its whole process group is killed, as it is
+    when this is cancelled. It need not read what it is given on stdin.
     """
     variables = {k: v for k, v in os.environ.items() if k not in _DROPPED_VARIABLES} | {"LC_ALL": "C", **(env or {})}
     name = quote_value(argv[0])

@@ -18,7 +18,10 @@ MAX_VALUE_CHARS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What built-in readers look at. `known_docks` are the docking stations of the fleet, normalised."""
+    """What built-in readers look at.
+
+    `known_docks` are the docking stations of the fleet, normalised.
+    """
 
     interfaces: tuple[Interface, ...] = ()
     usb: tuple[UsbDevice, ...] = ()
@@ -27,14 +30,20 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value, None where there is none. `override` is what stands against it on this device, told to people."""
+    """A value, None where there is none.
+
+    `override` is what stands against it on this device, told to people.
+    """
 
     value: str | None
     override: FieldlineError | None = None
 
 
 async def read_property(rule: Rule, around: Surroundings, folder: Path) -> Reading | None:
-    """What this device has of a property; None if nothing says how that is read. Raises FieldlineError."""
+    """What this device has of a property; None if nothing says how that is read.
+
+    Raises FieldlineError.
+    """
     if rule.builtin == CUPS_DEFAULT:
         value, override = await cups.read_default(), await asyncio.to_thread(cups.user_override)
         if override is not None and override[1] != value:
@@ -48,7 +57,10 @@ async def read_property(rule: Rule, around: Surroundings, folder: Path) -> Readi
 
 
 async def read_value(reader: Reader, folder: Path) -> str | None:
-    """What a file holds or a command prints, None where it is nothing. Raises FieldlineError."""
+    """What a file holds or a command prints, None where it is nothing.
+
+    Raises FieldlineError.
+    """
     if isinstance(reader, FileReader):
         text = await asyncio.to_thread(template_file.read_text, folder / reader.path)
     else:
@@ -97,7 +109,10 @@ def own_docking_station(around: Surroundings) -> str | None:
 
 
 def own_subnet(around: Surroundings) -> str | None:
-    """The network of this device's only address; IPv4 first. Raises FieldlineError if there are several."""
+    """The network of this device's only address; IPv4 first.
+
+    Raises FieldlineError if there are several.
+    """
     addresses = [address for each in around.interfaces for address in each.addresses]
     for version in (4, 6):
         networks = sorted({str(each.network) for each in addresses if each.version == version})

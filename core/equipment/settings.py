@@ -66,7 +66,10 @@ Writer = CommandWriter | TemplateWriter
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one property of this device is read and set; `problem` says why its settings cannot be used."""
+    """How one property of this device is read and set.
+
+    `problem` says why its settings cannot be used.
+    """
 
     property: str
     builtin: str | None = None
@@ -77,7 +80,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class EquipmentSettings:
-    """All that the settings say. `evidence` says by property how a place is known: a built-in name or a reader."""
+    """All that the settings say.
+
+    `evidence` says by property how a place is known: a built-in name or a reader.
+    """
 
     apply_on_arrival: bool = False
     interval_s: float = DEFAULT_INTERVAL_S
@@ -87,7 +93,9 @@ class EquipmentSettings:
 
 
 def parse_settings(settings: Mapping[str, Any]) -> EquipmentSettings:
-    """The settings of place and equipment; raises Refused for what `[place]` cannot be.
+    """The settings of place and equipment.
+
+    Raises Refused for what `[place]` cannot be.
 
     What is wrong with one property is told with that property, and the others go on working.
     """

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.errors import FieldlineError
+from core.paths import exists
 
 MAX_FILE_BYTES = 1 << 20
 BACKUP_SUFFIX = ".fieldline-old"
@@ -16,7 +17,10 @@ DEFAULT_MODE = 0o644
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file, None if there is none; raises FieldlineError if it cannot be read or is no text file."""
+    """The text of a file, None if there is none.
+
+    Raises FieldlineError if it cannot be read or is no text file.
+    """
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -35,11 +39,14 @@ def read_text(path: Path) -> str | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a text in place of a file. Raises FieldlineError, and then the file is as it was."""
+    """Put a text in place of a file.
+
+    Raises FieldlineError, and then the file is as it was.
+    """
     target = Path(os.path.realpath(path))
     aside = ""
     try:
-        before = target.stat() if target.exists() else None
+        before = target.stat() if exists(target) else None
         number, aside = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
         with os.fdopen(number, "wb") as file:
             file.write(text.encode("utf-8"))

@@ -79,7 +79,10 @@ def check_argument(name: str, text: str, allowed: re.Pattern[str] | None = None)
 
 
 def fill_argv(argv: tuple[str, ...], name: str, text: str, allowed: re.Pattern[str] | None = None) -> list[str]:
-    """The arguments with the value in place of each element that is `{value}`; raises FieldlineError."""
+    """The arguments with the value in place of each element that is `{value}`.
+
+    Raises FieldlineError.
+    """
     check_argument(name, text, allowed)
     return [argv[0], *(text if each == "{value}" else each for each in argv[1:])]
 
@@ -92,7 +95,9 @@ def template_fields(template: str) -> set[str]:
 def fill_template(
     template: str, name: str, values: Mapping[str, str | None], allowed: re.Pattern[str] | None = None
 ) -> str:
-    """A template with values in place of `{name}`; `{value}` is that of the property `name`, and `{{x}}` gives `{x}`.
+    """A template with values in place of `{name}`.
+
+    `{value}` is that of the property `name`, and `{{x}}` gives `{x}`.
 
     Nothing but that is understood. Raises FieldlineError for a name without a value and for a value that is not one.
     """

@@ -68,7 +68,10 @@ EquipmentEvent = Arrived | Left | Inspected | Applied | Failed
 
 
 class Surrounding:
-    """Says when something about network or USB has changed; `poke` says so from outside."""
+    """Says when something about network or USB has changed.
+
+    `poke` says so from outside.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root

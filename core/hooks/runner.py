@@ -32,8 +32,9 @@ RETRY_AFTER_ERROR_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HookEvent:
-    """A hook was run for a value, `attempt` counts from 1; `error` says why it failed, `has_given_up` that it is not
-    tried again. Without a fact, the hook cannot be run now.
+    """A hook was run for a value, `attempt` counts from 1.
+
+    `error` says why it failed, `has_given_up` that it is not tried again. Without a fact, the hook cannot be run now.
     """
 
     hook: str
@@ -47,7 +48,9 @@ OnHookEvent = Callable[[HookEvent], None]
 
 
 async def run_hooks(workspace: DeviceContext, on_event: OnHookEvent, *, backoff_base_s: float = BACKOFF_BASE_S) -> None:
-    """Run the hooks of the settings until cancelled, or until the store is gone; at once done if there are none.
+    """Run the hooks of the settings until cancelled, or until the store is gone.
+
+    At once done if there are none.
 
     `workspace` has to be one of its own: nobody else may wait for its changes. Raises FieldlineError for settings or a
     state that cannot be read.

@@ -17,7 +17,10 @@ MAX_ATTEMPTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A command, and for which values it is run; without kinds or properties for all. `problem` says why it cannot."""
+    """A command, and for which values it is run; without kinds or properties for all.
+
+    `problem` says why it cannot.
+    """
 
     name: str
     argv: Argv = ()
@@ -33,7 +36,10 @@ class Hook:
 
 
 def parse_hooks(settings: Mapping[str, Any]) -> list[Hook]:
-    """Read all hooks; raises Refused if they are no table. What is wrong with one is told with it."""
+    """Read all hooks; raises Refused if they are no table.
+
+    What is wrong with one is told with it.
+    """
     return [_parse_hook(name, said) for name, said in parse_table(settings.get("hooks", {}), "hooks").items()]
 
 

@@ -47,7 +47,10 @@ class StateFile:
     _lock: int | None = None
 
     def try_lock(self) -> bool:
-        """Be the only process that runs hooks; False if another one does. Raises FieldlineError without a file."""
+        """Be the only process that runs hooks; False if another one does.
+
+        Raises FieldlineError without a file.
+        """
         path = self.folder / LOCK_FILE
         try:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -68,11 +71,17 @@ class StateFile:
             self._lock = None
 
     def load(self) -> None:
-        """Read the file, if there is one; raises FieldlineError for one that cannot be read."""
+        """Read the file, if there is one.
+
+        Raises FieldlineError for one that cannot be read.
+        """
         self.states = read_states(self.folder)
 
     def save(self) -> None:
-        """Write the file, which is on the disk when this returns; raises FieldlineError, and then it is as it was."""
+        """Write the file, which is on the disk when this returns.
+
+        Raises FieldlineError, and then it is as it was.
+        """
         path = self.folder / STATE_FILE
         aside = path.with_suffix(".new")
         try:
@@ -92,7 +101,10 @@ def _unwritable(path: Path, error: OSError) -> FieldlineError:
 
 
 def read_states(folder: Path) -> dict[str, HookState]:
-    """Read the states by the names of their hooks; raises FieldlineError for a file that cannot be read."""
+    """Read the states by the names of their hooks.
+
+    Raises FieldlineError for a file that cannot be read.
+    """
     path = folder / STATE_FILE
     try:
         return {name: HookState(**fields) for name, fields in json.loads(path.read_bytes()).items()}

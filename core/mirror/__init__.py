@@ -1,1 +1,4 @@
-"""The mirror of a store in PostgreSQL, for those who ask in SQL; the only package that knows psycopg."""
+"""The mirror of a store in PostgreSQL, for those who ask in SQL.
+
+The only package that knows psycopg.
+"""

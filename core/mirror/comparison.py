@@ -31,7 +31,10 @@ _Row = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that the mirror has otherwise than the store; `at_us` is None for the present, None for no such row."""
+    """A row that the mirror has otherwise than the store.
+
+    `at_us` is None for the present, None for no such row.
+    """
 
     table: str
     at_us: int | None
@@ -42,7 +45,10 @@ class Difference:
 
 
 async def compare(mirror: Mirror, device: DeviceContext, items: Iterable[InboxItem]) -> list[Difference]:
-    """Compare the current values, those at some times, and the inbox; `items` are those of the store."""
+    """Compare the current values, those at some times, and the inbox.
+
+    `items` are those of the store.
+    """
     found = _diff("inbox", None, await _mirrored_inbox(mirror), _stored_inbox(items))
     rows = await mirror.read(
         "SELECT entity, property, kind, key, value, state, provisional, change, user_name, device_name, at"

@@ -142,7 +142,10 @@ def _packed_value(value: bytes) -> bytes:
 
 
 def sync_rows(mirror: Connection, table: str, rows: Iterable[Row]) -> None:
-    """Make a table hold these rows, of which the first column is the key; what is the same is not written."""
+    """Make a table hold these rows, of which the first column is the key.
+
+    What is the same is not written.
+    """
     incoming = sql.Identifier(f"incoming_{table}")
     mirror.execute(
         sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS").format(

@@ -78,7 +78,10 @@ class CurrentRows:
         return sorted(number for (number,) in rows if isinstance(number, int))
 
     def _rewrite(self, some: list[int]) -> list[bytes]:
-        """Write these entities in place of their rows; give those that were called otherwise before, or nothing."""
+        """Write these entities in place of their rows.
+
+        Give those that were called otherwise before, or nothing.
+        """
         ids = mirror_source.read_ids(self._store, some)
         rows = self._mirror.execute(
             "SELECT entity_id, kind, key FROM fieldline.entities WHERE entity_id = ANY (%s)", (some,)

@@ -93,7 +93,10 @@ def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -
 
 
 def cancel(connection: Connection) -> None:
-    """Ask the server to stop what it does for this connection; another thread may be using that."""
+    """Ask the server to stop what it does for this connection.
+
+    Another thread may be using that.
+    """
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
@@ -130,7 +133,10 @@ def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None
 
 
 def _check_is_mirror(connection: Connection, fleet: bytes) -> bool:
-    """Whether the schema holds the mirror of this fleet; False if it is empty. Raises MirrorError for all else."""
+    """Whether the schema holds the mirror of this fleet; False if it is empty.
+
+    Raises MirrorError for all else.
+    """
     found = connection.execute(
         "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class"
         " WHERE relnamespace = to_regnamespace('fieldline') AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')"

@@ -23,7 +23,9 @@ async def follow(
     on_error: Callable[[FieldlineError, float], bool],
     min_retry_s: float = MIN_RETRY_S,
 ) -> None:
-    """Mirror whatever comes; `device` has to be one of its own, as nobody else may wait for its changes.
+    """Mirror whatever comes.
+
+    `device` has to be one of its own, as nobody else may wait for its changes.
 
     `on_result` is called after each run. `on_error` gets what went wrong and how many seconds lie before the next try,
     which there is only if it gives True; else that is raised. Raises StoreGone.

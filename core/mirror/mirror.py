@@ -33,7 +33,10 @@ class MirrorResult:
 
 
 class Mirror:
-    """A connection to the database that holds the mirror; nobody else writes the mirror meanwhile."""
+    """A connection to the database that holds the mirror.
+
+    Nobody else writes the mirror meanwhile.
+    """
 
     def __init__(self, device: DeviceContext, read_inbox: ReadInbox, connection: database.Connection) -> None:
         self._device = device
@@ -64,7 +67,10 @@ class Mirror:
         await asyncio.to_thread(self.connection.close)
 
     async def update(self) -> MirrorResult:
-        """Bring the mirror to what the store holds, in one transaction; writes nothing where it is there already."""
+        """Bring the mirror to what the store holds, in one transaction.
+
+        Writes nothing where it is there already.
+        """
         started_us = self._device.clock()
         while True:
             state = await self._read_state()
@@ -74,7 +80,10 @@ class Mirror:
                 return MirrorResult(written.change_count, written.fact_count, state.root, seconds)
 
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await work on the connection; if cancelled, stop what the server does, as nobody may close it meanwhile."""
+        """Await work on the connection.
+
+        If cancelled, stop what the server does, as nobody may close it meanwhile.
+        """
         task = asyncio.ensure_future(work)
         try:
             return await asyncio.shield(task)
@@ -101,7 +110,10 @@ class Mirror:
             return self.connection.execute(query, params).fetchall()
 
     async def _read_state(self) -> SourceState:
-        """Read schema, membership and inbox; `write_mirror` sees whether the store has changed since the root."""
+        """Read schema, membership and inbox.
+
+        `write_mirror` sees whether the store has changed since the root.
+        """
         root = (await self._device.store.summary()).root
         schema, membership = await self._device.schema(), await self._device.membership()
         return SourceState(root, schema, membership, await self._read_inbox())

@@ -1,4 +1,7 @@
-"""The partitions of `facts`, one a month of the time from which a fact counts; odd times share another one."""
+"""The partitions of `facts`, one a month of the time from which a fact counts.
+
+Odd times share another one.
+"""
 
 from __future__ import annotations
 

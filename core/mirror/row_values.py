@@ -33,7 +33,10 @@ def text(value: str) -> str:
 
 
 def json_text(value: Value, names: Mapping[bytes, EntityName] | None) -> str | None:
-    """A value as JSON, None for SQL's NULL; references by name as `show --json` has them, or by id without names."""
+    """A value as JSON, None for SQL's NULL.
+
+    References by name as `show --json` has them, or by id without names.
+    """
     if value is None or isinstance(value, Redacted):
         return None
     plain = plain_value(_plain_parents(value), names) if names is not None else _value_with_ids(value)

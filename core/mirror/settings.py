@@ -9,7 +9,10 @@ from core.errors import Refused
 
 
 def parse_dsn(settings: Mapping[str, Any]) -> str | None:
-    """Read the address of the database, None if there is to be no mirror; raises Refused for what is none."""
+    """Read the address of the database, None if there is to be no mirror.
+
+    Raises Refused for what is none.
+    """
     table = settings.get("mirror")
     if table is None:
         return None

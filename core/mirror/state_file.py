@@ -16,7 +16,10 @@ STATE_FILE, LOCK_FILE = "mirror.json", "mirror.lock"
 
 @dataclass(frozen=True, slots=True)
 class MirrorState:
-    """Why the mirror fails (template and fields), since when and how often in a row; no error if it does not."""
+    """Why the mirror fails (template and fields), since when and how often in a row.
+
+    No error if it does not.
+    """
 
     error: tuple[str, dict[str, str]] | None = None
     failing_since_us: int = 0
@@ -49,7 +52,9 @@ def write_state(folder: Path, state: MirrorState) -> None:
 
 
 def try_lock(folder: Path) -> int | None:
-    """Be the only process that keeps the mirror of this home: a descriptor to close; None if another one does.
+    """Be the only process that keeps the mirror of this home: a descriptor to close.
+
+    None if another one does.
 
     Raises OSError.
     """

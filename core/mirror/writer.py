@@ -44,7 +44,10 @@ _INDEXES_AFTERWARDS = {
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What a store says beside its rows, all read of the same changes; `root` is theirs."""
+    """What a store says beside its rows, all read of the same changes.
+
+    `root` is theirs.
+    """
 
     root: bytes
     schema: Schema
@@ -73,7 +76,10 @@ def is_current(store: sqlite3.Connection, mirror: Connection, state: SourceState
 def write_mirror(
     store: sqlite3.Connection, mirror: Connection, state: SourceState, order: ChangeOrder, at_us: int
 ) -> Written | None:
-    """Bring the mirror to what the store holds; None, and nothing written, if that is not what `state` was read of."""
+    """Bring the mirror to what the store holds.
+
+    None, and nothing written, if that is not what `state` was read of.
+    """
     count, root = read_summary(store)
     if root != state.root:
         return None
@@ -221,7 +227,10 @@ class _Writer:
                 yield fact
 
     def _rewrite_slots(self, after: int) -> int:
-        """Write the facts of the marked slots in place of those that are there; give how many are new."""
+        """Write the facts of the marked slots in place of those that are there.
+
+        Give how many are new.
+        """
         place = (0, 0)
         while some := mirror_source.read_marked_slots(self._store, place, SLOTS_PER_STEP):
             self._mirror.execute(

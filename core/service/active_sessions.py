@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 
 class ActiveSessions:
-    """Sessions under way by device, dialed and accepted ones alike. `on_change` is called when one begins or ends."""
+    """Sessions under way by device, dialed and accepted ones alike.
+
+    `on_change` is called when one begins or ends.
+    """
 
     def __init__(self, clock: Callable[[], int], on_change: Callable[[], None]) -> None:
         self._clock = clock
@@ -39,5 +42,8 @@ class ActiveSessions:
         self._last_sync_us[device] = self._clock()
 
     def last_sync_us(self, device: bytes | None) -> int | None:
-        """Microseconds since 1970 UTC of the last complete session of this run; None if there was none."""
+        """Microseconds since 1970 UTC of the last complete session of this run.
+
+        None if there was none.
+        """
         return None if device is None else self._last_sync_us.get(device)

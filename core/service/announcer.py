@@ -1,4 +1,4 @@
-"""Announce this device in the networks there are, and pass on what others announce."""
+"""Announce this device in the networks, and pass on what others announce."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class Announcer:
         watcher.subscribers.append(self._on_root)
 
     async def run(self, host: str, port: int) -> None:
-        """Announce that this device listens at a host and port, and follow the networks, until cancelled."""
+        """Announce that this device listens, and follow the networks.
+
+        At a host and port, until cancelled.
+        """
         self._port = port
         try:
             browser = await self._start_browser(host)

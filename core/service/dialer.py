@@ -1,4 +1,4 @@
-"""Dial the peers that hold something else, and settle who dials where both do so at once."""
+"""Dial the peers that hold something else, and settle ties of two dials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class Dialer:
-    """The outgoing half of a serving device: one task for each dial that the scheduler says is due.
+    """The outgoing half of a serving device.
+
+    One task for each dial that the scheduler says is due.
 
     `on_event` is called with the result of each session that was dialed, `on_change` whenever the status is another.
     """
@@ -96,7 +98,9 @@ class Dialer:
         return bool(self._dials_to(device))
 
     async def wait_for_dials(self, device: bytes, timeout_s: float) -> None:
-        """Wait until no dial to a device that has dialed this one is under way, but not longer than the timeout.
+        """Wait until no dial to a device that has dialed this one is under way.
+
+        But not longer than the timeout.
 
         If this device loses the tie-break, its dials are cancelled, but for those that the peer has answered: of these
         the peer waits for the end, too.
@@ -125,7 +129,10 @@ class Dialer:
             self.wake()
 
     def on_withdrawal(self, name: str) -> None:
-        """Forget a device that is announced no more, after the dial under way if there is one."""
+        """Forget a device that is announced no more.
+
+        After the dial under way if there is one.
+        """
         self.scheduler.on_withdrawal(name)
         if name not in self._dials:
             self._forget_peer(name)
@@ -148,7 +155,10 @@ class Dialer:
     # --- one dial ----------------------------------------------------------------------------------------------------
 
     async def _dial(self, name: str) -> None:
-        """Dial a peer and run a session; cancelled where the peer dials at the same time and wins the tie-break."""
+        """Dial a peer and run a session.
+
+        Cancelled where the peer dials at the same time and wins the tie-break.
+        """
         endpoint = self._endpoint_of(name)
         try:
             result = await self._dial_and_sync(name, endpoint)
@@ -166,7 +176,10 @@ class Dialer:
         self.scheduler.on_dial_succeeded(name, loop_time(), has_moved=has_moved)
 
     async def _dial_and_sync(self, name: str, endpoint: str) -> SyncResult | None:
-        """Run a session with a peer; None if it turns out to have dialed meanwhile and wins the tie-break."""
+        """Run a session with a peer.
+
+        None if it turns out to have dialed meanwhile and wins the tie-break.
+        """
         address, announcement = parse_endpoint(endpoint), self._announcements.get(name)
         is_allowed = make_peer_filter(self._workspace)
 
@@ -209,7 +222,10 @@ class Dialer:
         self.wake()
 
     def _endpoint_of(self, name: str) -> str:
-        """The endpoint to dial; of a peer with several addresses another one after each failure."""
+        """The endpoint to dial.
+
+        Of a peer with several addresses another one after each failure.
+        """
         announcement = self._announcements.get(name)
         return name if announcement is None else announcement.endpoint(self.scheduler.failure_count(name))
 

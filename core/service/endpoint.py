@@ -19,7 +19,10 @@ DEFAULT_PORT = 7420
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What to sync with: a device at `host` and `port`, the files at `path`, or the other end of a serial port."""
+    """What to sync with.
+
+    A device at `host` and `port`, the files at `path`, or the other end of a serial port.
+    """
 
     host: str = ""
     port: int = 0
@@ -28,7 +31,10 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`; raises Refused, naming these forms."""
+    """Parse `tcp://HOST:PORT`, `serial:///dev/PORT` or `bundle://PATH`.
+
+    Raises Refused, naming these forms.
+    """
     # An address as it is written everywhere else: it has a port, so that a path is not taken for one.
     if _BARE_ADDRESS_PATTERN.fullmatch(text):
         text = f"tcp://{text}"

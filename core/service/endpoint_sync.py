@@ -1,4 +1,7 @@
-"""Sync once with what an endpoint names: a device over tcp or a serial cable, or files."""
+"""Sync once with what an endpoint names.
+
+A device over tcp or a serial cable, or files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Accept the sessions that others begin: over tcp, and at the ports that are served."""
+"""Accept the sessions that others begin.
+
+Over tcp, and at the ports that are served.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """The incoming half of a serving device, which waits for its own dials to a device that has dialed it.
+    """The incoming half of a serving device.
+
+    It waits for its own dials to a device that has dialed it.
 
     `on_event` is called with the result of each session that was accepted, `on_change` whenever the status is another.
     """
@@ -52,7 +57,10 @@ class Listener:
         )
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen at a host and port (0: a free one), and give those; raises FieldlineError if that is not possible."""
+        """Listen at a host and port (0: a free one), and give those.
+
+        Raises FieldlineError if that is not possible.
+        """
         await self._server.start(host, port)
         return self._server.host, self._server.port
 
@@ -87,7 +95,10 @@ class Listener:
         self._on_change()
 
     async def _accept(self, link: Link) -> None:
-        """Run a session with a device that dialed, once no dial of this device to it is under way."""
+        """Run a session with a device that dialed.
+
+        Once no dial of this device to it is under way.
+        """
         scheduler = self._dialer.scheduler
         scheduler.count_accepted(link.peer, 1)
         try:
@@ -99,7 +110,10 @@ class Listener:
             self._dialer.wake()
 
     async def _run_session(self, link: Link, link_profile: LinkProfile, *, initiator: bool) -> SyncResult | None:
-        """Run a session, record and report its result; None if it failed, which is reported, too."""
+        """Run a session, record and report its result.
+
+        None if it failed, which is reported, too.
+        """
         started_at_us = self._workspace.clock()
         try:
             with self._sessions.track(link.peer):

@@ -1,4 +1,7 @@
-"""Keep where this device is, and find what is configured there, so that this is transferred first."""
+"""Keep where this device is, and find what is configured there.
+
+So that this is transferred first.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ MAX_NEARBY_ENTITIES = 2000
 
 
 async def read_location(workspace: DeviceContext) -> bytes | None:
-    """Read which entity this device is at: as a person chose, else as it found out last; None if neither."""
+    """Read which entity this device is at; None if that is not known.
+
+    As a person chose, else as it found out last.
+    """
     found = await read_chosen_location(workspace) or await workspace.store.read_meta(FOUND_LOCATION_META_KEY)
     return bytes(found) if found else None
 
@@ -40,18 +46,27 @@ async def read_chosen_location(workspace: DeviceContext) -> bytes | None:
 
 
 async def save_location(workspace: DeviceContext, entity: bytes | None) -> None:
-    """Keep which entity a person says this device is at, on this device only; None forgets it."""
+    """Keep which entity a person says this device is at, on this device only.
+
+    None forgets it.
+    """
     await workspace.store.write_meta(LOCATION_META_KEY, entity or b"")
 
 
 async def save_found_location(workspace: DeviceContext, entity: bytes | None) -> None:
-    """Keep which entity this device found itself at, on this device only; None if at none. Writes nothing new."""
+    """Keep which entity this device found itself at, on this device only.
+
+    None if at none. Writes nothing new.
+    """
     if bytes(await workspace.store.read_meta(FOUND_LOCATION_META_KEY) or b"") != (entity or b""):
         await workspace.store.write_meta(FOUND_LOCATION_META_KEY, entity or b"")
 
 
 async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWriter) -> bytes:
-    """Encode where this device is for the peer on a link (see `core.sync.location_hint`)."""
+    """Encode where this device is for the peer on a link.
+
+    See `core.sync.location_hint`.
+    """
     here = await read_location(workspace)
     name = writer.get_extra_info("sockname")
     addresses: list[Address] = []
@@ -115,7 +130,10 @@ async def _outermost(view: View, schema: Schema, entity: bytes) -> bytes:
 
 
 async def _collect_below(view: View, schema: Schema, entity: bytes, found: dict[bytes, None]) -> None:
-    """Add an entity and all that is within it to `found`, level by level, as far as there is room."""
+    """Add an entity and all that is within it to `found`.
+
+    Level by level, as far as there is room.
+    """
     level = [entity]
     while level and len(found) < MAX_NEARBY_ENTITIES:
         found.update(dict.fromkeys(level))

@@ -1,4 +1,4 @@
-"""Which removable disks are mounted now, and whether a folder is on one of its own.
+"""List the removable disks that are mounted, and find a folder's own one.
 
 Sources: proc_pid_mountinfo(5); Linux Documentation/ABI/stable/sysfs-block (`removable`).
 """
@@ -17,7 +17,10 @@ MAX_STICKS = 16
 
 
 def list_sticks(mountinfo: Path = MOUNTINFO, sysfs: Path = SYSFS) -> list[Path]:
-    """Where removable disks, and disks at a USB port, are mounted; empty where the system does not tell."""
+    """Where removable disks, and disks at a USB port, are mounted.
+
+    Empty where the system does not tell.
+    """
     try:
         with mountinfo.open("rb") as file:
             lines = file.read(MAX_MOUNTINFO_BYTES).splitlines()
@@ -62,5 +65,8 @@ def _reads_one(path: Path) -> bool:
 
 
 def _unescape(path: bytes) -> bytes:
-    """The path with blanks, tabs, line ends and backslashes in place of their octal digits."""
+    """Give a path with its octal escapes replaced.
+
+    Those of blanks, tabs, line ends and backslashes.
+    """
     return re.sub(rb"\\([0-7]{3})", lambda digits: bytes([int(digits[1], 8) & 0xFF]), path)

@@ -1,4 +1,7 @@
-"""Get a link for a pairing: dial the device that waits, or wait for the one that dials, over TCP or a cable."""
+"""Get a link for a pairing, over TCP or a cable.
+
+Dial the device that waits, or wait for the one that dials.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ async def dial_peer(identity: Identity, endpoint: Endpoint, home: Path, on_link:
 
 
 async def use_cable(identity: Identity, endpoint: SerialEndpoint, home: Path, on_link: OnLink[T], *, dials: bool) -> T:
-    """Pair with the device at the other end of a cable, once it is there; with `dials` off the other one begins."""
+    """Pair with the device at the other end of a cable, once it is there.
+
+    With `dials` off the other one begins.
+    """
     ends_at_s = loop_time() + WINDOW_S
     while True:
         try:
@@ -81,7 +87,9 @@ async def use_cable(identity: Identity, endpoint: SerialEndpoint, home: Path, on
 
 
 class PairingWindow(Generic[T]):
-    """Waits for a device that dials over TCP, for `WINDOW_S`; one at a time is talked to, and others turned away.
+    """Waits for a device that dials over TCP, for `WINDOW_S`.
+
+    One at a time is talked to, and others turned away.
 
     It goes on waiting while `on_link` gives None.
     """
@@ -147,7 +155,9 @@ def own_addresses() -> list[str]:
 
 
 def parse_pairing_endpoint(text: str) -> Endpoint:
-    """Parse the endpoint of a device that waits to pair: as any other, but for the port if none is named.
+    """Parse the endpoint of a device that waits to pair.
+
+    As any other, but for the port if none is named.
 
     Raises Refused for what is no endpoint of a device.
     """

@@ -1,4 +1,7 @@
-"""Run one pairing over a link: move its bytes, write its try down, ask the person here, and keep the time."""
+"""Run one pairing over a link.
+
+Move its bytes, write its try down, ask the person here, and keep the time.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +45,16 @@ class Admission:
 
 
 class PairingPerson(Protocol):
-    """The person in front of this device; what is asked is cancelled when it has become pointless."""
+    """The person in front of this device.
+
+    What is asked is cancelled when it has become pointless.
+    """
 
     async def compare(self, comparison: Comparison) -> bool:
-        """Show the digits, and give whether those on the other screen are the same; by default they are not."""
+        """Show the digits, and give whether those on the other screen are the same.
+
+        By default they are not.
+        """
         ...
 
     async def choose_admission(self, peer: bytes, peer_name: str) -> Admission | None:
@@ -76,7 +85,9 @@ class PairingRunner:
         self._person = person
 
     async def run(self, admit: AdmitDevice | None, *, exchange_timeout_s: float) -> Admission:
-        """Pair with the peer, and give how the joining one of the two is admitted; the link stays open.
+        """Pair with the peer, and give how the joining one of the two is admitted.
+
+        The link stays open.
 
         `admit` is that of an admin's device, None on the one that joins. `exchange_timeout_s` is for everything before
         the digits are shown. Raises PairingFailed, or whatever `admit` does; then nothing was written.
@@ -116,7 +127,10 @@ class PairingRunner:
                     return output
 
     async def _receive(self) -> list[PairingOutput]:
-        """Take the peer's next bytes, and send what follows from them; raises PairingFailed."""
+        """Take the peer's next bytes, and send what follows from them.
+
+        Raises PairingFailed.
+        """
         try:
             data = await self._link.reader.readexactly(self._protocol.wanted_bytes)
         except (asyncio.IncompleteReadError, OSError):
@@ -134,7 +148,10 @@ class PairingRunner:
         return outputs
 
     async def _compare(self, comparison: Comparison) -> None:
-        """Ask the person here, and listen to the peer meanwhile, until both sides have agreed."""
+        """Ask the person here, and listen to the peer meanwhile.
+
+        Until both sides have agreed.
+        """
         asking = asyncio.ensure_future(self._ask(comparison))
         reading = asyncio.ensure_future(self._receive())
         try:
@@ -156,7 +173,10 @@ class PairingRunner:
         return self._protocol.state is PairingState.AGREED
 
     async def _ask(self, comparison: Comparison) -> bool:
-        """Ask, and again if the digits were found the same before anybody can have looked at them."""
+        """Ask, and again if nobody can have looked at the digits yet.
+
+        They were found the same too soon.
+        """
         looked_at_s = loop_time() + MIN_LOOK_S
         while is_same := await self._person.compare(comparison):
             if loop_time() >= looked_at_s:

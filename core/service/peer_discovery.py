@@ -1,4 +1,7 @@
-"""List what can be synced with now: devices that announce themselves in the network, and serial ports."""
+"""List what can be synced with now.
+
+Devices that announce themselves in the network, and serial ports.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ MAX_ANNOUNCEMENTS = 1024
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredPeer:
-    """A device or a port that was seen. Of a port only its endpoint and name are known.
+    """A device or a port that was seen.
+
+    Of a port only its endpoint and name are known.
 
     `fleet`, `device` and `root` (its first bytes) are what somebody announced, and are not proven. `name` is what the
     fleet calls that device. `is_in_sync` is None if that is not known; a member is of this fleet and may connect. The
@@ -151,7 +156,9 @@ def _present_ports(workspace: DeviceContext, statuses: list[service_status.PeerS
 async def discover_peers(
     workspace: DeviceContext, on_error: Callable[[FieldlineError], None] = lambda error: None
 ) -> AsyncIterator[PeerDiscovery]:
-    """Discover other devices for as long as this is entered; this device is not announced.
+    """Discover other devices for as long as this is entered.
+
+    This device is not announced.
 
     `on_error` is called once if the network cannot be listened to; ports are listed all the same.
     """

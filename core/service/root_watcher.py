@@ -38,7 +38,10 @@ class RootWatcher:
         self.subscribers: list[OnRoot] = []
 
     async def run(self) -> None:
-        """Refresh after each change of the store, until cancelled; raises StoreGone if the file is another one."""
+        """Refresh after each change of the store, until cancelled.
+
+        Raises StoreGone if the file is another one.
+        """
         is_changed = False
         while True:
             try:
@@ -55,7 +58,10 @@ class RootWatcher:
                 await asyncio.sleep(RETRY_AFTER_ERROR_S)
 
     async def refresh(self) -> None:
-        """Read the root and the members now, and call the subscribers; raises FieldlineError."""
+        """Read the root and the members now, and call the subscribers.
+
+        Raises FieldlineError.
+        """
         self._refreshed_at_s = loop_time()
         root = (await self._workspace.store.summary()).root
         membership = await self._workspace.membership()

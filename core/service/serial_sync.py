@@ -1,4 +1,7 @@
-"""Sync over a serial cable with whoever is at its other end: once, or whenever there is something new."""
+"""Sync over a serial cable with whoever is at its other end.
+
+Once, or whenever there is something new.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ MIN_BATCH_BYTES, MIN_WRITE_BYTES = 1 << 12, 1 << 10
 
 
 def serial_link_profile(rate: int) -> LinkProfile:
-    """Profile of a line of `rate` bits per second: it commits about once a second, and shows progress more often."""
+    """Give the profile of a line of `rate` bits per second.
+
+    It commits about once a second, and shows progress more often.
+    """
     bytes_per_second = rate // 10
     write_bytes = min(DEFAULT_WRITE_BYTES, max(MIN_WRITE_BYTES, bytes_per_second // 8))
     batch_bytes = min(TCP_PROFILE.batch_bytes, max(MIN_BATCH_BYTES, bytes_per_second))
@@ -76,7 +82,10 @@ _open_cables: WeakValueDictionary[str, SerialTransport] = WeakValueDictionary()
 
 
 def read_cable_status(endpoint: str) -> CableStatus | None:
-    """Read the status of the cable at an endpoint (`serial:///dev/…`); None if this process uses none there."""
+    """Read the status of the cable at an endpoint (`serial:///dev/…`).
+
+    None if this process uses none there.
+    """
     cable = _open_cables.get(endpoint.removeprefix("serial://").partition("?")[0])
     if cable is None or cable.closed.done():
         return None
@@ -100,7 +109,9 @@ async def sync_over_serial(
     timeout_s: float | None,
     on_event: OnEvent,
 ) -> SyncResult:
-    """Run a session with the device at the other end, and another one if it restarts in the middle.
+    """Run a session with the device at the other end.
+
+    And another one if it restarts in the middle.
 
     What was committed stays, whatever happens afterwards. Raises FieldlineError if no session came to its end.
 
@@ -164,7 +175,9 @@ def is_served(home: Path, endpoint: SerialEndpoint) -> bool:
 
 
 class ServedSerialPort:
-    """A serial port that is served: accepts, and dials after a commit, after it was plugged in, and now and then.
+    """A serial port that is served.
+
+    It accepts, and dials after a commit, after it was plugged in, and now and then.
 
     Two devices that serve the same cable are idle while their roots are equal.
     """
@@ -185,13 +198,15 @@ class ServedSerialPort:
         return f"serial://{self._serial_port.path}"
 
     def set_root(self, root: bytes) -> None:
-        """Take note of the root of this device's store, and dial if it is news to the other end."""
+        """Take note of this device's root, and dial if it is new to the other end."""
         if root not in (self._root, self._shared_root):
             self._dial_requested.set()
         self._root = root
 
     async def run(self, on_link: LinkHandler) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible.
+        """Hand over each link that comes about, until cancelled.
+
+        Raises FieldlineError if that is not possible.
 
         That a port is absent is raised once; from then on it is waited for.
         """

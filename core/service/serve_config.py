@@ -43,13 +43,19 @@ class ServedEndpoint(Protocol):
         ...
 
     async def run(self, on_link: LinkHandler) -> None:
-        """Hand over each link that comes about, until cancelled; raises FieldlineError if that is not possible."""
+        """Hand over each link that comes about, until cancelled.
+
+        Raises FieldlineError if that is not possible.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Where a serving device listens (port 0: a free one), whom it dials besides those it discovers, what it serves."""
+    """Where a serving device listens, whom it dials, and what it serves.
+
+    Port 0 is a free one; it dials those it discovers besides.
+    """
 
     host: str
     port: int

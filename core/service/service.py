@@ -1,4 +1,7 @@
-"""Serve: accept the sessions that peers begin, and dial the peers that hold something else, until cancelled."""
+"""Serve: accept the sessions of peers, and dial those that differ.
+
+Until cancelled.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """A device that serves: a listener, a dialer, an announcer and the status, which share who is in a session.
+    """A device that serves: a listener, a dialer, an announcer and the status.
+
+    They share who is in a session.
 
     `on_event` is called with the result of every session and with every new failure.
     """
@@ -106,7 +111,10 @@ class Service:
             self._status_changed.clear()
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Report what keeps this device from accepting links: asyncio tries again a second later."""
+        """Report what keeps this device from accepting links.
+
+        asyncio tries again a second later.
+        """
         error = context.get("exception")
         if error is not None and used_up(error):
             self._errors.report(lacking(error))

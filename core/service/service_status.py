@@ -1,4 +1,6 @@
-"""Publish the status of the process that serves to the other processes of this device: a small file in the home.
+"""Publish the status of the process that serves, in a file in the home.
+
+For the other processes of this device.
 
 The file counts as long as its writer holds the lock beside it, so one that a crash left behind is ignored.
 """
@@ -90,7 +92,7 @@ class PeerStatus:
 
 
 class StatusPublisher:
-    """Write the status of this process, unless another one of this device does so already."""
+    """Write the status of this process, unless another one does so already."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -126,7 +128,10 @@ class StatusPublisher:
 
 
 def read_status(home: Path) -> list[PeerStatus] | None:
-    """Read the status of the process that serves; None if there is none, [] if it cannot be read."""
+    """Read the status of the process that serves.
+
+    None if there is none, [] if it cannot be read.
+    """
     try:
         lock = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

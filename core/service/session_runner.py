@@ -23,7 +23,9 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """Result of a session. `peer` is None for files; `root` is that of this side afterwards.
+    """Result of a session. `peer` is None for files.
+
+    `root` is that of this side afterwards.
 
     `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
     the files are on the disk of this device's home, as where a stick is not mounted. `left_out_count` are changes of
@@ -79,7 +81,9 @@ def loop_time() -> float:
 
 
 def make_peer_filter(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bool]]:
-    """Give the predicate which devices may connect: the members, or anybody as long as this device knows no member.
+    """Give the predicate which devices may connect.
+
+    The members, or anybody as long as this device knows no member.
 
     In the latter case the peer proves in the session that it belongs to the fleet.
     """
@@ -102,7 +106,9 @@ async def run_session(
     timeout_s: float | None = None,
     on_event: OnEvent = lambda event: None,
 ) -> SyncResult:
-    """Run a session over a link, which is left open; of its two ends exactly one is the initiator.
+    """Run a session over a link, which is left open.
+
+    Of its two ends exactly one is the initiator.
 
     What was committed stays, whatever happens afterwards. Raises FieldlineError if the session did not come to its end.
 

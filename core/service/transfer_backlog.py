@@ -23,7 +23,9 @@ SAVE_INTERVAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TransferBacklog:
-    """How many of the `total_count` changes that a peer had for this device were missing at a time.
+    """How many changes of a peer were missing here at a time.
+
+    Of the `total_count` that it had for this device.
 
     Of these `current_count` hold values in use now, among them `nearby_count` of where this device is; the others are
     history. `at_us` is in microseconds since 1970 UTC.
@@ -51,7 +53,9 @@ async def read_backlog(store: Store) -> TransferBacklog | None:
 async def track_backlog(
     store: Store, peer: bytes, clock: Callable[[], int], on_event: Callable[[Event], None]
 ) -> AsyncIterator[Callable[[Event], None]]:
-    """Give the handler for the events of a session with a peer, which passes them on to `on_event`.
+    """Give the handler for the events of a session with a peer.
+
+    It passes them on to `on_event`.
 
     The backlog is saved every second and when the session is cut, and removed when one comes to its end.
     """

@@ -1,1 +1,4 @@
-"""The store: immutable changes in SQLite, what is derived from them, and views of the present and the past."""
+"""The store: immutable changes in SQLite, what is derived, and views.
+
+Of the present and the past.
+"""

@@ -1,4 +1,6 @@
-"""Restore the exact bytes of a damaged block from what is known of it besides: its id, and the facts in the tables.
+"""Restore the exact bytes of a damaged block.
+
+From what is known of it besides: its id, and the facts in the tables.
 
 Whatever is tried is right only if it gives the id, or the root that the header is signed with; so nothing is guessed.
 
@@ -48,7 +50,10 @@ def mend_block(connection: sqlite3.Connection | None, row: int, change: bytes | 
 
 
 def _with_right_header(change: bytes | None, data: bytes) -> Iterator[bytes]:
-    """The block with the header that gives its id: as it is, or with one byte of it as it was."""
+    """Give the block with the header that gives its id.
+
+    As it is, or with one byte of it as it was.
+    """
     if _has_good_header(change, data):
         yield data
         return
@@ -79,7 +84,10 @@ def _has_good_header(change: bytes | None, data: bytes) -> bool:
 
 
 def _from_facts(header: SignedHeader, body: bytes, facts: list[Fact], note: str | None) -> bytes | None:
-    """The block that the facts in the tables make with the salts that the body still has."""
+    """Make the block from the facts in the tables.
+
+    With the salts that the body still has.
+    """
     seed = body[BODY_SALT_AT : BODY_SALT_AT + SEED_BYTES]
     if not facts or len(seed) != SEED_BYTES:
         return None

@@ -1,4 +1,4 @@
-"""Write changes as this device: ordinary edits, and edit histories that people import.
+"""Write changes as this device: edits, and edit histories to import.
 
 What is saved at once becomes a change for each locality (core/locality_split.py), all in one transaction. All functions
 run on the store's thread with the plain connection, in the caller's transaction.
@@ -60,8 +60,10 @@ class Author(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How many saves and facts an import wrote, how many lines it passed over because they are here already, and how
-    many changes were refused because nobody ever admitted their devices.
+    """What an import wrote, passed over and refused.
+
+    How many saves and facts it wrote, how many lines it passed over because they are here already, and how many
+    changes were refused because nobody ever admitted their devices.
     """
 
     change_count: int
@@ -91,8 +93,9 @@ def commit_edits(
     note: str | None,
     reopens: bool = False,
 ) -> bytes:
-    """Write edits that were made at once, give the id of their first change; raises FieldlineError if this device may
-    not write. Only what `reopens` a conflict may give a slot several values.
+    """Write edits that were made at once, give the id of their first change.
+
+    Raises FieldlineError if this device may not write. Only what `reopens` a conflict may give a slot several values.
     """
     if not reopens and len({(edit.entity, edit.property) for edit in edits}) < len(edits):
         raise Refused("One change cannot set the same property twice.")
@@ -135,7 +138,10 @@ def _write_facts(
     at_us: int,
     receipt: Receipt,
 ) -> bytes:
-    """Write what was said at once as changes of this device on top of its chain, give the id of the first."""
+    """Write facts as changes of this device on top of its chain.
+
+    Gives the id of the first.
+    """
     device = writer.author.device
     if not writer.membership.may_write(device):
         raise FieldlineError(
@@ -159,7 +165,10 @@ def _write_facts(
 
 
 def _may_go_on(connection: sqlite3.Connection, writer: Writer, tip: Tip) -> bool:
-    """Whether a change on top of this one has effect: a role may hold from another one on only."""
+    """Whether a change on top of this one has effect.
+
+    A role may hold from another one on only.
+    """
     chains = NextChange(StoredChains(connection), tip)
     authority = writer.membership.authority(tip.device)
     return authority.role_at(chains, tip.device, tip.position + 1, b"") in WRITING_ROLES
@@ -213,7 +222,9 @@ def import_history_lines(
     lines: Sequence[HistoryLine],
     on_progress: Callable[[int, int], None],
 ) -> ImportResult:
-    """Write each line as a save with its own time and user, on top of what is here; lines that are here are skipped.
+    """Write each line as a save with its own time and user, on top of what is here.
+
+    Lines that are here are skipped.
 
     `on_progress` is told the lines done and their number, on the store's thread; what it raises ends the import, and
     then nothing of it is kept.
@@ -239,7 +250,10 @@ def import_history_lines(
 
 
 def _stated_values(fleet: bytes, line: HistoryLine) -> dict[SlotKey, bytes]:
-    """What a line says, as encoded values; the last word counts if it says two things of a slot."""
+    """What a line says, as encoded values.
+
+    The last word counts if it says two things of a slot.
+    """
     said: dict[SlotKey, bytes] = {}
     for stated in line.edits:
         entity = entity_uuid(fleet, stated.entity)

@@ -36,11 +36,17 @@ class StoreError(FieldlineError):
 
 
 class StoreUnwritable(StoreError):
-    """The disk takes nothing, or nobody may write there; what is on it may still be read."""
+    """The disk takes nothing, or nobody may write there.
+
+    What is on it may still be read.
+    """
 
 
 class StoreGone(StoreError):
-    """The file that was opened is no longer the one at its path; nothing that is written to it will be found."""
+    """The file that was opened is no longer the one at its path.
+
+    Nothing that is written to it will be found.
+    """
 
 
 class StoreDamaged(StoreError):
@@ -109,7 +115,10 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
 
 
 def _no_file_is_left() -> bool:
-    """Whether no further file can be opened, wherever it is: SQLite does not tell that from a missing one."""
+    """Whether no further file can be opened, wherever it is.
+
+    SQLite does not tell that from a missing one.
+    """
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -161,7 +170,10 @@ class Database:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run `work`; what it came to is worth nothing if the file is no longer the one at its path."""
+        """Run `work`, and check that the file is still the one at its path.
+
+        Else what it came to is worth nothing.
+        """
         result = work(connection, *args, **kwargs)
         if _file_identity(self.path) != self._file:
             raise StoreGone(
@@ -174,14 +186,18 @@ class Database:
     async def write(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work` in one transaction that is on the disk when this returns, or leaves nothing behind."""
+        """Run `work` in one transaction.
+
+        It is on the disk when this returns, or leaves nothing behind.
+        """
         return await self.run(transaction, work, *args, **kwargs)
 
     async def write_cache(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work`, which writes only what makes reading fast, as `write` does, or in memory if the disk takes
-        nothing.
+        """Run `work`, which writes only what makes reading fast.
+
+        As `write` does, or in memory if the disk takes nothing.
         """
         try:
             return await self.write(work, *args, **kwargs)
@@ -200,7 +216,10 @@ class Database:
             self._lock = None
 
     def take_over(self, other: Database) -> None:
-        """Go on with the connection of another one to the same path, after this one was closed."""
+        """Go on with the connection of another one to the same path.
+
+        After this one was closed.
+        """
         self._connection, self._lock, self._file = other._connection, other._lock, other._file
 
 
@@ -220,7 +239,10 @@ def transaction(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run `work(connection, ...)` in a transaction that is committed when it returns and rolled back when it raises."""
+    """Run `work(connection, ...)` in a transaction.
+
+    It is committed when it returns and rolled back when it raises.
+    """
     drop_shadows(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -1,4 +1,6 @@
-"""Read entities, slots and names from the tables, in the present and in the past alike.
+"""Read entities, slots and names from the tables.
+
+In the present and in the past alike.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -36,7 +38,10 @@ class EntityName:
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """One line of a list or a tree: `conflicts` counts the entity's slots with different leaves."""
+    """One line of a list or a tree.
+
+    `conflicts` counts the entity's slots with different leaves.
+    """
 
     entity: bytes
     kind: str
@@ -95,7 +100,10 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
 
 
 def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) -> dict[bytes, Value]:
-    """All that was stated in one slot, whatever obsoletes it: the ids and values of the facts."""
+    """Read the ids and values of all facts of one slot.
+
+    Whatever obsoletes them.
+    """
     rows = connection.execute(
         f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
@@ -118,7 +126,10 @@ def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[by
 def read_withdrawals(
     connection: sqlite3.Connection, entities: list[bytes]
 ) -> dict[bytes, dict[str, tuple[bytes, ...]]]:
-    """The withdrawals in the slots of these entities that are in force and that nobody has edited in knowledge of."""
+    """Read the withdrawals in force that nobody has edited knowing of them.
+
+    In the slots of these entities.
+    """
     found: dict[bytes, dict[str, tuple[bytes, ...]]] = {}
     if connection.execute("SELECT 1 FROM withdrawals LIMIT 1").fetchone() is None:
         return found
@@ -150,7 +161,10 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
 
 
 def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entities: list[bytes]) -> dict[bytes, Value]:
-    """The value in use of one property for each of these entities; entities without one are left out."""
+    """The value in use of one property for each of these entities.
+
+    Entities without one are left out.
+    """
     stated: dict[bytes, bytes] = {}
     several: set[bytes] = set()
     for some in chunks(entities):
@@ -187,7 +201,10 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
 def find_entities_of_kind(
     connection: sqlite3.Connection, scope: Scope, kind: str, parent: tuple[str, bytes] | None = None
 ) -> list[bytes]:
-    """All entities whose kind in use is this one, the retired ones too; only those below a parent if one is given."""
+    """All entities whose kind in use is this one, the retired ones too.
+
+    Only those below a parent if one is given.
+    """
     name, value = (parent[0], Ref(parent[1])) if parent else ("kind", kind)
     found = find_entities_with_value(connection, scope, name, value)
     kinds = read_values(connection, scope, "kind", found)
@@ -197,7 +214,9 @@ def find_entities_of_kind(
 def read_names(
     connection: sqlite3.Connection, scope: Scope, entities: Iterable[bytes], schema: Schema, depth: int = MAX_KEY_DEPTH
 ) -> dict[bytes, EntityName]:
-    """What people call these entities; the parent's key is part of the key where the schema says so.
+    """What people call these entities.
+
+    The parent's key is part of the key where the schema says so.
 
     `depth` bounds how many parents a key is made of, since nothing keeps people from stating a circle.
     """
@@ -235,7 +254,10 @@ def read_names(
 
 
 def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list[bytes]) -> dict[bytes, int]:
-    """How many slots with different leaves each of these entities has; those with none are left out."""
+    """How many slots with different leaves each of these entities has.
+
+    Those with none are left out.
+    """
     found: dict[bytes, int] = {}
     if scope.kind == "now":
         for some in chunks([entity for entity in entities if entity != FLEET_ENTITY]):
@@ -258,7 +280,10 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
 
 
 def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list[tuple[bytes, str]]:
-    """The slots whose leaves have different values, as (entity, property), the newest leaf first."""
+    """Read the slots (entity, property) in conflict.
+
+    Those whose leaves have different values, the newest leaf first.
+    """
     if scope.kind == "now":
         source = "contested g JOIN facts f ON f.entity = g.entity AND f.property = g.property"
         condition, group = "f.current = 1", "g.entity, g.property"

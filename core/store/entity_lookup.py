@@ -24,7 +24,10 @@ MAX_SPLITS = 64
 
 
 def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema) -> bytes:
-    """The entity called `kind:key`, or by its id in hex or a unique prefix of it; raises Refused."""
+    """The entity called `kind:key`, or by its id in hex or a unique prefix of it.
+
+    Raises Refused.
+    """
     kind, colon, key = text.partition(":")
     if colon and kind and key:
         return _single_match(connection, scope, text, _find_by_key(connection, scope, kind, key, schema), schema)
@@ -57,13 +60,16 @@ def read_records_of_kind(
     conditions: Mapping[str, Value],
     retired: bool,
 ) -> list[Record]:
-    """The records of all entities of a kind that meet the conditions, in the order of their titles."""
+    """Read the records of a kind that meet the conditions, in title order."""
     found = find_entities_of_kind(connection, scope, kind, schema, conditions, retired)
     return entities.read_records(connection, scope, found, schema)
 
 
 def _find_by_key(connection: sqlite3.Connection, scope: Scope, kind_name: str, key: str, schema: Schema) -> list[bytes]:
-    """All that may be meant: both a key and the key around it may hold a slash, so that every split counts."""
+    """Find all that may be meant by a key.
+
+    Both a key and the key around it may hold a slash, so that every split counts.
+    """
     kind = schema.kind(kind_name)
     found = _find_by_own_key(connection, scope, kind_name, kind.key, key)
     slashes = [at for at, char in enumerate(key) if char == "/"] if kind.within else []
@@ -77,7 +83,9 @@ def _find_by_key(connection: sqlite3.Connection, scope: Scope, kind_name: str, k
 
 
 def _find_by_own_key(connection: sqlite3.Connection, scope: Scope, kind: str, name: str, key: str) -> list[bytes]:
-    """Entities of the kind whose key in use is this text; a key that is an integer is found by its digits.
+    """Entities of the kind whose key in use is this text.
+
+    A key that is an integer is found by its digits.
 
     Text that was written before it was brought to one normalization form is found as it was written.
     """

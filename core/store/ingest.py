@@ -1,4 +1,6 @@
-"""Add blocks to the tables: the record itself and everything that is derived from it, in the caller's transaction.
+"""Add blocks to the tables: the record and all that is derived from it.
+
+In the caller's transaction.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -29,7 +31,10 @@ ObsoletesEdge = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """When a change reached this device (microseconds since 1970 UTC), from which device, and over which link."""
+    """When and from which device a change came, and over which link.
+
+    In microseconds since 1970 UTC.
+    """
 
     received_at_us: int
     source_device: bytes | None = None
@@ -45,7 +50,9 @@ def add_blocks(
     *,
     is_ordered: bool = False,
 ) -> int:
-    """Add verified blocks that are not in the store yet; gives how many. Blocks that are there already are passed over.
+    """Add verified blocks that are not in the store yet; gives how many.
+
+    Blocks that are there already are passed over.
 
     Parents get their rows before their children; with `is_ordered` the caller sees to that.
     """
@@ -102,7 +109,10 @@ def add_blocks(
 
 
 def sort_causally(blocks: Sequence[Block]) -> list[Block]:
-    """Parents before children, otherwise by time and id, so that equal sets give equal orders."""
+    """Sort parents before children, otherwise by time and id.
+
+    So equal sets give equal orders.
+    """
     by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.at_us, block.id))}
     done: dict[bytes, Block] = {}
     for root in by_id.values():
@@ -143,7 +153,10 @@ def _withdrawal_rows(blocks: list[Block], rows: dict[bytes, int]) -> set[int]:
 
 
 def _kept_value(value: Value, data: bytes) -> bytes:
-    """Give the bytes by which a value is kept: whether a reference is tagged as one to a parent is no difference."""
+    """Give the bytes by which a value is kept.
+
+    Whether a reference is tagged as one to a parent is no difference.
+    """
     return encode_value(plain_reference(value)) if parents_of(value) else data
 
 
@@ -154,7 +167,10 @@ def _find_edges(
     older: dict[bytes, int],
     facts: dict[int, tuple[SlotRow, bytes]],
 ) -> tuple[list[ObsoletesEdge], list[tuple[bytes, int]]]:
-    """The edges of these blocks' facts to facts of their own slots, and those to changes that are not here yet."""
+    """Find the edges of facts within their slots, and those that wait.
+
+    To facts of changes that are not here yet.
+    """
     pairs: list[ObsoletesEdge] = []
     waiting: list[tuple[bytes, int]] = []
     for block in blocks:
@@ -206,7 +222,9 @@ def _take_awaited_edges(
 def _effective_times(
     connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], edges: list[ObsoletesEdge]
 ) -> dict[int, int]:
-    """The time from which each new fact counts: its change's, or that of a fact that it obsoletes, if that is later.
+    """Give the time from which each new fact counts.
+
+    Its change's, or that of a fact that it obsoletes, if that is later.
 
     An id from another slot obsoletes nothing and does not count here either.
     """
@@ -230,7 +248,10 @@ def _effective_times(
 def _log_order(
     connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], edges: list[ObsoletesEdge]
 ) -> dict[int, int]:
-    """The place of each new change in the log: its time, or just behind that of a change whose facts it obsoletes."""
+    """Give the place of each new change in the log.
+
+    Its time, or just behind that of a change whose facts it obsoletes.
+    """
     parents: dict[int, set[int]] = {}
     for target, fact in edges:
         parents.setdefault(fact // MAX_FACTS, set()).add(target // MAX_FACTS)
@@ -280,7 +301,7 @@ def _insert_changes(
 
 
 def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[object, bytes]]) -> None:
-    """Let the first change of each of these batches that is here stand for all of it in the log."""
+    """Let the first change here of each batch stand for all of it in the log."""
     for device, batch in batches:
         connection.execute(
             "UPDATE changes SET lead = (SELECT p.id FROM changes p WHERE p.batch = :batch AND p.device = :device"
@@ -313,7 +334,10 @@ def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obs
 
 
 def _propagate_log_order(connection: sqlite3.Connection, arrived: list[ObsoletesEdge]) -> None:
-    """Put what was made in knowledge of a late change behind it in the log, and what was made in knowledge of that."""
+    """Move what was made knowing of a late change behind it in the log.
+
+    And what was made in knowledge of that.
+    """
     work = {target // MAX_FACTS for target, _ in arrived}
     while work:
         parent = work.pop()

@@ -1,4 +1,4 @@
-"""Keep the changes of those whom somebody ever admitted, and count those that are refused.
+"""Keep the changes of those ever admitted, and count the refused ones.
 
 A change may come before the one that admits its author: it is refused then, and comes with the next sync.
 
@@ -29,8 +29,9 @@ _META_KEY = "refused"
 
 @dataclass(frozen=True, slots=True)
 class RefusedCount:
-    """How many changes of unknown devices were refused so far, and of the last one its device and when (microseconds
-    since 1970 UTC).
+    """How many changes of unknown devices were refused so far.
+
+    And of the last one its device and when (microseconds since 1970 UTC).
     """
 
     count: int
@@ -40,8 +41,9 @@ class RefusedCount:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came at once: blocks by their ids, from whom, what a peer calls obsolete in them, and what was proven of
-    where some of them lie.
+    """What came at once.
+
+    Blocks by their ids, from whom, what a peer calls obsolete in them, and what was proven of where some of them lie.
     """
 
     blocks: Mapping[bytes, Block]
@@ -56,7 +58,10 @@ ReadMembership = Callable[[sqlite3.Connection], Membership]
 def keep_batch(
     connection: sqlite3.Connection, batch: Batch, membership: ReadMembership, fleet: bytes
 ) -> tuple[int, list[Block]]:
-    """Keep what is new of a batch, with what is only known from the peer; gives what `keep_known` gives."""
+    """Keep what is new of a batch, with what is only known from the peer.
+
+    Gives what `keep_known` gives.
+    """
     new = batch.blocks.keys() - row_ids_of(connection, list(batch.blocks)).keys()
     blocks = [block for change, block in batch.blocks.items() if change in new]
     saved, unknown = keep_known(connection, blocks, batch.receipt, membership, fleet)
@@ -68,7 +73,10 @@ def keep_batch(
 
 
 def clear_hints(connection: sqlite3.Connection, membership: ReadMembership, fleet: bytes) -> None:
-    """Drop what is only known from a peer's word, or from proofs that are not kept, in transactions of its own."""
+    """Drop what is known from a peer's word or from proofs only.
+
+    In transactions of its own.
+    """
     clear_hints_in_transaction(connection)
     if has_proven(connection):
         transaction(connection, lambda connection: clear_proven(connection, membership(connection), fleet))
@@ -81,7 +89,9 @@ def keep_known(
     membership: ReadMembership,
     fleet: bytes,
 ) -> tuple[int, list[Block]]:
-    """Add those of new blocks whose authors were ever admitted, also by others of them; gives how many, and the rest.
+    """Add those of new blocks whose authors were ever admitted.
+
+    Also by others of them. Gives how many, and the rest.
 
     `membership` reads the one that holds.
     """

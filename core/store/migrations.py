@@ -1,4 +1,6 @@
-"""Open a store, and bring its tables to the version of this program, one version at a time.
+"""Open a store, and bring its tables to this version step by step.
+
+One version at a time.
 
 A step never
 touches what `changes` and `blocks` say. All functions but `open_database` run on the store's thread with the plain
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from core.paths import exists
 from core.store import connection, store_file
 from core.store.connection import (
     Database,
@@ -37,7 +40,9 @@ log, for which a full disk has no room; and as what nobody writes, on a disk tha
 
 
 async def open_database(path: Path, *, create: bool = False) -> Database:
-    """Open a store's file and bring it to this version; `create` makes a new one, which must not exist yet.
+    """Open a store's file and bring it to this version.
+
+    `create` makes a new one, which must not exist yet.
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
@@ -81,7 +86,7 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
 
 def _has_log(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    return exists(log) and log.stat().st_size > 0
 
 
 def _is_open_here(path: Path) -> bool:
@@ -106,8 +111,9 @@ def _is_same_file(descriptor: Path, wanted: os.stat_result) -> bool:
 
 
 def _check_header(path: Path) -> None:
-    """Raise StoreError for a store from before the first release, and for what is no database; SQLite does not open
-    either, or it would touch it: the log beside a damaged file is thrown away.
+    """Raise StoreError for what is no store, and for one of an old format.
+
+    SQLite does not open either, or it would touch it: the log beside a damaged file is thrown away.
 
     The numbers are where SQLite's file format has them (https://sqlite.org/fileformat.html#the_database_header).
     """
@@ -133,9 +139,9 @@ def _check_not_old(version: int, path: Path) -> None:
 
 
 def _sqlite_uri(path: Path, create: bool) -> str:
-    if create and path.exists():
+    if create and exists(path):
         raise StoreError("There is already a store at {path}.", path=str(path))
-    if not create and not path.exists():
+    if not create and not exists(path):
         raise StoreError("There is no store at {path}: run `fieldline init` or `fieldline join` first.", path=str(path))
     return f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
 
@@ -185,7 +191,9 @@ def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:
-    """Keep the order of titles and inbox items in which people sort, and which items are accepted.
+    """Keep titles and inbox items in natural order, and which are accepted.
+
+    The order in which people sort.
 
     Both tables are derived, and are filled when the inbox is read the next time.
     """

@@ -22,6 +22,7 @@ from pathlib import Path
 from core.changes import Block, change_id, decode_block
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, fleet_id, header_size, verify
+from core.paths import exists
 from core.store import store_file
 from core.store.block_mend import mend_block
 from core.store.connection import StoreError, not_a_store, read_meta, transaction, translate_sqlite_errors, write_meta
@@ -74,7 +75,7 @@ def _check_room(path: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    return path.stat().st_size if exists(path) else 0
 
 
 def _rebuild(path: Path, on_progress: Callable[[int, int], None]) -> Repair:
@@ -116,7 +117,10 @@ def _rebuild(path: Path, on_progress: Callable[[int, int], None]) -> Repair:
 
 
 def _open_old(path: Path) -> sqlite3.Connection | None:
-    """Open the damaged store as far as SQLite can; None if it cannot read the tables' names."""
+    """Open the damaged store as far as SQLite can.
+
+    None if it cannot read the tables' names.
+    """
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -256,7 +260,10 @@ def _count_dependents(copy: sqlite3.Connection, change: bytes) -> int:
 
 
 def _keep_aside(path: Path, bad: list[BadBlock]) -> Path:
-    """Write the bytes of what is lost into a file beside the store; the whole store too, where some cannot be told."""
+    """Write the bytes of what is lost into a file beside the store.
+
+    The whole store too, where some cannot be told.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     kept = path.with_name(f"damaged-{stamp}.jsonl")
     with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "w") as file:

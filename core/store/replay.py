@@ -21,8 +21,10 @@ MAX_BLOCKS_PER_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A block as a store has it. `change` is the id that it is kept under, None if that cannot be read any more; `data`
-    is None if there are no bytes.
+    """A block as a store has it.
+
+    `change` is the id that it is kept under, None if that cannot be read any more; `data` is None if there are no
+    bytes.
     """
 
     row: int

@@ -75,7 +75,10 @@ class _Pages:
         return self._file[(number - 1) * self.size : number * self.size]
 
     def _logged_pages(self) -> dict[int, int]:
-        """Where the log has pages of transactions that were committed; what follows the last of those never was."""
+        """Where the log has pages of transactions that were committed.
+
+        What follows the last of those never was.
+        """
         salt = self._log[16:24]
         found: dict[int, int] = {}
         pending: dict[int, int] = {}
@@ -100,7 +103,10 @@ def _map(path: Path, stack: ExitStack) -> mmap.mmap | bytes:
 
 
 def _block_at(pages: _Pages, page: bytes, at: int) -> tuple[int, bytes] | None:
-    """Read the row whose bytes begin at this place of a page; None if there is no such row around them."""
+    """Read the row whose bytes begin at this place of a page.
+
+    None if there is no such row around them.
+    """
     for head_size in range(3, _MAX_RECORD_HEAD_BYTES + 1):
         start = at - head_size
         if start >= 2 and page[start] == head_size and page[start + 1] == 0:
@@ -145,7 +151,10 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _varint_start(data: bytes, end: int) -> int:
-    """Where the number begins that ends here; what is before it ends with a byte below 0x80, too."""
+    """Where the number begins that ends here.
+
+    What is before it ends with a byte below 0x80, too.
+    """
     start = end - 1
     while start > 0 and data[start - 1] >= 0x80 and end - start < 8:
         start -= 1

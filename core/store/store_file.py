@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core.paths import exists
 from core.store import connection
 from core.store.connection import StoreError
 
@@ -22,7 +23,10 @@ _POLL_INTERVAL_S = 0.05
 
 
 def replacement_path(path: Path) -> Path:
-    """Give where a store is built that is to replace the one at a path; worth nothing before `swap_in`."""
+    """Give where a store is built that is to replace the one at a path.
+
+    Worth nothing before `swap_in`.
+    """
     return path.with_name(f".{path.name}.new")
 
 
@@ -32,7 +36,9 @@ def complete_path(path: Path) -> Path:
 
 
 def lock_shared(path: Path) -> int | None:
-    """Take the lock of a program that has the store open, and give its descriptor; finish what a kill has left first.
+    """Take the lock of a program that has the store open, and give its descriptor.
+
+    Finish what a kill has left first.
 
     None where there can be no lock file: on a read-only disk, or a full one, nobody can replace the store either.
     Raises StoreError while somebody replaces the store.
@@ -42,7 +48,7 @@ def lock_shared(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        if complete_path(path).exists() or replacement_path(path).exists():
+        if exists(complete_path(path)) or exists(replacement_path(path)):
             _wait_for_lock(lock, fcntl.LOCK_EX, path)
             _finish_or_discard(path)
         _wait_for_lock(lock, fcntl.LOCK_SH, path)
@@ -78,7 +84,10 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def swap_in(path: Path) -> None:
-    """Put the replacement in the place of the store, all or nothing; the caller is in `exclusive`."""
+    """Put the replacement in the place of the store, all or nothing.
+
+    The caller is in `exclusive`.
+    """
     new = replacement_path(path)
     _fsync(new)
     new.replace(complete_path(path))
@@ -99,7 +108,7 @@ def _finish_or_discard(path: Path) -> None:
     for each in (replacement_path(path), path.with_name(f"{replacement_path(path).name}-journal")):
         each.unlink(missing_ok=True)
     complete = complete_path(path)
-    if complete.exists():
+    if exists(complete):
         # The old log first: with the new store it would be read as if it were that one's.
         for each in store_files(path)[1:]:
             each.unlink(missing_ok=True)

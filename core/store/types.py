@@ -21,7 +21,9 @@ class SetSummary:
 
 @dataclass(frozen=True, slots=True)
 class SendOrder:
-    """Changes in the order to send them; the first `membership` of them are the genesis and changes of membership.
+    """Changes in the order to send them.
+
+    The first `membership` of them are the genesis and changes of membership.
 
     The first `near` bring all that is configured now at some entities, the first `current` all that is configured now.
     """
@@ -55,7 +57,10 @@ class SaveResult:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much a store holds; `conflicts` counts slots with different leaves, `quarantined` changes without effect."""
+    """How much a store holds.
+
+    `conflicts` counts slots with different leaves, `quarantined` changes without effect.
+    """
 
     changes: int
     facts: int

@@ -76,9 +76,10 @@ DERIVED_QUERIES = {
 def verify_store(
     connection: sqlite3.Connection, fleet: bytes, schema: Schema | None, on_progress: Callable[[int, int], None]
 ) -> Verification:
-    """Check every block and signature and every derived table. Changes nothing but that what is only known from a
-    peer's word, or from proofs that are not kept, is dropped first. Of many changes, half of the work is done on a
-    second core.
+    """Check every block and signature and every derived table.
+
+    Changes nothing but that what is only known from a peer's word, or from proofs that are not kept, is dropped first.
+    Of many changes, half of the work is done on a second core.
 
     `on_progress` is told the changes checked and their number. What SQLite cannot read is a problem like others.
     """
@@ -151,7 +152,10 @@ def _damaged_change(change: bytes | None, reason: BlockRefused) -> FieldlineErro
 
 @contextmanager
 def _temporary_folder(connection: sqlite3.Connection) -> Iterator[Path]:
-    """A folder for the second store; raises StoreError if it has too little room, and says which it is."""
+    """A folder for the second store.
+
+    Raises StoreError if it has too little room, and says which it is.
+    """
     row = connection.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()
     base = Path(os.environ.get("TMPDIR") or tempfile.tempdir or "/tmp")  # noqa: S108 - only to be named
     try:
@@ -186,7 +190,10 @@ def _no_room(folder: Path, needed: int, free: int) -> StoreError:
 def _note_problems(
     result: Verification, check: Callable[P, list[FieldlineError]], *args: P.args, **kwargs: P.kwargs
 ) -> None:
-    """Take in what a check finds; one that cannot read what it checks has found something, too."""
+    """Take in what a check finds.
+
+    One that cannot read what it checks has found something, too.
+    """
     try:
         result.problems += check(*args, **kwargs)
     except sqlite3.DatabaseError as error:

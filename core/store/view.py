@@ -28,7 +28,9 @@ _CHANGES_PER_STEP, _SLOTS_PER_STEP = 200, 500
 
 
 class View:
-    """Reads one scope of a store. Each method but `differences` is one hop to the store's thread.
+    """Reads one scope of a store.
+
+    Each method but `differences` is one hop to the store's thread.
 
     Entities are 16-byte ids. Times are microseconds since 1970 UTC.
     """
@@ -47,7 +49,10 @@ class View:
         return (await self._database.run(entities.read_records, self.scope, [entity], schema))[0]
 
     async def records_by_id(self, ids: Iterable[bytes], schema: Schema) -> dict[bytes, Record]:
-        """The typed views of entities by their ids; without any slots where nothing was ever stated."""
+        """The typed views of entities by their ids.
+
+        Without any slots where nothing was ever stated.
+        """
         found = await self._database.run(entities.read_records, self.scope, list(ids), schema)
         return {record.entity: record for record in found}
 
@@ -68,7 +73,10 @@ class View:
         )
 
     async def values(self, name: str, ids: Iterable[bytes]) -> dict[bytes, Value]:
-        """The value in use of one property of these entities; those without one are left out."""
+        """The value in use of one property of these entities.
+
+        Those without one are left out.
+        """
         return await self._database.run(entities.read_values, self.scope, name, list(ids))
 
     async def page(
@@ -143,7 +151,10 @@ class View:
         return await self._database.run(entities.read_conflicting_slots, self.scope)
 
     async def suspects(self, schema: Schema) -> Suspects:
-        """All entities that may be in the inbox. At present those count that `Store.read_clues` has read."""
+        """All entities that may be in the inbox.
+
+        At present those count that `Store.read_clues` has read.
+        """
         from core.store.indexes import conflict_index
 
         return await self._database.run(conflict_index.read_suspects, self.scope, schema)

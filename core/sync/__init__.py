@@ -1,1 +1,1 @@
-"""Sync between two devices that both hold changes of one fleet: no server, any reliable byte stream."""
+"""Sync between two devices of one fleet, over any reliable byte stream."""

@@ -55,7 +55,10 @@ class BatchEncoder:
         self._stream = zstd.ZstdCompressor(options=options)
 
     def encode_batch(self, blocks: Iterable[bytes], obsolete_hints: BatchHints | None = None) -> bytes:
-        """The next piece of the stream: a batch of at most `MAX_BLOCKS` blocks and `MAX_BATCH` bytes."""
+        """Encode a batch as the next piece of the stream.
+
+        It is of at most `MAX_BATCH_BLOCKS` blocks and `MAX_BATCH_BYTES` bytes.
+        """
         plain = b"".join(encode_varint(len(block)) + block for block in blocks)
         if obsolete_hints:
             plain += b"\0" + b"".join(

@@ -1,4 +1,4 @@
-"""The blocks of one direction of a session: packed by its sender, restored and checked by its receiver.
+"""Pack the blocks of one direction of a session, and restore and check them.
 
 The sender leaves out what the receiver can make from what it holds. What it holds follows from the reconciliation: all
 that this side has and does not send. That can be wrong, though seldom (short ids collide, a peer errs, changes come in
@@ -50,7 +50,9 @@ def split_block(data: bytes) -> HeldBlock:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Changes of a device that follow each other in a batch: the first, the last, and how many.
+    """Changes of a device that follow each other in a batch.
+
+    The first, the last, and how many.
 
     The receiver cannot make the `past` of the first.
     """
@@ -76,7 +78,10 @@ class BlockPacker:
     _bytes_with_peaks: int = 0
 
     def pack_batch(self, blocks: Sequence[HeldBlock], ranges: Mapping[bytes, Range]) -> list[bytes]:
-        """Pack blocks in this order; `ranges` has the range below the first of runs, if its peaks are to be sent."""
+        """Pack blocks in this order.
+
+        `ranges` has the range below the first of runs, if its peaks are to be sent.
+        """
         packed = [self._pack(block, ranges.get(block.header.id)) for block in blocks]
         self._bytes_with_peaks += sum(map(len, packed))
         if self._bytes_with_peaks > PEAKS_REMEMBERED_BYTES:
@@ -85,7 +90,9 @@ class BlockPacker:
         return packed
 
     def is_worth(self, below: Range, run: Run) -> bool:
-        """Say whether the peaks below a run take less room than `past` with each of it, and note them if so.
+        """Say whether peaks take less room than `past` with each change of a run.
+
+        Notes them if so.
 
         Peaks that went over the stream not long ago cost next to nothing: compression finds them.
         """
@@ -119,7 +126,10 @@ class BlockPacker:
 
 @dataclass(frozen=True, slots=True)
 class ChainTree:
-    """All nodes over the ids of a device's chain, from which the range below any of its changes can be taken."""
+    """All nodes over the ids of a device's chain.
+
+    The range below any of its changes can be taken from them.
+    """
 
     levels: Levels
 
@@ -135,7 +145,10 @@ class ChainTree:
 
 @dataclass(frozen=True, slots=True)
 class RestoredBatch:
-    """What came of a packed batch: for each entry its block, or None where what was left out is not known here."""
+    """What came of a packed batch: for each entry its block.
+
+    None where what was left out is not known here.
+    """
 
     blocks: Sequence[Block | None] = ()
     error: BlockRefused | MalformedMessage | None = None
@@ -144,14 +157,20 @@ class RestoredBatch:
 
 @dataclass(slots=True)
 class BlockUnpacker:
-    """Restores what comes from the peer. `is_lenient`: a block that leaves out too much is passed over."""
+    """Restores what comes from the peer.
+
+    `is_lenient`: a block that leaves out too much is passed over.
+    """
 
     fleet: bytes
     is_lenient: bool
     _trail: Trail = field(default_factory=Trail)
 
     def missing_places(self, entries: Sequence[bytes]) -> list[Place]:
-        """Give the places of changes that have to be looked up before these are unpacked; raises MalformedMessage."""
+        """Give the places of changes that have to be looked up before these are unpacked.
+
+        Raises MalformedMessage.
+        """
         known: set[Place] = set()
         needed: list[Place] = []
         for place, needs_previous in map(read_place, entries):
@@ -162,7 +181,10 @@ class BlockUnpacker:
         return needed
 
     def add_held(self, held: Sequence[tuple[bytes, int, bytes, Range | None]]) -> None:
-        """Note changes that are held here: device, position, id, and the range up to each if it is known."""
+        """Note changes that are held here.
+
+        Device, position, id, and the range up to each if it is known.
+        """
         for device, position, change, upto in held:
             self._trail.add(device, position, change, upto)
 

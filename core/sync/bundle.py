@@ -1,4 +1,6 @@
-"""Meet a file or a folder on a stick as if it were a peer (the files themselves: `core.sync.bundle_file`).
+"""Sync with a file or a folder on a stick as with a peer.
+
+The files themselves: `core.sync.bundle_file`.
 
 In a folder each device adds a file of its own with what no other file there has, and never touches another one; a
 single file is replaced by one that holds everything. So nothing that was on the stick is lost, whenever it is pulled.
@@ -77,7 +79,9 @@ async def sync_bundle(
     *,
     on_event: OnBundleProgress = _ignore_progress,
 ) -> BundleResult:
-    """Take what is new in a file or a folder of bundles, and add what is missing there, sealed where there are keys.
+    """Take what is new in bundles, and add what is missing there.
+
+    It is sealed where there are keys.
 
     Raises Refused for a damaged or foreign file, and FieldlineError where it cannot be read or written. In a folder,
     bundles of other fleets are passed over, and so are damaged ones (what only they had is added anew) and those that
@@ -115,7 +119,9 @@ async def export_bundle(
     *,
     on_event: OnBundleProgress = _ignore_progress,
 ) -> BundleResult:
-    """Write all changes as a bundle, sealed where there are keys, in place of whatever is at that path.
+    """Write all changes as a bundle in place of whatever is at that path.
+
+    It is sealed where there are keys.
 
     Raises FieldlineError if it cannot.
     """
@@ -173,7 +179,10 @@ class _BundleSync:
         self._present |= contents.offsets.keys()
 
     async def _take(self, path: Path, contents: bundle_file.BundleContents, new: Sequence[bytes]) -> list[bytes]:
-        """Take these changes of a file; gives those that were refused, as nobody here knows their authors."""
+        """Take these changes of a file.
+
+        Gives those that were refused, as nobody here knows their authors.
+        """
         goal = self._received + len(new)
         unknown: list[bytes] = []
         for some in _chunks(new):
@@ -187,8 +196,10 @@ class _BundleSync:
         return unknown
 
     async def read_folder(self, path: Path) -> None:
-        """Read all bundles in a folder; some again, if others may have admitted those whose changes were refused, or
-        may have brought the key that they are sealed with.
+        """Read all bundles in a folder.
+
+        Some again, if others may have admitted those whose changes were refused, or may have brought the key that they
+        are sealed with.
         """
         files = await asyncio.to_thread(bundle_file.list_bundles, path)
         while files:

@@ -1,5 +1,6 @@
-"""The bundle file: a set of changes, to be carried on a stick. Everything here blocks; `core.sync.bundle` has it on
-threads.
+"""The bundle file: a set of changes, to be carried on a stick.
+
+Everything here blocks; `core.sync.bundle` has it on threads.
 
 A bundle is sealed (`core.sync.sealed_file`) or plain. What it holds is `BUNDLE_MAGIC`, the fleet's id, the number of
 blocks (8 bytes, big-endian), the blocks (each its size as a varint and its whole bytes; the chain of membership first),
@@ -22,6 +23,7 @@ from blake3 import blake3
 from core import temporary_files
 from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
+from core.paths import is_file
 from core.sync.codec import encode_varint
 from core.sync.sealed_file import (
     SEALED_MAGIC,
@@ -62,8 +64,9 @@ class _Reader(Protocol):
 
 @dataclass(slots=True)
 class BundleContents:
-    """A bundle that was checked, and where in it each block is: offset and size by id. `size` is that of the file.
-    `keys` opens it if it is sealed.
+    """A bundle that was checked, and where in it each block is: offset and size by id.
+
+    `size` is that of the file. `keys` opens it if it is sealed.
     """
 
     path: Path
@@ -73,7 +76,10 @@ class BundleContents:
     keys: SealKeys | None = None
 
     def blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
-        """The bytes of these blocks; raises Damaged if the file is no longer what was checked."""
+        """The bytes of these blocks.
+
+        Raises Damaged if the file is no longer what was checked.
+        """
         found = []
         with _open_contents(self.path, self.keys) as file:
             for change in wanted:
@@ -95,7 +101,9 @@ class BundleContents:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a file begins as a bundle does, sealed or not, of this format or the one before.
+    """Whether a file begins as a bundle does.
+
+    Sealed or not, of this format or the one before.
 
     Raises FieldlineError if it cannot be read.
     """
@@ -106,7 +114,7 @@ def is_bundle(path: Path) -> bool:
 def list_bundles(folder: Path) -> list[Path]:
     """The files in a folder that are named as bundles."""
     with _translate_os_errors(folder):
-        return sorted(path for path in folder.glob(f"[!.]*{BUNDLE_SUFFIX}") if path.is_file())
+        return sorted(path for path in folder.glob(f"[!.]*{BUNDLE_SUFFIX}") if is_file(path))
 
 
 @contextmanager
@@ -177,7 +185,9 @@ def _is_of_change(block: bytes, change: bytes) -> bool:
 
 
 def _read_blocks(file: _Reader, count: int, digest: blake3) -> Iterator[tuple[int, bytes]]:
-    """The blocks that follow the head, at most so many, each added to the digest, and where they begin.
+    """Read at most so many blocks behind the head, and give where they begin.
+
+    Each is added to the digest.
 
     Ends early where there is none.
     """
@@ -201,8 +211,9 @@ def _read_blocks(file: _Reader, count: int, digest: blake3) -> Iterator[tuple[in
 
 
 class BundleWriter:
-    """Writes a bundle of `count` blocks, sealed with `keys`, plain without; `finish` puts it in place, `discard` leaves
-    what was there before.
+    """Writes a bundle of `count` blocks, sealed with `keys`, plain without.
+
+    `finish` puts it in place, `discard` leaves what was there before.
     """
 
     def __init__(self, path: Path, fleet: bytes, count: int, keys: SealKeys | None = None) -> None:
@@ -218,7 +229,10 @@ class BundleWriter:
         self._write(BUNDLE_MAGIC + fleet + count.to_bytes(COUNT_BYTES, "big"))
 
     def write_blocks(self, blocks: Sequence[bytes]) -> None:
-        """Write blocks; raises FieldlineError, as all of these do, if the disk is full or gone."""
+        """Write blocks.
+
+        Raises FieldlineError, as all of these do, if the disk is full or gone.
+        """
         self._write(b"".join(encode_varint(len(block)) + block for block in blocks))
 
     def finish(self) -> int:

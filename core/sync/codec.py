@@ -54,14 +54,20 @@ T = TypeVar("T")
 
 
 class MalformedMessage(RemoteProtocolError):
-    """Bytes that are no message of this protocol. `why` is for developers; people are told what the reason says."""
+    """Bytes that are no message of this protocol. `why` is for developers.
+
+    People are told what the reason says.
+    """
 
     def __init__(self, why: object = "", reason: Reason = Reason.MALFORMED) -> None:
         super().__init__(reason, why)
 
 
 class UnsupportedVersion(MalformedMessage):
-    """A Hello of a version that this one does not speak; `why` says what to do about it."""
+    """A Hello of a version that this one does not speak.
+
+    `why` says what to do about it.
+    """
 
     def __init__(self, version: int) -> None:
         advice = _FROM_BEFORE_RELEASE if version == 1 else _UPDATE_HERE if version > PROTOCOL_VERSION else UPDATE_EITHER
@@ -141,7 +147,10 @@ def _encode_prefix(prefix: str) -> bytes:
 
 
 def _encode_fingerprints(entry: PrefixFingerprints) -> bytes:
-    """The prefix, which children are not empty (a bit each, child 0 highest), and the fingerprints of these."""
+    """Encode a prefix with the fingerprints of its children that are not empty.
+
+    A bit each says which are not, child 0 highest.
+    """
     children = [
         entry.children[i : i + FINGERPRINT_BYTES] for i in range(0, FAN_OUT * FINGERPRINT_BYTES, FINGERPRINT_BYTES)
     ]
@@ -161,7 +170,10 @@ def _encode_ids(entry: PrefixIds) -> bytes:
 
 
 def _encode_proof(message: PositionProof) -> bytes:
-    """The header after its size, how many changes, of each how far it is from the one before and its id, the hashes."""
+    """Encode a header after its size, the proven changes, and the hashes.
+
+    Of each change how far it is from the one before, and its id.
+    """
     last = -1
     parts = [encode_varint(len(message.header)), message.header, encode_varint(len(message.changes))]
     for position, change in message.changes:
@@ -174,7 +186,10 @@ def _encode_proof(message: PositionProof) -> bytes:
 
 
 class FieldReader:
-    """Reads fields off the front of some bytes; raises Malformed where they are not there."""
+    """Reads fields off the front of some bytes.
+
+    Raises Malformed where they are not there.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -347,7 +362,10 @@ class FrameReader:
         return bool(start) and len(self._buffer) >= start + size
 
     def next_message(self) -> tuple[Message, int] | None:
-        """The next message and the size of its frame, or None if it is not here as a whole; raises Malformed."""
+        """Give the next message and its frame's size; None if not all is here.
+
+        Raises MalformedMessage.
+        """
         if not self.has_frame:
             return None
         start, size = self._frame_header()
@@ -356,7 +374,10 @@ class FrameReader:
         return decode_message(body), start + size
 
     def _frame_header(self) -> tuple[int, int]:
-        """How many bytes the next frame's size takes, and that size; (0, 0) if it is not here as a whole."""
+        """How many bytes the next frame's size takes, and that size.
+
+        (0, 0) if it is not here as a whole.
+        """
         head = bytes(self._buffer[:MAX_LENGTH_PREFIX_BYTES])
         start = next((place + 1 for place, byte in enumerate(head) if byte < 128), 0)
         if not start:

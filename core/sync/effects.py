@@ -1,4 +1,6 @@
-"""How the parts of a session are written: as generators that yield what they do and are sent what came of it.
+"""How parts of a session are written: as generators of what they do.
+
+They are sent what came of it.
 
 A part of a session reads like a conversation, and touches neither sockets nor the store. It yields
 

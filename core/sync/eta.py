@@ -1,4 +1,7 @@
-"""Estimate how far a session is, and how long it takes yet. Pure arithmetic over its events."""
+"""Estimate how far a session is, and how long it takes yet.
+
+Pure arithmetic over its events.
+"""
 
 from __future__ import annotations
 

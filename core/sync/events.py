@@ -1,4 +1,4 @@
-"""What a sync session tells the program that runs it: how far it is, how it ended, and why."""
+"""What a session tells who runs it: how far it is, how it ended, and why."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ _FAILURE_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class SyncStats:
-    """What a session moved. `sent` and `received` count changes; bytes are those of the session, without the link's.
+    """What a session moved. `sent` and `received` count changes.
+
+    Bytes are those of the session, without the link's.
 
     `reconcile_bytes` are those of hello and reconciliation both ways, `round_trips` those of reconciliation after the
     hello, `mode` how it was done ("none": there was nothing to find out).
@@ -78,7 +80,9 @@ class SyncStats:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a session is: changes sent and received, of how many (None: not known yet), and bytes both ways.
+    """How far a session is: changes sent and received, and bytes both ways.
+
+    Of how many changes is None where it is not known yet.
 
     When `near` changes have been received, all is here that is configured now where this device is; when `current`
     have, all that is configured now; what then comes is history.
@@ -97,7 +101,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A session came to its end. `root` is this side's; `equal` is False if more was saved on either side meanwhile."""
+    """A session came to its end. `root` is this side's.
+
+    `equal` is False if more was saved on either side meanwhile.
+    """
 
     stats: SyncStats
     count: int
@@ -107,7 +114,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A session ended before its end; what had been committed by then stays. `error` is the sentence for people."""
+    """A session ended before its end; what had been committed by then stays.
+
+    `error` is the sentence for people.
+    """
 
     reason: Reason
     peer: bytes

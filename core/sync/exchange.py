@@ -1,4 +1,4 @@
-"""The exchange: both ways at once, each side sends what the other lacks, in batches.
+"""Exchange what each side lacks, both ways at once, in batches.
 
 - `Offer` first says how many changes will come. Then come the batches, membership first, then what is
   current, what is needed where the receiver is before the rest, then history (the order is the store's).
@@ -71,7 +71,10 @@ MAX_FILLED_BYTES = MAX_BATCH_BYTES - MAX_BLOCK_BYTES - MAX_BLOCK_PREFIX_BYTES - 
 
 @dataclass(slots=True)
 class Tally:
-    """How many changes were moved, and of how many, over all rounds of a session. None: not known yet."""
+    """How many changes were moved, and of how many, over all rounds of a session.
+
+    None: not known yet.
+    """
 
     sent: int = 0
     to_send: int | None = None
@@ -82,7 +85,9 @@ class Tally:
 
 
 class Exchange:
-    """This side of a session's exchange. The compressed streams go on through all rounds.
+    """This side of a session's exchange.
+
+    The compressed streams go on through all rounds.
 
     `batch_bytes` is how much goes into a batch before packing and compression: about a second of the link.
     """
@@ -98,7 +103,9 @@ class Exchange:
     def run(
         self, send: Sequence[bytes], admit_change: Callable[[bytes], bool], *, location_hint: bytes, joining: bool
     ) -> Effects[tuple[int, int]]:
-        """Send these changes and take what the peer sends; gives how many changes went there and came here.
+        """Send these changes and take what the peer sends.
+
+        Gives how many changes went there and came here.
 
         `near` is where the peer says it is.
         """
@@ -139,7 +146,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A block that goes with one of the next batches: its number in the order, and which of its facts are obsolete."""
+    """A block that goes with one of the next batches.
+
+    Its number in the order, and which of its facts are obsolete.
+    """
 
     index: int
     block: HeldBlock
@@ -215,7 +225,10 @@ class _Outgoing:
         return tree
 
     def _ranges_below(self, runs: Sequence[Run]) -> Effects[dict[bytes, Range]]:
-        """The ranges below the first change of each of these runs, as far as they spare more than they cost."""
+        """Give the ranges below the first change of each of these runs.
+
+        As far as they spare more than they cost.
+        """
         found: dict[bytes, Range] = {}
         for run in runs:
             device, position = run.last.place
@@ -317,7 +330,10 @@ class _Incoming:
         self._tally.received += saved.added_count
 
     def _restore(self, entries: Sequence[bytes]) -> Effects[Sequence[Block | None]]:
-        """Unpack blocks and check their signatures; None for one that leaves out what is not known here."""
+        """Unpack blocks and check their signatures.
+
+        None for one that leaves out what is not known here.
+        """
         places = self._unpacker.missing_places(entries)
         if places:
             self._unpacker.add_held((yield GetTips(places)))

@@ -27,7 +27,10 @@ _BY_ID = "Fieldline 2026 slot for a device that was never heard of"
 
 
 class SlotWriter:
-    """Wraps the key of one file; `ephemeral` is a key pair that is used for this file alone."""
+    """Wraps the key of one file.
+
+    `ephemeral` is a key pair that is used for this file alone.
+    """
 
     def __init__(self, file_key: bytes, ephemeral: X25519PrivateKey) -> None:
         self._file_key = file_key
@@ -39,7 +42,10 @@ class SlotWriter:
         return self._wrap(_BY_EPOCH, key)
 
     def for_public_keys(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Make the slots for the holders of these ed25519 keys; a key that is none gets no slot."""
+        """Make the slots for the holders of these ed25519 keys.
+
+        A key that is none gets no slot.
+        """
         found = []
         for key in keys:
             public = montgomery_public_key(key)

@@ -1,4 +1,6 @@
-"""Where a device is, for a peer of which it wants much: the ids of entities, and addresses it has there.
+"""Where a device is, for a peer of which it wants much.
+
+The ids of entities, and addresses it has there.
 
 Eight at the most, of 17 bytes each: what it is (0: an id, 4: an IPv4 address, 6: an IPv6 address), and the id or the
 address, with zeros before a short one. A hint is only ever used to choose what to send first.

@@ -1,4 +1,4 @@
-"""How a device that knows nothing but the fleet's id tells a member from a stranger.
+"""Tell a member from an unknown peer by nothing but the fleet's id.
 
 The fleet's id is the beginning of the genesis change's id, so nobody can make another genesis for it. From there on
 each membership change is signed by an admin that the ones before made. A peer that proves to be a member may still
@@ -20,7 +20,9 @@ from core.value_codec import withdrawn_by
 
 
 def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -> None:
-    """Check that these blocks, the genesis first, make the peer an active member; raises Refused if they do not.
+    """Check that these blocks, the genesis first, make the peer an active member.
+
+    Raises Refused if they do not.
 
     The caller has checked their signatures.
     """

@@ -19,7 +19,10 @@ class PrefixFingerprints:
 
 @dataclass(frozen=True, slots=True)
 class PrefixIds:
-    """The ids that one side has below a prefix, each cut off after as many bytes as `stem` leaves; ascending."""
+    """The ids that one side has below a prefix, cut off; ascending.
+
+    As many bytes of each as `stem_bytes` gives.
+    """
 
     prefix: str
     stems: tuple[bytes, ...]
@@ -27,7 +30,9 @@ class PrefixIds:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame each way: what one side speaks (a set of bits) and which set of changes it has.
+    """The first frame each way.
+
+    What one side speaks (a set of bits) and which set of changes it has.
 
     `fleet` is the first bytes of the fleet's id: enough to notice a mistake; what proves a peer is the link and the
     signatures. `near` says where this side is, for the peer to send first what is needed there: ids and addresses as
@@ -44,7 +49,10 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class HaveFingerprints:
-    """`merkle`: fingerprints a level further down, for each prefix that the peer's fingerprints showed to differ."""
+    """`merkle`: fingerprints a level further down.
+
+    For each prefix that the peer's fingerprints showed to differ.
+    """
 
     TYPE: ClassVar[int] = 2
     entries: tuple[PrefixFingerprints, ...]
@@ -63,8 +71,9 @@ class HaveIds:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """`merkle`: which of the ids listed in the peer's last turn to send: a bit each in their order, the first one
-    highest.
+    """`merkle`: which of the ids listed in the peer's last turn to send.
+
+    A bit each in their order, the first one highest.
     """
 
     TYPE: ClassVar[int] = 4
@@ -73,7 +82,10 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class EndOfTurn:
-    """`merkle`: the end of a turn; `more` says that this side has further questions for its next one."""
+    """`merkle`: the end of a turn.
+
+    `more` says that this side has further questions for its next one.
+    """
 
     TYPE: ClassVar[int] = 5
     has_more: bool
@@ -81,7 +93,10 @@ class EndOfTurn:
 
 @dataclass(frozen=True, slots=True)
 class SketchPart:
-    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one; empty: this method fails."""
+    """`sketch`: a message of `core.sync.reconcile.sketch_protocol`, or part of one.
+
+    Empty: this method fails.
+    """
 
     TYPE: ClassVar[int] = 11
     payload: bytes
@@ -89,9 +104,11 @@ class SketchPart:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """How many changes follow, and what they bring: with the first `membership` of them the chain of membership from
-    the genesis on is there, with the first `near` all that is configured now where the peer is, with the first
-    `current` all that is configured now.
+    """How many changes follow, and what they bring.
+
+    With the first `membership_count` of them the chain of membership from the genesis on is there, with the first
+    `nearby_count` all that is configured now where the peer is, with the first `current_count` all that is configured
+    now.
     """
 
     TYPE: ClassVar[int] = 6
@@ -103,7 +120,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A batch: the next piece of this direction's compressed stream of blocks (see `core.sync.batch_codec`)."""
+    """A batch: the next piece of this direction's stream of blocks.
+
+    It is compressed (see `core.sync.batch_codec`).
+    """
 
     TYPE: ClassVar[int] = 7
     compressed: bytes
@@ -135,7 +155,9 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class PositionProof:
-    """Which changes, by position and id, are in the past of a header (`core.mountain_range`).
+    """Which changes, by position and id, are in the past of a header.
+
+    See `core.mountain_range`.
 
     It goes before the batch with changes whose side of a cut the receiver cannot know by itself (see
     `core.sync.position_proofs`). Positions ascend.

@@ -54,17 +54,23 @@ T = TypeVar("T")
 
 
 class LinksUnknown(MalformedMessage):
-    """A packed block leaves out what is not known here, or is signed over something else than what is known here."""
+    """A packed block leaves out what is not known here.
+
+    Or is signed over something else than what is known here.
+    """
 
 
 @dataclass(slots=True)
 class Trail:
-    """What the receiving end of a stream holds of each chain: ids by place, each with the range up to it if known."""
+    """What the receiving end of a stream holds of each chain.
+
+    Ids by place, each with the range up to it if known.
+    """
 
     _known: dict[Place, dict[bytes, Range | None]] = field(default_factory=dict)
 
     def add(self, device: bytes, position: int, change: bytes, upto: Range | None) -> None:
-        """Note a change that the receiver holds, and the range over its chain up to and with it."""
+        """Note a change that the receiver holds, and the range up to and with it."""
         there = self._known.setdefault((device, position), {})
         if there.get(change) is None:
             there[change] = upto
@@ -74,7 +80,10 @@ class Trail:
         return self._known.get((device, position - 1), {})
 
     def follow(self, header: SignedHeader, below: Range | None = None) -> None:
-        """Note a header that goes over the stream; `below` is the range before it, where it is known otherwise."""
+        """Note a header that goes over the stream.
+
+        `below` is the range before it, where it is known otherwise.
+        """
         fields = header.fields
         if not fields.position:
             below = Range()
@@ -88,7 +97,9 @@ class Trail:
 
 @dataclass(slots=True)
 class Sent:
-    """What the receiving end is known to hold, as its sender sees it: ids by place, and whether all below is there.
+    """What the receiving end is known to hold, as its sender sees it.
+
+    Ids by place, and whether all below is there.
 
     A change that both sides hold is noted before the stream begins.
     """
@@ -96,7 +107,10 @@ class Sent:
     _held: dict[Place, dict[bytes, bool]] = field(default_factory=dict)
 
     def add(self, device: bytes, position: int, change: bytes, *, whole: bool) -> None:
-        """Note a change that the receiver holds; `whole` if it has the whole chain below it, with every link right."""
+        """Note a change that the receiver holds.
+
+        `whole` if it has the whole chain below it, with every link right.
+        """
         there = self._held.setdefault((device, position), {})
         there[change] = there.get(change, False) or whole
 
@@ -165,7 +179,7 @@ def pack(header: SignedHeader, body: bytes, sent: Sent, *, linked: bool, below: 
 
 
 def read_place(data: bytes) -> tuple[Place, bool]:
-    """Give the place of a packed block, and whether the change before it must be known to unpack it.
+    """Give the place of a packed block, and whether it needs the one before.
 
     Reads no further than the position. Raises MalformedMessage if that is not there.
     """
@@ -177,7 +191,7 @@ def read_place(data: bytes) -> tuple[Place, bool]:
 
 
 def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:
-    """Give the block of bytes that `pack` made, its signature checked, and note it in the trail.
+    """Unpack a block that `pack` made, check its signature, and note it.
 
     Raises MalformedMessage if a field is missing, LinksUnknown if what was left out cannot be made here, and
     BlockRefused as `decode_block` and `verify_block` do.
@@ -261,7 +275,10 @@ def _read(data: bytes) -> _Packed:
 
 
 def _extensions(data: bytes) -> dict[int, bytes]:
-    """Read extensions; raises MalformedMessage for another form than that of `_encoded_extensions`."""
+    """Read extensions.
+
+    Raises MalformedMessage for another form than that of `_encoded_extensions`.
+    """
     try:
         plain = cbor.loads(data, cbor.decoders({}))
         if isinstance(plain, dict) and plain and _encoded_extensions(plain) == data:
@@ -276,7 +293,10 @@ def _encoded_extensions(extensions: Mapping[int, bytes]) -> bytes:
 
 
 def _links(packed: _Packed, trail: Trail) -> Iterator[tuple[bytes | None, bytes | None, Range | None]]:
-    """Give `previous`, `past` and the range below as they may be, by what the receiver holds."""
+    """Give `previous`, `past` and the range below as they may be.
+
+    By what the receiver holds.
+    """
     if not packed.links_are_left_out:
         yield packed.previous, packed.past, packed.peaks
         return

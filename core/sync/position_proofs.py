@@ -1,4 +1,6 @@
-"""Proofs that a change lies before or behind another one in a device's chain, for a receiver without what lies between.
+"""Proofs that a change lies before or behind another one in its chain.
+
+For a receiver that has not what lies between.
 
 On which side of a cut a change lies decides whether it counts (`core.membership`). Membership and what is current are
 sent first, history last; so until all of a revoked device's chain has come, nothing that it wrote would count. A proof
@@ -24,7 +26,7 @@ from core.sync.messages import PositionProof
 
 @dataclass(frozen=True, slots=True)
 class CutChain:
-    """The chain of a device of which not all changes count alike, as the sender has it.
+    """A sender's chain of a device of which not all changes count alike.
 
     `cuts` are the changes before which others count or count otherwise, `starts` those behind which they do; `sent` are
     the changes that are going to be sent and of which that is asked.
@@ -38,13 +40,19 @@ class CutChain:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be proven: that these changes, by position, are in the past of a header."""
+    """What is to be proven: that changes are in the past of a header.
+
+    They are given by their positions.
+    """
 
     head: SignedHeader
     changes: Mapping[int, bytes]
 
     def prove(self, levels: Levels) -> PositionProof | None:
-        """Prove it by the nodes over a chain; what is not in that chain is left out, None if nothing is left."""
+        """Prove it by the nodes over a chain.
+
+        What is not in that chain is left out, None if nothing is left.
+        """
         position = self.head.fields.position
         if not _is_at(levels, position, self.head.id):
             return None
@@ -59,7 +67,10 @@ def _is_at(levels: Levels, position: int, change: bytes) -> bool:
 
 
 class ProofPlan:
-    """Says what has to be proven before each batch: of a chain that has come as a whole, nothing any more."""
+    """Says what has to be proven before each batch.
+
+    Of a chain that has come as a whole, nothing any more.
+    """
 
     def __init__(self, chains: Iterable[CutChain]) -> None:
         self._chains = {chain.device: chain for chain in chains}
@@ -92,7 +103,10 @@ def _wanted(chain: CutChain, going: Sequence[SignedHeader]) -> list[Wanted]:
 
 @dataclass(frozen=True, slots=True)
 class ProvenPast:
-    """What a proof has shown: these changes, by position, are in the past of a change of a device."""
+    """What a proof has shown: changes in the past of another one of a device.
+
+    They are given by their positions.
+    """
 
     device: bytes
     head: bytes
@@ -100,7 +114,10 @@ class ProvenPast:
 
 
 def check_proofs(proofs: Sequence[PositionProof], fleet: bytes) -> list[ProvenPast] | MalformedMessage:
-    """Check a peer's proofs, and the signatures of the headers that they are about; never raises."""
+    """Check a peer's proofs, and the signatures of the headers that they are about.
+
+    Never raises.
+    """
     found = []
     for proof in proofs:
         try:

@@ -7,7 +7,10 @@ from core.sync.events import Reason
 
 
 class SessionEnded(Exception):
-    """End a session before its end, at nobody's fault or as the peer wished; never leaves the session."""
+    """End a session before its end, at nobody's fault or as the peer wished.
+
+    Never leaves the session.
+    """
 
     def __init__(self, reason: Reason, why: object = "") -> None:
         super().__init__(reason, why)
@@ -20,7 +23,10 @@ class RemoteProtocolError(SessionEnded):
 
 
 class LocalProtocolError(RuntimeError):
-    """This program called in an order that is not allowed: a bug here, never the peer's fault."""
+    """This program called in an order that is not allowed.
+
+    A bug here, never the peer's fault.
+    """
 
 
 _PEER_ABORT_TEXTS = {

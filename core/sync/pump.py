@@ -1,4 +1,4 @@
-"""Run a sync session over asyncio streams, whatever is below them, and on this device's store."""
+"""Run a session over asyncio streams and on this device's store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sync needs from the store: the interface, and the requests by which the session asks for it.
+"""What sync needs from the store: the interface, and its requests.
 
 A request knows which method answers it, so whoever drives a session only has to await `request.of(replica)`.
 """
@@ -36,7 +36,7 @@ ShortIdMatches = Sequence[Sequence[tuple[int, bytes]]]
 
 
 class SetSummary(Protocol):
-    """A set of changes in two figures: how many, and the root of the Merkle tree over them."""
+    """A set of changes in two figures: how many, and its Merkle root."""
 
     @property
     def count(self) -> int: ...
@@ -45,8 +45,9 @@ class SetSummary(Protocol):
 
 
 class SendOrder(Protocol):
-    """Changes in the order to send them; the first `membership` are the chain of membership, the genesis first of
-    all.
+    """Changes in the order to send them.
+
+    The first `membership` are the chain of membership, the genesis first of all.
 
     With the first `near` of them all is there that is configured now where the peer is, with the first `current` all
     that is configured now.
@@ -63,7 +64,10 @@ class SendOrder(Protocol):
 
 
 class SaveResult(Protocol):
-    """What became of blocks: how many were new, how many were here already, and what was refused and why."""
+    """What became of blocks.
+
+    How many were new, how many were here already, and what was refused and why.
+    """
 
     @property
     def added_count(self) -> int: ...
@@ -75,7 +79,10 @@ class SaveResult(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SketchedSet:
-    """A set at one moment, and the cells over its short ids under a key; None while there is no key."""
+    """A set at one moment, and the cells over its short ids under a key.
+
+    None while there is no key.
+    """
 
     summary: SetSummary
     sketch: SetSketch | None = None
@@ -83,7 +90,10 @@ class SketchedSet:
 
 
 class Replica(Protocol):
-    """One device's set of changes, as the session with one peer sees it. Every method may raise FieldlineError."""
+    """One device's set of changes, as the session with one peer sees it.
+
+    Every method may raise FieldlineError.
+    """
 
     async def summary(self) -> SetSummary:
         """The whole set in two figures; without reading the set."""
@@ -107,16 +117,28 @@ class Replica(Protocol):
         """The places of those facts of these changes that are no leaves here."""
 
     async def clear_obsolete_hints(self) -> None:
-        """All that the peer has is here: what it called overtaken need not be believed any more, nor proven."""
+        """Drop what was believed or proven for the time of a transfer.
+
+        All that the peer has is here.
+        """
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
-        """What can be left out of these changes for a peer that holds all that is held here but these."""
+        """Say what can be left out of these changes.
+
+        For a peer that holds all that is held here but these.
+        """
 
     async def cut_chains(self, hashes: Sequence[bytes]) -> Sequence[CutChain]:
-        """The chains of which not all changes count alike, as far as some of these changes are part of them."""
+        """Give the chains of which not all changes count alike.
+
+        As far as some of these changes are part of them.
+        """
 
     async def chain_ids(self, change: bytes) -> Sequence[bytes]:
-        """The ids of the chain that this change is part of, first one first; empty if it does not follow from it."""
+        """The ids of the chain that this change is part of, first one first.
+
+        Empty if it does not follow from it.
+        """
 
     async def tips(self, places: Sequence[Place]) -> Sequence[HeldAt]:
         """The changes held at these places, a few of each at most."""
@@ -124,13 +146,18 @@ class Replica(Protocol):
     async def save_blocks(
         self, blocks: Sequence[Block], obsolete_hints: ObsoleteHints, proven: Sequence[ProvenPast]
     ) -> SaveResult:
-        """Keep blocks whose signatures were checked, in one transaction that is durable on return; idempotent.
+        """Keep blocks whose signatures were checked, in one transaction.
+
+        It is durable on return, and idempotent.
 
         `proven` is what proofs have shown of where some of them lie.
         """
 
     async def sketch(self, salt: bytes) -> SketchedSet:
-        """The cells of the whole set: those that are kept or, with a salt, other ones that are made for the purpose."""
+        """Give the cells of the whole set.
+
+        Those that are kept or, with a salt, other ones that are made for the purpose.
+        """
 
     async def short_ids(self, prefixes: Sequence[ShortIdPrefix], salt: bytes) -> ShortIdMatches:
         """The short ids that begin so, and their change ids."""
@@ -142,7 +169,9 @@ class Replica(Protocol):
         """Run a pure function that may take long, where it holds nothing up."""
 
     async def check_membership(self, blocks: Sequence[Block]) -> None:
-        """Check that these blocks, whose signatures hold, from the genesis on, make the peer a member.
+        """Check that these blocks, from the genesis on, make the peer a member.
+
+        Their signatures hold.
 
         Raises Refused. Nothing is kept.
         """

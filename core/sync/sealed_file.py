@@ -1,4 +1,6 @@
-"""A sealed file: any bytes, readable by the members of one fleet only. Everything here blocks.
+"""A sealed file: any bytes, readable by the members of one fleet only.
+
+Everything here blocks.
 
 It is `SEALED_MAGIC`, the fleet's id, the number of epochs (1 byte) and their ids, an ephemeral X25519 key (32 bytes),
 the number of key slots (2 bytes, big-endian) and the slots (`core.sync.key_slots`), and then the contents in chunks of
@@ -74,7 +76,10 @@ class SealKeys:
 
 
 class SealedWriter:
-    """Seals what is written to it into a file that is open for writing; `finish` writes the last chunk."""
+    """Seals what is written to it into a file that is open for writing.
+
+    `finish` writes the last chunk.
+    """
 
     def __init__(self, file: BinaryIO, keys: SealKeys) -> None:
         epoch_key = keys.epochs.key_of(keys.epochs.current)

@@ -1,4 +1,6 @@
-"""A sync session: bytes in, bytes and events out. Knows no sockets, no clock and no store.
+"""A sync session: bytes in, bytes and events out.
+
+Knows no sockets, no clock and no store.
 
 The rules, the same on both sides and over every link (the states are those of `core.sync.states.SESSION`):
 
@@ -136,7 +138,10 @@ class Session:
     # --- for whoever runs it -----------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes from the peer, however they were cut. Raises LocalProtocolError after `receive_eof`."""
+        """Take bytes from the peer, however they were cut.
+
+        Raises LocalProtocolError after `receive_eof`.
+        """
         if self._eof_received and data:
             raise LocalProtocolError("data after the end of the stream")
         if self._wait.state is not WaitState.OVER:
@@ -156,13 +161,19 @@ class Session:
         self._advance(result)
 
     def reject(self, error: FieldlineError) -> None:
-        """Go on after the replica could not do `request`. Raises LocalProtocolError if there is none."""
+        """Go on after the replica could not do `request`.
+
+        Raises LocalProtocolError if there is none.
+        """
         self._wait.enter(WaitEvent.REJECTED)
         self.request = None
         self._advance(error, throw=True)
 
     def abort(self, reason: Reason = Reason.STOPPED) -> None:
-        """End the session from this side: somebody pressed stop (`STOPPED`) or the peer fell silent (`TIMED_OUT`)."""
+        """End the session from this side.
+
+        Somebody pressed stop (`STOPPED`) or the peer fell silent (`TIMED_OUT`).
+        """
         if self._wait.state is not WaitState.OVER:
             self._end_with_failure(reason)
 
@@ -179,7 +190,10 @@ class Session:
 
     @property
     def activity_bytes(self) -> int:
-        """What shows that the peer goes on: its bytes, and `MESSAGE_ACTIVITY_BYTES` for each whole message."""
+        """What shows that the peer goes on.
+
+        Its bytes, and `MESSAGE_ACTIVITY_BYTES` for each whole message.
+        """
         return self._bytes_in + MESSAGE_ACTIVITY_BYTES * self._messages_in
 
     @property
@@ -328,7 +342,10 @@ class Session:
         return mine.count, mine.root, is_equal
 
     def _read_summary(self, expected: int | None = None) -> Effects[SketchedSet]:
-        """Read which set is held now, with its sketch if that may be needed: not if the count is as `expected`."""
+        """Read which set is held now, with its sketch if that may be needed.
+
+        Not if the count is as `expected`.
+        """
         summary: SetSummary = yield GetSummary()
         if self._method.state is not Method.SKETCH or summary.count == expected:
             return SketchedSet(summary)

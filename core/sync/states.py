@@ -1,4 +1,6 @@
-"""State machines as tables, `{state: {event: state}}`, and the three tables of a session.
+"""State machines as tables, and the three tables of a session.
+
+`{state: {event: state}}`.
 
 A state changes only by a row of its table. An event that this program causes and that has no row is a bug here; what a
 peer does is asked of the table first (`allows`), and refused or ignored if it has no row. The value of each member is

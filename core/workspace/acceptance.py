@@ -36,7 +36,10 @@ async def withdraw_acceptance(workspace: DeviceContext, items: Sequence[InboxIte
 
 
 def find_items(items: Iterable[InboxItem], ids: Sequence[str]) -> list[InboxItem]:
-    """Find the items with these ids in hex, or unique prefixes of them; raises Refused."""
+    """Find the items with these ids in hex, or unique prefixes of them.
+
+    Raises Refused.
+    """
     by_id = {item.id.hex(): item for item in items}
     found: dict[str, InboxItem] = {}
     for text in ids:

@@ -29,7 +29,10 @@ _WRONG_LINKS = {
 
 
 def fault_message(fault: ChainFault, membership: Membership) -> FieldlineError:
-    """Say what is wrong with a chain; of a fork with two of its ends and what the branches hold."""
+    """Say what is wrong with a chain.
+
+    Of a fork with two of its ends and what the branches hold.
+    """
     member = membership.members.get(fault.device)
     device = quote_value(member.name) if member and member.name else fault.device.hex()[:8]
     if not isinstance(fault, ForkedChain):

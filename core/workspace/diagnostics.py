@@ -1,4 +1,7 @@
-"""Find what is wrong with this installation, and say how to repair it. Changes nothing."""
+"""Find what is wrong with this installation, and say how to repair it.
+
+Changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.paths import exists
 from core.store.intake import read_refused
 from core.store.queries.chain_faults import read_chain_faults
 from core.store.store import VERIFIED_META_KEY
@@ -39,7 +43,9 @@ Severity = Literal["good", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of one check; `message` says what is wrong and what to do, None if nothing is.
+    """Result of one check.
+
+    `message` says what is wrong and what to do, None if nothing is.
 
     `verified_at_us` is when all of the store was last found right (microseconds since 1970 UTC), None if it never was.
     """
@@ -51,7 +57,10 @@ class Finding:
 
 
 async def check_home(folder: Path) -> AsyncIterator[Finding]:
-    """Check what needs no opened store; the last finding is a problem if there is none."""
+    """Check what needs no opened store.
+
+    The last finding is a problem if there is none.
+    """
     from core import identity
 
     yield _finding("program", "problem", await asyncio.to_thread(_check_program))
@@ -69,7 +78,10 @@ async def check_home(folder: Path) -> AsyncIterator[Finding]:
 
 
 async def _verified_at(workspace: DeviceContext) -> int | None:
-    """When all of the store was last found right (microseconds since 1970 UTC); None if it never was."""
+    """When all of the store was last found right (microseconds since 1970 UTC).
+
+    None if it never was.
+    """
     noted = await workspace.store.read_meta(VERIFIED_META_KEY)
     return int(noted) if noted is not None and noted.isdigit() else None
 
@@ -112,7 +124,7 @@ def _check_program() -> FieldlineError | None:
 
 
 def _check_folder(home: Home) -> FieldlineError | None:
-    if not home.store.exists():
+    if not exists(home.store):
         return FieldlineError(
             "There is no device in {path}: run `fieldline init` for a new fleet, or `fieldline join` for one that there"
             " is; or name its folder with --home.",
@@ -131,7 +143,7 @@ def _check_folder(home: Home) -> FieldlineError | None:
 
 
 def _check_privacy(home: Home) -> FieldlineError | None:
-    if not home.folder.exists() or not home.folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if not exists(home.folder) or not home.folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return None
     return FieldlineError(
         "Others may look into the folder {path}: run `chmod 700 {path}`.", path=quote_value(str(home.folder))

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from core.device.context import DeviceContext
 from core.device.home import KEY_FILE, SETTINGS_FILE, STORE_FILE
+from core.paths import exists
 from core.workspace.backup import backup_store
 
 Opened = TypeVar("Opened", bound=DeviceContext)
@@ -22,12 +23,15 @@ def _ignore_progress(done: int, total: int) -> None:
 
 @asynccontextmanager
 async def open_copy(workspace: Opened) -> AsyncIterator[Opened]:
-    """Open a copy of this device in a temporary folder; it needs as much room as the store has."""
+    """Open a copy of this device in a temporary folder.
+
+    It needs as much room as the store has.
+    """
     with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=workspace.home.folder) as name:
         folder = Path(name)
         await backup_store(workspace, folder / STORE_FILE, _ignore_progress)
         for part in (KEY_FILE, SETTINGS_FILE):
-            if (workspace.home.folder / part).exists():
+            if exists(workspace.home.folder / part):
                 os.link(workspace.home.folder / part, folder / part)
         kind = type(workspace)
         other = await kind.open(folder, user=workspace.user, clock=workspace.clock, entropy=workspace.entropy)

@@ -1,4 +1,7 @@
-"""Build the edits of one entity from what a person wants; `DeviceContext.save` checks them."""
+"""Build the edits of one entity from what a person wants.
+
+`DeviceContext.save` checks them.
+"""
 
 from __future__ import annotations
 

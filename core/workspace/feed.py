@@ -65,7 +65,9 @@ class FeedStep:
 
 
 async def find_cursor(workspace: DeviceContext, since: str | None) -> int:
-    """Find where to begin: behind a change, or a fact of one, both in hex; behind all if None, before all for `start`.
+    """Find where to begin: behind a change, or a fact of one, both in hex.
+
+    Behind all if None, before all for `start`.
 
     Raises Refused if it is not here.
     """

@@ -30,7 +30,10 @@ class InboxReader:
         return await (await self.read_lazily(view, schema, on_progress)).load_all()
 
     async def read_lazily(self, view: View, schema: Schema, on_progress: Callable[[int, int], None]) -> LazyInbox:
-        """Read the items of a view; of many at present only those are computed that are loaded."""
+        """Read the items of a view.
+
+        Of many at present only those are computed that are loaded.
+        """
         state = (await self._store.summary(), view.scope, schema)
         if self._cached[0] != state:
             self._cached = (state, await self._compute(view, schema, on_progress))

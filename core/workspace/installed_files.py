@@ -13,7 +13,9 @@ import core
 
 
 def changed_files(site: Path | None = None) -> list[Path] | None:
-    """The files that are not as they were installed, or are gone; None where Fieldline runs from its sources.
+    """The files that are not as they were installed, or are gone.
+
+    None where Fieldline runs from its sources.
 
     `site` is the folder with the installed packages; by default the one that this program runs from.
     """
@@ -39,7 +41,10 @@ def _changed(distribution: Distribution) -> Iterator[Path]:
 
 
 def _digest(path: Path, algorithm: str) -> str | None:
-    """The hash of a file as RECORD writes it: base64 without padding; None if it cannot be read."""
+    """The hash of a file as RECORD writes it: base64 without padding.
+
+    None if it cannot be read.
+    """
     try:
         digest = hashlib.new(algorithm, path.read_bytes()).digest()
     except OSError:

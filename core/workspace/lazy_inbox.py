@@ -23,7 +23,10 @@ async def _load_nothing(keys: Sequence[ItemKey]) -> Sequence[InboxItem | None]:
 
 
 class LazyInbox:
-    """Items in their order, some of them loaded. Those that are accepted as they are are in an inbox of their own."""
+    """Items in their order, some of them loaded.
+
+    Those that are accepted as they are are in an inbox of their own.
+    """
 
     def __init__(
         self, found: Sequence[ItemKey] = (), whole: LoadItems = _load_nothing, *, are_accepted: bool = False

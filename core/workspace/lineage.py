@@ -17,7 +17,9 @@ MAX_FACTS_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class AncestryStep:
-    """One fact of the ancestry. `parents` are the facts of the ancestry that it obsoletes.
+    """One fact of the ancestry.
+
+    `parents` are the facts of the ancestry that it obsoletes.
 
     `has_more` if it obsoletes others, which are older than all of them or not here yet.
     """
@@ -54,7 +56,10 @@ async def trace_ancestry(store: Store, leaves: Sequence[bytes]) -> list[Ancestry
 async def _read_facts(
     store: Store, facts: Iterable[bytes], slot_key: tuple[bytes, str] | None, found: dict[bytes, AncestryStep]
 ) -> tuple[bytes, str] | None:
-    """Add these facts to `found`, as far as they are of the same slot; gives its (entity, property)."""
+    """Add these facts to `found`, as far as they are of the same slot.
+
+    Gives its (entity, property).
+    """
     blocks = {
         block.id: block for block in map(decode_block, await store.blocks([fact[:CHANGE_ID_BYTES] for fact in facts]))
     }

@@ -107,7 +107,10 @@ async def parse_query_time(
 
 
 async def find_entity_by_text(text: str, view: View, schema: Schema) -> bytes:
-    """The entity that people call so: kind:key, its id, its key or its title; raises Refused."""
+    """The entity that people call so: kind:key, its id, its key or its title.
+
+    Raises Refused.
+    """
     try:
         return await view.find(text, schema)
     except Refused as refusal:

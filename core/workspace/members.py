@@ -51,7 +51,10 @@ MIN_DEVICE_PREFIX_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class DeviceSummary:
-    """A device as the fleet knows it; `last_change_us` is in microseconds since 1970 UTC, None without changes."""
+    """A device as the fleet knows it.
+
+    `last_change_us` is in microseconds since 1970 UTC, None without changes.
+    """
 
     device: bytes
     name: str
@@ -78,7 +81,10 @@ async def list_devices(workspace: DeviceContext) -> list[DeviceSummary]:
 
 
 def find_device(text: str, membership: Membership) -> bytes:
-    """Find a device by its name, its id in hex or a unique prefix of that; raises Refused."""
+    """Find a device by its name, its id in hex or a unique prefix of that.
+
+    Raises Refused.
+    """
     found = [
         device
         for device, member in membership.members.items()
@@ -158,8 +164,9 @@ async def revoke_device(
 
 
 async def renew_epoch(workspace: DeviceContext, note: str | None = None) -> EditResult:
-    """Begin a new epoch: files that are sealed from now on have another key. Raises FieldlineError if this device is no
-    admin.
+    """Begin a new epoch: files that are sealed from now on have another key.
+
+    Raises FieldlineError if this device is no admin.
     """
     await workspace.require_admin()
     change = await workspace.save_unchecked([await _new_epoch(workspace)], note)

@@ -103,7 +103,10 @@ class Pairing:
             return await pairing_links.dial_peer(side.identity, parsed, self._folder, partial(self._pair, side))
 
     async def listen(self, host: str, port: int, on_listening: Callable[[str, int], None]) -> PairResult:
-        """Wait for the other device to dial, at a host and port (0: a free one); raises as `dial` does."""
+        """Wait for the other device to dial, at a host and port (0: a free one).
+
+        Raises as `dial` does.
+        """
         with _Side(*await self._open()) as side:
             window = pairing_links.PairingWindow(side.identity, partial(self._pair_if_counted, side))
             return await window.run(host, port, on_listening)
@@ -115,7 +118,10 @@ class Pairing:
             return await pairing_links.use_cable(side.identity, endpoint, self._folder, pair, dials=False)
 
     async def _open(self) -> tuple[Identity, PairingTries, PairHello]:
-        """Get this side ready; raises FieldlineError if it may not pair now, or has nobody to pair with."""
+        """Get this side ready.
+
+        Raises FieldlineError if it may not pair now, or has nobody to pair with.
+        """
         fleet, fleet_name, is_admin = b"", "", False
         if self._context is None:
             self._name = input_validation.check_name(self._name)

@@ -17,7 +17,10 @@ MAX_TREE_DEPTH = 6
 
 
 async def find_change(store: Store, text: str) -> bytes:
-    """Find the change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
+    """Find the change with this id in hex, or a unique prefix of 8 digits or more.
+
+    Raises Refused.
+    """
     if not 8 <= len(text) <= 64 or text.strip("0123456789abcdefABCDEF"):
         raise Refused("{text} is not a change: write at least 8 hex digits of its id.", text=quote_value(text))
     found = await store.find_changes(text)
@@ -29,7 +32,10 @@ async def find_change(store: Store, text: str) -> bytes:
 
 
 async def find_log_entry(store: Store, change: bytes) -> LogEntry:
-    """Read the log's entry of a change, with what was saved at once with it; raises Refused if it is not here."""
+    """Read the log's entry of a change, with what was saved at once with it.
+
+    Raises Refused if it is not here.
+    """
     found = await store.log_entry(change)
     if found is None:
         raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=change.hex()[:8])
@@ -67,7 +73,10 @@ async def plan_restore_subtree(store: Store, entity: bytes, at_us: int, schema: 
 
 
 async def read_subtree(entity: bytes, view: View, schema: Schema, *, retired: bool = True) -> list[bytes]:
-    """List the entity and all that is below it, the top first; `retired` ones too, or not."""
+    """List the entity and all that is below it, the top first.
+
+    `retired` ones too, or not.
+    """
     found = [entity]
     frontier = [entity]
     for _ in range(MAX_TREE_DEPTH):

@@ -60,7 +60,10 @@ class TablePlan:
 
 @dataclass(slots=True)
 class _Heads:
-    """The properties that the heads of a table mean; `mapped` says so for some, with an empty name for none."""
+    """The properties that the heads of a table mean.
+
+    `mapped` says so for some, with an empty name for none.
+    """
 
     kind: Kind
     mapped: Mapping[str, str]
@@ -255,7 +258,10 @@ class _Planner:
         return RowPlan(row.number, outcome, shown, tuple(edits), frozenset(contested))
 
     async def _seen_facts(self, entity: bytes, name: str, then: SeenCell) -> dict[bytes, Value]:
-        """The facts that the author of a cell was shown, and their values; raises Refused if they are not all here."""
+        """The facts that the author of a cell was shown, and their values.
+
+        Raises Refused if they are not all here.
+        """
         known = await self._workspace.view().slot_facts(entity, name)
         shown = {fact: stated for fact, stated in known.items() if short_fact(fact) in then.facts}
         if len(shown) < len(then.facts):
@@ -276,7 +282,10 @@ def _is_untouched(then: SeenCell | None, cell: Any) -> bool:
 
 
 def _different(there: Record, wanted: Mapping[str, Value]) -> list[Edit]:
-    """The edits to what a row says. The pick of a conflict is not stated again: that would resolve it."""
+    """The edits to what a row says.
+
+    The pick of a conflict is not stated again: that would resolve it.
+    """
     return diff_edits(
         there, {name: value for name, value in wanted.items() if not is_same_value(there.value(name), value)}
     )
@@ -291,7 +300,10 @@ def _key(kind: Kind, record: Record) -> tuple[Value, ...]:
 
 
 async def _check_rows(workspace: DeviceContext, planned: Sequence[RowPlan]) -> None:
-    """Check all before anything is written; raises Refused with the number of the first row that is refused."""
+    """Check all before anything is written.
+
+    Raises Refused with the number of the first row that is refused.
+    """
     try:
         await workspace.check(edit for row in planned for edit in row.edits)
     except Refused:

@@ -1,4 +1,6 @@
-"""Undo and redo of what one person wrote on this device; both are ordinary edits on top of the present.
+"""Undo and redo of what one person wrote on this device.
+
+Both are ordinary edits on top of the present.
 
 Which changes were undone, and by which others, this device notes for itself (`core.workspace.undo_journal`), so that
 it is still known after a restart. Everything else follows from the log.
@@ -74,7 +76,10 @@ async def plan_next_undo(workspace: DeviceContext) -> UndoPlan:
 
 
 async def plan_next_redo(workspace: DeviceContext) -> UndoPlan | None:
-    """What the next redo would do: bring back what the last undo took; None if something was written since."""
+    """What the next redo would do: bring back what the last undo took.
+
+    None if something was written since.
+    """
     journal = await journals.load_journal(workspace)
     latest = await _latest_own_entry(workspace)
     if not journal.redo or latest is None or latest.change.hex() != journal.last:
@@ -84,7 +89,10 @@ async def plan_next_redo(workspace: DeviceContext) -> UndoPlan | None:
 
 
 async def apply_plan(workspace: DeviceContext, turn: UndoPlan, note: str | None) -> bytes | None:
-    """Write an undo or a redo as it was shown, all at once, and remember it; gives what was written."""
+    """Write an undo or a redo as it was shown, all at once, and remember it.
+
+    Gives what was written.
+    """
     journal = await journals.load_journal(workspace)
     latest = await _latest_own_entry(workspace)
     if latest is None or latest.change.hex() != journal.last:
@@ -222,7 +230,10 @@ class UndoTracer:
         return found
 
     async def _trace_slot(self, place: Place, slot: Slot, wanted: set[bytes]) -> Slot | None:
-        """The slot with the wanted facts in place of those that stand for them; None if it stands for nothing."""
+        """The slot with the wanted facts in place of those that stand for them.
+
+        None if it stands for nothing.
+        """
         facts = {leaf.fact for leaf in slot.leaves}
         for _ in range(_MAX_STEPS):
             if facts == wanted:

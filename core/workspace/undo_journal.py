@@ -15,7 +15,9 @@ MAX_ENTRIES = 1000
 
 @dataclass(slots=True)
 class UndoJournal:
-    """Change ids in hex, saved as JSON by these names. A change stands for all that was saved at once with it.
+    """Change ids in hex, saved as JSON by these names.
+
+    A change stands for all that was saved at once with it.
 
     `skip` are those that undo passes over: undone, or themselves an undo. `redo` is what redo undoes (the latest last),
     which holds as long as `last` is the user's latest change. `turns` are pairs of what an undo or redo saved, and what

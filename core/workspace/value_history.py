@@ -14,7 +14,10 @@ _ENTRIES_PER_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class ValueChange:
-    """A change at which the value in use became `new`, having been `old`; `is_first` if the slot was absent before."""
+    """A change at which the value in use became `new`, having been `old`.
+
+    `is_first` if the slot was absent before.
+    """
 
     entry: LogEntry
     old: Value

@@ -1,4 +1,6 @@
-"""Plan what makes things be as a file wants them (TOML or JSON). What the file does not name stays as it is.
+"""Plan what makes things be as a file wants them (TOML or JSON).
+
+What the file does not name stays as it is.
 
 `["place:241/Lane 1"]` is about something that is there. `[[place]]` lists things of a kind, each with its key: what is
 not there yet becomes new, and others in the same file may refer to it.
@@ -71,7 +73,10 @@ ParseValue = Callable[[StateNames, Property, Any], Awaitable[Value]]
 
 @dataclass(slots=True)
 class _Item:
-    """One thing of the file: where it stands there, and what it says; `shown` is the entity as it is here."""
+    """One thing of the file: where it stands there, and what it says.
+
+    `shown` is the entity as it is here.
+    """
 
     label: str
     kind: Kind
@@ -162,7 +167,10 @@ class _Planner:
         await self.names.add(item.shown.entity, item.kind, str(key[0]), around)
 
     async def edits(self, item: _Item) -> list[Edit]:
-        """The edits of an item; the pick of a conflict is not stated again, which would resolve it."""
+        """The edits of an item.
+
+        The pick of a conflict is not stated again, which would resolve it.
+        """
         wanted = {name: await self._value(item, name) for name in item.stated}
         if item.is_new:
             stated = {name: value for name, value in wanted.items() if value is not None}
@@ -194,7 +202,10 @@ class _Planner:
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
-    """Read JSON if it begins with `{`, else TOML; numbers with a point are text, which loses nothing of them."""
+    """Read JSON if it begins with `{`, else TOML.
+
+    Numbers with a point are text, which loses nothing of them.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

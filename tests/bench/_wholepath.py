@@ -146,11 +146,11 @@ async def _measure(folder: Path) -> None:
                     met.append(await meet(one, two, modes))
                 figures = [outcome.stats for outcome, _ in met]
                 median = spent[mode, number, size] = statistics.median(cpu for _, cpu in met) * 1e3
-                told = f"  (budget {BUDGETS[size]} ms)" if number == max(SIZES) and size in BUDGETS else ""
+                reported = f"  (budget {BUDGETS[size]} ms)" if number == max(SIZES) and size in BUDGETS else ""
                 print(
                     f"  {mode:<10}{size:>8,} {statistics.mean(f.reconcile_bytes for f in figures):>11,.0f}"
                     f" {max(f.reconcile_bytes for f in figures):>11,}"
-                    f" {statistics.mean(f.round_trips for f in figures):>6.2f} {median:>9.1f}{told}",
+                    f" {statistics.mean(f.round_trips for f in figures):>6.2f} {median:>9.1f}{reported}",
                     flush=True,
                 )
         await one.close()

@@ -102,16 +102,16 @@ def _ours(case: Case, both: bool = False, during: Callable[[Cable], None] = lamb
         ]
         try:
             during(cable)
-            told = [json.loads(end.communicate(timeout=LIMIT)[0]) for end in ends]
+            reported = [json.loads(end.communicate(timeout=LIMIT)[0]) for end in ends]
         finally:
             for end in ends:
                 end.kill()
-    opened = max(each["opened"] for each in told)
+    opened = max(each["opened"] for each in reported)
     return [
         Sent(
-            told[there]["received"] - told[here]["began"],
-            told[there]["received"] - opened,
-            (told[here]["cpu"], told[there]["cpu"]),
+            reported[there]["received"] - reported[here]["began"],
+            reported[there]["received"] - opened,
+            (reported[here]["cpu"], reported[there]["cpu"]),
         )
         for here, there in ((0, 1), (1, 0))[: 1 + both]
     ]

@@ -121,7 +121,7 @@ class Bench:
         where = location_hint.encode_location_hint([], [ip_address(f"10.{MINE}.3.7")])
         session = Session(FLEET, link.peer, initiator=True, batch_bytes=batch, location_hint=where)
 
-        def told(event: Event) -> None:
+        def reported(event: Event) -> None:
             nonlocal last
             if isinstance(event, Progress):
                 last = event
@@ -130,7 +130,7 @@ class Bench:
 
         begun = time.perf_counter()
         running = asyncio.create_task(
-            run_session(session, link.reader, link.writer, StoreReplica(joiner, link.peer, "tcp"), on_event=told)
+            run_session(session, link.reader, link.writer, StoreReplica(joiner, link.peer, "tcp"), on_event=reported)
         )
         with suppress(asyncio.CancelledError):
             outcome = await running

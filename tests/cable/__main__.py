@@ -38,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
             print("unplugged" if plugged else "plugged in", file=sys.stderr, flush=True)
         first, second = cable.wires
     for name, wire in (("there", first), ("back", second)):
-        told = f"{name}: {wire.carried} bytes, {wire.lost} lost, {wire.damaged} bits flipped"
-        print(told, file=sys.stderr)
+        reported = f"{name}: {wire.carried} bytes, {wire.lost} lost, {wire.damaged} bits flipped"
+        print(reported, file=sys.stderr)
     return 0
 
 

@@ -53,8 +53,8 @@ class Cable:
         self.wires = tuple(Wire(self.line, Random(f"{seed}:{end}")) for end in (0, 1))
         self._ports: dict[int, tuple[int, int]] = {}
         self._orders: queue.SimpleQueue[tuple[Callable[[], object], Future[object]]] = queue.SimpleQueue()
-        self._heard, self._bell = os.pipe()
-        os.set_blocking(self._heard, False)
+        self._wakeup, self._bell = os.pipe()
+        os.set_blocking(self._wakeup, False)
         self._busy = [False, False]
         self._running = True
         self._thread = threading.Thread(target=self._run, name="cable", daemon=True)
@@ -70,7 +70,7 @@ class Cable:
         self._thread.join()
         for end in (0, 1):
             self._unplug(end)
-        os.close(self._heard)
+        os.close(self._wakeup)
         os.close(self._bell)
         shutil.rmtree(self._folder)
 
@@ -137,8 +137,8 @@ class Cable:
     def _run(self) -> None:
         while self._running:
             waiting = [master for end, (master, _) in self._ports.items() if not self._busy[end]]
-            readable, _, _ = select.select([self._heard, *waiting], [], [], self._patience())
-            if self._heard in readable:
+            readable, _, _ = select.select([self._wakeup, *waiting], [], [], self._patience())
+            if self._wakeup in readable:
                 self._obey()
                 continue
             now = self._clock()
@@ -155,7 +155,7 @@ class Cable:
 
     def _obey(self) -> None:
         with suppress(BlockingIOError):
-            os.read(self._heard, 64)
+            os.read(self._wakeup, 64)
         while not self._orders.empty():
             order, done = self._orders.get()
             try:

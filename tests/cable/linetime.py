@@ -50,7 +50,7 @@ class LineTime:
         while not all(end.state == ArqState.OPEN for end in self.ends):
             self.step()
 
-    def carry(self, *sizes: int, told: bool = False) -> list[float]:
+    def carry(self, *sizes: int, reported: bool = False) -> list[float]:
         """Send so many bytes from the first end to the second, and so many back; gives the efficiency of each way:
         the part of what the line carries that was payload. With `told` both ends know how much is still to come.
         """
@@ -63,7 +63,7 @@ class LineTime:
         took: dict[int, float] = {}
         while len(took) < len(wanted):
             moment = self.now
-            if told:
+            if reported:
                 for end in self.ends:
                     end.pending_bytes = sum(count - self.got[to] for to, count, _ in wanted)
             self.step()

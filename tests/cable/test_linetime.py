@@ -74,25 +74,25 @@ def test_a_line_that_is_slower_than_its_ports_is_used_too(line: Line, takes: tup
 def test_where_much_is_to_come_the_highest_rate_is_found_at_once(best: int) -> None:
     for seed in range(SOME):
         machine = LineTime(Line(best, uart=True), BAUD_RATES, seed=seed)
-        machine.carry(KILOBYTES, told=True)
+        machine.carry(KILOBYTES, reported=True)
         assert {end.baud for end in machine.ends} == {best}
         assert machine.now < KILOBYTES / (BAUD_RATES[0] / 10) * (BAUD_RATES[0] / best) + 3
 
 
 def test_for_a_little_no_rate_is_tried_and_none_that_the_line_cannot_have() -> None:
     few = LineTime(Line(BAUD_RATES[-1], uart=True), BAUD_RATES)
-    few.carry(20_000, told=True)
+    few.carry(20_000, reported=True)
     assert few.changes == 0
     for seed in range(SOME):
         slow = LineTime(Line(9600), BAUD_RATES, seed=seed)
         # Until it has shown its pace nobody knows.
         slow.carry(30_000)
-        slow.carry(KILOBYTES, told=True)
+        slow.carry(KILOBYTES, reported=True)
         assert slow.ends[0].baud == BAUD_RATES[0]
 
 
 def test_a_gadget_takes_what_the_line_carries_whatever_the_rate_is() -> None:
     for baud in (9600, 8_000_000):
         machine = LineTime(Line(baud), BAUD_RATES, gadget=True)
-        assert machine.carry(KILOBYTES, told=True)[0] >= 0.95
+        assert machine.carry(KILOBYTES, reported=True)[0] >= 0.95
         assert machine.changes == 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Terminal
+from tests.support.deadlines import PATIENCE
 
 PLACE = "place:241/Entrance right"
 Pair = tuple[Terminal, Terminal]
@@ -134,7 +135,7 @@ def test_people_see_the_plan(device: Terminal, tmp_path: Path) -> None:
 
 def test_a_wanted_state_comes_through_a_pipe(device: Terminal) -> None:
     process = device.process("apply", "-", stdin=-1)
-    _out, err = process.communicate(STATE, timeout=60)
+    _out, err = process.communicate(STATE, timeout=PATIENCE)
     assert "11 values saved as change " in err
 
 

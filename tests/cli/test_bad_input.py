@@ -16,7 +16,7 @@ from tests.support.cli import Answer, Terminal
 PLACE = "place:241/Entrance right"
 
 
-def told(answer: Answer, code: int) -> str:
+def sentence_of(answer: Answer, code: int) -> str:
     assert answer.code == code, answer
     assert answer.out == ""
     assert answer.err.count("\n") == 1, answer.err
@@ -26,7 +26,7 @@ def told(answer: Answer, code: int) -> str:
 
 @pytest.mark.parametrize("verb", [("show", "x:y"), ("status",), ("new", "locality", "code=1"), ("serve",), ("log",)])
 def test_without_a_store_there_is_a_hint(tmp_path: Path, verb: tuple[str, ...]) -> None:
-    assert "fieldline init" in told(Terminal(tmp_path / "nothing").call(*verb), 1)
+    assert "fieldline init" in sentence_of(Terminal(tmp_path / "nothing").call(*verb), 1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,14 +49,14 @@ def test_without_a_store_there_is_a_hint(tmp_path: Path, verb: tuple[str, ...]) 
 )
 @pytest.mark.parametrize("lang", ["en", "de"])
 def test_a_wrong_call_is_told_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], lang: str) -> None:
-    told(Terminal(tmp_path / "home", lang=lang).call(*arguments), 2)
+    sentence_of(Terminal(tmp_path / "home", lang=lang).call(*arguments), 2)
 
 
 def test_a_home_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for home in (tmp_path / "file", tmp_path / "file" / "below"):
-        told(Terminal(home).call("init", "--fleet", "N"), 1)
-        told(Terminal(home).call("status"), 1)
+        sentence_of(Terminal(home).call("init", "--fleet", "N"), 1)
+        sentence_of(Terminal(home).call("status"), 1)
     assert (tmp_path / "file").read_text() == "x"
 
 
@@ -65,7 +65,7 @@ def test_a_foreign_file_is_told_and_left_alone(device: Terminal, content: bytes)
     store = device.home / "store.db"
     store.write_bytes(content)
     for verb in (("status",), ("set", PLACE, "printer=x"), ("verify",)):
-        assert str(store) in told(device.call(*verb), 1)
+        assert str(store) in sentence_of(device.call(*verb), 1)
     assert store.read_bytes() == content
 
 
@@ -76,7 +76,7 @@ def test_a_store_of_another_program_is_told_and_left_alone(device: Terminal) -> 
         connection.execute("CREATE TABLE changes (x)")
     connection.close()
     content = store.read_bytes()
-    told(device.call("status"), 1)
+    sentence_of(device.call("status"), 1)
     assert store.read_bytes() == content
 
 
@@ -84,7 +84,7 @@ def test_a_store_of_a_newer_version_is_told(device: Terminal) -> None:
     connection = sqlite3.connect(device.home / "store.db")
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    assert "newer" in told(device.call("status"), 1)
+    assert "newer" in sentence_of(device.call("status"), 1)
 
 
 def test_a_damaged_store_is_told(device: Terminal) -> None:
@@ -93,7 +93,7 @@ def test_a_damaged_store_is_told(device: Terminal) -> None:
     data[4096:] = b"\xff" * (len(data) - 4096)
     store.write_bytes(data)
     for verb in (("show", PLACE), ("set", PLACE, "printer=x"), ("log",)):
-        assert "damaged" in told(device.call(*verb), 1)
+        assert "damaged" in sentence_of(device.call(*verb), 1)
 
 
 def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatc
     root = device.root()
     connection = sqlite3.connect(device.home / "store.db", isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
-    assert "locked" in told(device.call("set", PLACE, "printer=x"), 1)
+    assert "locked" in sentence_of(device.call("set", PLACE, "printer=x"), 1)
     assert device.call("show", PLACE).code == 0
     connection.execute("ROLLBACK")
     connection.close()
@@ -111,13 +111,13 @@ def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatc
 def test_a_key_that_others_can_read_or_that_is_gone_is_told(device: Terminal) -> None:
     key = device.home / "device.key"
     key.chmod(0o644)
-    assert "chmod" in told(device.call("set", PLACE, "printer=x"), 1)
+    assert "chmod" in sentence_of(device.call("set", PLACE, "printer=x"), 1)
     assert device.call("show", PLACE).code == 0
     key.write_bytes(b"no key")
     key.chmod(0o600)
-    told(device.call("set", PLACE, "printer=x"), 1)
+    sentence_of(device.call("set", PLACE, "printer=x"), 1)
     key.unlink()
-    told(device.call("status"), 1)
+    sentence_of(device.call("status"), 1)
 
 
 def limited(size: int) -> None:
@@ -133,7 +133,7 @@ def test_a_full_disk_saves_nothing_and_loses_nothing(device: Terminal, tmp_path:
         {"entity": f"locality:{n}", "kind": "locality", "property": "name", "value": "n" * 400} for n in range(1, 400)
     ]
     history.write_text(json.dumps({"at": 1, "user": "u", "edits": edits}))
-    told(device.alone("import", str(history), preexec_fn=lambda: limited(room)), 1)
+    sentence_of(device.alone("import", str(history), preexec_fn=lambda: limited(room)), 1)
     assert device.root() == root
     assert device.ask("verify")["problems"] == []
     assert device.ask("set", PLACE, "printer=x")["facts"] == 1
@@ -142,9 +142,9 @@ def test_a_full_disk_saves_nothing_and_loses_nothing(device: Terminal, tmp_path:
 def test_a_full_disk_leaves_no_half_of_a_beginning_or_of_a_bundle(device: Terminal, tmp_path: Path) -> None:
     new = Terminal(tmp_path / "new")
     for room in (0, 60, 4096, 60_000):
-        told(new.alone("init", "--fleet", "N", preexec_fn=lambda room=room: limited(room)), 1)
+        sentence_of(new.alone("init", "--fleet", "N", preexec_fn=lambda room=room: limited(room)), 1)
         assert not (tmp_path / "new").exists()
-    told(device.alone("export", str(tmp_path / "stick"), preexec_fn=lambda: limited(500)), 1)
+    sentence_of(device.alone("export", str(tmp_path / "stick"), preexec_fn=lambda: limited(500)), 1)
     assert not (tmp_path / "stick").exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
@@ -168,7 +168,7 @@ def test_a_really_full_file_system(tmp_path: Path) -> None:
         failed = [answer for answer in answers if answer.code]
         assert failed
         for answer in failed:
-            assert "disk is full" in told(answer, 1)
+            assert "disk is full" in sentence_of(answer, 1)
         (home / "filler").unlink()
         assert device.ask("verify")["problems"] == []
         saved = sum(answer.code == 0 for answer in answers)
@@ -183,7 +183,7 @@ def test_what_nobody_has_thought_of_is_one_sentence_too(device: Terminal, monkey
         raise RuntimeError("boom\x1b[2J")
 
     monkeypatch.setattr("core.store.queries.stats.read_counts", broken)
-    told(device.call("status"), 1)
+    sentence_of(device.call("status"), 1)
     monkeypatch.setenv("FIELDLINE_DEBUG", "1")
     with pytest.raises(RuntimeError):
         device.call("status")
@@ -200,6 +200,6 @@ def test_a_home_from_before_the_first_release_is_refused_by_every_verb_and_stays
     path.write_bytes(data)
     before = {each.name: each.read_bytes() for each in device.home.iterdir() if each.is_file()}
     for call in (["status"], ["show", "locality:241"], ["set", "locality:241", "name=x"], ["verify"], ["serve"]):
-        assert "from before Fieldline's first release" in told(device.call(*call), 1), call
+        assert "from before Fieldline's first release" in sentence_of(device.call(*call), 1), call
     device.call("doctor")
     assert {each.name: each.read_bytes() for each in device.home.iterdir() if each.is_file()} == before

@@ -62,7 +62,7 @@ class Serving:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
+        assert self.process.wait(PATIENCE) == 0
         self._reading.join()
 
 
@@ -109,8 +109,8 @@ def test_devices_find_each_other_and_sync_what_is_saved(pair: Pair) -> None:
     assert (there["name"], there["same"], there["fleet"]) == ("K2", True, one.ask("status")["fleet"])
     assert there["root"] == one.root()[:16]  # type: ignore[index]
     # One meeting for each thing that was saved; each event of the one is one of the other.
-    for told, other in ((first, two), (second, one)):
-        assert [(event["event"], event["peer"]) for event in told.events] == [("met", ids[other])] * 2
+    for reported, other in ((first, two), (second, one)):
+        assert [(event["event"], event["peer"]) for event in reported.events] == [("met", ids[other])] * 2
     moved = [(event["sent"], event["received"]) for event in first.events]
     assert moved == [(1, 0), (0, 1)]
     assert moved == [(event["received"], event["sent"]) for event in second.events]
@@ -129,8 +129,8 @@ def test_two_that_call_each_other_at_once_meet_once(pair: Pair) -> None:
         until(lambda: one.root() == two.root())
         first.stop()
         second.stop()
-    for told in (first, second):
-        assert {event["event"] for event in told.events} == {"met"}
+    for reported in (first, second):
+        assert {event["event"] for event in reported.events} == {"met"}
     assert len(first.events) == len(second.events)
     assert sum(event["received"] for event in first.events) == 2
     assert sum(event["received"] for event in second.events) == 2

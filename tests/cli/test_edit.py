@@ -94,7 +94,7 @@ def test_list_shows_the_values_in_use_and_filters(device: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("show", "place:241/Nowhere"), "place:241/Nowhere"),
         (("show", "abc"), "abc"),
@@ -127,8 +127,10 @@ def test_list_shows_the_values_in_use_and_filters(device: Terminal) -> None:
         (("show", PLACE, "--at", "-1d", "--known-at", "-1d"), "--known-at"),
     ],
 )
-def test_what_is_refused_says_why_and_changes_nothing(device: Terminal, arguments: tuple[str, ...], told: str) -> None:
-    assert told in device.refused(*arguments)
+def test_what_is_refused_says_why_and_changes_nothing(
+    device: Terminal, arguments: tuple[str, ...], reported: str
+) -> None:
+    assert reported in device.refused(*arguments)
 
 
 @pytest.mark.parametrize("user", ["", "x" * 201, "two\nlines", "\x1b[31mred"])

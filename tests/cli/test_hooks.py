@@ -64,10 +64,10 @@ def test_no_value_is_missed_however_often_it_is_killed(device: Terminal) -> None
     with serving(device) as (_target, process):
         device.ask("set", PLACE, "printer=end")
         assert process.stdout is not None
-        told: dict[str, Any] = {}
+        reported: dict[str, Any] = {}
         end = device.call("log", "--limit", "1", "--json").lines[0]["change"]
-        while told.get("change") != end:
-            told = json.loads(process.stdout.readline())
+        while reported.get("change") != end:
+            reported = json.loads(process.stdout.readline())
     values = list(dict.fromkeys(given["after"] for given in got(device.home)))
     assert values == ["p0", "p1", "p2", "p3", "end"]
 

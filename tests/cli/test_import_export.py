@@ -62,7 +62,7 @@ def test_a_history_that_is_here_is_passed_over(device: Terminal, history: Path) 
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ('{"at": 1}\n', "1"),
         (line(1, edit("locality:7", "name", "x")) + "\n{}\n", "2"),
@@ -74,11 +74,11 @@ def test_a_history_that_is_here_is_passed_over(device: Terminal, history: Path) 
     ],
 )
 def test_a_history_that_is_wrong_is_refused_as_a_whole(
-    device: Terminal, tmp_path: Path, content: str, told: str
+    device: Terminal, tmp_path: Path, content: str, reported: str
 ) -> None:
     path = tmp_path / "wrong"
     path.write_text(content)
-    assert told in device.refused("import", str(path))
+    assert reported in device.refused("import", str(path))
 
 
 def test_a_bundle_carries_everything(pair: Pair, tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_a_damaged_bundle_is_refused_as_a_whole(pair: Pair, tmp_path: Path, dama
             "head": b"\0" + data[1:],
         }[damage]
     )
-    told = two.refused("import", str(path))
-    assert str(path) in told
+    reported = two.refused("import", str(path))
+    assert str(path) in reported
     two.refused("sync", f"bundle://{path}")
 
 

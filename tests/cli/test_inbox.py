@@ -30,16 +30,16 @@ def test_a_conflict_reads_the_same_on_both_devices(pair: Pair, meet: Meet) -> No
     assert (slot["state"], slot["provisional"], slot["value"]) == ("conflict", True, "Acme 5021")
     said = {(c["value"], c["user"], c["note"]) for c in slot["candidates"]}
     assert said == {("Acme 5020", "Maier", "toner leak"), ("Acme 5021", "Müller", None)}
-    (matter,) = pair[1].ask("inbox")
-    assert (matter["type"], matter["kind"], matter["key"], matter["property"]) == (
+    (item,) = pair[1].ask("inbox")
+    assert (item["type"], item["kind"], item["key"], item["property"]) == (
         "conflict",
         "place",
         "241/Entrance right",
         "printer",
     )
-    assert matter["entity"] == one["entity"]
-    assert [c["fact"] for c in matter["candidates"]] == [c["fact"] for c in slot["candidates"]]
-    assert "Acme 5021" in matter["message"]
+    assert item["entity"] == one["entity"]
+    assert [c["fact"] for c in item["candidates"]] == [c["fact"] for c in slot["candidates"]]
+    assert "Acme 5021" in item["message"]
     assert pair[0].ask("status")["conflicts"] == 1
 
 
@@ -99,13 +99,13 @@ def test_clashes_between_different_things_are_told(pair: Pair, meet: Meet) -> No
     one.ask("retire", "place:241/Office")
     two.ask("set", "place:241/Office", "printer=y")
     meet(one, two)
-    found = {matter["type"]: matter for matter in one.ask("inbox")}
+    found = {item["type"]: item for item in one.ask("inbox")}
     assert found.keys() == {"duplicate", "overlap", "retired-edit"}
     assert len(found["duplicate"]["entities"]) == 2
     assert found["retired-edit"]["key"] == "241/Office"
-    told = one.call("inbox").out
-    assert "Retired: yes" in told
-    assert "Printer: y" in told
+    reported = one.call("inbox").out
+    assert "Retired: yes" in reported
+    assert "Printer: y" in reported
     assert (one.ask("status")["conflicts"], one.ask("status")["clashes"]) == (0, 3)
     one.ask("retire", "locality:241")
     assert [m["property"] for m in one.ask("inbox") if m["type"] == "dangling"] == ["locality"] * 3

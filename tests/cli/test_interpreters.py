@@ -128,7 +128,7 @@ class Tap:
     """Somebody between two ends of a connection, who notes what each says."""
 
     def __init__(self, port: int) -> None:
-        self.heard = (bytearray(), bytearray())
+        self.traffic = (bytearray(), bytearray())
         self._port = port
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
@@ -147,15 +147,15 @@ class Tap:
         near, _ = self._listening.accept()
         far = socket.create_connection(("127.0.0.1", self._port))
         with near, far:
-            back = threading.Thread(target=self._carry, args=(far, near, self.heard[1]))
+            back = threading.Thread(target=self._carry, args=(far, near, self.traffic[1]))
             back.start()
-            self._carry(near, far, self.heard[0])
+            self._carry(near, far, self.traffic[0])
             back.join()
 
-    def _carry(self, from_: socket.socket, to: socket.socket, heard: bytearray) -> None:
+    def _carry(self, from_: socket.socket, to: socket.socket, traffic: bytearray) -> None:
         with suppress(OSError):
             while data := from_.recv(1 << 16):
-                heard += data
+                traffic += data
                 to.sendall(data)
         with suppress(OSError):
             to.shutdown(socket.SHUT_WR)
@@ -188,7 +188,7 @@ def test_two_pythons_meet_over_a_network(pair: Pair, first: str, second: str) ->
     assert (serving.returncode, err) == (0, "")
     assert (met["sent"], met["received"]) == (1, 1)
     assert met["root"] == one.root() == two.root()
-    compare(first, (bytes(tap.heard[0]), bytes(tap.heard[1])))
+    compare(first, (bytes(tap.traffic[0]), bytes(tap.traffic[1])))
 
 
 def carried(line: bytes) -> bytes:

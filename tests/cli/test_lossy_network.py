@@ -116,8 +116,8 @@ def test_a_network_that_comes_later_and_goes_and_comes_again(pair: tuple[Termina
     tell(first.events, second.events)
 
 
-def tell(*told: list[dict[str, Any]]) -> None:
+def tell(*reported: list[dict[str, Any]]) -> None:
     """For who runs this with -s."""
-    for events in told:
+    for events in reported:
         for event in events:
             print(json.dumps(event))

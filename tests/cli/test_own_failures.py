@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Pair
 from tests.cli.test_processes import serving
+from tests.support.deadlines import PATIENCE
 
 
 def test_a_device_that_cannot_open_another_file_says_so_and_answers_again_later(pair: Pair) -> None:
@@ -25,11 +26,11 @@ def test_a_device_that_cannot_open_another_file_says_so_and_answers_again_later(
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free, before[1]))
         port = int(target.rpartition(":")[2])
         calls.enter_context(socket.create_connection(("127.0.0.1", port)))
-        told = json.loads(process.stdout.readline())
-        assert told["event"] == "failed"
-        assert told["message"].startswith("This device has too little left for a connection: Too many open files.")
+        reported = json.loads(process.stdout.readline())
+        assert reported["event"] == "failed"
+        assert reported["message"].startswith("This device has too little left for a connection: Too many open files.")
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
         assert two.ask("sync", target)["peer"]
         process.terminate()
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, err) == (0, "")

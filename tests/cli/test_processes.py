@@ -201,5 +201,5 @@ def test_serving_ends_quietly_when_nobody_reads_its_events_any_more(pair: Pair) 
         assert process.stderr is not None
         process.stdout.close()
         two.call("sync", target)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from core.store import store_file
-from tests.cli.test_bad_input import told
+from tests.cli.test_bad_input import sentence_of
 from tests.support.cli import Terminal
 from tests.support.damaged_store import merge_log, overwrite, pages_of, zero_page
+from tests.support.deadlines import PATIENCE
 from tests.support.polling import wait_until
 
 PLACE = "place:241/Entrance right"
@@ -33,7 +34,7 @@ def test_a_damaged_value_is_told_by_what_reads_it_and_repaired(device: Terminal)
     before = device.ask("show", PLACE)
     damage(device, "UPDATE facts SET value = x'ff' WHERE instr(value, CAST('Acme 5000' AS BLOB))")
     for verb in (["show", PLACE], ["list", "place"], ["inbox"]):
-        assert "fieldline verify --repair" in told(device.call(*verb), 1), verb
+        assert "fieldline verify --repair" in sentence_of(device.call(*verb), 1), verb
     answer = device.call("verify")
     assert answer.code == 1
     assert "run `fieldline verify`" not in answer.out + answer.err
@@ -62,10 +63,10 @@ def test_a_store_that_others_have_open_is_not_replaced(device: Terminal) -> None
     try:
         assert serving.stderr is not None
         assert "listening" in serving.stderr.readline()
-        assert "stop `fieldline serve`" in told(device.call("verify", "--repair"), 1)
+        assert "stop `fieldline serve`" in sentence_of(device.call("verify", "--repair"), 1)
     finally:
         serving.send_signal(signal.SIGTERM)
-        serving.communicate(timeout=30)
+        serving.communicate(timeout=PATIENCE)
     assert device.call("verify", "--repair").code == 0
 
 
@@ -105,7 +106,7 @@ def test_serve_ends_when_its_store_is_no_longer_there(device: Terminal, tmp_path
     assert serving.stderr is not None
     assert "listening" in serving.stderr.readline()
     (device.home / "store.db").rename(tmp_path / "elsewhere.db")
-    _, err = serving.communicate(timeout=60)
+    _, err = serving.communicate(timeout=PATIENCE)
     assert serving.returncode == 1
     assert "was removed or replaced while it was open here" in err
     assert "Traceback" not in err
@@ -139,7 +140,7 @@ def kill_repairs(device: Terminal, tmp_path: Path, count: int, seed: int) -> Non
 
         asyncio.run(wait_until(is_under_way))
         repairing.kill()
-        repairing.communicate(timeout=30)
+        repairing.communicate(timeout=PATIENCE)
         device.call("verify", "--repair")
         assert device.ask("verify")["problems"] == []
         assert device.root() == root

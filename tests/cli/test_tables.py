@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Terminal
+from tests.support.deadlines import PATIENCE
 
 PLACE = "place:241/Entrance right"
 SEEN = "fieldline:seen"
@@ -225,7 +226,7 @@ def test_a_table_goes_through_pipes(device: Terminal) -> None:
     exported = device.alone("export", "--kind", "place", "-")
     assert exported.out.startswith("name,locality,")
     process = device.process("import", "-", "--kind", "place", "--dry-run", stdin=-1)
-    _out, err = process.communicate(exported.out.replace("Acme 5000", "Brix 60"), timeout=60)
+    _out, err = process.communicate(exported.out.replace("Acme 5000", "Brix 60"), timeout=PATIENCE)
     assert "0 new, 1 changed, 0 same, 0 in conflict; nothing was written." in err
     assert (
         json.loads(device.call("export", "--kind", "place", "-", "--format", "json").out)[0]["printer"] == "Acme 5000"

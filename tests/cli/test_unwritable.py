@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_bad_input import limited, told
+from tests.cli.test_bad_input import limited, sentence_of
 from tests.support.cli import Terminal
 from tests.support.deadlines import PATIENCE
 
@@ -96,7 +96,7 @@ def test_a_disk_that_takes_nothing(device: Terminal, tmp_path: Path, disk: str, 
             # One that was killed has left what it wrote last in the log.
             with subprocess_that_writes(moved) as killed:
                 killed.kill()
-                killed.communicate(timeout=30)
+                killed.communicate(timeout=PATIENCE)
             assert (small / "K1" / "store.db-wal").stat().st_size > 0
         shutil.copytree(moved.home, tmp_path / "same")
         same = Terminal(tmp_path / "same")
@@ -111,7 +111,7 @@ def test_a_disk_that_takes_nothing(device: Terminal, tmp_path: Path, disk: str, 
         assert_reads_as(moved, before, tmp_path)
         if not (disk == "full" and has_log):  # a log that is there has room
             for verb in WRITING:
-                told(moved.call(*verb), 1)
+                sentence_of(moved.call(*verb), 1)
         if disk == "full":
             (small / "filler").unlink()
             assert moved.ask("set", PLACE, "printer=x")["facts"] == 1
@@ -137,8 +137,8 @@ def test_where_no_file_can_grow_everything_is_still_read(device: Terminal, room:
         before = device.call(*verb).out
         answer = device.alone(*verb, preexec_fn=lambda: limited(room))
         assert (answer.code, answer.out) == (0, before), (verb, answer.err)
-    told(device.alone(*WRITING[0], preexec_fn=lambda: limited(room)), 1)
-    assert "TMPDIR" in told(device.alone("verify", preexec_fn=lambda: limited(room)), 1)
+    sentence_of(device.alone(*WRITING[0], preexec_fn=lambda: limited(room)), 1)
+    assert "TMPDIR" in sentence_of(device.alone("verify", preexec_fn=lambda: limited(room)), 1)
     assert device.ask("verify")["problems"] == []
 
 
@@ -163,7 +163,7 @@ def test_a_repair_without_room_says_where_and_leaves_the_store(device: Terminal,
             connection.execute("UPDATE facts SET current = 0")
         before = (moved.home / "store.db").read_bytes()
         filler = fill(small)
-        assert f"{moved.home} has 0 MB free" in told(moved.alone("verify", "--repair"), 1)
+        assert f"{moved.home} has 0 MB free" in sentence_of(moved.alone("verify", "--repair"), 1)
         assert (moved.home / "store.db").read_bytes() == before
         filler.unlink()
         assert moved.alone("verify", "--repair").code == 0

@@ -85,14 +85,14 @@ def test_it_begins_with_all_there_is_if_that_is_wanted(device: Terminal) -> None
 
 def test_each_value_comes_once_whoever_is_killed(device: Terminal) -> None:
     since = cursor = last_fact(device)
-    told: list[str] = []
+    reported: list[str] = []
     for number in range(6):
         process = device.process("watch", PLACE, "--json", "--since", cursor)
         writer = device.process("set", PLACE, f"printer=p{number}", f"card_terminal={number:08}")
         if number % 2:
             writer.communicate(timeout=PATIENCE)
             line = line_of(process)
-            told.append(line["fact"])
+            reported.append(line["fact"])
             cursor = line["fact"]
         process.kill()
         process.communicate()
@@ -102,13 +102,13 @@ def test_each_value_comes_once_whoever_is_killed(device: Terminal) -> None:
     rest = device.process("watch", PLACE, "--json", "--since", cursor)
     try:
         while (line := line_of(rest))["after"] != "end":
-            told.append(line["fact"])
-        told.append(line["fact"])
+            reported.append(line["fact"])
+        reported.append(line["fact"])
     finally:
         rest.kill()
         rest.communicate()
-    assert told == [line["fact"] for line in read_all(device, since, len(told), PLACE)]
-    assert len(set(told)) == len(told) >= 7
+    assert reported == [line["fact"] for line in read_all(device, since, len(reported), PLACE)]
+    assert len(set(reported)) == len(reported) >= 7
 
 
 def test_what_another_device_brings_is_told(pair: Pair, meet: Callable[[Terminal, Terminal], None]) -> None:

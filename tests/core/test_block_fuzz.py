@@ -138,9 +138,9 @@ def shards() -> pytest.MarkDecorator:
 
 
 def chance_of(shard: int) -> tuple[int, Random]:
-    told = os.environ.get("FIELDLINE_FUZZ")
+    reported = os.environ.get("FIELDLINE_FUZZ")
     soak = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
-    seed = int(told) if told else Random().getrandbits(48) if soak else shard
+    seed = int(reported) if reported else Random().getrandbits(48) if soak else shard
     return seed, Random(seed)
 
 

@@ -27,7 +27,7 @@ from core.changes import (
 )
 from core.errors import BlockRefused
 from core.header import fleet_id, header_size
-from core.value_codec import MAX_FACTS, ParentRef, Redacted, Ref, encode_value
+from core.value_codec import MAX_FACTS, FactRef, ParentRef, Redacted, Ref, encode_value
 from tests.support.strategies import AUTHOR, FLEET, KEYS, SEED, ChainPen, changes, seeds
 
 KEY = KEYS[0]
@@ -55,6 +55,26 @@ def chained() -> Block:
 
 
 BLOCK = chained()
+FRAME_BYTES, BATCH_FIELD_BYTES = 293, 10
+"""What a change of one fact takes beside what it says, up to position 23, and what a batch takes."""
+
+
+@pytest.mark.parametrize("batch", [None, b"batch678"])
+@pytest.mark.parametrize("value", ["", "x" * 20, "x" * 300, 7, None, True])
+@pytest.mark.parametrize("note", [None, "toner leak"])
+@pytest.mark.parametrize("seen", [(), (b"1" * 32 + b"\0\1",)])
+def test_beside_what_is_said_a_change_of_one_fact_takes_always_as_much(
+    batch: bytes | None, value: str | int | bool | None, note: str | None, seen: tuple[bytes, ...]
+) -> None:
+    pen = ChainPen()
+    pen.write()
+    block = pen.write(Change(AUTHOR, 1_700_000_000_000_000, note, (Fact(b"E" * 16, "printer", value, seen),), batch))
+    said = [encode_value(value), encode_value("printer"), encode_value(note), *map(encode_value, map(FactRef, seen))]
+    # A fact that is obsoleted goes without the tag of a value, which takes 3 bytes.
+    content = sum(map(len, said)) - 3 * len(seen)
+    # What a payload of 256 bytes or a list takes more for its size.
+    assert len(block.data) - content <= FRAME_BYTES + (BATCH_FIELD_BYTES if batch else 0)
+    assert len(block.data) - content >= FRAME_BYTES - 3
 
 
 @given(changes, seeds)

@@ -47,8 +47,8 @@ def found(*records: Record, schema: Schema = CENTRE) -> list[InboxItem]:
     return find_inbox_items(records, schema, descends_from=lambda a, b: True)
 
 
-def told(*records: Record) -> list[tuple[str, str]]:
-    return [(matter.type, str(matter.message)) for matter in found(*records)]
+def reported(*records: Record) -> list[tuple[str, str]]:
+    return [(item.type, str(item.message)) for item in found(*records)]
 
 
 LOCALITY = entity(1, "locality", code="241", name="TSC 241", subnet="10.24.1.0/24")
@@ -56,37 +56,37 @@ HERE = Ref(ident(1))
 
 
 def test_what_is_in_order_is_no_matter() -> None:
-    assert told(LOCALITY, entity(2, name="Lane 1", locality=HERE, card_terminal="11111111")) == []
+    assert reported(LOCALITY, entity(2, name="Lane 1", locality=HERE, card_terminal="11111111")) == []
 
 
 def test_a_conflict_shows_what_is_in_use_meanwhile() -> None:
     place = entity(2, name="Lane 1", locality=HERE, printer=["5020", "5021", "5021"])
-    (matter,) = found(LOCALITY, place)
-    assert (matter.type, matter.kind, matter.key, matter.property) == ("conflict", "place", "241/Lane 1", "printer")
-    assert matter.candidates == place.slot("printer").leaves
-    assert matter.entities == (ident(2),)
-    assert str(matter.message) == 'printer of place:241/Lane 1 has 2 different values; in use, provisional: "5021"'
+    (item,) = found(LOCALITY, place)
+    assert (item.type, item.kind, item.key, item.property) == ("conflict", "place", "241/Lane 1", "printer")
+    assert item.candidates == place.slot("printer").leaves
+    assert item.entities == (ident(2),)
+    assert str(item.message) == 'printer of place:241/Lane 1 has 2 different values; in use, provisional: "5021"'
 
 
 def test_a_conflict_of_references_names_what_they_point_at() -> None:
     cities = [entity(n, "locality", code=str(n), name=f"TSC {n}") for n in (4, 5)]
     both = (Ref(ident(4)), Ref(ident(5)))
-    (matter,) = found(LOCALITY, *cities, entity(9, "gadget", near=[(HERE,), both]))
-    assert str(matter.message).endswith("in use, provisional: locality:4, locality:5")
+    (item,) = found(LOCALITY, *cities, entity(9, "gadget", near=[(HERE,), both]))
+    assert str(item.message).endswith("in use, provisional: locality:4, locality:5")
 
 
 def test_a_conflict_of_something_unknown_is_shown_too() -> None:
-    (matter,) = found(entity(9, "gadget", colour=["red", "blue"]))
-    assert (matter.type, matter.kind, matter.key) == ("conflict", "gadget", None)
+    (item,) = found(entity(9, "gadget", colour=["red", "blue"]))
+    assert (item.type, item.kind, item.key) == ("conflict", "gadget", None)
 
 
 def test_a_unique_value_claimed_twice_is_one_matter() -> None:
     places = [entity(n, name=f"Lane {n}", locality=HERE, docking_station="17e9:6006 #A1B2") for n in (4, 3, 2)]
     places += [entity(7, name="Lane 7", retired=True, locality=HERE, docking_station="17e9:6006 #A1B2")]
-    (matter,) = found(LOCALITY, *places)
-    assert matter.entities == (ident(2), ident(3), ident(4))
-    assert [c.value for c in matter.candidates] == ["17e9:6006 #A1B2"] * 3
-    assert str(matter.message) == (
+    (item,) = found(LOCALITY, *places)
+    assert item.entities == (ident(2), ident(3), ident(4))
+    assert [c.value for c in item.candidates] == ["17e9:6006 #A1B2"] * 3
+    assert str(item.message) == (
         'docking_station "17e9:6006 #A1B2" is claimed by place:241/Lane 2, place:241/Lane 3, place:241/Lane 4'
     )
 
@@ -94,8 +94,8 @@ def test_a_unique_value_claimed_twice_is_one_matter() -> None:
 def test_a_key_is_unique_in_what_it_is_within() -> None:
     elsewhere = entity(5, "locality", code="7")
     lanes = [entity(2, name="Lane 1", locality=HERE), entity(3, name="Lane 1", locality=Ref(ident(5)))]
-    assert told(LOCALITY, elsewhere, *lanes) == []
-    both = told(LOCALITY, elsewhere, *lanes, entity(4, name="Lane 1", locality=HERE))
+    assert reported(LOCALITY, elsewhere, *lanes) == []
+    both = reported(LOCALITY, elsewhere, *lanes, entity(4, name="Lane 1", locality=HERE))
     assert both == [("duplicate", 'name "Lane 1" is claimed by place:241/Lane 1, place:241/Lane 1')]
 
 
@@ -111,9 +111,9 @@ def test_spellings_of_one_thing_are_one_claim() -> None:
 def test_overlapping_networks_are_told_with_the_widest_first() -> None:
     wide = entity(5, "locality", code="12", subnet="10.24.0.0/16")
     inner = [entity(n, "locality", code=str(n), subnet=f"10.24.{n}.0/24") for n in range(20, 26)]
-    (matter,) = found(LOCALITY, *inner, wide, entity(6, "locality", code="6", subnet="10.25.0.0/16"))
-    assert (matter.type, matter.key, matter.entities[0], len(matter.entities)) == ("overlap", "12", ident(5), 8)
-    assert str(matter.message) == (
+    (item,) = found(LOCALITY, *inner, wide, entity(6, "locality", code="6", subnet="10.25.0.0/16"))
+    assert (item.type, item.key, item.entities[0], len(item.entities)) == ("overlap", "12", ident(5), 8)
+    assert str(item.message) == (
         "subnet 10.24.0.0/16 of locality:12 overlaps locality:241 (10.24.1.0/24), locality:20 (10.24.20.0/24), "
         "locality:21 (10.24.21.0/24), +4"
     )
@@ -122,11 +122,11 @@ def test_overlapping_networks_are_told_with_the_widest_first() -> None:
 def test_a_reference_to_something_unknown_or_retired_is_dangling() -> None:
     gone = entity(5, "locality", retired=True, code="7")
     lanes = [entity(2, name="Lane 1", locality=Ref(ident(5))), entity(3, name="Lane 2", locality=Ref(ident(99)))]
-    assert told(gone, *lanes) == [
+    assert reported(gone, *lanes) == [
         ("dangling", "locality of place:7/Lane 1 refers to locality:7, which is retired"),
         ("dangling", "locality of place:Lane 2 refers to 00000000, which is not known here"),
     ]
-    assert told(entity(2, retired=True, name="Lane 1", locality=Ref(ident(99)))) == []
+    assert reported(entity(2, retired=True, name="Lane 1", locality=Ref(ident(99)))) == []
 
 
 def test_what_references_point_at_can_be_looked_up_elsewhere() -> None:
@@ -138,12 +138,12 @@ def test_what_references_point_at_can_be_looked_up_elsewhere() -> None:
 def test_a_value_that_the_schema_refuses_is_invalid() -> None:
     wrong = entity(3, name="Lane 2", locality=Ref(ident(2)), card_terminal="123", printer=5, note="kept")
     right = entity(2, name="Lane 1", locality=HERE, avl_configuration=None)
-    assert told(LOCALITY, right, wrong) == [
+    assert reported(LOCALITY, right, wrong) == [
         ("invalid", 'card_terminal: "123" must look like 11111111 (8 digits)'),
         ("invalid", "locality: place:241/Lane 1 is not of the kind locality"),
         ("invalid", "printer: 5 is not text"),
     ]
-    assert told(LOCALITY, entity(2, name=None, locality=HERE)) == [("invalid", "name must have a value")]
+    assert reported(LOCALITY, entity(2, name=None, locality=HERE)) == [("invalid", "name must have a value")]
 
 
 # --- several devices, what they knew and what can be told of it afterwards -------------------------------------------
@@ -232,14 +232,14 @@ def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_
         known = {encode_value(x.value) for x in slot.leaves if any(x.change in fleet.had[r] for r in retirements)}
         if record.retired and name != "retired":
             expected |= {x for x in slot.leaves if encode_value(x.value) not in known}
-    told_of = [m for m in find_inbox_items([record], CENTRE, fleet.knew) if m.type == "retired-edit"]
-    assert {c for m in told_of for c in m.candidates if c.value is not True} == expected
-    assert len(told_of) == bool(expected)
+    retired_edits = [m for m in find_inbox_items([record], CENTRE, fleet.knew) if m.type == "retired-edit"]
+    assert {c for m in retired_edits for c in m.candidates if c.value is not True} == expected
+    assert len(retired_edits) == bool(expected)
     if expected:
         fleet.devices[0] = set(fleet.had)
         fleet.save(0, [make_edit(record, "retired", True)])
-        settled = find_inbox_items([fleet.shown(set(fleet.had))], CENTRE, fleet.knew)
-        assert not [m for m in settled if m.type == "retired-edit"]
+        after = find_inbox_items([fleet.shown(set(fleet.had))], CENTRE, fleet.knew)
+        assert not [m for m in after if m.type == "retired-edit"]
 
 
 # --- accepted as they are ---------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_ten_thousand_entities_are_worked_through() -> None:
         for n in range(10_000, 18_000)
     ]
     counted: Mapping[str, list[InboxItem]] = {name: [] for name in ITEM_TYPES}
-    for matter in found(*localities, *places):
-        counted[matter.type].append(matter)
+    for item in found(*localities, *places):
+        counted[item.type].append(item)
     assert {name: len(each) for name, each in counted.items() if each} == {"duplicate": 4000, "overlap": 1}
     assert len(counted["overlap"][0].entities) == 2001

@@ -84,16 +84,16 @@ def test_what_somebody_said_meanwhile_is_not_replaced_unseen() -> None:
 def test_the_others_give_way() -> None:
     records = {entity: record(leaf(place, "same"), entity=entity) for place, entity in enumerate((ONE, TWO, THREE))}
     leaves = tuple(each.slot("printer").leaves[0] for each in records.values())
-    matter = InboxItem("duplicate", ONE, "place", "1", "printer", leaves, tuple(records), FieldlineError("told"))
-    edits = resolve_clash(matter, TWO, records, load_builtin_schema("service-centre"))
+    item = InboxItem("duplicate", ONE, "place", "1", "printer", leaves, tuple(records), FieldlineError("told"))
+    edits = resolve_clash(item, TWO, records, load_builtin_schema("service-centre"))
     assert [(edit.entity, edit.value) for edit in edits] == [(ONE, None), (THREE, None)]
 
 
 def test_who_cannot_do_without_it_is_retired() -> None:
     records = {entity: record(leaf(place, "Lane 1"), entity=entity) for place, entity in enumerate((ONE, TWO))}
     leaves = tuple(each.slot("printer").leaves[0] for each in records.values())
-    matter = InboxItem("duplicate", ONE, "place", "1", "name", leaves, tuple(records), FieldlineError("told"))
-    edits = resolve_clash(matter, ONE, records, load_builtin_schema("service-centre"))
+    item = InboxItem("duplicate", ONE, "place", "1", "name", leaves, tuple(records), FieldlineError("told"))
+    edits = resolve_clash(item, ONE, records, load_builtin_schema("service-centre"))
     assert [(edit.entity, edit.property, edit.value) for edit in edits] == [(TWO, "retired", True)]
 
 
@@ -104,6 +104,6 @@ def test_to_retire_again_names_what_is_known_by_then() -> None:
 
 
 def test_people_and_devices_are_counted_once_a_matter() -> None:
-    matters = [conflict(leaf(1, "a"), leaf(2, "b")), conflict(leaf(3, "a", "Jones"), leaf(4, "b", device=TWO))]
-    assert count_users(matters) == {"Maier": 2, "Jones": 1}
-    assert count_devices(matters) == {ONE: 2, TWO: 1}
+    items = [conflict(leaf(1, "a"), leaf(2, "b")), conflict(leaf(3, "a", "Jones"), leaf(4, "b", device=TWO))]
+    assert count_users(items) == {"Maier": 2, "Jones": 1}
+    assert count_devices(items) == {ONE: 2, TWO: 1}

@@ -84,7 +84,7 @@ class Screen:
         """Wait until no message and no worker is under way that will end, and everything is drawn."""
         waits: Counter[str] = Counter()
         async with self._deadline(waits):
-            while reason := await self._settle() or next(undrawn(self.app), ""):
+            while reason := await self._wait_once() or next(undrawn(self.app), ""):
                 waits[reason] += 1
                 self._wake_below()
                 await self.pilot.pause(0.002)
@@ -98,7 +98,7 @@ class Screen:
             if below._dirty_widgets - {below}:
                 below.check_idle()
 
-    async def _settle(self) -> str:
+    async def _wait_once(self) -> str:
         """Let messages arrive, and workers end; gives which workers there were."""
         for _hop in range(HOPS):
             await self.pilot.pause()

@@ -107,15 +107,15 @@ def run_sketch(
     def act(who: int, go_on: Callable[[], SketchAction]) -> bool:
         """Whether the run is over."""
         begun = clock()
-        step, settled = sides[who].finish(sketches[who], go_on())
+        step, difference = sides[who].finish(sketches[who], go_on())
         run.spent[who] += clock() - begun
         messages: tuple[bytes, ...] = ()
         if isinstance(step, SendMessages):
             messages = step.messages
             run.turns += who == 0
-        elif settled:
-            sent[who] = settled.ids_to_send
-            messages = encode_wants(settled.encoded_wants, max_part_bytes)
+        elif difference:
+            sent[who] = difference.ids_to_send
+            messages = encode_wants(difference.encoded_wants, max_part_bytes)
         elif isinstance(step, PeerWants):
             sent[who] = tuple(dict.fromkeys(c for prefix in step.prefixes for _, c in sides[who].find(prefix)))
             return True

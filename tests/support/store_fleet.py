@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
@@ -13,7 +13,9 @@ from core.chain import Tip, advance, first_tip
 from core.changes import FLEET_ENTITY, Block, Change, change_id, decode_block, fact_id, sign_block
 from core.hashes import digest
 from core.header import fleet_id
+from core.mountain_range import levels_of
 from core.store.store import Store
+from core.sync.position_proofs import ProofPlan, ProvenPast, check_proofs
 from core.value_codec import ID_BYTES, Value, withdrawal_of
 from tests.support.strategies import DEVICES, KEYS, SEED
 
@@ -167,3 +169,17 @@ async def save_in_pieces(store: Store, blocks: Sequence[bytes], size: int) -> No
             refused |= {change for change, _ in saved.refused}
         assert len(refused) < len(left)
         left = [data for data in left if change_id(data) in refused]
+
+
+async def proven(store: Store, changes: Sequence[bytes]) -> list[ProvenPast]:
+    """What a store's proofs of these changes show to who has nothing else of their chains."""
+    found: list[ProvenPast] = []
+    for chain in await store.cut_chains(await store.hashes()):
+        headers = [decode_block(data).header for data in await store.blocks(sorted(chain.sent))]
+        plan = ProofPlan([replace(chain, sent={*chain.sent, b"more"})])
+        for wanted in plan.next_batch([header for header in headers if header.id in changes]):
+            proof = wanted.prove(levels_of(await store.chain_ids(wanted.head.id)))
+            checked = check_proofs([proof] if proof else [], FLEET)
+            assert isinstance(checked, list)
+            found += checked
+    return found

@@ -11,6 +11,7 @@ import click
 
 from core.inbox import ITEM_TYPES
 from core.membership import ROLES
+from core.paths import exists
 from core.schema import Schema
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema_file
 from core.store.intake import read_refused
@@ -76,7 +77,7 @@ def _print_device(context: CliContext, workspace: Workspace) -> None:
 
 def load_schema(name: str) -> Schema:
     """The built-in schema of this name, else the one in this file."""
-    if name in BUILT_IN_SCHEMAS or not Path(name).exists():
+    if name in BUILT_IN_SCHEMAS or not exists(Path(name)):
         return load_builtin_schema(name)
     return read_schema_file(Path(name))
 

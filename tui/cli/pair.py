@@ -12,6 +12,7 @@ from core.device import input_validation
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
 from core.membership import ROLES
+from core.paths import exists
 from core.service.pairing_links import PAIR_PORT
 from core.service.pairing_runner import Admission
 from core.sync.pairing.protocol import MIN_LOOK_S
@@ -122,7 +123,7 @@ async def pair(
         name = input_validation.check_name(name)
     home = Home(context.home)
     own_name = device if device is not None else socket.gethostname().split(".")[0] or "device"
-    if not home.store.exists():
+    if not exists(home.store):
         result = await _run(context, None, target, (bind, port, cable), own_name, (role, name))
     else:
         async with await context.open_workspace() as workspace:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import Refused
+from core.paths import exists
 from tui.cli.context import CliContext
 from tui.cli.help import option, verb
 from tui.i18n import translate
@@ -108,7 +109,7 @@ def _prepare(chosen: FileOptions) -> None:
 def _is_device_there(context: CliContext) -> bool:
     from core.device.home import Home
 
-    return Home(context.home).store.exists()
+    return exists(Home(context.home).store)
 
 
 async def _run_setup(context: CliContext, chosen: FileOptions) -> int | None:

@@ -1,4 +1,6 @@
-"""Which changes and facts have effect: those of devices in good standing. The others are kept and relayed, that is all.
+"""Which changes and facts have effect: those of devices in good standing.
+
+The others are kept and relayed, that is all.
 
 A change has effect if its author might write at that place of its chain. Of the fleet, its schema and its members only
 what an admin says has, and of a fact about a member only what `core.authority` counts.
@@ -33,7 +35,10 @@ _CHANGE_ROWS = (
 
 
 class MembershipCache:
-    """Works out the membership of a store when it is asked, anew only if facts about members came since."""
+    """Works out the membership of a store when it is asked.
+
+    Anew only if facts about members came since.
+    """
 
     def __init__(self) -> None:
         self._version: bytes | None = None
@@ -50,7 +55,10 @@ class MembershipCache:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Which of new changes and of their facts have effect, by row id, before what depends on their chains is known."""
+    """Which of new changes and of their facts have effect, by row id.
+
+    Before what depends on their chains is known.
+    """
 
     changes: Mapping[int, bool]
     facts: Mapping[int, bool]
@@ -59,7 +67,9 @@ class Accepted:
 def initial_acceptance(
     membership: Membership, blocks: Sequence[Block], rows: Mapping[bytes, int], faulty: Sequence[bytes]
 ) -> Accepted:
-    """What has effect of new blocks by the membership before them; `update_acceptance` says the last word.
+    """What has effect of new blocks by the membership before them.
+
+    `update_acceptance` says the last word.
 
     What is not sure yet has none: changes of devices that may write at some places only, and facts about members.
     """
@@ -91,7 +101,9 @@ def update_acceptance(
     faulty: Sequence[bytes],
     fleet: bytes,
 ) -> None:
-    """Settle which changes have effect after these blocks were added under the membership that held before them.
+    """Settle which changes have effect after these blocks were added.
+
+    Under the membership that held before them.
 
     `settled` are the changes that were found to follow from their chains meanwhile, `faulty` those that do not.
     """
@@ -132,7 +144,10 @@ def _rows_of(connection: sqlite3.Connection, changes: Iterable[bytes]) -> list[_
 
 
 class _Refresher:
-    """Gives changes and their facts the effect that a membership gives them, and works out which facts are leaves."""
+    """Gives changes and facts the effect that a membership gives them.
+
+    And works out which facts are leaves.
+    """
 
     def __init__(self, connection: sqlite3.Connection, membership: Membership) -> None:
         self._connection = connection

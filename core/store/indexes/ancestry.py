@@ -1,5 +1,6 @@
-"""Which changes the author of a change had: those before it in its device's chain, those that its facts name, and what
-the authors of those had.
+"""Which changes the author of a change had.
+
+Those before it in its device's chain, those that its facts name, and what the authors of those had.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -15,7 +16,10 @@ from core.value_codec import CHANGE_ID_BYTES
 
 
 class Ancestry:
-    """Reads the changes that others name as known when they are asked for, and keeps them."""
+    """Reads the changes that others name as known, and keeps them.
+
+    When they are asked for.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -49,7 +53,10 @@ class Ancestry:
         return found
 
     def _is_above(self, change: bytes, other: bytes) -> bool:
-        """Whether another change lies before one in the chain of its device, by their positions."""
+        """Whether another change lies before one in its device's chain.
+
+        By their positions.
+        """
         one, two = self._place(change), self._place(other)
         return one is not None and two is not None and one[0] == two[0] and two[1] < one[1]
 

@@ -1,4 +1,6 @@
-"""Say what lies before and behind a change in its device's chain, as `core.membership` asks it.
+"""Say what lies before and behind a change in its device's chain.
+
+As `core.membership` asks it.
 
 All runs on the store's thread with the plain connection. An answer holds until changes of that device come; so these
 objects live no longer than a transaction.
@@ -18,7 +20,10 @@ from core.store.indexes.chain_table import read_ids_above, read_ids_below
 
 @dataclass(slots=True)
 class StoredChains:
-    """The chains as they are in the tables. A chain without forks needs no walk: its positions say all."""
+    """The chains as they are in the tables.
+
+    A chain without forks needs no walk: its positions say all.
+    """
 
     connection: sqlite3.Connection
     _linked: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
@@ -27,8 +32,9 @@ class StoredChains:
     _above: dict[bytes, AbstractSet[bytes]] = field(default_factory=dict)
 
     def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
-        """See `Chains.side`: what lies below a cut is known once the chain up to it is here and right,
-        or by a proof.
+        """See `Chains.side`.
+
+        What lies below a cut is known once the chain up to it is here and right, or by a proof.
         """
         if change == cut.change:
             return Side.WITHIN
@@ -69,7 +75,7 @@ class StoredChains:
         return found
 
     def _is_proven(self, head: bytes, change: bytes, position: int) -> bool:
-        """Whether a proof has shown that a change is at this position in the past of another one."""
+        """Whether a proof has shown a change at this position in another's past."""
         query = "SELECT 1 FROM proven WHERE head = ? AND change = ? AND position = ?"
         return self.connection.execute(query, (head, change, position)).fetchone() is not None
 
@@ -83,7 +89,10 @@ class StoredChains:
 
 @dataclass(frozen=True, slots=True)
 class NextChange:
-    """The chains, with a change more on top of a tip of a device: the one that this device is about to make."""
+    """The chains, with a change more on top of a tip of a device.
+
+    The one that this device is about to make.
+    """
 
     chains: StoredChains
     tip: Tip

@@ -1,4 +1,6 @@
-"""Keep what is known of each device's chain (core/chain_links.py): which changes follow from it, its ends, its faults.
+"""Keep what is known of each device's chain (core/chain_links.py).
+
+Which changes follow from it, its ends, its faults.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -63,7 +65,9 @@ class _ChainTable:
 
 
 def link_chains(connection: sqlite3.Connection, blocks: Sequence[Block]) -> tuple[list[bytes], list[bytes]]:
-    """Work out which of these new changes, and of those that waited for them, follow from their chains.
+    """Work out which new changes follow from their chains.
+
+    And which of those that waited for them.
 
     Gives the ids of those that do, and of those that turned out to be at fault.
     """
@@ -79,7 +83,7 @@ def link_chains(connection: sqlite3.Connection, blocks: Sequence[Block]) -> tupl
 
 
 def read_ids_below(connection: sqlite3.Connection, change: bytes) -> list[bytes]:
-    """The ids at the positions below a linked change in its chain, the first one first."""
+    """Read the ids below a linked change in its chain, the first one first."""
     rows = connection.execute(
         "WITH RECURSIVE chain (hash, previous, position) AS ("
         " SELECT hash, previous, position FROM changes WHERE hash = ?"
@@ -104,7 +108,10 @@ def read_ids_above(connection: sqlite3.Connection, change: bytes) -> list[bytes]
 
 
 def read_heads(connection: sqlite3.Connection, device: bytes) -> list[tuple[int, bytes]]:
-    """The ends of all that is here of a device's chain, linked or not (position and id), the highest first."""
+    """Read the ends of all that is here of a device's chain.
+
+    Linked or not (position and id), the highest first.
+    """
     return connection.execute(
         "SELECT c.position, c.hash FROM changes c WHERE c.device = (SELECT id FROM devices WHERE device = ?)"
         f" AND c.linked <> {int(State.FAULTY)} AND NOT EXISTS (SELECT 1 FROM changes n WHERE n.device = c.device"

@@ -1,4 +1,6 @@
-"""Keep the clues of every entity (core/conflict_index.py), so that the inbox is read without reading the whole fleet.
+"""Keep the clues of every entity (core/conflict_index.py).
+
+So that the inbox is read without reading the whole fleet.
 
 Whoever adds facts notes the entities that they are about as `unread`, in the same transaction; whoever wants the inbox
 reads those first, a few in each transaction. Clues depend on the schema: under another one everything is read again.
@@ -75,7 +77,10 @@ UNION SELECT m.entity FROM mentions m
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Records that may be in the inbox; `near` also holds those that they refer to and that their keys are made of."""
+    """Records that may be in the inbox.
+
+    `near` also holds those that they refer to and that their keys are made of.
+    """
 
     records: list[Record]
     related: Mapping[bytes, Record]
@@ -93,7 +98,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def create_titles_table(connection: sqlite3.Connection) -> None:
-    """Make the table of the order of titles, filled when everything is read under this version of the clues."""
+    """Make the table of the order of titles.
+
+    It is filled when everything is read under this version of the clues.
+    """
     for statement in _TITLES_SQL.split(";"):
         connection.execute(statement)
 
@@ -114,7 +122,10 @@ def count_unread(connection: sqlite3.Connection, schema: Schema) -> int:
 
 
 def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> int:
-    """Read some of what is unread, in the caller's transaction; gives how many are left."""
+    """Read some of what is unread, in the caller's transaction.
+
+    Gives how many are left.
+    """
     note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
     if note is None or note[0] != index_version(schema):
         reset_index(connection)
@@ -136,7 +147,10 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
 
 
 def read_suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) -> Suspects:
-    """All that a matter may be about. Of the past nothing is kept: there it is every entity."""
+    """All that a matter may be about.
+
+    Of the past nothing is kept: there it is every entity.
+    """
     if scope.kind == "now":
         query = f"SELECT e.entity FROM ({_SUSPECTS_SQL}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
     else:
@@ -156,8 +170,10 @@ def find_network_neighbours(
     wished: Sequence[IPNetwork],
     schema: Schema,
 ) -> list[Record] | None:
-    """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
-    cannot be told without reading all of the kind: of the past, and before most has been read.
+    """Find what may have a network that overlaps one of these.
+
+    Of a kind and a property, in use. None where that cannot be told without reading all of the kind: of the past, and
+    before most has been read.
     """
     note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
     fresh = [
@@ -192,7 +208,10 @@ def find_network_neighbours(
 def read_with_related(
     connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema
 ) -> Suspects:
-    """The records of these entities, and of those that they refer to and that their keys are made of."""
+    """Read the records of these entities and of those around them.
+
+    Those that they refer to, and that their keys are made of.
+    """
     near: dict[bytes, Record] = {}
     lacking = list(wanted)
     for _ in range(_MAX_REFERENCE_DEPTH + 2):

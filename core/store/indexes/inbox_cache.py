@@ -1,4 +1,6 @@
-"""Keep what the inbox of the present is, so that opening it costs nothing, and little to go on after a change.
+"""Keep what the inbox of the present is.
+
+So that opening it costs nothing, and little to go on after a change.
 
 Kept is which matters there are, in their order, and of which state of the store; the few that somebody sees are worked
 out from the records that they are about. When a little was said since, only what that can have to do with is worked out
@@ -41,9 +43,11 @@ _REFERENCES_INDEX_SQL = "CREATE INDEX mentions_target ON mentions (target)"
 
 @dataclass(frozen=True, slots=True)
 class ItemKey:
-    """Which matter: the place of its type, its kind, key and property, as they are sorted, and the 16-byte ids of the
-    entities that it is about, one after another. `again` counts those that are the same in all this: two items of one
-    list may be claimed by the same entities. `is_accepted` if somebody accepts it as it is.
+    """The key of an inbox item, in the order of the inbox.
+
+    The place of its type, its kind, key and property, as they are sorted, and the 16-byte ids of the entities that it
+    is about, one after another. `again` counts those that are the same in all this: two items of one list may be
+    claimed by the same entities. `is_accepted` if somebody accepts it as it is.
     """
 
     type_rank: int
@@ -99,7 +103,10 @@ def create_items_table(connection: sqlite3.Connection) -> None:
 
 
 def inbox_version(connection: sqlite3.Connection, schema: Schema) -> bytes | None:
-    """What the matters depend on: another one if they may be others, None while clues have to be read first."""
+    """Give the version of what the inbox depends on.
+
+    Another one if its items may be others, None while clues have to be read first.
+    """
     return (
         None
         if conflict_index.count_unread(connection, schema)
@@ -116,7 +123,10 @@ def _index_state(connection: sqlite3.Connection, schema: Schema) -> bytes:
 
 
 def read_cached_keys(connection: sqlite3.Connection, schema: Schema) -> list[ItemKey] | None:
-    """The matters of the present in their order, None if something was said since they were looked for."""
+    """Read the inbox items of the present in their order.
+
+    None if facts were added since they were looked for.
+    """
     note = _cached_version(connection)
     return _all_cached_keys(connection) if note is not None and note == inbox_version(connection, schema) else None
 
@@ -139,7 +149,10 @@ def _all_cached_keys(connection: sqlite3.Connection) -> list[ItemKey]:
 
 
 def write_cached_keys(connection: sqlite3.Connection, schema: Schema, at: bytes, found: Sequence[ItemKey]) -> None:
-    """Keep the matters that were found in a state, if that is still the state, in the caller's transaction."""
+    """Keep the inbox items that were found in a state.
+
+    If that is still the state, in the caller's transaction.
+    """
     if inbox_version(connection, schema) == at:
         connection.execute("DELETE FROM matters")
         _insert_keys(connection, found)
@@ -159,7 +172,9 @@ def _write_cached_version(connection: sqlite3.Connection, at: bytes) -> None:
 
 
 def update_cache(connection: sqlite3.Connection, schema: Schema) -> bool:
-    """Read what was said since, and bring the matters up to date with it, in the caller's transaction.
+    """Read what was added since, and bring the inbox items up to date.
+
+    In the caller's transaction.
 
     False if there is nothing to go on from, or too much was said: then everything has to be looked at.
     """
@@ -230,7 +245,10 @@ def _entities_sharing_keys(connection: sqlite3.Connection, entities: set[bytes])
 
 
 def _names_of(connection: sqlite3.Connection, entities: set[bytes]) -> dict[bytes, set[object]]:
-    """What decides what others make of these entities: their kinds, and what they claim, their keys among it."""
+    """Give what decides what others make of these entities.
+
+    Their kinds, and what they claim, their keys among it.
+    """
     found: dict[bytes, set[object]] = {}
     for some in chunks(sorted(entities)):
         rows = connection.execute(
@@ -246,7 +264,10 @@ def _names_of(connection: sqlite3.Connection, entities: set[bytes]) -> dict[byte
 
 
 def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:
-    """Those that refer to one of these, and those that refer to them: what they are called may be a path."""
+    """Find those that refer to one of these, and those that refer to them.
+
+    What they are called may be a path.
+    """
     found: set[bytes] = set()
     wave = entities
     for _ in range(_MAX_REFERENCE_DEPTH):
@@ -263,7 +284,10 @@ def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) ->
 
 
 def load_items(connection: sqlite3.Connection, schema: Schema, some: Sequence[ItemKey]) -> list[InboxItem | None]:
-    """These matters, worked out from what is said now; None for one that is none any more."""
+    """These matters, worked out from what is said now.
+
+    None for one that is none any more.
+    """
     entities = list(dict.fromkeys(entity for each in some for entity in each.entities))
     found = _compute_items(connection, schema, entities)
     counted: dict[ItemKey, int] = {}

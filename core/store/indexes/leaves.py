@@ -1,4 +1,4 @@
-"""Keep what says which facts are leaves: the current flags, and the slots that have several.
+"""Keep which facts are leaves: current flags, and contested slots.
 
 The flag is 1 for a leaf, 2 for a withdrawal in force that nobody has edited in knowledge of, else 0.
 
@@ -19,7 +19,10 @@ SlotRow = tuple[int, int]
 
 
 def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> None:
-    """Note which of these slots have more than one leaf, and that all their entities are to be read again."""
+    """Note which of these slots have more than one leaf.
+
+    And that all their entities are to be read again.
+    """
     places = list(set(places))
     refresh_names(connection, {entity for entity, name in places if name == PERSON_NAME_PROPERTY})
     connection.executemany("INSERT OR IGNORE INTO unread (entity) VALUES (?)", {(entity,) for entity, _ in places})
@@ -38,7 +41,10 @@ def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow])
 
 
 def refresh_current(connection: sqlite3.Connection, facts: Iterable[int]) -> None:
-    """Work out anew which of these facts are leaves, after the standing of a change has changed."""
+    """Work out anew which of these facts are leaves.
+
+    After it changed whether a change counts.
+    """
     places: set[SlotRow] = set()
     for some in chunks(list(facts)):
         connection.execute(

@@ -1,5 +1,7 @@
-"""Bring the facts about members from the tables to `core.membership`, which decides what they mean, and the chain of a
-device's changes: each has its position in it, so no clock decides their order.
+"""Bring the facts about members from the tables to `core.membership`.
+
+That decides what they mean. And the chain of a device's changes: each has its position in it, so no clock decides
+their order.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -52,7 +54,10 @@ def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[byte
 
 
 def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
-    """The facts about members; none of them can be withdrawn, or a revocation would give authority back."""
+    """The facts about members.
+
+    None of them can be withdrawn, or a revocation would give authority back.
+    """
     rows = connection.execute(
         f"""SELECT f.id, c.hash, d.device, e.entity, p.name, f.value, f.effective, c.position
             FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
@@ -84,9 +89,10 @@ def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """A change of a device at its position in the chain, and the id of the one before it. `kept_count` is how many of
-    its changes are in effect if this is the last accepted one: itself and those before it. `at_us` is microseconds
-    since 1970 UTC.
+    """A change of a device at its position in the chain.
+
+    With the id of the one before it. `kept_count` is how many of its changes are in effect if this is the last
+    accepted one: itself and those before it. `at_us` is microseconds since 1970 UTC.
     """
 
     change: bytes
@@ -113,7 +119,10 @@ def read_chain(connection: sqlite3.Connection, device: bytes) -> list[ChainEntry
 
 
 def read_mark(connection: sqlite3.Connection, device: bytes) -> Mark:
-    """The place in a device's chain behind all that is here of it, on all its branches."""
+    """Read the place behind all that is here of a device's chain.
+
+    On all its branches.
+    """
     return tuple(Cut(position, change) for position, change in read_heads(connection, device)[:MAX_HEADS])
 
 

@@ -1,4 +1,6 @@
-"""Facts that a peer calls overtaken before it has sent what overtakes them: what is current goes first, history later.
+"""Keep which facts a peer calls obsolete before it sends by what.
+
+What is current goes first, history later.
 
 Such a fact is no leaf meanwhile, or a device with half of the history would show a conflict wherever something was
 edited after it was founded. It is only a claim, though, so when a session has come to its end, and with it all that the
@@ -24,7 +26,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def read_obsolete_hints(connection: sqlite3.Connection, wanted: list[bytes]) -> dict[bytes, list[int]]:
-    """Those facts of these changes that would be leaves if nothing were known but what is current here."""
+    """Read which facts of these changes only history makes no leaves.
+
+    They would be leaves if nothing were known but what is current here.
+    """
     found: dict[bytes, list[int]] = {}
     for some in chunks(wanted):
         rows = connection.execute(

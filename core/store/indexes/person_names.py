@@ -27,7 +27,10 @@ def add_persons(connection: sqlite3.Connection, entities: Iterable[int]) -> None
 
 
 def refresh_names(connection: sqlite3.Connection, entities: Iterable[int]) -> None:
-    """Work out anew what these entities are called, after something was said of their names."""
+    """Work out anew what these entities are called.
+
+    After facts about their names came.
+    """
     for entity in entities:
         rows = connection.execute(
             f"SELECT c.hash, f.value, f.effective, f.id % {MAX_FACTS} FROM facts f"

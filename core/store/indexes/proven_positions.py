@@ -1,4 +1,6 @@
-"""What proofs have shown of where changes lie in their chains, until the chains themselves are here.
+"""Keep what proofs have shown of where changes lie in their chains.
+
+Until the chains themselves are here.
 
 A proof holds by itself (`core.sync.position_proofs`), so this is no peer's word; but it is not kept, and nobody could
 check it again. So when a session has come to its end, and with it all that the peer has, this is dropped: from then on
@@ -31,7 +33,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
 def keep_proven(
     connection: sqlite3.Connection, proven: Iterable[ProvenPast], membership: Membership, fleet: bytes
 ) -> None:
-    """Keep what proofs have shown of changes that are here, as far as it matters, and let these count by it."""
+    """Keep what proofs have shown of changes here, and let these count by it.
+
+    As far as it matters.
+    """
     told: set[bytes] = set()
     for past in proven:
         cuts = {cut.change for cut in membership.authority(past.device).cuts()}
@@ -66,7 +71,9 @@ def has_proven(connection: sqlite3.Connection) -> bool:
 
 
 def read_cut_chains(connection: sqlite3.Connection, membership: Membership, wanted: Sequence[bytes]) -> list[CutChain]:
-    """What has to be proven of these changes to who lacks them: of the devices of which not all changes count alike.
+    """Read the chains of which something of these changes has to be proven.
+
+    To who lacks them: those of devices of which not all changes count alike.
 
     A change that counts for nothing here, and lies behind all cuts, needs no proof.
     """
@@ -97,7 +104,10 @@ def read_cut_chains(connection: sqlite3.Connection, membership: Membership, want
 
 
 def _cuts_and_starts(authority: Authority) -> tuple[set[bytes], set[bytes]]:
-    """The changes before which others count or count otherwise, and those behind which they do."""
+    """Give the changes before which and those behind which others count.
+
+    Or count otherwise.
+    """
     starts = {cut.change for rule in authority.roles for cut in rule.start or ()}
     cuts = {cut.change for denial in authority.denials for cut in denial.cut}
     lifted = {cut.change for denial in authority.denials for mark in denial.lifted for cut in mark}
@@ -114,7 +124,10 @@ def _read_header(connection: sqlite3.Connection, device: bytes, change: bytes) -
 
 
 def _held(connection: sqlite3.Connection, device: bytes, changes: Iterable[bytes]) -> dict[bytes, int]:
-    """Those of these changes of a device that are here and not at fault, with their positions."""
+    """Give those of these changes that are here and not at fault.
+
+    Of a device, with their positions.
+    """
     found: dict[bytes, int] = {}
     for some in chunks(list(changes)):
         rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Find entities by what was said of them: any piece of a value or of a property's name.
+"""Find entities by any piece of a value or of a property's name.
 
 Each pair of property and value is indexed once, with the first fact that said it; which facts say the same, and which
 of them are leaves, the tables of facts know already, so the present and the past are searched by the same code. The
@@ -46,7 +46,10 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchTerm:
-    """A casefolded word that is sought; it stands for these properties, too, for their labels have it."""
+    """A casefolded word that is sought.
+
+    It stands for these properties, too, for their labels have it.
+    """
 
     text: str
     properties: tuple[str, ...] = ()
@@ -65,7 +68,10 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def index_facts(connection: sqlite3.Connection, span: range) -> None:
-    """Take in the facts whose row ids are in this span, which must lie behind all that were taken in before."""
+    """Take in the facts whose row ids are in this span.
+
+    They must lie behind all that were taken in before.
+    """
     rows = connection.execute(
         "SELECT min(f.id), p.name, f.value FROM facts f JOIN properties p ON p.id = f.property"
         f" WHERE f.id BETWEEN ? AND ? AND p.name NOT IN ({placeholders(list(UNINDEXED_PROPERTIES))})"
@@ -98,7 +104,9 @@ def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
 def find_pairs(
     connection: sqlite3.Connection, words: Sequence[SearchTerm], limit: int = MAX_PAIRS, latest: bool = True
 ) -> sqlite3.Cursor:
-    """The facts of the latest pairs, or of the first, in whose texts all these words occur, at most `limit` of them.
+    """Find the latest or first pairs in whose texts all these words occur.
+
+    At most `limit` facts.
 
     The index gives those that have all the trigrams, the texts decide. Words of less than three letters have none.
     """
@@ -146,8 +154,10 @@ def find_leaves(
     limit: int,
     kind: str | None = None,
 ) -> Iterator[SearchHit]:
-    """The leaves that say what one of these facts says, those of some properties first, then in the order of the pairs;
-    of each chunk at most `limit`. Only of entities of a kind if one is given.
+    """Find the leaves that say what one of these facts says.
+
+    Those of some properties first, then in the order of the pairs; of each chunk at most `limit`. Only of entities of
+    a kind if one is given.
     """
     wanted = f" AND {kind_condition('f.entity')}" if kind is not None else ""
     properties = connection.execute(

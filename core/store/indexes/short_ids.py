@@ -1,4 +1,6 @@
-"""Short ids of this store's changes and the cells over them (core/sync/reconcile/set_sketch.py), for sync.
+"""Keep the short ids of changes and the cells over them, for sync.
+
+See core/sync/reconcile/set_sketch.py.
 
 The short ids are keyed with a secret that the genesis holds, so there are none before the genesis has come. The cells
 lag behind: they hold the changes up to a row, and take in the newer ones when a sync begins.
@@ -25,7 +27,10 @@ _SECRET_META_KEY, _CELLS_META_KEY, _CELLS_ROW_META_KEY = "secret", "cells", "cel
 def add_short_ids(
     connection: sqlite3.Connection, blocks: Sequence[Block], rows: dict[bytes, int], fleet: bytes
 ) -> None:
-    """Give new changes their short ids; when the genesis comes, all that came before it get theirs, too."""
+    """Give new changes their short ids.
+
+    When the genesis comes, all that came before it get theirs, too.
+    """
     for block in blocks:
         if fleet_id(block.id) == fleet:
             _store_secret(connection, block)
@@ -39,7 +44,10 @@ def add_short_ids(
 
 
 def read_short_id_key(connection: sqlite3.Connection) -> bytes | None:
-    """The key of the short ids; None before the genesis has come, or if it holds no secret."""
+    """The key of the short ids.
+
+    None before the genesis has come, or if it holds no secret.
+    """
     found = read_secret(connection)
     return None if found is None else short_key(found)
 
@@ -78,7 +86,10 @@ def read_all_short_ids(connection: sqlite3.Connection) -> list[int]:
 
 
 def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
-    """What is wrong with the kept cells, by the short ids of the changes that they are said to hold."""
+    """Find what is wrong with the kept cells.
+
+    By the short ids of the changes that they are said to hold.
+    """
     key, kept = read_short_id_key(connection), read_meta(connection, _CELLS_META_KEY)
     if key is None or kept is None:
         return []

@@ -1,4 +1,6 @@
-"""Keep which facts withdraw others, and when what they withdraw is void (`core.withdrawal`).
+"""Keep which facts withdraw others, and when those are void.
+
+See `core.withdrawal`.
 
 Void is kept for both times by which the past is read: from when facts count, and when this device received them. All
 functions run on the store's thread with the plain connection, in the caller's transaction.
@@ -43,7 +45,10 @@ def add_withdrawals(connection: sqlite3.Connection, facts: Iterable[tuple[int, S
 
 
 def refresh_void(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> set[int]:
-    """Work out anew when facts of these slots are void; give the facts that may be leaves, or not, by that."""
+    """Work out anew when facts of these slots are void.
+
+    Give the facts that may be leaves, or not, by that.
+    """
     touched: set[int] = set()
     for place in _with_withdrawals(connection, places):
         rows = connection.execute("SELECT fact FROM withdrawals WHERE entity = ? AND property = ?", place)

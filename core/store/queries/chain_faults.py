@@ -35,8 +35,9 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class ForkedChain:
-    """A device with several changes at one position, the lowest of which is given. `branch_count` is how many ways on
-    there are, `branches` the longest of them.
+    """A device with several changes at one position, the lowest of which is given.
+
+    `branch_count` is how many ways on there are, `branches` the longest of them.
     """
 
     device: bytes

@@ -19,7 +19,10 @@ FACTS_PER_PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A value in use that a change changed; `fact` is the first fact of the change about it, `at_us` its clock."""
+    """A value in use that a change changed.
+
+    `fact` is the first fact of the change about it, `at_us` its clock.
+    """
 
     fact: bytes
     entity: bytes
@@ -46,7 +49,10 @@ def read_feed_end(connection: sqlite3.Connection) -> int:
 
 
 def find_feed_cursor(connection: sqlite3.Connection, position: bytes) -> int | None:
-    """The row behind which the feed goes on after a fact, or after all of a change; None if that is not here."""
+    """The row behind which the feed goes on after a fact, or after all of a change.
+
+    None if that is not here.
+    """
     row = connection.execute("SELECT id FROM changes WHERE hash = ?", (position[:CHANGE_ID_BYTES],)).fetchone()
     if row is None:
         return None
@@ -55,7 +61,10 @@ def find_feed_cursor(connection: sqlite3.Connection, position: bytes) -> int | N
 
 
 def read_feed_position(connection: sqlite3.Connection, cursor: int) -> bytes:
-    """The fact at a row, by which the feed can go on in another process; empty before the first."""
+    """The fact at a row, by which the feed can go on in another process.
+
+    Empty before the first.
+    """
     row = connection.execute("SELECT hash FROM changes WHERE id = ?", (cursor // MAX_FACTS,)).fetchone()
     return b"" if row is None else fact_id(row[0], cursor % MAX_FACTS)
 
@@ -84,8 +93,9 @@ def read_feed_page(connection: sqlite3.Connection, cursor: int, entity: bytes | 
 
 
 def _change_of_slot(connection: sqlite3.Connection, entity: int, name: int, fact: int) -> tuple[Value, Value] | None:
-    """The value in use before and after the change of a fact arrived; None if that is the same one, or if an earlier
-    fact of the change is of this slot, too.
+    """The value in use before and after the change of a fact arrived.
+
+    None if that is the same one, or if an earlier fact of the change is of this slot, too.
     """
     first = fact - fact % MAX_FACTS
     end = first + MAX_FACTS
@@ -118,7 +128,10 @@ def _change_of_slot(connection: sqlite3.Connection, entity: int, name: int, fact
 
 
 def _value_of_prefix(connection: sqlite3.Connection, entity: int, name: int, end: int) -> Value:
-    """The value in use by the facts of a slot before a row; of a slot with withdrawals."""
+    """The value in use by the facts of a slot before a row.
+
+    Of a slot with withdrawals.
+    """
     facts: dict[int, tuple[bytes, bytes, int, bool]] = {}
     rows = connection.execute(
         f"SELECT f.id, c.hash, f.value, f.effective, f.id IN (SELECT fact FROM withdrawals) FROM facts f"

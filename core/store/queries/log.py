@@ -25,7 +25,10 @@ SlotRow = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which changes of the log to read; None and "" mean all. Times are microseconds since 1970 UTC, both inclusive."""
+    """Which changes of the log to read; None and "" mean all.
+
+    Times are microseconds since 1970 UTC, both inclusive.
+    """
 
     entity: bytes | None = None
     property: str | None = None
@@ -176,7 +179,10 @@ def read_log_page(
 
 
 def read_log_entry(connection: sqlite3.Connection, change: bytes) -> LogEntry | None:
-    """What the log says of a change and what was saved at once with it; None if it is not here."""
+    """What the log says of a change and what was saved at once with it.
+
+    None if it is not here.
+    """
     row = connection.execute(
         f"{_ENTRY_SQL} WHERE c.id = (SELECT lead FROM changes WHERE hash = ?)", (change,)
     ).fetchone()

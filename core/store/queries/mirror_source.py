@@ -57,7 +57,10 @@ class ChangeOrder:
         self._row, self._hash = 0, blake2b(digest_size=16)
 
     def read(self, connection: sqlite3.Connection, row: int) -> bytes:
-        """Read the digest up to a row; only what is behind the row of the last call is read for it."""
+        """Read the digest up to a row.
+
+        Only what is behind the row of the last call is read for it.
+        """
         if row < self._row:
             self._row, self._hash = 0, blake2b(digest_size=16)
         found = connection.execute("SELECT hash FROM changes WHERE id > ? AND id <= ? ORDER BY id", (self._row, row))
@@ -96,7 +99,9 @@ def read_changes(connection: sqlite3.Connection, after_row: int) -> Iterator[Cha
 def end_facts(
     connection: sqlite3.Connection, rows: Iterator[FactRow], again: list[tuple[int, int, int]]
 ) -> Iterator[FactRow]:
-    """Give these rows of facts with their ends; `again` gets the further spans (number, since, until) of a fact.
+    """Give these rows of facts with their ends.
+
+    `again` gets the further spans (number, since, until) of a fact.
 
     A fact that never is a leaf ends when it begins to count.
     """

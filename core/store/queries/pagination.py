@@ -70,7 +70,9 @@ def _is_after(name: EntityName, after: EntityRow | None) -> bool:
 def _names_from_index(
     connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: EntityRow | None, retired: bool
 ) -> Iterator[EntityName] | None:
-    """The names behind a line in their order, from the titles that are kept; None if too much was said since.
+    """The names behind a line in their order, from the titles that are kept.
+
+    None if too much was said since.
 
     No titles are kept of what is retired: its names are read.
     """

@@ -94,7 +94,10 @@ def _search_words(
 
 
 def _make_term(text: str, schema: Schema) -> SearchTerm:
-    """A word, with the properties whose labels have it; one that many labels have says nothing about a property."""
+    """A word, with the properties whose labels have it.
+
+    One that many labels have says nothing about a property.
+    """
     if len(text) < search_index.TRIGRAM_CHARS:
         return SearchTerm(text)
     props: Iterable[Property] = (prop for kind in schema.kinds.values() for prop in kind.properties.values())
@@ -136,8 +139,9 @@ PropertyValues = list[tuple[str, Value]]
 
 
 class _EntityReader:
-    """Reads what entities say and what they are below. Entities and properties are row ids, as long as many are
-    looked at; what was read once is kept.
+    """Reads what entities say and what they are below.
+
+    Entities and properties are row ids, as long as many are looked at; what was read once is kept.
     """
 
     def __init__(self, connection: sqlite3.Connection, scope: Scope, schema: Schema) -> None:
@@ -190,7 +194,10 @@ class _EntityReader:
         return found
 
     def entities(self, ids: Sequence[int], kind: str | None = None) -> dict[int, bytes]:
-        """The entities with these row ids, in this order; only those of a kind if one is given."""
+        """The entities with these row ids, in this order.
+
+        Only those of a kind if one is given.
+        """
         query = f"SELECT id, entity FROM entities WHERE id IN ({_id_list(ids)})"
         if kind is not None:
             query += f" AND {search_index.kind_condition('entities.id')}"

@@ -24,7 +24,10 @@ def read_source_stats(connection: Connection) -> list[tuple[bytes | None, str, i
 
 
 def read_last_received_at(connection: Connection) -> int | None:
-    """The last receipt of a change from elsewhere; row ids are the order of receipt, so that the last row has it."""
+    """The last receipt of a change from elsewhere.
+
+    Row ids are the order of receipt, so that the last row has it.
+    """
     row = connection.execute(
         "SELECT received_at FROM changes WHERE link NOT IN ('own', 'import') ORDER BY id DESC LIMIT 1"
     ).fetchone()
@@ -82,5 +85,8 @@ def read_data_version(connection: Connection) -> int:
 
 
 def checkpoint_log(connection: sqlite3.Connection) -> None:
-    """Bring the log beside the file into it; closing the file would do so, too, but not say if it failed."""
+    """Bring the log beside the file into it.
+
+    Closing the file would do so, too, but not say if it failed.
+    """
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

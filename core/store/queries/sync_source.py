@@ -25,7 +25,10 @@ MAX_BRANCHES = 4
 
 
 def read_summary(connection: sqlite3.Connection) -> tuple[int, bytes]:
-    """How many changes, and the root. Rows are numbered from 1 and never deleted, so the last number is the count."""
+    """How many changes, and the root.
+
+    Rows are numbered from 1 and never deleted, so the last number is the count.
+    """
     count = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0]
     return count, merkle_table.read_root(connection)
 
@@ -75,7 +78,10 @@ def _is_alone(connection: sqlite3.Connection, device: int, position: int) -> boo
 
 
 def read_chain_ids(connection: sqlite3.Connection, change: bytes) -> list[bytes]:
-    """The ids of the linked chain that this change is part of, up to its end; none if it is not linked."""
+    """The ids of the linked chain that this change is part of, up to its end.
+
+    None if it is not linked.
+    """
     query = "SELECT d.device, c.position FROM changes c JOIN devices d ON d.id = c.device WHERE hash = ? AND linked = 1"
     for device, position in connection.execute(query, (change,)).fetchall():
         for tip in chain_table.read_tips(connection, device)[:MAX_BRANCHES]:
@@ -88,7 +94,10 @@ def read_chain_ids(connection: sqlite3.Connection, change: bytes) -> list[bytes]
 def read_tips_at(
     connection: sqlite3.Connection, places: list[tuple[bytes, int]]
 ) -> list[tuple[bytes, int, bytes, Range | None]]:
-    """(device, position, change, range) for what is here at these places; no range where it is no end of a chain."""
+    """(device, position, change, range) for what is here at these places.
+
+    No range where it is no end of a chain.
+    """
     found: list[tuple[bytes, int, bytes, Range | None]] = []
     for device, position in places:
         rows = connection.execute(

@@ -1,4 +1,6 @@
-"""What a device says of itself in the network: DNS-SD (RFC 6763), of which anybody there may send anything.
+"""What a device announces in the network: DNS-SD (RFC 6763).
+
+Anybody there may send anything.
 
 The TXT record holds the fleet, the device, and the first bytes of the root of all changes that it holds, so that
 devices that hold the same need not connect to find that out. Nothing of it is proven until a link is up.

@@ -1,4 +1,6 @@
-"""Finding other devices in the network, and being found: DNS-SD over multicast DNS (RFC 6763, RFC 6762).
+"""Find other devices in the network, and be found (RFC 6763, RFC 6762).
+
+DNS-SD over multicast DNS.
 
 Who announces what is not proven by anything; `core.sync.discovery.announcement` reads it, and a link proves it.
 """

@@ -105,7 +105,10 @@ DIAL: Mapping[DialState, Mapping[DialEvent, DialState]] = {
 
 
 def loses_tie_break(own: bytes, peer: bytes) -> bool:
-    """Say whether this device gives up its dial where both dial each other; of two devices exactly one does."""
+    """Say whether this device gives up its dial where both dial each other.
+
+    Of two devices exactly one does.
+    """
     return peer < own
 
 
@@ -220,7 +223,10 @@ class DialScheduler:
         self._peer(name).device = device
 
     def count_accepted(self, device: bytes, change: int) -> None:
-        """Add to the number of sessions under way that another device dialed for; `change` may be negative."""
+        """Add to the number of sessions under way that another device dialed for.
+
+        `change` may be negative.
+        """
         self._accepted_sessions[device] += change
         if self._accepted_sessions[device] <= 0:
             del self._accepted_sessions[device]
@@ -327,7 +333,9 @@ class DialScheduler:
         peer.due_at = at if peer.due_at is None else min(peer.due_at, at)
 
     def _has_room(self, announcement: Announcement) -> bool:
-        """Say whether the name may be kept, and evict what has to go for it; liars must not keep members out.
+        """Say whether the name may be kept, and evict what has to go for it.
+
+        Liars must not keep members out.
 
         Of one device those names go first that failed most, of all others those that may not be dialed.
         """
@@ -360,7 +368,7 @@ class DialScheduler:
         return peer.device is None or self._is_member(peer.device)
 
     def _active_sessions(self) -> tuple[int, set[bytes]]:
-        """Count the dials under way, and name the devices that a session is under way with."""
+        """Count the dials under way, and name the devices in a session."""
         dialing = [peer for peer in self._peers.values() if peer.is_dialing]
         return len(dialing), {*self._accepted_sessions, *(peer.device for peer in dialing if peer.device is not None)}
 

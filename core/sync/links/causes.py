@@ -1,4 +1,4 @@
-"""Why there is no link: a failure of this device, of the other one, or of what is between."""
+"""Why there is no link: this device, the other one, or what is between."""
 
 from __future__ import annotations
 

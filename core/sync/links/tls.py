@@ -1,4 +1,6 @@
-"""Mutual TLS 1.3 (RFC 8446) over any reliable stream, each side pinned to the other's device key.
+"""Mutual TLS 1.3 (RFC 8446), each side pinned to the other's device key.
+
+Over any reliable stream.
 
 Devices have no authority to vouch for them, and Python's ssl cannot ask for a certificate that it does not know
 beforehand. So both sides first greet in the clear, and each then trusts just the certificate of the key it was shown,
@@ -50,7 +52,10 @@ _SIGNED = slice(4, -SIGNATURE_BYTES - 10)
 
 
 class Purpose(Enum):
-    """What a link is for; the value stands in the greeting. A side takes only callers who want what it offers."""
+    """What a link is for; the value stands in the greeting.
+
+    A side takes only callers who want what it offers.
+    """
 
     SYNC = 1
     PAIR = 2
@@ -267,7 +272,9 @@ async def _run_with_timeout(writer: StreamWriter) -> AsyncIterator[None]:
 
 
 class _PeerTimeout:
-    """How long the other side may take for its part: `left` seconds more. What this side does takes none of them.
+    """How long the other side may take for its part: `left` seconds more.
+
+    What this side does takes none of them.
 
     Only what goes wrong while the other side has its turn can be a failure of that side.
     """
@@ -327,7 +334,10 @@ def _make_greeting(identity: Identity, purpose: Purpose = Purpose.SYNC) -> bytes
 
 
 async def _read_greeting(reader: StreamReader) -> tuple[Purpose | None, bytes]:
-    """Read what the other side is there for (None: it turns this one away), its key and signature."""
+    """Read what the other side is there for, its key and signature.
+
+    None: it turns this one away.
+    """
     head = await reader.readexactly(_GREETING_HEAD_BYTES)
     *magic, version, says = head
     if bytes(magic) != LINK_MAGIC:

@@ -1,4 +1,4 @@
-"""What TLS needs to know of both sides: the own key, and the one certificate to trust."""
+"""The TLS context: the own key, and the one certificate to trust."""
 
 from __future__ import annotations
 

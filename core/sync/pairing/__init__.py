@@ -1,1 +1,1 @@
-"""Pairing: two devices that do not know each other compare six digits, and one admits the other."""
+"""Pairing: two devices compare six digits, and one admits the other."""

@@ -1,4 +1,6 @@
-"""The hashes of a pairing: BLAKE3 in its key derivation mode, a context for each use, each field with its length.
+"""The hashes of a pairing: BLAKE3 in its key derivation mode.
+
+A context for each use, each field with its length.
 
 The digits follow from everything that both sides must have seen alike: both PairHellos, both keys that TLS has proven,
 the commitment and both nonces. Since the accepting side commits to its nonce before it sees the other's, and the other
@@ -18,7 +20,10 @@ _HASHED_FOR_DIGITS_BYTES = 16
 
 
 def hash_transcript(dialer_hello: bytes, accepter_hello: bytes, dialer_key: bytes, accepter_key: bytes) -> bytes:
-    """Hash what both sides said first and the keys that they proved, in the same order on both."""
+    """Hash what both sides said first and the keys that they proved.
+
+    In the same order on both.
+    """
     return _hash("transcript", dialer_hello, accepter_hello, dialer_key, accepter_key)
 
 

@@ -35,7 +35,7 @@ class OtherPairingVersion(MalformedPairing):
 
 @dataclass(frozen=True, slots=True)
 class PairHello:
-    """The first message each way: which end of the link this is, and who it says it is.
+    """The first message each way: which end this is, and who it says it is.
 
     `fleet` is empty for a device that belongs to none yet; `is_admin` says that it can admit another one.
     """
@@ -144,7 +144,10 @@ def body_size(head: bytes) -> int:
 
 
 def decode_message(frame: bytes) -> PairMessage:
-    """Decode a whole frame; raises MalformedPairing for whatever `encode_message` would not give."""
+    """Decode a whole frame.
+
+    Raises MalformedPairing for whatever `encode_message` would not give.
+    """
     kind, body = frame[0], frame[HEAD_BYTES:]
     if kind == PairHello.TYPE:
         return PairHello.decode(body)
@@ -176,7 +179,10 @@ def _read_sized(data: bytes, count: int) -> list[bytes]:
 
 
 def _read_name(data: bytes, *, empty: bool = False) -> str:
-    """Read a name that people will see: one line, in the one normal form, nothing that acts on a terminal."""
+    """Read a name that people will see.
+
+    One line, in the one normal form, nothing that acts on a terminal.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -77,7 +77,9 @@ PairingOutput = TryCounted | Comparison | Agreed | PeerAdmitted | PairingFailed
 
 
 class PairingProtocol:
-    """One pairing, with the peer that has proven `peer_key`; `nonce` is 32 random bytes, used once.
+    """One pairing, with the peer that has proven `peer_key`.
+
+    `nonce` is 32 random bytes, used once.
 
     Feed it exactly `wanted_bytes` bytes at a time: what follows the last message is not the pairing's.
     """
@@ -117,7 +119,10 @@ class PairingProtocol:
         return self._peer
 
     def data_to_send(self) -> bytes:
-        """Give the bytes that are to be sent now; those of a counted try only after that was written down."""
+        """Give the bytes that are to be sent now.
+
+        Those of a counted try only after that was written down.
+        """
         data = bytes(self._outgoing)
         self._outgoing.clear()
         return data
@@ -146,7 +151,10 @@ class PairingProtocol:
         return self._take_outputs()
 
     def answer(self, is_same: bool, now_s: float) -> list[PairingOutput]:
-        """Take the answer of the person here. Raises LocalProtocolError for "same" before `MIN_LOOK_S` are over."""
+        """Take the answer of the person here.
+
+        Raises LocalProtocolError for "same" before `MIN_LOOK_S` are over.
+        """
         if not is_same:
             self._send(PairDone(is_same=False))
             self._fail(
@@ -233,7 +241,10 @@ class PairingProtocol:
             self._send(Commitment(self._commitment))
 
     def _mismatch(self, peer: PairHello) -> PairingFailed | None:
-        """Say why these two cannot pair; None if they can: an admin's, and one that waits for its fleet or for any."""
+        """Say why these two cannot pair.
+
+        None if they can: an admin's, and one that waits for its fleet or for any.
+        """
         own = self._hello
         if not own.is_admin and not peer.is_admin:
             return PairingFailed(

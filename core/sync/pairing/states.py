@@ -1,4 +1,7 @@
-"""The table of a pairing, `{state: {event: state}}`; see `core.sync.states` for what such a table is."""
+"""The table of a pairing, `{state: {event: state}}`.
+
+See `core.sync.states` for what such a table is.
+"""
 
 from __future__ import annotations
 

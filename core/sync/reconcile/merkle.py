@@ -1,4 +1,4 @@
-"""The Merkle tree over change ids: what it is, and how it is kept up to date as the set grows.
+"""The Merkle tree over change ids, kept up to date as the set grows.
 
 The tree has a fan-out of 16: a node stands for all ids that begin with its *prefix*, written in lower-case hex digits
 ("" is the root). It is defined by the set alone, so the order in which ids arrived cannot be seen in it:

@@ -1,4 +1,6 @@
-"""Mode `merkle`: both sides walk down their trees together, breadth first, and list what they have where they differ.
+"""Mode `merkle`: both sides walk down their trees together.
+
+Breadth first; they list what they have where they differ.
 
 The sides take turns. A turn is a number of questions and replies and ends with `EndOfTurn`:
 

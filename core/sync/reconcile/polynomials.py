@@ -1,4 +1,4 @@
-"""Arithmetic of polynomials over a prime field: from power sums to the elements that were summed.
+"""Polynomials over a prime field: from power sums to what was summed.
 
 A polynomial is the list of its coefficients, the constant first; the last one is not zero, and the empty list is the
 zero polynomial. The prime is 3 modulo 4 and below 2**28, and degrees are at most `MAX_DEGREE`, so that a sum of that

@@ -1,4 +1,6 @@
-"""Lists of short ids, each cut off where it is unique, in about as few bits as such a list can have.
+"""Lists of short ids, each cut off where it is unique, in few bits.
+
+In about as few as such a list can have.
 
 Their first bits, as many for all (the *resolution*), are sorted and sent as Golomb-Rice coded gaps: a list of n out of
 N takes about log2(N / n) + 1.5 bits each. Behind all gaps come, for each in turn, the few further bits that it needs so
@@ -39,7 +41,9 @@ class ShortIdPrefix:
         return ShortIdPrefix(self.value >> self.bits - bits, bits) if bits < self.bits else self
 
     def shorten_apart_from(self, others: Iterable[int], min_bits: int) -> ShortIdPrefix:
-        """Give the shortest part of `min_bits` or more that no one of `others` begins with.
+        """Give the shortest part that no one of `others` begins with.
+
+        Of `min_bits` or more.
 
         Itself if there is no such part.
         """

@@ -1,4 +1,6 @@
-"""The code of a block of groups: about as many sums as the difference has elements, however they fall into the groups.
+"""The rateless code of a block of groups.
+
+About as many sums as the difference has elements, however they fall into the groups.
 
 A group with e elements in the difference needs its sums up to row e, but which group needs how many is not known to
 the sender. So of row k it sends, instead of a sum for each group, as many *parities* as groups are likely to have k
@@ -174,7 +176,7 @@ class _Group:
         self._tried_sums = 0
 
     def solve(self) -> tuple[list[int], list[int]] | None:
-        """The elements that are only here and only there, if the sums so far can tell them."""
+        """Give the elements only here and only there, if the sums can tell them."""
         count, tried, period = len(self.sums), self._tried_sums, 1 << EXCESS_BITS
         self._tried_sums = count
         start = -count + (self._check + count) % period

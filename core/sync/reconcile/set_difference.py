@@ -1,4 +1,7 @@
-"""What a sketch finds, and what is made of it: which changes to send, and which to ask for in how few bits."""
+"""What a sketch finds: which changes to send, and which to ask for.
+
+In how few bits.
+"""
 
 from __future__ import annotations
 

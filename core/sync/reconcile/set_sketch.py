@@ -1,4 +1,6 @@
-"""The sketch of a set: a small summary, kept up to date as the set grows, from which a code for a peer is made.
+"""The sketch of a set: a small summary from which a code is made.
+
+It is kept up to date as the set grows.
 
 A change's *short id* is 48 bits of a keyed hash of its id: 24 bits of *value* and below them 24 bits of *position*.
 Short ids that begin with the same bits are next to each other in an index of short ids, so the first bits of one find

@@ -1,4 +1,7 @@
-"""What one side of a sketch run has to do next: the results of `sketch_protocol.SketchProtocol`."""
+"""What one side of a sketch run has to do next.
+
+The results of `sketch_protocol.SketchProtocol`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class SendMessages:
 
 @dataclass(frozen=True, slots=True)
 class ScanShortIds:
-    """Read all own short ids, those that are in the sketch, and call `SketchProtocol.resume_scan`."""
+    """Read all own short ids, and call `SketchProtocol.resume_scan`.
+
+    Those that are in the sketch.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,20 @@ class DifferenceFound:
 
 @dataclass(frozen=True, slots=True)
 class PeerWants:
-    """Send the changes with these prefixes: the peer knows the difference, and sends what this side lacks."""
+    """Send the changes with these prefixes.
+
+    The peer knows the difference, and sends what this side lacks.
+    """
 
     prefixes: tuple[ShortIdPrefix, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SketchFailed:
-    """Go on with another method; `is_peer_fault` if the peer did not keep to the protocol."""
+    """Go on with another method.
+
+    `is_peer_fault` if the peer did not keep to the protocol.
+    """
 
     why: str
     is_peer_fault: bool = False

@@ -1,4 +1,6 @@
-"""The `sketch` mode: two sides find out which changes just one of them has, in few bytes and hardly more than one turn.
+"""The `sketch` mode: find the difference of two sets in few bytes.
+
+And in hardly more than one turn.
 
 Both know how many changes the other has from its Hello. One of them *leads* (the initiator):
 

@@ -1,4 +1,6 @@
-"""Mode `sketch` as a part of a session: its messages, and what it needs of the store.
+"""Mode `sketch` as a part of a session.
+
+Its messages, and what it needs of the store.
 
 All messages of a run are `SketchPart`. A side that cannot go on sends an empty one, skips what the peer sent before it
 knew, and waits for the peer's empty one; then both go on with the next method. The rules are in `sketch_protocol`.

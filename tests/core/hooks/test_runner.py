@@ -99,9 +99,9 @@ async def test_what_fails_for_good_is_given_up_and_told_and_holds_up_no_other(wo
     write_hooks(workspace, broken=script(FAIL, attempts=3), copy=script(COPY))
     async with running(workspace) as events:
         await write(workspace, 1, printer="a")
-        told = [await next_of(events) for _ in range(4)]
+        reported = [await next_of(events) for _ in range(4)]
         found = check_hooks(workspace.home.folder, workspace.clock())
-    assert [event.has_given_up for event in told if event.hook == "broken"] == [False, False, True]
+    assert [event.has_given_up for event in reported if event.hook == "broken"] == [False, False, True]
     assert got(workspace) == [("printer", "a")]
     assert [finding.severity for finding in found] == ["warning", "warning"]
     assert "never" in str(found[0].message)

@@ -271,7 +271,7 @@ def test_who_listens_is_told_the_root(demo: Terminal, dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("LISTEN fieldline")
         demo.ask("mirror", dsn, "--once")
-        (note,) = connection.notifies(timeout=30, stop_after=1)
+        (note,) = connection.notifies(timeout=PATIENCE, stop_after=1)
     assert note.payload == demo.root()
 
 

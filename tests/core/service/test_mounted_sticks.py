@@ -33,7 +33,7 @@ def mounts(folder: Path, *lines: str) -> Path:
 
 
 def test_removable_disks_and_those_at_usb_are_sticks(sysfs: Path) -> None:
-    told = mounts(
+    reported = mounts(
         sysfs,
         "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw",
         r"30 22 8:17 / /media/usb\040stick rw - vfat /dev/sdb1 rw",
@@ -41,7 +41,7 @@ def test_removable_disks_and_those_at_usb_are_sticks(sysfs: Path) -> None:
         "32 22 8:17 /sub /srv/bind rw - vfat /dev/sdb1 rw",
         "33 22 0:5 / /dev rw - devtmpfs udev rw",
     )
-    assert list_sticks(told, sysfs) == [Path("/media/usb stick"), Path("/run/media/user/CARD")]
+    assert list_sticks(reported, sysfs) == [Path("/media/usb stick"), Path("/run/media/user/CARD")]
 
 
 @pytest.mark.parametrize("line", ["", "x", "1 2 ../..:1 / /x", "1 2 8:17", "1 2 99:99 / /x", "1 2 8:17 /sub /x"])
@@ -56,8 +56,8 @@ def test_where_the_system_tells_nothing_there_is_none(tmp_path: Path) -> None:
 def test_no_more_than_there_are_ports(sysfs: Path) -> None:
     for index in range(40):
         disk(sysfs, f"7:{index}", f"usb2/{index}", "1")
-    told = mounts(sysfs, *(f"3{index} 1 7:{index} / /m/{index:02} rw - vfat x rw" for index in range(40)))
-    assert len(list_sticks(told, sysfs)) == MAX_STICKS
+    reported = mounts(sysfs, *(f"3{index} 1 7:{index} / /m/{index:02} rw - vfat x rw" for index in range(40)))
+    assert len(list_sticks(reported, sysfs)) == MAX_STICKS
 
 
 def test_the_same_disk_is_told_from_another(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from core.service.service import Service
 from core.service.service_status import read_status
 from core.sync.discovery.dial_scheduler import loses_tie_break
 from core.workspace import Workspace
+from tests.support.deadlines import PATIENCE
 
 LOOPBACK = "127.0.0.1"
-SECONDS = 60
 INTERVALS = ServiceIntervals(watch_debounce_s=0.02, status_s=0.05)
 
 
@@ -81,13 +81,13 @@ async def serving(
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - it is what several devices did
             await asyncio.sleep(0.02)
 
 
 async def until_equal(pair: tuple[Workspace, Workspace]) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while len(await roots(pair)) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -1,5 +1,5 @@
 """What is shown of a slot depends on the changes about its entity and on those that are common to all, and on nothing
-else: a store with only these shows the same as one with everything.
+else but proofs: a store with only these shows the same as one with everything.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from core.membership import MEMBER_PROPERTIES, REVOKED_PROPERTY, Cut, revocation
 from core.slots import Slot
 from core.store.store import Store
 from core.value_codec import ParentRef, Ref, withdrawal_of
-from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, USERS, Pen, person_of
+from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, USERS, Pen, person_of, proven
 
 THIRD = b"G" * 16
 ENTITIES = (ENTITY, OTHER, THIRD)
@@ -37,12 +38,10 @@ def histories(draw: st.DrawFn) -> list[bytes]:
             continue
         facts: list[Fact] = []
         if what == "cut" and blocks:
-            # With the head at the position 0 nothing has to be proven: what lies below it is nothing.
-            heads = [block for block in blocks if block.header.fields.position == 0]
-            if heads:
-                head = draw(st.sampled_from(heads))
-                facts.append(Fact(head.device, REVOKED_PROPERTY, revocation_value((Cut(0, head.id),))))
-                pen = pens[0]
+            head = draw(st.sampled_from(blocks))
+            cut = Cut(head.header.fields.position, head.id)
+            facts.append(Fact(head.device, REVOKED_PROPERTY, revocation_value((cut,))))
+            pen = pens[0]
         elif what == "name":
             facts.append(_said(draw, blocks, person_of("u"), "person.name", f"u{number}"))
         for entity in (
@@ -80,13 +79,26 @@ async def shown(store: Store, entity: bytes) -> list[Slot]:
 @settings(max_examples=60)
 @given(histories())
 async def test_a_part_of_the_changes_shows_the_same_of_its_entities_as_all_of_them(blocks: list[bytes]) -> None:
+    await compare_parts(blocks)
+
+
+@pytest.mark.soak
+@settings(max_examples=1000)
+@given(histories())
+async def test_a_part_of_the_changes_shows_the_same_1000_times(blocks: list[bytes]) -> None:
+    await compare_parts(blocks)
+
+
+async def compare_parts(blocks: list[bytes]) -> None:
+    """Compare what stores with the changes about one entity show with what one with all of them does."""
     with tempfile.TemporaryDirectory() as folder:
         whole = await Store.create(Path(folder) / "whole", fleet=FLEET, clock=lambda: 1000)
         await whole.save_blocks([*FOUNDING, *blocks])
         for place, entity in enumerate(ENTITIES):
             part = await Store.create(Path(folder) / f"part{place}", fleet=FLEET, clock=lambda: 1000)
             own = [b for b in map(decode_block, blocks) if is_common(b) or entity in {f.entity for f in b.facts}]
-            await part.save_blocks([*FOUNDING, *(block.data for block in own)])
+            await part.save_blocks(FOUNDING)
+            await part.keep_blocks(own, proven=await proven(whole, [block.id for block in own]))
             assert await shown(part, entity) == await shown(whole, entity)
             await part.close()
         await whole.close()

@@ -179,7 +179,7 @@ async def test_the_log_says_what_a_withdrawal_restored(store: Store) -> None:
     assert (diff.old, diff.new) == ("s", None)
 
 
-async def told(store: Store) -> list[tuple[Value, Value]]:
+async def reported(store: Store) -> list[tuple[Value, Value]]:
     page = await store.run(lambda connection: feed.read_feed_page(connection, 0, ENTITY))
     return [(entry.before, entry.after) for entry in page.entries]
 
@@ -191,7 +191,7 @@ async def test_the_feed_tells_what_came_back_into_use(store: Store) -> None:
     undone = withdraw(pen, fact_of(over), at=12)
     for data in (first, over, undone):
         await store.save_blocks([data])
-    assert await told(store) == [(None, "a"), ("a", "b"), ("b", "a")]
+    assert await reported(store) == [(None, "a"), ("a", "b"), ("b", "a")]
 
 
 @settings(max_examples=30)

@@ -155,10 +155,10 @@ class Endless:
         if kind == SketchKind.REQUEST_MORE or (kind == SketchKind.METER and self.met == 1):
             step = self.sketch.receive_message(message.payload)
             assert isinstance(step, SendMessages)
-            told = (
+            reported = (
                 1 if kind == SketchKind.REQUEST_MORE else 3
             )  # the kind; before the first cells also how many there are
-            return [SketchPart(said[:told] + b"\x6b" * (len(said) - told)) for said in step.messages]
+            return [SketchPart(said[:reported] + b"\x6b" * (len(said) - reported)) for said in step.messages]
         if kind or self.stubborn:
             return [part(SketchKind.CELLS, bytes(99))] * 1000
         return [SketchPart(b""), part(SketchKind.SUMS, b"\x01" * 42)]
@@ -168,16 +168,16 @@ class Endless:
 def test_cells_without_end_end_the_sketch(stubborn: bool) -> None:
     replica, victim, peer = MemoryReplica.of(MINE), session(initiator=True), Endless(stubborn=stubborn)
     waiting: deque[Message] = deque([hello(), part(SketchKind.SUMS, b"\x01" * 42)])
-    reader, heard = FrameReader(), 0
+    reader, message_count = FrameReader(), 0
     while waiting and victim.outcome is None:
         victim.receive_data(encode_message(waiting.popleft()))
         serve(victim, replica)
         reader.feed(victim.data_to_send())
         for message, _ in iter(reader.next_message, None):
             waiting += peer.answers(message)
-        heard += 1
+        message_count += 1
     assert 0 < peer.asked <= MAX_EXTENSIONS
-    assert heard < 200
+    assert message_count < 200
     assert isinstance(victim.outcome, Failed)
     assert victim.outcome.reason == (Reason.OUT_OF_TURN if stubborn else Reason.MALFORMED)
     assert peer.met == (1 if stubborn else 2), "it goes on with salt when the peer has given up, too"

@@ -63,8 +63,14 @@ CODEC, BATCHES, SKETCHES, SESSIONS = 100_000, 12_500, 12_500, 25_000
 
 def seed(shard: int) -> int:
     """The number of a run: its shard's own one, or another one each time in `make soak`."""
-    told = os.environ.get("FIELDLINE_FUZZ")
-    return int(told) if told else shard if os.environ.get("HYPOTHESIS_PROFILE") != "soak" else Random().getrandbits(48)
+    reported = os.environ.get("FIELDLINE_FUZZ")
+    return (
+        int(reported)
+        if reported
+        else shard
+        if os.environ.get("HYPOTHESIS_PROFILE") != "soak"
+        else Random().getrandbits(48)
+    )
 
 
 def shards(many: int) -> pytest.MarkDecorator:

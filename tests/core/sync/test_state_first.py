@@ -57,7 +57,7 @@ async def joined(
 
     With `lies` the giver calls the first fact of everything overtaken.
     """
-    told: list[Progress] = []
+    reported: list[Progress] = []
 
     async def near(said: bytes) -> Sequence[bytes]:
         return around
@@ -69,7 +69,7 @@ async def joined(
 
     def hear(event: Event) -> None:
         if isinstance(event, Progress):
-            told.append(event)
+            reported.append(event)
             if until and getattr(event, until) and event.received >= getattr(event, until):
                 taking.cancel()
 
@@ -87,16 +87,16 @@ async def joined(
         with suppress(asyncio.CancelledError):
             assert isinstance(await taking, Done)
         await giving
-    return told
+    return reported
 
 
 async def test_its_own_place_is_complete_first_then_all_that_is_current_then_history(make_store: MakeStore) -> None:
     a, b = await make_store(edited(8)), await make_store()
     mine = PLACES[3:6]
-    told = await joined(a, b, "nearby_count", mine)
+    reported = await joined(a, b, "nearby_count", mine)
     assert await slots(b, mine) == await slots(a, mine)
     assert await slots(b, PLACES) != await slots(a, PLACES)
-    assert 0 < told[-1].nearby_count < told[-1].current_count < (told[-1].to_receive or 0)
+    assert 0 < reported[-1].nearby_count < reported[-1].current_count < (reported[-1].to_receive or 0)
     await b.close()
     c = await make_store()
     await joined(a, c, "current_count", mine)

@@ -1,4 +1,6 @@
-"""Automatic repeat request: a stream of bytes each way, in order and whole, over a line that flips, loses and stops.
+"""Automatic repeat request: ordered, whole streams over a bad line.
+
+The line flips bits, loses bytes and stops.
 
 Pure: bytes from the line go in with the time, frames for the line come out. Selective repeat as in HDLC and TCP with
 SACK (RFC 2018), with what a private cable allows: the line is first in, first out, so that whatever was sent before

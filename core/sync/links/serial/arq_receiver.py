@@ -1,4 +1,4 @@
-"""What one end of a line does with what comes: puts it in order, and says how far it has come. Pure."""
+"""The receiving half of an ARQ end: order, and how far it has come. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one end of a line does with what is to be sent: cuts it up, and repeats what is lost until it arrived. Pure."""
+"""The sending half of an ARQ end: cut up, and repeat what is lost. Pure."""
 
 from __future__ import annotations
 

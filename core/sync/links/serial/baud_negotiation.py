@@ -1,4 +1,4 @@
-"""Find the highest rate that a cable carries, and go back when it does not any more. Pure.
+"""Find the highest rate that a cable carries, and go back from it. Pure.
 
 The initiator of the session proposes a rate and sends nothing else; the other end accepts and switches; so does the
 initiator, and sends probes; the other end replies that they arrived, and probes the way back. Only then do both go on,
@@ -72,7 +72,10 @@ class BaudState(Enum):
 
 
 class BaudEvent(Enum):
-    """What moves the negotiation on. An event that has no row is ignored: a line makes noise."""
+    """What moves the negotiation on.
+
+    An event that has no row is ignored: a line makes noise.
+    """
 
     RAISE = "this end wants a higher rate"
     PROPOSE = "PROPOSE came, and may be accepted"
@@ -147,7 +150,10 @@ BAUD: Mapping[BaudState, Mapping[BaudEvent, BaudState]] = {
 
 @dataclass(frozen=True, slots=True)
 class BaudTiming:
-    """When to begin an attempt, and how long its steps may take; the module's constants say why."""
+    """When to begin an attempt, and how long its steps may take.
+
+    The module's constants say why.
+    """
 
     min_carried_bytes: int = MIN_CARRIED_BYTES
     accept_timeout_s: float = ACCEPT_TIMEOUT_S
@@ -217,7 +223,10 @@ class BaudNegotiation:
         return self._failure_count
 
     def propose_raise(self, now: float) -> None:
-        """Begin an attempt at a rate about four times as high; only the initiator of the session does."""
+        """Begin an attempt at a rate about four times as high.
+
+        Only the initiator of the session does.
+        """
         if not self.can_rise:
             return
         higher = [rate for rate in self._usable if rate > self.baud]
@@ -245,7 +254,10 @@ class BaudNegotiation:
         self._watch_silence(0.0)
 
     def on_baud_refused(self) -> None:
-        """Take note that the port does not take the rate `baud`, as one that was exchanged for another adapter."""
+        """Take note that the port does not take the rate `baud`.
+
+        As one that was exchanged for another adapter.
+        """
         first, *others = self._supported
         self._supported = (first, *(rate for rate in others if rate < self.baud))
         self._exclude(self.baud)
@@ -325,7 +337,7 @@ class BaudNegotiation:
             self._queue(BaudMessage.PROBE_REPLY, rate, PROBE_PAYLOAD)
 
     def _check_probe_time(self, now: float) -> None:
-        """Commit if the probes went there and back in the time that they take at this rate, else revert."""
+        """Commit if the probes took as long as this rate takes, else revert."""
         expected_s = (PROBE_COUNT + 1) * (len(PROBE_PAYLOAD) + FRAME_OVERHEAD_BYTES) / (self.baud / 10)
         if now - self._probes_sent_at > MAX_PROBE_TIME_RATIO * expected_s + self._timing.probe_slack_s:
             self._paced_probes += 1

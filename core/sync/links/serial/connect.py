@@ -1,4 +1,4 @@
-"""The link over a serial cable: the same streams and TLS as over TCP, above a port."""
+"""The link over a serial cable: streams and TLS as over TCP, above a port."""
 
 from __future__ import annotations
 

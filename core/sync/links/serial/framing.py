@@ -1,4 +1,6 @@
-"""Frames on a serial line: a body and its checksums, so that both ends agree where one ends. Pure.
+"""Frames on a serial line: a body and its checksums. Pure.
+
+So both ends agree where one ends.
 
 Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999) keeps zeros out of a frame, and a zero ends it: whatever
 was lost or damaged, the next zero is the end of a frame. Two checksums follow a body: the CRC-16 of it (CCITT), and the

@@ -1,4 +1,4 @@
-"""Serial ports: which there are, opening one, and the errors for people when that does not work.
+"""Serial ports: list them, open one, and say what is wrong with it.
 
 Linux: UARTs and USB adapters, CDC-ACM, and this machine's own USB gadget side (`ttyGS0`). An open port is a descriptor
 that does not block. Those of a gadget hang for as long as no host is attached if they are opened in any other way.

@@ -1,4 +1,7 @@
-"""A serial port as an asyncio transport: what is above it sees a stream of bytes, in order and whole."""
+"""A serial port as an asyncio transport.
+
+What is above it sees a stream of bytes, in order and whole.
+"""
 
 from __future__ import annotations
 

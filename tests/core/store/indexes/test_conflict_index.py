@@ -89,7 +89,7 @@ async def everything(view: View, schema: Schema, blocks: list[bytes]) -> list[In
     return find_inbox_items([r for r in records.values() if r.slots], schema, lambda a, b: b in known[a], records.get)
 
 
-def told(found: list[InboxItem]) -> list[tuple[object, ...]]:
+def reported(found: list[InboxItem]) -> list[tuple[object, ...]]:
     return [
         (m.type, m.entity, m.key, m.property, m.entities, str(m.message), [c.fact for c in m.candidates]) for m in found
     ]
@@ -110,7 +110,7 @@ async def test_the_inbox_is_what_a_look_at_every_entity_gives(
             saved += batch
             for view in (store.now(), store.as_of(moment)):
                 found = await settling.read_all(view, CENTRE, lambda done, of: None)
-                assert told(found) == told(await everything(view, CENTRE, saved))
+                assert reported(found) == reported(await everything(view, CENTRE, saved))
         assert (await store.verify(CENTRE)).problems == []
         await store.close()
 
@@ -153,8 +153,8 @@ async def test_a_schema_that_changes_makes_everything_be_read_again(tmp_path: Pa
     strict = parse_schema({"place": '[properties.printer]\ntype = "integer"\n'})
     assert await settling.read_all(store.now(), loose, lambda done, of: None) == []
     assert await store.count_unread(loose) == 0 < await store.count_unread(strict)
-    (matter,) = await settling.read_all(store.now(), strict, lambda done, of: progress.append((done, of)))
-    assert (matter.type, matter.property) == ("invalid", "printer")
+    (item,) = await settling.read_all(store.now(), strict, lambda done, of: progress.append((done, of)))
+    assert (item.type, item.property) == ("invalid", "printer")
     assert progress[-1][0] == progress[-1][1] > 0
     assert await store.count_unread(strict) == 0
     await store.close()
@@ -167,9 +167,9 @@ async def test_verify_notices_wrong_clues_and_rebuilds_them(tmp_path: Path) -> N
              for name, value in (("kind", "place"), ("docking_station", "17e9:6006 #A1B2"))]  # fmt: skip
     await store.save_blocks([*FOUNDING, Pen(1).write(*twice, at=10)])
     found = await settling.read_all(store.now(), CENTRE, lambda done, of: None)
-    assert "duplicate" in {matter.type for matter in found}
+    assert "duplicate" in {item.type for item in found}
     await store._database.write(lambda connection: connection.execute("DELETE FROM claims"))
     assert ["clues" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
-    assert told(await InboxReader(store).read_all(store.now(), CENTRE, lambda done, of: None)) == told(found)
+    assert reported(await InboxReader(store).read_all(store.now(), CENTRE, lambda done, of: None)) == reported(found)
     assert (await store.verify(CENTRE)).problems == []
     await store.close()

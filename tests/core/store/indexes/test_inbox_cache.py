@@ -12,7 +12,7 @@ from core.store.indexes import conflict_index
 from core.store.store import Store
 from core.workspace import lazy_inbox
 from core.workspace.inbox import InboxReader
-from tests.core.store.indexes.test_conflict_index import CENTRE, told
+from tests.core.store.indexes.test_conflict_index import CENTRE, reported
 from tests.support.store_fleet import FLEET, FOUNDING, Pen
 
 
@@ -57,11 +57,11 @@ async def test_opening_again_and_a_change_do_not_look_at_everything(
     found = await read(store)
     assert len(found) == 500 > lazy_inbox.MAX_EAGER_ITEMS
     forbid(monkeypatch)
-    assert told(await read(store)) == told(found)
+    assert reported(await read(store)) == reported(found)
     await store.save_blocks([Pen(2).write(Fact(entity(100), "card_terminal", "99999999"), at=20)])
     # Whoever had said that it is another one did not know this: a conflict, whose pick is the later one.
-    assert sorted({(matter.type, matter.entity) for matter in await read(store)} ^ {
-        (matter.type, matter.entity) for matter in found
+    assert sorted({(item.type, item.entity) for item in await read(store)} ^ {
+        (item.type, item.entity) for item in found
     }) == [("conflict", entity(100)), ("duplicate", entity(100))]  # fmt: skip
     await store.close()
 
@@ -92,6 +92,6 @@ async def test_verify_notices_what_is_wrong_and_has_it_found_again(tmp_path: Pat
     await store._database.write(lambda connection: connection.execute("DELETE FROM matters WHERE key = '00000052'"))
     await store._database.write(lambda connection: connection.execute("DELETE FROM matters WHERE again = 0"))
     assert ["inbox" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
-    assert told(await read(store)) == told(found)
+    assert reported(await read(store)) == reported(found)
     assert (await store.verify(CENTRE)).problems == []
     await store.close()

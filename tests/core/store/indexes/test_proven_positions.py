@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from core.body import Fact
 from core.changes import decode_block
 from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
-from core.mountain_range import levels_of
 from core.slots import Slot
 from core.store.store import Store
 from core.sync.events import Done
-from core.sync.position_proofs import ProofPlan, ProvenPast, check_proofs
+from core.sync.position_proofs import ProvenPast
 from tests.core.conftest import MakeStore
 from tests.core.sync.test_state_first import joined
 from tests.core.sync.test_store_sessions import devices, meet
-from tests.support.store_fleet import ADMISSION, FLEET, FOUNDING, READER, Pen, fact_about, fact_of
+from tests.support.store_fleet import ADMISSION, FOUNDING, READER, Pen, fact_about, fact_of, proven
 from tests.support.strategies import DEVICES
 
 PLACES = [bytes([97 + number]) * 16 for number in range(24)]
@@ -47,21 +46,6 @@ def revoked(blocks: Sequence[bytes], at: int = -1) -> bytes:
 
 async def shown(store: Store) -> list[Slot]:
     return [await store.now().slot(place, "printer") for place in PLACES]
-
-
-async def proven(store: Store, changes: Sequence[bytes]) -> list[ProvenPast]:
-    """What the store's proofs of these changes show to who has nothing else."""
-    found = []
-    for chain in await store.cut_chains(await store.hashes()):
-        headers = [decode_block(data).header for data in await store.blocks(sorted(chain.sent))]
-        going = [header for header in headers if header.id in changes]
-        for wanted in ProofPlan([chain]).next_batch(going):
-            proof = wanted.prove(levels_of(await store.chain_ids(wanted.head.id)))
-            if proof is not None:
-                checked = check_proofs([proof], FLEET)
-                assert isinstance(checked, list)
-                found += checked
-    return found
 
 
 @dataclass
@@ -203,8 +187,8 @@ async def test_a_session_that_is_cut_leaves_what_is_current_of_a_revoked_device(
     theirs = written(Pen(1), 6)
     whole = await make_store([*FOUNDING, *theirs, revoked(theirs)])
     part = await make_store()
-    told = await joined(whole, part, "current_count")
-    assert told[-1].received < (told[-1].to_receive or 0)
+    reported = await joined(whole, part, "current_count")
+    assert reported[-1].received < (reported[-1].to_receive or 0)
     assert await shown(part) == await shown(whole)
     one, other = await meet(*devices(whole, part))
     assert isinstance(one, Done)

@@ -16,7 +16,7 @@ from core.store.store import Store
 from core.value_codec import Value
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
 
-Told = tuple[str, Value, Value]
+FeedRow = tuple[str, Value, Value]
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await made.close()
 
 
-async def told(store: Store, cursor: int, entity: bytes | None = None) -> tuple[list[Told], int]:
+async def read_feed(store: Store, cursor: int, entity: bytes | None = None) -> tuple[list[FeedRow], int]:
     """All that is behind a cursor, page by page, and the cursor behind that."""
-    found: list[Told] = []
+    found: list[FeedRow] = []
     while True:
         page = await store.run(lambda connection, at=cursor: feed.read_feed_page(connection, at, entity))
         found += [(entry.property, entry.before, entry.after) for entry in page.entries]
@@ -39,29 +39,29 @@ async def told(store: Store, cursor: int, entity: bytes | None = None) -> tuple[
 
 
 async def test_each_change_of_a_value_is_told_once(store: Store) -> None:
-    _, end = await told(store, 0)
+    _, end = await read_feed(store, 0)
     pen = Pen(1)
     first = pen.write(Fact(ENTITY, "printer", "a"), Fact(ENTITY, "vid", 1), at=10)
     second = pen.write(Fact(ENTITY, "printer", "b", (fact_of(first),)), at=11)
     third = pen.write(Fact(ENTITY, "printer", None, (fact_of(second),)), at=12)
     await store.save_blocks([first, second, third])
-    found, behind = await told(store, end)
+    found, behind = await read_feed(store, end)
     assert found == [("printer", None, "a"), ("vid", None, 1), ("printer", "a", "b"), ("printer", "b", None)]
-    assert await told(store, behind) == ([], behind)
+    assert await read_feed(store, behind) == ([], behind)
 
 
 async def test_what_was_superseded_before_it_arrived_is_never_told(store: Store) -> None:
-    _, end = await told(store, 0)
+    _, end = await read_feed(store, 0)
     pen = Pen(1)
     first = pen.write(Fact(ENTITY, "printer", "a"), at=10)
     second = pen.write(Fact(ENTITY, "printer", "b", (fact_of(first),)), at=11)
     await store.save_blocks([second])
     await store.save_blocks([first])
-    assert (await told(store, end))[0] == [("printer", None, "b")]
+    assert (await read_feed(store, end))[0] == [("printer", None, "b")]
 
 
 async def test_a_conflict_is_told_where_it_changes_the_value_in_use(store: Store) -> None:
-    _, end = await told(store, 0)
+    _, end = await read_feed(store, 0)
     one, two = Pen(1), Pen(2)
     early, late = (pen.write(Fact(ENTITY, "printer", v), at=at) for pen, v, at in ((one, "a", 10), (two, "b", 20)))
     lost = two.write(Fact(ENTITY, "printer", "c"), at=5)
@@ -70,13 +70,13 @@ async def test_a_conflict_is_told_where_it_changes_the_value_in_use(store: Store
     await store.save_blocks([lost])
     settled = one.write(Fact(ENTITY, "printer", None, (fact_of(late), fact_of(lost))), at=30)
     await store.save_blocks([settled])
-    assert (await told(store, end))[0] == [("printer", None, "a"), ("printer", "a", "b"), ("printer", "b", "a")]
+    assert (await read_feed(store, end))[0] == [("printer", None, "a"), ("printer", "a", "b"), ("printer", "b", "a")]
 
 
 async def test_only_one_entity_is_told_if_that_is_asked(store: Store) -> None:
-    _, end = await told(store, 0)
+    _, end = await read_feed(store, 0)
     await store.save_blocks([Pen(1).write(Fact(ENTITY, "printer", "a"), Fact(OTHER, "printer", "b"), at=10)])
-    assert (await told(store, end, OTHER))[0] == [("printer", None, "b")]
+    assert (await read_feed(store, end, OTHER))[0] == [("printer", None, "b")]
 
 
 async def test_a_position_is_found_again_by_its_fact_and_by_its_change(store: Store) -> None:
@@ -87,7 +87,7 @@ async def test_a_position_is_found_again_by_its_fact_and_by_its_change(store: St
     for position, left in ((fact_of(block, 0), 2), (fact_of(block, 2), 0), (change_id(block), 0)):
         cursor = await store.run(lambda c, p=position: feed.find_feed_cursor(c, p))
         assert cursor is not None
-        assert len((await told(store, cursor))[0]) == left
+        assert len((await read_feed(store, cursor))[0]) == left
     assert await store.run(lambda c: feed.find_feed_cursor(c, b"?" * 32)) is None
 
 
@@ -111,12 +111,12 @@ async def test_what_is_told_leads_from_value_to_value_whatever_the_order(
     store = await Store.create(tmp_path_factory.mktemp("feed") / "store.db", fleet=FLEET, clock=lambda: 1)
     try:
         await store.save_blocks(FOUNDING)
-        _, cursor = await told(store, 0)
+        _, cursor = await read_feed(store, 0)
         history, found, left = _history(), [], list(order)
         for size in sizes:
             await store.save_blocks([history[number] for number in left[:size]])
             left = left[size:]
-            more, cursor = await told(store, cursor)
+            more, cursor = await read_feed(store, cursor)
             found += more
         printers = [(before, after) for name, before, after in found if name == "printer"]
         assert [before for before, _ in printers] == [None, *(after for _, after in printers[:-1])]

@@ -1,0 +1,74 @@
+"""Verbs at 1M facts as people call them: CPU with the start of the program included, and memory, beside what is wanted.
+
+The ratio is to the same verb on a home of a tenth: what reads everything may grow by 9.9 (n log n), the rest by less.
+The homes have the shapes of the real history beside the repository; FIELDLINE_BENCH_HOME names a folder for them.
+Prints figures; nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import _bighome
+
+TENTH = 100_000, 1_000
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A call of the program; wanted: seconds of CPU and MB of memory at 1M facts, None where nothing is said."""
+
+    arguments: tuple[str, ...]
+    seconds: float | None = None
+    megabytes: float | None = None
+
+
+VERBS = [
+    Verb(("status",), 0.4),
+    Verb(("inbox",), 0.8),
+    Verb(("list", "network"), 4, 120),
+    Verb(("list", "network", "--json"), 4, 120),
+    Verb(("list", "network", "--where", "vid=42"), 1),
+    Verb(("list", "network", "--at", "2016-01-01"), 4, 120),
+    Verb(("diff", "2015-01-01", "2016-01-01"), 4, 120),
+    Verb(("log", "--limit", "20")),
+    Verb(("doctor",)),
+    Verb(("verify",), 15),
+]
+
+
+def measure(home: Path, arguments: tuple[str, ...]) -> tuple[float, float, int]:
+    """Call the program; gives seconds of CPU (its children's included), MB of memory at most, and its exit code."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tui.cli", "--home", str(home), *arguments], stdout=out, stderr=subprocess.STDOUT
+        )
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode
+
+
+def run() -> None:
+    """Print the table."""
+    with _bighome.kept() as big:
+        if big is None:
+            return
+        tenth = big.parent / "tenth"
+        if not tenth.exists():
+            asyncio.run(_bighome.build(tenth, facts=TENTH[0], conflicts=TENTH[1]))
+        print(f"  {'verb':36}{'CPU s':>8}{'wanted':>8}{'MB':>7}{'wanted':>8}{'x of 100k':>11}")
+        for verb in VERBS:
+            small, _, _ = measure(tenth, verb.arguments)
+            seconds, megabytes, code = measure(big, verb.arguments)
+            name = " ".join(verb.arguments) + ("" if code == 0 else f" (exit {code})")
+            print(
+                f"  {name:36}{seconds:8.2f}{verb.seconds or '':>8}{megabytes:7.0f}{verb.megabytes or '':>8}"
+                f"{seconds / small:11.1f}",
+                flush=True,
+            )

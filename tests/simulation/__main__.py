@@ -1,0 +1,71 @@
+"""Let a fleet live, and print how its changes spread: `python -m tests.simulation DEVICES DAYS SEED [PLOT.svg]`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.simulation.fleet_life import REPORT_SHARES, Life, Rates
+from tests.simulation.test_fleet_life import live
+
+QUIET_AFTER_DAYS = 30
+WIDTH, HEIGHT, MARGIN = 640, 300, 40
+HOURS_SHOWN = (1.0, 720.0)
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c")
+
+
+def report(life: Life, size: int) -> str:
+    """Make the table: what happened, and how soon a change was on so many of the devices."""
+    lines = [f"| {what} | {count} |" for what, count in sorted(life.happened.items())]
+    spread = life.spread_hours(size)
+    for share, hours in spread.items():
+        if hours:
+            middle, late = hours[len(hours) // 2], hours[int(len(hours) * 0.95)]
+            lines.append(f"| on {share:.0%} of the devices | half after {middle:.0f} h, 95 % after {late:.0f} h |")
+    per_day = life.bytes / size / life.day_count
+    return "\n".join(
+        ["| | |", "|---|---|", *lines, f"| saved | {len(life.saved)} |", f"| bytes a device and day | {per_day:.0f} |"]
+    )
+
+
+def plot(life: Life, size: int) -> str:
+    """Draw which share of the changes had reached so many of the devices after so many hours (SVG)."""
+    low, high = map(math.log10, HOURS_SHOWN)
+
+    def point(hours: float, share: float) -> str:
+        at = (math.log10(max(hours, HOURS_SHOWN[0])) - low) / (high - low)
+        x = MARGIN + min(at, 1.0) * (WIDTH - 2 * MARGIN)
+        return f"{x:.1f},{HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN):.1f}"
+
+    parts = []
+    for (share, hours), colour in zip(life.spread_hours(size).items(), COLOURS, strict=True):
+        points = " ".join(point(each, (number + 1) / len(life.saved)) for number, each in enumerate(hours))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        y = MARGIN + 16 * REPORT_SHARES.index(share)
+        parts.append(f'<text x="{MARGIN + 8}" y="{y}" fill="{colour}">on {share:.0%} of the devices</text>')
+    for hours, label in ((1, "1 hour"), (24, "1 day"), (168, "1 week"), (720, "30 days")):
+        x = point(hours, 0).partition(",")[0]
+        parts.append(f'<text x="{x}" y="{HEIGHT - MARGIN / 3}" text-anchor="middle">{label}</text>')
+        parts.append(f'<line x1="{x}" x2="{x}" y1="{MARGIN}" y2="{HEIGHT - MARGIN}" stroke="#ddd"/>')
+    body = "".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"'
+        f' font-size="12"><rect width="100%" height="100%" fill="white"/>{body}</svg>\n'
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Run it."""
+    size, days, seed = map(int, arguments[:3])
+    with tempfile.TemporaryDirectory() as folder:
+        fleet = asyncio.run(live(Path(folder), seed, size, days, Rates(), QUIET_AFTER_DAYS))
+    print(report(fleet.life, size))
+    if arguments[3:]:
+        Path(arguments[3]).write_text(plot(fleet.life, size), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
