@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from core.device.home import KEY_FILE
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
 from tests.support.deadlines import PATIENCE
+from tests.support.pty_app import started
 
 PASSPHRASE = "correct horse battery"
 
@@ -88,30 +87,19 @@ def test_a_descriptor_and_standard_input_do_as_well(device: Terminal) -> None:
     assert call("key", "unseal", "--passphrase-file", "-").returncode == 0
 
 
-def typed(terminal: Terminal, *arguments: str, answers: list[tuple[str, str]]) -> tuple[int, str]:
+def typed(terminal: Terminal, *arguments: str, answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
     """Run a call on a terminal of its own and answer its questions; gives the exit code, and all that was shown."""
-    pid, master = pty.fork()
-    if pid == 0:
-        os.chdir(ROOT)
-        os.execv(sys.executable, [sys.executable, "-m", "tui.cli", *terminal.globals, *arguments])
-    shown, end = "", time.monotonic() + PATIENCE
-    waiting = list(answers)
-    try:
-        while time.monotonic() < end:
-            if not select.select([master], [], [], 0.1)[0]:
-                continue
-            try:
-                data = os.read(master, 4096)
-            except OSError:
-                break
-            if not data:
-                break
-            shown += data.decode(errors="replace")
-            if waiting and waiting[0][0] in shown.rsplit("\n", 1)[-1]:
-                os.write(master, waiting.pop(0)[1].encode() + b"\n")
-    finally:
-        os.close(master)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+    with started(terminal.home, *arguments) as program:
+        shown = ""
+        for question, answer in answers:
+            program.wait_for(question)
+            shown += program.output.decode(errors="replace")
+            program.output = b""
+            program.send(answer.encode() + b"\n")
+        program.wait_for_end()
+        program.read(0.05)
+        assert program.ended is not None
+        return os.waitstatus_to_exitcode(program.ended), shown + program.output.decode(errors="replace")
 
 
 def test_at_a_terminal_it_is_asked_for_and_not_shown(device: Terminal) -> None:
