@@ -73,6 +73,15 @@ def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -
     `roles` are the author, member and value of facts, whether they count or not: so with every fact more it only grows,
     and devices that hold the same agree on it in whatever order that came.
     """
+    return _ever_given(founder, roles)[0]
+
+
+def ever_admins(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
+    """The devices that ever were admins: the founder, and whom one of them made one."""
+    return _ever_given(founder, roles)[1]
+
+
+def _ever_given(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> tuple[set[bytes], set[bytes]]:
     by_author: dict[bytes, list[tuple[bytes, bool]]] = defaultdict(list)
     for author, member, value in roles:
         by_author[author].append((member, parse_role(value)[0] == _ADMIN))
@@ -84,7 +93,7 @@ def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -
         new = {member for member, is_admin in given if is_admin} - admins
         admins |= new
         wave += new
-    return found
+    return found, admins
 
 
 @dataclass(slots=True)

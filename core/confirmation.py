@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from core.errors import Refused
 from core.records import Edit, Record, make_edit
-from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED
+from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, is_acceptance
 from core.slots import Candidate
 from core.values import quote_value
 
@@ -99,4 +99,4 @@ def is_confirmed_since(record: Record, confirmations: Confirmations, since_us: i
 
 
 def _is_confirmable(name: str) -> bool:
-    return name not in (KIND, KEY, RETIRED)
+    return name not in (KIND, KEY, RETIRED) and not is_acceptance(name)

@@ -1,8 +1,8 @@
-"""The fleet's epoch keys: secrets of all its members, under which files that leave a device are sealed.
+"""The fleet's epoch keys, under which files that leave a device are sealed.
 
-The first follows from the secret of the genesis, so each fleet has one. A later one is a fact of the fleet's entity: a
-new epoch begins with each revocation, and whenever an admin wants it. Where several were begun apart from each other
-the key is made of all of them: whom one of them shuts out does not know it.
+They are secrets of all members. The first follows from the secret of the genesis, so each fleet has one. A later one is
+a fact of the fleet's entity: a new epoch begins with each revocation, and whenever an admin wants it. Where several
+were begun apart from each other the key is made of all of them: whom one of them shuts out does not know it.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ def parse_epoch_key(value: Value) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class EpochKeys:
-    """The epoch keys that a device knows, by their ids, and the ids of those that hold at present: none before the
-    genesis has come. In the first epoch (`is_first`) everybody knows the key who knows the genesis.
+    """The epoch keys that a device knows, by their ids.
+
+    `current` are the ids of those that hold at present: none before the genesis has come. In the first epoch
+    (`is_first`) everybody knows the key who knows the genesis.
     """
 
     known: Mapping[bytes, bytes]
@@ -57,7 +59,7 @@ class EpochKeys:
 
     @classmethod
     def of(cls, secret: bytes | None, known: Iterable[Value], leaves: Iterable[Value]) -> Self:
-        """Give those that follow from the fleet's secret and from the values of all facts and of the leaves."""
+        """Give the keys by the fleet's secret, and the values of all facts and of the leaves."""
         first = [] if secret is None else [first_epoch_key(secret)]
         keys = [*first, *(key for value in known if (key := parse_epoch_key(value)))]
         present = sorted({epoch_id(key) for value in leaves if (key := parse_epoch_key(value))})

@@ -53,3 +53,10 @@ class AuthorUnknown(BlockRefused):
 
     Nothing of it is kept.
     """
+
+
+class OverLimit(BlockRefused):
+    """A block of a member that has more changes than are kept of it.
+
+    Nothing of it is kept.
+    """

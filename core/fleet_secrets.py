@@ -1,4 +1,4 @@
-"""Which facts of the fleet's entity are secrets: members know them, and no screen or verb shows them."""
+"""Which facts of the fleet are secrets, known to members and shown nowhere."""
 
 from __future__ import annotations
 

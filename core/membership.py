@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeGuard
 
 from core.chain import Side
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.value_codec import CHANGE_ID_BYTES, Value
 
 NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY = "member.name", "member.role", "member.revoked"
+LIMIT_PROPERTY = "member.limit"
+"""How many changes are kept of a device, if more than of others (core.store.quotas)."""
 MEMBER_PROPERTIES = (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY)
 ROLES = ("admin", "technician", "reader")
 WRITING_ROLES = ("admin", "technician")
@@ -144,6 +146,11 @@ def parse_role(value: Value) -> tuple[str, Mark | None]:
     return role, start
 
 
+def may_limit(value: Value) -> TypeGuard[int]:
+    """Whether a value is a number of changes."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 # --- what they come to -----------------------------------------------------------------------------------------------
 
 
@@ -182,6 +189,11 @@ class Authority:
     def uniform_role(self) -> str:
         """The role in all of the device's changes; only for a uniform authority."""
         return self._lower_role(self.roles, self.roles)
+
+    @property
+    def has_admin_role(self) -> bool:
+        """Whether the device is or was an admin at some place of its chain."""
+        return any(rule.role == ROLES[0] for rule in self.roles)
 
     def cuts(self) -> Iterator[Cut]:
         """The changes on which it depends whether another one counts."""

@@ -243,6 +243,7 @@ _INTERNAL_LABELS = {
     "member.name": {"en": "Name", "de": "Name"},
     "person.name": {"en": "Name", "de": "Name"},
     "member.role": {"en": "Role", "de": "Rolle"},
+    "member.limit": {"en": "Changes kept of it", "de": "Aufbewahrte Änderungen"},
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},
 }
 """What the fleet itself, its schema and its members are said to be, which no schema describes."""

@@ -64,7 +64,7 @@ def entities_in_value(value: Value) -> Iterator[bytes]:
 
 
 def mask_secrets(diffs: Iterable[FactDiff]) -> list[FactDiff]:
-    """Leave out the fleet's secret, and show of an epoch's key only that there is a new one."""
+    """Leave out the fleet's secret; of an epoch's key show that there is a new one."""
     masked = []
     for diff in diffs:
         if not is_secret(diff.entity, diff.property):

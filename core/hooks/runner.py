@@ -26,6 +26,8 @@ BACKOFF_MAX_S = 300.0
 """What a command talks to is back within minutes, or somebody has to mend it."""
 LOCK_RETRY_S = 5.0
 """How often is looked whether the process that runs the hooks has ended."""
+SETTINGS_INTERVAL_S = 5.0
+"""How often the settings are read again: who has edited them waits that long, and a small file costs nothing."""
 RETRY_AFTER_ERROR_S = 10.0
 """Before the store or the disk is tried again."""
 
@@ -47,27 +49,76 @@ class HookEvent:
 OnHookEvent = Callable[[HookEvent], None]
 
 
-async def run_hooks(workspace: DeviceContext, on_event: OnHookEvent, *, backoff_base_s: float = BACKOFF_BASE_S) -> None:
+async def run_hooks(
+    workspace: DeviceContext,
+    on_event: OnHookEvent,
+    *,
+    backoff_base_s: float = BACKOFF_BASE_S,
+    settings_interval_s: float = SETTINGS_INTERVAL_S,
+) -> None:
     """Run the hooks of the settings until cancelled, or until the store is gone.
 
-    At once done if there are none.
+    The settings are read again when the file is another one; while they are wrong, the hooks of before go on.
 
-    `workspace` has to be one of its own: nobody else may wait for its changes. Raises FieldlineError for settings or a
-    state that cannot be read.
+    `workspace` has to be one of its own: nobody else may wait for its changes. Raises FieldlineError for a state that
+    cannot be read.
     """
-    hooks = parse_hooks(workspace.home.read_settings())
+    hooks: list[Hook] = []
+    while True:
+        text = _settings_text(workspace)
+        hooks = _read_hooks(workspace, on_event, hooks)
+        changed = asyncio.create_task(_wait_for_settings(workspace, text, settings_interval_s))
+        running = asyncio.create_task(_run_until_cancelled(workspace, hooks, on_event, backoff_base_s))
+        try:
+            await asyncio.wait({changed, running}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (changed, running):
+                task.cancel()
+            await asyncio.gather(changed, running, return_exceptions=True)
+        if not changed.cancelled():
+            continue
+        await running
+        return
+
+
+def _read_hooks(workspace: DeviceContext, on_event: OnHookEvent, before: list[Hook]) -> list[Hook]:
+    """The hooks of the settings that can be run; those of before, and a word about it, if they cannot be read."""
+    try:
+        hooks = parse_hooks(workspace.home.read_settings())
+    except FieldlineError as problem:
+        on_event(HookEvent("", None, 0, problem))
+        return before
     for hook in hooks:
         if hook.problem is not None:
             on_event(HookEvent(hook.name, None, 0, hook.problem))
-    usable = [hook for hook in hooks if hook.problem is None]
-    if not usable:
-        return
+    return [hook for hook in hooks if hook.problem is None]
+
+
+async def _wait_for_settings(workspace: DeviceContext, before: str, interval_s: float) -> None:
+    """Wait until what the settings say of hooks is something else, or can be read no more or again."""
+    while _settings_text(workspace) == before:  # noqa: ASYNC110 - an editor tells nobody
+        await asyncio.sleep(interval_s)
+
+
+def _settings_text(workspace: DeviceContext) -> str:
+    try:
+        return repr(workspace.home.read_settings().get("hooks"))
+    except FieldlineError as problem:
+        return str(problem)
+
+
+async def _run_until_cancelled(
+    workspace: DeviceContext, hooks: Sequence[Hook], on_event: OnHookEvent, backoff_base_s: float
+) -> None:
+    """Run these hooks until cancelled, or until the store is gone; without any only wait."""
+    if not hooks:
+        await asyncio.Event().wait()
     file = StateFile(workspace.home.folder)
     while not file.try_lock():  # noqa: ASYNC110 - it is another process that releases it
         await asyncio.sleep(LOCK_RETRY_S)
     try:
         file.load()
-        await _HookRunner(workspace, file, on_event, backoff_base_s).run(usable)
+        await _HookRunner(workspace, file, on_event, backoff_base_s).run(hooks)
     finally:
         file.close()
 

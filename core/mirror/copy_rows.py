@@ -31,15 +31,19 @@ COLUMNS = {
     "inbox": ("item", "type", "entity", "kind", "key", "property", "message", "entities", "candidates", "since"),
     "kinds": ("kind", "key_property", "within_property"),
     "source_flags": ("id", "flag"),
+    "events": (
+        "reason", "fact", "change", "entity", "kind", "key", "property", "before", "after", "at", "user_name",
+        "device_name",
+    ),
 }  # fmt: skip
 _COLUMN_TYPES = {
-    "flag": "int2", "value": "jsonb",
+    "flag": "int2", **dict.fromkeys(("value", "before", "after"), "jsonb"),
     **dict.fromkeys(("refs", "entities", "candidates"), "bytea[]"),
     **dict.fromkeys(("position", "id", "change_id", "fact_id", "target_id"), "int8"),
     **dict.fromkeys(("at", "effective_at", "ended_at", "received_at", "since", "until"), "timestamptz"),
     **dict.fromkeys(("accepted", "provisional", "fits", "retired"), "bool"),
     **dict.fromkeys(("entity_id", "property_id", "device_id", "person_id"), "int4"),
-    **dict.fromkeys(("item", "change", "device", "person", "entity", "lies_in"), "bytea"),
+    **dict.fromkeys(("item", "fact", "change", "device", "person", "entity", "lies_in"), "bytea"),
 }  # fmt: skip
 """Of the columns that are not text."""
 Row = Sequence[object]

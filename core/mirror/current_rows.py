@@ -103,18 +103,16 @@ class CurrentRows:
         referred = {each for value in values if row_values.may_refer(value) for each in self._refs(value)}
         names = entities.read_names(self._store, NOW, {*ids.values(), *referred}, self._schema)
         for number, rows in by_entity.items():
-            if rows:
-                name = names[ids[number]]
-                kind = name.kind
-                self._put_aside(number, name, rows)
-                for _, of, fact, value, provisional in rows:
-                    refs = self._refs(value) if row_values.may_refer(value) else ()
-                    packed = (
-                        self._packed(value) if not refs else pack_json(row_values.json_text(load_value(value), names))
-                    )
-                    is_free = row_values.is_short_text(value) and self._is_free(kind, of)
-                    fits = is_free or self._fits(kind, of, value)
-                    yield pack_slot(fact, number, of, provisional, fits, packed, pack_references(refs))
+            name = names[ids[number]]
+            kind = name.kind
+            # What has nothing in use has facts nevertheless, which name it.
+            self._put_aside(number, name, rows)
+            for _, of, fact, value, provisional in rows:
+                refs = self._refs(value) if row_values.may_refer(value) else ()
+                packed = self._packed(value) if not refs else pack_json(row_values.json_text(load_value(value), names))
+                is_free = row_values.is_short_text(value) and self._is_free(kind, of)
+                fits = is_free or self._fits(kind, of, value)
+                yield pack_slot(fact, number, of, provisional, fits, packed, pack_references(refs))
 
     def _put_aside(self, number: int, name: EntityName, rows: list[LeafRow]) -> None:
         values = {self._properties[row[1]]: row[3] for row in rows}

@@ -10,15 +10,16 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import set_json_dumps
 
 from core.errors import FieldlineError, Refused
 
-MIRROR_VERSION = 3
+MIRROR_VERSION = 4
 MIN_SERVER_VERSION = 130000
 """PostgreSQL 13: the oldest that was still maintained when the mirror was written."""
+SECURITY_INVOKER_VERSION = 150000
 LOCK_ID = 0x464C444C4D495252  # "FLDLMIRR"
 LOCK_TIMEOUT_MS = 5000
 """A server notices within that time that a mirror was killed."""
@@ -101,6 +102,18 @@ def cancel(connection: Connection) -> None:
         connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
 
+def secure_views(connection: Connection) -> None:
+    """Let the views of the mirror read with the rights of who asks, where the server can (PostgreSQL 15)."""
+    if connection.info.server_version < SECURITY_INVOKER_VERSION:
+        return
+    views = connection.execute(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'fieldline'::regnamespace AND relkind = 'v'"
+    ).fetchall()
+    for (name,) in views:
+        view = sql.Identifier("fieldline", str(name))
+        connection.execute(sql.SQL("ALTER VIEW {} SET (security_invoker = true)").format(view))
+
+
 def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None:
     if connection.info.server_version < MIN_SERVER_VERSION:
         raise MirrorError(
@@ -124,6 +137,7 @@ def _prepare(connection: Connection, fleet: bytes, lock_timeout_ms: int) -> None
             )
         script = files("core.mirror").joinpath("tables.sql").read_text(encoding="utf-8")
         connection.execute(script.encode())
+        secure_views(connection)
         connection.execute(
             "INSERT INTO fieldline.watermark"
             " (version, fleet, changes, root, at, source_row, source_order, source_flags, schema_state)"

@@ -209,6 +209,36 @@ COMMENT ON TABLE fieldline.source_flags IS 'What has no effect, as the mirror la
 COMMENT ON COLUMN fieldline.source_flags.id IS 'Number of the fact or change';
 COMMENT ON COLUMN fieldline.source_flags.flag IS '0 a fact without effect, 1 a fact that another device calls obsolete, 2 a change without effect';
 
+CREATE TABLE fieldline.events (
+  event bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  reason text NOT NULL,
+  fact bytea,
+  change bytea,
+  entity bytea NOT NULL,
+  kind text,
+  key text,
+  property text NOT NULL,
+  before jsonb,
+  after jsonb,
+  at timestamptz,
+  user_name text,
+  device_name text
+);
+COMMENT ON TABLE fieldline.events IS 'Each value in use that changed since the mirror was made, in order, exactly once; the mirror only adds to it';
+COMMENT ON COLUMN fieldline.events.event IS 'Number of the event: later ones have larger numbers, some of which are missing';
+COMMENT ON COLUMN fieldline.events.reason IS 'change: somebody changed it; effect: facts lost or regained their effect; store: the mirroring store is another one';
+COMMENT ON COLUMN fieldline.events.fact IS 'Id of the fact that is in use now, or of the one that changed it';
+COMMENT ON COLUMN fieldline.events.change IS 'Change that this fact is part of';
+COMMENT ON COLUMN fieldline.events.entity IS 'Id of the entity, 16 bytes';
+COMMENT ON COLUMN fieldline.events.kind IS 'Kind of the entity, as it was called then';
+COMMENT ON COLUMN fieldline.events.key IS 'Key of the entity within its kind, as it was called then';
+COMMENT ON COLUMN fieldline.events.property IS 'Name of the property';
+COMMENT ON COLUMN fieldline.events.before IS 'The value in use before; NULL if there was none';
+COMMENT ON COLUMN fieldline.events.after IS 'The value in use from then on; NULL if there is none';
+COMMENT ON COLUMN fieldline.events.at IS 'The author''s clock';
+COMMENT ON COLUMN fieldline.events.user_name IS 'Name of the person who stated it';
+COMMENT ON COLUMN fieldline.events.device_name IS 'Name of the device that it was stated on';
+
 CREATE VIEW fieldline.current AS
   SELECT e.entity, e.kind, e.key, p.property, s.value,
     CASE WHEN s.provisional THEN 'conflict' WHEN s.value IS NULL THEN 'cleared' ELSE 'good' END AS state,

@@ -14,10 +14,10 @@ from psycopg import sql
 
 from core.inbox import InboxItem
 from core.membership import Membership
-from core.mirror import partitions, row_values
+from core.mirror import events, partitions, row_values
 from core.mirror.copy_rows import Row, copy_packed, copy_rows, identifier, pack_edges, pack_facts, sync_rows
 from core.mirror.current_rows import CurrentRows, name_columns
-from core.mirror.database import Connection
+from core.mirror.database import Connection, secure_views
 from core.mirror.kind_views import schema_digest, view_statements
 from core.schema import Schema
 from core.store.entities import EntityName
@@ -114,15 +114,30 @@ def write_mirror(
     return written
 
 
+_KIND_VIEWS = (
+    " FROM pg_class c {} WHERE c.relnamespace = to_regnamespace('fieldline') AND c.relkind = 'v'"
+    " AND c.relname LIKE 'kind\\_%'"
+)
+_GRANTS = (
+    "SELECT c.relname::text, r.rolname::text"
+    + _KIND_VIEWS.format("CROSS JOIN aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee")
+    + " AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner"
+)
+
+
 def _write_kinds(mirror: Connection, schema: Schema) -> None:
-    views = mirror.execute(
-        "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace('fieldline') AND relkind = 'v'"
-        " AND relname LIKE 'kind\\_%'"
-    ).fetchall()
-    for (name,) in views:
+    """Make the views of kinds anew, and grant them to whom they were granted."""
+    granted = mirror.execute(_GRANTS).fetchall()
+    for (name,) in mirror.execute("SELECT c.relname::text" + _KIND_VIEWS.format("")).fetchall():
         mirror.execute(sql.SQL("DROP VIEW {}").format(identifier(str(name))))
     for statement in view_statements(schema):
         mirror.execute(statement)
+    secure_views(mirror)
+    there = set(mirror.execute("SELECT c.relname::text" + _KIND_VIEWS.format("")).fetchall())
+    for name, role in granted:
+        if (name,) in there:
+            to = sql.SQL("PUBLIC") if role is None else sql.Identifier(str(role))
+            mirror.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(identifier(str(name)), to))
     sync_rows(mirror, "kinds", [(kind.name, kind.key, kind.within) for kind in schema.kinds.values()])
 
 
@@ -145,6 +160,8 @@ class _Writer:
         self._make_partitions(is_marked=True)
         facts = self._rewrite_slots(after)
         self._write_edges(after)
+        if is_flagged:
+            events.note_values_of_facts(self._mirror, "other_flags")
         current = CurrentRows(self._store, self._mirror, self._state.schema)
         if is_other_schema:
             # Names and what fits follow from it.
@@ -152,13 +169,22 @@ class _Writer:
             current.write_all()
         else:
             current.write_some(mirror_source.read_marked_entities(self._store))
+        self._write_events(after, is_flagged=is_flagged)
         return Written(changes, facts)
+
+    def _write_events(self, after: int, *, is_flagged: bool) -> None:
+        members = self._state.membership.members
+        names = {device: member.name for device, member in members.items() if member.name}
+        events.write_changes(self._store, self._mirror, self._state.schema, names, after, is_flagged=is_flagged)
+        if is_flagged:
+            events.write_differences(self._mirror, "effect", is_all=False)
 
     def _write_all(self) -> Written:
         is_empty = self._mirror.execute("SELECT changes FROM fieldline.watermark").fetchone() == (0,)
         if is_empty:
             self._drop_keys()
         else:
+            events.note_all_values(self._mirror)
             self._delete(*_ALL_TABLES)
         self._make_partitions(is_marked=False)
         changes = copy_rows(self._mirror, "changes", self._changes(0))
@@ -168,6 +194,8 @@ class _Writer:
         copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store))
         if is_empty:
             self._make_keys()
+        else:
+            events.write_differences(self._mirror, "store", is_all=True)
         for table in _ALL_TABLES:
             self._mirror.execute(sql.SQL("ANALYZE {}").format(identifier(table)))
         return Written(changes, facts)

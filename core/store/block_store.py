@@ -206,11 +206,10 @@ class BlockStore:
         receipt = Receipt(self._clock(), source, link)
         unique = {block.id: block for block in blocks}
         batch = intake.Batch(unique, receipt, hints, proven)
-        added, unknown = (
-            transaction(connection, intake.keep_batch, batch, self._membership, self.fleet) if unique else (0, [])
-        )
-        refused = tuple((block.id, intake.unknown_author_error(block)) for block in unknown)
-        return SaveResult(added, len(unique) - added - len(refused), refused)
+        kept = intake.Kept(0)
+        if unique:
+            kept = transaction(connection, intake.keep_batch, batch, self._membership, self.fleet)
+        return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
         """What can be left out of these changes for a peer that holds all that is held here but these.

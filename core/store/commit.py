@@ -30,6 +30,7 @@ from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
 from core.store.ingest import Receipt, add_blocks
+from core.store.quotas import DEFAULT_LIMIT, read_limit
 from core.store.scope import NOW
 from core.value_codec import (
     ID_BYTES,
@@ -151,6 +152,7 @@ def _write_facts(
     tip = _own_tip(connection, device)
     if tip is not None and not _may_go_on(connection, writer, tip):
         raise FieldlineError("What this device wrote before has not all come back yet: sync first, then save.")
+    _check_limit(connection, writer, tip)
     parts = split(facts, _places_of(connection, facts, writer.schema).__getitem__, writer.schema, along)
     batch = writer.entropy(BATCH_BYTES) if len(parts) > 1 else None
     blocks: list[Block] = []
@@ -162,6 +164,21 @@ def _write_facts(
     add_blocks(connection, blocks, receipt, writer.membership, writer.fleet)
     note_tip(connection, blocks[-1].id)
     return blocks[0].id
+
+
+def _check_limit(connection: sqlite3.Connection, writer: Writer, tip: Tip | None) -> None:
+    """Raise FieldlineError if other devices would refuse the next change of this one."""
+    if tip is None or tip.position + 1 < DEFAULT_LIMIT:
+        return
+    limit = read_limit(connection, writer.author.device, writer.fleet)
+    if limit is not None and tip.position + 1 >= limit:
+        raise FieldlineError(
+            "This device has written {limit} changes, and more are not kept of it: ask an admin to run `fieldline admit"
+            " {device} --role technician --limit {more}`.",
+            limit=limit,
+            device=writer.author.device.hex(),
+            more=2 * limit,
+        )
 
 
 def _may_go_on(connection: sqlite3.Connection, writer: Writer, tip: Tip) -> bool:

@@ -1,4 +1,4 @@
-"""Keep the changes of those ever admitted, and count the refused ones.
+"""Keep the changes of those ever admitted, within their limits, and count the rest.
 
 A change may come before the one that admits its author: it is refused then, and comes with the next sync.
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.changes import Block
-from core.errors import AuthorUnknown
+from core.errors import AuthorUnknown, BlockRefused
 from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Membership
 from core.store.connection import read_meta, transaction, write_meta
@@ -20,6 +20,7 @@ from core.store.indexes.member_facts import read_ever_admitted
 from core.store.indexes.obsolete_hints import apply_hints, clear_hints_in_transaction
 from core.store.indexes.proven_positions import clear_proven, has_proven, keep_proven
 from core.store.ingest import Receipt, add_blocks
+from core.store.quotas import note_refused, over_limit_error, split_by_limits
 from core.store.row_ids import row_ids_of
 from core.sync.position_proofs import ProvenPast
 from core.sync.replica import ObsoleteHints
@@ -40,6 +41,24 @@ class RefusedCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of new blocks: how many were added, and those that were refused.
+
+    Of unknown devices, and beyond their devices' limits.
+    """
+
+    added_count: int
+    unknown: tuple[Block, ...] = ()
+    beyond: tuple[Block, ...] = ()
+
+    @property
+    def refused(self) -> tuple[tuple[bytes, BlockRefused], ...]:
+        """The ids of those that were refused, and why."""
+        unknown = [(block.id, unknown_author_error(block)) for block in self.unknown]
+        return (*unknown, *((block.id, over_limit_error(block)) for block in self.beyond))
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What came at once.
 
@@ -55,21 +74,16 @@ class Batch:
 ReadMembership = Callable[[sqlite3.Connection], Membership]
 
 
-def keep_batch(
-    connection: sqlite3.Connection, batch: Batch, membership: ReadMembership, fleet: bytes
-) -> tuple[int, list[Block]]:
-    """Keep what is new of a batch, with what is only known from the peer.
-
-    Gives what `keep_known` gives.
-    """
+def keep_batch(connection: sqlite3.Connection, batch: Batch, membership: ReadMembership, fleet: bytes) -> Kept:
+    """Keep what is new of a batch, with what is only known from the peer."""
     new = batch.blocks.keys() - row_ids_of(connection, list(batch.blocks)).keys()
     blocks = [block for change, block in batch.blocks.items() if change in new]
-    saved, unknown = keep_known(connection, blocks, batch.receipt, membership, fleet)
-    new -= {block.id for block in unknown}
+    kept = keep_known(connection, blocks, batch.receipt, membership, fleet)
+    new -= {block.id for block in (*kept.unknown, *kept.beyond)}
     apply_hints(connection, {change: batch.hints[change] for change in new if change in batch.hints})
     if batch.proven:
         keep_proven(connection, batch.proven, membership(connection), fleet)
-    return saved, unknown
+    return kept
 
 
 def clear_hints(connection: sqlite3.Connection, membership: ReadMembership, fleet: bytes) -> None:
@@ -88,20 +102,23 @@ def keep_known(
     receipt: Receipt,
     membership: ReadMembership,
     fleet: bytes,
-) -> tuple[int, list[Block]]:
-    """Add those of new blocks whose authors were ever admitted.
+) -> Kept:
+    """Add those of new blocks whose authors were ever admitted, within their limits.
 
-    Also by others of them. Gives how many, and the rest.
+    Also if others of these blocks admit them.
 
     `membership` reads the one that holds.
     """
     added = 0
+    beyond: list[Block] = []
     left = list(blocks)
     while left:
         authors = {block.device for block in left} - membership(connection).authorities.keys()
         unknown = authors - read_ever_admitted(connection, fleet) if authors else set()
         known = [block for block in left if block.device not in unknown or fleet_id(block.id) == fleet]
         left = [block for block in left if block.device in unknown and fleet_id(block.id) != fleet]
+        known, over = split_by_limits(connection, known, membership(connection), fleet)
+        beyond += over
         added += add_blocks(connection, known, receipt, membership(connection), fleet) if known else 0
         if not any(fact.property in MEMBER_PROPERTIES for block in known for fact in block.facts):
             break
@@ -110,7 +127,8 @@ def keep_known(
         total = len(left) + (before.count if before else 0)
         figures = total.to_bytes(8, "big") + receipt.received_at_us.to_bytes(8, "big")
         write_meta(connection, _META_KEY, figures + left[-1].device)
-    return added, left
+    note_refused(connection, beyond, receipt.received_at_us)
+    return Kept(added, tuple(left), tuple(beyond))
 
 
 def read_refused(connection: sqlite3.Connection) -> RefusedCount | None:

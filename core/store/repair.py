@@ -41,7 +41,9 @@ _MAX_PROPERTIES_NAMED = 5
 
 
 def repair_store(path: Path, on_progress: Callable[[int, int], None]) -> Repair:
-    """Build the store at a path anew from its blocks and put it in the place of the old one, all or nothing.
+    """Build the store at a path anew from its blocks, all or nothing.
+
+    It is put in the place of the old one.
 
     `on_progress` is told the changes done and their number; what it raises ends the repair. Raises StoreError, with
     nothing changed, if other programs have the store open, if there is too little room, or if no blocks are found.
@@ -132,7 +134,10 @@ def _open_old(path: Path) -> sqlite3.Connection | None:
 
 
 def _salvage(path: Path, old: sqlite3.Connection | None, logged: list[tuple[int, bytes]]) -> list[StoredBlock]:
-    """Every block that is in the file, by the tables and, where these do not give all, by the bare pages."""
+    """Read every block that is in the file.
+
+    By the tables and, where these do not give all, by the bare pages.
+    """
     rows: dict[int, bytes] = {}
     known: dict[int, bytes] = {}
     receipts: dict[int, Receipt] = {}
@@ -168,7 +173,10 @@ def _mend(old: sqlite3.Connection | None, stored: StoredBlock, fleet: bytes) -> 
 
 
 def _read_receipts(old: sqlite3.Connection, last: int) -> tuple[dict[int, bytes], dict[int, Receipt]]:
-    """The ids that changes are kept under, and when and from where they came, by their rows."""
+    """Read the ids that changes are kept under, and their receipts, by row.
+
+    When and from where they came.
+    """
     devices = dict(readable_rows(old, "SELECT id, device FROM devices WHERE id > ? ORDER BY id", last))
     known: dict[int, bytes] = {}
     receipts: dict[int, Receipt] = {}
@@ -190,7 +198,10 @@ def _is_kept_as(data: bytes, change: bytes | None) -> bool:
 
 
 def _find_fleet(path: Path, old: sqlite3.Connection | None, stored: Iterable[StoredBlock]) -> bytes:
-    """The fleet that the blocks are of: the one that its founding change makes, else the one that is noted."""
+    """Find the fleet that the blocks are of.
+
+    The one that its founding change makes, else the one that is noted.
+    """
     for each in stored:
         with suppress(BlockRefused):
             header = decode_header(each.data[: header_size(each.data)]) if each.data else None

@@ -1,4 +1,6 @@
-"""Save the blocks of a store into a new one, in the order in which they came, by the code that saves what comes in.
+"""Save the blocks of a store into a new one, in their order of arrival.
+
+By the code that saves what comes in.
 
 All functions run on the thread of their connections.
 """
@@ -42,8 +44,9 @@ class BadBlock:
 
 
 def check_block(stored: StoredBlock, fleet: bytes, *, is_signed: bool = False) -> Block:
-    """Decode a block and check that it is the one that it is kept as, and its signature unless somebody else does;
-    raises BlockRefused.
+    """Decode a block and check that it is the one that it is kept as.
+
+    And its signature unless somebody else does. Raises BlockRefused.
     """
     if stored.data is None or (stored.change is not None and change_id(stored.data) != stored.change):
         raise BlockRefused("its bytes are damaged")
@@ -55,7 +58,10 @@ def check_block(stored: StoredBlock, fleet: bytes, *, is_signed: bool = False) -
 
 
 class Replay:
-    """Adds blocks to an empty store in batches that give the rows that they had, as far as none is left out."""
+    """Adds blocks to an empty store in batches.
+
+    They get the rows that they had, as far as none is left out.
+    """
 
     def __init__(self, copy: sqlite3.Connection, fleet: bytes) -> None:
         self._copy = copy

@@ -1,4 +1,4 @@
-"""The row ids by which the tables refer to changes, devices, users, entities and properties.
+"""Row ids: how the tables refer to changes, devices, entities and the like.
 
 All functions run on the store's thread with the plain connection.
 """

@@ -1,4 +1,6 @@
-"""Read what can be read of a damaged store: rows one by one, and blocks from the bare pages of the file.
+"""Read what can be read of a damaged store.
+
+Rows one by one, and blocks from the bare pages of the file.
 
 A block is found by the bytes that each begins with and by the record around it, so that neither the first page, nor
 the inner pages of any table, nor an index has to be whole. What is found is only as good as its signature: the caller
@@ -25,7 +27,9 @@ _MAX_RECORD_HEAD_BYTES = 6
 
 
 def readable_rows(connection: sqlite3.Connection, query: str, last_id: int) -> Iterator[tuple[Any, ...]]:
-    """Give the rows that can be read, by ascending id, and pass over those that cannot.
+    """Give the rows that can be read, by ascending id.
+
+    Passes over those that cannot.
 
     `query` selects the id first, of the rows whose id is above its one parameter, in order; `last_id` bounds the
     search.
@@ -44,7 +48,10 @@ def readable_rows(connection: sqlite3.Connection, query: str, last_id: int) -> I
 
 
 def carve_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Give the row ids and bytes of what looks like a block in any page of a store's file and its log."""
+    """Give the row ids and bytes of what looks like a block in any page.
+
+    Of a store's file and its log.
+    """
     with ExitStack() as stack:
         pages = _Pages(path, stack)
         for number in range(1, pages.count + 1):

@@ -1,4 +1,6 @@
-"""Which of the store's facts a reading sees: all, those in effect by a moment, or those received by a moment.
+"""Which of the store's facts a reading sees.
+
+All, those in effect by a moment, or those received by a moment.
 
 The same statements read the present and the past; a scope only supplies their conditions, with `:moment` as parameter.
 Conditions speak of a fact `f` and of its change `c`.
@@ -63,7 +65,10 @@ class Scope:
 
 
 def void_condition(fact: str, timeline: int = EFFECTIVE, moment: str = str(FOREVER - 1)) -> str:
-    """That a fact is void at a moment, at present if none is given (`core.withdrawal`)."""
+    """Give the SQL condition that a fact is void at a moment.
+
+    At present if none is given (`core.withdrawal`).
+    """
     return (
         f"EXISTS (SELECT 1 FROM void v WHERE v.fact = {fact} AND v.timeline = {timeline}"
         f" AND v.since <= {moment} AND v.until > {moment})"
@@ -71,7 +76,10 @@ def void_condition(fact: str, timeline: int = EFFECTIVE, moment: str = str(FOREV
 
 
 def has_fact(condition: str) -> str:
-    """That change `c`, or one that was saved at once with it and that it stands for, has a fact `f` of this kind."""
+    """Give the SQL condition that a change has a fact `f` of this kind.
+
+    Change `c`, or one that was saved at once with it and that it stands for.
+    """
     span = f"f.id BETWEEN {{0}}.id * {MAX_FACTS} AND {{0}}.id * {MAX_FACTS} + {MAX_FACTS - 1} AND {condition}"
     return (
         f"(EXISTS (SELECT 1 FROM facts f WHERE {span.format('c')}) OR (c.batch IS NOT NULL AND EXISTS (SELECT 1"

@@ -1,4 +1,6 @@
-"""Check in a process of its own what needs no replay, while the replay runs: on another core of the processor.
+"""Check in a process of its own what needs no replay.
+
+While the replay runs, on another core of the processor.
 
 Everything that is asked here can be asked by the caller, too, if the process does not come about or does not end well.
 """
@@ -43,7 +45,9 @@ def run_beside(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> Iterator[SecondCore | None]:
-    """Run `check(connection, ...)`, a function of a module, on a store in another process.
+    """Run `check(connection, ...)` on a store in another process.
+
+    It is a function of a module.
 
     None where there is no second core, or the process cannot be started.
     """

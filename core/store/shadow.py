@@ -1,4 +1,6 @@
-"""Let what is read for the inbox be brought up to date in memory where the disk takes nothing.
+"""Bring what the inbox reads up to date in memory.
+
+Where the disk takes nothing.
 
 The tables that are only kept to be fast get copies among the connection's own temporary ones, which SQLite finds first.
 Whoever really writes has to do without them (`drop_shadows`), or the file would miss what follows from it.

@@ -1,4 +1,6 @@
-"""Look for damage at little cost: what `verify` would find, but of the derived tables only a part.
+"""Look for damage at little cost.
+
+What `verify` would find, but of the derived tables only a part.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -37,8 +39,10 @@ UNION SELECT id / {MAX_FACTS} FROM (SELECT {_FACT} FROM before.facts EXCEPT SELE
 def find_damage(
     connection: sqlite3.Connection, *, sampled: int | None = SAMPLED_CHANGES, checked: Collection[int] = ()
 ) -> FieldlineError | None:
-    """Say what is damaged first, None if nothing that is looked at is: the file and its indexes, the id of each change,
-    the chains; the blocks of some changes and the facts that were derived from them.
+    """Find what is damaged first; None if nothing that is looked at is.
+
+    The file and its indexes, the id of each change, the chains; the blocks of some changes and the facts that were
+    derived from them.
 
     Args:
         connection: of the store or a copy of it.
@@ -115,7 +119,10 @@ def _changes_with_facts(
 
 
 def rows_as_before(connection: sqlite3.Connection, older: Path) -> set[int]:
-    """The rows of changes whose block and facts are the same in an older copy of this store, which was found right."""
+    """Give the rows of changes that are the same in an older, sound copy.
+
+    Their blocks and facts.
+    """
     try:
         connection.execute("ATTACH ? AS before", (f"{older.absolute().as_uri()}?mode=ro&immutable=1",))
     except sqlite3.DatabaseError:

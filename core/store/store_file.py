@@ -1,4 +1,6 @@
-"""The files of a store, and who has it open: it is replaced as a whole, and never under a program that uses it.
+"""The files of a store, and who has it open.
+
+It is replaced as a whole, and never under a program that uses it.
 
 Whoever opens a store holds a shared lock (flock) on the file `store.db.lock` for as long; whoever replaces it holds
 that lock alone. SQLite finds its log by the path of the database, so that a store that was replaced under a program
@@ -31,7 +33,10 @@ def replacement_path(path: Path) -> Path:
 
 
 def complete_path(path: Path) -> Path:
-    """Give where a replacement lies that is complete, until it has taken the place of the store."""
+    """Give where a complete replacement lies.
+
+    Until it has taken the place of the store.
+    """
     return path.with_name(f"{path.name}.complete")
 
 
@@ -96,7 +101,10 @@ def swap_in(path: Path) -> None:
 
 
 def store_files(path: Path) -> list[Path]:
-    """List the files that make up a store: the database and what SQLite keeps beside it."""
+    """List the files that make up a store.
+
+    The database and what SQLite keeps beside it.
+    """
     return [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SetSummary:
-    """The set of changes in two figures: how many, and the fingerprint of the Merkle tree's root (16 bytes)."""
+    """A set of changes in two figures: how many, and its Merkle root.
+
+    The root is 16 bytes.
+    """
 
     count: int
     root: bytes
@@ -36,7 +39,10 @@ class SendOrder:
 
 @dataclass(frozen=True, slots=True)
 class SourceStats:
-    """What came from a device (None: from a file) over a kind of link, and when last (microseconds since 1970 UTC)."""
+    """What came from a device over a kind of link, and when last.
+
+    None: from a file. In microseconds since 1970 UTC.
+    """
 
     device: bytes | None
     link: str
@@ -46,8 +52,9 @@ class SourceStats:
 
 @dataclass(frozen=True, slots=True)
 class SaveResult:
-    """What became of blocks that were handed to `save`: how many are new, how many were here, and which were refused
-    and why.
+    """What became of blocks that were handed over to be kept.
+
+    How many are new, how many were here, and which were refused and why.
     """
 
     added_count: int
@@ -71,7 +78,9 @@ class Counts:
 
 @dataclass(slots=True)
 class Verification:
-    """How many changes were checked, and what is wrong with the store, a sentence each.
+    """How many changes were checked, and what is wrong with the store.
+
+    A sentence each.
 
     After a repair `problems` are what could not be mended and `repaired` what was; `kept_file` holds the bytes of the
     changes that were lost, None if there are none.
@@ -85,8 +94,10 @@ class Verification:
 
 @dataclass(slots=True)
 class Repair:
-    """What became of a store's changes when it was built anew: how many there were, how many of them were damaged and
-    restored, and what is lost, a sentence each, with the file that holds its bytes.
+    """What became of a store's changes when it was built anew.
+
+    How many there were, how many of them were damaged and restored, and what is lost, a sentence each, with the file
+    that holds its bytes.
     """
 
     checked_count: int = 0

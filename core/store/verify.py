@@ -1,4 +1,6 @@
-"""Check the store against its own changes (what is wrong, core/store/repair.py builds anew).
+"""Check the store against its own changes.
+
+What is wrong, core/store/repair.py builds anew.
 
 The blocks are replayed through the same code that saved them, into a store beside this one; then the two are
 compared. So a mistake in a derived table is found whatever caused it, and there is no second description of what the
@@ -108,8 +110,9 @@ def verify_store(
 
 
 def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | None) -> list[FieldlineError]:
-    """Check what can be checked while the blocks are replayed: the file, the signatures, and what serves to find
-    something.
+    """Check what can be checked while the blocks are replayed.
+
+    The file, the signatures, and what serves to find something.
     """
     result = Verification()
     for check in (_check_file, short_ids.find_problems, search_index.find_problems):

@@ -1,4 +1,7 @@
-"""The read interface: the same for the present, for a moment of the past, and for what this device knew at a moment."""
+"""The read interface, the same for the present and the past.
+
+For a moment of the past, and for what this device knew at a moment.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ class View:
     async def records(
         self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
     ) -> list[Record]:
-        """All entities of a kind in the order of their titles, those only whose values in use are as in `where`."""
+        """Read all entities of a kind in the order of their titles.
+
+        Those only whose values in use are as in `where`.
+        """
         return await self._database.run(
             entity_lookup.read_records_of_kind, self.scope, kind, schema, where or {}, retired
         )
@@ -67,7 +73,10 @@ class View:
     async def entities(
         self, kind: str, schema: Schema, *, where: Mapping[str, Value] | None = None, retired: bool = False
     ) -> list[bytes]:
-        """The ids of what `records` reads, in its order: for those who read them piece by piece."""
+        """Read the ids of what `records` reads, in its order.
+
+        For those who read them piece by piece.
+        """
         return await self._database.run(
             entity_lookup.find_entities_of_kind, self.scope, kind, schema, where or {}, retired
         )
@@ -108,16 +117,19 @@ class View:
         return await self._database.run(entities.read_slot_facts, entity, name)
 
     async def find(self, text: str, schema: Schema) -> bytes:
-        """The entity that people call `kind:key`, an id in hex, or a unique prefix of one (8 digits or more).
+        """Find the entity that people call `kind:key`, or by its id.
+
+        An id in hex, or a unique prefix of one (8 digits or more).
 
         Raises Refused, naming the matches if there are several.
         """
         return await self._database.run(entity_lookup.find_entity, self.scope, text, schema)
 
     async def search(self, text: str, schema: Schema, *, limit: int = 100, kind: str | None = None) -> list[SearchHit]:
-        """Leaves in whose property and value all words of `text` occur, keys and titles first, then the latest said;
-        then leaves of entities whose values and names, and those of what they are below, have the words together. Only
-        of entities of a kind if one is given.
+        """Find leaves in whose property and value all words of `text` occur.
+
+        Keys and titles first, then the latest; then leaves of entities whose values and names, and those of what they
+        are below, have the words together. Only of entities of a kind if one is given.
 
         Raises Refused for a text that is too long.
         """
@@ -126,13 +138,19 @@ class View:
         return await self._database.run(search.search_leaves, self.scope, text, schema, limit, kind)
 
     async def confirmations(self, ids: Iterable[bytes]) -> dict[bytes, dict[str, Candidate]]:
-        """The latest confirmation of each property of these entities that has one: see `core.confirmation`."""
+        """Read the latest confirmation of each property of these entities.
+
+        See `core.confirmation`.
+        """
         from core.store.queries import confirmations
 
         return await self._database.run(confirmations.read_confirmations, self.scope, list(ids))
 
     async def confirmed_facts(self, fact: bytes) -> list[Candidate]:
-        """The facts that set the value which a fact confirms, the fact itself if it confirms none; the latest first."""
+        """Read the facts that set the value which a fact confirms, latest first.
+
+        The fact itself if it confirms none.
+        """
         from core.store.queries import confirmations
 
         return await self._database.run(confirmations.read_confirmed_facts, fact)
@@ -147,7 +165,10 @@ class View:
         return await self._database.run(entities.read_names, self.scope, list(ids), schema)
 
     async def conflicts(self) -> list[tuple[bytes, str]]:
-        """The slots (entity, property) whose leaves have different values, the newest first."""
+        """Read the slots (entity, property) in conflict, the newest first.
+
+        Those whose leaves have different values.
+        """
         return await self._database.run(entities.read_conflicting_slots, self.scope)
 
     async def suspects(self, schema: Schema) -> Suspects:
@@ -162,8 +183,9 @@ class View:
     async def network_neighbours(
         self, kind: Kind, prop: Property, wished: Sequence[IPNetwork], schema: Schema
     ) -> list[Record] | None:
-        """What is in use of a kind and may have a network of this property that overlaps one of these; None where that
-        is not known without reading all.
+        """Find what may have a network that overlaps one of these.
+
+        In use, of a kind and with this property. None where that is not known without reading all.
         """
         from core.store.indexes import conflict_index
 
@@ -178,7 +200,10 @@ class View:
         offset: int = 0,
         newest_first: bool = True,
     ) -> list[LogEntry]:
-        """A page of the log behind a position: by time, but nothing before what it was made in knowledge of."""
+        """Read a page of the log behind a position.
+
+        By time, but nothing before what it was made in knowledge of.
+        """
         return await self._database.run(log.read_log_page, self.scope, log_filter, cursor, limit, offset, newest_first)
 
     async def count_log_entries(self, log_filter: LogFilter = NO_FILTER) -> int:
@@ -190,14 +215,18 @@ class View:
         return await self._database.run(log.count_newer_entries, self.scope, wanted, position)
 
     async def fact_diffs(self, change: bytes, limit: int | None = MAX_FACTS) -> list[FactDiff]:
-        """What each of the first facts of a change, and of what was saved at once with it, did to what its author saw.
+        """Read what the first facts of a change did to what its author saw.
+
+        And those of what was saved at once with it.
 
         None gives all; it is empty for a change that is not here.
         """
         return await self._database.run(fact_diffs.read_fact_diffs, change, limit)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
-        """(entity, property, value here, value in `other`) where the values in use are not the same.
+        """Read where the values in use are not the same as in `other`.
+
+        (entity, property, value here, value in `other`).
 
         It is looked for in many pieces, so that others who read need not wait, and nobody for what is wanted no more.
         """

@@ -18,7 +18,7 @@ from typing import Protocol
 from blake3 import blake3
 
 from core.changes import decode_block
-from core.errors import AuthorUnknown, BlockRefused
+from core.errors import AuthorUnknown, BlockRefused, OverLimit
 from core.sync import bundle_file
 from core.sync.events import Progress, SyncStats
 from core.sync.replica import SaveResult, SendOrder
@@ -188,7 +188,7 @@ class _BundleSync:
         for some in _chunks(new):
             saved = await self._store.save_blocks(await asyncio.to_thread(contents.blocks, some), link="bundle")
             for change, reason in saved.refused:
-                if not isinstance(reason, AuthorUnknown):
+                if not isinstance(reason, (AuthorUnknown, OverLimit)):
                     raise bundle_file.refused_error(path, reason)
                 unknown.append(change)
             self._received += saved.added_count

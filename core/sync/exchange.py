@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.changes import MAX_BLOCK_BYTES, Block
-from core.errors import AuthorUnknown, BlockRefused, FieldlineError, Refused
+from core.errors import AuthorUnknown, BlockRefused, FieldlineError, OverLimit, Refused
 from core.header import SignedHeader
 from core.mountain_range import Range, levels_of
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, Batch, BatchDecoder, BatchEncoder
@@ -56,6 +56,8 @@ from core.value_codec import MAX_FACTS
 MAX_UNACKED_BATCHES = 4
 MAX_FETCHED_BLOCKS = 256
 MAX_MEMBERSHIP_BYTES = 16 * MAX_BATCH_BYTES
+MAX_BEYOND_LIMITS = 1000
+"""Changes beyond the limits of their devices that a peer may send: it may know of a higher limit, which comes first."""
 MAX_PROOF_BYTES = 16 * MAX_BATCH_BYTES
 """Of the proofs for one batch, or for all that is held back while joining."""
 ASSUMED_BLOCK_BYTES = 512
@@ -272,6 +274,7 @@ class _Incoming:
         self._offered_count: int | None = None
         self._membership_count = 0
         self._unproven: list[Block] | None = [] if joining else None
+        self._beyond_count = 0
         self._obsolete_hints: dict[bytes, Sequence[int]] = {}
         self._proofs: list[PositionProof] = []
         self._proof_bytes = 0
@@ -323,8 +326,13 @@ class _Incoming:
         proven = yield from self._check_proofs()
         saved = yield SaveBlocks(blocks, self._obsolete_hints, proven)
         self._obsolete_hints = {}
-        # Of devices that nobody admitted nothing is kept, and for the rest the session goes on.
-        refused = [reason for _, reason in saved.refused if not isinstance(reason, AuthorUnknown)]
+        # Of devices that nobody admitted nothing is kept, nor of members beyond their limits, and for the rest the
+        # session goes on; not so with a peer that has more of that than any honest device holds.
+        refused = [reason for _, reason in saved.refused if not isinstance(reason, (AuthorUnknown, OverLimit))]
+        beyond = [reason for _, reason in saved.refused if isinstance(reason, OverLimit)]
+        self._beyond_count += len(beyond)
+        if self._beyond_count > MAX_BEYOND_LIMITS:
+            refused += beyond
         if refused:
             raise RemoteProtocolError(Reason.REFUSED, refused[0])
         self._tally.received += saved.added_count

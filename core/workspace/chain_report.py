@@ -9,6 +9,7 @@ from core.chain import Fault
 from core.errors import FieldlineError
 from core.membership import Membership
 from core.store.queries.chain_faults import Branch, ChainFault, ForkedChain
+from core.store.quotas import OverLimitCount
 from core.timestamps import format_timestamp
 from core.values import quote_value
 
@@ -33,8 +34,7 @@ def fault_message(fault: ChainFault, membership: Membership) -> FieldlineError:
 
     Of a fork with two of its ends and what the branches hold.
     """
-    member = membership.members.get(fault.device)
-    device = quote_value(member.name) if member and member.name else fault.device.hex()[:8]
+    device = _device_text(fault.device, membership)
     if not isinstance(fault, ForkedChain):
         return FieldlineError(
             _WRONG_LINKS[fault.fault].template, device=device, change=fault.change.hex()[:8], position=fault.position
@@ -49,6 +49,22 @@ def fault_message(fault: ChainFault, membership: Membership) -> FieldlineError:
         one=one,
         other=other,
     )
+
+
+def limit_message(beyond: OverLimitCount, membership: Membership) -> FieldlineError:
+    """Say that a device has more changes than are kept of it."""
+    return FieldlineError(
+        "Device {device} has more than the {limit} changes that are kept of it: {count} were refused. Find out what it"
+        " writes; revoke it, or raise the limit with `fieldline admit --limit`.",
+        device=_device_text(beyond.device, membership),
+        limit=beyond.limit,
+        count=beyond.count,
+    )
+
+
+def _device_text(device: bytes, membership: Membership) -> str:
+    member = membership.members.get(device)
+    return quote_value(member.name) if member and member.name else device.hex()[:8]
 
 
 def _branch_text(branch: Branch) -> FieldlineError:

@@ -21,6 +21,7 @@ from core.errors import FieldlineError
 from core.paths import exists
 from core.store.intake import read_refused
 from core.store.queries.chain_faults import read_chain_faults
+from core.store.quotas import read_over_limit
 from core.store.store import VERIFIED_META_KEY
 from core.timestamps import SECOND_US
 from core.values import quote_value
@@ -92,7 +93,7 @@ async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     yield replace(store, verified_at_us=await _verified_at(workspace))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
-    for finding in await _check_chains(workspace):
+    for finding in (*await _check_limits(workspace), *await _check_chains(workspace)):
         yield finding
     yield _finding("clock", "warning", await _check_clock(workspace))
     yield _finding("sync", "warning", await _check_backlog(workspace))
@@ -257,6 +258,16 @@ async def _check_refused(workspace: DeviceContext) -> FieldlineError | None:
         device=refused.device.hex()[:8],
         count=refused.count,
     )
+
+
+async def _check_limits(workspace: DeviceContext) -> list[Finding]:
+    """A finding for each device that has more changes than are kept of it."""
+    from core.workspace.chain_report import limit_message
+
+    fleet, membership = workspace.store.fleet, await workspace.membership()
+    beyond = await workspace.store.run(lambda connection: read_over_limit(connection, fleet))
+    found = [Finding("limits", "warning", limit_message(each, membership)) for each in beyond[:MAX_CHAIN_FAULTS]]
+    return found or [Finding("limits", "good")]
 
 
 async def _check_chains(workspace: DeviceContext) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
@@ -13,6 +13,7 @@ from core.epoch_keys import EPOCH_KEY_BYTES
 from core.errors import FieldlineError, Refused
 from core.fleet_secrets import EPOCH_PROPERTY
 from core.membership import (
+    LIMIT_PROPERTY,
     NAME_PROPERTY,
     REVOKED_PROPERTY,
     ROLE_PROPERTY,
@@ -31,6 +32,7 @@ from core.schema import KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, 
 from core.store.indexes import member_facts
 from core.store.indexes.member_facts import ChainEntry
 from core.store.queries.log import LogFilter
+from core.store.quotas import MAX_LIMIT, read_limit
 from core.value_codec import ID_BYTES, Value
 from core.values import quote_value
 
@@ -102,7 +104,7 @@ def find_device(text: str, membership: Membership) -> bytes:
 
 
 async def admit_device(
-    workspace: DeviceContext, device: str, role: str, name: str | None, note: str | None
+    workspace: DeviceContext, device: str, role: str, name: str | None, note: str | None, limit: int | None = None
 ) -> MemberResult:
     """See `Workspace.admit`."""
     membership = await workspace.require_admin()
@@ -124,7 +126,25 @@ async def admit_device(
             wanted[REVOKED_PROPERTY] = readmission_value(place)
     if name is not None and (known is None or known.name != input_validation.check_name(name)):
         wanted[NAME_PROPERTY] = input_validation.check_name(name)
+    if limit is not None and await _is_higher_limit(workspace, entity, limit):
+        wanted[LIMIT_PROPERTY] = limit
     return await _write(workspace, membership, entity, wanted, lambda m: (m.role, m.state) == (role, "active"), note)
+
+
+async def _is_higher_limit(workspace: DeviceContext, device: bytes, limit: int) -> bool:
+    """Whether a limit is higher than a device's; raises Refused for a lower one."""
+    fleet = workspace.store.fleet
+    present = await workspace.store.run(lambda connection: read_limit(connection, device, fleet))
+    if present is None:
+        raise Refused("A device that is or was an admin has no limit.")
+    if not present <= limit <= MAX_LIMIT:
+        raise Refused(
+            "A limit can only be raised: {limit} is not between {least} and {most}.",
+            limit=limit,
+            least=present,
+            most=MAX_LIMIT,
+        )
+    return limit > present
 
 
 async def chain(workspace: DeviceContext, device: bytes) -> list[ChainEntry]:
@@ -194,6 +214,10 @@ async def _write(
     Raises FieldlineError, and nothing is written, if the member would not be as wanted afterwards.
     """
     edits = [Edit(device, name, value, _seen(membership, device, name)) for name, value in wanted.items()]
+    if LIMIT_PROPERTY in wanted:
+        shown = await workspace.view().record(device, Schema())
+        seen = tuple(sorted(leaf.fact for leaf in shown.slot(LIMIT_PROPERTY).leaves))
+        edits = [replace(edit, obsoletes=seen) if edit.property == LIMIT_PROPERTY else edit for edit in edits]
     if not edits:
         return MemberResult(None, device, 0, membership.members[device])
     if epoch is not None:

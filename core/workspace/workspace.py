@@ -218,15 +218,17 @@ class Workspace(DeviceContext):
 
         return members.find_device(text, await self.membership())
 
-    async def admit(self, device: str, role: str, name: str | None = None, note: str | None = None) -> MemberResult:
+    async def admit(
+        self, device: str, role: str, name: str | None = None, note: str | None = None, *, limit: int | None = None
+    ) -> MemberResult:
         """Admit a device, or give a member another role or name; raises FieldlineError if this device is no admin.
 
         A role holds from the end of what is here of the device's chain on, and so does a readmission; only the first
-        admission is for the whole chain.
+        admission is for the whole chain. `limit` is how many changes are kept of it, more than of others.
         """
         from core.workspace import members
 
-        return await members.admit_device(self, device, role, name, note)
+        return await members.admit_device(self, device, role, name, note, limit)
 
     async def renew_epoch(self, note: str | None = None) -> EditResult:
         """Begin a new epoch of the key under which files are sealed; raises FieldlineError if this device is no admin.

@@ -288,3 +288,23 @@ def test_a16_nobody_lets_itself_in_again(home: Terminal, make: Make) -> None:
     for value in (mark, "from nothing", None):
         feed(home, [thief.write(Fact(thief.device, REVOKED_PROPERTY, value))])
     assert state_of(home, thief) == ("admin", "revoked")
+
+
+@pytest.mark.parametrize("role", ["technician", "reader"])
+def test_a17_a_member_s_flood_is_cut_off_counted_and_told(
+    home: Terminal, make: Make, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setattr("core.store.quotas.DEFAULT_LIMIT", 30)
+    thief = make(role)
+    before = home.ask("status")["changes"]
+    feed(home, [thief.write(Fact(ENTITY, "x", n)) for n in range(100)])
+    status = home.ask("status")
+    assert (status["changes"], status["refused"]) == (before + 30, 70)
+    checks = {each["check"]: each["message"] for each in home.call("doctor", "--json").json}
+    assert "70" in checks["limits"] and role in checks["limits"]
+    home.ask("new", "locality", "code=241")
+    assert home.ask("admit", thief.device.hex(), "--role", role, "--limit", "40")["change"]
+    feed(home, [thief.write(Fact(ENTITY, "x", "more"))])
+    assert home.ask("status")["changes"] == before + 30 + 2, "that one is beyond 40, too"
+    home.refused("admit", thief.device.hex(), "--role", role, "--limit", "39")
+    home.refused("admit", home.ask("status")["device"], "--role", "admin", "--limit", "50")

@@ -18,16 +18,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 
 import psycopg
 
 from tests.bench._bighome import HISTORY, build
+from tests.core.mirror.test_reports import REPORTS
 from tests.support.postgres import Cluster, find_programs
 
 FACTS = int(os.environ.get("FACTS", "100000"))
 TABLES = ("facts", "slots", "obsoletes", "changes", "entities", "properties", "inbox", "persons", "devices")
 _SITE = "SELECT encode(entity, 'hex') FROM fieldline.kind_site WHERE NOT retired LIMIT 1"
+RENAMED = {
+    "kind_place": "kind_host", "locality, printer": "site, printer", "'printer'": "'model'", "printer": "model",
+    "kind = 'locality' AND property = 'name'": "kind = 'site' AND property = 'altitude'",
+}  # fmt: skip
+"""What the reports ask for, in this fleet."""
 CHANGES = 5
 """Of which it is measured when they are in SQL."""
 
@@ -102,6 +109,18 @@ def _seconds_until_visible(home: Path, dsn: str) -> list[float]:
     return found
 
 
+def _report_times(dsn: str) -> dict[str, float]:
+    """The seconds that each report of the document takes, about what this fleet has instead of printers in places."""
+    found = {}
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for title, report in REPORTS.items():
+            asked = reduce(lambda text, names: text.replace(*names), RENAMED.items(), report)
+            begun = time.perf_counter()
+            connection.execute(asked.encode()).fetchall()
+            found[title] = time.perf_counter() - begun
+    return found
+
+
 def run() -> None:
     """Print the figures."""
     print(f"mirror: {FACTS:,} facts into PostgreSQL")
@@ -140,6 +159,12 @@ def _measure(folder: Path, cluster: Cluster) -> None:
             f"  {count:>9,} facts: {count / seconds:9,.0f}/s the whole mirror, {count / plain:9,.0f}/s plain COPY of"
             f" the same rows: x{plain / seconds:.2f}; {memory} MB of memory; {_bytes_a_fact(dsn):.0f} bytes a fact"
         )
+    reports = _report_times(dsn)
+    slowest = max(reports, key=lambda title: reports[title])
+    print(
+        f"  {len(reports)} reports: {statistics.median(reports.values()):.2f} s each, at most {reports[slowest]:.2f} s"
+        f" ({slowest}; budget: 2 s)"
+    )
     times = _seconds_until_visible(home, dsn)
     print(
         f"  a change is visible in SQL {statistics.median(times):.2f} s after it was saved, at most {max(times):.2f} s"

@@ -123,6 +123,15 @@ def test_what_cannot_be_confirmed_is_refused(device: Terminal) -> None:
     assert "back in use" in device.refused("confirm", PLACE)
 
 
+def test_what_was_accepted_in_the_inbox_is_nothing_to_confirm(device: Terminal) -> None:
+    device.ask("new", "locality", "code=242", "subnet=10.24.0.0/16")
+    [clash] = device.ask("inbox")
+    device.ask("accept", clash["id"])
+    for entity in clash["entities"]:
+        names = [each["property"] for each in device.ask("confirm", entity, "--dry-run")["plan"]]
+        assert set(names) <= {"code", "name", "subnet"}, names
+
+
 def test_a_dry_run_writes_nothing(device: Terminal) -> None:
     before = device.root()
     assert len(device.ask("confirm", PLACE, "--dry-run")["plan"]) == 3

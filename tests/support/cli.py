@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.deadlines import PATIENCE
+from tests.support.output_schemas import check_printed
 from tui.cli.main import run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,6 +52,8 @@ class Terminal:
         """Call the program in this process."""
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
             code = run([*self.globals, *arguments])
+        if "--json" in arguments:
+            check_printed(arguments, out.getvalue())
         return Answer(code, out.getvalue(), err.getvalue())
 
     def ask(self, *arguments: str) -> Any:

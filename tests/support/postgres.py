@@ -41,8 +41,8 @@ class Cluster:
         command = [*(as_user if os.geteuid() == 0 else ()), str(self._programs / program), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=120)
 
-    def start(self) -> None:
-        settings = f"-c listen_addresses= -c unix_socket_directories={self._socket} -c fsync=off"
+    def start(self, more: str = "") -> None:
+        settings = f"-c listen_addresses= -c unix_socket_directories={self._socket} -c fsync=off {more}"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._data / "log"), "-o", settings, "start")
 
     def stop(self) -> None:

@@ -28,6 +28,7 @@ _CHECKS = {
     "store": N_("store"),
     "membership": N_("membership"),
     "refused": N_("unknown devices"),
+    "limits": N_("limits"),
     "chains": N_("chains"),
     "clock": N_("clock"),
     "sync": N_("sync"),

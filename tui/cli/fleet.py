@@ -15,6 +15,7 @@ from core.paths import exists
 from core.schema import Schema
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema_file
 from core.store.intake import read_refused
+from core.store.quotas import read_over_limit
 from core.timestamps import format_timestamp
 from core.workspace import Workspace
 from tui.cli.context import CliContext
@@ -96,13 +97,20 @@ def read_schema_file(path: Path) -> Schema:
 @argument("device_id")
 @option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
 @option("--name", metavar="NAME", help=N_("What the device is called."))
+@option("--limit", type=click.IntRange(1), metavar="N", help=N_("Keep so many changes of it, more than of others."))
 @option("--note", metavar="TEXT", help=N_("Why."))
 @DRY_RUN_OPTION
 async def admit(
-    context: CliContext, device_id: str, role: str, name: str | None, note: str | None, dry_run: bool
+    context: CliContext,
+    device_id: str,
+    role: str,
+    name: str | None,
+    limit: int | None,
+    note: str | None,
+    dry_run: bool,
 ) -> None:
     async with await context.open_workspace(dry_run=dry_run) as workspace:
-        written = await workspace.admit(device_id, role, name, note)
+        written = await workspace.admit(device_id, role, name, note, limit=limit)
         if dry_run:
             await print_dry_run(context, workspace, device=written.entity.hex())
             return
@@ -207,6 +215,8 @@ async def members(context: CliContext) -> None:
 async def status(context: CliContext) -> None:
     async with await context.open_workspace() as workspace:
         counts, refused = await workspace.store.counts(), await workspace.store.run(read_refused)
+        fleet = workspace.store.fleet
+        beyond = await workspace.store.run(lambda connection: read_over_limit(connection, fleet))
         member = (await workspace.membership()).members.get(workspace.identity.device)
         with show_progress(N_("{done} of {total} read")) as on_progress:
             items = await workspace.inbox(on_progress=on_progress)
@@ -220,7 +230,7 @@ async def status(context: CliContext) -> None:
             "conflicts": counts.conflicts,
             "clashes": sum(item.type != ITEM_TYPES[0] for item in items),
             "quarantined": counts.quarantined,
-            "refused": refused.count if refused else 0,
+            "refused": (refused.count if refused else 0) + sum(each.count for each in beyond),
             "root": (await workspace.store.summary()).root.hex(),
         }
         backlog = await workspace.transfer_backlog()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,18 @@ from tui.i18n.translate import error_text
 if TYPE_CHECKING:
     from core.hooks.runner import HookEvent
 
+SETTINGS_INTERVAL_S = 5.0
+"""How often is looked whether the settings have hooks by now."""
 PrintEvent = Callable[[dict[str, Any]], None]
 
 
 async def serve_hooks(context: CliContext, print_event: PrintEvent) -> None:
-    """Run the hooks of this device until cancelled, and tell of each time; at once done if it has none."""
+    """Run the hooks of this device until cancelled, and tell of each time; the store is opened once it has some."""
     from core.device.home import Home
 
     try:
-        if not Home(context.home).read_settings().get("hooks"):
-            return
+        while not Home(context.home).read_settings().get("hooks"):  # noqa: ASYNC110 - an editor tells nobody
+            await asyncio.sleep(SETTINGS_INTERVAL_S)
         from core.hooks.runner import run_hooks
 
         async with await context.open_workspace() as workspace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.device.edit_check import editable_property
 from core.errors import Refused
@@ -44,7 +44,10 @@ async def inbox(context: CliContext, accepted: bool) -> None:
                     "type": item.type,
                     **formatter.kind_json(item.entity),
                     "property": item.property,
-                    "candidates": [formatter.candidate_json(leaf) for leaf in item.candidates],
+                    "candidates": [
+                        {**formatter.kind_json(entity), **formatter.candidate_json(leaf)}
+                        for entity, leaf in zip(_candidate_entities(item), item.candidates, strict=True)
+                    ],
                     "entities": [entity.hex() for entity in item.entities],
                     "message": _item_message(item, formatter),
                     **({"accepted": formatter.candidate_json(item.acceptance)} if item.acceptance else {}),
@@ -71,6 +74,13 @@ async def inbox(context: CliContext, accepted: bool) -> None:
     )
     if any(item.type != "conflict" for item in items):
         context.print_message(_("`fieldline accept ID` accepts one as it is, by the 8 digits behind it."))
+
+
+def _candidate_entities(item: InboxItem) -> Sequence[bytes]:
+    """The entity that each candidate is of: in a clash of several entities each has one, else it is the item's."""
+    if len(item.entities) > 1 and len(item.entities) == len(item.candidates):
+        return item.entities
+    return [item.entity] * len(item.candidates)
 
 
 def _item_message(item: InboxItem, formatter: Formatter) -> str:

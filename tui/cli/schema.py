@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +11,10 @@ from tui.cli.context import CliContext
 from tui.cli.fleet import load_schema, read_schema_file
 from tui.cli.help import TranslatedCommand, argument, option, verb
 from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
-from tui.i18n.translate import N_, _, language, ngettext
+from tui.i18n.translate import N_, _, error_text, language, ngettext
+
+if TYPE_CHECKING:
+    from core.schema import Kind, Property, Schema
 
 
 class _Schema(TranslatedCommand, click.Group):
@@ -29,18 +33,72 @@ async def show(context: CliContext) -> None:
     async with await context.open_workspace() as workspace:
         found = await workspace.schema()
     if context.json:
-        context.print_json({"name": found.name, "kinds": found.texts()})
+        context.print_json(_schema_json(found))
         return
     for kind in found.kinds.values():
         context.print_line(f"{kind.name}  {kind.label(language())}", bold=True)
         context.print_table(
             [
-                ["  " + prop.name, prop.type + (" …" if prop.many else ""), prop.label(language())]
+                ["  " + prop.name, prop.type + (" …" if prop.many else ""), prop.label(language()), _rules_text(prop)]
                 for prop in kind.properties.values()
-            ]
+            ],
+            shrinkable=(3,),
         )
     for problem in found.problems:
         context.print_message(str(problem))
+
+
+def _rules_text(prop: Property) -> str:
+    """What a value of a property has to keep to, besides its type."""
+    rules = [
+        (_("required"), prop.required),
+        (_("unique"), prop.unique),
+        (_("no overlap"), prop.no_overlap),
+        (_("like {example}").format(example=prop.example), bool(prop.pattern and prop.example)),
+        (prop.refers_to or "", bool(prop.refers_to)),
+        ("|".join(prop.choices), bool(prop.choices)),
+    ]
+    return ", ".join(text for text, holds in rules if holds)
+
+
+def _schema_json(schema: Schema) -> dict[str, Any]:
+    """A schema as JSON: docs/schemas/schema-show.json."""
+    return {
+        "name": schema.name,
+        "kinds": {name: _kind_json(kind) for name, kind in schema.kinds.items()},
+        "problems": [error_text(problem) for problem in schema.problems],
+    }
+
+
+def _kind_json(kind: Kind) -> dict[str, Any]:
+    return {
+        "key": kind.key,
+        "within": kind.within,
+        "title": kind.title,
+        "parent": kind.parent,
+        "order": kind.order,
+        "labels": dict(kind.labels),
+        "plurals": dict(kind.plurals),
+        "groups": {name: dict(labels) for name, labels in kind.groups.items()},
+        "properties": {name: _property_json(prop) for name, prop in kind.properties.items()},
+    }
+
+
+def _property_json(prop: Property) -> dict[str, Any]:
+    return {
+        "type": prop.type,
+        "many": prop.many,
+        "required": prop.required,
+        "unique": prop.unique,
+        "no_overlap": prop.no_overlap,
+        "pattern": prop.pattern,
+        "example": prop.example,
+        "choices": list(prop.choices),
+        "refers_to": prop.refers_to,
+        "group": prop.group,
+        "labels": dict(prop.labels),
+        "help": dict(prop.help),
+    }
 
 
 @verb(N_("Check a schema file without publishing it."))

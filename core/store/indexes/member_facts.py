@@ -9,16 +9,17 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.authority import evaluate_membership, ever_admitted
+from core.authority import evaluate_membership, ever_admins, ever_admitted
 from core.chain_links import State
 from core.changes import fact_id
 from core.membership import MAX_HEADS, Cut, Mark, MemberFact, Membership
 from core.store.connection import load_value
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.chain_table import read_heads
-from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, Value
 
 FIRST_MEMBER_PROPERTY, ROLE_PROPERTY_ROW, LAST_MEMBER_PROPERTY = 4, 5, 6
 """Row ids of the properties of members (schema.sql)."""
@@ -43,14 +44,22 @@ def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
 def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
     """The devices of which changes are kept; none before the genesis is here."""
     founder = _read_founder(connection, fleet)
-    if founder is None:
-        return set()
+    return set() if founder is None else ever_admitted(founder, _read_roles(connection))
+
+
+def read_ever_admins(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
+    """The devices that ever were admins, whether that counts or not; none before the genesis is here."""
+    founder = _read_founder(connection, fleet)
+    return set() if founder is None else ever_admins(founder, _read_roles(connection))
+
+
+def _read_roles(connection: sqlite3.Connection) -> Iterator[tuple[bytes, bytes, Value]]:
     rows = connection.execute(
         f"SELECT d.device, e.entity, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity WHERE f.property = ?",
         (ROLE_PROPERTY_ROW,),
     )
-    return ever_admitted(founder, ((author, member, load_value(value)) for author, member, value in rows))
+    return ((author, member, load_value(value)) for author, member, value in rows)
 
 
 def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:

@@ -1,4 +1,4 @@
-"""Find what is wrong with the devices' chains: forks, and changes that do not follow from the one that they name.
+"""Find forks, and changes that do not follow from the one that they name.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -20,8 +20,10 @@ MAX_BRANCHES = 8
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One of the ways on from a fork: its last change (`at_us` microseconds since 1970 UTC, by `user`), and how many
-    changes and facts it holds from the fork on.
+    """One of the ways on from a fork.
+
+    Its last change (`at_us` microseconds since 1970 UTC, by `user`), and how many changes and facts it holds from the
+    fork on.
     """
 
     change: bytes
@@ -48,7 +50,10 @@ class ForkedChain:
 
 @dataclass(frozen=True, slots=True)
 class WrongLink:
-    """A change at a position of a device's chain that does not follow from the one that it names."""
+    """A change that does not follow from the one that it names.
+
+    At a position of a device's chain.
+    """
 
     device: bytes
     position: int

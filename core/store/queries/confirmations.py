@@ -26,7 +26,10 @@ _IS_CONFIRMATION = (
 def read_confirmations(
     connection: sqlite3.Connection, scope: Scope, entities: list[bytes]
 ) -> dict[bytes, dict[str, Candidate]]:
-    """The latest confirmation among the leaves of each slot of these entities, by entity and property."""
+    """Read the latest confirmation in each slot of these entities.
+
+    Among its leaves, by entity and property.
+    """
     found: dict[bytes, dict[str, Candidate]] = {entity: {} for entity in entities}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
@@ -45,7 +48,10 @@ def read_confirmations(
 
 
 def read_confirmed_facts(connection: sqlite3.Connection, fact: bytes) -> list[Candidate]:
-    """The facts that set the value which a fact confirms, the fact itself if it confirms none; the latest first."""
+    """Read the facts that set the value which a fact confirms, latest first.
+
+    The fact itself if it confirms none.
+    """
     row = connection.execute("SELECT id FROM changes WHERE hash = ?", (fact[:CHANGE_ID_BYTES],)).fetchone()
     if row is None:
         return []

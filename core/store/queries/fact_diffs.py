@@ -21,7 +21,9 @@ _MAX_STEPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class FactDiff:
-    """What one fact of a change did: `old` is the value that its author saw in use, `had_value` whether there was any.
+    """What one fact of a change did.
+
+    `old` is the value that its author saw in use, `had_value` whether there was any.
 
     Of a withdrawal `new` is the value that it restored, None if there was none before what it withdrew.
     """
@@ -36,8 +38,9 @@ class FactDiff:
 
 
 def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | None) -> list[FactDiff]:
-    """What each of the first `limit` facts of a change, and of what was saved at once with it, did to what its author
-    saw: by change, entity and property. None gives all.
+    """Read what the first `limit` facts of a change did to what its author saw.
+
+    And those of what was saved at once with it: by change, entity and property. None gives all.
     """
     parts = connection.execute(
         "SELECT p.id, p.hash FROM changes c JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)"
@@ -53,7 +56,10 @@ def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | 
 
 
 def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
-    """What somebody edited: not what goes along with a first change to say who that is, if there is more."""
+    """Give what somebody edited.
+
+    Not what goes along with a first change to say who that is, if there is more.
+    """
     return [edit for edit in edits if edit.entity != entry.person] or list(edits)
 
 
@@ -115,7 +121,9 @@ def _seen_after(connection: sqlite3.Connection, withdrawal: int) -> set[int]:
 
 
 def _trace(connection: sqlite3.Connection, work: list[tuple[int, bool]]) -> set[int]:
-    """The statements that stood when each of these facts had just been written, or with True, right before that.
+    """Trace which facts were leaves when each of these had just been written.
+
+    Or with True, right before that.
 
     After a withdrawal that is what stood before all that it names; before a withdrawal, what stood after that.
     """

@@ -1,4 +1,6 @@
-"""Read the feed: for each change in the order of its arrival here, which values in use it changed.
+"""Read the feed: which values in use each change changed.
+
+In the order of the changes' arrival here.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -36,7 +38,7 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Entries, the row of the last fact that was looked at, and whether there were more facts."""
+    """Entries, the row of the last fact looked at, and whether there were more."""
 
     entries: tuple[FeedEntry, ...]
     cursor: int

@@ -1,4 +1,6 @@
-"""Read the log: changes in causal order, by their times, what each of them changed, what differs between two moments.
+"""Read the log: changes in causal order, what each changed, and differences.
+
+By their times; what differs is between two moments.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -48,9 +50,10 @@ MAX_NAMES_IN_ENTRY = 3
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """What was saved at once, as the log shows it: a change for each locality, the first of which (`change`) stands for
-    all `changes`. With how many facts they have, of how many entities, and the first few entities and properties that
-    they are of.
+    """What was saved at once, as the log shows it.
+
+    A change for each locality, the first of which (`change`) stands for all `changes`. With how many facts they have,
+    of how many entities, and the first few entities and properties that they are of.
 
     `at_us` is the author's clock as it was, and `clock` says what is wrong with it, as far as that shows. `moment_us`
     is when the last of the facts that were asked for counts from. `person` is the entity of the one whom `user` names.
@@ -120,7 +123,9 @@ def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, o
 
 
 def mention_condition(text: str) -> tuple[str, dict[str, object]]:
-    """The SQL condition that change `c`, or one that it stands for, mentions a text, and its parameters.
+    """Give the SQL condition that a change mentions a text, with parameters.
+
+    Change `c`, or one that it stands for.
 
     Capital letters do not matter.
 
@@ -230,8 +235,10 @@ def _entry_of_row(connection: sqlite3.Connection, row: tuple[Any, ...], wanted: 
 def _summarize_facts(
     connection: sqlite3.Connection, lead: int, author: int, wanted: LogFilter
 ) -> tuple[int, int, tuple[bytes, ...], tuple[str, ...], int, int]:
-    """How many facts changes have, of how many entities, the first few entities and properties that they are of, when
-    the last of them counts from, and the last of those that the filter asks for.
+    """Count the facts and entities of changes, and name the first few.
+
+    The first few entities and properties that they are of, when the last of them counts from, and the last of those
+    that the filter asks for.
 
     What an author says of its own person is not counted and comes last: it goes along with its first change.
     """
@@ -283,7 +290,10 @@ def count_newer_entries(connection: sqlite3.Connection, scope: Scope, wanted: Lo
 def find_changed_slots(
     connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None, first: int, end: int
 ) -> set[SlotRow]:
-    """The slots that changes from row `first` up to `end` speak of which count in one of both only."""
+    """Find the slots of which changes count in one of both only.
+
+    Changes from row `first` up to `end`.
+    """
     of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
     in_one, in_other = (
         scope.fact_condition.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other"))
@@ -306,8 +316,9 @@ def end_row(connection: sqlite3.Connection) -> int:
 def compare_slots(
     connection: sqlite3.Connection, one: Scope, other: Scope, places: Sequence[SlotRow]
 ) -> list[tuple[bytes, str, Value, Value]]:
-    """(entity, property, value in `one`, value in `other`) for each of these slots whose value in use is not the same
-    in both.
+    """Compare the values in use of these slots.
+
+    Gives (entity, property, value in `one`, value in `other`) where they are not the same.
     """
     numbers = list(dict.fromkeys(entity for entity, _property in places))
     found_as = f"SELECT id, entity FROM entities WHERE id IN ({placeholders(numbers)})"

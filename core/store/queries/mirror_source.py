@@ -1,4 +1,6 @@
-"""What a mirror elsewhere has to be told: rows of changes, facts and edges, since a row or all.
+"""Read what a mirror elsewhere lacks: changes, facts and edges.
+
+Rows of them since a row, or all.
 
 All functions run on the store's thread with the plain connection; who calls several of them for one answer does it in
 one transaction. Rows have the numbers that they have in the store, which another store of the same fleet need not have.
@@ -51,7 +53,10 @@ _SECRET = {"fleet": FLEET_ENTITY, **_NAMES}
 
 
 class ChangeOrder:
-    """A digest over the changes in their order up to a row: other for another store, whatever it holds."""
+    """A digest over the changes in their order up to a row.
+
+    It is another one for another store, whatever that holds.
+    """
 
     def __init__(self) -> None:
         self._row, self._hash = 0, blake2b(digest_size=16)
@@ -133,7 +138,10 @@ def _read_spans(connection: sqlite3.Connection, fact: int, effective: int) -> Sp
 
 
 def mark_slots(connection: sqlite3.Connection, after_row: int, facts: Iterator[int]) -> None:
-    """Put the slots of changes behind a row, and those of some facts, for the functions that speak of them."""
+    """Mark the slots of changes behind a row, and those of some facts.
+
+    For the functions that speak of them.
+    """
     connection.execute("DROP TABLE IF EXISTS temp.touched")
     connection.execute(
         "CREATE TEMP TABLE touched (entity INTEGER, property INTEGER, PRIMARY KEY (entity, property)) WITHOUT ROWID"
@@ -182,7 +190,10 @@ def count_facts(connection: sqlite3.Connection, after_row: int) -> int:
 
 
 def read_days(connection: sqlite3.Connection, *, is_marked: bool) -> list[int]:
-    """The days since 1970 (UTC) on which facts of all slots, or of the marked ones, begin to count."""
+    """Read the days since 1970 (UTC) on which facts begin to count.
+
+    Of all slots, or of the marked ones.
+    """
     source = "facts f"
     if is_marked:
         source = "touched t CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property"
@@ -190,7 +201,10 @@ def read_days(connection: sqlite3.Connection, *, is_marked: bool) -> list[int]:
 
 
 def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple[int, int]]:
-    """The edges (obsolete fact, fact that obsoletes it) of which one end is a fact of a change behind a row."""
+    """Read the edges of which one end is a fact of a change behind a row.
+
+    (obsolete fact, fact that obsoletes it).
+    """
     if after_row == 0:
         return connection.execute("SELECT target, fact FROM obsoletes ORDER BY target, fact")
     first = (after_row + 1) * MAX_FACTS

@@ -1,4 +1,6 @@
-"""Pages of a list in the order of titles, read without reading the list: a fleet may have a hundred thousand entities.
+"""Pages of a list in the order of titles, without reading the list.
+
+A fleet may have a hundred thousand entities.
 
 The order of the titles of the present is kept with the clues (`core.store.indexes.conflict_index`). What somebody
 spoke of since those were read is read itself and put into its place among them. Of the past nothing is kept: there
@@ -36,8 +38,9 @@ def read_entity_page(
     limit: int | None,
     retired: bool,
 ) -> list[EntityRow]:
-    """Lines of a kind in the order of their titles, going on behind the line `after`, only those below a parent if
-    one is given.
+    """Read lines of a kind in the order of their titles.
+
+    Going on behind the line `after`, only those below a parent if one is given.
     """
     lines = None
     if scope.kind == "now" and parent is None and limit is not None and not schema.kind(kind).within:
@@ -94,7 +97,10 @@ def _names_from_index(
 def _indexed_names(
     connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: EntityRow | None, unread: set[bytes]
 ) -> Iterator[EntityName]:
-    """The names of those of a kind of whom nothing was said since their title was kept."""
+    """Read the names whose title is up to date, of a kind.
+
+    Those of whom no fact came since it was kept.
+    """
     rows = connection.execute(
         "SELECT entity FROM titles WHERE kind = ? AND (sort, entity) > (?, ?) ORDER BY sort, entity",
         (kind, natural_key(after.title) if after else "", after.entity if after else b""),

@@ -1,4 +1,4 @@
-"""Read what files for the fleet are sealed with: the epoch keys, and the members who may not know the present one.
+"""Read what files for the fleet are sealed with, and for whom.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -37,7 +37,7 @@ def read_epoch_keys(connection: sqlite3.Connection) -> EpochKeys:
 def read_recipients(
     connection: sqlite3.Connection, membership: Membership, *, is_first: bool, now_us: int
 ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The public keys of members who may not know the present epoch's key, and the ids of those never heard of."""
+    """The public keys of members who may not know the epoch, and the ids of newcomers."""
     active = [device for device in membership.members if membership.may_connect(device)]
     query = "SELECT device FROM devices d WHERE EXISTS (SELECT 1 FROM changes c WHERE c.device = d.id)"
     heard = {device for (device,) in connection.execute(query)}

@@ -1,4 +1,6 @@
-"""What a search gives: values that hold all its words, then entities whose values, and places in the tree, do together.
+"""Search values that hold all words, then entities that do together.
+
+By their values, and places in the tree.
 
 A word occurs in a value, in its property's name, or is in the property's label in any language. The first way is one
 look into the index (`core.store.indexes.search_index`). For the second the rarest word leads to entities; of these,
@@ -37,8 +39,9 @@ _PAIRS_PER_FETCH, _ENTITIES_PER_STEP = 100, 200
 
 @dataclass(frozen=True, slots=True)
 class _TermStats:
-    """Where a word is said: the latest and the first pairs that hold it, their properties, and how many leaves there
-    are.
+    """Where a word occurs.
+
+    The latest and the first pairs that hold it, their properties, and how many leaves there are.
     """
 
     pairs: list[int]
@@ -49,8 +52,9 @@ class _TermStats:
 def search_leaves(
     connection: sqlite3.Connection, scope: Scope, text: str, schema: Schema, limit: int, kind: str | None = None
 ) -> list[SearchHit]:
-    """Leaves that hold all words of `text`, keys and titles first, then the latest said; then leaves of entities that
-    hold them together. Only of entities of a kind if one is given.
+    """Find leaves that hold all words of `text`, keys and titles first.
+
+    Then the latest; then leaves of entities that hold them together. Only of entities of a kind if one is given.
 
     A search that finds very much looks at the latest only: one word more finds the rest. Raises Refused for a text that
     is too long.
@@ -114,7 +118,10 @@ def _find_combined(
     wanted: int,
     kind: str | None,
 ) -> list[SearchHit]:
-    """Leaves of entities of which all words are said, in several values or in the names of what they are below."""
+    """Find leaves of entities that hold all words together.
+
+    In several values or in the names of what they are below.
+    """
     reader = _EntityReader(connection, scope, schema)
     hints = {word: _read_term_stats(reader, word) for word in words}
     rarest = min(words, key=lambda word: hints[word].leaves)
@@ -247,7 +254,10 @@ def _read_term_stats(reader: _EntityReader, word: SearchTerm) -> _TermStats:
 
 
 def _candidate_entities(reader: _EntityReader, hint: _TermStats) -> list[int]:
-    """The entities of whom one of the pairs is said, and what is below those that are called so."""
+    """Find the entities of which one of the pairs is, and what is below them.
+
+    Below those that are called so.
+    """
     saying = reader.entities_with_pairs(hint.pairs, MAX_ENTITIES)
     found = dict.fromkeys(entity for entity, _property in saying)
     level = list(dict.fromkeys(entity for entity, name in saying if name in reader.naming_properties))
@@ -267,8 +277,9 @@ def _contains(word: SearchTerm, name: str, value: Value) -> bool:
 def _fewest_hits(
     entity: bytes, said: PropertyValues, words: list[SearchTerm], path: str, reader: _EntityReader
 ) -> list[SearchHit]:
-    """The fewest leaves of an entity that show where the words are which its name and its place in the tree do not
-    tell; none if no word is said of itself.
+    """Find the fewest leaves of an entity that show where the words are.
+
+    Those which its name and its place in the tree do not tell; none if no word is said of itself.
     """
     holds = [(SearchHit(entity, *each), {word for word in words if _contains(word, *each)}) for each in said]
     holds.sort(key=lambda each: not reader.is_naming_property(each[0].property))

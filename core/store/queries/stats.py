@@ -16,7 +16,10 @@ Connection = sqlite3.Connection
 
 
 def read_source_stats(connection: Connection) -> list[tuple[bytes | None, str, int, int]]:
-    """(device, link, last receipt, changes) for each device and link that changes came from, the latest first."""
+    """Read from which devices and links changes came, the latest first.
+
+    (device, link, last receipt, changes).
+    """
     return connection.execute(
         "SELECT d.device, c.link, max(c.received_at), count(*) FROM changes c LEFT JOIN devices d ON d.id = c.source"
         " WHERE c.link NOT IN ('own', 'import') GROUP BY c.source, c.link ORDER BY 3 DESC"
@@ -65,7 +68,10 @@ def read_users_of(connection: Connection, changes: list[bytes]) -> dict[bytes, s
 
 
 def read_effective_time(connection: Connection, change: bytes) -> int | None:
-    """The moment from which all of a change counts, and of what was saved at once with it; None if it is not here."""
+    """Read the moment from which all of a change counts; None if not here.
+
+    And of what was saved at once with it.
+    """
     row = connection.execute(
         f"""SELECT max(f.effective) FROM changes c
             JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)
@@ -77,8 +83,9 @@ def read_effective_time(connection: Connection, change: bytes) -> int | None:
 
 
 def read_data_version(connection: Connection) -> int:
-    """A number that is another one after any process has written: SQLite's for the others, the write count for this
-    one.
+    """Read a number that differs after any process has written.
+
+    SQLite's for the others, the write count for this one.
     """
     others = connection.execute("PRAGMA data_version").fetchone()[0]
     return int(others) << 32 | connection.total_changes

@@ -1,4 +1,4 @@
-"""Blocks by their ids, and the set of them in figures: what this store offers a peer.
+"""What this store offers a peer: blocks by their ids, and the set in figures.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -10,6 +10,7 @@ from bisect import bisect_right
 
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
+from core.membership import LIMIT_PROPERTY
 from core.mountain_range import Range
 from core.store.connection import chunks, placeholders
 from core.store.indexes import chain_table, merkle_table, short_ids
@@ -34,7 +35,10 @@ def read_summary(connection: sqlite3.Connection) -> tuple[int, bytes]:
 
 
 def read_summary_and_cells(connection: sqlite3.Connection) -> tuple[int, bytes, SetSketch | None]:
-    """The summary and the cells of the same set, though other processes may write meanwhile."""
+    """Read the summary and the cells of the same set.
+
+    Though other processes may write meanwhile.
+    """
     while True:
         count, root = read_summary(connection)
         cells = short_ids.read_sketch(connection)
@@ -54,7 +58,9 @@ def filter_missing(connection: sqlite3.Connection, wanted: list[bytes]) -> list[
 
 
 def find_chain_starts(connection: sqlite3.Connection, wanted: list[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """Those of these changes, the lowest of their device among them, that are linked and alone at their positions above
+    """Find at which changes the receiver can make what is left out.
+
+    Those of these changes, the lowest of their device among them, that are linked and alone at their positions above
     0; and those of all that are not linked.
     """
     rows: list[tuple[bytes, int, int, int]] = []
@@ -124,9 +130,10 @@ def read_blocks(connection: sqlite3.Connection, wanted: list[bytes]) -> list[byt
 def order_for_sending(
     connection: sqlite3.Connection, wanted: list[bytes], fleet: bytes, near: list[bytes]
 ) -> tuple[list[bytes], int, int, int]:
-    """These changes as a peer needs them: genesis, membership, schema, what is current of the entities that are near to
-    it, what else is current, history. What is near and history come newest first, the rest oldest first: along the
-    chains, where least has to be sent.
+    """Order these changes as a peer needs them.
+
+    Genesis, membership, schema, what is current of the entities that are near to it, what else is current, history.
+    What is near and history come newest first, the rest oldest first: along the chains, where least has to be sent.
 
     Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
     near the peer, and how many all that is current.
@@ -140,13 +147,14 @@ def order_for_sending(
             f"""SELECT CASE
                   WHEN substr(c.hash, 1, {ID_BYTES}) = ? THEN {_GENESIS}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span}
-                               AND property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY})
+                               AND (property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY}
+                                    OR property = (SELECT id FROM properties WHERE name = ?)))
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
                   ELSE {_HISTORY} END, c.ordered_at, c.position, c.hash
                 FROM changes c WHERE c.hash IN ({placeholders(some)})""",
-            [fleet, *founding, *some],
+            [fleet, LIMIT_PROPERTY, *founding, *some],
         )
         found.extend(rows)
     ordered: list[tuple[int, int, int, bytes]] = []

@@ -53,7 +53,7 @@ async def running(workspace: Workspace) -> AsyncIterator[asyncio.Queue[HookEvent
     """The hooks run; gives what they tell. They have begun when this is entered."""
     events: asyncio.Queue[HookEvent] = asyncio.Queue()
     async with await Workspace.open(workspace.home.folder, user="Maier") as own:
-        task = asyncio.create_task(run_hooks(own, events.put_nowait, backoff_base_s=0.01))
+        task = asyncio.create_task(run_hooks(own, events.put_nowait, backoff_base_s=0.01, settings_interval_s=0.01))
         try:
             await wait_until((workspace.home.folder / STATE_FILE).exists)
             yield events
@@ -135,6 +135,22 @@ async def test_a_value_is_only_ever_data(workspace: Workspace) -> None:
         assert (await next_of(events)).error is None
     assert not (workspace.home.folder / "owned").exists()
     assert len(got(workspace)) == 1
+
+
+async def test_hooks_that_are_edited_run_without_a_restart_and_wrong_settings_stop_none(workspace: Workspace) -> None:
+    write_hooks(workspace, copy=script(COPY, property="printer"))
+    async with running(workspace) as events:
+        write_hooks(workspace, copy=script(COPY, property="vid"), other=script(COPY, property="printer"))
+        await wait_until(lambda: set(read_states(workspace.home.folder)) == {"copy", "other"})
+        await write(workspace, 1, printer="a", vid=1)
+        assert {(await next_of(events)).hook for _ in range(2)} == {"copy", "other"}
+        workspace.home.settings.write_text("[hooks")
+        told = await next_of(events)
+        assert told.error is not None
+        assert told.fact is None
+        await write(workspace, 1, printer="b")
+        assert (await next_of(events)).hook == "other", "those of before go on"
+    assert sorted(got(workspace), key=str) == [("printer", "a"), ("printer", "b"), ("vid", 1)]
 
 
 async def test_only_one_process_runs_them(workspace: Workspace) -> None:

@@ -1,0 +1,163 @@
+"""Bound how much is kept of one member, and count what was refused for that.
+
+Who was never an admin has a number of changes, which an admin may raise. A change beyond it, by its position in its
+device's chain, is refused on every device alike. What a device makes its chain branch for, and large changes, have
+bounds of their own; which of them are kept depends on what came first, since an honest device comes near neither.
+
+All functions run on the store's thread with the plain connection, in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.changes import Block
+from core.errors import OverLimit
+from core.membership import LIMIT_PROPERTY, Membership, may_limit
+from core.store.connection import load_value, read_meta, write_meta
+from core.store.indexes.member_facts import read_ever_admins
+from core.value_codec import MAX_FACTS
+
+DEFAULT_LIMIT = 50_000
+"""A change every ten minutes of all working hours for four years; at about a kilobyte each, 50 MB."""
+MAX_LIMIT = 2**32
+"""As many as there are positions in a chain."""
+MAX_FORKED_CHANGES = 1000
+"""Changes of one device beside its longest branch: a copied home that worked on for weeks."""
+LARGE_BYTES = 4096
+"""A change larger than that is rare: eight times the average of the made-up fleet."""
+MAX_LARGE_BYTES = 64 << 20
+"""All large changes of one member."""
+
+_LARGE_META_KEY = "large "
+_OVER_META_KEY = "over "
+
+
+@dataclass(frozen=True, slots=True)
+class OverLimitCount:
+    """How many changes of a member were refused because it has too many.
+
+    `at_us` is when the last one was (microseconds since 1970 UTC), `limit` how many are kept.
+    """
+
+    device: bytes
+    count: int
+    at_us: int
+    limit: int
+
+
+def split_by_limits(
+    connection: sqlite3.Connection, blocks: Sequence[Block], membership: Membership, fleet: bytes
+) -> tuple[list[Block], list[Block]]:
+    """Split new blocks into those within their devices' limits and those beyond."""
+    by_device: dict[bytes, list[Block]] = defaultdict(list)
+    for block in blocks:
+        if not membership.authority(block.device).has_admin_role:
+            by_device[block.device].append(block)
+    suspects = {device: over for device, own in by_device.items() if (over := _beyond(connection, device, own))}
+    if suspects:
+        admins = read_ever_admins(connection, fleet)
+        suspects = {device: over for device, over in suspects.items() if device not in admins}
+    limits = _read_limits(connection, suspects, fleet) if suspects else {}
+    refused = {
+        block.id
+        for device, over in suspects.items()
+        for block, is_local in over
+        if is_local or block.header.fields.position >= limits[device]
+    }
+    kept = [block for block in blocks if block.id not in refused]
+    _note_large(connection, [block for block in kept if block.device in by_device])
+    return kept, [block for block in blocks if block.id in refused]
+
+
+def read_limit(connection: sqlite3.Connection, device: bytes, fleet: bytes) -> int | None:
+    """How many changes of a device are kept; None if there is no limit."""
+    if device in read_ever_admins(connection, fleet):
+        return None
+    return _read_limits(connection, [device], fleet)[device]
+
+
+def note_refused(connection: sqlite3.Connection, blocks: Iterable[Block], at_us: int) -> None:
+    """Count blocks that were refused for being beyond a limit."""
+    counts: dict[bytes, int] = defaultdict(int)
+    for block in blocks:
+        counts[block.device] += 1
+    for device, count in counts.items():
+        key = _OVER_META_KEY + device.hex()
+        before = read_meta(connection, key)
+        total = count + (int.from_bytes(before[:8], "big") if before else 0)
+        write_meta(connection, key, total.to_bytes(8, "big") + at_us.to_bytes(8, "big"))
+
+
+def read_over_limit(connection: sqlite3.Connection, fleet: bytes) -> list[OverLimitCount]:
+    """The members of which changes were refused for being too many, and how many."""
+    rows = connection.execute(
+        "SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key", (_OVER_META_KEY, _OVER_META_KEY + "g")
+    ).fetchall()
+    found = {bytes.fromhex(key.removeprefix(_OVER_META_KEY)): value for key, value in rows}
+    limits = _read_limits(connection, found, fleet)
+    return [
+        OverLimitCount(device, int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"), limits[device])
+        for device, data in found.items()
+    ]
+
+
+def over_limit_error(block: Block) -> OverLimit:
+    """The sentence about a block that is beyond its device's limit."""
+    return OverLimit("device {device} has more changes than are kept of it", device=block.device.hex()[:8])
+
+
+def _beyond(connection: sqlite3.Connection, device: bytes, blocks: Sequence[Block]) -> list[tuple[Block, bool]]:
+    """Those of a device's new blocks that may be too many; True if whatever its limit."""
+    held, highest = connection.execute(
+        "SELECT count(*), coalesce(max(position), -1) FROM changes"
+        " WHERE device = (SELECT id FROM devices WHERE device = ?)",
+        (device,),
+    ).fetchone()
+    top = max(highest, *(block.header.fields.position for block in blocks))
+    room = top + 1 + MAX_FORKED_CHANGES - held
+    large = _read_large(connection, device)
+    found = []
+    for number, block in enumerate(blocks):
+        size = len(block.data)
+        large += size if size > LARGE_BYTES else 0
+        is_local = number >= room or (size > LARGE_BYTES and large > MAX_LARGE_BYTES)
+        if is_local or block.header.fields.position >= DEFAULT_LIMIT:
+            found.append((block, is_local))
+    return found
+
+
+def _read_limits(connection: sqlite3.Connection, devices: Iterable[bytes], fleet: bytes) -> dict[bytes, int]:
+    """The limits of these devices, the highest that any admin ever stated."""
+    wanted = list(devices)
+    if not wanted:
+        return {}
+    admins = read_ever_admins(connection, fleet)
+    limits = dict.fromkeys(wanted, DEFAULT_LIMIT)
+    for device in wanted:
+        rows = connection.execute(
+            f"SELECT d.device, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+            " JOIN devices d ON d.id = c.device WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
+            " AND f.property = (SELECT id FROM properties WHERE name = ?)",
+            (device, LIMIT_PROPERTY),
+        )
+        stated = [load_value(value) for author, value in rows if author in admins]
+        limits[device] = max([DEFAULT_LIMIT, *(value for value in stated if may_limit(value))])
+    return limits
+
+
+def _read_large(connection: sqlite3.Connection, device: bytes) -> int:
+    return int.from_bytes(read_meta(connection, _LARGE_META_KEY + device.hex()) or b"", "big")
+
+
+def _note_large(connection: sqlite3.Connection, blocks: Iterable[Block]) -> None:
+    sizes: dict[bytes, int] = defaultdict(int)
+    for block in blocks:
+        if len(block.data) > LARGE_BYTES:
+            sizes[block.device] += len(block.data)
+    for device, size in sizes.items():
+        total = _read_large(connection, device) + size
+        write_meta(connection, _LARGE_META_KEY + device.hex(), total.to_bytes(8, "big"))

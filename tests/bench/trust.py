@@ -1,0 +1,160 @@
+"""What trust costs: who counts after a revocation, finding out who calls, checking signatures, sealing a bundle.
+
+In a fleet of 1,500 devices with 100,000 changes, and beside it in one of two devices. Prints times and ratios; nothing
+is asserted. `FIELDLINE_BENCH_CHANGES` makes it smaller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from core.body import Fact
+from core.chain import Tip, advance, first_tip
+from core.changes import Change, decode_block, sign_block, verify_block
+from core.epoch_keys import EpochKeys
+from core.header import device_id
+from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, revocation_value
+from core.salt_tree import SEED_BYTES
+from core.store.store import Store
+from core.sync import bundle
+from core.sync.sealed_file import SealKeys
+from tests.support.store_fleet import FLEET, FOUNDING, Pen, person_of
+
+MEMBERS = 1500
+WRITERS = 100
+CHANGES = int(os.environ.get("FIELDLINE_BENCH_CHANGES", "100000"))
+ROUNDS = 5
+SIGNATURES = 5000
+BATCH = 1000
+
+
+class _Writer:
+    def __init__(self, number: int) -> None:
+        self.key = Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))
+        self.device = device_id(self.key.public_key().public_bytes_raw())
+        self.tip: Tip | None = None
+
+    def write(self, number: int) -> bytes:
+        facts = (Fact(number.to_bytes(16, "big"), "printer", f"Acme {number}"),)
+        change = Change(person_of("u"), 1_700_000_000_000_000 + number, None, facts)
+        block = sign_block(change, self.key, FLEET, number.to_bytes(SEED_BYTES, "big"), self.tip)
+        self.tip = advance(self.tip, block.header) if self.tip else first_tip(block.header)
+        return block.data
+
+
+def _median_ms(times: list[float]) -> float:
+    return 1000 * statistics.median(times)
+
+
+async def _make(path: Path, members: int, changes: int) -> tuple[Store, Pen, list[_Writer]]:
+    store = await Store.create(path, fleet=FLEET, clock=lambda: 1_800_000_000_000_000)
+    admin = Pen(0, FOUNDING)
+    blocks = list(FOUNDING)
+    writers = [_Writer(number + 1) for number in range(members)]
+    blocks += [admin.write(Fact(each.device, ROLE_PROPERTY, "technician"), at=3) for each in writers]
+    await store.save_blocks(blocks)
+    authors = writers[: min(WRITERS, members)]
+    for start in range(0, changes, BATCH):
+        some = range(start, min(start + BATCH, changes))
+        await store.save_blocks([authors[number % len(authors)].write(number) for number in some])
+    return store, admin, writers
+
+
+async def _revocations(store: Store, admin: Pen, writers: list[_Writer]) -> float:
+    times = []
+    for writer in writers[:ROUNDS]:
+        cut = (Cut(writer.tip.position, writer.tip.id),) if writer.tip else ()
+        block = admin.write(Fact(writer.device, REVOKED_PROPERTY, revocation_value(cut)), at=5)
+        begun = time.perf_counter()
+        await store.save_blocks([block])
+        assert not (await store.membership()).may_write(writer.device)
+        times.append(time.perf_counter() - begun)
+    return _median_ms(times)
+
+
+async def _openings(path: Path, device: bytes) -> tuple[float, float]:
+    """The time until a process that just opened the store knows a caller, and that for each further caller."""
+    first, further = [], []
+    for _ in range(ROUNDS):
+        store = await Store.open(path, clock=lambda: 1)
+        begun = time.perf_counter()
+        assert (await store.membership()).may_connect(device)
+        first.append(time.perf_counter() - begun)
+        for _ in range(20):
+            begun = time.perf_counter()
+            assert (await store.membership()).may_connect(device)
+            further.append(time.perf_counter() - begun)
+        await store.close()
+    return _median_ms(first), _median_ms(further)
+
+
+def _signatures() -> float:
+    """How many signatures are checked on arrival, for each that `cryptography` checks in a loop."""
+    writer = _Writer(1)
+    blocks = [decode_block(writer.write(number)) for number in range(SIGNATURES)]
+    message, key = b"m" * 200, writer.key
+    signature, public = key.sign(message), key.public_key().public_bytes_raw()
+    ratios = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        for _ in range(SIGNATURES):
+            Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        plain = time.perf_counter() - begun
+        begun = time.perf_counter()
+        for block in blocks:
+            verify_block(block, FLEET)
+        ratios.append(plain / (time.perf_counter() - begun))
+    return statistics.median(ratios)
+
+
+async def _sealing(store: Store, folder: Path) -> tuple[float, float]:
+    """How many more bytes a sealed bundle takes than a plain one, and how much more time, in percent."""
+    keys = SealKeys(FLEET, EpochKeys.of(b"secret", (), ()), lambda: (_ for _ in ()).throw(AssertionError))
+
+    async def load_keys() -> SealKeys | None:
+        return keys
+
+    async def no_keys() -> SealKeys | None:
+        return None
+
+    times: dict[str, list[float]] = {"plain": [], "sealed": []}
+    for _ in range(3):
+        for name, load in (("plain", no_keys), ("sealed", load_keys)):
+            begun = time.process_time()
+            await bundle.export_bundle(folder / name, store, load)
+            await bundle.import_bundle(folder / name, store, load)
+            times[name].append(time.process_time() - begun)
+    sizes = [(folder / name).stat().st_size for name in ("plain", "sealed")]
+    spent = [min(times[name]) for name in ("plain", "sealed")]
+    return 100 * (sizes[1] / sizes[0] - 1), 100 * (spent[1] / spent[0] - 1)
+
+
+async def _measure(folder: Path) -> None:
+    small, _, writers = await _make(folder / "small.db", 1, 100)
+    await small.close()
+    before = await _openings(folder / "small.db", writers[0].device)
+    store, admin, writers = await _make(folder / "large.db", MEMBERS, CHANGES)
+    after = await _openings(folder / "large.db", writers[-1].device)
+    print(f"{MEMBERS} members, {CHANGES} changes")
+    print(f"who counts after a revocation   {await _revocations(store, admin, writers):8.1f} ms")
+    print(f"a caller, store just opened     {after[0]:8.2f} ms, with 2 members {before[0]:.2f} ms")
+    print(f"a caller, later                 {after[1]:8.2f} ms, with 2 members {before[1]:.2f} ms")
+    more_bytes, more_time = await _sealing(store, folder)
+    print(
+        f"sealed instead of plain         {more_bytes:8.3f} % more bytes, {more_time:.1f} % more time to write and read"
+    )
+    await store.close()
+
+
+def run() -> None:
+    """Measure, and print."""
+    print(f"signatures on arrival           {_signatures():8.2f} of cryptography's in a loop")
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_measure(Path(folder)))
