@@ -29,7 +29,7 @@ from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED
 from core.strict_json import parse_json
 from core.timestamps import SECOND_US, parse_timestamp
 from core.value_codec import normalized
-from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, is_line, is_storable, quote_value
+from core.values import MAX_INTEGER, MAX_TEXT_BYTES, MIN_INTEGER, invisible_mark, is_line, is_storable, quote_value
 
 MAX_LINE_BYTES = 16 * 2**20
 """Bytes (or characters) in one line."""
@@ -150,6 +150,7 @@ def _parse_line(content: Any, number: int) -> HistoryLine:
     if not isinstance(content["edits"], list):
         raise Refused("Line {line}: edits must be a list", line=number)
     edits = tuple(_parse_edit(edit, number, place) for place, edit in enumerate(content["edits"], 1))
+    _check_visible(number, content["user"])
     at = _parse_timestamp(content["at"], number)
     return HistoryLine(number, at, normalized(content["user"]), normalized(note) if note else None, edits)
 
@@ -249,7 +250,21 @@ def _parse_edit(content: Any, number: int, place: int) -> ImportEdit:
             property=quote_value(name),
             limit=MAX_TEXT_BYTES,
         ) from None
+    _check_visible(number, entity, name, *(given if isinstance(given, tuple) else (given,)))
     return ImportEdit(normalized(entity), normalized(kind), None if name is None else normalized(name), given)
+
+
+def _check_visible(number: int, *texts: object) -> None:
+    """Raise Refused for a text that looks like another one and is not."""
+    for item in texts:
+        text = item.key if isinstance(item, KeyRef) else item
+        if isinstance(text, str) and (mark := invisible_mark(text)):
+            raise Refused(
+                "Line {line}: {value} has an invisible mark in it, {mark}: write it without",
+                line=number,
+                value=quote_value(text),
+                mark=mark,
+            )
 
 
 def _parse_scalar(value: Any) -> ImportValue:

@@ -2,8 +2,9 @@
 
 Pure.
 
-Nothing is ever taken away. To restore or to undo is an ordinary edit, made in knowledge of everything that is there
-now; so it can itself be undone. What was written since is never overwritten by an undo: it is skipped and reported.
+Nothing is ever taken away. To restore is an ordinary edit, made in knowledge of everything that is there now. To undo
+withdraws (`core.withdrawal`) what is still leaf, so that what it superseded counts again, with its authors. Both can
+themselves be undone. What was written since is never overwritten by an undo: it is skipped and reported.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ from core.errors import FieldlineError
 from core.fleet_secrets import is_secret
 from core.records import Edit, Record, make_edit
 from core.schema import KIND, MEMBER_KIND, RETIRED
-from core.slots import Conflict, Slot
-from core.value_codec import Value
+from core.slots import Candidate, Conflict
+from core.value_codec import withdrawal_of
 from core.values import is_same_value
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedFact:
-    """One fact of a change that is to be undone: `old` is the value in use that its author saw, if `had_value`."""
+    """One fact of a change that is to be undone; `had_value` if its author saw a value there, `is_undone` if the fact
+    is withdrawn already.
+    """
 
     fact: bytes
     entity: bytes
     property: str
-    old: Value
     had_value: bool
+    is_undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def restore_record(now: Record, then: Record) -> list[Edit]:
     use.
     """
     edits = []
-    for name in sorted(now.slots):
+    for name in sorted(now.slots.keys() | then.slots.keys()):
         slot, before = now.slot(name), then.slot(name)
         if name == KIND or slot.leaves == before.leaves or is_secret(now.entity, name):
             continue
@@ -75,8 +78,8 @@ def revert_facts(facts: Iterable[AppliedFact], records: Mapping[bytes, Record]) 
 
     `records` holds every entity that they are about, at present.
 
-    A slot goes back to what the author of the change saw, if the change's own fact is its only leaf. To undo a creation
-    retires the entity, if there is no later fact about it.
+    What is leaf of them is withdrawn, and a withdrawal in force is, too: that is the redo. To undo a creation retires
+    the entity, if there is no later fact about it.
     """
     by_entity: dict[bytes, list[AppliedFact]] = {}
     for fact in facts:
@@ -93,11 +96,20 @@ def revert_facts(facts: Iterable[AppliedFact], records: Mapping[bytes, Record]) 
             _revert_creation(record, group, edits, skipped)
         else:
             _revert_edits(record, group, edits, skipped)
+    # What somebody has changed is of more interest than what is undone already.
+    skipped.sort(key=lambda each: each.reason is _UNDONE)
     return RevertPlan(tuple(edits), tuple(skipped))
+
+
+def withdraw_facts(entity: bytes, name: str, facts: Iterable[bytes]) -> Edit:
+    """Build the edit that withdraws facts of a slot, at least one."""
+    ids = tuple(sorted(facts))
+    return Edit(entity, name, withdrawal_of(ids), ids, is_restored=True)
 
 
 _ADMINS_ONLY = FieldlineError("who belongs to the fleet is not undone here: use admit and revoke")
 _SCHEMA_REQUIRED = FieldlineError("a fleet needs a schema: publish another one instead")
+_UNDONE = FieldlineError("it is undone already")
 
 
 def _revert_creation(record: Record, group: list[AppliedFact], edits: list[Edit], skipped: list[Skipped]) -> None:
@@ -111,21 +123,27 @@ def _revert_creation(record: Record, group: list[AppliedFact], edits: list[Edit]
 
 
 def _revert_edits(record: Record, group: list[AppliedFact], edits: list[Edit], skipped: list[Skipped]) -> None:
+    by_slot: dict[str, list[AppliedFact]] = {}
     for fact in group:
-        slot = record.slot(fact.property)
-        if tuple(leaf.fact for leaf in slot.leaves) == (fact.fact,):
-            value = False if fact.property == RETIRED and fact.old is None else fact.old
-            edits.append(make_edit(record, fact.property, value, is_restored=True))
+        by_slot.setdefault(fact.property, []).append(fact)
+    for name, facts in by_slot.items():
+        slot = record.slot(name)
+        own = {fact.fact for fact in facts}
+        values = [leaf.value for leaf in slot.leaves if leaf.fact in own]
+        others = [leaf for leaf in slot.leaves if leaf.fact not in own]
+        newest = own & {*slot.withdrawals, *(leaf.fact for leaf in slot.leaves)}
+        same = next((leaf for leaf in others if any(is_same_value(leaf.value, value) for value in values)), None)
+        if newest and same is None:
+            edits.append(withdraw_facts(record.entity, name, newest))
+        elif same is not None:
+            skipped.append(Skipped(record.entity, name, FieldlineError("{user} set the same", user=same.user)))
         else:
-            skipped.append(Skipped(record.entity, fact.property, _skip_reason(slot, fact.fact)))
+            skipped.append(Skipped(record.entity, name, _skip_reason(facts, others)))
 
 
-def _skip_reason(slot: Slot, fact: bytes) -> FieldlineError:
-    others = [leaf for leaf in slot.leaves if leaf.fact != fact]
-    if not others:
-        return FieldlineError("the change has no effect, since its device is not trusted with it")
-    if len(others) == len(slot.leaves):
+def _skip_reason(facts: list[AppliedFact], others: list[Candidate]) -> FieldlineError:
+    if all(fact.is_undone for fact in facts):
+        return _UNDONE
+    if others:
         return FieldlineError("{user} has changed it since", user=others[0].user)
-    if isinstance(slot, Conflict):
-        return FieldlineError("{user} set something else meanwhile: resolve that instead", user=others[0].user)
-    return FieldlineError("{user} set the same", user=others[0].user)
+    return FieldlineError("the change has no effect, since its device is not trusted with it")

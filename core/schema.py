@@ -7,8 +7,9 @@ know is kept, synced and shown raw: an unknown kind or property gets a generic d
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from core import values
 from core.errors import FieldlineError, Refused
@@ -290,6 +291,21 @@ class Schema:
         """The definition of a kind, generic if the schema does not have it."""
         return self.kinds.get(name or "") or Kind(name or "", is_known=False)
 
+    def kind_name(self, text: str) -> str:
+        """The name of the kind that people mean by a name or, if none is called so, by a label in any language.
+
+        The text itself where it is none, or could be several.
+        """
+        if text in self.kinds:
+            return text
+        wanted = normalized(text).strip().casefold()
+        found = [
+            kind.name
+            for kind in self.kinds.values()
+            if wanted in {each.casefold() for each in (kind.name, *kind.labels.values(), *kind.plurals.values())}
+        ]
+        return found[0] if len(found) == 1 else text
+
     def property(self, kind: str | None, name: str) -> Property:
         """The definition of a property of a kind, generic if the schema does not have it."""
         return self.kind(kind).property(name)
@@ -301,3 +317,31 @@ class Schema:
     def children(self, kind: str) -> list[Kind]:
         """The kinds whose entities are placed under one of this kind."""
         return [k for k in self.kinds.values() if k.parent and k.property(k.parent).refers_to == kind]
+
+
+_T = TypeVar("_T")
+
+
+def in_schema_order(
+    items: Iterable[_T],
+    slot_of: Callable[[_T], tuple[bytes, str]],
+    kind_of: Callable[[bytes], str | None],
+    schema: Schema,
+) -> list[_T]:
+    """Give what is about slots entity by entity, as they come first, the properties of each as its kind lists them.
+
+    Args:
+        items: what is sorted.
+        slot_of: entity and property of an item.
+        kind_of: the kind of an entity.
+        schema: the kinds.
+    """
+    every = list(items)
+    order = {entity: index for index, entity in enumerate(dict.fromkeys(slot_of(each)[0] for each in every))}
+    kinds = {entity: schema.kind(kind_of(entity)) for entity in order}
+
+    def key(item: _T) -> tuple[int, tuple[bool, int, str]]:
+        entity, name = slot_of(item)
+        return order[entity], kinds[entity].rank(name)
+
+    return sorted(every, key=key)

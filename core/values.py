@@ -211,13 +211,19 @@ def is_same_value(one: Value, other: Value) -> bool:
 def check_visible(property_name: str, value: Value) -> None:
     """Raise Refused for text with a mark that nobody sees, or that turns the direction of what is beside it."""
     for item in value if isinstance(value, tuple) else (value,):
-        if isinstance(item, str) and (hidden := next((char for char in item if _is_invisible(char)), None)):
+        if isinstance(item, str) and (mark := invisible_mark(item)):
             raise Refused(
                 "{property}: {value} has an invisible mark in it, {mark}: type it without",
                 property=property_name,
                 value=quote_value(item),
-                mark=f"U+{ord(hidden):04X}",
+                mark=mark,
             )
+
+
+def invisible_mark(text: str) -> str | None:
+    """The first character of a text that nobody sees, as `U+200B`; None if there is none."""
+    hidden = None if text.isascii() else next((char for char in text if _is_invisible(char)), None)
+    return None if hidden is None else f"U+{ord(hidden):04X}"
 
 
 def stored_notation(word: str) -> str | None:
@@ -227,6 +233,17 @@ def stored_notation(word: str) -> str | None:
     if word.isdecimal():
         return None
     return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
+
+
+def stored_words(text: str) -> str:
+    """The words of a search as they are stored, where input takes other notations: addresses, networks, numbers."""
+    return " ".join(_stored_word(word) for word in text.split())
+
+
+def _stored_word(word: str) -> str:
+    if number := re.fullmatch(r"\+?0*([0-9]{1,19})", word):
+        return number[1]
+    return stored_notation(word) or word
 
 
 def printable(text: str) -> str:

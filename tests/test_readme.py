@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
+from tests.support.cli import Terminal
 from tui.cli.verbs import VERBS
 
 ROOT = Path(__file__).parent.parent
@@ -31,3 +33,26 @@ def test_the_pythons_that_are_named_are_those_that_were_tried() -> None:
     tried = {match[1] for row in rows if "not tried" not in row and (match := re.search(r"\| (3\.\d+)\b", row))}
     assert set(named) == tried
     assert project["requires-python"] == f">={min(named, key=lambda name: int(name.partition('.')[2]))}"
+
+
+_FOR_ITSELF = ("pair", "serve", "sync", "place", "COMMAND", "join")
+"""Verbs of the first ten minutes that need a second device, or something that is plugged in."""
+
+
+def test_the_first_ten_minutes_go_as_they_stand(tmp_path: Path) -> None:
+    section = README.partition("## The first ten minutes")[2].partition("## For operators")[0]
+    lines = [line for block in re.findall(r"(?s)```\n(.*?)```", section) for line in block.splitlines()]
+    device, done = Terminal(tmp_path / "K1"), []
+    for line in lines:
+        if not line.startswith("fieldline "):
+            continue
+        verb, *arguments = shlex.split(line.removeprefix("fieldline "))
+        if verb in _FOR_ITSELF:
+            continue
+        # A minute has not passed here: the first change of the place is as good a time.
+        since = device.call("log", "place:241/Entrance right", "--json").lines[-1:] if "-1m" in arguments else []
+        answer = device.call(verb, *(since[0]["change"] if word == "-1m" else word for word in arguments))
+        assert answer.code == 0, f"{line}: {answer.err}"
+        done.append(verb)
+    assert {"init", "new", "show", "set", "resolve", "log", "blame", "restore"} <= set(done)
+    assert device.ask("verify")["problems"] == []

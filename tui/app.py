@@ -262,7 +262,8 @@ class FieldlineApp(DiffApp):
             self.show_message(error_text(error))
 
     def _on_inbox_loaded(self, changed: bool) -> None:
-        if (screen := self.base_screen) is not None and self._is_inbox_shown and changed:
+        # The tree marks what is in the inbox.
+        if (screen := self.base_screen) is not None and screen.TAB in ("inbox", "fleet") and changed:
             screen.refresh_data()
         else:
             self._redraw_screen()
@@ -280,9 +281,10 @@ class FieldlineApp(DiffApp):
         """Show the changes of an entity, or of one of its properties; `title` says of what."""
         from tui.screens.history import History
 
+        before = self.current_mode
         self.switch_mode("history")
         if isinstance(screen := self.screen, History):
-            screen.show_only(LogFilter(entity=entity, property=name), title)
+            screen.show_only(LogFilter(entity=entity, property=name), title, before if before != "history" else "")
 
     def show_search_hits(self, hits: list[tuple[bytes, str]]) -> None:
         """Go to what a search found, in Fleet; entities with the properties whose values were found."""
@@ -325,6 +327,9 @@ class FieldlineApp(DiffApp):
     def action_command(self, name: str) -> None:
         """Carry out a command that can be used everywhere."""
         if name in self.MODES:
+            from tui.screens.form import prepare_switch
+
+            prepare_switch(self, name)
             self.switch_mode(name)
             if self.viewed_at_us is not None:
                 self.load_inbox()

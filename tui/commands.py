@@ -86,7 +86,13 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("new", ("a",), N_("new"), N_("Add a new item, below or beside the current line."), writes=True),
         Command("mark", ("space",), N_("mark"), N_("Mark the current line, to edit several at once.")),
         Command("unmark", ("escape",), "", N_("Take all marks away.")),
-        Command("edit_marked", ("e",), N_("edit marked"), N_("Give all marked lines the same value."), writes=True),
+        Command(
+            "edit_marked",
+            ("e",),
+            N_("edit"),
+            N_("Edit all marked lines at once, or open the form."),
+            writes=True,
+        ),
         Command("confirm", ("equals_sign",), "", N_("Confirm what you see on the spot: all is still so."), writes=True),
         Command("retire", ("X",), "", N_("Retire it, or put it back in use."), writes=True),
         Command("retired", ("R",), "", N_("Show what is retired, too, or hide it again.")),
@@ -161,7 +167,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("redo", ("U",), "", N_("Redo what you undid."), writes=True),
         Command("whole", ("v",), "", N_("All that this change did.")),
         Command("moment", ("m",), "", N_("See everything as it was at a time that you type.")),
-        Command("everything", ("escape",), N_("all changes"), N_("Show the changes of everything again.")),
+        Command("everything", ("escape",), N_("back"), N_("Show all changes again, or go back where you came from.")),
     ),
     "differences": (
         Command("whole", ("enter", "v"), N_("in full"), N_("Show both values in full.")),

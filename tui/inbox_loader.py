@@ -20,13 +20,15 @@ _PROGRESS_STEPS = 50
 class InboxLoader:
     """Loads the inbox of the time that is looked at, once more if something was written meanwhile.
 
-    `items` are those that were loaded last. `progress` is (entities read, entities in all), None while nothing is read.
-    `on_change` is called with True when `items` are others, and with False when only `progress` is.
+    `items` are those that were loaded last; `is_known` once there were any. `progress` is (entities read, entities in
+    all), None while nothing is read. `on_change` is called with True when `items` are others, and with False when only
+    `progress` is.
     """
 
     def __init__(self, workspace: Workspace, on_change: Callable[[bool], None]) -> None:
         self.items = LazyInbox()
         self.progress: tuple[int, int] | None = None
+        self.is_known = False
         self._workspace = workspace
         self._opening: asyncio.Task[Workspace] | None = None
         self._on_change = on_change
@@ -43,7 +45,7 @@ class InboxLoader:
 
     def clear(self) -> None:
         """Show nothing: nobody looks at the inbox of this time."""
-        self._requested, self.items = None, LazyInbox()
+        self._requested, self.items, self.is_known = None, LazyInbox(), False
         self._loaded.set()
 
     async def wait_loaded(self, timeout_s: float) -> None:
@@ -68,7 +70,8 @@ class InboxLoader:
                 found = await own.lazy_inbox(own.view(moment, as_received=known), self._on_progress)
                 if self._requested is wanted:
                     self._requested = None
-                    changed, self.items, self.progress = found is not self.items, found, None
+                    changed, self.items, self.progress = found is not self.items or not self.is_known, found, None
+                    self.is_known = True
                     self._loaded.set()
                     self._on_change(changed)
         finally:

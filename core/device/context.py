@@ -14,7 +14,7 @@ from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
 from core.records import Edit, Record, diff_edits
-from core.schema import SCHEMA_PROPERTY_PREFIX, Schema
+from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
 from core.store.view import View
 from core.value_codec import Value
@@ -152,12 +152,12 @@ class DeviceContext:
             return self.store.now()
         return self.store.known_at(at_us) if as_received else self.store.as_of(at_us)
 
-    async def save(self, edits: Sequence[Edit], note: str | None = None, *, reopens: bool = False) -> bytes | None:
+    async def save(self, edits: Sequence[Edit], note: str | None = None) -> bytes | None:
         """Check edits against the schema and write them at once.
 
         Give the change that the log shows for them.
 
-        None without any edits, and in a dry run. What `reopens` a conflict may give a slot several values.
+        None without any edits, and in a dry run.
 
         Raises Refused for a user, a note or an edit that cannot be, FieldlineError for what only an admin may edit.
         """
@@ -165,15 +165,21 @@ class DeviceContext:
             return None
         input_validation.check_user(self.user)
         input_validation.check_note(note)
-        await self.check(edits)
-        return await self.save_unchecked(edits, note, reopens=reopens)
+        if not any(edit.property == KIND for edit in edits):
+            await self.check(edits)
+            return await self.save_unchecked(edits, note)
+        from core.device.creation_lock import creation_lock
+
+        # The key of something new is free until somebody else takes it.
+        async with creation_lock(self.home.folder):
+            await self.check(edits)
+            return await self.save_unchecked(edits, note)
 
     async def save_unchecked(
         self,
         edits: Sequence[Edit],
         note: str | None = None,
         *,
-        reopens: bool = False,
         check_membership: Callable[[Membership], None] | None = None,
     ) -> bytes | None:
         """Write edits as `save` does, but for what the schema and the membership say of them.
@@ -189,7 +195,6 @@ class DeviceContext:
             user=input_validation.check_user(self.user),
             note=input_validation.check_note(note),
             schema=await self.schema(),
-            reopens=reopens,
             check_membership=check_membership,
             is_rehearsal=self.planned is not None,
         )

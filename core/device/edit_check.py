@@ -15,7 +15,7 @@ from core.records import Edit, Record
 from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_acceptance, is_internal_property
 from core.store.view import View
 from core.value_codec import Value
-from core.values import is_same_value, quote_value
+from core.values import check_visible, is_same_value, quote_value
 
 MAX_KEY_LOOKUPS = 20
 """New entities of one kind whose keys are looked up one by one; for more, reading all of the kind is faster."""
@@ -46,6 +46,8 @@ async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool
             needs_admin = True
         elif record.kind is None and KIND in values:
             kind = creatable_kind(schema, str(kind_name))
+            if kind.name != kind_name:  # a label is for people, and no fact has it
+                raise _unknown_kind_error(schema, str(kind_name))
             stated = {name: value for name, value in values.items() if name != KIND}
             _check_new_values(kind, stated)
             new.append((kind, stated))
@@ -111,11 +113,14 @@ def creatable_kind(schema: Schema, name: str) -> Kind:
     """
     if not schema.kinds:
         raise Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
-    if name not in schema.kinds:
-        raise Refused(
-            "There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds)
-        )
-    return schema.kinds[name]
+    found = schema.kinds.get(schema.kind_name(name))
+    if found is None:
+        raise _unknown_kind_error(schema, name)
+    return found
+
+
+def _unknown_kind_error(schema: Schema, name: str) -> Refused:
+    return Refused("There is no kind {kind}: there are {kinds}.", kind=quote_value(name), kinds=", ".join(schema.kinds))
 
 
 async def check_keys_are_free(view: View, schema: Schema, new: Sequence[NewEntity]) -> None:
@@ -184,10 +189,12 @@ def _check_internal_values(kind: Kind, values: Mapping[str, Value]) -> None:
                 property=quote_value(name),
                 properties="-",
             )
-        _check_value(kind.property(name), value)
+        if problem := kind.property(name).check(value):
+            raise problem
 
 
 def _check_value(prop: Property, value: Value) -> None:
+    check_visible(prop.name, value)
     problem = prop.check(value)
     if problem is not None:
         raise problem

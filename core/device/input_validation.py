@@ -8,7 +8,7 @@ from core.body import MAX_NOTE_BYTES
 from core.changes import MAX_USER_BYTES
 from core.errors import Refused
 from core.value_codec import normalized
-from core.values import is_line, quote_value
+from core.values import invisible_mark, is_line, quote_value
 
 MAX_NAME_BYTES = 100
 """Of a fleet or a device: the name of a service in DNS-SD and a column of a table hold it."""
@@ -24,7 +24,14 @@ def check_user(name: str) -> str:
             user=quote_value(name),
             limit=MAX_USER_BYTES,
         )
+    _check_visible(name)
     return normalized(name)
+
+
+def _check_visible(name: str) -> None:
+    """Raise Refused for a name that looks like another one and is not."""
+    if mark := invisible_mark(name):
+        raise Refused("{name} has an invisible mark in it, {mark}: type it without.", name=quote_value(name), mark=mark)
 
 
 def check_name(text: str) -> str:
@@ -39,6 +46,7 @@ def check_name(text: str) -> str:
             name=quote_value(text),
             limit=MAX_NAME_BYTES,
         )
+    _check_visible(text)
     return text
 
 

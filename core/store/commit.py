@@ -31,8 +31,10 @@ from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
 from core.store.ingest import Receipt, add_blocks
 from core.store.quotas import DEFAULT_LIMIT, read_limit
+from core.store.row_ids import row_ids_of
 from core.store.scope import NOW
 from core.value_codec import (
+    CHANGE_ID_BYTES,
     ID_BYTES,
     MAX_FACTS,
     Ref,
@@ -40,6 +42,7 @@ from core.value_codec import (
     encode_value,
     normalized,
     normalized_value,
+    withdrawn_by,
 )
 
 SlotKey = tuple[bytes, str]
@@ -92,20 +95,30 @@ def commit_edits(
     *,
     user: str,
     note: str | None,
-    reopens: bool = False,
 ) -> bytes:
     """Write edits that were made at once, give the id of their first change.
 
-    Raises FieldlineError if this device may not write. Only what `reopens` a conflict may give a slot several values.
+    Raises FieldlineError if this device may not write, or if what is to be withdrawn is superseded by now.
     """
-    if not reopens and len({(edit.entity, edit.property) for edit in edits}) < len(edits):
+    if len({(edit.entity, edit.property) for edit in edits}) < len(edits):
         raise Refused("One change cannot set the same property twice.")
     facts = [
         Fact(e.entity, normalized(e.property), normalized_value(e.value), tuple(sorted(e.obsoletes))) for e in edits
     ]
+    _check_withdrawn(connection, facts)
     person, along = _own_person(connection, writer, user)
     receipt = Receipt(writer.now_us)
     return _write_facts(connection, writer, facts, along, person, note, writer.now_us, receipt)
+
+
+def _check_withdrawn(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
+    """Raise FieldlineError if these facts withdraw what is neither leaf nor a withdrawal in force: without effect."""
+    targets = [target for fact in facts for target in withdrawn_by(fact.value)]
+    rows = row_ids_of(connection, list({target[:CHANGE_ID_BYTES] for target in targets}))
+    for target in targets:
+        row = rows.get(target[:CHANGE_ID_BYTES], 0) * MAX_FACTS + int.from_bytes(target[CHANGE_ID_BYTES:], "big")
+        if connection.execute("SELECT 1 FROM facts WHERE id = ? AND current > 0", (row,)).fetchone() is None:
+            raise FieldlineError("Somebody has changed it meanwhile: look at it again, then undo what is left.")
 
 
 def note_person(connection: sqlite3.Connection, user: str, person: bytes) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import aiosqlite
 
 from core.errors import BlockRefused, FieldlineError
-from core.store.shadow import drop_shadows, run_in_memory
+from core.store.memory_tables import drop_shadows, run_in_memory
 from core.value_codec import Value, decode_value
 
 if TYPE_CHECKING:

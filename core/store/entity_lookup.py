@@ -19,6 +19,8 @@ from core.value_codec import ID_BYTES, Ref, Value, normalized
 
 _HEX_PREFIX_PATTERN = re.compile(r"[0-9a-fA-F]{8,32}")
 MAX_MATCHES_SHOWN = 5
+_MAX_HITS_LOOKED_AT = 50
+"""Values that hold the text of a name which there is not, to find what may be meant."""
 MAX_SPLITS = 64
 """Slashes of a name that are looked at: each costs a few look-ups, and no key of a person has so many."""
 
@@ -30,7 +32,12 @@ def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema:
     """
     kind, colon, key = text.partition(":")
     if colon and kind and key:
-        return _single_match(connection, scope, text, _find_by_key(connection, scope, kind, key, schema), schema)
+        found = _find_by_key(connection, scope, kind, key, schema)
+        if not found and (kind_name := schema.kind_name(kind)) != kind:
+            found = _find_by_key(connection, scope, kind_name, key, schema)
+        if not found and (meant := _find_other_case(connection, scope, schema.kind_name(kind), key, schema)):
+            raise Refused("There is no {text} here: is it {meant}?", text=text, meant=meant)
+        return _single_match(connection, scope, text, found, schema)
     if not _HEX_PREFIX_PATTERN.fullmatch(text):
         raise Refused("{text} is not an entity: write kind:key, or at least 8 hex digits of its id.", text=text)
     return _single_match(connection, scope, text, _find_by_id_prefix(connection, text), schema)
@@ -80,6 +87,19 @@ def _find_by_key(connection: sqlite3.Connection, scope: Scope, kind_name: str, k
         called = entities.read_names(connection, scope, refs.values(), schema)
         found += [entity for entity, parent in refs.items() if called[parent].key == key[:at]]
     return list(dict.fromkeys(found))
+
+
+def _find_other_case(connection: sqlite3.Connection, scope: Scope, kind: str, key: str, schema: Schema) -> str | None:
+    """What is called so in other letters, capital or small; None if nothing is."""
+    from core.store.queries import search
+
+    own = key.rsplit("/", 1)[-1]
+    if not own.strip() or len(own) > search.MAX_QUERY_CHARS:
+        return None
+    hits = search.search_leaves(connection, scope, own, schema, _MAX_HITS_LOOKED_AT, kind)
+    called = entities.read_names(connection, scope, {hit.entity for hit in hits}, schema)
+    wanted = normalized(key).casefold()
+    return next((f"{n.kind}:{n.key}" for n in called.values() if n.key and n.key.casefold() == wanted), None)
 
 
 def _find_by_own_key(connection: sqlite3.Connection, scope: Scope, kind: str, name: str, key: str) -> list[bytes]:

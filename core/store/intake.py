@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.changes import Block
 from core.errors import AuthorUnknown, BlockRefused
@@ -17,13 +18,14 @@ from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Membership
 from core.store.connection import read_meta, transaction, write_meta
 from core.store.indexes.member_facts import read_ever_admitted
-from core.store.indexes.obsolete_hints import apply_hints, clear_hints_in_transaction
-from core.store.indexes.proven_positions import clear_proven, has_proven, keep_proven
 from core.store.ingest import Receipt, add_blocks
 from core.store.quotas import note_refused, over_limit_error, split_by_limits
 from core.store.row_ids import row_ids_of
-from core.sync.position_proofs import ProvenPast
-from core.sync.replica import ObsoleteHints
+
+# A command that only reads has to start fast: what comes from a peer is imported where it is used.
+if TYPE_CHECKING:
+    from core.sync.position_proofs import ProvenPast
+    from core.sync.replica import ObsoleteHints
 
 _META_KEY = "refused"
 
@@ -76,6 +78,9 @@ ReadMembership = Callable[[sqlite3.Connection], Membership]
 
 def keep_batch(connection: sqlite3.Connection, batch: Batch, membership: ReadMembership, fleet: bytes) -> Kept:
     """Keep what is new of a batch, with what is only known from the peer."""
+    from core.store.indexes.obsolete_hints import apply_hints
+    from core.store.indexes.proven_positions import keep_proven
+
     new = batch.blocks.keys() - row_ids_of(connection, list(batch.blocks)).keys()
     blocks = [block for change, block in batch.blocks.items() if change in new]
     kept = keep_known(connection, blocks, batch.receipt, membership, fleet)
@@ -91,6 +96,9 @@ def clear_hints(connection: sqlite3.Connection, membership: ReadMembership, flee
 
     In transactions of its own.
     """
+    from core.store.indexes.obsolete_hints import clear_hints_in_transaction
+    from core.store.indexes.proven_positions import clear_proven, has_proven
+
     clear_hints_in_transaction(connection)
     if has_proven(connection):
         transaction(connection, lambda connection: clear_proven(connection, membership(connection), fleet))

@@ -157,7 +157,7 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
     if mode == "exclusive":
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if not create:
-        _check_is_store(connection, path)
+        check_is_store(connection, path)
     if mode != "immutable":
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -168,10 +168,13 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
             transaction(connection, migrate_store)
 
 
-def _check_is_store(connection: sqlite3.Connection, path: Path) -> None:
+def check_is_store(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError for what is no store, or one that is too old or too new for this program."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_store(path)
     version = _read_version(connection)
+    if version <= 0:  # no program writes that
+        raise not_a_store(path)
     _check_not_old(version, path)
     if version > STORE_VERSION:
         raise StoreError(

@@ -99,24 +99,21 @@ class Store(BlockStore):
         user: str,
         note: str | None = None,
         schema: Schema | None = None,
-        reopens: bool = False,
         check_membership: Callable[[Membership], None] | None = None,
         is_rehearsal: bool = False,
     ) -> bytes | None:
         """Write edits that were made at once, all or none of them, as a change for each locality.
 
         Gives the id of the first once they are on the disk; None if there are none, or if it is a rehearsal: then
-        nothing of it is kept. The facts obsolete what the edits say, and nothing else; what `reopens` a conflict gives
-        a slot several values. `check_membership` is called with the membership after them, on the store's thread, and
-        what it raises undoes them. Raises FieldlineError if this device may not write.
+        nothing of it is kept. The facts obsolete what the edits say, and nothing else. `check_membership` is called
+        with the membership after them, on the store's thread, and what it raises undoes them. Raises FieldlineError if
+        this device may not write, or if what edits withdraw is superseded by now.
         """
         if not edits:
             return None
         commit = self._rehearse if is_rehearsal else self._commit
         try:
-            return await self._database.write(
-                commit, author, list(edits), user, note, schema, reopens, check_membership
-            )
+            return await self._database.write(commit, author, list(edits), user, note, schema, check_membership)
         except _RehearsalDone:
             return None
 
@@ -128,13 +125,12 @@ class Store(BlockStore):
         user: str,
         note: str | None,
         schema: Schema | None,
-        reopens: bool,
         check_membership: Callable[[Membership], None] | None,
     ) -> bytes:
         from core.store import commit
 
         writer = self._writer(connection, author, schema)
-        change = commit.commit_edits(connection, writer, edits, user=user, note=note, reopens=reopens)
+        change = commit.commit_edits(connection, writer, edits, user=user, note=note)
         if check_membership is not None:
             check_membership(self._membership(connection))
         return change

@@ -23,6 +23,7 @@ from typing import ParamSpec
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
+from core.store.check_process import run_beside
 from core.store.connection import StoreError
 from core.store.indexes import (
     conflict_index,
@@ -35,7 +36,6 @@ from core.store.ingest import Receipt
 from core.store.intake import clear_hints
 from core.store.migrations import initialize_store
 from core.store.replay import StoredBlock, replay_blocks
-from core.store.second_core import run_beside
 from core.store.types import Verification
 
 P = ParamSpec("P")

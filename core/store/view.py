@@ -5,7 +5,7 @@ For a moment of the past, and for what this device knew at a moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.records import Record
@@ -14,9 +14,10 @@ from core.slots import Candidate, Slot
 from core.store import entities, entity_lookup
 from core.store.connection import Database
 from core.store.entities import EntityName, EntityRow
-from core.store.queries import fact_diffs, log
+from core.store.queries import fact_diffs, log, slot_leaves
 from core.store.queries.fact_diffs import FactDiff
 from core.store.queries.log import NO_FILTER, LogCursor, LogEntry, LogFilter, SlotRow
+from core.store.queries.slot_leaves import SlotKey
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Value
 
@@ -222,6 +223,10 @@ class View:
         None gives all; it is empty for a change that is not here.
         """
         return await self._database.run(fact_diffs.read_fact_diffs, change, limit)
+
+    async def slots_without(self, withdrawn: Mapping[SlotKey, Collection[bytes]]) -> dict[SlotKey, Slot]:
+        """What each of these slots holds at present if these facts of it are withdrawn."""
+        return await self._database.run(slot_leaves.read_slots_without, withdrawn)
 
     async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
         """Read where the values in use are not the same as in `other`.

@@ -46,7 +46,7 @@ class Wanted:
     """
 
     head: SignedHeader
-    changes: Mapping[int, bytes]
+    changes: AbstractSet[tuple[int, bytes]]
 
     def prove(self, levels: Levels) -> PositionProof | None:
         """Prove it by the nodes over a chain.
@@ -56,7 +56,8 @@ class Wanted:
         position = self.head.fields.position
         if not _is_at(levels, position, self.head.id):
             return None
-        held = tuple((at, self.changes[at]) for at in sorted(self.changes) if _is_at(levels, at, self.changes[at]))
+        # Where the chain forks several changes have one position; of these one is in this chain.
+        held = tuple((at, change) for at, change in sorted(self.changes) if _is_at(levels, at, change))
         if not held:
             return None
         return PositionProof(self.head.data, held, mountain_range.prove(levels, position, [at for at, _ in held]))
@@ -93,9 +94,9 @@ class ProofPlan:
 
 def _wanted(chain: CutChain, going: Sequence[SignedHeader]) -> list[Wanted]:
     places = [(header.fields.position, header) for header in going]
-    before = (Wanted(cut, {at: header.id for at, header in places if at < cut.fields.position}) for cut in chain.cuts)
+    before = (Wanted(cut, {(at, header.id) for at, header in places if at < cut.fields.position}) for cut in chain.cuts)
     behind = (
-        Wanted(header, {start.fields.position: start.id for start in chain.starts if start.fields.position < at})
+        Wanted(header, {(start.fields.position, start.id) for start in chain.starts if start.fields.position < at})
         for at, header in places
     )
     return [wanted for wanted in (*before, *behind) if wanted.changes]

@@ -25,9 +25,9 @@ async def create_entity(
     workspace: DeviceContext, kind_name: str, values: Mapping[str, Value], note: str | None
 ) -> EditResult:
     """See `Workspace.create`."""
-    edit_check.creatable_kind(await workspace.schema(), kind_name)
+    kind = edit_check.creatable_kind(await workspace.schema(), kind_name)
     stated = {name: value for name, value in values.items() if value is not None}
-    return await workspace.write(Record(workspace.entropy(ID_BYTES)), {KIND: kind_name, **stated}, note)
+    return await workspace.write(Record(workspace.entropy(ID_BYTES)), {KIND: kind.name, **stated}, note)
 
 
 async def clear_values(workspace: DeviceContext, shown: Record, names: Sequence[str], note: str | None) -> EditResult:

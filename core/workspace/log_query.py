@@ -85,15 +85,7 @@ def _split_query(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, s
                 "Write a text with a colon in double quotes.",
                 name=written,
             )
-    return stored_words(" ".join(words)), said
-
-
-def stored_words(text: str) -> str:
-    """The words to look for in the log, addresses in the form in which they are stored."""
-    text = normalized(text)
-    return (
-        text if not any(map(stored_notation, text.split())) else " ".join(stored_notation(w) or w for w in text.split())
-    )
+    return normalized(" ".join(words)), said
 
 
 async def parse_query_time(

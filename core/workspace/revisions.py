@@ -1,10 +1,10 @@
-"""Parse times and changes that people name, and plan how to restore and to undo."""
+"""Parse times and changes that people name, and plan how to restore."""
 
 from __future__ import annotations
 
 from core.errors import FieldlineError, Refused
 from core.records import Edit, make_edit
-from core.revert import AppliedFact, RevertPlan, restore_record, revert_facts
+from core.revert import restore_record
 from core.schema import RETIRED, Schema
 from core.store.queries.log import LogEntry
 from core.store.store import Store
@@ -123,12 +123,3 @@ async def plan_restore_tree(store: Store, entity: bytes, at_us: int, schema: Sch
         elif not record.retired:
             edits.append(make_edit(record, RETIRED, True))
     return edits
-
-
-async def plan_revert(store: Store, change: bytes, schema: Schema) -> RevertPlan:
-    """Plan the undo of a change: what it writes, and what it leaves alone."""
-    person = (await find_log_entry(store, change)).person
-    # What is said of the author goes along with its first change, and is no part of what was edited.
-    shown = [edit for edit in await store.now().fact_diffs(change, None) if edit.entity != person]
-    records = {e: await store.now().record(e, schema) for e in {edit.entity for edit in shown}}
-    return revert_facts([AppliedFact(e.fact, e.entity, e.property, e.old, e.had_value) for e in shown], records)

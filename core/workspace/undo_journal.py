@@ -20,32 +20,27 @@ class UndoJournal:
     A change stands for all that was saved at once with it.
 
     `skip` are those that undo passes over: undone, or themselves an undo. `redo` is what redo undoes (the latest last),
-    which holds as long as `last` is the user's latest change. `turns` are pairs of what an undo or redo saved, and what
-    it undid by that.
+    which holds as long as `last` is the user's latest change.
     """
 
     skip: list[str] = field(default_factory=list)
     redo: list[str] = field(default_factory=list)
     last: str = ""
-    turns: list[list[str]] = field(default_factory=list)
-
-    def undone_by(self, change: str) -> list[str]:
-        """What an undo or redo that saved this change undid; [] for any other change."""
-        return [undone for saved, undone in self.turns if saved == change]
 
 
 async def load_journal(workspace: DeviceContext) -> UndoJournal:
     """Read the journal; one that cannot be read counts as empty, since the log has everything else."""
     data = await workspace.store.read_meta(_meta_key(workspace))
     try:
-        return UndoJournal(**json.loads(data)) if data else UndoJournal()
-    except (ValueError, TypeError):
+        found = json.loads(data) if data else {}
+        return UndoJournal(found.get("skip", []), found.get("redo", []), found.get("last", ""))
+    except (ValueError, AttributeError):
         return UndoJournal()
 
 
 async def save_journal(workspace: DeviceContext, journal: UndoJournal) -> None:
     """Save the journal, without the oldest entries of long lists."""
-    for entries in (journal.skip, journal.redo, journal.turns):
+    for entries in (journal.skip, journal.redo):
         del entries[:-MAX_ENTRIES]
     await workspace.store.write_meta(_meta_key(workspace), json.dumps(asdict(journal)).encode())
 

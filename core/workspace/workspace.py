@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from core.inbox import InboxItem
-    from core.revert import RevertPlan
     from core.service.peer_discovery import PeerDiscovery
     from core.service.serve_config import ServeConfig, ServeEvent
     from core.service.session_runner import OnEvent, SyncResult
@@ -197,12 +196,6 @@ class Workspace(DeviceContext):
         from core.workspace import revisions
 
         return await revisions.plan_restore_subtree(self.store, entity, at_us, await self.schema())
-
-    async def plan_revert(self, change: bytes) -> RevertPlan:
-        """Plan the undo of a change: what it writes, and what it leaves alone because it was changed since."""
-        from core.workspace import revisions
-
-        return await revisions.plan_revert(self.store, change, await self.schema())
 
     # --- members and sync --------------------------------------------------------------------------------------------
 

@@ -32,8 +32,9 @@ def main() -> None:
     import click
     from click.shell_completion import get_completion_class
 
+    import tui.cli.completion  # noqa: F401 - what bash needs besides click's
     from fieldline_package.manual import man_pages
-    from tui.cli.completion import COMPLETE_VARIABLE
+    from tui.cli.help import COMPLETE_VARIABLE
     from tui.cli.main import fieldline
     from tui.i18n.translate import LANGUAGES
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.store.spot_check import rows_as_before
-from tests.cli.test_bad_input import limited, told
+from tests.cli.test_bad_input import limited, sentence_of
 from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
@@ -74,12 +74,12 @@ def test_what_others_write_meanwhile_does_not_tear_it(
 
 
 def test_a_copy_that_cannot_be_made_leaves_nothing(device: Terminal, tmp_path: Path) -> None:
-    assert "store itself" in told(device.call("backup", str(device.home / "store.db")), 2)
-    told(device.call("backup", str(tmp_path)), 1)
-    told(device.call("backup", str(tmp_path / "no" / "copy")), 1)
+    assert "store itself" in sentence_of(device.call("backup", str(device.home / "store.db")), 2)
+    sentence_of(device.call("backup", str(tmp_path)), 1)
+    sentence_of(device.call("backup", str(tmp_path / "no" / "copy")), 1)
     copy = tmp_path / "copy"
     copy.write_text("what was there before")
-    told(device.alone("backup", str(copy), preexec_fn=lambda: limited(20_000)), 1)
+    sentence_of(device.alone("backup", str(copy), preexec_fn=lambda: limited(20_000)), 1)
     assert copy.read_text() == "what was there before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["K1", "K2", "copy"]
     assert device.ask("verify")["problems"] == []
@@ -106,7 +106,7 @@ def test_a_damaged_store_never_replaces_a_good_copy(
     before = copy.read_bytes() if has_copy else None
     with closing(sqlite3.connect(device.home / "store.db", isolation_level=None)) as connection:
         assert connection.execute(damage).rowcount > 0
-    assert "fieldline verify --repair" in told(device.call("backup", str(copy)), 1)
+    assert "fieldline verify --repair" in sentence_of(device.call("backup", str(copy)), 1)
     assert (copy.read_bytes() if copy.exists() else None) == before
     assert device.call("verify", "--repair").code in (0, 1)
     assert device.ask("backup", str(copy))["changes"] > 0
@@ -134,3 +134,61 @@ def test_what_killed_copies_have_left_is_removed_and_what_others_write_is_not(de
         device.ask("backup", str(tmp_path / "copy.db"))
         assert not any(each.exists() for each in left)
         assert all(each.exists() for each in others)
+
+
+def test_a_copy_is_put_in_the_place_of_the_store_and_the_old_one_is_kept(device: Terminal, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    before = device.ask("status")
+    device.ask("backup", str(copy))
+    device.ask("set", PLACE, "printer=later")
+    after = device.root()
+    done = device.ask("restore-store", str(copy))
+    assert done["changes"] == before["changes"]
+    assert device.root() == before["root"] != after
+    assert device.ask("verify")["problems"] == []
+    assert stat.S_IMODE((device.home / "store.db").stat().st_mode) == 0o600
+    # What was there is still there, whole, and can be put back.
+    kept = Path(done["kept"])
+    assert device.ask("restore-store", str(kept))["changes"] == before["changes"] + 1
+    assert device.root() == after
+    told_of = device.call("restore-store", str(copy)).err
+    assert "Sync before anybody writes" in told_of
+    assert "kept at" in told_of
+    assert len(list(device.home.glob("store-*.db"))) == 3
+
+
+def test_a_store_in_use_is_not_replaced(device: Terminal, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    device.ask("backup", str(copy))
+    with (device.home / "store.db.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert "stop `fieldline serve`, close the screens" in device.refused("restore-store", str(copy), code=1)
+    assert not list(device.home.glob("store-*.db"))
+    assert device.ask("restore-store", str(copy))["kept"]
+
+
+def test_what_cannot_be_restored_leaves_the_store_as_it_was(device: Terminal, tmp_path: Path) -> None:
+    copy, other = tmp_path / "copy.db", Terminal(tmp_path / "other")
+    device.ask("backup", str(copy))
+    root, names = device.root(), sorted(path.name for path in device.home.iterdir())
+    other.ask("init", "--fleet", "Other")
+    other.ask("backup", str(tmp_path / "other.db"))
+    (tmp_path / "text.db").write_text("no store at all" * 100)
+    with closing(sqlite3.connect(shutil.copy(copy, tmp_path / "damaged.db"))) as connection, connection:
+        connection.execute("UPDATE blocks SET data = zeroblob(length(data)) WHERE change = 2")
+    with closing(sqlite3.connect(shutil.copy(copy, tmp_path / "newer.db"))) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    for name, code, words in (
+        ("none.db", 1, "There is no file"),
+        ("text.db", 1, "not a Fieldline store"),
+        ("damaged.db", 1, "damaged"),
+        ("newer.db", 1, "newer Fieldline"),
+        ("other.db", 2, "another fleet"),
+        ("K1/store.db", 2, "the store itself"),
+    ):
+        assert words in device.refused("restore-store", str(tmp_path / name), code=code), name
+        assert sorted(path.name for path in device.home.iterdir() if "-shm" not in path.name) == names, name
+        assert device.root() == root
+    nobody = Terminal(tmp_path / "nobody")
+    assert "join" in nobody.refused("restore-store", str(copy), code=1)
+    assert not nobody.home.exists()

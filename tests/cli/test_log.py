@@ -126,7 +126,7 @@ def test_undo_takes_a_change_back_and_can_be_undone(device: Terminal, changes: l
     device.ask("undo", undone["change"])
     assert printer(device) == "P2"
     assert device.ask("undo", changes[3])["facts"] == 1
-    assert device.ask("show", PLACE)["slots"]["card_terminal"]["state"] == "cleared"
+    assert device.ask("show", PLACE)["slots"]["card_terminal"]["state"] == "absent"
 
 
 def test_undo_leaves_alone_what_was_changed_since(device: Terminal) -> None:
@@ -137,7 +137,7 @@ def test_undo_leaves_alone_what_was_changed_since(device: Terminal) -> None:
     assert [left["property"] for left in undone.json["left"]] == ["printer"]
     assert "Maier" in undone.err
     assert printer(device) == "P2"
-    assert device.ask("show", PLACE)["slots"]["avl_configuration"]["state"] == "cleared"
+    assert device.ask("show", PLACE)["slots"]["avl_configuration"]["state"] == "absent"
     assert "Maier" in device.refused("undo", both, code=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -61,10 +62,41 @@ def test_text_of_either_form_is_one_text(device: Terminal, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "mark", ["\u200b", "\u200d", "\u200e", "\u2060", "\ufeff", "\u061c", "\u202e", "\u2066", "\u00ad"]
 )
-def test_marks_that_nobody_sees_are_refused(device: Terminal, mark: str) -> None:
+def test_marks_that_nobody_sees_are_refused(device: Terminal, tmp_path: Path, mark: str) -> None:
     code = f"U+{ord(mark):04X}"
     for value in (f"name=Lane 1{mark}", f'name:="{mark}"'):
         assert code in device.refused("new", "place", "locality=locality:241", value)
+    history = tmp_path / "history.jsonl"
+    edit = {"entity": "place:7", "kind": "place", "property": "printer", "value": "x"}
+    for line in (
+        {"at": 1, "user": f"Ma{mark}ier", "edits": [edit]},
+        {"at": 1, "user": "Maier", "edits": [{**edit, "value": f"Lane{mark}"}]},
+        {"at": 1, "user": "Maier", "edits": [{**edit, "value": ["a", f"b{mark}"]}]},
+        {"at": 1, "user": "Maier", "edits": [{**edit, "entity": f"place:7{mark}"}]},
+        {"at": 1, "user": "Maier", "edits": [{**edit, "value": {"ref": f"locality:{mark}"}}]},
+    ):
+        history.write_text(json.dumps(line))
+        assert code in device.refused("import", str(history))
+    table = tmp_path / "t.json"
+    table.write_text(json.dumps([{"name": f"Lane{mark}", "locality": "241"}]))
+    assert code in device.refused("import", str(table), "--kind", "place")
+    wanted = tmp_path / "wanted.json"
+    wanted.write_text(json.dumps({"place": [{"name": "Entrance right", "locality": "241", "printer": f"x{mark}"}]}))
+    assert code in device.refused("apply", str(wanted))
+    stranger = Terminal(tmp_path / "stranger")
+    assert code in stranger.refused("init", "--fleet", f"No{mark}rd")
+    assert code in Terminal(device.home, f"Ma{mark}ier").refused("set", "place:241/Entrance right", "printer=y")
+
+
+@pytest.mark.parametrize("word", ["00042", "+42", "42"])
+def test_numbers_are_found_in_every_notation_and_texts_as_they_are(tmp_path: Path, word: str) -> None:
+    device = Terminal(tmp_path / "K")
+    device.ask("init", "--fleet", "F", "--schema", "site-network", "--device", "K")
+    device.ask("new", "site", "key=kirchhof", "code=kh")
+    device.ask("new", "network", "key=kirchhof/dhcp", "name=dhcp", "role=dhcp", "site=site:kirchhof", "vid=42")
+    device.ask("set", "site:kirchhof", "contact_name=room 00042")
+    found = device.call("log", "--grep", word, "--json").lines
+    assert len(found) == (1 if word == "+42" else 2)
 
 
 @pytest.mark.parametrize("word", ["2c:c8:1b:8a:96:e1", "2C-C8-1B-8A-96-E1", "2cc8.1b8a.96e1", "2CC81B8A96E1"])
@@ -84,3 +116,21 @@ def _history(folder: Path) -> Path:
         '{"entity":"host:h1","kind":"host","property":"address6","value":"2001:db8::1"}]}\n'
     )
     return path
+
+
+def test_kinds_and_properties_are_taken_by_their_labels(device: Terminal) -> None:
+    device.ask("new", "Locality", "Code=242", "Name=TSC Bremen")
+    assert device.ask("show", "Localities:242")["entity"] == device.ask("show", "locality:242")["entity"]
+    assert [each["key"] for each in device.ask("list", "Localities", "--where", "Name=TSC Bremen")] == ["242"]
+    german = Terminal(device.home, lang="de")
+    german.ask("set", "place:241/Entrance right", "Drucker=Brix 40")
+    assert device.ask("resolve", "place:241/Entrance right", "Printer", "--value", "Brix 50")["change"]
+    device.ask("set", "--kind", "Place", "--all", "Printer=Brix 60")
+    assert device.ask("show", "place:241/Entrance right")["slots"]["printer"]["value"] == "Brix 60"
+    assert "there are locality, place" in device.refused("new", "Lane", "name=x")
+
+
+def test_a_name_in_other_letters_is_suggested(device: Terminal) -> None:
+    said = device.refused("show", "place:241/entrance RIGHT")
+    assert "is it place:241/Entrance right?" in said
+    assert "is it" not in device.refused("show", "place:241/Entrance left")

@@ -129,6 +129,7 @@ def test_every_command_prints_what_its_schema_says(pair: tuple[Terminal, Termina
     run("schema", "check", str(Path(__file__).parents[2] / "core" / "schemas" / "site-network.toml"))
     run("schema", "apply", "site-network")
     run("backup", str(tmp_path / "copy"))
+    run("restore-store", str(tmp_path / "copy"))
     run("verify")
     run("doctor", code=one.call("doctor").code)
     run("peers")

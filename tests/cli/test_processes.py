@@ -203,3 +203,12 @@ def test_serving_ends_quietly_when_nobody_reads_its_events_any_more(pair: Pair) 
         two.call("sync", target)
         assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""
+
+
+def test_of_many_who_add_the_same_at_once_one_does(device: Terminal) -> None:
+    started = [device.process("new", "locality", "code=242", f"name=TSC {n}") for n in range(12)]
+    ended = [(process.communicate(timeout=PATIENCE), process.returncode) for process in started]
+    assert sorted(code for _, code in ended) == [0] + [2] * 11
+    assert all("There is locality:242 already" in err for (_, err), code in ended if code)
+    assert len(device.ask("list", "locality", "--where", "code=242")) == 1
+    assert device.ask("inbox") == []

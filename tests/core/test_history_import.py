@@ -39,8 +39,11 @@ def only(text: str | bytes) -> HistoryLine:
     return found
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-one_line = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+_UNSEEN = ["Cs", "Cf", "Zl", "Zp"]
+texts = st.text(st.characters(exclude_categories=_UNSEEN, exclude_characters="\u2065"), max_size=20)
+one_line = st.text(
+    st.characters(exclude_categories=[*_UNSEEN, "Cc"], exclude_characters="\u2065"), min_size=1, max_size=20
+)
 names = st.builds(lambda kind, key: f"{kind}:{key}", st.from_regex(r"[a-z]{3,5}", fullmatch=True), one_line)
 scalars = st.one_of(texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.builds(KeyRef, names))
 given_values = st.one_of(st.none(), scalars, st.lists(scalars, max_size=3).map(tuple))

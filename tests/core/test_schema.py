@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import schema_toml, values
 from core.errors import Refused
-from core.schema import Property, Schema, matches_pattern
+from core.schema import Property, Schema, in_schema_order, matches_pattern
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema, parse_schema_file
 from core.value_codec import Ref, Value
 
@@ -361,3 +361,18 @@ def test_what_no_schema_describes_has_a_label_all_the_same() -> None:
 def test_a_refusal_says_how_many_digits_where_the_number_is_fixed(pattern: str, example: str, expected: str) -> None:
     problem = Property("tag", pattern=pattern, example=example).check("x")
     assert str(problem) == f'tag: "x" must look like {expected}'
+
+
+def test_what_is_about_slots_is_in_the_order_of_the_schema() -> None:
+    schema = load_builtin_schema("service-centre")
+    one, other = b"1" * 16, b"2" * 16
+    given = [(other, "subnet"), (one, "printer"), (one, "docking_station"), (other, "name"), (one, "name"), (one, "x")]
+    kinds = {one: "place", other: "locality"}
+    assert in_schema_order(given, lambda slot: slot, kinds.get, schema) == [
+        (other, "name"),
+        (other, "subnet"),
+        (one, "name"),
+        (one, "printer"),
+        (one, "docking_station"),
+        (one, "x"),
+    ]

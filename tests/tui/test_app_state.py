@@ -41,7 +41,7 @@ async def test_the_palette(home: Path, picture: SnapshotAssertion, size: str) ->
 
 async def test_the_palette_says_why_a_command_cannot_act(home: Path) -> None:
     async with opened(home, "2", "colon") as screen:
-        await screen.type("all marked lines")
+        await screen.type("all marks away")
         await screen.press("enter")
         assert "Nothing is marked: Space marks the current line." in screen.text()
         await screen.press("escape", "colon")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import locale
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from core.errors import FieldlineError
 from core.hooks.findings import check_hooks
@@ -36,7 +36,7 @@ _CHECKS = {
     "mirror": N_("mirror"),
     "terminal": N_("terminal"),
 }
-_STATES = {"good": N_("good"), "warning": N_("look"), "problem": N_("wrong")}
+_STATES = {"good": N_("ok"), "warning": N_("warning"), "problem": N_("problem")}
 
 
 @verb(N_("Say what is wrong with this installation, and how to mend it. Nothing is changed."))
@@ -54,13 +54,19 @@ async def doctor(context: CliContext) -> int:
                 context.print_line(
                     f"{_(_STATES[each.severity])}  {_(_CHECKS[each.check])}: {error_text(each.message)}", bold=True
                 )
-        context.print_message(
-            ngettext("{count} problem.", "{count} problems.", problems) if problems else _("Nothing is wrong.")
-        )
+        context.print_message(_summary(found))
         for each in found:
             if each.check == "store" and each.message is None:
                 context.print_message(_verified_text(context, each.verified_at_us))
     return 1 if problems else 0
+
+
+def _summary(found: Sequence[Finding]) -> str:
+    problems = sum(finding.severity == "problem" for finding in found)
+    warnings = sum(finding.severity == "warning" for finding in found)
+    texts = [ngettext("{count} problem.", "{count} problems.", problems)] if problems else []
+    texts += [ngettext("{count} warning.", "{count} warnings.", warnings)] if warnings else []
+    return " ".join(texts) or _("Nothing is wrong.")
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from core.device.edit_check import creatable_kind
 from core.errors import FieldlineError, Refused
@@ -30,7 +31,7 @@ async def new(context: CliContext, kind: str, values: tuple[str, ...], note: str
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         definition = creatable_kind(await workspace.schema(), kind)
         wanted = await parse_properties(workspace, definition, values)
-        written = await workspace.create(kind, wanted, note)
+        written = await workspace.create(definition.name, wanted, note)
         await print_written(context, workspace, written, stated=wanted)
 
 
@@ -66,6 +67,7 @@ async def set_(
         raise Refused("Give ENTITY and what to set of it: ENTITY P=V.")
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         if kind is not None:
+            kind = creatable_kind(await workspace.schema(), kind).name
             chosen = await _records_where(workspace, kind, where)
             await _set_many(context, workspace, chosen, await _values_of_kind(workspace, kind, words), note, no_resolve)
             return
@@ -200,7 +202,7 @@ async def print_written(
         resolved: How many conflicts it resolved, where it may; None: that is not said.
         stated: The properties whose clashes with other things are told.
     """
-    more = {} if resolved is None else {"resolved": resolved}
+    more: dict[str, Any] = {} if resolved is None else {"resolved": resolved}
     if written.fact_count:
         await _print_clashes(context, workspace, written.entity, stated)
     if workspace.planned is not None:

@@ -219,7 +219,7 @@ async def status(context: CliContext) -> None:
         beyond = await workspace.store.run(lambda connection: read_over_limit(connection, fleet))
         member = (await workspace.membership()).members.get(workspace.identity.device)
         with show_progress(N_("{done} of {total} read")) as on_progress:
-            items = await workspace.inbox(on_progress=on_progress)
+            items = await workspace.lazy_inbox(on_progress=on_progress)
         data: dict[str, str | int | None] = {
             "fleet": workspace.store.fleet.hex(),
             "device": workspace.identity.device.hex(),
@@ -228,7 +228,7 @@ async def status(context: CliContext) -> None:
             "facts": counts.facts,
             "entities": counts.entities,
             "conflicts": counts.conflicts,
-            "clashes": sum(item.type != ITEM_TYPES[0] for item in items),
+            "clashes": sum(key.type != ITEM_TYPES[0] for key in items.keys),
             "quarantined": counts.quarantined,
             "refused": (refused.count if refused else 0) + sum(each.count for each in beyond),
             "root": (await workspace.store.summary()).root.hex(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ import click
 from tui.cli.context import CliContext
 from tui.i18n.translate import N_, _
 from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
+
+COMPLETE_VARIABLE = "_FIELDLINE_COMPLETE"
+"""Set by the script of a shell that asks what to offer."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,9 +84,21 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
             TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
             *getattr(function, "__click_params__", ()),
         ]
-        return click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)
+        command = click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)
+        if COMPLETE_VARIABLE in os.environ:
+            _add_completers(command)
+        return command
 
     return made
+
+
+def _add_completers(command: click.Command) -> None:
+    """Have a shell offer what is there for each parameter whose name says what it is."""
+    from tui.cli.completers import completer_of
+
+    for parameter in command.params:
+        if not isinstance(parameter.type, click.Choice) and (completer := completer_of(parameter.name or "")):
+            parameter._custom_shell_complete = completer  # as its argument shell_complete does
 
 
 class _LoopErrorReporter:

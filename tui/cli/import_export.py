@@ -154,6 +154,35 @@ async def backup(context: CliContext, file: Path, with_key: bool) -> None:
         context.print_message(_("{changes} copied to {path}.").format(changes=changes, path=file))
 
 
+@verb(
+    N_(
+        "Put a copy that `backup` made in the place of the store, which is kept beside it. Refused while other programs"
+        " use the store."
+    ),
+    name="restore-store",
+)
+@argument("file", type=FILE_TYPE)
+async def restore_store(context: CliContext, file: Path) -> None:
+    from core.workspace import store_restore
+
+    with show_progress(N_("{done} of {total} pages")) as on_progress:
+        done = await store_restore.restore_store(context.home, file, on_progress)
+    if context.json:
+        kept = str(done.kept_file) if done.kept_file else None
+        context.print_json({"changes": done.change_count, "kept": kept})
+        return
+    changes = ngettext("{count} change", "{count} changes", done.change_count)
+    context.print_message(_("Restored: the store holds {changes}.").format(changes=changes))
+    if done.kept_file:
+        context.print_message(_("The old store is kept at {path}.").format(path=done.kept_file))
+    context.print_message(
+        _(
+            "Sync before anybody writes here: what was changed here since the copy was made comes back from the other"
+            " devices."
+        )
+    )
+
+
 @verb(N_("Check every change, its signature, and everything that is derived from the changes."))
 @option("--repair", is_flag=True, help=N_("Build the store anew from its changes if anything is wrong."))
 async def verify(context: CliContext, repair: bool) -> int:

@@ -175,7 +175,7 @@ async def resolve(
         record = await workspace.record(await workspace.find(entity))
         kind = (await workspace.schema()).kind(record.kind)
         if name not in record.slots:
-            editable_property(kind, name)
+            name = editable_property(kind, name).name
         if take is not None:
             written = await workspace.resolve_with_candidate(record, name, take, note)
         else:

@@ -80,6 +80,7 @@ async def list_(
     async with await context.open_workspace() as workspace:
         view = await parse_view(workspace, at, known_at)
         formatter = await Formatter.create(workspace, view)
+        kind = formatter.schema.kind_name(kind)
         kind_def = formatter.schema.kind(kind)
         columns = _chosen_columns(kind_def, options, all_columns=as_csv or options.all_columns)
         where = await parse_properties(workspace, kind_def, options.where)

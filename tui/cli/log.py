@@ -11,15 +11,15 @@ from core.device.display_names import mask_secrets
 from core.device.edit_check import find_property
 from core.errors import Refused
 from core.fleet_secrets import is_secret
-from core.schema import KIND, RETIRED
+from core.schema import KIND, RETIRED, Property, in_schema_order
 from core.slots import Candidate
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
-from core.value_codec import Value
+from core.value_codec import Value, normalized
+from core.values import is_same_value
 from core.workspace import Workspace
-from core.workspace.log_query import stored_words
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -62,7 +62,7 @@ async def log(
             device=None if device is None else await workspace.device(device),
             since_us=None if since is None else await workspace.parse_view_time(since, is_first=True),
             until_us=None if until is None else await workspace.parse_view_time(until),
-            text=stored_words(grep or ""),
+            text=normalized(grep or ""),
         )
         formatter = await Formatter.create(workspace)
         if not context.json:
@@ -181,12 +181,22 @@ def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[byte
         prop = formatter.schema.property(called.kind if called else None, name)
         before = formatter.value_text(prop, old) if had_value else _("not configured")
         rows.append(
-            ("  " + formatter.entity_text(entity), prop.label(language()), before, formatter.value_text(prop, new))
+            (
+                "  " + formatter.entity_text(entity),
+                prop.label(language()),
+                before,
+                _after_text(formatter, prop, old, new),
+            )
         )
     if not rows:
         return
     room = context.columns_left(max(text_width(row[0]) for row in rows), max(text_width(row[1]) for row in rows))
     context.print_table([(of, label, _fit_values(before, after, room)) for of, label, before, after in rows])
+
+
+def _after_text(formatter: Formatter, prop: Property, old: Value, new: Value) -> str:
+    """The new value, or that the old one was kept, as where a conflict was resolved with it."""
+    return _("kept") if is_same_value(old, new) and new is not None else formatter.value_text(prop, new)
 
 
 def _fit_values(before: str, after: str, room: int | None) -> str:
@@ -274,6 +284,9 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
         formatter = await Formatter.create(workspace, other)
         values = [value for _entity, _name, old, new in found for value in (old, new)]
         await formatter.load_names((e for e, *_rest in found), values)
+        found = in_schema_order(
+            found, lambda each: (each[0], each[1]), lambda e: formatter.names[e].kind, formatter.schema
+        )
         if not context.json:
             await formatter.load_device_names()
     if context.json:

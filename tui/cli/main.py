@@ -19,7 +19,7 @@ import click
 from core.errors import FieldlineError, Refused
 from core.values import printable
 from tui.cli.context import CliContext, print_to_person
-from tui.cli.help import TranslatedCommand, TranslatedOption
+from tui.cli.help import COMPLETE_VARIABLE, TranslatedCommand, TranslatedOption
 from tui.cli.verbs import VERBS
 from tui.i18n import translate
 from tui.i18n.translate import LANGUAGES, N_, _, error_text
@@ -114,6 +114,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the program with these arguments; return its exit code."""
     _open_missing_streams()
+    if COMPLETE_VARIABLE in os.environ:
+        import tui.cli.completion  # noqa: F401 - what bash needs
     translate.set_language(translate.choose_language(_requested_language(arguments), os.environ))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Edit
-from core.schema import KIND
+from core.schema import KIND, in_schema_order
 from core.slots import Slot
 from core.store.entities import EntityName
 from core.value_codec import Ref, Value
@@ -49,7 +49,9 @@ async def read_plan(formatter: Formatter, edits: Sequence[Edit]) -> list[PlanLin
             stated.setdefault(edit.entity, {})[edit.property] = edit.value
     for entity in stated:
         formatter.names[entity] = _new_name(formatter, entity, stated, _MAX_DEPTH)
-    return lines
+    return in_schema_order(
+        lines, lambda line: (line.entity, line.property), lambda e: formatter.names[e].kind, formatter.schema
+    )
 
 
 def _new_name(
@@ -93,10 +95,12 @@ def print_plan_table(context: CliContext, formatter: Formatter, lines: Sequence[
         context.print_table(rows, shrinkable=(2, 0))
 
 
-async def print_dry_run(context: CliContext, workspace: Workspace, **more: Any) -> None:
-    """Print what a dry run would have written."""
+async def print_dry_run(
+    context: CliContext, workspace: Workspace, results: Sequence[Edit] | None = None, **more: Any
+) -> None:
+    """Print what a dry run would have written; `results` are the edits as they come out, where they are others."""
     formatter = await Formatter.create(workspace)
-    lines = await read_plan(formatter, workspace.planned or [])
+    lines = await read_plan(formatter, (workspace.planned or []) if results is None else results)
     if context.json:
         context.print_json({"change": None, "facts": len(lines), **more, "plan": plan_json(formatter, lines)})
         return

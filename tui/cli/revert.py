@@ -1,4 +1,4 @@
-"""Verbs that revert: restore, undo. They write new facts on top of the present."""
+"""Verbs that revert: restore, undo. They write new facts on top of the present; an undo withdraws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
-from core.records import Edit
 from core.revert import Skipped
 from tui.cli.context import CliContext
 from tui.cli.edit import NOTE_OPTION
@@ -19,6 +18,7 @@ from tui.i18n.translate import N_, _, error_text, language, ngettext
 if TYPE_CHECKING:
     from core.store.queries.log import LogEntry
     from core.workspace import Workspace
+    from core.workspace.undo import UndoPlan
 
 MAX_PASSED_SHOWN = 3
 """Changes that an undo passes over, of which it says why: what it undoes is to stay in sight."""
@@ -41,7 +41,7 @@ async def restore(context: CliContext, entity: str, at: str, note: str | None, d
     _print_saved(context, change, len(edits))
 
 
-@verb(N_("Undo a change. What was changed since is left alone, and listed."))
+@verb(N_("Undo a change: what was in use before it is in use again. What was changed since is left alone, and listed."))
 @argument("change", required=False)
 @option("--last", is_flag=True, help=N_("Your latest change on this device that is not undone yet."))
 @NOTE_OPTION
@@ -49,35 +49,30 @@ async def restore(context: CliContext, entity: str, at: str, note: str | None, d
 async def undo(context: CliContext, change: str | None, last: bool, note: str | None, dry_run: bool) -> None:
     if (change is None) != last:
         raise Refused("Name one CHANGE, or give --last.")
+    from core.workspace import undo as undoing
+
     async with await context.open_workspace(dry_run=dry_run) as workspace:
-        if change is None:
-            await _undo_last(context, workspace, note)
+        if change is not None:
+            plan = await undoing.plan_undo(workspace, await workspace.change(change))
+            if not plan.edits:
+                raise _nothing_to_undo(plan.skipped)
+        else:
+            plan = await undoing.plan_next_undo(workspace)
+            reasons = [left for _entry, left in plan.not_undoable if left is not None]
+            if plan.entry is None and reasons:
+                raise _nothing_to_undo((reasons[0],))
+            if plan.entry is None:
+                raise FieldlineError("There is no change of yours on this device that could be undone.")
+            await _print_passed_over(context, workspace, plan.not_undoable)
+        written = await undoing.apply_plan(workspace, plan, note)
+        if plan.entry is None:
             return
-        plan = await workspace.plan_revert(await workspace.change(change))
-        if not plan.edits:
-            raise _nothing_to_undo(plan.skipped)
-        written = await workspace.save(plan.edits, note)
-        await _print_undone(context, workspace, written, plan.edits, plan.skipped)
-
-
-async def _undo_last(context: CliContext, workspace: Workspace, note: str | None) -> None:
-    """Undo as the screens do, which remember what was undone."""
-    from core.workspace.undo import apply_plan, plan_next_undo
-
-    plan = await plan_next_undo(workspace)
-    if plan.entry is None:
-        reasons = [left for _entry, left in plan.not_undoable if left is not None]
-        if reasons:
-            raise _nothing_to_undo((reasons[0],))
-        raise FieldlineError("There is no change of yours on this device that could be undone.")
-    await _print_passed_over(context, workspace, plan.not_undoable)
-    written = await apply_plan(workspace, plan, note)
-    if not context.json:
-        time = context.dates.dated(plan.entry.at_us)
-        template = _("Undo of change {change} of {time} {note}")
-        text = template.format(change=plan.entry.change.hex()[:8], time=time, note=quote(plan.entry.note))
-        context.print_message(text.rstrip())
-    await _print_undone(context, workspace, written, plan.edits, plan.skipped, undone=plan.entry.change.hex())
+        if last and not context.json:
+            time = context.dates.dated(plan.entry.at_us)
+            template = _("Undo of change {change} of {time} {note}")
+            text = template.format(change=plan.entry.change.hex()[:8], time=time, note=quote(plan.entry.note))
+            context.print_message(text.rstrip())
+        await _print_undone(context, workspace, written, plan, plan.entry.change)
 
 
 async def _print_passed_over(
@@ -100,29 +95,31 @@ def _left_text(formatter: Formatter, left: Skipped) -> str:
 
 
 async def _print_undone(
-    context: CliContext,
-    workspace: Workspace,
-    written: bytes | None,
-    edits: Sequence[Edit],
-    skipped: Sequence[Skipped],
-    **more: str,
+    context: CliContext, workspace: Workspace, written: bytes | None, plan: UndoPlan, undone: bytes
 ) -> None:
     """Print what an undo wrote, and what it left alone."""
     formatter = await Formatter.create(workspace)
-    await formatter.load_names(left.entity for left in skipped)
+    await formatter.load_names(left.entity for left in plan.skipped)
     left = [
         {**formatter.kind_json(each.entity), "property": each.property, "reason": error_text(each.reason)}
-        for each in skipped
+        for each in plan.skipped
     ]
-    for each in skipped:
+    for each in plan.skipped:
         context.print_message(_left_text(formatter, each))
+    more = {"left": left, "reopened": plan.reopened_count, "undone": undone.hex()}
     if workspace.planned is not None:
-        await print_dry_run(context, workspace, left=left, **more)
+        await print_dry_run(context, workspace, plan.results, **more)
     elif context.json:
-        change = written.hex() if written else None
-        context.print_json({"change": change, "facts": len(edits), "left": left, **more})
+        context.print_json({"change": written.hex() if written else None, "facts": len(plan.edits), **more})
     else:
-        _print_saved(context, written, len(edits))
+        _print_saved(context, written, len(plan.edits))
+    if plan.reopened_count and not context.json:
+        text = ngettext(
+            "{count} conflict is open as before, with its candidates.",
+            "{count} conflicts are open as before, with their candidates.",
+            plan.reopened_count,
+        )
+        context.print_message(text)
 
 
 def _nothing_to_undo(left: Sequence[Skipped]) -> FieldlineError:

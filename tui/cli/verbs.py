@@ -46,6 +46,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "verify": ("tui.cli.import_export:verify", N_("Check every change and everything derived from them.")),
     "mirror": ("tui.cli.mirror:mirror", N_("Mirror all that this device knows into PostgreSQL.")),
     "backup": ("tui.cli.import_export:backup", N_("Copy the store into one file while it is in use.")),
+    "restore-store": ("tui.cli.import_export:restore_store", N_("Put a copy in the place of the store.")),
     "doctor": ("tui.cli.doctor:doctor", N_("Say what is wrong with this installation, and how to mend it.")),
     "completion": ("tui.cli.completion:completion", N_("Print the completion script of a shell.")),
 }

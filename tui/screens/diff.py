@@ -9,6 +9,7 @@ from functools import partial
 from textual.app import ComposeResult
 
 from core.fleet_secrets import is_secret
+from core.schema import in_schema_order
 from core.store.queries.fact_diffs import without_author
 from core.store.queries.log import LogEntry
 from tui.command_host import command_bindings
@@ -168,20 +169,35 @@ class DiffScreen(ListScreen):
 
 
 class TimeDiffScreen(DiffScreen):
-    """Two times compared (microseconds since 1970 UTC), the earlier first; None is now."""
+    """Two times compared (microseconds since 1970 UTC), the earlier first; None is now.
 
-    def __init__(self, start_us: int, end_us: int | None) -> None:
+    Of one entity, or one property of it, if they are given; `title` is what that is called.
+    """
+
+    def __init__(
+        self, start_us: int, end_us: int | None, entity: bytes | None = None, name: str | None = None, title: str = ""
+    ) -> None:
         super().__init__(end_us)
         self._start_us = start_us
+        self._entity, self._property = entity, name
+        self._title = title if entity is not None else ""
 
     def compared_text(self) -> str:
         dates = self.state.dates
         other = _("now") if self._timestamp_us is None else dates.full(self._timestamp_us)
-        return _("From {one} to {other}").format(one=dates.full(self._start_us), other=other)
+        text = _("From {one} to {other}").format(one=dates.full(self._start_us), other=other)
+        return f"{self._title}: {text}" if self._title else text
 
     async def read_differences(self) -> Sequence[ValueDifference]:
         workspace = self.state.workspace
-        return await workspace.view(self._start_us).differences(workspace.view(self._timestamp_us))
+        end = workspace.view(self._timestamp_us)
+        found = await workspace.view(self._start_us).differences(end, self._entity)
+        some = [each for each in found if self._property in (None, each[1])]
+        schema = self.state.schema
+        known = await end.names({each[0] for each in some}, schema)
+        return await asyncio.to_thread(
+            lambda: in_schema_order(some, lambda each: (each[0], each[1]), lambda e: known[e].kind, schema)
+        )
 
 
 class ChangeDiffScreen(DiffScreen):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.confirmation import confirmation_state
 from core.records import Record
 from tui.command_host import command_bindings
+from tui.dialogs.base import ChoiceDialog
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line
 from tui.screens.actions.bulk_edit import BulkEditActions
@@ -41,7 +43,7 @@ class Fleet(ListScreen):
             self._tree,
             self._search,
             DraftActions(self, self._open_form),
-            BulkEditActions(self, self.marked_entities),
+            BulkEditActions(self, self.marked_entities, self.do_open),
             UndoActions(self),
         )
         self._details_record: Record | None = None
@@ -118,7 +120,7 @@ class Fleet(ListScreen):
     def screen_disabled_reason(self, name: str) -> str | None:
         if name == "unmark":
             return None if self.marked_entities else _("Nothing is marked: Space marks the current line.")
-        if name in ("open", "history_of", "here_now", "mark", "retire", "confirm") and self.node is None:
+        if name in ("open", "edit_marked", "history_of", "here_now", "mark", "retire", "confirm") and self.node is None:
             return _("There is nothing on this line.")
         return super().screen_disabled_reason(name)
 
@@ -173,8 +175,25 @@ class Fleet(ListScreen):
             self.state.show_history(node.row.entity, None, node.row.title)
 
     async def do_here_now(self) -> None:
-        """Remember the current line as the place where this device is."""
-        if node := self.node:
-            await self.state.set_here(node.row.entity)
-            await self.reload_content()
-            self.show_message(_("This device is at {title} from now on.").format(title=node.row.title))
+        """Remember the current line as the place where this device is; who chose another one is asked."""
+        node, here = self.node, self.state.here
+        if node is None:
+            return
+        if here is None or here == node.row.entity:
+            await self._set_here(node.row.entity, node.row.title)
+            return
+
+        def answered(choice: object) -> None:
+            if choice:
+                self.run_task(partial(self._set_here, node.row.entity, node.row.title), group="save")
+
+        rows: list[tuple[bool, Line]] = [
+            (True, [(_("{title} from now on").format(title=node.row.title), "plain")]),
+            (False, [(_("stay at {title}").format(title=await self.state.breadcrumb_of(here)), "plain")]),
+        ]
+        self.open_dialog(ChoiceDialog(_("Where is this device?"), rows), answered)
+
+    async def _set_here(self, entity: bytes, title: str) -> None:
+        await self.state.set_here(entity)
+        await self.reload_content()
+        self.show_message(_("This device is at {title} from now on.").format(title=title))

@@ -102,7 +102,9 @@ class DraftActions(ScreenActions):
         """Ask of which kind, if there are several that make sense here."""
         schema, node = self.state.schema, self._node
         below = schema.children(node.kind.name) if node else []
-        kinds = list({kind.name: kind for kind in [*below, *([node.kind] if node else []), *schema.roots()]}.values())
+        above = schema.property(node.kind.name, node.kind.parent).refers_to if node and node.kind.parent else None
+        beside = [*([node.kind] if node else []), *(schema.children(above) if above else [])]
+        kinds = list({kind.name: kind for kind in [*below, *beside, *schema.roots()]}.values())
         if len(kinds) == 1:
             self._create_draft(kinds[0].name)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from textual.app import App
 from textual.widgets import Input
 
 from tui import commands
@@ -13,6 +14,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.screens.actions.undo import UndoActions
+from tui.screens.base import BaseScreen
 from tui.screens.form_commands import FormCommands
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
@@ -108,3 +110,15 @@ class FormScreen(ListScreen):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.run_task(partial(self.editor.keep_typed, event.value), group="keep")
+
+
+def prepare_switch(app: App[None], place: str) -> None:
+    """Leave the screen for a place: nothing is said any more there, and its own list shows again; drafts stay."""
+    if isinstance(app.screen, BaseScreen):
+        app.screen.show_message("")
+    while app.current_mode == place and isinstance(screen := app.screen, BaseScreen) and len(app.screen_stack) > 1:
+        if isinstance(screen, FormScreen):
+            if screen.is_typing:
+                screen.editor.stop_typing()
+            screen.form.discard_untouched()
+        screen.go_back()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from textual.widgets import Input
 
 from core.records import Edit
+from core.schema import Property
 from tui.dialogs.search import FoundSlot, SearchDialog
 from tui.i18n.translate import _, language, ngettext
 from tui.screens.actions.confirm import confirm_record
@@ -53,14 +55,27 @@ class FormCommands(ScreenActions):
         form = self._form
         if not len(form.draft):
             return _("Nothing is edited: e edits the current line.")
-        lacking = form.kind.missing(form.draft.wanted) if form.is_new else []
-        if form.is_new and form.draft.wanted.get(form.kind.key) is None:
+        return None
+
+    def _lead_to_missing(self, lacking: Sequence[Property]) -> None:
+        """Put the cursor on what a new entity needs first, and say what it needs."""
+        index = self._form.lines().index(lacking[0].name)
+        if index is not None:
+            self.screen.lines.move_to(index)
+        labels = ", ".join(prop.label(language()) for prop in lacking)
+        text = _("What is new needs these first: {labels}.").format(labels=labels)
+        self.screen.show_message(text, attention=True)
+
+    def _missing_properties(self) -> list[Property]:
+        """What a new entity still needs, its key first."""
+        form = self._form
+        if not form.is_new:
+            return []
+        lacking = form.kind.missing(form.draft.wanted)
+        if form.draft.wanted.get(form.kind.key) is None:
             key = form.kind.property(form.kind.key)
             lacking = [key, *(prop for prop in lacking if prop.name != key.name)]
-        if lacking:
-            labels = ", ".join(prop.label(language()) for prop in lacking)
-            return _("What is new needs these first: {labels}.").format(labels=labels)
-        return None
+        return lacking
 
     # --- apply --------------------------------------------------------------------------------------------------------
 
@@ -72,6 +87,9 @@ class FormCommands(ScreenActions):
             if reason := self._apply_disabled_reason():
                 self.screen.show_message(reason, attention=True)
                 return
+        if lacking := self._missing_properties():
+            self._lead_to_missing(lacking)
+            return
         form, state = self._form, self.state
         draft = form.draft
         if form.is_new:

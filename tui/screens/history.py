@@ -33,15 +33,17 @@ class History(ListScreen):
         self.filter = LogFilterActions(self, self.selection, self._on_new_list)
         self.actions = (TimeTravelActions(self, self.selection, self.filter), self.filter, UndoActions(self))
         self._starts_at_top = True
+        self._came_from = ""
 
     @property
     def entry(self) -> LogEntry | None:
         """The change under the cursor."""
         return self.selection.entry
 
-    def show_only(self, wanted: LogFilter, title: str) -> None:
-        """Show only some changes; `title` says of what."""
+    def show_only(self, wanted: LogFilter, title: str, came_from: str = "") -> None:
+        """Show only some changes; `title` says of what, and `came_from` where Esc goes back to."""
         self.filter.show_only(wanted, title)
+        self._came_from = came_from
 
     def _on_new_list(self) -> None:
         self.selection.detailed_entry, self._starts_at_top = None, True
@@ -137,7 +139,11 @@ class History(ListScreen):
         return super().screen_disabled_reason(name)
 
     def do_everything(self) -> None:
-        """Drop the mark and what was typed as a filter, then what these are the changes of."""
+        """Drop the mark and what was typed as a filter; then go back where somebody came from, or show all changes."""
+        is_narrowed = self.selection.marked_entry is not None or bool(self.filter.typed)
+        came_from, self._came_from = self._came_from, self._came_from if is_narrowed else ""
         self.selection.marked_entry = None
         self.filter.widen()
         self.refresh_data()
+        if came_from and not is_narrowed:
+            self.state.action_command(came_from)

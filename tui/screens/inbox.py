@@ -161,12 +161,10 @@ class Inbox(ListScreen):
         return self.item is not None
 
     def screen_disabled_reason(self, name: str) -> str | None:
-        if name in ("undo", "redo", "stop"):
+        if name in ("undo", "redo", "stop", "accepted"):
             return None
         if name == "find":
             return None if self.state.inbox_items else self._empty_text()
-        if name == "accepted":
-            return None
         if name in ("find_next", "find_previous"):
             return self.filter.disabled_reason(name)
         if name == "accept_as_is" and self.item is not None:

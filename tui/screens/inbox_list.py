@@ -228,7 +228,7 @@ class ItemSelection:
             return 0
         fact = before.candidates[min(self._chosen_index, len(before.candidates) - 1)].fact
         again = next((index for index, leaf in enumerate(item.candidates[:MAX_CANDIDATES]) if leaf.fact == fact), None)
-        if again is None:
+        if again is None and self._resolved_key != item_key(item):
             self._screen.show_message(_("The chosen one was replaced meanwhile."), attention=True)
             self._unseen_key = self._screen.lines.key
         return again or 0

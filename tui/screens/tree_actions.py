@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from core.workspace.lazy_inbox import LazyInbox
 from tui.i18n.translate import _
 from tui.screens.base import ScreenActions
 from tui.screens.list_screen import ListScreen
 from tui.view_models.breadcrumbs import ancestor_chain
 from tui.view_models.fleet_tree import FleetTree, TreeNode
+from tui.view_models.item_counts import ItemCounts, count_items
 
 
 class TreeActions(ScreenActions):
@@ -25,6 +27,7 @@ class TreeActions(ScreenActions):
         self._marked_entities = marked_entities
         self._open_form = open_form
         self.shows_retired = False
+        self._counted: tuple[LazyInbox, ItemCounts] | None = None
         self._lock = asyncio.Lock()
         """Held while the tree changes: what is unfolded while it is read again would be lost with the old one."""
 
@@ -54,9 +57,19 @@ class TreeActions(ScreenActions):
     async def _reload(self) -> None:
         old, lines, state = self.tree, self.screen.lines, self.state
         edited = {entity: len(draft) for entity, draft in state.drafts.items() if len(draft)}
-        tree = FleetTree(state.view, state.schema, edited, self._marked_entities, state.here, self.shows_retired)
+        items = await self._count_items()
+        tree = FleetTree(state.view, state.schema, edited, self._marked_entities, state.here, self.shows_retired, items)
         await tree.reopen(old.open_entities() if old is not None else [], max(lines.cursor + 1, lines.size.height))
         lines.show_rows(tree, cursor=tree.index(lines.key if old is not None else None))  # type: ignore[arg-type]  # of FleetTree
+
+    async def _count_items(self) -> ItemCounts | None:
+        """The inbox items in the tree; None in the past, and while the inbox is read for the first time."""
+        state = self.state
+        if state.viewed_at_us is not None or not state.inbox_loader.is_known:
+            return None
+        if self._counted is None or self._counted[0] is not state.inbox_items:
+            self._counted = state.inbox_items, await count_items(state.inbox_items.keys, state.view, state.schema)
+        return self._counted[1]
 
     async def do_unfold(self) -> None:
         """Show the children, or go to the first of them."""

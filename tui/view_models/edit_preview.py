@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from core.records import Edit, Record
-from core.schema import Schema
+from core.schema import Schema, in_schema_order
 from core.store.view import View
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language
@@ -37,6 +37,7 @@ async def preview_edits(
     some = edits[:MAX_PREVIEWED_EDITS]
     entities = list(dict.fromkeys(edit.entity for edit in some))
     records = {entity: await view.record(entity, schema) for entity in entities}
+    some = in_schema_order(some, lambda edit: (edit.entity, edit.property), lambda entity: records[entity].kind, schema)
     refs = {
         e
         for edit in some

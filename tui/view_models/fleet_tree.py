@@ -13,6 +13,7 @@ from core.store.view import View
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Column, Line, layout_columns
+from tui.view_models.item_counts import ItemCounts
 
 PAGE_LINES = 60
 """Lines: more than a screen shows, and quick to read."""
@@ -54,6 +55,7 @@ class FleetTree:
         marked: Collection[bytes] = (),
         here: bytes | None = None,
         retired: bool = False,
+        items: ItemCounts | None = None,
     ) -> None:
         """Make a tree that is folded.
 
@@ -64,6 +66,7 @@ class FleetTree:
             marked: the entities that are marked, shared with the screen.
             here: the place where this device is, None if none was chosen.
             retired: whether what is retired is shown, too.
+            items: the inbox items of entities and branches; None where the inbox is not known: then conflicts count.
         """
         self._view = view
         self._schema = schema
@@ -71,6 +74,7 @@ class FleetTree:
         self._marked = marked
         self._own_place = here
         self._with_retired = retired
+        self._items = items
         self._top: list[TreeNode | UnreadLines] = [UnreadLines(None, kind, None, 0) for kind in schema.roots()]
         self._lines: list[TreeNode | UnreadLines] = list(self._top)
 
@@ -95,8 +99,8 @@ class FleetTree:
         row = node.row
         fold = ("- " if node.is_open else "+ ") if node.has_children else "  "
         marks = [_("marked")] if row.entity in self._marked else []
-        if row.conflict_count:
-            text = ngettext("{count} to resolve", "{count} to resolve", row.conflict_count)
+        if count := self._item_count(node):
+            text = ngettext("{count} to resolve", "{count} to resolve", count)
             marks.append(f"{GLYPHS['conflict']} {text}")
         if edits := self._edited.get(row.entity):
             text = ngettext("{count} edit not applied", "{count} edits not applied", edits)
@@ -123,6 +127,13 @@ class FleetTree:
         (text, role), *rest = line
         title = text.rstrip()
         return [(title + " ", role), (" " * (len(text) - len(title) - 1), "plain"), *rest]
+
+    def _item_count(self, node: TreeNode) -> int:
+        """How many items wait on a line; on a folded one also those below it."""
+        if self._items is None:
+            return node.row.conflict_count
+        is_folded = node.has_children and not node.is_open
+        return (self._items.branch if is_folded else self._items.own).get(node.row.entity, 0)
 
     def needs_load(self, first: int, last: int) -> bool:
         return any(isinstance(line, UnreadLines) for line in self._lines[first : last + 1])

@@ -53,6 +53,8 @@ class FormRow:
     wanted: Value = None
     newer_candidate: Candidate | None = None
     """A leaf that the property has got since the edit began; None if it has none."""
+    is_needed: bool = False
+    """Whether an entity of the kind cannot do without it."""
 
     @property
     def pick(self) -> Candidate | None:
@@ -79,7 +81,8 @@ def _form_row(kind: Kind, name: str, slot: Slot, draft: Draft | None) -> FormRow
     if state == "good" and prop.check(slot.value) is not None:
         state = "invalid"
     wanted = draft.wanted[name] if draft is not None and edited else None
-    return FormRow(prop, slot, state, edited, wanted, draft.newer_candidate(name, slot) if draft else None)
+    newer = draft.newer_candidate(name, slot) if draft else None
+    return FormRow(prop, slot, state, edited, wanted, newer, prop.required or name == kind.key)
 
 
 def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
@@ -180,6 +183,8 @@ def form_line(row: FormRow, width: int, label: int, names: DisplayNames, dates: 
         )
     role = {"conflict": "attention", "invalid": "attention", "good": "plain"}.get(row.state, "dim")
     value, words = state_text(row, names)
+    if row.is_needed and row.state == "absent":
+        value, role = _("needs a value"), "attention"
     return layout_columns(
         width,
         [

@@ -114,10 +114,15 @@ def reset_index(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
 
 
+def is_index_current(connection: sqlite3.Connection, schema: Schema) -> bool:
+    """Whether what is kept was made by this schema and this program; if not, `unread` says nothing."""
+    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
+    return note is not None and note[0] == index_version(schema)
+
+
 def count_unread(connection: sqlite3.Connection, schema: Schema) -> int:
     """How many entities have to be read before the suspects are known."""
-    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
-    table = "unread" if note is not None and note[0] == index_version(schema) else "entities"
+    table = "unread" if is_index_current(connection, schema) else "entities"
     return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
@@ -126,8 +131,7 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
 
     Gives how many are left.
     """
-    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
-    if note is None or note[0] != index_version(schema):
+    if not is_index_current(connection, schema):
         reset_index(connection)
         connection.execute(
             "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_INDEXED_UNDER_META_KEY, index_version(schema))
@@ -175,17 +179,11 @@ def find_network_neighbours(
     Of a kind and a property, in use. None where that cannot be told without reading all of the kind: of the past, and
     before most has been read.
     """
-    note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
     fresh = [
         number
         for (number,) in connection.execute("SELECT entity FROM unread LIMIT ?", (_MAX_UNREAD_FOR_NEIGHBOURS + 1,))
     ]
-    if (
-        scope.kind != "now"
-        or note is None
-        or note[0] != index_version(schema)
-        or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS
-    ):
+    if scope.kind != "now" or not is_index_current(connection, schema) or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS:
         return None
     numbers = set(fresh)
     for network in wished:

@@ -13,6 +13,7 @@ from core.changes import fact_id
 from core.slots import Candidate, slot_of
 from core.store.connection import chunks, load_value, placeholders
 from core.store.queries.log import LogEntry
+from core.store.scope import void_condition
 from core.value_codec import MAX_FACTS, Value
 
 _MAX_STEPS = 10_000
@@ -25,7 +26,8 @@ class FactDiff:
 
     `old` is the value that its author saw in use, `had_value` whether there was any.
 
-    Of a withdrawal `new` is the value that it restored, None if there was none before what it withdrew.
+    Of a withdrawal `new` is the value that it restored, None if there was none before what it withdrew. `is_undone`
+    says whether the fact is void at present.
     """
 
     fact: bytes
@@ -35,6 +37,7 @@ class FactDiff:
     new: Value
     had_value: bool
     is_withdrawal: bool = False
+    is_undone: bool = False
 
 
 def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | None) -> list[FactDiff]:
@@ -74,24 +77,33 @@ def _diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes, limi
     for fact, target in edges:
         seen.setdefault(fact, []).append(target)
     facts = connection.execute(
-        """SELECT f.id, e.entity, p.name, f.value, f.id IN (SELECT fact FROM withdrawals) FROM facts f
-           JOIN entities e ON e.id = f.entity
+        f"""SELECT f.id, e.entity, p.name, f.value, f.id IN (SELECT fact FROM withdrawals), {void_condition("f.id")}
+           FROM facts f JOIN entities e ON e.id = f.entity
            JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
         span,
     ).fetchall()
     restored = {
-        fact: (_seen_before(connection, fact), _seen_after(connection, fact)) for fact, *_, taken in facts if taken
+        fact: (_seen_before(connection, fact), _seen_after(connection, fact)) for fact, *_, taken, _ in facts if taken
     }
     wanted = {target for targets in seen.values() for target in targets}
     wanted.update(each for before, after in restored.values() for each in (*before, *after))
     candidates = _read_candidates(connection, wanted)
     found = []
-    for fact, entity, name, value, taken in facts:
+    for fact, entity, name, value, taken, undone in facts:
         before, after = restored.get(fact, (seen.get(fact, ()), ()))
         old = slot_of(candidates[each] for each in before if each in candidates)
         new = slot_of(candidates[each] for each in after if each in candidates).value if taken else load_value(value)
         found.append(
-            FactDiff(fact_id(change, fact % MAX_FACTS), entity, name, old.value, new, bool(old.leaves), bool(taken))
+            FactDiff(
+                fact_id(change, fact % MAX_FACTS),
+                entity,
+                name,
+                old.value,
+                new,
+                bool(old.leaves),
+                bool(taken),
+                bool(undone),
+            )
         )
     return found
 

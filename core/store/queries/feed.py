@@ -11,8 +11,9 @@ import sqlite3
 from dataclasses import dataclass
 
 from core.changes import fact_id
-from core.slots import Candidate, leaf_ids, slot_of
+from core.slots import Candidate, slot_of
 from core.store.connection import load_value
+from core.store.queries.slot_leaves import read_value_before
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
 
 FACTS_PER_PAGE = 200
@@ -105,7 +106,7 @@ def _change_of_slot(connection: sqlite3.Connection, entity: int, name: int, fact
     if connection.execute(earlier, (entity, name, first, fact)).fetchone():
         return None
     if connection.execute("SELECT 1 FROM withdrawals WHERE entity = ? AND property = ?", (entity, name)).fetchone():
-        old, new = (_value_of_prefix(connection, entity, name, until) for until in (first, end))
+        old, new = (read_value_before(connection, entity, name, until) for until in (first, end))
         return None if encode_value(old) == encode_value(new) else (old, new)
     rows = connection.execute(
         f"""SELECT id, hash, value, effective, ended FROM (
@@ -127,35 +128,3 @@ def _change_of_slot(connection: sqlite3.Connection, entity: int, name: int, fact
             after.append(leaf)
     old, new = slot_of(before).value, slot_of(after).value
     return None if encode_value(old) == encode_value(new) else (old, new)
-
-
-def _value_of_prefix(connection: sqlite3.Connection, entity: int, name: int, end: int) -> Value:
-    """The value in use by the facts of a slot before a row.
-
-    Of a slot with withdrawals.
-    """
-    facts: dict[int, tuple[bytes, bytes, int, bool]] = {}
-    rows = connection.execute(
-        f"SELECT f.id, c.hash, f.value, f.effective, f.id IN (SELECT fact FROM withdrawals) FROM facts f"
-        f" JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE f.entity = ? AND f.property = ? AND f.id < ?"
-        " AND f.accepted AND f.id NOT IN (SELECT fact FROM hearsay)",
-        (entity, name, end),
-    )
-    for row, change, value, effective, withdraws in rows:
-        facts[row] = (fact_id(change, row % MAX_FACTS), value, effective, bool(withdraws))
-    named: dict[int, list[bytes]] = {}
-    edges = connection.execute(
-        "SELECT o.fact, o.target FROM facts f JOIN obsoletes o ON o.fact = f.id"
-        " WHERE f.entity = ? AND f.property = ? AND f.id < ?",
-        (entity, name, end),
-    )
-    for row, target in edges:
-        if target in facts:
-            named.setdefault(row, []).append(facts[target][0])
-    withdrawals = {fact for fact, *_, withdraws in facts.values() if withdraws}
-    leaves = leaf_ids(((fact, 0, named.get(row, ())) for row, (fact, *_) in facts.items()), withdrawals).get(0, set())
-    return slot_of(
-        Candidate(fact, load_value(value), "", b"", effective, None)
-        for fact, value, effective, _ in facts.values()
-        if fact in leaves
-    ).value

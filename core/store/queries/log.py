@@ -18,6 +18,7 @@ from core.store.connection import placeholders
 from core.store.entities import OWN_LINKS, read_leaves
 from core.store.scope import Scope, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
+from core.values import stored_words
 
 LogCursor = tuple[int, int]
 """(place in the order, row id): where a change stands in the log; the former is no time that anybody is shown"""
@@ -127,29 +128,39 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 
     Change `c`, or one that it stands for.
 
-    Capital letters do not matter.
+    Capital letters do not matter, nor which notation of an address, a network or a number is written.
 
     A text is mentioned in what a change says, in the names of the properties, in the note, or by who wrote it. What is
     said is looked up in the index of the search (`core.store.indexes.search_index`), which holds each pair of property
     and value once, so that the log can be filtered without reading every fact. Uses the function `mentions` that
     `register_functions` gives the connection.
     """
-    text = text.replace("\0", " ").casefold()
-    pairs = "said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
+    folded = text.replace("\0", " ").casefold()
+    terms, parameters = [], {}
+    for number, alternative in enumerate(dict.fromkeys((folded, stored_words(folded)))):
+        term, mentioned = _text_condition(alternative, f"mentioned{number}", f"grams{number}")
+        terms.append(term)
+        parameters.update(mentioned)
+    return f"({' OR '.join(terms)})", parameters
+
+
+def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, dict[str, object]]:
+    """The condition for a text as it is written; the other two are the names of its parameters."""
+    pairs = f"said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :{mentioned})"
     grams = {text[at : at + _TRIGRAM_CHARS] for at in range(len(text) - _TRIGRAM_CHARS + 1)}
     if grams:
-        indexed = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :grams"
-        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :mentioned)"
+        indexed = f"said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :{grams_name}"
+        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :{mentioned})"
     said = f"SELECT f.id / {MAX_FACTS} FROM {pairs} CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
     named = (
         f"SELECT f.id / {MAX_FACTS} FROM facts f"
-        " WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :mentioned))"
+        f" WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :{mentioned}))"
     )
-    people = "c.author IN (SELECT entity FROM persons WHERE mentions(name, :mentioned))"
-    noted = "SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :mentioned)"
+    people = f"c.author IN (SELECT entity FROM persons WHERE mentions(name, :{mentioned}))"
+    noted = f"SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :{mentioned})"
     facts = f"SELECT p.lead FROM changes p WHERE p.id IN ({said} UNION {named})"
-    term = f"({people} OR c.id IN ({noted} UNION {facts}))"
-    return term, {"mentioned": text, "grams": " AND ".join('"' + g.replace('"', '""') + '"' for g in sorted(grams))}
+    quoted = " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
+    return f"({people} OR c.id IN ({noted} UNION {facts}))", {mentioned: text, grams_name: quoted}
 
 
 def register_functions(connection: sqlite3.Connection) -> None:

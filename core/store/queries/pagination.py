@@ -75,11 +75,12 @@ def _names_from_index(
 ) -> Iterator[EntityName] | None:
     """The names behind a line in their order, from the titles that are kept.
 
-    None if too much was said since.
+    None if too much was said since, or they were kept under another schema or by another program.
 
     No titles are kept of what is retired: its names are read.
     """
-    if conflict_index.count_unread(connection, schema) > _MAX_UNREAD_PER_PAGE:
+    is_kept = conflict_index.is_index_current(connection, schema)
+    if not is_kept or conflict_index.count_unread(connection, schema) > _MAX_UNREAD_PER_PAGE:
         return None
     rows = connection.execute("SELECT e.entity FROM unread u JOIN entities e ON e.id = u.entity")
     unread = {entity for (entity,) in rows}

@@ -11,7 +11,6 @@ All functions run on the store's thread with the plain connection.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
 from core.value_codec import Ref, Value, encode_value, normalized
-from core.values import stored_notation
+from core.values import stored_words
 
 MAX_QUERY_CHARS = 200
 MAX_ENTITIES = 700
@@ -63,19 +62,12 @@ def search_leaves(
         raise Refused("A search may have {limit} characters at most.", limit=MAX_QUERY_CHARS)
     text = normalized(text)
     found = _search_words(connection, scope, text, schema, limit, kind)
-    stored = " ".join(_stored_form(word) for word in text.split())
+    stored = stored_words(text)
     if stored != text and len(found) < limit:
         known = {(leaf.entity, leaf.property) for leaf in found}
         more = _search_words(connection, scope, stored, schema, limit, kind)
         found += [leaf for leaf in more if (leaf.entity, leaf.property) not in known]
     return found[:limit]
-
-
-def _stored_form(word: str) -> str:
-    """What a word of a search looks like in the store, where that is to be seen of it."""
-    if number := re.fullmatch(r"\+?0*([0-9]{1,19})", word):
-        return number[1]
-    return stored_notation(word) or word
 
 
 def _search_words(

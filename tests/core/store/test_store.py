@@ -361,6 +361,15 @@ async def test_a_newer_store_is_left_alone(tmp_path: Path, monkeypatch: pytest.M
         await Store.open(tmp_path / "s", clock=Clock())
 
 
+@pytest.mark.parametrize("version", [0, -3])
+async def test_a_version_that_no_program_writes_is_no_store(tmp_path: Path, version: int) -> None:
+    await (await make(tmp_path / "s")).close()
+    with closing(sqlite3.connect(tmp_path / "s")) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match="not a Fieldline store"):
+        await Store.open(tmp_path / "s", clock=Clock())
+
+
 def _old_statements(version: int) -> str:
     """What an old program writes: all that its tables have in common with these is where SQLite keeps the version."""
     return (

@@ -37,7 +37,7 @@ def plan(sent: list[SignedHeader], cuts: list[SignedHeader], starts: list[Signed
 
 
 def asked(wanted: list[Wanted]) -> list[tuple[int, list[int]]]:
-    return [(each.head.fields.position, sorted(each.changes)) for each in wanted]
+    return [(each.head.fields.position, sorted(at for at, _ in each.changes)) for each in wanted]
 
 
 def test_before_a_batch_what_lies_before_each_cut_is_proven_in_the_past_of_the_cut() -> None:
@@ -61,7 +61,7 @@ def test_nothing_is_proven_of_a_chain_that_is_whole_with_this_batch_nor_of_other
 @given(st.sets(st.integers(0, 10), min_size=1), st.integers(1, 11))
 def test_a_proof_shows_what_is_in_the_chain_and_leaves_out_what_is_not(positions: set[int], cut: int) -> None:
     held = {at: CHAIN[at].id for at in positions if at < cut}
-    proof = Wanted(CHAIN[cut], held | {0: b"x" * 32} if 0 not in held else held).prove(LEVELS)
+    proof = Wanted(CHAIN[cut], {*held.items(), (0, b"x" * 32)}).prove(LEVELS)
     if not held:
         assert proof is None
         return
@@ -75,8 +75,21 @@ def _size(proof: PositionProof) -> int:
     return len(frame) - (1 if frame[0] < 128 else 2 if frame[1] < 128 else 3)
 
 
+def test_of_changes_at_one_position_the_one_of_the_chain_is_proven() -> None:
+    pen = ChainPen()
+    for _ in range(4):
+        pen.write()
+    thief = pen.branch(1).write(at=7).header
+    honest, cut = pen.blocks[1].header, pen.blocks[3].header
+    for going in ([honest, thief], [thief, honest]):
+        (wanted,) = plan([cut, honest, thief], [cut]).next_batch(going)
+        proof = wanted.prove(levels_of(block.id for block in pen.blocks))
+        assert proof is not None
+        assert proof.changes == ((1, honest.id),)
+
+
 def test_of_another_chain_nothing_is_proven() -> None:
-    assert Wanted(chain(5, 1)[4], {0: CHAIN[0].id}).prove(LEVELS) is None
+    assert Wanted(chain(5, 1)[4], {(0, CHAIN[0].id)}).prove(LEVELS) is None
 
 
 def forged(tries: int, seed: int) -> int:
@@ -88,7 +101,7 @@ def forged(tries: int, seed: int) -> int:
         made, levels = chance.choice(chains)
         cut = made[chance.randrange(1, len(made))]
         true = chance.randrange(cut.fields.position)
-        good = Wanted(cut, {true: made[true].id}).prove(levels)
+        good = Wanted(cut, {(true, made[true].id)}).prove(levels)
         assert good is not None
         claimed = chance.choice([at for at in range(cut.fields.position + 2) if at != true])
         bad = (
@@ -120,7 +133,7 @@ def test_forged_proofs_are_refused_10000_of_10000() -> None:
 
 
 def test_a_proof_of_another_fleet_is_refused() -> None:
-    proof = Wanted(CHAIN[4], {1: CHAIN[1].id}).prove(LEVELS)
+    proof = Wanted(CHAIN[4], {(1, CHAIN[1].id)}).prove(LEVELS)
     assert proof is not None
     assert isinstance(check_proofs([proof], b"another fleet's."), MalformedMessage)
 
@@ -131,6 +144,6 @@ def test_proofs_are_small() -> None:
     sizes = [
         len(proof.header) + len(proof.proof)
         for at in range(0, 999, 37)
-        if (proof := Wanted(made[999], {at: made[at].id}).prove(levels))
+        if (proof := Wanted(made[999], {(at, made[at].id)}).prove(levels))
     ]
     assert max(sizes) < 800

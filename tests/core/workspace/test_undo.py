@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from core.errors import FieldlineError
 from core.records import Edit, make_edit
+from core.resolution import ResolutionRule
+from core.schema import RETIRED
 from core.schema_toml import load_builtin_schema
 from core.slots import Conflict
+from core.store.queries.log import LogFilter
 from core.value_codec import Ref, Value
 from core.workspace import Workspace, revisions, undo, value_history
 from core.workspace.lineage import MAX_GENERATIONS, trace_ancestry
@@ -166,6 +169,164 @@ async def test_a_settlement_taken_back_opens_the_question_again(pair: tuple[Work
     assert await _value(one, "tsc_server") == "S"
 
 
+Shown = dict[str, tuple[str, list[tuple[Value, str, bytes]]]]
+
+
+async def _shown(device: Workspace, entity: bytes) -> Shown:
+    """Each slot: its state and its candidates, the one in use first, with who said it where."""
+    slots = (await device.record(entity)).slots
+    return {n: (s.state, [(c.value, c.user, c.device) for c in s.leaves]) for n, s in slots.items()}
+
+
+async def _resolve(one: Workspace, kiel: bytes) -> None:
+    record = await one.record(kiel)
+    loser = record.slot("tsc_server").leaves[-1]
+    await one.resolve_with_candidate(record, "tsc_server", loser.fact.hex(), None)
+
+
+async def _resolve_by_rule(one: Workspace, kiel: bytes) -> None:
+    record, rule = await one.record(kiel), ResolutionRule(user="Maier")
+    edits = []
+    for name, slot in record.slots.items():
+        if isinstance(slot, Conflict):
+            chosen = rule.choose(slot.candidates)
+            assert chosen is not None
+            edits.append(make_edit(record, name, chosen.value))
+    assert len(edits) == 2
+    await one.save(edits)
+
+
+async def _clear(one: Workspace, kiel: bytes) -> None:
+    await one.clear(await one.record(kiel), ["tsc_server", "name"], None)
+
+
+async def _restore(one: Workspace, kiel: bytes) -> None:
+    # To when nothing was said of it but code and name.
+    first = (await one.store.now().log(LogFilter(entity=kiel), newest_first=False))[0]
+    assert await one.save(await one.plan_restore(kiel, first.at_us))
+
+
+async def _retire(one: Workspace, kiel: bytes) -> None:
+    await one.save([make_edit(await one.record(kiel), RETIRED, True)])
+
+
+async def _bulk_edit(one: Workspace, kiel: bytes) -> None:
+    entities = [kiel, *(each.entity for each in await one.store.now().records("place", await one.schema()))]
+    records = [await one.record(entity) for entity in entities]
+    await one.save([make_edit(record, "name", f"{number} renamed") for number, record in enumerate(records)])
+
+
+@pytest.mark.parametrize("act", [_resolve, _resolve_by_rule, _clear, _restore, _retire, _bulk_edit])
+@pytest.mark.parametrize("is_last", [True, False])
+async def test_after_an_undo_everything_is_exactly_as_before_on_every_device(
+    pair: tuple[Workspace, Workspace], act: Callable[[Workspace, bytes], Awaitable[None]], is_last: bool
+) -> None:
+    """Screens and `undo --last` undo the latest change, `undo CHANGE` the one that is named: the same comes of it."""
+    one, two = pair
+    kiel = await _kiel(one)
+    lane = (await one.create("place", {"name": "Lane 1", "locality": Ref(kiel)})).entity
+    await _conflict(pair)
+    await _meet(one, two)
+    await _set(one, {"subnet": "10.1.0.0/24"})
+    await _set(two, {"subnet": "10.2.0.0/24"})
+    await _meet(one, two)
+    await _meet(two, one)
+    before = [await _shown(one, entity) for entity in (kiel, lane)]
+    assert [before[0][name][0] for name in ("tsc_server", "subnet", "name")] == ["conflict", "conflict", "good"]
+    items = [(item.type, item.property, item.candidates) for item in await one.inbox()]
+
+    await act(one, kiel)
+    (acted,) = await one.store.now().log(limit=1)
+    after = [await _shown(one, entity) for entity in (kiel, lane)]
+    assert after != before
+    plan = await (undo.plan_next_undo(one) if is_last else undo.plan_undo(one, acted.change))
+    assert plan.skipped == ()
+    made = await undo.apply_plan(one, plan, None)
+    (undone,) = await one.store.now().log(limit=1)
+    assert (undone.change, undone.fact_count) == (made, acted.fact_count)
+    await _meet(one, two)
+    for device in pair:
+        assert [await _shown(device, entity) for entity in (kiel, lane)] == before
+        assert [(item.type, item.property, item.candidates) for item in await device.inbox()] == items
+        assert [(d.old, d.new) for d in await device.view().fact_diffs(undone.change)] == [
+            (d.new, d.old) for d in await device.view().fact_diffs(acted.change)
+        ]
+        assert [
+            await device.view(at).slot(kiel, name) for at in (acted.at_us, undone.at_us) for name in ("name", RETIRED)
+        ] == [await one.view(at).slot(kiel, n) for at in (acted.at_us, undone.at_us) for n in ("name", RETIRED)]
+    assert (await one.view(acted.at_us).record(kiel, await one.schema())).slots.keys() == after[0].keys()
+
+    await _redo(one)
+    await _meet(one, two)
+    for device in pair:
+        assert [await _shown(device, entity) for entity in (kiel, lane)] == after
+    await _undo(one)
+    assert [await _shown(one, entity) for entity in (kiel, lane)] == before
+    assert (await one.store.verify()).problems == []
+
+
+async def test_two_who_undo_the_same_have_undone_it_once(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _set(one, {"tsc_server": "B"})
+    await _meet(one, two)
+    (entry,) = await one.store.now().log(limit=1)
+    for device in pair:
+        await undo.apply_plan(device, await undo.plan_undo(device, entry.change), None)
+    await _meet(one, two)
+    await _meet(two, one)
+    assert [await _value(device, "tsc_server") for device in pair] == ["A", "A"]
+    again = await undo.plan_undo(one, entry.change)
+    assert (again.edits, [str(left.reason) for left in again.skipped]) == ((), ["it is undone already"])
+
+
+async def test_who_has_written_over_it_meanwhile_stands_and_the_redo_says_so(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _set(one, {"tsc_server": "B"})
+    await _meet(one, two)
+    await _undo(one)
+    await _set(two, {"tsc_server": "J"})
+    await _meet(two, one)
+    await _meet(one, two)
+    for device in pair:
+        slot = (await device.record(await _kiel(device))).slot("tsc_server")
+        assert (slot.state, slot.value) == ("good", "J")
+    redo = await undo.plan_next_redo(one)
+    assert redo is not None
+    assert (redo.edits, [left.reason.params for left in redo.skipped]) == ((), [{"user": "Jones"}])
+
+
+async def test_an_undo_that_somebody_overtakes_writes_nothing(pair: tuple[Workspace, Workspace]) -> None:
+    one, two = pair
+    await _set(one, {"tsc_server": "A"})
+    await _meet(one, two)
+    plan = await undo.plan_next_undo(one)
+    await _set(two, {"tsc_server": "J"})
+    await _meet(two, one)
+    before = await one.store.summary()
+    with pytest.raises(FieldlineError, match="changed it meanwhile"):
+        await undo.apply_plan(one, plan, None)
+    assert await one.store.summary() == before
+
+
+async def test_what_was_set_for_the_first_time_is_absent_again_and_can_be_set_anew(
+    pair: tuple[Workspace, Workspace],
+) -> None:
+    one, two = pair
+    kiel = await _kiel(one)
+    await _set(one, {"tsc_server": "A"})
+    set_at = CLOCK.now
+    await _undo(one)
+    assert "tsc_server" not in (await one.record(kiel)).slots
+    await _set(one, {"tsc_server": "C"})
+    await _meet(one, two)
+    assert [await _value(device, "tsc_server") for device in pair] == ["C", "C"]
+    assert await one.plan_restore(kiel, set_at) != []
+    await one.save(await one.plan_restore(kiel, set_at))
+    assert await _value(one, "tsc_server") == "A"
+
+
 async def test_what_leads_to_a_conflict_begins_with_what_both_had_seen(pair: tuple[Workspace, Workspace]) -> None:
     one, _ = pair
     await _conflict(pair)
@@ -212,7 +373,7 @@ async def test_a_save_of_several_localities_is_taken_back_as_one(pair: tuple[Wor
     (entry,) = await one.store.now().log(limit=1)
     assert (len(entry.changes), entry.fact_count, entry.note) == (2, 2, "both")
     for each in entry.changes:
-        plan = await one.plan_revert(each)
+        plan = await undo.plan_undo(one, each)
         assert {edit.entity for edit in plan.edits} == {kiel, bremen}, "any of its changes stands for all"
     await _undo(one)
     assert [(await one.record(entity)).value("name") for entity in (kiel, bremen)] == ["TSC Kiel", "TSC Bremen"]

@@ -13,6 +13,8 @@ from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.unchecked import state_unchecked
 from tui.screens.fleet import Fleet
 from tui.screens.form import FormScreen
+from tui.view_models.breadcrumbs import ancestor_chains
+from tui.widgets.lines import LineList
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
 
@@ -114,9 +116,7 @@ async def test_out_of_use_and_back(home: Path, picture: SnapshotAssertion) -> No
 
 
 async def test_all_marked_get_the_same_value_in_one_change(home: Path, picture: SnapshotAssertion) -> None:
-    async with opened(home, "2", "e") as screen:
-        assert "Nothing is marked" in screen.text()
-        await screen.press("l", "j", "space", "space")
+    async with opened(home, "2", "l", "j", "space", "space") as screen:
         assert "2 marked" in screen.text()
         marked = list(_fleet(screen).marked_entities)
         await screen.press("e", "j", "j", "enter")
@@ -140,7 +140,7 @@ async def test_marked_lines_of_two_kinds_are_not_edited_together(home: Path) -> 
         assert not _fleet(screen).marked_entities
         assert " marked" not in screen.text()
         await screen.press("e")
-        assert "Nothing is marked" in screen.text()
+        assert isinstance(screen.app.base_screen, FormScreen)
 
 
 async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(home: Path) -> None:
@@ -214,3 +214,83 @@ async def test_what_is_not_applied_is_listed_and_opened(home: Path) -> None:
         assert "1 edit" in screen.text()
         await screen.press("enter")
         assert isinstance(screen.app.base_screen, FormScreen)
+
+
+async def test_folded_lines_count_what_waits_below_them_clashes_too(home: Path) -> None:
+    async with opened(home, "2") as screen:
+        page = _fleet(screen)
+        keys = screen.app.inbox_items.keys
+        assert {key.type for key in keys} >= {"conflict", "overlap"}
+        tree = page._tree.tree
+        assert tree is not None
+        nodes = [node for index in range(len(tree)) if (node := tree.node_at(index))]
+        below = {e: set() for e in (node.row.entity for node in nodes)}
+        for number, key in enumerate(keys):
+            for chain in (await ancestor_chains(key.entities, screen.app.view, screen.app.schema)).values():
+                below[chain[0]].add(number)
+        for index, node in enumerate(nodes):
+            line = "".join(text for text, _role in tree.line(index, 80))
+            count = len(below[node.row.entity])
+            assert (f"{count} to resolve" in line) if count else "to resolve" not in line
+        # Unfolded, a line counts its own, and those below it theirs.
+        (first,) = [node for node in nodes if node.row.title == "TSC Kiel"]
+        screen.app.base_screen.query_one(LineList).move_to(tree.index(first.row.entity) or 0)
+        await screen.press("l")
+        own = sum(first.row.entity in key.entities for key in keys)
+        line = "".join(text for text, _role in tree.line(tree.index(first.row.entity) or 0, 80))
+        assert f"{own} to resolve" in line
+        assert own < len(below[first.row.entity])
+
+
+async def test_the_digit_of_a_place_goes_back_to_its_list(home: Path) -> None:
+    async with opened(home, "3", "enter") as screen:
+        assert isinstance(screen.app.base_screen, FormScreen)
+        await screen.press("3")
+        assert screen.app.base_screen.TAB == "inbox"
+        await screen.press("2", "enter", "e")
+        assert isinstance(screen.app.base_screen, FormScreen)
+        await screen.press("escape", "2")
+        assert isinstance(screen.app.base_screen, Fleet)
+
+
+async def test_e_opens_the_form_of_an_unmarked_line(home: Path) -> None:
+    async with opened(home, "2", "e") as screen:
+        assert isinstance(screen.app.base_screen, FormScreen)
+
+
+async def test_another_place_is_chosen_only_when_asked(home: Path) -> None:
+    async with opened(home, "2", "l", "j", "c") as screen:
+        here = screen.app.here
+        page = _fleet(screen)
+        assert page.node is not None
+        if here != page.node.row.entity:
+            await screen.press("enter")
+        first = screen.app.here
+        assert first == page.node.row.entity
+        await screen.press("j", "c")
+        assert "Where is this device?" in screen.text()
+        assert screen.app.here == first
+        await screen.press("escape")
+        assert screen.app.here == first
+        await screen.press("c", "enter")
+        assert screen.app.here == page.node.row.entity != first
+
+
+async def test_who_applies_too_early_is_led_to_what_is_missing(home: Path) -> None:
+    async with opened(home, "2", "a", "j", "enter") as screen:
+        page = screen.app.base_screen
+        assert isinstance(page, FormScreen)
+        assert "needs a value" in screen.text()
+        await screen.press("G", "e")
+        await screen.type("10.99.0.0/24")
+        await screen.press("enter", "ctrl+s")
+        assert "What is new needs these first" in screen.text()
+        assert page.row is not None
+        assert page.row.is_needed
+
+
+async def test_a_message_is_gone_when_one_comes_back(home: Path) -> None:
+    async with opened(home, "2", "space") as screen:
+        assert "1 marked" in screen.text()
+        await screen.press("4", "2")
+        assert "1 marked" not in screen.text()

@@ -13,6 +13,7 @@ from core.store.queries.log import LogEntry, LogFilter
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tui.demo.fleet import DAY_US, DEMO_USER
+from tui.screens.diff import TimeDiffScreen
 from tui.screens.history import History
 from tui.view_models.log import LogPages
 
@@ -170,6 +171,8 @@ async def test_a_filter_within_the_history_of_a_property(home: Path, picture: Sn
         await screen.press("escape")
         assert len(_page(screen).lines.source) == size
         await screen.press("escape")
+        assert screen.app.base_screen.TAB == "inbox"
+        await screen.press("4")
         assert "Changes of everything" in screen.text()
 
 
@@ -433,3 +436,30 @@ async def test_bringing_back_says_with_what_it_would_clash(home: Path) -> None:
         assert any(matter.type == "duplicate" and one in matter.entities for matter in screen.app.inbox_items)
         await screen.press("u")
         assert "in use already" not in screen.text()
+
+
+async def test_escape_goes_back_where_one_came_from(home: Path) -> None:
+    async with opened(home, "2", "l", "j", "h") as screen:
+        assert "Changes of" in screen.text()
+        assert "Changes of everything" not in screen.text()
+        await screen.press("slash")
+        await screen.type("since:-1h")
+        await screen.press("enter", "escape")
+        assert screen.app.base_screen.TAB == "history"
+        await screen.press("escape")
+        assert screen.app.base_screen.TAB == "fleet"
+        await screen.press("4")
+        assert "Changes of everything" in screen.text()
+
+
+async def test_what_is_compared_is_what_the_list_is_of(home: Path) -> None:
+    async with opened(home, "2", "l", "j", "h") as screen:
+        page = screen.app.base_screen
+        assert isinstance(page, History)
+        entity = page.filter.active.entity
+        await screen.press("G", "d", "enter")
+        diff = screen.app.base_screen
+        assert isinstance(diff, TimeDiffScreen)
+        assert diff._all_differences
+        assert {each[0] for each in diff._all_differences} == {entity}
+        assert page.filter.title in screen.text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from core.records import Edit, Record, diff_edits
@@ -21,16 +21,20 @@ from tui.view_models.value_text import parse_value
 class BulkEditActions(ScreenActions):
     """Give several entities the same value in one change."""
 
-    def __init__(self, screen: BaseScreen, entities: dict[bytes, None]) -> None:
-        """`entities` are those that are marked, in the order of marking; it is shared with the screen."""
+    def __init__(self, screen: BaseScreen, entities: dict[bytes, None], open_form: Callable[[], None]) -> None:
+        """`entities` are those that are marked, in the order of marking; it is shared with the screen.
+
+        `open_form` opens the form of the current line.
+        """
         super().__init__(screen)
         self._entities = entities
-
-    def disabled_reason(self, name: str) -> str | None:
-        return None if self._entities else _("Nothing is marked: Space marks the current line.")
+        self._open_form = open_form
 
     async def do_edit_marked(self) -> None:
-        """Ask for the property, then for the value, then show what would be written."""
+        """Ask for the property, then for the value, then show what would be written; without a mark open the form."""
+        if not self._entities:
+            self._open_form()
+            return
         schema, view = self.state.schema, self.state.view
         records = [await view.record(entity, schema) for entity in self._entities]
         kinds = {record.kind for record in records}

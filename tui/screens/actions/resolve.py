@@ -101,10 +101,7 @@ class ResolveActions(ScreenActions):
         if item is None:
             return
         if item.type == "conflict":
-            value = item.candidates[self._selection.chosen_index].value
-            await self._save_resolution(
-                [resolution.resolve_conflict(item, await self._read_record(item.entity), value)]
-            )
+            await self._resolve_with(item, item.entity, item.candidates[self._selection.chosen_index].value)
         elif item.type == "retired-edit":
             await self._take_retired(item)
         else:

@@ -99,7 +99,7 @@ class TimeTravelActions(ScreenActions):
 
         def chosen(what: object) -> None:
             if what == NOW:
-                self.screen.open_dialog(TimeDiffScreen(here, None))
+                self.screen.open_dialog(self._diff(here, None))
             elif what == BEFORE:
                 self._open_diff(here - 1, here)
             elif what == TYPED:
@@ -115,7 +115,12 @@ class TimeTravelActions(ScreenActions):
         self.screen.open_dialog(ChoiceDialog(title, rows), chosen)
 
     def _open_diff(self, one: int, other: int) -> None:
-        self.screen.open_dialog(TimeDiffScreen(min(one, other), max(one, other)))
+        self.screen.open_dialog(self._diff(min(one, other), max(one, other)))
+
+    def _diff(self, start_us: int, end_us: int | None) -> TimeDiffScreen:
+        """What differs of that which the list is the changes of."""
+        wanted = self._filter.active
+        return TimeDiffScreen(start_us, end_us, wanted.entity, wanted.property, self._filter.title)
 
     def do_whole(self) -> None:
         """All that this change did."""

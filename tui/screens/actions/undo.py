@@ -1,4 +1,4 @@
-"""Undo and redo, for the screens that offer them: the difference first, then an ordinary edit."""
+"""Undo and redo, for the screens that offer them: the difference first, then the withdrawal."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ class UndoActions(ScreenActions):
             self.screen.show_message(reason, attention=True)
             return
         state = self.state
-        rows = await preview_edits(plan.edits, state.view, state.schema, state.names, with_breadcrumbs=True)
+        rows = await preview_edits(plan.results, state.view, state.schema, state.names, with_breadcrumbs=True)
         when = state.dates.full(plan.entry.at_us) if plan.entry else ""
         title = _("Redo what you undid on {when}") if plan.is_redo else _("Undo what you saved on {when}")
-        warnings = [*await edit_warnings(state.view, state.schema, plan.first_edits), *await self._plan_warnings(plan)]
+        warnings = [*await edit_warnings(state.view, state.schema, plan.results), *await self._plan_warnings(plan)]
         ask_save(self.screen, title.format(when=when), rows, warnings, partial(self._apply_plan, plan))
 
     async def _plan_warnings(self, plan: UndoPlan) -> list[str]:
         warnings: list[str] = []
-        if more := len(plan.edits) - len(plan.first_edits):
+        if plan.reopened_count:
             text = ngettext(
-                "{count} more value is set again beside these: the conflict is open as before.",
-                "{count} more values are set again beside these: the conflicts are open as before.",
-                more,
+                "{count} conflict is open as before, with its candidates.",
+                "{count} conflicts are open as before, with their candidates.",
+                plan.reopened_count,
             )
             warnings.append(text)
         for entry, skipped in plan.not_undoable[:_MAX_REASONS]:

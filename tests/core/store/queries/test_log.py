@@ -67,5 +67,6 @@ async def test_what_is_found_is_what_mentions_it(store: Store, text: str) -> Non
 @given(st.text())
 def test_any_text_makes_a_condition_with_its_parameters(text: str) -> None:
     term, parameters = mention_condition(text)
-    assert (":grams" in term) == bool(parameters["grams"])
-    assert parameters["mentioned"] == text.replace("\0", " ").casefold()
+    assert parameters["mentioned0"] == text.replace("\0", " ").casefold()
+    for name, value in parameters.items():
+        assert (f":{name}" in term) == bool(value or name.startswith("mentioned"))
