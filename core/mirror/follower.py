@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from core.device.context import DeviceContext
 from core.errors import FieldlineError
-from core.mirror.mirror import Mirror, MirrorResult, ReadInbox
+from core.mirror.inbox_reader import ReadInbox
+from core.mirror.mirror import Mirror, MirrorResult
 from core.store.connection import StoreGone
 
 MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0

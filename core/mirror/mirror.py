@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, LiteralString, Self, TypeVar
@@ -13,13 +13,13 @@ from core.device.context import DeviceContext
 from core.inbox import InboxItem
 from core.mirror import database, writer
 from core.mirror.database import translate_database_errors
+from core.mirror.inbox_reader import InboxReader, ReadInbox
 from core.mirror.writer import SourceState, Written
 from core.store.queries.mirror_source import ChangeOrder
 
 T = TypeVar("T")
 CANCEL_INTERVAL_S = 0.2
 """A statement may begin just after the one before it was cancelled: it is asked for again."""
-ReadInbox = Callable[[], Awaitable[Sequence[InboxItem]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Mirror:
 
     def __init__(self, device: DeviceContext, read_inbox: ReadInbox, connection: database.Connection) -> None:
         self._device = device
-        self._read_inbox = read_inbox
+        self._inbox = InboxReader(device, read_inbox)
+        self._mirrored_items: Sequence[InboxItem] | None = None
         self._order = ChangeOrder()
         self.connection = connection
 
@@ -76,6 +77,7 @@ class Mirror:
             state = await self._read_state()
             written = await self._finish(self._device.store.run(partial(self._write, state)))
             if written is not None:
+                self._mirrored_items = state.items
                 seconds = (self._device.clock() - started_us) / 1_000_000
                 return MirrorResult(written.change_count, written.fact_count, state.root, seconds)
 
@@ -116,7 +118,8 @@ class Mirror:
         """
         root = (await self._device.store.summary()).root
         schema, membership = await self._device.schema(), await self._device.membership()
-        return SourceState(root, schema, membership, await self._read_inbox())
+        items = await self._inbox.read(schema)
+        return SourceState(root, schema, membership, items, is_inbox_mirrored=items is self._mirrored_items)
 
     def _write(self, state: SourceState, store: sqlite3.Connection) -> Written | None:
         with translate_database_errors():

@@ -53,6 +53,7 @@ class SourceState:
     schema: Schema
     membership: Membership
     items: Sequence[InboxItem]
+    is_inbox_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +306,8 @@ class _Writer:
         persons = mirror_source.read_persons(self._store)
         sync_rows(self._mirror, "devices", devices)
         sync_rows(self._mirror, "persons", ((*ids, row_values.text(name)) for *ids, name in persons))
-        sync_rows(self._mirror, "inbox", _inbox_rows(self._state.items))
+        if not self._state.is_inbox_mirrored:
+            sync_rows(self._mirror, "inbox", _inbox_rows(self._state.items))
 
 
 def _inbox_rows(items: Iterable[InboxItem]) -> Iterator[Row]:

@@ -31,7 +31,8 @@ FACTS = int(os.environ.get("FACTS", "100000"))
 TABLES = ("facts", "slots", "obsoletes", "changes", "entities", "properties", "inbox", "persons", "devices")
 _SITE = "SELECT encode(entity, 'hex') FROM fieldline.kind_site WHERE NOT retired LIMIT 1"
 RENAMED = {
-    "kind_place": "kind_host", "locality, printer": "site, printer", "'printer'": "'model'", "printer": "model",
+    "kind_place": "kind_host", "locality, printer": "site, printer", "BY locality, places": "BY site, places",
+    "'printer'": "'model'", "printer": "model",
     "kind = 'locality' AND property = 'name'": "kind = 'site' AND property = 'altitude'",
 }  # fmt: skip
 """What the reports ask for, in this fleet."""

@@ -256,6 +256,15 @@ def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> l
     ).fetchall()
 
 
+def read_touched_entities(connection: sqlite3.Connection, after_row: int) -> set[bytes]:
+    """The ids of the entities of which changes behind a row say something."""
+    rows = connection.execute(
+        "SELECT entity FROM entities WHERE id IN (SELECT entity FROM facts WHERE id >= ?)",
+        ((after_row + 1) * MAX_FACTS,),
+    )
+    return {entity for (entity,) in rows}
+
+
 def read_ids(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, bytes]:
     """The ids of the entities with these numbers."""
     return dict(connection.execute(f"SELECT id, entity FROM entities WHERE id IN ({','.join(map(str, numbers))})"))
