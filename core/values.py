@@ -197,7 +197,7 @@ def comparison_key(type_name: str, value: Scalar) -> Hashable:
             return value.lower()
         if type_name in ("mac", "ip-address", "ip-network"):
             return TYPE_PARSERS[type_name](value) or value
-        return "".join(char for char in normalized(value) if not _is_invisible(char))
+        return _INVISIBLE_MARK.sub("", normalized(value))
     return (type(value).__name__, value)
 
 
@@ -222,8 +222,8 @@ def check_visible(property_name: str, value: Value) -> None:
 
 def invisible_mark(text: str) -> str | None:
     """The first character of a text that nobody sees, as `U+200B`; None if there is none."""
-    hidden = None if text.isascii() else next((char for char in text if _is_invisible(char)), None)
-    return None if hidden is None else f"U+{ord(hidden):04X}"
+    hidden = _INVISIBLE_MARK.search(text)
+    return None if hidden is None else f"U+{ord(hidden[0]):04X}"
 
 
 def stored_notation(word: str) -> str | None:
@@ -233,6 +233,12 @@ def stored_notation(word: str) -> str | None:
     if word.isdecimal():
         return None
     return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
+
+
+# Controls, lone surrogates, and what has no width and no letter of its own: what looks the same would not be the same.
+_INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]")
+_INVISIBLE_MARK = re.compile(f"[{_INVISIBLE}]")
 
 
 def stored_words(text: str) -> str:
@@ -248,25 +254,7 @@ def _stored_word(word: str) -> str:
 
 def printable(text: str) -> str:
     """Escape control characters and those that are invisible or change the direction of text: safe for a terminal."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(char) if _is_control(char) else char for char in text)
-
-
-def _is_control(char: str) -> bool:
-    code = ord(char)
-    return code < 32 or 127 <= code < 160 or 0xD800 <= code <= 0xDFFF or _is_invisible(char)
-
-
-def _is_invisible(char: str) -> bool:
-    """Whether a character has no width and no letter of its own: what looks the same would not be the same."""
-    code = ord(char)
-    return (
-        0x200B <= code <= 0x200F
-        or 0x2028 <= code <= 0x202E
-        or 0x2060 <= code <= 0x206F
-        or code in (0x00AD, 0x061C, 0x180E, 0xFEFF)
-    )
+    return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
 
 
 def _escape(char: str) -> str:

@@ -103,7 +103,7 @@ def _seconds_until_visible(home: Path, dsn: str) -> list[float]:
         listening.execute("LISTEN fieldline")
         (entity,) = listening.execute(_SITE).fetchone() or ("",)
         for number in range(CHANGES):
-            subprocess.run(_command(home, "set", entity, f"altitude={number}"), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(_command(home, "set", entity, f"altitude={number}"), check=True, capture_output=True)
             begun = time.perf_counter()
             next(iter(listening.notifies(timeout=60, stop_after=1)))
             found.append(time.perf_counter() - begun)

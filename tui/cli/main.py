@@ -20,7 +20,7 @@ from core.errors import FieldlineError, Refused
 from core.values import printable
 from tui.cli.context import CliContext, print_to_person
 from tui.cli.help import COMPLETE_VARIABLE, TranslatedCommand, TranslatedOption
-from tui.cli.verbs import VERBS
+from tui.cli.verbs import GROUPS, VERBS
 from tui.i18n import translate
 from tui.i18n.translate import LANGUAGES, N_, _, error_text
 from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
@@ -43,8 +43,9 @@ class VerbGroup(TranslatedCommand, click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section(_("Commands")):
-            formatter.write_dl([(name, _(text)) for name, (_place, text) in VERBS.items()])
+        for heading, names in GROUPS:
+            with formatter.section(_(heading)):
+                formatter.write_dl([(name, _(VERBS[name][1])) for name in names])
 
 
 @click.command(

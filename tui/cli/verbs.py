@@ -51,3 +51,15 @@ VERBS: dict[str, tuple[str, str]] = {
     "completion": ("tui.cli.completion:completion", N_("Print the completion script of a shell.")),
 }
 """Each verb's module and function, and the line that the list of verbs shows."""
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (N_("Begin"), ("tui", "demo", "init", "join", "pair")),
+    (N_("Look"), ("list", "show", "inventory", "status", "log", "blame", "diff", "watch")),
+    (N_("Change"), ("new", "set", "apply", "clear", "retire", "confirm", "undo", "restore")),
+    (N_("Resolve"), ("inbox", "resolve", "accept")),
+    (N_("Sync"), ("sync", "serve", "peers", "export", "import", "mirror")),
+    (N_("This device"), ("place", "completion")),
+    (N_("The fleet"), ("members", "admit", "revoke", "key", "schema")),
+    (N_("Look after"), ("doctor", "verify", "backup", "restore-store")),
+)
+"""How the list of verbs is divided for people: each heading with its verbs."""
