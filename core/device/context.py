@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -189,7 +190,7 @@ class DeviceContext:
         if self.planned is not None:
             self.planned += edits
         self.unlock()
-        return await self.store.commit(
+        change = await self.store.commit(
             self.identity,
             edits,
             user=input_validation.check_user(self.user),
@@ -198,6 +199,9 @@ class DeviceContext:
             check_membership=check_membership,
             is_rehearsal=self.planned is not None,
         )
+        if change is not None:
+            await asyncio.to_thread(self.home.note_last_change, change)
+        return change
 
     async def check(self, edits: Iterable[Edit]) -> None:
         """Raise what `save` raises for edits that the schema or the membership refuses."""

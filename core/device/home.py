@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from core.paths import exists
 STORE_FILE = "store.db"
 KEY_FILE = "device.key"
 SETTINGS_FILE = "settings.toml"
+LAST_CHANGE_FILE = "last-change"
+_CHANGE_DIGITS = 64
 _TEMPORARY_FOLDER = ".founding"
 
 
@@ -32,11 +34,29 @@ class Home:
         self.store = folder / STORE_FILE
         self.key = folder / KEY_FILE
         self.settings = folder / SETTINGS_FILE
+        self.last_change = folder / LAST_CHANGE_FILE
 
     def name(self) -> str:
         """Read the name that this device was set up with; empty if it was given none."""
         name = self.read_settings().get("name")
         return name if isinstance(name, str) else ""
+
+    def read_last_change(self) -> bytes | None:
+        """Read the id of the last change that was saved here; None if that is not noted.
+
+        It stands outside the store, so that it shows if an older copy of that was put back.
+        """
+        try:
+            text = self.last_change.read_bytes()[:_CHANGE_DIGITS]
+            return bytes.fromhex(text.decode("ascii")) if len(text) == _CHANGE_DIGITS else None
+        except (OSError, ValueError):
+            return None
+
+    def note_last_change(self, change: bytes) -> None:
+        """Note the last change that was saved; where nothing can be written, it is not noted."""
+        with suppress(OSError):
+            self.last_change.write_text(f"{change.hex()}\n", encoding="ascii")
+            self.last_change.chmod(stat.S_IRUSR | stat.S_IWUSR)
 
     def served_ports(self) -> list[str]:
         """Read the ports that are always served (`cables = ["/dev/ttyS0?baud=9600"]`)."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.device.home import Home
+from core.device.last_change import check_last_change
 from core.errors import FieldlineError
 from core.paths import exists
 from core.store.intake import read_refused
@@ -91,6 +92,7 @@ async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """Check the opened store."""
     store = _finding("store", "problem", await _check_integrity(workspace))
     yield replace(store, verified_at_us=await _verified_at(workspace))
+    yield _finding("restored", "warning", await check_last_change(workspace.home, workspace.store))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
     for finding in (*await _check_limits(workspace), *await _check_chains(workspace)):

@@ -26,12 +26,13 @@ async def open_device(folder: Path, name: str, at_us: int = NOW) -> Workspace:
 
 
 async def exchange(folder: Path, *names: str) -> None:
-    """Carry a stick from device to device, until each has what the others had."""
-    for name in (*names, *names[:-1]):
+    """Give each device what the others have."""
+    for name in (*names, *names):
         async with await open_device(folder, name) as device:
-            if (folder / "stick").exists():
-                await device.import_file(folder / "stick")
-            await device.export_file(folder / "stick")
+            for other in names:
+                if other != name:
+                    async with await open_device(folder, other) as peer:
+                        await device.store.save_blocks(await peer.store.blocks(await peer.store.hashes()))
 
 
 async def make_devices(folder: Path) -> None:

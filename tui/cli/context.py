@@ -70,12 +70,17 @@ class CliContext:
 
     async def open_workspace(self, *, dry_run: bool = False) -> Workspace:
         """Open this device, to be used as `async with await context.open_workspace()`; nothing is kept in a dry run."""
+        from core.device.last_change import check_last_change
         from core.workspace import Workspace
 
         workspace = await Workspace.open(self.home, user=self.user)
         workspace.ask_passphrase = self._read_passphrase
         if dry_run:
             workspace.planned = []
+        if restored := await check_last_change(workspace.home, workspace.store):
+            from tui.i18n.translate import error_text
+
+            self.print_message(error_text(restored))
         return workspace
 
     def _read_passphrase(self) -> str:

@@ -26,6 +26,7 @@ _CHECKS = {
     "port": N_("serving"),
     "cable": N_("serial ports"),
     "store": N_("store"),
+    "restored": N_("own changes"),
     "membership": N_("membership"),
     "refused": N_("unknown devices"),
     "limits": N_("limits"),

@@ -82,8 +82,8 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
     if done.refused_count:
         context.print_message(
             ngettext(
-                "{count} change was refused: nobody ever admitted its device.",
-                "{count} changes were refused: nobody ever admitted their devices.",
+                "{count} change was refused: `fieldline doctor` says why.",
+                "{count} changes were refused: `fieldline doctor` says why.",
                 done.refused_count,
             )
         )
