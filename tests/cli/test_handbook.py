@@ -11,6 +11,7 @@ import shlex
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -20,7 +21,9 @@ from tui import commands
 from tui.cli.verbs import VERBS
 from tui.options import read_options
 
-TEXT = (ROOT / "docs" / "handbook.md").read_text(encoding="utf-8")
+PAGES = ("handbook.md", "screens.md", "reference.md")
+"""Its tasks, its screens, and its reference."""
+TEXT = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
 FLAT = " ".join(TEXT.split())
 VOLATILE = re.compile(
     r"(?P<id>\b[0-9a-f]{8,64}\b)|(?P<time>\b\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d)|(?P<bytes>[\d,]+ bytes)|(?P<gap>  +)"
@@ -151,12 +154,14 @@ def test_every_key_is_told(scope: str) -> None:
     assert [command.help for command in commands.commands_of(scope) if not told(command)] == []
 
 
-def test_what_it_points_to_is_there() -> None:
-    for name, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", TEXT):
-        page = ROOT / "docs" / name if name else ROOT / "docs" / "handbook.md"
-        assert page.is_file(), name
+@pytest.mark.parametrize("page", PAGES)
+def test_what_it_points_to_is_there(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for name, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text):
+        target = ROOT / "docs" / unquote(name) if name else ROOT / "docs" / page
+        assert target.is_file(), name
         if anchor:
-            heads = re.findall(r"(?m)^#+ (.*)$", page.read_text(encoding="utf-8"))
+            heads = re.findall(r"(?m)^#+ (.*)$", target.read_text(encoding="utf-8"))
             assert anchor in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}, anchor
 
 

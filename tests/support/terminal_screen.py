@@ -11,6 +11,11 @@ from tui.terminal.diff_renderer import Cell
 _TOKEN = re.compile(r"\x1b\[([\d;]*)([A-Za-z])|([^\x1b])", re.DOTALL)
 
 
+_ORDER = ("1", "2", "3", "4", "7", "9", "38", "48")
+_ENDS = {"22": "12", "23": "3", "24": "4", "27": "7", "29": "9", "39": ("38",), "49": ("48",)}
+"""What ends which attributes (ECMA-48, 8.3.117)."""
+
+
 class Terminal:
     """A screen of cells, each a character and the SGR parameters in force when it was written."""
 
@@ -19,6 +24,7 @@ class Terminal:
         self.rows: list[list[Cell]] = [[("?", "7")] * width for _ in range(height)]
         self.x = self.y = 0
         self.style = ""
+        self._attributes: dict[str, str] = {}
         self.top, self.bottom = 0, height - 1
 
     def write(self, data: str) -> None:
@@ -57,7 +63,25 @@ class Terminal:
         self.rows[self.y][self.x :] = [(" ", "")] * (self.width - self.x)
 
     def _m(self, _numbers: list[int], text: str) -> None:
-        self.style = text.removeprefix("0;") if text.startswith("0;") else "" if text in ("", "0") else text
+        codes = text.split(";") if text else ["0"]
+        while codes:
+            code = codes.pop(0)
+            if code == "0":
+                self._attributes.clear()
+            elif code in _ENDS:
+                for name in _ENDS[code]:
+                    self._attributes.pop(name, None)
+            elif code in ("38", "48"):
+                size = {"5": 2, "2": 4}[codes[0]]
+                self._attributes[code] = ";".join([code, *codes[:size]])
+                del codes[:size]
+            else:
+                number = int(code)
+                ink = number in range(30, 38) or number in range(90, 98)
+                ground = number in range(40, 48) or number in range(100, 108)
+                assert ink or ground or code in "123479", f"not understood: {code}"
+                self._attributes["38" if ink else "48" if ground else code] = code
+        self.style = ";".join(self._attributes[name] for name in _ORDER if name in self._attributes)
 
     def _r(self, numbers: list[int], _text: str) -> None:
         self.top, self.bottom = (numbers[0] - 1, numbers[1] - 1) if numbers else (0, len(self.rows) - 1)

@@ -20,6 +20,12 @@ CellRow = list[Cell]
 BLANK: Cell = (" ", "")
 UNKNOWN: Cell = ("\0", "")
 _LETTER_STYLES = {"1", "2", "3", *(f"{tens}{colour}" for tens in (3, 9) for colour in range(8))}
+_ATTRIBUTE_NAMES = {"1": "bold", "2": "dim", "3": "italic", "4": "underline", "7": "reverse", "9": "strike"}
+_OFF = {
+    "bold": "22", "dim": "22", "italic": "23", "underline": "24", "reverse": "27", "strike": "29", "ink": "39",
+    "ground": "49",
+}  # fmt: skip
+"""How each of them ends (ECMA-48, 8.3.117)."""
 _MIN_ERASE_CELLS = 4  # erasing to the end of a row costs about as much as writing this many blanks
 _MAX_GAP_CELLS = 12  # unchanged cells that may be shorter to write again than to move over
 _MIN_SCROLL_GAIN_ROWS = 3  # rows that a scroll must save before it is worth its own bytes
@@ -68,8 +74,18 @@ def patch_row(row: CellRow, x: int, cells: Sequence[Cell]) -> CellRow:
     end = min(len(row), x + len(cells))
     if x < end:
         fitting = cells[: end - x]
-        new[x:end] = [BLANK if char == " " and _is_blank_style(style) else (char, style) for char, style in fitting]
+        new[x:end] = [(char, _shown_on_blank(style)) if char == " " else (char, style) for char, style in fitting]
     return new
+
+
+@lru_cache(maxsize=1024)
+def _shown_on_blank(style: str) -> str:
+    """What of a style can be seen where nothing is written: the colour of letters and their weight cannot."""
+    if not style or _is_blank_style(style):
+        return ""
+    attributes = _attributes(style)
+    hidden = ("bold", "dim", "italic") if "reverse" in attributes else ("bold", "dim", "italic", "ink")
+    return ";".join(code for name, code in attributes.items() if name not in hidden)
 
 
 @lru_cache(maxsize=1024)
@@ -215,11 +231,42 @@ def _styled(cells: Sequence[Cell], current: str) -> tuple[str, str]:
     """What to write for cells where `current` is in force, and the style that is in force then."""
     out: list[str] = []
     for char, style in cells:
-        if style != current and not (char == " " and not style and _is_blank_style(current)):
-            out.append(f"\x1b[0;{style}m" if style and current else f"\x1b[{style}m" if style else "\x1b[m")
+        if style != current and not (char == " " and _shown_on_blank(current) == _shown_on_blank(style)):
+            out.append(_change_style(current, style))
             current = style
         out.append(char)
     return "".join(out), current
+
+
+@lru_cache(maxsize=4096)
+def _change_style(current: str, style: str) -> str:
+    """The shortest sequence that changes one style into another: only what differs, or all of it after a reset."""
+    if not style:
+        return "\x1b[m"
+    if not current:
+        return f"\x1b[{style}m"
+    before, after = _attributes(current), _attributes(style)
+    codes = [_OFF[name] for name in before if name not in after]
+    if any(name in ("bold", "dim") and name not in after for name in before):
+        before = {name: code for name, code in before.items() if name not in ("bold", "dim")}  # 22 ends both
+    codes += [code for name, code in after.items() if before.get(name) != code]
+    return min(f"\x1b[{';'.join(dict.fromkeys(codes))}m", f"\x1b[0;{style}m", key=len)
+
+
+def _attributes(style: str) -> dict[str, str]:
+    """The parameters of a style by what they are about."""
+    found: dict[str, str] = {}
+    codes = iter(style.split(";"))
+    for code in codes:
+        if code in ("38", "48"):
+            kind = next(codes, "")
+            rest = [next(codes, "") for _ in range(1 if kind == "5" else 3)]
+            found["ink" if code == "38" else "ground"] = ";".join([code, kind, *rest])
+        elif name := _ATTRIBUTE_NAMES.get(code):
+            found[name] = code
+        else:
+            found["ink" if code[0] in "39" else "ground"] = code
+    return found
 
 
 def _size(text: str) -> int:

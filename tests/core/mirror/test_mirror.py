@@ -143,6 +143,23 @@ def test_what_is_new_is_written_beside_what_is_there(demo: Terminal, dsn: str) -
     assert_says_what_show_says(demo, dsn, [NOW_US])
 
 
+def test_what_is_undone_and_redone_is_in_sql_what_show_says(demo: Terminal, dsn: str) -> None:
+    """Whether the mirror saw each step or only what came of all."""
+    (first, *_) = [each for each in demo.ask("inbox") if each["type"] == "conflict"]
+    demo.ask("mirror", dsn, "--once")
+    named = (f"{first['kind']}:{first['key']}", first["property"])
+    change = demo.ask("resolve", *named, "--take", first["candidates"][-1]["fact"])["change"]
+    for number in range(3):  # undone, redone, and undone again
+        change = demo.ask("undo", change)["change"]
+        if number != 1:
+            demo.ask("mirror", dsn, "--once")
+            assert_says_what_show_says(demo, dsn, random_times(dsn, 2))
+    assert demo.ask("mirror", dsn, "--check")["differences"] == []
+    query(dsn, "DROP SCHEMA fieldline CASCADE; SELECT 1")
+    demo.ask("mirror", dsn, "--once")
+    assert demo.ask("mirror", dsn, "--check")["differences"] == []
+
+
 def test_what_is_called_otherwise_is_so_wherever_it_is_named(demo: Terminal, dsn: str) -> None:
     demo.ask("mirror", dsn, "--once")
     demo.ask("set", "locality:241", "code=999")

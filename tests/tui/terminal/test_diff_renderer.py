@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +22,9 @@ CHUNKS: list[CellRow] = [
     [("a", "1"), (" ", ""), ("b", "1")],
     [(" ", "1;33"), (" ", "38;2;7;7;7"), (" ", "93")],
     [(" ", "48;5;39"), (" ", "4"), (" ", "101")],
+    [("a", "1;38;5;231;48;5;24"), ("b", "1;38;5;222;48;5;24"), (" ", "48;5;24")],
+    [("a", "2;7"), ("b", "1;2;4"), ("c", "38;5;81;48;5;235")],
 ]
-BLANKS = ("1", "1;33", "38;5;39", "38;2;7;7;7", "93")
-"""Styles that do not show where nothing is written."""
 
 
 def rows() -> st.SearchStrategy[CellRow]:
@@ -31,8 +34,18 @@ def rows() -> st.SearchStrategy[CellRow]:
 
 
 def seen(picture: list[CellRow]) -> list[CellRow]:
-    """What a person sees: blanks in the colour of letters are blanks."""
-    return [[(char, "" if char == " " and style in BLANKS else style) for char, style in row] for row in picture]
+    """What a person sees: of a blank neither the colour of letters nor their weight."""
+    return [[(char, on_blank(style) if char == " " else style) for char, style in row] for row in picture]
+
+
+def on_blank(style: str) -> str:
+    """What of a style shows where nothing is written."""
+    parts = [part[0] for part in re.finditer(r"[34]8;5;\d+|[34]8;2;\d+;\d+;\d+|\d+", style)]
+    return ";".join(part for part in parts if not _is_hidden(part, is_reverse="7" in parts))
+
+
+def _is_hidden(part: str, *, is_reverse: bool) -> bool:
+    return part in ("1", "2") or (not is_reverse and len(part) > 1 and part[0] in "39")
 
 
 PICTURES = st.lists(rows(), min_size=HEIGHT, max_size=HEIGHT)
@@ -123,3 +136,20 @@ def test_a_blank_whose_style_does_not_show_is_no_news() -> None:
 def test_a_patch_is_cut_at_the_edge() -> None:
     assert patch_row(plain("abc"), WIDTH - 1, plain("xy")) == [*plain("abc")[:-1], ("x", "")]
     assert patch_row(plain("abc"), WIDTH + 3, plain("xy")) == plain("abc")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "written"),
+    [
+        ("1;38;5;231;48;5;24", "1;38;5;222;48;5;24", "\x1b[38;5;222m"),
+        ("1;38;5;231;48;5;24", "38;5;247", "\x1b[0;38;5;247m"),
+        ("1;38;5;81", "38;5;81", "\x1b[22m"),
+        ("38;5;81", "1;38;5;81", "\x1b[1m"),
+        ("1", "", "\x1b[m"),
+    ],
+)
+def test_only_what_differs_of_a_style_is_written(before: str, after: str, written: str) -> None:
+    painter = DiffRenderer()
+    painter.render({0: plain("")}, WIDTH, HEIGHT)
+    row: CellRow = [("a", before), ("b", after), *plain("")[2:]]
+    assert f"a{written}b" in painter.render({0: row}, WIDTH, HEIGHT)
