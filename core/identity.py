@@ -51,6 +51,13 @@ class Identity:
         """The raw public key, 32 bytes."""
         return self.private_key.public_key().public_bytes_raw()
 
+    def unlock(self) -> None:
+        """Get the private key ready, before anybody waits for what is signed with it.
+
+        Raises FieldlineError if it is sealed, and the passphrase is wrong or cannot be asked for.
+        """
+        self.private_key  # noqa: B018
+
     @cached_property
     def device(self) -> bytes:
         """The device's id, which is also its entity's."""

@@ -98,13 +98,6 @@ class DeviceContext:
             self._identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
         return self._identity
 
-    def unlock(self) -> None:
-        """Get the private key ready, before anybody waits for what is signed with it.
-
-        Raises FieldlineError if it is sealed, and the passphrase is wrong or cannot be asked for.
-        """
-        self.identity.private_key  # noqa: B018
-
     async def membership(self) -> Membership:
         """Read who belongs to the fleet."""
         return await self.store.membership()
@@ -189,7 +182,7 @@ class DeviceContext:
         """
         if self.planned is not None:
             self.planned += edits
-        self.unlock()
+        self.identity.unlock()
         change = await self.store.commit(
             self.identity,
             edits,

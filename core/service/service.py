@@ -66,7 +66,7 @@ class Service:
         for endpoint in config.peer_endpoints:
             if not parse_endpoint(endpoint).host:
                 raise Refused("{target} is not the address of a device: write tcp://HOST:PORT.", target=endpoint)
-        self._workspace.unlock()
+        self._workspace.identity.unlock()
         self._watcher.subscribers += [partial(_set_root, served) for served in config.served_endpoints]
         await self._watcher.refresh()
         host, port = await self._listener.start(config.host, config.port)

@@ -76,7 +76,7 @@ async def tui(
     if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen)) is not None:
         return code
     async with await context.open_workspace() as workspace:
-        workspace.unlock()
+        workspace.identity.unlock()
         return await run_app(workspace, chosen, is_kiosk=kiosk)
 
 
