@@ -20,4 +20,5 @@ def result_text(result: PairResult) -> str:
     if result.sync_error is None:
         return text
     why = error_text(result.sync_error)
-    return f"{text} {_('The sync that was to follow failed: {why} Sync again.').format(why=why)}"
+    failed = _("The sync that was to follow failed: {why} Sync again.")
+    return f"{text} {failed.format(why=why)}"
