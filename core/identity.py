@@ -1,13 +1,15 @@
 """This device's key and certificate.
 
 The key is the device: its id is the hash of the public key, and whoever holds the key file is the device. It is made
-once, and never written over.
+once, and never written over but by the same key, sealed under a passphrase or not.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,19 @@ from cryptography.hazmat.primitives.serialization import (
 
 from core.errors import FieldlineError
 from core.header import device_id
+from core.sealed_key import (
+    MAX_FILE_BYTES,
+    NONCE_BYTES,
+    SALT_BYTES,
+    SEALED_PREFIX,
+    MalformedKey,
+    SealedKey,
+    decode_sealed_key,
+    seal_key,
+)
+
+AskPassphrase = Callable[[], str]
+"""Gives the passphrase of this device's key; raises FieldlineError if nobody can be asked."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,13 @@ class Identity:
     def public_key(self) -> bytes:
         """The raw public key, 32 bytes."""
         return self.private_key.public_key().public_bytes_raw()
+
+    def unlock(self) -> None:
+        """Get the private key ready, before anybody waits for what is signed with it.
+
+        Raises FieldlineError if it is sealed, and the passphrase is wrong or cannot be asked for.
+        """
+        self.private_key  # noqa: B018
 
     @cached_property
     def device(self) -> bytes:
@@ -73,6 +95,32 @@ class Identity:
         )
 
 
+class SealedIdentity(Identity):
+    """A device whose key is under a passphrase, which is asked for when the key is first used, and only once."""
+
+    def __init__(self, sealed: SealedKey, ask: AskPassphrase) -> None:
+        object.__setattr__(self, "_sealed", sealed)
+        object.__setattr__(self, "_ask", ask)
+
+    @cached_property
+    def private_key(self) -> Ed25519PrivateKey:
+        """The private key. Raises FieldlineError without the passphrase."""
+        return self._sealed.open(self._ask())  # type: ignore[attr-defined, no-any-return]
+
+    @cached_property
+    def public_key(self) -> bytes:
+        """The raw public key, as it stands beside the seal."""
+        return self._sealed.public_key  # type: ignore[attr-defined, no-any-return]
+
+
+def ask_nobody() -> str:
+    """Raise what a caller gets who cannot ask for a passphrase."""
+    raise FieldlineError(
+        "The key of this device is sealed: name the file with its passphrase with --passphrase-file, or set"
+        " FIELDLINE_PASSPHRASE_FILE."
+    )
+
+
 def create_identity(path: Path) -> Identity:
     """Make a device's key in a new file, readable by its owner alone.
 
@@ -100,14 +148,49 @@ def create_identity(path: Path) -> Identity:
     return identity
 
 
-def load_identity(path: Path) -> Identity:
-    """Read a device's key from its file.
+def load_identity(path: Path, ask: AskPassphrase = ask_nobody) -> Identity:
+    """Read a device's key from its file; `ask` is called when a sealed one is first used.
 
     Raises FieldlineError if it is missing, damaged, of another kind, or readable by others than its owner.
     """
+    data = _read_key_file(path)
+    if data.startswith(SEALED_PREFIX):
+        try:
+            return SealedIdentity(decode_sealed_key(data), ask)
+        except MalformedKey:
+            raise _damaged(path) from None
     try:
-        mode = path.stat().st_mode
-        data = path.read_bytes()
+        key = load_pem_private_key(data, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _damaged(path)
+    return Identity(key)
+
+
+def seal_identity(path: Path, identity: Identity, passphrase: str) -> None:
+    """Put a device's key under a passphrase, in place of its file. Raises FieldlineError; then it is as it was."""
+    sealed = seal_key(
+        identity.private_key, passphrase, secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES)
+    )
+    _replace(path, sealed.encode())
+
+
+def unseal_identity(path: Path, identity: Identity) -> None:
+    """Put a device's key without a passphrase in place of its file. Raises FieldlineError; then it is as it was."""
+    _replace(path, identity.key_pem)
+
+
+def copy_key(path: Path, copy: Path) -> None:
+    """Copy a device's key as it is, sealed or not, for its owner alone, in place of whatever is there."""
+    _replace(copy, _read_key_file(path))
+
+
+def _read_key_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise FieldlineError(
             "There is no device key at {path}: run `fieldline init` or `fieldline join` first.", path=str(path)
@@ -122,12 +205,36 @@ def load_identity(path: Path) -> Identity:
             " and revoke this device if somebody may have copied it.",
             path=str(path),
         )
+    return data
+
+
+def _damaged(path: Path) -> FieldlineError:
+    return FieldlineError(
+        "The device key {path} is damaged: restore it from a backup, or join again as a new device.", path=str(path)
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside a key's, for its owner alone, and put it in its place once it is on the disk."""
+    aside = path.with_name(f".{path.name}.new")
     try:
-        key = load_pem_private_key(data, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
+        aside.unlink(missing_ok=True)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
         raise FieldlineError(
-            "The device key {path} is damaged: restore it from a backup, or join again as a new device.", path=str(path)
-        )
-    return Identity(key)
+            "The device key {path} cannot be written: {reason}.", path=str(path), reason=error.strerror
+        ) from None

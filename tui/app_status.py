@@ -16,7 +16,8 @@ class Options:
     `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place. `colours` is how many
     there are, as `tui.looks.colour_depth` says; `slow` saves bytes; `typed_ahead` was typed before keys were read;
     `details_delay_s` is how many seconds the cursor rests before the details follow, `message_s` after how many a
-    message goes away (0: at the next key).
+    message goes away (0: at the next key); `pair_port` is where this device listens while it is open for pairing, 0 for
+    any.
     """
 
     readonly: bool = False
@@ -31,6 +32,7 @@ class Options:
     details_delay_s: float = 0.0
     message_s: float = 0.0
     here_only: bool = False
+    pair_port: int = 7421
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ class Command:
 
     `keys` are Textual's names of keys, the first is the one shown; `label` is the word in the last line (empty: not
     shown there); `help` is a sentence for `?` and the palette; `writes` marks what makes facts, in the present only;
-    `missing_reason` says what is missing for a command that this version of the program cannot carry out.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Command:
     label: str
     help: str
     writes: bool = False
-    missing_reason: str = ""
 
 
 _EVERYWHERE = (
@@ -185,13 +183,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
     "sifting": (
         Command("find", ("slash",), N_("filter"), N_("Show only devices that mention something.")),
         Command("all", ("escape",), "", N_("Show all devices again.")),
-        Command(
-            "pair",
-            ("p",),
-            N_("pair"),
-            N_("Let a device in by six digits that both screens show."),
-            missing_reason=N_("Pairing is not there yet: an admin's device admits one by its id (6, a)."),
-        ),
+        Command("pair", ("p",), N_("pair"), N_("Let a device in by six digits that both screens show.")),
     ),
     "sync": (
         Command("meet", ("enter",), N_("sync now"), N_("Sync with this line: both sides get what they lack.")),

@@ -41,7 +41,7 @@ MAX_PASTE_CHARS = 4096
 """More than any value that is pasted, and less than what would keep the screen busy."""
 MAX_WAITING_KEYS = 64
 """Keys that may wait: more than a person types ahead; what comes beyond that is no person's."""
-_PIN_COMMANDS = frozenset({"choose", "here_now", "find_place", "meet_at", "stick", "save"})
+_PIN_COMMANDS = frozenset({"choose", "here_now", "find_place", "meet_at", "stick", "save", "pair"})
 """Commands that write no fact and need the PIN all the same."""
 _COMMANDS_TO_ELSEWHERE = frozenset(
     {"fleet", "inbox", "history", "sync", "members", "find", "history_of", "history_of_place"}

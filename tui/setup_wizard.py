@@ -1,4 +1,4 @@
-"""The first run: a home without a device. Start a fleet or join one, in three steps each."""
+"""The first run: a home without a device. Start a fleet, pair with one's admin or join it, in three steps each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.device import input_validation
 from core.errors import FieldlineError, Refused
 from core.paths import exists, is_folder
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema
+from core.sync.links.serial.serial_ports import list_serial_ports
 from core.values import quote_value
 from core.workspace import Workspace
 from tui.commands import Command
@@ -26,6 +27,7 @@ from tui.terminal.ascii_filter import AsciiFilter, NoColourFilter
 from tui.terminal.driver import limit_input
 from tui.terminal.end_signals import suspend
 from tui.terminal.themes import ThemedApp
+from tui.view_models.pairing import result_text
 from tui.widgets.lines import Lines
 from tui.widgets.role_styles import Palette
 
@@ -46,8 +48,12 @@ class SetupWizard(ThemedApp[bool]):
     CSS_PATH = "styles/fieldline.tcss"
     CSS = "#welcome { height: 1fr; }"
 
-    def __init__(self, home: Path, user: str, *, plain: bool = False, palette: Palette | None = None) -> None:
+    def __init__(
+        self, home: Path, user: str, *, plain: bool = False, palette: Palette | None = None, pair_port: int = 7421
+    ) -> None:
+        """Set up a device in a home; `pair_port` is where it listens while it waits to pair, 0 for any."""
         super().__init__(palette or Palette())
+        self._pair_port = pair_port
         self.driver_class = limit_input(self.driver_class)
         self._home = home
         self._user = user
@@ -89,14 +95,16 @@ class SetupWizard(ThemedApp[bool]):
         while True:
             rows: list[tuple[str, Line]] = [
                 ("found", _choice_row(_("Create a fleet"), _("This device is its first, and its admin."))),
-                ("join", _choice_row(_("Join a fleet"), _("An admin of it lets this device in."))),
+                ("pair", _choice_row(_("Pair"), _("By six digits, with an admin's device."))),
+                ("join", _choice_row(_("Join a fleet"), _("By ids: an admin lets this device in."))),
             ]
             choice = await self._ask(_StartChoice(_("Welcome. What shall this device do?"), rows, choice))
             if choice is None:
                 self.exit(False)
                 return
+            steps = {"found": self._create_fleet, "pair": self._pair, "join": self._join_fleet}
             try:
-                if await (self._create_fleet() if choice == "found" else self._join_fleet()):
+                if await steps[str(choice)]():
                     self.exit(True)
                     return
             except FieldlineError as error:
@@ -165,6 +173,42 @@ class SetupWizard(ThemedApp[bool]):
         await self._ask(ConfirmDialog(_step_title(3, _("have this device let in")), text, _("go on")))
         return True
 
+    async def _pair(self) -> bool:
+        """The device's name, how the two devices reach each other, and the digits."""
+        from core.workspace.pairing import Pairing
+        from tui.dialogs import pairing
+
+        def device(answer: str) -> Dialog[Any]:
+            return _device_question(answer, step=1)
+
+        def reach(answer: str) -> Dialog[Any]:
+            ports = [port.path for port in list_serial_ports()]
+            return _Choice(
+                _step_title(2, _("how do the two devices reach each other?")), pairing.reach_rows(ports), answer
+            )
+
+        answers = await self._ask_in_order(device, reach)
+        if answers is None:
+            return False
+        name, way = answers
+        endpoint: str | None = f"serial://{way}"
+        if way == pairing.CONNECT:
+            help_text = _("tcp:// and its address, as the other device shows it.")
+            endpoint = await self._ask(
+                _Question(_("Pair with which device?"), "tcp://", help_text, pairing.check_endpoint)
+            )
+        if endpoint is None:
+            return False
+
+        async def pair(dialog: pairing.PairingDialog) -> str:
+            side = Pairing(self._home, None, dialog, user=self._user, name=name)
+            if way == pairing.WAIT:
+                return result_text(await pairing.wait_for_peer(side, dialog, self._pair_port))
+            return result_text(await side.dial(endpoint.strip()))
+
+        waiting = _("Looking for the other device …")
+        return await self._ask(pairing.PairingDialog(waiting, pair, _admit_nobody)) is True
+
 
 class _Step(Dialog[StepAnswer]):
     """Esc goes back by a step."""
@@ -216,14 +260,18 @@ def _step_title(step: int, what: str) -> str:
     return _("Step {step} of 3: {what}").format(step=step, what=what)
 
 
-def _device_question(answer: str) -> Dialog[Any]:
+def _device_question(answer: str, step: int = 2) -> Dialog[Any]:
     name = answer or socket.gethostname().split(".")[0] or "device"
     help_text = _("The name that others see beside what it writes.")
-    return _Question(_step_title(2, _("what is this device called?")), name, help_text, _check_name)
+    return _Question(_step_title(step, _("what is this device called?")), name, help_text, _check_name)
 
 
 def _choice_row(what: str, about: str) -> Line:
     return layout_columns(_ROW_COLUMNS, [Column(what, 22, "strong"), Column(about, None)])
+
+
+async def _admit_nobody(peer: bytes, peer_name: str) -> None:
+    """Only an admin's device admits another one, and this one is new."""
 
 
 async def _check_name(text: str) -> None:

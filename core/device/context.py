@@ -21,7 +21,7 @@ from core.store.view import View
 from core.value_codec import Value
 
 if TYPE_CHECKING:
-    from core.identity import Identity
+    from core.identity import AskPassphrase, Identity
     from core.membership import Membership
     from core.sync.sealed_file import SealKeys
 
@@ -61,6 +61,8 @@ class DeviceContext:
         self.clock = clock
         self.entropy = entropy
         self._identity: Identity | None = None
+        self.ask_passphrase: AskPassphrase | None = None
+        """How to get the passphrase of a sealed key; None: there is nobody to ask."""
         self._schema: tuple[object, Schema] = (None, Schema())
         self.planned: list[Edit] | None = None
         """Not None in a dry run: what `save` was given; it does all but keep it."""
@@ -93,7 +95,7 @@ class DeviceContext:
         if self._identity is None:
             from core import identity
 
-            self._identity = identity.load_identity(self.home.key)
+            self._identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
         return self._identity
 
     async def membership(self) -> Membership:
@@ -180,6 +182,7 @@ class DeviceContext:
         """
         if self.planned is not None:
             self.planned += edits
+        self.identity.unlock()
         change = await self.store.commit(
             self.identity,
             edits,

@@ -46,7 +46,10 @@ class PairingTries:
         self.is_counted = False
         self._clock = clock
         self._path = home / TRIES_FILE
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unwritable(error) from None
         try:
             self._lock()
             self._require_wait_over()
@@ -101,5 +104,16 @@ class PairingTries:
         return tries, at_us
 
     def _write(self, tries: int) -> None:
-        os.pwrite(self._file, f"{tries} {self._clock()}".ljust(_RECORD_BYTES).encode(), 0)
-        os.fsync(self._file)
+        try:
+            os.pwrite(self._file, f"{tries} {self._clock()}".ljust(_RECORD_BYTES).encode(), 0)
+            os.fsync(self._file)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> FieldlineError:
+        return FieldlineError(
+            "Tries to pair cannot be counted in {path} ({why}), so this device does not pair: make room, or let this"
+            " user write there.",
+            path=str(self._path),
+            why=error.strerror or str(error),
+        )

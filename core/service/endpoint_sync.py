@@ -31,6 +31,7 @@ async def sync_once(
         raise Refused("There is no mode {mode}: there are {modes}.", mode=quote_value(mode), modes=", ".join(MODES))
     if parsed.path is not None:
         return await _sync_files(workspace, parsed.path, on_event)
+    workspace.identity.unlock()
     modes = tuple(MODES) if mode is None else (mode,)
     if parsed.serial is not None:
         from core.service import serial_sync

@@ -16,6 +16,7 @@ from core.service.error_reporter import ErrorReporter
 from core.service.serve_config import RETRY_AFTER_ERROR_S, ServedEndpoint, ServeEvent, ServiceIntervals
 from core.service.service_status import PeerStatus
 from core.service.session_runner import TCP_PROFILE, Link, LinkProfile, SyncResult, make_peer_filter, run_session
+from core.service.unknown_callers import CallerLog
 from core.sync.links import tcp
 from core.sync.links.tls import UnknownPeer
 
@@ -49,6 +50,7 @@ class Listener:
         self._intervals = intervals
         self._on_event = on_event
         self._on_change = on_change
+        self.callers = CallerLog(workspace)
         self._endpoint_statuses: dict[str, PeerStatus] = {}
         self._server = tcp.TcpListener(
             workspace.identity, make_peer_filter(workspace), self._accept, self._on_unknown_peer, errors.report
@@ -127,4 +129,5 @@ class Listener:
         return result
 
     def _on_unknown_peer(self, unknown: UnknownPeer) -> None:
+        self.callers.record(unknown.device)
         self._errors.report_peer(unknown.device, unknown)

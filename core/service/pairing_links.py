@@ -29,6 +29,9 @@ PAIR_PORT = 7421
 WINDOW_S = 120.0
 """How long a device is open for pairing: long enough to walk to the other one."""
 
+MAX_SHOWN_ADDRESSES = 3
+"""More would not be read."""
+
 _BARE_HOST_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]")
 
 T = TypeVar("T")
@@ -141,6 +144,14 @@ class PairingWindow(Generic[T]):
     def _set_busy(self, is_busy: bool) -> None:
         self._is_busy = is_busy
         self._has_changed.set()
+
+
+def own_addresses() -> list[str]:
+    """List the IPv4 addresses of this device's networks, for people to type on another one."""
+    import ifaddr
+
+    every = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    return [each for each in every if not each.startswith("127.")][:MAX_SHOWN_ADDRESSES]
 
 
 def parse_pairing_endpoint(text: str) -> Endpoint:

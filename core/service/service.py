@@ -66,6 +66,7 @@ class Service:
         for endpoint in config.peer_endpoints:
             if not parse_endpoint(endpoint).host:
                 raise Refused("{target} is not the address of a device: write tcp://HOST:PORT.", target=endpoint)
+        self._workspace.identity.unlock()
         self._watcher.subscribers += [partial(_set_root, served) for served in config.served_endpoints]
         await self._watcher.refresh()
         host, port = await self._listener.start(config.host, config.port)
@@ -81,6 +82,7 @@ class Service:
                 group.create_task(self._watcher.run())
                 group.create_task(self.dialer.run())
                 group.create_task(self._publish_status(publisher))
+                group.create_task(self._listener.callers.run())
                 if config.is_discovery_on:
                     group.create_task(self._announcer.run(host, port))
                 for served in config.served_endpoints:

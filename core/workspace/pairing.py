@@ -127,6 +127,7 @@ class Pairing:
             self._name = input_validation.check_name(self._name)
             identity = setup.prepare_identity(self._folder)
         else:
+            self._context.identity.unlock()
             identity, membership = self._context.identity, await self._context.membership()
             is_admin = membership.is_admin(identity.device)
             if not is_admin and membership.may_connect(identity.device):

@@ -26,6 +26,8 @@ ELSEWHERE = {
     "mirror",
     "pair",
     "key-renew",
+    "key-seal",
+    "key-unseal",
     "init",
     "join",
     "serve",

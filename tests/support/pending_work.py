@@ -12,8 +12,8 @@ from textual.message_pump import MessagePump
 from textual.widget import Widget
 from textual.worker import Worker
 
-LASTING = {"watch"}
-"""The groups of workers that never end by themselves."""
+LASTING = {"watch", "pairing"}
+"""The groups of workers that never end by themselves, or only when somebody else has done something."""
 _MAX_FRAMES = 4
 """Of what a task waits in, the innermost."""
 

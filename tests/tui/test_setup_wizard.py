@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +16,11 @@ from textual._wait import wait_for_idle
 from textual.pilot import Pilot
 
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import PATIENCE, deadline
 from tests.support.opened_app import LARGE, NOW, SMALL, opened, patient_pilot
+from tests.support.polling import wait_until
+from tests.tui.screens.test_pairing import Peer, pairing
+from tui.dialogs.pairing import PairingDialog
 from tui.setup_wizard import SetupWizard
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
@@ -108,7 +112,7 @@ async def test_a_fleet_is_started_in_three_steps(
 async def test_a_fleet_is_joined_in_three_steps(tmp_path: Path) -> None:
     home = tmp_path / "home"
     async with begun(home) as pilot:
-        await enter(pilot, "down")
+        await enter(pilot, "down", "down")
         await typed(pilot, "12")
         await enter(pilot)
         assert "32 hex digits" in text(pilot)
@@ -124,6 +128,38 @@ async def test_a_fleet_is_joined_in_three_steps(tmp_path: Path) -> None:
     async with opened(home, "6") as screen:
         assert "waits to be admitted" in screen.text()
         assert "K9" in screen.text()
+
+
+async def test_a_fleet_is_joined_by_pairing(made: Path, tmp_path: Path) -> None:
+    home, admin_home = tmp_path / "home", shutil.copytree(made / "K1", tmp_path / "K1")
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    peer = Peer()
+    async with await Workspace.open(admin_home, user="Maier") as admin:
+        side = pairing(admin_home, peer, admin).listen("127.0.0.1", 0, lambda host, port: listening.set_result(port))
+        task = asyncio.create_task(side)
+        async with begun(home) as pilot, deadline():
+            await enter(pilot, "down")
+            await pressed(pilot, "ctrl+u")
+            await enter(pilot, "K", "9")
+            await enter(pilot, "down")
+            await pressed(pilot, "ctrl+u")
+            await typed(pilot, f"tcp://127.0.0.1:{await listening}")
+            await pilot.press("enter")
+            await wait_until(lambda: "It lets this device into the fleet Nord" in text(pilot))
+            dialog = pilot.app.screen
+            assert isinstance(dialog, PairingDialog)
+            await wait_until(lambda: asyncio.get_running_loop().time() > dialog._looked_at_s)
+            await pilot.press("down", "enter")
+            peer.may_answer.set()
+            await wait_until(lambda: "This device is in the fleet Nord" in text(pilot))
+            await pilot.press("enter")
+            await task
+            await wait_until(lambda: not pilot.app.is_running)
+        assert pilot.app.return_value is True
+        root = (await admin.store.summary()).root
+    async with await Workspace.open(home, user="Maier") as workspace:
+        assert (await workspace.store.summary()).root == root
+        assert workspace.home.name() == "K9"
 
 
 async def test_escape_goes_back_and_then_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ async def test_first_run(
                 await enter(pilot)
         for _step in range(3):
             await pressed(pilot, "escape")
-        await enter(pilot, "down")
+        await enter(pilot, "down", "down")
         await pictured(pilot, picture, f"join-fleet-{language}")
         await enter(pilot, "1", "2")
         await pictured(pilot, picture, f"join-refused-{language}")

@@ -32,9 +32,11 @@ class CliContext:
     `json` is set by the verb: then its data is one JSON document, and nothing else is on stdout.
     """
 
-    def __init__(self, home: Path | None = None, user: str | None = None) -> None:
+    def __init__(self, home: Path | None = None, user: str | None = None, passphrase_file: Path | None = None) -> None:
         self._home = home
         self._user = user
+        self.passphrase_file = passphrase_file
+        """Where the passphrase of a sealed key is; None: it is asked for."""
         self.json = False
 
     @property
@@ -72,6 +74,7 @@ class CliContext:
         from core.workspace import Workspace
 
         workspace = await Workspace.open(self.home, user=self.user)
+        workspace.ask_passphrase = self._read_passphrase
         if dry_run:
             workspace.planned = []
         if restored := await check_last_change(workspace.home, workspace.store):
@@ -79,6 +82,11 @@ class CliContext:
 
             self.print_message(error_text(restored))
         return workspace
+
+    def _read_passphrase(self) -> str:
+        from tui.cli.passphrase import read_passphrase
+
+        return read_passphrase(self.passphrase_file)
 
     @property
     def dates(self) -> DateFormatter:

@@ -132,12 +132,25 @@ async def export(context: CliContext, file: Path, kind: str | None, form: str | 
 
 @verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
 @argument("file", type=FILE_TYPE)
-async def backup(context: CliContext, file: Path) -> None:
+@option(
+    "--with-key",
+    is_flag=True,
+    help=N_("Copy this device's key, too, into a file beside it: whoever has it is this device."),
+)
+async def backup(context: CliContext, file: Path, with_key: bool) -> None:
+    from core.identity import copy_key
+
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} pages")) as on_progress:
             count = await workspace.backup(file, on_progress)
+        key_file = file.with_name(f"{file.name}.key") if with_key else None
+        if key_file is not None:
+            copy_key(workspace.home.key, key_file)
+            text = _("The key of this device is in {path}: whoever has it is this device.")
+            context.print_message(text.format(path=key_file))
     if context.json:
-        context.print_json({"file": str(file), "changes": count})
+        key = {} if key_file is None else {"key": str(key_file)}
+        context.print_json({"file": str(file), "changes": count, **key})
     else:
         changes = ngettext("{count} change", "{count} changes", count)
         context.print_message(_("{changes} copied to {path}.").format(changes=changes, path=file))

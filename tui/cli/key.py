@@ -1,22 +1,82 @@
-"""Verbs about keys: key renew."""
+"""Verbs about keys: key seal, key unseal, key renew."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import click
 
+from core.device.home import Home
+from core.errors import FieldlineError
 from tui.cli.context import CliContext
 from tui.cli.help import TranslatedCommand, option, verb
 from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.i18n.translate import N_, _
+
+if TYPE_CHECKING:
+    from core.identity import Identity
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def passphrase_option(function: F) -> F:
+    """The option that names the passphrase's file, here as the contract of the command line has it."""
+    return option(
+        "--passphrase-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help=N_("Read the passphrase from a file's first line (`-`: standard input) instead of asking for it."),
+    )(function)
 
 
 class _Key(TranslatedCommand, click.Group):
     pass
 
 
-@click.group(cls=_Key, help=N_("Renew the key under which bundles are sealed."))
+@click.group(cls=_Key, help=N_("Seal this device's key with a passphrase, or renew the one that seals bundles."))
 def key() -> None:
     pass
+
+
+@verb(
+    N_(
+        "Put this device's key under a passphrase. Whatever signs or connects then asks for it, once a call; what only "
+        "reads does not. Without the passphrase the key is lost."
+    )
+)
+@passphrase_option
+async def seal(context: CliContext, passphrase_file: Path | None) -> None:
+    from core.identity import SealedIdentity, load_identity, seal_identity
+    from tui.cli.passphrase import read_new_passphrase
+
+    path = Home(context.home).key
+    identity = load_identity(path)
+    if isinstance(identity, SealedIdentity):
+        raise FieldlineError("The key is sealed already: `fieldline key unseal` first, to give it another passphrase.")
+    seal_identity(path, identity, read_new_passphrase(passphrase_file or context.passphrase_file))
+    _print_result(context, identity, True, _("The key of this device is sealed. Keep the passphrase well."))
+
+
+@verb(N_("Take this device's key out of its passphrase: then whoever reads its file has it."))
+@passphrase_option
+async def unseal(context: CliContext, passphrase_file: Path | None) -> None:
+    from core.identity import SealedIdentity, load_identity, unseal_identity
+    from tui.cli.passphrase import read_passphrase
+
+    path = Home(context.home).key
+    identity = load_identity(path, lambda: read_passphrase(passphrase_file or context.passphrase_file))
+    if not isinstance(identity, SealedIdentity):
+        raise FieldlineError("The key is not sealed: nothing was changed.")
+    unseal_identity(path, identity)
+    _print_result(context, identity, False, _("The key of this device is not sealed any more."))
+
+
+def _print_result(context: CliContext, identity: Identity, is_sealed: bool, text: str) -> None:
+    context.print_message(text)
+    if context.json:
+        context.print_json({"device": identity.device.hex(), "sealed": is_sealed})
 
 
 @verb(
@@ -39,4 +99,5 @@ async def renew(context: CliContext, note: str | None, dry_run: bool) -> None:
         context.print_message(_("Renewed; the other devices learn of it when they sync: sync with them soon."))
 
 
-key.add_command(renew)
+for command in (seal, unseal, renew):
+    key.add_command(command)

@@ -69,14 +69,30 @@ class VerbGroup(TranslatedCommand, click.Group):
     help=N_("Who is writing (or set FIELDLINE_USER)."),
 )
 @click.option(
+    "--passphrase-file",
+    cls=TranslatedOption,
+    envvar="FIELDLINE_PASSPHRASE_FILE",
+    metavar="FILE",
+    help=N_("Where the passphrase of a sealed key is (or set FIELDLINE_PASSPHRASE_FILE; else it is asked for)."),
+)
+@click.option(
     "--lang", cls=TranslatedOption, type=click.Choice(LANGUAGES), help=N_("The language of the program's texts.")
 )
 @click.option("--version", cls=TranslatedOption, is_flag=True, help=N_("Show the version and leave."))
 @click.pass_context
-def fieldline(ctx: click.Context, home: str | None, user: str | None, lang: str | None, version: bool) -> None:
+def fieldline(
+    ctx: click.Context,
+    home: str | None,
+    user: str | None,
+    passphrase_file: str | None,
+    lang: str | None,
+    version: bool,
+) -> None:
     if home == "":
         raise Refused("--home is empty: name the folder with this device's store and key.")
-    ctx.obj = CliContext(None if home is None else Path(home), user)
+    ctx.obj = CliContext(
+        None if home is None else Path(home), user, None if passphrase_file is None else Path(passphrase_file)
+    )
     if version:
         from importlib.metadata import version as installed
 

@@ -21,6 +21,7 @@ from tui.cli.help import argument, option, verb
 from tui.cli.line_input import LineInput
 from tui.cli.progress import show_sync_progress
 from tui.i18n.translate import N_, _, error_text, ngettext
+from tui.view_models.pairing import result_text
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext
@@ -172,16 +173,8 @@ async def _listen(context: CliContext, pairing: Pairing, bind: str, port: int, c
 
 
 def _print_result(context: CliContext, result: PairResult) -> None:
-    role = _(result.role)
-    if result.is_own:
-        text = _("This device is in the fleet {fleet} now, as {role}.").format(fleet=result.fleet_name, role=role)
-    else:
-        text = _("{name} is in the fleet now, as {role}.").format(name=result.name, role=role)
-    context.print_message(text)
-    if result.sync_error is not None:
-        why = error_text(result.sync_error)
-        context.print_message(_("The sync that was to follow failed: {why} Sync again.").format(why=why))
-    elif result.sync is not None:
+    context.print_message(result_text(result))
+    if result.sync is not None:
         stats = result.sync.stats
         sent = ngettext("{count} change sent", "{count} changes sent", stats.sent)
         received = ngettext("{count} received", "{count} received", stats.received)

@@ -91,6 +91,7 @@ async def tui(
     if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen, profile)) is not None:
         return code
     async with await context.open_workspace() as workspace:
+        workspace.identity.unlock()
         return await run_app(workspace, chosen, profile, is_kiosk=kiosk)
 
 

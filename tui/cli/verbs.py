@@ -14,7 +14,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "join": ("tui.cli.fleet:join", N_("Get this device ready to join a fleet.")),
     "admit": ("tui.cli.fleet:admit", N_("Let a device into the fleet, or give a member another role.")),
     "revoke": ("tui.cli.fleet:revoke", N_("Shut a device out.")),
-    "key": ("tui.cli.key:key", N_("Renew the key under which bundles are sealed.")),
+    "key": ("tui.cli.key:key", N_("Seal this device's key with a passphrase, or renew the one that seals bundles.")),
     "members": ("tui.cli.fleet:members", N_("List the devices of the fleet.")),
     "status": ("tui.cli.fleet:status", N_("Show what this device holds.")),
     "list": ("tui.cli.list:list_", N_("List everything of a kind.")),

@@ -79,13 +79,11 @@ def admission_text(state: AppState) -> str:
 
 
 def write_refusal(state: AppState, command: Command) -> str | None:
-    """Return why a command cannot act now that would write, or that is not built; None if it can."""
+    """Return why a command cannot act now that would write; None if it can."""
     if command.writes and state.viewed_at_us is not None:
         return _("This is the past and stays as it is: Esc goes back to now.")
     if command.writes and state.readonly:
         return _(state.READ_ONLY_REASON)
-    if command.missing_reason:
-        return _(command.missing_reason)
     return device_role.write_refusal(state.status.access) if command.writes else None
 
 

@@ -32,6 +32,20 @@ _ALL_BRANCHES = "all"
 """Chosen instead of a last change: all that is here of a chain that forks keeps its effect."""
 
 
+def role_rows() -> list[tuple[str, Line]]:
+    """The roles to choose from, the most frequent first."""
+    return [
+        (
+            role,
+            layout_columns(
+                _ROW_COLUMNS,
+                [Column(_(ROLE_LABELS[role]), 12, "strong"), Column(_(ROLE_DESCRIPTIONS[role]), None)],
+            ),
+        )
+        for role in ("technician", *(r for r in ALL_ROLES if r != "technician"))
+    ]
+
+
 class AdmitActions(ScreenActions):
     """Admit devices, and change their roles and names."""
 
@@ -76,22 +90,10 @@ class AdmitActions(ScreenActions):
                     PromptDialog(_("What is it called?"), name, "", self._check_name), partial(named, role)
                 )
 
-        self.screen.open_dialog(ChoiceDialog(_("What may it do?"), self._role_rows()), chosen)
+        self.screen.open_dialog(ChoiceDialog(_("What may it do?"), role_rows()), chosen)
 
     async def _check_name(self, text: str) -> None:
         input_validation.check_name(text)
-
-    def _role_rows(self) -> list[tuple[str, Line]]:
-        return [
-            (
-                role,
-                layout_columns(
-                    _ROW_COLUMNS,
-                    [Column(_(ROLE_LABELS[role]), 12, "strong"), Column(_(ROLE_DESCRIPTIONS[role]), None)],
-                ),
-            )
-            for role in ("technician", *(r for r in ALL_ROLES if r != "technician"))
-        ]
 
     def do_role(self) -> None:
         """Give the device another role."""
@@ -103,7 +105,7 @@ class AdmitActions(ScreenActions):
                     self._confirm(new, _("Make {device} a device with the role {role}?"), "role")
 
             title = _("What may {device} do?").format(device=member_name(member))
-            self.screen.open_dialog(ChoiceDialog(title, self._role_rows()), chosen)
+            self.screen.open_dialog(ChoiceDialog(title, role_rows()), chosen)
 
     def do_rename(self) -> None:
         """Give the device another name."""

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 
 from core.errors import FieldlineError
 from core.membership import Member
+from core.service.unknown_callers import read_callers
 from core.store.queries.chain_faults import faults_by_device, read_chain_faults
 from core.store.queries.log import LogFilter
 from core.store.quotas import read_over_limit
@@ -18,6 +19,7 @@ from tui.screens.frame import admission_text
 from tui.screens.history import History
 from tui.screens.list_screen import ListScreen
 from tui.screens.member_actions import ROLE_DESCRIPTIONS, AdmitActions, RevokeActions
+from tui.screens.pairing_actions import PairingActions
 from tui.view_models.members import MemberRows, member_name, member_texts
 from tui.widgets.lines import Lines
 
@@ -33,11 +35,15 @@ class Members(ListScreen):
         super().__init__()
         self._is_admin = False
         self._faults: dict[bytes, list[FieldlineError]] = {}
+        self._called_at_us: dict[bytes, int] = {}
+        """When devices called last that are no members, by what they claim to be."""
         self.filter = FilterActions(self)
+        self.pairing = PairingActions(self)
         self.actions = (
             AdmitActions(self, lambda: self.member, self._find),
             RevokeActions(self, lambda: self.member),
             self.filter,
+            self.pairing,
         )
 
     def body(self) -> ComposeResult:
@@ -79,6 +85,9 @@ class Members(ListScreen):
         self._is_admin = membership.is_admin(me)
         found = dict(membership.members)
         found.setdefault(me, Member(me, workspace.home.name(), "", "pending"))
+        self._called_at_us = {each.device: each.at_us for each in await read_callers(workspace.store)}
+        for device in self._called_at_us:
+            found.setdefault(device, Member(device, "", "", "pending"))
         wanted = [member for member in found.values() if self.filter.is_match(*member_texts(member))]
         ordered = sorted(wanted, key=lambda m: (m.state == "revoked", member_name(m).casefold(), m.device))
         synced_at_us = {
@@ -110,7 +119,13 @@ class Members(ListScreen):
             if stats.at is not None:
                 when = self.state.dates.dated(stats.at)
                 texts[-1] += " " + _("The last on {when} by {user}.").format(when=when, user=stats.user)
-        if member.state == "pending":
+        called_at_us = self._called_at_us.get(member.device)
+        if called_at_us is not None and member.state == "pending":
+            text = _(
+                "It called on {when} and was turned away. Compare its id with what its own screen shows: a admits it."
+            )
+            texts.append(text.format(when=self.state.dates.dated(called_at_us)))
+        elif member.state == "pending":
             texts.append(
                 _("It has no effect and no access before an admin admits it: a admits it on an admin's device.")
             )
@@ -131,6 +146,8 @@ class Members(ListScreen):
         member = self.member
         if name in ("find", "all"):
             return self.filter.disabled_reason(name)
+        if name == "pair":
+            return self.pairing.disabled_reason(name)
         if name == "changes_of":
             return None if member else _("There is no device on this line.")
         if not self._is_admin:
@@ -139,6 +156,8 @@ class Members(ListScreen):
             return None
         if member is None:
             return _("There is no device on this line.")
+        if name in ("role", "rename", "revoke") and member.state == "pending":
+            return _("{device} is no member: a admits it.").format(device=member_name(member))
         if name in ("role", "rename", "revoke") and member.state == "revoked":
             return _("{device} is revoked: a lets it in again.").format(device=member_name(member))
         if name == "revoke" and member.device == self.state.workspace.identity.device:

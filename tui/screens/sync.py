@@ -16,6 +16,7 @@ from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
 from tui.screens.frame import admission_text
 from tui.screens.list_screen import ListScreen
+from tui.screens.pairing_actions import PairingActions
 from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
 from tui.view_models.peers import PeerRow, link_kind, meter_lines, peer_line, peer_rows, reach_texts, stick_rows
@@ -41,7 +42,7 @@ class Sync(ListScreen):
         super().__init__()
         self.syncing = SyncActions(self, lambda: self.current_row, self._is_served, self._show_rows)
         self.filter = FilterActions(self)
-        self.actions = (self.syncing, self.filter)
+        self.actions = (self.syncing, self.filter, PairingActions(self))
         self.found_peers: list[DiscoveredPeer] = []
         """What announces itself in the network or is plugged in."""
         self._summary: SetSummary | None = None

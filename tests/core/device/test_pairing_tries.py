@@ -116,3 +116,17 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(FieldlineError, match="delete it"):
         PairingTries(tmp_path, Clock())
     assert wait_after(99) == MAX_WAIT_S
+
+
+def test_where_tries_cannot_be_counted_nobody_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FieldlineError, match="cannot be counted"):
+        PairingTries(tmp_path / "none", Clock())
+    tries = PairingTries(tmp_path, Clock())
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(FieldlineError, match="No space left"):
+        tries.count()
+    tries.close()

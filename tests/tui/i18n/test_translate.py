@@ -118,7 +118,7 @@ async def test_every_word_of_the_first_run_is_translated(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("socket.gethostname", lambda: "K7")
     known = NAMES | words("home K7 service-centre site-network")
-    begin, back, join = ("enter", "N", "enter", "enter"), ("escape",) * 3, ("down", "enter", "1", "enter")
+    begin, back, join = ("enter", "N", "enter", "enter"), ("escape",) * 3, ("down", "down", "enter", "1", "enter")
     async with begun(Path("home")) as pilot:
         assert foreign(text(pilot), known) == set(), text(pilot)
         for key in (*begin, *back, *join):

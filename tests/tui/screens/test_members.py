@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from core.service.unknown_callers import CALLERS_META_KEY
 from core.store.queries.chain_faults import ForkedChain, read_chain_faults
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, opened
@@ -129,3 +130,23 @@ async def test_a_device_whose_chain_forks_is_marked_with_both_ends(
         assert "its chain" in screen.text() and "2 ends" in screen.text()
         assert all(branch.change.hex()[:8] in screen.text() for branch in faults[0].branches)
         assert screen.screenshot() == picture
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_device_that_called_and_is_no_member_is_shown(
+    home: Path, picture: SnapshotAssertion, size: str
+) -> None:
+    async with await Workspace.open(home, user=DEMO_USER) as workspace:
+        data = bytes.fromhex(NEW) + (NOW - 120 * 1_000_000).to_bytes(8, "big")
+        await workspace.store.write_meta(CALLERS_META_KEY, data)
+    async with opened(home, "6", "g", size=SIZES[size]) as screen:
+        assert "It called on" in screen.text()
+        assert screen.screenshot() == picture
+        for key in ("r", "n", "x"):
+            await screen.press(key)
+            assert "no member" in screen.text()
+        await screen.press("a", "enter", "enter")
+        await screen.type("K9")
+        await screen.press("enter", "enter")
+        assert "It called on" not in screen.text()
+    assert await member_of(home, "K9") == ("technician", "active")

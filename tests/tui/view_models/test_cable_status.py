@@ -12,7 +12,6 @@ from syrupy.assertion import SnapshotAssertion
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
-from tui import commands
 from tui.i18n.translate import set_language
 from tui.screens.base import BaseScreen
 
@@ -60,9 +59,9 @@ async def every_key_that_writes_says(screen: Screen, said: str) -> None:
         page = screen.app.base_screen
         assert isinstance(page, BaseScreen)
         for command in page.available_commands():
-            if command.writes and not command.missing_reason:
+            if command.writes:
                 assert page.disabled_commands()[command.name] == said, command.name
-        writes = next((each for each in page.available_commands() if each.writes and not each.missing_reason), None)
+        writes = next((each for each in page.available_commands() if each.writes), None)
         if writes:
             await screen.press(writes.keys[0])
             assert said in screen.text()
@@ -128,32 +127,12 @@ async def test_a_reader_is_told_so_at_every_key_that_writes(reader: Path) -> Non
         assert "This device is a reader" in screen.text(), "the key that is found writes"
 
 
-@pytest.mark.parametrize(
-    ("place", "key", "said"),
-    [("5", "p", "Pairing is not there yet"), ("6", "p", "Pairing is not there yet")],
-)
-async def test_what_is_not_there_yet_is_a_key_that_says_so(home: Path, place: str, key: str, said: str) -> None:
-    async with opened(home, place, key) as screen:
-        assert said in screen.text()
-        page = screen.app.base_screen
-        assert page is not None
-        waits = [command.name for command in page.available_commands() if command.missing_reason]
-        assert set(waits) <= page.disabled_commands().keys()
-
-
 def test_no_sentence_about_a_key_is_cut_off_on_a_small_screen() -> None:
     from rich.cells import cell_len
 
-    from tui.i18n.translate import _
     from tui.view_models.device_role import write_refusal
 
     for language in ("en", "de"):
         set_language(language)
-        said = [
-            _(each.missing_reason)
-            for scope in commands.scope_names()
-            for each in commands.commands_of(scope)
-            if each.missing_reason
-        ]
-        for text in (*said, *(write_refusal(standing) or "" for standing in ("reads", "waits", "out"))):
+        for text in (write_refusal(standing) or "" for standing in ("reads", "waits", "out")):
             assert cell_len(f" {text} ") <= 80, text
