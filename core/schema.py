@@ -227,7 +227,7 @@ class Kind:
 
     def rank(self, name: str) -> tuple[bool, int, str]:
         """Where a property stands among others: what an entity is called first, then as the schema lists them."""
-        names = list(self.properties)
+        names = [KIND, *self.properties]
         return (name not in (KIND, self.key, self.title), names.index(name) if name in names else len(names), name)
 
     def missing(self, given: Mapping[str, Value]) -> list[Property]:

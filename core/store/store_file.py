@@ -21,6 +21,8 @@ from core.paths import exists
 from core.store import connection
 from core.store.connection import StoreError
 
+MAX_CLOSING_S = 2.0
+"""How long a program that is just ending may take to close the store."""
 _POLL_INTERVAL_S = 0.05
 
 
@@ -54,9 +56,9 @@ def lock_shared(path: Path) -> int | None:
         return None
     try:
         if exists(complete_path(path)) or exists(replacement_path(path)):
-            _wait_for_lock(lock, fcntl.LOCK_EX, path)
+            _take_lock(lock, fcntl.LOCK_EX, path)
             _finish_or_discard(path)
-        _wait_for_lock(lock, fcntl.LOCK_SH, path)
+        _take_lock(lock, fcntl.LOCK_SH, path)
     except OSError as error:
         os.close(lock)
         raise StoreError(
@@ -75,13 +77,11 @@ def exclusive(path: Path) -> Iterator[None]:
     """Keep all programs away from a store; raises StoreError if one has it open."""
     lock = os.open(_lock_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _wait_for_lock(lock, fcntl.LOCK_EX, MAX_CLOSING_S):
             raise StoreError(
                 "Other programs have the store {path} open: stop `fieldline serve`, close the screens, and try again.",
                 path=str(path),
-            ) from None
+            )
         _finish_or_discard(path)
         yield
     finally:
@@ -132,14 +132,20 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _wait_for_lock(lock: int, kind: int, path: Path) -> None:
-    deadline = time.monotonic() + connection.BUSY_TIMEOUT_S
+def _take_lock(lock: int, kind: int, path: Path) -> None:
+    if not _wait_for_lock(lock, kind):
+        raise StoreError(
+            "Another program is replacing the store {path}: try again when it has finished.", path=str(path)
+        )
+
+
+def _wait_for_lock(lock: int, kind: int, wait_s: float = connection.BUSY_TIMEOUT_S) -> bool:
+    """Take a lock; False if somebody holds it for so many seconds."""
+    deadline = time.monotonic() + wait_s
     while True:
         with suppress(BlockingIOError):
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
-            return
+            return True
         if time.monotonic() >= deadline:
-            raise StoreError(
-                "Another program is replacing the store {path}: try again when it has finished.", path=str(path)
-            )
+            return False
         time.sleep(_POLL_INTERVAL_S)

@@ -191,7 +191,8 @@ def test_completion_offers_verbs() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tui.cli"], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
-    assert {line.split(",")[1] for line in run.stdout.split()} == {"retire", "resolve", "restore", "revoke"}
+    offered = {line.split(",")[1] for line in run.stdout.split()}
+    assert offered == {"retire", "resolve", "restore", "restore-store", "revoke"}
 
 
 def test_serving_ends_quietly_when_nobody_reads_its_events_any_more(pair: Pair) -> None:

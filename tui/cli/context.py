@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.errors import Refused
+from core.errors import FieldlineError, Refused
 from core.values import printable
 from tui.i18n.dates import DateFormatter
 
@@ -77,7 +77,11 @@ class CliContext:
         workspace.ask_passphrase = self._read_passphrase
         if dry_run:
             workspace.planned = []
-        if restored := await check_last_change(workspace.home, workspace.store):
+        restored = None
+        # Where the store is damaged, the command itself says so.
+        with suppress(FieldlineError):
+            restored = await check_last_change(workspace.home, workspace.store)
+        if restored is not None:
             from tui.i18n.translate import error_text
 
             self.print_message(error_text(restored))
