@@ -146,7 +146,11 @@ def test_a_technician_edits_settles_and_looks_back_by_keys_alone(home: Path, tmp
         laptop.wait_for(f"{count - 1} to resolve")
 
         laptop.press("4")
+        laptop.wait_for("Changes of everything")
+        laptop.press("Down")
         laptop.wait_for("“laptop”")
+        laptop.press("Up")
+        laptop.wait_for(" 1 of ")
         laptop.tmux("set-option", "-s", "set-clipboard", "on")
         laptop.press("y")
         laptop.wait_for("Sent to the terminal")

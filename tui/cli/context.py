@@ -77,14 +77,16 @@ class CliContext:
         workspace.ask_passphrase = self._read_passphrase
         if dry_run:
             workspace.planned = []
-        restored = None
-        # Where the store is damaged, the command itself says so.
-        with suppress(FieldlineError):
-            restored = await check_last_change(workspace.home, workspace.store)
-        if restored is not None:
-            from tui.i18n.translate import error_text
+        try:
+            # Where the store is damaged, the command itself says so.
+            with suppress(FieldlineError):
+                if restored := await check_last_change(workspace.home, workspace.store):
+                    from tui.i18n.translate import error_text
 
-            self.print_message(error_text(restored))
+                    self.print_message(error_text(restored))
+        except BaseException:
+            await workspace.close()
+            raise
         return workspace
 
     def _read_passphrase(self) -> str:

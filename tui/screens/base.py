@@ -104,7 +104,8 @@ class BaseScreen(CommandHost, Screen[None]):
     @property
     def has_panes(self) -> bool:
         """Whether details stand beside the list."""
-        return self.size.width >= MIN_PANES_COLUMNS
+        # Not the screen's own size, which is not known yet when the first one reads what it shows.
+        return self.app.size.width >= MIN_PANES_COLUMNS
 
     def heading_block(self) -> Lines:
         """The line over the body."""

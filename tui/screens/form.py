@@ -69,7 +69,8 @@ class FormScreen(ListScreen):
             left.append((f"  {GLYPHS['retired']} " + _("retired"), "attention"))
         if confirmed := self.form.confirmation_text():
             left.append((f"  {confirmed}", "dim"))
-        heads = f"{fit(_('Set by'), 9)} {fit(_('When'), 9)} {fit(_('On'), 7)}"
+        columns = ((_("Set by"), 9), (_("When"), 9), (_("On"), 7))
+        heads = " ".join(fit(text, width) for text, width in columns)
         return left, [(heads, "dim")] if self.size.width < MIN_PANES_COLUMNS else []
 
     def tail(self, width: int, height: int) -> list[Line]:

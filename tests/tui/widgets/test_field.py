@@ -13,6 +13,7 @@ from textual.strip import Strip
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.pty_app import started
+from tests.support.unchecked import state_unchecked
 from tests.tui.screens.test_form import TO_PLACE, _go_to, _record
 from tui.terminal.diff_app import ColorSystem, _cells
 from tui.widgets.field import Field, one_line, visible_text
@@ -26,7 +27,7 @@ async def _say(home: Path, value: str) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as workspace:
         schema = await workspace.schema()
         for record in await workspace.view().records("place", schema):
-            await workspace.write(record, {"printer": value}, None)
+            await state_unchecked(workspace, record, {"printer": value})
 
 
 async def _paste(screen: Screen, text: str) -> None:
