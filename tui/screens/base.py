@@ -70,6 +70,7 @@ class BaseScreen(CommandHost, Screen[None]):
         # Textual parses all styles again for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
         self._message_line = MessageLine(id="message")
+        self._read_with_panes: bool | None = None
 
     @property
     def state(self) -> AppState:
@@ -138,8 +139,10 @@ class BaseScreen(CommandHost, Screen[None]):
     # --- life --------------------------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """Give the focus back: what had no room has lost it."""
+        """Give the focus back: what had no room has lost it. Read what there is room for now."""
         self.call_after_refresh(self._restore_focus)
+        if self._read_with_panes not in (None, self.has_panes):
+            self.refresh_data()
 
     def _restore_focus(self) -> None:
         if self.AUTO_FOCUS and self.focused is None and self.is_current:
@@ -157,6 +160,7 @@ class BaseScreen(CommandHost, Screen[None]):
 
     async def _reload_when_ready(self) -> None:
         await self.state.loaded.wait()
+        self._read_with_panes = self.has_panes
         await self.reload_content()
         self.redraw()
 
