@@ -141,7 +141,8 @@ def test_who_leaves_in_the_middle_leaves_in_order(homes: list[Path], cable: Cabl
         (tmp_path / "tmux1").mkdir()
         target = f"serial://{cable.ends[1]}?baud={SLOW}"
         # A shell stays there: tmux pushes the last lines out of sight when what it runs has ended.
-        command = shlex.join([sys.executable, "-m", "tui.cli", "--home", str(homes[1]), "sync", target])
+        waiting = ["sync", target, "--timeout", f"{PATIENCE:.0f}"]
+        command = shlex.join([sys.executable, "-m", "tui.cli", "--home", str(homes[1]), *waiting])
         theirs = Laptop(tmp_path / "tmux1", ["sh", "-c", f"{command}; read stay"])
         stack.callback(theirs.close)
         ours.press("5")
