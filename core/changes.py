@@ -18,7 +18,7 @@ from core.body import Body, Fact
 from core.errors import BlockRefused
 from core.hashes import digest
 from core.header import Header, SignedHeader, header_size
-from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, INDEX_BYTES, Redacted
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, INDEX_BYTES
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -185,11 +185,6 @@ def redact(block: Block, places: Collection[int]) -> Block:
     See `body.redact`.
     """
     return Block(block.header, bodies.redact(block.body, places))
-
-
-def is_redacted(fact: Fact) -> bool:
-    """Say whether the value of a fact was erased."""
-    return isinstance(fact.value, Redacted)
 
 
 def parent_ids(block: Block) -> set[bytes]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from core import file_lock
 from core.errors import FieldlineError
 
 STATE_FILE, LOCK_FILE = "hooks.json", "hooks.lock"
@@ -53,16 +53,10 @@ class StateFile:
         """
         path = self.folder / LOCK_FILE
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = file_lock.try_lock(path)
         except OSError as error:
             raise _unwritable(path, error) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return False
-        self._lock = lock
-        return True
+        return self._lock is not None
 
     def close(self) -> None:
         """Let another process run them."""
@@ -119,14 +113,4 @@ def read_states(folder: Path) -> dict[str, HookState]:
 
 def is_running(folder: Path) -> bool:
     """Whether a process runs the hooks of this home."""
-    try:
-        lock = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return file_lock.is_locked(folder / LOCK_FILE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from core import file_lock
 from core.errors import FieldlineError
 
 STATE_FILE, LOCK_FILE = "mirror.json", "mirror.lock"
@@ -54,29 +53,11 @@ def write_state(folder: Path, state: MirrorState) -> None:
 def try_lock(folder: Path) -> int | None:
     """Be the only process that keeps the mirror of this home: a descriptor to close.
 
-    None if another one does.
-
-    Raises OSError.
+    None if another one does. Raises OSError.
     """
-    lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
+    return file_lock.try_lock(folder / LOCK_FILE)
 
 
 def is_running(folder: Path) -> bool:
     """Whether a process keeps the mirror of this home."""
-    try:
-        lock = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return file_lock.is_locked(folder / LOCK_FILE)

@@ -302,11 +302,6 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         lit = [(text, lit_role(role)) for text, role in line]
         return self.line_strip([(GLYPHS["cursor"], "cursor"), *lit], width, "lit")
 
-    def redraw_tail(self) -> None:
-        """Draw what stands below the last row again."""
-        self._tail_drawn_for = None
-        self.refresh()
-
     def _lines_below(self, width: int, height: int) -> list[Line]:
         if self._tail is None or height <= 0:
             return []

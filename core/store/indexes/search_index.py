@@ -85,11 +85,6 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
 
-def rebuild_index(connection: sqlite3.Connection) -> None:
-    """Make the index anew from the texts that it is over."""
-    connection.execute("INSERT INTO said_index (said_index) VALUES ('rebuild')")
-
-
 def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
     """What is wrong with the index, by the texts that it is over."""
     try:

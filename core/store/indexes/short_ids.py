@@ -100,11 +100,6 @@ def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
     return [FieldlineError("cells: they are not those of the changes that they are kept for.")]
 
 
-def drop_cells(connection: sqlite3.Connection) -> None:
-    """Drop the kept cells; the next sync makes them anew."""
-    connection.execute("DELETE FROM meta WHERE key IN (?, ?)", (_CELLS_META_KEY, _CELLS_ROW_META_KEY))
-
-
 def _store_secret(connection: sqlite3.Connection, genesis: Block) -> None:
     for fact in genesis.facts:
         if fact.entity == FLEET_ENTITY and fact.property == SECRET_PROPERTY and isinstance(fact.value, str):
