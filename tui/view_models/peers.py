@@ -167,15 +167,15 @@ def left_out_text(count: int) -> str:
     )
 
 
-def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:
+def peer_line(each: PeerRow, dates: DateFormatter, active: str, width: int) -> Line:
     """Draw a line of the list.
 
     Args:
         each: the row.
-        width: the columns that a line may take.
         dates: formats times.
         active: the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
             end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
+        width: the columns that a line may take.
     """
     wide = width >= 100
     doing = active or each.state

@@ -155,6 +155,17 @@ class StaticRows:
         return None
 
 
+class DrawnRows(StaticRows):
+    """Rows that are all there, drawn for the width that the list has when they are shown: each a key and a function."""
+
+    def __init__(self, rows: Sequence[tuple[Hashable, Callable[[int], Line]]]) -> None:
+        super().__init__([(key, []) for key, _draw in rows])
+        self._draw = [draw for _key, draw in rows]
+
+    def line(self, index: int, width: int) -> Line:
+        return self._draw[index](width)
+
+
 class LineList(ScrollView, _RoleStyled, can_focus=True):
     """A list of any length with a cursor; it asks its source only for the rows it shows.
 
