@@ -62,6 +62,14 @@ class TranslatedCommand(click.Command):
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tui.cli.examples import EXAMPLES
+
+        if examples := EXAMPLES.get(ctx.command_path.partition(" ")[2]):
+            with formatter.section(_("Examples")):
+                # As one copies them: a line is never broken, and what it does stands below it.
+                formatter.write_dl([(line, _(purpose)) for line, purpose in examples], col_max=2)
+
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option of a verb; its help is marked with N_."""

@@ -44,6 +44,12 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 @option("--kiosk", is_flag=True, help=N_("Let nobody out, and ask for a PIN for all but this place."))
 @option("--set-pin", is_flag=True, help=N_("Ask for the PIN of the kiosk, keep it and leave."))
 @option(
+    "--pin-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Keep the PIN in this file's first line (`-`: standard input), and leave; for scripts."),
+)
+@option(
     "--options",
     "options_path",
     metavar="FILE",
@@ -60,10 +66,16 @@ async def tui(
     no_discovery: bool,
     kiosk: bool,
     set_pin: bool,
+    pin_file: Path | None,
     options_path: Path | None,
 ) -> int:
     from tui import options
 
+    if pin_file is not None:
+        from tui.cli.pin import keep_pin
+
+        keep_pin(context, pin_file)
+        return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the commands that need none.")
     if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS:
@@ -72,7 +84,10 @@ async def tui(
             term=term,
         )
     if set_pin:
-        return _set_pin(context)
+        from tui.cli.pin import keep_pin
+
+        keep_pin(context, None)
+        return 0
     if kiosk:
         _ignore_keyboard()
     path = options_path or options.default_options_path(os.environ)
@@ -143,24 +158,6 @@ def _ignore_keyboard() -> None:
     """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-
-
-def _set_pin(context: CliContext) -> int:
-    """Ask for the PIN twice and keep it."""
-    from getpass import getpass
-
-    from core.errors import FieldlineError
-    from core.workspace import system_clock
-    from tui.pin import KioskPin
-
-    if not _is_device_there(context):
-        raise FieldlineError("There is no device in {path}: set it up first.", path=str(context.home))
-    pin = getpass(translate._("New PIN of the kiosk (4 to 12 digits): "))
-    if pin != getpass(translate._("Again: ")):
-        raise Refused("The two are not the same: nothing was changed.")
-    KioskPin(context.home, system_clock).set(pin)
-    context.print_message(translate._("The PIN is set."))
-    return 0
 
 
 def _is_plain(chosen: FileOptions, profile: TerminalProfile) -> bool:
