@@ -93,7 +93,7 @@ class BlockStore:
         )
 
     async def sketch(self) -> tuple[SetSummary, SetSketch | None]:
-        """The summary and the cells of the same set of changes; no cells before the genesis has come."""
+        """The summary and the cells of one set of changes; no cells before genesis."""
         from core.store.queries import sync_source
 
         count, root, cells = await self._database.run(sync_source.read_summary_and_cells)
@@ -112,7 +112,7 @@ class BlockStore:
         return await self._database.run(short_ids.read_all_short_ids)
 
     async def fleet_secret(self) -> bytes | None:
-        """The fleet's secret, with which the short ids are keyed; None before the genesis has come."""
+        """The fleet's secret, which keys the short ids; None before the genesis."""
         from core.store.indexes import short_ids
 
         return await self._database.run(short_ids.read_secret)
@@ -124,7 +124,7 @@ class BlockStore:
         return await self._database.run(obsolete_hints.read_obsolete_hints, list(hashes))
 
     async def clear_obsolete_hints(self) -> None:
-        """All that a peer has is here: drop what was only known from its word, or from proofs that are not kept."""
+        """Drop what only a peer's word or an unkept proof said: all it has is here."""
         from core.store import intake
 
         await self._database.run(intake.clear_hints, self._membership, self.fleet)
@@ -137,7 +137,9 @@ class BlockStore:
         link: str = "own",
         obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
     ) -> SaveResult:
-        """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.
+        """Keep blocks from elsewhere in one transaction, on the disk on return.
+
+        Idempotent.
 
         Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source_device`
         is the device that it came from and `link` over what. The facts that `obsolete_hints` names are no leaves until
@@ -185,8 +187,9 @@ class BlockStore:
         obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
         proven: Sequence[ProvenPast] = (),
     ) -> SaveResult:
-        """Do as `save_blocks` does with blocks whose signatures the caller has checked; `proven` is what was proven of
-        where some of them lie.
+        """Do as `save_blocks` does with blocks whose signatures the caller has checked.
+
+        `proven` is what was proven of where some of them lie.
         """
         return await self._database.run(self._keep, list(blocks), source_device, link, obsolete_hints or {}, proven)
 
@@ -212,7 +215,7 @@ class BlockStore:
         return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-        """What can be left out of these changes for a peer that holds all that is held here but these.
+        """What can be left out of changes for a peer that holds all else held here.
 
         Gives those at the lowest position of their device among them that follow from their whole chain, and those that
         do not.
@@ -222,7 +225,7 @@ class BlockStore:
         return await self._database.run(sync_source.find_chain_starts, list(hashes))
 
     async def cut_chains(self, hashes: Sequence[bytes]) -> list[CutChain]:
-        """The chains of devices of which not all changes count alike, as far as some of these are part of them."""
+        """The chains, in part, of devices of which not all changes count alike."""
         from core.store.indexes import proven_positions
 
         def read(connection: stats.Connection) -> list[CutChain]:
@@ -231,14 +234,15 @@ class BlockStore:
         return await self._database.run(read)
 
     async def chain_ids(self, change: bytes) -> list[bytes]:
-        """The ids of the chain that this change is part of, up to its end; none if it does not follow from it here."""
+        """The ids of the chain of this change to its end; None if it does not follow."""
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.read_chain_ids, change)
 
     async def tips(self, places: Sequence[tuple[bytes, int]]) -> list[tuple[bytes, int, bytes, Range | None]]:
-        """The changes that are here at these places (device, position), each with the range up to it if it is the end
-        of a linked chain.
+        """The changes at these places, each with its range if it ends a linked chain.
+
+        Places are (device, position).
         """
         from core.store.queries import sync_source
 

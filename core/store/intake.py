@@ -1,4 +1,4 @@
-"""Keep the changes of those ever admitted, within their limits, and count the rest.
+"""Keep the changes of those ever admitted, within their limits; count the rest.
 
 A change may come before the one that admits its author: it is refused then, and comes with the next sync.
 

@@ -29,7 +29,10 @@ def run_in_memory(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run `work` on copies of the tables that it may write; work of many steps goes on with those that it has."""
+    """Run `work` on copies of the tables that it may write.
+
+    Work of many steps goes on with the copies that it has.
+    """
     if not has_current_shadows(connection):
         drop_shadows(connection)
         _make_shadows(connection)
@@ -37,7 +40,7 @@ def run_in_memory(
 
 
 def has_current_shadows(connection: sqlite3.Connection) -> bool:
-    """Whether there are copies, and nobody has written to the file since they were made."""
+    """Whether there are copies of what is in the file now."""
     if not _has_shadows(connection):
         return False
     note = connection.execute(f"SELECT version FROM temp.{_NOTE}").fetchone()
