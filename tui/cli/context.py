@@ -195,7 +195,7 @@ def bold_text(text: str) -> str:
 
 
 def text_width(text: str) -> int:
-    """The columns that a text takes on a terminal: those of its graphemes, as the screens count them."""
+    """The columns that a text takes on a terminal, as the screens count them."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
