@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.membership import Membership
     from core.mountain_range import Range
     from core.store.indexes.acceptance import MembershipCache
+    from core.sync.holdings import Holding
     from core.sync.position_proofs import CutChain, ProvenPast
     from core.sync.reconcile.merkle import MerkleNode
     from core.sync.reconcile.prefix_coding import ShortIdPrefix
@@ -81,11 +82,7 @@ class BlockStore:
         return await self._database.run(merkle_table.read_hashes_under, list(prefixes))
 
     async def order(self, hashes: Sequence[bytes], nearby: Sequence[bytes] = ()) -> SendOrder:
-        """These changes in the order in which they are most useful to a peer.
-
-        The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
-        peer, newest first; then what else is current, oldest first; then history, newest first.
-        """
+        """These changes in the order in which they are most useful to a peer; `nearby` are the entities near to it."""
         from core.store.queries import sync_source
 
         return SendOrder(
@@ -128,6 +125,19 @@ class BlockStore:
         from core.store import intake
 
         await self._database.run(intake.clear_hints, self._membership, self.fleet)
+
+    async def note_equal_sets(self, peer: bytes, link: str, root: bytes) -> list[Holding]:
+        """Note that a peer holds the set with this root, if that is here still; give what to report to it, by tags."""
+        from core.store import intake
+
+        equal = intake.EqualSets(peer, link, self._clock(), root)
+        return await self._database.run(intake.note_equal_sets, equal, self._membership)
+
+    async def note_reported_holdings(self, reporter: bytes, reported: Sequence[Holding]) -> None:
+        """Note what a peer that holds what is here told of third devices, by tags."""
+        from core.store import intake
+
+        await self._database.run(intake.note_reported_holdings, reporter, list(reported), self._membership)
 
     async def save_blocks(
         self,
@@ -212,11 +222,7 @@ class BlockStore:
         return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-        """What can be left out of these changes for a peer that holds all that is held here but these.
-
-        Gives those at the lowest position of their device among them that follow from their whole chain, and those that
-        do not.
-        """
+        """What can be left out of these changes for a peer that holds all that is held here but these."""
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.find_chain_starts, list(hashes))

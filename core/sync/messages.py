@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from core.sync.holdings import Holding
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixFingerprints:
@@ -154,6 +156,17 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """Both hold the same set: how far third devices hold whose changes, ascending, devices by their tags.
+
+    Whoever speaks it sends it then, empty if there is nothing to tell. See `core.sync.holdings`.
+    """
+
+    TYPE: ClassVar[int] = 12
+    entries: tuple[Holding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PositionProof:
     """Which changes, by position and id, are in the past of a header.
 
@@ -177,6 +190,7 @@ Message = (
     | EndOfTurn
     | SketchPart
     | Offer
+    | Holdings
     | PositionProof
     | Blocks
     | Ack
