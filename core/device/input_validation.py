@@ -1,4 +1,7 @@
-"""Check names, notes and ids that a person typed: whether a change can carry them at all."""
+"""Check names, notes and ids that a person typed.
+
+Whether a change can carry them at all.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the changes of those ever admitted, within their limits, and count the rest.
+"""Keep the changes of those ever admitted, within their limits; count the rest.
 
 A change may come before the one that admits its author: it is refused then, and comes with the next sync.
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import Block
+from core.changes import Block, change_id, decode_block, verify_block
 from core.errors import AuthorUnknown, BlockRefused
 from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Membership
@@ -62,6 +62,36 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedBlocks:
+    """New blocks that are good, how many are here already, and what was refused."""
+
+    good: list[Block]
+    known_count: int
+    refused: list[tuple[bytes, BlockRefused]]
+
+
+def check_blocks(connection: sqlite3.Connection, blocks: Sequence[bytes], fleet: bytes) -> CheckedBlocks:
+    """Decode those blocks that are new, and check their signatures."""
+    refused: list[tuple[bytes, BlockRefused]] = []
+    ids: dict[bytes, bytes] = {}
+    for data in blocks:
+        try:
+            ids[change_id(data)] = data
+        except BlockRefused as reason:
+            refused.append((b"", reason))
+    known = row_ids_of(connection, list(ids)).keys()
+    good: list[Block] = []
+    for change in [change for change in ids if change not in known]:
+        try:
+            block = decode_block(ids[change])
+            verify_block(block, fleet)
+            good.append(block)
+        except BlockRefused as reason:
+            refused.append((change, reason))
+    return CheckedBlocks(good, len(known), refused)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What came at once.
 
@@ -107,7 +137,10 @@ def clear_hints(connection: sqlite3.Connection, membership: ReadMembership, flee
 
 @dataclass(frozen=True, slots=True)
 class EqualSets:
-    """A peer that holds the same: over what link, when (microseconds since 1970 UTC), and the root of that set."""
+    """A peer that holds the same set.
+
+    Over what link, when (microseconds since 1970 UTC), and the root of that set.
+    """
 
     peer: bytes
     link: str
@@ -116,9 +149,9 @@ class EqualSets:
 
 
 def note_equal_sets(connection: sqlite3.Connection, equal: EqualSets, membership: ReadMembership) -> list[Holding]:
-    """Note what equal roots have shown, in a transaction of its own; give what to tell the peer.
+    """Note what equal roots have shown, and give what to report to the peer.
 
-    Nothing is locked where nothing is new, and nothing noted if the set is another one by now.
+    In a transaction of its own. Nothing is locked where nothing is new, and nothing noted if the set is another one by now.
     """
     from core.store.indexes import holdings
     from core.store.indexes.merkle_table import read_root
@@ -138,7 +171,7 @@ def note_equal_sets(connection: sqlite3.Connection, equal: EqualSets, membership
 def note_reported_holdings(
     connection: sqlite3.Connection, reporter: bytes, reported: Sequence[Holding], membership: ReadMembership
 ) -> None:
-    """Note what a peer told of third devices, in a transaction of its own if there is anything new."""
+    """Note what a peer reported of third devices, if anything of it is new."""
     from core.store.indexes import holdings
     from core.sync.holdings import without_tags
 

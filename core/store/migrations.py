@@ -169,7 +169,7 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
 
 
 def check_is_store(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreError for what is no store, or one that is too old or too new for this program."""
+    """Raise StoreError for what is no store, or of a version too old or too new."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_store(path)
     version = _read_version(connection)

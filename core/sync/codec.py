@@ -173,7 +173,7 @@ def _encode_ids(entry: PrefixIds) -> bytes:
 
 
 def _encode_chain(chain: bytes, entries: Sequence[Holding]) -> bytes:
-    """Encode whose changes they are, by how many others they are held, and by whom up to which position."""
+    """Encode whose changes they are, and by whom they are held up to where."""
     holders = [each.holder + encode_varint(each.position) for each in entries]
     return b"".join((chain, encode_varint(len(entries)), *holders))
 

@@ -1,4 +1,4 @@
-"""Cut a stream of bytes, which is hostile until proven otherwise, into the frames of messages."""
+"""Cut a stream of hostile bytes into the frames of messages."""
 
 from __future__ import annotations
 

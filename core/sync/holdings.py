@@ -1,4 +1,4 @@
-"""What one device tells another of how far third devices hold whose changes: choose it, and encode it. Pure.
+"""Choose what to report of how far third devices hold whose changes. Pure.
 
 A *holding* says that `holder` holds all changes of the device `chain` up to a position. It is told only after a session
 has come to equal roots, when both sides mean the same changes by it. It says nothing that is needed to sync.
@@ -22,7 +22,7 @@ MAX_REPORTED_POSITION = (1 << 28) - 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class Holding:
-    """`holder` holds all changes of the device `chain` up to `position`, the first of which is 0."""
+    """`holder` holds all changes of the device `chain` up to `position`, from 0 on."""
 
     chain: bytes
     holder: bytes
@@ -30,7 +30,9 @@ class Holding:
 
 
 def choose_holdings(known: Iterable[Holding], peer: bytes, turn: int) -> list[Holding]:
-    """Choose what to tell a peer: what became of its own changes first, then of others', as many as there is room for.
+    """Choose what to report to a peer, as much as there is room for.
+
+    What became of its own changes comes first.
 
     `turn` says where to begin, so that in the course of several sessions everything is told.
     """
@@ -61,7 +63,7 @@ def _varint_bytes(value: int) -> int:
 
 
 def with_tags(holdings: Iterable[Holding], devices: Iterable[bytes]) -> list[Holding]:
-    """These holdings with tags for devices; without those whose tag is that of another one of `devices`, too."""
+    """These holdings with tags for devices, without those whose tag is ambiguous."""
     by_tag = _devices_by_tag(devices)
     found = []
     for each in holdings:
@@ -72,7 +74,7 @@ def with_tags(holdings: Iterable[Holding], devices: Iterable[bytes]) -> list[Hol
 
 
 def without_tags(reported: Iterable[Holding], devices: Iterable[bytes]) -> list[Holding]:
-    """What was told, with the devices that are meant; without what does not name exactly one of `devices`."""
+    """These holdings with devices for tags, without those that name not exactly one."""
     by_tag = _devices_by_tag(devices)
     found = []
     for each in reported:

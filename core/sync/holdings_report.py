@@ -1,4 +1,4 @@
-"""The last part of a session: each side tells the other how far third devices hold whose changes."""
+"""Report how far third devices hold whose changes, as the end of a session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from core.sync.replica import NoteEqualSets, NoteReportedHoldings
 
 
 def report_holdings(root: bytes, is_spoken: bool) -> Effects[None]:
-    """Note that the peer holds the set with this root, too; if both speak it, tell each other of third devices.
+    """Note that the peer holds the set with this root; report on third devices.
+
+    The latter only if both speak it.
 
     A store that cannot note it, as on a full disk, is no reason to fail: the next session shows it again.
     """

@@ -157,7 +157,9 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Both hold the same set: how far third devices hold whose changes, ascending, devices by their tags.
+    """How far third devices hold whose changes, both sides holding the same set.
+
+    Ascending, devices by their tags.
 
     Whoever speaks it sends it then, empty if there is nothing to tell. See `core.sync.holdings`.
     """

@@ -124,7 +124,7 @@ class Replica(Protocol):
         """
 
     async def note_equal_sets(self, root: bytes) -> Sequence[Holding]:
-        """Note that the peer holds the set with this root, too; give what to tell it of third devices.
+        """Note that the peer holds the set with this root; give what to report to it.
 
         Nothing is noted if the set is another one by now.
         """

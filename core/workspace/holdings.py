@@ -1,4 +1,4 @@
-"""Who holds what: how far each device of the fleet is behind this one, and which changes have reached whom.
+"""Read who holds what: how far devices are behind, which changes reached whom.
 
 Only what a session has shown, or a peer told, is said; a device may hold more than is known of it here.
 """
@@ -35,7 +35,10 @@ class FleetHoldings:
         return holder in self.contacts or any(each == holder for each, _ in self.held)
 
     def count_missing(self, holder: bytes, made_by: Iterable[bytes] | None = None) -> int:
-        """How many changes that are here a device is not known to hold, all or those of some devices."""
+        """How many changes that are here a device is not known to hold.
+
+        `made_by` counts only those of some devices.
+        """
         chains = self.counts if made_by is None else made_by
         return sum(
             max(0, self.counts.get(chain, 0) - self.held.get((holder, chain), 0)) for chain in chains if chain != holder
@@ -54,5 +57,8 @@ async def read_fleet_holdings(context: DeviceContext) -> FleetHoldings:
 
 
 async def read_holders(context: DeviceContext, changes: Sequence[bytes]) -> Mapping[bytes, Sequence[Holder]]:
-    """Read which devices hold these changes, and all that was saved at once with each; besides those that made them."""
+    """Read which devices hold these changes, besides those that made them.
+
+    All that was saved at once with each of them, that is.
+    """
     return await context.store.run(lambda connection: holdings.read_holders(connection, changes))

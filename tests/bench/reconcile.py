@@ -1,4 +1,6 @@
-"""Reconciliation of two sets of ids: bytes, turns and CPU time of both modes, beside figures of others.
+"""Reconciliation of two sets of ids.
+
+Bytes, turns and CPU time of both modes, beside figures of others.
 
 First in memory, then by whole sessions on stores (`_wholepath.py`).
 

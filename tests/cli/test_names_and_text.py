@@ -1,4 +1,4 @@
-"""Names lead to what they are printed for, text is in one form, and search knows every notation that input knows."""
+"""Names lead to what they name, text has one form, search takes any notation."""
 
 from __future__ import annotations
 

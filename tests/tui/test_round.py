@@ -1,4 +1,4 @@
-"""A round: three devices that cannot reach each other confirm 200 places, at most two keys each."""
+"""A round: three devices confirm 200 places apart, at most two keys each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def exchange(folder: Path, *names: str) -> None:
 
 
 async def make_devices(folder: Path) -> None:
-    """Three devices of one fleet, each with a locality of its own, which all of them know."""
+    """Three devices of one fleet, each with a locality that all of them know."""
     then = NOW - 30 * DAY
     admin = await Workspace.init(
         folder / "K1", user="Maier", fleet_name="Nord", schema=SCHEMA, device_name="K1", clock=lambda: then
@@ -64,7 +64,10 @@ async def make_devices(folder: Path) -> None:
 
 
 async def walk(folder: Path, device: str, locality: int, count: int) -> int:
-    """Unfold the locality on this line and confirm its first places; gives how many keys that took."""
+    """Unfold the locality on this line and confirm its first places.
+
+    Gives how many keys that took.
+    """
     keys = 0
     down = ["j"] * locality
     async with opened(folder / device, "2", "g", *down, "right", "j", user=USERS[device]) as screen:

@@ -1,4 +1,7 @@
-"""What the verbs share with click: help in the language in use, `--json`, and running what is asynchronous."""
+"""What the verbs share with click.
+
+Help in the language in use, `--json`, and running what is asynchronous.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,14 @@ class TranslatedCommand(click.Command):
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tui.cli.examples import EXAMPLES
+
+        if examples := EXAMPLES.get(ctx.command_path.partition(" ")[2]):
+            with formatter.section(_("Examples")):
+                # As one copies them: a line is never broken, and what it does stands below it.
+                formatter.write_dl([(line, _(purpose)) for line, purpose in examples], col_max=2)
+
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option of a verb; its help is marked with N_."""
@@ -69,7 +80,10 @@ argument = click.argument
 
 
 def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`; it is called with the context and its arguments."""
+    """Make an asynchronous function a verb with `--json`.
+
+    It is called with the context and its arguments.
+    """
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
         def run(as_json: bool, **arguments: Any) -> int | None:
@@ -102,7 +116,7 @@ def _add_completers(command: click.Command) -> None:
 
 
 class _LoopErrorReporter:
-    """Says in one sentence what asyncio would write a traceback of, and only once, however often it comes."""
+    """Say in one sentence what asyncio would trace, and only once."""
 
     def __init__(self, cli: CliContext) -> None:
         self._cli = cli

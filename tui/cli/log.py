@@ -88,7 +88,10 @@ async def log(
 
 
 async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
-    """The name of a property that an entity has or had, or that its kind has; raises Refused."""
+    """The name of a property that an entity has or had, or that its kind has.
+
+    Raises Refused.
+    """
     record = await workspace.record(entity)
     if name in record.slots:
         return name
@@ -171,7 +174,10 @@ def _print_entry(
 
 
 def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff]:
-    """The edits that mean something to people: not the first kind and key of what the same change says more about."""
+    """The edits that mean something to people.
+
+    Not the first kind and key of what the same change says more about.
+    """
 
     def plain(edit: FactDiff) -> bool:
         called = formatter.names.get(edit.entity)
@@ -185,7 +191,10 @@ def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff
 
 
 def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[bytes, str, Value, Value, bool]]) -> None:
-    """Edits for people, a line each: what they are of, and both values, which share the room that is left."""
+    """Edits for people, a line each.
+
+    What they are of, and both values, which share the room that is left.
+    """
     rows = []
     for entity, name, old, new, had_value in edits:
         called = formatter.names.get(entity)
@@ -206,7 +215,7 @@ def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[byte
 
 
 def _after_text(formatter: Formatter, prop: Property, old: Value, new: Value) -> str:
-    """The new value, or that the old one was kept, as where a conflict was resolved with it."""
+    """The new value, or that the old one was kept, as by resolving with it."""
     return _("kept") if is_same_value(old, new) and new is not None else formatter.value_text(prop, new)
 
 

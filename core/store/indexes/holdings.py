@@ -1,4 +1,6 @@
-"""Keep how far other devices hold whose changes: what a session has shown, and what others tell.
+"""Keep how far other devices hold whose changes.
+
+A session has shown it, or another device reported it.
 
 A session that ends with equal roots shows that the peer holds, of each chain that is whole here, all up to its end.
 That is noted as a position, for positions mean the same changes on both sides as long as the chain is one: nothing is
@@ -34,7 +36,10 @@ _WHOLE_CHAINS_SQL = """
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The last session with a device that ended with equal roots: when (microseconds since 1970 UTC), and over what."""
+    """The last session with a device that ended with equal roots.
+
+    When (microseconds since 1970 UTC), and over what link.
+    """
 
     device: bytes
     at_us: int
@@ -43,7 +48,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A device that holds a change; `reported_by` is who says so, None if a session has shown it."""
+    """A device that holds a change.
+
+    `reported_by` is the device that says so, None if a session has shown it.
+    """
 
     device: bytes
     reported_by: bytes | None
@@ -124,7 +132,7 @@ def _device_row(connection: sqlite3.Connection, device: bytes) -> int:
 
 
 def read_ends(connection: sqlite3.Connection) -> dict[bytes, int]:
-    """The position of the last change of each chain of which a position names one change."""
+    """The position of the last change of each chain that is one."""
     return dict(
         connection.execute(
             f"SELECT d.device, w.position FROM ({_WHOLE_CHAINS_SQL}) w JOIN devices d ON d.id = w.device"
@@ -150,7 +158,10 @@ def read_contacts(connection: sqlite3.Connection) -> list[Contact]:
 
 
 def read_holders(connection: sqlite3.Connection, changes: Sequence[bytes]) -> Mapping[bytes, Sequence[Holder]]:
-    """Who holds these changes, and all that was saved at once with each, besides who made it; as far as is known."""
+    """Who is known to hold these changes, besides those who made them.
+
+    All that was saved at once with each of them, that is.
+    """
     found: dict[bytes, list[Holder]] = {}
     for some in chunks(list(changes)):
         rows = connection.execute(

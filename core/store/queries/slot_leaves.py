@@ -1,4 +1,6 @@
-"""Read the facts of a slot to say what is leaf by some of them: before a row, or if some were withdrawn.
+"""Read the facts of a slot to say what is leaf by some of them.
+
+Before a row, or if some were withdrawn.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -23,7 +25,10 @@ _WITHDRAWAL = b""
 
 @dataclass(frozen=True, slots=True)
 class _SlotFacts:
-    """The facts of a slot that have effect, by row: their ids, the ids that they name, and which withdraw."""
+    """The facts of a slot that have effect, by row.
+
+    Their ids, the ids that they name, and which withdraw.
+    """
 
     ids: Mapping[int, bytes]
     named: Mapping[int, tuple[bytes, ...]]
@@ -38,7 +43,10 @@ class _SlotFacts:
 
 
 def _read_facts(connection: sqlite3.Connection, entity: int, name: int, end: int | None = None) -> _SlotFacts:
-    """The facts of a slot, by the row ids of its entity and its property; only those before a row if one is given."""
+    """The facts of a slot, by the row ids of its entity and its property.
+
+    Only those before a row if one is given.
+    """
     parameters = {"entity": entity, "name": name, "end": end}
     of_slot = "f.entity = :entity AND f.property = :name AND (:end IS NULL OR f.id < :end)"
     rows = connection.execute(

@@ -56,7 +56,10 @@ def assert_says_what_show_says(terminal: Terminal, dsn: str, times: list[int]) -
 
 
 async def _compare_with_show(terminal: Terminal, dsn: str, times: list[int]) -> None:
-    """Every slot of every entity, now and at these times: value, state, pick, author and time."""
+    """Every slot of every entity, now and at these times.
+
+    Value, state, pick, author and time.
+    """
     from core.device.display_names import entities_in_value
     from tui.cli.formatting import Formatter, shown_properties
 

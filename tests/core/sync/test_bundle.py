@@ -183,7 +183,7 @@ async def test_a_missing_file_or_folder_is_told(make_store: MakeStore, tmp_path:
 
 @contextmanager
 def failing_at(step: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A disk that fails when a large file is written, when it is brought to the disk, or when it is renamed."""
+    """A disk that fails to write a large file, to sync it, or to rename it."""
 
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -1,4 +1,6 @@
-"""A fuzzer over the codec, the batches, the sketch and whole sessions: whatever comes, nothing but what is declared.
+"""A fuzzer over the codec, the batches, the sketch and whole sessions.
+
+Whatever comes, nothing but what is declared.
 
 What goes in is what peers really said, damaged. `make test` tries a few thousand, `make soak` more than a million; each
 run of `make soak` tries others, and a failure says by which number to have it again.
@@ -62,7 +64,7 @@ CODEC, BATCHES, SKETCHES, SESSIONS = 100_000, 12_500, 12_500, 25_000
 
 
 def seed(shard: int) -> int:
-    """The number of a run: its shard's own one, or another one each time in `make soak`."""
+    """The number of a run: its shard's own one, or a new one in `make soak`."""
     reported = os.environ.get("FIELDLINE_FUZZ")
     return (
         int(reported)
@@ -169,7 +171,7 @@ def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> Non
 
 
 def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> Session:
-    """A session that is told this, in pieces of any size, and then that the peer is gone."""
+    """A session that gets this, in pieces of any size, then the peer's end."""
     victim = scene.session()
     asked = 0
 

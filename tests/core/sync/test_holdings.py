@@ -1,4 +1,4 @@
-"""What a device tells of third devices: what is chosen, and how few bytes it takes."""
+"""What a device reports of third devices, and how few bytes that takes."""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ def keys(
     fleet: bytes = FLEET,
     **others: tuple[bytes, ...],
 ) -> SealKeys:
-    """The keys of a device that knows the fleet and these later epochs, of which `leaves` (else all) hold."""
+    """The keys of a device that knows the fleet and these later epochs.
+
+    Of which `leaves` (else all) hold.
+    """
     epochs = EpochKeys.of(b"secret", values, values if leaves is None else leaves)
     return SealKeys(fleet, epochs, lambda: opener, **others)
 

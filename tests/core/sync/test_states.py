@@ -1,4 +1,7 @@
-"""The tables of states: what each of them must be, and that running machines take every row and no other way."""
+"""The tables of states.
+
+What each of them must be, and that running machines take every row and no other way.
+"""
 
 from __future__ import annotations
 
@@ -199,7 +202,7 @@ def test_pairing_takes_every_row(taken: set[Row]) -> None:
 
 
 def pair_at_random(random: Random) -> None:
-    """Two honest sides, whose people answer, and which are stopped or cut off, at random."""
+    """Two honest sides whose people answer, stopped or cut off at random."""
     pair = pairing_sides.sides(random)
     for now in range(20):
         side, other = random.sample(pair, 2)
@@ -294,7 +297,10 @@ def exchange_frames(random: Random, ends: list[Arq], now: float) -> None:
 
 
 def join_at_random(random: Random) -> None:
-    """Two ends on a line that loses frames; ports are opened anew, programs end and are started anew."""
+    """Two ends on a line that loses frames.
+
+    Ports are opened anew, programs end and are started anew.
+    """
 
     now = 0.0
     ends = [begin(random), begin(random)]

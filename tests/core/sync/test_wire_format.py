@@ -1,4 +1,6 @@
-"""The examples in docs/wire-format.md are what the code makes; those of changes are in tests.core.test_block_format.
+"""The examples in docs/wire-format.md are what the code makes.
+
+Those of changes are in tests.core.test_block_format.
 
 To write all of them into the document: `python -m tests.core.sync.test_wire_format`.
 """

@@ -1,4 +1,4 @@
-"""The painter writes little, and afterwards the terminal shows exactly what it should."""
+"""The painter writes little, and the terminal shows exactly what it should."""
 
 from __future__ import annotations
 

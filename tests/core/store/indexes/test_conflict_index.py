@@ -1,4 +1,4 @@
-"""The inbox of a store is what a look at every entity gives, whatever was written since it was read last."""
+"""A store's inbox equals a look at every entity, whatever was written since."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WISHED = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/25", "10.2.3.0/24", "fd00::/8"]
 
 @st.composite
 def fleets(draw: st.DrawFn) -> list[list[bytes]]:
-    """Batches of blocks by several devices that found, name, connect, change and retire five entities."""
+    """Blocks by several devices that found, name, connect, change and retire."""
     pens = [Pen(number) for number in range(1, 4)]
     first = [Fact(head, "kind", "locality") for head in HEADS] + [Fact(place, "kind", "place") for place in PLACES]
     batches = [[pens[0].write(*first, at=9)]]

@@ -1,4 +1,4 @@
-"""Who holds which change: what is noted, what others tell, and that it is never wrong."""
+"""Who holds which change: what is noted and reported is never wrong."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Member:
 
 
 class Faulty(StoreReplica):
-    """A store that fails after a number of batches, or into which somebody writes when the roots turn out equal."""
+    """A store that fails, or into which somebody writes when roots turn out equal."""
 
     batches_left = 1 << 30
     written_meanwhile: Sequence[bytes] = ()
@@ -190,7 +190,7 @@ async def test_sessions_that_show_nothing_new_write_next_to_nothing(make_store: 
 
 
 async def check_never_wrong(make_store: MakeStore, seed: int, steps: int) -> None:
-    """Devices write, sync, and are cut off at random; a change that is said to be held is held."""
+    """Let devices write, sync and be cut off at random; what is claimed must be so."""
     random = Random(seed)
     members = await make_members(make_store, 4)
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""What is kept of the inbox is used as long as it holds, brought up to date with little, and checked by `verify`."""
+"""What is kept of the inbox is used, updated with little, and verified."""
 
 from __future__ import annotations
 

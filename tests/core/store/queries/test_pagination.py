@@ -1,4 +1,4 @@
-"""Page by page a list is what it is as a whole, whatever was said since the titles were kept."""
+"""A list page by page is what it is as a whole, whatever changed meanwhile."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ SAID: dict[str, list[Value]] = {
 
 @st.composite
 def batches(draw: st.DrawFn) -> list[tuple[bytes, bool]]:
-    """Blocks that name, rename and retire a few things, each with whether titles are kept after it."""
+    """Blocks that name, rename and retire, each with whether titles are kept after."""
     pens = [Pen(number) for number in (1, 2)]
     ids: list[bytes] = []
     made = []
