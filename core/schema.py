@@ -116,7 +116,7 @@ class Property:
         values.check_visible(self.name, text)
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
-        text = normalized(text)
+        text = values.typed_text(text)
         value = values.TYPE_PARSERS[self.type](text)
         if value is None:
             raise values.type_problem(self.name, self.type, text)

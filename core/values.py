@@ -83,8 +83,16 @@ def _parse_hostname(text: str) -> str | None:
     return text if len(text) <= 253 and re.fullmatch(rf"{label}(\.{label})*", text) else None
 
 
+def typed_text(text: str) -> str:
+    """Bring text that a person or a file gave to one form.
+
+    That is NFC, and a plain space for blanks that look like one.
+    """
+    return text if text.isascii() else _BLANK.sub(" ", normalized(text))
+
+
 def _parse_text(text: str) -> str:
-    return normalized(text)
+    return typed_text(text)
 
 
 def _parse_reference(text: str) -> None:
@@ -209,7 +217,7 @@ def comparison_key(type_name: str, value: Scalar) -> Hashable:
             return value.lower()
         if type_name in ("mac", "ip-address", "ip-network"):
             return TYPE_PARSERS[type_name](value) or value
-        return _INVISIBLE_MARK.sub("", normalized(value))
+        return _INVISIBLE_MARK.sub("", typed_text(value))
     return (type(value).__name__, value)
 
 
@@ -251,10 +259,19 @@ def stored_notation(word: str) -> str | None:
     return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
 
 
-# Controls, lone surrogates, and what has no width and no letter of its own: what looks the same would not be the same.
-_INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-_UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]")
-_INVISIBLE_MARK = re.compile(f"[{_INVISIBLE}]")
+# What has no ink of its own: what looks the same would not be the same. Default_Ignorable_Code_Point of Unicode
+# (DerivedCoreProperties.txt), separators of lines, marks of annotations, the Braille pattern without dots.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# A sign may be said to be an emoji or none, a digit to be a key: that is seen. Behind anything else it is not.
+_LONE_SELECTOR = (
+    "(?<![\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff#*0-9])[\ufe0e\ufe0f]|(?<=[#*0-9])[\ufe0e\ufe0f](?!\u20e3)"
+)
+_UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]|{_LONE_SELECTOR}")
+_INVISIBLE_MARK = re.compile(f"[{_INVISIBLE}]|{_LONE_SELECTOR}")
+_BLANK = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 
 
 def stored_words(text: str) -> str:
@@ -266,8 +283,8 @@ def stored_words(text: str) -> str:
 
 
 def _stored_word(word: str) -> str:
-    if number := re.fullmatch(r"\+?0*([0-9]{1,19})", word):
-        return number[1]
+    if number := re.fullmatch(r"\+?(-?)0*([0-9]{1,19})", word):
+        return number[1] + number[2]
     return stored_notation(word) or word
 
 

@@ -32,7 +32,9 @@ time.tzset()
 
 # `test` tries the same examples in every run, so that a red run is about the change at hand; `soak` looks for new ones.
 # How long an example takes is the machine's affair: no deadline, no health check of speed.
-settings.register_profile("test", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "test", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile(
     "soak", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )

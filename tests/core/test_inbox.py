@@ -213,7 +213,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_have_it(history: list[Any]) -> None:
     fleet = Fleet()
     fleet.save(0, diff_edits(Record(EVERYTHING), {"kind": "place", "name": "Lane 2"}))

@@ -67,11 +67,11 @@ def moved_everywhere(program: Program) -> dict[str, list[int]]:
         answered(program, place.encode())
         program.read(3 * QUIET)  # where nobody was before is drawn in several goes
         # In the inbox to the last row: each type of item is drawn in another way.
-        costs[place] = moved(program, *((DOWN, DOWN, DOWN, DOWN, UP) if place == "3" else (DOWN, DOWN)), UP, b"j")
+        costs[place] = moved(program, *((DOWN, DOWN, DOWN, DOWN, UP) if place == "3" else (DOWN,)), UP, b"j")
     for key in (b"g", b"l", DOWN, b"\r"):
         answered(program, key)
     program.read(3 * QUIET)
-    costs["form"] = moved(program, DOWN, DOWN, DOWN, UP)
+    costs["form"] = moved(program, DOWN, DOWN, UP)
     answered(program, BACK)
     return costs
 

@@ -174,12 +174,16 @@ def truncate_text(text: str, columns: int) -> str:
     """Shorten a text to so many columns of a terminal, with an ellipsis."""
     if text_width(text) <= columns:
         return text
+    if text.isascii():
+        return text[: columns - 1] + "…"
+    from rich.cells import split_graphemes
+
     kept, taken = 0, 0
-    for char in text:
-        taken += text_width(char)
+    for _start, end, width in split_graphemes(text)[0]:
+        taken += width
         if taken >= columns:
             break
-        kept += 1
+        kept = end
     return text[:kept] + "…"
 
 
@@ -191,9 +195,9 @@ def bold_text(text: str) -> str:
 
 
 def text_width(text: str) -> int:
-    """The columns that a text takes on a terminal."""
+    """The columns that a text takes on a terminal, as the screens count them."""
     if text.isascii():
         return len(text)
-    from unicodedata import category, east_asian_width
+    from rich.cells import cell_len
 
-    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return cell_len(text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core import values
 from core.errors import Refused
 from core.schema import Kind, Property
-from core.value_codec import Redacted, Ref, Scalar, Value, normalized
+from core.value_codec import Redacted, Ref, Scalar, Value
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
 from tui.cli.help import option
 from tui.i18n.translate import N_
@@ -123,7 +123,7 @@ async def _parse_json_scalar(finder: Finder, prop: Property, plain: Any) -> Scal
     match plain:
         case str():
             values.check_visible(prop.name, plain)
-            return normalized(plain)
+            return values.typed_text(plain)
         case bool():
             return plain
         case int() if MIN_INTEGER <= plain <= MAX_INTEGER:

@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from rich.cells import cell_len
+from rich.cells import split_graphemes
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -82,14 +82,14 @@ def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
         if printable and text.isascii():
             cells.extend((char, sgr) for char in text)
             continue
-        for char in text:
-            size = cell_len(char)
+        for start, end, size in split_graphemes(text)[0]:
+            # What would steer the terminal is left out, whoever forgot to make it harmless.
+            shown = text[start:end] if printable else "".join(char for char in text[start:end] if char.isprintable())
             if size:
-                cells.append((char if printable or char.isprintable() else " ", sgr))
+                cells.append((shown or " ", sgr))
                 cells.extend([("", sgr)] * (size - 1))
-            elif cells and (printable or char.isprintable()):
-                # What would steer the terminal is left out, whoever forgot to make it harmless.
-                cells[-1] = (cells[-1][0] + char, sgr)
+            elif cells and shown:
+                cells[-1] = (cells[-1][0] + shown, sgr)
     return cells
 
 

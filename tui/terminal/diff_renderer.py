@@ -188,11 +188,29 @@ def _rewrite_row(pen: _Pen, y: int, old: CellRow, new: CellRow) -> None:
             pen.skip(new[at:start], new[start])
         if end >= blank_from and spans[-1][1] - max(start, blank_from) > _MIN_ERASE_CELLS:
             # The rest of the row is blank, and blank it may become for certain: erase to its end.
-            pen.write(new[start:blank_from])
+            _write_span(pen, y, start, new[start:blank_from])
             pen.erase()
             return
-        pen.write(new[start:end])
+        _write_span(pen, y, start, new[start:end])
         at = end
+
+
+def _write_span(pen: _Pen, y: int, x: int, cells: Sequence[Cell]) -> None:
+    """Write cells from column `x` on.
+
+    Terminals disagree about the width of a character made of several: behind it the cursor is put where it belongs.
+    """
+    written = 0
+    for index, (char, style) in enumerate(cells):
+        if len(char) > 1:
+            width = 1 + next((n for n, (half, _) in enumerate(cells[index + 1 :]) if half), len(cells) - index - 1)
+            pen.write([*cells[written:index], *[(" ", style)] * width])
+            pen.go(y, x + index)
+            pen.write([cells[index]])
+            written = index + width
+            if written < len(cells):
+                pen.go(y, x + written)
+    pen.write(cells[written:])
 
 
 def _differing_spans(old: CellRow, new: CellRow) -> list[tuple[int, int]]:

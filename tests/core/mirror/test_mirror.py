@@ -118,7 +118,8 @@ def test_the_demonstration_is_in_sql_what_show_says(demo: Terminal, dsn: str) ->
 
 
 @pytest.mark.skipif(not HISTORY.exists(), reason="the real history is not beside this checkout")
-def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str) -> None:
+@pytest.mark.parametrize("moments", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str, moments: int) -> None:
     device = Terminal(tmp_path / "home")
     device.ask("init", "--fleet", "Nord", "--schema", "site-network")
     lines = HISTORY.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -128,7 +129,7 @@ def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str) -> No
         device.ask("import", str(part))
         # The second time what is new is written beside what is there.
         device.ask("mirror", dsn, "--once")
-    assert_says_what_show_says(device, dsn, random_times(dsn, 20))
+    assert_says_what_show_says(device, dsn, random_times(dsn, moments))
     assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 

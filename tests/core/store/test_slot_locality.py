@@ -80,7 +80,7 @@ async def shown(store: Store, entity: bytes) -> list[Slot]:
     return [await view.slot(entity, name) for view in views for name in ("p", "q")]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(histories())
 async def test_a_part_of_the_changes_shows_the_same_of_its_entities_as_all_of_them(blocks: list[bytes]) -> None:
     await compare_parts(blocks)

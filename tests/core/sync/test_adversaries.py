@@ -91,7 +91,7 @@ def alike(twins: Mapping[bytes, bytes], *, salted_too: bool) -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     st.integers(1, 14),
     st.integers(0, 30),

@@ -94,7 +94,7 @@ async def test_damaged_and_foreign_files_in_a_folder_do_not_stop_the_rest(
     assert await a.summary() == await b.summary()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.data())
 def test_no_damage_to_a_file_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("b") / "x.fieldline"

@@ -58,7 +58,7 @@ else:
     from backports import zstd
 
 SHARDS = 8
-FEW = 800
+FEW = 300
 CODEC, BATCHES, SKETCHES, SESSIONS = 100_000, 12_500, 12_500, 25_000
 """How many inputs each shard tries in `make soak`: 1,200,000 in all."""
 

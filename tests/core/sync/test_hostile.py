@@ -372,7 +372,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.sampled_from([HELLO, FEW, NONE]), st.lists(messages, max_size=12), st.booleans(), st.booleans())
 def test_any_messages_in_any_order_never_raise_and_keep_only_real_blocks(
     hello: Message, said: list[Message], calls: bool, joins: bool
@@ -409,7 +409,7 @@ def damages(draw: st.DrawFn) -> Damage:
     return damage
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(damages(), st.booleans(), st.integers(0, 300), st.integers(0, 40), st.sampled_from([0, 1, 60]))
 def test_a_damaged_transcript_never_raises_and_keeps_only_real_blocks(
     damage: Damage, first: bool, place: int, only_a: int, common: int

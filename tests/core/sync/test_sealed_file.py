@@ -84,7 +84,7 @@ def test_nothing_of_the_contents_and_of_who_may_read_them_is_in_it() -> None:
     assert again[-100:] != sealed[-100:], "no two files have one key"
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.data())
 def test_no_damage_goes_unseen(data: st.DataObject) -> None:
     contents = bytes(2 * CHUNK_BYTES + data.draw(st.sampled_from([0, 1, 5000])))

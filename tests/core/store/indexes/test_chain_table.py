@@ -110,7 +110,7 @@ def sets(draw: st.DrawFn) -> list[bytes]:
     return blocks
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(sets(), st.randoms(use_true_random=False), st.integers(1, 4))
 async def test_any_order_of_arrival_gives_the_same_and_so_does_verify(
     blocks: list[bytes], order: random.Random, size: int

@@ -95,7 +95,7 @@ def reported(found: list[InboxItem]) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(fleets(), st.booleans(), st.integers(9, 31))
 async def test_the_inbox_is_what_a_look_at_every_entity_gives(
     batches: list[list[bytes]], backwards: bool, moment: int
@@ -115,7 +115,7 @@ async def test_the_inbox_is_what_a_look_at_every_entity_gives(
         await store.close()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     fleets(), st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/25", "10.2.3.0/24", "fd00::/8"]), st.booleans()
 )

@@ -76,7 +76,7 @@ async def paged(view: View, kind: str, limit: int, retired: bool) -> list[Entity
     return rows
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(batches(), st.integers(1, 3), st.integers(9, 31))
 async def test_pages_together_are_the_list(made: list[tuple[bytes, bool]], limit: int, moment: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -191,7 +191,7 @@ def test_looking_up_without_an_index_finds_the_same() -> None:
 # --- hostile peers ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 40), st.booleans(), seeds)
 def test_broken_messages_lead_to_a_step(size: int, truncate: bool, seed: int) -> None:
     """No exception and no endless run, whatever bit is flipped or byte is missing."""
