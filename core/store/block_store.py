@@ -148,9 +148,9 @@ class BlockStore:
     ) -> SaveResult:
         """Keep blocks from elsewhere in one transaction, on the disk on return.
 
-        Idempotent. Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source_device`
-        is the device that it came from and `link` over what. The facts that `obsolete_hints` names are no leaves until
-        `clear_obsolete_hints`.
+        Idempotent. Each block is decoded and its signature checked first; what is refused leaves nothing behind.
+        `source_device` is the device that it came from and `link` over what. The facts that `obsolete_hints` names are
+        no leaves until `clear_obsolete_hints`.
         """
         return await self._database.run(self._save, list(blocks), source_device, link, obsolete_hints or {})
 

@@ -151,7 +151,8 @@ class EqualSets:
 def note_equal_sets(connection: sqlite3.Connection, equal: EqualSets, membership: ReadMembership) -> list[Holding]:
     """Note what equal roots have shown, and give what to report to the peer.
 
-    In a transaction of its own. Nothing is locked where nothing is new, and nothing noted if the set is another one by now.
+    In a transaction of its own. Nothing is locked where nothing is new, and nothing noted if the set is another one
+    by now.
     """
     from core.store.indexes import holdings
     from core.store.indexes.merkle_table import read_root
