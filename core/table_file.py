@@ -99,7 +99,10 @@ def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRo
 
 
 def _stated_cells(head: list[str], cells: list[str], line: int) -> Iterator[tuple[str, str]]:
-    """The cells of a line that are not empty, with their heads; raises Refused for one without a head."""
+    """The cells of a line that are not empty, with their heads.
+
+    Raises Refused for one without a head.
+    """
     for number, cell in enumerate(map(str.strip, cells), 1):
         if not cell:
             continue
@@ -134,7 +137,10 @@ def _parse_json(text: str) -> list[TableRow]:
 
 
 def _check_head(head: list[str], line: int, check_column: Callable[[str], object]) -> None:
-    """Raise Refused for a head that does not say what the columns are; one without a name has to be empty."""
+    """Raise Refused for a head that does not say what the columns are.
+
+    A column without a name has to be empty.
+    """
     if not any(head):
         raise Refused("The first line has to name a property in each column.")
     for name in filter(None, head):

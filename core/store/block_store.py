@@ -12,10 +12,10 @@ from core.store.types import SaveResult, SendOrder, SetSummary
 # A command that only reads has to start fast: what writing and sync need is imported where it is used.
 if TYPE_CHECKING:
     from core.changes import Block
-    from core.errors import BlockRefused
     from core.membership import Membership
     from core.mountain_range import Range
     from core.store.indexes.acceptance import MembershipCache
+    from core.sync.holdings import Holding
     from core.sync.position_proofs import CutChain, ProvenPast
     from core.sync.reconcile.merkle import MerkleNode
     from core.sync.reconcile.prefix_coding import ShortIdPrefix
@@ -81,11 +81,7 @@ class BlockStore:
         return await self._database.run(merkle_table.read_hashes_under, list(prefixes))
 
     async def order(self, hashes: Sequence[bytes], nearby: Sequence[bytes] = ()) -> SendOrder:
-        """These changes in the order in which they are most useful to a peer.
-
-        The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
-        peer, newest first; then what else is current, oldest first; then history, newest first.
-        """
+        """These changes, those first that are most useful to a peer near `nearby`."""
         from core.store.queries import sync_source
 
         return SendOrder(
@@ -129,6 +125,19 @@ class BlockStore:
 
         await self._database.run(intake.clear_hints, self._membership, self.fleet)
 
+    async def note_equal_sets(self, peer: bytes, link: str, root: bytes) -> list[Holding]:
+        """Note that a peer holds the set with this root; give what to report to it."""
+        from core.store import intake
+
+        equal = intake.EqualSets(peer, link, self._clock(), root)
+        return await self._database.run(intake.note_equal_sets, equal, self._membership)
+
+    async def note_reported_holdings(self, reporter: bytes, reported: Sequence[Holding]) -> None:
+        """Note what a peer with equal roots reported of third devices."""
+        from core.store import intake
+
+        await self._database.run(intake.note_reported_holdings, reporter, list(reported), self._membership)
+
     async def save_blocks(
         self,
         blocks: Iterable[bytes],
@@ -139,11 +148,9 @@ class BlockStore:
     ) -> SaveResult:
         """Keep blocks from elsewhere in one transaction, on the disk on return.
 
-        Idempotent.
-
-        Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source_device`
-        is the device that it came from and `link` over what. The facts that `obsolete_hints` names are no leaves until
-        `clear_obsolete_hints`.
+        Idempotent. Each block is decoded and its signature checked first; what is refused leaves nothing behind.
+        `source_device` is the device that it came from and `link` over what. The facts that `obsolete_hints` names are
+        no leaves until `clear_obsolete_hints`.
         """
         return await self._database.run(self._save, list(blocks), source_device, link, obsolete_hints or {})
 
@@ -155,28 +162,11 @@ class BlockStore:
         link: str,
         hints: Mapping[bytes, Sequence[int]],
     ) -> SaveResult:
-        from core.changes import change_id, decode_block, verify_block
-        from core.errors import BlockRefused
-        from core.store.queries import sync_source
+        from core.store import intake
 
-        refused: list[tuple[bytes, BlockRefused]] = []
-        ids: dict[bytes, bytes] = {}
-        for data in blocks:
-            try:
-                ids[change_id(data)] = data
-            except BlockRefused as reason:
-                refused.append((b"", reason))
-        new = set(sync_source.filter_missing(connection, list(ids)))
-        good: list[Block] = []
-        for change in [change for change in ids if change in new]:
-            try:
-                block = decode_block(ids[change])
-                verify_block(block, self.fleet)
-                good.append(block)
-            except BlockRefused as reason:
-                refused.append((change, reason))
-        kept = self._keep(connection, good, source, link, hints, ())
-        return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), (*refused, *kept.refused))
+        checked = intake.check_blocks(connection, blocks, self.fleet)
+        kept = self._keep(connection, checked.good, source, link, hints, ())
+        return SaveResult(kept.added_count, kept.known_count + checked.known_count, (*checked.refused, *kept.refused))
 
     async def keep_blocks(
         self,
@@ -215,11 +205,7 @@ class BlockStore:
         return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-        """What can be left out of changes for a peer that holds all else held here.
-
-        Gives those at the lowest position of their device among them that follow from their whole chain, and those that
-        do not.
-        """
+        """What can be left out of changes for a peer that holds all else held here."""
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.find_chain_starts, list(hashes))

@@ -24,6 +24,7 @@ from core.hashes import digest
 from core.header import SignedHeader, fleet_id
 from core.mountain_range import range_of
 from core.sync.block_stream import split_block
+from core.sync.holdings import Holding
 from core.sync.packed_header import Place
 from core.sync.position_proofs import CutChain, ProvenPast
 from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, BranchNode, MerkleNode, insert_ids, prefix_bounds, read_node
@@ -203,6 +204,12 @@ class MemoryReplica:
         return {}
 
     async def clear_obsolete_hints(self) -> None:
+        return None
+
+    async def note_equal_sets(self, root: bytes) -> list[Holding]:
+        return []
+
+    async def note_reported_holdings(self, reported: Sequence[Holding]) -> None:
         return None
 
     def _by_place(self) -> dict[Place, list[bytes]]:

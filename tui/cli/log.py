@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from core.errors import Refused
 from core.fleet_secrets import is_secret
 from core.schema import KIND, RETIRED, Property, in_schema_order
 from core.slots import Candidate
+from core.store.indexes.holdings import Holder
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
@@ -20,6 +21,7 @@ from core.timestamps import format_timestamp
 from core.value_codec import Value, normalized
 from core.values import is_same_value
 from core.workspace import Workspace
+from core.workspace.holdings import read_holders
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -70,13 +72,14 @@ async def log(
         count = 0
         async for page in _read_pages(workspace.view(), wanted, limit):
             edits = [await _read_edits(workspace, entry.change) for entry in page]
+            holders = await read_holders(workspace, [entry.change for entry in page]) if context.json else {}
             await formatter.load_names(
                 (edit.entity for some in edits for edit in some),
                 (value for some in edits for edit in some for value in (edit.old, edit.new)),
             )
             for entry, some in zip(page, edits, strict=True):
                 if context.json:
-                    context.print_json(_entry_json(entry, some, formatter))
+                    context.print_json(_entry_json(entry, some, holders.get(entry.change, ()), formatter))
                 else:
                     _print_entry(context, entry, some, formatter, only=wanted)
             count += len(page)
@@ -110,7 +113,9 @@ async def _read_pages(view: View, wanted: LogFilter, limit: int | None) -> Async
         left = None if left is None else left - len(page)
 
 
-def _entry_json(entry: LogEntry, edits: list[FactDiff], formatter: Formatter) -> dict[str, Any]:
+def _entry_json(
+    entry: LogEntry, edits: list[FactDiff], holders: Sequence[Holder], formatter: Formatter
+) -> dict[str, Any]:
     return {
         "change": entry.change.hex(),
         "changes": [change.hex() for change in entry.changes],
@@ -122,8 +127,14 @@ def _entry_json(entry: LogEntry, edits: list[FactDiff], formatter: Formatter) ->
         "device": entry.device.hex(),
         "note": entry.note,
         "state": "good" if entry.accepted else "quarantined",
+        "reached": [_holder_json(each) for each in holders],
         "edits": [_edit_json(formatter, edit.entity, edit.property, edit.old, edit.new) for edit in edits],
     }
+
+
+def _holder_json(holder: Holder) -> dict[str, Any]:
+    reporter = holder.reported_by
+    return {"device": holder.device.hex(), "reported_by": None if reporter is None else reporter.hex()}
 
 
 def _edit_json(formatter: Formatter, entity: bytes, name: str, old: Value, new: Value) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_id
-from core.sync.codec import MAX_CHANGES, FrameReader, encode_message
+from core.sync.codec import MAX_CHANGES, encode_message
 from core.sync.events import Done, Failed, Reason
+from core.sync.frames import FrameReader
 from core.sync.messages import (
     Abort,
     EndOfTurn,

@@ -19,13 +19,13 @@ from core.errors import FieldlineError
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, BatchDecoder
 from core.sync.codec import (
     MAX_BATCH_BYTES,
-    FrameReader,
     MalformedMessage,
     decode_message,
     encode_message,
     encode_varint,
 )
 from core.sync.events import Done, Failed
+from core.sync.frames import FrameReader
 from core.sync.messages import Blocks
 from core.sync.reconcile.sketch_actions import (
     PeerWants,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.errors import FieldlineError
+from core.sync.codec import encode_message
 from core.sync.discovery.announcement import Announcement
 from core.sync.discovery.dial_scheduler import DIAL, DialEvent, DialScheduler, DialState
 from core.sync.effects import Effects, receive_message
@@ -29,7 +30,7 @@ from core.sync.links.serial.baud_negotiation import (
     BaudState,
 )
 from core.sync.links.serial.framing import FRAME_END, FrameType
-from core.sync.messages import SketchPart
+from core.sync.messages import Ack, Hello, SketchPart
 from core.sync.pairing.protocol import MIN_LOOK_S
 from core.sync.pairing.states import PAIRING, PairingEvent, PairingState
 from core.sync.protocol_errors import LocalProtocolError
@@ -49,6 +50,7 @@ from core.sync.states import (
 from tests import state_diagrams
 from tests.support import pairing_sides
 from tests.support.memory_replica import (
+    FLEET,
     GENESIS,
     PEER,
     MemoryReplica,
@@ -387,6 +389,11 @@ def test_sessions_take_every_row(taken: set[Row], monkeypatch: pytest.MonkeyPatc
     # One of the sides, or both, do not speak the sketch; both hold the same.
     run(session(initiator=True), sets()[0], session(modes=("merkle",)), sets()[1], Wire(), Wire())
     meet(sets()[0], sets()[0])
+    # Both hold the same, and one of them says something else then.
+    talked_to, held = session(), sets()[0]
+    talked_to.receive_data(encode_message(Hello(7, FLEET[:4], len(held.held), held.root)) + encode_message(Ack()))
+    serve(talked_to, held)
+    assert isinstance(talked_to.outcome, Failed)
     # Sketches that fail.
     monkeypatch.setattr(SketchReconciler, "run", failing_sketch)
     one, other = meet(*sets())
