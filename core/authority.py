@@ -1,4 +1,6 @@
-"""Work out who belongs to the fleet, and whose changes have effect: a deterministic function of the set of changes.
+"""Work out who belongs to the fleet, and whose changes have effect.
+
+A deterministic function of the set of changes.
 
 The device that wrote the genesis is an admin. A fact about a member counts if its author was an admin at that place of
 its own chain: no clock and no stolen key can put a change in front of another. Ambiguity resolves toward less
@@ -68,7 +70,9 @@ def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chai
 
 
 def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
-    """The devices of which changes are kept: the founder, and whom a device ever gave a role that ever was an admin.
+    """The devices of which changes are kept.
+
+    The founder, and whom a device ever gave a role that ever was an admin.
 
     `roles` are the author, member and value of facts, whether they count or not: so with every fact more it only grows,
     and devices that hold the same agree on it in whatever order that came.
@@ -121,8 +125,9 @@ class _Facts:
         self.gives = {fact.fact for fact in self.every if self._gives(fact)}
 
     def contested(self, counted: set[bytes]) -> list[MemberFact]:
-        """What takes something away from a device that has stated something as an admin, if this is all that may count:
-        only on these it depends who counts.
+        """Find what takes something away from a device that has stated something as admin.
+
+        If this is all that may count. Only on these does it depend who counts.
         """
         spoke = {self.by_id[fact].device for fact in counted}
         return [
@@ -177,7 +182,9 @@ class _Facts:
         )
 
     def counted(self, held: Iterable[MemberFact]) -> set[bytes]:
-        """The facts whose authors were admins where they wrote them, if of what takes away just this holds.
+        """The facts whose authors were admins where they wrote them.
+
+        If of what takes away just this holds.
 
         The least set that founds itself on the genesis: a fact more can only make more count.
         """
@@ -279,7 +286,10 @@ class _Decision:
         return True
 
     def _retry_next(self) -> bool:
-        """Let what was dropped for a fact that does not hold itself hold after all, if only younger ones go for it."""
+        """Let what was dropped for a fact that does not hold hold after all.
+
+        Only if younger ones go for it.
+        """
         found = self._open(self.dropped)
         if found is None:
             return False
@@ -291,7 +301,10 @@ class _Decision:
         return True
 
     def _with(self, fact: MemberFact) -> tuple[list[MemberFact], set[bytes], list[MemberFact]]:
-        """What holds and counts if a fact holds, too, and what is void then: perhaps the fact itself."""
+        """What holds and counts if a fact holds, too, and what is void then.
+
+        Perhaps the fact itself.
+        """
         held = [*self.held, fact]
         lost: list[MemberFact] = []
         while True:

@@ -1,5 +1,6 @@
-"""Read and write a table of entities of one kind: CSV (RFC 4180) with a head of property names, or a JSON list of
-objects.
+"""Read and write a table of entities of one kind.
+
+CSV (RFC 4180) with a head of property names, or a JSON list of objects.
 
 An empty cell states nothing, and the cell `-` clears. In JSON a value is what a fact can hold, and null clears.
 A cell of CSV that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
@@ -29,7 +30,7 @@ _NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: the number of its line (CSV) or its index from 1 in the list (JSON), and `{property: value}`.
+    """One row: its line (CSV) or index from 1 (JSON), and `{property: value}`.
 
     The values are text from CSV, and plain JSON values from JSON; None clears.
     """

@@ -36,7 +36,10 @@ def system_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class EditResult:
-    """Result of an edit: its change (None: nothing was different), the entity, and the number of facts."""
+    """Result of an edit: its change, the entity, and the number of facts.
+
+    The change is None if nothing was different.
+    """
 
     change: bytes | None
     entity: bytes
@@ -119,10 +122,7 @@ class DeviceContext:
         return SealKeys(self.store.fleet, epochs, lambda: self.identity, public_keys, newcomers)
 
     async def schema(self) -> Schema:
-        """Parse the fleet's schema from the present facts, or give the last one if they are the same.
-
-        The past is read by it, too.
-        """
+        """Parse the fleet's schema, also for the past, or give the last one if equal."""
         record = await self.store.now().record(SCHEMA_ENTITY, Schema())
         state = {name: slot.leaves for name, slot in record.slots.items()}
         if self._schema[0] != state:
@@ -176,7 +176,7 @@ class DeviceContext:
         *,
         check_membership: Callable[[Membership], None] | None = None,
     ) -> bytes | None:
-        """Write edits as `save` does, but for what the schema and the membership say of them.
+        """Write edits as `save` does, without checking schema and membership.
 
         `check_membership` is called with the membership after them; if it raises, nothing is written.
         """
@@ -209,6 +209,6 @@ class DeviceContext:
         return membership
 
     async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Save what is different: an entity's values as wanted, in knowledge of what was shown."""
+        """Save what differs from what was shown, given the wanted values."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))

@@ -1,4 +1,6 @@
-"""Write the feed table `events`: for each value in use that changed, what it was before and what it is now.
+"""Write the feed table `events`.
+
+For each value in use that changed, what it was before and what it is now.
 
 Events are written in the transaction of the rows that they speak of, so each is there exactly once. What changes bring
 is an event for each value that `fieldline watch` would tell; what changes because facts lost or regained their effect,
@@ -59,7 +61,9 @@ def write_changes(
     *,
     is_flagged: bool,
 ) -> None:
-    """Write the events of the changes behind a row; `devices` are the names of those that have one.
+    """Write the events of the changes behind a row.
+
+    `devices` are the names of those that have one.
 
     With `is_flagged` those of values that were put aside are left to `write_differences`.
     """
@@ -111,7 +115,10 @@ def note_all_values(mirror: Connection) -> None:
 
 
 def note_values_of_facts(mirror: Connection, facts: str) -> None:
-    """Put aside what SQL says now of the properties that the facts in column `id` of a table are about."""
+    """Put aside the present values of the properties that some facts are about.
+
+    The facts are those in column `id` of a table.
+    """
     mirror.execute(
         sql.SQL(
             "CREATE TEMP TABLE slots_before ON COMMIT DROP AS SELECT e.entity, e.kind, e.key, p.property, s.value FROM"
@@ -123,6 +130,9 @@ def note_values_of_facts(mirror: Connection, facts: str) -> None:
 
 
 def write_differences(mirror: Connection, reason: str, *, is_all: bool) -> None:
-    """Write the events of what was put aside and is otherwise now; with `is_all` also of what was not there."""
+    """Write the events of what was put aside and is otherwise now.
+
+    With `is_all` also of what was not there.
+    """
     noted = sql.SQL("WHERE (e.entity, p.property) IN (SELECT entity, property FROM slots_before)")
     mirror.execute(sql.SQL(_DIFFERENCES).format(reason=sql.Literal(reason), limit=sql.SQL("") if is_all else noted))

@@ -1,4 +1,7 @@
-"""Follow which values in use changes change, in the order in which they arrive in this store, each exactly once."""
+"""Follow the values in use that changes change, each exactly once.
+
+In the order in which the changes arrive in this store.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ START = "start"
 
 @dataclass(frozen=True, slots=True)
 class NamedEntry:
-    """An entry of the feed, with the names at present of the entities in it, and of its device."""
+    """An entry of the feed, with the present names of its entities and device."""
 
     entry: FeedEntry
     names: dict[bytes, EntityName]
@@ -63,7 +66,7 @@ class NamedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedStep:
-    """The next entries, the cursor behind them, and whether all that is here now has been read."""
+    """The next entries, the cursor behind them, and whether all has been read."""
 
     entries: tuple[NamedEntry, ...]
     cursor: int
@@ -131,7 +134,9 @@ async def follow(
     entity: bytes | None = None,
     idle_s: float | None = None,
 ) -> AsyncIterator[FeedStep]:
-    """Give all steps behind a cursor, then each as it comes, until the caller has enough.
+    """Give all steps behind a cursor, then each as it comes.
+
+    Until the caller has enough.
 
     While nothing comes, an empty step is given every `idle_s` seconds, never if None.
     """

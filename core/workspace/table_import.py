@@ -1,4 +1,6 @@
-"""Import a table of entities of one kind: each row creates one, or changes what is different of it.
+"""Import a table of entities of one kind.
+
+Each row creates one, or changes what is different of it.
 
 A row of an exported table says what its author was shown (`core.seen_column`). Of such a row only what was edited
 counts, and it obsoletes what its author was shown: what somebody changed since becomes a conflict.
@@ -32,7 +34,7 @@ Outcome = Literal["new", "changed", "same", "conflict"]
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """What a row comes to: `shown` is its entity as it is here, and `contested` what somebody changed since."""
+    """What a row comes to: its entity as shown, and what others changed since."""
 
     number: int
     outcome: Outcome
@@ -153,7 +155,10 @@ def _each_row(row: TableRow, heads: _Heads) -> _Row:
 
 
 def _without_copies(kind: Kind, rows: Sequence[_Row]) -> list[_Row]:
-    """Take what was seen from rows that were copied to make something new: the original still has its key."""
+    """Take what was seen from rows that were copied to make something new.
+
+    The original still has its key.
+    """
     count = Counter(row.seen.entity for row in rows if row.seen)
     found = []
     originals: set[bytes] = set()
@@ -277,7 +282,10 @@ def _is_all(values: Sequence[Value], value: Value) -> bool:
 
 
 def _is_untouched(then: SeenCell | None, cell: Any) -> bool:
-    """Whether a cell is as it was exported: an empty one of what is set states nothing either."""
+    """Whether a cell is as it was exported.
+
+    An empty one of what is set states nothing either.
+    """
     return then is not None and (cell is None if not then.facts else cell_digest(cell) == then.digest)
 
 

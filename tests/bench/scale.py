@@ -1,4 +1,6 @@
-"""Verbs at 1M facts as people call them: CPU with the start of the program included, and memory, beside what is wanted.
+"""Verbs at 1M facts as people call them.
+
+CPU with the start of the program included, and memory, beside what is wanted.
 
 The ratio is to the same verb on a home of a tenth: what reads everything may grow by 9.9 (n log n), the rest by less.
 The homes have the shapes of the real history beside the repository; FIELDLINE_BENCH_HOME names a folder for them.
@@ -22,7 +24,10 @@ TENTH = 100_000, 1_000
 
 @dataclass(frozen=True)
 class Verb:
-    """A call of the program; wanted: seconds of CPU and MB of memory at 1M facts, None where nothing is said."""
+    """A call of the program.
+
+    Wanted: seconds of CPU and MB of memory at 1M facts, None where nothing is said.
+    """
 
     arguments: tuple[str, ...]
     seconds: float | None = None
@@ -58,7 +63,10 @@ VERBS = [
 
 
 def measure(home: Path, verb: Verb) -> tuple[float, float, int]:
-    """Call the program; gives seconds of CPU (its children's included), MB of memory at most, and its exit code."""
+    """Call the program; gives CPU seconds, MB of memory at most, and exit code.
+
+    The seconds are with those of its children.
+    """
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "tui.cli", *verb.arguments],

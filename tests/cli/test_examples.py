@@ -1,4 +1,7 @@
-"""What the help of every command ends with: examples that are calls of the program, and work in the demo's fleet."""
+"""What the help of every command ends with.
+
+Examples that are calls of the program, and work in the demo's fleet.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ COMMANDS = dict(commands())
 
 
 def arguments(line: str) -> list[str]:
-    """The words of a line behind the program's name, up to where the shell passes its output on."""
+    """The words of a line behind the program's name, up to a pipe or redirection."""
     words = shlex.split(line)
     assert words[0] == "fieldline"
     return words[1 : next((at for at, word in enumerate(words) if word in ("|", ">>")), None)]

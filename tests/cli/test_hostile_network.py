@@ -1,4 +1,7 @@
-"""Anybody may announce anything in the network: whoever serves stays small, calls nobody for it, and does its work."""
+"""Anybody may announce anything in the network.
+
+Whoever serves stays small, calls nobody for it, and does its work.
+"""
 
 from __future__ import annotations
 

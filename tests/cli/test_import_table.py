@@ -1,4 +1,7 @@
-"""Tables of things of one kind come in: each row makes one or changes one, all of them or none; and dry runs."""
+"""Tables of things of one kind come in.
+
+Each row makes one or changes one, all of them or none; and dry runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A kiosk is set up by the script in docs/kiosk.md, from nothing to locked, with nobody in front of it."""
+"""A kiosk is set up by the script in docs/kiosk.md, with nobody in front of it.
+
+From nothing to locked.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ def test_the_recipe_goes_from_nothing_to_a_locked_kiosk(device: Terminal, tmp_pa
 
 
 async def _is_locked(home: Path, options: Path) -> None:
-    """Open the kiosk that was set up: it shows its place, and nothing else without the PIN."""
+    """Open the kiosk that was set up.
+
+    It shows its place, and nothing else without the PIN.
+    """
     async with kiosk(home, "2", here_only=bool(read_options(options).here_only)) as (screen, _clock):
         assert "Entrance right" in screen.text()
         assert "This needs the PIN" in screen.text()

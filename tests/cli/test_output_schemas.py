@@ -1,4 +1,6 @@
-"""The contract of every command's JSON: docs/schemas says what it prints, and it prints that.
+"""The contract of every command's JSON.
+
+Docs/schemas says what it prints, and it prints that.
 
 All calls of all tests are held to it (tests/support/cli.py); here is that no command and no schema is forgotten.
 """

@@ -1,4 +1,4 @@
-"""What there is not, or what could be two things, is refused in a sentence that says what there is."""
+"""What is not there or could be two things is refused in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`watch` tells each value that came into use once, whatever ends it or the writer, and ends well."""
+"""`watch` tells each value that came into use once, whatever ends, and ends well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same set of facts gives the same members, doubt takes authority away, and no key that was cut off comes back."""
+"""The same facts give the same members; doubt and cuts only take authority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What every command's help and man page end with: calls as people type them, each with what it does.
+"""What every command's help and man page end with.
+
+Calls as people type them, each with what it does.
 
 They are calls of the made-up fleet of `fieldline demo`, where the tests run them.
 """

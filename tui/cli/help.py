@@ -1,4 +1,7 @@
-"""What the verbs share with click: help in the language in use, `--json`, and running what is asynchronous."""
+"""What the verbs share with click.
+
+Help in the language in use, `--json`, and running what is asynchronous.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ argument = click.argument
 
 
 def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`; it is called with the context and its arguments."""
+    """Make an asynchronous function a verb with `--json`.
+
+    It is called with the context and its arguments.
+    """
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
         def run(as_json: bool, **arguments: Any) -> int | None:
@@ -110,7 +116,7 @@ def _add_completers(command: click.Command) -> None:
 
 
 class _LoopErrorReporter:
-    """Says in one sentence what asyncio would write a traceback of, and only once, however often it comes."""
+    """Say in one sentence what asyncio would trace, and only once."""
 
     def __init__(self, cli: CliContext) -> None:
         self._cli = cli

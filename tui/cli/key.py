@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def passphrase_option(function: F) -> F:
-    """The option that names the passphrase's file, here as the contract of the command line has it."""
+    """The option that names the passphrase's file, as the contract has it."""
     return option(
         "--passphrase-file",
         metavar="FILE",

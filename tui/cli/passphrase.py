@@ -1,4 +1,7 @@
-"""Ask for the passphrase of this device's key: from a file that was named, else at the terminal, without echo."""
+"""Ask for the passphrase of this device's key.
+
+From a file that was named, else at the terminal, without echo.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tui.i18n.translate import _
 
 
 def read_passphrase(file: Path | None) -> str:
-    """Read the passphrase: the first line of a file (`-` is standard input), or what is typed.
+    """Read the passphrase: a file's first line, stdin (`-`), or what is typed.
 
     Raises Refused for a file without one, FieldlineError if it cannot be read or nobody is there to ask.
     """
@@ -20,7 +23,10 @@ def read_passphrase(file: Path | None) -> str:
 
 
 def read_new_passphrase(file: Path | None) -> str:
-    """Read a passphrase that is to be set; at the terminal it is typed twice. Raises as `read_passphrase` does."""
+    """Read a passphrase that is to be set; at the terminal it is typed twice.
+
+    Raises as `read_passphrase` does.
+    """
     if file is not None:
         return read_secret(file)
     passphrase = _ask(_("New passphrase of this device's key: "))

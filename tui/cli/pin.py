@@ -1,4 +1,7 @@
-"""Keep the PIN of a kiosk: one that is asked for at the terminal, or that stands in a file."""
+"""Keep the PIN of a kiosk.
+
+One that is asked for at the terminal, or that stands in a file.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from tui.pin import KioskPin
 
 
 def keep_pin(context: CliContext, file: Path | None) -> None:
-    """Keep the PIN in the first line of a file (`-`: standard input), or ask for it twice.
+    """Keep the PIN from a file's first line (`-`: stdin), or ask for it twice.
 
     Raises FieldlineError if there is no device or the file cannot be read, Refused for what is no PIN.
     """

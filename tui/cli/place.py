@@ -1,4 +1,7 @@
-"""Verbs about the place where this device is: place, and its choose, adopt, apply, journal."""
+"""Verbs about the place where this device is.
+
+Place, and its choose, adopt, apply, journal.
+"""
 
 from __future__ import annotations
 

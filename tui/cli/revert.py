@@ -1,4 +1,7 @@
-"""Verbs that revert: restore, undo. They write new facts on top of the present; an undo withdraws."""
+"""Verbs that revert: restore, undo.
+
+They write new facts on top of the present; an undo withdraws.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ async def undo(context: CliContext, change: str | None, last: bool, note: str | 
 async def _print_passed_over(
     context: CliContext, workspace: Workspace, passed: Sequence[tuple[LogEntry, Skipped | None]]
 ) -> None:
-    """Print which later changes an undo passes over, and why: what it undoes may not be what one meant."""
+    """Print which later changes an undo passes over, and why.
+
+    What it undoes may not be what one meant.
+    """
     formatter = await Formatter.create(workspace)
     await formatter.load_names(left.entity for _entry, left in passed if left is not None)
     for entry, left in passed[:MAX_PASSED_SHOWN]:

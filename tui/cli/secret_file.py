@@ -1,4 +1,7 @@
-"""Read a secret from a file that a call names: its first line, with `-` from standard input."""
+"""Read a secret from a file that a call names.
+
+Its first line, with `-` from standard input.
+"""
 
 from __future__ import annotations
 

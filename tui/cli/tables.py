@@ -38,7 +38,10 @@ _UTF8_BOM = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class TableImport:
-    """How a table is imported: its kind, properties for heads, and whether and with which note it is written."""
+    """How a table is imported.
+
+    Its kind, properties for heads, and whether and with which note it is written.
+    """
 
     kind: str
     mapped: Mapping[str, str]
@@ -48,7 +51,7 @@ class TableImport:
 
 @contextmanager
 def readable_file(path: Path) -> Iterator[Path]:
-    """The file to read: what comes on stdin, put into a file of its own, where the call names `-`."""
+    """The file to read: stdin, in a file of its own, where the call names `-`."""
     if str(path) != STANDARD_STREAM:
         yield path
         return

@@ -139,7 +139,10 @@ def _is_device_there(context: CliContext) -> bool:
 
 
 async def _run_setup(context: CliContext, chosen: FileOptions, profile: TerminalProfile) -> int | None:
-    """Help to start a fleet or to join one; return the exit code if somebody left instead."""
+    """Help to start a fleet or to join one.
+
+    Return the exit code if somebody left instead.
+    """
     from tui.setup_wizard import SetupWizard
     from tui.widgets.role_styles import Palette
 
@@ -149,13 +152,19 @@ async def _run_setup(context: CliContext, chosen: FileOptions, profile: Terminal
 
 
 def _ignore_keyboard() -> None:
-    """Let no key end or stop a kiosk while it starts; once it is there, keys are only keys."""
+    """Let no key end or stop a kiosk while it starts.
+
+    Once it is there, keys are only keys.
+    """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _is_plain(chosen: FileOptions, profile: TerminalProfile) -> bool:
-    """Whether glyphs are those of ASCII: by what somebody wants, else by what the terminal can show."""
+    """Whether glyphs are those of ASCII.
+
+    By what somebody wants, else by what the terminal can show.
+    """
     return not profile.has_glyphs if chosen.ascii is None else chosen.ascii
 
 
@@ -203,6 +212,9 @@ async def run_app(
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:
-    """Exempt what is loaded by then from garbage collection, which would hold keys up for 50 ms again and again."""
+    """Exempt what is loaded from garbage collection, which would hold up keys.
+
+    For 50 ms again and again.
+    """
     await app.loaded.wait()
     gc.freeze()

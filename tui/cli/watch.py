@@ -84,7 +84,10 @@ def _print_entry(context: CliContext, named: NamedEntry, formatter: Formatter) -
 
 
 async def _is_reader_ready() -> bool:
-    """Wait until stdout takes a line, so that a signal is heeded meanwhile; False if nobody is at its other end."""
+    """Wait until stdout takes a line, so that a signal is heeded meanwhile.
+
+    False if nobody is at its other end.
+    """
     while not (events := _stdout_events()) & (READER_GONE | select.POLLOUT):  # noqa: ASYNC110 - no event tells of it
         await asyncio.sleep(SLOW_READER_S)
     return not events & READER_GONE

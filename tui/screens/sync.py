@@ -1,4 +1,4 @@
-"""Sync: the devices, ports and files that this device has synced with or can reach now, and how a sync is doing."""
+"""Sync: known and reachable devices, ports and files, and a sync's progress."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Sync(ListScreen):
         await stop_worker(self._discovery_worker)
 
     async def _watch_peers(self) -> None:
-        """Look while this screen is shown what announces itself in the network, and what is plugged in."""
+        """Look for network announcements and plugged cables while shown."""
         from core.service.peer_discovery import discover_peers
 
         async with discover_peers(self.state.workspace, self._on_discovery_error) as discovery:

@@ -1,6 +1,6 @@
-"""Note when facts that were here gained or lost their effect, in the order of what arrives in this store.
+"""Note when facts that were here gained or lost their effect.
 
-That is how the feed tells what comes into use by an admission and goes out of use by a revocation, once and for whoever
+In the order of what arrives in this store. That is how the feed tells what comes into use by an admission and goes out of use by a revocation, once and for whoever
 reads it when. Like receipts it is a record of this store, and follows from no change: `verify` does not compare it.
 
 All functions run on the store's thread with the plain connection, in the caller's transaction.
@@ -36,7 +36,10 @@ CREATE TABLE turns (
 
 
 def accepted_then(fact: str) -> str:
-    """The condition that a fact had effect before `:step`; named is the alias of its table in a query."""
+    """The condition that a fact had effect before `:step`.
+
+    `fact` is the alias of its table in the query.
+    """
     flips = f"SELECT count(*) FROM standings s WHERE s.fact = {fact}.id AND s.step >= :step"
     return f"({fact}.accepted + ({flips})) % 2"
 

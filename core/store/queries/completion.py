@@ -1,4 +1,6 @@
-"""Complete what a person begins to type: names of entities, by a prefix and a few look-ups in the index of values.
+"""Complete what a person begins to type.
+
+Names of entities, by a prefix and a few look-ups in the index of values.
 
 Text is stored behind its length, so a prefix is looked for once for each length that a key may have.
 
@@ -26,7 +28,7 @@ _NOW = Scope()
 
 
 def complete_names(connection: sqlite3.Connection, kind: Kind, prefix: str, schema: Schema) -> list[str]:
-    """The keys of a kind that begin with a prefix, as people write them, those in use only."""
+    """The keys of a kind that begin with a prefix, those in use only."""
     if kind.within is None or (outer := kind.property(kind.within).refers_to) is None:
         found = _begin_with(connection, kind, prefix, MAX_COMPLETIONS)
     else:

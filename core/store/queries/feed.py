@@ -1,6 +1,6 @@
-"""Read the feed: which values in use each change changed, and what came or went as facts gained or lost their effect.
+"""Read the feed: which values in use each change changed.
 
-In the order of the changes' arrival here. A fact has in it the effect that it had then, so that the feed stays what it
+Also what came or went as facts gained or lost their effect. In the order of the changes' arrival here. A fact has in it the effect that it had then, so that the feed stays what it
 was when a device is revoked: what that takes out of use is told behind the change that revoked it.
 
 All functions run on the store's thread with the plain connection.
@@ -30,7 +30,7 @@ _SPAN = 1 << 8 * TURN_BYTES
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A value in use that became another one, by a change, or as facts gained or lost their effect by one.
+    """A value in use that became another one.
 
     `position` is the first fact of the change about it, or a place behind its facts; `reason` is CHANGE or EFFECT;
     `at_us` is the clock of the change.
@@ -87,7 +87,7 @@ def find_feed_cursor(connection: sqlite3.Connection, position: bytes) -> int | N
 
 
 def read_feed_position(connection: sqlite3.Connection, cursor: int) -> bytes:
-    """What `find_feed_cursor` finds a cursor by, by which the feed can go on in another process.
+    """What `find_feed_cursor` finds a cursor by, in any process.
 
     Empty before the first.
     """
@@ -101,7 +101,7 @@ def _position(change: bytes, place: int) -> bytes:
 
 
 def read_feed_page(connection: sqlite3.Connection, cursor: int, entity: bytes | None) -> FeedPage:
-    """The next entries behind a cursor, of one entity if one is given."""
+    """Read the next entries behind a cursor, of one entity if one is given."""
     change, place = divmod(cursor, _SPAN)
     found = connection.execute(
         "SELECT anchor FROM turns WHERE (anchor, number) > (?, ?) ORDER BY anchor, number LIMIT 1",
@@ -116,14 +116,17 @@ def read_feed_page(connection: sqlite3.Connection, cursor: int, entity: bytes | 
 
 
 def read_fact_page(connection: sqlite3.Connection, cursor: int) -> FeedPage:
-    """The entries of the next facts behind a cursor, with the effect that facts have now."""
+    """Read the entries of the next facts, with the effect that facts have now."""
     return _read_fact_page(connection, cursor, None, None, step=NEVER)
 
 
 def _read_fact_page(
     connection: sqlite3.Connection, cursor: int, entity: bytes | None, last: int | None, step: int | None = None
 ) -> FeedPage:
-    """The entries of the next facts, those of changes up to a row if one is given; `step`: see `_change_of_slot`."""
+    """The entries of the next facts, those of changes up to a row if one is given.
+
+    `step`: see `_change_of_slot`.
+    """
     index = of_entity = ""
     if entity is not None:
         index, of_entity = "INDEXED BY facts_slot", " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
@@ -154,7 +157,7 @@ def _read_fact_page(
 
 
 def _read_turns(connection: sqlite3.Connection, anchor: int, after: int, entity: bytes | None) -> FeedPage:
-    """What came or went behind a change as facts gained or lost their effect, from a number on."""
+    """What came or went behind a change, from a number on."""
     rows = connection.execute(
         """SELECT t.number, t.step, t.entity, t.property, e.entity, p.name, c.hash, c.at, u.name, d.device
            FROM turns t JOIN entities e ON e.id = t.entity JOIN properties p ON p.id = t.property
@@ -176,9 +179,9 @@ def _read_turns(connection: sqlite3.Connection, anchor: int, after: int, entity:
 def _change_of_slot(
     connection: sqlite3.Connection, entity: int, name: int, fact: int, step: int
 ) -> tuple[Value, Value] | None:
-    """The value in use before and after the change of a fact arrived, with the effect that facts had before a step.
+    """The value in use before and after the change of a fact arrived.
 
-    None if that is the same one, or if an earlier fact of the change is of this slot, too.
+    With the effect that facts had before a step. None if that is the same one, or if an earlier fact of the change is of this slot, too.
     """
     first = fact - fact % MAX_FACTS
     end = first + MAX_FACTS

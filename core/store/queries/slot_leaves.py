@@ -1,4 +1,6 @@
-"""Read the facts of a slot to say what is leaf by some of them: before a row, or if some were withdrawn.
+"""Read the facts of a slot to say what is leaf by some of them.
+
+Before a row, or if some were withdrawn.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -24,7 +26,10 @@ _WITHDRAWAL = b""
 
 @dataclass(frozen=True, slots=True)
 class _SlotFacts:
-    """The facts of a slot that have effect, by row: their ids, the ids that they name, and which withdraw."""
+    """The facts of a slot that have effect, by row.
+
+    Their ids, the ids that they name, and which withdraw.
+    """
 
     ids: Mapping[int, bytes]
     named: Mapping[int, tuple[bytes, ...]]
@@ -41,9 +46,9 @@ class _SlotFacts:
 def _read_facts(
     connection: sqlite3.Connection, entity: int, name: int, end: int | None = None, step: int = NEVER
 ) -> _SlotFacts:
-    """The facts of a slot, by the row ids of its entity and its property; only those before a row if one is given.
+    """The facts of a slot, by the row ids of its entity and its property.
 
-    They have the effect that they had before a step.
+    Only those before a row if one is given; with the effect that they had before a step.
     """
     parameters = {"entity": entity, "name": name, "end": end, "step": step}
     of_slot = "f.entity = :entity AND f.property = :name AND (:end IS NULL OR f.id < :end)"
@@ -63,7 +68,10 @@ def _read_facts(
 
 
 def read_value_before(connection: sqlite3.Connection, entity: int, name: int, end: int, step: int = NEVER) -> Value:
-    """The value in use by the facts of a slot before a row, with the effect that they had before a step."""
+    """The value in use by the facts of a slot before a row.
+
+    With the effect that they had before a step.
+    """
     rows = sorted(_read_facts(connection, entity, name, end, step).leaves())
     found: list[Candidate] = []
     for some in chunks(rows):

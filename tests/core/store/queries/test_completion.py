@@ -1,4 +1,7 @@
-"""Completion reads by the index: however much there is, what a prefix takes stays the same."""
+"""Completion reads by the index.
+
+However much there is, what a prefix takes stays the same.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feed tells each value that came into use once, in the order in which the changes arrived."""
+"""The feed tells each value that came into use once, in order of arrival."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_a_position_is_found_again_by_its_fact_and_by_its_change(store: St
 
 
 def _history() -> list[bytes]:
-    """Edits of one slot by two devices that see each other's now and then, 600 facts of another one between them."""
+    """Edits of one slot by two devices that meet, 600 facts of another in between."""
     one, two = Pen(1), Pen(2)
     blocks = [one.write(Fact(ENTITY, "printer", "0"), at=10)]
     seen = (fact_of(blocks[0]),)
