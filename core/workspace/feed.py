@@ -74,7 +74,7 @@ class FeedStep:
 
 
 async def find_cursor(workspace: DeviceContext, since: str | None) -> int:
-    """Find where to begin: behind a change, or what an entry calls its fact, both in hex.
+    """Find where to begin: behind a change, or an entry's fact, both in hex.
 
     Behind all if None, before all for `start`.
 

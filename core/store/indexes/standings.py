@@ -1,7 +1,8 @@
 """Note when facts that were here gained or lost their effect.
 
-In the order of what arrives in this store. That is how the feed tells what comes into use by an admission and goes out of use by a revocation, once and for whoever
-reads it when. Like receipts it is a record of this store, and follows from no change: `verify` does not compare it.
+In the order of what arrives in this store. That is how the feed tells what comes into use or goes out of it by a
+revocation, once and for whoever reads it when. Like receipts it is a record of this store, and follows from no change:
+`verify` does not compare it.
 
 All functions run on the store's thread with the plain connection, in the caller's transaction.
 """

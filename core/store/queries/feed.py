@@ -1,7 +1,8 @@
 """Read the feed: which values in use each change changed.
 
-Also what came or went as facts gained or lost their effect. In the order of the changes' arrival here. A fact has in it the effect that it had then, so that the feed stays what it
-was when a device is revoked: what that takes out of use is told behind the change that revoked it.
+Also what came or went as facts gained or lost their effect. In the order of the changes' arrival here. A fact has in it
+the effect that it had then, so that the feed stays what it was when a device is revoked: what that takes out of use is
+told behind the change that revoked it.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -181,7 +182,8 @@ def _change_of_slot(
 ) -> tuple[Value, Value] | None:
     """The value in use before and after the change of a fact arrived.
 
-    With the effect that facts had before a step. None if that is the same one, or if an earlier fact of the change is of this slot, too.
+    With the effect that facts had before a step. None if that is the same one, or if an earlier fact of the change is
+    of this slot, too.
     """
     first = fact - fact % MAX_FACTS
     end = first + MAX_FACTS
