@@ -339,7 +339,7 @@ _T = TypeVar("_T")
 
 
 def no_schema_error() -> Refused:
-    """Build the error for a device that has no schema yet, which comes with its first sync."""
+    """Build the error for a device that has no schema yet."""
     return Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
 
 

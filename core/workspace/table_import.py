@@ -151,7 +151,7 @@ def _read_rows(path: Path, heads: _Heads) -> list[TableRow]:
 
 
 def _listed_row(row: TableRow, kind: Kind) -> TableRow:
-    """A row of what `list --json` prints as one of the values in it; any other as it is."""
+    """Unpack a row of what `list --json` prints; any other stays as it is."""
     values = row.values.get("values")
     if row.values.keys() != _LISTED_KEYS or not isinstance(values, dict):
         return row

@@ -79,14 +79,16 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
 argument = click.argument
 
 
-def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`.
+def verb(
+    help_text: str, name: str | None = None, *, prints_data: bool = True
+) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
+    """Make an asynchronous function a verb, with `--json` if it prints data.
 
     It is called with the context and its arguments.
     """
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
-        def run(as_json: bool, **arguments: Any) -> int | None:
+        def run(as_json: bool = False, **arguments: Any) -> int | None:
             context = click.get_current_context().ensure_object(CliContext)
             context.json = as_json
             with asyncio.Runner() as runner:
@@ -94,8 +96,9 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
                 runner.get_loop().set_exception_handler(_LoopErrorReporter(context))
                 return runner.run(_run_async(function(context, **arguments)))
 
+        json_option = TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON."))
         run.__click_params__ = [  # type: ignore[attr-defined]
-            TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
+            *([json_option] if prints_data else []),
             *getattr(function, "__click_params__", ()),
         ]
         command = click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)

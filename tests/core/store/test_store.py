@@ -345,7 +345,7 @@ async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_
     made = await make(tmp_path / "s")
     await made.close()
     with closing(sqlite3.connect(tmp_path / "s")) as old:
-        for table in ("withdrawals", "void", "proven", "holdings", "contacts"):
+        for table in ("withdrawals", "void", "proven", "holdings", "contacts", "standings", "turns"):
             old.execute(f"DROP TABLE {table}")
         old.execute(f"PRAGMA user_version = {migrations.FIRST_VERSION}")
         old.commit()
