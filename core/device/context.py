@@ -14,6 +14,7 @@ from core.changes import SCHEMA_ENTITY
 from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.paths import exists
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
@@ -73,9 +74,16 @@ class DeviceContext:
     ) -> Self:
         """Open the device whose home this folder is."""
         home = Home(folder)
-        return cls(
-            home, await Store.open(home.store, clock=clock, entropy=entropy), user=user, clock=clock, entropy=entropy
-        )
+        store = await Store.open(home.store, clock=clock, entropy=entropy)
+        try:
+            if exists(home.next_key):
+                from core.device.next_key import adopt_next_key
+
+                await adopt_next_key(home, store)
+        except BaseException:
+            await store.close()
+            raise
+        return cls(home, store, user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:
         """Finish what is under way and close the store."""
@@ -97,6 +105,10 @@ class DeviceContext:
 
             self._identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
         return self._identity
+
+    def forget_identity(self) -> None:
+        """Read the key anew when it is used next: there is another one."""
+        self._identity = None
 
     async def membership(self) -> Membership:
         """Read who belongs to the fleet."""
