@@ -1,4 +1,6 @@
-"""Work out who belongs to the fleet, and whose changes have effect: a deterministic function of the set of changes.
+"""Work out who belongs to the fleet, and whose changes have effect.
+
+A deterministic function of the set of changes.
 
 The device that wrote the genesis is an admin. A fact about a member counts if its author was an admin at that place of
 its own chain: no clock and no stolen key can put a change in front of another. Ambiguity resolves toward less
@@ -57,7 +59,9 @@ def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chai
 
 
 def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
-    """The devices of which changes are kept: the founder, and whom a device ever gave a role that ever was an admin.
+    """The devices of which changes are kept.
+
+    The founder, and whom a device ever gave a role that ever was an admin.
 
     `roles` are the author, member and value of facts, whether they count or not: so with every fact more it only grows,
     and devices that hold the same agree on it in whatever order that came.
@@ -91,7 +95,10 @@ def _ever_given(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> 
 
 
 def may_succeed(value: Value) -> bool:
-    """Whether a role's value may be that of a new key that goes on for its author's; nothing is verified."""
+    """Whether a role's value may be that of a new key that goes on for its author's.
+
+    Nothing is verified.
+    """
     return isinstance(value, str) and value.startswith(SUCCESSION_PREFIX)
 
 
@@ -133,7 +140,10 @@ class _Decision:
         return True
 
     def _retry_next(self) -> bool:
-        """Let what was dropped for a fact that does not hold itself hold after all, if only younger ones go for it."""
+        """Let what was dropped for a fact that does not hold hold after all.
+
+        Only if younger ones go for it.
+        """
         found = self._open(self.dropped)
         if found is None:
             return False
@@ -145,7 +155,10 @@ class _Decision:
         return True
 
     def _with(self, fact: MemberFact) -> tuple[list[MemberFact], set[bytes], list[MemberFact]]:
-        """What holds and counts if a fact holds, too, and what is void then: perhaps the fact itself."""
+        """What holds and counts if a fact holds, too, and what is void then.
+
+        Perhaps the fact itself.
+        """
         held = [*self.held, fact]
         lost: list[MemberFact] = []
         while True:
@@ -203,7 +216,9 @@ def _build(stated: MemberStatements, counted: set[bytes]) -> Membership:
 
 
 def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> dict[bytes, str]:
-    """Let each succession count whose author had a role there, with what it names the new device.
+    """Let each succession count whose author had a role there.
+
+    With what it names the new device.
 
     Gives the role that each passes on: one more can only raise those of others.
     """
@@ -232,7 +247,10 @@ def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> di
 
 
 def _is_named_with(fact: MemberFact, succession: MemberFact) -> bool:
-    """Whether a fact names the device of a new key, in the change by which that goes on for the old one."""
+    """Whether a fact names the device of a new key.
+
+    In the change by which that goes on for the old one.
+    """
     is_same_change = fact.fact[:CHANGE_ID_BYTES] == succession.fact[:CHANGE_ID_BYTES]
     return is_same_change and fact.member == succession.member and fact.property == NAME_PROPERTY
 

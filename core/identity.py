@@ -78,7 +78,9 @@ class Identity:
 
     @cached_property
     def certificate_der(self) -> bytes:
-        """A self-signed certificate in DER: always the same bytes, and valid whatever the clock says.
+        """A self-signed certificate in DER.
+
+        Always the same bytes, and valid whatever the clock says.
 
         Its common name is the device's id in hex, so that no two are the same. It proves nothing by itself: a peer
         pins it to a member.
@@ -104,7 +106,7 @@ class Identity:
 
 
 class SealedIdentity(Identity):
-    """A device whose key is under a passphrase, which is asked for when the key is first used, and only once."""
+    """A device whose key is sealed; its passphrase is asked for once, at first use."""
 
     def __init__(self, sealed: SealedKey, ask: AskPassphrase) -> None:
         object.__setattr__(self, "_sealed", sealed)
@@ -158,7 +160,9 @@ def create_identity(path: Path) -> Identity:
 
 
 def create_next_identity(path: Path, old: Identity, passphrase: str | None) -> Identity:
-    """Make the key that is to go on for a device's, in place of whatever is at `path`; sealed if there is a passphrase.
+    """Make the key that is to go on for a device's.
+
+    In place of whatever is at `path`; sealed if there is a passphrase.
 
     Raises FieldlineError; the old key stays as it is.
     """
@@ -173,7 +177,9 @@ def create_next_identity(path: Path, old: Identity, passphrase: str | None) -> I
 
 
 def load_identity(path: Path, ask: AskPassphrase = ask_nobody) -> Identity:
-    """Read a device's key from its file; `ask` is called when a sealed one is first used.
+    """Read a device's key from its file.
+
+    `ask` is called when a sealed one is first used.
 
     Raises FieldlineError if it is missing, damaged, of another kind, or readable by others than its owner.
     """
@@ -194,7 +200,10 @@ def load_identity(path: Path, ask: AskPassphrase = ask_nobody) -> Identity:
 
 
 def seal_identity(path: Path, identity: Identity, passphrase: str) -> None:
-    """Put a device's key under a passphrase, in place of its file. Raises FieldlineError; then it is as it was."""
+    """Put a device's key under a passphrase, in place of its file.
+
+    Raises FieldlineError; then it is as it was.
+    """
     sealed = seal_key(
         identity.private_key,
         passphrase,
@@ -206,14 +215,17 @@ def seal_identity(path: Path, identity: Identity, passphrase: str) -> None:
 
 
 def unseal_identity(path: Path, identity: Identity) -> None:
-    """Put a device's key without a passphrase in place of its file. Raises FieldlineError; then it is as it was."""
+    """Put a device's key without a passphrase in place of its file.
+
+    Raises FieldlineError; then it is as it was.
+    """
     # What stands before the key is no part of it to whoever reads PEM (RFC 7468, 5.2).
     lines = (f"voucher: {voucher.hex()}\n" for voucher in identity.vouchers)
     _replace(path, "".join(lines).encode() + identity.key_pem)
 
 
 def copy_key(path: Path, copy: Path) -> None:
-    """Copy a device's key as it is, sealed or not, for its owner alone, in place of whatever is there."""
+    """Copy a device's key as it is, for its owner alone, replacing what is there."""
     _replace(copy, _read_key_file(path))
 
 
@@ -246,7 +258,7 @@ def _damaged(path: Path) -> FieldlineError:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file beside a key's, for its owner alone, and put it in its place once it is on the disk."""
+    """Write a key file for its owner alone, and rename it once it is on the disk."""
     aside = path.with_name(f".{path.name}.new")
     try:
         aside.unlink(missing_ok=True)

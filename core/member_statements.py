@@ -1,4 +1,7 @@
-"""What is stated of members, and by whom it counts: the facts that `core.authority` decides among."""
+"""What is stated of members, and by whom it counts.
+
+The facts that `core.authority` decides among.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +69,9 @@ class MemberStatements:
         self.gives = {fact.fact for fact in self.every if self._gives(fact)}
 
     def contested(self, counted: set[bytes]) -> list[MemberFact]:
-        """What takes something away from a device that has stated something as an admin, if this is all that may count:
-        only on these it depends who counts.
+        """What takes something away from a device that has stated something as an admin.
+
+        If this is all that may count: only on these it depends who counts.
         """
         spoke = {self.by_id[fact].device for fact in counted}
         return [
@@ -75,7 +79,9 @@ class MemberStatements:
         ]
 
     def _is_unaware(self, fact: MemberFact) -> bool:
-        """Whether a fact gives a role to a device that goes on for another, without obsoleting what says so.
+        """Whether a fact gives a role to a device that goes on for another.
+
+        Without obsoleting what says so.
 
         So who counts never depends on whether that came first: what goes on for another has that one's role, and others
         only in knowledge of it.
@@ -145,7 +151,9 @@ class MemberStatements:
         )
 
     def counted(self, held: Iterable[MemberFact]) -> set[bytes]:
-        """The facts whose authors were admins where they wrote them, if of what takes away just this holds.
+        """The facts whose authors were admins where they wrote them.
+
+        If of what takes away just this holds.
 
         The least set that founds itself on the genesis: a fact more can only make more count.
         """
@@ -211,6 +219,9 @@ def admission_rank(rank: Rank, fact: MemberFact) -> Rank:
 
 
 def _next_rank(rank: Rank, fact: MemberFact) -> Rank:
-    """The rank of whom an admin of this rank makes one: its own, right behind what it stated, if it is its new key."""
+    """The rank of whom an admin of this rank makes one.
+
+    Its own, right behind what it stated, if it is its new key.
+    """
     step = admission_rank(rank, fact)
     return (rank[0], step[1]) if fact.is_succession else step

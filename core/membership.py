@@ -38,7 +38,7 @@ _FROM = "from "
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A change of a device's chain, by its position and its id, as the last one before a place."""
+    """A change of a chain, by position and id, as the last one before a place."""
 
     position: int
     change: bytes
@@ -59,7 +59,10 @@ class Chains(Protocol):
 
 
 class ChainEnd:
-    """What is known of a change that a device has yet to make, in knowledge of all that is known of it."""
+    """What is known of a change that a device has yet to make.
+
+    It would be made in knowledge of all that is known of it.
+    """
 
     def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
         return Side.BEYOND
@@ -73,7 +76,9 @@ class ChainEnd:
 
 @dataclass(frozen=True, slots=True)
 class MemberFact:
-    """A fact about a member: `device` wrote it in the change at `position` of its chain, `member` is whom it is about.
+    """A fact about a member.
+
+    `device` wrote it in the change at `position` of its chain, `member` is whom it is about.
 
     `effective_us` is when it counts from, in microseconds since 1970 UTC. `is_succession`: by it the key of `member`
     goes on for that of `device`, and agrees (core.succession).
@@ -91,7 +96,10 @@ class MemberFact:
 
 
 def mark_text(mark: Mark) -> str:
-    """A place in a chain as text: `POSITION:HEX`, separated by spaces where there are branches, or `nothing`."""
+    """A place in a chain as text.
+
+    `POSITION:HEX`, separated by spaces where there are branches, or `nothing`.
+    """
     return " ".join(f"{cut.position}:{cut.change.hex()}" for cut in mark) or _NOTHING
 
 
@@ -158,7 +166,7 @@ def may_limit(value: Value) -> TypeGuard[int]:
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """A role of a device that holds for its whole chain (`start` None) or from a place on, instead of others."""
+    """A role of a device, for its whole chain (`start` None) or from a place on."""
 
     fact: bytes
     role: str
@@ -168,7 +176,7 @@ class RoleRule:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A revocation: what does not lie before `cut` counts for nothing, but for what lies after a place of `lifted`."""
+    """A revocation: only what lies before `cut` or after a place of `lifted` counts."""
 
     fact: bytes
     cut: Mark
@@ -305,7 +313,10 @@ class Membership:
         return self.authorities.get(device, _NO_AUTHORITY)
 
     def is_reserved(self, entity: bytes) -> bool:
-        """Whether only admins' facts about an entity count: it is the fleet, its schema, or a member."""
+        """Whether only admins' facts about an entity count.
+
+        It is the fleet, its schema, or a member.
+        """
         return entity in (FLEET_ENTITY, SCHEMA_ENTITY) or entity in self.members
 
     def names_successor(self, change: bytes, device: bytes) -> bool:

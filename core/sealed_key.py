@@ -1,4 +1,6 @@
-"""A device's key under a passphrase: Argon2id (RFC 9106) and ChaCha20-Poly1305 (RFC 8439), in a file of TOML.
+"""A device's key under a passphrase.
+
+Argon2id (RFC 9106) and ChaCha20-Poly1305 (RFC 8439), in a file of TOML.
 
 The public key stands outside the seal, so that who this device is can be shown without the passphrase; it is
 authenticated with everything else in the file as soon as that is opened. PKCS 8's own encryption is not used: what
@@ -39,7 +41,7 @@ _KDF = "argon2id"
 
 
 class MalformedKey(Exception):
-    """Bytes that are no sealed key, or one that asks for more than this device should give."""
+    """Bytes that are no sealed key, or one that asks for too much memory or time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,10 @@ class SealedKey:
 def seal_key(
     key: Ed25519PrivateKey, passphrase: str, salt: bytes, nonce: bytes, vouchers: tuple[bytes, ...] = ()
 ) -> SealedKey:
-    """Seal a key; `salt` and `nonce` are random, and used once. Raises FieldlineError for too short a passphrase."""
+    """Seal a key; `salt` and `nonce` are random, and used once.
+
+    Raises FieldlineError for too short a passphrase.
+    """
     if len(passphrase) < MIN_PASSPHRASE_CHARS:
         raise FieldlineError(
             "The passphrase is too short: use at least {count} characters, such as four words.",
@@ -149,7 +154,10 @@ def _derive(sealed: SealedKey, passphrase: str) -> bytes:
 
 
 def _authenticated(sealed: SealedKey) -> bytes:
-    """Give all of the file that is not secret, in one form: none of it can be changed unnoticed."""
+    """Give all of the file that is not secret, in one form.
+
+    None of it can be changed unnoticed.
+    """
     numbers = (SEALED_VERSION, sealed.memory_kib, sealed.passes, sealed.lanes)
     head = b"".join(number.to_bytes(4, "big") for number in numbers)
     return b"fieldline device key" + head + sealed.salt + sealed.public_key + b"".join(sealed.vouchers)

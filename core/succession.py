@@ -1,4 +1,6 @@
-"""Let a device's old key vouch for its new one, and the new one agree: what both sign.
+"""Let a device's old key vouch for its new one, and the new one agree.
+
+What both sign.
 
 A succession is a change that the old key signs. It gives the new key's device a role by the value made here, with
 which the new key shows that it agrees, so that nobody can name another's device. A voucher shows the same to who has
@@ -39,7 +41,10 @@ def succession_value(new: Ed25519PrivateKey, old_device: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def is_succession(value: object, old_device: bytes, new_device: bytes) -> bool:
-    """Whether a value makes one device go on for another, and that device's key agrees."""
+    """Whether a value makes one device go on for another.
+
+    And that device's key agrees.
+    """
     found = _PATTERN.fullmatch(value) if isinstance(value, str) else None
     if found is None or old_device == new_device:
         return False
@@ -48,12 +53,18 @@ def is_succession(value: object, old_device: bytes, new_device: bytes) -> bool:
 
 
 def make_voucher(old: Ed25519PrivateKey, new_device: bytes) -> bytes:
-    """Let an old key vouch for the device of a new one: the old public key and its signature."""
+    """Let an old key vouch for the device of a new one.
+
+    The old public key and its signature.
+    """
     return old.public_key().public_bytes_raw() + old.sign(_VOUCHES + new_device)
 
 
 def vouching_devices(device: bytes, vouchers: Iterable[bytes]) -> list[bytes]:
-    """The devices that a device goes on for by these vouchers, the latest first; those behind a wrong one are none."""
+    """The devices that a device goes on for by these vouchers, the latest first.
+
+    Those behind a wrong one are none.
+    """
     found: list[bytes] = []
     for voucher in vouchers:
         key, signature = voucher[:KEY_BYTES], voucher[KEY_BYTES:]

@@ -55,7 +55,10 @@ class Home:
             return None
 
     def note_last_change(self, change: bytes) -> None:
-        """Note the last change that was saved; where nothing can be written, it is not noted."""
+        """Note the last change that was saved.
+
+        Where nothing can be written, it is not noted.
+        """
         with suppress(OSError):
             self.last_change.write_text(f"{change.hex()}\n", encoding="ascii")
             self.last_change.chmod(stat.S_IRUSR | stat.S_IWUSR)

@@ -1,4 +1,6 @@
-"""Put a device's next key in the place of the one that it goes on for, once the store says so.
+"""Put a device's next key in the place of the one that it goes on for.
+
+Once the store says so.
 
 The next key lies beside the present one from before the change that names it is stored until it takes its place. So
 there is a key at any time that the fleet knows, and what a crash breaks off is finished when the device is opened next.

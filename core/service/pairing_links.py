@@ -148,7 +148,7 @@ class PairingWindow(Generic[T]):
 
 
 def own_addresses() -> list[str]:
-    """List the IPv4 addresses of this device's networks, for people to type on another one."""
+    """List the IPv4 addresses of this device, for people to type on another one."""
     import ifaddr
 
     every = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]

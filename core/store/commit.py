@@ -113,7 +113,7 @@ def commit_edits(
 
 
 def _check_withdrawn(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
-    """Raise FieldlineError if these facts withdraw what is neither leaf nor a withdrawal in force: without effect."""
+    """Raise FieldlineError if facts withdraw what is neither leaf nor withdrawal."""
     targets = [target for fact in facts for target in withdrawn_by(fact.value)]
     rows = row_ids_of(connection, list({target[:CHANGE_ID_BYTES] for target in targets}))
     for target in targets:

@@ -119,7 +119,9 @@ def over_limit_error(block: Block) -> OverLimit:
 
 
 class _Lineages:
-    """Which devices go on for others, and so have one limit together: a new key is no new room.
+    """Which devices go on for others, and so have one limit together.
+
+    A new key is no new room.
 
     From what is here and what is about to come. Where a device named several, which an honest one does not, what was
     kept of them depends on what came first.

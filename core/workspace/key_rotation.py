@@ -22,7 +22,10 @@ LOCK_FILE = "key.lock"
 
 
 async def check_unused(folder: Path) -> None:
-    """Raise FieldlineError if another program has this device open: it would go on with the old key."""
+    """Raise FieldlineError if another program has this device open.
+
+    It would go on with the old key.
+    """
 
     def check() -> None:
         with store_file.exclusive(Home(folder).store):
@@ -32,7 +35,9 @@ async def check_unused(folder: Path) -> None:
 
 
 async def rotate_key(workspace: DeviceContext, passphrase: str | None, note: str | None = None) -> bytes | None:
-    """Give this device a new key, under the passphrase if there is one; gives the change that names it.
+    """Give this device a new key, under the passphrase if there is one.
+
+    Gives the change that names it.
 
     None in a dry run.
 
@@ -73,5 +78,5 @@ async def _rotate(workspace: DeviceContext, passphrase: str | None, note: str | 
         await adopt_next_key(workspace.home, workspace.store)
         raise
     await adopt_next_key(workspace.home, workspace.store)
-    workspace.forget_identity()
+    workspace.loaded_identity = None
     return change

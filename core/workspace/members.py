@@ -1,4 +1,7 @@
-"""The devices of the fleet, and what only an admin may do: admit one, shut one out, publish the schema."""
+"""The devices of the fleet, and what only an admin may do.
+
+Admit one, shut one out, publish the schema.
+"""
 
 from __future__ import annotations
 
@@ -170,15 +173,16 @@ async def chain(workspace: DeviceContext, device: bytes) -> list[ChainEntry]:
 
 
 async def mark(workspace: DeviceContext, device: bytes) -> Mark:
-    """Give the place in a device's chain behind all that is here of it, on all its branches."""
+    """Give the place in a chain behind all that is here of it, on all branches."""
     return await workspace.store.now()._database.run(member_facts.read_mark, device)
 
 
 async def revoke_device(
     workspace: DeviceContext, device: bytes, last: Sequence[bytes], note: str | None = None
 ) -> MemberResult:
-    """Revoke a device: its changes up to those of `last` keep their effect, one for each branch of its chain, and no
-    others; none does if `last` is empty.
+    """Revoke a device: only its changes up to those of `last` keep their effect.
+
+    One for each branch of its chain; none keeps it if `last` is empty.
 
     What another revocation has voided stays void. Raises FieldlineError if this device is no admin or the device
     itself, or if it would have no effect; Refused for a change that is not the device's.
@@ -230,8 +234,9 @@ async def _write(
     note: str | None,
     epoch: Edit | None = None,
 ) -> MemberResult:
-    """Write facts about a member that obsolete what counts of it, and nothing that others may have said besides; with
-    them that a new epoch begins.
+    """Write facts about a member that obsolete only what counts of it.
+
+    With them that a new epoch begins.
 
     Raises FieldlineError, and nothing is written, if the member would not be as wanted afterwards.
     """
@@ -261,7 +266,10 @@ async def _write(
 
 
 def _seen(membership: Membership, device: bytes, name: str) -> tuple[bytes, ...]:
-    """What a fact about a member obsoletes: the leaves that count, and each revocation that is in force."""
+    """What a fact about a member obsoletes.
+
+    The leaves that count, and each revocation that is in force.
+    """
     seen = set(membership.leaves.get((device, name), ()))
     if name == ROLE_PROPERTY:
         seen |= set(membership.successions.get(device, ()))

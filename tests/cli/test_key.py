@@ -1,4 +1,4 @@
-"""A sealed key in use: what asks for the passphrase, by which way, and what does without it."""
+"""A sealed key in use: who asks for the passphrase, how, and what does without."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def test_a_descriptor_and_standard_input_do_as_well(device: Terminal) -> None:
 
 
 def typed(terminal: Terminal, *arguments: str, answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """Run a call on a terminal of its own and answer its questions; gives the exit code, and all that was shown."""
+    """Run a call on a terminal of its own and answer its questions.
+
+    Gives the exit code, and all that was shown.
+    """
     with started(terminal.home, *arguments) as program:
         shown = ""
         for question, answer in answers:

@@ -1,4 +1,4 @@
-"""The same set of facts gives the same members, doubt takes authority away, and no key that was cut off comes back."""
+"""The same facts give the same members; doubt and cuts only take authority."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ class World:
         return fact
 
     def fork(self, author: bytes) -> None:
-        """Let what a device writes next stand on a branch that begins with its last change but this one."""
+        """Let what a device writes next stand on a branch of its own.
+
+        It begins with its last change but this one.
+        """
         self.branches.add(self.chains[author][-1])
 
     def head(self, fact: MemberFact) -> Cut:

@@ -1,4 +1,4 @@
-"""The device's key: made once, kept to its owner, and never taken from a file that is not right."""
+"""The device's key: made once, for its owner, never from a file that is wrong."""
 
 from __future__ import annotations
 

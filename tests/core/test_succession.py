@@ -1,4 +1,7 @@
-"""A new key goes on for an old one only if both have signed that, each for the other."""
+"""A new key goes on for an old one only if both have signed that.
+
+Each for the other.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def passphrase_option(function: F) -> F:
-    """The option that names the passphrase's file, here as the contract of the command line has it."""
+    """The option that names the passphrase's file, as the contract has it."""
     return option(
         "--passphrase-file",
         metavar="FILE",
@@ -93,7 +93,7 @@ async def rotate(context: CliContext, passphrase_file: Path | None, note: str | 
         if isinstance(old, SealedIdentity):
             passphrase = read_passphrase(passphrase_file or context.passphrase_file)
             workspace.ask_passphrase = lambda: passphrase or ""
-            workspace.forget_identity()
+            workspace.loaded_identity = None
         change = await rotate_key(workspace, passphrase, note)
         new = workspace.identity
     context.print_message(

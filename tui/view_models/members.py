@@ -1,4 +1,7 @@
-"""The devices of the fleet as a list shows them; how much each has written is read when its line is seen."""
+"""The devices of the fleet as a list shows them.
+
+How much each has written is read when its line is seen.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_
 
 @dataclass(frozen=True, slots=True)
 class WriteStats:
-    """How many changes a device made, and time (microseconds since 1970 UTC) and user of the last."""
+    """The count of a device's changes, and time and user of the last.
+
+    Time in microseconds since 1970 UTC.
+    """
 
     changes: int
     at: int | None
@@ -43,7 +49,9 @@ def member_texts(member: Member) -> tuple[str, ...]:
 
 
 class MemberRows:
-    """A row for each device; until its changes are counted again, those of `before` are shown.
+    """A row for each device.
+
+    Until its changes are counted again, those of `before` are shown.
 
     `faulty` are the devices whose chains have a fault.
     """

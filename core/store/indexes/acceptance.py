@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -28,6 +29,7 @@ from core.store.indexes.member_facts import (
     LAST_MEMBER_PROPERTY,
     load_membership,
 )
+from core.store.indexes.standings import note_standings
 from core.store.indexes.withdrawals import refresh_void
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
@@ -139,6 +141,21 @@ def update_acceptance(
     refresher.refresh_changes(row for row in _rows_of(connection, late) if row[2] not in moved)
     refresher.refresh_changes(_rows_of(connection, {fact[:CHANGE_ID_BYTES] for fact in before.counted ^ after.counted}))
     refresher.refresh_entities(before.members.keys() ^ after.members.keys())
+    if refresher.flipped:
+        _note_flipped(connection, refresher.flipped, blocks, spoken)
+
+
+def _note_flipped(
+    connection: sqlite3.Connection, facts: AbstractSet[int], blocks: Sequence[Block], spoken: Sequence[bytes]
+) -> None:
+    """Note what facts that were here before gained or lost their effect.
+
+    By the last of these blocks that speaks of members, else by the last.
+    """
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()
+    new = [row[0] for row in _rows_of(connection, [block.id for block in blocks])]
+    about = [row[0] for row in _rows_of(connection, spoken)]
+    note_standings(connection, facts, min(new, default=last + 1), max(about or new, default=last))
 
 
 def _rows_of(connection: sqlite3.Connection, changes: Iterable[bytes]) -> list[_ChangeRow]:
@@ -161,6 +178,8 @@ class _Refresher:
         named = (fact for facts in membership.successions.values() for fact in facts)
         self._successions = {fact[:CHANGE_ID_BYTES] for fact in named if fact in membership.counted}
         """The changes by which a device has a new key; a reader's have no other effect."""
+        self.flipped: set[int] = set()
+        """The facts whose effect is another one than in the beginning."""
 
     def refresh_changes(self, rows: Iterable[_ChangeRow]) -> None:
         """Work out anew these changes and all their facts."""
@@ -214,6 +233,7 @@ class _Refresher:
 
     def _flip(self, facts: set[int]) -> None:
         """Give these facts the other standing, and work out which facts are leaves now."""
+        self.flipped ^= facts
         targets: set[int] = set()
         for some in chunks(list(facts)):
             query = f"UPDATE facts SET accepted = 1 - accepted WHERE id IN ({placeholders(some)})"

@@ -50,13 +50,18 @@ def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[byte
 
 
 def read_ever_admins(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
-    """The devices that ever were admins, whether that counts or not; none before the genesis is here."""
+    """The devices that ever were admins, whether that counts or not.
+
+    None before the genesis is here.
+    """
     founder = _read_founder(connection, fleet)
     return set() if founder is None else ever_admins(founder, _read_roles(connection))
 
 
 def read_successions(connection: sqlite3.Connection) -> list[tuple[bytes, bytes, int]]:
-    """The devices, their new keys' devices, and where in their chains they named them; what counts and what does not.
+    """The devices, their new keys' devices.
+
+    And where in their chains they named them; what counts and what does not.
 
     Nothing of it is verified.
     """

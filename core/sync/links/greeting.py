@@ -1,4 +1,6 @@
-"""What the two ends of a link say to each other in the clear before TLS: what for, and with which key.
+"""What the two ends of a link say to each other in the clear before TLS.
+
+What for, and with which key.
 
 A greeting is magic, version, a byte that says what the link is for or that there is none, the raw public key, and the
 signature of the key's certificate. All certificates are the same but for that (`Identity.certificate_der`), so the
@@ -51,7 +53,10 @@ class OwnKeyError(LinkError):
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What the other side is there for (None: it turns this one away), its key and signature, and its vouchers."""
+    """What the other side is there for, its key and signature, and its vouchers.
+
+    No purpose: it turns this one away.
+    """
 
     purpose: Purpose | None
     proof: bytes = b""
@@ -95,7 +100,10 @@ async def read_greeting(reader: StreamReader) -> Greeting:
 
 
 def check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
-    """Give the id of the device with this key, and its certificate. Raises LinkError for what is no key."""
+    """Give the id of the device with this key, and its certificate.
+
+    Raises LinkError for what is no key.
+    """
     key, signature = proof[:KEY_BYTES], proof[KEY_BYTES:]
     peer = device_id(key)
     if peer == identity.device:

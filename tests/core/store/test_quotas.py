@@ -1,4 +1,7 @@
-"""What one member can fill all stores with is bounded; an admin may raise it, and what was refused is counted."""
+"""What one member can fill all stores with is bounded.
+
+An admin may raise it, and what was refused is counted.
+"""
 
 from __future__ import annotations
 

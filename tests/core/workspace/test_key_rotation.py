@@ -1,4 +1,7 @@
-"""A new key for a device: there is one at any time that the fleet knows, and what a crash breaks off is finished."""
+"""A new key for a device: there is one at any time that the fleet knows.
+
+And what a crash breaks off is finished.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose failure it is: what this device cannot do is never reported as a failure of the other device."""
+"""Whose failure it is: this device's own is never put on the other one."""
 
 from __future__ import annotations
 

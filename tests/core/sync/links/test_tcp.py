@@ -1,4 +1,4 @@
-"""The link over TCP: who answers, for how many, and what people are told when nobody does. Over real sockets."""
+"""The link over TCP: who answers, how many, what people read. Real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The link: members reach each other with their keys proven, and nobody else learns or slips in anything."""
+"""The link: members prove their keys, and nobody else learns or inserts."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ async def test_members_connect_and_know_each_other_by_their_keys() -> None:
 async def overheard(
     change: Callable[[bytes, int], bytes] = lambda data, sent: data,
 ) -> AsyncIterator[tuple[Stream, Stream, list[int]]]:
-    """A line with somebody in the middle who counts the bytes of each direction and may change them; `change` gets the
-    data that the accepting side sent, and how much that was before.
+    """A line with somebody in the middle who counts the bytes and may change them.
+
+    `change` gets the data that the accepting side sent, and how much that was before.
     """
     counts = [0, 0]
 
@@ -81,7 +82,10 @@ async def overheard(
 
 
 async def test_getting_to_know_each_other_stays_small() -> None:
-    """A second of a cable at 9600 baud is 960 bytes. Tickets, or a key share of the newer kind, would show here."""
+    """A second of a cable at 9600 baud is 960 bytes.
+
+    Tickets, or a key share of the newer kind, would show here.
+    """
     async with overheard() as (here, there, counts):
         dialed, accepted = await asyncio.gather(
             tls.secure_dialed(*here, ONE, members(OTHER)), tls.secure_accepted(*there, OTHER, members(ONE))
@@ -177,7 +181,10 @@ async def test_a_link_for_one_purpose_is_none_for_another(dials: Purpose, accept
 
 
 async def test_a_greeting_that_was_changed_to_another_purpose_makes_no_link() -> None:
-    """Both sides greet for what they are there for; what is between them says otherwise to the one that dials."""
+    """Both sides greet for what they are there for.
+
+    What is between them says otherwise to the one that dials.
+    """
     async with line() as ((reader, writer), there):
         dialing = asyncio.create_task(tls.secure_dialed(*there, ONE, members(OTHER)))
         assert (await reader.readexactly(GREETING))[5] == Purpose.SYNC.value
