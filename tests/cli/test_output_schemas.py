@@ -28,6 +28,7 @@ ELSEWHERE = {
     "mirror",
     "pair",
     "key-renew",
+    "key-rotate",
     "key-seal",
     "key-unseal",
     "init",
@@ -175,7 +176,7 @@ def test_a_new_device_and_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         answer = Terminal(home).call(*arguments, "--json")
         assert answer.code == 0, (arguments, answer)
         checked.add(check_printed(arguments, answer.out))
-    assert checked >= ELSEWHERE - {"mirror", "serve", "pair", "key-renew", "key-seal", "key-unseal"}
+    assert checked >= ELSEWHERE - {"mirror", "serve", "pair", "key-renew", "key-rotate", "key-seal", "key-unseal"}
     events = set()
     with serving(device.terminal) as (_target, process):
         assert process.stdout is not None
