@@ -229,7 +229,10 @@ class View:
     async def first_diffs(
         self, entries: Iterable[LogEntry], limit: int, entity: bytes | None = None
     ) -> dict[bytes, list[FactDiff]]:
-        """What the first `limit` facts of each change did, of one entity if that is given, as `fact_diffs` gives it."""
+        """What the first `limit` facts of each change did, as `fact_diffs` gives it.
+
+        Of one entity if that is given.
+        """
         return await self._database.run(fact_diffs.read_first_diffs, list(entries), limit, entity)
 
     async def fact_diffs(self, change: bytes, limit: int | None = MAX_FACTS) -> list[FactDiff]:

@@ -66,9 +66,9 @@ def read_fact_diffs(
 def read_first_diffs(
     connection: sqlite3.Connection, entries: Iterable[LogEntry], limit: int, entity: bytes | None = None
 ) -> dict[bytes, list[FactDiff]]:
-    """What the first `limit` facts of each of these entries did, of one entity if that is given.
+    """What the first `limit` facts of each of these entries did.
 
-    Those that say who the author is do not count.
+    Of one entity if that is given. Those that say who the author is do not count.
     """
     found = {}
     for entry in entries:
