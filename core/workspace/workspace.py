@@ -57,6 +57,7 @@ class Workspace(DeviceContext):
         device_name: str,
         clock: Clock = system_clock,
         entropy: Entropy = secrets.token_bytes,
+        recovery_key: bytes | None = None,
     ) -> Workspace:
         """Create a fleet with this device as its admin (`core.device.setup`)."""
         from core.device import setup
@@ -69,6 +70,7 @@ class Workspace(DeviceContext):
             device_name=device_name,
             clock=clock,
             entropy=entropy,
+            recovery_key=recovery_key,
         )
         return await cls.open(folder, user=user, clock=clock, entropy=entropy)
 
