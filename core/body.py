@@ -73,7 +73,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body with its exact bytes, the root over its leaves, and the encoded value of each fact."""
+    """A body with its exact bytes, its root, and the encoded value of each fact."""
 
     data: bytes
     salts: Salts

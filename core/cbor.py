@@ -1,4 +1,6 @@
-"""The part of CBOR (RFC 8949) that the format uses, written in its one deterministic form (section 4.2.1).
+"""The part of CBOR (RFC 8949) that the format uses, in its one deterministic form.
+
+Section 4.2.1.
 
 Writing is by hand: the pieces of a fact are both hashed and joined to a body, and each is encoded once. Reading is the
 library's work, without any of the types that it knows and the format does not; who reads encodes again and compares.
@@ -66,7 +68,7 @@ def _unwanted(value: Any, immutable: bool) -> Any:
 
 
 def decoders(wanted: Mapping[int, Decoder]) -> dict[int, Decoder]:
-    """Give what `loads` needs to read these tags and to refuse those that the library would read by itself."""
+    """Give what `loads` needs to read these tags and to refuse the library's own."""
     return {**dict.fromkeys(_LIBRARY_TAGS, _unwanted), **wanted}
 
 

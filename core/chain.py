@@ -1,4 +1,6 @@
-"""The chain of a device's changes: what follows from position, previous and past, and what proves a fault in them.
+"""The chain of a device's changes.
+
+What follows from position, previous and past, and what proves a fault in them.
 
 A change is known in its device's chain by device, position and id. Which changes lie before another one follows from
 that one's `past` alone, either by an own copy of the whole chain below it or by a proof; nobody has to hold what lies
@@ -42,7 +44,10 @@ class Side(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """A change with the range over its chain from the first change up to itself: all that its successor needs."""
+    """A change with the range over its chain from the first change up to itself.
+
+    All that its successor needs.
+    """
 
     device: bytes
     position: int
@@ -63,14 +68,20 @@ def first_tip(header: SignedHeader) -> Tip:
 
 
 def place_fault(device: bytes, position: int, header: SignedHeader) -> Fault | None:
-    """Say whether device or position of a header are not those after the change that it names, None if they are."""
+    """Say how a header's device or position does not follow from what it names.
+
+    None if they follow.
+    """
     if header.fields.device != device:
         return Fault.FOREIGN
     return None if header.fields.position == position + 1 else Fault.POSITION
 
 
 def fault(tip: Tip, header: SignedHeader) -> Fault | None:
-    """Say what is wrong with a header that names this tip as its previous, None if it follows."""
+    """Say what is wrong with a header that names this tip as its previous.
+
+    None if it follows.
+    """
     wrong_place = place_fault(tip.device, tip.position, header)
     return wrong_place or (None if header.fields.past == tip.past else Fault.PAST)
 
@@ -83,7 +94,9 @@ def advance(tip: Tip, header: SignedHeader) -> Tip:
 
 
 def ids_below(head: SignedHeader, find: Find) -> list[bytes] | None:
-    """Give the ids at positions 0 up to the one before this header, by walking `previous`; None where one is not here.
+    """Give the ids at the positions before this header, by walking `previous`.
+
+    None where one is not here.
 
     The walk ends at a change of another device or out of place, too: there is no chain below then.
     """
@@ -104,7 +117,7 @@ def ids_below(head: SignedHeader, find: Find) -> list[bytes] | None:
 
 @dataclass(slots=True)
 class Cut:
-    """A change up to which a device's chain counts, and which of the positions below it are known."""
+    """A change up to which a chain counts, and which positions below are known."""
 
     head: SignedHeader
     known: dict[int, bytes] = field(default_factory=dict)
@@ -175,7 +188,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class WrongLink:
-    """A header, the one that it names as its previous, and the peaks below that one, if its `past` is what is wrong.
+    """A header, its previous, and the peaks below that, if its `past` is wrong.
 
     The header counts for nothing, and so does what lies behind it: whoever has it at its position in its past.
     """
@@ -196,7 +209,9 @@ class WrongLink:
 
 
 def evidence(tip: Tip, below: Range, previous: SignedHeader, header: SignedHeader) -> WrongLink | None:
-    """Give the evidence that a header does not follow from the tip that it names, None if it does.
+    """Give the evidence that a header does not follow from the tip that it names.
+
+    None if it does.
 
     `below` is the range over what lies before the tip's own change, whose header is `previous`.
     """

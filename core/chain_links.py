@@ -1,4 +1,4 @@
-"""Whether each change follows from its chain, worked out as headers arrive in any order.
+"""Whether each change follows from its chain, as headers arrive in any order.
 
 Pure, on a table that the caller keeps. A header is *linked* if all below it is here and every link is right, *faulty*
 if it does not follow from the one that it names or if that one is faulty, and *waiting* until that is known. Which it

@@ -1,4 +1,6 @@
-"""The change: what one person saved at once on one device in one locality, and its exact bytes.
+"""The change: what one person saved at once on one device in one locality.
+
+With its exact bytes.
 
 A block is a signed header and a body, one after the other (a CBOR sequence, RFC 8742). The change id is the hash of the
 header alone, so a value can be taken out of the body later, and the id and the signature stay. Everything here is pure.
@@ -195,8 +197,9 @@ def redact(block: Block, places: Collection[int]) -> Block:
 
 
 def parent_ids(block: Block) -> set[bytes]:
-    """Give the changes that this one was made in knowledge of: those of the facts that it obsoletes, and the one before
-    it.
+    """Give the changes that this one was made in knowledge of.
+
+    Those of the facts that it obsoletes, and the one before it.
     """
     targets = {target[:CHANGE_ID_BYTES] for fact in block.facts for target in fact.obsoletes}
     previous = block.header.fields.previous

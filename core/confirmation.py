@@ -22,7 +22,10 @@ Confirmations = Mapping[str, Candidate]
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationState:
-    """How far an entity is confirmed: so many of its values, the one that was confirmed the longest ago by `oldest`."""
+    """How far an entity is confirmed.
+
+    So many of its values, the one that was confirmed the longest ago by `oldest`.
+    """
 
     confirmed_count: int
     value_count: int
@@ -88,7 +91,9 @@ def confirmation_state(record: Record, confirmations: Confirmations) -> Confirma
 
 
 def is_confirmed_since(record: Record, confirmations: Confirmations, since_us: int) -> bool:
-    """Whether each value of an entity was confirmed at a time (microseconds since 1970 UTC) or later.
+    """Whether each value of an entity was confirmed at a time or later.
+
+    The time is in microseconds since 1970 UTC.
 
     What has no values is: there is nothing to look at.
     """

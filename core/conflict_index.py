@@ -1,5 +1,7 @@
-"""What one entity says that may be at odds with others: the little that has to be known of all of them to tell quickly
-which can be in the inbox at all. Pure, like `core.inbox`, which then works out exactly what is to settle.
+"""What one entity says that may be at odds with others.
+
+The little that has to be known of all of them to tell quickly which can be in the inbox at all. Pure, like
+`core.inbox`, which then works out exactly what is to settle.
 
 Clues are about one entity alone and its own slots, so only what somebody speaks of has to be looked at again. They may
 suspect too many, but never too few: whoever is in a matter of `core.inbox` has a conflict, is `odd`, or shares a claim,
@@ -81,7 +83,7 @@ def _title_sort_key(record: Record, schema: Schema) -> str:
 
 
 def _has_concurrent_edit(record: Record, parents: ParentsOf) -> bool:
-    """Whether something is said of what is retired that no retirement names itself as known."""
+    """Whether a value of a retired entity is one that no retirement knew."""
     known: set[bytes] = set()
     for leaf in record.slot(RETIRED).leaves:
         if leaf.value is True:

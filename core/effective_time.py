@@ -19,7 +19,10 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A fact as far as its time depends on it: its slot, its change's `at` in microseconds, the ids it obsoletes."""
+    """A fact as far as its time depends on it.
+
+    Its slot, its change's `at` in microseconds, the ids it obsoletes.
+    """
 
     slot: Hashable
     at: int
@@ -27,7 +30,7 @@ class Dated:
 
 
 def effective_times(facts: Mapping[bytes, Dated]) -> dict[bytes, int]:
-    """Give the effective time of each of these facts, by id, in microseconds since 1970 UTC.
+    """Give the effective time of these facts by id (microseconds since 1970 UTC).
 
     What a fact names that is not among them, or is of another slot, does not count.
     """
@@ -60,17 +63,26 @@ MAX_CLOCK_ERROR_US = 86_400_000_000
 
 
 def clock_error(at: int, effective: int, received_at: int, *, is_own: bool) -> Literal["behind", "ahead"] | None:
-    """Say why an author's time (microseconds since 1970 UTC) cannot be true, None if it can."""
+    """Say why an author's time (microseconds since 1970 UTC) cannot be true.
+
+    None if it can.
+    """
     if is_behind(at, effective):
         return "behind"
     return "ahead" if not is_own and is_ahead(at, received_at, MAX_CLOCK_ERROR_US) else None
 
 
 def is_behind(at: int, effective: int) -> bool:
-    """Say whether a fact's own time cannot be true, since its author had seen something later."""
+    """Say whether a fact's own time cannot be true.
+
+    Since its author had seen something later.
+    """
     return at < effective
 
 
 def is_ahead(at: int, received_at: int, tolerance: int) -> bool:
-    """Say whether a change's time cannot be true by this device's clock: it came before it was made."""
+    """Say whether a change's time cannot be true by this device's clock.
+
+    It came before it was made.
+    """
     return at > received_at + tolerance

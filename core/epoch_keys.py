@@ -59,7 +59,7 @@ class EpochKeys:
 
     @classmethod
     def of(cls, secret: bytes | None, known: Iterable[Value], leaves: Iterable[Value]) -> Self:
-        """Give the keys by the fleet's secret, and the values of all facts and of the leaves."""
+        """Give the keys by the fleet's secret, and the values of all facts and leaves."""
         first = [] if secret is None else [first_epoch_key(secret)]
         keys = [*first, *(key for value in known if (key := parse_epoch_key(value)))]
         present = sorted({epoch_id(key) for value in leaves if (key := parse_epoch_key(value))})

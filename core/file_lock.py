@@ -1,4 +1,4 @@
-"""A file whose lock says that one process at a time does something with a home (flock(2))."""
+"""A file whose lock gives one process at a time a part of a home (flock(2))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The hashes of the format: BLAKE3 (github.com/BLAKE3-team/BLAKE3-specs), with one domain byte in front for each use.
+"""The hashes of the format.
+
+BLAKE3 (github.com/BLAKE3-team/BLAKE3-specs), with one domain byte in front for each use.
 
 The shape of every tree follows from a number that is signed with its root, so a node never passes for another kind.
 """
@@ -26,5 +28,8 @@ def node(left: bytes, right: bytes) -> bytes:
 
 
 def commitment(salt: bytes, value: bytes) -> bytes:
-    """Commit to an encoded value: with the salt gone nobody can find out by trying what it was."""
+    """Commit to an encoded value.
+
+    With the salt gone nobody can find out by trying what it was.
+    """
     return blake3(COMMITMENT + salt + value).digest()

@@ -42,7 +42,10 @@ _RESERVED_PROPERTIES = (KIND, RETIRED, KEY)
 
 @dataclass(frozen=True, slots=True)
 class KeyRef:
-    """A reference to an entity by what people call it (`kind:key`): only a fleet knows its id."""
+    """A reference to an entity by what people call it (`kind:key`).
+
+    Only a fleet knows its id.
+    """
 
     key: str
 
@@ -65,7 +68,10 @@ class ImportEdit:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One change of the history: its line's number, its time in microseconds since 1970 UTC, and its edits in order."""
+    """One change of the history.
+
+    Its line's number, its time in microseconds since 1970 UTC, and its edits in order.
+    """
 
     number: int
     at_us: int
@@ -76,7 +82,10 @@ class HistoryLine:
 
 
 def entity_uuid(fleet: bytes, name: str) -> bytes:
-    """Derive the id of an imported entity from `kind:key`: a UUIDv5 (RFC 9562, 5.5), so all devices agree on it."""
+    """Derive the id of an imported entity from `kind:key`.
+
+    A UUIDv5 (RFC 9562, 5.5), so all devices agree on it.
+    """
     return uuid.uuid5(uuid.UUID(bytes=fleet), name).bytes
 
 

@@ -1,4 +1,6 @@
-"""Find the inbox items: conflicts in one slot, and clashes between slots and entities. Pure.
+"""Find the inbox items.
+
+Conflicts in one slot, and clashes between slots and entities. Pure.
 
 Everything here is computed from records, and all devices with the same facts find the same. Nothing of it has to be
 resolved: each slot has a value in use meanwhile. Between slots what counts is the value in use
@@ -119,7 +121,10 @@ class InboxItemFinder:
                 yield from self._duplicates_of(records, kind.property(kind.key), kind.within)
 
     def overlaps(self) -> Iterator[InboxItem]:
-        """Networks that lie within one that another entity has: one item for each outermost network."""
+        """Networks that lie within one that another entity has.
+
+        One item for each outermost network.
+        """
         for kind, records in self._active_by_kind():
             for prop in kind.properties.values():
                 if prop.no_overlap:
@@ -317,7 +322,10 @@ class StatedNetwork:
 
 
 def is_edit(name: str) -> bool:
-    """Whether who states this property edits the entity: not who retires it, nor who accepts a clash as it is."""
+    """Whether who states this property edits the entity.
+
+    Not who retires it, nor who accepts a clash as it is.
+    """
     return name != RETIRED and not is_acceptance(name)
 
 
@@ -329,7 +337,7 @@ def scalars_of(value: Value) -> tuple[Scalar, ...]:
 
 
 def _unseen_leaves(slot: Slot, retirements: Sequence[Candidate], knew: DescendsFrom) -> list[Candidate]:
-    """The leaves of a slot that no retirement knew, if it knew none with the same value."""
+    """The leaves of a slot that no retirement knew, nor another with their value."""
     unseen, seen = [], set()
     for leaf in slot.leaves:
         if any(knew(retirement.change, leaf.change) for retirement in retirements):
@@ -351,7 +359,7 @@ def stated_networks(records: Iterable[Record], prop: Property) -> list[StatedNet
 
 
 def _overlapping_groups(networks: list[StatedNetwork]) -> Iterator[list[StatedNetwork]]:
-    """Groups of an outermost network and all that lie within it, where several entities are involved.
+    """Groups of an outermost network and all within it, of several entities.
 
     Two networks are nested or apart, so in the order of their first addresses, the wider first, each group is a run.
     """

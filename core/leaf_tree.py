@@ -1,4 +1,4 @@
-"""The Merkle tree over the leaves of a change, in the shape of RFC 6962, section 2.1.
+"""The Merkle tree over the leaves of a change, shaped as in RFC 6962, 2.1.
 
 A tree of n leaves has the largest power of two below n of them on its left. The salts of a change hang in a tree of the
 same shape (`salt_tree`).

@@ -1,5 +1,6 @@
-"""What a person saves at once, as the changes that it is written as: one for each locality, so that each can travel
-for itself.
+"""What a person saves at once, as the changes that it is written as.
+
+One for each locality, so that each can travel for itself.
 
 The locality of an entity is the one that it lies in: itself, if its kind can hold others, or else its parent. Fleet,
 schema, members and persons are common to all. What lies nowhere is kept together.
@@ -29,7 +30,10 @@ _FACT_BYTES, _GROUP_BYTES, _TARGET_BYTES = 9, 24, FACT_ID_BYTES + 2
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What is in use of an entity at present: its kind and its parent, None where nothing is."""
+    """What is in use of an entity at present.
+
+    Its kind and its parent, None where nothing is.
+    """
 
     kind: str | None = None
     parent: bytes | None = None
@@ -39,7 +43,7 @@ Find = Callable[[bytes], Placed]
 
 
 def split(facts: Sequence[Fact], find: Find, schema: Schema, along: Sequence[Fact] = ()) -> list[list[Fact]]:
-    """Part the facts of one save into those of each change, the common ones first, then as they come.
+    """Split the facts of a save into those of each change, the common ones first.
 
     `along` goes with the first of them, wherever that is: what is said of the person who saves.
 

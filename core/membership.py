@@ -39,7 +39,7 @@ _FROM = "from "
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A change of a device's chain, by its position and its id, as the last one before a place."""
+    """A change of a chain, by position and id, as the last one before a place."""
 
     position: int
     change: bytes
@@ -60,7 +60,10 @@ class Chains(Protocol):
 
 
 class ChainEnd:
-    """What is known of a change that a device has yet to make, in knowledge of all that is known of it."""
+    """What is known of a change that a device has yet to make.
+
+    It would be made in knowledge of all that is known of it.
+    """
 
     def side(self, device: bytes, cut: Cut, position: int, change: bytes) -> Side:
         return Side.BEYOND
@@ -74,9 +77,12 @@ class ChainEnd:
 
 @dataclass(frozen=True, slots=True)
 class MemberFact:
-    """A fact about a member: `device` wrote it in the change at `position` of its chain, `member` is whom it is about.
+    """A fact about a member.
 
-    `effective_us` is when it counts from, in microseconds since 1970 UTC.
+    `device` wrote it in the change at `position` of its chain, `member` is whom it is about.
+
+    `effective_us` is when it counts from, in microseconds since 1970 UTC. `is_succession`: by it the key of `member`
+    goes on for that of `device`, and agrees (core.succession).
     """
 
     fact: bytes
@@ -87,10 +93,14 @@ class MemberFact:
     effective_us: int
     obsoletes: tuple[bytes, ...] = ()
     position: int = 0
+    is_succession: bool = False
 
 
 def mark_text(mark: Mark) -> str:
-    """A place in a chain as text: `POSITION:HEX`, separated by spaces where there are branches, or `nothing`."""
+    """A place in a chain as text.
+
+    `POSITION:HEX`, separated by spaces where there are branches, or `nothing`.
+    """
     return " ".join(f"{cut.position}:{cut.change.hex()}" for cut in mark) or _NOTHING
 
 
@@ -157,7 +167,7 @@ def may_limit(value: Value) -> TypeGuard[int]:
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """A role of a device that holds for its whole chain (`start` None) or from a place on, instead of others."""
+    """A role of a device, for its whole chain (`start` None) or from a place on."""
 
     fact: bytes
     role: str
@@ -167,7 +177,7 @@ class RoleRule:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A revocation: what does not lie before `cut` counts for nothing, but for what lies after a place of `lifted`."""
+    """A revocation: only what lies before `cut` or after a place of `lifted` counts."""
 
     fact: bytes
     cut: Mark
@@ -176,15 +186,19 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What a device's changes may say, change by change."""
+    """What a device's changes may say, change by change.
+
+    `ends` are the changes by which the device named a new key: what is not known to lie before each counts for nothing.
+    """
 
     roles: tuple[RoleRule, ...] = ()
     denials: tuple[Denial, ...] = ()
+    ends: tuple[Cut, ...] = ()
 
     @property
     def is_uniform(self) -> bool:
         """Whether it is the same for all of the device's changes."""
-        return not self.denials and all(rule.start is None for rule in self.roles)
+        return not self.denials and not self.ends and all(rule.start is None for rule in self.roles)
 
     @property
     def uniform_role(self) -> str:
@@ -204,6 +218,7 @@ class Authority:
             yield from denial.cut
             for mark in denial.lifted:
                 yield from mark
+        yield from self.ends
 
     def denials_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> list[Denial]:
         """The revocations that void a change."""
@@ -223,6 +238,8 @@ class Authority:
         """
         if self.is_uniform:
             return self.uniform_role
+        if any(not _is_before(chains, device, (end,), position, change) for end in self.ends):
+            return NO_ROLE
         if self.denials_at(chains, device, position, change):
             return NO_ROLE
         return self.undenied_role_at(chains, device, position, change)
@@ -264,7 +281,8 @@ def _is_behind(chains: Chains, device: bytes, mark: Mark, position: int, change:
 class Member:
     """A device of the fleet.
 
-    `admitted_by` is the device that first admitted it, None for the first admin.
+    `admitted_by` is the device that first admitted it, None for the first admin. `replaces` is the device whose key
+    this one's goes on for, `replaced_by` the one that goes on for this.
     """
 
     device: bytes
@@ -272,6 +290,8 @@ class Member:
     role: str
     state: Literal["active", "revoked", "pending"]
     admitted_by: bytes | None = None
+    replaces: bytes | None = None
+    replaced_by: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -279,13 +299,15 @@ class Membership:
     """The members, and what each device's changes may say.
 
     `counted` are the facts about members that have effect, `leaves` those of them, by member and property, that none
-    of them obsoletes.
+    of them obsoletes. `successions` are the facts by which a member's key goes on for another, whether they
+    count or not: of what is stated of its role only what obsoletes one of them does.
     """
 
     members: Mapping[bytes, Member] = field(default_factory=dict)
     authorities: Mapping[bytes, Authority] = field(default_factory=dict)
     counted: frozenset[bytes] = frozenset()
     leaves: Mapping[tuple[bytes, str], tuple[bytes, ...]] = field(default_factory=dict)
+    successions: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
 
     @cached_property
     def cuts(self) -> frozenset[bytes]:
@@ -302,8 +324,16 @@ class Membership:
         return self.authorities.get(device, _NO_AUTHORITY)
 
     def is_reserved(self, entity: bytes) -> bool:
-        """Whether only admins' facts about an entity count: it is the fleet, its schema, or a member."""
+        """Whether only admins' facts about an entity count.
+
+        It is the fleet, its schema, or a member.
+        """
         return entity in (FLEET_ENTITY, SCHEMA_ENTITY) or entity in self.members
+
+    def names_successor(self, change: bytes, device: bytes) -> bool:
+        """Whether by a change, and with effect, a device's key goes on for another."""
+        named = self.successions.get(device, ())
+        return any(fact[:CHANGE_ID_BYTES] == change and fact in self.counted for fact in named)
 
     def may_connect(self, device: bytes) -> bool:
         """Whether this device is a member in good standing, of any role."""

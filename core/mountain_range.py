@@ -21,7 +21,7 @@ Levels = Sequence[Sequence[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The range over the first `size` ids of a chain, by its peaks, the largest mountain's first."""
+    """The range over the first `size` ids of a chain, by its peaks, largest first."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
@@ -47,7 +47,7 @@ class Range:
 
     @classmethod
     def from_bytes(cls, size: int, data: bytes) -> Range:
-        """Read peaks; raises ValueError if there are not as many as a range of this size has."""
+        """Read peaks; raises ValueError if their number does not fit the size."""
         if len(data) != size.bit_count() * HASH_BYTES:
             raise ValueError("a range of this size has another number of peaks")
         return cls(size, tuple(_pieces(data)))
@@ -97,7 +97,7 @@ def prove(levels: Levels, size: int, positions: Iterable[int]) -> bytes:
 
 
 def check(root: bytes, size: int, changes: Mapping[int, bytes], proof: bytes) -> bool:
-    """Say whether a proof shows that these ids, by position, are among the first `size` under this root.
+    """Say whether a proof shows these ids among the first `size` under this root.
 
     The proof is a peer's: its length is bounded by that of a proof for these positions, and nothing of it is left over.
     """
@@ -113,7 +113,10 @@ def check(root: bytes, size: int, changes: Mapping[int, bytes], proof: bytes) ->
 
 
 def _mountains(size: int) -> Iterator[tuple[int, int]]:
-    """Give height and index of each peak: the node `index` of level `height` is over ids from `index << height` on."""
+    """Give height and index of each peak.
+
+    The node `index` of level `height` is over ids from `index << height` on.
+    """
     start = 0
     for height in range(size.bit_length() - 1, -1, -1):
         if size >> height & 1:
@@ -122,7 +125,10 @@ def _mountains(size: int) -> Iterator[tuple[int, int]]:
 
 
 def _parts(height: int, index: int, wanted: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Part positions into those below the left child of a node and those below its right one; others are left out."""
+    """Split positions into those below the left and the right child of a node.
+
+    Others are left out.
+    """
     first, middle, end = index << height, (2 * index + 1) << height >> 1, (index + 1) << height
     return [p for p in wanted if first <= p < middle], [p for p in wanted if middle <= p < end]
 

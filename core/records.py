@@ -24,8 +24,10 @@ from core.values import is_same_value
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One entity. `slots` holds all its properties that have leaves, the system's among them; `emptied` those of which
-    all that was stated was withdrawn.
+    """One entity.
+
+    `slots` holds all its properties that have leaves, the system's among them; `emptied` those of which all that was
+    stated was withdrawn.
 
     `key` is its own key as text, without its parent's; None where it has none. `retired` is what its slot picks.
     """
@@ -38,17 +40,20 @@ class Record:
     emptied: Mapping[str, Absent] = field(default_factory=dict)
 
     def slot(self, name: str) -> Slot:
-        """The slot of a property, absent if it was never stated, or if nothing of that is left."""
+        """The slot of a property, absent if nothing is stated or left."""
         return self.slots.get(name) or self.emptied.get(name, ABSENT)
 
     def value(self, name: str) -> Value:
-        """The value in use of a property: the pick of a conflict, None if absent or cleared."""
+        """The value in use of a property.
+
+        The pick of a conflict, None if absent or cleared.
+        """
         return self.slot(name).value
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A fact to be: what an entity's property shall be, and the sorted ids of the facts that its author was shown.
+    """A fact to be: a property's value, and the sorted ids of the facts shown.
 
     `is_restored` is True for a value that the slot held before, which the schema of today need not allow.
     """
@@ -61,7 +66,10 @@ class Edit:
 
 
 def kind_of(leaves: Mapping[str, Iterable[Candidate]]) -> str | None:
-    """Give the kind that an entity's leaves state, to find the definition that `record_of` needs."""
+    """Give the kind that an entity's leaves state.
+
+    `record_of` needs its definition.
+    """
     kind = slot_of(leaves.get(KIND, ())).value
     return kind if isinstance(kind, str) else None
 
@@ -72,8 +80,9 @@ def record_of(
     kind: Kind,
     withdrawals: Mapping[str, tuple[bytes, ...]] | None = None,
 ) -> Record:
-    """Build a record from an entity's leaves, and the withdrawals to be named by an edit, by property; `kind` says
-    which property is its key.
+    """Build a record from an entity's leaves and withdrawals, by property.
+
+    `kind` says which property is its key; an edit names the withdrawals.
     """
     taken = withdrawals or {}
     slots = {name: slot_of(candidates, taken.get(name, ())) for name, candidates in leaves.items()}
@@ -89,7 +98,7 @@ def record_of(
 
 
 def make_edit(shown: Record, name: str, value: Value, *, is_restored: bool = False) -> Edit:
-    """Build the edit that states a value, whether it differs from what was shown or not: this resolves a conflict."""
+    """Build the edit that states a value, different or not: it resolves a conflict."""
     seen = {*shown.slot(name).withdrawals, *(leaf.fact for leaf in shown.slot(name).leaves)}
     if name == RETIRED and value is True:
         seen |= _one_leaf_of_each_change(shown, seen)

@@ -78,7 +78,10 @@ def other_entities(item: InboxItem, chosen: bytes) -> list[bytes]:
 
 
 def retire_entity(record: Record) -> Edit:
-    """Build the edit that retires an entity, again if need be, in knowledge of all that was shown of it."""
+    """Build the edit that retires an entity, in knowledge of all that was shown.
+
+    Again if need be.
+    """
     return make_edit(record, RETIRED, True)
 
 
@@ -98,7 +101,7 @@ def accept_item(item: InboxItem, record: Record) -> Edit:
 
 
 def withdraw_acceptance(item: InboxItem, records: Iterable[Record]) -> list[Edit]:
-    """Build the edits that open an accepted item again, on the records of all its entities."""
+    """Build the edits that open an accepted item again, on all its entities."""
     name = acceptance_property(item.id)
     return [make_edit(record, name, None) for record in records if record.value(name) is not None]
 

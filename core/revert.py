@@ -24,8 +24,9 @@ from core.values import is_same_value
 
 @dataclass(frozen=True, slots=True)
 class AppliedFact:
-    """One fact of a change that is to be undone; `had_value` if its author saw a value there, `is_undone` if the fact
-    is withdrawn already.
+    """One fact of a change that is to be undone.
+
+    `had_value` if its author saw a value there, `is_undone` if the fact is withdrawn already.
     """
 
     fact: bytes

@@ -1,4 +1,6 @@
-"""The salts of a change's leaves, all made from one seed by a tree of hashes (Goldreich, Goldwasser, Micali 1986).
+"""The salts of a change's leaves, from one seed by a tree of hashes.
+
+Goldreich, Goldwasser, Micali 1986.
 
 Whoever has a node's seed can make all that is below it, and nothing beside or above it. So the salt of an erased value
 is destroyed by keeping, instead of the seed, only the seeds of the largest subtrees without an erased leaf: the
@@ -50,7 +52,9 @@ def expand(salts: Salts, count: int, erased: AbstractSet[int] = frozenset()) -> 
 
 
 def puncture(salts: Salts, count: int, before: AbstractSet[int], erased: AbstractSet[int]) -> Salts:
-    """Give the co-path that is left when, of a tree with `before` erased, all of `erased` (which has `before`) are.
+    """Give the co-path that is left when all of `erased` are erased.
+
+    Of a tree in which `before`, a part of them, is erased already.
 
     The result does not depend on the steps in which leaves were erased.
     """
@@ -75,7 +79,7 @@ def _is_seed(data: object) -> bool:
 
 
 def _below(seed: bytes, count: int) -> list[bytes]:
-    """Make the salts of a whole subtree, level by level in each half that is a power of two."""
+    """Make the salts of a whole subtree, level by level in each full half."""
     if count == 1:
         return [seed]
     left = split(count)

@@ -1,4 +1,4 @@
-"""The schema: kinds of entities, their properties, the constraints on them and their labels.
+"""The schema: kinds, their properties, constraints and labels.
 
 A schema is TOML, and is published into the fleet as one fact a kind that holds the kind's TOML text. What it does not
 know is kept, synced and shown raw: an unknown kind or property gets a generic definition that accepts every value.
@@ -116,7 +116,7 @@ class Property:
         values.check_visible(self.name, text)
         if not text:
             raise Refused("{property}: there is no value; give one, or clear the property", property=self.name)
-        text = normalized(text)
+        text = values.typed_text(text)
         value = values.TYPE_PARSERS[self.type](text)
         if value is None:
             raise values.type_problem(self.name, self.type, text)
@@ -165,7 +165,10 @@ def matches_pattern(pattern: str, text: str) -> bool:
 
 
 def _required_digits(pattern: str, example: str) -> int:
-    """Return how many digits a pattern demands, or 0 if its example is not digits alone or their number may vary."""
+    """Return how many digits a pattern demands.
+
+    0 if its example is not digits alone, or their number may vary.
+    """
     size = len(example)
     if not (example.isascii() and example.isdigit()):
         return 0
@@ -218,7 +221,7 @@ class Kind:
         )
 
     def find_properties(self, text: str) -> list[Property]:
-        """The properties that people mean by a name or, if none is called so, by a label in any language."""
+        """The properties meant by a name or else by a label in any language."""
         if (exact := self.property(text)).is_known:
             return [exact]
         wanted = normalized(text).strip().casefold()
@@ -226,12 +229,18 @@ class Kind:
         return [prop for prop in props if wanted in {label.casefold() for label in (prop.name, *prop.labels.values())}]
 
     def rank(self, name: str) -> tuple[bool, int, str]:
-        """Where a property stands among others: what an entity is called first, then as the schema lists them."""
+        """Where a property stands among others.
+
+        What an entity is called first, then as the schema lists them.
+        """
         names = [KIND, *self.properties]
         return (name not in (KIND, self.key, self.title), names.index(name) if name in names else len(names), name)
 
     def missing(self, given: Mapping[str, Value]) -> list[Property]:
-        """The required properties that have no value in `given`: what a new entity still needs."""
+        """The required properties that have no value in `given`.
+
+        What a new entity still needs.
+        """
         return [p for p in self.properties.values() if p.required and given.get(p.name) is None]
 
 
@@ -253,7 +262,10 @@ _ACCEPTED_LABELS = {"en": "Accepted as is", "de": "Akzeptiert"}
 
 
 def is_internal_property(name: str) -> bool:
-    """Whether this is a property of the fleet, its schema or a member, which no schema defines."""
+    """Whether this is a property of the fleet, its schema or a member.
+
+    No schema defines these.
+    """
     return name == KIND or bool(_internal_labels(name))
 
 
@@ -285,7 +297,10 @@ class Schema:
     _texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def texts(self) -> dict[str, str]:
-        """The TOML text of each kind, to publish: `schemafile.parse_schema` of it gives this schema again."""
+        """The TOML text of each kind, to publish.
+
+        `schemafile.parse_schema` of it gives this schema again.
+        """
         return dict(self._texts)
 
     def kind(self, name: str | None) -> Kind:
@@ -293,7 +308,7 @@ class Schema:
         return self.kinds.get(name or "") or Kind(name or "", is_known=False)
 
     def kind_name(self, text: str) -> str:
-        """The name of the kind that people mean by a name or, if none is called so, by a label in any language.
+        """The kind meant by a name or else by a label in any language.
 
         The text itself where it is none, or could be several.
         """
@@ -323,13 +338,18 @@ class Schema:
 _T = TypeVar("_T")
 
 
+def no_schema_error() -> Refused:
+    """Build the error for a device that has no schema yet."""
+    return Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
+
+
 def in_schema_order(
     items: Iterable[_T],
     slot_of: Callable[[_T], tuple[bytes, str]],
     kind_of: Callable[[bytes], str | None],
     schema: Schema,
 ) -> list[_T]:
-    """Give what is about slots entity by entity, as they come first, the properties of each as its kind lists them.
+    """Group what is about slots by entity, properties as the kind lists them.
 
     Args:
         items: what is sorted.

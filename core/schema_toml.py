@@ -113,7 +113,7 @@ def split_kinds(text: str) -> tuple[str, dict[str, str]]:
 
 
 def parse_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], SchemaProblems]:
-    """The kinds of a schema from the TOML text of each, in their order, and everything that was not understood."""
+    """Read the kinds of a schema from TOML, in order, and what was not understood."""
     problems: SchemaProblems = []
     found: list[Kind] = []
     for name, text in sorted(texts.items()):
@@ -333,7 +333,10 @@ def _pattern_problems(prop: Property, path: str) -> SchemaProblems:
 
 
 def _is_bounded_pattern(pattern: str) -> bool:
-    """Whether no text of 256 characters can keep the matching busy: no repetition is repeated, and few vary."""
+    """Whether no text of 256 characters can keep the matching busy.
+
+    No repetition is repeated, and few vary.
+    """
     if len(pattern) > MAX_PATTERN_CHARS:
         return False
     end, variable = 0, 0

@@ -1,4 +1,6 @@
-"""The last column of an exported table: what the author of an edited copy was shown of each cell. Pure.
+"""The last column of an exported table.
+
+What the author of an edited copy was shown of each cell. Pure.
 
 It names the thing, and of each property the cell as it was exported (a digest of it) and the facts it came from (their
 ids, shortened: no slot has facts enough for two to be alike). So an import can tell which cells were edited, and which

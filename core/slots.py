@@ -63,7 +63,10 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """All leaves agree; `witnesses` are those leaves, the one that the pick prefers first."""
+    """All leaves agree.
+
+    `witnesses` are those leaves, the one that the pick prefers first.
+    """
 
     value: Value
     witnesses: tuple[Candidate, ...]
@@ -111,7 +114,7 @@ def _pick_order(leaf: Candidate) -> tuple[bool, int, bytes]:
 
 
 def slot_of(leaves: Iterable[Candidate], withdrawals: tuple[bytes, ...] = ()) -> Slot:
-    """Build the slot of these leaves, in whatever order they come, and of the withdrawals in it.
+    """Build the slot of these leaves and withdrawals, in whatever order they come.
 
     Among different values the pick is: set before cleared, then the latest effective time, then the largest fact id.
     """
@@ -129,7 +132,9 @@ def slot_of(leaves: Iterable[Candidate], withdrawals: tuple[bytes, ...] = ()) ->
 def leaf_ids(
     facts: Iterable[tuple[bytes, _K, Iterable[bytes]]], withdrawals: Container[bytes] = frozenset()
 ) -> dict[_K, set[bytes]]:
-    """The leaves of each slot in a set of facts `(fact id, slot, ids it obsoletes)`: what every store must answer.
+    """The leaves of each slot in a set of facts `(fact id, slot, ids it obsoletes)`.
+
+    What every store must answer.
 
     `withdrawals` are those of them that withdraw what they obsolete. An id counts as obsoleted only within its own
     slot, whether it is known yet or not.

@@ -1,4 +1,7 @@
-"""The order of values for people: numbers by value, letters beside their accented forms. Pure."""
+"""The order of values for people.
+
+Numbers by value, letters beside their accented forms. Pure.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ SortKey = tuple[int, Any, str]
 
 
 def natural_key(text: str) -> str:
-    """Give the text by which `Lane 2` is before `Lane 10`, and `Ärzte` beside `Arzt`, where texts are compared by code.
+    """Give a sort key: `Lane 2` before `Lane 10`, `Ärzte` beside `Arzt`.
+
+    For places where texts are compared by code.
 
     SQLite and Python order these texts alike. What differs in case and accents alone is in the order of its letters.
     """
@@ -31,7 +36,10 @@ def natural_key(text: str) -> str:
 
 
 def _numbered(digits: re.Match[str]) -> str:
-    """A number behind its length in digits: `9` stands for eight of them and more to come."""
+    """A number behind its length in digits.
+
+    `9` stands for eight of them and more to come.
+    """
     number = digits.group().lstrip("0") or "0"
     more, rest = divmod(len(number) - 1, 8)
     return "9" * more + str(rest + 1) + number

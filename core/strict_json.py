@@ -1,4 +1,7 @@
-"""Read JSON (RFC 8259) that says one clear thing: no key twice in one object, no NaN, no Infinity."""
+"""Read JSON (RFC 8259) that says one clear thing.
+
+No key twice in one object, no NaN, no Infinity.
+"""
 
 from __future__ import annotations
 

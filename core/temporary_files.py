@@ -1,4 +1,7 @@
-"""Files written beside the one that they will replace: held while in use, cleared away after a kill."""
+"""Files written beside the one that they will replace.
+
+Held while in use, cleared away after a kill.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def hold(descriptor: int) -> None:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove the temporary files beside a path whose processes were killed: nobody holds them."""
+    """Remove the temporary files beside a path whose processes were killed.
+
+    Nobody holds them.
+    """
     start = f".{path.name}."
     for left in path.parent.glob(f"{glob.escape(start)}*"):
         end = left.name.removeprefix(start)

@@ -1,4 +1,6 @@
-"""Parse times as people write them (T on the command line), and format them as JSON shows them.
+"""Parse times as people write them, and format them as JSON shows them.
+
+Times are T on the command line.
 
 Instants are integers: microseconds since 1970 UTC. The clock and the local zone come from the caller.
 """
@@ -39,7 +41,10 @@ _ISO_PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ChangePrefix:
-    """The time of a change, named by the start of its id: at least 8 hex digits, lower case."""
+    """The time of a change, named by the start of its id.
+
+    At least 8 hex digits, lower case.
+    """
 
     hex: str
 
@@ -92,7 +97,10 @@ def _to_date(written: str, now_us: int, zone: tzinfo | None) -> str:
 
 
 def _to_iso(written: str) -> str:
-    """Convert a date as screens show it, `3.3.2026 14:00` or `3 Mar 2026 14:00`, to ISO 8601; leave other texts."""
+    """Convert a date as screens show it to ISO 8601; leave other texts.
+
+    `3.3.2026 14:00`, `3 Mar 2026 14:00`.
+    """
     shown = _SCREEN_DATE_PATTERN.fullmatch(written)
     if shown is None or (shown["name"] and shown["name"].casefold() not in _MONTH_NAMES):
         return written
@@ -101,7 +109,10 @@ def _to_iso(written: str) -> str:
 
 
 def format_timestamp(at_us: int) -> str:
-    """Format microseconds since 1970 UTC as ISO 8601 with `Z`, with a fraction only if it is not zero."""
+    """Format microseconds since 1970 UTC as ISO 8601 with `Z`.
+
+    With a fraction only if it is not zero.
+    """
     return (EPOCH + timedelta(microseconds=at_us)).replace(tzinfo=None).isoformat() + "Z"
 
 
@@ -117,7 +128,10 @@ def _in_zone(local: datetime, zone: tzinfo | None) -> datetime:
 
 
 def _to_timestamp_us(local: datetime, zone: tzinfo | None, written: str, is_start: bool) -> int:
-    """Of an hour that comes twice the earlier one for whoever looks from there on, else the later one."""
+    """Choose the earlier or the later one of an hour that comes twice.
+
+    The earlier one for whoever looks from there on.
+    """
     try:
         if local.tzinfo is None:
             is_later = not is_start and is_repeated(local, zone)

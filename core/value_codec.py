@@ -48,7 +48,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class ParentRef:
-    """A reference to the entity that this one lies in: what a locality holds follows from bytes, not from a schema."""
+    """A reference to the entity that this one lies in.
+
+    What a locality holds follows from bytes, not from a schema.
+    """
 
     entity: bytes
 
@@ -62,7 +65,7 @@ class FactRef:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A fact of the same slot that is withdrawn, by its 34-byte id (`core.withdrawal`)."""
+    """A withdrawn fact of the same slot, by its 34-byte id (`core.withdrawal`)."""
 
     fact: bytes
 
@@ -99,7 +102,7 @@ def is_normalized(text: str) -> bool:
 
 
 def is_line(text: str, limit: int) -> bool:
-    """Say whether text is normalized, not empty, without control characters and of at most so many bytes."""
+    """Say whether text is normalized, short, not empty, and free of controls."""
     return (
         text != ""
         and len(text.encode()) <= limit
@@ -139,12 +142,18 @@ def decode_value(data: bytes) -> Value:
 
 
 def value_of(plain: Any) -> Value:
-    """Make a value of what `cbor.loads` read with `VALUE_TAGS`: only lists are still to be made tuples."""
+    """Make a value of what `cbor.loads` read with `VALUE_TAGS`.
+
+    Only lists are still to be made tuples.
+    """
     return tuple(plain) if isinstance(plain, list) else plain
 
 
 def plain_reference(value: Value) -> Value:
-    """Give the value with references to parents as references: whether somebody tagged them is no difference in it."""
+    """Give the value with references to parents as references.
+
+    Whether somebody tagged them is no difference in it.
+    """
     if isinstance(value, ParentRef):
         return Ref(value.entity)
     if isinstance(value, tuple) and any(isinstance(item, ParentRef) for item in value):
@@ -209,7 +218,10 @@ def _encoded_other(value: Any) -> bytes:
 
 
 def _check_withdrawals(items: tuple[Scalar, ...]) -> None:
-    """Raise BlockRefused for a list that withdraws one fact only or the same twice, or that states something, too."""
+    """Raise BlockRefused for a list that withdraws too little, twice, or states.
+
+    It must withdraw several facts, each once, and state nothing.
+    """
     facts = [item.fact for item in items if type(item) is Withdrawal]
     if facts and (len(facts) == 1 or len(facts) < len(items) or any(a >= b for a, b in pairwise(facts))):
         raise BlockRefused("a fact does not list what it withdraws in order")

@@ -75,13 +75,24 @@ def _parse_mac(text: str) -> str | None:
 
 
 def _parse_hostname(text: str) -> str | None:
-    """A name of RFC 1123, section 2.1: at most 253 characters, labels of letters, digits and inner hyphens."""
+    """A name of RFC 1123, section 2.1.
+
+    At most 253 characters, labels of letters, digits and inner hyphens.
+    """
     label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     return text if len(text) <= 253 and re.fullmatch(rf"{label}(\.{label})*", text) else None
 
 
+def typed_text(text: str) -> str:
+    """Bring text that a person or a file gave to one form.
+
+    That is NFC, and a plain space for blanks that look like one.
+    """
+    return text if text.isascii() else _BLANK.sub(" ", normalized(text))
+
+
 def _parse_text(text: str) -> str:
-    return normalized(text)
+    return typed_text(text)
 
 
 def _parse_reference(text: str) -> None:
@@ -121,7 +132,10 @@ def is_of_type(type_name: str, value: Scalar) -> bool:
 
 
 def type_problem(property_name: str, type_name: str, value: Scalar | Redacted) -> Refused:
-    """Build the error for a value that is not of the type of its property: what is expected, with an example."""
+    """Build the error for a value that is not of the type of its property.
+
+    What is expected, with an example.
+    """
     fields = {"property": property_name, "value": quote_value(value)}
     if isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None:
         return Refused("{property}: {value} is there as text, not as {type}; give it again", type=type_name, **fields)
@@ -165,7 +179,7 @@ def _network_around(value: Scalar | Redacted) -> str | None:
 
 
 def is_storable(value: Scalar | Redacted) -> bool:
-    """Whether text is short enough for a fact and is Unicode that has bytes (a lone surrogate has none)."""
+    """Whether text is short enough for a fact and has no lone surrogates."""
     if not isinstance(value, str):
         return True
     try:
@@ -175,7 +189,10 @@ def is_storable(value: Scalar | Redacted) -> bool:
 
 
 def is_line(text: str, max_bytes: int) -> bool:
-    """Whether this is text of one line: Unicode that has bytes, at most so many of UTF-8, and no control character."""
+    """Whether this is text of one line.
+
+    Unicode that has bytes, at most so many of UTF-8, and no control character.
+    """
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
@@ -191,13 +208,16 @@ def join_names(names: Iterable[str], max_count: int) -> str:
 
 
 def comparison_key(type_name: str, value: Scalar) -> Hashable:
-    """Give a key that is equal for two spellings of the same thing (`AA-BB-…`, `aa:bb:…`), and only for those."""
+    """Give a key that is equal only for spellings of the same thing.
+
+    `AA-BB-…` and `aa:bb:…`.
+    """
     if isinstance(value, str):
         if type_name == "hostname":
             return value.lower()
         if type_name in ("mac", "ip-address", "ip-network"):
             return TYPE_PARSERS[type_name](value) or value
-        return _INVISIBLE_MARK.sub("", normalized(value))
+        return _INVISIBLE_MARK.sub("", typed_text(value))
     return (type(value).__name__, value)
 
 
@@ -209,7 +229,7 @@ def is_same_value(one: Value, other: Value) -> bool:
 
 
 def check_visible(property_name: str, value: Value) -> None:
-    """Raise Refused for text with a mark that nobody sees, or that turns the direction of what is beside it."""
+    """Raise Refused for text with invisible or direction marks."""
     for item in value if isinstance(value, tuple) else (value,):
         if isinstance(item, str) and (mark := invisible_mark(item)):
             raise Refused(
@@ -221,39 +241,55 @@ def check_visible(property_name: str, value: Value) -> None:
 
 
 def invisible_mark(text: str) -> str | None:
-    """The first character of a text that nobody sees, as `U+200B`; None if there is none."""
+    """The first character of a text that nobody sees, as `U+200B`.
+
+    None if there is none.
+    """
     hidden = _INVISIBLE_MARK.search(text)
     return None if hidden is None else f"U+{ord(hidden[0]):04X}"
 
 
 def stored_notation(word: str) -> str | None:
-    """The form in which a MAC address, an IP address or a network is stored, of any notation that input takes; None for
-    any other word. A whole number of twelve digits is no MAC address.
+    """Normalize a MAC address, an IP address or a network in any notation.
+
+    None for any other word. A whole number of twelve digits is no MAC address.
     """
     if word.isdecimal():
         return None
     return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
 
 
-# Controls, lone surrogates, and what has no width and no letter of its own: what looks the same would not be the same.
-_INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-_UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]")
-_INVISIBLE_MARK = re.compile(f"[{_INVISIBLE}]")
+# What has no ink of its own: what looks the same would not be the same. Default_Ignorable_Code_Point of Unicode
+# (DerivedCoreProperties.txt), separators of lines, marks of annotations, the Braille pattern without dots.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# A sign may be said to be an emoji or none, a digit to be a key: that is seen. Behind anything else it is not.
+_LONE_SELECTOR = (
+    "(?<![\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff#*0-9])[\ufe0e\ufe0f]|(?<=[#*0-9])[\ufe0e\ufe0f](?!\u20e3)"
+)
+_UNPRINTABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]|{_LONE_SELECTOR}")
+_INVISIBLE_MARK = re.compile(f"[{_INVISIBLE}]|{_LONE_SELECTOR}")
+_BLANK = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 
 
 def stored_words(text: str) -> str:
-    """The words of a search as they are stored, where input takes other notations: addresses, networks, numbers."""
+    """The words of a search as they are stored, where input takes other notations.
+
+    Addresses, networks, numbers.
+    """
     return " ".join(_stored_word(word) for word in text.split())
 
 
 def _stored_word(word: str) -> str:
-    if number := re.fullmatch(r"\+?0*([0-9]{1,19})", word):
-        return number[1]
+    if number := re.fullmatch(r"\+?(-?)0*([0-9]{1,19})", word):
+        return number[1] + number[2]
     return stored_notation(word) or word
 
 
 def printable(text: str) -> str:
-    """Escape control characters and those that are invisible or change the direction of text: safe for a terminal."""
+    """Escape control, invisible and direction characters: safe for a terminal."""
     return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
 
 
@@ -262,7 +298,10 @@ def _escape(char: str) -> str:
 
 
 def quote_value(value: Value, limit: int = 60) -> str:
-    """Format a value for a message: in quotes if it is text, without control characters, cut at `limit`."""
+    """Format a value for a message.
+
+    In quotes if it is text, without control characters, cut at `limit`.
+    """
     text = display_text(value)
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return f'"{text}"' if isinstance(value, str) else text
@@ -299,7 +338,9 @@ def edit_text(value: Value, lang: str = "en") -> str:
 
 
 def split_list(text: str) -> list[str]:
-    """Split a list that a person typed: separated by commas, in double quotes where an item holds a comma.
+    """Split a list that a person typed.
+
+    Separated by commas, in double quotes where an item holds a comma.
 
     Raises ValueError if the quotes do not match.
     """

@@ -1,4 +1,4 @@
-"""Withdrawals: facts that take back leaves of their slot, and when what they take back is void. Pure.
+"""Withdrawals: facts that take back leaves of their slot, and when void. Pure.
 
 A withdrawal names facts of its own slot, as its value and as what it obsoletes. It states nothing, so it is no leaf. In
 one slot, of the facts that have effect:
@@ -31,7 +31,10 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A fact that has effect: from when, the facts of its slot that it names, and whether it withdraws them."""
+    """A fact that has effect.
+
+    From when, the facts of its slot that it names, and whether it withdraws them.
+    """
 
     since: int
     names: tuple[Hashable, ...] = ()

@@ -1,4 +1,7 @@
-"""What all tests share: a fixed environment, Hypothesis profiles, where snapshots lie, data from beside it."""
+"""What all tests share.
+
+A fixed environment, Hypothesis profiles, where snapshots lie, data from beside it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ time.tzset()
 
 # `test` tries the same examples in every run, so that a red run is about the change at hand; `soak` looks for new ones.
 # How long an example takes is the machine's affair: no deadline, no health check of speed.
-settings.register_profile("test", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "test", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile(
     "soak", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -55,7 +60,7 @@ pytest_textual_snapshot.SVGImageExtension = Snapshots
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A program under test that is given no home must not write into the home of whoever runs the tests."""
+    """A program under test without a home must not write into the tester's home."""
     base = tmp_path_factory.mktemp("xdg")
     for kind in ("DATA", "CONFIG", "STATE", "CACHE"):
         os.environ[f"XDG_{kind}_HOME"] = str(base / kind.lower())
@@ -63,7 +68,10 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder beside the repository with real data; a test that needs it is skipped where it is absent."""
+    """The folder beside the repository with real data.
+
+    A test that needs it is skipped where it is absent.
+    """
     if not SHARED.is_dir():
         pytest.skip("needs the data folder ../shared beside the repository")
     return SHARED

@@ -1,4 +1,6 @@
-"""Draw the tables of states in docs/wire-format.md: `python -m tests.state_diagrams [--check]`.
+"""Draw the tables of states in docs/wire-format.md.
+
+`python -m tests.state_diagrams [--check]`.
 
 What stands between `<!-- states: NAME -->` and `<!-- /states -->` is made from the table of that name. With `--check`
 nothing is written, and the exit code is 1 if the document is not up to date.
@@ -34,7 +36,7 @@ SECTION = re.compile(r"(?<=<!-- states: )(?P<name>\w+) -->\n.*?(?=<!-- /states -
 
 
 def draw(table: Table) -> str:
-    """Draw a table as a Mermaid diagram, with a line for each state and each event below it."""
+    """Draw a table as a Mermaid diagram: a line a state, and each event below."""
     arrows = [f"    [*] --> {next(iter(table)).name}"]
     for state, row in table.items():
         targets: dict[str, list[str]] = {}
@@ -48,7 +50,10 @@ def draw(table: Table) -> str:
 
 
 def redraw(text: str) -> str:
-    """Give the document with each of its sections made anew. Raises KeyError for a table that does not exist."""
+    """Give the document with each of its sections made anew.
+
+    Raises KeyError for a table that does not exist.
+    """
     return SECTION.sub(lambda found: f"{found['name']} -->\n{draw(TABLES[found['name']])}", text)
 
 

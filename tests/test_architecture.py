@@ -1,4 +1,7 @@
-"""What must hold for the project as a whole; the directions of imports are contracts in pyproject.toml."""
+"""What must hold for the project as a whole.
+
+The directions of imports are contracts in pyproject.toml.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("core", "tui")
 MAX_LINES = 400
+MAX_SUMMARY_COLUMNS = 80
+"""Of a docstring's first line: it stands alone in an editor's hint and in an index."""
 MAX_CLASS_LINES = 500
 """Of a class with all its bases in the package: slicing a class into bases is no way to a small file."""
-GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding"}
+GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding", "greeting"}
 """Those that are the usual nouns for what is in the module."""
 PRIVATE_WORDS = {
     *("told", "tell", "tells", "said", "say", "says", "heard", "hear", "hears", "news", "desk", "matter", "matters"),
@@ -43,7 +48,10 @@ def pins(name: str) -> dict[str, str]:
 
 
 def imports(sources: dict[str, str]) -> dict[str, set[str]]:
-    """Module to the modules among these that it imports: anywhere, those of types and inside functions, too."""
+    """Module to the modules among these that it imports.
+
+    Anywhere, those of types and inside functions, too.
+    """
     graph: dict[str, set[str]] = {}
     for module, source in sources.items():
         found = graph[module] = set()
@@ -59,7 +67,10 @@ def imports(sources: dict[str, str]) -> dict[str, set[str]]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:
-    """The strongly connected components of more than one module, and modules that import themselves."""
+    """The strongly connected components, and modules that import themselves.
+
+    Those of more than one module.
+    """
     reached = {module: _reachable(graph, module) for module in graph}
     found = {frozenset({module, *(m for m in reached[module] if module in reached[m])}) for module in graph}
     return [set(each) for each in found if len(each) > 1 or each <= reached[min(each)]]
@@ -100,7 +111,10 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, in lower case: those of `read_status`, `MAX_BYTES` and `TcpListener`."""
+    """The words of a name, in lower case.
+
+    Those of `read_status`, `MAX_BYTES` and `TcpListener`.
+    """
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
@@ -135,6 +149,19 @@ def test_names_hold_no_word_of_a_private_dialect(folder: str) -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
+@pytest.mark.parametrize("folder", (*PACKAGES, "tests", "packaging"))
+def test_docstrings_begin_with_a_short_line(folder: str) -> None:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    first_lines = [
+        (path.relative_to(ROOT), text.split("\n")[0])
+        for path in modules(folder)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds) and (text := ast.get_docstring(node))
+    ]
+    assert len(first_lines) > 10
+    assert [line for line in first_lines if len(line[1]) > MAX_SUMMARY_COLUMNS] == []
+
+
 @pytest.mark.parametrize("folder", PACKAGES)
 def test_no_module_is_too_long(folder: str) -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules(folder)}
@@ -143,7 +170,10 @@ def test_no_module_is_too_long(folder: str) -> None:
 
 
 def class_lengths(sources: dict[str, str]) -> dict[str, int]:
-    """Class to the lines of it and of all its bases among these sources; of two of one name, the longer."""
+    """Class to the lines of it and of all its bases among these sources.
+
+    Of two of one name, the longer.
+    """
     own: dict[str, int] = {}
     bases: dict[str, set[str]] = {}
     for source in sources.values():
@@ -256,7 +286,10 @@ def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_no_statement_has_numbered_placeholders() -> None:
-    """Given a sequence for `?1`, Python 3.12 warns, and a later one refuses it (python/cpython#117995)."""
+    """Given a sequence for `?1`, Python 3.12 warns, and a later one refuses it.
+
+    python/cpython#117995.
+    """
     numbered = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|VALUES|BETWEEN)\b.*\?\d", re.DOTALL)
     assert numbered.search("SELECT id FROM facts WHERE id = ?1")
     texts = {

@@ -1,4 +1,7 @@
-"""The documents for developers are true: each file that they name is there, and no way is longer than they say."""
+"""The documents for developers are true.
+
+Each file that they name is there, and no way is longer than they say.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The README shows what is there: its picture is a snapshot, and every verb it names exists."""
+"""The README shows what is there.
+
+Its picture is a snapshot, and every verb it names exists.
+"""
 
 from __future__ import annotations
 

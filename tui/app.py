@@ -52,7 +52,10 @@ _DEFAULT_OPTIONS = Options()
 
 
 def _lazy_screen(name: str) -> Callable[[], Screen[Any]]:
-    """Make a screen, which is imported when somebody goes there: the first frame waits for one only."""
+    """Make a screen, which is imported when somebody goes there.
+
+    The first frame waits for one only.
+    """
 
     def make() -> Screen[Any]:
         screen: Screen[Any] = getattr(import_module(f"tui.screens.{name}"), name.capitalize())()
@@ -62,7 +65,7 @@ def _lazy_screen(name: str) -> Callable[[], Screen[Any]]:
 
 
 class FieldlineApp(DiffApp):
-    """The six screens over one workspace, and the state that they share: it is their `AppState`."""
+    """The six screens over one workspace, and the state they share (`AppState`)."""
 
     ENABLE_COMMAND_PALETTE = False
     KEEPS_DRAFTS: ClassVar[bool] = True
@@ -255,11 +258,11 @@ class FieldlineApp(DiffApp):
 
     @property
     def base_screen(self) -> BaseScreen | None:
-        """The full screen that is shown, below any dialog; None before the first and after the last."""
+        """The full screen below any dialog; None before the first and after the last."""
         return next((s for s in reversed(self.screen_stack) if isinstance(s, BaseScreen)), None)
 
     def show_history(self, entity: bytes, name: str | None, title: str) -> None:
-        """Show the changes of an entity, or of one of its properties; `title` says of what."""
+        """Show the changes of an entity or property; `title` says of what."""
         from tui.screens.history import History
 
         before = self.current_mode
@@ -268,7 +271,7 @@ class FieldlineApp(DiffApp):
             screen.show_only(LogFilter(entity=entity, property=name), title, before if before != "history" else "")
 
     def show_search_hits(self, hits: list[tuple[bytes, str]]) -> None:
-        """Go to what a search found, in Fleet; entities with the properties whose values were found."""
+        """Go to what a search found, in Fleet: entities, properties of found values."""
         from tui.screens.fleet import Fleet
 
         self.switch_mode("fleet")
@@ -278,15 +281,12 @@ class FieldlineApp(DiffApp):
             screen.show_hits(hits)
 
     def view_at(self, timestamp_us: int | None, as_known: bool = False) -> None:
-        """Show everything as it was at a time (microseconds since 1970 UTC), or as this device had received it by then.
-
-        None is now.
-        """
+        """Show all as of a time in microseconds, or as received by then; None: now."""
         self.viewed_at_us, self.view_as_known = timestamp_us, as_known
         self.run_worker(self.refresh_data(), group=REFRESH_GROUP, exclusive=True)
 
     async def set_here(self, entity: bytes | None) -> None:
-        """Remember the place where this device is, None to find it by what is seen; it is kept on this device only."""
+        """Remember this device's place, on this device only; None to find it."""
         from core.service import location
 
         await location.save_location(self.workspace, entity)
@@ -328,7 +328,7 @@ class FieldlineApp(DiffApp):
         self.show_message(cable_offer_text(found.name, use, at_hand))
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
-        """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+        """Ask for what a command needs first, as a kiosk's PIN; whether it waits."""
         return False
 
     def do_quit(self) -> None:

@@ -1,4 +1,4 @@
-"""The state that all screens share, and what they can ask of the application that shows them."""
+"""The state that all screens share, and what they can ask of the application."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ class AppState(Protocol):
         ...
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
-        """Return whether a command has to wait, as for the PIN of a kiosk; then that has been asked for."""
+        """Return whether a command has to wait, as for the PIN of a kiosk.
+
+        Then that has been asked for.
+        """
         ...
 
     def save_drafts(self, typed: Draft | None = None) -> None:
@@ -96,17 +99,29 @@ class AppState(Protocol):
         ...
 
     def view_at(self, timestamp_us: int | None, as_known: bool = False) -> None:
-        """Show everything as it was at a time, or as this device had received it by then; None is now."""
+        """Show everything as it was at a time, or as this device had received it by then.
+
+        None is now.
+        """
         ...
 
     def show_history(self, entity: bytes, name: str | None, title: str) -> None:
-        """Show the changes of an entity, or of one of its properties; `title` says of what."""
+        """Show the changes of an entity, or of one of its properties.
+
+        `title` says of what.
+        """
         ...
 
     def show_search_hits(self, hits: list[tuple[bytes, str]]) -> None:
-        """Go to what a search found, in Fleet; entities with the properties whose values were found."""
+        """Go to what a search found, in Fleet.
+
+        Entities with the properties whose values were found.
+        """
         ...
 
     async def set_here(self, entity: bytes | None) -> None:
-        """Remember the place where this device is, None to find it by what is seen; it is kept on this device only."""
+        """Remember the place where this device is, None to find it by what is seen.
+
+        It is kept on this device only.
+        """
         ...

@@ -37,7 +37,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class AppStatus:
-    """What the frame shows: names, when this device last synced (microseconds since 1970 UTC), what it may do."""
+    """What the frame shows.
+
+    Names, when this device last synced (microseconds since 1970 UTC), what it may do.
+    """
 
     fleet: str = ""
     device: str = ""

@@ -83,7 +83,10 @@ class CableMonitor:
 
 
 def cable_offer_text(name: str, use: CableUse, at_hand: bool) -> str:
-    """The sentence for a cable that was plugged in; `at_hand` if Enter is all that it takes."""
+    """The sentence for a cable that was plugged in.
+
+    `at_hand` if Enter is all that it takes.
+    """
     if use == "meeting":
         text = _("The cable on {port} is back: the sync goes on.")
     elif use == "served":

@@ -1,4 +1,7 @@
-"""The base of what offers commands from the registry: the screens, and the dialogs over them."""
+"""The base of what offers commands from the registry.
+
+The screens, and the dialogs over them.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +52,7 @@ class CommandHost(Widget):
 
     @on(Resize)
     def _follow_terminal_size(self, event: Resize) -> None:
-        """Take the terminal's size, also if it came while the screen was laid out for another one: Textual tells a
-        screen of that one last.
-        """
+        """Take the terminal's size after a layout for another, which is told last."""
         if event.size != (size := self.app.size):
             self.post_message(Resize(size, size))
 
@@ -82,7 +83,7 @@ class CommandHost(Widget):
         self.run_task(getattr(self.command_owner(name), f"do_{name}"))
 
     def command_owner(self, name: str) -> object | None:
-        """Return the screen or that of its actions which carries out a command; None if nothing does."""
+        """Return the screen or the actions that carry out a command, None if none do."""
         return next((each for each in (self, *self.actions) if hasattr(each, f"do_{name}")), None)
 
     @property
@@ -91,7 +92,9 @@ class CommandHost(Widget):
         return bool(self.query(Input))
 
     def run_task(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
-        """Run something beside the screen; what could not be done is shown in the message line.
+        """Run something beside the screen.
+
+        What could not be done is shown in the message line.
 
         A task replaces one of the same group that is still under way.
         """

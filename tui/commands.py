@@ -1,4 +1,6 @@
-"""The commands of the terminal UI: the one table that key bindings, the last line, `?` and the palette are made from.
+"""The commands of the terminal UI.
+
+The one table that key bindings, the last line, `?` and the palette are made from.
 
 A command says which keys it has, where it can be used and what it does; how it is done is a method `do_<name>` of the
 screen that offers it, and whether it can be done now is what its `disabled_reason` returns.
@@ -252,7 +254,10 @@ def commands_of(*scopes: str) -> Iterator[Command]:
 
 
 def find_command(scopes: tuple[str, ...], name: str) -> Command:
-    """The command of that name in the first of the scopes that has it; KeyError if none has."""
+    """The command of that name in the first of the scopes that has it.
+
+    KeyError if none has.
+    """
     for command in commands_of(*scopes):
         if command.name == name:
             return command
@@ -265,13 +270,19 @@ def scope_names() -> tuple[str, ...]:
 
 
 def rebind_keys(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
-    """Give commands other keys, by scope and name, from now on; to be called before the screens are imported."""
+    """Give commands other keys, by scope and name, from now on.
+
+    To be called before the screens are imported.
+    """
     for scope, wanted in keys.items():
         _SCOPES[scope] = tuple(replace(c, keys=wanted.get(c.name, c.keys)) for c in _SCOPES[scope])
 
 
 def format_key(key: str) -> str:
-    """How a key is written for people: `ctrl+s` is `^s`, and `exclamation_mark` is `!`."""
+    """How a key is written for people.
+
+    `ctrl+s` is `^s`, and `exclamation_mark` is `!`.
+    """
     for modifier, sign in (("ctrl+", "^"), ("alt+", "Alt+"), ("shift+", _("Shift") + "+")):
         if key.startswith(modifier):
             return sign + format_key(key.removeprefix(modifier))

@@ -23,7 +23,10 @@ def newer_candidate(shown: Slot, now: Slot) -> Candidate | None:
 
 @dataclass(slots=True)
 class Draft:
-    """The unapplied edits of one entity: for each property the slot that was shown, and the value that is wanted."""
+    """The unapplied edits of one entity.
+
+    For each property the slot that was shown, and the value that is wanted.
+    """
 
     entity: bytes
     kind: str | None = None
@@ -34,7 +37,10 @@ class Draft:
         return len(self.wanted)
 
     def edit(self, name: str, shown: Slot, value: Value) -> None:
-        """Want `value` for a property that shows `shown` now; wanting what is there without conflict is no edit."""
+        """Want `value` for a property that shows `shown` now.
+
+        Wanting what is there without conflict is no edit.
+        """
         self.discard(name)
         if shown.state == "conflict" or not is_same_value(shown.value, value):
             self.base_slots[name], self.wanted[name] = shown, value
@@ -56,7 +62,10 @@ class Draft:
         self.wanted.pop(name, None)
 
     def newer_candidate(self, name: str, slot: Slot) -> Candidate | None:
-        """The leaf that an edited property has got since its edit began; None if it has none."""
+        """The leaf that an edited property has got since its edit began.
+
+        None if it has none.
+        """
         return newer_candidate(self.base_slots[name], slot) if name in self.base_slots else None
 
     def edits(self) -> list[Edit]:

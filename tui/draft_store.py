@@ -1,4 +1,6 @@
-"""Keeps edits that are not applied, so that a session that was cut off loses none of them.
+"""Keeps edits that are not applied.
+
+So that a session that was cut off loses none of them.
 
 Each session has a file of its own in the device's home, locked while the session lives; one whose session is gone is
 taken over by the next session of the same user. No fact is made of a draft here.
@@ -27,7 +29,10 @@ _FORMAT = 1
 
 
 class DraftStore:
-    """The drafts of one user in one session. `adopt` and `write` may raise OSError; both block."""
+    """The drafts of one user in one session.
+
+    `adopt` and `write` may raise OSError; both block.
+    """
 
     def __init__(self, home: Path, user: str) -> None:
         self._folder = home / DRAFTS_FOLDER
@@ -37,7 +42,9 @@ class DraftStore:
         self._adopted: list[tuple[Path, int]] = []
 
     def adopt(self) -> dict[bytes, Draft]:
-        """Return the drafts of sessions of this user that have ended; their files go with the next `write`.
+        """Return the drafts of sessions of this user that have ended.
+
+        Their files go with the next `write`.
 
         Several may have edited the same entity: of each property the edit that was kept last counts.
         """
@@ -54,7 +61,10 @@ class DraftStore:
         return drafts
 
     def write(self, text: str) -> None:
-        """Keep what `encode_drafts` returned in place of what was kept before; returns when it is on the disk."""
+        """Keep what `encode_drafts` returned in place of what was kept before.
+
+        Returns when it is on the disk.
+        """
         if text:
             self._replace_file(text)
         elif self._descriptor is not None:
@@ -100,7 +110,10 @@ def encode_drafts(drafts: Mapping[bytes, Draft]) -> str:
 
 
 def _written_at(path: Path) -> float:
-    """When a file was written; one that another session has just taken over is passed over later."""
+    """When a file was written.
+
+    One that another session has just taken over is passed over later.
+    """
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -117,7 +130,10 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _read_drafts(path: Path) -> list[Draft] | None:
-    """The drafts of a file; None of one that is not whole or that another version wrote, which stays for that one."""
+    """The drafts of a file.
+
+    None of one that is not whole or that another version wrote, which stays for that one.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return [_decode_draft(each) for each in data["drafts"]] if data["format"] == _FORMAT else None

@@ -1,4 +1,7 @@
-"""Where this device is and what it has, for the screens: read beside them, so that they wait for nothing."""
+"""Where this device is and what it has, for the screens.
+
+Read beside them, so that they wait for nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class EquipmentMonitor:
-    """`inspection` is what was read last, None before the first time and while it cannot be read."""
+    """`inspection` is what was read last.
+
+    None before the first time and while it cannot be read.
+    """
 
     def __init__(
         self,
@@ -57,7 +63,7 @@ class EquipmentMonitor:
         return 0 if self.inspection is None else count_differing(self.inspection.states)
 
     def states_at(self, entity: bytes) -> dict[str, PropertyState]:
-        """Wanted against actual of a place's properties, by name, as far as this device can have them."""
+        """Wanted against actual of a place's properties, by name, where comparable."""
         states = self.inspection.states if self.inspection is not None else []
         return {s.property: s for s in states if s.verdict != "unmanaged" and s.entity == entity}
 
@@ -98,7 +104,10 @@ class EquipmentMonitor:
         return self.inspection
 
     async def apply(self, steps: list[Step], on_step: Callable[[Step], None]) -> list[Step]:
-        """Carry out the steps that were shown; then everything is read again. Raises FieldlineError."""
+        """Carry out the steps that were shown; then everything is read again.
+
+        Raises FieldlineError.
+        """
         from core.equipment import apply as applying
 
         self.is_applying = True

@@ -1,4 +1,6 @@
-"""Load the inbox beside the screens: after a large import or another schema that takes a while.
+"""Load the inbox beside the screens.
+
+After a large import or another schema that takes a while.
 
 It is read over a connection of its own, so that no key waits for it.
 """
@@ -18,7 +20,7 @@ _PROGRESS_STEPS = 50
 
 
 class InboxLoader:
-    """Loads the inbox of the time that is looked at, once more if something was written meanwhile.
+    """Load the inbox of the viewed time, again if something was written.
 
     `items` are those that were loaded last; `is_known` once there were any. `progress` is (entities read, entities in
     all), None while nothing is read. `on_change` is called with True when `items` are others, and with False when only
@@ -49,12 +51,18 @@ class InboxLoader:
         self._loaded.set()
 
     async def wait_loaded(self, timeout_s: float) -> None:
-        """Wait until all that was asked for is loaded, or loading it failed; at most `timeout_s` seconds."""
+        """Wait until all that was asked for is loaded, or loading it failed.
+
+        At most `timeout_s` seconds.
+        """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._loaded.wait(), timeout_s)
 
     def request(self, timestamp_us: int | None, as_known: bool) -> bool:
-        """Ask for the inbox of a time (microseconds since 1970 UTC), None for now; return whether to start `load`."""
+        """Ask for the inbox of a time (microseconds since 1970 UTC), None for now.
+
+        Return whether to start `load`.
+        """
         self._requested = timestamp_us, as_known
         self._loaded.clear()
         start, self._is_reading = not self._is_reading, True

@@ -42,7 +42,10 @@ _CONCURRENT_SCOPES = (
 
 
 def parse_key(text: str) -> str | None:
-    """Return Textual's name of a key written as `x`, `X`, `?`, `enter`, `ctrl+s` or `^s`; None for what is no key."""
+    """Return Textual's name of a written key; None for what is no key.
+
+    As `x`, `X`, `?`, `enter`, `ctrl+s` or `^s`.
+    """
     if len(text) == 2 and text[0] == "^" and text[1].isalpha():
         text = "ctrl+" + text[1].lower()
     modifiers = ""
@@ -59,7 +62,9 @@ def parse_key(text: str) -> str | None:
 
 
 def find_key_conflicts(keys: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield (key, scope, command, other scope, other command) where a key would do two things.
+    """Yield keys that would do two things.
+
+    As (key, scope, command, other scope, other command).
 
     `keys` gives commands other keys, by scope and name. Only what those changes bring about is reported.
     """

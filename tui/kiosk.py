@@ -50,7 +50,7 @@ _COMMANDS_TO_ELSEWHERE = frozenset(
 
 
 class KioskApp(FieldlineApp):
-    """The six screens for whoever comes by; after `idle_s` seconds without a key nobody is there any more."""
+    """The six screens for anybody; after `idle_s` seconds nobody is there."""
 
     END_SIGNALS = (signal.SIGTERM,)
     """What a keyboard or a line can cause is not among them."""
@@ -130,7 +130,7 @@ class KioskApp(FieldlineApp):
 
 
 async def _reset(app: KioskApp) -> None:
-    """Forget the PIN, edits that were not applied, what was searched and where somebody looked."""
+    """Forget the PIN, drafts, the last search, and where somebody looked."""
     app.lock.is_open = False
     app.viewed_at_us = None
     app.drafts.clear()
@@ -162,7 +162,10 @@ def _is_untouched(app: KioskApp) -> bool:
 
 
 def _limit_waiting_keys(driver: type[Driver]) -> type[Driver]:
-    """Make a driver that drops keys while many wait: an unmarked paste, or a book on the keyboard."""
+    """Make a driver that drops keys while many wait.
+
+    An unmarked paste, or a book on the keyboard.
+    """
 
     class LimitedDriver(driver):  # type: ignore[misc, valid-type]
         def process_message(self, message: Message) -> None:
@@ -173,9 +176,10 @@ def _limit_waiting_keys(driver: type[Driver]) -> type[Driver]:
 
 
 class PinLock:
-    """Asks for the PIN before a command that writes, names a file or an address, or chooses another place.
+    """Ask for the PIN before a command that writes, names a file, or moves.
 
-    With `is_here_only` before one that leads away from this place as well.
+    Names a file or an address, or chooses another place. With `is_here_only` before one that leads away from this place
+    as well.
     """
 
     def __init__(self, app: FieldlineApp, pin: KioskPin, *, is_here_only: bool = False) -> None:
@@ -186,17 +190,26 @@ class PinLock:
         """Whether the PIN was entered."""
 
     def defer_command(self, screen: CommandHost, name: str) -> bool:
-        """Return whether a command of a screen has to wait for the PIN; then that has been asked for."""
+        """Return whether a command of a screen has to wait for the PIN.
+
+        Then that has been asked for.
+        """
         return self._needs_pin(screen, name) and self._ask(partial(screen.action_command, name))
 
     def defer_place(self, name: str) -> bool:
-        """Return whether one of the other places has to wait for the PIN; then that has been asked for."""
+        """Return whether one of the other places has to wait for the PIN.
+
+        Then that has been asked for.
+        """
         return (
             self._is_here_only and name in _COMMANDS_TO_ELSEWHERE and self._ask(partial(self._app.action_command, name))
         )
 
     def _ask(self, command: Callable[[], None]) -> bool:
-        """Ask for the PIN and then carry out a command; return False if it was entered already."""
+        """Ask for the PIN and then carry out a command.
+
+        Return False if it was entered already.
+        """
         if self.is_open:
             return False
         if not self._pin.is_set:

@@ -22,14 +22,17 @@ def line_width(line: Line) -> int:
 
 
 def clean_text(text: str) -> str:
-    """One line of printable text: what somebody else wrote must not steer this terminal."""
+    """One line of printable text.
+
+    What somebody else wrote must not steer this terminal.
+    """
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "⏎" if char == "\n" else " " for char in text)
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in at most `width` columns, the end replaced by an ellipsis where it does not fit."""
+    """`text` in at most `width` columns, with an ellipsis where it does not fit."""
     text = clean_text(text)
     if cell_len(text) <= width:
         return text
@@ -62,8 +65,10 @@ def fit_line(line: Line, width: int) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A text in a column of a line: `width` columns wide, or all that is left where `width` is None. `tail` stands
-    behind the text, also where that is cut.
+    """A text in a column of a line.
+
+    `width` columns wide, or all that is left where `width` is None. `tail` stands behind the text, also where that is
+    cut.
     """
 
     text: str
@@ -94,7 +99,10 @@ def layout_columns(width: int, cells: Sequence[Column]) -> Line:
 
 
 def spread(width: int, left: Line, right: Line) -> Line:
-    """A line with one part at the left and one at the right edge; the left part gives way."""
+    """A line with one part at the left and one at the right edge.
+
+    The left part gives way.
+    """
     right = fit_line(right, width)
     room = width - line_width(right)
     left = fit_line(left, max(0, room - 1))
@@ -102,7 +110,10 @@ def spread(width: int, left: Line, right: Line) -> Line:
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """`text` broken at blanks into lines of at most `width` columns; a longer word is broken where a line is full."""
+    """`text` broken at blanks into lines of at most `width` columns.
+
+    A longer word is broken where a line is full.
+    """
     lines: list[str] = []
     current = ""
     for word in clean_text(text).split():
@@ -118,8 +129,10 @@ def wrap_text(text: str, width: int) -> list[str]:
 
 
 def fit_pair(old: str, new: str, width: int) -> tuple[str, str]:
-    """Two texts that fit into `width` columns together; where they do not, what they begin with alike is left out, of
-    the second one first, so that what differs can be read.
+    """Two texts that fit into `width` columns together.
+
+    Where they do not, what they begin with alike is left out, of the second one first, so that what differs can be
+    read.
     """
     old, new = clean_text(old), clean_text(new)
     same = next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), None)

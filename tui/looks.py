@@ -1,4 +1,6 @@
-"""The one table of colours: roles of text, themes, and what each role looks like in each of them. Pure.
+"""The one table of colours.
+
+Roles of text, themes, and what each role looks like in each of them. Pure.
 
 A theme gives each ink as hex, for terminals with true colour, and as an index of the 256 colours, for all others: over
 a line an index is half as long. docs/looks.md says what each role is for; a test computes the contrast of all of it.
@@ -50,7 +52,7 @@ _AMBER = ("attention", "alert")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How text looks: its colour and that behind it, and what is done where there are no colours."""
+    """How text looks: its colour and ground, and what replaces colours."""
 
     ink: Ink = OWN
     ground: Ink = OWN
@@ -62,7 +64,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """A set of inks. `attributes` are looks that take the place of inks where there are few or none."""
+    """A set of inks.
+
+    `attributes` are looks that take the place of inks where there are few or none.
+    """
 
     name: str
     inks: Mapping[str, Ink] = field(default_factory=dict)
@@ -152,7 +157,10 @@ _COLOUR_BLIND: Mapping[str, Ink] = {
 
 
 def _own_looks() -> dict[str, Look]:
-    """The terminal's own 16 colours: what is text has its own colour, so that it can be read on any ground."""
+    """The terminal's own 16 colours.
+
+    What is text has its own colour, so that it can be read on any ground.
+    """
     own: dict[str, Look] = {
         role: Look(bold=bold) for role, (ink, _ground, bold) in ROLES.items() if ink in ("text", "dim", "off")
     }
@@ -196,7 +204,10 @@ THEME_NAMES = ("auto", *THEMES)
 
 
 def lit_role(role: str) -> str:
-    """What a role becomes on the row that the cursor is on: all of it is lit, and what wants a person stays amber."""
+    """What a role becomes on the row that the cursor is on.
+
+    All of it is lit, and what wants a person stays amber.
+    """
     return "lit-attention" if role in _AMBER else "cursor" if role == "cursor" else "lit"
 
 

@@ -1,4 +1,6 @@
-"""The options of the terminal UI: one TOML file of the person in front of it, checked before anything is shown.
+"""The options of the terminal UI.
+
+One TOML file of the person in front of it, checked before anything is shown.
 
 language = "de"          # en or de; else what the system says
 theme = "colour-blind"   # auto, dark, light, contrast, colour-blind, terminal (its own 16 colours) or mono
@@ -59,7 +61,7 @@ def merge_options(chosen: FileOptions, **wanted: bool | str | None) -> FileOptio
 
 
 def default_options_path(environ: Mapping[str, str]) -> Path:
-    """Where the file is: what FIELDLINE_OPTIONS says, or the platform's place for a user's settings."""
+    """Where the file is: FIELDLINE_OPTIONS, or the platform's place for settings."""
     if environ.get("FIELDLINE_OPTIONS"):
         return Path(environ["FIELDLINE_OPTIONS"])
     from platformdirs import user_config_path
@@ -105,7 +107,10 @@ class _OptionsText:
     text: str
 
     def line(self, key: str, section: str = "") -> int:
-        """The line of a key in a section, or of the section; 1 if it is written in another way."""
+        """The line of a key in a section, or of the section.
+
+        1 if it is written in another way.
+        """
         current, found = "", 1
         for number, line in enumerate(self.text.splitlines(), start=1):
             if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):

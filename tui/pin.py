@@ -51,7 +51,10 @@ class KioskPin:
             self._write({"salt": salt.hex(), "hash": _hash(pin, salt).hex(), "failures": 0, "at": 0})
 
     def attempt(self, pin: str) -> None:
-        """Try a PIN; takes a moment, on purpose. Raises Refused if it is wrong or it is too early for another try."""
+        """Try a PIN; takes a moment, on purpose.
+
+        Raises Refused if it is wrong or it is too early for another try.
+        """
         with self._lock():
             kept = self._read()
             wait = self._wait_s(kept)
@@ -65,7 +68,10 @@ class KioskPin:
             self._write({**kept, "failures": 0, "at": 0})
 
     def _wait_s(self, kept: dict[str, Any]) -> int:
-        """Seconds until the next try. A clock that was set back makes nobody wait longer than once more."""
+        """Seconds until the next try.
+
+        A clock that was set back makes nobody wait longer than once more.
+        """
         if kept["failures"] < MAX_FREE_TRIES:
             return 0
         wait = min(MAX_WAIT_S, MIN_WAIT_S << min(int(kept["failures"]) - MAX_FREE_TRIES, 10))
@@ -74,7 +80,10 @@ class KioskPin:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One at a time, also of several processes; raises FieldlineError where the home cannot be used."""
+        """One at a time, also of several processes.
+
+        Raises FieldlineError where the home cannot be used.
+        """
         try:
             folder = os.open(self._path.parent, os.O_RDONLY)
             try:

@@ -1,4 +1,7 @@
-"""Views of the fleet that a person saved under a name: filter and order. Kept on this device; no fact is written."""
+"""Views of the fleet that a person saved under a name: filter and order.
+
+Kept on this device; no fact is written.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _MAX_FILTER_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """A view under its name: the filter as it was typed, the property that lines are sorted by (empty: their names)."""
+    """A view under its name.
+
+    The filter as it was typed, the property that lines are sorted by (empty: their names).
+    """
 
     name: str
     filter_text: str = ""

@@ -1,4 +1,7 @@
-"""The first run: a home without a device. Start a fleet, pair with one's admin or join it, in three steps each."""
+"""The first run: a home without a device.
+
+Start a fleet, pair with one's admin or join it, in three steps each.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class SetupWizard(ThemedApp[bool]):
     def __init__(
         self, home: Path, user: str, *, plain: bool = False, palette: Palette | None = None, pair_port: int = 7421
     ) -> None:
-        """Set up a device in a home; `pair_port` is where it listens while it waits to pair, 0 for any."""
+        """Set up a device in a home.
+
+        `pair_port` is where it listens while it waits to pair, 0 for any.
+        """
         super().__init__(palette or Palette())
         self._pair_port = pair_port
         self.driver_class = limit_input(self.driver_class)
@@ -114,7 +120,10 @@ class SetupWizard(ThemedApp[bool]):
         return await self.push_screen_wait(dialog)
 
     async def _ask_in_order(self, *steps: Callable[[str], Dialog[Any]]) -> list[str] | None:
-        """The answers to some questions, each made with the answer given before; Esc goes back by one."""
+        """The answers to some questions, each made with the answer given before.
+
+        Esc goes back by one.
+        """
         answers: list[str] = [""] * len(steps)
         step = 0
         while step < len(steps):

@@ -14,6 +14,7 @@ from core.changes import SCHEMA_ENTITY
 from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.paths import exists
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
@@ -36,7 +37,10 @@ def system_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class EditResult:
-    """Result of an edit: its change (None: nothing was different), the entity, and the number of facts."""
+    """Result of an edit: its change, the entity, and the number of facts.
+
+    The change is None if nothing was different.
+    """
 
     change: bytes | None
     entity: bytes
@@ -60,7 +64,7 @@ class DeviceContext:
         self.user = user
         self.clock = clock
         self.entropy = entropy
-        self._identity: Identity | None = None
+        self.loaded_identity: Identity | None = None
         self.ask_passphrase: AskPassphrase | None = None
         """How to get the passphrase of a sealed key; None: there is nobody to ask."""
         self._schema: tuple[object, Schema] = (None, Schema())
@@ -73,9 +77,8 @@ class DeviceContext:
     ) -> Self:
         """Open the device whose home this folder is."""
         home = Home(folder)
-        return cls(
-            home, await Store.open(home.store, clock=clock, entropy=entropy), user=user, clock=clock, entropy=entropy
-        )
+        store = await _open_store(home, clock, entropy)
+        return cls(home, store, user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:
         """Finish what is under way and close the store."""
@@ -92,11 +95,11 @@ class DeviceContext:
     @property
     def identity(self) -> Identity:
         """This device's key, read at the first use."""
-        if self._identity is None:
+        if self.loaded_identity is None:
             from core import identity
 
-            self._identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
-        return self._identity
+            self.loaded_identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
+        return self.loaded_identity
 
     async def membership(self) -> Membership:
         """Read who belongs to the fleet."""
@@ -119,10 +122,7 @@ class DeviceContext:
         return SealKeys(self.store.fleet, epochs, lambda: self.identity, public_keys, newcomers)
 
     async def schema(self) -> Schema:
-        """Parse the fleet's schema from the present facts, or give the last one if they are the same.
-
-        The past is read by it, too.
-        """
+        """Parse the fleet's schema, also for the past, or give the last one if equal."""
         record = await self.store.now().record(SCHEMA_ENTITY, Schema())
         state = {name: slot.leaves for name, slot in record.slots.items()}
         if self._schema[0] != state:
@@ -176,7 +176,7 @@ class DeviceContext:
         *,
         check_membership: Callable[[Membership], None] | None = None,
     ) -> bytes | None:
-        """Write edits as `save` does, but for what the schema and the membership say of them.
+        """Write edits as `save` does, without checking schema and membership.
 
         `check_membership` is called with the membership after them; if it raises, nothing is written.
         """
@@ -209,6 +209,20 @@ class DeviceContext:
         return membership
 
     async def write(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Save what is different: an entity's values as wanted, in knowledge of what was shown."""
+        """Save what differs from what was shown, given the wanted values."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
+
+
+async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:
+    """Open the store, and finish a change of the key that was broken off."""
+    store = await Store.open(home.store, clock=clock, entropy=entropy)
+    if exists(home.next_key):
+        from core.device.next_key import adopt_next_key
+
+        try:
+            await adopt_next_key(home, store)
+        except BaseException:
+            await store.close()
+            raise
+    return store

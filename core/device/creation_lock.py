@@ -1,4 +1,7 @@
-"""Let one program at a time add things to a device, so that none of two takes a key that the other one just took."""
+"""Let one program at a time add things to a device.
+
+So that none of two takes a key that the other one just took.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _POLL_INTERVAL_S = 0.02
 
 @asynccontextmanager
 async def creation_lock(folder: Path) -> AsyncIterator[None]:
-    """Hold the lock of a home while keys are looked up and written; raises FieldlineError if others hold it long."""
+    """Hold the lock of a home while keys are looked up and written.
+
+    Raises FieldlineError if others hold it long.
+    """
     try:
         lock = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # a disk that takes no file takes nothing that is new either

@@ -1,4 +1,4 @@
-"""Names of entities in messages, the entities of a value, and how secrets are shown."""
+"""Names of entities in messages, entities of a value, and how secrets are shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def full_entity_name(name: EntityName) -> str:
-    """Format `kind:key` as people write it, or the start of the id of what has neither."""
+    """Format `kind:key` as people write it, or the start of the id without a key."""
     return name.entity.hex()[:8] if name.kind is None or name.key is None else f"{name.kind}:{name.key}"
 
 

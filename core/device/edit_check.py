@@ -1,4 +1,6 @@
-"""Check edits against the schema before they are saved: the one place that does, whoever edits.
+"""Check edits against the schema before they are saved.
+
+The one place that does, whoever edits.
 
 What comes from other devices and from histories is never refused for its values; what is edited on this device is. A
 value that a slot holds may be stated again, and one that it held before may be restored, whatever the schema says now.
@@ -12,7 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.device.display_names import entities_in_value, full_entity_name
 from core.errors import Refused
 from core.records import Edit, Record
-from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_acceptance, is_internal_property
+from core.schema import (
+    KEY,
+    KIND,
+    RESERVED_KINDS,
+    RETIRED,
+    Kind,
+    Property,
+    Schema,
+    is_acceptance,
+    is_internal_property,
+    no_schema_error,
+)
 from core.store.view import View
 from core.value_codec import Value
 from core.values import check_visible, is_same_value, quote_value
@@ -24,7 +37,7 @@ NewEntity = tuple[Kind, Mapping[str, Value]]
 
 
 async def check_edits(view: View, schema: Schema, edits: Iterable[Edit]) -> bool:
-    """Raise Refused for the first of these edits that the schema refuses, on top of the present `view`.
+    """Raise Refused for the first of these edits that the schema refuses in `view`.
 
     Edits that restore are not checked. Gives whether some are about the fleet, its schema or its members, which only an
     admin may edit.
@@ -112,7 +125,7 @@ def creatable_kind(schema: Schema, name: str) -> Kind:
     Raises Refused, naming those that there are.
     """
     if not schema.kinds:
-        raise Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
+        raise no_schema_error()
     found = schema.kinds.get(schema.kind_name(name))
     if found is None:
         raise _unknown_kind_error(schema, name)
@@ -124,7 +137,7 @@ def _unknown_kind_error(schema: Schema, name: str) -> Refused:
 
 
 async def check_keys_are_free(view: View, schema: Schema, new: Sequence[NewEntity]) -> None:
-    """Raise Refused if a new entity is to have the key of another one, be that new or not retired."""
+    """Raise Refused if a new entity has the key of another one in use, new or not."""
     by_kind: dict[str, list[NewEntity]] = defaultdict(list)
     for each in new:
         by_kind[each[0].name].append(each)
@@ -180,7 +193,7 @@ def _check_new_values(kind: Kind, values: Mapping[str, Value]) -> None:
 
 
 def _check_internal_values(kind: Kind, values: Mapping[str, Value]) -> None:
-    """Check what is edited of the fleet, its schema or a member, of which no schema says anything."""
+    """Check edits of the fleet, its schema or a member, which no schema defines."""
     for name, value in values.items():
         if not is_internal_property(name):
             raise Refused(
@@ -214,7 +227,7 @@ def _new_references(record: Record, values: Mapping[str, Value], kind: Kind) -> 
 async def _check_references(
     view: View, schema: Schema, references: Sequence[tuple[Property, bytes]], made: Mapping[bytes, str]
 ) -> None:
-    """Raise Refused for a reference to something that is not here or is of another kind than the schema says.
+    """Raise Refused for a reference to what is not here or of another kind.
 
     `made` are the kinds of what comes to be by the same edits.
     """

@@ -20,6 +20,7 @@ from core.paths import exists
 
 STORE_FILE = "store.db"
 KEY_FILE = "device.key"
+NEXT_KEY_FILE = "device.key.next"
 SETTINGS_FILE = "settings.toml"
 LAST_CHANGE_FILE = "last-change"
 _CHANGE_DIGITS = 64
@@ -33,6 +34,7 @@ class Home:
         self.folder = folder
         self.store = folder / STORE_FILE
         self.key = folder / KEY_FILE
+        self.next_key = folder / NEXT_KEY_FILE
         self.settings = folder / SETTINGS_FILE
         self.last_change = folder / LAST_CHANGE_FILE
 
@@ -53,7 +55,10 @@ class Home:
             return None
 
     def note_last_change(self, change: bytes) -> None:
-        """Note the last change that was saved; where nothing can be written, it is not noted."""
+        """Note the last change that was saved.
+
+        Where nothing can be written, it is not noted.
+        """
         with suppress(OSError):
             self.last_change.write_text(f"{change.hex()}\n", encoding="ascii")
             self.last_change.chmod(stat.S_IRUSR | stat.S_IWUSR)

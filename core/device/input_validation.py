@@ -1,4 +1,7 @@
-"""Check names, notes and ids that a person typed: whether a change can carry them at all."""
+"""Check names, notes and ids that a person typed.
+
+Whether a change can carry them at all.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from core.body import MAX_NOTE_BYTES
 from core.changes import MAX_USER_BYTES
 from core.errors import Refused
 from core.value_codec import normalized
-from core.values import invisible_mark, is_line, quote_value
+from core.values import invisible_mark, is_line, quote_value, typed_text
 
 MAX_NAME_BYTES = 100
 """Of a fleet or a device: the name of a service in DNS-SD and a column of a table hold it."""
@@ -25,7 +28,7 @@ def check_user(name: str) -> str:
             limit=MAX_USER_BYTES,
         )
     _check_visible(name)
-    return normalized(name)
+    return typed_text(name)
 
 
 def _check_visible(name: str) -> None:
@@ -39,7 +42,7 @@ def check_name(text: str) -> str:
 
     Raises Refused if it cannot be one.
     """
-    text = normalized(text.strip())
+    text = typed_text(text).strip()
     if not text or not is_line(text, MAX_NAME_BYTES):
         raise Refused(
             "{name} cannot be a name here: it needs one line of at most {limit} bytes.",

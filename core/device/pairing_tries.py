@@ -1,4 +1,6 @@
-"""Count the tries to pair, on the disk: after three that came to nothing each further one has to wait longer.
+"""Count the tries to pair, on the disk.
+
+After three that came to nothing each further one has to wait longer.
 
 Counted for the device, not for who tried: a key or an address costs nothing. One file holds the count, the time of the
 last try and the lock that lets one pairing at a time be under way.

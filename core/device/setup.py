@@ -85,7 +85,9 @@ def prepare_identity(folder: Path) -> Identity:
 
 
 async def prepare_join(folder: Path, *, fleet: str, device_name: str, clock: Clock) -> None:
-    """Get ready to join the fleet with this id (in hex): a key, and an empty store that waits for its first peer.
+    """Get ready to join the fleet with this id (in hex).
+
+    A key, and an empty store that waits for its first peer.
 
     Raises FieldlineError if there is a device in the folder already, Refused for what is no fleet's id.
     """

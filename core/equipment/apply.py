@@ -1,4 +1,7 @@
-"""Carrying out a plan: exactly its steps, each looked at again before and read back after, under a lock."""
+"""Carry out a plan: exactly its steps, under a lock.
+
+Each is looked at again before, and read back after.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ async def make_plan(inspector: Inspector) -> list[Step]:
 
 
 async def apply(inspector: Inspector, steps: Sequence[Step] | None = None, on_step: OnStep = ignore_step) -> list[Step]:
-    """Set this device up as the fleet says: the steps that were shown, or (None) those of now; as they ended.
+    """Set this device up as the fleet says.
+
+    The steps that were shown, or (None) those of now; as they ended.
 
     Raises FieldlineError if the place is not known or another process applies; nothing was changed then.
     """
@@ -89,7 +94,10 @@ async def _carry_out(inspector: Inspector, inspection: Inspection, step: Step) -
 
 
 async def _act(inspector: Inspector, inspection: Inspection, rule: Rule, step: Step) -> None:
-    """Set the value, then run what follows: only if setting it succeeded, and until it has succeeded itself."""
+    """Set the value, then run what follows.
+
+    Only if setting it succeeded, and until it has succeeded itself.
+    """
     journal, folder, name, wanted = inspector.journal, inspector.context.home.folder, step.property, step.wanted or ""
     if step.action == "apply":
         check = None

@@ -57,7 +57,7 @@ async def read_default() -> str | None:
 
 
 def user_override() -> tuple[Path, str] | None:
-    """The file in which who runs this, or the whole device, prefers another queue than the server, and that queue."""
+    """A file in which a user or the device prefers another queue, and that queue."""
     for path in (Path.home() / ".cups" / "lpoptions", Path("/etc/cups/lpoptions")):
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,4 +1,7 @@
-"""What this device sees of where it is: interfaces by rtnetlink, docking stations and DMI from sysfs."""
+"""What this device sees of where it is.
+
+Interfaces by rtnetlink, docking stations and DMI from sysfs.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class UsbDevice:
-    """Something plugged in: its port, its ids and serial number, and what it calls itself."""
+    """Something plugged in.
+
+    Its port, its ids and serial number, and what it calls itself.
+    """
 
     port: str
     vendor: str
@@ -79,7 +85,10 @@ def list_usb_ports(root: Path) -> tuple[str, ...]:
 
 
 def usb_snapshot(root: Path) -> tuple[tuple[str, int, int], ...]:
-    """What is different when something was plugged in or out, also at the same port: cheap enough for once a second."""
+    """What is different when something was plugged in or out, also at the same port.
+
+    Cheap enough for once a second.
+    """
     folder, found = f"{root}/bus/usb/devices/", []
     for port in list_usb_ports(root):
         times = [0, 0]
@@ -104,7 +113,10 @@ def read_usb_devices(root: Path) -> list[UsbDevice]:
 
 
 def read_dmi(root: Path) -> list[Evidence]:
-    """What the mainboard calls itself, as `dmi` evidence: asset tag and serial numbers, where they may be read."""
+    """What the mainboard calls itself, as `dmi` evidence.
+
+    Asset tag and serial numbers, where they may be read.
+    """
     names = ("chassis_asset_tag", "board_asset_tag", "product_serial", "board_serial", "product_name")
     values = ((name, _attribute(root / "class/dmi/id" / name)) for name in names)
     return [Evidence("dmi", value, name) for name, value in values if value]

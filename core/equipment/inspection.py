@@ -1,4 +1,7 @@
-"""Wanted against actual: what the fleet says of this place beside what this device has."""
+"""Wanted against actual.
+
+What the fleet says of this place beside what this device has.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class Inspector:
         return await self._places.find(await self.settings())
 
     async def inspect(self, place: Place | None = None) -> Inspection:
-        """Where this device is (as was just found), and wanted against actual of each property there.
+        """Where this device is, and wanted against actual of each property there.
 
         Raises FieldlineError.
         """
@@ -205,8 +208,9 @@ class Inspector:
         return "same", None
 
     async def _read_target(self, inspection: Inspection, rule: Rule, wanted: str | None) -> Reading | None:
-        """Whether a file is as its template makes it now: the value itself if so, no value if not; None for a rule
-        without a template.
+        """Whether a file is as its template makes it now.
+
+        The value itself if so, no value if not; None for a rule without a template.
         """
         if not isinstance(rule.write, TemplateWriter):
             return None

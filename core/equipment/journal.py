@@ -1,4 +1,6 @@
-"""What was applied on this device, and what is still owed: kept in its home, a row before each step and one after.
+"""What was applied on this device, and what is still owed.
+
+Kept in its home, a row before each step and one after.
 
 Who reads a step that began and did not end knows that it was cut half-way.
 """

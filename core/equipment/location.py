@@ -1,4 +1,7 @@
-"""Where a device is, from what it sees: its locality by subnet, its place by docking station and the like. Pure."""
+"""Where a device is, from what it sees.
+
+Its locality by subnet, its place by docking station and the like. Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ _USB_ID = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?:[\s:#]+(.*))?", re.DO
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One thing that this device sees: `source` is the interface, port or file it was seen at.
+    """One thing that this device sees.
+
+    `source` is the interface, port or file it was seen at.
 
     `problem` says why a source could not be read; then there is no value.
     """
@@ -72,7 +77,10 @@ def parse_network(text: str) -> IPv4Network | IPv6Network | None:
 
 
 def normalise_mark(kind: str, value: str) -> str:
-    """The form in which evidence is compared: hex digits in lower case, no space around a serial number."""
+    """The form in which evidence is compared.
+
+    Hex digits in lower case, no space around a serial number.
+    """
     value = value.strip()
     if kind == "docking-station" and (found := _USB_ID.fullmatch(value)):
         return f"{found[1].lower()}:{found[2].lower()}:{(found[3] or '').strip()}"

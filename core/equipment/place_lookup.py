@@ -1,4 +1,4 @@
-"""What the fleet says by which a device can tell where it is, and where that puts this device."""
+"""What tells a device where it is, and where that puts this device."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class PlaceLookup:
         self._marks_of: object = None
 
     async def find(self, settings: EquipmentSettings) -> Place:
-        """Look around, and say where this is: by hand where somebody chose, else by evidence. Raises FieldlineError."""
+        """Look around, and say where this is.
+
+        By hand where somebody chose, else by evidence. Raises FieldlineError.
+        """
         schema = await self._context.schema()
         sources = evidence_sources(schema, settings)
         root = evidence.sysfs_root()
@@ -140,7 +143,10 @@ def _above(record: Record, kind: Kind) -> bytes | None:
 
 
 def network_properties(schema: Schema) -> list[tuple[Kind, Property]]:
-    """The properties by whose networks localities are known: those that must not overlap."""
+    """The properties by whose networks localities are known.
+
+    Those that must not overlap.
+    """
     return [
         (kind, prop)
         for kind in schema.kinds.values()
@@ -150,7 +156,9 @@ def network_properties(schema: Schema) -> list[tuple[Kind, Property]]:
 
 
 def evidence_sources(schema: Schema, settings: EquipmentSettings) -> dict[str, str | Reader]:
-    """By property how a place is known: as the settings say, else by what the schema's property is.
+    """By property how a place is known.
+
+    As the settings say, else by what the schema's property is.
 
     A property `docking_station` is one, and a MAC address that is unique is one of an interface.
     """

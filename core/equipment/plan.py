@@ -63,7 +63,10 @@ class Step:
 
 
 def plan(states: Iterable[PropertyState]) -> list[Step]:
-    """The steps that bring this device to what is wanted, in the order of the schema, one for each managed property."""
+    """The steps that bring this device to what is wanted.
+
+    In the order of the schema, one for each managed property.
+    """
     return [plan_property(state) for state in states if state.verdict != "unmanaged"]
 
 
@@ -99,5 +102,5 @@ def unreadable_problem(name: str) -> FieldlineError:
 
 
 def count_differing(states: Iterable[PropertyState]) -> int:
-    """How many properties of the place are not as the fleet says, as far as that is known."""
+    """How many properties of the place differ from the fleet's, as far as known."""
     return sum(state.verdict in ("differs", "error") for state in states)

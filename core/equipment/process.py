@@ -1,4 +1,7 @@
-"""Running a command of this device: argv without a shell, a time limit, its own process group, bounded output."""
+"""Running a command of this device.
+
+Argv without a shell, a time limit, its own process group, bounded output.
+"""
 
 from __future__ import annotations
 

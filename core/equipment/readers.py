@@ -1,4 +1,7 @@
-"""What this device has now: a property's value by its rule, from a file, a command or what is built in."""
+"""What this device has now.
+
+A property's value by its rule, from a file, a command or what is built in.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +87,10 @@ async def _command_text(reader: CommandReader, folder: Path) -> str:
 
 
 def own_docking_station(around: Surroundings) -> str | None:
-    """The docking station that this device is in: one that the fleet knows, else one of a model that it knows or that
-    calls itself a dock, else the only one with a serial number. Raises FieldlineError if there are several.
+    """The docking station that this device is in.
+
+    One that the fleet knows, else one of a model that it knows or that calls itself a dock, else the only one with a
+    serial number. Raises FieldlineError if there are several.
     """
     devices = [
         (normalise_mark("docking-station", each.mark), each) for each in around.usb if each.serial or not each.is_hub

@@ -1,4 +1,7 @@
-"""What `settings.toml` says of this device's place and equipment: `[place]` and `[equipment.PROPERTY]`. Pure."""
+"""What `settings.toml` says of this device's place and equipment.
+
+`[place]` and `[equipment.PROPERTY]`. Pure.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ Argv = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class FileReader:
-    """A value in a file: the first group of the pattern (a line of it), or else the whole text."""
+    """A value in a file: the first group of the pattern, else the whole text."""
 
     path: str
     pattern: re.Pattern[str] | None = None

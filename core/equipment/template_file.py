@@ -1,4 +1,7 @@
-"""Writing a file made from a template: all of it or nothing, owner and mode kept, the old one beside."""
+"""Writing a file made from a template.
+
+All of it or nothing, owner and mode kept, the old one beside.
+"""
 
 from __future__ import annotations
 

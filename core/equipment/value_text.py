@@ -1,4 +1,4 @@
-"""A property's value as a device's tools take and give it, and what such a value may hold. Pure."""
+"""A property's value as a device's tools take and give it, and its limits. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _FIELD = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_.-]*)\}\}|\{([A-Za-z_][A-Za-z0-9_
 
 
 def value_text(value: Value, keys: Mapping[bytes, str]) -> str | None:
-    """A value as one text: `true` and `false`, the key of what it refers to, a list with commas. None stays None."""
+    """A value as one text; None stays None.
+
+    `true` and `false`, the key of what it refers to, a list with commas.
+    """
     if value is None:
         return None
     if isinstance(value, tuple):
@@ -44,8 +47,9 @@ def is_same_text(prop: Property, wanted: str, actual: str) -> bool:
 
 
 def check_text(name: str, text: str, allowed: re.Pattern[str] | None = None) -> None:
-    """Raise FieldlineError for a value that must not get into a file or an argument: a line break or another control
-    character could say more than a value. `allowed` must match all of it.
+    """Raise FieldlineError for a value that must not get into a file or an argument.
+
+    A line break or another control character could say more than a value. `allowed` must match all of it.
     """
     if len(text) > MAX_VALUE_CHARS:
         raise FieldlineError(
@@ -68,7 +72,10 @@ def check_text(name: str, text: str, allowed: re.Pattern[str] | None = None) -> 
 
 
 def check_argument(name: str, text: str, allowed: re.Pattern[str] | None = None) -> None:
-    """Raise FieldlineError for a value that must not become an argument of a command: an option is not a value."""
+    """Raise FieldlineError for a value that must not become an argument of a command.
+
+    An option is not a value.
+    """
     check_text(name, text, allowed)
     if text.startswith("-"):
         raise FieldlineError(

@@ -1,4 +1,7 @@
-"""Noticing that a device was moved: netlink's events, and one look at the USB a second."""
+"""Noticing that a device was moved.
+
+Netlink's events, and one look at the USB a second.
+"""
 
 from __future__ import annotations
 
@@ -122,8 +125,10 @@ class Surrounding:
 async def watch(
     inspector: Inspector, surrounding: Surrounding, *, applies: bool = True
 ) -> AsyncGenerator[EquipmentEvent, None]:
-    """Tell where this device is and how it stands there, until cancelled: when it is moved, when the store changes
-    (whoever sees that pokes), and every so many seconds. `applies`: on arrival set it up where the settings say so.
+    """Tell where this device is and how it stands there, until cancelled.
+
+    When it is moved, when the store changes (whoever sees that pokes), and every so many seconds. `applies`: on arrival
+    set it up where the settings say so.
     """
     before: Location | None = None
     shown: object = None
@@ -160,8 +165,9 @@ async def watch(
 async def _inspect_unless_moved(
     inspector: Inspector, place: Place, surrounding: Surrounding
 ) -> tuple[Inspection | None, bool]:
-    """What this device has, None if it was moved while that was read: a slow command holds up nothing. And whether
-    something has changed meanwhile.
+    """What this device has, None if it was moved while that was read.
+
+    A slow command holds up nothing. And whether something has changed meanwhile.
     """
     is_stale = False
     reading = asyncio.create_task(inspector.inspect(place))

@@ -1,4 +1,6 @@
-"""Run the hooks: for each value that changes, in order, each hook's command until it succeeds or its limit is reached.
+"""Run the hooks: for each value that changes, in order, each hook's command.
+
+Until it succeeds or its limit is reached.
 
 A hook's place in the feed is on the disk before it goes on, so that after any end of this process each value is given
 to it at least once; twice only if the end came while its command ran or before that was written.
@@ -82,7 +84,10 @@ async def run_hooks(
 
 
 def _read_hooks(workspace: DeviceContext, on_event: OnHookEvent, before: list[Hook]) -> list[Hook]:
-    """The hooks of the settings that can be run; those of before, and a word about it, if they cannot be read."""
+    """The hooks of the settings that can be run.
+
+    Those of before, and a word about it, if they cannot be read.
+    """
     try:
         hooks = parse_hooks(workspace.home.read_settings())
     except FieldlineError as problem:
@@ -95,7 +100,7 @@ def _read_hooks(workspace: DeviceContext, on_event: OnHookEvent, before: list[Ho
 
 
 async def _wait_for_settings(workspace: DeviceContext, before: str, interval_s: float) -> None:
-    """Wait until what the settings say of hooks is something else, or can be read no more or again."""
+    """Wait until the hooks in the settings change, or whether they can be read."""
     while _settings_text(workspace) == before:  # noqa: ASYNC110 - an editor tells nobody
         await asyncio.sleep(interval_s)
 
@@ -110,7 +115,10 @@ def _settings_text(workspace: DeviceContext) -> str:
 async def _run_until_cancelled(
     workspace: DeviceContext, hooks: Sequence[Hook], on_event: OnHookEvent, backoff_base_s: float
 ) -> None:
-    """Run these hooks until cancelled, or until the store is gone; without any only wait."""
+    """Run these hooks until cancelled, or until the store is gone.
+
+    Without any only wait.
+    """
     if not hooks:
         await asyncio.Event().wait()
     file = StateFile(workspace.home.folder)
@@ -191,7 +199,7 @@ class _HookRunner:
 
     async def _deliver(self, hook: Hook, state: HookState, named: NamedEntry) -> None:
         """Run a hook for one value until it succeeds, or is given up."""
-        fact = named.entry.fact
+        fact = named.entry.position
         data = json.dumps(named.as_json()).encode() + b"\n"
         for attempt in range(1, hook.attempts + 1):
             error = await self._run_once(hook, data)

@@ -1,4 +1,4 @@
-"""How far each hook has come, in a file of the home that one process at a time writes."""
+"""How far each hook has come, in a file of the home with one writer at a time."""
 
 from __future__ import annotations
 

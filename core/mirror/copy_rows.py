@@ -1,4 +1,4 @@
-"""Rows of the mirror's tables, and COPY in its binary form, which takes the many rows of facts in few steps."""
+"""Rows of the mirror's tables, and COPY in its binary form for many rows of facts."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def pack_facts(rows: Iterable[FactRow]) -> Iterator[bytes]:
 
 
 def pack_slot(fact: int, entity: int, name: int, provisional: bool, fits: bool, value: bytes, refs: bytes) -> bytes:
-    """Pack a row of `slots`, its last two fields packed by `pack_json` and `pack_references`."""
+    """Pack a row of `slots`, its last two fields already packed."""
     return _SLOT_START.pack(7, 8, fact, 4, entity, 4, name, 1, provisional, 1, fits) + value + refs
 
 

@@ -1,4 +1,6 @@
-"""Write what is current: the rows of `slots` and `entities`, some hundred entities at a time.
+"""Write what is current.
+
+The rows of `slots` and `entities`, some hundred entities at a time.
 
 All functions run on the store's thread with both plain connections, in a transaction on either side.
 """

@@ -1,4 +1,6 @@
-"""The connection to PostgreSQL: its checks, its lock, and its errors in one sentence.
+"""The connection to PostgreSQL.
+
+Its checks, its lock, and its errors in one sentence.
 
 All functions block: they are called on another thread than the event loop's.
 """
@@ -73,7 +75,9 @@ def _reason(error: psycopg.Error) -> str:
 
 
 def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> Connection:
-    """Connect, see that the schema is free or this fleet's mirror, make its tables, and lock out other mirrors.
+    """Connect, check the schema, make its tables, and lock out other mirrors.
+
+    The schema must be free or this fleet's mirror.
 
     Raises Refused for an address that is none.
     """
@@ -103,7 +107,7 @@ def cancel(connection: Connection) -> None:
 
 
 def secure_views(connection: Connection) -> None:
-    """Let the views of the mirror read with the rights of who asks, where the server can (PostgreSQL 15)."""
+    """Let the mirror's views read with the rights of who asks, from PostgreSQL 15."""
     if connection.info.server_version < SECURITY_INVOKER_VERSION:
         return
     views = connection.execute(

@@ -1,4 +1,6 @@
-"""Write the feed table `events`: for each value in use that changed, what it was before and what it is now.
+"""Write the feed table `events`.
+
+For each value in use that changed, what it was before and what it is now.
 
 Events are written in the transaction of the rows that they speak of, so each is there exactly once. What changes bring
 is an event for each value that `fieldline watch` would tell; what changes because facts lost or regained their effect,
@@ -25,7 +27,7 @@ from core.store import entities
 from core.store.queries import feed
 from core.store.queries.feed import FeedEntry
 from core.store.scope import NOW
-from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
+from core.value_codec import CHANGE_ID_BYTES
 
 _DIFFERENCES = """
 INSERT INTO fieldline.events
@@ -59,14 +61,16 @@ def write_changes(
     *,
     is_flagged: bool,
 ) -> None:
-    """Write the events of the changes behind a row; `devices` are the names of those that have one.
+    """Write the events of the changes behind a row.
+
+    `devices` are the names of those that have one.
 
     With `is_flagged` those of values that were put aside are left to `write_differences`.
     """
     (first,) = mirror.execute("SELECT coalesce(max(event), 0) FROM fieldline.events").fetchone() or (0,)
-    cursor, is_last = (after + 1) * MAX_FACTS - 1, False
+    cursor, is_last = feed.cursor_behind(after), False
     while not is_last:
-        page = feed.read_feed_page(store, cursor, None)
+        page = feed.read_fact_page(store, cursor)
         entries = [entry for entry in page.entries if not is_secret(entry.entity, entry.property)]
         copy_rows(mirror, "events", _rows(store, schema, devices, entries))
         cursor, is_last = page.cursor, page.is_last
@@ -88,8 +92,8 @@ def _rows(
     for entry in some:
         yield (
             "change",
-            entry.fact,
-            entry.fact[:CHANGE_ID_BYTES],
+            entry.position,
+            entry.position[:CHANGE_ID_BYTES],
             entry.entity,
             *name_columns(names[entry.entity]),
             row_values.text(entry.property),
@@ -111,7 +115,10 @@ def note_all_values(mirror: Connection) -> None:
 
 
 def note_values_of_facts(mirror: Connection, facts: str) -> None:
-    """Put aside what SQL says now of the properties that the facts in column `id` of a table are about."""
+    """Put aside the present values of the properties that some facts are about.
+
+    The facts are those in column `id` of a table.
+    """
     mirror.execute(
         sql.SQL(
             "CREATE TEMP TABLE slots_before ON COMMIT DROP AS SELECT e.entity, e.kind, e.key, p.property, s.value FROM"
@@ -123,6 +130,9 @@ def note_values_of_facts(mirror: Connection, facts: str) -> None:
 
 
 def write_differences(mirror: Connection, reason: str, *, is_all: bool) -> None:
-    """Write the events of what was put aside and is otherwise now; with `is_all` also of what was not there."""
+    """Write the events of what was put aside and is otherwise now.
+
+    With `is_all` also of what was not there.
+    """
     noted = sql.SQL("WHERE (e.entity, p.property) IN (SELECT entity, property FROM slots_before)")
     mirror.execute(sql.SQL(_DIFFERENCES).format(reason=sql.Literal(reason), limit=sql.SQL("") if is_all else noted))

@@ -1,4 +1,4 @@
-"""Keep a mirror up to date with the store until cancelled, and wait for a database that does not take it."""
+"""Keep a mirror up to date until cancelled; wait while the database fails."""
 
 from __future__ import annotations
 

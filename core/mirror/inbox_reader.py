@@ -46,7 +46,7 @@ class InboxReader:
 
 
 def _read_since(row: int, store: sqlite3.Connection) -> tuple[int, str, set[bytes]]:
-    """The last row of the changes, which facts have no effect, and the entities of which changes behind a row speak."""
+    """The last row of the changes, the facts without effect, and the entities changed."""
     last = int(store.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
     touched = mirror_source.read_touched_entities(store, row) if row else set()
     return last, mirror_source.read_flag_state(store), touched

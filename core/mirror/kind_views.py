@@ -1,4 +1,7 @@
-"""The views `kind_KIND`: a row for each entity in use, a typed column for each property. Pure."""
+"""The views `kind_KIND`.
+
+A row for each entity in use, a typed column for each property. Pure.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ CANCEL_INTERVAL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class MirrorResult:
-    """How many changes and facts a run wrote, the root that the mirror has now, and how long it took."""
+    """Result of a run: changes and facts written, the mirror's root, and the time."""
 
     change_count: int
     fact_count: int

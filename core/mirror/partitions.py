@@ -24,14 +24,17 @@ Month = tuple[int, int]
 
 
 def months_of(days: Iterable[int], now_us: int) -> set[Month]:
-    """The months that have a partition of their own, of these days since 1970 (UTC): until the one of the present."""
+    """The months that have a partition of their own, of these days since 1970 (UTC).
+
+    Until the one of the present.
+    """
     last = _month(EPOCH + timedelta(microseconds=now_us))
     found = {_month(EPOCH + timedelta(days=day)) for day in days}
     return {month for month in found if FIRST_MONTH <= month <= last}
 
 
 def make_partitions(mirror: Connection, months: Iterable[Month]) -> None:
-    """Make those partitions that are not there, and move into them what lay among the odd times."""
+    """Make the missing partitions, and move into them what lay among the odd times."""
     rows = mirror.execute(
         "SELECT relname::text FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid"
         " WHERE inhparent = 'fieldline.facts'::regclass"

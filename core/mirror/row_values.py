@@ -65,7 +65,7 @@ def takes_any_text(prop: Property) -> bool:
 
 
 def fits_column(prop: Property, value: Value) -> bool:
-    """Whether a value is as the schema wants it, and can be a value of the column's type."""
+    """Whether a value is as the schema wants it and fits the column's type."""
     if value is None or prop.check(value) is not None:
         return False
     if prop.many or not prop.is_known:

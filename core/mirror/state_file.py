@@ -1,4 +1,4 @@
-"""How the mirror that `serve` keeps is doing, in a file of the home that one process at a time writes."""
+"""How the mirror of `serve` is doing, in a file of the home with one writer."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Written:
 
 
 def is_current(store: sqlite3.Connection, mirror: Connection, state: SourceState, order: ChangeOrder) -> bool:
-    """Whether the mirror has this root, with the same changes in effect, and the views of this schema."""
+    """Whether the mirror has this root, the same changes in effect, and this schema."""
     row = mirror.execute(
         "SELECT root, schema_state, source_row, source_order, source_flags FROM fieldline.watermark"
     ).fetchone()

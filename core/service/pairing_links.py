@@ -19,9 +19,10 @@ from core.service.pairing_runner import PairingLink
 from core.service.session_runner import TCP_PROFILE, LinkProfile, loop_time
 from core.sync.links import tcp
 from core.sync.links.causes import LinkError
+from core.sync.links.greeting import Purpose
 from core.sync.links.serial import connect
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialEndpoint
-from core.sync.links.tls import Purpose, TlsLink
+from core.sync.links.tls import TlsLink
 from core.values import quote_value
 
 PAIR_PORT = 7421
@@ -147,7 +148,7 @@ class PairingWindow(Generic[T]):
 
 
 def own_addresses() -> list[str]:
-    """List the IPv4 addresses of this device's networks, for people to type on another one."""
+    """List the IPv4 addresses of this device, for people to type on another one."""
     import ifaddr
 
     every = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]

@@ -1,4 +1,6 @@
-"""Keep which devices called that are no members, so that an admin sees whom to admit.
+"""Keep which devices called that are no members.
+
+So that an admin sees whom to admit.
 
 What a caller is is only what it claims, and anybody who reaches this device can call: few are kept, and seldom written.
 """
@@ -29,7 +31,10 @@ _RECORD_BYTES = ID_BYTES + _TIME_BYTES
 
 @dataclass(frozen=True, slots=True)
 class UnknownCaller:
-    """The device that somebody claimed to be, and when it called last (microseconds since 1970 UTC)."""
+    """The device that somebody claimed to be, and when it called last.
+
+    In microseconds since 1970 UTC.
+    """
 
     device: bytes
     at_us: int

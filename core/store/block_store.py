@@ -12,10 +12,10 @@ from core.store.types import SaveResult, SendOrder, SetSummary
 # A command that only reads has to start fast: what writing and sync need is imported where it is used.
 if TYPE_CHECKING:
     from core.changes import Block
-    from core.errors import BlockRefused
     from core.membership import Membership
     from core.mountain_range import Range
     from core.store.indexes.acceptance import MembershipCache
+    from core.sync.holdings import Holding
     from core.sync.position_proofs import CutChain, ProvenPast
     from core.sync.reconcile.merkle import MerkleNode
     from core.sync.reconcile.prefix_coding import ShortIdPrefix
@@ -81,11 +81,7 @@ class BlockStore:
         return await self._database.run(merkle_table.read_hashes_under, list(prefixes))
 
     async def order(self, hashes: Sequence[bytes], nearby: Sequence[bytes] = ()) -> SendOrder:
-        """These changes in the order in which they are most useful to a peer.
-
-        The genesis and membership first, then the schema, then what is current of the entities that are `near` to the
-        peer, newest first; then what else is current, oldest first; then history, newest first.
-        """
+        """These changes, those first that are most useful to a peer near `nearby`."""
         from core.store.queries import sync_source
 
         return SendOrder(
@@ -93,7 +89,7 @@ class BlockStore:
         )
 
     async def sketch(self) -> tuple[SetSummary, SetSketch | None]:
-        """The summary and the cells of the same set of changes; no cells before the genesis has come."""
+        """The summary and the cells of one set of changes; no cells before genesis."""
         from core.store.queries import sync_source
 
         count, root, cells = await self._database.run(sync_source.read_summary_and_cells)
@@ -112,7 +108,7 @@ class BlockStore:
         return await self._database.run(short_ids.read_all_short_ids)
 
     async def fleet_secret(self) -> bytes | None:
-        """The fleet's secret, with which the short ids are keyed; None before the genesis has come."""
+        """The fleet's secret, which keys the short ids; None before the genesis."""
         from core.store.indexes import short_ids
 
         return await self._database.run(short_ids.read_secret)
@@ -124,10 +120,23 @@ class BlockStore:
         return await self._database.run(obsolete_hints.read_obsolete_hints, list(hashes))
 
     async def clear_obsolete_hints(self) -> None:
-        """All that a peer has is here: drop what was only known from its word, or from proofs that are not kept."""
+        """Drop what only a peer's word or an unkept proof said: all it has is here."""
         from core.store import intake
 
         await self._database.run(intake.clear_hints, self._membership, self.fleet)
+
+    async def note_equal_sets(self, peer: bytes, link: str, root: bytes) -> list[Holding]:
+        """Note that a peer holds the set with this root; give what to report to it."""
+        from core.store import intake
+
+        equal = intake.EqualSets(peer, link, self._clock(), root)
+        return await self._database.run(intake.note_equal_sets, equal, self._membership)
+
+    async def note_reported_holdings(self, reporter: bytes, reported: Sequence[Holding]) -> None:
+        """Note what a peer with equal roots reported of third devices."""
+        from core.store import intake
+
+        await self._database.run(intake.note_reported_holdings, reporter, list(reported), self._membership)
 
     async def save_blocks(
         self,
@@ -137,11 +146,11 @@ class BlockStore:
         link: str = "own",
         obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
     ) -> SaveResult:
-        """Keep blocks from elsewhere, in one transaction that is on the disk when this returns. Idempotent.
+        """Keep blocks from elsewhere in one transaction, on the disk on return.
 
-        Each block is decoded and its signature checked first; what is refused leaves nothing behind. `source_device`
-        is the device that it came from and `link` over what. The facts that `obsolete_hints` names are no leaves until
-        `clear_obsolete_hints`.
+        Idempotent. Each block is decoded and its signature checked first; what is refused leaves nothing behind.
+        `source_device` is the device that it came from and `link` over what. The facts that `obsolete_hints` names are
+        no leaves until `clear_obsolete_hints`.
         """
         return await self._database.run(self._save, list(blocks), source_device, link, obsolete_hints or {})
 
@@ -153,28 +162,11 @@ class BlockStore:
         link: str,
         hints: Mapping[bytes, Sequence[int]],
     ) -> SaveResult:
-        from core.changes import change_id, decode_block, verify_block
-        from core.errors import BlockRefused
-        from core.store.queries import sync_source
+        from core.store import intake
 
-        refused: list[tuple[bytes, BlockRefused]] = []
-        ids: dict[bytes, bytes] = {}
-        for data in blocks:
-            try:
-                ids[change_id(data)] = data
-            except BlockRefused as reason:
-                refused.append((b"", reason))
-        new = set(sync_source.filter_missing(connection, list(ids)))
-        good: list[Block] = []
-        for change in [change for change in ids if change in new]:
-            try:
-                block = decode_block(ids[change])
-                verify_block(block, self.fleet)
-                good.append(block)
-            except BlockRefused as reason:
-                refused.append((change, reason))
-        kept = self._keep(connection, good, source, link, hints, ())
-        return SaveResult(kept.added_count, kept.known_count + len(ids) - len(new), (*refused, *kept.refused))
+        checked = intake.check_blocks(connection, blocks, self.fleet)
+        kept = self._keep(connection, checked.good, source, link, hints, ())
+        return SaveResult(kept.added_count, kept.known_count + checked.known_count, (*checked.refused, *kept.refused))
 
     async def keep_blocks(
         self,
@@ -185,8 +177,9 @@ class BlockStore:
         obsolete_hints: Mapping[bytes, Sequence[int]] | None = None,
         proven: Sequence[ProvenPast] = (),
     ) -> SaveResult:
-        """Do as `save_blocks` does with blocks whose signatures the caller has checked; `proven` is what was proven of
-        where some of them lie.
+        """Do as `save_blocks` does with blocks whose signatures the caller has checked.
+
+        `proven` is what was proven of where some of them lie.
         """
         return await self._database.run(self._keep, list(blocks), source_device, link, obsolete_hints or {}, proven)
 
@@ -212,17 +205,13 @@ class BlockStore:
         return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-        """What can be left out of these changes for a peer that holds all that is held here but these.
-
-        Gives those at the lowest position of their device among them that follow from their whole chain, and those that
-        do not.
-        """
+        """What can be left out of changes for a peer that holds all else held here."""
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.find_chain_starts, list(hashes))
 
     async def cut_chains(self, hashes: Sequence[bytes]) -> list[CutChain]:
-        """The chains of devices of which not all changes count alike, as far as some of these are part of them."""
+        """The chains, in part, of devices of which not all changes count alike."""
         from core.store.indexes import proven_positions
 
         def read(connection: stats.Connection) -> list[CutChain]:
@@ -231,14 +220,15 @@ class BlockStore:
         return await self._database.run(read)
 
     async def chain_ids(self, change: bytes) -> list[bytes]:
-        """The ids of the chain that this change is part of, up to its end; none if it does not follow from it here."""
+        """The ids of the chain of this change to its end; None if it does not follow."""
         from core.store.queries import sync_source
 
         return await self._database.run(sync_source.read_chain_ids, change)
 
     async def tips(self, places: Sequence[tuple[bytes, int]]) -> list[tuple[bytes, int, bytes, Range | None]]:
-        """The changes that are here at these places (device, position), each with the range up to it if it is the end
-        of a linked chain.
+        """The changes at these places, each with its range if it ends a linked chain.
+
+        Places are (device, position).
         """
         from core.store.queries import sync_source
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import aiosqlite
 
 from core.errors import BlockRefused, FieldlineError
-from core.store.memory_tables import drop_shadows, run_in_memory
+from core.store.memory_tables import drop_shadows, has_current_shadows, run_in_memory
 from core.value_codec import Value, decode_value
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Database:
         As `write` does, or in memory if the disk takes nothing.
         """
         try:
-            return await self.write(work, *args, **kwargs)
+            return await self.run(_cache_transaction, work, *args, **kwargs)
         except StoreUnwritable:
             return await self.run(run_in_memory, work, *args, **kwargs)
 
@@ -253,6 +253,19 @@ def transaction(
             connection.execute("ROLLBACK")
         raise
     return result
+
+
+def _cache_transaction(
+    connection: sqlite3.Connection,
+    work: Callable[Concatenate[sqlite3.Connection, P], T],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Go on in memory where that was begun, else in a transaction."""
+    if has_current_shadows(connection):
+        return run_in_memory(connection, work, *args, **kwargs)
+    return transaction(connection, work, *args, **kwargs)
 
 
 def read_meta(connection: sqlite3.Connection, key: str) -> bytes | None:

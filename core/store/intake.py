@@ -1,4 +1,4 @@
-"""Keep the changes of those ever admitted, within their limits, and count the rest.
+"""Keep the changes of those ever admitted, within their limits; count the rest.
 
 A change may come before the one that admits its author: it is refused then, and comes with the next sync.
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import Block
+from core.changes import Block, change_id, decode_block, verify_block
 from core.errors import AuthorUnknown, BlockRefused
 from core.header import fleet_id
 from core.membership import MEMBER_PROPERTIES, Membership
@@ -24,6 +24,7 @@ from core.store.row_ids import row_ids_of
 
 # A command that only reads has to start fast: what comes from a peer is imported where it is used.
 if TYPE_CHECKING:
+    from core.sync.holdings import Holding
     from core.sync.position_proofs import ProvenPast
     from core.sync.replica import ObsoleteHints
 
@@ -58,6 +59,36 @@ class Kept:
         """The ids of those that were refused, and why."""
         unknown = [(block.id, unknown_author_error(block)) for block in self.unknown]
         return (*unknown, *((block.id, over_limit_error(block)) for block in self.beyond))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBlocks:
+    """New blocks that are good, how many are here already, and what was refused."""
+
+    good: list[Block]
+    known_count: int
+    refused: list[tuple[bytes, BlockRefused]]
+
+
+def check_blocks(connection: sqlite3.Connection, blocks: Sequence[bytes], fleet: bytes) -> CheckedBlocks:
+    """Decode those blocks that are new, and check their signatures."""
+    refused: list[tuple[bytes, BlockRefused]] = []
+    ids: dict[bytes, bytes] = {}
+    for data in blocks:
+        try:
+            ids[change_id(data)] = data
+        except BlockRefused as reason:
+            refused.append((b"", reason))
+    known = row_ids_of(connection, list(ids)).keys()
+    good: list[Block] = []
+    for change in [change for change in ids if change not in known]:
+        try:
+            block = decode_block(ids[change])
+            verify_block(block, fleet)
+            good.append(block)
+        except BlockRefused as reason:
+            refused.append((change, reason))
+    return CheckedBlocks(good, len(known), refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +133,56 @@ def clear_hints(connection: sqlite3.Connection, membership: ReadMembership, flee
     clear_hints_in_transaction(connection)
     if has_proven(connection):
         transaction(connection, lambda connection: clear_proven(connection, membership(connection), fleet))
+
+
+@dataclass(frozen=True, slots=True)
+class EqualSets:
+    """A peer that holds the same set.
+
+    Over what link, when (microseconds since 1970 UTC), and the root of that set.
+    """
+
+    peer: bytes
+    link: str
+    at_us: int
+    root: bytes
+
+
+def note_equal_sets(connection: sqlite3.Connection, equal: EqualSets, membership: ReadMembership) -> list[Holding]:
+    """Note what equal roots have shown, and give what to report to the peer.
+
+    In a transaction of its own. Nothing is locked where nothing is new, and nothing noted if the set is another one
+    by now.
+    """
+    from core.store.indexes import holdings
+    from core.store.indexes.merkle_table import read_root
+    from core.sync.holdings import choose_holdings, with_tags
+
+    def note(connection: sqlite3.Connection) -> None:
+        if read_root(connection) == equal.root:
+            holdings.note_equal_sets(connection, equal.peer, equal.link, equal.at_us)
+
+    if not holdings.is_noted(connection, equal.peer, equal.at_us):
+        transaction(connection, note)
+    known = holdings.read_holdings(connection)
+    chosen = choose_holdings(known, equal.peer, int.from_bytes(equal.root[:4], "big"))
+    return with_tags(chosen, membership(connection).members)
+
+
+def note_reported_holdings(
+    connection: sqlite3.Connection, reporter: bytes, reported: Sequence[Holding], membership: ReadMembership
+) -> None:
+    """Note what a peer reported of third devices, if anything of it is new."""
+    from core.store.indexes import holdings
+    from core.sync.holdings import without_tags
+
+    meant = without_tags(reported, membership(connection).members)
+    if holdings.find_unknown(connection, meant):
+        # Once more where nobody else writes: a fork may have come meanwhile.
+        transaction(
+            connection,
+            lambda connection: holdings.note_reported(connection, reporter, holdings.find_unknown(connection, meant)),
+        )
 
 
 def keep_known(

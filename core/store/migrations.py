@@ -32,7 +32,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 12
+STORE_VERSION = 14
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -169,7 +169,7 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
 
 
 def check_is_store(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise StoreError for what is no store, or one that is too old or too new for this program."""
+    """Raise StoreError for what is no store, or of a version too old or too new."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_store(path)
     version = _read_version(connection)
@@ -188,13 +188,15 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import proven_positions, search_index, withdrawals
+    from core.store.indexes import holdings, proven_positions, search_index, standings, withdrawals
 
     return {
         8: withdrawals.create_tables,
         9: _order_names_naturally,
         10: proven_positions.create_tables,
-        11: search_index.create_new_texts_table,
+        11: holdings.create_tables,
+        12: standings.create_tables,
+        13: search_index.create_new_texts_table,
     }
 
 
@@ -219,10 +221,12 @@ def initialize_store(connection: sqlite3.Connection) -> None:
 
     from core.store.indexes import (
         conflict_index,
+        holdings,
         inbox_cache,
         obsolete_hints,
         proven_positions,
         search_index,
+        standings,
         withdrawals,
     )
 
@@ -238,6 +242,8 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         inbox_cache.create_tables,
         withdrawals.create_tables,
         proven_positions.create_tables,
+        holdings.create_tables,
+        standings.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")

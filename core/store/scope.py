@@ -20,8 +20,10 @@ EFFECTIVE, RECEIVED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`now`; `as_of`: facts whose effective time is at most `at_us` (microseconds since 1970 UTC); `known_at`: those of
-    changes received by it.
+    """A point of view on the facts: `now`, `as_of` or `known_at`.
+
+    `as_of`: facts whose effective time is at most `at_us` (microseconds since 1970 UTC); `known_at`: those of changes
+    received by it.
     """
 
     kind: Literal["now", "as_of", "known_at"] = "now"

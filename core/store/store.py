@@ -1,4 +1,6 @@
-"""The store of one device: immutable changes, what is derived from them, and views of them.
+"""The store of one device.
+
+Immutable changes, what is derived from them, and views of them.
 
 The pure parts decide what things mean; the functions of this package run as whole units of work on the database's
 thread.
@@ -48,9 +50,9 @@ class _RehearsalDone(Exception):
 
 
 class Store(BlockStore):
-    """One device's store. Every method is one hop to its thread; several processes may use the same file.
+    """One device's store. Every method is one hop to its thread.
 
-    All methods raise StoreError where the file cannot be read or written.
+    Several processes may use the same file. All methods raise StoreError where the file cannot be read or written.
     """
 
     @classmethod
@@ -82,7 +84,7 @@ class Store(BlockStore):
         return await self._database.run(work)
 
     async def checkpoint(self) -> None:
-        """Bring all that was saved into the one file, so that it can be moved; raises StoreError without room."""
+        """Bring all that was saved into one file; raises StoreError without room."""
         await self._database.run(stats.checkpoint_log)
 
     async def close(self) -> None:
@@ -102,7 +104,7 @@ class Store(BlockStore):
         check_membership: Callable[[Membership], None] | None = None,
         is_rehearsal: bool = False,
     ) -> bytes | None:
-        """Write edits that were made at once, all or none of them, as a change for each locality.
+        """Write edits made at once, all or none, as a change for each locality.
 
         Gives the id of the first once they are on the disk; None if there are none, or if it is a rehearsal: then
         nothing of it is kept. The facts obsolete what the edits say, and nothing else. `check_membership` is called
@@ -149,7 +151,7 @@ class Store(BlockStore):
         )
 
     async def adopt_genesis(self, genesis: Block, user: str) -> None:
-        """Keep the change with which this device founds the fleet, and that its author is a user of this device."""
+        """Keep the change that founds the fleet; its author is a user of this device."""
         from core.store import commit
 
         await self.keep_blocks([genesis])
@@ -159,9 +161,10 @@ class Store(BlockStore):
     async def import_history(
         self, author: Author, lines: Sequence[HistoryLine], schema: Schema, *, on_progress: Callable[[int, int], None]
     ) -> ImportResult:
-        """Write an edit history, each line with its time and user: all of it or, on any error, nothing.
+        """Write an edit history, each line with its time and user.
 
-        `on_progress` is told the lines done and their number, on the store's thread.
+        All of it or, on any error, nothing. `on_progress` is told the lines done and their number, on the store's
+        thread.
         """
         return await self._database.write(self._import_history, author, list(lines), schema, on_progress)
 
@@ -184,7 +187,7 @@ class Store(BlockStore):
         return View(self._database, NOW)
 
     def as_of(self, at_us: int) -> View:
-        """Everything that was in effect at a moment (microseconds since 1970 UTC), as known today."""
+        """All in effect at a moment (microseconds since 1970 UTC), as known today."""
         return View(self._database, Scope("as_of", at_us))
 
     def known_at(self, at_us: int) -> View:
@@ -196,7 +199,7 @@ class Store(BlockStore):
         return Counts(*await self._database.run(stats.read_counts))
 
     async def last_received_at(self) -> int | None:
-        """When changes last came from another device (microseconds since 1970 UTC); None if none ever did."""
+        """When changes last came from elsewhere (microseconds UTC); None if never."""
         return await self._database.run(stats.read_last_received_at)
 
     async def source_stats(self) -> list[SourceStats]:
@@ -212,21 +215,21 @@ class Store(BlockStore):
         return await self._database.run(log.find_changes_by_prefix, prefix)
 
     async def effective_time(self, change: bytes) -> int | None:
-        """The moment from which a change counts, and all that was saved at once with it; None if it is not here."""
+        """The moment from which a save counts, and its changes; None if not here."""
         return await self._database.run(stats.read_effective_time, change)
 
     async def log_entry(self, change: bytes) -> LogEntry | None:
-        """What the log says of a change, and of what was saved at once with it; None if it is not here."""
+        """The log entry of a save, by one of its changes; None if it is not here."""
         return await self._database.run(log.read_log_entry, change)
 
     async def known_changes(self, asked: Mapping[bytes, set[bytes]]) -> dict[bytes, set[bytes]]:
-        """For each of these changes, those of some others that its author had when making it."""
+        """For each of these changes, those of others that its author had."""
         from core.store.indexes import ancestry
 
         return await self._database.run(ancestry.known_changes, asked)
 
     async def wait_for_change(self, timeout: float | None = None) -> bool:
-        """Wait until some process has written something since the last call; False after `timeout` seconds."""
+        """Wait for a write by any process since the last call; False after `timeout` s."""
         waited = 0.0
         while True:
             version = await self._database.run(stats.read_data_version)
@@ -245,7 +248,7 @@ class Store(BlockStore):
         return await self._database.run(conflict_index.count_unread, schema)
 
     async def update_conflict_index(self, schema: Schema, limit: int) -> int:
-        """Read at most `limit` of the entities that facts were added about, for the inbox; gives how many are left."""
+        """Read at most `limit` changed entities for the inbox; gives how many are left."""
         from core.store.indexes import conflict_index
 
         return await self._database.write_cache(conflict_index.index_unread, schema, limit)
@@ -257,7 +260,7 @@ class Store(BlockStore):
         return await self._database.run(inbox_cache.inbox_version, schema)
 
     async def cached_item_keys(self, schema: Schema) -> list[ItemKey] | None:
-        """The matters of the present, brought up to date; None if everything has to be looked at for that."""
+        """The items of the present, brought up to date; None if all must be read."""
         from core.store.indexes import inbox_cache
 
         found = await self._database.run(inbox_cache.read_cached_keys, schema)
@@ -331,9 +334,9 @@ class Store(BlockStore):
 async def repair_at(
     path: Path, on_progress: Callable[[int, int], None], found: Verification | None = None
 ) -> Verification:
-    """Build the store at a path anew from its blocks; nobody may have it open. `found` is what is wrong with it.
+    """Build the store at a path anew from its blocks; nobody may have it open.
 
-    Raises StoreError, with nothing changed, if it cannot be done.
+    `found` is what is wrong with it. Raises StoreError, with nothing changed, if it cannot be done.
     """
     from core.errors import FieldlineError
     from core.store.repair import repair_store

@@ -216,15 +216,18 @@ class View:
         return await self._database.run(log.count_newer_entries, self.scope, wanted, position)
 
     async def count_log_quarters(self, wanted: LogFilter = NO_FILTER) -> list[tuple[int, int]]:
-        """How many changes each quarter of an hour with any has, the newest first: (number since 1970 UTC, changes)."""
+        """How many changes each quarter of an hour with any has, the newest first.
+
+        (number since 1970 UTC, changes).
+        """
         return await self._database.run(log.count_log_quarters, self.scope, wanted)
 
     async def changed_entities(self, wanted: LogFilter, *, limit: int = 10_000) -> set[bytes]:
-        """The entities, at most `limit`, that the changes touched which a filter lets through."""
+        """The entities, at most `limit`, that the filtered changes touched."""
         return await self._database.run(log.find_changed_entities, self.scope, wanted, limit)
 
     async def first_diffs(self, changes: Iterable[bytes], limit: int) -> dict[bytes, list[FactDiff]]:
-        """What the first `limit` facts of each of these changes did, as `fact_diffs` gives it."""
+        """What the first `limit` facts of each change did, as `fact_diffs` gives it."""
         return await self._database.run(fact_diffs.read_first_diffs, list(changes), limit)
 
     async def fact_diffs(self, change: bytes, limit: int | None = MAX_FACTS) -> list[FactDiff]:

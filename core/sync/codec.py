@@ -10,13 +10,14 @@ docs/wire-format.md has the fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
 from core.errors import FieldlineError
 from core.header import MAX_HEADER_BYTES, MAX_POSITION
 from core.sync.events import UPDATE_EITHER, Reason
+from core.sync.holdings import MAX_HOLDINGS_BYTES, MAX_REPORTED_POSITION, TAG_BYTES, Holding, group_by_chain
 from core.sync.messages import (
     Abort,
     Ack,
@@ -25,6 +26,7 @@ from core.sync.messages import (
     HaveFingerprints,
     HaveIds,
     Hello,
+    Holdings,
     Message,
     Offer,
     PositionProof,
@@ -43,7 +45,6 @@ FLEET_TAG_BYTES = 4
 MAX_CHANGES = 1 << 27
 MAX_BATCH_BYTES = 1 << 20
 MAX_FRAME_BYTES = MAX_BATCH_BYTES + (1 << 16)
-MAX_LENGTH_PREFIX_BYTES = 3
 STEM_BYTES = 16
 MAX_PROVEN_CHANGES = 1 << 12
 """Of one proof: as many as a batch has changes."""
@@ -130,6 +131,8 @@ def _encode_fields(message: Message) -> bytes:
                     (message.count, message.membership_count, message.nearby_count, message.current_count),
                 )
             )
+        case Holdings():
+            return b"".join(_encode_chain(*each) for each in group_by_chain(message.entries))
         case PositionProof():
             return _encode_proof(message)
         case Ack():
@@ -167,6 +170,12 @@ def _encode_ids(entry: PrefixIds) -> bytes:
     return (
         _encode_prefix(entry.prefix) + encode_varint(len(entry.stems)) + b"".join(stem[known:] for stem in entry.stems)
     )
+
+
+def _encode_chain(chain: bytes, entries: Sequence[Holding]) -> bytes:
+    """Encode whose changes they are, and by whom they are held up to where."""
+    holders = [each.holder + encode_varint(each.position) for each in entries]
+    return b"".join((chain, encode_varint(len(entries)), *holders))
 
 
 def _encode_proof(message: PositionProof) -> bytes:
@@ -265,6 +274,24 @@ def _read_proof(fields: FieldReader) -> PositionProof:
     return PositionProof(header, tuple(changes), fields.read_rest())
 
 
+def _read_holdings(fields: FieldReader) -> Holdings:
+    found: list[Holding] = []
+    last = b""
+    while fields.remaining_bytes:
+        chain, count = fields.read_bytes(TAG_BYTES), fields.read_varint(MAX_HOLDINGS_BYTES)
+        if chain <= last or count == 0:
+            raise MalformedMessage("chains are out of order, or one is held by nobody")
+        last = chain
+        entries = [
+            Holding(chain, fields.read_bytes(TAG_BYTES), fields.read_varint(MAX_REPORTED_POSITION))
+            for _ in range(count)
+        ]
+        if any(a.holder >= b.holder for a, b in pairwise(entries)):
+            raise MalformedMessage("holders are out of order")
+        found += entries
+    return Holdings(tuple(found))
+
+
 def _read_flag(fields: FieldReader) -> bool:
     flag = fields.read_byte()
     if flag > 1:
@@ -319,7 +346,6 @@ def _read_ids(fields: FieldReader) -> PrefixIds:
     return PrefixIds(prefix, stems)
 
 
-_OPEN_ENDED = (HaveFingerprints.TYPE, HaveIds.TYPE, Want.TYPE, SketchPart.TYPE, Blocks.TYPE, PositionProof.TYPE)
 _READERS: dict[int, Callable[[FieldReader], Message]] = {
     Hello.TYPE: _read_hello,
     HaveFingerprints.TYPE: lambda fields: HaveFingerprints(_read_all(fields, _read_fingerprints)),
@@ -328,6 +354,7 @@ _READERS: dict[int, Callable[[FieldReader], Message]] = {
     EndOfTurn.TYPE: lambda fields: EndOfTurn(_read_flag(fields)),
     SketchPart.TYPE: lambda fields: SketchPart(fields.read_rest()),
     Offer.TYPE: _read_offer,
+    Holdings.TYPE: _read_holdings,
     PositionProof.TYPE: _read_proof,
     Blocks.TYPE: lambda fields: Blocks(fields.read_rest()),
     Ack.TYPE: lambda _: Ack(),
@@ -335,57 +362,5 @@ _READERS: dict[int, Callable[[FieldReader], Message]] = {
     Abort.TYPE: lambda fields: Abort(fields.read_byte()),
 }
 
-
-_SMALL_BODY_BYTES = 1 + 1 + FLEET_TAG_BYTES + 5 + FINGERPRINT_BYTES
-_MAX_BODY_BYTES = {kind: MAX_FRAME_BYTES if kind in _OPEN_ENDED else _SMALL_BODY_BYTES for kind in _READERS} | {
-    Hello.TYPE: _SMALL_BODY_BYTES + MAX_LOCATION_HINT_BYTES
-}
-
-
-class FrameReader:
-    """Cuts a stream of bytes, which arrive in pieces of any size, into messages."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def __len__(self) -> int:
-        """How many bytes wait to be read."""
-        return len(self._buffer)
-
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-
-    @property
-    def has_frame(self) -> bool:
-        """Whether a whole frame is here; raises Malformed."""
-        start, size = self._frame_header()
-        return bool(start) and len(self._buffer) >= start + size
-
-    def next_message(self) -> tuple[Message, int] | None:
-        """Give the next message and its frame's size; None if not all is here.
-
-        Raises MalformedMessage.
-        """
-        if not self.has_frame:
-            return None
-        start, size = self._frame_header()
-        body = bytes(self._buffer[start : start + size])
-        del self._buffer[: start + size]
-        return decode_message(body), start + size
-
-    def _frame_header(self) -> tuple[int, int]:
-        """How many bytes the next frame's size takes, and that size.
-
-        (0, 0) if it is not here as a whole.
-        """
-        head = bytes(self._buffer[:MAX_LENGTH_PREFIX_BYTES])
-        start = next((place + 1 for place, byte in enumerate(head) if byte < 128), 0)
-        if not start:
-            if len(head) == MAX_LENGTH_PREFIX_BYTES:
-                raise MalformedMessage("a frame is too large")
-            return 0, 0
-        size = FieldReader(head[:start]).read_varint(MAX_FRAME_BYTES)
-        kinds = self._buffer[start : start + 1]
-        if size == 0 or (kinds and size > _MAX_BODY_BYTES.get(kinds[0], 0)):
-            raise MalformedMessage("a frame is empty, of no known type, or larger than its type can be")
-        return start, size
+MESSAGE_TYPES = frozenset(_READERS)
+"""The types of all messages that there are."""

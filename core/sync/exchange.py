@@ -33,7 +33,7 @@ from core.sync.block_stream import (
 )
 from core.sync.codec import MAX_BATCH_BYTES, MalformedMessage
 from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, Effects, receive_message
-from core.sync.events import Reason
+from core.sync.events import Phase, Progress, Reason
 from core.sync.messages import Ack, Blocks, Offer, PositionProof
 from core.sync.position_proofs import CutChain, ProofPlan, ProvenPast, check_proofs
 from core.sync.protocol_errors import RemoteProtocolError
@@ -84,6 +84,11 @@ class Tally:
     to_receive: int | None = None
     nearby_count: int = 0
     current_count: int = 0
+
+    def progress(self, phase: Phase, bytes_out: int, bytes_in: int) -> Progress:
+        """How far a session is that has sent and received so many bytes."""
+        moved = (self.sent, self.to_send, self.received, self.to_receive)
+        return Progress(phase, *moved, bytes_out, bytes_in, self.nearby_count, self.current_count)
 
 
 class Exchange:

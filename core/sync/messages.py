@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from core.sync.holdings import Holding
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixFingerprints:
@@ -154,6 +156,19 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """How far third devices hold whose changes, both sides holding the same set.
+
+    Ascending, devices by their tags.
+
+    Whoever speaks it sends it then, empty if there is nothing to tell. See `core.sync.holdings`.
+    """
+
+    TYPE: ClassVar[int] = 12
+    entries: tuple[Holding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PositionProof:
     """Which changes, by position and id, are in the past of a header.
 
@@ -177,6 +192,7 @@ Message = (
     | EndOfTurn
     | SketchPart
     | Offer
+    | Holdings
     | PositionProof
     | Blocks
     | Ack

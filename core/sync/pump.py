@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from core.changes import Block
 from core.errors import FieldlineError
 from core.sync.events import Done, Event, Failed, Reason
+from core.sync.holdings import Holding
 from core.sync.membership_proof import check_membership_proof
 from core.sync.packed_header import Place
 from core.sync.position_proofs import CutChain, ProvenPast
@@ -192,6 +193,8 @@ class SyncStore(Protocol):
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
     async def obsolete_hints(self, hashes: Sequence[bytes]) -> ObsoleteHints: ...
     async def clear_obsolete_hints(self) -> None: ...
+    async def note_equal_sets(self, peer: bytes, link: str, root: bytes) -> Sequence[Holding]: ...
+    async def note_reported_holdings(self, reporter: bytes, reported: Sequence[Holding]) -> None: ...
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts: ...
     async def cut_chains(self, hashes: Sequence[bytes]) -> Sequence[CutChain]: ...
     async def chain_ids(self, change: bytes) -> Sequence[bytes]: ...
@@ -258,6 +261,12 @@ class StoreReplica:
 
     async def clear_obsolete_hints(self) -> None:
         await self.store.clear_obsolete_hints()
+
+    async def note_equal_sets(self, root: bytes) -> Sequence[Holding]:
+        return await self.store.note_equal_sets(self.peer, self.link, root)
+
+    async def note_reported_holdings(self, reported: Sequence[Holding]) -> None:
+        await self.store.note_reported_holdings(self.peer, reported)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
         return await self.store.chain_starts(hashes)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from core.changes import Block
 from core.mountain_range import Range
+from core.sync.holdings import Holding
 from core.sync.packed_header import Place
 from core.sync.position_proofs import CutChain, ProvenPast
 from core.sync.reconcile.merkle import MerkleNode
@@ -121,6 +122,15 @@ class Replica(Protocol):
 
         All that the peer has is here.
         """
+
+    async def note_equal_sets(self, root: bytes) -> Sequence[Holding]:
+        """Note that the peer holds the set with this root; give what to report to it.
+
+        Nothing is noted if the set is another one by now.
+        """
+
+    async def note_reported_holdings(self, reported: Sequence[Holding]) -> None:
+        """Note what the peer, which holds the same, told of third devices."""
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> ChainStarts:
         """Say what can be left out of these changes.
@@ -283,6 +293,22 @@ class SaveBlocks:
 class ClearObsoleteHints:
     def perform(self, replica: Replica) -> Awaitable[None]:
         return replica.clear_obsolete_hints()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEqualSets:
+    root: bytes
+
+    def perform(self, replica: Replica) -> Awaitable[Sequence[Holding]]:
+        return replica.note_equal_sets(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteReportedHoldings:
+    reported: Sequence[Holding]
+
+    def perform(self, replica: Replica) -> Awaitable[None]:
+        return replica.note_reported_holdings(self.reported)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ The rules, the same on both sides and over every link (the states are those of `
    round begins at 2; with the next method, if the counts show that nothing else came in between (two changes had the
    same short id). If even the Merkle trees move nothing, and the same roots still differ, a peer does not have what it
    says, which ends the session. After `MAX_ROUNDS` the session is done as well; what still differs is for the next one.
+5. *Tell.* With equal roots, each side tells the other how far third devices hold whose changes (`core.sync.holdings`);
+   if that message does not come, the session ends no less well.
 
 A session works on the set as it is when it reads it; changes that are saved on either side meanwhile may go with this
 round or the next. Whatever breaks a rule, and whatever goes wrong, ends it with one `Failed` event. What had been
@@ -29,29 +31,35 @@ from collections.abc import Callable
 from typing import Any
 
 from core.errors import FieldlineError
-from core.sync.codec import (
-    FLEET_TAG_BYTES,
-    MAX_FRAME_BYTES,
-    FrameReader,
-    encode_message,
-)
+from core.sync.codec import FLEET_TAG_BYTES, MAX_FRAME_BYTES, encode_message
 from core.sync.effects import EMIT_PROGRESS, HAS_INPUT, RECEIVE, Effects, Reconciler, Signal, receive_message
-from core.sync.events import (
-    Done,
-    Event,
-    Failed,
-    Phase,
-    Progress,
-    Reason,
-    SyncStats,
-    make_failed,
-)
+from core.sync.events import Done, Event, Failed, Phase, Progress, Reason, SyncStats, make_failed
 from core.sync.exchange import MAX_UNACKED_BATCHES, Exchange, Tally
-from core.sync.messages import Abort, EndOfTurn, HaveFingerprints, HaveIds, Hello, Message, SketchPart, Summary, Want
+from core.sync.frames import FrameReader
+from core.sync.holdings_report import report_holdings
+from core.sync.messages import (
+    Abort,
+    EndOfTurn,
+    HaveFingerprints,
+    HaveIds,
+    Hello,
+    Message,
+    SketchPart,
+    Summary,
+    Want,
+)
 from core.sync.protocol_errors import LocalProtocolError, RemoteProtocolError, SessionEnded, error_of_abort
 from core.sync.reconcile.merkle_reconciler import MerkleReconciler
 from core.sync.reconcile.sketch_reconciler import SketchReconciler, run_salt
-from core.sync.replica import ClearObsoleteHints, GetHashes, GetSketch, GetSummary, Request, SetSummary, SketchedSet
+from core.sync.replica import (
+    ClearObsoleteHints,
+    GetHashes,
+    GetSketch,
+    GetSummary,
+    Request,
+    SetSummary,
+    SketchedSet,
+)
 from core.sync.states import (
     METHOD,
     SESSION,
@@ -65,7 +73,7 @@ from core.sync.states import (
     WaitState,
 )
 
-MERKLE_BIT, SKETCH_BIT = 1, 2
+MERKLE_BIT, SKETCH_BIT, HOLDINGS_BIT = 1, 2, 4
 MODES = {"sketch": SKETCH_BIT, "merkle": MERKLE_BIT}
 MAX_ROUNDS = 16
 """Three find what collided; the others are for changes that are saved on either side meanwhile."""
@@ -73,16 +81,17 @@ MAX_BUFFER_BYTES = (MAX_UNACKED_BATCHES + 1) * MAX_FRAME_BYTES
 """What a peer that keeps to the rules may have under way: its batches, and one message more."""
 MESSAGE_ACTIVITY_BYTES = 1 << 10
 """What a whole message counts beside its bytes: small ones show, too, that the peer goes on."""
-
 RECONCILE_MESSAGES = (Hello, HaveFingerprints, HaveIds, Want, EndOfTurn, SketchPart)
 """The messages whose bytes are those of reconciliation."""
-
+_LINK_ENDS = (Reason.CONNECTION_LOST, Reason.PEER_ABORTED, Reason.STOPPED, Reason.TIMED_OUT)
+"""How a link may end under a session that has done its work."""
 PHASES: dict[SessionState, Phase] = {
     SessionState.START: "hello",
     SessionState.HELLO: "hello",
     SessionState.RECONCILE: "reconcile",
     SessionState.EXCHANGE: "exchange",
     SessionState.SETTLE: "exchange",
+    SessionState.REPORT: "done",
     SessionState.DONE: "done",
 }
 """What progress calls the states."""
@@ -113,7 +122,7 @@ class Session:
         self._location_hint = location_hint
         self._peer = peer
         self._initiator = initiator
-        self._modes = MERKLE_BIT | sum({MODES[mode] for mode in modes if mode != "merkle"})
+        self._modes = MERKLE_BIT | HOLDINGS_BIT | sum({MODES[mode] for mode in modes if mode != "merkle"})
         self._tally = Tally()
         self._exchange = Exchange(fleet, batch_bytes, self._tally)
         self._mode = "none"
@@ -128,6 +137,8 @@ class Session:
         self._outgoing: list[bytes] = []
         self._events: list[Event] = []
         self._eof_received = False
+        self._equal_set: SetSummary | None = None
+        """The set that both sides hold; None before that is known."""
         self.request: Request | None = None
         """What this session asks of the replica; None if it waits for the peer, or is over."""
         self.outcome: Done | Failed | None = None
@@ -265,6 +276,10 @@ class Session:
             self._reconcile_bytes += size
 
     def _end_with_failure(self, reason: Reason, why: object = "") -> None:
+        if (held := self._equal_set) is not None and reason in _LINK_ENDS:
+            self._stage.enter(SessionEvent.LINK_ENDED)
+            self._end_with(Done(self._make_stats(), held.count, held.root, True))
+            return
         if reason not in (Reason.CONNECTION_LOST, Reason.PEER_ABORTED):
             self._send_message(Abort(reason))
         self._effects.close()
@@ -288,25 +303,14 @@ class Session:
         )
 
     def _make_progress(self) -> Progress:
-        tally = self._tally
-        return Progress(
-            PHASES[self._stage.state],
-            tally.sent,
-            tally.to_send,
-            tally.received,
-            tally.to_receive,
-            self._bytes_out,
-            self._bytes_in,
-            tally.nearby_count,
-            tally.current_count,
-        )
+        return self._tally.progress(PHASES[self._stage.state], self._bytes_out, self._bytes_in)
 
     # --- the conversation --------------------------------------------------------------------------------------------
 
     def _converse(self) -> Effects[tuple[int, bytes, bool]]:
         kept: SketchedSet = yield from self._read_summary()
         mine = kept.summary
-        modes = self._modes if kept.sketch else MERKLE_BIT
+        modes = self._modes if kept.sketch else self._modes & ~SKETCH_BIT
         self._stage.enter(SessionEvent.HELLO_SENT)
         yield Hello(modes, self._fleet[:FLEET_TAG_BYTES], mine.count, mine.root, self._location_hint)
         yield EMIT_PROGRESS
@@ -338,7 +342,12 @@ class Session:
         is_equal = mine.root == theirs.root
         if is_equal:
             yield ClearObsoleteHints()
-        self._stage.enter(SessionEvent.SAME_ROOT if is_equal else SessionEvent.ROUNDS_USED_UP)
+            self._equal_set = mine
+            self._stage.enter(SessionEvent.SAME_ROOT)
+            yield from report_holdings(mine.root, bool(hello.modes & modes & HOLDINGS_BIT))
+            self._stage.enter(SessionEvent.REPORTED)
+        else:
+            self._stage.enter(SessionEvent.ROUNDS_USED_UP)
         return mine.count, mine.root, is_equal
 
     def _read_summary(self, expected: int | None = None) -> Effects[SketchedSet]:

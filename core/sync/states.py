@@ -46,6 +46,7 @@ class SessionState(Enum):
     RECONCILE = "The roots differ: finds out what each side lacks, by one method after another."
     EXCHANGE = "Sends what the peer lacks and receives what it sends."
     SETTLE = "All was moved: both send a Summary of the set they have now."
+    REPORT = "Both hold the same: each tells the other how far third devices hold whose changes."
     DONE = "Ended well; whether both hold the same is in the result."
     FAILED = "Ended before its end."
 
@@ -59,6 +60,8 @@ class SessionEvent(Enum):
     DIFFERENCE_KNOWN = "a method has found what each side lacks"
     ALL_MOVED = "all was sent and received"
     ROUNDS_USED_UP = "the roots still differ after the last round"
+    REPORTED = "that was sent and received, or not both sides speak it"
+    LINK_ENDED = "the link ended, or somebody stopped the session: what it was for is done"
     FAIL = "a rule was broken, the store failed, the link ended, or somebody stopped it"
 
 
@@ -68,7 +71,7 @@ SESSION: Mapping[SessionState, Mapping[SessionEvent, SessionState]] = {
         SessionEvent.FAIL: SessionState.FAILED,
     },
     SessionState.HELLO: {
-        SessionEvent.SAME_ROOT: SessionState.DONE,
+        SessionEvent.SAME_ROOT: SessionState.REPORT,
         SessionEvent.OTHER_ROOT: SessionState.RECONCILE,
         SessionEvent.FAIL: SessionState.FAILED,
     },
@@ -81,9 +84,14 @@ SESSION: Mapping[SessionState, Mapping[SessionEvent, SessionState]] = {
         SessionEvent.FAIL: SessionState.FAILED,
     },
     SessionState.SETTLE: {
-        SessionEvent.SAME_ROOT: SessionState.DONE,
+        SessionEvent.SAME_ROOT: SessionState.REPORT,
         SessionEvent.OTHER_ROOT: SessionState.RECONCILE,
         SessionEvent.ROUNDS_USED_UP: SessionState.DONE,
+        SessionEvent.FAIL: SessionState.FAILED,
+    },
+    SessionState.REPORT: {
+        SessionEvent.REPORTED: SessionState.DONE,
+        SessionEvent.LINK_ENDED: SessionState.DONE,
         SessionEvent.FAIL: SessionState.FAILED,
     },
     SessionState.DONE: {},

@@ -1,4 +1,4 @@
-"""The use cases: everything that a person can do with one device, whatever the face.
+"""The use cases: all that a person can do with one device.
 
 The terminal UI and the command line call `Workspace` and nothing below it but views, records, schemas and errors. What
 `__all__` names is public: docs/python.md says how it is used, and what is promised of it.

@@ -1,4 +1,7 @@
-"""Preview what an edit would bring into the inbox, so that its author knows before it is saved."""
+"""Preview what an edit would bring into the inbox.
+
+So that its author knows before it is saved.
+"""
 
 from __future__ import annotations
 

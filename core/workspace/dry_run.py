@@ -1,4 +1,4 @@
-"""Open a copy of this device to try something out, with the code of the real thing."""
+"""Open a copy of this device to try something out, with the real code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Follow which values in use changes change, in the order in which they arrive in this store, each exactly once."""
+"""Follow the values in use that changes change, each exactly once.
+
+In the order in which the changes arrive in this store.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ START = "start"
 
 @dataclass(frozen=True, slots=True)
 class NamedEntry:
-    """An entry of the feed, with the names at present of the entities in it, and of its device."""
+    """An entry of the feed, with the present names of its entities and device."""
 
     entry: FeedEntry
     names: dict[bytes, EntityName]
@@ -37,12 +40,18 @@ class NamedEntry:
         """The kind of the entity."""
         return self.names[self.entry.entity].kind
 
+    @property
+    def is_effect(self) -> bool:
+        """Whether nobody set the value: facts gained or lost their effect."""
+        return self.entry.reason == feed.EFFECT
+
     def as_json(self) -> dict[str, Any]:
         """The object that `watch --json` prints and hooks get."""
         entry, name = self.entry, self.names[self.entry.entity]
         return {
-            "change": entry.fact[:CHANGE_ID_BYTES].hex(),
-            "fact": entry.fact.hex(),
+            "change": entry.position[:CHANGE_ID_BYTES].hex(),
+            "fact": entry.position.hex(),
+            "reason": entry.reason,
             "entity": entry.entity.hex(),
             "kind": name.kind,
             "key": name.key,
@@ -57,7 +66,7 @@ class NamedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedStep:
-    """The next entries, the cursor behind them, and whether all that is here now has been read."""
+    """The next entries, the cursor behind them, and whether all has been read."""
 
     entries: tuple[NamedEntry, ...]
     cursor: int
@@ -65,7 +74,7 @@ class FeedStep:
 
 
 async def find_cursor(workspace: DeviceContext, since: str | None) -> int:
-    """Find where to begin: behind a change, or a fact of one, both in hex.
+    """Find where to begin: behind a change, or an entry's fact, both in hex.
 
     Behind all if None, before all for `start`.
 
@@ -75,15 +84,17 @@ async def find_cursor(workspace: DeviceContext, since: str | None) -> int:
         return await workspace.store.run(feed.read_feed_end)
     if since == START:
         return 0
-    position = bytes.fromhex(since) if _is_fact_id(since) else await revisions.find_change(workspace.store, since)
+    position = bytes.fromhex(since) if _is_position(since) else await revisions.find_change(workspace.store, since)
     found = await workspace.store.run(lambda connection: feed.find_feed_cursor(connection, position))
     if found is None:
         raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=quote_value(since))
     return found
 
 
-def _is_fact_id(text: str) -> bool:
-    return len(text) == 2 * FACT_ID_BYTES and not text.strip("0123456789abcdefABCDEF")
+def _is_position(text: str) -> bool:
+    return len(text) in (2 * FACT_ID_BYTES, 2 * (CHANGE_ID_BYTES + feed.TURN_BYTES)) and not text.strip(
+        "0123456789abcdefABCDEF"
+    )
 
 
 async def read_position(workspace: DeviceContext, cursor: int) -> str:
@@ -123,7 +134,9 @@ async def follow(
     entity: bytes | None = None,
     idle_s: float | None = None,
 ) -> AsyncIterator[FeedStep]:
-    """Give all steps behind a cursor, then each as it comes, until the caller has enough.
+    """Give all steps behind a cursor, then each as it comes.
+
+    Until the caller has enough.
 
     While nothing comes, an empty step is given every `idle_s` seconds, never if None.
     """

@@ -19,7 +19,7 @@ MAX_ENTITIES_PER_TRANSACTION = 200
 
 
 class InboxReader:
-    """Compute the inbox of one store, and again only when its changes or the schema are others."""
+    """Compute the inbox of one store, again only if its changes or schema differ."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class InboxReader:
             progress(total - remaining, total)
 
     async def _known_changes(self, records: Iterable[Record]) -> Mapping[bytes, set[bytes]]:
-        """Map each change that retired an entity to those changes of the entity's leaves that its author had."""
+        """Map each retirement to those changes of the entity's leaves that it knew."""
         wanted_by_change: dict[bytes, set[bytes]] = {}
         for record in records:
             if record.retired:

@@ -1,4 +1,4 @@
-"""Compare the program's files with the hashes that its packages were installed with (RECORD, PEP 376 and 627)."""
+"""Compare the program's files with their packages' hashes (PEP 376 and 627)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make an Ansible inventory of what has an address, in groups by kind and by what it lies in.
+"""Make an Ansible inventory of what has an address, grouped by kind and parent.
 
 What comes from facts is data for whoever reads the inventory: Ansible takes texts with braces for templates, which may
 run commands, so they are left out, and so are addresses that could be options of ssh.
@@ -34,7 +34,7 @@ _NOT_IN_HOST, _NOT_IN_GROUP = re.compile(r"[^0-9A-Za-z_.-]"), re.compile(r"\W", 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The variables of each host, the hosts of each group, and what was left out and why."""
+    """The variables of each host, the hosts of each group, and what was left out."""
 
     hosts: Mapping[str, dict[str, Any]]
     groups: Mapping[str, list[str]]
@@ -58,13 +58,18 @@ class _Found:
 
 
 def address_property(kind: Kind) -> str:
-    """Which property is a kind's address: the only one of type ip-address if there is one, else `address`."""
+    """Which property is a kind's address.
+
+    The only one of type ip-address if there is one, else `address`.
+    """
     typed = [name for name, prop in kind.properties.items() if prop.type == "ip-address"]
     return typed[0] if len(typed) == 1 and ADDRESS not in kind.properties else ADDRESS
 
 
 async def make_inventory(workspace: DeviceContext, kinds: Sequence[str], address: str | None) -> Inventory:
-    """Make the inventory of these kinds, all if none is given, by this property or else by each kind's address.
+    """Make the inventory of these kinds by this property, or each kind's address.
+
+    All kinds if none is given.
 
     Raises Refused if no kind has one.
     """
@@ -189,7 +194,10 @@ def _group_name(text: str) -> str:
 
 
 def _distinct(named: Mapping[bytes, str]) -> dict[bytes, str]:
-    """Names of which no two are the same, nor begin with a hyphen: those that are get the start of their ids."""
+    """Names of which no two are the same, nor begin with a hyphen.
+
+    Those that are get the start of their ids.
+    """
     count: dict[str, int] = {}
     for text in named.values():
         count[text] = count.get(text, 0) + 1

@@ -1,4 +1,4 @@
-"""The inbox as a sequence, of which many items are computed only where they are looked at."""
+"""The inbox as a sequence, computing many items only where looked at."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class LazyInbox:
         return any(index not in self._loaded for index in range(first, min(last + 1, len(self))))
 
     async def load_range(self, first: int, last: int) -> None:
-        """Load the items from `first` to `last` (included), and drop others if too many are in memory."""
+        """Load the items from `first` to `last`, and drop others if memory is full."""
         wanted = [index for index in range(max(0, first), min(last + 1, len(self))) if index not in self._loaded]
         found = await self._load_items([self.keys[index] for index in wanted]) if wanted else ()
         while len(self._loaded) > max(MAX_LOADED_ITEMS, len(wanted)):

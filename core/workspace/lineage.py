@@ -1,4 +1,4 @@
-"""Trace the facts that lead to the leaves of a slot, back to their last common ancestor."""
+"""Trace the facts that lead to the leaves, back to their last common ancestor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class AncestryStep:
 
 
 async def trace_ancestry(store: Store, leaves: Sequence[bytes]) -> list[AncestryStep]:
-    """Read the facts from the last common ancestor of these leaves (fact ids of one slot) on, parents first.
+    """Read the facts from the leaves' last common ancestor on, parents first.
+
+    The leaves are fact ids of one slot.
 
     Without a common ancestor within `MAX_GENERATIONS` nothing older is in it, so it may have several beginnings. What
     is not here yet is left out.

@@ -1,4 +1,6 @@
-"""What people type to see only some changes of the log: `toner by:maier of:"TSC Kiel" property:printer since:-7d`.
+"""What people type to see only some changes of the log.
+
+`toner by:maier of:"TSC Kiel" property:printer since:-7d`.
 
 Words are searched for; what has one of the names below narrows down. What is not understood is refused with what is
 possible.
@@ -64,7 +66,7 @@ async def parse_log_query(
 
 
 def _split_query(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, str]]]:
-    """The words, and for each of NAMES that was written how it was, and what stands behind it."""
+    """The words, and for each of NAMES how it was written and what follows it."""
     words: list[str] = []
     said: dict[str, tuple[str, str]] = {}
     for match in _PART_PATTERN.finditer(text):

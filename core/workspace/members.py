@@ -1,4 +1,7 @@
-"""The devices of the fleet, and what only an admin may do: admit one, shut one out, publish the schema."""
+"""The devices of the fleet, and what only an admin may do.
+
+Admit one, shut one out, publish the schema.
+"""
 
 from __future__ import annotations
 
@@ -64,21 +67,24 @@ class DeviceSummary:
     state: str
     change_count: int
     last_change_us: int | None
+    replaced_by: bytes | None = None
+    """The device whose key goes on for this one's."""
 
 
 async def list_devices(workspace: DeviceContext) -> list[DeviceSummary]:
     """See `Workspace.devices`."""
     members = (await workspace.membership()).members
     me = workspace.identity.device
-    rows = [(device, m.name, m.role, m.state) for device, m in members.items()]
+    rows = [(device, m.name, m.role, m.state, m.replaced_by) for device, m in members.items()]
     if me not in members:
-        rows.append((me, workspace.home.name(), "", "pending"))
+        rows.append((me, workspace.home.name(), "", "pending", None))
     found, view = [], workspace.view()
-    for device, name, role, state in sorted(rows, key=lambda row: (row[3] != "active", row[1], row[0])):
+    for device, name, role, state, replaced_by in sorted(rows, key=lambda row: (row[3] != "active", row[1], row[0])):
         own_changes = LogFilter(device=device)
         last = await view.log(own_changes, limit=1)
         count = await view.count_log_entries(own_changes)
-        found.append(DeviceSummary(device, name, role or None, state, count, last[0].at_us if last else None))
+        last_us = last[0].at_us if last else None
+        found.append(DeviceSummary(device, name, role or None, state, count, last_us, replaced_by))
     return found
 
 
@@ -92,6 +98,9 @@ def find_device(text: str, membership: Membership) -> bytes:
         for device, member in membership.members.items()
         if member.name == text or (len(text) >= MIN_DEVICE_PREFIX_DIGITS and device.hex().startswith(text.lower()))
     ]
+    if len(found) > 1:
+        # Keys of one device have one name: it is called by the present one.
+        found = [device for device in found if membership.members[device].replaced_by is None] or found
     if len(found) > 1:
         raise Refused(
             "{text} could be any of {matches}: name one by its id.",
@@ -116,6 +125,7 @@ async def admit_device(
     else:
         entity = find_device(device, membership)
     known = membership.members.get(entity)
+    _check_not_replaced(known)
     wanted: dict[str, Value] = {}
     if known is None or (known.role, known.state) != (role, "active"):
         authority = membership.authority(entity)
@@ -129,6 +139,16 @@ async def admit_device(
     if limit is not None and await _is_higher_limit(workspace, entity, limit):
         wanted[LIMIT_PROPERTY] = limit
     return await _write(workspace, membership, entity, wanted, lambda m: (m.role, m.state) == (role, "active"), note)
+
+
+def _check_not_replaced(member: Member | None) -> None:
+    """Raise Refused for a device that has another key meanwhile."""
+    if member is not None and member.replaced_by is not None:
+        raise Refused(
+            "{device} has a new key since: name that device, {successor}.",
+            device=member.device.hex()[:8],
+            successor=member.replaced_by.hex(),
+        )
 
 
 async def _is_higher_limit(workspace: DeviceContext, device: bytes, limit: int) -> bool:
@@ -153,15 +173,16 @@ async def chain(workspace: DeviceContext, device: bytes) -> list[ChainEntry]:
 
 
 async def mark(workspace: DeviceContext, device: bytes) -> Mark:
-    """Give the place in a device's chain behind all that is here of it, on all its branches."""
+    """Give the place in a chain behind all that is here of it, on all branches."""
     return await workspace.store.now()._database.run(member_facts.read_mark, device)
 
 
 async def revoke_device(
     workspace: DeviceContext, device: bytes, last: Sequence[bytes], note: str | None = None
 ) -> MemberResult:
-    """Revoke a device: its changes up to those of `last` keep their effect, one for each branch of its chain, and no
-    others; none does if `last` is empty.
+    """Revoke a device: only its changes up to those of `last` keep their effect.
+
+    One for each branch of its chain; none keeps it if `last` is empty.
 
     What another revocation has voided stays void. Raises FieldlineError if this device is no admin or the device
     itself, or if it would have no effect; Refused for a change that is not the device's.
@@ -175,12 +196,17 @@ async def revoke_device(
             raise Refused("{change} is no change of that device.", change=change.hex()[:8])
     place = tuple(Cut(entries[change].position, change) for change in last)
     authority = membership.authority(device)
+    # What keeps the change that names the new key would leave the device what it is, under that key.
+    if not {end.change for end in authority.ends}.isdisjoint(member_facts.kept_changes(list(entries.values()), place)):
+        _check_not_replaced(membership.members.get(device))
     in_force = authority.denials_at(ChainEnd(), device, 0, b"")
     is_known = any(set(denial.cut) == set(place) for denial in in_force)
     wanted: dict[str, Value] = {} if is_known else {REVOKED_PROPERTY: revocation_value(place)}
     # Files that are sealed from now on are not for the device.
     epoch = await _new_epoch(workspace)
-    return await _write(workspace, membership, device, wanted, lambda m: m.state == "revoked", note, epoch)
+    return await _write(
+        workspace, membership, device, wanted, lambda m: (m.state, m.replaced_by) == ("revoked", None), note, epoch
+    )
 
 
 async def renew_epoch(workspace: DeviceContext, note: str | None = None) -> EditResult:
@@ -208,8 +234,9 @@ async def _write(
     note: str | None,
     epoch: Edit | None = None,
 ) -> MemberResult:
-    """Write facts about a member that obsolete what counts of it, and nothing that others may have said besides; with
-    them that a new epoch begins.
+    """Write facts about a member that obsolete only what counts of it.
+
+    With them that a new epoch begins.
 
     Raises FieldlineError, and nothing is written, if the member would not be as wanted afterwards.
     """
@@ -239,8 +266,13 @@ async def _write(
 
 
 def _seen(membership: Membership, device: bytes, name: str) -> tuple[bytes, ...]:
-    """What a fact about a member obsoletes: the leaves that count, and each revocation that is in force."""
+    """What a fact about a member obsoletes.
+
+    The leaves that count, and each revocation that is in force.
+    """
     seen = set(membership.leaves.get((device, name), ()))
+    if name == ROLE_PROPERTY:
+        seen |= set(membership.successions.get(device, ()))
     if name == REVOKED_PROPERTY:
         seen |= {denial.fact for denial in membership.authority(device).denials_at(ChainEnd(), device, 0, b"")}
     return tuple(sorted(seen))

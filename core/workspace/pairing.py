@@ -1,4 +1,7 @@
-"""Pair with another device: an admin's device admits it, or this one is admitted, and both sync at once."""
+"""Pair with another device.
+
+An admin's device admits it, or this one is admitted, and both sync at once.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ EXCHANGE_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
-    """What a pairing came to: `device` is the one that was admitted, which is this one if `is_own`.
+    """What a pairing came to.
+
+    `device` is the one that was admitted, which is this one if `is_own`.
 
     `sync` is the result of the sync that followed; None if that failed, which `sync_error` says.
     """
@@ -94,7 +99,9 @@ class Pairing:
         self._entropy = entropy
 
     async def dial(self, endpoint: str) -> PairResult:
-        """Pair with the device that waits at an endpoint (`tcp://HOST[:PORT]`, `serial:///dev/PORT`).
+        """Pair with the device that waits at an endpoint.
+
+        `tcp://HOST[:PORT]` or `serial:///dev/PORT`.
 
         Raises Refused for an endpoint that cannot be, FieldlineError if it came to nothing: then nothing was written.
         """
@@ -145,7 +152,10 @@ class Pairing:
     async def _pair_if_counted(
         self, side: _Side, link: PairingLink, is_dialer: bool, profile: LinkProfile
     ) -> PairResult | None:
-        """Pair over a link; None, and the next device may try, if it came to nothing that counts as a try."""
+        """Pair over a link; None if it came to nothing that counts as a try.
+
+        Then the next device may try.
+        """
         try:
             return await self._pair(side, link, is_dialer, profile)
         except PairingFailed as error:

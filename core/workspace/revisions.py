@@ -102,7 +102,9 @@ async def _child_entities(entity: bytes, view: View, schema: Schema, retired: bo
 
 
 async def plan_restore_tree(store: Store, entity: bytes, at_us: int, schema: Schema) -> list[Edit]:
-    """Plan the edits that restore an entity and everything below it to a time (microseconds since 1970 UTC).
+    """Plan the edits that restore an entity and all below it to a time.
+
+    In microseconds since 1970 UTC.
 
     What has come below it since is retired; what has gone elsewhere since comes back. Raises FieldlineError if the
     entity did not exist then.

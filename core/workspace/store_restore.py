@@ -35,7 +35,9 @@ class RestoredStore:
 
 
 async def restore_store(folder: Path, file: Path, on_progress: OnProgress) -> RestoredStore:
-    """Put a copy that `backup` made in the place of the store of the device in a folder; the old one is kept beside it.
+    """Replace the store of a home with a copy that `backup` made.
+
+    The old one is kept beside it.
 
     Raises FieldlineError, with nothing changed, if other programs use the store, or the copy is damaged or of another
     fleet.
@@ -103,7 +105,10 @@ def _copy(file: Path, new: Path, progress: OnProgress) -> tuple[int, bytes]:
 
 
 def _check_same_fleet(path: Path, fleet: bytes) -> None:
-    """Raise Refused if the store that is to be replaced is one of another fleet; a damaged one says nothing."""
+    """Raise Refused if the store that is to be replaced is one of another fleet.
+
+    A damaged one says nothing.
+    """
     own: bytes | None = None
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as old:
         own = read_meta(old, "fleet")
@@ -116,7 +121,10 @@ def _check_same_fleet(path: Path, fleet: bytes) -> None:
 
 
 def _keep_old(path: Path) -> Path | None:
-    """Give the old store another name besides its own, with its log, so that it stays when that is replaced."""
+    """Give the old store another name besides its own, with its log.
+
+    So that it stays when that is replaced.
+    """
     if not paths.exists(path):
         return None
     name = f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"

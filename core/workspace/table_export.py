@@ -1,4 +1,4 @@
-"""Export all entities of one kind as a table that `core.workspace.table_import` reads, edited or not."""
+"""Export the entities of a kind as a table that `table_import` reads."""
 
 from __future__ import annotations
 

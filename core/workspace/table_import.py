@@ -1,4 +1,6 @@
-"""Import a table of entities of one kind: each row creates one, or changes what is different of it.
+"""Import a table of entities of one kind.
+
+Each row creates one, or changes what is different of it.
 
 A row of an exported table says what its author was shown (`core.seen_column`). Of such a row only what was edited
 counts, and it obsoletes what its author was shown: what somebody changed since becomes a conflict.
@@ -25,6 +27,8 @@ from core.values import is_same_value, quote_value
 if TYPE_CHECKING:
     from core.device.context import DeviceContext, OnProgress
 
+_LISTED_KEYS = {"entity", "kind", "key", "values"}
+"""Of an entity in what `list --json` prints."""
 ParseCell = Callable[[Property, Any], Awaitable[Value]]
 """Parse a cell for a property; raises Refused."""
 Outcome = Literal["new", "changed", "same", "conflict"]
@@ -32,7 +36,7 @@ Outcome = Literal["new", "changed", "same", "conflict"]
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """What a row comes to: `shown` is its entity as it is here, and `contested` what somebody changed since."""
+    """What a row comes to: its entity as shown, and what others changed since."""
 
     number: int
     outcome: Outcome
@@ -51,6 +55,16 @@ class TablePlan:
     def edits(self) -> list[Edit]:
         """The edits of all rows."""
         return [edit for row in self.rows for edit in row.edits]
+
+    @property
+    def resolved_count(self) -> int:
+        """How many conflicts the edits resolve."""
+        return sum(
+            row.shown.slot(edit.property).provisional
+            for row in self.rows
+            for edit in row.edits
+            if edit.property not in row.contested
+        )
 
     def counts(self) -> dict[Outcome, int]:
         """How many rows come to what."""
@@ -130,9 +144,22 @@ async def plan_table(
 
 def _read_rows(path: Path, heads: _Heads) -> list[TableRow]:
     try:
-        return read_table(path.read_text(encoding="utf-8-sig"), heads.property)
+        rows = read_table(path.read_text(encoding="utf-8-sig"), heads.property)
     except UnicodeDecodeError:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=quote_value(str(path))) from None
+    return [_listed_row(row, heads.kind) for row in rows]
+
+
+def _listed_row(row: TableRow, kind: Kind) -> TableRow:
+    """Unpack a row of what `list --json` prints; any other stays as it is."""
+    values = row.values.get("values")
+    if row.values.keys() != _LISTED_KEYS or not isinstance(values, dict):
+        return row
+    if row.values["kind"] != kind.name:
+        problem = Refused("it is of the kind {other}, not {kind}", other=str(row.values["kind"]), kind=kind.name)
+        raise _row_refused(row.number, problem)
+    key = {} if kind.within or kind.key in values else {kind.key: row.values["key"]}
+    return TableRow(row.number, {**key, **values})
 
 
 def _each_row(row: TableRow, heads: _Heads) -> _Row:
@@ -153,7 +180,10 @@ def _each_row(row: TableRow, heads: _Heads) -> _Row:
 
 
 def _without_copies(kind: Kind, rows: Sequence[_Row]) -> list[_Row]:
-    """Take what was seen from rows that were copied to make something new: the original still has its key."""
+    """Take what was seen from rows that were copied to make something new.
+
+    The original still has its key.
+    """
     count = Counter(row.seen.entity for row in rows if row.seen)
     found = []
     originals: set[bytes] = set()
@@ -277,7 +307,10 @@ def _is_all(values: Sequence[Value], value: Value) -> bool:
 
 
 def _is_untouched(then: SeenCell | None, cell: Any) -> bool:
-    """Whether a cell is as it was exported: an empty one of what is set states nothing either."""
+    """Whether a cell is as it was exported.
+
+    An empty one of what is set states nothing either.
+    """
     return then is not None and (cell is None if not then.facts else cell_digest(cell) == then.digest)
 
 

@@ -1,4 +1,6 @@
-"""Undo and redo: withdraw what a change stated, so that exactly what was in use before is in use again.
+"""Undo and redo: withdraw what a change stated.
+
+So that exactly what was in use before is in use again.
 
 Which changes were undone, and by which others, this device notes for itself (`core.workspace.undo_journal`), so that
 undo and redo go on step by step, also after a restart. Everything else follows from the facts.
@@ -46,7 +48,9 @@ class UndoPlan:
 
 
 async def plan_undo(workspace: DeviceContext, change: bytes) -> UndoPlan:
-    """Plan the undo of a change and of all that was saved at once with it; raises Refused if it is not here.
+    """Plan the undo of a change and of all that was saved at once with it.
+
+    Raises Refused if it is not here.
 
     The undo of an undo is the redo.
     """
@@ -57,7 +61,7 @@ async def plan_undo(workspace: DeviceContext, change: bytes) -> UndoPlan:
 
 
 async def plan_next_undo(workspace: DeviceContext) -> UndoPlan:
-    """Plan the next undo: of the user's latest change on this device that still can be undone."""
+    """Plan the next undo: the user's latest change here that can still be undone."""
     journal = await journals.load_journal(workspace)
     done = set(journal.skip)
     passed: list[tuple[LogEntry, Skipped | None]] = []
@@ -74,7 +78,10 @@ async def plan_next_undo(workspace: DeviceContext) -> UndoPlan:
 
 
 async def plan_next_redo(workspace: DeviceContext) -> UndoPlan | None:
-    """Plan the next redo: of what the last undo took back; None if something was written since."""
+    """Plan the next redo: of what the last undo took back.
+
+    None if something was written since.
+    """
     journal = await journals.load_journal(workspace)
     latest = await _latest_own_entry(workspace)
     if not journal.redo or latest is None or latest.change.hex() != journal.last:
@@ -84,7 +91,9 @@ async def plan_next_redo(workspace: DeviceContext) -> UndoPlan | None:
 
 
 async def apply_plan(workspace: DeviceContext, plan: UndoPlan, note: str | None) -> bytes | None:
-    """Write an undo or a redo as it was shown, all at once, and remember it; gives what was written.
+    """Write an undo or a redo as it was shown, all at once, and remember it.
+
+    Gives what was written.
 
     Raises FieldlineError, with nothing written, if somebody has changed some of it meanwhile.
     """
@@ -147,7 +156,10 @@ async def _plan_undo(workspace: DeviceContext, entry: LogEntry) -> UndoPlan:
 
 
 def _ineffective_reason(edit: Edit, record: Record, after: Slot) -> FieldlineError | None:
-    """Why a withdrawal would change nothing: somebody has written over what it names without knowing of it."""
+    """Why a withdrawal would change nothing.
+
+    Somebody has written over what it names without knowing of it.
+    """
     now = record.slot(edit.property)
     if not now.leaves or {leaf.fact for leaf in after.leaves} != {leaf.fact for leaf in now.leaves}:
         return None

@@ -1,4 +1,7 @@
-"""Keep what a user of this device has undone, so that undo and redo go on after a restart."""
+"""Keep what a user of this device has undone.
+
+So that undo and redo go on after a restart.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ class UndoJournal:
 
 
 async def load_journal(workspace: DeviceContext) -> UndoJournal:
-    """Read the journal; one that cannot be read counts as empty, since the log has everything else."""
+    """Read the journal; one that cannot be read counts as empty.
+
+    Since the log has everything else.
+    """
     data = await workspace.store.read_meta(_meta_key(workspace))
     try:
         found = json.loads(data) if data else {}

@@ -28,7 +28,7 @@ class ValueChange:
 async def find_value_change(
     store: Store, entity: bytes, name: str, cursor: LogCursor, *, is_newer: bool, until_us: int | None = None
 ) -> ValueChange | None:
-    """Find the nearest older change in the log (with `is_newer` the nearest newer one) of the value in use.
+    """Find the nearest older or newer change of the value in use in the log.
 
     Changes that stated the same value again, or one that was not picked, are skipped. None if there is no such change.
 
@@ -60,7 +60,7 @@ class _SlotHistory:
         )
 
     async def value_before(self, position: LogCursor) -> Value:
-        """Read what was in use after the change at a position, or else after the one before it."""
+        """Read what was in use after the change at a position, or the one before it."""
         order, row = position
         entries = await self._store.now().log(self._filter, cursor=(order, row + 1), limit=1)
         return await self.value_at(entries[0].moment_us) if entries else None

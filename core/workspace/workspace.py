@@ -38,9 +38,10 @@ def _ignore_progress(done: int, total: int) -> None:
 
 
 class Workspace(DeviceContext):
-    """What a person can do with a device. Every method may raise FieldlineError; none leaves anything half-written.
+    """What a person can do with a device.
 
-    A verb of the command line has to start fast, so what only some of them need is imported where it is used.
+    Every method may raise FieldlineError; none leaves anything half-written. A verb of the command line has to start
+    fast, so what only some of them need is imported where it is used.
     """
 
     _inbox_reader: InboxReader | None = None
@@ -57,7 +58,7 @@ class Workspace(DeviceContext):
         clock: Clock = system_clock,
         entropy: Entropy = secrets.token_bytes,
     ) -> Workspace:
-        """Create a fleet with this device as its admin: see `core.device.setup.create_fleet`."""
+        """Create a fleet with this device as its admin (`core.device.setup`)."""
         from core.device import setup
 
         await setup.create_fleet(
@@ -91,10 +92,11 @@ class Workspace(DeviceContext):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def parse_view_time(self, text: str, *, as_received: bool = False, is_first: bool = False) -> int:
-        """Parse a time, a date, a change or `-2h`; gives microseconds since 1970 UTC, raises Refused.
+        """Parse a time, a date, a change or `-2h`.
 
-        A time without a fraction covers its whole second: it is the last microsecond of that, or with `is_first` the
-        first. A change stands for its effective time, or with `as_received` for when this device received it.
+        Gives microseconds since 1970 UTC, raises Refused. A time without a fraction covers its whole second: it is the
+        last microsecond of that, or with `is_first` the first. A change stands for its effective time, or with
+        `as_received` for when this device received it.
         """
         from core.workspace import revisions
 
@@ -115,7 +117,7 @@ class Workspace(DeviceContext):
         return await (view or self.store.now()).record(entity, await self.schema())
 
     async def change(self, text: str) -> bytes:
-        """Find the change with this id in hex, or a unique prefix of 8 digits or more; raises Refused."""
+        """Find the change with this id in hex or unique prefix (8 digits); or Refused."""
         from core.workspace import revisions
 
         return await revisions.find_change(self.store, text)
@@ -140,15 +142,16 @@ class Workspace(DeviceContext):
     # --- editing -----------------------------------------------------------------------------------------------------
 
     async def create(self, kind: str, values: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Create an entity with a random id; raises Refused if the schema refuses it or its key is in use."""
+        """Create an entity; Refused if the schema refuses it or its key is in use."""
         from core.workspace import edit
 
         return await edit.create_entity(self, kind, values, note)
 
     async def set(self, shown: Record, wanted: Mapping[str, Value], note: str | None = None) -> EditResult:
-        """Give an entity the wanted values, None to clear; raises Refused for what the schema refuses.
+        """Give an entity the wanted values, None to clear.
 
-        `shown` holds the slots as its author saw them. What is not different is not written; a conflict is resolved.
+        Raises Refused for what the schema refuses. `shown` holds the slots as its author saw them. What is not
+        different is not written; a conflict is resolved.
         """
         return await self.write(shown, wanted, note)
 
@@ -163,28 +166,28 @@ class Workspace(DeviceContext):
         return await self.write(shown, {RETIRED: True}, note)
 
     async def resolve_with_candidate(self, shown: Record, name: str, fact: str, note: str | None = None) -> EditResult:
-        """Resolve a conflict with the candidate of this fact id in hex, or a unique prefix of 8 digits or more."""
+        """Resolve a conflict with a candidate, by fact id in hex or unique prefix."""
         from core.workspace import edit
 
         return await edit.resolve_with_candidate(self, shown, name, fact, note)
 
     async def accept(self, items: Sequence[InboxItem], note: str | None = None) -> bytes | None:
-        """Accept inbox items as they are, and give the change; each is back when one of its values changes.
+        """Accept inbox items as they are, and give the change.
 
-        Raises Refused for a conflict. None if there are none.
+        Each is back when one of its values changes. Raises Refused for a conflict. None if there are none.
         """
         from core.workspace import acceptance
 
         return await acceptance.accept_items(self, items, note)
 
     async def withdraw_acceptance(self, items: Sequence[InboxItem], note: str | None = None) -> bytes | None:
-        """Put accepted items back into the inbox, and give the change; None if none was accepted."""
+        """Put accepted items back into the inbox; the change, None if none was."""
         from core.workspace import acceptance
 
         return await acceptance.withdraw_acceptance(self, items, note)
 
     async def publish(self, schema: Schema, note: str | None = None) -> EditResult:
-        """Publish a schema, a fact for each kind that differs; raises FieldlineError if this device is no admin."""
+        """Publish a schema, a fact for each kind that differs; for admins only."""
         from core.workspace import members
 
         return await members.publish_schema(self, schema, note)
@@ -192,7 +195,7 @@ class Workspace(DeviceContext):
     # --- revert ------------------------------------------------------------------------------------------------------
 
     async def plan_restore(self, entity: bytes, at_us: int) -> list[Edit]:
-        """Plan the edits that restore an entity to how it was at a time (microseconds since 1970 UTC)."""
+        """Plan the edits that restore an entity to a time (microseconds UTC)."""
         from core.workspace import revisions
 
         return await revisions.plan_restore_subtree(self.store, entity, at_us, await self.schema())
@@ -200,13 +203,13 @@ class Workspace(DeviceContext):
     # --- members and sync --------------------------------------------------------------------------------------------
 
     async def devices(self) -> list[DeviceSummary]:
-        """List the devices of the fleet, the active ones first; this one also while it waits to be admitted."""
+        """List the devices of the fleet, the active ones first, always this one."""
         from core.workspace import members
 
         return await members.list_devices(self)
 
     async def device(self, text: str) -> bytes:
-        """Find the device with this id in hex or a unique prefix (8 digits or more), or this name; raises Refused."""
+        """Find a device by id in hex, unique prefix (8 digits), or name; or Refused."""
         from core.workspace import members
 
         return members.find_device(text, await self.membership())
@@ -214,19 +217,20 @@ class Workspace(DeviceContext):
     async def admit(
         self, device: str, role: str, name: str | None = None, note: str | None = None, *, limit: int | None = None
     ) -> MemberResult:
-        """Admit a device, or give a member another role or name; raises FieldlineError if this device is no admin.
+        """Admit a device, or give a member another role or name.
 
-        A role holds from the end of what is here of the device's chain on, and so does a readmission; only the first
-        admission is for the whole chain. `limit` is how many changes are kept of it, more than of others.
+        Raises FieldlineError if this device is no admin. A role holds from the end of what is here of the device's
+        chain on, and so does a readmission; only the first admission is for the whole chain. `limit` is how many
+        changes are kept of it, more than of others.
         """
         from core.workspace import members
 
         return await members.admit_device(self, device, role, name, note, limit)
 
     async def renew_epoch(self, note: str | None = None) -> EditResult:
-        """Begin a new epoch of the key under which files are sealed; raises FieldlineError if this device is no admin.
+        """Begin a new epoch of the key under which files are sealed.
 
-        A revocation does so by itself.
+        Raises FieldlineError if this device is no admin. A revocation does so by itself.
         """
         from core.workspace import members
 
@@ -240,10 +244,11 @@ class Workspace(DeviceContext):
         timeout_s: float | None = None,
         on_event: OnEvent = lambda event: None,
     ) -> SyncResult:
-        """Sync once with a device (`tcp://host:port`, `serial:///dev/…`) or files (`bundle://path`).
+        """Sync once with a device or files.
 
-        `timeout_s` is how long the other side may be silent, `mode` the one way to reconcile that is tried. What was
-        committed stays. Raises Refused for an endpoint that cannot be, FieldlineError if the session was cut.
+        `tcp://host:port`, `serial:///dev/…`, `bundle://path`. `timeout_s` is how long the other side may be silent,
+        `mode` the one way to reconcile that is tried. What was committed stays. Raises Refused for an endpoint that
+        cannot be, FieldlineError if the session was cut.
         """
         from core.service import endpoint_sync
 
@@ -262,7 +267,7 @@ class Workspace(DeviceContext):
         await service.run_service(self, config, on_listening=on_listening, on_event=on_event)
 
     async def transfer_backlog(self) -> TransferBacklog | None:
-        """Read what a session under way, or one that was cut, has still to transfer; None if nothing."""
+        """Read what a session, also one that was cut, has to transfer; None: nothing."""
         from core.service import transfer_backlog
 
         return await transfer_backlog.read_backlog(self.store)
@@ -270,9 +275,10 @@ class Workspace(DeviceContext):
     def discover_peers(
         self, on_error: Callable[[FieldlineError], None] = lambda error: None
     ) -> AbstractAsyncContextManager[PeerDiscovery]:
-        """Discover other devices and ports: `async with` it, and `await list_peers()` whenever they are wanted.
+        """Discover other devices and ports.
 
-        `on_error` is called if the network cannot be listened to.
+        `async with` it, and `await list_peers()` whenever they are wanted. `on_error` is called if the network cannot
+        be listened to.
         """
         from core.service import peer_discovery
 
@@ -281,7 +287,7 @@ class Workspace(DeviceContext):
     # --- files -------------------------------------------------------------------------------------------------------
 
     async def import_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
-        """Import a bundle or an edit history: all of it or nothing. What is here already is skipped."""
+        """Import a bundle or an edit history, all or nothing; skips what is here."""
         from core.workspace import file_exchange
 
         return await file_exchange.import_file(self, path, on_progress)
@@ -294,10 +300,11 @@ class Workspace(DeviceContext):
         mapped: Mapping[str, str] | None = None,
         on_progress: OnProgress = _ignore_progress,
     ) -> TablePlan:
-        """Plan the import of a table of entities of one kind, CSV or JSON, and check it; `save` writes its edits.
+        """Plan the import of a table of entities of one kind, CSV or JSON, and check it.
 
-        Entities that exist are changed where they differ. Of an exported table only what was edited counts, and what
-        somebody changed since becomes a conflict. Raises Refused with the number of the first row that is wrong.
+        `save` writes its edits. Entities that exist are changed where they differ. Of an exported table only what was
+        edited counts, and what somebody changed since becomes a conflict. Raises Refused with the number of the first
+        row that is wrong.
 
         Args:
             path: the file.
@@ -311,9 +318,10 @@ class Workspace(DeviceContext):
         return await table_import.plan_table(self, path, kind, parse_cell, mapped or {}, on_progress)
 
     async def plan_state(self, path: Path, parse_value: ParseValue) -> StatePlan:
-        """Plan what makes things be as a file (TOML or JSON) wants them, and check it; `save` writes its edits.
+        """Plan what makes things be as a file (TOML or JSON) wants them, and check it.
 
-        What the file does not name stays. Raises Refused, saying which thing of the file is wrong.
+        `save` writes its edits. What the file does not name stays. Raises Refused, saying which thing of the file is
+        wrong.
         """
         from core.workspace import wanted_state
 
@@ -322,7 +330,7 @@ class Workspace(DeviceContext):
     async def export_table(
         self, kind: str, write: Callable[[str], object], *, as_json: bool, on_progress: OnProgress = _ignore_progress
     ) -> int:
-        """Write all entities of a kind that are in use as a table, piece by piece, and give how many there are."""
+        """Write the entities of a kind in use as a table in pieces; give their number."""
         from core.workspace import table_export
 
         return await table_export.export_table(self, kind, write, as_json=as_json, on_progress=on_progress)
@@ -330,16 +338,17 @@ class Workspace(DeviceContext):
     async def export_file(
         self, path: Path, on_progress: OnProgress = _ignore_progress, *, plain: bool = False
     ) -> ImportResult:
-        """Write all changes as a bundle, in place of whatever is at that path; readable by members only, or `plain`.
+        """Write all changes as a bundle, in place of whatever is at that path.
 
-        `skipped_count` of the result are changes that were left out, since their bytes are damaged.
+        Readable by members only, or `plain`. `skipped_count` of the result are changes that were left out, since their
+        bytes are damaged.
         """
         from core.workspace import file_exchange
 
         return await file_exchange.export_file(self, path, on_progress, plain=plain)
 
     async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress) -> int:
-        """Copy the store into one file, in place of whatever is at that path, and give how many changes it holds.
+        """Copy the store into one file, replacing it; give the number of its changes.
 
         It is the store as of one time, while others go on writing; this device's key is not in it.
         """
@@ -348,7 +357,7 @@ class Workspace(DeviceContext):
         return await backup.backup_store(self, path, on_progress)
 
     async def verify(self, *, repair: bool = False, on_progress: OnProgress = _ignore_progress) -> Verification:
-        """Check every change and all that is derived from them; with `repair` build anew what is not right."""
+        """Check every change and all derived data; with `repair` build it anew."""
         try:
             schema = await self.schema()
         except FieldlineError:

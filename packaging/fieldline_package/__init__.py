@@ -1,1 +1,1 @@
-"""Builds the packages: a .deb with an environment of its own, and an archive of wheels for other systems."""
+"""Build the packages: a .deb with an environment, and an archive of wheels."""

@@ -1,4 +1,7 @@
-"""Archives that come out the same whenever they are made of the same files: tar, and the ar of a .deb."""
+"""Archives that come out the same whenever they are made of the same files.
+
+Tar, and the ar of a .deb.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Literal
 def tar_tree(
     folder: Path, epoch: int, prefix: str, compression: Literal["", "xz"] = "", omit: Collection[str] = ()
 ) -> bytes:
-    """Pack a folder: sorted names below `prefix`, one time, root as owner, and 755 or 644 as mode.
+    """Pack a folder reproducibly: sorted names, one time, root, modes 755 or 644.
 
     The folders in `omit` get no entry of their own; what is in them does.
     """

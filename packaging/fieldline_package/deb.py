@@ -1,4 +1,4 @@
-"""The Debian package: an environment of its own below /opt/fieldline, and what surrounds a program."""
+"""The Debian package: an environment below /opt/fieldline, and its surroundings."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def md5sums(tree: Path) -> str:
 
 
 def _surround(source: Source, tree: Path) -> None:
-    """Add the link on the path, the service, the udev rule, man pages, completions and documents."""
+    """Add the link, service, udev rule, man pages, completions and documents."""
     link = tree / "usr/bin/fieldline"
     link.parent.mkdir(parents=True)
     link.symlink_to("/opt/fieldline/bin/fieldline")

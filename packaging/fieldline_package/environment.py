@@ -1,4 +1,7 @@
-"""The private environment of the Debian package: wheels unpacked for one Python, compiled, and listed with hashes."""
+"""The private environment of the Debian package.
+
+Wheels unpacked for one Python, compiled, and listed with hashes.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,10 @@ def _compile(site: Path, tree: Path) -> None:
 
 
 def completed_record(text: str, dist_info: Path, scripts: list[Path]) -> str:
-    """A distribution's list of files as they are now, with compiled code and scripts: path, hash and size, in order."""
+    """A distribution's list of files as they are now, with compiled code and scripts.
+
+    Path, hash and size, in order.
+    """
     site = dist_info.parent
     listed = [site / row[0] for row in csv.reader(io.StringIO(text)) if row]
     compiled = [Path(importlib.util.cache_from_source(str(path))) for path in listed if path.suffix == ".py"]

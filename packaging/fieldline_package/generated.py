@@ -1,4 +1,4 @@
-"""Man pages and completion scripts, made by the program that is packaged, from the texts of its help.
+"""Man pages and completions, made by the packaged program from its help.
 
 python -m fieldline_package.generated FOLDER EPOCH VERSION     with the program's modules on PYTHONPATH
 """

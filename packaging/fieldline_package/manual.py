@@ -1,4 +1,7 @@
-"""Man pages from the help of commands: the same code that formats `--help`, with another formatter."""
+"""Man pages from the help of commands.
+
+The same code that formats `--help`, with another formatter.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,10 @@ class ManFormatter(click.HelpFormatter):
 
 
 def escape(text: str) -> str:
-    """Text as roff shows it: no control lines, no escapes, and a minus that can be copied."""
+    """Text as roff shows it.
+
+    No control lines, no escapes, and a minus that can be copied.
+    """
     text = text.replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{text}" if text.startswith((".", "'")) else text
 
@@ -117,7 +123,10 @@ def _page_name(context: click.Context) -> str:
 
 
 def _are_near(one: str, other: str) -> bool:
-    """Whether a page leads to another: the program to its commands, these back, and a command to its own."""
+    """Whether a page leads to another.
+
+    The program to its commands, these back, and a command to its own.
+    """
     return other.rpartition("-")[0] == one or one.rpartition("-")[0] == other
 
 

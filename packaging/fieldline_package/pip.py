@@ -1,4 +1,4 @@
-"""Calls of pip: with the settings of this machine to fetch, without any to put together what was fetched."""
+"""Calls of pip: with this machine's settings to fetch, else without any."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def fetch(lock: Path, machine: str, python: str, folder: Path) -> None:
 
 
 def resolve(name: str, wheels: list[Path], machine: str, python: str) -> list[dict[str, Any]]:
-    """Choose from folders of wheels what a package needs: for each its metadata and where it is, as pip reports it."""
+    """Choose from folders of wheels what a package needs.
+
+    For each its metadata and where it is, as pip reports it.
+    """
     command = ["install", "--dry-run", "--ignore-installed", "--no-index", "--report=-", "--target=unused", name]
     command += [*(f"--find-links={folder}" for folder in wheels), *wheel_options(machine, python)]
     chosen: list[dict[str, Any]] = json.loads(_pip(command, is_offline=True))["install"]

@@ -25,7 +25,10 @@ class Source:
 
     @property
     def packaging(self) -> Path:
-        """What is packaged beside the program: scripts, service and rules of the same commit."""
+        """What is packaged beside the program.
+
+        Scripts, service and rules of the same commit.
+        """
         return self.folder / "packaging"
 
 
@@ -52,5 +55,8 @@ def checkout(repository: Path, revision: str, folder: Path) -> Source:
 
 
 def package_version(version: str, count: int, commit: str, *, is_release: bool) -> str:
-    """Name the version of a package: of a release its own, of another commit how many there are up to it."""
+    """Name the version of a package.
+
+    Of a release its own, of another commit how many there are up to it.
+    """
     return version if is_release else f"{version}+git{count}.{commit[:7]}"

@@ -1,4 +1,4 @@
-"""The wheels of the program and of all that it needs, and the archive of them with a script that installs them."""
+"""The wheels of the program and its needs, their archive, and its script."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Wheels = dict[str, list[Wheel]]
 
 
 def collect(source: Source, arch: str, work: Path) -> Wheels:
-    """Build the program's wheel, download the locked ones, and choose what each Python needs."""
+    """Build the program's wheel, download the locked ones, and choose for each Python."""
     own = work / "own"
     command = [sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={own}"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(source.epoch)}
@@ -55,7 +55,7 @@ def _wheel(chosen: dict[str, Any]) -> Wheel:
 
 
 def build(source: Source, wheels: Wheels, arch: str, work: Path, output: Path) -> Path:
-    """Write the archive: the wheels for every Python, their hashes, the script, and what surrounds a program."""
+    """Write the archive: wheels for every Python, hashes, script, surroundings."""
     name = f"fieldline-{source.package_version}-linux-{PLATFORMS[arch]}"
     folder = work / name
     (folder / "wheels").mkdir(parents=True)

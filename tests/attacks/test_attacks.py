@@ -1,4 +1,6 @@
-"""Attacks on the membership, as an outsider makes them: keys, blocks and bundles against the command line.
+"""Attacks on the membership, as an outsider makes them.
+
+Keys, blocks and bundles against the command line.
 
 Each is named after a promise of docs/security.md; what each device shows and does afterwards is looked at, not how.
 """

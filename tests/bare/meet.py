@@ -1,4 +1,4 @@
-"""Two devices that meet, with the program as it is installed, and its demonstration on a terminal.
+"""Two devices that meet as installed, and the demonstration on a terminal.
 
     python -m tests.bare.meet tcp|cable|demo
 
@@ -94,7 +94,10 @@ def over_cable(one: Device, two: Device) -> None:
 
 
 def meet(way: Callable[[Device, Device], None]) -> None:
-    """Make a fleet of two devices that each know something of their own; both know both afterwards."""
+    """Make a fleet of two devices that each know something of their own.
+
+    Both know both afterwards.
+    """
     with tempfile.TemporaryDirectory(prefix="fieldline-meet-") as folder:
         one, two = (Device(Path(folder), name) for name in ("K1", "K2"))
         fleet = one.ask("init", "--fleet", "Nord", "--schema", "service-centre", "--device", one.name)["fleet"]
@@ -112,7 +115,7 @@ def meet(way: Callable[[Device, Device], None]) -> None:
 
 
 def demonstrate() -> None:
-    """Type `make demo` at a terminal of 80 by 24, wait for the screens, and leave with Ctrl+Q."""
+    """Type `make demo` at a terminal of 80 by 24, wait for the screens, and leave."""
     child, terminal = pty.fork()
     if child == 0:
         os.environ.update(LINES="24", COLUMNS="80")

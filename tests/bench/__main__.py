@@ -1,4 +1,7 @@
-"""Run the benchmarks, or those named: `python -m tests.bench [store] [reconcile] …`."""
+"""Run the benchmarks, or those named.
+
+`python -m tests.bench [store] [reconcile] …`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""A home of any size with the shapes of the real history: copies of it side by side, changes of all of them in the
-order of their times, and a second device that says something else about some of what is current.
+"""A home of any size with the shapes of the real history.
+
+Copies of it side by side, changes of all of them in the order of their times, and a second device that says something
+else about some of what is current.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ _BATCH = 2000
 
 @contextmanager
 def kept() -> Iterator[Path | None]:
-    """The home of a million facts, built if FIELDLINE_BENCH_HOME does not name a folder that has it already; None
-    without the history to take the shapes from.
+    """Give the home of a million facts, building it where it is missing.
+
+    FIELDLINE_BENCH_HOME names its folder; None without the history to take the shapes from.
     """
     if not HISTORY.exists():
         print("  left out: there is no ../shared/data/site-history.jsonl to take the shapes from")
@@ -84,7 +87,10 @@ def _lines(copies: int) -> Iterator[str]:
 
 
 def _of_copy(edit: dict[str, Any], copy: int, schema: Schema) -> dict[str, Any]:
-    """The same edit about another copy's entity; what must be unique is, and networks lie apart."""
+    """The same edit about another copy's entity.
+
+    What must be unique is, and networks lie apart.
+    """
     kind, key = edit["entity"].split(":", 1)
     value, name = edit["value"], edit["property"]
     if isinstance(value, dict):
@@ -98,7 +104,10 @@ def _of_copy(edit: dict[str, Any], copy: int, schema: Schema) -> dict[str, Any]:
 
 
 def _apart(value: str, copy: int) -> str:
-    """Another text for each copy: addresses and networks in one of IPv6 that only it has."""
+    """Another text for each copy.
+
+    Addresses and networks in one of IPv6 that only it has.
+    """
     base = (0x3000 + copy) << 112
     try:
         if "/" in value:
@@ -111,7 +120,7 @@ def _apart(value: str, copy: int) -> str:
 
 
 async def _disagree(workspace: Workspace, conflicts: int) -> None:
-    """A second device says something else, not knowing what is current, about as many slots."""
+    """Let a second device say something else about many slots, unknowingly."""
     key = Ed25519PrivateKey.generate()
     device = device_id(key.public_key().public_bytes_raw())
     await workspace.admit(device.hex(), "technician", "B")

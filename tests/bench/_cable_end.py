@@ -1,4 +1,6 @@
-"""One end of a line under measurement: `python -m tests.bench._cable_end PORT 0|1 BAUD BYTES_TO_SEND BYTES_TO_RECEIVE`.
+"""One end of a line under measurement.
+
+`python -m tests.bench._cable_end PORT 0|1 BAUD BYTES_TO_SEND BYTES_TO_RECEIVE`.
 
 BAUD is 0 where nobody names a rate. Prints when it had opened its port, began to send and had received all, in seconds
 of the clock that all processes share, and the CPU seconds from the opening to the end.

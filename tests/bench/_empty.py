@@ -1,4 +1,7 @@
-"""An empty Textual application with the widgets of the program's first screen: what that is compared with."""
+"""An empty Textual application with the widgets of the program's first screen.
+
+What that is compared with.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whole meetings over a simulated cable, by the program itself: `fieldline sync serial://…` on both ends."""
+"""Whole meetings over a simulated cable, by the program itself.
+
+`fieldline sync serial://…` on both ends.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def _ask(home: Path, *arguments: str) -> Any:
 
 
 def founded(folder: Path) -> tuple[Path, Path]:
-    """The homes of two devices of one fleet that hold the same 100k changes. Takes a minute, politely."""
+    """The homes of two devices of one fleet that hold the same 100k changes.
+
+    Takes a minute, politely.
+    """
     one, two = folder / "K1", folder / "K2"
     fleet = _ask(one, "init", "--fleet", "Nord", "--device", "K1")["fleet"]
     device = _ask(two, "join", fleet, "--device", "K2")["device"]
@@ -82,7 +88,10 @@ def _one_change(homes: tuple[Path, Path], baud: int) -> dict[str, Any]:
 
 
 def _killed(homes: tuple[Path, Path]) -> tuple[int, int, bool]:
-    """Kill a receiving device in the middle and start it again: how many it had, how many came then, equal at last?"""
+    """Kill a receiving device in the middle and start it again.
+
+    How many it had, how many came then, equal at last?
+    """
     one, two = homes
     lines = [
         {

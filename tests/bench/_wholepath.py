@@ -1,4 +1,6 @@
-"""Reconciliation by whole sessions on real stores: bytes, round trips and CPU time from the files on.
+"""Reconciliation by whole sessions on real stores.
+
+Bytes, round trips and CPU time from the files on.
 
 The stores share N changes of which only the ids are there, with the short ids and the tree over them, as if they had
 been received; the changes that differ are real ones and are really moved. The two sides take turns in one process, so
@@ -41,7 +43,10 @@ BUDGETS = {0: 30, 10: 100}
 
 
 class Replica(StoreReplica):
-    """Sends real changes only: with those that the peer lacks goes, at times, one that is alike and that it has."""
+    """Sends real changes only.
+
+    With those that the peer lacks goes, at times, one that is alike and that it has.
+    """
 
     async def order(self, hashes: Sequence[bytes], location_hint: bytes) -> SendOrder:
         real = [change_id(block) for block in await self.store.blocks(hashes)]

@@ -1,4 +1,6 @@
-"""The cable beside ZMODEM (`sz`, `rz` of lrzsz) through the same simulated line, and whole meetings over it.
+"""The cable beside ZMODEM on the same simulated line, and whole meetings.
+
+`sz` and `rz` of lrzsz.
 
 Efficiency is payload bits / (baud / 10 * 8 * seconds): 1 is a line that carries nothing but payload. Ours is inside TLS
 1.3, each end a process of its own, from the first byte handed over until the last one is there; *all in* counts from
@@ -40,8 +42,9 @@ SEEDS = 100
 
 @dataclass(frozen=True)
 class Case:
-    """A line to try, and what is wanted of it: efficiency at least `budget`, and `both_budget` both ways at once. The
-    ports are set to its rate if it is `named`.
+    """A line to try, and what is wanted of it.
+
+    Efficiency at least `budget`, and `both_budget` both ways at once. The ports are set to its rate if it is `named`.
     """
 
     name: str
@@ -59,7 +62,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Sent:
-    """A transfer that ended: seconds for the payload alone and for all, CPU seconds of the sender and the receiver."""
+    """A transfer that ended.
+
+    Seconds for the payload alone and for all, CPU seconds of the sender and the receiver.
+    """
 
     seconds: float
     all_in: float

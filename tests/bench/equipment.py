@@ -1,4 +1,4 @@
-"""Wanted against actual of a place with twelve properties, and what watching costs while nothing happens.
+"""Wanted against actual of twelve properties, and the cost of idle watching.
 
 CPU of this process alone, and of the tools that it runs beside it. Prints figures; nothing is asserted.
 """

@@ -1,4 +1,6 @@
-"""The mirror in PostgreSQL beside plain COPY of the same rows: rate, memory, bytes a fact, and a change's way into SQL.
+"""The mirror in PostgreSQL beside plain COPY of the same rows.
+
+Rate, memory, bytes a fact, and a change's way into SQL.
 
 `make bench mirror FACTS=1000000` takes more facts than the 100,000 of the default. Nothing is asserted.
 """
@@ -45,7 +47,7 @@ def _command(home: Path, *arguments: str) -> list[str]:
 
 
 def _mirror_once(home: Path, dsn: str) -> tuple[float, int]:
-    """Mirror all; gives the seconds of it and the most memory that the process had, in MB."""
+    """Mirror all; gives its seconds and the most memory of the process in MB."""
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(_command(home, "mirror", dsn, "--once", "--json"), stdout=out)
         _, status, usage = os.wait4(process.pid, 0)
@@ -56,7 +58,7 @@ def _mirror_once(home: Path, dsn: str) -> tuple[float, int]:
 
 
 def _plain_copy(dsn: str) -> float:
-    """The seconds that COPY takes for the rows of the mirror, into tables without keys and partitions."""
+    """The seconds of COPY for the mirror's rows, without keys and partitions."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = {}
         for table in TABLES:
@@ -97,7 +99,7 @@ def _running(home: Path, dsn: str) -> Iterator[None]:
 
 
 def _seconds_until_visible(home: Path, dsn: str) -> list[float]:
-    """How long each of some changes takes from saved to visible in SQL, while a mirror runs."""
+    """How long changes take from saved to visible in SQL, while a mirror runs."""
     found = []
     with psycopg.connect(dsn, autocommit=True) as listening, _running(home, dsn):
         listening.execute("LISTEN fieldline")
@@ -111,7 +113,7 @@ def _seconds_until_visible(home: Path, dsn: str) -> list[float]:
 
 
 def _report_times(dsn: str) -> dict[str, float]:
-    """The seconds that each report of the document takes, about what this fleet has instead of printers in places."""
+    """The seconds of each report of the document, about what this fleet has."""
     found = {}
     with psycopg.connect(dsn, autocommit=True) as connection:
         for title, report in REPORTS.items():

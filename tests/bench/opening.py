@@ -1,6 +1,8 @@
-"""The terminal UI at 1M facts, as a process: the time from its start to the first frame and to the first rows on the
-terminal, and its memory, then and after a walk through all places; beside an empty Textual application with the same
-widgets, whose rows are there with its first frame, in turn with it.
+"""The terminal UI at 1M facts, as a process.
+
+The time from its start to the first frame and to the first rows on the terminal, and its memory, then and after a walk
+through all places; beside an empty Textual application with the same widgets, whose rows are there with its first
+frame, in turn with it.
 
 The home has the shapes of the real history beside the repository; set FIELDLINE_BENCH_HOME to a folder to keep it.
 Prints figures; nothing is asserted.
@@ -33,8 +35,9 @@ WALK = "3j4jG5612jjl/anx\x1b3G"
 
 @dataclass(frozen=True)
 class Figures:
-    """Seconds from the start to the first frame and to the first rows; seconds of CPU by then; MB of memory then, once
-    it is quiet, and at the end of the walk.
+    """Seconds from the start to the first frame and to the first rows.
+
+    Seconds of CPU by then; MB of memory then, once it is quiet, and at the end of the walk.
     """
 
     frame: float
@@ -93,8 +96,10 @@ def _run(arguments: Sequence[str], framed: str, mark: str, walk: str) -> Figures
 
 
 async def _first_title(home: Path) -> str:
-    """The title of the first row, which tells that rows are shown; also brings a store of an older version up to date
-    and lets what waits be read, as any other opening before this one would have done.
+    """The title of the first row, which tells that rows are shown.
+
+    Also brings a store of an older version up to date and lets what waits be read, as any other opening before this one
+    would have done.
     """
     async with await Workspace.open(home, user=_bighome.USER) as workspace:
         await workspace.inbox()

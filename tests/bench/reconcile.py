@@ -1,4 +1,6 @@
-"""Reconciliation of two sets of ids: bytes, turns and CPU time of both modes, beside figures of others.
+"""Reconciliation of two sets of ids.
+
+Bytes, turns and CPU time of both modes, beside figures of others.
 
 First in memory, then by whole sessions on stores (`_wholepath.py`).
 
@@ -22,6 +24,7 @@ from typing import Any
 
 from core.sync import codec
 from core.sync.effects import HAS_INPUT, RECEIVE, Signal
+from core.sync.frames import FrameReader
 from core.sync.messages import Hello, Message
 from core.sync.reconcile.merkle import BranchNode, MerkleNode, build_tree, insert_ids, prefix_bounds, read_node
 from core.sync.reconcile.merkle_reconciler import MerkleReconciler
@@ -248,7 +251,7 @@ def equal_run(universe: Universe) -> Result:
     for _ in range(2):
         begun = time.process_time()
         frame = codec.encode_message(Hello(3, bytes(codec.FLEET_TAG_BYTES), universe.number, universe.root))
-        frames = codec.FrameReader()
+        frames = FrameReader()
         frames.feed(frame)
         frames.next_message()
         spent.append(time.process_time() - begun)

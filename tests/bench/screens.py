@@ -1,4 +1,6 @@
-"""The terminal UI at 1M facts and 10,000 matters: CPU of a key in History and Inbox, in this process.
+"""The terminal UI at 1M facts and 10,000 matters.
+
+CPU of a key in History and Inbox, in this process.
 
 The home has the shapes of the real history beside the repository; set FIELDLINE_BENCH_HOME to a folder to keep it.
 Prints figures; nothing is asserted.

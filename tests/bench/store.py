@@ -1,4 +1,6 @@
-"""The store beside plain sqlite3: appending changes of one fact, and reading one entity at 100k and at 1M facts.
+"""The store beside plain sqlite3.
+
+Appending changes of one fact, and reading one entity at 100k and at 1M facts.
 
 Prints rates and ratios; nothing is asserted.
 """
@@ -46,7 +48,7 @@ async def _append(folder: Path) -> float:
 
 
 def _plain(folder: Path) -> float:
-    """The same rows into the same tables with plain sqlite3, a transaction each, at the same `synchronous`."""
+    """The same rows with plain sqlite3, a transaction each, same `synchronous`."""
     source = sqlite3.connect(folder / "store.db")
     names = ("changes", "blocks", "facts")
     rows = {name: source.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
@@ -78,7 +80,10 @@ def _plain(folder: Path) -> float:
 
 
 async def _grown(path: Path, facts: int) -> tuple[Store, list[bytes]]:
-    """A store of so many facts: entities of ten properties, each property said ten times over."""
+    """A store of so many facts.
+
+    Entities of ten properties, each property said ten times over.
+    """
     store = await Store.create(path, fleet=FLEET, clock=lambda: 1)
     await store.save_blocks(FOUNDING)
     entities = [random.Random(2).randbytes(16) for _ in range(1)]

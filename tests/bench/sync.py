@@ -1,5 +1,7 @@
-"""A first sync of 100k changes: its rate over loopback TCP beside the rate at which a store saves the same blocks from
-memory, what takes the CPU's time, and how soon a device on a slow line has what it needs first.
+"""A first sync of 100k changes.
+
+Its rate over loopback TCP beside the rate at which a store saves the same blocks from memory, what takes the CPU's
+time, and how soon a device on a slow line has what it needs first.
 
 The fleet: 250 localities, 2,000 places, and years of edits of what stands at them. Bytes are those of the session,
 inside TLS; link time is bytes over 11,520 bytes a second. What is said to be complete is read on both sides and
@@ -99,7 +101,7 @@ class Bench:
         return await Store.create(self.folder / f"{name}.db", fleet=FLEET, clock=lambda: time.time_ns() // 1000)
 
     async def first_sync(self, name: str, batch: int, until: str = "") -> tuple[Store, Progress, float]:
-        """Sync an empty store, to the end or until its `nearby_count` or `current_count` part has come.
+        """Sync an empty store to the end, or until its `nearby` or `current` part.
 
         Gives what was told last.
         """
@@ -179,7 +181,10 @@ class Bench:
 
 
 def _profiled(profile: cProfile.Profile, store: Store, blocks: list[bytes], connection: sqlite3.Connection) -> None:
-    """Save blocks on the store's own thread; the profiler sees only the thread it runs on."""
+    """Save blocks on the store's own thread.
+
+    The profiler sees only the thread it runs on.
+    """
     profile.runcall(store._save, connection, blocks, SENDER.device, "tcp", {})
 
 

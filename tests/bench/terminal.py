@@ -1,4 +1,4 @@
-"""What the terminal UI writes to a terminal of 80 by 24, and how long its first frame takes, beside the budgets.
+"""Bytes to a terminal of 80 by 24, and the first frame, beside the budgets.
 
 The real program on a pseudo-terminal, TERM=xterm-256color, mouse off, with a made-up fleet.
 """

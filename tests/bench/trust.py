@@ -1,4 +1,4 @@
-"""What trust costs: who counts after a revocation, finding out who calls, checking signatures, sealing a bundle.
+"""What trust costs: standing after a revocation, callers, signatures, sealing.
 
 In a fleet of 1,500 devices with 100,000 changes, and beside it in one of two devices. Prints times and ratios; nothing
 is asserted. `FIELDLINE_BENCH_CHANGES` makes it smaller.
@@ -80,7 +80,7 @@ async def _revocations(store: Store, admin: Pen, writers: list[_Writer]) -> floa
 
 
 async def _openings(path: Path, device: bytes) -> tuple[float, float]:
-    """The time until a process that just opened the store knows a caller, and that for each further caller."""
+    """The time until a process knows its first caller, and each further caller."""
     first, further = [], []
     for _ in range(ROUNDS):
         store = await Store.open(path, clock=lambda: 1)
@@ -96,7 +96,7 @@ async def _openings(path: Path, device: bytes) -> tuple[float, float]:
 
 
 def _signatures() -> float:
-    """How many signatures are checked on arrival, for each that `cryptography` checks in a loop."""
+    """How many signatures are checked on arrival for each checked in a plain loop."""
     writer = _Writer(1)
     blocks = [decode_block(writer.write(number)) for number in range(SIGNATURES)]
     message, key = b"m" * 200, writer.key
@@ -115,7 +115,7 @@ def _signatures() -> float:
 
 
 async def _sealing(store: Store, folder: Path) -> tuple[float, float]:
-    """How many more bytes a sealed bundle takes than a plain one, and how much more time, in percent."""
+    """How many percent more bytes and time a sealed bundle takes than a plain one."""
     keys = SealKeys(FLEET, EpochKeys.of(b"secret", (), ()), lambda: (_ for _ in ()).throw(AssertionError))
 
     async def load_keys() -> SealKeys | None:

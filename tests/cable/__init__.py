@@ -1,4 +1,6 @@
-"""A simulated serial cable: two pseudo-terminals, and a pump between them that is as slow and as bad as a line can be.
+"""A simulated serial cable.
+
+Two pseudo-terminals, and a pump between them that is as slow and as bad as a line can be.
 
 For tests and benchmarks: `with Cable(baud=9600, ber=1e-5) as cable: cable.ends`. By hand: `python -m tests.cable`.
 """

@@ -1,4 +1,6 @@
-"""The simulated cable by hand: prints the paths of its two devices, and goes on until it is stopped.
+"""The simulated cable by hand.
+
+Prints the paths of its two devices, and goes on until it is stopped.
 
     python -m tests.cable --baud 115200 --ber 1e-5
 

@@ -1,4 +1,7 @@
-"""The simulated cable at work: pseudo-terminals, and the thread that moves bytes between them."""
+"""The simulated cable at work.
+
+Pseudo-terminals, and the thread that moves bytes between them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ _OTHER = {0: 1, 1: 0}
 
 
 class Cable:
-    """A cable with two ends, each a device that programs can open: `ends`, paths that stay the same when it comes back.
+    """A cable with two ends, each a device that programs can open.
+
+    `ends`, paths that stay the same when it comes back.
 
     `unplug` takes devices away, as when a USB adapter is pulled: who has one open is hung up on. `cut` leaves the
     devices, and nothing gets through, as when a cable is pulled off a built-in port. Bytes for a device that nobody
@@ -164,7 +169,7 @@ class Cable:
                 done.set_exception(error)
 
     def _take(self, end: int, now: float, readable: bool) -> None:
-        """Put onto the wire what a port has to send, as far as the line had the time for it."""
+        """Put onto the wire what a port has to send, as far as there was time for it."""
         wire = self.wires[end]
         self._tune(end)
         if not self._busy[end]:
@@ -183,7 +188,7 @@ class Cable:
             self._busy[end] = False
 
     def _tune(self, end: int) -> None:
-        """Set the pace by the port's setting, and garble for a port that is set to another."""
+        """Set the pace by the port's rate, and garble for a port set to another."""
         if not self.line.uart:
             return
         wire = self.wires[end]

@@ -1,5 +1,7 @@
-"""The simulated line in a time of its own: two ends of the machine that repeats frames, and no processes, ports or
-clocks, so that what is found says something about the line and the machine alone, however busy the computer is.
+"""The simulated line in a time of its own.
+
+Two ends of the machine that repeats frames, and no processes, ports or clocks, so that what is found says something
+about the line and the machine alone, however busy the computer is.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ BUSY = 500
 
 
 class LineTime:
-    """Two ends whose ports are set to the first of the rates that they take, and a line. Each direction has a random
-    sequence of its own, made from `seed`. `changes` counts how often a port was set to another rate. With `gadget`
-    the first end is one.
+    """Two ends whose ports are set to the first of their rates, and a line.
+
+    Each direction has a random sequence of its own, made from `seed`. `changes` counts how often a port was set to
+    another rate. With `gadget` the first end is one.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class LineTime:
             self.step()
 
     def carry(self, *sizes: int, reported: bool = False) -> list[float]:
-        """Send so many bytes from the first end to the second, and so many back; gives the efficiency of each way:
-        the part of what the line carries that was payload. With `told` both ends know how much is still to come.
+        """Send so many bytes from the first end to the second, and so many back.
+
+        Gives the efficiency of each way: the part of what the line carries that was payload. With `told` both ends know
+        how much is still to come.
         """
         begun = self.now
         wanted = []
@@ -120,7 +125,7 @@ class LineTime:
         raise AssertionError("sends without end")
 
     def _tune(self) -> None:
-        """On a line of UARTs it is the ports that set the pace, and one hears noise that is set to another rate."""
+        """A line of UARTs: ports set the pace; at another rate one hears noise."""
         if self.line.uart:
             for end, wire in zip(self.ends, self.wires, strict=True):
                 wire.baud = end.baud

@@ -1,4 +1,4 @@
-"""What the cable carries, in the line's own time, whatever else the computer has to do."""
+"""What the cable carries, in the line's own time, however busy the machine."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""One direction of the simulated cable: when its bytes arrive, and what has become of them. Pure: time and chance are
-given.
+"""One direction of the simulated cable.
+
+When its bytes arrive, and what has become of them. Pure: time and chance are given.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Wire:
         self._drop = _Gaps(chance)
 
     def room(self, now: float) -> int:
-        """How many bytes have had the time to leave since the line was last known to be free."""
+        """How many bytes had time to leave since the line was last known to be free."""
         return max(0, int((now - self._free) * self.baud / BITS)) if self._free > -inf else 0
 
     @property
@@ -70,7 +71,7 @@ class Wire:
         self._free = now
 
     def carry(self, data: bytes) -> None:
-        """These bytes, at most as many as there was room for, have left one after the other since the line was free."""
+        """At most as many bytes as had room left in turn since the line was free."""
         seconds = BITS / self.baud
         begun, self._free = self._free, self._free + len(data) * seconds
         self.carried += len(data)

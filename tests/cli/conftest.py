@@ -13,7 +13,10 @@ Pair = tuple[Terminal, Terminal]
 
 @pytest.fixture(scope="session")
 def _founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two devices of one fleet, K1 its admin and K2 a technician, that hold the same: a locality and a place."""
+    """Two devices of one fleet, K1 its admin and K2 a technician, that hold the same.
+
+    A locality and a place.
+    """
     folder = tmp_path_factory.mktemp("founded")
     one, two = Terminal(folder / "K1"), Terminal(folder / "K2", "Müller")
     fleet = one.ask("init", "--fleet", "Nord", "--device", "K1")["fleet"]

@@ -1,4 +1,7 @@
-"""An afternoon of an integrator: real hosts out into a table, edited in a spreadsheet, back in, two hooks, one undo."""
+"""An afternoon of an integrator.
+
+Real hosts out into a table, edited in a spreadsheet, back in, two hooks, one undo.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ HOOKS = {
 
 
 def edit_as_a_spreadsheet_does(table: bytes) -> tuple[bytes, list[str]]:
-    """Another location for some rows; semicolons, CRLF, a mark of UTF-8, quotes only where they are needed."""
+    """Another location for some rows.
+
+    Semicolons, CRLF, a mark of UTF-8, quotes only where they are needed.
+    """
     rows = list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"))))
     keys = []
     for number, row in enumerate(rows[:: len(rows) // EDITED][:EDITED]):

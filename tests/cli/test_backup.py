@@ -1,4 +1,7 @@
-"""A copy of a store in use: complete, of one moment, or not there at all; and what it is good for."""
+"""A copy of a store in use: complete, of one moment, or not there at all.
+
+And what it is good for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What can go wrong around the store: one sentence, the right exit code, and nothing half-written."""
+"""What can go wrong around the store.
+
+One sentence, the right exit code, and nothing half-written.
+"""
 
 from __future__ import annotations
 

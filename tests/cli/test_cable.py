@@ -1,5 +1,6 @@
-"""Two devices at the ends of a simulated cable, each a process of its own: meetings, and what becomes of them when the
-cable is pulled or somebody is gone.
+"""Two devices at the ends of a simulated cable, each a process of its own.
+
+Meetings, and what becomes of them when the cable is pulled or somebody is gone.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def test_ports_that_the_settings_name_are_served_unasked(pair: Pair) -> None:
 
 
 def is_quiet(cable: Cable) -> bool:
-    """Whether nothing goes over a cable for longer than its ends wait before they dial again."""
+    """Whether nothing goes over a cable for longer than its ends wait to redial."""
     carried = [wire.carried for wire in cable.wires]
     time.sleep(0.6)
     return [wire.carried for wire in cable.wires] == carried

@@ -1,4 +1,4 @@
-"""Who closes standard streams, or allows few descriptors, gets the work done or a sentence, and no traceback."""
+"""Closed streams or few descriptors: the work is done, or a sentence says why."""
 
 from __future__ import annotations
 

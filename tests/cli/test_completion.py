@@ -1,4 +1,7 @@
-"""What a shell offers behind a verb, asked as its script asks: kinds, entities, properties, choices, members."""
+"""What a shell offers behind a verb, asked as its script asks.
+
+Kinds, entities, properties, choices, members.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""confirm and list --not-confirmed-since: what was seen on the spot, which changes and resolves nothing."""
+"""confirm and list --not-confirmed-since.
+
+What was seen on the spot, which changes and resolves nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices that serve find each other over multicast on the loopback interface, and hold the same before long."""
+"""Devices that serve find each other over multicast, and soon hold the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ GROUP = "224.0.0.251"
 
 
 def _multicast_problem() -> str | None:
-    """Why packets to a group do not come back over the loopback interface here; None if they do."""
+    """Why packets to a group do not come back over the loopback interface here.
+
+    None if they do.
+    """
     try:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hears,
@@ -117,7 +120,10 @@ def test_devices_find_each_other_and_sync_what_is_saved(pair: Pair) -> None:
 
 
 def test_two_that_call_each_other_at_once_meet_once(pair: Pair) -> None:
-    """Both are told where the other is, and both have something new: nobody waits for the other to call."""
+    """Both are told where the other is, and both have something new.
+
+    Nobody waits for the other to call.
+    """
     one, two = pair
     for terminal, value in ((one, "x"), (two, "y")):
         terminal.ask("set", PLACE, f"card_terminal=1111111{'xy'.index(value)}")

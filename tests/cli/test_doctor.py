@@ -1,4 +1,4 @@
-"""What doctor finds: nothing on a good device, and each fault with what to do about it."""
+"""What doctor finds: each fault with what to do, and nothing on a good device."""
 
 from __future__ import annotations
 

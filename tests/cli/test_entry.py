@@ -15,7 +15,7 @@ START = "from tui.cli.entry import main; main()"
 
 
 def start(folder: Path, path: list[Path], language: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
-    """Ask for the version as the console script does, with these folders before all others."""
+    """Ask for the version as the console script does, with these folders first."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "LC_ALL": language}
     return subprocess.run(
         [sys.executable, "-P", "-c", START, "--version"],

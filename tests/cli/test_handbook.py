@@ -1,5 +1,7 @@
-"""The handbook is true: its examples are run as they stand, and say what they say there; its keys are those of the
-program, and what it points to is there.
+"""The handbook is true.
+
+Its examples are run as they stand, and say what they say there; its keys are those of the program, and what it points
+to is there.
 
 Ids and times are others in every run: an id in the handbook stands for whatever id comes in its place.
 """
@@ -87,7 +89,10 @@ class Replay:
         return (answer.out + answer.err).splitlines()
 
     def learn(self, told: str, line: str) -> bool:
-        """Whether a line is what the handbook says, but for ids and times; the ids are remembered."""
+        """Whether a line is what the handbook says, but for ids and times.
+
+        The ids are remembered.
+        """
         pattern, last, ids = "", 0, []
         for match in VOLATILE.finditer(told):
             pattern += re.escape(told[last : match.start()])

@@ -1,4 +1,4 @@
-"""`serve` runs the hooks of its settings for what anybody changes, and after a kill goes on where it was."""
+"""`serve` runs the hooks for each change, and goes on where it was after a kill."""
 
 from __future__ import annotations
 

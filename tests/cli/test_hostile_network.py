@@ -1,4 +1,7 @@
-"""Anybody may announce anything in the network: whoever serves stays small, calls nobody for it, and does its work."""
+"""Anybody may announce anything in the network.
+
+Whoever serves stays small, calls nobody for it, and does its work.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,8 @@ def test_a_flood_of_lies_is_no_trouble(pair: Pair) -> None:
 
 def has_read_all(process: int) -> bool:
     """Whether a process listens to the network, and no packet of it waits in a buffer."""
-    links = [str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()]
+    # Not readlink, which fails for a descriptor that was closed since it was listed.
+    links = {each.resolve().name for each in Path(f"/proc/{process}/fd").iterdir()}
     rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
     waiting = [int(row[4].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in links]
     return bool(waiting) and not any(waiting)

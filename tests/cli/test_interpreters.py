@@ -1,4 +1,6 @@
-"""Devices with different Pythons meet, over a network and over a cable, and the handshake takes as many bytes as ever.
+"""Devices with different Pythons meet, with the same bytes of handshake.
+
+Over a network and over a cable.
 
 FIELDLINE_PYTHONS names the interpreters beside this one, separated by colons, each with the program's requirements;
 `.ci/run` sets it to those of the machine.
@@ -59,7 +61,7 @@ print(json.dumps({"version": list(sys.version_info[:3]), "names": names, "openss
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python: its version, and whether it lets one say that keys are agreed on by X25519 alone."""
+    """A Python: its version, and whether X25519 alone can be asked for."""
 
     path: str
     version: tuple[int, ...]
@@ -69,7 +71,10 @@ class Interpreter:
 
 @cache
 def asked(path: str) -> Interpreter:
-    """What there is to know of an interpreter; one that was named must be able to run the program."""
+    """What there is to know of an interpreter.
+
+    One that was named must be able to run the program.
+    """
     answer = subprocess.run([path, "-c", ASKED], capture_output=True, text=True, cwd=ROOT, check=False)
     assert answer.returncode == 0, f"{path} cannot run the program: {answer.stderr}"
     known = json.loads(answer.stdout)
@@ -116,7 +121,7 @@ def ended(program: subprocess.Popen[str]) -> dict[str, object]:
 
 
 def expected(caller: str) -> list[int]:
-    """The bytes that a caller with this Python and the other side say until they know each other, by the document."""
+    """The bytes that both sides say until they know each other, by the document."""
     known = asked(caller)
     sizes = documented_sizes(known.openssl, names_groups=known.names)
     if sizes is None:

@@ -1,4 +1,7 @@
-"""What a signal leaves of an import: whole changes, and a sentence that says how to go on."""
+"""What a signal leaves of an import.
+
+Whole changes, and a sentence that says how to go on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inventory` is what Ansible wants of an inventory script, and nothing in it is more than data."""
+"""`inventory` is what Ansible wants of a script, and holds data only."""
 
 from __future__ import annotations
 

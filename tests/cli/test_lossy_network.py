@@ -1,4 +1,7 @@
-"""Two devices in networks of their own, with a bad wire between: they find each other, sync, and get over a cut."""
+"""Two devices in networks of their own, with a bad wire between.
+
+They find each other, sync, and get over a cut.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names lead to what they are printed for, text is in one form, and search knows every notation that input knows."""
+"""Names lead to what they name, text has one form, search takes any notation."""
 
 from __future__ import annotations
 
@@ -59,8 +59,18 @@ def test_text_of_either_form_is_one_text(device: Terminal, tmp_path: Path) -> No
     assert {each["note"] for each in device.call("log", "--json", "--limit", "1").lines} == {NFC}
 
 
+def test_a_blank_that_looks_like_a_space_is_one(device: Terminal, tmp_path: Path) -> None:
+    device.ask("new", "place", "name=Lane\u00a01", "locality=locality:241")
+    assert "already" in device.refused("new", "place", 'name:="Lane\u20091"', "locality=locality:241")
+    assert device.ask("show", "place:241/Lane 1")["slots"]["name"]["value"] == "Lane 1"
+    table = tmp_path / "t.csv"
+    table.write_text("name,locality,printer\nLane\u202f1,241,Brix\n")
+    device.ask("import", str(table), "--kind", "place")
+    assert device.ask("show", "place:241/Lane 1")["slots"]["printer"]["value"] == "Brix"
+
+
 @pytest.mark.parametrize(
-    "mark", ["\u200b", "\u200d", "\u200e", "\u2060", "\ufeff", "\u061c", "\u202e", "\u2066", "\u00ad"]
+    "mark", ["\u200b", "\u200d", "\u200e", "\ufeff", "\u061c", "\u202e", "\u00ad", "\ufe0f", "\u3164"]
 )
 def test_marks_that_nobody_sees_are_refused(device: Terminal, tmp_path: Path, mark: str) -> None:
     code = f"U+{ord(mark):04X}"

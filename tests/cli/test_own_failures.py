@@ -1,4 +1,4 @@
-"""A device that runs out of something says so itself, and goes on when there is enough again."""
+"""A device that runs out of something says so itself, and recovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pairing as two people do it: two processes over TCP and over a cable, what they print, and what they take for yes."""
+"""Pairing as two people do it.
+
+Two processes over TCP and over a cable, what they print, and what they take for yes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What only processes show: exit codes, streams, signals, links between devices, and what a verb loads."""
+"""What only processes show.
+
+Exit codes, streams, signals, links between devices, and what a verb loads.
+"""
 
 from __future__ import annotations
 

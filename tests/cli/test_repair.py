@@ -1,4 +1,7 @@
-"""`verify --repair` as a person calls it: damaged stores, other programs, and kills on the way."""
+"""`verify --repair` as a person calls it.
+
+Damaged stores, other programs, and kills on the way.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +122,10 @@ def _size(path: Path) -> int:
 
 
 def kill_repairs(device: Terminal, tmp_path: Path, count: int, seed: int) -> None:
-    """Kill a repair again and again: the old store or the new one, and always all that was saved."""
+    """Kill a repair again and again.
+
+    The old store or the new one, and always all that was saved.
+    """
     before = {verb: device.ask(*verb.split()) for verb in ("list place", "list locality")}
     root = device.root()
     whole = tmp_path / "whole"

@@ -1,4 +1,7 @@
-"""A real fleet's history: what is read at a moment is what replaying the file up to it gives."""
+"""A real fleet's history.
+
+What is read at a moment is what replaying the file up to it gives.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def history(shared: Path) -> list[dict[str, Any]]:
 
 
 def replayed(lines: list[dict[str, Any]]) -> Iterator[tuple[int, set[str], State]]:
-    """Each second of the history, what was edited in it, and what everything was at its end."""
+    """Each second of the history, what was edited in it, and what was at its end."""
     state: State = {}
     touched: set[str] = set()
     for line, following in zip(lines, [*lines[1:], None], strict=True):
@@ -95,7 +98,10 @@ async def test_every_moment_reads_as_the_file_says(device: Terminal, shared: Pat
 
 
 def test_show_at_a_second_covers_the_whole_of_it(device: Terminal, shared: Path) -> None:
-    """The moments as a person types them; several changes of this history share a second."""
+    """The moments as a person types them.
+
+    Several changes of this history share a second.
+    """
     lines = history(shared)
     shares = [one["at"] for one, other in pairwise(lines) if one["at"] == other["at"]]
     at = random.Random(SEED).choice(shares)

@@ -1,4 +1,4 @@
-"""A device whose store was put back from an older copy is told before it forks its own chain."""
+"""A device with a store from an older copy is told before it forks its chain."""
 
 from __future__ import annotations
 

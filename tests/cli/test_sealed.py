@@ -1,4 +1,7 @@
-"""Files that leave a device are for the members of its fleet: what is on a lost stick, and who can still read what."""
+"""Files that leave a device are for the members of its fleet.
+
+What is on a lost stick, and who can still read what.
+"""
 
 from __future__ import annotations
 

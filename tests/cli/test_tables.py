@@ -1,4 +1,7 @@
-"""export --kind and import --kind: out, edited as in a spreadsheet, and back, beside what others do meanwhile."""
+"""export --kind and import --kind.
+
+Out, edited as in a spreadsheet, and back, beside what others do meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ Meet = Callable[[Terminal, Terminal], None]
 
 
 class Sheet:
-    """An exported table that somebody edits in a spreadsheet, which quotes and splits as it likes."""
+    """An exported table edited in a spreadsheet, which quotes and splits as it likes."""
 
     def __init__(self, device: Terminal, path: Path, kind: str = "place") -> None:
         self.device, self.path, self.kind = device, path, kind

@@ -1,4 +1,4 @@
-"""What is still to come is said while a first sync is under way, and after it was cut."""
+"""A first sync says what is still to come, while it runs and after a cut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHANGES = 2500
 
 @contextmanager
 def stalling(target: str, most: int) -> Iterator[tuple[str, threading.Event]]:
-    """A way to a device that lets so many bytes through from there, and then nothing more: that is what is set."""
+    """A way to a device that lets through a set number of bytes, then nothing."""
     stalled = threading.Event()
     host, port = target.removeprefix("tcp://").split(":")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,4 +1,7 @@
-"""Disks that are full or mounted read-only: everything can still be read, and what writes says one sentence."""
+"""Disks that are full or mounted read-only.
+
+Everything can still be read, and what writes says one sentence.
+"""
 
 from __future__ import annotations
 

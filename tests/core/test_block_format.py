@@ -1,4 +1,4 @@
-"""The examples of changes in docs/wire-format.md are what the code makes, and can be read.
+"""The examples of changes in docs/wire-format.md are what the code makes.
 
 To write them into the document: `python -m tests.core.sync.test_wire_format`.
 """

@@ -1,4 +1,6 @@
-"""Whatever bytes come, a decoder refuses them or reads what it would write: nothing else happens.
+"""Whatever bytes come, a decoder refuses them or reads what it would write.
+
+Nothing else happens.
 
 What goes in is real blocks, damaged. `make test` tries a few hundred, `make soak` a million for each decoder; a failure
 says by which number to have it again (FIELDLINE_FUZZ).

@@ -1,4 +1,4 @@
-"""A device's chain: what lies before a cut, what does not follow, and what proves it to anybody."""
+"""A chain: what lies before a cut, what does not follow, and what proves it."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_foreign_previous_and_a_wrong_position_are_proven_by_two_headers() -> 
 
 
 def test_an_honest_device_cannot_be_accused() -> None:
-    """No peaks make an honest link a wrong one, and a thief without the key has no evidence to sign."""
+    """No peaks make an honest link wrong, and no thief has evidence to sign."""
     _, below, before, after = links(written(6), 3)
     for peaks in (below.to_bytes(), b"", below.to_bytes()[:-32] + b"x" * 32, Range(3).to_bytes()):
         with pytest.raises(BlockRefused):
@@ -193,7 +193,10 @@ def test_two_headers_at_one_position_are_a_fork() -> None:
 
 
 def test_what_lies_behind_a_bad_link_is_told_from_another_branch() -> None:
-    """The thief's branch with a wrong past counts for nothing; the device's own goes on."""
+    """The thief's branch with a wrong past counts for nothing.
+
+    The device's own goes on.
+    """
     pen = written(5)
     bad = lying(pen.blocks[2].header, past=b"x" * 32)
     thief = pen.branch(2)

@@ -1,4 +1,4 @@
-"""Which changes follow from their chain depends on the set alone, in whatever order and portions they come."""
+"""Which changes follow depends on the set alone, in any order and portions."""
 
 from __future__ import annotations
 
@@ -138,7 +138,10 @@ def test_each_wrong_link_is_found_once_and_proves_itself(found: list[SignedHeade
 
 
 def test_a_strangers_header_does_not_touch_a_chain() -> None:
-    """The attack that forked an honest chain: somebody else's change names its head as previous."""
+    """The attack that forked an honest chain.
+
+    Somebody else's change names its head as previous.
+    """
     honest, stranger = ChainPen(0), ChainPen(3)
     mine = [honest.write().header for _ in range(3)]
     stranger.write()

@@ -1,4 +1,4 @@
-"""Blocks: what is sealed is read back exactly, nothing else is accepted, and values can be taken out for good."""
+"""Blocks: what is sealed is read back; nothing else is; values can be taken out."""
 
 from __future__ import annotations
 
@@ -242,7 +242,10 @@ def test_a_first_change_has_no_past() -> None:
 
 
 def unlike(block: Block, body: bytes) -> bytes:
-    """The block with another body, whose header says so, well signed: only the body's form can be at fault."""
+    """The block with another body, whose header says so, well signed.
+
+    Only the body's form can be at fault.
+    """
     try:
         made = decode_body(body)
     except BlockRefused:
@@ -448,7 +451,10 @@ def test_every_changed_byte_of_a_redacted_block_is_refused() -> None:
 
 
 def test_a_note_and_a_fact_are_different_leaves() -> None:
-    """A note cannot pass for a fact or the other way round: their leaves begin differently."""
+    """A note cannot pass for a fact or the other way round.
+
+    Their leaves begin differently.
+    """
     assert cbor.loads(b"\xf6", {}) is None
     with_note = make_body([Fact(b"E" * 16, "a", 1)], "n", SEED)
     without = make_body([Fact(b"E" * 16, "a", 1), Fact(b"E" * 16, "b", "n")], None, SEED)

@@ -1,4 +1,4 @@
-"""The time of a fact depends on its slot alone, and never lies before what the fact obsoletes."""
+"""A fact's time depends on its slot alone, and is not before what it obsoletes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.effective_time import Dated, effective_times, is_ahead, is_behind
 
 @st.composite
 def slots(draw: st.DrawFn) -> dict[bytes, Dated]:
-    """Facts about three slots, each obsoleting some that came before, of its slot or another."""
+    """Facts about three slots that obsolete earlier ones, of any slot."""
     found: dict[bytes, Dated] = {}
     for number in range(draw(st.integers(1, 12))):
         targets = draw(st.lists(st.sampled_from(sorted(found)), unique=True, max_size=3)) if found else []

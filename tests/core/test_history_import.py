@@ -240,7 +240,10 @@ def log_edit(name: str, new: Any, kind: str | None = "locality", key: str | None
 
 
 def test_the_log_of_an_old_program_is_a_history_the_newest_first() -> None:
-    """What can be named is taken in the order of writing; members, the schema and what has no key are passed over."""
+    """What can be named is taken in the order of writing.
+
+    Members, the schema and what has no key are passed over.
+    """
     lines = [
         log_line("2026-03-03T14:00:00Z", [log_edit("retired", True)]),
         log_line("2026-03-02T14:00:00.5Z", [log_edit("near", {"ref": "locality:242"}), log_edit("far", {"ref": "ab"})]),

@@ -33,7 +33,10 @@ def nobody(a: bytes, b: bytes) -> bool:
 
 
 def entity(number: int, kind: str = "place", retired: bool = False, **values: Value | Sequence[Value]) -> Record:
-    """A record of which each value was stated in a change of its own; a list gives a leaf each."""
+    """A record of which each value was stated in a change of its own.
+
+    A list gives a leaf each.
+    """
     leaves: dict[str, list[Candidate]] = {}
     stated: dict[str, Value | Sequence[Value]] = {"kind": kind, **({"retired": True} if retired else {}), **values}
     for name, value in stated.items():
@@ -151,7 +154,10 @@ def test_a_value_that_the_schema_refuses_is_invalid() -> None:
 
 @dataclass
 class Fleet:
-    """Devices that edit one entity apart and meet: the changes, what each names, and what its author really had."""
+    """Devices that edit one entity apart and meet.
+
+    The changes, what each names, and what its author really had.
+    """
 
     facts: dict[bytes, tuple[bytes, Edit, tuple[bytes, ...]]] = field(default_factory=dict)
     previous: dict[bytes, bytes | None] = field(default_factory=dict)
@@ -207,7 +213,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_have_it(history: list[Any]) -> None:
     fleet = Fleet()
     fleet.save(0, diff_edits(Record(EVERYTHING), {"kind": "place", "name": "Lane 2"}))
@@ -300,7 +306,7 @@ def test_every_type_but_a_conflict_can_be_accepted() -> None:
 
 
 def test_who_accepts_a_clash_edits_nothing() -> None:
-    """An acceptance that who retired the entity had not seen is no edit of something retired."""
+    """An acceptance unseen by who retired the entity is no edit of a retired one."""
     (item,) = found(OUTER, INNER)
     retired = accepted_by(item, entity(1, "locality", retired=True, code="1", subnet="10.0.0.0/27"))
     (unseen,) = retired.slot(acceptance_property(item.id)).leaves

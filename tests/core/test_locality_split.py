@@ -1,4 +1,4 @@
-"""A save is parted so that each change is about one locality, fits, and says all that was said."""
+"""A save is split so that each change has one locality, fits, and all is said."""
 
 from __future__ import annotations
 

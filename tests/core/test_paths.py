@@ -1,4 +1,4 @@
-"""What is at a path is told, and where that cannot be told nobody takes it for absent."""
+"""What is at a path is reported; where that fails it is not taken for absent."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def said(value: Value, number: int, at: int = 0) -> Candidate:
 
 
 def after(before: Mapping[str, list[Candidate]], edits: list[Edit]) -> Record:
-    """What a store holds once a change with these edits has come, by the reference semantics of leaves."""
+    """What a store holds after a change with these edits, by reference semantics."""
     change = b"\xff" * 32
     facts = {c.fact: (name, c) for name, each in before.items() for c in each}
     edges: list[tuple[bytes, str, tuple[bytes, ...]]] = [(fact, name, ()) for fact, (name, _) in facts.items()]

@@ -1,4 +1,7 @@
-"""What settles matters: rules that choose, and edits that are made in knowledge of what was shown and nothing else."""
+"""What settles matters.
+
+Rules that choose, and edits that are made in knowledge of what was shown and nothing else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A key under a passphrase: opened by that alone, nothing of it changed unnoticed, and no file asks for too much."""
+"""A key under a passphrase.
+
+Opened by that alone, nothing of it changed unnoticed, and no file asks for too much.
+"""
 
 from __future__ import annotations
 

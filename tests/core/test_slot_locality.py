@@ -1,4 +1,4 @@
-"""What is shown of a slot follows from its own facts, from who stands how, and from proofs: a part says the same.
+"""A slot follows from its own facts, standing, and proofs: a part says the same.
 
 Random histories with several devices, wrong clocks, forks and cuts; the part holds only the changes about one entity,
 and proofs for the cuts instead of the chains between.
@@ -28,7 +28,7 @@ Shown = list[tuple[bytes, bytes, int]]
 
 @dataclass
 class World:
-    """All blocks, the honest chain of each device, and how far some devices' changes count."""
+    """All blocks, each device's honest chain, and how far some changes count."""
 
     blocks: list[Block]
     pens: list[ChainPen]
@@ -70,7 +70,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def shown(blocks: list[Block], cuts: dict[bytes, Cut], until: int) -> dict[Slot, Shown]:
-    """The leaves of each slot, by the changes that count and the facts in effect until a time."""
+    """The leaves of each slot, by what counts and is in effect until a time."""
     counting = [
         block
         for block in blocks
@@ -121,7 +121,7 @@ def test_a_part_of_the_set_shows_the_same(world: World, entity: bytes, until: in
 
 @given(worlds(), st.sampled_from(ENTITIES))
 def test_without_proofs_less_counts_and_never_more(world: World, entity: bytes) -> None:
-    """What waits for a proof is out, so nothing has effect that has none in the whole set."""
+    """What waits for a proof is out: nothing unproven in the whole set has effect."""
     part = [block for block in world.blocks if any(fact.entity == entity for fact in block.facts)]
     for pen in world.pens:
         if pen.device not in world.cuts:

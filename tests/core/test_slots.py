@@ -1,4 +1,4 @@
-"""Slots: what the leaves are and which one is in use depends on the set of facts alone."""
+"""Slots: the leaves and which is in use depend on the set of facts alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ leaf_lists = st.lists(candidates, max_size=6, unique_by=lambda c: c.fact)
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[bytes, str, tuple[bytes, ...]]]:
-    """Facts of two slots, each obsoleting some of the earlier ones, of its own slot or, wrongly, of the other."""
+    """Facts of two slots that obsolete earlier ones, of their own slot or wrongly."""
     facts: list[tuple[bytes, str, tuple[bytes, ...]]] = []
     for number in range(draw(st.integers(0, 12))):
         seen = draw(st.lists(st.sampled_from([f[0] for f in facts]), unique=True, max_size=3)) if facts else []

@@ -1,4 +1,4 @@
-"""Values have one form in bytes, whatever the library or the Unicode version at hand."""
+"""Values have one form in bytes, whatever the library or the Unicode version."""
 
 from __future__ import annotations
 

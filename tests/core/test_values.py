@@ -153,3 +153,25 @@ def test_text_must_have_bytes_and_fit_a_fact() -> None:
     assert values.is_storable("ü" * (values.MAX_TEXT_BYTES // 2))
     assert not values.is_storable("ü" * (values.MAX_TEXT_BYTES // 2 + 1))
     assert not values.is_storable("\ud800")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    list("\u034f\u115f\u17b4\u180b\u2800\u3164\ufe00\ufe0e\uffa0\ufff9\U0001d173\U000e0041"),
+)
+def test_what_has_no_ink_is_an_invisible_mark(mark: str) -> None:
+    code = f"U+{ord(mark):04X}"
+    assert values.invisible_mark(f"Lane{mark}") == values.invisible_mark(mark) == code
+    assert values.printable(f"Lane{mark}") == f"Lane\\x{ord(mark):02x}"
+    assert values.comparison_key("text", f"Lane{mark} 1") == values.comparison_key("text", "Lane 1")
+
+
+@pytest.mark.parametrize("text", ["❤\ufe0f", "1\ufe0f\u20e3", "☎\ufe0e", "🇩🇪", "👍🏽", "Tür", "漢字", "न्द"])
+def test_what_is_seen_is_no_invisible_mark(text: str) -> None:
+    assert values.invisible_mark(text) is None
+    assert values.printable(text) == text
+
+
+@pytest.mark.parametrize(("word", "stored"), [("042", "42"), ("+42", "42"), ("-042", "-42"), ("000", "0"), ("-", "-")])
+def test_numbers_are_sought_as_they_are_stored(word: str, stored: str) -> None:
+    assert values.stored_words(word) == stored

@@ -1,4 +1,7 @@
-"""What a withdrawal does to the leaves of a slot: case by case, and against the definition."""
+"""What a withdrawal does to the leaves of a slot.
+
+Case by case, and against the definition.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ LAST = 40
 
 @dataclass(frozen=True)
 class Said:
-    """A fact of a slot: its name, what it names there, whether it withdraws that, and when it counts from."""
+    """A fact of a slot: name, what it names, whether it withdraws, and its start."""
 
     name: bytes
     names: tuple[bytes, ...] = ()
@@ -55,7 +58,10 @@ def defined(facts: frozenset[Said]) -> tuple[set[bytes], set[bytes]]:
 
 @st.composite
 def slots(draw: st.DrawFn) -> list[Said]:
-    """Facts of one slot, each naming some of those before it, or one that is not here; times as the store has them."""
+    """Facts of one slot, each naming some of those before it, or one that is not here.
+
+    Times as the store has them.
+    """
     facts: list[Said] = []
     for number in range(draw(st.integers(1, 9))):
         known = [fact.name for fact in facts]

@@ -1,4 +1,4 @@
-"""Archives have the same bytes whenever they hold the same, and the tools of Debian read them."""
+"""Archives have the same bytes for the same content, and Debian's tools read them."""
 
 from __future__ import annotations
 

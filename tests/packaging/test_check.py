@@ -1,4 +1,4 @@
-"""On a bare Debian 12 without a network both packages install, upgrade and go, and two builds are the same."""
+"""On a bare Debian 12 both packages install, upgrade and go; builds are equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private environment lists all its files with their hashes, as `doctor` reads them."""
+"""The private environment lists its files with hashes, as `doctor` reads them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from fieldline_package.environment import completed_record, launcher_text
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """An unpacked wheel, compiled, beside its launcher; RECORD still has a script that was taken out."""
+    """An unpacked wheel, compiled, beside its launcher.
+
+    RECORD still has a script that was taken out.
+    """
     site = tmp_path / "lib/python3.11/site-packages"
     metadata = site / "fieldline-1.0.dist-info"
     metadata.mkdir(parents=True)

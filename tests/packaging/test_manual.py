@@ -1,4 +1,4 @@
-"""There is a man page for every command, in both languages, and it says what `--help` says."""
+"""Every command has a man page in both languages that says what `--help` says."""
 
 from __future__ import annotations
 

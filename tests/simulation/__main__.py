@@ -1,4 +1,7 @@
-"""Let a fleet live, and print how its changes spread: `python -m tests.simulation DEVICES DAYS SEED [PLOT.svg]`."""
+"""Let a fleet live, and print how its changes spread.
+
+`python -m tests.simulation DEVICES DAYS SEED [PLOT.svg]`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c")
 
 
 def report(life: Life, size: int) -> str:
-    """Make the table: what happened, and how soon a change was on so many of the devices."""
+    """Make the table: what happened, and how soon a change was on how many devices."""
     lines = [f"| {what} | {count} |" for what, count in sorted(life.happened.items())]
     spread = life.spread_hours(size)
     for share, hours in spread.items():
@@ -32,7 +35,7 @@ def report(life: Life, size: int) -> str:
 
 
 def plot(life: Life, size: int) -> str:
-    """Draw which share of the changes had reached so many of the devices after so many hours (SVG)."""
+    """Draw the share of changes that reached so many devices over hours (SVG)."""
     low, high = map(math.log10, HOURS_SHOWN)
 
     def point(hours: float, share: float) -> str:

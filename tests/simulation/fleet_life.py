@@ -1,4 +1,6 @@
-"""A fleet that lives in virtual time: real stores, edits and sessions; clocks, links, crashes and people from a seed.
+"""A fleet that lives in virtual time: real stores, edits and sessions.
+
+Clocks, links, crashes and people from a seed.
 
 Devices work apart with clocks that are wrong and jump. They meet over Wi-Fi, cable and sticks, which are cut; they
 crash while they sync, are put back to a backup, are revoked. Nothing here decides what a right result is: see
@@ -69,7 +71,7 @@ class CutError(ConnectionResetError):
 
 
 class _Line:
-    """What joins two ends; it is cut in both directions once so many bytes have gone over it."""
+    """What joins two ends; cut in both directions once so many bytes went over it."""
 
     def __init__(self, room: int | None) -> None:
         self.readers = asyncio.StreamReader(), asyncio.StreamReader()
@@ -91,7 +93,10 @@ class _Line:
 
 
 class _Writer:
-    """The sending end of a line in memory; what `pump_session` needs of an asyncio.StreamWriter."""
+    """The sending end of a line in memory.
+
+    What `pump_session` needs of an asyncio.StreamWriter.
+    """
 
     def __init__(self, line: _Line, to: int) -> None:
         self._line = line
@@ -108,7 +113,10 @@ class _Writer:
 
 @dataclass
 class Device:
-    """A device of the fleet. Its clock is off by `offset_us`; None while it is not yet opened."""
+    """A device of the fleet.
+
+    Its clock is off by `offset_us`; None while it is not yet opened.
+    """
 
     number: int
     folder: Path
@@ -132,7 +140,7 @@ class Life:
     day_count: int = 0
 
     def spread_hours(self, fleet_size: int) -> dict[float, list[float]]:
-        """Give for each share the sorted hours until so many of the devices held a change, of those that got so far."""
+        """Give for each share the sorted hours until so many devices held a change."""
         found: dict[float, list[float]] = {share: [] for share in REPORT_SHARES}
         for change, saved_us in self.saved.items():
             times = sorted(self.reached.get(change, {}).values())
@@ -289,7 +297,10 @@ class Fleet:
         await self.meet(device, self._rng.choice(others), link, room)
 
     def _cut_after(self) -> int:
-        """Draw after how many bytes a link is cut: as often in the first hundred as in the next thousands."""
+        """Draw after how many bytes a link is cut.
+
+        As often in the first hundred as in the next thousands.
+        """
         return int(2 ** self._rng.uniform(4, 13))
 
     async def meet(
@@ -323,7 +334,10 @@ class Fleet:
         self.life.happened["clock jump"] += 1
 
     async def crash(self, device: Device) -> None:
-        """Stop a device as a kill does, in the middle of a sync: what its files hold then is what it goes on with."""
+        """Stop a device as a kill does, in the middle of a sync.
+
+        What its files hold then is what it goes on with.
+        """
         others = [each for each in self.devices if each is not device and not each.is_revoked]
         await self.meet(device, self._rng.choice(others), LINKS[1], self._cut_after())
         kept = self._copy_store(device, "crashed")
@@ -337,7 +351,10 @@ class Fleet:
         self.life.happened["backup"] += 1
 
     async def restore_backup(self, device: Device) -> None:
-        """Put a device back to its backup: what nobody else has is lost with it, and it syncs before it goes on."""
+        """Put a device back to its backup.
+
+        What nobody else has is lost with it, and it syncs before it goes on.
+        """
         if device.backup is None:
             return
         elsewhere = set().union(*(each.held for each in self.devices if each is not device))

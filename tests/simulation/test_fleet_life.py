@@ -1,4 +1,7 @@
-"""A fleet that lives for weeks, with every kind of mishap: in the end all devices hold and show the same."""
+"""A fleet that lives for weeks, with every kind of mishap.
+
+In the end all devices hold and show the same.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ OFTEN = Rates(clock_jumps=0.05, crashes=0.06, backups=0.1, restores=0.03, revoca
 
 
 async def check_agreement(fleet: Fleet) -> None:
-    """What all devices hold that belong: everything that was saved and not lost with a restored disk, and no more."""
+    """What all devices hold that belong.
+
+    Everything that was saved and not lost with a restored disk, and no more.
+    """
     first = fleet.active[0].workspace
     shown, membership = await reads(first.store), await first.membership()
     for device in fleet.active[1:]:

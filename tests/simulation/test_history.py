@@ -1,4 +1,6 @@
-"""A real fleet's history, split over devices that work apart and meet at random: all end up with the same.
+"""A real fleet's history, split over devices that work apart and meet at random.
+
+All end up with the same.
 
 Each technician of the history works on one of the devices and sees only what has reached it. The sessions are the
 real ones, on real stores.
@@ -34,7 +36,7 @@ MEETING_CHANCE = 0.15
 
 @dataclass
 class Device:
-    """A device at work: `held_before` says what it held when it wrote each of its changes."""
+    """A device at work: `held_before` is what it held at each of its changes."""
 
     number: int
     store: Store

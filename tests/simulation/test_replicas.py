@@ -1,4 +1,7 @@
-"""Many devices, many sessions at once, cut anywhere: given time, all hold the same."""
+"""Many devices, many sessions at once, cut anywhere.
+
+Given time, all hold the same.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Meeting:
 
 
 class Fleet(RuleBasedStateMachine):
-    """Devices that write and meet in any order; several meetings go on side by side, the same two devices' as well."""
+    """Devices that write and meet in any order.
+
+    Several meetings go on side by side, the same two devices' as well.
+    """
 
     @initialize(
         sizes=st.lists(st.integers(0, 200), min_size=4, max_size=4),
@@ -66,7 +72,10 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(one=DEVICES, other=DEVICES, there=CUTS, back=CUTS, modes=SPEAKS)
     def meet_and_be_cut(self, one: int, other: int, there: int, back: int, modes: tuple[str, ...]) -> None:
-        """A meeting of which only so many bytes get through; what had been committed by then stays."""
+        """A meeting of which only so many bytes get through.
+
+        What had been committed by then stays.
+        """
         if one != other:
             wires = Wire(left=there), Wire(left=back)
             ends = meet(self.replicas[one], self.replicas[other], there=wires[0], back=wires[1], modes=modes)
@@ -78,7 +87,7 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def go_on(self, data: st.DataObject) -> None:
-        """One side of a meeting answers some requests of its session, and sends what it has, or part of it."""
+        """One side of a meeting answers requests, and sends what it has, or a part."""
         if not self.meetings:
             return
         meeting = data.draw(st.sampled_from(self.meetings))

@@ -1,4 +1,7 @@
-"""Devices that own nothing but a key and the block format; what they sign reaches a home in a bundle."""
+"""Devices that own nothing but a key and the block format.
+
+What they sign reaches a home in a bundle.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Calling the program as a shell does: in this process where that is enough, else in one of its own."""
+"""Calling the program as a shell does.
+
+In this process where that is enough, else in one of its own.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ class Terminal:
         return answer.json
 
     def refused(self, *arguments: str, code: int = 2) -> str:
-        """Call it, and give the one sentence that a call says that does not work; nothing was changed by it."""
+        """Call it, and give the one sentence that a call says that does not work.
+
+        Nothing was changed by it.
+        """
         before = self.root()
         answer = self.call(*arguments)
         assert answer.code == code, answer

@@ -1,4 +1,6 @@
-"""A failure is told in plain words where pytest cannot show it, so that the run goes on.
+"""A failure is told in plain words where pytest cannot show it.
+
+So that the run goes on.
 
 CPython before 3.11.5 now and then cannot read the source of a test that failed ("AST constructor recursion depth
 mismatch"), and exceptions that hold one another too deep cannot be shown: either would end a worker, and all it had.
@@ -37,7 +39,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _plain_traceback(error: BaseException) -> list[str]:
-    """Format the innermost frames, without their source where that cannot be parsed (Python 3.13 does so)."""
+    """Format the innermost frames, without source where that cannot be parsed.
+
+    Python 3.13 does so.
+    """
     try:
         return traceback.format_exception(error, limit=-MAX_FRAMES, chain=False)
     except Exception:  # noqa: BLE001 - as above

@@ -1,4 +1,7 @@
-"""A print server of a test's own: a real cupsd on loopback with raw queues into sinks that keep what was printed."""
+"""A print server of a test's own.
+
+A real cupsd on loopback with raw queues into sinks that keep what was printed.
+"""
 
 from __future__ import annotations
 

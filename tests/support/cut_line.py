@@ -1,4 +1,4 @@
-"""A socket before PostgreSQL's that is cut after so many bytes, as by a network that fails."""
+"""A socket before PostgreSQL's, cut after so many bytes, as by a bad network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PIECE_BYTES = 4096
 
 
 class CutLine:
-    """Listens in a folder of its own, and hands connections on until `budget` bytes have gone to the server."""
+    """Listen in a folder, and pass connections on for `budget` bytes."""
 
     def __init__(self, folder: Path, server: Path) -> None:
         folder.mkdir()

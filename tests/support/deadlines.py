@@ -1,4 +1,7 @@
-"""How long a test waits for what has to come, however busy the machine is; only what hangs takes so long."""
+"""How long a test waits for what has to come, however busy the machine is.
+
+Only what hangs takes so long.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A device that is set up by its place: a fleet with two places, a sysfs of its own, and settings."""
+"""A device that is set up by its place.
+
+A fleet with two places, a sysfs of its own, and settings.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ class EquippedDevice:
 
 
 def make_equipped_device(folder: Path, monkeypatch: pytest.MonkeyPatch, **values: str) -> EquippedDevice:
-    """A device of a fleet with a locality and two places, docked at the first, whose properties are these."""
+    """A fleet with a locality and two places; the device is docked at the first.
+
+    Whose properties are these.
+    """
     sysfs = Sysfs(folder / "sys")
     monkeypatch.setenv("FIELDLINE_SYSFS", str(sysfs.folder))
     terminal = Terminal(folder / "K1")

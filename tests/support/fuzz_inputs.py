@@ -1,4 +1,7 @@
-"""What the fuzzer is made of: what peers really said, ways to damage it, and sets that begin again cheaply."""
+"""What the fuzzer is made of.
+
+What peers really said, ways to damage it, and sets that begin again cheaply.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ MOST_REQUESTS = 2000
 
 @dataclass
 class Again(MemoryReplica):
-    """A set that begins again as it was, and makes its cells and its index only once for each state."""
+    """A set that begins again as it was, with cells and index made once a state."""
 
     made: dict[bytes, SketchedSet] = field(default_factory=dict)
     listed: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class Again(MemoryReplica):
         return self.made[salt]
 
     async def short_ids(self, prefixes: Sequence[ShortIdPrefix], salt: bytes) -> list[list[tuple[int, bytes]]]:
-        """Those of an index that is kept, as long as the set is the one that it was made of."""
+        """Those of a kept index, while the set is the one that it was made of."""
         known = self.listed.get(salt)
         if known is None or len(known) != len(self.held):
             known = self.listed[salt] = [(self.short(change, salt), change) for change in self.held]
@@ -69,7 +72,10 @@ class Again(MemoryReplica):
 
 @dataclass
 class Scene:
-    """A meeting as it really went: what the victim holds, and what its peer said, frame by frame."""
+    """A meeting as it really went.
+
+    What the victim holds, and what its peer said, frame by frame.
+    """
 
     name: str
     first: MemoryReplica
@@ -204,7 +210,10 @@ def everything_said() -> list[bytes]:
 
 
 def disturbed(frames: Sequence[bytes], chance: Random) -> list[bytes]:
-    """What a peer says, with something else in it: damaged bytes or frames, lost, repeated, exchanged, foreign ones."""
+    """What a peer says, with something else in it.
+
+    Damaged bytes or frames, lost, repeated, exchanged, foreign ones.
+    """
     out = list(frames)
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         at = chance.randrange(len(out)) if out else 0

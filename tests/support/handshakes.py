@@ -1,4 +1,7 @@
-"""What the tests of handshakes share: the greetings and TLS records (RFC 8446) of a link, read from its bytes."""
+"""What the tests of handshakes share.
+
+The greetings and TLS records (RFC 8446) of a link, read from its bytes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ class Handshake:
 
 
 def records(stream: bytes) -> list[tuple[int, bytes]]:
-    """The TLS records behind a greeting, each its type and content; one that is not whole is left out."""
+    """The TLS records behind a greeting, each its type and content.
+
+    One that is not whole is left out.
+    """
     found, at = [], GREETING
     while at + HEAD <= len(stream):
         size = int.from_bytes(stream[at + 3 : at + HEAD])
@@ -48,8 +54,10 @@ def records(stream: bytes) -> list[tuple[int, bytes]]:
 
 
 def read_handshake(stream: bytes) -> Handshake:
-    """The handshake of one direction. In a record each: the hello, the change of ciphers (of the middlebox mode, of no
-    meaning), then the caller's certificate, proof and end; before these, the other side's extensions and request.
+    """The handshake of one direction.
+
+    In a record each: the hello, the change of ciphers (of the middlebox mode, of no meaning), then the caller's
+    certificate, proof and end; before these, the other side's extensions and request.
     """
     found = records(stream)
     kind, content = found[0]
@@ -98,7 +106,7 @@ def _numbers(data: bytes) -> tuple[int, ...]:
 
 
 def documented_sizes(openssl: tuple[int, int], *, names_groups: bool) -> list[int] | None:
-    """The bytes that the caller and the other side say until they know each other, by the document.
+    """The bytes of both sides until they know each other, by the document.
 
     None for an OpenSSL that the document does not have.
     """

@@ -1,4 +1,7 @@
-"""What the tests of links share: devices, who allows whom, and streams between two ends of a socket."""
+"""What the tests of links share.
+
+Devices, who allows whom, and streams between two ends of a socket.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Stand-ins for the store in tests of sync: whole sets in memory, and two sessions that meet without any link.
+"""Stand-ins for the store in tests of sync.
+
+Whole sets in memory, and two sessions that meet without any link.
 
 Blocks are real ones: sessions restore them from what is left of them on the way, and check their signatures.
 """
@@ -22,6 +24,7 @@ from core.hashes import digest
 from core.header import SignedHeader, fleet_id
 from core.mountain_range import range_of
 from core.sync.block_stream import split_block
+from core.sync.holdings import Holding
 from core.sync.packed_header import Place
 from core.sync.position_proofs import CutChain, ProvenPast
 from core.sync.reconcile.merkle import EMPTY_FINGERPRINT, BranchNode, MerkleNode, insert_ids, prefix_bounds, read_node
@@ -55,12 +58,18 @@ def _key(name: str) -> Ed25519PrivateKey:
 
 @cache
 def block(text: str) -> bytes:
-    """The first block of some device. One that says "genesis" or "member" first is part of the chain of membership."""
+    """The first block of some device.
+
+    One that says "genesis" or "member" first is part of the chain of membership.
+    """
     return _write(text, _key(text), None if text.startswith("genesis") else FLEET).data
 
 
 def some(start: int, number: int, size: int = 60) -> list[bytes]:
-    """Different blocks, the same for the same numbers; a thousand at a time are a device's chain."""
+    """Different blocks, the same for the same numbers.
+
+    A thousand at a time are a device's chain.
+    """
     return [_numbered(index, size).data for index in range(start, start + number)]
 
 
@@ -197,6 +206,12 @@ class MemoryReplica:
     async def clear_obsolete_hints(self) -> None:
         return None
 
+    async def note_equal_sets(self, root: bytes) -> list[Holding]:
+        return []
+
+    async def note_reported_holdings(self, reported: Sequence[Holding]) -> None:
+        return None
+
     def _by_place(self) -> dict[Place, list[bytes]]:
         """What is held, by device and position."""
         for data in islice(self.held.values(), self._indexed, None):
@@ -312,7 +327,10 @@ def session(*, initiator: bool = False, batch_bytes: int = 1000, modes: Sequence
 
 @dataclass
 class Wire:
-    """One direction of a link: passes bytes on in pieces of some size, up to a cut after some bytes."""
+    """One direction of a link.
+
+    Passes bytes on in pieces of some size, up to a cut after some bytes.
+    """
 
     piece: int = 1 << 20
     left: int = 1 << 62

@@ -1,4 +1,4 @@
-"""Two network namespaces, and between them a wire that loses packets, is slow, and can be cut.
+"""Two network namespaces, and a wire that loses packets, is slow, and can be cut.
 
 The namespaces have the kernel's real network; the wire is a process-wide thread that carries Ethernet frames from one
 virtual interface (TAP) to the other. So it needs root and /dev/net/tun, but no netem in the kernel.
@@ -46,7 +46,10 @@ def problem() -> str | None:
 
 @dataclass
 class Wire:
-    """Carries frames between two descriptors: a share of them is lost, each way at so many bits a second."""
+    """Carries frames between two descriptors.
+
+    A share of them is lost, each way at so many bits a second.
+    """
 
     ends: tuple[int, int]
     loss: float

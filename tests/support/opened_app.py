@@ -1,5 +1,6 @@
-"""Opens the terminal UI in a test, at a fixed moment and in a fixed zone, and presses keys as a person would: each one
-after the screen has come to rest.
+"""Open the terminal UI in a test, and press keys as a person would.
+
+At a fixed moment and in a fixed zone; each key after the screen has come to rest.
 """
 
 from __future__ import annotations
@@ -35,14 +36,19 @@ MAX_WAITS = 10
 
 
 async def _soon(*_seconds: float) -> None:
-    """Instead of Textual's way to wait, until the process has used no time for a while, several times a key."""
+    """Wait, instead of Textual's way, until the process has used no time.
+
+    Several times a key.
+    """
     await asyncio.sleep(0)
 
 
 @contextmanager
 def patient_pilot() -> Iterator[None]:
-    """Let the pilots of applications that are tested wait for messages alone, and without a deadline of their own: on a
-    virtual machine that stood still for half a minute that is over before any message could be handled.
+    """Let the pilots of tested applications wait for messages alone.
+
+    Without a deadline of their own: on a virtual machine that stood still for half a minute that is over before any
+    message could be handled.
     """
     wait: Any = partialmethod(Pilot._wait_for_screen, timeout=None)
     with (
@@ -81,7 +87,7 @@ class Screen:
         await self.rest()
 
     async def rest(self) -> None:
-        """Wait until no message and no worker is under way that will end, and everything is drawn."""
+        """Wait until no message or ending worker is under way, and all is drawn."""
         waits: Counter[str] = Counter()
         async with self._deadline(waits):
             while reason := await self._wait_once() or next(undrawn(self.app), ""):
@@ -113,7 +119,10 @@ class Screen:
 
     @asynccontextmanager
     async def _deadline(self, waits: Counter[str] | None = None) -> AsyncIterator[None]:
-        """Fail with what is under way if it does not end; `waits` counts for what was waited so far."""
+        """Fail with what is under way if it does not end.
+
+        `waits` counts for what was waited so far.
+        """
         try:
             async with deadline(self.patience):
                 yield
@@ -124,7 +133,7 @@ class Screen:
             raise AssertionError(why) from None
 
     async def go_to_item(self, type_name: str, prop: str | None = None) -> None:
-        """Put the cursor of the inbox on the first item of a type, or on the first that is about this property."""
+        """Go to the first item of a type in the inbox, or about this property."""
         position = next(
             position
             for position, item in enumerate(self.app.inbox_items)

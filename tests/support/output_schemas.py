@@ -1,4 +1,4 @@
-"""The JSON Schemas of docs/schemas, which the output of every command in the tests is held to.
+"""The JSON Schemas of docs/schemas, which every tested output is held to.
 
 They are stricter here than for those who read them: a key that no schema names is an error, so that none is forgotten.
 """
@@ -29,7 +29,10 @@ def schema_names() -> list[str]:
 
 
 def output_name(arguments: Sequence[str]) -> str | None:
-    """Which output these arguments of the program give; None for one that is no command's."""
+    """Which output these arguments of the program give.
+
+    None for one that is no command's.
+    """
     words = [word for word in arguments if not word.startswith("-")]
     if not words or words[0] not in VERBS:
         return None
@@ -63,13 +66,16 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def check_output(name: str, data: Any) -> None:
-    """Fail with all that is wrong with an output, such as a key that its schema does not name."""
+    """Fail with all that is wrong with an output, such as an unknown key."""
     found = sorted(validator(name).iter_errors(data), key=lambda error: list(map(str, error.absolute_path)))
     assert not found, "\n".join(f"{name} {error.json_path}: {error.message}"[:600] for error in found[:5])
 
 
 def check_printed(arguments: Sequence[str], printed: str) -> str | None:
-    """Check what a call with `--json` printed, and give the name of its output; None if it has no schema."""
+    """Check what a call with `--json` printed, and give the name of its output.
+
+    None if it has no schema.
+    """
     name = output_name(arguments)
     if name is None or not printed or len(printed) > MAX_CHECKED_CHARS or not (FOLDER / f"{name}.json").exists():
         return None

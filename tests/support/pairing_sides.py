@@ -28,7 +28,10 @@ def sides(random: Random | None = None, *, admin_dials: bool = True) -> tuple[Pa
 
 
 def feed(side: PairingProtocol, data: bytes, now_s: float = 0.0) -> list[PairingOutput]:
-    """Give a side bytes as a link would, and all that follows; what it cannot take any more is dropped."""
+    """Give a side bytes as a link would, and all that follows.
+
+    What it cannot take any more is dropped.
+    """
     outputs: list[PairingOutput] = []
     while data and not any(isinstance(each, PairingFailed) for each in outputs):
         size = side.wanted_bytes
@@ -40,7 +43,10 @@ def feed(side: PairingProtocol, data: bytes, now_s: float = 0.0) -> list[Pairing
 
 
 def carry(one: PairingProtocol, other: PairingProtocol, now_s: float = 0.0) -> tuple[list[PairingOutput], ...]:
-    """Carry all that both say, until nobody has anything more to say; gives what came of it on each side."""
+    """Carry all that both say, until nobody has anything more to say.
+
+    Gives what came of it on each side.
+    """
     found: tuple[list[PairingOutput], ...] = ([], [])
     while (there := one.data_to_send()) + (back := other.data_to_send()):
         found[1].extend(feed(other, there, now_s))

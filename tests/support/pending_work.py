@@ -1,4 +1,4 @@
-"""What an application has still to do before it is at rest, in words for whoever reads why a test failed."""
+"""What an application still has to do, in words for a test's failure."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def running_workers(app: App[Any]) -> list[Worker[Any]]:
 
 
 def undrawn(app: App[Any]) -> Iterator[str]:
-    """What the screen on top, and what is seen below it, wait for: Textual draws sixty times a second, and calls back
-    after it.
+    """What the screen on top, and what is seen below it, wait for.
+
+    Textual draws sixty times a second, and calls back after it.
     """
     screen = app.screen
     if _has_messages(app):
@@ -66,7 +67,10 @@ def describe(app: App[Any]) -> Iterator[str]:
 
 
 def _has_messages(pump: MessagePump) -> bool:
-    """Whether there are messages to it that it has not begun to handle; it takes one out to look at it before."""
+    """Whether there are messages to it that it has not begun to handle.
+
+    It takes one out to look at it before.
+    """
     return bool(pump.message_queue_size) or pump._pending_message is not None
 
 

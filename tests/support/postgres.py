@@ -11,7 +11,10 @@ from pathlib import Path
 
 
 def find_programs() -> Path | None:
-    """The folder with initdb and pg_ctl, the newest; None where there is no PostgreSQL."""
+    """The folder with initdb and pg_ctl, the newest.
+
+    None where there is no PostgreSQL.
+    """
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name))
     for folder in reversed(folders):
         if (folder / "initdb").exists() and (folder / "postgres").exists():
@@ -21,7 +24,10 @@ def find_programs() -> Path | None:
 
 
 class Cluster:
-    """A server that one starts and stops; as root it runs as the user postgres, since it refuses root."""
+    """A server that one starts and stops.
+
+    As root it runs as the user postgres, since it refuses root.
+    """
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self._data = folder / "data"

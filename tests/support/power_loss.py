@@ -1,4 +1,7 @@
-"""A disk after a power loss: what a program wrote, without a part of what it had not made durable (fsync(2), POSIX)."""
+"""A disk after a power loss.
+
+What a program wrote, without a part of what it had not made durable (fsync(2), POSIX).
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ class _File:
         self.durable, self.pending = self.whole(), []
 
     def after_loss(self, rng: random.Random) -> bytes:
-        """Keep none, some or all of what was not synced, each in any order of the disk; the last one may be torn."""
+        """Keep none, some or all of what was not synced, each in any order of the disk.
+
+        The last one may be torn.
+        """
         share = rng.choice([0.0, 0.5, 1.0])
 
         def kept() -> Iterator[tuple[int, bytes | None]]:
@@ -69,7 +75,10 @@ class Step:
 
 
 class RecordedDisk:
-    """What a program did to a folder, step by step; any number of steps can be followed, then the power fails."""
+    """What a program did to a folder, step by step.
+
+    Any number of steps can be followed, then the power fails.
+    """
 
     def __init__(self, before: Path, steps: Sequence[Step], folder: Path) -> None:
         self._before = before
@@ -77,7 +86,10 @@ class RecordedDisk:
         self.steps = steps
 
     def lose_power(self, after: int, rng: random.Random) -> str:
-        """Put into the folder what may be left when the power fails after so many steps; give what was printed."""
+        """Put into the folder what may be left when the power fails after so many steps.
+
+        Give what was printed.
+        """
         durable = {
             str(self._folder / path.relative_to(self._before)): _File(path.read_bytes())
             for path in self._before.rglob("*")
@@ -116,7 +128,7 @@ class RecordedDisk:
 
 
 def record(arguments: Sequence[str], before: Path, folder: Path, log: Path) -> tuple[Answer, RecordedDisk]:
-    """Run the program on a folder, a copy of what was `before`, and read what it did there."""
+    """Run the program on a copy of a folder, and read what it did there."""
     answer = run_traced(["-s", "10000000", "-e", f"trace={_FOLLOWED},{_NOT_FOLLOWED}"], arguments, log)
     sizes = {
         str(folder / path.relative_to(before)): path.stat().st_size for path in before.rglob("*") if path.is_file()

@@ -1,4 +1,7 @@
-"""The real program on a pseudo-terminal: what it writes, and what becomes of it when keys and signals come."""
+"""The real program on a pseudo-terminal.
+
+What it writes, and what becomes of it when keys and signals come.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ class Program:
         self.output = b""
 
     def send(self, data: bytes) -> None:
-        """Type this, reading what it answers meanwhile so that neither side waits for the other."""
+        """Type this, reading the answers meanwhile so that neither side waits."""
         os.set_blocking(self.terminal, False)
         try:
             while data:

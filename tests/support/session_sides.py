@@ -1,4 +1,4 @@
-"""Whole sets in memory, and runs of the sketch protocol between them without any link."""
+"""Whole sets in memory, and runs of the sketch protocol without a link."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from core.sync.reconcile.sketch_protocol import (
 
 
 class Side:
-    """A set of change ids with an index of their short ids, and its cells; optionally on top of another, shared one."""
+    """A set of change ids with an index of their short ids, and its cells.
+
+    Optionally on top of another, shared one.
+    """
 
     def __init__(self, key: bytes, changes: Iterable[bytes] = (), base: Side | None = None) -> None:
         self.key = key
@@ -68,7 +71,7 @@ class Side:
 
 @dataclass
 class SketchRun:
-    """What happened: messages from the leading side and back, what each side sent in the end, and the time of each."""
+    """What happened: messages each way, what each side sent, and the times."""
 
     there: list[bytes] = field(default_factory=list)
     back: list[bytes] = field(default_factory=list)

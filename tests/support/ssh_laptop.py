@@ -1,4 +1,7 @@
-"""A terminal in which a program runs, and a person in front of it: tmux, where it is installed."""
+"""A terminal in which a program runs, and a person in front of it.
+
+Tmux, where it is installed.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ class Laptop:
         return screen
 
     def wait_for_end(self) -> None:
-        """Wait until what runs there has ended; tmux does not always leave its word of it on the screen."""
+        """Wait until what runs there has ended.
+
+        Tmux does not always leave its word of it on the screen.
+        """
         deadline = time.monotonic() + PATIENCE
         while self.tmux("list-panes", "-F", "#{pane_dead}").strip() != "1":
             assert time.monotonic() < deadline, f"it does not end:\n{self.text()}"

@@ -1,4 +1,7 @@
-"""A fleet to test with: devices with fixed keys, a genesis, and blocks that they might have written."""
+"""A fleet to test with.
+
+Devices with fixed keys, a genesis, and blocks that they might have written.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ USERS = ("admin", "u", "Ann", "Bob", "Jansen", "Jones", "Maier", "Müller", "Str
 
 
 def make_genesis(secret: str = SECRET) -> Block:
-    """Give the first change of a fleet: device 0 is its admin, and the users have names."""
+    """Give the first change of a fleet.
+
+    Device 0 is its admin, and the users have names.
+    """
     facts = (
         Fact(FLEET_ENTITY, "kind", "fleet"),
         Fact(FLEET_ENTITY, "secret", secret),
@@ -69,7 +75,7 @@ FLEET = fleet_id(_GENESIS_BLOCK.id)
 
 
 class Pen:
-    """Writes blocks of one device, each on top of the one before, or of the chain that is handed over."""
+    """Write blocks of a device, each on top of the one before or a given chain."""
 
     def __init__(self, number: int, chain: Iterable[bytes] = (), fleet: bytes = FLEET) -> None:
         self.author = AUTHORS[number]
@@ -109,7 +115,10 @@ FOUNDING = [GENESIS, ADMISSION]
 
 
 def fact_of(data: bytes, place: int = 0) -> bytes:
-    """The id of a block's fact; the facts of a block are in the order of entities and properties."""
+    """The id of a block's fact.
+
+    The facts of a block are in the order of entities and properties.
+    """
     return fact_id(change_id(data), place)
 
 
@@ -122,8 +131,9 @@ def fact_about(data: bytes, entity: bytes, name: str) -> bytes:
 
 @st.composite
 def histories(draw: st.DrawFn, most: int = 10) -> list[bytes]:
-    """Blocks by several devices about two entities, each obsoleting or withdrawing some facts of those before it; times
-    are any.
+    """Blocks by several devices about two entities, at any times.
+
+    Each obsoletes or withdraws some facts of those before it.
     """
     pens = [Pen(number) for number in (1, 2, 3, READER)]
     blocks: list[bytes] = []
@@ -160,7 +170,10 @@ def accepted(blocks: Iterable[bytes]) -> list[bytes]:
 
 
 async def save_in_pieces(store: Store, blocks: Sequence[bytes], size: int) -> None:
-    """Offer blocks in this order, so many at a time, and again what came before the change that admits its author."""
+    """Offer blocks in this order, so many at a time, and missing ones again.
+
+    Again what came before the change that admits its author.
+    """
     left = list(blocks)
     while left:
         refused: set[bytes] = set()
@@ -172,7 +185,7 @@ async def save_in_pieces(store: Store, blocks: Sequence[bytes], size: int) -> No
 
 
 async def proven(store: Store, changes: Sequence[bytes]) -> list[ProvenPast]:
-    """What a store's proofs of these changes show to who has nothing else of their chains."""
+    """What a store's proofs show to who has nothing else of their chains."""
     found: list[ProvenPast] = []
     for chain in await store.cut_chains(await store.hashes()):
         headers = [decode_block(data).header for data in await store.blocks(sorted(chain.sent))]

@@ -86,7 +86,7 @@ class ChainPen:
         return block
 
     def branch(self, position: int) -> ChainPen:
-        """A copy of this device's key that goes on from the block before this position, as a thief would."""
+        """A copy of this device's key that forks before this position, as a thief would."""
         other = ChainPen(KEYS.index(self.key), self.fleet)
         other.blocks, other.ranges = self.blocks[:position], self.ranges[: position + 1]
         if position:

@@ -1,4 +1,7 @@
-"""System calls of a real program: recorded, or failed or killed at the n-th (strace, its fault injection)."""
+"""System calls of a real program.
+
+Recorded, or failed or killed at the n-th (strace, its fault injection).
+"""
 
 from __future__ import annotations
 
@@ -43,14 +46,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Fault:
-    """What befalls one call: an error (`EIO`, `ENOSPC`) or, before it is carried out, `SIGKILL`."""
+    """What befalls one call.
+
+    An error (`EIO`, `ENOSPC`) or, before it is carried out, `SIGKILL`.
+    """
 
     call: Call
     what: str
 
     @property
     def option(self) -> str:
-        """The option of strace for it; a call that is killed does not take place: it gets an error first."""
+        """The option of strace for it.
+
+        A call that is killed does not take place: it gets an error first.
+        """
         how = "error=EIO:signal=KILL" if self.what == "SIGKILL" else f"error={self.what}"
         return f"inject={self.call.name}:{how}:when={self.call.number}"
 
@@ -69,7 +78,10 @@ def run_traced(options: Sequence[str], arguments: Sequence[str], log: Path) -> A
 
 
 def completed_lines(log: Path) -> Iterator[str]:
-    """Read the lines of a trace, each call in one: those that another thread interrupted are joined."""
+    """Read the lines of a trace, each call in one.
+
+    Those that another thread interrupted are joined.
+    """
     begun: dict[str, str] = {}
     for line in log.read_text(errors="replace").splitlines():
         thread, _, rest = line.partition(" ")
@@ -82,8 +94,9 @@ def completed_lines(log: Path) -> Iterator[str]:
 
 
 def _calls(log: Path, folder: Path) -> list[Call]:
-    """
-    Read those calls that concern a folder, numbered as fault injection counts them: by thread and name.
+    """Read those calls that concern a folder, numbered as fault injection counts them.
+
+    By thread and name.
 
     A number that a call on something else has too, in another thread, is left out: the fault would fall on both.
     """
@@ -105,11 +118,14 @@ def _calls(log: Path, folder: Path) -> list[Call]:
 
 
 def recorded(arguments: Sequence[str], names: Sequence[str], folder: Path, log: Path) -> tuple[Answer, list[Call]]:
-    """Run the program, and list its system calls of these names that concern a folder, in their order."""
+    """Run the program, and list its system calls about a folder, in order."""
     answer = run_traced(["-e", f"trace={','.join(names)}"], arguments, log)
     return answer, _calls(log, folder)
 
 
 def faulted(arguments: Sequence[str], fault: Fault, log: Path) -> Answer:
-    """Run the program with a fault; its code is that of the signal when it was killed: -9."""
+    """Run the program with a fault.
+
+    Its code is that of the signal when it was killed: -9.
+    """
     return run_traced(["-e", f"trace={fault.call.name}", "-e", fault.option], arguments, log)

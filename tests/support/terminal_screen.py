@@ -1,4 +1,7 @@
-"""A terminal for tests: what is on it after the sequences that the painter writes (ECMA-48 and DECSTBM only)."""
+"""A terminal for tests.
+
+What is on it after the sequences that the painter writes (ECMA-48 and DECSTBM only).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _ENDS = {"22": "12", "23": "3", "24": "4", "27": "7", "29": "9", "39": ("38",), 
 
 
 class Terminal:
-    """A screen of cells, each a character and the SGR parameters in force when it was written."""
+    """A screen of cells, each a character and its SGR parameters."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width
@@ -28,7 +31,10 @@ class Terminal:
         self.top, self.bottom = 0, height - 1
 
     def write(self, data: str) -> None:
-        """Carry out sequences and show text; fails on anything that the painter has no business writing."""
+        """Carry out sequences and show text.
+
+        Fails on anything that the painter has no business writing.
+        """
         position = 0
         for match in _TOKEN.finditer(data):
             assert match.start() == position, f"not understood: {data[position : position + 20]!r}"

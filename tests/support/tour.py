@@ -26,7 +26,9 @@ from tui.screens.sync import Sync
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One picture: the keys that lead there from the stop before (`"text"` in quotes is typed), and what is shown.
+    """One picture: the keys that lead there from the one before, and what is shown.
+
+    `"text"` in quotes is typed.
 
     In the inbox the cursor is put on the first item of a type, if `item` names one.
     """
@@ -39,7 +41,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """Stops behind each other in one session; `plain` ones are kept with ASCII glyphs, too."""
+    """Stops behind each other in one session.
+
+    `plain` ones are kept with ASCII glyphs, too.
+    """
 
     stops: tuple[Stop, ...]
     plain: frozenset[str] = field(default_factory=frozenset)

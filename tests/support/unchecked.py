@@ -1,4 +1,4 @@
-"""State values that the schema refuses, as another version of the schema or an import would have left them."""
+"""State values that the schema refuses, as another version would have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The made-up fleet as the screens show it: made once a test run with keys of its own, and copied for each test."""
+"""The made-up fleet as the screens show it.
+
+Made once a test run with keys of its own, and copied for each test.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def _english() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The homes of the made-up fleet, the same to the byte in every run; not to be written to."""
+    """The homes of the made-up fleet, the same to the byte in every run.
+
+    Not to be written to.
+    """
     folder = tmp_path_factory.mktemp("fleet")
     for name in ("K1", "K2", "K3", "K4"):
         key = Identity(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest()))

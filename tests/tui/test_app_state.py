@@ -1,4 +1,7 @@
-"""What is the same on every screen: help, the palette, letters to jump by, small terminals, and plain glyphs."""
+"""What is the same on every screen.
+
+Help, the palette, letters to jump by, small terminals, and plain glyphs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a sync beside the screens costs whoever looks at them over a slow line: real devices, a real terminal."""
+"""What a sync beside the screens costs whoever looks at them over a slow line.
+
+Real devices, a real terminal.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Two devices joined by a cable: both screens offer it, a key on each starts a meeting, and pulling it is no trouble.
+"""Two devices joined by a cable.
+
+Both screens offer it, a key on each starts a meeting, and pulling it is no trouble.
 
 Real programs on real terminals, and the cable of tests/cable.
 """
@@ -63,15 +65,19 @@ async def root_of(home: Path) -> bytes:
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    """One over which a meeting takes so long that it is under way whenever somebody looks, also on a busy machine."""
+    """A link so slow that a meeting is under way whenever somebody looks.
+
+    Also on a busy machine.
+    """
     with Cable(baud=SLOW) as cable:
         cable.unplug()
         yield cable
 
 
 def named_ports(home: Path, port: str) -> None:
-    """The settings name the port, as one that no list of ports has, and one that is always there: what is there when
-    the ports are looked at first is not offered, and the first line shows it from then on.
+    """The settings name a port that no list has, and that is always there.
+
+    What is there when the ports are looked at first is not offered, and the first line shows it from then on.
     """
     (home / LASTING).touch()
     settings = {"name": home.name, "cables": [port, str(home / LASTING)]}

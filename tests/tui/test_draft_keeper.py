@@ -1,4 +1,4 @@
-"""Edits that are not applied survive the session, for the same user only, and are never a fact."""
+"""Edits not applied survive the session, for their user, and are never a fact."""
 
 from __future__ import annotations
 

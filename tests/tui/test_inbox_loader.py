@@ -1,4 +1,4 @@
-"""What waits for a decision is read beside the screens, and may be stopped whenever they end."""
+"""What waits for a decision is read beside the screens, and may be stopped."""
 
 from __future__ import annotations
 

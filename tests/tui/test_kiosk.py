@@ -1,4 +1,4 @@
-"""The kiosk: no way out, a PIN for what is not for everybody, and back to Here when nobody is there."""
+"""The kiosk: no way out, a PIN for some, back to Here when nobody is there."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ async def kiosk(
     check_interval_s: float = IDLE_CHECK_INTERVAL_S,
     here_only: bool = False,
 ) -> AsyncIterator[tuple[Screen, Clock]]:
-    """The kiosk of a home, after these keys; `check_interval_s` is how often it looks whether anybody is there."""
+    """The kiosk of a home, after these keys.
+
+    `check_interval_s` is how often it looks whether anybody is there.
+    """
     clock = Clock()
     async with await Workspace.open(home, user=DEMO_USER, clock=clock) as workspace:
         here = await location.read_location(workspace)
@@ -246,7 +249,9 @@ async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
 
 
 def shown(program: Program) -> None:
-    """It is alive and answers keys: both of two places come when they are called and drawn anew.
+    """It is alive and answers keys.
+
+    Both of two places come when they are called and drawn anew.
 
     After a flood of keys it may still be busy with them, or a dialog is open: then press Esc and try again, as a person
     would.

@@ -1,4 +1,7 @@
-"""The colours can be read: the contrast of every theme is computed (WCAG 2.1, 1.4.3), in true colour and in 256."""
+"""The colours can be read.
+
+The contrast of every theme is computed (WCAG 2.1, 1.4.3), in true colour and in 256.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +66,10 @@ def rgb(ink: Ink, depth: Depth, own: tuple[int, int, int]) -> tuple[int, int, in
 
 
 def grounds(theme: Theme, look: Look, depth: Depth) -> list[tuple[int, int, int]]:
-    """What a role may stand on: its own ground, else the ground of the screen and the bands; in 256 colours the ground
-    is the terminal's, black or white.
+    """What a role may stand on.
+
+    Its own ground, else the ground of the screen and the bands; in 256 colours the ground is the terminal's, black or
+    white.
     """
     own = (255, 255, 255) if theme.name == "light" else (0, 0, 0)
     inks = [look.ground] if look.ground != OWN else [theme.inks["ground"], theme.inks["band"]]

@@ -1,4 +1,7 @@
-"""All that is on the screen can be clicked by those who have a mouse or a screen to touch: rows, places and keys."""
+"""All on the screen can be clicked: rows, places and keys.
+
+By those who have a mouse or a screen to touch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A screen that does not come to rest says what it waits for, and one on a machine that stood still does come to it."""
+"""A screen that does not rest says why; one on a paused machine does rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The options file: what it may say, and how a mistake in it is told. Themes and no colour at all."""
+"""The options file: what it may say, and how a mistake in it is told.
+
+Themes and no colour at all.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How the real program ends on a pseudo-terminal: by signals, by ^Z and `fg`, and with a terminal that is gone."""
+"""How the real program ends on a pseudo-terminal.
+
+By signals, by ^Z and `fg`, and with a terminal that is gone.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,10 @@ def test_what_is_edited_is_kept_when_a_signal_comes(home: Path) -> None:
 
 @contextmanager
 def detached(*arguments: str, ignore_hangup: bool) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The program on a terminal that is not its controlling one, as `setsid` leaves it; no SIGHUP comes from it."""
+    """The program on a terminal that is not its controlling one, as by `setsid`.
+
+    No SIGHUP comes from it.
+    """
     master, slave = os.openpty()
     environ = {**os.environ, "TERM": "xterm-256color", "FIELDLINE_USER": DEMO_USER}
     call = [sys.executable, "-m", "tui.cli", *arguments]

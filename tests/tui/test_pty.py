@@ -1,4 +1,7 @@
-"""What the real program writes to a terminal of 80 by 24, byte by byte: somebody may sit at the end of a slow line."""
+"""What the real program writes to a terminal of 80 by 24, byte by byte.
+
+Somebody may sit at the end of a slow line.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def answered(program: Program, key: bytes) -> int:
 
 
 def moved(program: Program, *keys: bytes) -> list[int]:
-    """How many bytes each of these keys brings, which all move a cursor, with the details that follow."""
+    """How many bytes each cursor key brings, with the details that follow."""
     costs = [answered(program, key) + len(program.read(3 * QUIET)) for key in keys]
     assert all(costs), f"each key moves the cursor: {costs}"
     return costs
@@ -64,11 +67,11 @@ def moved_everywhere(program: Program) -> dict[str, list[int]]:
         answered(program, place.encode())
         program.read(3 * QUIET)  # where nobody was before is drawn in several goes
         # In the inbox to the last row: each type of item is drawn in another way.
-        costs[place] = moved(program, *((DOWN, DOWN, DOWN, DOWN, UP) if place == "3" else (DOWN, DOWN)), UP, b"j")
+        costs[place] = moved(program, *((DOWN, DOWN, DOWN, DOWN, UP) if place == "3" else (DOWN,)), UP, b"j")
     for key in (b"g", b"l", DOWN, b"\r"):
         answered(program, key)
     program.read(3 * QUIET)
-    costs["form"] = moved(program, DOWN, DOWN, DOWN, UP)
+    costs["form"] = moved(program, DOWN, DOWN, UP)
     answered(program, BACK)
     return costs
 
@@ -106,7 +109,10 @@ def test_the_cursor_of_the_terminal_is_where_the_focus_is(program: Program) -> N
 
 
 def test_letters_that_come_with_the_key_that_opens_a_field_are_typed_into_it(program: Program) -> None:
-    """On a slow line they come in one piece; none of them may be taken for a command of the page."""
+    """On a slow line they come in one piece.
+
+    None of them may be taken for a command of the page.
+    """
     answered(program, b"3")
     program.read(3 * QUIET)
     program.send(b"/take all\r")

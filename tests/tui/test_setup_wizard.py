@@ -47,7 +47,7 @@ async def enter(pilot: Pilot[bool], *keys: str) -> None:
 
 
 async def pressed(pilot: Pilot[bool], *keys: str) -> None:
-    """Press keys and wait until something else is shown, the last question is answered, or a refusal has come."""
+    """Press keys and wait for another view, the last answer, or a refusal."""
     before = said = text(pilot)
     quiet = 0
     await pilot.press(*keys)

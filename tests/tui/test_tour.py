@@ -1,4 +1,6 @@
-"""A picture of every screen and dialog, in both languages and sizes, the main ones with ASCII glyphs, too.
+"""A picture of every screen and dialog, in both languages and sizes.
+
+The main ones with ASCII glyphs, too.
 
 And what must hold on each of them.
 """
@@ -42,7 +44,10 @@ async def go(screen: Screen, stop: Stop) -> None:
 
 
 def check(screen: Screen) -> None:
-    """What holds everywhere: nothing is wider than the screen, and the terminal's cursor is where the focus is."""
+    """What holds everywhere.
+
+    Nothing is wider than the screen, and the terminal's cursor is where the focus is.
+    """
     lines = screen.text().splitlines()
     width, height = screen.app.size
     assert len(lines) == height
@@ -116,7 +121,7 @@ async def test_kiosk(home: Path, picture: SnapshotAssertion, language: str) -> N
 
 
 def test_no_screen_is_left_out() -> None:
-    """A screen that is new needs a stop, or a test of its own that is named in ELSEWHERE."""
+    """A new screen needs a stop, or a test of its own that ELSEWHERE names."""
     for module in iter_modules(tui.screens.__path__):
         import_module(f"tui.screens.{module.name}")
     known, found = [TextualScreen], set()

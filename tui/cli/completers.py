@@ -1,4 +1,7 @@
-"""What a shell offers behind a verb: kinds, entities, properties, choices and members. Nothing of it ever fails."""
+"""What a shell offers behind a verb.
+
+Kinds, entities, properties, choices and members. Nothing of it ever fails.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ from tui.i18n.translate import N_
 
 
 class BashCompletion(BashComplete):
-    """Completes words with `:`, `=` and blanks: bash replaces only what stands behind the last of its word breaks.
+    """Completes words with `:`, `=` and blanks.
+
+    Bash replaces only what stands behind the last of its word breaks.
 
     The script hands over the line up to the cursor and those breaks, and inserts what it gets as it is.
     """

@@ -1,4 +1,7 @@
-"""The context of every verb: this device's home, its user, and how things are printed."""
+"""The context of every verb.
+
+This device's home, its user, and how things are printed.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ MAX_COLUMN_WIDTH = 60
 
 
 class CliContext:
-    """The program's global options, and its output: data to stdout, messages for people to stderr.
+    """The program's global options, and its output.
+
+    Data to stdout, messages for people to stderr.
 
     `json` is set by the verb: then its data is one JSON document, and nothing else is on stdout.
     """
@@ -58,7 +63,10 @@ class CliContext:
 
     @property
     def user(self) -> str:
-        """The author of what is written: as given, or the login name; empty if there is none."""
+        """The author of what is written: as given, or the login name.
+
+        Empty if there is none.
+        """
         if self._user is None:
             import getpass
 
@@ -69,7 +77,10 @@ class CliContext:
         return self._user
 
     async def open_workspace(self, *, dry_run: bool = False) -> Workspace:
-        """Open this device, to be used as `async with await context.open_workspace()`; nothing is kept in a dry run."""
+        """Open this device, to be used as `async with await context.open_workspace()`.
+
+        Nothing is kept in a dry run.
+        """
         from core.device.last_change import check_last_change
         from core.workspace import Workspace
 
@@ -119,7 +130,10 @@ class CliContext:
         click.echo(bold_text(text) if bold else text)
 
     def columns_left(self, *columns: int) -> int | None:
-        """The columns of the terminal beside others of these widths; None where nobody looks at one."""
+        """The columns of the terminal beside others of these widths.
+
+        None where nobody looks at one.
+        """
         if not sys.stdout.isatty():
             return None
         return get_terminal_size().columns - sum(columns) - len(COLUMN_GAP) * len(columns)
@@ -127,7 +141,9 @@ class CliContext:
     def print_table(
         self, rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, shrinkable: Sequence[int] = ()
     ) -> None:
-        """Print rows in columns, as wide as what is in them; the last column is not padded.
+        """Print rows in columns, as wide as what is in them.
+
+        The last column is not padded.
 
         The columns `shrinkable` give way: in this order to the width of a terminal, else each to a fixed width, so that
         one long value does not make every line long.
@@ -149,21 +165,25 @@ class CliContext:
 
 
 def print_to_person(text: str, *, nl: bool = True) -> None:
-    """Write to stderr; work goes on, and ends as it ends, where nobody reads what is said about it."""
+    """Write to stderr; work goes on even where nobody reads it."""
     with suppress(OSError, ValueError):
         click.echo(text, nl=nl, err=True)
 
 
 def truncate_text(text: str, columns: int) -> str:
-    """A text in at most so many columns of a terminal, with an ellipsis where something is missing."""
+    """Shorten a text to so many columns of a terminal, with an ellipsis."""
     if text_width(text) <= columns:
         return text
+    if text.isascii():
+        return text[: columns - 1] + "…"
+    from rich.cells import split_graphemes
+
     kept, taken = 0, 0
-    for char in text:
-        taken += text_width(char)
+    for _start, end, width in split_graphemes(text)[0]:
+        taken += width
         if taken >= columns:
             break
-        kept += 1
+        kept = end
     return text[:kept] + "…"
 
 
@@ -175,9 +195,9 @@ def bold_text(text: str) -> str:
 
 
 def text_width(text: str) -> int:
-    """The columns that a text takes on a terminal."""
+    """The columns that a text takes on a terminal, as the screens count them."""
     if text.isascii():
         return len(text)
-    from unicodedata import category, east_asian_width
+    from rich.cells import cell_len
 
-    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return cell_len(text)

@@ -1,4 +1,7 @@
-"""Verbs that change what is configured: new, set, clear, retire. Each makes one change."""
+"""Verbs that change what is configured: new, set, clear, retire.
+
+Each makes one change.
+"""
 
 from __future__ import annotations
 
@@ -91,14 +94,20 @@ async def _values_of_kind(workspace: Workspace, kind: str | None, words: Sequenc
 
 
 def _set_edits(record: Record, wanted: Mapping[str, Value]) -> list[Edit]:
-    """The edits to what is wanted. That what is in use is not retired is not stated again: it would be a value more."""
+    """The edits to what is wanted.
+
+    That what is in use is not retired is not stated again: it would be a value more.
+    """
     edits = diff_edits(record, wanted)
     in_use = not record.slot(RETIRED).leaves
     return [edit for edit in edits if not (edit.property == RETIRED and edit.value is False and in_use)]
 
 
 def _contested(records: Sequence[Record], edits: Sequence[Sequence[Edit]], refuse: bool) -> int:
-    """How many conflicts these edits resolve; raises FieldlineError if that is to be refused."""
+    """How many conflicts these edits resolve.
+
+    Raises FieldlineError if that is to be refused.
+    """
     found = [
         edit.property
         for record, of_record in zip(records, edits, strict=True)
@@ -229,7 +238,7 @@ async def print_written(
 
 
 async def _print_clashes(context: CliContext, workspace: Workspace, entity: bytes, stated: Collection[str]) -> None:
-    """Tell what the values of these properties clash with, as forms do before they are saved."""
+    """Report what these values clash with, as forms do before saving."""
     schema, record = await workspace.schema(), await workspace.record(entity)
     kind = schema.kind(record.kind)
     clashable = [name for name in stated if _may_clash(kind, name)]
@@ -248,6 +257,6 @@ async def _print_clashes(context: CliContext, workspace: Workspace, entity: byte
 
 
 def _may_clash(kind: Kind, name: str) -> bool:
-    """Whether a value of this property can be one too many, or refer to something that is retired."""
+    """Whether a value can be one too many, or refer to something retired."""
     prop = kind.property(name)
     return prop.unique or prop.no_overlap or prop.refers_to is not None or name in (kind.key, kind.within)

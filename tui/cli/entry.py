@@ -1,4 +1,4 @@
-"""The console script: makes sure that the modules it is about to run are the program's own.
+"""The console script: makes sure that it runs the program's own modules.
 
 `core` is a name that other packages have, too: nothing of it is imported here before it is known whose it is.
 """
@@ -41,7 +41,7 @@ def find_foreign_core() -> str | None:
 
 
 def _leave(text: str, **params: str) -> NoReturn:
-    """Print a sentence on stderr and end with 1, in the language in use if its catalogue can still be read."""
+    """Print a sentence on stderr and end with 1, translated if that still works."""
     sys.path.insert(0, str(ROOT))
     try:
         from tui.i18n import translate

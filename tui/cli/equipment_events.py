@@ -1,4 +1,7 @@
-"""What `serve` tells of the place where it is: arrived, left, applied, differs, as objects for its event lines."""
+"""What `serve` tells of the place where it is.
+
+Arrived, left, applied, differs, as objects for its event lines.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ DIFFERING = ("differs", "error")
 async def watch_equipment(
     workspace: Workspace, surrounding: Surrounding, print_event: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Follow where this device is until cancelled, and set it up on arrival where its settings say so."""
+    """Follow where this device is until cancelled, and set it up on arrival.
+
+    Where its settings say so.
+    """
     differing: list[dict[str, Any]] = []
     with surrounding:
         async for event in watch(Inspector(workspace), surrounding):

@@ -92,7 +92,7 @@ class Formatter:
     # --- in JSON -----------------------------------------------------------------------------------------------------
 
     def value_json(self, value: Value) -> Any:
-        """A value as JSON; a reference as `{"ref": "kind:key"}`, with the whole id where there is no name."""
+        """A value as JSON; a reference as `{"ref": "kind:key"}`, or with its whole id."""
         return plain_value(value, self.names)
 
     def candidate_json(self, leaf: Candidate) -> dict[str, Any]:
@@ -128,7 +128,9 @@ class Formatter:
 
 
 def shown_properties(record: Record, schema: Schema) -> list[Property]:
-    """The properties of a record that are shown: those of its kind, then those that the schema does not know.
+    """The properties of a record that are shown.
+
+    Those of its kind, then those that the schema does not know.
 
     Kind, key and retirement are told apart from them; one of these is among them only while it is in conflict.
     """

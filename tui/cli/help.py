@@ -1,4 +1,7 @@
-"""What the verbs share with click: help in the language in use, `--json`, and running what is asynchronous."""
+"""What the verbs share with click.
+
+Help in the language in use, `--json`, and running what is asynchronous.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,14 @@ class TranslatedCommand(click.Command):
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tui.cli.examples import EXAMPLES
+
+        if examples := EXAMPLES.get(ctx.command_path.partition(" ")[2]):
+            with formatter.section(_("Examples")):
+                # As one copies them: a line is never broken, and what it does stands below it.
+                formatter.write_dl([(line, _(purpose)) for line, purpose in examples], col_max=2)
+
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option of a verb; its help is marked with N_."""
@@ -68,11 +79,16 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
 argument = click.argument
 
 
-def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`; it is called with the context and its arguments."""
+def verb(
+    help_text: str, name: str | None = None, *, prints_data: bool = True
+) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
+    """Make an asynchronous function a verb, with `--json` if it prints data.
+
+    It is called with the context and its arguments.
+    """
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
-        def run(as_json: bool, **arguments: Any) -> int | None:
+        def run(as_json: bool = False, **arguments: Any) -> int | None:
             context = click.get_current_context().ensure_object(CliContext)
             context.json = as_json
             with asyncio.Runner() as runner:
@@ -80,8 +96,9 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
                 runner.get_loop().set_exception_handler(_LoopErrorReporter(context))
                 return runner.run(_run_async(function(context, **arguments)))
 
+        json_option = TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON."))
         run.__click_params__ = [  # type: ignore[attr-defined]
-            TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
+            *([json_option] if prints_data else []),
             *getattr(function, "__click_params__", ()),
         ]
         command = click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)
@@ -102,7 +119,7 @@ def _add_completers(command: click.Command) -> None:
 
 
 class _LoopErrorReporter:
-    """Says in one sentence what asyncio would write a traceback of, and only once, however often it comes."""
+    """Say in one sentence what asyncio would trace, and only once."""
 
     def __init__(self, cli: CliContext) -> None:
         self._cli = cli

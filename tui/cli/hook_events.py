@@ -20,7 +20,10 @@ PrintEvent = Callable[[dict[str, Any]], None]
 
 
 async def serve_hooks(context: CliContext, print_event: PrintEvent) -> None:
-    """Run the hooks of this device until cancelled, and tell of each time; the store is opened once it has some."""
+    """Run the hooks of this device until cancelled, and tell of each time.
+
+    The store is opened once it has some.
+    """
     from core.device.home import Home
 
     try:

@@ -226,7 +226,10 @@ async def verify(context: CliContext, repair: bool) -> int:
 async def _verify(
     context: CliContext, repair: bool, on_progress: OnProgress
 ) -> tuple[Verification, list[ChainFault], Membership | None]:
-    """Verify the store, and read what is wrong with the chains; where it cannot be opened, it is only repaired."""
+    """Verify the store, and read what is wrong with the chains.
+
+    Where it cannot be opened, it is only repaired.
+    """
     from core.store.connection import StoreDamaged
     from core.store.queries.chain_faults import read_chain_faults
 

@@ -77,7 +77,10 @@ async def inbox(context: CliContext, accepted: bool) -> None:
 
 
 def _candidate_entities(item: InboxItem) -> Sequence[bytes]:
-    """The entity that each candidate is of: in a clash of several entities each has one, else it is the item's."""
+    """The entity that each candidate is of.
+
+    In a clash of several entities each has one, else it is the item's.
+    """
     if len(item.entities) > 1 and len(item.entities) == len(item.candidates):
         return item.entities
     return [item.entity] * len(item.candidates)

@@ -1,4 +1,4 @@
-"""The verb inventory: what has an address, as an inventory script of Ansible prints it."""
+"""The verb inventory: what has an address, as Ansible's script prints it."""
 
 from __future__ import annotations
 

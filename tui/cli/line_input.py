@@ -1,4 +1,4 @@
-"""Read what a person types at a prompt, line by line, without keeping the program from doing other things."""
+"""Read what a person types at a prompt, line by line, without blocking."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ MAX_LINE_BYTES = 4096
 
 
 class LineInput:
-    """Standard input as lines; what is typed ahead stays for the next question unless it is discarded."""
+    """Standard input as lines.
+
+    What is typed ahead stays for the next question unless it is discarded.
+    """
 
     def __init__(self) -> None:
         self._buffer = b""
 
     async def ask(self, question: str) -> str | None:
-        """Print a question and give the line that answers it, without spaces around; None at the end of the input."""
+        """Print a question and give the line that answers it, without spaces around.
+
+        None at the end of the input.
+        """
         print_to_person(f"{question} ", nl=False)
         while b"\n" not in self._buffer and len(self._buffer) < MAX_LINE_BYTES:
             data = await _read_some(sys.stdin.fileno())

@@ -178,7 +178,10 @@ def _record_json(record: Record, formatter: Formatter, columns: Sequence[Propert
 
 
 async def _print_csv(records: AsyncIterator[Record], formatter: Formatter, columns: Sequence[Property]) -> None:
-    """A head of names, and a line for each; on a terminal nothing in it can act on that."""
+    """A head of names, and a line for each.
+
+    On a terminal nothing in it can act on that.
+    """
     safe = printable if sys.stdout.isatty() else str
     click.echo(format_csv_line([_ENTITY.name, *(prop.name for prop in columns)]), nl=False)
     async for record in records:
@@ -194,7 +197,10 @@ async def _print_table(
     kind: Kind,
     columns: Sequence[Property] | None,
 ) -> None:
-    """The columns that were asked for; else the title if it says more than the key, the id and what is in conflict."""
+    """The columns that were asked for.
+
+    Else the title if it says more than the key, the id and what is in conflict.
+    """
     if columns is None:
         rows = [_overview_row(record, formatter) async for record in records]
         head, shrinkable = [kind.label(language()), _("Name"), _("Id"), ""], [1]

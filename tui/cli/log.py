@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from core.errors import Refused
 from core.fleet_secrets import is_secret
 from core.schema import KIND, RETIRED, Property, in_schema_order
 from core.slots import Candidate
+from core.store.indexes.holdings import Holder
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
@@ -20,6 +21,7 @@ from core.timestamps import format_timestamp
 from core.value_codec import Value, normalized
 from core.values import is_same_value
 from core.workspace import Workspace
+from core.workspace.holdings import read_holders
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
@@ -70,13 +72,14 @@ async def log(
         count = 0
         async for page in _read_pages(workspace.view(), wanted, limit):
             edits = [await _read_edits(workspace, entry.change) for entry in page]
+            holders = await read_holders(workspace, [entry.change for entry in page]) if context.json else {}
             await formatter.load_names(
                 (edit.entity for some in edits for edit in some),
                 (value for some in edits for edit in some for value in (edit.old, edit.new)),
             )
             for entry, some in zip(page, edits, strict=True):
                 if context.json:
-                    context.print_json(_entry_json(entry, some, formatter))
+                    context.print_json(_entry_json(entry, some, holders.get(entry.change, ()), formatter))
                 else:
                     _print_entry(context, entry, some, formatter, only=wanted)
             count += len(page)
@@ -85,7 +88,10 @@ async def log(
 
 
 async def _find_property(workspace: Workspace, entity: bytes, name: str) -> str:
-    """The name of a property that an entity has or had, or that its kind has; raises Refused."""
+    """The name of a property that an entity has or had, or that its kind has.
+
+    Raises Refused.
+    """
     record = await workspace.record(entity)
     if name in record.slots:
         return name
@@ -107,7 +113,9 @@ async def _read_pages(view: View, wanted: LogFilter, limit: int | None) -> Async
         left = None if left is None else left - len(page)
 
 
-def _entry_json(entry: LogEntry, edits: list[FactDiff], formatter: Formatter) -> dict[str, Any]:
+def _entry_json(
+    entry: LogEntry, edits: list[FactDiff], holders: Sequence[Holder], formatter: Formatter
+) -> dict[str, Any]:
     return {
         "change": entry.change.hex(),
         "changes": [change.hex() for change in entry.changes],
@@ -119,8 +127,14 @@ def _entry_json(entry: LogEntry, edits: list[FactDiff], formatter: Formatter) ->
         "device": entry.device.hex(),
         "note": entry.note,
         "state": "good" if entry.accepted else "quarantined",
+        "reached": [_holder_json(each) for each in holders],
         "edits": [_edit_json(formatter, edit.entity, edit.property, edit.old, edit.new) for edit in edits],
     }
+
+
+def _holder_json(holder: Holder) -> dict[str, Any]:
+    reporter = holder.reported_by
+    return {"device": holder.device.hex(), "reported_by": None if reporter is None else reporter.hex()}
 
 
 def _edit_json(formatter: Formatter, entity: bytes, name: str, old: Value, new: Value) -> dict[str, Any]:
@@ -160,7 +174,10 @@ def _print_entry(
 
 
 def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff]:
-    """The edits that mean something to people: not the first kind and key of what the same change says more about."""
+    """The edits that mean something to people.
+
+    Not the first kind and key of what the same change says more about.
+    """
 
     def plain(edit: FactDiff) -> bool:
         called = formatter.names.get(edit.entity)
@@ -174,7 +191,10 @@ def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff
 
 
 def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[bytes, str, Value, Value, bool]]) -> None:
-    """Edits for people, a line each: what they are of, and both values, which share the room that is left."""
+    """Edits for people, a line each.
+
+    What they are of, and both values, which share the room that is left.
+    """
     rows = []
     for entity, name, old, new, had_value in edits:
         called = formatter.names.get(entity)
@@ -195,7 +215,7 @@ def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[byte
 
 
 def _after_text(formatter: Formatter, prop: Property, old: Value, new: Value) -> str:
-    """The new value, or that the old one was kept, as where a conflict was resolved with it."""
+    """The new value, or that the old one was kept, as by resolving with it."""
     return _("kept") if is_same_value(old, new) and new is not None else formatter.value_text(prop, new)
 
 

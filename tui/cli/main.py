@@ -1,4 +1,6 @@
-"""The program `fieldline`: its verbs, loaded only when one is used, and what becomes of whatever goes wrong.
+"""The program `fieldline`.
+
+Its verbs, loaded only when one is used, and what becomes of whatever goes wrong.
 
 Data goes to stdout, messages for people to stderr. Exit codes: 0 done; 1 could not; 2 the call or its input is
 wrong. Whatever happens, a person gets one sentence and never a traceback.
@@ -179,7 +181,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _open_missing_streams() -> None:
-    """Put the null device where the caller closed a standard stream, so that no file opened later becomes one."""
+    """Put the null device where the caller closed a standard stream.
+
+    So that no file opened later becomes one.
+    """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
@@ -207,7 +212,10 @@ def _system_error_text(error: OSError) -> str:
 
 
 def _flush_or_discard(stream: TextIO) -> None:
-    """Write out what a stream still holds, or drop it where nobody takes it: else Python would end with 120."""
+    """Write out what a stream still holds, or drop it where nobody takes it.
+
+    Else Python would end with 120.
+    """
     try:
         stream.flush()
     except (OSError, ValueError):
@@ -215,7 +223,10 @@ def _flush_or_discard(stream: TextIO) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is still to be written go nowhere: the descriptor must not be flushed again at exit."""
+    """Let what is still to be written go nowhere.
+
+    The descriptor must not be flushed again at exit.
+    """
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -223,7 +234,10 @@ def _discard(stream: TextIO) -> None:
 
 
 def _requested_language(arguments: Sequence[str]) -> str | None:
-    """The language that the call asks for, before it is read, since its mistakes are explained in that language."""
+    """The language that the call asks for, before it is read.
+
+    Since its mistakes are explained in that language.
+    """
     for index, argument in enumerate(arguments):
         if argument == "--lang":
             return next(iter(arguments[index + 1 :]), None)

@@ -27,7 +27,10 @@ LOCK_RETRY_S = 5.0
 
 
 async def serve_mirror(context: CliContext, print_event: PrintEvent) -> None:
-    """Keep the mirror of the settings until cancelled, and tell of each run; at once done if there is none."""
+    """Keep the mirror of the settings until cancelled, and tell of each run.
+
+    At once done if there is none.
+    """
     from core.device.home import Home
 
     try:
@@ -64,7 +67,10 @@ def _try_lock(context: CliContext) -> int | None:
 
 
 class _MirrorTeller:
-    """Keeps the mirror, and its state for `doctor`: what fails for the same reason again is told once."""
+    """Keeps the mirror, and its state for `doctor`.
+
+    What fails for the same reason again is told once.
+    """
 
     def __init__(self, workspace: Workspace, print_event: PrintEvent) -> None:
         self._workspace = workspace

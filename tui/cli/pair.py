@@ -1,4 +1,4 @@
-"""The verb that pairs: `pair TARGET` dials the device that waits with `pair --listen`."""
+"""The verb pair: dials a device that waits with `pair --listen`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ DEFAULT_ROLE = "technician"
 
 
 class TerminalPerson:
-    """Asks the person at the terminal; a role and a name that were given with the call are not asked for."""
+    """Asks the person at the terminal.
+
+    A role and a name that were given with the call are not asked for.
+    """
 
     def __init__(self, context: CliContext, role: str | None, name: str | None) -> None:
         self._context = context

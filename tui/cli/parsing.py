@@ -1,4 +1,7 @@
-"""Parse what people type on the command line: properties with values, times, references."""
+"""Parse what people type on the command line.
+
+Properties with values, times, references.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core import values
 from core.errors import Refused
 from core.schema import Kind, Property
-from core.value_codec import Redacted, Ref, Scalar, Value, normalized
+from core.value_codec import Redacted, Ref, Scalar, Value
 from core.values import MAX_INTEGER, MIN_INTEGER, quote_value
 from tui.cli.help import option
 from tui.i18n.translate import N_
@@ -42,7 +45,10 @@ async def parse_view(workspace: Workspace, at: str | None, known_at: str | None)
 
 
 async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str]) -> dict[str, Value]:
-    """The properties and values of `P=V` and `P:=JSON`; raises Refused, also for one that is there twice."""
+    """The properties and values of `P=V` and `P:=JSON`.
+
+    Raises Refused, also for one that is there twice.
+    """
     from core.device.edit_check import editable_property
 
     found: dict[str, Value] = {}
@@ -62,7 +68,10 @@ async def parse_properties(workspace: Workspace, kind: Kind, given: Iterable[str
 
 
 async def parse_text_value(finder: Finder, prop: Property, text: str) -> Value:
-    """The value that a text means for a property; a reference is the name of an entity."""
+    """The value that a text means for a property.
+
+    A reference is the name of an entity.
+    """
     if prop.type != "reference":
         return prop.parse(text)
     if not prop.many:
@@ -75,7 +84,10 @@ async def parse_text_value(finder: Finder, prop: Property, text: str) -> Value:
 
 
 async def parse_json_value(finder: Finder, prop: Property, text: str) -> Value:
-    """The value that a JSON text means: what a fact can hold, `{"ref": ENTITY}`, or a list; decimals stay text."""
+    """The value that a JSON text means.
+
+    What a fact can hold, `{"ref": ENTITY}`, or a list; decimals stay text.
+    """
     from core.strict_json import AmbiguousJson, parse_json
 
     try:
@@ -90,7 +102,10 @@ async def parse_json_value(finder: Finder, prop: Property, text: str) -> Value:
 
 
 async def parse_plain_value(finder: Finder, prop: Property, plain: Any) -> Value:
-    """The value that a file of TOML or JSON states: text is read as on the command line, also the items of a list."""
+    """The value that a file of TOML or JSON states.
+
+    Text is read as on the command line, also the items of a list.
+    """
     if isinstance(plain, list) and all(isinstance(item, str) for item in plain):
         one = replace(prop, many=False)
         items = [await parse_text_value(finder, one, item) for item in plain]
@@ -108,7 +123,7 @@ async def _parse_json_scalar(finder: Finder, prop: Property, plain: Any) -> Scal
     match plain:
         case str():
             values.check_visible(prop.name, plain)
-            return normalized(plain)
+            return values.typed_text(plain)
         case bool():
             return plain
         case int() if MIN_INTEGER <= plain <= MAX_INTEGER:

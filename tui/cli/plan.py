@@ -1,4 +1,7 @@
-"""Show what a verb writes, or would write: each property with its value before and after."""
+"""Show what a verb writes, or would write.
+
+Each property with its value before and after.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class PlanLine:
 
 
 async def read_plan(formatter: Formatter, edits: Sequence[Edit]) -> list[PlanLine]:
-    """The lines of edits that are not saved yet; the formatter then knows all names in them."""
+    """The lines of edits that are not saved yet.
+
+    The formatter then knows all names in them.
+    """
     edits = [replace(edit, value=HIDDEN_TEXT) if is_secret(edit.entity, edit.property) else edit for edit in edits]
     records = await formatter.view.records_by_id({edit.entity for edit in edits}, formatter.schema)
     lines = [
@@ -98,7 +104,10 @@ def print_plan_table(context: CliContext, formatter: Formatter, lines: Sequence[
 async def print_dry_run(
     context: CliContext, workspace: Workspace, results: Sequence[Edit] | None = None, **more: Any
 ) -> None:
-    """Print what a dry run would have written; `results` are the edits as they come out, where they are others."""
+    """Print what a dry run would have written.
+
+    `results` are the edits as they come out, where they are others.
+    """
     formatter = await Formatter.create(workspace)
     lines = await read_plan(formatter, (workspace.planned or []) if results is None else results)
     if context.json:

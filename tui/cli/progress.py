@@ -1,4 +1,4 @@
-"""Progress: one line of stderr that is rewritten, only on a terminal, and erased in the end."""
+"""Progress: one line on a terminal's stderr, rewritten, erased in the end."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def _status_line() -> Iterator[_StatusLine | None]:
 
 @contextmanager
 def show_progress(template: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of how many are done; `template` has both as `{done}` and `{total}`, and is marked with N_."""
+    """Show how many of how many are done.
+
+    `template` has both as `{done}` and `{total}`, and is marked with N_.
+    """
     with _status_line() as line:
 
         def on_progress(done: int, total: int) -> None:
@@ -67,7 +70,10 @@ def show_progress(template: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def show_sync_progress(halted: Callable[[], str] = lambda: "") -> Iterator[Callable[[Event], None]]:
-    """Show how far a sync is, from the events of its session, and the time left; or why it is `halted`."""
+    """Show how far a sync is, from the events of its session, and the time left.
+
+    Or why it is `halted`.
+    """
     pace = EtaEstimator()
     with _status_line() as line, _watch_halted(line, halted):
 

@@ -34,7 +34,10 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 """What a terminal is called that cannot move its cursor."""
 
 
-@verb(N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."))
+@verb(
+    N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."),
+    prints_data=False,
+)
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
 @option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
@@ -43,6 +46,12 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 @option("--no-discovery", is_flag=True, help=N_("Do not look for other devices in the network."))
 @option("--kiosk", is_flag=True, help=N_("Let nobody out, and ask for a PIN for all but this place."))
 @option("--set-pin", is_flag=True, help=N_("Ask for the PIN of the kiosk, keep it and leave."))
+@option(
+    "--pin-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Keep the PIN in this file's first line (`-`: standard input), and leave; for scripts."),
+)
 @option(
     "--options",
     "options_path",
@@ -60,10 +69,16 @@ async def tui(
     no_discovery: bool,
     kiosk: bool,
     set_pin: bool,
+    pin_file: Path | None,
     options_path: Path | None,
 ) -> int:
     from tui import options
 
+    if pin_file is not None:
+        from tui.cli.pin import keep_pin
+
+        keep_pin(context, pin_file)
+        return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the commands that need none.")
     if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS:
@@ -72,7 +87,10 @@ async def tui(
             term=term,
         )
     if set_pin:
-        return _set_pin(context)
+        from tui.cli.pin import keep_pin
+
+        keep_pin(context, None)
+        return 0
     if kiosk:
         _ignore_keyboard()
     path = options_path or options.default_options_path(os.environ)
@@ -124,7 +142,10 @@ def _is_device_there(context: CliContext) -> bool:
 
 
 async def _run_setup(context: CliContext, chosen: FileOptions, profile: TerminalProfile) -> int | None:
-    """Help to start a fleet or to join one; return the exit code if somebody left instead."""
+    """Help to start a fleet or to join one.
+
+    Return the exit code if somebody left instead.
+    """
     from tui.setup_wizard import SetupWizard
     from tui.widgets.role_styles import Palette
 
@@ -134,31 +155,19 @@ async def _run_setup(context: CliContext, chosen: FileOptions, profile: Terminal
 
 
 def _ignore_keyboard() -> None:
-    """Let no key end or stop a kiosk while it starts; once it is there, keys are only keys."""
+    """Let no key end or stop a kiosk while it starts.
+
+    Once it is there, keys are only keys.
+    """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
-def _set_pin(context: CliContext) -> int:
-    """Ask for the PIN twice and keep it."""
-    from getpass import getpass
-
-    from core.errors import FieldlineError
-    from core.workspace import system_clock
-    from tui.pin import KioskPin
-
-    if not _is_device_there(context):
-        raise FieldlineError("There is no device in {path}: set it up first.", path=str(context.home))
-    pin = getpass(translate._("New PIN of the kiosk (4 to 12 digits): "))
-    if pin != getpass(translate._("Again: ")):
-        raise Refused("The two are not the same: nothing was changed.")
-    KioskPin(context.home, system_clock).set(pin)
-    context.print_message(translate._("The PIN is set."))
-    return 0
-
-
 def _is_plain(chosen: FileOptions, profile: TerminalProfile) -> bool:
-    """Whether glyphs are those of ASCII: by what somebody wants, else by what the terminal can show."""
+    """Whether glyphs are those of ASCII.
+
+    By what somebody wants, else by what the terminal can show.
+    """
     return not profile.has_glyphs if chosen.ascii is None else chosen.ascii
 
 
@@ -206,6 +215,9 @@ async def run_app(
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:
-    """Exempt what is loaded by then from garbage collection, which would hold keys up for 50 ms again and again."""
+    """Exempt what is loaded from garbage collection, which would hold up keys.
+
+    For 50 ms again and again.
+    """
     await app.loaded.wait()
     gc.freeze()

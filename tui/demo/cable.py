@@ -1,4 +1,7 @@
-"""A cable for the demonstration: two pseudo-terminals, and what is written to one can be read from the other."""
+"""A cable for the demonstration.
+
+Two pseudo-terminals, and what is written to one can be read from the other.
+"""
 
 from __future__ import annotations
 

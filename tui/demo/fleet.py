@@ -1,4 +1,6 @@
-"""A made-up fleet of service centres, to look around in: four devices, seven weeks of history, a few conflicts.
+"""A made-up fleet of service centres, to look around in.
+
+Four devices, seven weeks of history, a few conflicts.
 
 Everything is written as people would have written it, through the same use cases, each device in a home of its own;
 only the clock is set, and the devices hand each other their changes without a network between them.
@@ -164,7 +166,7 @@ class _Fleet:
         await self._sync_devices("K1", "K2", "K3", "K4")
 
     async def make_conflicts(self) -> None:
-        """The last hours: people change the same things without knowing of each other, and then two devices sync."""
+        """The last hours: people make unseen changes, and then two devices sync."""
         _k1, k2, k3, k4 = self._devices.values()
         right, left = self._places["241", "Entrance right"], self._places["241", "Entrance left"]
         lane = self._places["250", "Lane 1"]
@@ -192,7 +194,7 @@ class _Fleet:
         await who.set(await who.record(entity), wanted, note)
 
     async def _sync_devices(self, *names: str) -> None:
-        """Sync these devices, one after the other, until the last has everything, and the others what it has."""
+        """Sync these devices in turn until the last has all, and the others its."""
         for one, other in [*pairwise(names), *pairwise(reversed(names))]:
             await self._copy_changes(self._devices[one], self._devices[other])
             self._clock.pass_minutes(1)

@@ -1,4 +1,6 @@
-"""A transcript of two devices: every line of it is a real call of the program, and every sync goes over a real link.
+"""A transcript of two devices.
+
+Every line of it is a real call of the program, and every sync goes over a real link.
 
 Each device has a home of its own, and a cable joins them: no network is needed. The first device's end of a sync is
 a process of its own.
@@ -32,7 +34,10 @@ DEMO_USERS = {"K1": "Maier", "K2": "Müller"}
 
 
 def print_story(folder: Path) -> int:
-    """Print the transcript, with the devices' homes in this folder; return the exit code."""
+    """Print the transcript, with the devices' homes in this folder.
+
+    Return the exit code.
+    """
     story = _Story(folder)
     story.narrate(_("Two devices. On the first, Maier creates a fleet and describes a place."))
     fleet = story.run_json("K1", "init", "--fleet", "Nord", "--device", "K1")["fleet"]
@@ -107,7 +112,7 @@ class _Story:
         click.echo("=> " + _("in use on both devices, provisional: {value}").format(value=slots[0]["value"]))
 
     def sync_devices(self, ends: tuple[str, str]) -> None:
-        """Have both devices sync at the ends of a cable, and print the output of the second."""
+        """Let two devices sync at the ends of a cable, and print the second's output."""
         first, second = (f"serial://{end}" for end in ends)
         click.echo(f"K1 $ fieldline sync {first} &")
         environment = {**os.environ, "PYTHONPATH": str(Path(tui.__file__).parents[1])}

@@ -1,4 +1,7 @@
-"""Dialogs: a question over a screen, answered or left with Esc; the last line shows the keys of the dialog."""
+"""Dialogs: a question over a screen, answered or left with Esc.
+
+The last line shows the keys of the dialog.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class Dialog(CommandHost, ModalScreen[Answer | None], Generic[Answer]):
         self.dismiss(None)
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Answer; a second Enter that came together with the first must not close the screen below."""
+        """Answer; a second Enter with the first must not close the screen below."""
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     def compose(self) -> ComposeResult:
@@ -240,7 +243,10 @@ _MIN_PREVIEW_LINES = 3
 
 
 class SaveDialog(Dialog[str]):
-    """What is about to be written, line by line, and an optional note; Enter gives the note."""
+    """What is about to be written, line by line, and an optional note.
+
+    Enter gives the note.
+    """
 
     def __init__(self, title: str, rows: Iterable[Line], warnings: Sequence[str] = ()) -> None:
         super().__init__(title, _("save"))
@@ -263,7 +269,10 @@ class SaveDialog(Dialog[str]):
         yield Field("")
 
     def _fitting_warnings(self, room: int) -> list[str]:
-        """The lines of as many warnings as there is room for: the field of the note must stay on the screen."""
+        """The lines of as many warnings as there is room for.
+
+        The field of the note must stay on the screen.
+        """
         fitting: list[str] = []
         for count in range(len(self._warnings), -1, -1):
             fitting = [line for warning in self._warnings[:count] for line in warning]

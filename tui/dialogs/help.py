@@ -61,7 +61,10 @@ class _FilterField(Field):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A command in the help: why it cannot act now (empty if it can), and whether Enter can carry it out."""
+    """A command in the help.
+
+    Why it cannot act now (empty if it can), and whether Enter can carry it out.
+    """
 
     command: Command
     reason: str
@@ -69,7 +72,9 @@ class _Entry:
 
 
 class HelpDialog(Dialog[str]):
-    """All commands of a screen with their keys, by what they are for; what is typed filters them.
+    """All commands of a screen with their keys, by what they are for.
+
+    What is typed filters them.
 
     What cannot act now is dimmed, and says why when the cursor is on it. Enter does what the current line says; the
     answer is the name of that command.
@@ -149,7 +154,10 @@ class HelpDialog(Dialog[str]):
 
 
 def _command_groups(about: CommandHost) -> Iterator[tuple[str, list[Command]]]:
-    """The commands that work on a screen, by what they are for; where something is typed, and in a dialog, few."""
+    """The commands that work on a screen, by what they are for.
+
+    Where something is typed, and in a dialog, few.
+    """
     if not about.is_typing and not isinstance(about, ModalScreen):
         own = [command for scope in about.SCOPES for command in commands.commands_of(scope)]
         yield _LOOK, [command for command in own if not command.writes]

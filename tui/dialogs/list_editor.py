@@ -1,4 +1,7 @@
-"""Edit a list of values: add, change and remove one at a time; a list with commas can be pasted."""
+"""Edit a list of values: add, change and remove one at a time.
+
+A list with commas can be pasted.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ _MAX_LIST_LINES = 12
 
 
 class ListEditor(Dialog[tuple[Value]]):
-    """Gives the list in a tuple of one (cleared if nothing is left in it); None is no answer.
+    """Gives the list in a tuple of one (cleared if nothing is left in it).
+
+    None is no answer.
 
     The line that is typed into shows the item under the cursor; the last line is for another one.
     """

@@ -1,4 +1,7 @@
-"""Pairing on the screen: what is waited for, the six digits to compare, and what came of it."""
+"""Pairing on the screen.
+
+What is waited for, the six digits to compare, and what came of it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ ChooseAdmission = Callable[[bytes, str], Awaitable[Admission | None]]
 
 
 class PairingDialog(Dialog[bool]):
-    """Pairs while it is open; the answer is whether that came to its end, None if the person left.
+    """Pairs while it is open.
+
+    The answer is whether that came to its end, None if the person left.
 
     It is the person that the pairing asks. `different` is chosen until somebody chooses otherwise.
     """
@@ -83,7 +88,10 @@ class PairingDialog(Dialog[bool]):
     # --- the person --------------------------------------------------------------------------------------------------
 
     async def compare(self, comparison: Comparison) -> bool:
-        """Show the digits until the person has chosen; cancelled when that has become pointless."""
+        """Show the digits until the person has chosen.
+
+        Cancelled when that has become pointless.
+        """
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
         self._looked_at_s = loop.time() + MIN_LOOK_S
@@ -128,7 +136,10 @@ class PairingDialog(Dialog[bool]):
         self.query_one("#dialog-keys", Lines).redraw()
 
     def available_commands(self) -> list[Command]:
-        """Enter chooses, or closes what is over; while something is waited for there is only Esc."""
+        """Enter chooses, or closes what is over.
+
+        While something is waited for there is only Esc.
+        """
         found = []
         for command in super().available_commands():
             if command.name != "accept":

@@ -1,4 +1,7 @@
-"""The palette: a command by its name, for those that have no key or whose key is forgotten."""
+"""The palette: find a command by name.
+
+For those that have no key, or whose key is forgotten.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def show_palette(screen: CommandHost, run_everywhere: Callable[[str], None], rec
 
 
 class PaletteDialog(Dialog[str]):
-    """The commands whose help contains every word typed; gives the name of the one chosen."""
+    """The commands whose help contains every word typed.
+
+    Gives the name of the one chosen.
+    """
 
     def __init__(self, available: Sequence[Command], disabled: Mapping[str, str], recent: Sequence[str] = ()) -> None:
         super().__init__(_("Find a command"))

@@ -1,4 +1,7 @@
-"""Pick what a reference points at: the entities of its kind, and a search among them."""
+"""Pick what a reference points at.
+
+The entities of its kind, and a search among them.
+"""
 
 from __future__ import annotations
 

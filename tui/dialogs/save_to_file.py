@@ -1,4 +1,7 @@
-"""Save what a list shows to a text file: all its lines, read as they are needed, and what stands around them."""
+"""Save what a list shows to a text file.
+
+All its lines, read as they are needed, and what stands around them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """The content of the file `name`: the rows of a list between some lines above and below."""
+    """The content of the file `name`.
+
+    The rows of a list between some lines above and below.
+    """
 
     name: str
     source: RowSource
@@ -71,7 +77,10 @@ class SaveProgressDialog(Dialog[str]):
 
 
 async def save_to_file(content: FileContent, path: Path, on_progress: OnProgress) -> int:
-    """Write it, whole or not at all; return how many lines it has. Raises FieldlineError if it cannot be written."""
+    """Write it, whole or not at all; return how many lines it has.
+
+    Raises FieldlineError if it cannot be written.
+    """
     lines = list(content.above)
     total = len(content.source)
     for start in range(0, total, _BATCH_ROWS):
@@ -92,7 +101,10 @@ def plain_texts(lines: list[Line]) -> list[str]:
 
 
 def path_of(text: str) -> Path:
-    """The path that a person means. A `~` that is nobody's home is part of a name like any other letter."""
+    """The path that a person means.
+
+    A `~` that is nobody's home is part of a name like any other letter.
+    """
     name = text.strip().replace("\0", "")
     return Path(os.path.expanduser("~"), os.path.expanduser(name))  # noqa: PTH111
 

@@ -1,4 +1,7 @@
-"""Search all values as somebody types: a line for each value found, with where it is."""
+"""Search all values as somebody types.
+
+A line for each value found, with where it is.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ FoundSlot = tuple[bytes, str]
 
 
 class SearchResults:
-    """What was found, `more` if that may not be all; the paths of entities are read when their lines are seen."""
+    """What was found, `more` if that may not be all.
+
+    The paths of entities are read when their lines are seen.
+    """
 
     def __init__(
         self, text: str, found: list[SearchHit], more: bool, view: View, schema: Schema, kinds: dict[bytes, str | None]
@@ -74,7 +80,10 @@ class SearchResults:
         )
 
     def _from_match(self, value: str, room: int) -> str:
-        """A value that is too long from a little before the first word that is in it, so that it can be seen."""
+        """A value that is too long from a little before the first word that is in it.
+
+        So that it can be seen.
+        """
         text = value.casefold()
         at = min((position for word in self._words if (position := text.find(word)) >= 0), default=0)
         return value if len(value) <= room or at + _CONTEXT_CHARS < room else "…" + value[max(0, at - _CONTEXT_CHARS) :]
@@ -92,7 +101,9 @@ class SearchResults:
 
 
 async def search_values(text: str, view: View, schema: Schema, kind: str | None = None) -> SearchResults:
-    """What was found of the kinds that the schema knows, or of one kind; raises Refused for a text too long.
+    """What was found of the kinds that the schema knows, or of one kind.
+
+    Raises Refused for a text too long.
 
     Args:
         text: the words to look for.
@@ -126,7 +137,10 @@ def found_text(count: int, more: bool) -> str:
 
 
 class SearchDialog(Dialog[list[FoundSlot]]):
-    """Asks for words that a value must mention; answers with all hits, the chosen one first."""
+    """Asks for words that a value must mention.
+
+    Answers with all hits, the chosen one first.
+    """
 
     def __init__(self, view: View, schema: Schema) -> None:
         super().__init__(_("Search"))

@@ -30,7 +30,10 @@ _CLOCK_ERRORS = {"behind": N_("clock slow"), "ahead": N_("clock fast")}
 
 
 def with_clock_error(text: str, error: str | None) -> str:
-    """A moment with what is wrong with the clock that gave it, in words: see `core.slots.Clock`."""
+    """A moment with what is wrong with the clock that gave it, in words.
+
+    See `core.slots.Clock`.
+    """
     return text if error is None else f"{text} ({_(_CLOCK_ERRORS[error])})"
 
 
@@ -41,7 +44,7 @@ def mark_clock_error(text: str, error: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DateFormatter:
-    """Formats times for somebody in `zone` (None: the machine's own) whose watch shows `clock()`."""
+    """Format times in `zone` (None: the machine's) by the watch `clock()`."""
 
     clock: Clock
     zone: tzinfo | None = None
@@ -54,7 +57,7 @@ class DateFormatter:
             return None
 
     def short(self, at_us: int) -> str:
-        """At most 11 columns: the time today, the weekday and time within a week, else the date."""
+        """At most 11 columns: time today, weekday and time in a week, else the date."""
         if (found := self._time_and_age(at_us)) is None:
             return "?"
         time, days = found
@@ -66,7 +69,7 @@ class DateFormatter:
         return self._day(time) if is_this_year else self._date(time)
 
     def brief(self, at_us: int) -> str:
-        """At most 9 columns: the time today, the weekday within a week, the day within a year, else month and year."""
+        """At most 9 columns: time, weekday, day in a year, else month and year."""
         if (found := self._time_and_age(at_us)) is None:
             return "?"
         time, days = found
@@ -110,7 +113,10 @@ class DateFormatter:
         return "?" if time is None else f"{time:%H:%M}"
 
     def days_ago(self, at_us: int) -> str:
-        """How many days ago it was: today, yesterday, 3 days ago; the date of what is in the future."""
+        """How many days ago it was: today, yesterday, 3 days ago.
+
+        The date of what is in the future.
+        """
         if (found := self._time_and_age(at_us)) is None:
             return "?"
         time, days = found
@@ -121,17 +127,26 @@ class DateFormatter:
         return ngettext("{count} day ago", "{count} days ago", days)
 
     def _time_and_age(self, at_us: int) -> tuple[datetime, int] | None:
-        """The time, and how many days ago it was, negative in the future; None where a calendar has no such date."""
+        """The time, and how many days ago it was, negative in the future.
+
+        None where a calendar has no such date.
+        """
         time, now = self.to_local(at_us), self.to_local(self.clock())
         return None if time is None or now is None else (time, (now.date() - time.date()).days)
 
     def dated(self, at_us: int) -> str:
-        """At most 17 columns: date and time to the minute; in an hour that comes twice 24, with the offset."""
+        """At most 17 columns: date and time to the minute.
+
+        In an hour that comes twice 24, with the offset.
+        """
         time = self.to_local(at_us)
         return "?" if time is None else f"{self._date(time)} {time:%H:%M}{self._offset(time)}"
 
     def full(self, at_us: int) -> str:
-        """At most 20 columns: date and time to the second; in an hour that comes twice 27, with the offset."""
+        """At most 20 columns: date and time to the second.
+
+        In an hour that comes twice 27, with the offset.
+        """
         time = self.to_local(at_us)
         return "?" if time is None else f"{self._date(time)} {time:%H:%M:%S}{self._offset(time)}"
 

@@ -25,7 +25,10 @@ class _Catalogue:
 
 
 def choose_language(option: str | None, environ: Mapping[str, str]) -> str:
-    """The language to use: the option, else the first of LC_ALL, LC_MESSAGES and LANG that is set, else English."""
+    """The language: the option, else LC_ALL, LC_MESSAGES, LANG, else English.
+
+    The first that is set.
+    """
     wanted = option or next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "en")
     code = wanted.replace("-", "_").split("_")[0].split(".")[0].lower()
     return code if code in LANGUAGES else "en"

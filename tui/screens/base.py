@@ -1,4 +1,7 @@
-"""What all screens share: the frame, commands from the registry, and refreshing when data has changed."""
+"""What all screens share.
+
+The frame, commands from the registry, and refreshing when data has changed.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ TALL_LINES = 30
 
 
 class ScreenActions:
-    """Commands that several screens offer, carried out by methods `do_<name>` for the screen they were made for."""
+    """Commands of several screens, as methods `do_<name>` for their screen."""
 
     def __init__(self, screen: BaseScreen) -> None:
         self.screen = screen
@@ -46,12 +49,12 @@ class ScreenActions:
         return self.screen.state
 
     def disabled_reason(self, name: str) -> str | None:
-        """Return why one of these commands cannot act now, besides the past and read only; None if it can."""
+        """Return why a command cannot act now (besides past and read only), or None."""
         return None
 
 
 class BaseScreen(CommandHost, Screen[None]):
-    """A full screen in the frame: status line, tabs or a banner, a body, a message and the keys."""
+    """A full screen in the frame: status, tabs or banner, body, message, keys."""
 
     TAB: ClassVar[str] = ""
     BINDINGS = command_bindings("past")
@@ -98,7 +101,7 @@ class BaseScreen(CommandHost, Screen[None]):
         """There is something else to be resolved."""
 
     def screen_disabled_reason(self, name: str) -> str | None:
-        """Return why a command of this screen cannot act now, besides the past and read only; None if it can."""
+        """Return why a command cannot act now (besides past and read only), or None."""
         owner = self.command_owner(name)
         return owner.disabled_reason(name) if isinstance(owner, ScreenActions) else None
 
@@ -139,7 +142,7 @@ class BaseScreen(CommandHost, Screen[None]):
     # --- life --------------------------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """Give the focus back: what had no room has lost it. Read what there is room for now."""
+        """Give the focus back to what had no room, and read what there is room for."""
         self.call_after_refresh(self._restore_focus)
         if self._read_with_panes not in (None, self.has_panes):
             self.refresh_data()
@@ -185,12 +188,12 @@ class BaseScreen(CommandHost, Screen[None]):
             super().action_command(name)
 
     async def _run_when_loaded(self, name: str) -> None:
-        """Carry out a command once everything is loaded: who types ahead at the start loses no key."""
+        """Carry out a command once all is loaded, also for keys typed ahead."""
         await self.state.loaded.wait()
         self.action_command(name)
 
     def open_dialog(self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None) -> None:
-        """Show a screen over this one, unless somebody has gone on meanwhile: a key pressed twice opens one."""
+        """Show a screen over this one, unless somebody has gone on meanwhile."""
         if self.is_active:
             self.app.push_screen(screen, answered)
 

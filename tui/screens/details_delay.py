@@ -1,4 +1,7 @@
-"""Details that follow the cursor once it has rested, so that a key held down writes rows only."""
+"""Details that follow the cursor once it has rested.
+
+So that a key held down writes rows only.
+"""
 
 from __future__ import annotations
 

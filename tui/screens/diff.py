@@ -1,4 +1,7 @@
-"""What differs between two times, or all that one change did: entity by entity, old and new of each property."""
+"""What differs between two times, or all that one change did.
+
+Entity by entity, old and new of each property.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from tui.widgets.lines import LineList, Lines
 
 
 class DiffScreen(ListScreen):
-    """Old and new values. Names are those of a time (microseconds since 1970 UTC), None for now."""
+    """Old and new values, with the names of a time in microseconds UTC, None: now."""
 
     TAB = "history"
     SCOPES = ("differences", "listing")
@@ -173,7 +176,9 @@ class DiffScreen(ListScreen):
 
 
 class TimeDiffScreen(DiffScreen):
-    """Two times compared (microseconds since 1970 UTC), the earlier first; None is now.
+    """Two times compared (microseconds since 1970 UTC), the earlier first.
+
+    None is now.
 
     Of one entity, or one property of it, if they are given; `title` is what that is called.
     """

@@ -1,4 +1,7 @@
-"""The rows of a comparison: entities as headings, and below each the properties that differ."""
+"""The rows of a comparison.
+
+Entities as headings, and below each the properties that differ.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,13 @@ _LABEL_COLUMNS = 24
 
 
 class DiffNames:
-    """What the entities of a comparison are called, and of which kinds they are, read as they come into sight."""
+    """Names and kinds of the entities of a comparison, read as they are seen."""
 
     def __init__(self, state: AppState, timestamp_us: int | None) -> None:
-        """`timestamp_us` is the time whose names are shown (microseconds since 1970 UTC), None for now."""
+        """`timestamp_us` is the time whose names are shown (microseconds since 1970 UTC).
+
+        None for now.
+        """
         self._state = state
         self._timestamp_us = timestamp_us
         self._kinds: dict[bytes, str | None] = {}
@@ -49,7 +55,7 @@ class DiffNames:
         return DisplayNames(self._titles, self._state.names.devices)
 
     async def load(self, rows: Sequence[bytes | ValueDifference]) -> None:
-        """Read the names of the entities of these rows, and of those that the values refer to."""
+        """Read the names of the entities of these rows and in their values."""
         state, schema = self._state, self._state.schema
         entities = {row if isinstance(row, bytes) else row[0] for row in rows}
         refs = {e for row in rows if not isinstance(row, bytes) for value in row[2:] for e in value_references(value)}

@@ -1,4 +1,4 @@
-"""Fleet: all entities as a tree, what is configured of the current line below, and the way into its form."""
+"""Fleet: all entities as a tree, details of the current line, and its form."""
 
 from __future__ import annotations
 
@@ -184,6 +184,9 @@ class Fleet(ListScreen):
             self.state.show_history(node.row.entity, None, node.row.title)
 
     async def do_here_now(self) -> None:
-        """Remember the current line as the place where this device is; who chose another one is asked."""
+        """Remember the current line as the place where this device is.
+
+        Who chose another one is asked.
+        """
         if node := self.node:
             await choose_device_place(self, node.row.entity, node.row.title)

@@ -112,7 +112,10 @@ class DraftActions(ScreenActions):
         self.screen.open_dialog(ChoiceDialog(_("New item"), rows), self._create_draft)
 
     def _parent_for(self, kind: Kind) -> bytes | None:
-        """What a new entity of a kind is placed under: the current line, or what that is under; None for the top."""
+        """What a new entity of a kind is placed under.
+
+        The current line, or what that is under; None for the top.
+        """
         tree, index = self._tree, self.screen.lines.cursor
         while tree is not None and kind.parent is not None and (node := tree.node_at(index)) is not None:
             if kind.property(kind.parent).refers_to == node.kind.name:

@@ -1,4 +1,7 @@
-"""What Fleet shows of the fleet: what certain changes touched, in an order, and views of that saved under a name."""
+"""What Fleet shows of the fleet.
+
+What certain changes touched, in an order, and views of that saved under a name.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _NEW = "new"
 
 
 class FleetFilterActions(ScreenActions):
-    """Filter the tree by the language of History, and save filter and order under a name."""
+    """Filter the tree by the language of History, and save views by name."""
 
     screen: ListScreen
 

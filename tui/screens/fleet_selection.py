@@ -93,7 +93,10 @@ class FleetSelection:
         return [span for word in words for span in (("  ", "plain"), word)][1:]
 
     def lines(self, width: int, height: int) -> list[Line]:
-        """Draw its values, and beside the list what else was read; without any entity what to do."""
+        """Draw its values, and beside the list what else was read.
+
+        Without any entity what to do.
+        """
         screen, state = self._screen, self._screen.state
         if self.record is None:
             tree = self._tree.tree

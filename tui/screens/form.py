@@ -1,4 +1,7 @@
-"""The form of one entity: a line for each property; edits wait, marked, until they are applied together."""
+"""The form of one entity: a line for each property.
+
+Edits wait, marked, until they are applied together.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,10 @@ class FormScreen(ListScreen):
 
 
 def prepare_switch(app: App[None], place: str) -> None:
-    """Leave the screen for a place: nothing is said any more there, and its own list shows again; drafts stay."""
+    """Leave the screen for a place.
+
+    Nothing is said any more there, and its own list shows again; drafts stay.
+    """
     if isinstance(app.screen, BaseScreen):
         app.screen.show_message("")
     while app.current_mode == place and isinstance(screen := app.screen, BaseScreen) and len(app.screen_stack) > 1:

@@ -1,4 +1,7 @@
-"""Commands of a form that do not edit: apply the edits, retire the entity, show more of a property, search."""
+"""Commands of a form that do not edit.
+
+Apply the edits, retire the entity, show more of a property, search.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ class FormCommands(ScreenActions):
     # --- apply --------------------------------------------------------------------------------------------------------
 
     async def do_apply(self) -> None:
-        """Show old and new, then save them as one change; what is being typed is kept first."""
+        """Show old and new, then save them as one change.
+
+        What is being typed is kept first.
+        """
         if self._editor.typed_row:
             if not await self._editor.keep_typed(self.screen.query_one(Input).value):
                 return

@@ -1,4 +1,7 @@
-"""Commands of a form that edit: type or pick a value, unset, discard, and choose among the values of a conflict."""
+"""Commands of a form that edit.
+
+Type or pick a value, unset, discard, and choose among the values of a conflict.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ from tui.widgets.lines import Lines
 
 
 class FormEditor(ScreenActions):
-    """Edits the property under the cursor; the edits wait in the draft until they are applied."""
+    """Edits the property under the cursor.
+
+    The edits wait in the draft until they are applied.
+    """
 
     screen: ListScreen
 
@@ -106,7 +112,10 @@ class FormEditor(ScreenActions):
         self._show_rows()
 
     def on_typed(self, text: str) -> None:
-        """Say what would be refused of what is typed so far; keep what would not, should the line go dead."""
+        """Say what would be refused of what is typed so far.
+
+        Keep what would not, should the line go dead.
+        """
         if (row := self.typed_row) is None or row.prop.type == "reference":
             return
         refusal = ""
@@ -139,7 +148,10 @@ class FormEditor(ScreenActions):
         return True
 
     def typing_lines(self, width: int) -> list[Line]:
-        """What to know while a value is typed: why it would be refused, and what others have set meanwhile."""
+        """What to know while a value is typed.
+
+        Why it would be refused, and what others have set meanwhile.
+        """
         lines: list[Line] = []
         if self.error:
             texts = wrap_text(self.error, width - 6)

@@ -1,4 +1,7 @@
-"""What a form is about: an entity's record, the edits that are not applied yet, and what everything is called."""
+"""What a form is about.
+
+An entity's record, the edits that are not applied yet, and what everything is called.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ class FormState:
 
     @property
     def states(self) -> dict[str, PropertyState]:
-        """Wanted against actual by property, of those that this device can have; empty where it is not compared."""
+        """Wanted against actual by property, of those that this device can have.
+
+        Empty where it is not compared.
+        """
         if not self.is_compared or self._state.viewed_at_us is not None:
             return {}
         return self._state.equipment_monitor.states_at(self.entity)
@@ -110,7 +116,10 @@ class FormState:
         return confirmation_text(confirmation_state(self.record, self.confirmations), self._state.dates)
 
     def clipboard_text(self, row: FormRow) -> str:
-        """The value of a property as it is wanted, to paste it elsewhere; empty if there is none."""
+        """The value of a property as it is wanted, to paste it elsewhere.
+
+        Empty if there is none.
+        """
         value = row.wanted if row.edited else row.slot.value
         if value is None:
             return ""

@@ -1,4 +1,7 @@
-"""What the frame of every screen says: the tabs, which time is looked at, and what needs a person."""
+"""What the frame of every screen says.
+
+The tabs, which time is looked at, and what needs a person.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ def banner_text(state: AppState) -> str:
 
 
 def status_items(state: AppState) -> Line:
-    """What needs a person, for the right end of the first line; with a separator between two."""
+    """What needs a person, for the right end of the first line.
+
+    With a separator between two.
+    """
     items: Line = []
     if state.readonly:
         items.append((_("read only"), "strong"))
@@ -74,7 +80,10 @@ def status_line(state: AppState, width: int, breadcrumb: str) -> Line:
 
 
 def admission_text(state: AppState) -> str:
-    """What to do on a device that waits to be admitted, which has nothing to show; else empty."""
+    """What to do on a device that waits to be admitted, which has nothing to show.
+
+    Else empty.
+    """
     return admission_hint(state.workspace.identity.device) if state.status.access == "waits" else ""
 
 
@@ -88,7 +97,10 @@ def write_refusal(state: AppState, command: Command) -> str | None:
 
 
 class TabLine(BandLines):
-    """The tabs of the six screens, which can be clicked; a banner while the past is looked at."""
+    """The tabs of the six screens, which can be clicked.
+
+    A banner while the past is looked at.
+    """
 
     def __init__(self, state: AppState, tab: str, *, id: str) -> None:
         super().__init__(self._draw_tabs, id=id)

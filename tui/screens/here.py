@@ -1,4 +1,7 @@
-"""Here: the place where this device is, chosen by hand and remembered here; what is new there, and its form."""
+"""Here: the place where this device is, chosen by hand and remembered here.
+
+What is new there, and its form.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,10 @@ class Here(FormScreen):
 
 
 def _no_place_lines(screen: Here, width: int, _height: int) -> list[Line]:
-    """What is shown while no place is chosen: how to choose one, and what this device sees."""
+    """What is shown while no place is chosen.
+
+    How to choose one, and what this device sees.
+    """
     columns = min(width, _MAX_TEXT_COLUMNS)
     lines = screen.empty_lines(_(_NO_PLACE_TEXT), columns)
     return lines + location_lines(screen.state.equipment_monitor.inspection, columns)

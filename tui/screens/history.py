@@ -1,4 +1,7 @@
-"""History: all changes, newest first; what each of them did below; the ways to look back from there."""
+"""History: all changes, newest first.
+
+What each of them did below; the ways to look back from there.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ class History(ListScreen):
         return self.selection.entry
 
     def show_only(self, wanted: LogFilter, title: str, came_from: str = "") -> None:
-        """Show only some changes; `title` says of what, and `came_from` where Esc goes back to."""
+        """Show only some changes.
+
+        `title` says of what, and `came_from` where Esc goes back to.
+        """
         self.filter.show_only(wanted, title)
         self._came_from = came_from
 
@@ -157,7 +163,10 @@ class History(ListScreen):
         return super().screen_disabled_reason(name)
 
     def do_everything(self) -> None:
-        """Drop the mark and what was typed as a filter; then go back where somebody came from, or show all changes."""
+        """Drop the mark and what was typed as a filter.
+
+        Then go back where somebody came from, or show all changes.
+        """
         is_narrowed = self.selection.marked_entry is not None or bool(self.filter.typed)
         came_from, self._came_from = self._came_from, self._came_from if is_narrowed else ""
         self.selection.marked_entry = None

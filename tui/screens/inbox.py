@@ -1,4 +1,7 @@
-"""Inbox: what needs a decision; below, side by side, the values of the selected item and who knew what."""
+"""Inbox: what needs a decision.
+
+Below, side by side, the values of the selected item and who knew what.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +188,7 @@ class Inbox(ListScreen):
         return self._empty_text() if self.item is None else self._resolve.item_disabled_reason(name, self.item)
 
     def available_commands(self) -> list[Command]:
-        """The commands, where there is one value only those for that first: the last line has no room for all."""
+        """The commands; for a single value those for that come first."""
         return self._resolve.sort_commands(super().available_commands())
 
     async def do_right(self) -> None:
@@ -199,7 +202,7 @@ class Inbox(ListScreen):
         self.redraw_details()
 
     def do_stop(self) -> None:
-        """Stop looking for what a rule would write; else show all items again; else take the marks away."""
+        """Stop the look at a rule's effect, else show all items, else unmark."""
         if stop_preparing(self):
             return
         if not self.filter.reset() and self.selection.marked_keys:

@@ -1,4 +1,7 @@
-"""Commands of the inbox that resolve nothing: filter its items, and show more of the selected one."""
+"""Commands of the inbox that resolve nothing.
+
+Filter its items, and show more of the selected one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from tui.view_models.inbox_filter import filter_items
 
 
 class ItemFilter(ScreenActions):
-    """Show only the items that mention something, and go from one of those last found to the next."""
+    """Show only the items that match, and step through the last search."""
 
     screen: ListScreen
 
@@ -31,7 +34,7 @@ class ItemFilter(ScreenActions):
         self._match_keys: set[RowKey] = set()
 
     async def apply(self, items: LazyInbox) -> LazyInbox:
-        """Return the items that the filter lets through, of those that are open or of those that are accepted."""
+        """Return the items that the filter lets through, open or accepted."""
         if self.shows_accepted:
             items = items.accepted
         if not self.text:
@@ -56,7 +59,10 @@ class ItemFilter(ScreenActions):
         return ngettext("{count} item", "{count} items", count)
 
     def reset(self) -> bool:
-        """Show all items again, or, if all are shown, those that are open; return whether anything else was shown."""
+        """Show all items again, or, if all are shown, those that are open.
+
+        Return whether anything else was shown.
+        """
         is_filtered = bool(self.text or self.shows_accepted)
         if self.text:
             self.set_text("")
@@ -109,7 +115,10 @@ class ItemFilter(ScreenActions):
 
 
 class ItemViews(ScreenActions):
-    """Show more of the selected item: its form, its history, its values in full, and who knew what."""
+    """Show more of the selected item.
+
+    Its form, its history, its values in full, and who knew what.
+    """
 
     screen: ListScreen
 

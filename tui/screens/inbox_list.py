@@ -1,4 +1,7 @@
-"""The list of the inbox: its rows, the names they need, and the item that is selected."""
+"""The list of the inbox.
+
+Its rows, the names they need, and the item that is selected.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class ItemNames:
         self.known = DisplayNames({e: self.known.entities[e] for e in self._fresh}, self.known.devices)
 
     async def load(self, items: Sequence[InboxItem], max_entities: int) -> None:
-        """Read what the first entities of these items are called, and those that their values refer to."""
+        """Read the names of the first entities of these items, and in their values."""
         entities = {entity for item in items for entity in (item.entity, *item.entities[:max_entities])}
         entities.update(
             e for item in items for leaf in item.candidates[:max_entities] for e in value_references(leaf.value)
@@ -107,7 +110,7 @@ class InboxRows:
 
 
 class ItemSelection:
-    """The item under the cursor, which of its candidates is chosen, and which items are marked.
+    """The item under the cursor, its chosen candidate, and the marked items.
 
     An item that comes under the cursor because the one before was resolved elsewhere is unseen: the next key that
     resolves is meant for the other one, and must not act on it.
@@ -164,7 +167,7 @@ class ItemSelection:
         return await source.items.load_all() if isinstance(source, InboxRows) else []
 
     async def move_choice(self, step: int, max_entities: int) -> None:
-        """Choose another candidate, and read the names of `max_entities` more than those up to it."""
+        """Choose another candidate, and read `max_entities` names beyond it."""
         item, details = self.item, self.details
         if item is None or details is None:
             return
@@ -174,13 +177,16 @@ class ItemSelection:
         self.details = replace(details, names=DisplayNames(called, details.names.devices))
 
     def _visible_candidates(self, height: int) -> int:
-        """How many candidates can be seen up to the chosen one and around it, on `height` lines."""
+        """How many candidates fit around the chosen one on `height` lines."""
         return min(MAX_CANDIDATES, self.chosen_index + height)
 
     # --- what a person has seen ---------------------------------------------------------------------------------------
 
     def forget_title(self) -> None:
-        """Take no notice of another item that comes under the cursor: the person asked for another list."""
+        """Take no notice of another item that comes under the cursor.
+
+        The person asked for another list.
+        """
         self._last_title = None
 
     def on_moved(self) -> None:
@@ -193,7 +199,10 @@ class ItemSelection:
         self._resolved_key = self._screen.lines.key
 
     def on_reloaded(self, old_key: object) -> None:
-        """The rows are new and that with the old key is gone: say so, unless it was resolved from here."""
+        """The rows are new and that with the old key is gone.
+
+        Say so, unless it was resolved from here.
+        """
         if self._last_title is None or old_key != self._last_title[0]:
             return
         (key, title), resolved_key = self._last_title, self._resolved_key
@@ -210,7 +219,7 @@ class ItemSelection:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     async def read_details(self, height: int) -> None:
-        """Read what stands below the list on `height` lines, if the cursor is on another item."""
+        """Read what stands below the list, if the cursor is on another item."""
         item = self.item
         if item is None:
             self.details = None
@@ -222,7 +231,10 @@ class ItemSelection:
             self._last_title = (item_key(item), title)
 
     def _restore_choice(self, item: InboxItem) -> int:
-        """The index of the candidate that was chosen before: a key must not take another one than was chosen."""
+        """The index of the candidate that was chosen before.
+
+        A key must not take another one than was chosen.
+        """
         before = self._last_item
         if before is None or item_key(before) != item_key(item):
             return 0

@@ -56,7 +56,7 @@ class ListCommands(ScreenActions):
         return _("There is nothing to copy on this line.")
 
     def do_copy(self) -> None:
-        """Hand the text to the terminal, which may put it on the clipboard, and never reports whether it did."""
+        """Hand text to the terminal, which may copy it, and never reports it."""
         text = self._content.clipboard_text()
         if len(text.encode()) > MAX_CLIPBOARD_BYTES:
             self.screen.show_message(

@@ -1,4 +1,7 @@
-"""A list with a cursor, and details of its current line below: what most screens are."""
+"""A list with a cursor, and details of its current line below.
+
+What most screens are.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from tui.widgets.lines import LineList, Lines
 
 
 class ListScreen(BaseScreen):
-    """A screen with a list, of which the current line can be copied, and all be saved to a file."""
+    """A screen with a list: copy the current line, or save all to a file."""
 
     BINDINGS = command_bindings("listing")
     AUTO_FOCUS = "LineList"
@@ -61,7 +64,7 @@ class ListScreen(BaseScreen):
         return []
 
     def tail(self, width: int, height: int) -> list[Line]:
-        """What stands below the last row of the list, where there is room: a summary of what the list is about."""
+        """What stands below the last row, where there is room: a summary."""
         return []
 
     def clipboard_text(self) -> str:
@@ -69,7 +72,7 @@ class ListScreen(BaseScreen):
         return ""
 
     def is_row_loaded(self) -> bool:
-        """Whether the row under the cursor can be acted on; if not, a command waits for it."""
+        """Whether the cursor's row can be acted on; if not, a command waits for it."""
         return True
 
     # --- the details -------------------------------------------------------------------------------------------------

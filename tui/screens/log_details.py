@@ -34,7 +34,10 @@ class LogDetails:
         return line
 
     def lines(self, width: int, height: int) -> list[Line]:
-        """Draw what the change did, and how it reached this device; nothing before it is read."""
+        """Draw what the change did, and how it reached this device.
+
+        Nothing before it is read.
+        """
         entry, path, state = self._selection.detailed_entry, self._selection.path, self._screen.state
         has_panes = self._screen.has_panes
         if entry is None:

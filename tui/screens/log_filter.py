@@ -1,4 +1,7 @@
-"""Which changes the log shows: those of something, and of these what a typed filter lets through."""
+"""Which changes the log shows.
+
+Those of something, and of these what a typed filter lets through.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class LogFilterActions(ScreenActions):
         return bool(self.title or self.typed)
 
     def is_for(self, entity: bytes, name: str) -> bool:
-        """Whether the changes of this property of this entity are among those that are shown."""
+        """Whether the changes of this property are among those shown."""
         return self.active.entity in (None, entity) and self.active.property in (None, name)
 
     def show_only(self, wanted: LogFilter, title: str) -> None:
@@ -83,7 +86,10 @@ class LogFilterActions(ScreenActions):
         )
 
     async def _apply(self, text: str, stay: bool = False) -> None:
-        """Show only what the text lets through; `stay` on the current change, else begin with the newest."""
+        """Show only what the text lets through.
+
+        `stay` on the current change, else begin with the newest.
+        """
         self.active, self.typed = await self._parse(text), " ".join(text.split())
         self._last = self.active if self.typed else None
         if not stay:
@@ -108,7 +114,7 @@ class LogFilterActions(ScreenActions):
         self.screen.open_dialog(PromptDialog(_("Show only"), self.typed, help_text, check, _("show")), chosen)
 
     async def do_find_next(self) -> None:
-        """Go to the next change that the filter lets through, also after all are shown again."""
+        """Go to the next change that matches, also after all are shown again."""
         await self._move_to_match(newest_first=True)
 
     async def do_find_previous(self) -> None:

@@ -73,7 +73,7 @@ class LogSelection:
         self.detailed_entry = entry
 
     async def _read_life(self, edits: Sequence[FactDiff]) -> EntityLife:
-        """The life of the only entity of a change, if there is room for it beside the list."""
+        """The life of the only entity of a change, if there is room for it."""
         if not (self._screen.has_panes and self._is_single_entity(edits)):
             return EntityLife()
         return await read_life(edits[0].entity, self._screen.state.view)
@@ -92,7 +92,7 @@ class LogSelection:
         return len(kinds) == 1 and all(schema.kind(kind).is_known for kind in kinds.values())
 
     def blocks(self, width: int, height: int) -> list[Line]:
-        """Draw each edit with its own head, the old value above the new one, and only what differs set off."""
+        """Draw each edit: its head, old above new, and only what differs set off."""
         schema = self._screen.state.schema
         lines: list[Line] = []
         shown = 0
@@ -112,7 +112,10 @@ class LogSelection:
         return lines
 
     def lines(self, width: int, height: int) -> list[Line]:
-        """Draw old → new for each edit; of too many of several entities, what was changed of each of them."""
+        """Draw old → new for each edit.
+
+        Of too many of several entities, what was changed of each of them.
+        """
         edits = self.edits
         entities = list(dict.fromkeys(edit.entity for edit in edits))
         label = min(_MAX_LABEL_COLUMNS, max((len(self.names.entity(entity)) for entity in entities), default=0))

@@ -1,4 +1,7 @@
-"""Change who belongs to the fleet: admit a device, give it a role or a name, revoke it."""
+"""Change who belongs to the fleet.
+
+Admit a device, give it a role or a name, revoke it.
+"""
 
 from __future__ import annotations
 
@@ -52,13 +55,16 @@ class AdmitActions(ScreenActions):
     def __init__(
         self, screen: BaseScreen, selected: Callable[[], Member | None], find: Callable[[bytes], Member | None]
     ) -> None:
-        """`selected` gives the device under the cursor, `find` one of the list; None if there is none."""
+        """`selected` gives the device under the cursor, `find` one of the list.
+
+        None if there is none.
+        """
         super().__init__(screen)
         self._selected = selected
         self._find = find
 
     def do_admit(self) -> None:
-        """Ask for the device's id, its role and its name, then say what it means and admit it."""
+        """Ask for id, role and name of a device, explain it, then admit it."""
         member = self._selected()
         known = member.device.hex() if member and member.state != "active" else ""
         help_text = _("32 hex digits: the device shows them on its own Devices screen and with `fieldline status`.")
@@ -146,7 +152,7 @@ class RevokeActions(ScreenActions):
         self._selected = selected
 
     async def do_revoke(self) -> None:
-        """Ask for the last change that keeps its effect, show what loses it, then revoke the device."""
+        """Ask for the last change in effect, show the loss, then revoke the device."""
         member = self._selected()
         if member is None:
             return

@@ -1,4 +1,7 @@
-"""Members: the devices of the fleet, their roles and their status; admitting and revoking them."""
+"""Members: the devices of the fleet, their roles and their status.
+
+Admitting and revoking them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pair with another device from the screen: choose how the two reach each other, then show the digits."""
+"""Pair with another device from the screen.
+
+Choose how the two reach each other, then show the digits.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PairingActions(ScreenActions):
-    """Let a device in, or join the fleet that this device waits for, by six digits on both screens."""
+    """Let a device in, or join a fleet, by six digits on both screens."""
 
     _typed_endpoint = "tcp://"
 
@@ -112,7 +115,10 @@ class PairingActions(ScreenActions):
         return None if name is None else Admission(role, name.strip())
 
     async def _ask(self, dialog: Dialog[Answer]) -> Answer | None:
-        """Show a dialog over the one that pairs; it goes with whoever waits for its answer."""
+        """Show a dialog over the one that pairs.
+
+        It goes with whoever waits for its answer.
+        """
         answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
 
         def answered(given: Answer | None) -> None:

@@ -1,4 +1,7 @@
-"""Commands on the place where this device is: choose or find it, adopt what the device has, set it up, show more."""
+"""Commands on the place where this device is.
+
+Choose or find it, adopt what the device has, set it up, show more.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _PREVIEW_COLUMNS = 68
 
 
 class PlaceCommands(ScreenActions):
-    """Says at which place this device is, and brings what it has and what is configured there into line."""
+    """Show this device's place, and line up what it has with the configuration."""
 
     screen: ListScreen
 
@@ -49,7 +52,10 @@ class PlaceCommands(ScreenActions):
         return None
 
     async def do_adopt(self) -> None:
-        """Make edits of what this device has: of the current property if it differs, else of all that do."""
+        """Make edits of what this device has.
+
+        Of the current property if it differs, else of all that do.
+        """
         row = self._editor.row
         state = self._form.states.get(row.prop.name) if row else None
         differs = state is not None and state.verdict == "differs" and state.actual is not None

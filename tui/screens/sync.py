@@ -1,8 +1,9 @@
-"""Sync: the devices, ports and files that this device has synced with or can reach now, and how a sync is doing."""
+"""Sync: known and reachable devices, ports and files, and a sync's progress."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.worker import Worker, WorkType
@@ -20,7 +21,7 @@ from tui.screens.pairing_actions import PairingActions
 from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
 from tui.view_models.peers import PeerRow, link_kind, meter_lines, peer_line, peer_rows, reach_texts, stick_rows
-from tui.widgets.lines import StaticRows
+from tui.widgets.lines import DrawnRows
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
 if TYPE_CHECKING:
@@ -91,15 +92,11 @@ class Sync(ListScreen):
         if any(row.key == offered for row in self._peer_rows):
             key, self.state.cable_monitor.offered_target = offered, ""
         self.syncing.shown_status = status = self.syncing.link_status()
-        width, dates = self.lines.size.width - 2, self.state.dates
         rows = [
-            (row.key, peer_line(row, width, dates, status if self.syncing.is_with(row) else ""))
+            (row.key, partial(peer_line, row, self.state.dates, status if self.syncing.is_with(row) else ""))
             for row in self._peer_rows
         ]
-        self.lines.show_rows(StaticRows(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
-
-    def on_resize(self) -> None:
-        self._show_rows()
+        self.lines.show_rows(DrawnRows(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
 
     # --- discovery ---------------------------------------------------------------------------------------------------
 
@@ -115,7 +112,7 @@ class Sync(ListScreen):
         await stop_worker(self._discovery_worker)
 
     async def _watch_peers(self) -> None:
-        """Look while this screen is shown what announces itself in the network, and what is plugged in."""
+        """Look for network announcements and plugged cables while shown."""
         from core.service.peer_discovery import discover_peers
 
         async with discover_peers(self.state.workspace, self._on_discovery_error) as discovery:

@@ -1,4 +1,7 @@
-"""Sync with a device, a port or files from the screen: start, show progress, stop, and remember what came of it."""
+"""Sync with a device, a port or files from the screen.
+
+Start, show progress, stop, and remember what came of it.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,10 @@ class SyncActions(ScreenActions):
         return "meeting" if cable is None else cable_status_word(cable)
 
     def is_with(self, row: PeerRow) -> bool:
-        """Whether the sync that is under way is with this row; one over a cable is with its port."""
+        """Whether the sync that is under way is with this row.
+
+        One over a cable is with its port.
+        """
         if self.meter is None or row.target != self.meter.target:
             return False
         return row.key == row.target or row.link != "serial"
@@ -233,7 +239,10 @@ class SyncActions(ScreenActions):
             self.meter.update(event, asyncio.get_running_loop().time())
 
     async def _remember_result(self, result: SyncResult, endpoint: str) -> str:
-        """Remember where the device or the files were reached; return what came of the sync in a sentence."""
+        """Remember where the device or the files were reached.
+
+        Return what came of the sync in a sentence.
+        """
         stats, store = result.stats, self.state.workspace.store
         # Of files their name: the figures behind it have to fit into the line.
         who = endpoint.rstrip("/").rpartition("/")[2] or endpoint
@@ -272,7 +281,10 @@ class SyncActions(ScreenActions):
 
 
 async def stop_worker(worker: Worker[None] | None) -> None:
-    """Cancel a worker, and wait a moment for its end: it has a peer to say goodbye to, or sockets to close."""
+    """Cancel a worker, and wait a moment for its end.
+
+    It has a peer to say goodbye to, or sockets to close.
+    """
     if worker is not None and not worker.is_finished:
         worker.cancel()
         with suppress(WorkerCancelled, WorkerFailed, TimeoutError):

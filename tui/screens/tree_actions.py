@@ -1,4 +1,7 @@
-"""Move about in the tree of Fleet: unfold, fold, show what is retired, and go to an entity wherever it is."""
+"""Move about in the tree of Fleet.
+
+Unfold, fold, show what is retired, and go to an entity wherever it is.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ class TreeActions(ScreenActions):
     def __init__(
         self, screen: ListScreen, marked_entities: dict[bytes, None], open_form: Callable[[bytes, int], None]
     ) -> None:
-        """`marked_entities` is shared with the screen; `open_form` opens what has no place in the tree."""
+        """`marked_entities` is shared with the screen.
+
+        `open_form` opens what has no place in the tree.
+        """
         super().__init__(screen)
         self._marked_entities = marked_entities
         self._open_form = open_form
@@ -116,7 +122,10 @@ class TreeActions(ScreenActions):
                 lines.move_to(tree.parent_index(lines.cursor))
 
     async def show_only(self, entities: set[bytes] | None) -> None:
-        """Show only these entities, unfolded, and what they are below of; None shows all again."""
+        """Show only these entities, unfolded, and what they are below of.
+
+        None shows all again.
+        """
         async with self._lock:
             state, lines = self.state, self.screen.lines
             opened = self.tree.open_entities() if self.tree is not None else []
@@ -130,13 +139,19 @@ class TreeActions(ScreenActions):
             lines.show_rows(tree, cursor=tree.index(lines.key) or 0)  # type: ignore[arg-type]  # of FleetTree
 
     def sort_by(self, name: str) -> None:
-        """Sort by a property, by names if it is empty; by the one that lines are sorted by the other way round."""
+        """Sort by a property, by names if it is empty.
+
+        By the one that lines are sorted by the other way round.
+        """
         now = self.sorting.property_name or ""
         self.sorting = Sorting(name or None, name == now and not self.sorting.is_reverse)
         self.screen.run_task(self.screen.reload_content, group="sort")
 
     def do_sort(self) -> None:
-        """Choose the column by which lines are sorted; the one that they are sorted by turns them round."""
+        """Choose the column by which lines are sorted.
+
+        The one that they are sorted by turns them round.
+        """
         if (node := self.node) is None:
             return
         rows: list[tuple[Hashable, Line]] = [("", [(_("name"), "plain")])]
@@ -155,7 +170,10 @@ class TreeActions(ScreenActions):
         await self.screen.reload_content()
 
     async def move_to_entity(self, entity: bytes) -> None:
-        """Put the cursor on an entity, unfolding what it is under; what is under nothing opens as a form."""
+        """Put the cursor on an entity, unfolding what it is under.
+
+        What is under nothing opens as a form.
+        """
         async with self._lock:
             await self._move_to_entity(entity)
 

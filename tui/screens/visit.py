@@ -24,7 +24,7 @@ _LABEL_WIDTH_COLUMNS = 80
 
 
 class Visit:
-    """A visit of the person in front of the screen to a place, and what is new to them there."""
+    """A visit of the person at the screen to a place, and what is new there."""
 
     def __init__(self, state: AppState) -> None:
         self._state = state
@@ -59,7 +59,10 @@ class Visit:
         self._names = DisplayNames({**titles, **names.entities}, names.devices)
 
     def heading(self) -> Line:
-        """That nothing is new, for the heading; empty if something is, or if there was no visit before."""
+        """That nothing is new, for the heading.
+
+        Empty if something is, or if there was no visit before.
+        """
         if self.last_us is None or self.changes or self._state.viewed_at_us is not None:
             return []
         when = self._state.dates.short(self.last_us)
@@ -72,7 +75,7 @@ class Visit:
         return _("{count} since your last visit, {when}").format(count=count, when=when)
 
     def lines(self, width: int, height: int) -> list[Line]:
-        """A line for each property that has changed, the last one for those that have no room."""
+        """A line for each changed property, the last for those without room."""
         label = label_width(form_rows(self._record, self._state.schema), _LABEL_WIDTH_COLUMNS)
         lines = [changed_property_line(each, width - 2, label, self._names, self._state.dates) for each in self.changes]
         if len(lines) > height:

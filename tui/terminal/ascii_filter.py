@@ -1,4 +1,7 @@
-"""What a terminal may lack: glyphs outside ASCII (`--ascii`) become ones of the same width, colours (NO_COLOR) none."""
+"""What a terminal may lack.
+
+Glyphs outside ASCII (`--ascii`) become ones of the same width, colours (NO_COLOR) none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from tui.glyphs import ASCII_GLYPHS
 
 
 class AsciiFilter(LineFilter):
-    """Replaces the glyphs in whatever is drawn; letters of people's own texts stay as they are."""
+    """Replaces the glyphs in whatever is drawn.
+
+    Letters of people's own texts stay as they are.
+    """
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [Segment(text.translate(ASCII_GLYPHS), style, control) for text, style, control in segments]

@@ -1,4 +1,6 @@
-"""Asks the terminal for the colour of its background (OSC 11), which not every terminal answers.
+"""Ask the terminal for the colour of its background (OSC 11).
+
+Not every terminal answers.
 
 The question is sent before the heavy imports and the answer read after them, so that hardly anybody waits for it.
 What a person types meanwhile is kept, and given to whoever reads the keys afterwards.
@@ -41,7 +43,10 @@ def parse_answer(data: bytes) -> tuple[Rgb | None, bytes]:
 
 
 class BackgroundQuery:
-    """One question to a terminal; `finish` has to be called, which also puts the terminal back as it was."""
+    """One question to a terminal.
+
+    `finish` has to be called, which also puts the terminal back as it was.
+    """
 
     def __init__(self, fileno: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._fileno = fileno
@@ -50,7 +55,10 @@ class BackgroundQuery:
         self._asked_s = 0.0
 
     def ask(self) -> None:
-        """Send the question; the answer must not be echoed. Does nothing where that cannot be seen to."""
+        """Send the question; the answer must not be echoed.
+
+        Does nothing where that cannot be seen to.
+        """
         try:
             self._before = termios.tcgetattr(self._fileno)
             quiet = termios.tcgetattr(self._fileno)
@@ -62,7 +70,10 @@ class BackgroundQuery:
         self._asked_s = self._clock()
 
     def finish(self) -> tuple[Rgb | None, bytes]:
-        """The colour of the background, None if the terminal did not say; and what was typed meanwhile."""
+        """The colour of the background, None if the terminal did not say.
+
+        And what was typed meanwhile.
+        """
         if self._before is None:
             return None, b""
         try:
@@ -91,7 +102,7 @@ class BackgroundQuery:
 
 
 class LateAnswerFilter:
-    """Takes an answer that comes when nobody waits for it any more out of what is read as keys."""
+    """Take late answers out of what is read as keys."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -99,7 +110,10 @@ class LateAnswerFilter:
         """An escape character at the start of what is held, which was given already: alone it is a key."""
 
     def take(self, text: str) -> str:
-        """What of a text are keys; the beginning of an answer is held back until it ends or turns out to be none."""
+        """What of a text are keys.
+
+        The beginning of an answer is held back until it ends or turns out to be none.
+        """
         whole = self._held + text
         text = _LATE_ANSWER.sub("", whole)
         if self._given and text.startswith(self._given) and not (whole != text and _LATE_ANSWER.match(whole)):

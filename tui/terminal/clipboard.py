@@ -1,4 +1,4 @@
-"""Copy to the clipboard through the terminal, however far away it is (OSC 52 of xterm). Pure."""
+"""Copy through the terminal, however far away (OSC 52 of xterm). Pure."""
 
 from __future__ import annotations
 

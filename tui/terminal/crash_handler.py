@@ -1,4 +1,7 @@
-"""An application that ends cleanly: by itself, by a signal, with its terminal, or with a sentence about an error."""
+"""An application that ends cleanly.
+
+By itself, by a signal, with its terminal, or with a sentence about an error.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,20 @@ from tui.terminal.end_signals import END_SIGNALS, handle_end_signals
 
 
 class CrashSafeApp(App[ReturnType]):
-    """Shows what happened and ends with 1; Textual's own way shows a traceback with all values in it."""
+    """Shows what happened and ends with 1.
+
+    Textual's own way shows a traceback with all values in it.
+    """
 
     ALLOW_SELECT = False
     """Terminals select text themselves, with Shift held down; `y` copies the current line."""
     END_SIGNALS: ClassVar[Sequence[int]] = END_SIGNALS
 
     def on_load(self) -> None:
-        """Before the terminal is changed, so that no signal finds it changed and nobody to change it back."""
+        """Before the terminal is changed.
+
+        So that no signal finds it changed and nobody to change it back.
+        """
         if not self.is_headless:
             handle_end_signals(self, self.END_SIGNALS)
 

@@ -1,5 +1,7 @@
-"""The seam between Textual and the terminal: an application that writes only what differs from what is shown, and whose
-cursor is where the focus is, for those who have the screen read to them.
+"""The seam between Textual and the terminal.
+
+An application that writes only what differs from what is shown, and whose cursor is where the focus is, for those who
+have the screen read to them.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from rich.cells import cell_len
+from rich.cells import split_graphemes
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -35,7 +37,7 @@ _CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")
 
 
 class DiffUpdate(CompositorUpdate):
-    """An update of the screen that writes only the cells which the terminal does not show yet."""
+    """An update that writes only the cells that the terminal does not show yet."""
 
     WRITABLE = (LayoutUpdate, ChopsUpdate)
 
@@ -80,20 +82,23 @@ def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
         if printable and text.isascii():
             cells.extend((char, sgr) for char in text)
             continue
-        for char in text:
-            size = cell_len(char)
+        for start, end, size in split_graphemes(text)[0]:
+            # What would steer the terminal is left out, whoever forgot to make it harmless.
+            shown = text[start:end] if printable else "".join(char for char in text[start:end] if char.isprintable())
             if size:
-                cells.append((char if printable or char.isprintable() else " ", sgr))
+                cells.append((shown or " ", sgr))
                 cells.extend([("", sgr)] * (size - 1))
-            elif cells and (printable or char.isprintable()):
-                # What would steer the terminal is left out, whoever forgot to make it harmless.
-                cells[-1] = (cells[-1][0] + char, sgr)
+            elif cells and shown:
+                cells[-1] = (cells[-1][0] + shown, sgr)
     return cells
 
 
 @lru_cache(maxsize=1024)
 def _sgr(style: Style, system: ColorSystem) -> str:
-    """The SGR parameters of a style; the default colours (39, 49) say nothing after a reset and are left out."""
+    """The SGR parameters of a style.
+
+    The default colours (39, 49) say nothing after a reset and are left out.
+    """
     return ";".join(code for code in _CODES.findall(Strip.render_ansi(style, system)) if code not in ("39", "49"))
 
 
@@ -106,7 +111,7 @@ class DiffApp(ThemedApp[None]):
     SHOW_CURSOR = "\x1b[?25h"
 
     def __init__(self, palette: Palette, *, is_slow: bool = False, typed_ahead: bytes = b"") -> None:
-        """`typed_ahead` is what was read from the terminal before, and is to be taken as typed."""
+        """`typed_ahead` was read from the terminal before, and is to be taken as typed."""
         super().__init__(palette)
         self.is_slow = is_slow
         self.driver_class = limit_input(self.driver_class, typed_ahead)
@@ -135,7 +140,10 @@ class DiffApp(ThemedApp[None]):
 
     @on(Driver.SignalResume)
     def _repaint_on_resume(self) -> None:
-        """The program goes on after it was stopped: something else was on the terminal meanwhile."""
+        """The program goes on after it was stopped.
+
+        Something else was on the terminal meanwhile.
+        """
         self._renderer.invalidate()
         self.screen.refresh(layout=True)
 

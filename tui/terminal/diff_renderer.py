@@ -38,7 +38,10 @@ class DiffRenderer:
         self._rows: list[CellRow] = []
 
     def invalidate(self) -> None:
-        """The terminal's content is not known any more (resized, resumed): the next picture is written in full."""
+        """The terminal's content is not known any more (resized, resumed).
+
+        The next picture is written in full.
+        """
         self._rows = []
 
     def row(self, y: int, width: int) -> CellRow:
@@ -48,7 +51,10 @@ class DiffRenderer:
         return [UNKNOWN] * width
 
     def render(self, rows: Mapping[int, CellRow], width: int, height: int) -> str:
-        """What to write so that the given rows (all `width` cells long) are shown; the other rows stay as they are."""
+        """What to write so that the given rows (all `width` cells long) are shown.
+
+        The other rows stay as they are.
+        """
         if len(self._rows) != height or len(self._rows[0]) != width:
             self._rows = [[UNKNOWN] * width for _ in range(height)]
         wanted = list(self._rows)
@@ -67,8 +73,10 @@ class DiffRenderer:
 
 
 def patch_row(row: CellRow, x: int, cells: Sequence[Cell]) -> CellRow:
-    """A copy of `row` with `cells` at column `x`; what does not fit is cut off. A blank that looks like any other blank
-    is made the same, so that it need not be written again where only its style differs.
+    """A copy of `row` with `cells` at column `x`; what does not fit is cut off.
+
+    A blank that looks like any other blank is made the same, so that it need not be written again where only its style
+    differs.
     """
     new = list(row)
     end = min(len(row), x + len(cells))
@@ -80,7 +88,10 @@ def patch_row(row: CellRow, x: int, cells: Sequence[Cell]) -> CellRow:
 
 @lru_cache(maxsize=1024)
 def _shown_on_blank(style: str) -> str:
-    """What of a style can be seen where nothing is written: the colour of letters and their weight cannot."""
+    """What of a style can be seen where nothing is written.
+
+    The colour of letters and their weight cannot.
+    """
     if not style or _is_blank_style(style):
         return ""
     attributes = _attributes(style)
@@ -90,7 +101,10 @@ def _shown_on_blank(style: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _is_blank_style(style: str) -> bool:
-    """Whether a blank in this style looks like a plain one: bold, dim, italic and the colour of letters do not show."""
+    """Whether a blank in this style looks like a plain one.
+
+    Bold, dim, italic and the colour of letters do not show.
+    """
     codes = iter(style.split(";") if style else ())
     for code in codes:
         if code == "38":
@@ -103,7 +117,10 @@ def _is_blank_style(style: str) -> bool:
 
 
 def _find_scroll(old: list[CellRow], new: list[CellRow], changed: list[int]) -> tuple[int, int, int] | None:
-    """`(top, bottom, by)`: the block of rows of the old picture to move up by `by` (down if negative), or None."""
+    """Find the block of rows to move up (down if negative) by `by`, or None.
+
+    As `(top, bottom, by)` of the old picture.
+    """
     first, last = changed[0], changed[-1]
     best: tuple[int, int, int] | None = None
     best_gain = _MIN_SCROLL_GAIN_ROWS
@@ -122,14 +139,20 @@ def _find_scroll(old: list[CellRow], new: list[CellRow], changed: list[int]) -> 
 
 
 def _variants(move: tuple[int, int, int], changed: list[int]) -> list[tuple[int, int, int]]:
-    """The block itself, and with the row behind it: a row that moves and changes a little is moved as well."""
+    """The block itself, and with the row behind it.
+
+    A row that moves and changes a little is moved as well.
+    """
     top, bottom, by = move
     longer = (top, bottom + 1, by) if by > 0 else (top - 1, bottom, by)
     return [move, longer] if (bottom + 1 if by > 0 else top - 1) in changed else [move]
 
 
 def _scroll_rows(rows: list[CellRow], top: int, bottom: int, by: int) -> tuple[list[CellRow], str]:
-    """The picture with the rows `top` to `bottom` moved up by `by` (down if negative), and how to tell the terminal."""
+    """Move rows of the picture up by `by`, and say how to tell the terminal.
+
+    The rows `top` to `bottom`; down if negative.
+    """
     count = abs(by)
     empty = [[BLANK] * len(rows[0]) for _ in range(count)]
     block = rows[top : bottom + 1]
@@ -139,7 +162,7 @@ def _scroll_rows(rows: list[CellRow], top: int, bottom: int, by: int) -> tuple[l
 
 
 def _rewrite_rows(old: list[CellRow], new: list[CellRow], ys: list[int]) -> str:
-    """The shortest way to turn these rows of the old picture into those of the new one."""
+    """The shortest way to turn these old rows into those of the new picture."""
     pen = _Pen()
     for y in ys:
         if old[y] != new[y]:
@@ -165,11 +188,29 @@ def _rewrite_row(pen: _Pen, y: int, old: CellRow, new: CellRow) -> None:
             pen.skip(new[at:start], new[start])
         if end >= blank_from and spans[-1][1] - max(start, blank_from) > _MIN_ERASE_CELLS:
             # The rest of the row is blank, and blank it may become for certain: erase to its end.
-            pen.write(new[start:blank_from])
+            _write_span(pen, y, start, new[start:blank_from])
             pen.erase()
             return
-        pen.write(new[start:end])
+        _write_span(pen, y, start, new[start:end])
         at = end
+
+
+def _write_span(pen: _Pen, y: int, x: int, cells: Sequence[Cell]) -> None:
+    """Write cells from column `x` on.
+
+    Terminals disagree about the width of a character made of several: behind it the cursor is put where it belongs.
+    """
+    written = 0
+    for index, (char, style) in enumerate(cells):
+        if len(char) > 1:
+            width = 1 + next((n for n, (half, _) in enumerate(cells[index + 1 :]) if half), len(cells) - index - 1)
+            pen.write([*cells[written:index], *[(" ", style)] * width])
+            pen.go(y, x + index)
+            pen.write([cells[index]])
+            written = index + width
+            if written < len(cells):
+                pen.go(y, x + written)
+    pen.write(cells[written:])
 
 
 def _differing_spans(old: CellRow, new: CellRow) -> list[tuple[int, int]]:
@@ -186,7 +227,10 @@ def _differing_spans(old: CellRow, new: CellRow) -> list[tuple[int, int]]:
 
 
 class _Pen:
-    """Writes cells with an SGR sequence wherever the style changes; between rows and over gaps the style stays."""
+    """Writes cells with an SGR sequence wherever the style changes.
+
+    Between rows and over gaps the style stays.
+    """
 
     def __init__(self) -> None:
         self._out: list[str] = []
@@ -197,8 +241,9 @@ class _Pen:
         self._out.append(f"\x1b[{y + 1};{x + 1}H")
 
     def skip(self, gap: Sequence[Cell], then: Cell) -> None:
-        """Come to the end of cells that are there already, where `then` is written: over them, or by writing them again
-        if that is no longer.
+        """Come to the end of cells that are there already, where `then` is written.
+
+        Over them, or by writing them again if that is no longer.
         """
         move = f"\x1b[{len(gap)}C"
         written, style = _styled(gap, self._style) if len(gap) <= _MAX_GAP_CELLS else (move, self._style)
@@ -228,7 +273,7 @@ class _Pen:
 
 
 def _styled(cells: Sequence[Cell], current: str) -> tuple[str, str]:
-    """What to write for cells where `current` is in force, and the style that is in force then."""
+    """What to write for cells where `current` is in force, and the style after."""
     out: list[str] = []
     for char, style in cells:
         if style != current and not (char == " " and _shown_on_blank(current) == _shown_on_blank(style)):
@@ -240,7 +285,10 @@ def _styled(cells: Sequence[Cell], current: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=4096)
 def _change_style(current: str, style: str) -> str:
-    """The shortest sequence that changes one style into another: only what differs, or all of it after a reset."""
+    """The shortest sequence that changes one style into another.
+
+    Only what differs, or all of it after a reset.
+    """
     if not style:
         return "\x1b[m"
     if not current:

@@ -1,4 +1,6 @@
-"""The terminal's input as it is read: bytes that are no text, and floods, must not end the program or keep it busy.
+"""The terminal's input as it is read.
+
+Bytes that are no text, and floods, must not end the program or keep it busy.
 
 Each key waits for the one before it. A terminal that is gone ends the program.
 """
@@ -56,7 +58,9 @@ class _Intake:
 
 
 def limit_input(driver: type[Driver], typed_ahead: bytes = b"") -> type[Driver]:
-    """Limit the input of a driver; one that does not read a terminal itself is returned as it is.
+    """Limit the input of a driver.
+
+    One that does not read a terminal itself is returned as it is.
 
     `typed_ahead` was read from the terminal before, and comes first.
     """

@@ -1,4 +1,7 @@
-"""Signals that ask a program to end, handed to its event loop: it leaves the terminal as it found it."""
+"""Signals that ask a program to end, handed to its event loop.
+
+It leaves the terminal as it found it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ SIGNAL_EXIT_BASE = 128
 
 
 def handle_end_signals(app: App[Any], numbers: Sequence[int] = END_SIGNALS) -> None:
-    """End an application by these signals, in the running loop and until that is closed."""
+    """End an application by these signals, in the running loop until it closes."""
     loop = asyncio.get_running_loop()
     for number in numbers:
         with suppress(ValueError, RuntimeError):  # not in the main thread: there are no signals then
@@ -30,12 +33,18 @@ def handle_end_signals(app: App[Any], numbers: Sequence[int] = END_SIGNALS) -> N
 
 
 def end_by_signal(app: App[Any], number: int) -> None:
-    """Leave as by the key, without a question; the exit code is the one that a shell expects."""
+    """Leave as by the key, without a question.
+
+    The exit code is the one that a shell expects.
+    """
     app.exit(return_code=SIGNAL_EXIT_BASE + number)
 
 
 def ignore_keyboard_signals(app: App[Any]) -> None:
-    """Let no signal that a keyboard or a line can cause end or stop an application; a terminal that is gone does."""
+    """Let no signal that a keyboard or a line can cause end or stop an application.
+
+    A terminal that is gone does.
+    """
     with suppress(ValueError, RuntimeError):  # not in the main thread: there are no signals then
         for number in KEYBOARD_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -50,7 +59,9 @@ def _end_without_terminal(app: App[Any]) -> None:
 
 
 def suspend(app: App[Any]) -> bool:
-    """Stop, as programs do in a shell, until `fg` is typed there; give whether there is a shell to go back to.
+    """Stop, as programs do in a shell, until `fg` is typed there.
+
+    Give whether there is a shell to go back to.
 
     A process stopped whose parent is in another session, such as `ssh host fieldline`, would stand still for ever.
     """

@@ -1,4 +1,6 @@
-"""What of a terminal's input is let through: whatever a person types or pastes, and no flood. Pure.
+"""What of a terminal's input is let through.
+
+Whatever a person types or pastes, and no flood. Pure.
 
 A megabyte that comes without the marks of a paste would be taken for keys, and carried out one by one for a minute.
 """
@@ -39,7 +41,10 @@ class InputLimiter:
         return taken if self._received.is_pasting else taken + self._end_paste()
 
     def take_idle(self, waited: float) -> str:
-        """What to take where nothing has come for so many seconds: the end of a paste that has none."""
+        """What to take where nothing has come for so many seconds.
+
+        The end of a paste that has none.
+        """
         if not self._passed.is_pasting or waited < MAX_PASTE_PAUSE_S:
             return ""
         self._received = _PasteMarks()

@@ -1,5 +1,7 @@
-"""One key after the other: what is typed ahead, or comes in one piece over a slow line, is meant for what the key
-before it brings, such as the letters behind `/` for the field that it opens.
+"""One key after the other.
+
+What is typed ahead, or comes in one piece over a slow line, is meant for what the key before it brings, such as the
+letters behind `/` for the field that it opens.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _POLL_INTERVAL_S, _MAX_POLLS = 0.02, 50
 
 
 class KeySequencer:
-    """Lets the thread that reads keys wait until the one before is done, or the program ends."""
+    """Let the thread of keys wait until the last is done, or the program ends."""
 
     def __init__(self, app: App[Any], loop: asyncio.AbstractEventLoop, ended: Event) -> None:
         self._app, self._loop, self._exit_event = app, loop, ended
@@ -42,7 +44,7 @@ class KeySequencer:
 
 
 async def wait_until_done(app: App[Any]) -> None:
-    """Return when the key that was sent last has done what it does, up to the rows of a screen that it opened."""
+    """Return when the last key is done, up to the rows of a screen it opened."""
     screen = app.screen
     # A key goes to what has the focus, and up from there until somebody knows it.
     for pump in (app, *(screen.focused or screen).ancestors_with_self, app):

@@ -1,4 +1,7 @@
-"""How fast the line to the terminal is, as far as that can be known: a serial line says so, a network does not."""
+"""How fast the line to the terminal is, as far as that can be known.
+
+A serial line says so, a network does not.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The terminal's output as the thread that writes uses it: a terminal that is gone must not end that thread, or whoever
-hands it the next text would wait for ever.
+"""The terminal's output as the thread that writes uses it.
+
+A terminal that is gone must not end that thread, or whoever hands it the next text would wait for ever.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from typing import Any, TextIO
 
 
 class TerminalOutput:
-    """A text stream to a terminal; reports once that nothing can be written any more, and drops what comes then."""
+    """A text stream to a terminal.
+
+    Reports once that nothing can be written any more, and drops what comes then.
+    """
 
     def __init__(self, stream: TextIO, on_lost: Callable[[], None]) -> None:
         self._stream, self._on_lost = stream, on_lost

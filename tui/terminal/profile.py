@@ -1,4 +1,7 @@
-"""What the terminal in front of the person can show: colours, glyphs, its background, and how fast its line is."""
+"""What the terminal in front of the person can show.
+
+Colours, glyphs, its background, and how fast its line is.
+"""
 
 from __future__ import annotations
 

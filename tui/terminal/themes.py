@@ -1,4 +1,4 @@
-"""An application whose widgets draw in one palette, which can be another one at any time."""
+"""An application whose widgets share a palette that can change at any time."""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ StepLabel = Callable[[AncestryStep, int], str]
 
 @dataclass(frozen=True, slots=True)
 class GraphWords:
-    """The words at the beginning: that there was no value, or that what all knew is not among the steps."""
+    """The words at the beginning.
+
+    That there was no value, or that what all knew is not among the steps.
+    """
 
     nothing: str
     earlier: str
@@ -74,7 +77,10 @@ def draw_ancestry(
 
 
 class _Tree:
-    """The steps as a tree: each below the latest of what it saw; behind what else it saw stands an arrow to it."""
+    """The steps as a tree: each below the latest of what it saw.
+
+    Behind what else it saw stands an arrow to it.
+    """
 
     def __init__(self, steps: Sequence[AncestryStep], leaves: Sequence[bytes], label: StepLabel, whole: bool) -> None:
         self._leaves, self._label, self._whole = set(leaves), label, whole

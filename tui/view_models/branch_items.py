@@ -1,4 +1,7 @@
-"""How much is to be resolved in each branch of the fleet, so that a folded line says what is below it."""
+"""How much is to be resolved in each branch of the fleet.
+
+So that a folded line says what is below it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ BranchItems = Mapping[bytes, Mapping[str, int]]
 
 
 async def count_branch_items(keys: Sequence[ItemKey], view: View, schema: Schema) -> BranchItems:
-    """Count the items of each entity and of all that is below it; one about several entities counts once a branch."""
+    """Count the items of each entity and of all that is below it.
+
+    One about several entities counts once a branch.
+    """
     about = [(key.type, _entities(key)) for key in keys[:MAX_COUNTED_ITEMS]]
     chains = await ancestor_chains({entity for _type, entities in about for entity in entities}, view, schema)
     found: dict[bytes, dict[str, int]] = {}

@@ -1,4 +1,7 @@
-"""Breadcrumbs: where an entity is in the fleet, from the top of the tree: `TSC 241 › Entrance right`."""
+"""Breadcrumbs: where an entity is in the fleet, from the top of the tree.
+
+`TSC 241 › Entrance right`.
+"""
 
 from __future__ import annotations
 

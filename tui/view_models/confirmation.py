@@ -1,4 +1,7 @@
-"""How far something is confirmed, in words: when somebody last saw on the spot that it is as it stands here. Pure."""
+"""How far something is confirmed, in words.
+
+When somebody last saw on the spot that it is as it stands here. Pure.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from tui.i18n.translate import _
 
 
 def confirmation_text(state: ConfirmationState, dates: DateFormatter) -> str:
-    """Since when and by whom all is confirmed, by the oldest confirmation; how much is, if not all; else empty."""
+    """Since when and by whom all is confirmed, by the oldest confirmation.
+
+    How much is, if not all; else empty.
+    """
     if state.oldest is None:
         return ""
     if state.is_complete:

@@ -42,7 +42,7 @@ def write_refusal(access: DeviceAccess) -> str | None:
 
 
 def admission_hint(device: bytes) -> str:
-    """The sentence for the user of a device that is not admitted yet and has nothing to show."""
+    """The sentence for a device that is not admitted and has nothing to show."""
     return _(
         "This device waits to be admitted. Tell an admin its id, {device}: on the admin's "
         "device, 6 and then a let it in. Then sync with a device of the fleet in Sync (5): "

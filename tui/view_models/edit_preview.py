@@ -1,4 +1,4 @@
-"""Preview edits line by line, before anything is written that was not typed value by value."""
+"""Preview edits line by line, before what was not typed itself is written."""
 
 from __future__ import annotations
 

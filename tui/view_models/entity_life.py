@@ -1,4 +1,7 @@
-"""The life of one entity: how busy it was, and its latest changes with what they made of it. Pure."""
+"""The life of one entity.
+
+How busy it was, and its latest changes with what they made of it. Pure.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _READ_FACTS = 16
 
 @dataclass(frozen=True, slots=True)
 class EntityLife:
-    """The latest changes of an entity, newest first, and what those that are shown did."""
+    """The latest changes of an entity, newest first, and what they did."""
 
     entity: bytes = b""
     changes: Sequence[LogEntry] = ()
@@ -46,7 +49,7 @@ async def read_life(entity: bytes, view: View) -> EntityLife:
 def life_lines(
     life: EntityLife, kind: Kind, names: DisplayNames, dates: DateFormatter, width: int, height: int
 ) -> list[Line]:
-    """Draw it: a head, the picture of its life, and as many of its latest changes as there is room for.
+    """Draw a head, the picture of its life, and as many changes as have room.
 
     Args:
         life: what was read.

@@ -64,7 +64,10 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def summary_line(states: Sequence[PropertyState]) -> Line:
-    """How many properties of the place are the same, differ, or cannot be told: in glyphs and words."""
+    """How many properties of the place are the same, differ, or cannot be told.
+
+    In glyphs and words.
+    """
     line: Line = []
     for verdict, role in (("same", "plain"), ("differs", "attention"), ("unknown", "plain"), ("error", "attention")):
         count = sum(state.verdict == verdict for state in states)
@@ -75,7 +78,10 @@ def summary_line(states: Sequence[PropertyState]) -> Line:
 
 
 def location_lines(inspection: Inspection | None, width: int) -> list[Line]:
-    """A blank line, then by what this device knows where it is, or why it does not; nothing if there is nothing."""
+    """A blank line, then by what this device knows where it is, or why it does not.
+
+    Nothing if there is nothing.
+    """
     if inspection is None:
         return []
     location = inspection.location
@@ -90,7 +96,10 @@ def location_lines(inspection: Inspection | None, width: int) -> list[Line]:
 
 
 def equipment_heading(inspection: Inspection | None, states: Sequence[PropertyState]) -> tuple[Line, Line]:
-    """By what this device knows where it is, and how many properties are as configured, where any are compared."""
+    """Draw how this device knows its place, and how much is as configured.
+
+    Where any properties are compared.
+    """
     if inspection is None or not states:
         return [], []
     text = _seen_by(inspection.location)
@@ -105,7 +114,10 @@ def _seen_by(location: Location) -> str:
 
 
 def actual_line(line: Line, state: PropertyState, width: int, column: int) -> Line:
-    """A property's line with what this device has behind its value, at a column: `Δ deskB`."""
+    """A property's line with what this device has behind its value, at a column.
+
+    `Δ deskB`.
+    """
     left = _before(line, column)
     left.append((" " * (column - line_width(left) + 1), "plain"))
     role = "attention" if state.verdict in ("differs", "error") else "plain"
@@ -114,7 +126,10 @@ def actual_line(line: Line, state: PropertyState, width: int, column: int) -> Li
 
 
 def _before(line: Line, width: int) -> Line:
-    """What stands in the first columns of a line; a text that goes on is cut, blanks that go on are not."""
+    """What stands in the first columns of a line.
+
+    A text that goes on is cut, blanks that go on are not.
+    """
     kept: Line = []
     for text, role in line:
         room = width - line_width(kept)
@@ -140,7 +155,10 @@ def state_details(state: PropertyState, wanted: str, width: int) -> list[Line]:
 
 
 def step_lines(steps: Sequence[Step], labels: Mapping[str, str], width: int) -> list[Line]:
-    """The steps of a plan, or what became of them: label, now → wanted, outcome, and why below."""
+    """The steps of a plan, or what became of them.
+
+    Label, now → wanted, outcome, and why below.
+    """
     lines: list[Line] = []
     column = min(24, max((len(labels.get(step.property, step.property)) for step in steps), default=0))
     for step in steps:

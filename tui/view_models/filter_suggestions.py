@@ -1,4 +1,7 @@
-"""Suggest filters of the log: what the current change has in common with others, and who else wrote. Pure."""
+"""Suggest filters of the log.
+
+What the current change has in common with others, and who else wrote. Pure.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,10 @@ def suggest_conditions(
 
 
 def add_condition(typed: str, part: FilterCondition) -> str:
-    """A filter as it was typed, with one more condition; one of the same name is replaced."""
+    """A filter as it was typed, with one more condition.
+
+    One of the same name is replaced.
+    """
     names = "|".join(written for written, name in _CANONICAL_NAMES.items() if name == part.name)
     rest = re.sub(rf'(?<!\S)({names}):("[^"]*"|\S*)', "", typed, flags=re.IGNORECASE)
     return " ".join([*rest.split(), str(part)])

@@ -1,4 +1,7 @@
-"""The columns of the fleet's lines: a kind's main properties, each as wide as its longest value. Pure."""
+"""The columns of the fleet's lines.
+
+A kind's main properties, each as wide as its longest value. Pure.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class KindColumns:
 
 
 def main_properties(kind: Kind) -> list[Property]:
-    """The properties that stand beside the names: those that the schema names, else the first ones."""
+    """The properties that stand beside the names.
+
+    Those that the schema names, else the first ones.
+    """
     if kind.columns:
         return [kind.property(name) for name in kind.columns]
     skipped = {KIND, RETIRED, kind.title, kind.parent, kind.within}
@@ -125,7 +131,10 @@ def head_cells(layout: KindColumns, name: str, sorted_by: str | None, is_reverse
 
 
 def property_at(layout: KindColumns, column: int) -> str | None:
-    """The property whose head is in a column behind the marks; empty for that of the names, None for neither."""
+    """The property whose head is in a column behind the marks.
+
+    Empty for that of the names, None for neither.
+    """
     if 0 <= column < layout.name_width:
         return ""
     start = layout.name_width

@@ -1,4 +1,7 @@
-"""The details of an entity beside the fleet: to resolve first, then its values by group, what is below it, its life."""
+"""The details of an entity beside the fleet.
+
+To resolve first, then its values by group, what is below it, its life.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fleet as a tree of lines, children read page by page when somebody unfolds them or scrolls to them."""
+"""The fleet as a tree of lines, children read in pages when they are seen."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ _TYPE_ORDER = ("conflict", "duplicate", "overlap", "retired-edit", "dangling", "
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """The order of lines below the same one: by a property of theirs, by their names without one."""
+    """The order of lines below the same one.
+
+    By a property of theirs, by their names without one.
+    """
 
     property_name: str | None = None
     is_reverse: bool = False
@@ -53,7 +56,10 @@ class Sorting:
 
 @dataclass(slots=True)
 class TreeNode:
-    """One line of the tree. `children` is None until it was unfolded for the first time."""
+    """One line of the tree.
+
+    `children` is None until it was unfolded for the first time.
+    """
 
     row: EntityRow
     kind: Kind
@@ -146,7 +152,10 @@ class FleetTree:
         return self._with_end(line, node, width)
 
     def _mark_cells(self, node: TreeNode) -> Line:
-        """What stands left of the name: marked, edited, or the worst of what is to be resolved and how much."""
+        """What stands left of the name.
+
+        Marked, edited, or the worst of what is to be resolved and how much.
+        """
         entity = node.row.entity
         types = self.items_of(node)
         count = sum(types.values())
@@ -160,7 +169,7 @@ class FleetTree:
         return [(" " + fit(f"{glyph}{count if count > 1 else ''}", _MARK_COLUMNS - 1), "alert")]
 
     def items_of(self, node: TreeNode) -> Mapping[str, int]:
-        """The types of inbox items in the branch of a line, and how many there are of each."""
+        """The types of inbox items in the branch of a line, and their numbers."""
         conflicts = node.row.conflict_count
         return self._items.get(node.row.entity) or ({"conflict": conflicts} if conflicts else {})
 
@@ -195,7 +204,10 @@ class FleetTree:
         return fit_line([*lead, *heads], width)
 
     def head_at(self, index: int, column: int, width: int) -> str | None:
-        """The property whose head is in a column of the heads over a line; empty for the names, None beside all."""
+        """The property whose head is in a column of the heads over a line.
+
+        Empty for the names, None beside all.
+        """
         return property_at(self._layout(self._lines[index].kind, width), column - _MARK_COLUMNS - 2)
 
     def needs_load(self, first: int, last: int) -> bool:
@@ -251,7 +263,7 @@ class FleetTree:
         return [line.row.entity for line in self._lines if isinstance(line, TreeNode) and line.is_open]
 
     async def reopen(self, opened: list[bytes], size: int) -> None:
-        """Unfold the same lines as another tree had, and read at least `size` lines if there are as many."""
+        """Unfold the lines that another tree had, and read at least `size` lines."""
         wanted = set(opened)
         index = 0
         while index < len(self._lines) and (wanted or index < size):
@@ -265,8 +277,9 @@ class FleetTree:
             index += 1
 
     async def reveal(self, chain: Sequence[bytes]) -> int | None:
-        """Unfold what the last of these entities is under, each below the one before; its line, or None if there is
-        none: what it was placed under is not here.
+        """Unfold what the last of these entities is under, each below the one before.
+
+        Its line, or None if there is none: what it was placed under is not here.
         """
         start = 0
         for entity in chain:

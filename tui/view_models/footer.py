@@ -1,4 +1,7 @@
-"""The last line of every screen: the keys that act now, and which of them is where on it."""
+"""The last line of every screen.
+
+The keys that act now, and which of them is where on it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from tui.layout import Line, line_width, spread
 
 
 def footer_line(width: int, available: Iterable[Command], disabled: dict[str, str], is_typing: bool = False) -> Line:
-    """The keys that act now, those that cannot act dimmed; help always stands at its end.
+    """The keys that act now, those that cannot act dimmed.
+
+    Help always stands at its end.
 
     Args:
         width: the columns that a line may take.
@@ -55,7 +60,7 @@ def _help_part(typing: bool) -> Line:
 
 
 def _fitting_commands(width: int, offered: Iterable[Command], typing: bool) -> Iterator[tuple[Command, str, str, str]]:
-    """The commands that have room, each with what stands before it, its key and its label."""
+    """The commands that have room, each with what precedes it, key and label."""
     room = width - line_width(_help_part(typing)) - 1
     lead = " "
     for command in offered:

@@ -1,4 +1,6 @@
-"""The rows of a form and of a summary, made from a record, its schema and the edits that are not applied yet. Pure.
+"""The rows of a form and of a summary. Pure.
+
+Made from a record, its schema and the edits that are not applied yet.
 
 A state is a word and a glyph; colour only repeats it.
 """
@@ -50,7 +52,10 @@ WIDE_COLUMNS = 100
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """A property of a form: its slot, its state, and the value wanted instead if it is edited."""
+    """A property of a form.
+
+    Its slot, its state, and the value wanted instead if it is edited.
+    """
 
     prop: Property
     slot: Slot
@@ -69,7 +74,7 @@ class FormRow:
 
 
 def form_rows(record: Record, schema: Schema, draft: Draft | None = None) -> list[FormRow]:
-    """A row for each property of the record's kind in the schema's order, then those that the schema does not know."""
+    """A row for each property in the schema's order, then the unknown ones."""
     kind = schema.kind(record.kind)
     names = [name for name in kind.properties if name not in (KIND, RETIRED)]
     if kind.is_known and not record.slots and kind.key not in names:
@@ -143,7 +148,10 @@ def value_references(value: Value) -> list[bytes]:
 
 
 def state_text(row: FormRow, names: DisplayNames) -> tuple[str, str]:
-    """The value in use, or the word for none; and the words for a conflict or an invalid value."""
+    """The value in use, or the word for none.
+
+    And the words for a conflict or an invalid value.
+    """
     slot = row.slot
     if slot.state == "absent":
         return _("not configured"), ""
@@ -164,7 +172,10 @@ def state_glyph(state: str) -> str:
 
 
 def label_width(rows: Sequence[FormRow], width: int) -> int:
-    """How many columns the labels get: as many as the longest needs, at most 20, and the values always 20."""
+    """How many columns the labels get.
+
+    As many as the longest needs, at most 20, and the values always 20.
+    """
     longest = max((len(row.prop.label(language())) for row in rows), default=0)
     return max(8, min(longest, MAX_LABEL_COLUMNS, width - _MIN_VALUE_COLUMNS))
 
@@ -235,7 +246,7 @@ def author_columns(leaf: Candidate | None, wide: bool, names: DisplayNames, date
 
 
 def summary_lines(rows: list[FormRow], width: int, height: int, names: DisplayNames) -> list[Line]:
-    """The values that are configured, those that need a person first, on at most `height` lines.
+    """The configured values, those in need of a person first, on `height` lines.
 
     Args:
         rows: the properties of the entity.

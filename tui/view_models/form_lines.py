@@ -1,4 +1,7 @@
-"""The lines of a form, and the details below: help, author and note, candidates. Pure."""
+"""The lines of a form, and the details below: help, author and note, candidates.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +115,7 @@ def candidate_line(
     chosen: bool,
     notes: bool,
 ) -> Line:
-    """A candidate: its letter, value, who, when, on which device and, where there are `notes`, why.
+    """A candidate: letter, value, who, when, where and, with `notes`, why.
 
     Args:
         prop: the definition of the property.
@@ -164,7 +167,10 @@ def candidate_lines(row: FormRow, width: int, names: DisplayNames, dates: DateFo
 def _stacked(
     prop: Property, leaf: Candidate, index: int, width: int, names: DisplayNames, dates: DateFormatter
 ) -> list[Line]:
-    """A candidate where there is no room for columns: its value, and below it who, when, where and why."""
+    """A candidate where there is no room for columns.
+
+    Its value, and below it who, when, where and why.
+    """
     value = cut(format_value(prop, leaf.value, names), width - 2)
     who = _("{user} on {device}, {when}").format(
         user=leaf.user,
@@ -176,7 +182,9 @@ def _stacked(
 
 
 def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateFormatter) -> list[Line]:
-    """The details of a property: help, a value too long for its line, its author and note, or the candidates.
+    """The details of a property.
+
+    Help, a value too long for its line, its author and note, or the candidates.
 
     Args:
         row: the property.
@@ -215,7 +223,9 @@ def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateF
 def replaced_lines(
     prop: Property, slot: Slot, seen: Collection[bytes], new: Value, indent: int, names: DisplayNames
 ) -> list[Line]:
-    """The values in conflict that an edit replaces beside the one in use, of the facts that its author saw.
+    """The values in conflict that an edit replaces, beside the one in use.
+
+    Of the facts that its author saw.
 
     Args:
         prop: the definition of the property.
@@ -236,7 +246,10 @@ def replaced_lines(
 
 
 def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int, names: DisplayNames) -> list[Line]:
-    """Old → new for each property; the third field says whether there was anything before."""
+    """Old → new for each property.
+
+    The third field says whether there was anything before.
+    """
     label = max((len(prop.label(language())) for prop, *_rest in items), default=0)
     label = min(label, width // 3)
     room = max(8, width - label - 5)
@@ -256,7 +269,7 @@ def diff_lines(items: Sequence[tuple[Property, Value, bool, Value]], width: int,
 
 
 def apply_lines(rows: Sequence[FormRow], base_slots: Mapping[str, Slot], width: int, names: DisplayNames) -> list[Line]:
-    """Old → new for each edited row, and the other values of a conflict that it replaces.
+    """Old → new for each edited row, and what else of a conflict it replaces.
 
     Args:
         rows: the edited properties.

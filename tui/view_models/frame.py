@@ -1,4 +1,7 @@
-"""The frame of every screen: status line, tabs or banner, and what stands in too small a terminal. Pure."""
+"""The frame of every screen.
+
+Status line, tabs or banner, and what stands in too small a terminal. Pure.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def too_small_lines(width: int, height: int) -> list[Line]:
 
 
 def size_hint(width: int, height: int) -> Line:
-    """What is missing on a terminal that is too small for all of it; it can be read all the same."""
+    """What is missing on a terminal that is too small for all of it.
+
+    It can be read all the same.
+    """
     if width >= MIN_COLUMNS and height >= MIN_LINES:
         return []
     text = _("Not all fits: {columns} × {lines} of {width} × {height}.")

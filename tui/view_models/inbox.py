@@ -1,4 +1,6 @@
-"""The items of the inbox: a line for each in the list, and its details below. Pure.
+"""The items of the inbox: a line for each in the list, and its details below.
+
+Pure.
 
 Nothing here is called an error: whatever waits, a value is in use, provisional.
 """
@@ -75,7 +77,7 @@ def count_values(item: InboxItem) -> int:
 def item_line(
     item: InboxItem, marked: bool, width: int, schema: Schema, names: DisplayNames, dates: DateFormatter
 ) -> Line:
-    """A line of the list: what it is about, where it is, the problem if there is room, and when.
+    """A line of the list: subject, place, problem if there is room, and when.
 
     Args:
         item: the inbox item.
@@ -101,7 +103,10 @@ def item_line(
 
 
 def _entities_text(item: InboxItem, names: DisplayNames, width: int) -> str:
-    """The path of the entity; of several all that fit, else the first and how many more there are."""
+    """The path of the entity.
+
+    Of several all that fit, else the first and how many more there are.
+    """
     paths = [names.entity(entity) for entity in item.entities[:_MAX_NAMED_ENTITIES]]
     together = ", ".join(paths)
     if len(paths) == len(item.entities) and cell_len(together) <= width:
@@ -148,7 +153,7 @@ def item_title(details: ItemDetails, schema: Schema) -> tuple[Line, Line]:
 def item_lines(
     details: ItemDetails, chosen: int, width: int, height: int, schema: Schema, dates: DateFormatter
 ) -> list[Line]:
-    """The candidates side by side, what it is about, who knew what, and what can be done.
+    """The candidates side by side, the subject, who knew what, and the keys.
 
     Args:
         details: what was read of the item.
@@ -293,7 +298,10 @@ def _candidate_remark(item: InboxItem, index: int, wide: bool) -> str:
 
 
 def unknown_letters(item: InboxItem, index: int) -> list[str]:
-    """The letters of the candidates with other values than this one: its author did not know of them."""
+    """The letters of the candidates with other values than this one.
+
+    Its author did not know of them.
+    """
     leaf = item.candidates[index]
     return [
         candidate_letter(place)
@@ -342,7 +350,10 @@ def draw_graph(details: ItemDetails, width: int, schema: Schema, whole: bool = F
 
 
 def strip_common_start(texts: Sequence[str], width: int) -> list[str]:
-    """Texts in at most `width` columns each; of long ones the beginning that all share is left out."""
+    """Texts in at most `width` columns each.
+
+    Of long ones the beginning that all share is left out.
+    """
     if len(texts) < 2 or all(len(text) <= width for text in texts):
         return [cut(text, width) for text in texts]
     least = min(texts, key=len)

@@ -1,4 +1,6 @@
-"""An inbox item beside the list: candidates as cards or in a table, networks as bars, who knew what, what it would do.
+"""An inbox item beside the list.
+
+Candidates as cards or in a table, networks as bars, who knew what, what it would do.
 
 Pure. The part of a value that differs is set off; what stays the same is not said twice.
 """
@@ -195,7 +197,7 @@ def _graph(details: ItemDetails, width: int, schema: Schema) -> list[Line]:
 
 
 def _outcome(details: ItemDetails, chosen: int, width: int, schema: Schema) -> list[Line]:
-    """What taking the chosen candidate would do to the value that is in use, or to the others."""
+    """What taking the chosen candidate would do to the other values."""
     item = details.item
     prop = item_property(item, schema)
     letter = candidate_letter(chosen)

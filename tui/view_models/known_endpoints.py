@@ -1,4 +1,7 @@
-"""Where devices and files were synced with, as this device keeps it for itself. Pure."""
+"""Where devices and files were synced with, as this device keeps it for itself.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,9 @@ def encode_endpoints(targets: Mapping[bytes, str]) -> bytes:
 
 
 def parse_files_endpoint(kept: bytes | None) -> str:
-    """The folder or file that was synced with last, as a target; empty if there was none."""
+    """The folder or file that was synced with last, as a target.
+
+    Empty if there was none.
+    """
     text = bytes(kept or b"").decode("utf-8", "replace")
     return text if text.startswith("bundle://") else ""

@@ -1,4 +1,7 @@
-"""The latest changes of the whole fleet, in few lines: what stands below a list that leaves room."""
+"""The latest changes of the whole fleet, in few lines.
+
+What stands below a list that leaves room.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _PLACE_COLUMNS = 26
 
 @dataclass(frozen=True, slots=True)
 class LatestChanges:
-    """Changes, newest first, what each of them did, and what the entities are called and are."""
+    """Changes, newest first, what each did, and their entities' names."""
 
     entries: Sequence[LogEntry] = ()
     diffs: Mapping[bytes, Sequence[FactDiff]] = field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""The log as rows of a list: pages of changes read when they come into sight, by key from a neighbour or by offset."""
+"""The log as rows of a list.
+
+Pages of changes read when they come into sight, by key from a neighbour or by offset.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,9 @@ MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen a
 
 
 class LogPages:
-    """The changes that a filter lets through, newest first, with a heading before each month; `marked_change` is shown
-    as such.
+    """The changes that match, newest first, under months.
+
+    `marked_change` is shown as such.
     """
 
     def __init__(
@@ -111,7 +115,10 @@ class LogPages:
         self._diffs |= diffs
 
     async def _entries(self, page: int) -> list[LogEntry]:
-        """The changes of a page, on the shortest way: from a neighbour, from the newest or from the oldest on."""
+        """The changes of a page, on the shortest way.
+
+        From a neighbour, from the newest or from the oldest on.
+        """
         log, wanted, size = self._view.log, self._wanted, self.calendar.total
         start = page * PAGE_ROWS
         count = min(PAGE_ROWS, size - start)
@@ -155,7 +162,10 @@ class LogPages:
         return [*lead, (" ", "plain"), *self._change_line(entry, room)]
 
     def _change_line(self, entry: LogEntry, width: int) -> Line:
-        """What was changed: the new value, and how many more; where there is room, the note."""
+        """What was changed: the new value, and how many more.
+
+        Where there is room, the note.
+        """
         facts = mask_secrets(self._diffs.get(entry.change, ()))
         if not facts:
             return [(cut(ngettext("{count} value", "{count} values", entry.fact_count), width), "plain")]
@@ -168,13 +178,19 @@ class LogPages:
         return [*shown, (more, "dim")]
 
     def _rank(self, fact: FactDiff) -> tuple[bool, bool, int, str]:
-        """What a change is known by: that something was retired, else what it is, which is new, last."""
+        """What a change is known by.
+
+        That something was retired, else what it is, which is new, last.
+        """
         name = self._entity_names.get(fact.entity)
         kind = self._schema.kind(name.kind if name else None)
         return (fact.property == KIND, fact.property != RETIRED, *kind.rank(fact.property)[1:])
 
     def _entity_text(self, entry: LogEntry, width: int) -> str:
-        """The entity that was changed; of several all that fit, else the first and how many more there are."""
+        """The entity that was changed.
+
+        Of several all that fit, else the first and how many more there are.
+        """
         names = [self._labels.get(entity, entity.hex()[:8]) for entity in entry.entities]
         together = ", ".join(names)
         if not names or (len(names) == entry.entity_count and cell_len(together) <= width):
@@ -186,7 +202,10 @@ class LogPages:
 async def entity_labels(
     named: Mapping[bytes, EntityName], view: View, schema: Schema, names: DisplayNames
 ) -> dict[bytes, str]:
-    """What people call these entities on every screen: the path to them, if they have a place in the fleet."""
+    """What people call these entities on every screen.
+
+    The path to them, if they have a place in the fleet.
+    """
     labels = {entity: _label(entity, name, names) for entity, name in named.items()}
     placed = [each for each, name in named.items() if schema.kind(name.kind).parent and each not in names.devices]
     return labels | await breadcrumbs(placed, view, schema)

@@ -1,4 +1,7 @@
-"""The changes of a log by day: which rows are headings of months, and which days have how many changes. Pure."""
+"""The changes of a log by day.
+
+Which rows are headings of months, and which days have how many changes. Pure.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month with changes: the first of its days, how many changes it has, and how many newer ones there are."""
+    """A month with changes.
+
+    The first of its days, how many changes it has, and how many newer ones there are.
+    """
 
     first: date
     count: int
@@ -32,10 +38,16 @@ class Month:
 
 
 class LogCalendar:
-    """Days and months of a log, the newest first; rows are its changes with a heading before each month."""
+    """Days and months of a log, the newest first.
+
+    Rows are its changes with a heading before each month.
+    """
 
     def __init__(self, quarters: Sequence[tuple[int, int]], dates: DateFormatter) -> None:
-        """`quarters` are the parts of the log with changes, the newest first: (number since 1970, changes)."""
+        """`quarters` are the parts of the log with changes, the newest first.
+
+        (number since 1970, changes).
+        """
         days: list[DayCount] = []
         total = 0
         for number, count in quarters:
@@ -63,7 +75,10 @@ class LogCalendar:
         return self.months[index] if index >= 0 and self._starts[index] == row else None
 
     def entry_index(self, row: int) -> int:
-        """The change of a row, counted from the newest; of a heading the first one below it."""
+        """The change of a row, counted from the newest.
+
+        Of a heading the first one below it.
+        """
         index = bisect_right(self._starts, row)
         before = self._starts[index - 1] if index else -1
         return row - index + (1 if index and before == row else 0)

@@ -22,7 +22,10 @@ _MIN_LABEL_GAP_COLUMNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """Counts of equal spans of days, the oldest first; `first` is the first day of the first one."""
+    """Counts of equal spans of days, the oldest first.
+
+    `first` is the first day of the first one.
+    """
 
     first: date
     days: int
@@ -121,7 +124,7 @@ def _axis_line(density: Density, at: date | None, width: int) -> Line:
 
 
 def _month_bars(density: Density) -> list[int]:
-    """The bars in which a quarter of a year begins, or a month where there is room for each."""
+    """The bars in which a quarter begins, or a month where each has room."""
     every = 1 if len(density.counts) * density.days <= 200 else 3
     found: list[int] = []
     for bar in range(len(density.counts)):
@@ -149,6 +152,9 @@ def _format_day(day: date, dates: DateFormatter) -> str:
 
 
 def day_of_bar(calendar: LogCalendar, density: Density, bar: int) -> DayCount | None:
-    """The newest day with changes in a bar, or the next older one; None where there is none."""
+    """The newest day with changes in a bar, or the next older one.
+
+    None where there is none.
+    """
     end = density.start_of(bar + 1)
     return next((each for each in calendar.days if each.day < end), None)

@@ -1,4 +1,7 @@
-"""The devices of the fleet as a list shows them; how much each has written is read when its line is seen."""
+"""The devices of the fleet as a list shows them.
+
+How much each has written is read when its line is seen.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,19 @@ _STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_
 
 @dataclass(frozen=True, slots=True)
 class WriteStats:
-    """How many changes a device made, and time (microseconds since 1970 UTC) and user of the last."""
+    """The count of a device's changes, and time and user of the last.
+
+    Time in microseconds since 1970 UTC.
+    """
 
     changes: int
     at: int | None
     user: str
+
+
+def _state_text(member: Member) -> str:
+    """What a device is in the fleet at present."""
+    return _("old key") if member.replaced_by else _(_STATE_LABELS.get(member.state, member.state))
 
 
 def member_name(member: Member) -> str:
@@ -33,12 +44,14 @@ def member_name(member: Member) -> str:
 
 def member_texts(member: Member) -> tuple[str, ...]:
     """The texts of a device's line, and its id, to filter by."""
-    state = _(_STATE_LABELS.get(member.state, member.state))
+    state = _state_text(member)
     return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), state
 
 
 class MemberRows:
-    """A row for each device; until its changes are counted again, those of `before` are shown.
+    """A row for each device.
+
+    Until its changes are counted again, those of `before` are shown.
 
     `faulty` are the devices whose chains have a fault.
     """
@@ -87,7 +100,7 @@ class MemberRows:
         member = self._members[index]
         is_faulty = member.device in self._faulty and member.state == "active"
         role = "plain" if member.state == "active" and not is_faulty else "attention"
-        state = _("look: its chain") if is_faulty else _(_STATE_LABELS.get(member.state, member.state))
+        state = _("look: its chain") if is_faulty else _state_text(member)
         glyph = GLYPHS["trouble"] if is_faulty else GLYPHS.get(member.state, GLYPHS["trouble"])
         stats = self.write_stats(member.device)
         synced_at_us = self._synced_at.get(member.device)

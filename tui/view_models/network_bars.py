@@ -1,4 +1,7 @@
-"""Networks that overlap, drawn: the largest as a bar of its addresses, the smaller ones inside it. Pure."""
+"""Networks that overlap, drawn.
+
+The largest as a bar of its addresses, the smaller ones inside it. Pure.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ def parse_networks(values: Sequence[Value]) -> list[Network | None]:
 
 
 def network_bars(values: Sequence[Value], letters: Sequence[str], chosen: int, width: int) -> list[Line]:
-    """The largest network lit, each smaller one as a bar where it lies in it; nothing if there is no picture.
+    """The largest network lit, each smaller one as a bar where it lies in it.
+
+    Nothing if there is no picture.
 
     Args:
         values: the networks.
@@ -60,7 +65,10 @@ def network_bars(values: Sequence[Value], letters: Sequence[str], chosen: int, w
 
 
 def _span(network: Network, outer: Network, room: int) -> tuple[int, int]:
-    """The first column of a network in the picture of the outer one, and the one behind it; at least one wide."""
+    """The columns of a network in the outer one's picture, at least one wide.
+
+    The first, and the one behind the last.
+    """
     first, size = int(outer.network_address), outer.num_addresses
     start = (int(network.network_address) - first) * room // size
     end = (int(network.broadcast_address) + 1 - first) * room // size

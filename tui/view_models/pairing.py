@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def result_text(result: PairResult) -> str:
-    """What a pairing came to, in a sentence, and why the sync failed that was to follow."""
+    """What a pairing came to, in a sentence, and why its sync failed."""
     role = _(result.role)
     if result.is_own:
         text = _("This device is in the fleet {fleet} now, as {role}.").format(fleet=result.fleet_name, role=role)

@@ -1,4 +1,6 @@
-"""The peers of this device, and how far a sync is: what the Sync screen shows. Pure.
+"""The peers of this device, and how far a sync is: what the Sync screen shows.
+
+Pure.
 
 Times are microseconds since 1970 UTC; those of a sync are seconds of the event loop's clock.
 """
@@ -36,7 +38,10 @@ _KILO = 1000
 
 
 class ReachablePeer(Protocol):
-    """A peer that can be reached now: `core.service.peer_discovery.DiscoveredPeer` is one."""
+    """A peer that can be reached now.
+
+    `core.service.peer_discovery.DiscoveredPeer` is one.
+    """
 
     @property
     def endpoint(self) -> str: ...
@@ -58,7 +63,9 @@ class ReachablePeer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A device, a port or files: when they last brought changes, how many in all, and how to reach them.
+    """A device, a port or files.
+
+    When they last brought changes, how many in all, and how to reach them.
 
     `same` is whether they hold the same as this device, None if they do not announce it. `state`, `next_try` and
     `trouble` are what the process that serves on this device does about them.
@@ -90,7 +97,9 @@ def peer_rows(
     names: Mapping[bytes, str],
     files: str = "",
 ) -> list[PeerRow]:
-    """Return a row for each device, port and kind of file: those that can be reached first, then the latest synced.
+    """Return a row for each device, port and kind of file.
+
+    Those that can be reached first, then the latest synced.
 
     Args:
         source_stats: what was received from whom.
@@ -167,15 +176,15 @@ def left_out_text(count: int) -> str:
     )
 
 
-def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "") -> Line:
+def peer_line(each: PeerRow, dates: DateFormatter, active: str, width: int) -> Line:
     """Draw a line of the list.
 
     Args:
         each: the row.
-        width: the columns that a line may take.
         dates: formats times.
         active: the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
             end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
+        width: the columns that a line may take.
     """
     wide = width >= 100
     doing = active or each.state
@@ -211,7 +220,10 @@ def peer_line(each: PeerRow, width: int, dates: DateFormatter, active: str = "")
 
 
 def reach_texts(row: PeerRow, last_device: str) -> list[str]:
-    """How a peer is reached; `last_device` is the name of the device that was there last, empty for none."""
+    """How a peer is reached.
+
+    `last_device` is the name of the device that was there last, empty for none.
+    """
     if row.is_reachable and row.link == "serial":
         texts = [
             _(
@@ -265,7 +277,9 @@ def completed_parts(progress: Progress) -> list[str]:
 
 
 def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_halted: bool = False) -> list[Line]:
-    """Draw a sync that is under way: phase, time left, changes, bytes, cable, what is complete, and a bar.
+    """Draw a sync that is under way.
+
+    Phase, time left, changes, bytes, cable, what is complete, and a bar.
 
     Args:
         meter: measures it.

@@ -1,4 +1,4 @@
-"""The lines of Here: the form's, and behind each value that this device can have what it has."""
+"""The lines of Here: the form's, each with what this device has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Warnings before edits are saved: what others set meanwhile, and what the new values clash with."""
+"""Warnings before edits are saved.
+
+What others set meanwhile, and what the new values clash with.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +52,9 @@ def newer_value_warnings(rows: Iterable[FormRow], names: DisplayNames) -> list[s
 async def clash_warnings(
     view: View, schema: Schema, wanted: Mapping[bytes, tuple[Record, Mapping[str, Value]]]
 ) -> list[str]:
-    """A sentence for each clash that these values would make, and for each reference to something retired;
-    `inbox_notice` says what comes of them.
+    """A sentence for each clash and each reference to something retired.
+
+    That these values would make; `inbox_notice` says what comes of them.
     """
     found = await preview_conflicts(view, schema, wanted)
     others = {e for item in found[:MAX_CLASHES] for e in _other_entities(item, wanted)[:2]}
@@ -65,7 +69,10 @@ async def clash_warnings(
 
 
 async def edit_warnings(view: View, schema: Schema, edits: Sequence[Edit]) -> list[str]:
-    """The warnings of edits that restore something: those of `edit_clashes`, and what comes of it."""
+    """The warnings of edits that restore something.
+
+    Those of `edit_clashes`, and what comes of it.
+    """
     clashing = await edit_clashes(view, schema, edits)
     return clashing + inbox_notice(clashing)
 

@@ -10,7 +10,10 @@ BLOCKS = "▁▂▃▄▅▆▇"
 
 
 def bucket_counts(times_us: Sequence[int], start_us: int, end_us: int, count: int) -> list[int]:
-    """How many of the times lie in each of `count` equal parts from `start_us` to `end_us` (both included)."""
+    """How many times lie in each of `count` equal parts of a span.
+
+    From `start_us` to `end_us`, both included.
+    """
     counts = [0] * max(0, count)
     span = max(1, end_us - start_us)
     for each in times_us:
@@ -20,13 +23,19 @@ def bucket_counts(times_us: Sequence[int], start_us: int, end_us: int, count: in
 
 
 def sparkline(counts: Sequence[int], top: int | None = None) -> str:
-    """A block for each count, root scale, a line at the bottom for none; `top` is the count of the highest block."""
+    """A block for each count, root scale, a line at the bottom for none.
+
+    `top` is the count of the highest block.
+    """
     highest = max(top or 0, *counts, 1) if counts else 1
     return "".join("─" if count == 0 else BLOCKS[_height(count, highest, len(BLOCKS)) - 1] for count in counts)
 
 
 def tall_bars(counts: Sequence[int], rows: int) -> list[str]:
-    """Bars that are several rows high, the top row first; a count that is not 0 is seen, however small it is."""
+    """Bars that are several rows high, the top row first.
+
+    A count that is not 0 is seen, however small it is.
+    """
     highest = max([1, *counts])
     eighths = [0 if count == 0 else _height(count, highest, rows * 8) for count in counts]
     return ["".join(_block(height - row * 8) for height in eighths) for row in range(rows - 1, -1, -1)]

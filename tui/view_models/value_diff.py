@@ -1,4 +1,7 @@
-"""What differs between an old and a new value: keys within JSON, items of a list, words within a text. Pure."""
+"""What differs between an old and a new value.
+
+Keys within JSON, items of a list, words within a text. Pure.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ SIGNS = {"removed": "−", "added": "+"}
 
 @dataclass(frozen=True, slots=True)
 class KeyChanges:
-    """The keys that only the old value has, only the new one, both with another value, and how many are the same."""
+    """The keys only in the old, only in the new, differing, and the equal count."""
 
     removed: Mapping[str, str]
     added: Mapping[str, str]
@@ -36,7 +39,10 @@ class KeyChanges:
 
 
 def key_changes(prop: Property, old: Value, new: Value, names: DisplayNames) -> KeyChanges | None:
-    """Compare two values key by key, if both are JSON objects or lists; None if they are not."""
+    """Compare two values key by key, if both are JSON objects or lists.
+
+    None if they are not.
+    """
     before, after = _as_keys(prop, old, names), _as_keys(prop, new, names)
     if before is None or after is None or not (before or after):
         return None
@@ -50,7 +56,10 @@ def key_changes(prop: Property, old: Value, new: Value, names: DisplayNames) -> 
 
 
 def _as_keys(prop: Property, value: Value, names: DisplayNames) -> dict[str, str] | None:
-    """The keys of a value with their values as text; the items of a list are keys without a value."""
+    """The keys of a value with their values as text.
+
+    The items of a list are keys without a value.
+    """
     if value is None:
         return {}
     if isinstance(value, tuple):
@@ -71,7 +80,10 @@ def _json_text(value: Any) -> str:
 
 
 def word_spans(old: str, new: str) -> tuple[Line, Line]:
-    """Two texts, in each the words set off (roles `removed-part`, `added-part`) that the other one has not."""
+    """Two texts, each with the words set off that the other one lacks.
+
+    Roles `removed-part`, `added-part`.
+    """
     before, after = _WORD.findall(old), _WORD.findall(new)
     if len(before) + len(after) > MAX_WORDS or not before or not after:
         return [(old, "removed")], [(new, "added")]
@@ -91,7 +103,10 @@ def word_spans(old: str, new: str) -> tuple[Line, Line]:
 
 
 def change_text(prop: Property, old: Value, new: Value, names: DisplayNames, had_value: bool) -> Line:
-    """What one fact did, short: `Printer → Brix 60`, `Assignments +lab1 −lab2`, `retired`."""
+    """What one fact did, short.
+
+    `Printer → Brix 60`, `Assignments +lab1 −lab2`, `retired`.
+    """
     label = prop.label(language())
     if prop.name == RETIRED:
         return [(_("retired") if new else _("put back in use"), "value")]
@@ -117,7 +132,9 @@ def _one_line(prop: Property, value: Value, names: DisplayNames) -> str:
 
 
 def diff_block(prop: Property, old: Value, new: Value, names: DisplayNames, had_value: bool, width: int) -> list[Line]:
-    """The lines that a fact took away and brought, each with its sign; only what differs is shown or set off.
+    """The lines that a fact took away and brought, each with its sign.
+
+    Only what differs is shown or set off.
 
     Args:
         prop: the definition of the property.

@@ -1,4 +1,7 @@
-"""Convert values to and from what people type; a reference is the key of its entity."""
+"""Convert values to and from what people type.
+
+A reference is the key of its entity.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ async def editable_text(prop: Property, value: Value, view: View, schema: Schema
 
 
 async def parse_value(prop: Property, text: str, view: View, schema: Schema) -> Value:
-    """Parse a value; raises Refused with what is expected, and the label of the property.
+    """Parse a value; raises Refused with what is expected and the label.
 
     Args:
         prop: the definition of the property.
@@ -50,7 +53,7 @@ async def parse_value(prop: Property, text: str, view: View, schema: Schema) -> 
 
 
 def suggest_correction(prop: Property, text: str) -> str:
-    """Return a valid value near to an invalid one, or the text itself if there is none."""
+    """Return a valid value near an invalid one, or the text itself."""
     tries = [text.strip()]
     if prop.type == "ip-network":
         with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""What has changed at a place since a user's last visit, which is kept on this device only.
+"""What has changed at a place since a user's last visit; kept locally.
 
 A visit is somebody's (several people share a device over SSH), and "new" is what the device has received since then, no
 matter when it was written elsewhere.
@@ -24,7 +24,7 @@ _META_KEY = "tui.visit:{user}:{entity}"
 
 @dataclass(frozen=True, slots=True)
 class ChangedProperty:
-    """A property whose value is another one than at the last visit, and the leaf of that."""
+    """A property whose value changed since the last visit, and its leaf."""
 
     prop: Property
     old: Slot
@@ -33,14 +33,19 @@ class ChangedProperty:
 
 
 async def read_last_visit(store: Store, user: str, entity: bytes) -> int | None:
-    """When `user` last looked at an entity here (microseconds since 1970 UTC), None if never."""
+    """When `user` last looked at an entity here (microseconds since 1970 UTC).
+
+    None if never.
+    """
     kept = await store.read_meta(_META_KEY.format(user=user, entity=entity.hex()))
     text = bytes(kept).decode("ascii", "replace") if kept is not None else ""
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 async def save_visit(store: Store, user: str, entity: bytes, timestamp_us: int) -> None:
-    """Remember that `user` looked at an entity at a time (microseconds since 1970 UTC).
+    """Remember that `user` looked at an entity at a time.
+
+    In microseconds since 1970 UTC.
 
     Args:
         store: of this device.
@@ -52,7 +57,7 @@ async def save_visit(store: Store, user: str, entity: bytes, timestamp_us: int) 
 
 
 def changed_properties(before: Record, now: Record, schema: Schema, user: str, device: bytes) -> list[ChangedProperty]:
-    """What differs between two records, without what `user` set on this device and so knows.
+    """What differs between two records, without what `user` set here.
 
     Args:
         before: the record at the last visit.

@@ -1,4 +1,7 @@
-"""The line that people type into. Its text may come from elsewhere, and a paste may be many lines."""
+"""The line that people type into.
+
+Its text may come from elsewhere, and a paste may be many lines.
+"""
 
 from __future__ import annotations
 

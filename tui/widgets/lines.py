@@ -1,4 +1,7 @@
-"""Widgets that show lines: a block of them, and a list with a cursor over rows that are loaded when they are seen."""
+"""Widgets that show lines.
+
+A block of them, and a list with a cursor over rows that are loaded when they are seen.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class _RoleStyled(Widget):
     """What the text stands on, one of `tui.widgets.role_styles.GROUNDS`."""
 
     def line_strip(self, line: Line, width: int, rest: str = "plain") -> Strip:
-        """The line in exactly `width` columns; what it leaves empty is drawn in the role `rest`."""
+        """The line in exactly `width` columns.
+
+        What it leaves empty is drawn in the role `rest`.
+        """
         strip = Strip([Segment(text, self.role_style(role)) for text, role in line if text])
         return strip.adjust_cell_length(width, self.role_style(rest))
 
@@ -51,7 +57,10 @@ class _RoleStyled(Widget):
 
 
 class Lines(_RoleStyled):
-    """A block of lines drawn by a function; call `redraw` when what it draws has changed."""
+    """A block of lines drawn by a function.
+
+    Call `redraw` when what it draws has changed.
+    """
 
     class Clicked(Message):
         """Somebody clicked into a column of the first line."""
@@ -89,7 +98,10 @@ class Lines(_RoleStyled):
 
 
 def _lit_beginning(line: Line) -> Line:
-    """A line of which only the first text is lit: on a slow line every column that changes its look is sent again."""
+    """A line of which only the first text is lit.
+
+    On a slow line every column that changes its look is sent again.
+    """
     for index, (text, role) in enumerate(line):
         if shown := text.strip():
             before, behind = text[: text.index(shown)], text[text.index(shown) + len(shown) :]
@@ -131,7 +143,10 @@ class RowSource(Protocol):
 
 
 class StaticRows:
-    """Rows that are all there: each a key and a line; a row whose key is None is a heading."""
+    """Rows that are all there: each a key and a line.
+
+    A row whose key is None is a heading.
+    """
 
     def __init__(self, rows: Sequence[tuple[Hashable, Line]] = ()) -> None:
         self.rows = rows
@@ -155,8 +170,24 @@ class StaticRows:
         return None
 
 
+class DrawnRows(StaticRows):
+    """Rows that are all there, drawn for the width they are shown in.
+
+    Each a key and a function.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Hashable, Callable[[int], Line]]]) -> None:
+        super().__init__([(key, []) for key, _draw in rows])
+        self._draw = [draw for _key, draw in rows]
+
+    def line(self, index: int, width: int) -> Line:
+        return self._draw[index](width)
+
+
 class LineList(ScrollView, _RoleStyled, can_focus=True):
-    """A list of any length with a cursor; it asks its source only for the rows it shows.
+    """A list of any length with a cursor.
+
+    It asks its source only for the rows it shows.
 
     The cursor is shown while the list has the focus, or always.
     """
@@ -243,7 +274,10 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
             self.move_to(0 if command == "first" else len(self.source) - 1)
 
     def _show_jump_letters(self) -> None:
-        """Show a letter before each visible line; the next key goes to its line, or back if it is none of them."""
+        """Show a letter before each visible line.
+
+        The next key goes to its line, or back if it is none of them.
+        """
         top = round(self.scroll_y)
         rows = [
             row for row in range(top, min(top + self.size.height, len(self.source))) if not self.source.is_skipped(row)
@@ -310,7 +344,7 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         return self._tail_lines
 
     def _nearest_selectable(self, index: int, step: int) -> int:
-        """The row nearest to `index` that the cursor may be on, sought in the direction of `step` first."""
+        """The nearest row for the cursor, sought in the direction of `step` first."""
         last = len(self.source) - 1
         index = max(0, min(index, last))
         for direction in (step, -step):
@@ -322,7 +356,10 @@ class LineList(ScrollView, _RoleStyled, can_focus=True):
         return index
 
     def _scroll_to_show(self, keep_row: int | None) -> None:
-        """Scroll so that the cursor is visible; `keep_row` is the row of the window where it should be if possible."""
+        """Scroll so that the cursor is visible.
+
+        `keep_row` is the row of the window where it should be if possible.
+        """
         height = max(1, self.size.height)
         top = round(self.scroll_y) if keep_row is None else self.cursor - keep_row
         first = self.cursor

@@ -1,4 +1,4 @@
-"""The styles in which a terminal draws roles, made from the table of looks for a theme and a number of colours."""
+"""The styles of roles, from the table of looks for a theme and colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ GROUNDS = ("ground", "band")
 
 
 class Palette:
-    """The styles of the roles in a theme; `depth` is how many colours there are: "true", "256", "16" or "none"."""
+    """The styles of the roles in a theme.
+
+    `depth` is how many colours there are: "true", "256", "16" or "none".
+    """
 
     def __init__(self, theme: str = "dark", depth: str = "true") -> None:
         self.theme = THEMES[theme]
@@ -31,7 +34,10 @@ class Palette:
 
     @cached_property
     def css_variables(self) -> dict[str, str]:
-        """The inks that style sheets name: grounds, text, rules, and where the next letter is typed."""
+        """The inks that style sheets name.
+
+        Grounds, text, rules, and where the next letter is typed.
+        """
         if not self.theme.inks:
             own = dict.fromkeys(("ground", "band", "text-ink", "line-ink"), "ansi_default")
             return own | {"cursor-ground": "ansi_white", "cursor-ink": "ansi_black"}

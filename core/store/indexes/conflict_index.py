@@ -115,7 +115,10 @@ def reset_index(connection: sqlite3.Connection) -> None:
 
 
 def is_index_current(connection: sqlite3.Connection, schema: Schema) -> bool:
-    """Whether what is kept was made by this schema and this program; if not, `unread` says nothing."""
+    """Whether what is kept was made by this schema and this program.
+
+    If not, `unread` says nothing.
+    """
     note = connection.execute("SELECT value FROM meta WHERE key = ?", (_INDEXED_UNDER_META_KEY,)).fetchone()
     return note is not None and note[0] == index_version(schema)
 

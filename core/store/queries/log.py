@@ -145,7 +145,10 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 
 
 def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, dict[str, object]]:
-    """The condition for a text as it is written; the other two are the names of its parameters."""
+    """The condition for a text as it is written.
+
+    The other two are the names of its parameters.
+    """
     grams = quote_grams(text)
     pairs = texts_query(f"instr(s.text, :{mentioned})", grams_name if grams else None)
     said = (
@@ -291,8 +294,9 @@ def count_log_entries(connection: sqlite3.Connection, scope: Scope, wanted: LogF
 
 
 def count_log_quarters(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter) -> list[tuple[int, int]]:
-    """How many changes the filtered log has in each quarter of an hour with any, the newest first: (number since 1970
-    UTC, changes). Of these every time zone can make its days.
+    """The changes of the filtered log in each quarter of an hour, newest first.
+
+    As (number since 1970 UTC, changes), of those with any: of these every time zone can make its days.
     """
     condition, parameters = _filter_condition(scope, wanted)
     query = (
@@ -310,7 +314,7 @@ def count_newer_entries(connection: sqlite3.Connection, scope: Scope, wanted: Lo
 
 
 def find_changed_entities(connection: sqlite3.Connection, scope: Scope, wanted: LogFilter, limit: int) -> set[bytes]:
-    """The entities, at most `limit`, that the changes touched which a filter lets through."""
+    """The entities, at most `limit`, that the filtered changes touched."""
     condition, parameters = _filter_condition(scope, wanted)
     asked = " AND ".join(["1", *_fact_terms(wanted)])
     query = (

@@ -1,4 +1,7 @@
-"""The power fails at any moment: what was reported as saved is there, and nothing is half there."""
+"""The power fails at any moment.
+
+What was reported as saved is there, and nothing is half there.
+"""
 
 from __future__ import annotations
 

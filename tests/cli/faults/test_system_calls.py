@@ -1,4 +1,7 @@
-"""The real program killed or failed at a system call: what was saved is there, and what was not is told."""
+"""The real program killed or failed at a system call.
+
+What was saved is there, and what was not is told.
+"""
 
 from __future__ import annotations
 

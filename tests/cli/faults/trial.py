@@ -1,4 +1,4 @@
-"""Verbs that write, to be disturbed on a fresh copy of their folder as often as wanted."""
+"""Verbs that write, to be disturbed on a fresh copy of their folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ KILLED = -signal.SIGKILL
 
 @dataclass(frozen=True)
 class Job:
-    """A verb that writes: what it needs beforehand, and its arguments; `{}` stands for the folder of the try."""
+    """A verb that writes: what it needs beforehand, and its arguments.
+
+    `{}` stands for the folder of the try.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -110,7 +113,10 @@ class Trial:
         return calls
 
     def survive(self, fault: Fault) -> Answer:
-        """Let the fault happen, then look: told in a sentence, nothing lost, nothing half there, nothing left over."""
+        """Let the fault happen, then look.
+
+        Told in a sentence, nothing lost, nothing half there, nothing left over.
+        """
         self._afresh()
         answer = faulted(self._arguments(), fault, self._log)
         assert "Traceback" not in answer.err, answer
@@ -130,7 +136,10 @@ class Trial:
         return disk
 
     def survive_power_loss(self, disk: RecordedDisk, after: int, rng: random.Random) -> None:
-        """Let the power fail after so many steps, then look: what was reported is there, and nothing is half there."""
+        """Let the power fail after so many steps, then look.
+
+        What was reported is there, and nothing is half there.
+        """
         shutil.rmtree(self._folder)
         printed = disk.lose_power(after, rng)
         self._look(printed != "")

@@ -1,4 +1,7 @@
-"""What is saved on this device is held to the schema in one place, whoever calls; a former value may be restored."""
+"""What is saved on this device is held to the schema in one place, whoever calls.
+
+A former value may be restored.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ ABSENT_ENTITY = bytes([9] * 16)
 
 @pytest.fixture
 async def admin(tmp_path: Path) -> AsyncIterator[Workspace]:
-    """An admin's device that holds a locality, a place in it, and a value that the schema refuses."""
+    """An admin's device with a locality, a place in it, and a refused value."""
     workspace = await Workspace.init(
         tmp_path / "K1", user="Maier", fleet_name="N", schema=load_builtin_schema("service-centre"), device_name="K1"
     )
@@ -55,7 +58,7 @@ async def changes(workspace: Workspace) -> int:
 async def test_edits_are_refused_however_they_are_saved(
     admin: Workspace, entity: str, values: dict[str, Value], says: str
 ) -> None:
-    """A verb gives wanted values, a screen and an inbox edits, an undo what it opens again: nothing is written."""
+    """Plans give wanted values or edits, for verbs, screens and undo, unwritten."""
     shown, before = await record(admin, entity), await changes(admin)
     edits = diff_edits(shown, values)
     for save in (

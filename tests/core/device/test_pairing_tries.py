@@ -1,4 +1,4 @@
-"""Tries to pair are counted on the disk, for the device, and after three each further one has to wait longer."""
+"""Tries to pair are counted on the disk; after three each waits longer."""
 
 from __future__ import annotations
 

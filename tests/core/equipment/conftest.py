@@ -12,7 +12,10 @@ import pytest
 
 @pytest.fixture
 def space() -> Iterator[str]:
-    """A network namespace with two ends of a cable: vA is up with addresses, and a bridge of containers."""
+    """A network namespace with two ends of a cable.
+
+    VA is up with addresses, and a bridge of containers.
+    """
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("a network of its own needs root and the program ip")
     name = f"fieldline-{os.getpid()}"

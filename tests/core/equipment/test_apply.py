@@ -1,4 +1,7 @@
-"""Files and commands of a device: set, read back, kept owed; each failure is one sentence and leaves what it says."""
+"""Files and commands of a device: set, read back, kept owed.
+
+Each failure is one sentence and leaves what it says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The printer of a place, with a real print server: what is printed comes out where the device is."""
+"""The printer of a place, with a real print server.
+
+What is printed comes out where the device is.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def server() -> Iterator[Cups]:
 
 @pytest.fixture
 def cups(server: Cups, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cups:
-    """The server without a default, as the one of this device; its user prefers nothing."""
+    """The server without a default, as the one of this device.
+
+    Its user prefers nothing.
+    """
     monkeypatch.setenv("CUPS_SERVER", server.address)
     monkeypatch.setenv("HOME", str(tmp_path))
     server.run("lpadmin", "-d", "deskB")

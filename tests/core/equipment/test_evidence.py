@@ -1,4 +1,7 @@
-"""What this device sees: real interfaces in a network of its own, a sysfs that may be missing, events in time."""
+"""What this device sees.
+
+Real interfaces in a network of its own, a sysfs that may be missing, events in time.
+"""
 
 from __future__ import annotations
 

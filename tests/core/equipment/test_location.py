@@ -1,4 +1,7 @@
-"""Where a device is, from what it sees: longest match, both families, and no place in doubt."""
+"""Where a device is, from what it sees.
+
+Longest match, both families, and no place in doubt.
+"""
 
 from __future__ import annotations
 

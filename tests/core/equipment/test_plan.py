@@ -1,4 +1,7 @@
-"""Plans: applying one gives what is wanted or says why not; again there is nothing to do; a dry run equals the run."""
+"""Plans: applying one gives what is wanted or says why not.
+
+Again there is nothing to do; a dry run equals the run.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,10 @@ def test_a_plan_acts_only_where_something_differs_and_can_be_set(states: list[Pr
 
 @dataclass
 class Bench:
-    """An inspector over a folder: places and facts are given, files and the journal are real."""
+    """An inspector over a folder.
+
+    Places and facts are given, files and the journal are real.
+    """
 
     folder: Path
     wanted: dict[str, str | None]

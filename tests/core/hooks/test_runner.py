@@ -1,4 +1,7 @@
-"""A hook gets each value that changes at least once and in order, until it succeeds or its limit is reached."""
+"""A hook gets each value that changes at least once, in order.
+
+Until it succeeds or its limit is reached.
+"""
 
 from __future__ import annotations
 

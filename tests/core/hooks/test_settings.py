@@ -1,4 +1,4 @@
-"""What is wrong with one hook's settings is told with it, and the others go on working."""
+"""What is wrong with a hook's settings is reported with it; others go on."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ NOW_US = 1_770_000_000_000_000
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A running PostgreSQL; the path of a socket may not be long, so its folder is not pytest's."""
+    """A running PostgreSQL.
+
+    The path of a socket may not be long, so its folder is not pytest's.
+    """
     programs = find_programs()
     if programs is None:
         pytest.skip("no PostgreSQL here: install the package postgresql")

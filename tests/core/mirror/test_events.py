@@ -43,7 +43,7 @@ def last_change(device: Terminal) -> str:
 
 
 def assert_events_lead_to_now(dsn: str, before: dict[tuple[bytes, str], Any]) -> None:
-    """From what was there, each event begins where the one before it ended, and the last ones lead to what is there."""
+    """Each event begins where the one before ended, and the last gives what is there."""
     now = dict(before)
     rows = query(dsn, "SELECT entity, property, before, after FROM fieldline.events ORDER BY event")
     for entity, name, old, new in rows:

@@ -1,4 +1,4 @@
-"""The inbox of a mirror that goes on running is that of the device, though it is not read anew each time."""
+"""The inbox of a running mirror is that of the device, though updated in part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from tests.support.cli import Terminal
 
 
 async def _follow(demo: Terminal, dsn: str, changes: list[tuple[str, ...]]) -> list[bool]:
-    """Mirror after each of these changes, with one connection; gives whether the inbox was read for it."""
+    """Mirror after each of these changes, with one connection.
+
+    Gives whether the inbox was read for it.
+    """
     was_read: list[bool] = []
     async with await Workspace.open(demo.home, user="Maier") as workspace:
         readings = 0

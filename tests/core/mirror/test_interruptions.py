@@ -1,4 +1,7 @@
-"""Killed at random, with the database restarted and the connection cut meanwhile: nothing is lost or doubled."""
+"""Killed at random, with the database restarted and the connection cut meanwhile.
+
+Nothing is lost or doubled.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def line(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, dsn: str) -
 
 
 def count_facts(device: Terminal) -> int:
-    """How many facts the store holds, without the fleet's secrets, which are not mirrored."""
+    """How many facts the store holds without the secrets, which are not mirrored."""
     connection = sqlite3.connect(device.home / "store.db")
     rows = connection.execute(
         "SELECT e.entity, p.name FROM facts f JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
@@ -48,7 +51,10 @@ def count_facts(device: Terminal) -> int:
 
 
 def assert_is_one_state(device: Terminal, dsn: str) -> None:
-    """Whatever was interrupted, what is there is what the store held at the watermark: all of it, and once."""
+    """Whatever was interrupted, what is there is what the store held at the watermark.
+
+    All of it, and once.
+    """
     with psycopg.connect(dsn) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         ((changes, root, rows, distinct, last, facts, once, slots, leaves),) = connection.execute(STATE).fetchall()

@@ -56,7 +56,10 @@ def assert_says_what_show_says(terminal: Terminal, dsn: str, times: list[int]) -
 
 
 async def _compare_with_show(terminal: Terminal, dsn: str, times: list[int]) -> None:
-    """Every slot of every entity, now and at these times: value, state, pick, author and time."""
+    """Every slot of every entity, now and at these times.
+
+    Value, state, pick, author and time.
+    """
     from core.device.display_names import entities_in_value
     from tui.cli.formatting import Formatter, shown_properties
 
@@ -115,7 +118,8 @@ def test_the_demonstration_is_in_sql_what_show_says(demo: Terminal, dsn: str) ->
 
 
 @pytest.mark.skipif(not HISTORY.exists(), reason="the real history is not beside this checkout")
-def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str) -> None:
+@pytest.mark.parametrize("moments", [4, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str, moments: int) -> None:
     device = Terminal(tmp_path / "home")
     device.ask("init", "--fleet", "Nord", "--schema", "site-network")
     lines = HISTORY.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -125,7 +129,7 @@ def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str) -> No
         device.ask("import", str(part))
         # The second time what is new is written beside what is there.
         device.ask("mirror", dsn, "--once")
-    assert_says_what_show_says(device, dsn, random_times(dsn, 20))
+    assert_says_what_show_says(device, dsn, random_times(dsn, moments))
     assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 

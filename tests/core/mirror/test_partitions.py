@@ -1,4 +1,4 @@
-"""Each month has a partition, odd times share one, and what lay among them moves when its month comes."""
+"""Each month has a partition; odd times share one, until their month comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports and recipes of the document can be run, and say something about the demonstration."""
+"""The reports and recipes of the document run, and say something of the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`serve` keeps the mirror of its settings, and goes on serving whatever the database does."""
+"""`serve` keeps the mirror, and goes on serving whatever the database does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sticks are found by what the system says of their disks, not by where they are mounted."""
+"""Sticks are found by their disks' attributes, not by where they are mounted."""
 
 from __future__ import annotations
 

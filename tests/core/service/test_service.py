@@ -1,4 +1,7 @@
-"""Devices that serve in one process: whom they call, and that two of them hold one meeting at a time."""
+"""Devices that serve in one process.
+
+Whom they call, and that two of them hold one meeting at a time.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def _attentive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[tuple[Workspace, Workspace]]:
-    """Two devices of one fleet that hold the same; the first gives way where both call each other at once."""
+    """Two devices of one fleet that hold the same.
+
+    The first gives way where both call each other at once.
+    """
     one = await Workspace.init(
         tmp_path / "K1", user="Maier", fleet_name="N", schema=load_builtin_schema("service-centre"), device_name="K1"
     )
@@ -113,7 +119,10 @@ async def free_port() -> int:
 async def test_two_that_call_each_other_at_once_hold_one_meeting(
     pair: tuple[Workspace, Workspace], monkeypatch: pytest.MonkeyPatch, delay: float
 ) -> None:
-    """Each knows the other's place; whatever comes first, both tell of the same meetings, and of no failure."""
+    """Each knows the other's place.
+
+    Whatever comes first, both tell of the same meetings, and of no failure.
+    """
     monkeypatch.setattr("core.sync.discovery.dial_scheduler.DELAY_AFTER_COMMIT_S", (0.0, delay))
     ports = [await free_port(), await free_port()]
     targets = [f"tcp://{LOOPBACK}:{port}" for port in ports]
@@ -138,7 +147,7 @@ def received(serving: Serving) -> int:
 async def test_a_person_who_syncs_is_not_turned_away_by_a_call_under_way(
     pair: tuple[Workspace, Workspace],
 ) -> None:
-    """The device that does not give way calls somebody under the name of the one that syncs, and gets no answer."""
+    """A device that calls under the name of the one that syncs gets no answer."""
     hung = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

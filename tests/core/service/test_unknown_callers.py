@@ -1,4 +1,7 @@
-"""Who called and is no member is kept: the latest few, whoever calls and however often."""
+"""Who called and is no member is kept.
+
+The latest few, whoever calls and however often.
+"""
 
 from __future__ import annotations
 

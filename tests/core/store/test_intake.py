@@ -1,4 +1,7 @@
-"""Changes of devices that nobody ever admitted are refused and counted; all agree on which these are."""
+"""Changes of devices that nobody ever admitted are refused and counted.
+
+All agree on which these are.
+"""
 
 from __future__ import annotations
 

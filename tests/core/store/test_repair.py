@@ -1,4 +1,4 @@
-"""As long as the blocks can be read, a repair gives the whole store back, whatever else is damaged."""
+"""While blocks can be read, a repair gives the whole store back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ async def opened(path: Path) -> Store:
 
 
 async def build(path: Path) -> None:
-    """A store of some pages: own changes, those of a peer, a long value, and notes of this device."""
+    """A store of some pages.
+
+    Own changes, those of a peer, a long value, and notes of this device.
+    """
     store = await Store.create(path, fleet=FLEET, clock=lambda: 1000)
     await store.write_meta("person u", person_of("u"))
     await store.write_meta("own note", b"kept")
@@ -83,7 +86,7 @@ def damaged(whole: Path, tmp_path: Path) -> Path:
 
 
 def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What the store says, with when and from whom it was received, and the device's own notes."""
+    """What the store says, from whom and when, and the device's own notes."""
     with closing(sqlite3.connect(path)) as connection:
         return {
             query: connection.execute(query).fetchall()
@@ -111,7 +114,7 @@ def is_readable(path: Path) -> bool:
 
 @pytest.mark.parametrize("place", [0, -1], ids=["root", "leaf"])
 async def test_a_zeroed_page_of_any_table_or_index_comes_back(damaged: Path, whole: Path, place: int) -> None:
-    """When changes were received, and the device's own notes, are the only things that stand nowhere else."""
+    """Only times of receipt and the device's own notes stand nowhere else."""
     for name in tables_of(whole):
         shutil.copy(whole, damaged)
         pages = pages_of(damaged, name)
@@ -377,7 +380,7 @@ async def test_a_store_that_was_replaced_by_hand_is_noticed_before_saved_is_said
 
 
 async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole: Path) -> None:
-    """Whatever is hit: of the blocks that were not hit none is lost, and the store is right afterwards."""
+    """Of blocks that were not hit none is lost, and the store is right after."""
     rng = random.Random(19)
     right = {data for _, data in blocks_of(whole)}
     size = whole.stat().st_size

@@ -1,4 +1,4 @@
-"""The store answers what the pure definitions say, whatever the order in which changes came."""
+"""The store answers what the pure definitions say, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -65,8 +65,10 @@ async def make(path: Path, clock: Clock | None = None) -> Store:
 
 
 def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, str], Slot]:
-    """What each slot holds at a moment by the pure definitions alone: a fact counts from the time of its change on, or
-    of what it obsoletes, whatever the standing of that; the author's clock is shown as it was.
+    """What each slot holds at a moment by the pure definitions alone.
+
+    A fact counts from the time of its change on, or of what it obsoletes, whatever the standing of that; the author's
+    clock is shown as it was.
     """
     decoded = [decode_block(data) for data in blocks]
     facts = {b.fact_id(n): (b, f) for b in decoded for n, f in enumerate(b.facts)}
@@ -343,7 +345,7 @@ async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_
     made = await make(tmp_path / "s")
     await made.close()
     with closing(sqlite3.connect(tmp_path / "s")) as old:
-        for table in ("withdrawals", "void", "proven", "said_new"):
+        for table in ("withdrawals", "void", "proven", "holdings", "contacts", "standings", "turns", "said_new"):
             old.execute(f"DROP TABLE {table}")
         old.execute(f"PRAGMA user_version = {migrations.FIRST_VERSION}")
         old.commit()
@@ -371,7 +373,10 @@ async def test_a_version_that_no_program_writes_is_no_store(tmp_path: Path, vers
 
 
 def _old_statements(version: int) -> str:
-    """What an old program writes: all that its tables have in common with these is where SQLite keeps the version."""
+    """What an old program writes.
+
+    All that its tables have in common with these is where SQLite keeps the version.
+    """
     return (
         "PRAGMA journal_mode = WAL; CREATE TABLE changes (id INTEGER PRIMARY KEY, effective INTEGER);"
         f"PRAGMA application_id = {migrations.APPLICATION_ID}; PRAGMA user_version = {version};"

@@ -1,4 +1,7 @@
-"""What a store says of slots in which something was withdrawn: now, in the past, in the log and in the feed."""
+"""What a store says of slots in which something was withdrawn.
+
+Now, in the past, in the log and in the feed.
+"""
 
 from __future__ import annotations
 

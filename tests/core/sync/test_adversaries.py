@@ -1,4 +1,4 @@
-"""Peers and members who want to hide a change, to keep a device busy, or to fill its memory."""
+"""Peers and members who hide a change, keep a device busy, or fill its memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_id
-from core.sync.codec import MAX_CHANGES, FrameReader, encode_message
+from core.sync.codec import MAX_CHANGES, encode_message
 from core.sync.events import Done, Failed, Reason
+from core.sync.frames import FrameReader
 from core.sync.messages import (
     Abort,
     EndOfTurn,
@@ -76,7 +77,7 @@ def part(kind: SketchKind, body: bytes = b"") -> SketchPart:
 
 @contextmanager
 def alike(twins: Mapping[bytes, bytes], *, salted_too: bool) -> Iterator[None]:
-    """Give changes the short ids of others, as a member can who knows the secret and has time.
+    """Give changes the short ids of others, as a member who knows the secret can.
 
     `salted_too`: as if they were alike under every salt.
     """
@@ -90,7 +91,7 @@ def alike(twins: Mapping[bytes, bytes], *, salted_too: bool) -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     st.integers(1, 14),
     st.integers(0, 30),
@@ -99,7 +100,10 @@ def alike(twins: Mapping[bytes, bytes], *, salted_too: bool) -> Iterator[None]:
     st.booleans(),
 )
 def test_colliding_short_ids_hide_nothing(pairs: int, others: int, where: str, calls: bool, salted_too: bool) -> None:
-    """Whichever changes are alike: one on each side, a new and a common one, or two new ones of one side."""
+    """Whichever changes are alike.
+
+    One on each side, a new and a common one, or two new ones of one side.
+    """
     shared = [*MEMBERS, *some(0, 100)]
     ours, theirs = some(1000, pairs + others), some(2000, pairs + others)
     crafted = {
@@ -135,7 +139,10 @@ def test_a_peer_whose_tree_is_alike_but_whose_changes_are_not_is_found_out() -> 
 
 
 class Endless:
-    """A peer whose cells have the right sizes and never suffice; `stubborn` if it goes on after this side gave up."""
+    """A peer whose cells have the right sizes and never suffice.
+
+    `stubborn` if it goes on after this side gave up.
+    """
 
     def __init__(self, *, stubborn: bool) -> None:
         self.stubborn = stubborn
@@ -184,7 +191,10 @@ def test_cells_without_end_end_the_sketch(stubborn: bool) -> None:
 
 
 def test_a_peer_that_always_has_one_more_is_left_after_some_rounds() -> None:
-    """Each round brings a real change, and the roots never agree: it ends, and all that came is kept."""
+    """Each round brings a real change, and the roots never agree.
+
+    It ends, and all that came is kept.
+    """
     replica, victim = MemoryReplica.of(MINE), session(initiator=True)
     peer = MemoryReplica.of([*MINE, *NEW[:1]])
     late = iter(some(9000, 10 * MAX_ROUNDS))
@@ -222,7 +232,7 @@ def test_a_count_that_is_a_lie_ends_in_a_wait_or_an_event(count: int, calls: boo
 
 
 def test_who_says_that_it_has_more_may_not_list_it() -> None:
-    """A list is never longer than the set of who reads it, so it costs no more memory than that."""
+    """A list is never longer than its reader's set, and costs no more memory."""
     cells = SetSketch.from_short_ids(range(1, 1 << 40, 1 << 30))
     sketch = SketchProtocol(cells, cells.count + 20, is_leader=True)
     assert isinstance(sketch.start(), SendMessages)
@@ -267,7 +277,10 @@ def test_ids_without_end_are_not_kept_count_of(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("modes", [["sketch"], ["merkle"]])
 @pytest.mark.parametrize("number", [3, 40])
 def test_changes_that_were_not_asked_for_end_the_session_in_both_modes(modes: list[str], number: int) -> None:
-    """The one who found the difference knows what is to come; a peer that sends others is told off."""
+    """The one who found the difference knows what is to come.
+
+    A peer that sends others is told off.
+    """
 
     class Pushing(MemoryReplica):
         async def blocks(self, hashes: Sequence[bytes]) -> list[bytes]:

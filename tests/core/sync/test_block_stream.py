@@ -1,4 +1,7 @@
-"""What a stream of blocks leaves out: always what the other end can make, and no more than pays."""
+"""What a stream of blocks leaves out.
+
+Always what the other end can make, and no more than pays.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def test_a_tree_knows_only_its_own_chain() -> None:
 
 
 def test_what_is_restored_is_bounded_by_what_came() -> None:
-    """No bomb: a block takes little more than its packed bytes, and there are so many at most."""
+    """No bomb: a block takes little more than its packed bytes, and blocks are few."""
     entries = pack(fresh(), HELD)
     more = [held.size - len(entry) for held, entry in zip(HELD, entries, strict=True)]
     assert max(more) < 200

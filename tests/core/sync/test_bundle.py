@@ -94,7 +94,7 @@ async def test_damaged_and_foreign_files_in_a_folder_do_not_stop_the_rest(
     assert await a.summary() == await b.summary()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.data())
 def test_no_damage_to_a_file_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("b") / "x.fieldline"
@@ -183,7 +183,7 @@ async def test_a_missing_file_or_folder_is_told(make_store: MakeStore, tmp_path:
 
 @contextmanager
 def failing_at(step: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A disk that fails when a large file is written, when it is brought to the disk, or when it is renamed."""
+    """A disk that fails to write a large file, to sync it, or to rename it."""
 
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -1,4 +1,6 @@
-"""A fuzzer over the codec, the batches, the sketch and whole sessions: whatever comes, nothing but what is declared.
+"""A fuzzer over the codec, the batches, the sketch and whole sessions.
+
+Whatever comes, nothing but what is declared.
 
 What goes in is what peers really said, damaged. `make test` tries a few thousand, `make soak` more than a million; each
 run of `make soak` tries others, and a failure says by which number to have it again.
@@ -17,13 +19,13 @@ from core.errors import FieldlineError
 from core.sync.batch_codec import MAX_BATCH_BLOCKS, BatchDecoder
 from core.sync.codec import (
     MAX_BATCH_BYTES,
-    FrameReader,
     MalformedMessage,
     decode_message,
     encode_message,
     encode_varint,
 )
 from core.sync.events import Done, Failed
+from core.sync.frames import FrameReader
 from core.sync.messages import Blocks
 from core.sync.reconcile.sketch_actions import (
     PeerWants,
@@ -56,13 +58,13 @@ else:
     from backports import zstd
 
 SHARDS = 8
-FEW = 800
+FEW = 300
 CODEC, BATCHES, SKETCHES, SESSIONS = 100_000, 12_500, 12_500, 25_000
 """How many inputs each shard tries in `make soak`: 1,200,000 in all."""
 
 
 def seed(shard: int) -> int:
-    """The number of a run: its shard's own one, or another one each time in `make soak`."""
+    """The number of a run: its shard's own one, or a new one in `make soak`."""
     reported = os.environ.get("FIELDLINE_FUZZ")
     return (
         int(reported)
@@ -169,7 +171,7 @@ def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> Non
 
 
 def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> Session:
-    """A session that is told this, in pieces of any size, and then that the peer is gone."""
+    """A session that gets this, in pieces of any size, then the peer's end."""
     victim = scene.session()
     asked = 0
 

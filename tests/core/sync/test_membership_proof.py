@@ -22,7 +22,7 @@ CUT = PEN.write(Fact(DEVICES[4], "member.revoked", f"0:{change_id(BY_LATE).hex()
 
 
 def check(peer: int, blocks: Sequence[bytes]) -> None:
-    """Check as a session does, which restores blocks and checks their signatures first."""
+    """Check as a session does, which restores blocks and checks signatures first."""
     decoded = [decode_block(data) for data in blocks]
     for block in decoded:
         verify_block(block, FLEET)

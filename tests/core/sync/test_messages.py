@@ -8,7 +8,6 @@ from core.sync.codec import (
     MAX_CHANGES,
     MAX_FRAME_BYTES,
     MAX_LOCATION_HINT_BYTES,
-    FrameReader,
     MalformedMessage,
     UnsupportedVersion,
     decode_message,
@@ -16,6 +15,7 @@ from core.sync.codec import (
     encode_varint,
     truncate_id,
 )
+from core.sync.frames import FrameReader
 from core.sync.messages import (
     Abort,
     Ack,

@@ -1,4 +1,4 @@
-"""Over a link goes only what the receiver cannot make, and what comes out is exactly what went in."""
+"""A link carries only what the receiver cannot make; what went in comes out."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_peer_cannot_make_too_large_a_block() -> None:
 
 
 def test_what_is_remembered_stays_small_and_alike_on_both_sides() -> None:
-    """A sender leaves nothing out that the receiver has forgotten, also where the chain forks later."""
+    """A sender leaves out nothing that the receiver forgot, also after a fork."""
     pen = ChainPen()
     ours, theirs = Sent(), Trail()
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""Proofs of position: what is asked for, what they show, and that no forged one is taken."""
+"""Proofs of position: what is asked for and shown; forged ones are refused."""
 
 from __future__ import annotations
 
@@ -93,7 +93,10 @@ def test_of_another_chain_nothing_is_proven() -> None:
 
 
 def forged(tries: int, seed: int) -> int:
-    """How many of so many forged proofs are taken: another position, change, header, or other hashes."""
+    """How many of so many forged proofs are taken.
+
+    Another position, change, header, or other hashes.
+    """
     chance = Random(seed)
     chains = [(headers_, levels_of(header.id for header in headers_)) for headers_ in map(chain, LENGTHS)]
     taken = 0

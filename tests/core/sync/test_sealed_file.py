@@ -33,7 +33,10 @@ def keys(
     fleet: bytes = FLEET,
     **others: tuple[bytes, ...],
 ) -> SealKeys:
-    """The keys of a device that knows the fleet and these later epochs, of which `leaves` (else all) hold."""
+    """The keys of a device that knows the fleet and these later epochs.
+
+    Of which `leaves` (else all) hold.
+    """
     epochs = EpochKeys.of(b"secret", values, values if leaves is None else leaves)
     return SealKeys(fleet, epochs, lambda: opener, **others)
 
@@ -81,7 +84,7 @@ def test_nothing_of_the_contents_and_of_who_may_read_them_is_in_it() -> None:
     assert again[-100:] != sealed[-100:], "no two files have one key"
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.data())
 def test_no_damage_goes_unseen(data: st.DataObject) -> None:
     contents = bytes(2 * CHUNK_BYTES + data.draw(st.sampled_from([0, 1, 5000])))

@@ -1,4 +1,7 @@
-"""A device that has nothing yet: what is current comes first, and reads as it does where all the history is."""
+"""A device that has nothing yet.
+
+What is current comes first, and reads as it does where all the history is.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ SCHEMA = Schema()
 
 
 def edited(times: int) -> list[bytes]:
-    """A fleet of places, each founded with two properties in one change; then one of them is edited again and again."""
+    """A fleet of places, each founded with two properties in one change.
+
+    Then one of them is edited again and again.
+    """
     pen, blocks, last = Pen(1), list[bytes](), dict[bytes, bytes]()
     for number, place in enumerate(PLACES):
         blocks.append(pen.write(Fact(place, "name", f"Lane {number}"), Fact(place, "printer", "first"), at=10 + number))
@@ -53,7 +59,9 @@ async def slots(store: Store, places: Sequence[bytes]) -> list[Mapping[str, Slot
 async def joined(
     a: Store, b: Store, until: str = "", around: Sequence[bytes] = (), *, lies: bool = False
 ) -> list[Progress]:
-    """`b` takes what `a` has, in small batches, until a part of it is there; what was told.
+    """`b` takes what `a` has, in small batches, until a part of it is there.
+
+    What was told.
 
     With `lies` the giver calls the first fact of everything overtaken.
     """
@@ -113,7 +121,10 @@ async def test_its_own_place_is_complete_first_then_all_that_is_current_then_his
 async def test_once_all_that_is_current_is_there_history_changes_nothing_that_is_shown(
     make_store: MakeStore, share: float
 ) -> None:
-    """Wherever the session is cut: an older value never shows up beside the one that obsoleted it."""
+    """Wherever the session is cut.
+
+    An older value never shows up beside the one that obsoleted it.
+    """
     a, b = await make_store(edited(6)), await make_store()
     order = await a.order(await a.hashes())
     upto = order.current_count + int(share * (len(order.hashes) - order.current_count))

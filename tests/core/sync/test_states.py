@@ -1,4 +1,7 @@
-"""The tables of states: what each of them must be, and that running machines take every row and no other way."""
+"""The tables of states.
+
+What each of them must be, and that running machines take every row and no other way.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.errors import FieldlineError
+from core.sync.codec import encode_message
 from core.sync.discovery.announcement import Announcement
 from core.sync.discovery.dial_scheduler import DIAL, DialEvent, DialScheduler, DialState
 from core.sync.effects import Effects, receive_message
@@ -26,7 +30,7 @@ from core.sync.links.serial.baud_negotiation import (
     BaudState,
 )
 from core.sync.links.serial.framing import FRAME_END, FrameType
-from core.sync.messages import SketchPart
+from core.sync.messages import Ack, Hello, SketchPart
 from core.sync.pairing.protocol import MIN_LOOK_S
 from core.sync.pairing.states import PAIRING, PairingEvent, PairingState
 from core.sync.protocol_errors import LocalProtocolError
@@ -46,6 +50,7 @@ from core.sync.states import (
 from tests import state_diagrams
 from tests.support import pairing_sides
 from tests.support.memory_replica import (
+    FLEET,
     GENESIS,
     PEER,
     MemoryReplica,
@@ -197,7 +202,7 @@ def test_pairing_takes_every_row(taken: set[Row]) -> None:
 
 
 def pair_at_random(random: Random) -> None:
-    """Two honest sides, whose people answer, and which are stopped or cut off, at random."""
+    """Two honest sides whose people answer, stopped or cut off at random."""
     pair = pairing_sides.sides(random)
     for now in range(20):
         side, other = random.sample(pair, 2)
@@ -292,7 +297,10 @@ def exchange_frames(random: Random, ends: list[Arq], now: float) -> None:
 
 
 def join_at_random(random: Random) -> None:
-    """Two ends on a line that loses frames; ports are opened anew, programs end and are started anew."""
+    """Two ends on a line that loses frames.
+
+    Ports are opened anew, programs end and are started anew.
+    """
 
     now = 0.0
     ends = [begin(random), begin(random)]
@@ -381,6 +389,11 @@ def test_sessions_take_every_row(taken: set[Row], monkeypatch: pytest.MonkeyPatc
     # One of the sides, or both, do not speak the sketch; both hold the same.
     run(session(initiator=True), sets()[0], session(modes=("merkle",)), sets()[1], Wire(), Wire())
     meet(sets()[0], sets()[0])
+    # Both hold the same, and one of them says something else then.
+    talked_to, held = session(), sets()[0]
+    talked_to.receive_data(encode_message(Hello(7, FLEET[:4], len(held.held), held.root)) + encode_message(Ack()))
+    serve(talked_to, held)
+    assert isinstance(talked_to.outcome, Failed)
     # Sketches that fail.
     monkeypatch.setattr(SketchReconciler, "run", failing_sketch)
     one, other = meet(*sets())

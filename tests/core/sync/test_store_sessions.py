@@ -116,7 +116,10 @@ async def test_blocks_of_another_fleet_are_refused_and_the_peer_is_named(make_st
 
 
 async def test_what_a_liar_called_overtaken_counts_again_after_the_next_meeting(make_store: MakeStore) -> None:
-    """The liar sent all that it had and went before the session's end: both sides of the next one hold the same."""
+    """The liar sent all that it had and went before the session's end.
+
+    Both sides of the next one hold the same.
+    """
     lines = [*FOUNDING, *history(1, 3)]
     a, b = await make_store(lines), await make_store(FOUNDING)
     await b.save_blocks(lines, source_device=DEVICES[2], link="tcp", obsolete_hints={change_id(lines[-1]): [0]})
@@ -132,7 +135,7 @@ async def test_what_a_liar_called_overtaken_counts_again_after_the_next_meeting(
 
 
 def forked(device: int) -> list[bytes]:
-    """A chain that another holder of the key goes on from in the middle, and both again from there."""
+    """A chain that another holder of the key forks, and both do it again."""
     pen = Pen(device)
     trunk = [pen.write(Fact(ENTITY, f"t{n}", n), at=n) for n in range(6)]
     thief = pen.branch()
@@ -157,7 +160,7 @@ CHAINS = [*history(1, 30), *forked(2), *faulty(3)]
 async def test_whatever_part_of_forked_and_broken_chains_each_side_has_both_end_with_all(
     make_store: MakeStore, chance: int
 ) -> None:
-    """What arrives is byte for byte what was signed, and what was left out on the way never makes a session fail."""
+    """What arrives is what was signed; what was left out never fails a session."""
     source = random.Random(chance)
     share = source.choice([0.1, 0.5, 0.9])
     mine, theirs = ([data for data in CHAINS if source.random() < part] for part in (share, 1 - share))
@@ -178,7 +181,10 @@ async def test_whatever_part_of_forked_and_broken_chains_each_side_has_both_end_
 
 
 async def test_a_peer_that_knows_less_than_it_said_gets_the_rest_in_whole(make_store: MakeStore) -> None:
-    """As if short ids had collided: it is thought to hold the change before, and does not."""
+    """As if short ids had collided.
+
+    It is thought to hold the change before, and does not.
+    """
     chain = history(1, 12)
     a, b = await make_store([*FOUNDING, *chain]), await make_store([*FOUNDING, *chain[:6]])
 

@@ -1,4 +1,6 @@
-"""The examples in docs/wire-format.md are what the code makes; those of changes are in tests.core.test_block_format.
+"""The examples in docs/wire-format.md are what the code makes.
+
+Those of changes are in tests.core.test_block_format.
 
 To write all of them into the document: `python -m tests.core.sync.test_wire_format`.
 """
@@ -18,6 +20,7 @@ from core.epoch_keys import EpochKeys
 from core.sync.batch_codec import Batch, BatchDecoder, BatchEncoder
 from core.sync.block_stream import BlockPacker, BlockUnpacker, split_block
 from core.sync.codec import encode_message, encode_varint
+from core.sync.holdings import Holding
 from core.sync.messages import (
     Abort,
     Ack,
@@ -26,6 +29,7 @@ from core.sync.messages import (
     HaveFingerprints,
     HaveIds,
     Hello,
+    Holdings,
     Offer,
     PositionProof,
     PrefixFingerprints,
@@ -99,6 +103,7 @@ EXAMPLES: dict[str, bytes] = {
     "want": encode_message(Want(b"\x40")),
     "over": encode_message(EndOfTurn(has_more=False)),
     "sending": encode_message(Offer(2, 1, 0, 2)),
+    "holdings": encode_message(Holdings((Holding(b"abc", b"def", 7), Holding(b"abc", b"ghi", 300)))),
     "proof-of-position": encode_message(PositionProof(BLOCK.header.data, ((0, GENESIS.id),), b"")),
     "body": BODY,
     "got": encode_message(Ack()),

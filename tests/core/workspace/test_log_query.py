@@ -32,7 +32,7 @@ class Clock:
 
 @pytest.fixture
 async def workspace(tmp_path: Path) -> AsyncIterator[Workspace]:
-    """Two localities, one of them with a place of the same name as one of the other's, and a correction."""
+    """Two localities, each with a place of the same name, and a correction."""
     clock = Clock()
     schema = load_builtin_schema("service-centre")
     async with await Workspace.init(

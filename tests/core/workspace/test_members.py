@@ -30,7 +30,10 @@ class Ticking:
 
 @pytest.fixture
 async def two(tmp_path: Path) -> AsyncIterator[tuple[Workspace, Workspace, Ticking]]:
-    """An admin's device and a technician's that made three changes, the second with a clock that went back a year."""
+    """An admin's device and a technician's with three changes, one with a bad clock.
+
+    The second of the three has a clock that went back a year.
+    """
     clock = Ticking()
     admin = await Workspace.init(
         tmp_path / "A",

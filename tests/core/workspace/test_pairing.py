@@ -1,4 +1,7 @@
-"""Pairing over real sockets: what is written on both devices, and what is not, whatever the other side does."""
+"""Pairing over real sockets.
+
+What is written on both devices, and what is not, whatever the other side does.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from core.identity import load_identity
 from core.schema_toml import load_builtin_schema
 from core.service.pairing_runner import Admission
 from core.sync.links import tcp
-from core.sync.links.tls import NotAdmitted, Purpose, TlsLink
+from core.sync.links.greeting import Purpose
+from core.sync.links.tls import NotAdmitted, TlsLink
 from core.sync.pairing.protocol import Comparison, PairingFailed, PairingProtocol
 from core.workspace import Workspace
 from core.workspace.pairing import Pairing, PairResult
@@ -206,7 +210,10 @@ def descriptors() -> int:
 
 
 async def test_callers_that_say_nothing_or_little_keep_nobody_out(admin: Workspace, tmp_path: Path) -> None:
-    """Half-open and slow connections, more than are handled at once: they are bounded, and the device gets through."""
+    """Half-open and slow connections, more than are handled at once.
+
+    They are bounded, and the device gets through.
+    """
     before = descriptors()
     async with opened(admin.home.folder, admin, Person(admission=ADMISSION)) as window:
         sockets = [socket.create_connection((LOOPBACK, window.port)) for _ in range(3 * tcp.MAX_HANDSHAKES)]
@@ -229,7 +236,10 @@ async def linked(window: Window) -> TlsLink:
 
 
 async def test_who_leaves_after_the_commitment_has_used_up_a_try(admin: Workspace) -> None:
-    """An attacker that looks at the digits and begins again: each look counts, and after three there is a wait."""
+    """An attacker that looks at the digits and begins again.
+
+    Each look counts, and after three there is a wait.
+    """
     before = await root(admin)
     for count in range(1, FREE_TRIES + 1):
         async with opened(admin.home.folder, admin, Person(admission=ADMISSION)) as window:

@@ -1,4 +1,7 @@
-"""The Python interface: what is public is listed, and the example of its page runs as it stands."""
+"""The Python interface.
+
+What is public is listed, and the example of its page runs as it stands.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undo and redo of one's own changes, what leads to a conflict, when a value became so, and bringing back subtrees."""
+"""Undo and redo, what leads to a conflict, its start, and restored subtrees."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ Shown = dict[str, tuple[str, list[tuple[Value, str, bytes]]]]
 
 
 async def _shown(device: Workspace, entity: bytes) -> Shown:
-    """Each slot: its state and its candidates, the one in use first, with who said it where."""
+    """Each slot: its state and candidates, the one in use first, with authors."""
     slots = (await device.record(entity)).slots
     return {n: (s.state, [(c.value, c.user, c.device) for c in s.leaves]) for n, s in slots.items()}
 
@@ -221,7 +221,7 @@ async def _bulk_edit(one: Workspace, kiel: bytes) -> None:
 async def test_after_an_undo_everything_is_exactly_as_before_on_every_device(
     pair: tuple[Workspace, Workspace], act: Callable[[Workspace, bytes], Awaitable[None]], is_last: bool
 ) -> None:
-    """Screens and `undo --last` undo the latest change, `undo CHANGE` the one that is named: the same comes of it."""
+    """`undo --last` equals `undo CHANGE` of the latest, on screens and by verb."""
     one, two = pair
     kiel = await _kiel(one)
     lane = (await one.create("place", {"name": "Lane 1", "locality": Ref(kiel)})).entity

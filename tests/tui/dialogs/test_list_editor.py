@@ -1,4 +1,7 @@
-"""A list of values is edited one by one, or pasted with commas; each is checked while it is typed."""
+"""A list of values is edited one by one, or pasted with commas.
+
+Each is checked while it is typed.
+"""
 
 from __future__ import annotations
 

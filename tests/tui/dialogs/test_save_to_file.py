@@ -1,4 +1,7 @@
-"""What somebody wants elsewhere: through the terminal onto the clipboard, and into a file."""
+"""What somebody wants elsewhere.
+
+Through the terminal onto the clipboard, and into a file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search as somebody types, over all entities, properties and values, and stepping through what was found."""
+"""Search as somebody types, over everything, and step through what was found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The German catalogue: whole, made of the same fields as the English, and compiled into what is read at run time."""
+"""The German catalogue.
+
+Whole, made of the same fields as the English, and compiled into what is read at run time.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def _forms(text: object) -> tuple[str, ...]:
 
 
 def _fields(text: str) -> list[tuple[str, str | None, str | None]]:
-    """The fields of a template, as str.format fills them in; also raises ValueError where a brace is wrong."""
+    """The fields of a template, as str.format fills them in.
+
+    Also raises ValueError where a brace is wrong.
+    """
     found = [(name, spec, how) for _, name, spec, how in Formatter().parse(text) if name is not None]
     return sorted(found, key=repr)
 
@@ -164,7 +170,7 @@ def _sources() -> list[ast.Module]:
 
 
 def test_the_extraction_knows_every_error() -> None:
-    """An error's first argument is told to people, so the Makefile has to name its class to the extraction."""
+    """An error's first argument is shown, so the Makefile must extract its class."""
     classes = [node for tree in _sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     errors = {"FieldlineError"}
     while (
@@ -187,7 +193,10 @@ def test_the_extraction_knows_every_error() -> None:
 
 
 def test_no_text_is_marked_where_the_extraction_does_not_look() -> None:
-    """Babel does not look into f-strings: a text that is marked there is never translated."""
+    """Babel does not look into f-strings.
+
+    A text that is marked there is never translated.
+    """
     hidden = [
         ast.unparse(node)
         for tree in _sources()

@@ -1,5 +1,7 @@
-"""No visible word is outside the catalogues: in a language whose texts are all in other letters, what is left in Latin
-letters on any screen is data, a command or a name.
+"""No visible word is outside the catalogues.
+
+In a language whose texts are all in other letters, what is left in Latin letters on any screen is data, a command or a
+name.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ NAMES = {"fieldline", "txt", "yes", "no"}
 
 
 class Strange(gettext.NullTranslations):
-    """Writes every text in other letters, but for what is filled in and what is typed exactly so."""
+    """Write every text in other letters, but for fields and what is typed exactly."""
 
     def gettext(self, message: str) -> str:
         parts = AS_IT_IS.split(message)
@@ -48,7 +50,10 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(said: str) -> set[str]:
-    """The words of a text that are written in Latin letters; of a single letter it may be a key."""
+    """The words of a text that are written in Latin letters.
+
+    Of a single letter it may be a key.
+    """
     return {word.casefold() for word in re.findall(r"[A-Za-zÄÖÜäöüß]{2,}", said)}
 
 
@@ -85,7 +90,10 @@ async def data(home: Path) -> set[str]:
 
 
 def foreign(screen: str, known: set[str]) -> set[str]:
-    """The words that nobody translates; of one that is cut off, or that a dialog covers, a part is enough."""
+    """The words that nobody translates.
+
+    Of one that is cut off, or that a dialog covers, a part is enough.
+    """
     screen = re.sub(r"`[^`]*`|--[a-z-]+|\b(?:tcp|bundle|serial)://\S*", " ", screen)
     cut = words(" ".join(re.findall(r"\w+(?=[…│┌└])|(?<=[…│┐┘])\w+", screen)))
     return {

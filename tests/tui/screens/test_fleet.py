@@ -1,4 +1,4 @@
-"""Fleet: the tree unfolded, something new, out of use and back, and the same value for all that is marked."""
+"""Fleet: unfolded, something new, out of use and back, and one value for many."""
 
 from __future__ import annotations
 
@@ -143,7 +143,10 @@ async def test_marked_lines_of_two_kinds_are_not_edited_together(home: Path) -> 
 
 
 async def test_all_values_in_dispute_are_shown_before_one_value_replaces_them(home: Path) -> None:
-    """In a form and of several marked lines; what came after they were shown is not replaced."""
+    """In a form and of several marked lines.
+
+    What came after they were shown is not replaced.
+    """
     async with opened(home, "3") as screen:
         await screen.go_to_item("conflict", "printer")
         await screen.press("enter")

@@ -1,4 +1,4 @@
-"""Fleet filtered by the language of History, and views of it that are saved under a name."""
+"""Fleet filtered by the language of History, and views saved under a name."""
 
 from __future__ import annotations
 

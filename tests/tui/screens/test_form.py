@@ -1,4 +1,4 @@
-"""The form: every state as a picture, and edits from the first key to the saved change."""
+"""The form: every state as a picture, and edits from key to saved change."""
 
 from __future__ import annotations
 
@@ -200,7 +200,10 @@ async def test_a_candidate_that_came_while_somebody_chose_is_not_overwritten(hom
 
 
 async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, made: Path) -> None:
-    """A value that is older than the one in use comes by a sync: the row shows the news, not the value in use."""
+    """A value that is older than the one in use comes by a sync.
+
+    The row shows the news, not the value in use.
+    """
     async with opened(home, *TO_PLACE) as screen:
         page = screen.app.base_screen
         assert isinstance(page, FormScreen)
@@ -237,7 +240,7 @@ async def test_the_words_for_a_state_stay_where_a_value_is_cut(home: Path) -> No
 
 
 async def test_the_note_is_in_sight_however_much_is_to_be_said_before(home: Path) -> None:
-    """Everything was edited here and elsewhere, of a thing with a long name, in a terminal of 24 lines."""
+    """Everything was edited here and elsewhere, with a long name, on 24 lines."""
     async with opened(home, *TO_PLACE) as screen:
         page = screen.app.base_screen
         assert isinstance(page, FormScreen)

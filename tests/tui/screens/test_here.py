@@ -19,7 +19,7 @@ SIZES = {"80x24": SMALL, "120x40": LARGE}
 
 
 async def chosen(home: Path, visit: int | None = None) -> bytes:
-    """Choose the place in dispute as the one where this device is, last looked at at this moment."""
+    """Choose the place in dispute as this device's, last visited at this moment."""
     async with await Workspace.open(home, user=DEMO_USER, clock=lambda: NOW) as workspace:
         place = await workspace.find(PLACE)
         await workspace.store.write_meta(LOCATION_META_KEY, place)

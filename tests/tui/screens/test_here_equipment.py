@@ -1,4 +1,4 @@
-"""Here with equipment: the place follows the dock, wanted beside actual, adopt as edits, apply after the plan."""
+"""Here with equipment: place by dock, wanted beside actual, adopt, apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""History: which changes are shown, what each did, and every way to look back and to bring back, by keys alone."""
+"""History: what is shown, what changes did, and ways back, by keys alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox: every kind of matter can be read and settled by keys alone, and what was settled can be taken back."""
+"""The inbox: every kind of item is resolved by keys alone, and taken back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ async def every(home: Path) -> Path:
 
 
 async def _go_to(screen: Screen, type_name: str, property_name: str | None = None) -> InboxItem:
-    """Put the cursor on the first matter of a type, and of a property if one is named; return it."""
+    """Put the cursor on the first matter of a type, and of a property if one is named.
+
+    Return it.
+    """
     place, matter = next(
         (i, matter)
         for i, matter in enumerate(screen.app.inbox_items)
@@ -327,7 +330,10 @@ async def test_the_past_can_be_read_and_not_settled(home: Path) -> None:
 
 @pytest.mark.parametrize("key", ["u", "R"])
 async def test_a_key_that_is_pressed_twice_asks_once(home: Path, key: str) -> None:
-    """On a slow line keys come together; two dialogs over each other would write the same twice."""
+    """On a slow line keys come together.
+
+    Two dialogs over each other would write the same twice.
+    """
     async with opened(home, "3", "right", "t") as screen:
         await screen.pilot.press(key, key, key)
         await screen.rest()

@@ -1,4 +1,7 @@
-"""What the screens show beside what they did: columns, sums of branches, days, cards, bars, keys and messages."""
+"""What the screens show beside what they did.
+
+Columns, sums of branches, days, cards, bars, keys and messages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pairing on the screen: another device pairs with it over a real connection, and a person presses the keys."""
+"""Pairing on the screen.
+
+Another device pairs with it over a real connection, and a person presses the keys.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ async def settle(screen: Screen, text: str) -> None:
 
 @asynccontextmanager
 async def dialed(screen: Screen, tmp_path: Path, peer: Peer) -> AsyncIterator[asyncio.Task[PairResult]]:
-    """A new device that dials the one whose screen waits; the digits are on the screen."""
+    """A new device that dials the one whose screen waits.
+
+    The digits are on the screen.
+    """
     await settle(screen, "open for pairing for two minutes")
     port = re.search(r":(\d{4,5})\b", screen.text().replace("│", ""))
     assert port

@@ -1,4 +1,4 @@
-"""Sync: meeting another device over a real socket, its progress, stopping it, and files."""
+"""Sync: meet a device over a real socket, progress, stopping, and files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ SIZES = {"80x24": SMALL, "120x40": LARGE}
 
 @asynccontextmanager
 async def answering(home: Path, silent: bool = False) -> AsyncIterator[str]:
-    """A device that answers calls; gives its target. A silent one greets and then says nothing."""
+    """A device that answers calls; gives its target.
+
+    A silent one greets and then says nothing.
+    """
     async with await Workspace.open(home, user="Müller", clock=lambda: NOW) as workspace:
 
         async def answer(link: Link) -> None:

@@ -1,4 +1,7 @@
-"""The terminal is asked for its background: its answer is understood, late or never, and no key is lost over it."""
+"""The terminal is asked for its background.
+
+Its answer is understood, late or never, and no key is lost over it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Something that nobody foresaw ends the program with a sentence, as every verb does."""
+"""What nobody foresaw ends the program with a sentence, as every verb does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The painter writes little, and afterwards the terminal shows exactly what it should."""
+"""The painter writes little, and the terminal shows exactly what it should."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from tests.support.terminal_screen import Terminal
 from tui.terminal.diff_renderer import CellRow, DiffRenderer, patch_row
@@ -89,6 +90,16 @@ def test_what_is_shown_already_is_not_written_again(picture: list[CellRow]) -> N
     painter = DiffRenderer()
     painter.render(dict(enumerate(picture)), WIDTH, HEIGHT)
     assert painter.render(dict(enumerate(picture)), WIDTH, HEIGHT) == ""
+
+
+@pytest.mark.parametrize("char", ["❤\ufe0f", "👍🏽", "🇩🇪", "x\u0331"])
+def test_what_is_right_of_a_character_made_of_several_is_in_its_column_on_every_terminal(char: str) -> None:
+    """Terminals do not agree how wide such a character is."""
+    painter, terminal = DiffRenderer(), Terminal(WIDTH, HEIGHT)
+    size = cell_len(char)
+    row: CellRow = [("a", ""), (char, "1"), *[("", "1")] * (size - 1), ("b", "")]
+    terminal.write(painter.render({0: [*row, *[(" ", "")] * (WIDTH - len(row))]}, WIDTH, HEIGHT))
+    assert [cell[0] for cell in terminal.rows[0][size + 1 :]] == ["b", *" " * (WIDTH - size - 2)]
 
 
 def test_a_picture_is_written_in_full_after_forgetting_and_after_another_size() -> None:

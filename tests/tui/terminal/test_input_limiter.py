@@ -1,4 +1,7 @@
-"""The gate before the keys: what people type and paste comes through whole, a flood does not, no paste stays open."""
+"""The gate before the keys.
+
+What people type and paste comes through whole, a flood does not, no paste stays open.
+"""
 
 from __future__ import annotations
 

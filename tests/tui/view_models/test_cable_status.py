@@ -1,4 +1,7 @@
-"""A device that may not write says so, and why; one that waits to be admitted says everywhere what to do about it."""
+"""A device that may not write says so, and why.
+
+One that waits to be admitted says everywhere what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ SIZES = {"80x24": SMALL, "120x40": LARGE}
 
 @pytest.fixture
 def waiting(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of a device that has joined the fleet and was not admitted; its key is the same in every run."""
+    """The home of a device that has joined the fleet and was not admitted.
+
+    Its key is the same in every run.
+    """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     monkeypatch.setattr(Ed25519PrivateKey, "generate", lambda: Ed25519PrivateKey.from_private_bytes(bytes(32)))

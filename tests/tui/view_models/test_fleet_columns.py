@@ -1,4 +1,7 @@
-"""The columns of the fleet: those that the schema names, else the first ones, each as wide as its longest value."""
+"""The columns of the fleet.
+
+Those that the schema names, else the first ones, each as wide as its longest value.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The log by days and months: each row has its change, each month its heading, and each bar its day."""
+"""The log by days and months.
+
+Each row has its change, each month its heading, and each bar its day.
+"""
 
 from __future__ import annotations
 

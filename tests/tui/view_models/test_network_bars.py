@@ -1,4 +1,7 @@
-"""Networks that overlap as a picture: the smaller ones lie where they are in the large one."""
+"""Networks that overlap as a picture.
+
+The smaller ones lie where they are in the large one.
+"""
 
 from __future__ import annotations
 

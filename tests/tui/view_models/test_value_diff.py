@@ -1,4 +1,4 @@
-"""Before and after: only what differs is set off, and every sign stands beside its colour."""
+"""Before and after: only what differs is set off, and colours have signs."""
 
 from __future__ import annotations
 

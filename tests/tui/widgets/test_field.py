@@ -1,4 +1,7 @@
-"""The line that people type into: what comes from elsewhere does not steer the terminal, a paste loses nothing."""
+"""The line that people type into.
+
+What comes from elsewhere does not steer the terminal, a paste loses nothing.
+"""
 
 from __future__ import annotations
 

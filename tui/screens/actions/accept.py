@@ -1,4 +1,4 @@
-"""Accept clashes of the inbox as they are, put them back, and show those that are accepted."""
+"""Accept clashes of the inbox, put them back, and show those accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tui.view_models.inbox import item_property, problem_text
 
 
 class AcceptActions(ScreenActions):
-    """Accept the clash that is selected, or all that are marked; in the list of those accepted put them back."""
+    """Accept the clash that is selected, or all that are marked.
+
+    In the list of those accepted put them back.
+    """
 
     def __init__(self, screen: BaseScreen, selection: ItemSelection) -> None:
         super().__init__(screen)

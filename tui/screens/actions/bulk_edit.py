@@ -1,4 +1,7 @@
-"""Mark several entities, and give all of them the same value in one change, with every difference shown first."""
+"""Mark several entities, and give all the same value in one change.
+
+With every difference shown first.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ class BulkEditActions(ScreenActions):
     """Give several entities the same value in one change."""
 
     def __init__(self, screen: BaseScreen, entities: dict[bytes, None], open_form: Callable[[], None]) -> None:
-        """`entities` are those that are marked, in the order of marking; it is shared with the screen.
+        """`entities` are those that are marked, in the order of marking.
+
+        It is shared with the screen.
 
         `open_form` opens the form of the current line.
         """
@@ -31,7 +36,10 @@ class BulkEditActions(ScreenActions):
         self._open_form = open_form
 
     async def do_edit_marked(self) -> None:
-        """Ask for the property, then for the value, then show what would be written; without a mark open the form."""
+        """Ask for the property, then for the value, then show what would be written.
+
+        Without a mark open the form.
+        """
         if not self._entities:
             self._open_form()
             return

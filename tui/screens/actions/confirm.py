@@ -1,4 +1,7 @@
-"""Confirm that everything is as it stands on the screen: one key on a round, one change."""
+"""Confirm that everything is as it stands on the screen.
+
+One key on a round, one change.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ MIN_INTERVAL_US = 600 * 1_000_000
 
 
 async def confirm_record(screen: BaseScreen, shown: Record) -> None:
-    """Confirm all values of an entity as they were shown, unless the same person has just done so here.
+    """Confirm all values of an entity as shown, unless this person just did.
 
     What is in conflict is left as it is, and named. Raises Refused if there is nothing to confirm.
     """

@@ -11,7 +11,10 @@ from tui.screens.base import BaseScreen
 
 
 async def choose_device_place(screen: BaseScreen, entity: bytes, title: str) -> None:
-    """Remember an entity as the place where this device is; who chose another one is asked."""
+    """Remember an entity as the place where this device is.
+
+    Who chose another one is asked.
+    """
     here = screen.state.here
     if here is None or here == entity:
         await _set_here(screen, entity, title)

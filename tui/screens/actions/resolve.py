@@ -1,4 +1,4 @@
-"""Resolve inbox items: take a candidate, type another value, unset, put back in use, and a rule for many.
+"""Resolve items: take a candidate, type, unset, put back in use, or by rule.
 
 Only a value that was chosen among those shown is written at once; everything else shows its difference first.
 """
@@ -92,7 +92,7 @@ class ResolveActions(ScreenActions):
     # --- one item --------------------------------------------------------------------------------------------------
 
     async def do_take(self) -> None:
-        """Resolve with the chosen candidate, unless another item has only just come under the cursor."""
+        """Resolve with the chosen candidate, unless the cursor's item just changed."""
         if self._selection.see_item():
             text = _("This has only just come under the cursor: once more takes it.")
             self.screen.show_message(text, attention=True)

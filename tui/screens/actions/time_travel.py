@@ -1,4 +1,7 @@
-"""Look back from a change: everything as of then, what differs, which change made it so, and restore."""
+"""Look back from a change.
+
+Everything as of then, what differs, which change made it so, and restore.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class TimeTravelActions(ScreenActions):
             self.state.view_at(entry.moment_us)
 
     def do_known(self) -> None:
-        """Look at everything as this device knew it right after this change had reached it."""
+        """Look at everything as this device knew it right after this change."""
         if entry := self._selection.entry:
             self.state.view_at(entry.received_at_us, as_known=True)
 
@@ -206,7 +209,7 @@ class TimeTravelActions(ScreenActions):
             )
 
     async def _restore_choices(self) -> list[tuple[tuple[bytes, bool], Line]]:
-        """What the change is about, each alone, then with all that is below it or below what it is part of."""
+        """What the change is about: each alone, with all below, or with its parents."""
         state, schema = self.state, self.state.schema
         selection = self._selection
         every = dict.fromkeys(edit.entity for edit in selection.edits)

@@ -1,4 +1,7 @@
-"""Undo and redo, for the screens that offer them: the difference first, then the withdrawal."""
+"""Undo and redo, for the screens that offer them.
+
+The difference first, then the withdrawal.
+"""
 
 from __future__ import annotations
 

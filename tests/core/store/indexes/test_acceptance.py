@@ -1,4 +1,7 @@
-"""Of the fleet, its schema and its members only what admins say counts; of all else what all say who may write."""
+"""Of the fleet, its schema and its members only what admins say counts.
+
+Of all else what all say who may write.
+"""
 
 from __future__ import annotations
 

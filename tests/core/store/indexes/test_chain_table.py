@@ -1,4 +1,7 @@
-"""Chains on real stores: what is linked, at fault, and before a cut depends on the set of changes alone."""
+"""Chains on real stores.
+
+What is linked, at fault, and before a cut depends on the set of changes alone.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ def lying(number: int, previous: bytes, position: int, past: bytes, at: int = 50
 
 @st.composite
 def sets(draw: st.DrawFn) -> list[bytes]:
-    """Chains of three devices with forks, batches, names of persons, wrong links, and a cut."""
+    """Chains of three devices with forks, batches, names, wrong links, and a cut."""
     pens = [Pen(0, FOUNDING), Pen(1), Pen(2)]
     blocks: list[bytes] = []
     ids: list[bytes] = []
@@ -107,7 +110,7 @@ def sets(draw: st.DrawFn) -> list[bytes]:
     return blocks
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(sets(), st.randoms(use_true_random=False), st.integers(1, 4))
 async def test_any_order_of_arrival_gives_the_same_and_so_does_verify(
     blocks: list[bytes], order: random.Random, size: int

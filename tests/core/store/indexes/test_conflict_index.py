@@ -1,4 +1,4 @@
-"""The inbox of a store is what a look at every entity gives, whatever was written since it was read last."""
+"""A store's inbox equals a look at every entity, whatever was written since."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WISHED = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/25", "10.2.3.0/24", "fd00::/8"]
 
 @st.composite
 def fleets(draw: st.DrawFn) -> list[list[bytes]]:
-    """Batches of blocks by several devices that found, name, connect, change and retire five entities."""
+    """Blocks by several devices that found, name, connect, change and retire."""
     pens = [Pen(number) for number in range(1, 4)]
     first = [Fact(head, "kind", "locality") for head in HEADS] + [Fact(place, "kind", "place") for place in PLACES]
     batches = [[pens[0].write(*first, at=9)]]
@@ -95,7 +95,7 @@ def reported(found: list[InboxItem]) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(fleets(), st.booleans(), st.integers(9, 31))
 async def test_the_inbox_is_what_a_look_at_every_entity_gives(
     batches: list[list[bytes]], backwards: bool, moment: int
@@ -115,7 +115,7 @@ async def test_the_inbox_is_what_a_look_at_every_entity_gives(
         await store.close()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     fleets(), st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/25", "10.2.3.0/24", "fd00::/8"]), st.booleans()
 )

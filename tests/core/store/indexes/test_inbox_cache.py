@@ -1,4 +1,4 @@
-"""What is kept of the inbox is used as long as it holds, brought up to date with little, and checked by `verify`."""
+"""What is kept of the inbox is used, updated with little, and verified."""
 
 from __future__ import annotations
 
@@ -94,4 +94,27 @@ async def test_verify_notices_what_is_wrong_and_has_it_found_again(tmp_path: Pat
     assert ["inbox" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
     assert reported(await read(store)) == reported(found)
     assert (await store.verify(CENTRE)).problems == []
+    await store.close()
+
+
+async def test_on_a_full_disk_more_than_one_step_of_reading_comes_to_an_end(tmp_path: Path) -> None:
+    store = await made(tmp_path, 600)
+    await store._database.run(lambda c: c.execute("PRAGMA max_page_count = 1"))
+    steps: list[int] = []
+    found = await InboxReader(store).read_all(store.now(), CENTRE, lambda done, _of: steps.append(done))
+    assert len(found) == 300
+    assert steps == sorted(set(steps))
+    await store._database.run(lambda c: c.execute("PRAGMA max_page_count = 1000000"))
+    assert reported(await read(store)) == reported(found)
+    await store.close()
+
+
+async def test_what_another_program_writes_is_seen_while_this_one_keeps_its_index_in_memory(tmp_path: Path) -> None:
+    store = await made(tmp_path, 300)
+    await store._database.run(lambda c: c.execute("PRAGMA max_page_count = 1"))
+    assert len(await read(store)) == 150
+    other = await Store.open(tmp_path / "store.db", clock=lambda: 200)
+    await other.save_blocks([Pen(2).write(*terminals(1000, 100), at=20)])
+    await other.close()
+    assert len(await read(store)) == 200
     await store.close()

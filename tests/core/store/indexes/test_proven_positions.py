@@ -1,4 +1,4 @@
-"""What is proven of where changes lie counts until the chains are here, and nothing else does."""
+"""Proofs of position count until the chains are here, and nothing else does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ THEIRS = DEVICES[1]
 
 
 def written(pen: Pen, times: int = 3) -> list[bytes]:
-    """A device edits each place, again and again, so that of its changes the last ones are current."""
+    """A device edits each place, again and again.
+
+    So that of its changes the last ones are current.
+    """
     blocks: list[bytes] = []
     last: dict[bytes, tuple[bytes, ...]] = {}
     for time in range(times):
@@ -57,7 +60,7 @@ class Sets:
     last: list[bytes]
 
     async def part(self, make_store: MakeStore, *, with_proofs: bool) -> Store:
-        """A store that has the last changes of the device, and nothing of its chain below them."""
+        """A store with the last changes of the device, and none of its chain below."""
         store = await make_store(self.membership)
         blocks = [decode_block(data) for data in self.last]
         past = await proven(self.whole, [block.id for block in blocks]) if with_proofs else []
@@ -183,7 +186,7 @@ async def test_verify_goes_by_the_chains_alone(make_store: MakeStore) -> None:
 
 
 async def test_a_session_that_is_cut_leaves_what_is_current_of_a_revoked_device(make_store: MakeStore) -> None:
-    """On a slow line all that is current is there long before the chain of the device that wrote it."""
+    """On a slow line the current values arrive long before their author's chain."""
     theirs = written(Pen(1), 6)
     whole = await make_store([*FOUNDING, *theirs, revoked(theirs)])
     part = await make_store()

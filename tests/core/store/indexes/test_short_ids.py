@@ -1,4 +1,4 @@
-"""Short ids and cells: whatever the order of arrival, they are those of the changes held."""
+"""Short ids and cells are those of the changes held, in any order of arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forks and wrong links of chains are found, with both ends and what each branch holds."""
+"""Forks and wrong links are found, with both ends and what each branch holds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def make(path: Path, *blocks: bytes) -> Store:
 
 
 def fork() -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """What a device wrote before its folder was copied, and what each of the two copies wrote then."""
+    """What a device wrote before its folder was copied, and what both wrote then."""
     pen = Pen(1)
     before = [pen.write(Fact(ENTITY, "p", n), at=10 + n) for n in range(2)]
     copy = pen.branch()

@@ -21,7 +21,7 @@ LONG = "start " + "x" * 300 + " Far behind"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """A few changes that say texts, numbers and lists, with notes, one of a long value."""
+    """A few changes that say texts, numbers and lists, with notes and a long value."""
     pen, other = Pen(1), Pen(2)
     first = pen.write(Fact(ENTITY, "printer", "Acme LookNice 5021"), at=10, user="Müller", note="Toner leak")
     blocks = [

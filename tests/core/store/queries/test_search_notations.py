@@ -1,4 +1,4 @@
-"""A search finds what is stored in one notation by every notation that input takes."""
+"""A search finds what is stored by every notation that input takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The handshake on the wire: what is agreed on and how many bytes it takes, whatever this Python lets one choose."""
+"""The handshake on the wire.
+
+What is agreed on and how many bytes it takes, whatever this Python lets one choose.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The bytes of a pairing: one encoding of each message, and whatever else comes is refused."""
+"""The bytes of a pairing.
+
+One encoding of each message, and whatever else comes is refused.
+"""
 
 from __future__ import annotations
 

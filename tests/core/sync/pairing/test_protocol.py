@@ -1,4 +1,4 @@
-"""Pairing without I/O: the honest way, every way out of it, and who is in the middle."""
+"""Pairing without I/O: the honest way, every way out, and the middle."""
 
 from __future__ import annotations
 
@@ -212,7 +212,10 @@ def test_a_link_that_ends_or_is_stopped_ends_it(state: PairingState) -> None:
 
 
 def test_a_peer_that_says_anything_at_all_ends_it_at_most() -> None:
-    """A fuzzer over whole pairings: what an honest peer says, damaged, cut, repeated and out of order."""
+    """A fuzzer over whole pairings.
+
+    What an honest peer says, damaged, cut, repeated and out of order.
+    """
     for seed in range(3000):
         random = Random(seed)
         state = random.choice(list(ALLOWED))
@@ -231,8 +234,9 @@ def test_a_peer_that_says_anything_at_all_ends_it_at_most() -> None:
 
 
 class Middle:
-    """Somebody between two honest devices, with keys of their own: one side of a pairing with each, played by the rules
-    as far as these let anybody win.
+    """Somebody between two honest devices, with keys of their own.
+
+    One side of a pairing with each, played by the rules as far as these let anybody win.
     """
 
     def __init__(self, random: Random) -> None:
@@ -241,7 +245,10 @@ class Middle:
         self.random = random
 
     def run(self, guesses: int) -> tuple[str | None, str | None]:
-        """The digits on both screens. The one in the middle tries out that many nonces where that can still help."""
+        """The digits on both screens.
+
+        The one in the middle tries out that many nonces where that can still help.
+        """
         random = self.random
         as_dialer, as_accepter = hello(dialer=True, admin=True), hello(dialer=False, admin=False)
         # Towards the dialing device it commits first, towards the accepting one it answers last.
@@ -266,7 +273,10 @@ class Middle:
 
 
 def test_who_is_in_the_middle_gets_the_same_digits_on_both_screens_by_chance_only() -> None:
-    """10,000 pairings: all six digits, and each number of the last ones, agree as often as chance lets them."""
+    """10,000 pairings: six digits agree as often as chance lets them.
+
+    So does each number of the last ones.
+    """
     random = Random(20261130)
     agreed: Counter[int] = Counter()
     tries = 10_000
@@ -282,7 +292,10 @@ def test_who_is_in_the_middle_gets_the_same_digits_on_both_screens_by_chance_onl
 
 
 def test_without_a_commitment_that_is_kept_somebody_could_try_until_it_fits() -> None:
-    """What the commitment is for: the nonce that would fit is found, in a scaled-down space, and refused."""
+    """What the commitment is for.
+
+    The nonce that would fit is found, in a scaled-down space, and refused.
+    """
     random = Random(5)
     middle = Middle(random)
     as_dialer, as_accepter = hello(dialer=True, admin=True), hello(dialer=False, admin=False)
@@ -310,7 +323,7 @@ def digits_of(
     seen_accepter: PairHello | None = None,
     keys: tuple[bytes, bytes] = (ACCEPTER_KEY, DIALER_KEY),
 ) -> tuple[str | None, str | None]:
-    """The digits of two sides whose hellos were changed on the way, or that have proven other keys to each other."""
+    """The digits of two sides whose hellos were changed, or whose keys differ."""
     random = Random(3)
     dialer = dialer or hello(dialer=True, admin=True)
     accepter = accepter or hello(dialer=False, admin=False)

@@ -20,7 +20,10 @@ from tests.support.memory_replica import MemoryTable
 
 
 def crowded(seed: int, shared: int) -> bytes:
-    """An id whose first `shared` bytes are those of many others, so that small sets make deep trees."""
+    """An id whose first `shared` bytes are those of many others.
+
+    So that small sets make deep trees.
+    """
     tail = blake3(seed.to_bytes(4, "big")).digest()
     return (b"\xab" * shared + tail)[:32]
 
@@ -34,7 +37,7 @@ def digest(*parts: bytes) -> bytes:
 
 
 def definition(members: list[bytes], depth: int = 0) -> bytes:
-    """The definition of the tree, as the wire format states it, without regard to speed."""
+    """The definition of the tree, as the wire format states it; speed is no matter."""
     if len(members) <= 16:
         return digest(b"\x00", *sorted(members))
     digits = [[m for m in members if m.hex()[depth] == digit] for digit in "0123456789abcdef"]

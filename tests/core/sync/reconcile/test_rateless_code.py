@@ -40,7 +40,7 @@ def some(number: int, bits: int, seed: int) -> Elements:
 
 
 def solve(ours: Rows, theirs: Rows, stop: int, excess: int = 0) -> tuple[BlockDecoder, int]:
-    """A block that was fed until it was done or had failed, and how many parts it took."""
+    """A block fed until it was done or had failed, and how many parts it took."""
     block, part, parts = BlockDecoder(ours, excess), CodePart(0, stop), 0
     while True:
         block.feed(part.stop_elements, encode_part(theirs, part))
@@ -51,7 +51,7 @@ def solve(ours: Rows, theirs: Rows, stop: int, excess: int = 0) -> tuple[BlockDe
 
 
 def is_beyond_the_code(sizes: list[int]) -> bool:
-    """Whether in some row more groups are left than the most parities of that row that can be asked for."""
+    """Whether some row has more groups left than parities that can be asked for."""
     groups = len(sizes)
     most = row_heights(MAX_ELEMENTS_PER_GROUP * groups, groups)
     return max(sizes) > ROWS or any(
@@ -139,7 +139,10 @@ def test_a_part_of_another_size_is_refused() -> None:
 
 
 def test_equal_elements_in_a_group_are_found_out() -> None:
-    """Two elements of the peer with the same value in the same group: no set, so there is no solution."""
+    """Two elements of the peer with the same value in the same group.
+
+    No set, so there is no solution.
+    """
     twice = [(1, 77), (1, 77), (2, 5)]
     block, _ = solve(rows_of([], 2), rows_of(twice, 2), 12)
     assert block.has_failed

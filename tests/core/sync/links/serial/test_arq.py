@@ -1,4 +1,7 @@
-"""What the repeat of frames must hold: what comes out is what went in, whatever the line does."""
+"""What the repeat of frames must hold.
+
+What comes out is what went in, whatever the line does.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ SCHEDULES = 10_000
 
 
 class Line:
-    """Two ends and a line between them in a time of its own; frames are lost, damaged and doubled as `chance` wants."""
+    """Two ends and a line between them in a time of its own.
+
+    Frames are lost, damaged and doubled as `chance` wants.
+    """
 
     def __init__(self, chance: Random, trouble: float = 0.0, *, latency: float = 0.0, dialing: int = 0b11) -> None:
         self.chance = chance

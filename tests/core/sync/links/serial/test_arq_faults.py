@@ -1,5 +1,7 @@
-"""The repeat of frames on a line that works on bytes, not on frames: they flip, go missing, come twice, late and in
-another order, noise comes between them, the cable is pulled, readers stop reading, programs are started anew.
+"""The repeat of frames on a line that works on bytes, not on frames.
+
+They flip, go missing, come twice, late and in another order, noise comes between them, the cable is pulled, readers
+stop reading, programs are started anew.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ BUSY = 200
 
 @dataclass(frozen=True)
 class Weather:
-    """What a line does to bytes: probabilities for each byte, and for each piece of some bytes that arrives at once."""
+    """What a line does to bytes.
+
+    Probabilities for each byte, and for each piece of some bytes that arrives at once.
+    """
 
     flip: float = 0.0
     drop: float = 0.0
@@ -95,8 +100,10 @@ class Wire:
 
 
 class Pair:
-    """Two ends in a time of their own. As at a port, what an end hands over is paced by what it thinks the line takes,
-    and the line, which may be slower than `rate` says, has a buffer before it.
+    """Two ends in a time of their own.
+
+    As at a port, what an end hands over is paced by what it thinks the line takes, and the line, which may be slower
+    than `rate` says, has a buffer before it.
     """
 
     def __init__(
@@ -172,7 +179,7 @@ def begin_anywhere(pair: Pair) -> None:
 
 
 def carry(seed: int) -> None:
-    """One random schedule: what comes out is what went in, in order, and ends soon once the line is good."""
+    """A random schedule: what goes in comes out in order, and ends soon."""
     chance = Random(seed)
     rate = chance.choice((960.0, RATE, 92_160.0))
     real = rate * chance.choice((1, 1, 1, 0.3))
@@ -208,7 +215,10 @@ def check(pair: Pair, sent: list[bytes]) -> None:
 
 
 def disturb(pair: Pair) -> None:
-    """Somebody pulls the cable or plugs it in, at a port that notices or one that does not; somebody stops reading."""
+    """Somebody pulls the cable or plugs it in; somebody stops reading.
+
+    At a port that notices, or one that does not.
+    """
     chance = pair.chance
     what = chance.randrange(20)
     if what == 0:
@@ -244,7 +254,10 @@ def test_it_holds_for_random_schedules(seed: int) -> None:
 
 
 class Program:
-    """What runs at one end: a session, begun anew when the other end was, or when this one died."""
+    """What runs at one end.
+
+    A session, begun anew when the other end was, or when this one died.
+    """
 
     def __init__(self, pair: Pair, side: int) -> None:
         self.pair, self.side = pair, side
@@ -273,7 +286,7 @@ class Program:
 
 
 def restarted(seed: int) -> None:
-    """Programs die and are started again at any moment, on a line that is first in, first out, as cables are."""
+    """Programs die and start again at any moment, on a first-in, first-out line."""
     chance = Random(seed)
     weather = Weather(
         flip=chance.choice((0, 1e-4, 1e-3)), drop=chance.choice((0, 1e-3)), latency=chance.choice((0, 0.2))

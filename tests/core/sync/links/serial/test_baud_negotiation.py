@@ -1,5 +1,6 @@
-"""Two ends that look for a higher rate on a line of UARTs: whatever goes wrong meanwhile, both end at the same rate,
-and the streams do not notice.
+"""Two ends that look for a higher rate on a line of UARTs.
+
+Whatever goes wrong meanwhile, both end at the same rate, and the streams do not notice.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ def test_a_line_that_gets_worse_is_gone_back_on() -> None:
 
 
 def schedule(seed: int) -> None:
-    """Frames are lost, the cable is pulled or silent, the line gets worse and better, both ways at once."""
+    """Frames are lost, the cable is pulled or silent, the line changes, both ways."""
     chance = Random(seed)
     line = Uart(chance, chance.choice(BAUD_RATES), trouble=chance.choice((0.0, 0.02, 0.2)))
     line.supported = [chance.choice((BAUD_RATES, BAUD_RATES, BAUD_RATES[:4])) for _ in range(2)]

@@ -1,4 +1,7 @@
-"""The link over a simulated cable: both ends in this process, TLS above real ports."""
+"""The link over a simulated cable.
+
+Both ends in this process, TLS above real ports.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serial ports: what names one, opening one, the errors when that fails, and those that come and go."""
+"""Serial ports: names, opening, errors, and those that come and go."""
 
 from __future__ import annotations
 
