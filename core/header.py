@@ -105,7 +105,9 @@ def fleet_id(genesis: bytes) -> bytes:
 
 
 def sign(fields: Header, key: Ed25519PrivateKey, fleet: bytes | None) -> SignedHeader:
-    """Sign a header with the key that its fields name; `fleet` is None for the genesis.
+    """Sign a header with the key that its fields name.
+
+    `fleet` is None for the genesis.
 
     Raises BlockRefused for what no device would accept.
     """

@@ -44,7 +44,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class _NewChange:
-    """A block with its row id, its place in the log, what is known of its chain, and whether it has effect."""
+    """A block with its row id and what is derived from it.
+
+    Its place in the log, the state of its chain, and whether it has effect.
+    """
 
     block: Block
     row: int

@@ -21,7 +21,7 @@ from core.store.row_ids import row_ids_of
 
 @dataclass(slots=True)
 class ChainUpdate:
-    """What became of changes that are about to be added, and of those that waited for them.
+    """What became of changes about to be added, and of those that waited for them.
 
     `states` are those of the new ones; `settled` are the ids of all that turned out to follow from their chains,
     `faulty` of all that do not.
@@ -33,7 +33,10 @@ class ChainUpdate:
 
 
 class _ChainTable:
-    """The table that `link` works on; new changes and the ends that move are held in memory till the end."""
+    """The table that `link` works on.
+
+    New changes and the ends that move are held in memory till the end.
+    """
 
     def __init__(self, connection: sqlite3.Connection, added: Mapping[bytes, SignedHeader]) -> None:
         self._connection = connection
@@ -107,7 +110,7 @@ class _ChainTable:
 def link_chains(
     connection: sqlite3.Connection, blocks: Sequence[Block], rows: Mapping[bytes, int], devices: Mapping[bytes, int]
 ) -> ChainUpdate:
-    """Work out which changes that are about to be added follow from their chains.
+    """Work out which changes about to be added follow from their chains.
 
     And which of those that waited for them. Ends and faults are written; the states of the new ones are the caller's
     to write. `rows` and `devices` are the row ids of the new changes and of their devices.

@@ -94,7 +94,7 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
 
 
 def _add_texts(connection: sqlite3.Connection, texts: list[tuple[int, str]]) -> None:
-    """Let these texts wait, or index them and those that waited, if they have become many."""
+    """Let these texts wait, or index them with those that waited if there are many."""
     waiting = connection.execute("SELECT count(*) FROM said_new").fetchone()[0]
     if waiting + len(texts) < MAX_NEW_TEXTS:
         connection.executemany("INSERT INTO said_new (fact, text) VALUES (?, ?)", texts)
