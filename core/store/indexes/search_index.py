@@ -156,7 +156,7 @@ def texts_query(condition: str, grams: str | None) -> str:
 
 
 def quote_grams(text: str) -> str:
-    """What the index is asked for a text; empty for a short one, which has no trigrams."""
+    """What the index is asked for a text; empty if that is too short for trigrams."""
     grams = {text[at : at + TRIGRAM_CHARS] for at in range(len(text) - TRIGRAM_CHARS + 1)}
     return " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
 
