@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Protocol, TypeGuard
 
 from core.chain import Side
@@ -303,7 +304,7 @@ class Member:
     replaced_by: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Membership:
     """The members, and what each device's changes may say.
 
@@ -319,6 +320,16 @@ class Membership:
     successions: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
     recovery: bytes | None = None
     """The id of the fleet's recovery key, which is an admin and no device."""
+
+    @cached_property
+    def cuts(self) -> frozenset[bytes]:
+        """The changes on which it depends whether others count."""
+        return frozenset(cut.change for authority in self.authorities.values() for cut in authority.cuts())
+
+    @cached_property
+    def uneven_devices(self) -> frozenset[bytes]:
+        """The devices whose changes do not all count alike."""
+        return frozenset(device for device, authority in self.authorities.items() if not authority.is_uniform)
 
     def authority(self, device: bytes) -> Authority:
         """What a device's changes may say."""
