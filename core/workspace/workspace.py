@@ -40,8 +40,7 @@ def _ignore_progress(done: int, total: int) -> None:
 class Workspace(DeviceContext):
     """What a person can do with a device.
 
-    Every method may raise FieldlineError; none leaves anything half-written. A verb of the command line has to start
-    fast, so what only some of them need is imported where it is used.
+    Every method may raise FieldlineError; none leaves anything half-written.
     """
 
     _inbox_reader: InboxReader | None = None
