@@ -36,7 +36,8 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 
 @verb(N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."))
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
-@option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
+@option("--ascii", is_flag=True, help=N_("Draw with ASCII characters only."))
+@option("--plain", is_flag=True, help=N_("Draw nothing, but say what is there in lines, for a screen reader."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
 @option("--theme", type=click.Choice(THEME_NAMES), help=N_("The colours to use."))
 @option("--slow", is_flag=True, help=N_("Write as little as possible, as on a slow serial line."))
@@ -59,6 +60,7 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 async def tui(
     context: CliContext,
     readonly: bool,
+    ascii: bool,
     plain: bool,
     no_mouse: bool,
     theme: str | None,
@@ -78,11 +80,6 @@ async def tui(
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the commands that need none.")
-    if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS:
-        raise Refused(
-            "This terminal cannot show screens (TERM={term}); `fieldline --help` lists the commands that need none.",
-            term=term,
-        )
     if set_pin:
         from tui.cli.pin import keep_pin
 
@@ -94,12 +91,24 @@ async def tui(
     chosen = options.merge_options(
         options.read_options(path, required=options_path is not None),
         readonly=readonly or None,
-        ascii=plain or None,
+        ascii=ascii or None,
+        plain=plain or None,
         mouse=False if no_mouse else None,
         theme=theme,
         slow=slow or None,
         discovery=False if no_discovery else None,
     )
+    if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS and not chosen.plain:
+        raise Refused(
+            "This terminal cannot show screens (TERM={term}): try `fieldline tui --plain`; `fieldline --help` lists the"
+            " commands that need none.",
+            term=term,
+        )
+    if chosen.plain and not kiosk and not _is_device_there(context):
+        raise Refused(
+            "There is no device in {path}: `fieldline init`, `join` or `pair` set one up in lines, too.",
+            path=str(context.home),
+        )
     _prepare(chosen)
     # Before the store is opened, which may ask for a passphrase: the terminal's answer is none.
     profile = _read_profile(chosen, is_kiosk=kiosk)
@@ -119,7 +128,8 @@ def _read_profile(chosen: FileOptions, *, is_kiosk: bool = False) -> TerminalPro
     def load() -> None:
         import_module("tui.kiosk" if is_kiosk else "tui.app")
 
-    return read_profile(chosen.theme or "auto", bool(chosen.slow), os.environ, sys.stdout.fileno(), load)
+    theme = "mono" if chosen.plain else chosen.theme or "auto"
+    return read_profile(theme, bool(chosen.slow), os.environ, sys.stdout.fileno(), load)
 
 
 def _prepare(chosen: FileOptions) -> None:
@@ -147,7 +157,7 @@ async def _run_setup(context: CliContext, chosen: FileOptions, profile: Terminal
     from tui.widgets.role_styles import Palette
 
     palette = Palette(profile.theme, profile.colours)
-    wizard = SetupWizard(context.home, context.user, plain=_is_plain(chosen, profile), palette=palette)
+    wizard = SetupWizard(context.home, context.user, plain=_is_ascii(chosen, profile), palette=palette)
     return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
 
 
@@ -160,7 +170,7 @@ def _ignore_keyboard() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _is_plain(chosen: FileOptions, profile: TerminalProfile) -> bool:
+def _is_ascii(chosen: FileOptions, profile: TerminalProfile) -> bool:
     """Whether glyphs are those of ASCII.
 
     By what somebody wants, else by what the terminal can show.
@@ -186,7 +196,8 @@ async def run_app(
     profile = profile or _read_profile(chosen)
     wanted = Options(
         readonly=bool(chosen.readonly),
-        plain=_is_plain(chosen, profile),
+        plain=_is_ascii(chosen, profile),
+        spoken=bool(chosen.plain),
         discovery=chosen.discovery is not False,
         equipment=True,
         theme=profile.theme,
@@ -206,7 +217,7 @@ async def run_app(
         app = FieldlineApp(workspace, system_clock, wanted, here=here)
     gc.freeze()
     freezing = asyncio.create_task(_freeze_when_loaded(app))
-    await app.run_async(mouse=chosen.mouse is not False)
+    await app.run_async(mouse=chosen.mouse is not False and not chosen.plain)
     freezing.cancel()
     return app.return_code or 0
 
