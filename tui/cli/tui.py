@@ -34,7 +34,10 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 """What a terminal is called that cannot move its cursor."""
 
 
-@verb(N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."))
+@verb(
+    N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."),
+    prints_data=False,
+)
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
 @option("--ascii", is_flag=True, help=N_("Draw with ASCII characters only."))
 @option("--plain", is_flag=True, help=N_("Draw nothing, but say what is there in lines, for a screen reader."))

@@ -52,8 +52,9 @@ async def _parse_subject(workspace: Workspace, text: str | None) -> tuple[str | 
     """The kind or the entity that is to be followed; raises Refused."""
     if text is None:
         return None, None
-    if text in (await workspace.schema()).kinds:
-        return text, None
+    schema = await workspace.schema()
+    if (kind := schema.kind_name(text)) in schema.kinds:
+        return kind, None
     return None, await workspace.find(text)
 
 
