@@ -93,7 +93,7 @@ class FieldlineApp(DiffApp):
         # Textual begins in it: to switch to it later would show nothing for its first twentieth of a second.
         self.DEFAULT_MODE = self.first_screen()  # type: ignore[misc]
         palette = Palette(options.theme if options.colours != "none" else "mono", options.colours)
-        super().__init__(palette, is_slow=options.slow, is_plain=options.spoken, typed_ahead=options.typed_ahead)
+        super().__init__(palette, is_slow=options.slow, typed_ahead=options.typed_ahead)
         self.workspace = workspace
         self.options = options
         self.dates = DateFormatter(clock, options.zone)

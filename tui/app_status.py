@@ -12,9 +12,8 @@ from tui.view_models.device_role import DeviceAccess
 class Options:
     """How the terminal UI behaves.
 
-    `plain` draws in ASCII, `spoken` draws nothing and says what is there; `zone` None is the machine's time zone;
-    `discovery` looks for devices in the network, `equipment` at where this device is and what it has; `here_only` keeps
-    a kiosk at this place. `colours` is how many
+    `plain` draws in ASCII; `zone` None is the machine's time zone; `discovery` looks for devices in the network,
+    `equipment` at where this device is and what it has; `here_only` keeps a kiosk at this place. `colours` is how many
     there are, as `tui.looks.colour_depth` says; `slow` saves bytes; `typed_ahead` was typed before keys were read;
     `details_delay_s` is how many seconds the cursor rests before the details follow, `message_s` after how many a
     message goes away (0: at the next key); `pair_port` is where this device listens while it is open for pairing, 0 for
@@ -23,7 +22,6 @@ class Options:
 
     readonly: bool = False
     plain: bool = False
-    spoken: bool = False
     zone: tzinfo | None = None
     discovery: bool = False
     equipment: bool = False

@@ -5,7 +5,7 @@ One TOML file of the person in front of it, checked before anything is shown.
 language = "de"          # en or de; else what the system says
 theme = "colour-blind"   # auto, dark, light, contrast, colour-blind, terminal (its own 16 colours) or mono
 ascii = false            # draw with ASCII characters only
-plain = true             # draw nothing, but say what is there in lines, for a screen reader
+plain = false            # say in lines what is there, for a screen reader
 mouse = true             # a slow line is better off without
 slow = true              # write as little as possible, as on a slow serial line
 readonly = false

@@ -1,4 +1,4 @@
-"""Plain mode: the same screens and keys, said in lines for a screen reader, in a tenth of the bytes."""
+"""Plain mode: the same screens and keys, said in lines, in a tenth of the bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ MAX_KEYS, MAX_BYTES = 1.3, 0.1
 
 @dataclass(frozen=True)
 class Task:
-    """What somebody does: the keys, those that plain mode takes besides, and what has to be heard of it."""
+    """What somebody does.
+
+    The keys, those that plain mode takes besides, and what has to be heard of it.
+    """
 
     keys: str
     heard: str
@@ -97,8 +100,8 @@ def keys_of(text: str) -> list[str]:
 
 
 @asynccontextmanager
-async def both(home: Path) -> AsyncIterator[tuple[Screen, list[str], list[int]]]:
-    """The screens, what plain mode says of them, and how many bytes they are drawn with."""
+async def listening(home: Path) -> AsyncIterator[Listener]:
+    """The screens, drawn and read out."""
     said: list[str] = []
     drawn: list[int] = []
 
@@ -111,32 +114,41 @@ async def both(home: Path) -> AsyncIterator[tuple[Screen, list[str], list[int]]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FieldlineApp, "_display", display)
         async with opened(home, size=SMALL) as screen:
-            screen.app._reader = ScreenReader(screen.app, said.append)
-            yield screen, said, drawn
+            yield Listener(screen, ScreenReader(screen.app, said.append), said, drawn)
 
 
-async def press(screen: Screen, said: list[str], keys: str) -> str:
-    """Press keys; gives what is said of it once each is done."""
-    begun = len(said)
-    assert screen.app._reader is not None
-    for key in keys_of(keys):
-        await screen.press(key)
-        screen.app._reader.say()
-    return "".join(said[begun:])
+@dataclass
+class Listener:
+    """Somebody to whom the screens are read out."""
+
+    screen: Screen
+    reader: ScreenReader
+    said: list[str]
+    drawn: list[int]
+
+    async def press(self, keys: str) -> str:
+        """Press keys; gives what is said of it once each is done."""
+        begun = len(self.said)
+        for key in keys_of(keys):
+            await self.screen.press(key)
+            self.reader.speak()
+            if key == "ctrl+l":
+                self.reader.speak_all()
+        return "".join(self.said[begun:])
 
 
 @pytest.mark.parametrize("name", TASKS)
 async def test_ordinary_tasks_are_heard_in_few_keys_and_bytes(home: Path, name: str) -> None:
     tasks = TASKS[name]
-    async with both(home) as (screen, said, drawn):
+    async with listening(home) as listener:
         for task in tasks:
-            now = await press(screen, said, f"{task.keys} {task.more}")
+            now = await listener.press(f"{task.keys} {task.more}")
             assert task.heard in now, (task, now)
     keys, more = (
         sum(len(keys_of(text)) for text in texts) for texts in ([t.keys for t in tasks], [t.more for t in tasks])
     )
     assert keys + more <= MAX_KEYS * keys
-    assert sum(len(text.encode()) for text in said) <= MAX_BYTES * sum(drawn), (name, sum(map(len, said)), sum(drawn))
+    assert sum(len(text.encode()) for text in listener.said) <= MAX_BYTES * sum(listener.drawn), name
 
 
 def test_there_are_forty_tasks() -> None:
@@ -144,8 +156,8 @@ def test_there_are_forty_tasks() -> None:
 
 
 async def test_all_of_a_screen_is_said_part_by_part(home: Path) -> None:
-    async with both(home) as (screen, said, _drawn):
-        told = await press(screen, said, "3 g ctrl+l")
+    async with listening(home) as listener:
+        told = await listener.press("3 g ctrl+l")
     lines = told.splitlines()
     assert [line for line in lines if line.endswith(":")][-4:] == ["Status:", "List:", "Details:", "Keys:"]
     assert any(line.startswith("> Card terminal") for line in lines)
@@ -154,9 +166,9 @@ async def test_all_of_a_screen_is_said_part_by_part(home: Path) -> None:
 
 
 async def test_what_is_refused_is_said(home: Path) -> None:
-    async with both(home) as (screen, said, _drawn):
-        screen.app.readonly = True
-        assert "Read only is on" in await press(screen, said, "2 g X")
+    async with listening(home) as listener:
+        listener.screen.app.readonly = True
+        assert "Read only is on" in await listener.press("2 g X")
 
 
 def test_a_terminal_that_can_do_nothing_gets_lines_and_no_sequences(home: Path) -> None:

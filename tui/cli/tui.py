@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tui.app import FieldlineApp
     from tui.options import FileOptions
     from tui.terminal.profile import TerminalProfile
+
+AnyApp = TypeVar("AnyApp", bound="FieldlineApp")
 
 _MESSAGE_S = 10.0
 """Seconds after which a message goes away: long enough to read two lines, and to look up first."""
@@ -200,7 +202,6 @@ async def run_app(
     wanted = Options(
         readonly=bool(chosen.readonly),
         plain=_is_ascii(chosen, profile),
-        spoken=bool(chosen.plain),
         discovery=chosen.discovery is not False,
         equipment=True,
         theme=profile.theme,
@@ -215,14 +216,24 @@ async def run_app(
     if is_kiosk:
         from tui.kiosk import DEFAULT_IDLE_S, KioskApp
 
-        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, chosen.idle or DEFAULT_IDLE_S, here=here)
+        idle_s = chosen.idle or DEFAULT_IDLE_S
+        app: FieldlineApp = _shown(KioskApp, chosen)(workspace, system_clock, wanted, idle_s, here=here)
     else:
-        app = FieldlineApp(workspace, system_clock, wanted, here=here)
+        app = _shown(FieldlineApp, chosen)(workspace, system_clock, wanted, here=here)
     gc.freeze()
     freezing = asyncio.create_task(_freeze_when_loaded(app))
     await app.run_async(mouse=chosen.mouse is not False and not chosen.plain)
     freezing.cancel()
     return app.return_code or 0
+
+
+def _shown(app: type[AnyApp], chosen: FileOptions) -> type[AnyApp]:
+    """The class of an application that is drawn, or said in lines."""
+    if not chosen.plain:
+        return app
+    from tui.terminal.screen_reader import speaking_app
+
+    return speaking_app(app)
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:

@@ -27,8 +27,7 @@ from textual.widgets import Input
 
 from tui.terminal.clipboard import clipboard_sequence
 from tui.terminal.diff_renderer import Cell, CellRow, DiffRenderer, patch_row
-from tui.terminal.driver import limit_input, speaking
-from tui.terminal.screen_reader import ScreenReader
+from tui.terminal.driver import limit_input
 from tui.terminal.themes import ThemedApp
 from tui.widgets.lines import LineList
 from tui.widgets.role_styles import Palette
@@ -106,39 +105,24 @@ def _sgr(style: Style, system: ColorSystem) -> str:
 class DiffApp(ThemedApp[None]):
     """Writes only the cells that differ, and puts its cursor where the focus is.
 
-    `painted` is set once anything is on the screen. On a slow line (`is_slow`) less of a row is lit. With `is_plain`
-    nothing is drawn, but said.
+    `painted` is set once anything is on the screen. On a slow line (`is_slow`) less of a row is lit.
     """
 
     SHOW_CURSOR = "\x1b[?25h"
 
-    def __init__(
-        self, palette: Palette, *, is_slow: bool = False, is_plain: bool = False, typed_ahead: bytes = b""
-    ) -> None:
-        """Draw in a palette.
-
-        `typed_ahead` was read from the terminal before, and is to be taken as typed.
-        """
+    def __init__(self, palette: Palette, *, is_slow: bool = False, typed_ahead: bytes = b"") -> None:
+        """`typed_ahead` was read from the terminal before, and is to be taken as typed."""
         super().__init__(palette)
         self.is_slow = is_slow
-        self.driver_class = limit_input(speaking(self.driver_class) if is_plain else self.driver_class, typed_ahead)
-        self._reader = ScreenReader(self, self.say) if is_plain else None
+        self.driver_class = limit_input(self.driver_class, typed_ahead)
         self._renderer = DiffRenderer()
         self._painted_size = Size()
         self.painted = asyncio.Event()
 
     def do_redraw(self) -> None:
         """Draw the screen again, for when something else wrote on the terminal."""
-        if self._reader is not None:
-            self._reader.say_all()
-            return
         self._renderer.invalidate()
         self.screen.refresh(layout=True)
-
-    def say(self, text: str) -> None:
-        """Write a text to the terminal as it is."""
-        if self._driver is not None and hasattr(self._driver, "say"):
-            self._driver.say(text)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Hand a text to the terminal to copy; whether it does is not to be found out."""
@@ -176,11 +160,6 @@ class DiffApp(ThemedApp[None]):
         return next((each.content_region.offset for each in self.screen.query(".to-read") if each.region.height), None)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if self._reader is not None:
-            self.painted.set()
-            self._reader.note_drawn()
-            super()._display(screen, None)
-            return
         if isinstance(renderable, DiffUpdate.WRITABLE):
             system = _SYSTEMS.get(self.palette.depth, ColorSystem.STANDARD)
             renderable = DiffUpdate(renderable, self._renderer, screen.outer_size, system)

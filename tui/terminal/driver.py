@@ -57,21 +57,6 @@ class _Intake:
         return (self._limiter.take(held, waited_s) if held else "") + self._limiter.take_idle(waited_s)
 
 
-def speaking(driver: type[Driver]) -> type[Driver]:
-    """A driver by which nothing that Textual draws goes to the terminal, only what is said."""
-
-    class Speaking(driver):  # type: ignore[misc, valid-type]
-        def write(self, data: str) -> None:
-            pass
-
-        def say(self, text: str) -> None:
-            """Write a text as it is."""
-            super().write(text)
-            self.flush()
-
-    return Speaking
-
-
 def limit_input(driver: type[Driver], typed_ahead: bytes = b"") -> type[Driver]:
     """Limit the input of a driver.
 

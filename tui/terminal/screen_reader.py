@@ -1,4 +1,4 @@
-"""Say what the screens show, for a terminal that is read out instead of looked at (`--plain`).
+"""Say what the screens show, for those who have it read out (`--plain`).
 
 The screens, their keys and their cursor are the same; only what is drawn becomes statements, once a key is done.
 """
@@ -6,9 +6,10 @@ The screens, their keys and their cursor are the same; only what is drawn become
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.app import App
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -20,6 +21,8 @@ from tui.layout import Line
 from tui.terminal.key_sequencer import COMMAND_GROUP, REFRESH_GROUP
 from tui.terminal.statements import Narrator, ScreenText, statement
 from tui.widgets.lines import LineList, Lines
+
+AnyApp = TypeVar("AnyApp", bound=App[Any])
 
 REST_S = 0.05
 """Seconds for which nothing is drawn before something is said: half a screen is no statement."""
@@ -56,31 +59,72 @@ class ScreenReader:
         self._rests = 0
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self._app.set_timer(REST_S, self._say_when_at_rest)
+        self._timer = self._app.set_timer(REST_S, self._speak_when_at_rest)
 
-    def _say_when_at_rest(self) -> None:
+    def _speak_when_at_rest(self) -> None:
         groups = (COMMAND_GROUP, REFRESH_GROUP)
         is_busy = any(each.group in groups and not each.is_finished for each in self._app.workers)
         if is_busy and self._rests < MAX_RESTS:
             self._rests += 1
-            self._timer = self._app.set_timer(REST_S, self._say_when_at_rest)
+            self._timer = self._app.set_timer(REST_S, self._speak_when_at_rest)
             return
         self._timer = None
-        self.say()
+        self.speak()
 
-    def say(self) -> None:
+    def speak(self) -> None:
         """Say what is new."""
-        if self._app.screen_stack and (told := self._narrator.tell(read_screen(self._app.screen))):
+        if self._app.screen_stack and (told := self._narrator.narrate(read_screen(self._app.screen))):
             self._write(told)
 
-    def say_all(self) -> None:
+    def speak_all(self) -> None:
         """Say all that is shown, part by part."""
         screen = self._app.screen
-        self._write(self._narrator.tell_all(read_screen(screen), _parts(screen)))
+        self._write(self._narrator.narrate_all(read_screen(screen), _parts(screen)))
 
-    def end(self) -> None:
-        """End the line, so that a shell begins on one of its own."""
-        self._write(self._narrator.end_line())
+
+def speaking_app(app: type[AnyApp]) -> type[AnyApp]:
+    """An application of a class that draws nothing, but says what it shows."""
+
+    class Speaking(app):  # type: ignore[misc, valid-type]
+        __module__ = app.__module__  # beside which Textual looks for the styles
+
+        driver_class: type[Driver]
+
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            self.driver_class = _silent(self.driver_class)
+            self._reader = ScreenReader(self, self._write)
+
+        def do_redraw(self) -> None:
+            """Say all that the screen shows."""
+            self._reader.speak_all()
+
+        def _display(self, screen: Screen[Any], renderable: Any) -> None:
+            super()._display(screen, None)
+            if renderable is not None and not self._batch_count:
+                self.painted.set()
+                self._reader.note_drawn()
+
+        def _write(self, text: str) -> None:
+            if self._driver is not None and hasattr(self._driver, "speak"):
+                self._driver.speak(text)
+
+    return Speaking
+
+
+def _silent(driver: type[Driver]) -> type[Driver]:
+    """A driver by which nothing that Textual writes goes to the terminal."""
+
+    class Silent(driver):  # type: ignore[misc, valid-type]
+        def write(self, data: str) -> None:
+            pass
+
+        def speak(self, text: str) -> None:
+            """Write a text as it is."""
+            super().write(text)
+            self.flush()
+
+    return Silent
 
 
 def read_screen(screen: Screen[Any]) -> ScreenText:
@@ -149,7 +193,10 @@ def _rows_of(shown: list[Lines], names: tuple[str, ...]) -> list[str]:
 
 
 def _marked_rows(shown: list[Lines]) -> Iterator[str]:
-    """Rows of details that a person should know of: a candidate that is chosen, or why a value is refused."""
+    """Rows of details that a person should know of.
+
+    A candidate that is chosen, or why a value is refused.
+    """
     for each in shown:
         for line in each.drawn_lines() if each.id == "details" else ():
             spans = [(text, role) for text, role in line if text.strip()]

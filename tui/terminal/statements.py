@@ -1,4 +1,4 @@
-"""Turn what a screen shows into statements, one a line, and say only what is new. Pure.
+"""Turn what a screen shows into statements, one a line. Pure.
 
 For those to whom a screen reader or a braille display reads: no box drawing, no positions, nothing is said twice.
 """
@@ -25,7 +25,10 @@ _GAP = re.compile(r"\s{2,}")
 
 
 def statement(text: str) -> str:
-    """A row as a statement: its columns one behind the other; empty if it is only drawn."""
+    """A row as a statement: its columns behind each other.
+
+    Empty if it is only drawn.
+    """
     words = (
         _DRAWN.sub("  ", text.translate(_SILENT).replace("→", "->").replace("…", "...")).translate(ASCII_GLYPHS).strip()
     )
@@ -58,7 +61,7 @@ class Narrator:
         self._said = ScreenText()
         self._is_within_line = False
 
-    def tell(self, now: ScreenText) -> str:
+    def narrate(self, now: ScreenText) -> str:
         """What to write for a screen."""
         was, self._said = self._said, now
         lines: list[str] = []
@@ -81,8 +84,8 @@ class Narrator:
             told += f"> {self._begin(now.typed)}"
         return told
 
-    def tell_all(self, now: ScreenText, parts: Iterable[tuple[str, Iterable[str]]]) -> str:
-        """What to write to say all that a screen shows: the name of each part, and its rows."""
+    def narrate_all(self, now: ScreenText, parts: Iterable[tuple[str, Iterable[str]]]) -> str:
+        """What to write to say all of a screen: each part's name, and its rows."""
         self._said = now
         lines = [f"{now.part}:"]
         for name, rows in parts:
@@ -104,7 +107,10 @@ class Narrator:
         return _harmless(typed)
 
     def _echo(self, was: ScreenText, now: ScreenText) -> str:
-        """What a key made of the line that is typed into, as a shell echoes it; all of it anew if that is shorter."""
+        """What a key made of the line that is typed into, as a shell echoes it.
+
+        All of it anew if that is shorter.
+        """
         before, after = _harmless(was.typed or ""), _harmless(now.typed or "")
         if before == after:
             return "\b" * (was.at - now.at) if now.at < was.at else after[was.at : now.at]

@@ -1,4 +1,4 @@
-"""What a screen reader gets: a statement a line, only what is new, and what is typed as a shell echoes it."""
+"""What a screen reader gets: a statement a line, and only what is new."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def test_a_row_becomes_a_statement(row: str, said: str) -> None:
 
 def test_only_what_is_new_is_said() -> None:
     narrator = Narrator()
-    assert narrator.tell(FLEET) == "Fleet, 2:\nTSC Kiel, 241\n"
-    assert narrator.tell(FLEET) == ""
+    assert narrator.narrate(FLEET) == "Fleet, 2:\nTSC Kiel, 241\n"
+    assert narrator.narrate(FLEET) == ""
     moved = replace(FLEET, row="TSC Bremen, 260")
-    assert narrator.tell(moved) == "TSC Bremen, 260\n"
-    assert narrator.tell(replace(moved, message="Saved.")) == "Saved.\n"
-    assert narrator.tell(moved) == ""
-    assert narrator.tell(replace(moved, marked=("A 5030",))) == "A 5030\n"
-    assert narrator.tell(replace(moved, identity=2, part="Inbox", row="")) == "Inbox:\n"
+    assert narrator.narrate(moved) == "TSC Bremen, 260\n"
+    assert narrator.narrate(replace(moved, message="Saved.")) == "Saved.\n"
+    assert narrator.narrate(moved) == ""
+    assert narrator.narrate(replace(moved, marked=("A 5030",))) == "A 5030\n"
+    assert narrator.narrate(replace(moved, identity=2, part="Inbox", row="")) == "Inbox:\n"
 
 
 def test_what_is_typed_is_echoed() -> None:
     narrator = Narrator()
-    narrator.tell(FLEET)
+    narrator.narrate(FLEET)
 
     def typed(text: str, at: int | None = None) -> str:
-        return narrator.tell(replace(FLEET, typed=text, at=len(text) if at is None else at))
+        return narrator.narrate(replace(FLEET, typed=text, at=len(text) if at is None else at))
 
     assert typed("5000") == "> 5000"
     assert typed("5000x") == "x"
@@ -53,10 +53,10 @@ def test_what_is_typed_is_echoed() -> None:
     assert typed("50x00", 3) == "\n> 50x00"
     assert typed("a text of more than a few letters") == "\n> a text of more than a few letters"
     assert typed("") == "\n> "
-    assert narrator.tell(FLEET) == "\n"
+    assert narrator.narrate(FLEET) == "\n"
 
 
 def test_nothing_that_is_typed_steers_the_terminal() -> None:
     narrator = Narrator()
-    narrator.tell(FLEET)
-    assert "\x1b" not in narrator.tell(replace(FLEET, typed="\x1b[2J", at=4))
+    narrator.narrate(FLEET)
+    assert "\x1b" not in narrator.narrate(replace(FLEET, typed="\x1b[2J", at=4))
