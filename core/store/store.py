@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.store.block_store import BlockStore, Clock, Entropy
-from core.store.connection import Database, StoreError, read_meta, transaction, write_meta
+from core.store.connection import Database, StoreError, read_meta, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
@@ -115,25 +115,11 @@ class Store(BlockStore):
             return None
         commit = self._rehearse if is_rehearsal else self._commit
         try:
-            return await self._write_tallied(
-                self.tally.changes.append, commit, author, list(edits), user, note, schema, check_membership
+            return await self._database.write_tallied(
+                self.tally, self.tally.changes.append, commit, author, list(edits), user, note, schema, check_membership
             )
         except _RehearsalDone:
             return None
-
-    async def _write_tallied(self, note: Callable[[T], object], work: Callable[..., T], *args: Any) -> T:
-        """Run `work` in one transaction, and note its result even for nobody who waits."""
-
-        def write(connection: stats.Connection) -> T:
-            try:
-                done = transaction(connection, work, *args)
-                note(done)
-                return done
-            finally:
-                self.tally.ended_count += 1
-
-        self.tally.begun_count += 1
-        return await self._database.run(write)
 
     def _commit(
         self,
@@ -186,7 +172,9 @@ class Store(BlockStore):
         def note(done: ImportResult) -> None:
             self.tally.received_count += done.change_count
 
-        return await self._write_tallied(note, self._import_history, author, list(lines), schema, on_progress)
+        return await self._database.write_tallied(
+            self.tally, note, self._import_history, author, list(lines), schema, on_progress
+        )
 
     def _import_history(
         self,

@@ -1,4 +1,4 @@
-"""What a signal leaves of a verb: what it was saving is there whole or not at all, and a sentence says which."""
+"""What a signal leaves of a verb: all that it saved or nothing, and a sentence."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -109,3 +111,33 @@ def test_the_sentence_says_what_is_there(tally: SaveTally, says: str) -> None:
     text = stop_text([SaveTally(), tally])
     assert says in text
     assert bool(text) == bool(says)
+
+
+INTERRUPTED_WAIT = """
+import asyncio, os, signal, threading
+from tui.cli.help import wake_for_signals
+
+def interrupt():
+    while open(f"/proc/self/task/{os.getpid()}/stat").read().rpartition(")")[2].split()[0] != "S":
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+async def wait():
+    threading.Thread(target=interrupt).start()
+    await asyncio.sleep(3600)
+
+with asyncio.Runner() as runner:
+    wake_for_signals(runner.get_loop())
+    try:
+        runner.run(wait())
+    except KeyboardInterrupt:
+        print("ended")
+"""
+
+
+def test_a_signal_to_another_thread_wakes_a_loop_that_waits() -> None:
+    """As one does that comes just before the loop begins to wait."""
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WAIT], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert result.stdout == "ended\n"

@@ -119,19 +119,21 @@ def update_acceptance(
     # What had counted until its late previous one came counts no more, members' facts among it.
     late = [change for change in faulty if change not in new]
     after = before
-    cuts = {cut.change for each in before.authorities.values() for cut in each.cuts()}
+    cuts = before.cuts
     # On a change that says nothing of members it depends who counts only if it is at a cut, or closes a gap below one.
     if spoken or late or not cuts.isdisjoint(settled) or (cuts and not new.issuperset(settled)):
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
         version = blake3((row[0] if row else b"") + b"".join([*spoken, *faulty])).digest()
         connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_VERSION_META_KEY, version))
         after = load_membership(connection, fleet)
+    # Of a device whose changes count at some places only the gap below one of them may just have been closed.
+    uneven = after.uneven_devices
+    if after is before and not uneven and not late:
+        return
     refresher = _Refresher(connection, after)
     moved = {
         d for d in before.authorities.keys() | after.authorities.keys() if before.authority(d) != after.authority(d)
     }
-    # Of a device whose changes count at some places only the gap below one of them may just have been closed.
-    uneven = {device for device, authority in after.authorities.items() if not authority.is_uniform}
     closed = set(settled) | set(faulty)
     moved |= {device for device in uneven if any(cut.change in closed for cut in after.authority(device).cuts())}
     for device in moved:
