@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual.app import ComposeResult
 from textual.worker import Worker, WorkType
 
 from core.errors import FieldlineError
@@ -13,21 +15,40 @@ from core.store.types import SetSummary
 from tui.cable_monitor import cable_waiting_lines
 from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, format_number, ngettext
-from tui.layout import Line, wrap_text
+from tui.layout import Column, Line, layout_columns, rule_line, wrap_text
 from tui.screens.actions.filter import FilterActions
 from tui.screens.frame import admission_text
 from tui.screens.list_screen import ListScreen
 from tui.screens.pairing_actions import PairingActions
 from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
-from tui.view_models.peers import PeerRow, link_kind, meter_lines, peer_line, peer_rows, reach_texts, stick_rows
-from tui.widgets.lines import DrawnRows
+from tui.view_models.fleet_glance import (
+    FleetGlance,
+    arrival_lines,
+    holds_sentences,
+    reached_lines,
+    read_glance,
+    table_lines,
+)
+from tui.view_models.peers import (
+    PeerRow,
+    link_kind,
+    meter_lines,
+    peer_header,
+    peer_line,
+    peer_rows,
+    reach_texts,
+    stick_rows,
+)
+from tui.widgets.lines import DrawnRows, Lines
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
 if TYPE_CHECKING:
     from core.service.peer_discovery import DiscoveredPeer
     from core.service.transfer_backlog import TransferBacklog
 
+_MIN_TAIL_LINES = 8
+"""Lines below the list from which there is room for who holds what."""
 _DISCOVERY_INTERVAL_S = 2.0
 """How often the screen looks for new announcements, which devices repeat every few seconds."""
 
@@ -47,6 +68,7 @@ class Sync(ListScreen):
         self.found_peers: list[DiscoveredPeer] = []
         """What announces itself in the network or is plugged in."""
         self._summary: SetSummary | None = None
+        self._glance = FleetGlance()
         self._peer_rows: list[PeerRow] = []
         self._backlog: TransferBacklog | None = None
         self._discovery_worker: Worker[None] | None = None
@@ -60,6 +82,10 @@ class Sync(ListScreen):
     def is_syncing(self) -> bool:
         """Whether a sync is under way."""
         return self.syncing.is_syncing
+
+    def body(self) -> ComposeResult:
+        yield Lines(lambda width, _height: [[(" ", "plain"), *peer_header(width - 2)]], id="heads")
+        yield from super().body()
 
     def breadcrumb(self) -> str:
         return _("Sync")
@@ -76,9 +102,15 @@ class Sync(ListScreen):
         self._summary = await workspace.store.summary()
         await self.syncing.load()
         stats = await workspace.store.source_stats()
+        self._glance = await read_glance(workspace, self.state.names.devices, self.state.dates.clock())
         self._backlog = await workspace.transfer_backlog()
         every = peer_rows(
-            stats, self.found_peers, self.syncing.endpoints, self.state.names.devices, self.syncing.files_endpoint
+            stats,
+            self.found_peers,
+            self.syncing.endpoints,
+            self.state.names.devices,
+            self.syncing.files_endpoint,
+            self._glance,
         )
         every[:0] = stick_rows(self.syncing.sticks)
         if (meter := self.syncing.meter) and not any(self.syncing.is_with(row) for row in every):
@@ -93,10 +125,12 @@ class Sync(ListScreen):
             key, self.state.cable_monitor.offered_target = offered, ""
         self.syncing.shown_status = status = self.syncing.link_status()
         rows = [
-            (row.key, partial(peer_line, row, self.state.dates, status if self.syncing.is_with(row) else ""))
-            for row in self._peer_rows
+            (row.key, self._row_drawer(row, status if self.syncing.is_with(row) else "")) for row in self._peer_rows
         ]
         self.lines.show_rows(DrawnRows(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
+
+    def _row_drawer(self, row: PeerRow, status: str) -> Callable[[int], Line]:
+        return partial(peer_line, row, self.state.dates, status, self._glance)
 
     # --- discovery ---------------------------------------------------------------------------------------------------
 
@@ -149,8 +183,35 @@ class Sync(ListScreen):
         return [(_("Syncing with {who}").format(who=who), "strong")]
 
     def details(self, width: int, height: int) -> list[Line]:
+        if self.has_panes:
+            return self._pane_lines(width - 2, height)
         lines = self._meter_lines(width - 6, height) if self.syncing.meter else self._text_lines(width - 6)
         return [[("   ", "plain"), *line] for line in lines[:height]]
+
+    def _pane_lines(self, width: int, height: int) -> list[Line]:
+        """What there is to know of a row, how busy it was, and what has reached it and the others."""
+        lines = self._meter_lines(width, 8) if self.syncing.meter else self._text_lines(width)
+        glance, row = self._glance, self.current_row
+        parts: list[tuple[str, list[Line]]] = []
+        if row and row.device and row.device in glance.devices:
+            parts.append((_("Its changes have reached"), reached_lines(glance, row.device, width, 8)))
+        parts.append((_("Changes of this device have reached"), reached_lines(glance, glance.me, width, 12)))
+        for title, part in parts:
+            if part and len(lines) + len(part) + 2 <= height:
+                lines += [[], rule_line(width + 1, [(title, "strong")])[1:], *part]
+        return [[(" ", "plain"), *line] for line in lines[:height]]
+
+    def tail(self, width: int, height: int) -> list[Line]:
+        if not self.has_panes or height < _MIN_TAIL_LINES:
+            return []
+        lines: list[Line] = [[], *table_lines(self._glance, width, height - 1)]
+        if self.syncing.outcomes and height - len(lines) > 3:
+            lines += [[], rule_line(width, [(_("Sessions"), "strong")])]
+            for time, outcome in reversed(self.syncing.outcomes):
+                cells = [Column(time, 11, "dim"), Column(outcome, None, "plain")]
+                lines.append([("  ", "plain"), *layout_columns(width - 3, cells)])
+        lines += [[], *arrival_lines(self._glance, self.state.dates, width, height - len(lines) - 1)]
+        return lines[:height]
 
     def _meter_lines(self, width: int, height: int) -> list[Line]:
         cable, status = self.syncing.cable_status(), self.syncing.link_status()
@@ -177,12 +238,13 @@ class Sync(ListScreen):
                 "folder on a stick."
             )
             texts.append((text, "plain"))
-        texts += [(f"{time}  {outcome}", "dim") for time, outcome in reversed(self.syncing.outcomes)]
+        if not self.has_panes:
+            texts += [(f"{time}  {outcome}", "dim") for time, outcome in reversed(self.syncing.outcomes)]
         return [[(line, role)] for text, role in texts for line in wrap_text(text, width)]
 
     def _peer_texts(self, row: PeerRow) -> list[tuple[str, str]]:
         """What there is to know of a row, each text with its role."""
-        texts = []
+        texts = holds_sentences(self._glance, row.device, self.state.dates) if row.device else []
         if row.trouble is not None:
             texts.append((error_text(row.trouble), "attention"))
         if row.next_try is not None:
