@@ -20,12 +20,12 @@ what that took away comes back.
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from core.member_statements import ADMIN, MemberStatements, Rank, Ranks, admission_rank
 from core.membership import (
     NAME_PROPERTY,
     REVOKED_PROPERTY,
@@ -33,27 +33,16 @@ from core.membership import (
     Authority,
     ChainEnd,
     Chains,
-    Denial,
     Member,
     MemberFact,
     Membership,
-    RoleRule,
-    parse_readmission,
-    parse_revocation,
     parse_role,
 )
 from core.slots import Candidate, slot_of
+from core.succession import SUCCESSION_PREFIX
 from core.value_codec import CHANGE_ID_BYTES, Value
 
-_ADMIN = "admin"
-_FOUNDING = RoleRule(b"", _ADMIN)
-"""What the founder is without anybody's saying so."""
 _END = ChainEnd()
-
-Rank = tuple[int, tuple[tuple[int, int], ...]]
-"""Seniority, the lower the elder: how many steps from the genesis, and the place (position, number) of each."""
-_Ranks = dict[bytes, Rank]
-"""The seniority of each admin."""
 
 
 def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chains: Chains) -> Membership:
@@ -63,7 +52,7 @@ def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chai
     """
     if founder is None:
         return Membership()
-    stated = _Facts(founder, sorted(facts, key=lambda fact: fact.fact), chains)
+    stated = MemberStatements(founder, sorted(facts, key=lambda fact: fact.fact), chains)
     decision = _Decision(stated)
     void = decision.run()
     return _build(stated, decision.counted - void)
@@ -86,166 +75,31 @@ def ever_admins(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> 
 
 
 def _ever_given(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> tuple[set[bytes], set[bytes]]:
-    by_author: dict[bytes, list[tuple[bytes, bool]]] = defaultdict(list)
+    by_author: dict[bytes, list[tuple[bytes, Value]]] = defaultdict(list)
     for author, member, value in roles:
-        by_author[author].append((member, parse_role(value)[0] == _ADMIN))
+        by_author[author].append((member, value))
     found, admins = {founder}, {founder}
     wave = [founder]
     while wave:
-        given = by_author[wave.pop()]
-        found.update(member for member, _ in given)
-        new = {member for member, is_admin in given if is_admin} - admins
-        admins |= new
-        wave += new
+        device = wave.pop()
+        given = by_author[device]
+        if device in admins:
+            known = {member for member, _ in given}
+            raised = {member for member, value in given if parse_role(value)[0] == ADMIN or may_succeed(value)}
+        else:
+            known, raised = {member for member, value in given if may_succeed(value)}, set[bytes]()
+        wave += (known - found) | (raised - admins)
+        found |= known
+        admins |= raised
     return found, admins
 
 
-@dataclass(slots=True)
-class _Facts:
-    """What was said, sorted by who stated it and what it takes away or gives."""
+def may_succeed(value: Value) -> bool:
+    """Whether a role's value may be that of a new key that goes on for its author's.
 
-    founder: bytes
-    every: Sequence[MemberFact]
-    chains: Chains
-    by_author: dict[bytes, list[MemberFact]] = field(default_factory=lambda: defaultdict(list))
-    by_id: dict[bytes, MemberFact] = field(default_factory=dict)
-    rules: dict[bytes, RoleRule] = field(default_factory=dict)
-    takes: set[bytes] = field(default_factory=set)
-    """What is a revocation or gives less than the role of an admin."""
-    gives: set[bytes] = field(default_factory=set)
-    """What makes an admin, or readmits."""
-
-    def __post_init__(self) -> None:
-        for fact in self.every:
-            self.by_author[fact.device].append(fact)
-            self.by_id[fact.fact] = fact
-            if fact.property == ROLE_PROPERTY:
-                self.rules[fact.fact] = RoleRule(fact.fact, *parse_role(fact.value), fact.obsoletes)
-        self.takes = {fact.fact for fact in self.every if self._takes_away(fact)}
-        self.gives = {fact.fact for fact in self.every if self._gives(fact)}
-
-    def contested(self, counted: set[bytes]) -> list[MemberFact]:
-        """Find what takes something away from a device that has stated something as admin.
-
-        If this is all that may count. Only on these does it depend who counts.
-        """
-        spoke = {self.by_id[fact].device for fact in counted}
-        return [
-            fact for fact in self.every if fact.fact in counted and fact.member in spoke and fact.fact in self.takes
-        ]
-
-    def _takes_away(self, fact: MemberFact) -> bool:
-        if fact.property == ROLE_PROPERTY:
-            return self.rules[fact.fact].role != _ADMIN
-        # Nobody says of itself whether it is revoked: the holder of a stolen key would.
-        return (
-            fact.property == REVOKED_PROPERTY
-            and fact.device != fact.member
-            and parse_revocation(fact.value) is not None
-        )
-
-    def _gives(self, fact: MemberFact) -> bool:
-        if fact.property == ROLE_PROPERTY:
-            return self.rules[fact.fact].role == _ADMIN
-        return (
-            fact.property == REVOKED_PROPERTY
-            and fact.device != fact.member
-            and parse_readmission(fact.value) is not None
-        )
-
-    def authority(self, device: bytes, own: Iterable[MemberFact]) -> Authority:
-        """The authority of a device by these facts about it."""
-        roles = [_FOUNDING] if device == self.founder else []
-        denials: dict[bytes, tuple[MemberFact, list[MemberFact]]] = {}
-        lifts: list[MemberFact] = []
-        for fact in own:
-            if fact.property == ROLE_PROPERTY:
-                roles.append(self.rules[fact.fact])
-            elif fact.fact in self.takes:
-                denials[fact.fact] = fact, []
-            elif fact.fact in self.gives:
-                lifts.append(fact)
-        for lift in lifts:
-            for target in lift.obsoletes:
-                if target in denials:
-                    denials[target][1].append(lift)
-        return Authority(
-            tuple(roles),
-            tuple(
-                Denial(
-                    name,
-                    parse_revocation(fact.value) or (),
-                    tuple(parse_readmission(lift.value) or () for lift in by),
-                )
-                for name, (fact, by) in denials.items()
-            ),
-        )
-
-    def counted(self, held: Iterable[MemberFact]) -> set[bytes]:
-        """The facts whose authors were admins where they wrote them.
-
-        If of what takes away just this holds.
-
-        The least set that founds itself on the genesis: a fact more can only make more count.
-        """
-        about: dict[bytes, list[MemberFact]] = defaultdict(list)
-        for fact in held:
-            about[fact.member].append(fact)
-        found: set[bytes] = set()
-        open_facts = {device: list(facts) for device, facts in self.by_author.items()}
-        dirty = [self.founder]
-        while dirty:
-            device = dirty.pop()
-            left = open_facts.get(device)
-            if not left:
-                continue
-            authority = self.authority(device, about[device])
-            is_admin = self._admin_test(device, authority)
-            new = [fact for fact in left if is_admin(fact)]
-            open_facts[device] = [fact for fact in left if not is_admin(fact)]
-            found.update(fact.fact for fact in new)
-            for fact in new:
-                if fact.fact in self.gives:
-                    about[fact.member].append(fact)
-                    dirty.append(fact.member)
-        return found
-
-    def _admin_test(self, device: bytes, authority: Authority) -> Callable[[MemberFact], bool]:
-        if authority.is_uniform:
-            uniform = authority.uniform_role == _ADMIN
-            return lambda fact: uniform
-        known: dict[bytes, bool] = {}
-
-        def is_admin(fact: MemberFact) -> bool:
-            change = fact.fact[:CHANGE_ID_BYTES]
-            if change not in known:
-                known[change] = authority.role_at(self.chains, device, fact.position, change) == _ADMIN
-            return known[change]
-
-        return is_admin
-
-    def ranks(self, counted: Iterable[bytes]) -> _Ranks:
-        """The seniority of each admin."""
-        given: dict[bytes, list[MemberFact]] = defaultdict(list)
-        for fact in (self.by_id[each] for each in self.gives.intersection(counted)):
-            if fact.property == ROLE_PROPERTY:
-                given[fact.device].append(fact)
-        found: _Ranks = {}
-        # The id decides between branches of one chain only.
-        heap: list[tuple[Rank, bytes, bytes]] = [((0, ()), b"", self.founder)]
-        while heap:
-            rank, _, device = heapq.heappop(heap)
-            if device in found:
-                continue
-            found[device] = rank
-            for fact in given[device]:
-                if fact.member not in found:
-                    heapq.heappush(heap, (_step(rank, fact), fact.fact, fact.member))
-        return found
-
-
-def _step(rank: Rank, fact: MemberFact) -> Rank:
-    return rank[0] + 1, (*rank[1], (fact.position, int.from_bytes(fact.fact[CHANGE_ID_BYTES:], "big")))
+    Nothing is verified.
+    """
+    return isinstance(value, str) and value.startswith(SUCCESSION_PREFIX)
 
 
 @dataclass(slots=True)
@@ -255,7 +109,7 @@ class _Decision:
     What is dropped for another one is tried once more when nothing else is open.
     """
 
-    stated: _Facts
+    stated: MemberStatements
     waiting: list[MemberFact] = field(default_factory=list)
     held: list[MemberFact] = field(default_factory=list)
     dropped: list[MemberFact] = field(default_factory=list)
@@ -270,7 +124,7 @@ class _Decision:
             pass
         return {fact.fact for fact in contested} - {fact.fact for fact in self.held}
 
-    def _open(self, facts: list[MemberFact]) -> tuple[MemberFact, _Ranks] | None:
+    def _open(self, facts: list[MemberFact]) -> tuple[MemberFact, Ranks] | None:
         """The eldest of these facts that count as far as it is decided."""
         ranks = self.stated.ranks(self.counted)
         ready = [fact for fact in facts if fact.fact in self.counted]
@@ -316,8 +170,8 @@ class _Decision:
             held = [each for each in held if each.fact in counted]
 
 
-def _seniority(ranks: _Ranks, fact: MemberFact) -> tuple[Rank, bytes]:
-    return _step(ranks[fact.device], fact), fact.fact
+def _seniority(ranks: Ranks, fact: MemberFact) -> tuple[Rank, bytes]:
+    return admission_rank(ranks[fact.device], fact), fact.fact
 
 
 @dataclass(slots=True)
@@ -333,42 +187,89 @@ class _Summary:
         return [fact for fact in own if fact.fact not in gone]
 
 
-def _build(stated: _Facts, counted: set[bytes]) -> Membership:
+def _build(stated: MemberStatements, counted: set[bytes]) -> Membership:
     about: dict[bytes, _Summary] = defaultdict(_Summary)
     about[stated.founder] = _Summary()
     for fact in stated.every:
-        if fact.fact in counted and not (fact.property == REVOKED_PROPERTY and fact.device == fact.member):
+        is_about_itself = fact.property == REVOKED_PROPERTY and fact.device == fact.member
+        if fact.fact in counted and not is_about_itself and not fact.is_succession:
             about[fact.member].facts.append(fact)
+    inherited = _pass_on_roles(stated, about)
     ranks = stated.ranks(counted)
     members: dict[bytes, Member] = {}
     authorities: dict[bytes, Authority] = {}
     leaves: dict[tuple[bytes, str], tuple[bytes, ...]] = {}
     for device, summary in sorted(about.items()):
-        authority = stated.authority(device, summary.facts)
+        authority = stated.authority(device, summary.facts, inherited)
         if authority.roles:
             authorities[device] = authority
         members[device] = _member(stated, device, summary, authority, ranks)
         for name in (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY):
             if found := summary.leaves(name):
                 leaves[device, name] = tuple(fact.fact for fact in found)
+    for device, replaced in [(m.device, m.replaces) for m in members.values()]:
+        if replaced is not None:
+            members[replaced] = replace(members[replaced], replaced_by=device)
     kept = frozenset(fact.fact for summary in about.values() for fact in summary.facts)
-    return Membership(members, authorities, kept, leaves)
+    named = {member: tuple(fact.fact for fact in facts) for member, facts in stated.successions.items()}
+    return Membership(members, authorities, kept, leaves, named)
+
+
+def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> dict[bytes, str]:
+    """Let each succession count whose author had a role there.
+
+    With what it names the new device.
+
+    Gives the role that each passes on: one more can only raise those of others.
+    """
+    named: dict[bytes, list[MemberFact]] = defaultdict(list)
+    for facts in stated.successions.values():
+        for fact in facts:
+            named[fact.device].append(fact)
+    passed_on: dict[bytes, str] = {}
+    open_devices = sorted(named.keys() & about.keys())
+    while open_devices:
+        device = open_devices.pop()
+        authority = stated.authority(device, about[device].facts, passed_on)
+        for fact in named[device]:
+            change = fact.fact[:CHANGE_ID_BYTES]
+            role = authority.role_at(stated.chains, device, fact.position, change)
+            if not role or passed_on.get(fact.fact) == role:
+                continue
+            if fact.fact not in passed_on:
+                own = about[fact.member].facts
+                names = [each for each in stated.by_author[device] if _is_named_with(each, fact)]
+                own += [fact, *(each for each in names if each not in own)]
+            passed_on[fact.fact] = role
+            if fact.member in named:
+                open_devices.append(fact.member)
+    return passed_on
+
+
+def _is_named_with(fact: MemberFact, succession: MemberFact) -> bool:
+    """Whether a fact names the device of a new key.
+
+    In the change by which that goes on for the old one.
+    """
+    is_same_change = fact.fact[:CHANGE_ID_BYTES] == succession.fact[:CHANGE_ID_BYTES]
+    return is_same_change and fact.member == succession.member and fact.property == NAME_PROPERTY
 
 
 def _member(
-    stated: _Facts,
+    stated: MemberStatements,
     device: bytes,
     summary: _Summary,
     authority: Authority,
-    ranks: _Ranks,
+    ranks: Ranks,
 ) -> Member:
     role = authority.undenied_role_at(_END, device, 0, b"")
     state: Literal["active", "revoked", "pending"] = "active" if role else "pending"
-    if role and authority.denials_at(_END, device, 0, b""):
+    if role and (authority.ends or authority.denials_at(_END, device, 0, b"")):
         state = "revoked"
     names = (Candidate(f.fact, f.value, "", f.device, f.effective_us, None) for f in summary.leaves(NAME_PROPERTY))
     name = slot_of(names).value
-    given = [fact for fact in summary.facts if fact.property == ROLE_PROPERTY]
+    old = next((fact.device for fact in summary.facts if fact.is_succession), None)
+    given = [fact for fact in summary.facts if fact.property == ROLE_PROPERTY and not fact.is_succession]
     first = min(given, key=lambda fact: _seniority(ranks, fact), default=None)
     admitted_by = None if first is None or device == stated.founder else first.device
-    return Member(device, name if isinstance(name, str) else device.hex()[:8], role, state, admitted_by)
+    return Member(device, name if isinstance(name, str) else device.hex()[:8], role, state, admitted_by, old)

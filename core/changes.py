@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core import body as bodies
@@ -132,7 +133,7 @@ def sign_block(
     """
     body = bodies.make_body(change.facts, change.note, seed)
     fields = Header(
-        key.public_key().public_bytes_raw(),
+        _public_key(key),
         tip.position + 1 if tip else 0,
         tip.id if tip else None,
         tip.past if tip else None,
@@ -146,6 +147,12 @@ def sign_block(
     block = Block(headers.sign(fields, key, fleet), body)
     _check_size(len(block.header.data) + len(body.data))
     return block
+
+
+@lru_cache(maxsize=1)
+def _public_key(key: Ed25519PrivateKey) -> bytes:
+    """Derive the raw public key, which takes half as long as to sign."""
+    return key.public_key().public_bytes_raw()
 
 
 def decode_block(data: bytes, erased: Container[bytes] = NOTHING) -> Block:

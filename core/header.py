@@ -105,13 +105,14 @@ def fleet_id(genesis: bytes) -> bytes:
 
 
 def sign(fields: Header, key: Ed25519PrivateKey, fleet: bytes | None) -> SignedHeader:
-    """Sign a header; `fleet` is None for the genesis.
+    """Sign a header with the key that its fields name.
+
+    `fleet` is None for the genesis.
 
     Raises BlockRefused for what no device would accept.
     """
-    if key.public_key().public_bytes_raw() != fields.key:
-        raise BlockRefused("a change is malformed")
-    return assemble(fields, key.sign(_to_be_signed(fields.key, encode_payload(fields), fleet or b"")))
+    payload = encode_payload(fields)
+    return _join(fields, payload, key.sign(_to_be_signed(fields.key, payload, fleet or b"")))
 
 
 def assemble(fields: Header, signature: bytes) -> SignedHeader:
@@ -119,8 +120,12 @@ def assemble(fields: Header, signature: bytes) -> SignedHeader:
 
     Raises BlockRefused for fields out of their bounds.
     """
-    payload = cbor.byte_string(encode_payload(fields))
-    data = b"".join((_START, _PROTECTED, fields.key, _UNPROTECTED, payload, _SIGNATURE_HEAD, signature))
+    return _join(fields, encode_payload(fields), signature)
+
+
+def _join(fields: Header, payload: bytes, signature: bytes) -> SignedHeader:
+    parts = (_START, _PROTECTED, fields.key, _UNPROTECTED, cbor.byte_string(payload), _SIGNATURE_HEAD, signature)
+    data = b"".join(parts)
     return SignedHeader(digest(data), data, fields, signature)
 
 

@@ -1,12 +1,13 @@
 """This device's key and certificate.
 
 The key is the device: its id is the hash of the public key, and whoever holds the key file is the device. It is made
-once, and never written over but by the same key, sealed under a passphrase or not.
+once, and never written over but by the same key, sealed under a passphrase or not, or by the one that goes on for it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable
@@ -35,6 +36,9 @@ from core.sealed_key import (
     decode_sealed_key,
     seal_key,
 )
+from core.succession import MAX_VOUCHERS, VOUCHER_BYTES, make_voucher
+
+_VOUCHER_LINE = re.compile(rb"^voucher: ([0-9a-f]{%d})$" % (2 * VOUCHER_BYTES), re.MULTILINE)
 
 AskPassphrase = Callable[[], str]
 """Gives the passphrase of this device's key; raises FieldlineError if nobody can be asked."""
@@ -42,9 +46,13 @@ AskPassphrase = Callable[[], str]
 
 @dataclass(frozen=True)
 class Identity:
-    """A device's private key and what follows from it: `device` is its 16-byte id."""
+    """A device's private key and what follows from it: `device` is its 16-byte id.
+
+    `vouchers` show to whom has not heard of it yet that this key goes on for others, the latest first.
+    """
 
     private_key: Ed25519PrivateKey
+    vouchers: tuple[bytes, ...] = ()
 
     @cached_property
     def public_key(self) -> bytes:
@@ -103,6 +111,7 @@ class SealedIdentity(Identity):
     def __init__(self, sealed: SealedKey, ask: AskPassphrase) -> None:
         object.__setattr__(self, "_sealed", sealed)
         object.__setattr__(self, "_ask", ask)
+        object.__setattr__(self, "vouchers", sealed.vouchers)
 
     @cached_property
     def private_key(self) -> Ed25519PrivateKey:
@@ -150,6 +159,23 @@ def create_identity(path: Path) -> Identity:
     return identity
 
 
+def create_next_identity(path: Path, old: Identity, passphrase: str | None) -> Identity:
+    """Make the key that is to go on for a device's.
+
+    In place of whatever is at `path`; sealed if there is a passphrase.
+
+    Raises FieldlineError; the old key stays as it is.
+    """
+    key = Ed25519PrivateKey.generate()
+    voucher = make_voucher(old.private_key, device_id(key.public_key().public_bytes_raw()))
+    new = Identity(key, (voucher, *old.vouchers)[:MAX_VOUCHERS])
+    if passphrase is None:
+        unseal_identity(path, new)
+    else:
+        seal_identity(path, new, passphrase)
+    return new
+
+
 def load_identity(path: Path, ask: AskPassphrase = ask_nobody) -> Identity:
     """Read a device's key from its file.
 
@@ -167,9 +193,10 @@ def load_identity(path: Path, ask: AskPassphrase = ask_nobody) -> Identity:
         key = load_pem_private_key(data, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
-    if not isinstance(key, Ed25519PrivateKey):
+    vouchers = tuple(bytes.fromhex(found[1].decode()) for found in _VOUCHER_LINE.finditer(data))
+    if not isinstance(key, Ed25519PrivateKey) or len(vouchers) > MAX_VOUCHERS:
         raise _damaged(path)
-    return Identity(key)
+    return Identity(key, vouchers)
 
 
 def seal_identity(path: Path, identity: Identity, passphrase: str) -> None:
@@ -178,7 +205,11 @@ def seal_identity(path: Path, identity: Identity, passphrase: str) -> None:
     Raises FieldlineError; then it is as it was.
     """
     sealed = seal_key(
-        identity.private_key, passphrase, secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES)
+        identity.private_key,
+        passphrase,
+        secrets.token_bytes(SALT_BYTES),
+        secrets.token_bytes(NONCE_BYTES),
+        identity.vouchers,
     )
     _replace(path, sealed.encode())
 
@@ -188,7 +219,9 @@ def unseal_identity(path: Path, identity: Identity) -> None:
 
     Raises FieldlineError; then it is as it was.
     """
-    _replace(path, identity.key_pem)
+    # What stands before the key is no part of it to whoever reads PEM (RFC 7468, 5.2).
+    lines = (f"voucher: {voucher.hex()}\n" for voucher in identity.vouchers)
+    _replace(path, "".join(lines).encode() + identity.key_pem)
 
 
 def copy_key(path: Path, copy: Path) -> None:

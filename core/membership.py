@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Protocol, TypeGuard
 
 from core.chain import Side
@@ -80,7 +81,8 @@ class MemberFact:
 
     `device` wrote it in the change at `position` of its chain, `member` is whom it is about.
 
-    `effective_us` is when it counts from, in microseconds since 1970 UTC.
+    `effective_us` is when it counts from, in microseconds since 1970 UTC. `is_succession`: by it the key of `member`
+    goes on for that of `device`, and agrees (core.succession).
     """
 
     fact: bytes
@@ -91,6 +93,7 @@ class MemberFact:
     effective_us: int
     obsoletes: tuple[bytes, ...] = ()
     position: int = 0
+    is_succession: bool = False
 
 
 def mark_text(mark: Mark) -> str:
@@ -183,15 +186,19 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What a device's changes may say, change by change."""
+    """What a device's changes may say, change by change.
+
+    `ends` are the changes by which the device named a new key: what is not known to lie before each counts for nothing.
+    """
 
     roles: tuple[RoleRule, ...] = ()
     denials: tuple[Denial, ...] = ()
+    ends: tuple[Cut, ...] = ()
 
     @property
     def is_uniform(self) -> bool:
         """Whether it is the same for all of the device's changes."""
-        return not self.denials and all(rule.start is None for rule in self.roles)
+        return not self.denials and not self.ends and all(rule.start is None for rule in self.roles)
 
     @property
     def uniform_role(self) -> str:
@@ -211,6 +218,7 @@ class Authority:
             yield from denial.cut
             for mark in denial.lifted:
                 yield from mark
+        yield from self.ends
 
     def denials_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> list[Denial]:
         """The revocations that void a change."""
@@ -230,6 +238,8 @@ class Authority:
         """
         if self.is_uniform:
             return self.uniform_role
+        if any(not _is_before(chains, device, (end,), position, change) for end in self.ends):
+            return NO_ROLE
         if self.denials_at(chains, device, position, change):
             return NO_ROLE
         return self.undenied_role_at(chains, device, position, change)
@@ -271,7 +281,8 @@ def _is_behind(chains: Chains, device: bytes, mark: Mark, position: int, change:
 class Member:
     """A device of the fleet.
 
-    `admitted_by` is the device that first admitted it, None for the first admin.
+    `admitted_by` is the device that first admitted it, None for the first admin. `replaces` is the device whose key
+    this one's goes on for, `replaced_by` the one that goes on for this.
     """
 
     device: bytes
@@ -279,20 +290,34 @@ class Member:
     role: str
     state: Literal["active", "revoked", "pending"]
     admitted_by: bytes | None = None
+    replaces: bytes | None = None
+    replaced_by: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Membership:
     """The members, and what each device's changes may say.
 
     `counted` are the facts about members that have effect, `leaves` those of them, by member and property, that none
-    of them obsoletes.
+    of them obsoletes. `successions` are the facts by which a member's key goes on for another, whether they
+    count or not: of what is stated of its role only what obsoletes one of them does.
     """
 
     members: Mapping[bytes, Member] = field(default_factory=dict)
     authorities: Mapping[bytes, Authority] = field(default_factory=dict)
     counted: frozenset[bytes] = frozenset()
     leaves: Mapping[tuple[bytes, str], tuple[bytes, ...]] = field(default_factory=dict)
+    successions: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def cuts(self) -> frozenset[bytes]:
+        """The changes on which it depends whether others count."""
+        return frozenset(cut.change for authority in self.authorities.values() for cut in authority.cuts())
+
+    @cached_property
+    def uneven_devices(self) -> frozenset[bytes]:
+        """The devices whose changes do not all count alike."""
+        return frozenset(device for device, authority in self.authorities.items() if not authority.is_uniform)
 
     def authority(self, device: bytes) -> Authority:
         """What a device's changes may say."""
@@ -304,6 +329,11 @@ class Membership:
         It is the fleet, its schema, or a member.
         """
         return entity in (FLEET_ENTITY, SCHEMA_ENTITY) or entity in self.members
+
+    def names_successor(self, change: bytes, device: bytes) -> bool:
+        """Whether by a change, and with effect, a device's key goes on for another."""
+        named = self.successions.get(device, ())
+        return any(fact[:CHANGE_ID_BYTES] == change and fact in self.counted for fact in named)
 
     def may_connect(self, device: bytes) -> bool:
         """Whether this device is a member in good standing, of any role."""

@@ -338,6 +338,11 @@ class Schema:
 _T = TypeVar("_T")
 
 
+def no_schema_error() -> Refused:
+    """Build the error for a device that has no schema yet."""
+    return Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
+
+
 def in_schema_order(
     items: Iterable[_T],
     slot_of: Callable[[_T], tuple[bytes, str]],

@@ -10,7 +10,7 @@ the library makes of it is 2,048 rounds of PBKDF2, less than a millisecond for e
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from core.errors import FieldlineError
 from core.header import KEY_BYTES
+from core.succession import MAX_VOUCHERS, VOUCHER_BYTES
 
 SEALED_VERSION = 2
 """Of a key file; 1 is a plain one in PEM."""
@@ -28,12 +29,13 @@ MEMORY_KIB, PASSES, LANES = 1 << 16, 3, 1
 """64 MiB and three passes: about a fifth of a second here, for each passphrase that somebody tries, too."""
 MAX_MEMORY_KIB, MAX_PASSES, MAX_LANES = 1 << 20, 16, 16
 """Read from a file: more would let a file that somebody else wrote use up this device's memory or time."""
-MAX_FILE_BYTES = 2048
+MAX_FILE_BYTES = 4096
 MIN_PASSPHRASE_CHARS = 8
 """Fewer are tried out in days even at this price."""
 MAX_PASSPHRASE_BYTES = 1024
 SALT_BYTES, NONCE_BYTES = 16, 12
 _TAG_BYTES = 16
+_VOUCHERS = "vouchers"
 _FIELDS = ("version", "public_key", "kdf", "memory_kib", "passes", "lanes", "salt", "nonce", "sealed")
 _KDF = "argon2id"
 
@@ -53,6 +55,8 @@ class SealedKey:
     salt: bytes
     nonce: bytes
     sealed: bytes
+    vouchers: tuple[bytes, ...] = ()
+    """Of the keys that this one goes on for (core.succession), the latest first."""
 
     def open(self, passphrase: str) -> Ed25519PrivateKey:
         """Open it; raises FieldlineError for a wrong passphrase."""
@@ -82,10 +86,14 @@ class SealedKey:
             f"{name} = {value}" if isinstance(value, int) else f'{name} = "{value}"'
             for name, value in zip(_FIELDS, values, strict=True)
         )
-        return ("\n".join(lines) + "\n").encode()
+        vouchers = ", ".join(f'"{voucher.hex()}"' for voucher in self.vouchers)
+        last = [f"{_VOUCHERS} = [{vouchers}]"] if vouchers else []
+        return "".join(f"{line}\n" for line in (*lines, *last)).encode()
 
 
-def seal_key(key: Ed25519PrivateKey, passphrase: str, salt: bytes, nonce: bytes) -> SealedKey:
+def seal_key(
+    key: Ed25519PrivateKey, passphrase: str, salt: bytes, nonce: bytes, vouchers: tuple[bytes, ...] = ()
+) -> SealedKey:
     """Seal a key; `salt` and `nonce` are random, and used once.
 
     Raises FieldlineError for too short a passphrase.
@@ -96,9 +104,9 @@ def seal_key(key: Ed25519PrivateKey, passphrase: str, salt: bytes, nonce: bytes)
             count=MIN_PASSPHRASE_CHARS,
         )
     public_key = key.public_key().public_bytes_raw()
-    empty = SealedKey(public_key, MEMORY_KIB, PASSES, LANES, salt, nonce, b"")
+    empty = SealedKey(public_key, MEMORY_KIB, PASSES, LANES, salt, nonce, b"", vouchers)
     sealed = ChaCha20Poly1305(_derive(empty, passphrase)).encrypt(nonce, key.private_bytes_raw(), _authenticated(empty))
-    return SealedKey(public_key, MEMORY_KIB, PASSES, LANES, salt, nonce, sealed)
+    return replace(empty, sealed=sealed)
 
 
 def decode_sealed_key(data: bytes) -> SealedKey:
@@ -111,6 +119,9 @@ def decode_sealed_key(data: bytes) -> SealedKey:
         fields = tomllib.loads(data.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
         raise MalformedKey from None
+    vouchers = fields.pop(_VOUCHERS, [])
+    if not isinstance(vouchers, list) or len(vouchers) > MAX_VOUCHERS:
+        raise MalformedKey
     if set(fields) != set(_FIELDS) or (fields["version"], fields["kdf"]) != (SEALED_VERSION, _KDF):
         raise MalformedKey
     memory_kib, passes, lanes = (
@@ -127,6 +138,7 @@ def decode_sealed_key(data: bytes) -> SealedKey:
         _read_hex(fields["salt"], SALT_BYTES),
         _read_hex(fields["nonce"], NONCE_BYTES),
         _read_hex(fields["sealed"], KEY_BYTES + _TAG_BYTES),
+        tuple(_read_hex(voucher, VOUCHER_BYTES) for voucher in vouchers),
     )
 
 
@@ -148,7 +160,7 @@ def _authenticated(sealed: SealedKey) -> bytes:
     """
     numbers = (SEALED_VERSION, sealed.memory_kib, sealed.passes, sealed.lanes)
     head = b"".join(number.to_bytes(4, "big") for number in numbers)
-    return b"fieldline device key" + head + sealed.salt + sealed.public_key
+    return b"fieldline device key" + head + sealed.salt + sealed.public_key + b"".join(sealed.vouchers)
 
 
 def _read_number(value: object, limit: int) -> int:

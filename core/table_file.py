@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from core.values import quote_value
 MAX_ROWS = 100_000
 """As many as a fleet has entities: all rows are in memory at once."""
 _DELIMITERS = ",;\t"
+_DELIMITER_LINE = re.compile(r"sep=([^\r\n\"])[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
+"""The line with which spreadsheets say what stands between cells."""
 UNSET_CELL = "-"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """How a cell begins that spreadsheets run (CWE-1236), or that looks like such a cell escaped."""
@@ -74,24 +76,46 @@ def read_table(text: str, check_column: Callable[[str], object] = lambda name: N
 
 
 def _parse_csv(text: str, check_column: Callable[[str], object]) -> list[TableRow]:
-    head_line = text.split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=head_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    first = _DELIMITER_LINE.match(text)
+    if first:
+        lines.seek(first.end())
+    skipped_count = 1 if first else 0
+    delimiter = first[1] if first else max(_DELIMITERS, key=text.split("\n", 1)[0].count)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     rows = []
     try:
         head = [name.strip() for name in next(reader, [])]
-        _check_head(head, check_column)
+        _check_head(head, skipped_count + 1, check_column)
         for cells in reader:
-            if len(cells) > len(head) and any(cell.strip() for cell in cells[len(head) :]):
-                raise Refused("Line {line} has more cells than the head.", line=reader.line_num)
-            stated = zip(head, map(str.strip, cells), strict=False)
-            values = {name: _csv_value(cell) for name, cell in stated if cell}
+            line = skipped_count + reader.line_num
+            values = {name: _csv_value(cell) for name, cell in _stated_cells(head, cells, line)}
             if values:
-                rows.append(TableRow(reader.line_num, values))
+                rows.append(TableRow(line, values))
             _check_count(rows)
     except csv.Error as error:
-        raise Refused("Line {line} is not CSV: {why}.", line=reader.line_num, why=str(error)) from None
+        raise Refused("Line {line} is not CSV: {why}.", line=skipped_count + reader.line_num, why=str(error)) from None
     return rows
+
+
+def _stated_cells(head: list[str], cells: list[str], line: int) -> Iterator[tuple[str, str]]:
+    """The cells of a line that are not empty, with their heads.
+
+    Raises Refused for one without a head.
+    """
+    for number, cell in enumerate(map(str.strip, cells), 1):
+        if not cell:
+            continue
+        if number > len(head):
+            raise Refused("Line {line} has more cells than the head.", line=line)
+        if not head[number - 1]:
+            raise Refused(
+                "Line {line}: {value} is in column {number}, which has no head: name its property in the first line.",
+                line=line,
+                value=quote_value(cell),
+                number=number,
+            )
+        yield head[number - 1], cell
 
 
 def _csv_value(cell: str) -> str | None:
@@ -112,16 +136,20 @@ def _parse_json(text: str) -> list[TableRow]:
     return rows
 
 
-def _check_head(head: list[str], check_column: Callable[[str], object]) -> None:
-    if not head or not all(head):
+def _check_head(head: list[str], line: int, check_column: Callable[[str], object]) -> None:
+    """Raise Refused for a head that does not say what the columns are.
+
+    A column without a name has to be empty.
+    """
+    if not any(head):
         raise Refused("The first line has to name a property in each column.")
-    for name in head:
+    for name in filter(None, head):
         if head.count(name) > 1:
             raise Refused("There are two columns {name}: leave one out.", name=quote_value(name))
         try:
             check_column(name)
         except Refused as problem:
-            raise Refused("The head, line 1: {why}", why=problem) from None
+            raise Refused("The head, line {line}: {why}", line=line, why=problem) from None
 
 
 def _check_count(rows: list[TableRow]) -> None:

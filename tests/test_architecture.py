@@ -24,7 +24,7 @@ MAX_SUMMARY_COLUMNS = 80
 """Of a docstring's first line: it stands alone in an editor's hint and in an index."""
 MAX_CLASS_LINES = 500
 """Of a class with all its bases in the package: slicing a class into bases is no way to a small file."""
-GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding"}
+GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding", "greeting"}
 """Those that are the usual nouns for what is in the module."""
 PRIVATE_WORDS = {
     *("told", "tell", "tells", "said", "say", "says", "heard", "hear", "hears", "news", "desk", "matter", "matters"),

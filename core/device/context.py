@@ -14,6 +14,7 @@ from core.changes import SCHEMA_ENTITY
 from core.device import edit_check, input_validation
 from core.device.home import Home
 from core.errors import FieldlineError
+from core.paths import exists
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
@@ -63,7 +64,7 @@ class DeviceContext:
         self.user = user
         self.clock = clock
         self.entropy = entropy
-        self._identity: Identity | None = None
+        self.loaded_identity: Identity | None = None
         self.ask_passphrase: AskPassphrase | None = None
         """How to get the passphrase of a sealed key; None: there is nobody to ask."""
         self._schema: tuple[object, Schema] = (None, Schema())
@@ -76,9 +77,8 @@ class DeviceContext:
     ) -> Self:
         """Open the device whose home this folder is."""
         home = Home(folder)
-        return cls(
-            home, await Store.open(home.store, clock=clock, entropy=entropy), user=user, clock=clock, entropy=entropy
-        )
+        store = await _open_store(home, clock, entropy)
+        return cls(home, store, user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:
         """Finish what is under way and close the store."""
@@ -95,11 +95,11 @@ class DeviceContext:
     @property
     def identity(self) -> Identity:
         """This device's key, read at the first use."""
-        if self._identity is None:
+        if self.loaded_identity is None:
             from core import identity
 
-            self._identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
-        return self._identity
+            self.loaded_identity = identity.load_identity(self.home.key, self.ask_passphrase or identity.ask_nobody)
+        return self.loaded_identity
 
     async def membership(self) -> Membership:
         """Read who belongs to the fleet."""
@@ -212,3 +212,17 @@ class DeviceContext:
         """Save what differs from what was shown, given the wanted values."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
+
+
+async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:
+    """Open the store, and finish a change of the key that was broken off."""
+    store = await Store.open(home.store, clock=clock, entropy=entropy)
+    if exists(home.next_key):
+        from core.device.next_key import adopt_next_key
+
+        try:
+            await adopt_next_key(home, store)
+        except BaseException:
+            await store.close()
+            raise
+    return store

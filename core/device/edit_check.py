@@ -14,7 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.device.display_names import entities_in_value, full_entity_name
 from core.errors import Refused
 from core.records import Edit, Record
-from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, is_acceptance, is_internal_property
+from core.schema import (
+    KEY,
+    KIND,
+    RESERVED_KINDS,
+    RETIRED,
+    Kind,
+    Property,
+    Schema,
+    is_acceptance,
+    is_internal_property,
+    no_schema_error,
+)
 from core.store.view import View
 from core.value_codec import Value
 from core.values import check_visible, is_same_value, quote_value
@@ -114,7 +125,7 @@ def creatable_kind(schema: Schema, name: str) -> Kind:
     Raises Refused, naming those that there are.
     """
     if not schema.kinds:
-        raise Refused("What can be configured is not known here yet: sync with a device of the fleet first.")
+        raise no_schema_error()
     found = schema.kinds.get(schema.kind_name(name))
     if found is None:
         raise _unknown_kind_error(schema, name)

@@ -20,6 +20,7 @@ from core.paths import exists
 
 STORE_FILE = "store.db"
 KEY_FILE = "device.key"
+NEXT_KEY_FILE = "device.key.next"
 SETTINGS_FILE = "settings.toml"
 LAST_CHANGE_FILE = "last-change"
 _CHANGE_DIGITS = 64
@@ -33,6 +34,7 @@ class Home:
         self.folder = folder
         self.store = folder / STORE_FILE
         self.key = folder / KEY_FILE
+        self.next_key = folder / NEXT_KEY_FILE
         self.settings = folder / SETTINGS_FILE
         self.last_change = folder / LAST_CHANGE_FILE
 

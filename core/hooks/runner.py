@@ -199,7 +199,7 @@ class _HookRunner:
 
     async def _deliver(self, hook: Hook, state: HookState, named: NamedEntry) -> None:
         """Run a hook for one value until it succeeds, or is given up."""
-        fact = named.entry.fact
+        fact = named.entry.position
         data = json.dumps(named.as_json()).encode() + b"\n"
         for attempt in range(1, hook.attempts + 1):
             error = await self._run_once(hook, data)

@@ -27,7 +27,7 @@ from core.store import entities
 from core.store.queries import feed
 from core.store.queries.feed import FeedEntry
 from core.store.scope import NOW
-from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
+from core.value_codec import CHANGE_ID_BYTES
 
 _DIFFERENCES = """
 INSERT INTO fieldline.events
@@ -68,9 +68,9 @@ def write_changes(
     With `is_flagged` those of values that were put aside are left to `write_differences`.
     """
     (first,) = mirror.execute("SELECT coalesce(max(event), 0) FROM fieldline.events").fetchone() or (0,)
-    cursor, is_last = (after + 1) * MAX_FACTS - 1, False
+    cursor, is_last = feed.cursor_behind(after), False
     while not is_last:
-        page = feed.read_feed_page(store, cursor, None)
+        page = feed.read_fact_page(store, cursor)
         entries = [entry for entry in page.entries if not is_secret(entry.entity, entry.property)]
         copy_rows(mirror, "events", _rows(store, schema, devices, entries))
         cursor, is_last = page.cursor, page.is_last
@@ -92,8 +92,8 @@ def _rows(
     for entry in some:
         yield (
             "change",
-            entry.fact,
-            entry.fact[:CHANGE_ID_BYTES],
+            entry.position,
+            entry.position[:CHANGE_ID_BYTES],
             entry.entity,
             *name_columns(names[entry.entity]),
             row_values.text(entry.property),

@@ -19,9 +19,10 @@ from core.service.pairing_runner import PairingLink
 from core.service.session_runner import TCP_PROFILE, LinkProfile, loop_time
 from core.sync.links import tcp
 from core.sync.links.causes import LinkError
+from core.sync.links.greeting import Purpose
 from core.sync.links.serial import connect
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialEndpoint
-from core.sync.links.tls import Purpose, TlsLink
+from core.sync.links.tls import TlsLink
 from core.values import quote_value
 
 PAIR_PORT = 7421

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core.authority import may_succeed
 from core.body import Fact
 from core.chain import Tip, advance, first_tip
 from core.changes import Block, Change, fact_id, sign_block
@@ -20,7 +21,7 @@ from core.errors import FieldlineError, Refused
 from core.header import BATCH_BYTES
 from core.history_import import HistoryLine, KeyRef, entity_uuid
 from core.locality_split import Placed, split
-from core.membership import WRITING_ROLES, Membership
+from core.membership import ROLE_PROPERTY, ROLES, WRITING_ROLES, Membership
 from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema
@@ -30,7 +31,7 @@ from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
 from core.store.indexes.person_names import PERSON_NAME
 from core.store.ingest import Receipt, add_blocks
-from core.store.quotas import DEFAULT_LIMIT, read_limit
+from core.store.quotas import DEFAULT_LIMIT, read_limit, read_offset
 from core.store.row_ids import row_ids_of
 from core.store.scope import NOW
 from core.value_codec import (
@@ -157,13 +158,18 @@ def _write_facts(
     Gives the id of the first.
     """
     device = writer.author.device
-    if not writer.membership.may_write(device):
+    # A reader, too, may name its new key.
+    is_succession = any(fact.property == ROLE_PROPERTY and may_succeed(fact.value) for fact in facts)
+    member = writer.membership.members.get(device)
+    if member is not None and member.replaced_by is not None:
+        raise FieldlineError("This device has a new key since this program was started: start it again.")
+    if not writer.membership.may_write(device) and not (is_succession and writer.membership.may_connect(device)):
         raise FieldlineError(
             "This device may not write in this fleet yet: ask an admin to run `fieldline admit {device}`.",
             device=device.hex(),
         )
     tip = _own_tip(connection, device)
-    if tip is not None and not _may_go_on(connection, writer, tip):
+    if tip is not None and not _may_go_on(connection, writer, tip, ROLES if is_succession else WRITING_ROLES):
         raise FieldlineError("What this device wrote before has not all come back yet: sync first, then save.")
     _check_limit(connection, writer, tip)
     parts = split(facts, _places_of(connection, facts, writer.schema).__getitem__, writer.schema, along)
@@ -181,10 +187,11 @@ def _write_facts(
 
 def _check_limit(connection: sqlite3.Connection, writer: Writer, tip: Tip | None) -> None:
     """Raise FieldlineError if other devices would refuse the next change of this one."""
-    if tip is None or tip.position + 1 < DEFAULT_LIMIT:
+    written = (0 if tip is None else tip.position + 1) + read_offset(connection, writer.author.device)
+    if written < DEFAULT_LIMIT:
         return
     limit = read_limit(connection, writer.author.device, writer.fleet)
-    if limit is not None and tip.position + 1 >= limit:
+    if limit is not None and written >= limit:
         raise FieldlineError(
             "This device has written {limit} changes, and more are not kept of it: ask an admin to run `fieldline admit"
             " {device} --role technician --limit {more}`.",
@@ -194,14 +201,14 @@ def _check_limit(connection: sqlite3.Connection, writer: Writer, tip: Tip | None
         )
 
 
-def _may_go_on(connection: sqlite3.Connection, writer: Writer, tip: Tip) -> bool:
-    """Whether a change on top of this one has effect.
+def _may_go_on(connection: sqlite3.Connection, writer: Writer, tip: Tip, roles: Sequence[str]) -> bool:
+    """Whether a change on top of this one is made in one of these roles.
 
     A role may hold from another one on only.
     """
     chains = NextChange(StoredChains(connection), tip)
     authority = writer.membership.authority(tip.device)
-    return authority.role_at(chains, tip.device, tip.position + 1, b"") in WRITING_ROLES
+    return authority.role_at(chains, tip.device, tip.position + 1, b"") in roles
 
 
 def note_tip(connection: sqlite3.Connection, change: bytes) -> None:

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from core.errors import Refused
 from core.records import Record
-from core.schema import Schema
+from core.schema import Schema, no_schema_error
 from core.store import entities
 from core.store.scope import Scope
 from core.value_codec import ID_BYTES, Ref, Value, normalized
@@ -39,6 +39,8 @@ def find_entity(connection: sqlite3.Connection, scope: Scope, text: str, schema:
             raise Refused("There is no {text} here: is it {meant}?", text=text, meant=meant)
         return _single_match(connection, scope, text, found, schema)
     if not _HEX_PREFIX_PATTERN.fullmatch(text):
+        if not schema.kinds:
+            raise no_schema_error()
         raise Refused("{text} is not an entity: write kind:key, or at least 8 hex digits of its id.", text=text)
     return _single_match(connection, scope, text, _find_by_id_prefix(connection, text), schema)
 
@@ -133,6 +135,8 @@ def _single_match(connection: sqlite3.Connection, scope: Scope, text: str, found
     if len(found) > 1:
         gone = entities.read_values(connection, scope, "retired", found)
         found = [entity for entity in found if gone.get(entity) is not True] or found
+    if not found and not schema.kinds:
+        raise no_schema_error()
     if not found:
         raise Refused("There is no {text} here: `fieldline list KIND` shows what there is.", text=text)
     if len(found) > 1:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.chain_links import State
 from core.changes import Block, parent_ids
 from core.membership import Membership
 from core.store.connection import chunks, placeholders
@@ -39,6 +40,20 @@ class Receipt:
     received_at_us: int
     source_device: bytes | None = None
     link: str = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class _NewChange:
+    """A block with its row id and what is derived from it.
+
+    Its place in the log, the state of its chain, and whether it has effect.
+    """
+
+    block: Block
+    row: int
+    ordered_at_us: int
+    state: State
+    is_accepted: bool
 
 
 def add_blocks(
@@ -72,11 +87,16 @@ def add_blocks(
     order = _log_order(connection, ordered, rows, edges)
 
     withdrawals = _withdrawal_rows(ordered, rows)
-    _insert_changes(connection, ordered, rows, order, receipt)
-    settled, faulty = link_chains(connection, ordered)
-    accepted = initial_acceptance(membership, ordered, rows, faulty)
-    effective_rows = [(row,) for row, on in accepted.changes.items() if on]
-    connection.executemany("UPDATE changes SET accepted = 1 WHERE id = ?", effective_rows)
+    sources = [receipt.source_device] if receipt.source_device else []
+    devices = intern_values(connection, "devices", "device", [block.device for block in ordered] + sources)
+    linked = link_chains(connection, ordered, rows, devices)
+    accepted = initial_acceptance(membership, ordered, rows, linked.faulty)
+    _insert_changes(
+        connection,
+        [_NewChange(b, row := rows[b.id], order[row], linked.states[b.id], accepted.changes[row]) for b in ordered],
+        devices,
+        receipt,
+    )
     connection.executemany(
         "INSERT INTO facts (id, entity, property, value, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -104,7 +124,7 @@ def add_blocks(
     index_facts(connection, range(start * MAX_FACTS, (start + len(ordered)) * MAX_FACTS))
     add_to_merkle_tree(connection, [block.id for block in ordered])
     add_short_ids(connection, ordered, rows, fleet)
-    update_acceptance(connection, membership, ordered, settled, faulty, fleet)
+    update_acceptance(connection, membership, ordered, linked.settled, linked.faulty, fleet)
     return len(ordered)
 
 
@@ -266,41 +286,45 @@ def _log_order(
 
 
 def _insert_changes(
-    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], order: dict[int, int], receipt: Receipt
+    connection: sqlite3.Connection, changes: list[_NewChange], devices: Mapping[bytes, int], receipt: Receipt
 ) -> None:
-    sources = [receipt.source_device] if receipt.source_device else []
-    devices = intern_values(connection, "devices", "device", [b.device for b in blocks] + sources)
-    authors = intern_values(connection, "entities", "entity", (b.header.fields.author for b in blocks))
+    fields = {new.row: new.block.header.fields for new in changes}
+    authors = intern_values(connection, "entities", "entity", (each.author for each in fields.values()))
     add_persons(connection, authors.values())
     source = devices[receipt.source_device] if receipt.source_device else None
     connection.executemany(
         "INSERT INTO changes (id, hash, device, position, previous, author, batch, lead, at, ordered_at, linked,"
-        " accepted, note, received_at, source, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
+        " accepted, note, received_at, source, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                rows[b.id],
-                b.id,
-                devices[b.device],
-                b.header.fields.position,
-                b.header.fields.previous,
-                authors[b.header.fields.author],
-                b.header.fields.batch,
-                rows[b.id],
-                b.at_us,
-                order[rows[b.id]],
-                b.note,
+                new.row,
+                new.block.id,
+                devices[new.block.device],
+                fields[new.row].position,
+                fields[new.row].previous,
+                authors[fields[new.row].author],
+                fields[new.row].batch,
+                new.row,
+                new.block.at_us,
+                new.ordered_at_us,
+                int(new.state),
+                new.is_accepted,
+                new.block.note,
                 receipt.received_at_us,
                 source,
                 receipt.link,
             )
-            for b in blocks
+            for new in changes
         ],
     )
-    connection.executemany("INSERT INTO blocks (change, data) VALUES (?, ?)", [(rows[b.id], b.data) for b in blocks])
-    _choose_leads(connection, {(devices[b.device], b.header.fields.batch) for b in blocks if b.header.fields.batch})
+    connection.executemany(
+        "INSERT INTO blocks (change, data) VALUES (?, ?)", [(new.row, new.block.data) for new in changes]
+    )
+    batches = {(devices[new.block.device], batch) for new in changes if (batch := fields[new.row].batch)}
+    _choose_leads(connection, batches)
 
 
-def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[object, bytes]]) -> None:
+def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[int, bytes]]) -> None:
     """Let the first change here of each batch stand for all of it in the log."""
     for device, batch in batches:
         connection.execute(

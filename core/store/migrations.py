@@ -32,7 +32,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 12
+STORE_VERSION = 14
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -188,13 +188,15 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import holdings, proven_positions, withdrawals
+    from core.store.indexes import holdings, proven_positions, search_index, standings, withdrawals
 
     return {
         8: withdrawals.create_tables,
         9: _order_names_naturally,
         10: proven_positions.create_tables,
         11: holdings.create_tables,
+        12: standings.create_tables,
+        13: search_index.create_new_texts_table,
     }
 
 
@@ -224,6 +226,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         obsolete_hints,
         proven_positions,
         search_index,
+        standings,
         withdrawals,
     )
 
@@ -240,6 +243,7 @@ def initialize_store(connection: sqlite3.Connection) -> None:
         withdrawals.create_tables,
         proven_positions.create_tables,
         holdings.create_tables,
+        standings.create_tables,
     ):
         make(connection)
     connection.execute("COMMIT")

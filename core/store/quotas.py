@@ -14,11 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.authority import may_succeed
 from core.changes import Block
 from core.errors import OverLimit
-from core.membership import LIMIT_PROPERTY, Membership, may_limit
+from core.membership import LIMIT_PROPERTY, ROLE_PROPERTY, Membership, may_limit
 from core.store.connection import load_value, read_meta, write_meta
-from core.store.indexes.member_facts import read_ever_admins
+from core.store.indexes.member_facts import read_ever_admins, read_successions
 from core.value_codec import MAX_FACTS
 
 DEFAULT_LIMIT = 50_000
@@ -57,16 +58,18 @@ def split_by_limits(
     for block in blocks:
         if not membership.authority(block.device).has_admin_role:
             by_device[block.device].append(block)
-    suspects = {device: over for device, own in by_device.items() if (over := _beyond(connection, device, own))}
+    lineages = _Lineages(connection, (block for block in blocks if block.device in by_device))
+    suspects = {
+        device: own for device, own in by_device.items() if _beyond(connection, lineages, device, own, DEFAULT_LIMIT)
+    }
     if suspects:
         admins = read_ever_admins(connection, fleet)
-        suspects = {device: over for device, over in suspects.items() if device not in admins}
-    limits = _read_limits(connection, suspects, fleet) if suspects else {}
+        suspects = {device: own for device, own in suspects.items() if device not in admins}
+    limits = _read_limits(connection, lineages, suspects, fleet) if suspects else {}
     refused = {
         block.id
-        for device, over in suspects.items()
-        for block, is_local in over
-        if is_local or block.header.fields.position >= limits[device]
+        for device, own in suspects.items()
+        for block in _beyond(connection, lineages, device, own, limits[device])
     }
     kept = [block for block in blocks if block.id not in refused]
     _note_large(connection, [block for block in kept if block.device in by_device])
@@ -77,7 +80,12 @@ def read_limit(connection: sqlite3.Connection, device: bytes, fleet: bytes) -> i
     """How many changes of a device are kept; None if there is no limit."""
     if device in read_ever_admins(connection, fleet):
         return None
-    return _read_limits(connection, [device], fleet)[device]
+    return _read_limits(connection, _Lineages(connection), [device], fleet)[device]
+
+
+def read_offset(connection: sqlite3.Connection, device: bytes) -> int:
+    """How many changes the devices have written that a device goes on for."""
+    return _Lineages(connection).offset(device)
 
 
 def note_refused(connection: sqlite3.Connection, blocks: Iterable[Block], at_us: int) -> None:
@@ -98,7 +106,7 @@ def read_over_limit(connection: sqlite3.Connection, fleet: bytes) -> list[OverLi
         "SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key", (_OVER_META_KEY, _OVER_META_KEY + "g")
     ).fetchall()
     found = {bytes.fromhex(key.removeprefix(_OVER_META_KEY)): value for key, value in rows}
-    limits = _read_limits(connection, found, fleet)
+    limits = _read_limits(connection, _Lineages(connection), found, fleet)
     return [
         OverLimitCount(device, int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"), limits[device])
         for device, data in found.items()
@@ -110,27 +118,85 @@ def over_limit_error(block: Block) -> OverLimit:
     return OverLimit("device {device} has more changes than are kept of it", device=block.device.hex()[:8])
 
 
-def _beyond(connection: sqlite3.Connection, device: bytes, blocks: Sequence[Block]) -> list[tuple[Block, bool]]:
-    """Those of a device's new blocks that may be too many; True if whatever its limit."""
-    held, highest = connection.execute(
-        "SELECT count(*), coalesce(max(position), -1) FROM changes"
-        " WHERE device = (SELECT id FROM devices WHERE device = ?)",
-        (device,),
-    ).fetchone()
-    top = max(highest, *(block.header.fields.position for block in blocks))
-    room = top + 1 + MAX_FORKED_CHANGES - held
+class _Lineages:
+    """Which devices go on for others, and so have one limit together.
+
+    A new key is no new room.
+
+    From what is here and what is about to come. Where a device named several, which an honest one does not, what was
+    kept of them depends on what came first.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, blocks: Iterable[Block] = ()) -> None:
+        self._before: dict[bytes, tuple[bytes, int]] = {}
+        self._after: dict[bytes, list[bytes]] = defaultdict(list)
+        coming = [
+            (block.device, fact.entity, block.header.fields.position)
+            for block in blocks
+            for fact in block.facts
+            if fact.property == ROLE_PROPERTY and may_succeed(fact.value)
+        ]
+        for device, successor, position in sorted([*read_successions(connection), *coming]):
+            if successor not in self._before and successor not in (device, *self._all_before(device)):
+                self._before[successor] = device, position
+                self._after[device].append(successor)
+
+    def _all_before(self, device: bytes) -> list[bytes]:
+        found: list[bytes] = []
+        while device in self._before:
+            device = self._before[device][0]
+            found.append(device)
+        return found
+
+    def members(self, device: bytes) -> list[bytes]:
+        """A device with all that it goes on for, and all that go on for any of these."""
+        found = [[device, *self._all_before(device)][-1]]
+        for each in found:
+            found += self._after.get(each, ())
+        return found
+
+    def offset(self, device: bytes) -> int:
+        """How many changes lie before a device's first."""
+        offset = 0
+        while device in self._before:
+            device, position = self._before[device]
+            offset += position + 1
+        return offset
+
+    def place(self, block: Block) -> int:
+        """The position of a change behind those of the devices that its own goes on for."""
+        return self.offset(block.device) + block.header.fields.position
+
+
+def _beyond(
+    connection: sqlite3.Connection, lineages: _Lineages, device: bytes, blocks: Sequence[Block], limit: int
+) -> list[Block]:
+    """Those of a device's new blocks that are too many if this is its limit."""
+    held, top = 0, max(lineages.place(block) for block in blocks)
+    for each in lineages.members(device):
+        count, highest = connection.execute(
+            "SELECT count(*), coalesce(max(position), -1) FROM changes"
+            " WHERE device = (SELECT id FROM devices WHERE device = ?)",
+            (each,),
+        ).fetchone()
+        held, top = held + count, max(top, lineages.offset(each) + highest)
+    room = min(top + 1, limit) + MAX_FORKED_CHANGES - held
     large = _read_large(connection, device)
     found = []
-    for number, block in enumerate(blocks):
+    for block in blocks:
         size = len(block.data)
         large += size if size > LARGE_BYTES else 0
-        is_local = number >= room or (size > LARGE_BYTES and large > MAX_LARGE_BYTES)
-        if is_local or block.header.fields.position >= DEFAULT_LIMIT:
-            found.append((block, is_local))
+        is_large = size > LARGE_BYTES and large > MAX_LARGE_BYTES
+        if room <= 0 or is_large or lineages.place(block) >= limit:
+            found.append(block)
+        else:
+            room -= 1
     return found
 
 
-def _read_limits(connection: sqlite3.Connection, devices: Iterable[bytes], fleet: bytes) -> dict[bytes, int]:
+def _read_limits(
+    connection: sqlite3.Connection, lineages: _Lineages, devices: Iterable[bytes], fleet: bytes
+) -> dict[bytes, int]:
     """The limits of these devices, the highest that any admin ever stated."""
     wanted = list(devices)
     if not wanted:
@@ -138,14 +204,15 @@ def _read_limits(connection: sqlite3.Connection, devices: Iterable[bytes], fleet
     admins = read_ever_admins(connection, fleet)
     limits = dict.fromkeys(wanted, DEFAULT_LIMIT)
     for device in wanted:
-        rows = connection.execute(
-            f"SELECT d.device, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
-            " JOIN devices d ON d.id = c.device WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
-            " AND f.property = (SELECT id FROM properties WHERE name = ?)",
-            (device, LIMIT_PROPERTY),
-        )
-        stated = [load_value(value) for author, value in rows if author in admins]
-        limits[device] = max([DEFAULT_LIMIT, *(value for value in stated if may_limit(value))])
+        for each in lineages.members(device):
+            rows = connection.execute(
+                f"SELECT d.device, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+                " JOIN devices d ON d.id = c.device WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
+                " AND f.property = (SELECT id FROM properties WHERE name = ?)",
+                (each, LIMIT_PROPERTY),
+            )
+            stated = [load_value(value) for author, value in rows if author in admins]
+            limits[device] = max([limits[device], *(value for value in stated if may_limit(value))])
     return limits
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import TypeVar
 
 from core.store.connection import chunks, placeholders
+
+T = TypeVar("T", bytes, str)
 
 
 def row_ids_of(connection: sqlite3.Connection, hashes: list[bytes]) -> dict[bytes, int]:
@@ -19,12 +22,10 @@ def row_ids_of(connection: sqlite3.Connection, hashes: list[bytes]) -> dict[byte
     return found
 
 
-def intern_values(
-    connection: sqlite3.Connection, table: str, column: str, values: Iterable[object]
-) -> dict[object, int]:
+def intern_values(connection: sqlite3.Connection, table: str, column: str, values: Iterable[T]) -> dict[T, int]:
     """The row ids of these values, made where they are new."""
     wanted = list(dict.fromkeys(values))
-    found: dict[object, int] = {}
+    found: dict[T, int] = {}
     for some in chunks(wanted):
         found.update(
             connection.execute(f"SELECT {column}, id FROM {table} WHERE {column} IN ({placeholders(some)})", some)

@@ -226,9 +226,14 @@ class View:
         """The entities, at most `limit`, that the filtered changes touched."""
         return await self._database.run(log.find_changed_entities, self.scope, wanted, limit)
 
-    async def first_diffs(self, changes: Iterable[bytes], limit: int) -> dict[bytes, list[FactDiff]]:
-        """What the first `limit` facts of each change did, as `fact_diffs` gives it."""
-        return await self._database.run(fact_diffs.read_first_diffs, list(changes), limit)
+    async def first_diffs(
+        self, entries: Iterable[LogEntry], limit: int, entity: bytes | None = None
+    ) -> dict[bytes, list[FactDiff]]:
+        """What the first `limit` facts of each change did, as `fact_diffs` gives it.
+
+        Of one entity if that is given.
+        """
+        return await self._database.run(fact_diffs.read_first_diffs, list(entries), limit, entity)
 
     async def fact_diffs(self, change: bytes, limit: int | None = MAX_FACTS) -> list[FactDiff]:
         """Read what the first facts of a change did to what its author saw.

@@ -15,7 +15,8 @@ from core.changes import Block
 from core.effective_time import Dated, effective_times
 from core.errors import Refused
 from core.header import fleet_id
-from core.membership import MEMBER_PROPERTIES, Cut, MemberFact
+from core.membership import MEMBER_PROPERTIES, ROLE_PROPERTY, Cut, MemberFact
+from core.succession import is_succession
 from core.value_codec import withdrawn_by
 
 
@@ -50,6 +51,7 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
             times[name],
             fact.obsoletes,
             block.header.fields.position,
+            fact.property == ROLE_PROPERTY and is_succession(fact.value, block.header.fields.device, fact.entity),
         )
         for name, (block, fact) in said.items()
     ]

@@ -40,12 +40,18 @@ class NamedEntry:
         """The kind of the entity."""
         return self.names[self.entry.entity].kind
 
+    @property
+    def is_effect(self) -> bool:
+        """Whether nobody set the value: facts gained or lost their effect."""
+        return self.entry.reason == feed.EFFECT
+
     def as_json(self) -> dict[str, Any]:
         """The object that `watch --json` prints and hooks get."""
         entry, name = self.entry, self.names[self.entry.entity]
         return {
-            "change": entry.fact[:CHANGE_ID_BYTES].hex(),
-            "fact": entry.fact.hex(),
+            "change": entry.position[:CHANGE_ID_BYTES].hex(),
+            "fact": entry.position.hex(),
+            "reason": entry.reason,
             "entity": entry.entity.hex(),
             "kind": name.kind,
             "key": name.key,
@@ -68,7 +74,7 @@ class FeedStep:
 
 
 async def find_cursor(workspace: DeviceContext, since: str | None) -> int:
-    """Find where to begin: behind a change, or a fact of one, both in hex.
+    """Find where to begin: behind a change, or an entry's fact, both in hex.
 
     Behind all if None, before all for `start`.
 
@@ -78,15 +84,17 @@ async def find_cursor(workspace: DeviceContext, since: str | None) -> int:
         return await workspace.store.run(feed.read_feed_end)
     if since == START:
         return 0
-    position = bytes.fromhex(since) if _is_fact_id(since) else await revisions.find_change(workspace.store, since)
+    position = bytes.fromhex(since) if _is_position(since) else await revisions.find_change(workspace.store, since)
     found = await workspace.store.run(lambda connection: feed.find_feed_cursor(connection, position))
     if found is None:
         raise Refused("There is no change {text} here: `fieldline log` shows what there is.", text=quote_value(since))
     return found
 
 
-def _is_fact_id(text: str) -> bool:
-    return len(text) == 2 * FACT_ID_BYTES and not text.strip("0123456789abcdefABCDEF")
+def _is_position(text: str) -> bool:
+    return len(text) in (2 * FACT_ID_BYTES, 2 * (CHANGE_ID_BYTES + feed.TURN_BYTES)) and not text.strip(
+        "0123456789abcdefABCDEF"
+    )
 
 
 async def read_position(workspace: DeviceContext, cursor: int) -> str:

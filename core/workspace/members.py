@@ -67,21 +67,24 @@ class DeviceSummary:
     state: str
     change_count: int
     last_change_us: int | None
+    replaced_by: bytes | None = None
+    """The device whose key goes on for this one's."""
 
 
 async def list_devices(workspace: DeviceContext) -> list[DeviceSummary]:
     """See `Workspace.devices`."""
     members = (await workspace.membership()).members
     me = workspace.identity.device
-    rows = [(device, m.name, m.role, m.state) for device, m in members.items()]
+    rows = [(device, m.name, m.role, m.state, m.replaced_by) for device, m in members.items()]
     if me not in members:
-        rows.append((me, workspace.home.name(), "", "pending"))
+        rows.append((me, workspace.home.name(), "", "pending", None))
     found, view = [], workspace.view()
-    for device, name, role, state in sorted(rows, key=lambda row: (row[3] != "active", row[1], row[0])):
+    for device, name, role, state, replaced_by in sorted(rows, key=lambda row: (row[3] != "active", row[1], row[0])):
         own_changes = LogFilter(device=device)
         last = await view.log(own_changes, limit=1)
         count = await view.count_log_entries(own_changes)
-        found.append(DeviceSummary(device, name, role or None, state, count, last[0].at_us if last else None))
+        last_us = last[0].at_us if last else None
+        found.append(DeviceSummary(device, name, role or None, state, count, last_us, replaced_by))
     return found
 
 
@@ -95,6 +98,9 @@ def find_device(text: str, membership: Membership) -> bytes:
         for device, member in membership.members.items()
         if member.name == text or (len(text) >= MIN_DEVICE_PREFIX_DIGITS and device.hex().startswith(text.lower()))
     ]
+    if len(found) > 1:
+        # Keys of one device have one name: it is called by the present one.
+        found = [device for device in found if membership.members[device].replaced_by is None] or found
     if len(found) > 1:
         raise Refused(
             "{text} could be any of {matches}: name one by its id.",
@@ -119,6 +125,7 @@ async def admit_device(
     else:
         entity = find_device(device, membership)
     known = membership.members.get(entity)
+    _check_not_replaced(known)
     wanted: dict[str, Value] = {}
     if known is None or (known.role, known.state) != (role, "active"):
         authority = membership.authority(entity)
@@ -132,6 +139,16 @@ async def admit_device(
     if limit is not None and await _is_higher_limit(workspace, entity, limit):
         wanted[LIMIT_PROPERTY] = limit
     return await _write(workspace, membership, entity, wanted, lambda m: (m.role, m.state) == (role, "active"), note)
+
+
+def _check_not_replaced(member: Member | None) -> None:
+    """Raise Refused for a device that has another key meanwhile."""
+    if member is not None and member.replaced_by is not None:
+        raise Refused(
+            "{device} has a new key since: name that device, {successor}.",
+            device=member.device.hex()[:8],
+            successor=member.replaced_by.hex(),
+        )
 
 
 async def _is_higher_limit(workspace: DeviceContext, device: bytes, limit: int) -> bool:
@@ -179,12 +196,17 @@ async def revoke_device(
             raise Refused("{change} is no change of that device.", change=change.hex()[:8])
     place = tuple(Cut(entries[change].position, change) for change in last)
     authority = membership.authority(device)
+    # What keeps the change that names the new key would leave the device what it is, under that key.
+    if not {end.change for end in authority.ends}.isdisjoint(member_facts.kept_changes(list(entries.values()), place)):
+        _check_not_replaced(membership.members.get(device))
     in_force = authority.denials_at(ChainEnd(), device, 0, b"")
     is_known = any(set(denial.cut) == set(place) for denial in in_force)
     wanted: dict[str, Value] = {} if is_known else {REVOKED_PROPERTY: revocation_value(place)}
     # Files that are sealed from now on are not for the device.
     epoch = await _new_epoch(workspace)
-    return await _write(workspace, membership, device, wanted, lambda m: m.state == "revoked", note, epoch)
+    return await _write(
+        workspace, membership, device, wanted, lambda m: (m.state, m.replaced_by) == ("revoked", None), note, epoch
+    )
 
 
 async def renew_epoch(workspace: DeviceContext, note: str | None = None) -> EditResult:
@@ -249,6 +271,8 @@ def _seen(membership: Membership, device: bytes, name: str) -> tuple[bytes, ...]
     The leaves that count, and each revocation that is in force.
     """
     seen = set(membership.leaves.get((device, name), ()))
+    if name == ROLE_PROPERTY:
+        seen |= set(membership.successions.get(device, ()))
     if name == REVOKED_PROPERTY:
         seen |= {denial.fact for denial in membership.authority(device).denials_at(ChainEnd(), device, 0, b"")}
     return tuple(sorted(seen))

@@ -27,6 +27,8 @@ from core.values import is_same_value, quote_value
 if TYPE_CHECKING:
     from core.device.context import DeviceContext, OnProgress
 
+_LISTED_KEYS = {"entity", "kind", "key", "values"}
+"""Of an entity in what `list --json` prints."""
 ParseCell = Callable[[Property, Any], Awaitable[Value]]
 """Parse a cell for a property; raises Refused."""
 Outcome = Literal["new", "changed", "same", "conflict"]
@@ -53,6 +55,16 @@ class TablePlan:
     def edits(self) -> list[Edit]:
         """The edits of all rows."""
         return [edit for row in self.rows for edit in row.edits]
+
+    @property
+    def resolved_count(self) -> int:
+        """How many conflicts the edits resolve."""
+        return sum(
+            row.shown.slot(edit.property).provisional
+            for row in self.rows
+            for edit in row.edits
+            if edit.property not in row.contested
+        )
 
     def counts(self) -> dict[Outcome, int]:
         """How many rows come to what."""
@@ -132,9 +144,22 @@ async def plan_table(
 
 def _read_rows(path: Path, heads: _Heads) -> list[TableRow]:
     try:
-        return read_table(path.read_text(encoding="utf-8-sig"), heads.property)
+        rows = read_table(path.read_text(encoding="utf-8-sig"), heads.property)
     except UnicodeDecodeError:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=quote_value(str(path))) from None
+    return [_listed_row(row, heads.kind) for row in rows]
+
+
+def _listed_row(row: TableRow, kind: Kind) -> TableRow:
+    """Unpack a row of what `list --json` prints; any other stays as it is."""
+    values = row.values.get("values")
+    if row.values.keys() != _LISTED_KEYS or not isinstance(values, dict):
+        return row
+    if row.values["kind"] != kind.name:
+        problem = Refused("it is of the kind {other}, not {kind}", other=str(row.values["kind"]), kind=kind.name)
+        raise _row_refused(row.number, problem)
+    key = {} if kind.within or kind.key in values else {kind.key: row.values["key"]}
+    return TableRow(row.number, {**key, **values})
 
 
 def _each_row(row: TableRow, heads: _Heads) -> _Row:

@@ -32,6 +32,17 @@ class Verb:
     arguments: tuple[str, ...]
     seconds: float | None = None
     megabytes: float | None = None
+    completes: bool = False
+    """Whether Tab is pressed behind the arguments, as bash asks then."""
+
+    def __str__(self) -> str:
+        return " ".join(self.arguments) + ("<Tab>" if self.completes else "")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What bash sets besides."""
+        asked = {"_FIELDLINE_COMPLETE": "bash_complete", "COMP_WORDS": "fieldline " + " ".join(self.arguments)}
+        return asked if self.completes else {}
 
 
 VERBS = [
@@ -45,17 +56,23 @@ VERBS = [
     Verb(("log", "--limit", "20")),
     Verb(("doctor",)),
     Verb(("verify",), 15),
+    Verb(("show", "host:0."), 0.15, completes=True),
+    Verb(("show", "network:"), 0.15, completes=True),
+    Verb(("revoke", ""), 0.15, completes=True),
 ]
 
 
-def measure(home: Path, arguments: tuple[str, ...]) -> tuple[float, float, int]:
+def measure(home: Path, verb: Verb) -> tuple[float, float, int]:
     """Call the program; gives CPU seconds, MB of memory at most, and exit code.
 
     The seconds are with those of its children.
     """
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tui.cli", "--home", str(home), *arguments], stdout=out, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "tui.cli", *verb.arguments],
+            env={**os.environ, **verb.environ, "FIELDLINE_HOME": str(home)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
         _pid, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -72,9 +89,9 @@ def run() -> None:
             asyncio.run(_bighome.build(tenth, facts=TENTH[0], conflicts=TENTH[1]))
         print(f"  {'verb':36}{'CPU s':>8}{'wanted':>8}{'MB':>7}{'wanted':>8}{'x of 100k':>11}")
         for verb in VERBS:
-            small, _, _ = measure(tenth, verb.arguments)
-            seconds, megabytes, code = measure(big, verb.arguments)
-            name = " ".join(verb.arguments) + ("" if code == 0 else f" (exit {code})")
+            small, _, _ = measure(tenth, verb)
+            seconds, megabytes, code = measure(big, verb)
+            name = str(verb) + ("" if code == 0 else f" (exit {code})")
             print(
                 f"  {name:36}{seconds:8.2f}{verb.seconds or '':>8}{megabytes:7.0f}{verb.megabytes or '':>8}"
                 f"{seconds / small:11.1f}",

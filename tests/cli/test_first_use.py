@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
@@ -19,6 +20,20 @@ def in_conflict(pair: Pair, meet: Meet) -> Terminal:
     meet(one, two)
     assert one.ask("status")["conflicts"] == 1
     return one
+
+
+def test_restore_and_import_say_that_they_resolved_a_conflict(pair: Pair, meet: Meet, tmp_path: Path) -> None:
+    before = pair[0].call("log", "--limit", "1", "--json").lines[0]["change"]
+    device = in_conflict(pair, meet)
+    answer = device.call("restore", PLACE, "--at", before)
+    assert (answer.code, "1 conflict was resolved" in answer.err) == (0, True)
+    device.ask("undo", "--last")
+    table = tmp_path / "t.csv"
+    table.write_text("name,locality,printer\nEntrance right,241,D\n")
+    answer = device.call("import", str(table), "--kind", "place", "--json")
+    assert answer.json["resolved"] == 1
+    table.write_text("name,locality,printer\nEntrance right,241,E\n")
+    assert device.ask("import", str(table), "--kind", "place")["resolved"] == 0
 
 
 def test_set_says_that_it_resolved_a_conflict(pair: Pair, meet: Meet) -> None:

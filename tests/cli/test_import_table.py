@@ -65,6 +65,31 @@ def test_a_row_about_what_is_retired_makes_no_second_one(device: Terminal, tmp_p
     assert len(device.ask("list", "place", "--retired")) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\r\nname;locality;printer\r\nEntrance right;241;Brix\r\n",
+        "\ufeffSEP=|\nname|locality|printer\nEntrance right|241|Brix\n",
+        "name;;locality;printer;;\nEntrance right;;241;Brix;;\n;;;;;\n",
+    ],
+)
+def test_what_spreadsheets_add_to_a_table_means_nothing(device: Terminal, tmp_path: Path, text: str) -> None:
+    assert device.ask("import", table(tmp_path, text), "--kind", "place")["changed"] == 1
+    assert device.ask("show", PLACE)["slots"]["printer"]["value"] == "Brix"
+
+
+@pytest.mark.parametrize("kind", ["place", "locality"])
+def test_what_a_list_prints_is_a_table(device: Terminal, tmp_path: Path, kind: str) -> None:
+    listed = device.ask("list", kind)
+    path = table(tmp_path, json.dumps(listed))
+    done = device.ask("import", path, "--kind", kind)
+    assert (done["new"], done["changed"], done["same"]) == (0, 0, len(listed))
+    for each in listed:
+        each["values"]["printer" if kind == "place" else "name"] = "edited"
+    done = device.ask("import", table(tmp_path, json.dumps(listed)), "--kind", kind)
+    assert (done["new"], done["changed"], done["same"]) == (0, len(listed), 0)
+
+
 def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
     rows = [{"name": "Entrance right", "locality": {"ref": "locality:241"}, "printer": None}]
     assert device.ask("import", table(tmp_path, json.dumps(rows)), "--kind", "place")["facts"] == 1
@@ -78,7 +103,11 @@ def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
         ("", "each column"),
         ("name,locality\n", "empty"),
         ("name,name\na,b\n", "two columns"),
-        ("name,\na,b\n", "each column"),
+        (",\na,b\n", "each column"),
+        ("name,\na,b\n", 'Line 2: "b" is in column 2, which has no head'),
+        ("sep=;\nname;locality;colour\n", "The head, line 2"),
+        ("sep=;", "each column"),
+        ('[{"entity": "00", "kind": "locality", "key": "241", "values": {}}]', "Row 1: it is of the kind locality"),
         ("name,locality\na,241,c\n", "Line 2 has more cells"),
         ('name,locality\n"a,241\n', "Line 2 is not CSV"),
         ("name,colour\na,red\n", 'no property "colour"'),

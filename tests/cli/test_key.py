@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -150,3 +150,24 @@ def test_a_copy_holds_the_key_only_if_that_is_asked_for(device: Terminal, tmp_pa
     assert made["key"] == str(tmp_path / "copy.db.key")
     assert (tmp_path / "copy.db.key").read_bytes() == key
     assert (tmp_path / "copy.db.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_changes_its_key_and_stays_the_same_member(
+    pair: Pair, secret: str, meet: Callable[[Terminal, Terminal], None]
+) -> None:
+    one, two = pair
+    two.ask("key", "seal", "--passphrase-file", secret)
+    old = two.ask("status")["device"]
+    assert "--passphrase-file" in two.refused("key", "rotate", code=1)
+    found = two.ask("key", "rotate", "--passphrase-file", secret)
+    assert (found["replaces"], found["sealed"]) == (old, True) and found["device"] != old
+    assert two.ask("status")["device"] == found["device"]
+    assert two.call("--passphrase-file", secret, "new", "locality", "code=999").code == 0
+    two.ask("--passphrase-file", secret, "key", "unseal")
+    meet(one, two)
+    assert one.ask("show", "locality:999")["kind"] == "locality"
+    states = {each["device"]: (each["name"], each["state"], each["replaced_by"]) for each in one.ask("members")}
+    assert states[found["device"]] == ("K2", "active", None)
+    assert states[old] == ("K2", "revoked", found["device"])
+    assert "new key since" in one.refused("revoke", old)
+    assert one.ask("revoke", "K2")["device"] == found["device"]

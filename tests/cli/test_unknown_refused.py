@@ -91,7 +91,14 @@ def test_two_devices_of_one_name_are_told_apart_by_id(device: Terminal) -> None:
 def test_before_the_first_sync_it_says_that_there_is_no_schema(device: Terminal, tmp_path: Path) -> None:
     new = Terminal(tmp_path / "new")
     new.ask("join", device.ask("status")["fleet"], "--device", "K9")
-    for verb in (["list", "place"], ["new", "place", "name=x"]):
+    for verb in (
+        ["list", "place"],
+        ["new", "place", "name=x"],
+        ["show", "place:1"],
+        ["set", "place:1", "name=x"],
+        ["log", "deadbeef"],
+        ["watch", "place"],
+    ):
         assert "sync with a device" in new.refused(*verb)
 
 

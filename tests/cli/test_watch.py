@@ -52,6 +52,7 @@ def test_a_line_says_what_changed_by_whom_and_where_to_go_on(device: Terminal) -
     assert line == {
         "change": done["change"],
         "fact": done["change"] + "0000",
+        "reason": "change",
         "entity": done["entity"],
         "kind": "place",
         "key": "241/Entrance right",
@@ -121,6 +122,33 @@ def test_what_another_device_brings_is_told(pair: Pair, meet: Callable[[Terminal
     process.terminate()
     assert process.communicate(timeout=PATIENCE) == ("", "")
     assert process.returncode == 0
+
+
+def test_what_a_revocation_takes_is_told_once_whoever_is_killed(
+    pair: Pair, meet: Callable[[Terminal, Terminal], None]
+) -> None:
+    one, two = pair
+    since = cursor = last_fact(one)
+    for number, name in enumerate(("printer", "card_terminal", "docking_station", "bea_configuration")):
+        two.ask("set", PLACE, f"{name}={number:08}")
+    meet(one, two)
+    revoked = one.ask("revoke", "K2", "--last", "none")["change"]
+    told: list[tuple[str, str, Any]] = []
+    for count in (3, 2, 3):
+        lines = read_all(one, cursor, count, PLACE)
+        cursor = lines[-1]["fact"]
+        told += [(line["reason"], line["property"], line["after"]) for line in lines]
+    assert [reason for reason, *_ in told] == ["change"] * 4 + ["effect"] * 4
+    assert {name: after for _, name, after in told} == {
+        "printer": "Acme 5000",
+        "card_terminal": None,
+        "docking_station": None,
+        "bea_configuration": None,
+    }
+    lines = read_all(one, since, 8, PLACE)
+    assert [line["fact"] for line in lines][-1] == cursor
+    assert {line["change"] for line in lines[4:]} == {revoked}
+    assert one.ask("verify")["problems"] == []
 
 
 def test_it_ends_when_nobody_reads_any_more(device: Terminal) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,8 @@ class World:
     def __init__(self) -> None:
         self.facts: list[MemberFact] = []
         self.chains: dict[bytes, list[bytes]] = {}
+        self.branches: set[bytes] = set()
+        """Changes that nothing follows: what was written after each goes on from the one before it."""
 
     def write(
         self, author: bytes, member: bytes, name: str, value: str | None, sees: Iterable[MemberFact] = (), at: int = 5
@@ -65,6 +68,19 @@ class World:
     def readmit(self, author: bytes, member: bytes, revoked: MemberFact, since: Cut) -> MemberFact:
         return self.write(author, member, REVOKED_PROPERTY, readmission_value((since,)), [revoked])
 
+    def succeed(self, author: bytes, member: bytes) -> MemberFact:
+        """The next change of a device, by which another's key goes on for its own."""
+        fact = replace(self.write(author, member, ROLE_PROPERTY, "successor of test"), is_succession=True)
+        self.facts[-1] = fact
+        return fact
+
+    def fork(self, author: bytes) -> None:
+        """Let what a device writes next stand on a branch of its own.
+
+        It begins with its last change but this one.
+        """
+        self.branches.add(self.chains[author][-1])
+
     def head(self, fact: MemberFact) -> Cut:
         return Cut(fact.position, fact.fact[:32])
 
@@ -78,11 +94,14 @@ class World:
             return Side.WITHIN
         if cut.change not in chain or chain.index(cut.change) != cut.position:
             return Side.BEYOND if position >= cut.position else Side.WAITING
-        return Side.WITHIN if change in chain[: cut.position] else Side.BEYOND
+        is_below = change in chain[: cut.position] and change not in self.branches
+        return Side.WITHIN if is_below else Side.BEYOND
 
     def is_after(self, device: bytes, cut: Cut, position: int, change: bytes) -> bool:
         chain = self.chains.get(device, [])
-        return cut.change in chain and change in chain and chain.index(change) > chain.index(cut.change)
+        if cut.change not in chain or change not in chain or cut.change in self.branches:
+            return False
+        return chain.index(change) > chain.index(cut.change)
 
     def evaluate(self, facts: Iterable[MemberFact] | None = None) -> Membership:
         return evaluate_membership(A, self.facts if facts is None else facts, self)
@@ -308,6 +327,119 @@ def test_what_who_is_no_admin_says_of_a_member_stands_in_nobody_s_way() -> None:
     assert members.leaves[B, ROLE_PROPERTY] == (made.fact,) and (B, REVOKED_PROPERTY) not in members.leaves
 
 
+# --- new keys ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["admin", "technician", "reader"])
+def test_a_new_key_has_the_role_of_the_old_one_which_has_none_any_more(role: str) -> None:
+    world = World()
+    world.role(A, B, role)
+    world.work(B)
+    world.succeed(B, C)
+    world.work(B)
+    world.work(C)
+    members = world.evaluate()
+    assert members.members[C].role == role and members.may_connect(C) and members.members[C].replaces == B
+    assert not members.may_connect(B) and members.members[B].replaced_by == C
+    assert world.roles(members, B) == [role, role, NO_ROLE] and world.roles(members, C) == [role]
+
+
+def test_who_has_no_role_passes_none_on() -> None:
+    world = World()
+    world.succeed(B, C)
+    assert not world.evaluate().may_connect(C)
+    made = world.role(A, D, "technician")
+    world.revoke(A, D, *[])
+    world.succeed(D, E)
+    assert not world.evaluate().may_connect(E) and made.fact in world.evaluate().counted
+
+
+def test_a_key_changed_often_stays_the_same_member() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.succeed(B, C)
+    world.succeed(C, D)
+    world.role(D, E, "technician")
+    members = world.evaluate()
+    assert members.is_admin(D) and not members.may_connect(B) and not members.may_connect(C)
+    assert members.may_write(E)
+
+
+def test_the_founder_s_new_key_is_as_senior_as_the_old_one() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    before = world.last(A)
+    world.succeed(A, C)
+    world.revoke(B, A, before)
+    assert not world.evaluate().may_connect(C), "B was an admin, and cut off what passed the role on"
+    world.write(C, B, REVOKED_PROPERTY, "nothing")
+    members = world.evaluate()
+    assert members.is_admin(C) and members.members[B].state == "revoked", "the founder prevails, by whatever key"
+
+
+def test_two_new_keys_for_one_are_none() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    kept = world.work(B)
+    world.succeed(B, C)
+    world.fork(B)
+    world.succeed(B, D)
+    members = world.evaluate()
+    assert not any(members.may_connect(each) for each in (B, C, D))
+    assert world.roles(members, B) == ["admin", NO_ROLE, NO_ROLE] and kept
+    # An admin lets one of them in again, in knowledge of what it names; no more of the old key's can take that back.
+    seen = [fact for fact in world.facts if fact.member == C]
+    world.role(A, C, "technician", *seen)
+    assert world.evaluate().may_write(C)
+    world.fork(B)
+    world.succeed(B, E)
+    assert world.evaluate().may_write(C) and not world.evaluate().may_connect(E)
+
+
+def test_of_two_new_keys_one_behind_the_other_the_first_holds() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    world.succeed(B, C)
+    world.succeed(B, D)
+    members = world.evaluate()
+    assert members.may_write(C) and not members.may_connect(D)
+
+
+def test_a_new_key_is_given_another_role_in_knowledge_of_that_only() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    named = world.succeed(B, C)
+    world.role(A, C, "admin")
+    assert world.evaluate().members[C].role == "technician", "who wrote that did not know whose key it is"
+    work = world.work(C)
+    world.role(A, C, "admin", named, since=work)
+    world.work(C)
+    members = world.evaluate()
+    assert members.is_admin(C) and world.roles(members, C) == ["technician", "admin"]
+
+
+def test_who_revokes_the_old_key_before_it_named_the_new_one_revokes_both() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    kept = world.work(B)
+    world.succeed(B, C)
+    world.revoke(A, B, kept)
+    members = world.evaluate()
+    assert not members.may_connect(C) and world.roles(members, B) == ["technician", NO_ROLE]
+
+
+def test_a_name_goes_along_with_the_new_key_and_no_other() -> None:
+    world = World()
+    world.role(A, B, "technician")
+    named = world.succeed(B, C)
+    alike = replace(world.facts[-1], fact=named.fact[:32] + b"\x00\x01", property=NAME_PROPERTY, value="Lane 1")
+    world.facts.append(replace(alike, is_succession=False))
+    world.write(B, C, NAME_PROPERTY, "mine")
+    world.write(B, A, NAME_PROPERTY, "mine")
+    members = world.evaluate()
+    assert members.members[C].name == "Lane 1" and members.members[A].name != "mine"
+
+
 # --- seniority -------------------------------------------------------------------------------------------------------
 
 
@@ -387,6 +519,11 @@ def worlds(draw: st.DrawFn) -> World:
     world = World()
     for _ in range(draw(st.integers(0, 14))):
         author, member = draw(st.sampled_from(DEVICES)), draw(st.sampled_from(DEVICES))
+        if author != member and draw(st.integers(0, 5)) == 0:
+            world.succeed(author, member)
+            if draw(st.booleans()):
+                world.fork(author)
+            continue
         chain = world.chains.get(member, [])
         cuts = [Cut(n, change) for n, change in enumerate(chain)] + [Cut(3, b"?" * 32)]
         name = draw(st.sampled_from([ROLE_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY]))
@@ -415,7 +552,10 @@ def test_nobody_belongs_whom_no_admin_admitted(world: World) -> None:
     for device, member in members.members.items():
         if member.state == "active" and device != A:
             assert any(
-                fact.member == device and fact.property == ROLE_PROPERTY and fact.device != device
+                fact.member == device
+                and fact.property == ROLE_PROPERTY
+                and fact.device != device
+                and fact.fact in members.counted
                 for fact in world.facts
             )
 
@@ -436,7 +576,7 @@ def test_what_counts_was_said_by_an_admin_at_that_place(world: World) -> None:
     for fact in world.facts:
         if fact.fact in members.counted:
             role = members.authority(fact.device).role_at(world, fact.device, fact.position, fact.fact[:32])
-            assert role == "admin"
+            assert role if fact.is_succession else role == "admin"
 
 
 def authority(world: World, members: Membership) -> set[tuple[bytes, int, str]]:
@@ -455,6 +595,8 @@ def in_force(world: World, members: Membership) -> set[bytes]:
 
 
 def _takes_away(fact: MemberFact) -> bool:
+    if fact.is_succession:
+        return False
     if fact.property == REVOKED_PROPERTY:
         return parse_revocation(fact.value) is not None
     return fact.property == ROLE_PROPERTY and parse_role(fact.value)[0] != "admin"
@@ -476,6 +618,24 @@ def test_what_takes_authority_away_gives_none_unless_it_voids_another_that_did(
     before, after = world.evaluate(known), world.evaluate([*known, *late])
     if in_force(world, before) <= in_force(world, after):
         assert authority(world, after) <= authority(world, before)
+
+
+@given(worlds(), st.sampled_from(DEVICES), st.booleans())
+def test_a_key_that_named_another_says_nothing_any_more(world: World, author: bytes, is_forked: bool) -> None:
+    new = b"N" * 16
+    if is_forked and author in world.chains:
+        world.fork(author)
+    named = world.succeed(author, new)
+    world.work(author)
+    members = world.evaluate()
+    assert not members.may_connect(author) and world.roles(members, author)[named.position + 1] == NO_ROLE
+    # And what a thief of the old key says elsewhere can only take the new one's role away.
+    before = members.may_connect(new)
+    world.fork(author)
+    world.succeed(author, b"T" * 16)
+    after = world.evaluate()
+    assert not after.may_connect(b"T" * 16) and not after.may_connect(author)
+    assert before >= after.may_connect(new)
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

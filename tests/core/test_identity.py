@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from core.device.home import KEY_FILE
 from core.errors import FieldlineError
 from core.header import device_id
-from core.identity import Identity, create_identity, load_identity
+from core.identity import (
+    Identity,
+    create_identity,
+    create_next_identity,
+    load_identity,
+    seal_identity,
+    unseal_identity,
+)
+from core.succession import MAX_VOUCHERS, vouching_devices
 from tests.support.strategies import KEYS
 
 
@@ -66,3 +74,21 @@ def test_the_certificate_is_small_always_the_same_and_names_the_device() -> None
     assert certificate.subject.rfc4514_string() == f"CN={identity.device.hex()}"
     assert certificate.not_valid_before_utc.year == 1970
     assert certificate.not_valid_after_utc.year == 9999
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse battery"])
+def test_a_next_key_carries_who_vouches_for_it_sealed_or_not(tmp_path: Path, passphrase: str | None) -> None:
+    path, beside = tmp_path / KEY_FILE, tmp_path / "next"
+    first = create_identity(path)
+    second = create_next_identity(beside, first, passphrase)
+    assert beside.stat().st_mode & 0o777 == 0o600
+    third = create_next_identity(beside, load_identity(beside, lambda: passphrase or ""), passphrase)
+    found = load_identity(beside, lambda: passphrase or "")
+    assert vouching_devices(third.device, found.vouchers) == [second.device, first.device]
+    assert found.device == third.device and load_identity(path).device == first.device
+    unseal_identity(beside, found)
+    seal_identity(beside, load_identity(beside), "another one to open")
+    assert load_identity(beside).vouchers == third.vouchers
+    for _ in range(MAX_VOUCHERS):
+        last = create_next_identity(path, load_identity(path), None)
+    assert len(last.vouchers) == len(load_identity(path).vouchers) == MAX_VOUCHERS

@@ -190,6 +190,7 @@ async def members(context: CliContext) -> None:
                     "state": device.state,
                     "changes": device.change_count,
                     "last_at": None if device.last_change_us is None else format_timestamp(device.last_change_us),
+                    "replaced_by": device.replaced_by.hex() if device.replaced_by else None,
                 }
                 for device in devices
             ]
@@ -200,7 +201,7 @@ async def members(context: CliContext) -> None:
             [
                 device.name,
                 _(device.role or "–"),
-                _(device.state),
+                _("old key") if device.replaced_by else _(device.state),
                 format_number(device.change_count),
                 "–" if device.last_change_us is None else context.dates.dated(device.last_change_us),
                 device.device.hex(),

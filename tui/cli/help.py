@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -79,23 +81,28 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
 argument = click.argument
 
 
-def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
-    """Make an asynchronous function a verb with `--json`.
+def verb(
+    help_text: str, name: str | None = None, *, prints_data: bool = True
+) -> Callable[[Callable[..., Awaitable[int | None]]], click.Command]:
+    """Make an asynchronous function a verb, with `--json` if it prints data.
 
     It is called with the context and its arguments.
     """
 
     def made(function: Callable[..., Awaitable[int | None]]) -> click.Command:
-        def run(as_json: bool, **arguments: Any) -> int | None:
+        def run(as_json: bool = False, **arguments: Any) -> int | None:
             context = click.get_current_context().ensure_object(CliContext)
             context.json = as_json
             with asyncio.Runner() as runner:
                 # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
-                runner.get_loop().set_exception_handler(_LoopErrorReporter(context))
+                loop = runner.get_loop()
+                loop.set_exception_handler(_LoopErrorReporter(context))
+                wake_for_signals(loop)
                 return runner.run(_run_async(function(context, **arguments)))
 
+        json_option = TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON."))
         run.__click_params__ = [  # type: ignore[attr-defined]
-            TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON.")),
+            *([json_option] if prints_data else []),
             *getattr(function, "__click_params__", ()),
         ]
         command = click.command(name or function.__name__.rstrip("_"), cls=TranslatedCommand, help=help_text)(run)
@@ -104,6 +111,16 @@ def verb(help_text: str, name: str | None = None) -> Callable[[Callable[..., Awa
         return command
 
     return made
+
+
+def wake_for_signals(loop: asyncio.AbstractEventLoop) -> None:
+    """Let every signal wake a loop.
+
+    One that comes just before the loop waits, or to another thread, would else be seen only at the next event: Ctrl+C
+    at a silent peer, after a minute. A handler of any signal does this for all; SIGCONT asks for nothing else.
+    """
+    if threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGCONT, lambda: None)
 
 
 def _add_completers(command: click.Command) -> None:

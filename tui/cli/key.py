@@ -1,4 +1,4 @@
-"""Verbs about keys: key seal, key unseal, key renew."""
+"""Verbs about keys: key seal, key unseal, key rotate, key renew."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Key(TranslatedCommand, click.Group):
     pass
 
 
-@click.group(cls=_Key, help=N_("Seal this device's key with a passphrase, or renew the one that seals bundles."))
+@click.group(cls=_Key, help=N_("Seal or change this device's key, or renew the one that seals bundles."))
 def key() -> None:
     pass
 
@@ -73,6 +73,45 @@ async def unseal(context: CliContext, passphrase_file: Path | None) -> None:
     _print_result(context, identity, False, _("The key of this device is not sealed any more."))
 
 
+@verb(
+    N_(
+        "Give this device a new key, for which the old one vouches: it stays the same member, with its name and role. "
+        "The old key is of no use any more. Others learn of it when they sync with this device."
+    )
+)
+@passphrase_option
+@option("--note", metavar="TEXT", help=N_("Why."))
+async def rotate(context: CliContext, passphrase_file: Path | None, note: str | None) -> None:
+    from core.identity import SealedIdentity
+    from core.workspace.key_rotation import check_unused, rotate_key
+    from tui.cli.passphrase import read_passphrase
+
+    await check_unused(context.home)
+    async with await context.open_workspace() as workspace:
+        old = workspace.identity
+        passphrase: str | None = None
+        if isinstance(old, SealedIdentity):
+            passphrase = read_passphrase(passphrase_file or context.passphrase_file)
+            workspace.ask_passphrase = lambda: passphrase or ""
+            workspace.loaded_identity = None
+        change = await rotate_key(workspace, passphrase, note)
+        new = workspace.identity
+    context.print_message(
+        _("This device has a new key and is {device} from now on. Sync with the others soon.").format(
+            device=new.device.hex()
+        )
+    )
+    if context.json:
+        context.print_json(
+            {
+                "device": new.device.hex(),
+                "replaces": old.device.hex(),
+                "sealed": passphrase is not None,
+                "change": change.hex() if change else None,
+            }
+        )
+
+
 def _print_result(context: CliContext, identity: Identity, is_sealed: bool, text: str) -> None:
     context.print_message(text)
     if context.json:
@@ -99,5 +138,5 @@ async def renew(context: CliContext, note: str | None, dry_run: bool) -> None:
         context.print_message(_("Renewed; the other devices learn of it when they sync: sync with them soon."))
 
 
-for command in (seal, unseal, renew):
+for command in (seal, unseal, rotate, renew):
     key.add_command(command)

@@ -15,7 +15,7 @@ from core.errors import Refused
 from core.service import location as own_location
 from core.timestamps import format_timestamp
 from tui.cli.context import CliContext
-from tui.cli.edit import NOTE_OPTION
+from tui.cli.edit import NOTE_OPTION, resolved_text
 from tui.cli.formatting import Formatter
 from tui.cli.help import TranslatedCommand, TranslatedOption, argument, option, verb
 from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
@@ -91,6 +91,8 @@ async def adopt(context: CliContext, properties: tuple[str, ...], note: str | No
     elif change is None:
         context.print_message(_("Nothing is different: nothing was written."))
     else:
+        if resolved := sum(each.slot.provisional for each in adopted):
+            context.print_message(resolved_text(resolved))
         for each in adopted:
             prop = each.subject.prop
             old, new = (formatter.value_text(prop, value) for value in (each.slot.value, each.new))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from core.errors import FieldlineError, Refused
 from core.revert import Skipped
 from tui.cli.context import CliContext
-from tui.cli.edit import NOTE_OPTION
+from tui.cli.edit import NOTE_OPTION, resolved_text
 from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
 from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
@@ -37,11 +37,15 @@ async def restore(context: CliContext, entity: str, at: str, note: str | None, d
         moment = await workspace.parse_view_time(at)
         found = await workspace.find(entity, workspace.view(moment))
         edits = await workspace.plan_restore(found, moment)
+        records = await workspace.view().records_by_id({edit.entity for edit in edits}, await workspace.schema())
+        resolved = sum(records[e.entity].slot(e.property).provisional for e in edits if e.entity in records)
         change = await workspace.save(edits, note)
         if dry_run:
-            await print_dry_run(context, workspace)
+            await print_dry_run(context, workspace, resolved=resolved)
             return
-    _print_saved(context, change, len(edits))
+    if resolved:
+        context.print_message(resolved_text(resolved))
+    _print_saved(context, change, len(edits), resolved=resolved)
 
 
 @verb(N_("Undo a change: what was in use before it is in use again. What was changed since is left alone, and listed."))
@@ -134,9 +138,9 @@ def _nothing_to_undo(left: Sequence[Skipped]) -> FieldlineError:
     return FieldlineError("The change cannot be undone: {reason}.", reason=error_text(left[0].reason))
 
 
-def _print_saved(context: CliContext, change: bytes | None, facts: int) -> None:
+def _print_saved(context: CliContext, change: bytes | None, facts: int, **more: int) -> None:
     if context.json:
-        context.print_json({"change": change.hex() if change else None, "facts": facts})
+        context.print_json({"change": change.hex() if change else None, "facts": facts, **more})
     elif change is None:
         context.print_message(_("Nothing is different: nothing was written."))
     else:

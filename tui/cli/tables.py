@@ -22,6 +22,7 @@ from core.value_codec import Value
 from core.values import printable, quote_value
 from core.workspace import Workspace
 from tui.cli.context import CliContext
+from tui.cli.edit import resolved_text
 from tui.cli.formatting import Formatter
 from tui.cli.parsing import parse_json_value, parse_text_value
 from tui.cli.progress import show_progress
@@ -101,6 +102,8 @@ async def import_table(context: CliContext, path: Path, wanted: TableImport) -> 
         same=format_number(counts["same"]),
         conflicts=format_number(counts["conflict"]),
     )
+    if plan.resolved_count and not wanted.dry_run:
+        context.print_message(resolved_text(plan.resolved_count))
     if wanted.dry_run:
         context.print_message(_("{summary}; nothing was written.").format(summary=summary))
     elif change is None:
@@ -137,6 +140,7 @@ def _plan_json(plan: TablePlan, formatter: Formatter, change: bytes | None, dry_
         "changed": counts["changed"],
         "same": counts["same"],
         "conflicts": counts["conflict"],
+        "resolved": plan.resolved_count,
     }
     if not dry_run:
         return {**found, "change": change.hex() if change else None}

@@ -34,7 +34,10 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 """What a terminal is called that cannot move its cursor."""
 
 
-@verb(N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."))
+@verb(
+    N_("Open the terminal UI. Without a device in the home it helps to create a fleet or to join one."),
+    prints_data=False,
+)
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
 @option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))

@@ -12,7 +12,7 @@ from core.workspace.feed import NamedEntry
 from tui.cli.context import CliContext
 from tui.cli.formatting import Formatter
 from tui.cli.help import argument, option, verb
-from tui.i18n.translate import N_
+from tui.i18n.translate import N_, _
 
 READER_CHECK_S = 1.0
 """How often is looked whether anybody still reads, while nothing comes."""
@@ -52,8 +52,9 @@ async def _parse_subject(workspace: Workspace, text: str | None) -> tuple[str | 
     """The kind or the entity that is to be followed; raises Refused."""
     if text is None:
         return None, None
-    if text in (await workspace.schema()).kinds:
-        return text, None
+    schema = await workspace.schema()
+    if (kind := schema.kind_name(text)) in schema.kinds:
+        return kind, None
     return None, await workspace.find(text)
 
 
@@ -79,7 +80,8 @@ def _print_entry(context: CliContext, named: NamedEntry, formatter: Formatter) -
     prop = formatter.schema.kind(named.kind).property(entry.property)
     values = " → ".join(formatter.value_text(prop, value) for value in (entry.before, entry.after))
     who = f"{context.dates.full(entry.at_us)}  {entry.user} ({named.device_name})"
-    context.print_line(f"{who}  {formatter.entity_text(entry.entity)}  {entry.property}: {values}")
+    why = "  " + _("(a device was revoked or let in)") if named.is_effect else ""
+    context.print_line(f"{who}  {formatter.entity_text(entry.entity)}  {entry.property}: {values}{why}")
 
 
 async def _is_reader_ready() -> bool:

@@ -208,8 +208,9 @@ class Sync(ListScreen):
         if self.syncing.outcomes and height - len(lines) > 3:
             lines += [[], rule_line(width, [(_("Sessions"), "strong")])]
             for time, outcome in reversed(self.syncing.outcomes):
-                cells = [Column(time, 11, "dim"), Column(outcome, None, "plain")]
-                lines.append([("  ", "plain"), *layout_columns(width - 3, cells)])
+                for index, text in enumerate(wrap_text(outcome, width - 15)):
+                    cells = [Column("" if index else time, 11, "dim"), Column(text, None, "plain")]
+                    lines.append([("  ", "plain"), *layout_columns(width - 3, cells)])
         lines += [[], *arrival_lines(self._glance, self.state.dates, width, height - len(lines) - 1)]
         return lines[:height]
 
@@ -228,7 +229,7 @@ class Sync(ListScreen):
             missing, total = format_number(backlog.missing_count), format_number(backlog.total_count)
             texts.append((template.format(count=missing, total=total, device=device), "attention"))
         if row := self.current_row:
-            texts += self._peer_texts(row)
+            texts += [*(self._holds_sentences() if self.has_panes else []), *self._peer_texts(row)]
         elif self.filter.text:
             texts.append((self.filter.no_match_text(), "plain"))
         else:
@@ -240,11 +241,16 @@ class Sync(ListScreen):
             texts.append((text, "plain"))
         if not self.has_panes:
             texts += [(f"{time}  {outcome}", "dim") for time, outcome in reversed(self.syncing.outcomes)]
+            texts += self._holds_sentences()
         return [[(line, role)] for text, role in texts for line in wrap_text(text, width)]
+
+    def _holds_sentences(self) -> list[tuple[str, str]]:
+        row = self.current_row
+        return holds_sentences(self._glance, row.device, self.state.dates) if row and row.device else []
 
     def _peer_texts(self, row: PeerRow) -> list[tuple[str, str]]:
         """What there is to know of a row, each text with its role."""
-        texts = holds_sentences(self._glance, row.device, self.state.dates) if row.device else []
+        texts: list[tuple[str, str]] = []
         if row.trouble is not None:
             texts.append((error_text(row.trouble), "attention"))
         if row.next_try is not None:

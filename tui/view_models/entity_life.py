@@ -42,8 +42,8 @@ class EntityLife:
 async def read_life(entity: bytes, view: View) -> EntityLife:
     """Read the life of an entity."""
     changes = await view.log(LogFilter(entity=entity), limit=MAX_COUNTED_CHANGES)
-    latest = [entry.change for entry in changes[:MAX_LATEST_CHANGES]]
-    return EntityLife(entity, changes, await view.first_diffs(latest, _READ_FACTS) if latest else {})
+    latest = changes[:MAX_LATEST_CHANGES]
+    return EntityLife(entity, changes, await view.first_diffs(latest, _READ_FACTS, entity) if latest else {})
 
 
 def life_lines(

@@ -40,7 +40,7 @@ class LatestChanges:
 async def read_latest(view: View, schema: Schema, names: DisplayNames) -> LatestChanges:
     """Read the latest changes."""
     entries = await view.log(limit=MAX_LATEST)
-    diffs = await view.first_diffs([entry.change for entry in entries], _READ_FACTS)
+    diffs = await view.first_diffs(entries, _READ_FACTS)
     facts = [fact for some in diffs.values() for fact in some]
     wanted = {fact.entity for fact in facts}
     wanted |= {each for fact in facts for value in (fact.old, fact.new) for each in value_references(value)}

@@ -27,7 +27,7 @@ from tui.view_models.value_diff import change_text
 PAGE_ROWS = 50
 """Rows that are read at a time: more than any screen shows."""
 _SHOWN_FACTS = 4
-"""Facts of a change of which one is shown in its row: the first may be what goes along with the others."""
+"""Facts of a change of which one is shown in its row."""
 _WIDE_COLUMNS = 90
 """Columns from which names of entities have more room, and the device is named."""
 _DEVICE_COLUMNS = 6
@@ -96,7 +96,7 @@ class LogPages:
 
     async def _read(self, page: int) -> None:
         entries = await self._entries(page)
-        diffs = await self._view.first_diffs([entry.change for entry in entries], _SHOWN_FACTS)
+        diffs = await self._view.first_diffs(entries, _SHOWN_FACTS, self._wanted.entity)
         unknown = {entity for entry in entries for entity in entry.entities}
         unknown |= {
             entity
@@ -166,7 +166,8 @@ class LogPages:
 
         Where there is room, the note.
         """
-        facts = mask_secrets(self._diffs.get(entry.change, ()))
+        # Of the entity that is named before it.
+        facts = [fact for fact in mask_secrets(self._diffs.get(entry.change, ())) if fact.entity in entry.entities[:1]]
         if not facts:
             return [(cut(ngettext("{count} value", "{count} values", entry.fact_count), width), "plain")]
         fact = min(facts, key=self._rank)

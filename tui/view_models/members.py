@@ -37,6 +37,11 @@ class WriteStats:
     user: str
 
 
+def _state_text(member: Member) -> str:
+    """What a device is in the fleet at present."""
+    return _("old key") if member.replaced_by else _(_STATE_LABELS.get(member.state, member.state))
+
+
 def member_name(member: Member) -> str:
     """A device's name, or the start of its id."""
     return member.name or member.device.hex()[:8]
@@ -44,7 +49,7 @@ def member_name(member: Member) -> str:
 
 def member_texts(member: Member) -> tuple[str, ...]:
     """The texts of a device's line, and its id, to filter by."""
-    state = _(_STATE_LABELS.get(member.state, member.state))
+    state = _state_text(member)
     return member.name, member.device.hex(), _(ROLE_LABELS.get(member.role, member.role)), state
 
 
@@ -102,7 +107,7 @@ class MemberRows:
         member = self._members[index]
         is_faulty = member.device in self._faulty and member.state == "active"
         role = "plain" if member.state == "active" and not is_faulty else "attention"
-        state = _("look: its chain") if is_faulty else _(_STATE_LABELS.get(member.state, member.state))
+        state = _("look: its chain") if is_faulty else _state_text(member)
         glyph = GLYPHS["trouble"] if is_faulty else GLYPHS.get(member.state, GLYPHS["trouble"])
         stats = self.write_stats(member.device)
         synced_at_us = self._synced_at.get(member.device)

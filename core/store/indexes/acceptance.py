@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -22,7 +23,13 @@ from core.membership import MEMBER_PROPERTIES, NO_ROLE, WRITING_ROLES, Membershi
 from core.store.connection import chunks, placeholders
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.leaves import SlotRow, refresh_current
-from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY, load_membership
+from core.store.indexes.member_facts import (
+    FIRST_MEMBER_PROPERTY,
+    KIND_PROPERTY_ROW,
+    LAST_MEMBER_PROPERTY,
+    load_membership,
+)
+from core.store.indexes.standings import note_standings
 from core.store.indexes.withdrawals import refresh_void
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
@@ -112,19 +119,21 @@ def update_acceptance(
     # What had counted until its late previous one came counts no more, members' facts among it.
     late = [change for change in faulty if change not in new]
     after = before
-    cuts = {cut.change for each in before.authorities.values() for cut in each.cuts()}
+    cuts = before.cuts
     # On a change that says nothing of members it depends who counts only if it is at a cut, or closes a gap below one.
     if spoken or late or not cuts.isdisjoint(settled) or (cuts and not new.issuperset(settled)):
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
         version = blake3((row[0] if row else b"") + b"".join([*spoken, *faulty])).digest()
         connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_VERSION_META_KEY, version))
         after = load_membership(connection, fleet)
+    # Of a device whose changes count at some places only the gap below one of them may just have been closed.
+    uneven = after.uneven_devices
+    if after is before and not uneven and not late:
+        return
     refresher = _Refresher(connection, after)
     moved = {
         d for d in before.authorities.keys() | after.authorities.keys() if before.authority(d) != after.authority(d)
     }
-    # Of a device whose changes count at some places only the gap below one of them may just have been closed.
-    uneven = {device for device, authority in after.authorities.items() if not authority.is_uniform}
     closed = set(settled) | set(faulty)
     moved |= {device for device in uneven if any(cut.change in closed for cut in after.authority(device).cuts())}
     for device in moved:
@@ -134,6 +143,21 @@ def update_acceptance(
     refresher.refresh_changes(row for row in _rows_of(connection, late) if row[2] not in moved)
     refresher.refresh_changes(_rows_of(connection, {fact[:CHANGE_ID_BYTES] for fact in before.counted ^ after.counted}))
     refresher.refresh_entities(before.members.keys() ^ after.members.keys())
+    if refresher.flipped:
+        _note_flipped(connection, refresher.flipped, blocks, spoken)
+
+
+def _note_flipped(
+    connection: sqlite3.Connection, facts: AbstractSet[int], blocks: Sequence[Block], spoken: Sequence[bytes]
+) -> None:
+    """Note what facts that were here before gained or lost their effect.
+
+    By the last of these blocks that speaks of members, else by the last.
+    """
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()
+    new = [row[0] for row in _rows_of(connection, [block.id for block in blocks])]
+    about = [row[0] for row in _rows_of(connection, spoken)]
+    note_standings(connection, facts, min(new, default=last + 1), max(about or new, default=last))
 
 
 def _rows_of(connection: sqlite3.Connection, changes: Iterable[bytes]) -> list[_ChangeRow]:
@@ -153,6 +177,11 @@ class _Refresher:
         self._connection = connection
         self._membership = membership
         self._chains = StoredChains(connection)
+        named = (fact for facts in membership.successions.values() for fact in facts)
+        self._successions = {fact[:CHANGE_ID_BYTES] for fact in named if fact in membership.counted}
+        """The changes by which a device has a new key; a reader's have no other effect."""
+        self.flipped: set[int] = set()
+        """The facts whose effect is another one than in the beginning."""
 
     def refresh_changes(self, rows: Iterable[_ChangeRow]) -> None:
         """Work out anew these changes and all their facts."""
@@ -160,8 +189,9 @@ class _Refresher:
         touched: set[int] = set()
         for row, change, device, position, linked, accepted in rows:
             role = self._role(device, position, change, linked)
-            if (role in WRITING_ROLES) != bool(accepted):
-                flipped.append((role in WRITING_ROLES, row))
+            has_effect = role in WRITING_ROLES or change in self._successions
+            if has_effect != bool(accepted):
+                flipped.append((has_effect, row))
             facts = self._connection.execute(
                 "SELECT f.id, e.entity, f.property, f.accepted FROM facts f JOIN entities e ON e.id = f.entity"
                 " WHERE f.id BETWEEN ? AND ?",
@@ -199,10 +229,13 @@ class _Refresher:
     def _is_accepted(self, role: str, change: bytes, fact: int, entity: bytes, name: int) -> bool:
         if FIRST_MEMBER_PROPERTY <= name <= LAST_MEMBER_PROPERTY:
             return change + (fact % MAX_FACTS).to_bytes(2, "big") in self._membership.counted
+        if name == KIND_PROPERTY_ROW and self._membership.names_successor(change, entity):
+            return True
         return role == "admin" or (role in WRITING_ROLES and not self._membership.is_reserved(entity))
 
     def _flip(self, facts: set[int]) -> None:
         """Give these facts the other standing, and work out which facts are leaves now."""
+        self.flipped ^= facts
         targets: set[int] = set()
         for some in chunks(list(facts)):
             query = f"UPDATE facts SET accepted = 1 - accepted WHERE id IN ({placeholders(some)})"

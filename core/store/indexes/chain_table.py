@@ -9,24 +9,49 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from core.chain import Tip
 from core.chain_links import Known, State, link
 from core.changes import Block
 from core.header import SignedHeader, decode_header, header_size
 from core.mountain_range import Range
+from core.store.row_ids import row_ids_of
+
+
+@dataclass(slots=True)
+class ChainUpdate:
+    """What became of changes about to be added, and of those that waited for them.
+
+    `states` are those of the new ones; `settled` are the ids of all that turned out to follow from their chains,
+    `faulty` of all that do not.
+    """
+
+    states: dict[bytes, State]
+    settled: list[bytes] = field(default_factory=list)
+    faulty: list[bytes] = field(default_factory=list)
 
 
 class _ChainTable:
-    """The table that `link` works on; notes which changes turn out to be at fault."""
+    """The table that `link` works on.
+
+    New changes and the ends that move are held in memory till the end.
+    """
 
     def __init__(self, connection: sqlite3.Connection, added: Mapping[bytes, SignedHeader]) -> None:
         self._connection = connection
         self._added = added
-        self.settled: list[bytes] = []
-        self.faulty: list[bytes] = []
+        self._added_after: dict[bytes, list[SignedHeader]] = {}
+        for header in added.values():
+            self._added_after.setdefault(header.fields.previous or b"", []).append(header)
+        self._may_wait = connection.execute("SELECT 1 FROM changes WHERE linked = 0 LIMIT 1").fetchone() is not None
+        self.update = ChainUpdate(dict.fromkeys(added, State.WAITING))
+        self._tips: dict[bytes, Range] = {}
+        self._former_tips: set[bytes] = set()
 
     def known(self, change: bytes) -> Known | None:
+        if (header := self._added.get(change)) is not None:
+            return Known(header.fields.device, header.fields.position, self.update.states[change])
         row = self._connection.execute(
             "SELECT d.device, c.position, c.linked FROM changes c JOIN devices d ON d.id = c.device WHERE c.hash = ?",
             (change,),
@@ -34,52 +59,73 @@ class _ChainTable:
         return None if row is None else Known(row[0], row[1], State(row[2]))
 
     def waiting_on(self, change: bytes) -> Sequence[SignedHeader]:
-        rows = self._connection.execute(
-            "SELECT id, hash FROM changes WHERE linked = 0 AND previous = ?", (change,)
-        ).fetchall()
-        return [self._added.get(waiting) or self._read_header(row) for row, waiting in rows]
+        states = self.update.states
+        found = [header for header in self._added_after.get(change, ()) if states[header.id] is State.WAITING]
+        if self._may_wait:
+            rows = self._connection.execute("SELECT id FROM changes WHERE linked = 0 AND previous = ?", (change,))
+            found += [self._read_header(row) for (row,) in rows.fetchall()]
+        return found
 
     def _read_header(self, row: int) -> SignedHeader:
         (data,) = self._connection.execute("SELECT data FROM blocks WHERE change = ?", (row,)).fetchone()
         return decode_header(data[: header_size(data)])
 
     def tip(self, change: bytes) -> Range | None:
+        if change in self._tips or change in self._added or change in self._former_tips:
+            return self._tips.get(change)
         row = self._connection.execute("SELECT position, peaks FROM tips WHERE hash = ?", (change,)).fetchone()
         return None if row is None else Range.from_bytes(row[0] + 1, row[1])
 
     def ids_below(self, change: bytes) -> Sequence[bytes]:
-        return read_ids_below(self._connection, change)
+        above: list[bytes] = []
+        at: bytes | None = change
+        while at is not None and (header := self._added.get(at)) is not None:
+            above.append(at)
+            at = header.fields.previous
+        below = [] if at is None else [*read_ids_below(self._connection, at), at]
+        return [*below, *reversed(above)][:-1]
 
     def set_state(self, change: bytes, state: State) -> None:
-        self._connection.execute("UPDATE changes SET linked = ? WHERE hash = ?", (int(state), change))
-        (self.faulty if state is State.FAULTY else self.settled).append(change)
+        if change in self._added:
+            self.update.states[change] = state
+        else:
+            self._connection.execute("UPDATE changes SET linked = ? WHERE hash = ?", (int(state), change))
+        (self.update.faulty if state is State.FAULTY else self.update.settled).append(change)
 
     def set_tip(self, change: bytes, upto: Range, before: bytes | None) -> None:
-        if before is not None:
-            self._connection.execute("DELETE FROM tips WHERE hash = ?", (before,))
-        self._connection.execute(
-            "INSERT INTO tips (hash, device, position, peaks)"
-            " SELECT hash, device, position, ? FROM changes WHERE hash = ?",
-            (upto.to_bytes(), change),
+        if before is not None and self._tips.pop(before, None) is None:
+            self._former_tips.add(before)
+        self._tips[change] = upto
+
+    def write_tips(self, devices: Mapping[bytes, int]) -> None:
+        """Write which ends are none any more, and which came to be."""
+        self._connection.executemany("DELETE FROM tips WHERE hash = ?", [(each,) for each in self._former_tips])
+        owners = {tip: known.device for tip in self._tips if (known := self.known(tip)) is not None}
+        self._connection.executemany(
+            "INSERT INTO tips (hash, device, position, peaks) VALUES (?, ?, ?, ?)",
+            [(tip, devices[owners[tip]], upto.size - 1, upto.to_bytes()) for tip, upto in self._tips.items()],
         )
 
 
-def link_chains(connection: sqlite3.Connection, blocks: Sequence[Block]) -> tuple[list[bytes], list[bytes]]:
-    """Work out which new changes follow from their chains.
+def link_chains(
+    connection: sqlite3.Connection, blocks: Sequence[Block], rows: Mapping[bytes, int], devices: Mapping[bytes, int]
+) -> ChainUpdate:
+    """Work out which changes about to be added follow from their chains.
 
-    And which of those that waited for them.
-
-    Gives the ids of those that do, and of those that turned out to be at fault.
+    And which of those that waited for them. Ends and faults are written; the states of the new ones are the caller's
+    to write. `rows` and `devices` are the row ids of the new changes and of their devices.
     """
     table = _ChainTable(connection, {block.id: block.header for block in blocks})
     for wrong in link(table, [block.header for block in blocks]):
+        row = rows[wrong.change] if wrong.change in rows else row_ids_of(connection, [wrong.change])[wrong.change]
         connection.execute(
-            "INSERT INTO faults (change, fault, peaks) SELECT id, ?, ? FROM changes WHERE hash = ?",
-            (wrong.fault.value, wrong.peaks, wrong.change),
+            "INSERT INTO faults (change, fault, peaks) VALUES (?, ?, ?)", (row, wrong.fault.value, wrong.peaks)
         )
+    table.write_tips(devices)
+    update = table.update
     # Of these the chains say what proofs have shown so far.
-    connection.executemany("DELETE FROM proven WHERE head = ?", [(change,) for change in table.settled + table.faulty])
-    return table.settled, table.faulty
+    connection.executemany("DELETE FROM proven WHERE head = ?", [(each,) for each in update.settled + update.faulty])
+    return update
 
 
 def read_ids_below(connection: sqlite3.Connection, change: bytes) -> list[bytes]:

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from core.authority import evaluate_membership, ever_admins, ever_admitted
 from core.chain_links import State
 from core.changes import fact_id
-from core.membership import MAX_HEADS, Cut, Mark, MemberFact, Membership
+from core.membership import MAX_HEADS, ROLE_PROPERTY, Cut, Mark, MemberFact, Membership
 from core.store.connection import load_value
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.chain_table import read_heads
-from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, Value
+from core.succession import SUCCESSION_CHARS, SUCCESSION_PREFIX, is_succession
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, Value, encode_value
 
+KIND_PROPERTY_ROW = 1
 FIRST_MEMBER_PROPERTY, ROLE_PROPERTY_ROW, LAST_MEMBER_PROPERTY = 4, 5, 6
 """Row ids of the properties of members (schema.sql)."""
 
@@ -54,6 +56,24 @@ def read_ever_admins(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]
     """
     founder = _read_founder(connection, fleet)
     return set() if founder is None else ever_admins(founder, _read_roles(connection))
+
+
+def read_successions(connection: sqlite3.Connection) -> list[tuple[bytes, bytes, int]]:
+    """The devices, their new keys' devices.
+
+    And where in their chains they named them; what counts and what does not.
+
+    Nothing of it is verified.
+    """
+    # A text's head gives its length, which is the same for all of these.
+    least = encode_value(SUCCESSION_PREFIX + "0" * (SUCCESSION_CHARS - len(SUCCESSION_PREFIX)))
+    begin = least[: -SUCCESSION_CHARS + len(SUCCESSION_PREFIX)]
+    return connection.execute(
+        f"SELECT d.device, e.entity, c.position FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity"
+        " WHERE f.property = ? AND f.value BETWEEN ? AND ?",
+        (ROLE_PROPERTY_ROW, begin, begin + b"\xff"),
+    ).fetchall()
 
 
 def _read_roles(connection: sqlite3.Connection) -> Iterator[tuple[bytes, bytes, Value]]:
@@ -94,6 +114,7 @@ def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
             moment,
             tuple(sorted(gone.get(row, ()))),
             position,
+            name == ROLE_PROPERTY and is_succession(load_value(value), device, member),
         )
         for row, _, device, member, name, value, moment, position in rows
     ]

@@ -111,7 +111,7 @@ def _cuts_and_starts(authority: Authority) -> tuple[set[bytes], set[bytes]]:
     starts = {cut.change for rule in authority.roles for cut in rule.start or ()}
     cuts = {cut.change for denial in authority.denials for cut in denial.cut}
     lifted = {cut.change for denial in authority.denials for mark in denial.lifted for cut in mark}
-    return cuts | starts, starts | lifted
+    return cuts | starts | {end.change for end in authority.ends}, starts | lifted
 
 
 def _read_header(connection: sqlite3.Connection, device: bytes, change: bytes) -> SignedHeader | None:

@@ -27,7 +27,12 @@ TRIGRAM_CHARS = 3
 UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "person.name", *SECRET_PROPERTIES)
 """Properties whose values nobody looks for, beside the schema's texts."""
 
-_TABLES_SQL = """
+MAX_NEW_TEXTS = 256
+"""Texts that wait to be indexed. To take in one by one costs as much as all the rest of a save."""
+
+_NEW_TEXTS_SQL = "CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"
+_TABLES_SQL = f"""
+{_NEW_TEXTS_SQL};
 CREATE TABLE said (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE VIRTUAL TABLE said_index USING fts5(
   text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none'
@@ -60,11 +65,14 @@ class SearchTerm:
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Make the index, and fill it from the facts that are here."""
+    """Make the index of an empty store."""
     for statement in _TABLES_SQL.split(";"):
         connection.execute(statement)
-    last = connection.execute("SELECT coalesce(max(id), 0) FROM facts").fetchone()[0]
-    index_facts(connection, range(last + 1))
+
+
+def create_new_texts_table(connection: sqlite3.Connection) -> None:
+    """Make the table of the texts that wait to be indexed."""
+    connection.execute(_NEW_TEXTS_SQL)
 
 
 def index_facts(connection: sqlite3.Connection, span: range) -> None:
@@ -81,6 +89,18 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
         (span.start, span.stop - 1, *UNINDEXED_PROPERTIES, span.start),
     ).fetchall()
     texts = [(fact, text) for fact, name, value in rows if (text := indexed_text(name, load_value(value)))]
+    if texts:
+        _add_texts(connection, texts)
+
+
+def _add_texts(connection: sqlite3.Connection, texts: list[tuple[int, str]]) -> None:
+    """Let these texts wait, or index them with those that waited if there are many."""
+    waiting = connection.execute("SELECT count(*) FROM said_new").fetchone()[0]
+    if waiting + len(texts) < MAX_NEW_TEXTS:
+        connection.executemany("INSERT INTO said_new (fact, text) VALUES (?, ?)", texts)
+        return
+    texts = connection.execute("SELECT fact, text FROM said_new ORDER BY fact").fetchall() + texts
+    connection.execute("DELETE FROM said_new")
     connection.executemany("INSERT INTO said (fact, text) VALUES (?, ?)", texts)
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
@@ -103,13 +123,12 @@ def find_pairs(
 
     At most `limit` facts.
 
-    The index gives those that have all the trigrams, the texts decide. Words of less than three letters have none.
+    The index gives those that have all the trigrams, the texts decide. Words of less than three letters have none. Of
+    the texts that wait to be indexed all are looked at.
     """
-    source, parameters = "said s", {f"w{place}": word.text for place, word in enumerate(words)}
-    order = "s.fact"
+    parameters = {f"w{place}": word.text for place, word in enumerate(words)}
     if grams := " AND ".join(filter(None, map(_match_expression, words))):
-        source = "said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :grams"
-        order, parameters["grams"] = "said_index.rowid", grams
+        parameters["grams"] = grams
     conditions = []
     for place, word in enumerate(words):
         either = [f"instr(s.text, :w{place})"]
@@ -117,19 +136,36 @@ def find_pairs(
             parameters[f"w{place}p{at}"] = name.casefold() + " "
             either.append(f"substr(s.text, 1, {len(name) + 1}) = :w{place}p{at}")
         conditions.append(f"({' OR '.join(either)})")
-    query = f"SELECT s.fact FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {order}"
-    return connection.execute(f"{query} {'DESC' if latest else 'ASC'} LIMIT {limit}", parameters)
+    query = texts_query(" AND ".join(conditions), "grams" if grams else None)
+    return connection.execute(f"{query} ORDER BY 1 {'DESC' if latest else 'ASC'} LIMIT {limit}", parameters)
+
+
+def texts_query(condition: str, grams: str | None) -> str:
+    """Give the query for the facts with whose texts, `s.text`, a condition holds.
+
+    `grams` names the parameter with what the index is asked for (`quote_grams`), None where it cannot help.
+    """
+    fact, source = "s.fact", "said s"
+    if grams is not None:
+        fact = "said_index.rowid"
+        source = f"said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :{grams}"
+    return (
+        f"SELECT s.fact AS fact FROM said_new s WHERE {condition} UNION ALL SELECT {fact} FROM {source}"
+        f" WHERE {condition}"
+    )
+
+
+def quote_grams(text: str) -> str:
+    """What the index is asked for a text; empty if that is too short for trigrams."""
+    grams = {text[at : at + TRIGRAM_CHARS] for at in range(len(text) - TRIGRAM_CHARS + 1)}
+    return " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
 
 
 def _match_expression(word: SearchTerm) -> str:
     """What the index is asked for a word; empty if it does not know such short ones."""
-    either = [
-        " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
-        for text in (word.text, *word.properties)
-        if (grams := {text[at : at + TRIGRAM_CHARS] for at in range(len(text) - TRIGRAM_CHARS + 1)})
-    ]
     if len(word.text) < TRIGRAM_CHARS:
         return ""
+    either = filter(None, map(quote_grams, (word.text, *word.properties)))
     return "(" + " OR ".join(f"({each})" for each in either) + ")"
 
 

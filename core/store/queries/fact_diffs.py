@@ -16,6 +16,8 @@ from core.store.queries.log import LogEntry
 from core.store.scope import void_condition
 from core.value_codec import MAX_FACTS, Value
 
+_AUTHOR_FACTS = 2
+"""What goes along with somebody's first change: that it is a person, and the name."""
 _MAX_STEPS = 10_000
 """Withdrawals of withdrawals that are gone back over for one of them."""
 
@@ -40,10 +42,13 @@ class FactDiff:
     is_undone: bool = False
 
 
-def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | None) -> list[FactDiff]:
+def read_fact_diffs(
+    connection: sqlite3.Connection, change: bytes, limit: int | None, entity: bytes | None = None
+) -> list[FactDiff]:
     """Read what the first `limit` facts of a change did to what its author saw.
 
-    And those of what was saved at once with it: by change, entity and property. None gives all.
+    And those of what was saved at once with it: by change, entity and property; only of one entity if that is given.
+    None gives all.
     """
     parts = connection.execute(
         "SELECT p.id, p.hash FROM changes c JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)"
@@ -54,15 +59,22 @@ def read_fact_diffs(connection: sqlite3.Connection, change: bytes, limit: int | 
     for row, part in parts:
         left = MAX_FACTS if limit is None else limit - len(found)
         if left > 0:
-            found += _diffs_of_part(connection, row, part, min(left, MAX_FACTS))
+            found += _diffs_of_part(connection, row, part, min(left, MAX_FACTS), entity)
     return found
 
 
 def read_first_diffs(
-    connection: sqlite3.Connection, changes: Iterable[bytes], limit: int
+    connection: sqlite3.Connection, entries: Iterable[LogEntry], limit: int, entity: bytes | None = None
 ) -> dict[bytes, list[FactDiff]]:
-    """What the first `limit` facts of each of these changes did."""
-    return {change: read_fact_diffs(connection, change, limit) for change in changes}
+    """What the first `limit` facts of each of these entries did.
+
+    Of one entity if that is given. Those that say who the author is do not count.
+    """
+    found = {}
+    for entry in entries:
+        diffs = read_fact_diffs(connection, entry.change, limit + _AUTHOR_FACTS, entity)
+        found[entry.change] = (without_author(entry, diffs) if entity is None else diffs)[:limit]
+    return found
 
 
 def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]:
@@ -73,8 +85,19 @@ def without_author(entry: LogEntry, edits: Sequence[FactDiff]) -> list[FactDiff]
     return [edit for edit in edits if edit.entity != entry.person] or list(edits)
 
 
-def _diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes, limit: int) -> list[FactDiff]:
+def _diffs_of_part(
+    connection: sqlite3.Connection, row: int, change: bytes, limit: int, entity: bytes | None
+) -> list[FactDiff]:
     span = (row * MAX_FACTS, row * MAX_FACTS + limit - 1)
+    if entity is not None:
+        ids = connection.execute(
+            "SELECT f.id FROM facts f JOIN entities e ON e.id = f.entity"
+            " WHERE f.id BETWEEN ? AND ? AND e.entity = ? ORDER BY f.id LIMIT ?",
+            (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1, entity, limit),
+        ).fetchall()
+        if not ids:
+            return []
+        span = (ids[0][0], ids[-1][0])
     seen: dict[int, list[int]] = {}
     edges = connection.execute(
         "SELECT o.fact, o.target FROM obsoletes o WHERE o.fact BETWEEN ? AND ?"
@@ -96,14 +119,16 @@ def _diffs_of_part(connection: sqlite3.Connection, row: int, change: bytes, limi
     wanted.update(each for before, after in restored.values() for each in (*before, *after))
     candidates = _read_candidates(connection, wanted)
     found = []
-    for fact, entity, name, value, taken, undone in facts:
+    for fact, about, name, value, taken, undone in facts:
+        if entity not in (None, about):
+            continue
         before, after = restored.get(fact, (seen.get(fact, ()), ()))
         old = slot_of(candidates[each] for each in before if each in candidates)
         new = slot_of(candidates[each] for each in after if each in candidates).value if taken else load_value(value)
         found.append(
             FactDiff(
                 fact_id(change, fact % MAX_FACTS),
-                entity,
+                about,
                 name,
                 old.value,
                 new,

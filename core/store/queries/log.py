@@ -16,6 +16,7 @@ from core.effective_time import clock_error
 from core.slots import Clock, slot_of
 from core.store.connection import placeholders
 from core.store.entities import OWN_LINKS, read_leaves
+from core.store.indexes.search_index import quote_grams, texts_query
 from core.store.scope import Scope, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
 from core.values import stored_words
@@ -44,8 +45,6 @@ class LogFilter:
 
 NO_FILTER = LogFilter()
 _QUARTER_US = 900_000_000
-_TRIGRAM_CHARS = 3
-"""Characters of a trigram, the unit of the search's index."""
 MAX_NAMES_IN_ENTRY = 3
 """How many entities and properties a log entry names."""
 
@@ -150,12 +149,12 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
 
     The other two are the names of its parameters.
     """
-    pairs = f"said s CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :{mentioned})"
-    grams = {text[at : at + _TRIGRAM_CHARS] for at in range(len(text) - _TRIGRAM_CHARS + 1)}
-    if grams:
-        indexed = f"said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :{grams_name}"
-        pairs = f"{indexed} CROSS JOIN facts p ON p.id = s.fact AND instr(s.text, :{mentioned})"
-    said = f"SELECT f.id / {MAX_FACTS} FROM {pairs} CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
+    grams = quote_grams(text)
+    pairs = texts_query(f"instr(s.text, :{mentioned})", grams_name if grams else None)
+    said = (
+        f"SELECT f.id / {MAX_FACTS} FROM ({pairs}) s CROSS JOIN facts p ON p.id = s.fact"
+        " CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
+    )
     named = (
         f"SELECT f.id / {MAX_FACTS} FROM facts f"
         f" WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :{mentioned}))"
@@ -163,8 +162,7 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
     people = f"c.author IN (SELECT entity FROM persons WHERE mentions(name, :{mentioned}))"
     noted = f"SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :{mentioned})"
     facts = f"SELECT p.lead FROM changes p WHERE p.id IN ({said} UNION {named})"
-    quoted = " AND ".join('"' + gram.replace('"', '""') + '"' for gram in sorted(grams))
-    return f"({people} OR c.id IN ({noted} UNION {facts}))", {mentioned: text, grams_name: quoted}
+    return f"({people} OR c.id IN ({noted} UNION {facts}))", {mentioned: text, grams_name: grams}
 
 
 def register_functions(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ from core.changes import fact_id
 from core.slots import Candidate, Slot, leaf_ids, slot_of
 from core.store.connection import chunks, load_value, placeholders
 from core.store.entities import LEAF_SQL, candidate_from_row
+from core.store.indexes.standings import NEVER, accepted_then
 from core.value_codec import MAX_FACTS, Value
 
 SlotKey = tuple[bytes, str]
@@ -42,16 +43,19 @@ class _SlotFacts:
         return {row for row, fact in self.ids.items() if fact in found}
 
 
-def _read_facts(connection: sqlite3.Connection, entity: int, name: int, end: int | None = None) -> _SlotFacts:
+def _read_facts(
+    connection: sqlite3.Connection, entity: int, name: int, end: int | None = None, step: int = NEVER
+) -> _SlotFacts:
     """The facts of a slot, by the row ids of its entity and its property.
 
-    Only those before a row if one is given.
+    Only those before a row if one is given; with the effect that they had before a step.
     """
-    parameters = {"entity": entity, "name": name, "end": end}
+    parameters = {"entity": entity, "name": name, "end": end, "step": step}
     of_slot = "f.entity = :entity AND f.property = :name AND (:end IS NULL OR f.id < :end)"
     rows = connection.execute(
         f"SELECT f.id, c.hash, f.id IN (SELECT fact FROM withdrawals) FROM facts f JOIN changes c"
-        f" ON c.id = f.id / {MAX_FACTS} WHERE {of_slot} AND f.accepted AND f.id NOT IN (SELECT fact FROM hearsay)",
+        f" ON c.id = f.id / {MAX_FACTS} WHERE {of_slot} AND {accepted_then('f')}"
+        " AND f.id NOT IN (SELECT fact FROM hearsay)",
         parameters,
     ).fetchall()
     ids = {row: fact_id(change, row % MAX_FACTS) for row, change, _ in rows}
@@ -63,9 +67,12 @@ def _read_facts(connection: sqlite3.Connection, entity: int, name: int, end: int
     return _SlotFacts(ids, named, {ids[row] for row, _, withdraws in rows if withdraws})
 
 
-def read_value_before(connection: sqlite3.Connection, entity: int, name: int, end: int) -> Value:
-    """The value in use by the facts of a slot before a row."""
-    rows = sorted(_read_facts(connection, entity, name, end).leaves())
+def read_value_before(connection: sqlite3.Connection, entity: int, name: int, end: int, step: int = NEVER) -> Value:
+    """The value in use by the facts of a slot before a row.
+
+    With the effect that they had before a step.
+    """
+    rows = sorted(_read_facts(connection, entity, name, end, step).leaves())
     found: list[Candidate] = []
     for some in chunks(rows):
         query = (

@@ -15,7 +15,8 @@ from core.errors import FieldlineError
 from core.identity import Identity
 from core.sync.links import tls
 from core.sync.links.causes import LinkError, Unable, forbidden, lacking, no_way_out, used_up, why
-from core.sync.links.tls import HANDSHAKE_TIMEOUT_S, AllowPeer, Purpose, TlsLink, UnknownPeer
+from core.sync.links.greeting import Purpose
+from core.sync.links.tls import HANDSHAKE_TIMEOUT_S, AllowPeer, TlsLink, UnknownPeer
 from core.values import quote_value
 
 CONNECT_TIMEOUT_S = 10.0

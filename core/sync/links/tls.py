@@ -12,10 +12,6 @@ for this connection:
 3. The caller looks whether this is a device to talk to, and starts TLS.
 
 The handshake then proves that each has the key it showed; a greeting proves nothing before that.
-
-A greeting has a fixed size: magic, version, a byte that says what the link is for or that there is none, the raw public
-key, and the signature of the key's certificate. All certificates are the same but for that
-(`Identity.certificate_der`), so the other's is put together here and not read from its bytes.
 """
 
 from __future__ import annotations
@@ -23,43 +19,31 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import Enum
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from core.header import KEY_BYTES, SIGNATURE_BYTES, device_id
+from core.header import KEY_BYTES, device_id
 from core.identity import Identity
+from core.succession import vouching_devices
 from core.sync.events import Event
 from core.sync.links.causes import LinkError, lacking, used_up, why
+from core.sync.links.greeting import (
+    GREETING_REFUSED,
+    OtherLinkVersion,
+    OwnKeyError,
+    Purpose,
+    check_greeting,
+    make_greeting,
+    make_head,
+    read_greeting,
+)
 from core.sync.links.tls_context import pinned
 
-LINK_MAGIC = b"FLDL"
-LINK_VERSION = 1
-GREETING_REFUSED = 0
 HANDSHAKE_TIMEOUT_S = 20.0
 """A small device on a bad network takes a few seconds; one that takes more than this is not there."""
 CLOSE_TIMEOUT_S = 2.0
 """For the goodbye alone: what matters was acknowledged before."""
-
-_GREETING_HEAD_BYTES = len(LINK_MAGIC) + 2
-_PROOF_BYTES = KEY_BYTES + SIGNATURE_BYTES
-# Of a certificate (RFC 5280, 4.1) the signature covers what stands between these.
-_SIGNED = slice(4, -SIGNATURE_BYTES - 10)
-
-
-class Purpose(Enum):
-    """What a link is for; the value stands in the greeting.
-
-    A side takes only callers who want what it offers.
-    """
-
-    SYNC = 1
-    PAIR = 2
-
 
 AllowPeer = Callable[[bytes], Awaitable[bool]]
 """Whether a device with this id may be talked to."""
@@ -78,14 +62,6 @@ class UnknownPeer(LinkError):
 
 class NotAdmitted(LinkError):
     """The other device does not take this one for a member."""
-
-
-class OtherLinkVersion(LinkError):
-    """The other side greets in another version of this protocol."""
-
-
-class OwnKeyError(LinkError):
-    """The other side has the key of this device."""
 
 
 class _TlsStream(StreamReaderProtocol):
@@ -190,9 +166,10 @@ async def _secure_dialed(
     other: _PeerTimeout,
     purpose: Purpose,
 ) -> TlsLink:
-    writer.write(_make_greeting(identity, purpose))
+    writer.write(make_greeting(identity, purpose))
     async with other.has_its_turn():
-        offered, proof = await _read_greeting(reader)
+        greeting = await read_greeting(reader)
+    offered = greeting.purpose
     if offered is None and purpose is Purpose.PAIR:
         raise NotAdmitted(
             "The device there is not open for pairing, or is pairing with another one: run `fieldline pair --listen`"
@@ -204,14 +181,14 @@ async def _secure_dialed(
             " `fieldline admit {device} --role ROLE`, then try again.",
             device=identity.device.hex(),
         )
-    peer, certificate = _check_greeting(identity, proof)
+    peer, certificate = check_greeting(identity, greeting.proof)
     if offered is not purpose:
         raise LinkError("The device that answers is there for something else: try again.")
-    if not await allow(peer):
+    if not await _is_allowed(allow, peer, greeting.vouchers):
         raise UnknownPeer("The device that answers, {device}, is not a member of this fleet.", peer)
     context = pinned(identity, certificate, server=False)
     async with other.has_its_turn():
-        return await _start_tls(writer, context, proof[:KEY_BYTES], certificate, other.left + 1)
+        return await _start_tls(writer, context, greeting.proof[:KEY_BYTES], certificate, other.left + 1)
 
 
 async def _secure_accepted(
@@ -224,20 +201,21 @@ async def _secure_accepted(
 ) -> TlsLink:
     try:
         async with other.has_its_turn():
-            wanted, proof = await _read_greeting(reader)
+            greeting = await read_greeting(reader)
     except OtherLinkVersion:
-        writer.write(_make_head(GREETING_REFUSED))
+        writer.write(make_head(GREETING_REFUSED))
         raise
+    wanted = greeting.purpose
     if wanted is None:
         raise LinkError("What connected there is not a Fieldline of this version.")
     try:
-        peer, certificate = _check_greeting(identity, proof)
+        peer, certificate = check_greeting(identity, greeting.proof)
     except OwnKeyError:
         # So that the person at the side that dialed learns it.
-        writer.write(_make_greeting(identity, purpose))
+        writer.write(make_greeting(identity, purpose))
         raise
     if wanted is not purpose:
-        writer.write(_make_head(GREETING_REFUSED))
+        writer.write(make_head(GREETING_REFUSED))
         if wanted is Purpose.PAIR:
             raise UnknownPeer(
                 "A device that wants to pair, {device}, was turned away: open pairing here (`fieldline pair --listen`,"
@@ -245,14 +223,22 @@ async def _secure_accepted(
                 peer,
             )
         raise LinkError("A device that wants to sync was turned away: this device waits for one that wants to pair.")
-    if not await allow(peer):
-        writer.write(_make_head(GREETING_REFUSED))
+    if not await _is_allowed(allow, peer, greeting.vouchers):
+        writer.write(make_head(GREETING_REFUSED))
         raise UnknownPeer("A device that is not a member, {device}, tried to connect and was turned away.", peer)
     context = pinned(identity, certificate, server=True)
     # Nothing may be awaited between the greeting and the start of TLS, or the caller's first TLS bytes go astray.
-    writer.write(_make_greeting(identity, purpose))
+    writer.write(make_greeting(identity, purpose))
     async with other.has_its_turn():
-        return await _start_tls(writer, context, proof[:KEY_BYTES], certificate, other.left + 1)
+        return await _start_tls(writer, context, greeting.proof[:KEY_BYTES], certificate, other.left + 1)
+
+
+async def _is_allowed(allow: AllowPeer, peer: bytes, vouchers: Sequence[bytes]) -> bool:
+    """Whether a peer may be talked to: itself, or as the new key of a device that may."""
+    for device in (peer, *vouching_devices(peer, vouchers)):
+        if await allow(device):
+            return True
+    return False
 
 
 @asynccontextmanager
@@ -323,51 +309,6 @@ def _broken(error: asyncio.IncompleteReadError | OSError) -> LinkError:
 
 def _unproven() -> LinkError:
     return LinkError("The other device could not prove that it is who it says.")
-
-
-def _make_head(says: int) -> bytes:
-    return LINK_MAGIC + bytes([LINK_VERSION, says])
-
-
-def _make_greeting(identity: Identity, purpose: Purpose = Purpose.SYNC) -> bytes:
-    return _make_head(purpose.value) + identity.public_key + identity.certificate_der[-SIGNATURE_BYTES:]
-
-
-async def _read_greeting(reader: StreamReader) -> tuple[Purpose | None, bytes]:
-    """Read what the other side is there for, its key and signature.
-
-    None: it turns this one away.
-    """
-    head = await reader.readexactly(_GREETING_HEAD_BYTES)
-    *magic, version, says = head
-    if bytes(magic) != LINK_MAGIC:
-        raise LinkError("What is at the other end is not Fieldline: check what runs there.")
-    if version != LINK_VERSION:
-        raise OtherLinkVersion("The other device speaks another version of the link: update Fieldline there or here.")
-    if says == GREETING_REFUSED:
-        return None, b""
-    if says not in (each.value for each in Purpose):
-        raise OtherLinkVersion("The other device speaks another version of the link: update Fieldline there or here.")
-    return Purpose(says), await reader.readexactly(_PROOF_BYTES)
-
-
-def _check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:
-    """Give the id of the device with this key, and its certificate."""
-    key, signature = proof[:KEY_BYTES], proof[KEY_BYTES:]
-    peer = device_id(key)
-    if peer == identity.device:
-        raise OwnKeyError(
-            "The other end has the key of this device: it is this device itself, or a copy of it."
-            " Each device needs a key of its own."
-        )
-    own = identity.certificate_der
-    filled = own.replace(identity.device.hex().encode(), peer.hex().encode()).replace(identity.public_key, key)
-    certificate = filled[:-SIGNATURE_BYTES] + signature
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, certificate[_SIGNED])
-    except (InvalidSignature, ValueError):
-        raise LinkError("The other device greets with a key that is not one: check what runs there.") from None
-    return peer, certificate
 
 
 async def _start_tls(

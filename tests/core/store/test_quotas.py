@@ -13,11 +13,12 @@ import pytest
 from core.body import Fact
 from core.changes import change_id
 from core.errors import OverLimit
-from core.membership import LIMIT_PROPERTY
+from core.membership import LIMIT_PROPERTY, ROLE_PROPERTY
 from core.store import quotas
 from core.store.quotas import OverLimitCount, read_limit, read_over_limit
 from core.store.store import Store
 from core.store.types import SaveResult
+from core.succession import succession_value
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, Pen
 
 LIMIT = 20
@@ -116,3 +117,27 @@ async def test_large_changes_are_bounded_together(tmp_path: Path) -> None:
     assert len(refused(await store.save_blocks(blocks[5:]))) == 5
     assert not (await store.save_blocks(flood(Pen(2), 3, size=7000))).refused, "another member's are its own"
     await store.close()
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_a_new_key_has_no_new_room(tmp_path: Path, is_reversed: bool) -> None:
+    old, new = Pen(1), Pen(5)
+    before = flood(old, LIMIT - 5)
+    named = old.write(Fact(AUTHORS[5].device, ROLE_PROPERTY, succession(1, 5)), at=11)
+    store = await make(tmp_path / "s", *before, named)
+    blocks = flood(new, 10)
+    beyond = refused(await store.save_blocks(blocks[::-1] if is_reversed else blocks))
+    assert sorted(beyond) == sorted(change_id(data) for data in blocks[4:])
+    await store.save_blocks([raised(LIMIT + 3)])
+    assert await limit_of(store, 5) == LIMIT + 3, "what an admin allowed the old key the new one has, too"
+    assert len(refused(await store.save_blocks(blocks))) == 3
+    # On branches of the old chain it can name as many as it likes: they share what is kept of one.
+    fork = Pen(1, before[:3])
+    names = [fork.branch().write(Fact(AUTHORS[6].device, ROLE_PROPERTY, succession(1, 6)), at=12)]
+    await store.save_blocks(names)
+    assert len(refused(await store.save_blocks(flood(Pen(6), 40)))) > 30
+    await store.close()
+
+
+def succession(old: int, new: int) -> str:
+    return succession_value(AUTHORS[new].private_key, AUTHORS[old].device)

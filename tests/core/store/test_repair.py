@@ -410,7 +410,7 @@ async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pyte
         "SELECT 1",
         "UPDATE facts SET effective = effective + 1 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE blocks SET data = zeroblob(300) WHERE change = 9",
-        "INSERT INTO said_index (said_index, rowid, text) SELECT 'delete', fact, text FROM said LIMIT 1",
+        "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
     ):
         with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
             connection.execute(statement)

@@ -345,7 +345,7 @@ async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_
     made = await make(tmp_path / "s")
     await made.close()
     with closing(sqlite3.connect(tmp_path / "s")) as old:
-        for table in ("withdrawals", "void", "proven", "holdings", "contacts"):
+        for table in ("withdrawals", "void", "proven", "holdings", "contacts", "standings", "turns", "said_new"):
             old.execute(f"DROP TABLE {table}")
         old.execute(f"PRAGMA user_version = {migrations.FIRST_VERSION}")
         old.commit()
@@ -429,8 +429,9 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         "DELETE FROM obsoletes",
         "UPDATE facts SET value = x'6161' WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE branches SET count = count + 1",
-        "DELETE FROM said WHERE fact = (SELECT max(fact) FROM said)",
-        "INSERT INTO said_index (said_index, rowid, text) SELECT 'delete', fact, text FROM said LIMIT 1",
+        "INSERT INTO said (fact, text) VALUES (1, 'nobody ever said that')",
+        "DELETE FROM said_new WHERE fact = (SELECT max(fact) FROM said_new)",
+        "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
         "INSERT INTO contested VALUES (1, 1)",
         "UPDATE changes SET ordered_at = ordered_at + 1, accepted = 0 WHERE id = 3",
         "UPDATE facts SET effective = effective + 1 WHERE id = (SELECT max(id) FROM facts)",

@@ -21,7 +21,8 @@ from core.identity import load_identity
 from core.schema_toml import load_builtin_schema
 from core.service.pairing_runner import Admission
 from core.sync.links import tcp
-from core.sync.links.tls import NotAdmitted, Purpose, TlsLink
+from core.sync.links.greeting import Purpose
+from core.sync.links.tls import NotAdmitted, TlsLink
 from core.sync.pairing.protocol import Comparison, PairingFailed, PairingProtocol
 from core.workspace import Workspace
 from core.workspace.pairing import Pairing, PairResult

@@ -77,6 +77,12 @@ async def test_a_row_says_the_new_value_of_the_first_property_of_the_schema(home
         assert re.search(r"Card terminal → \d+… \+1", _row(screen)), _row(screen)
 
 
+async def test_the_row_of_somebody_s_first_change_says_what_was_changed(home: Path) -> None:
+    await _say(home, "Neumann", "Brix 90")
+    async with opened(home, "4") as screen:
+        assert "Printer → Brix 90" in next(row for row in screen.text().splitlines() if "Neumann" in row)
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_as_of_here_all_places_show_the_past(home: Path, picture: SnapshotAssertion, size: str) -> None:
     async with opened(home, "4", size=SIZES[size]) as screen:

@@ -121,7 +121,7 @@ async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
         before = screen.app.inbox_items[0]
         other = before.candidates[1].value
         await screen.press("right", "t")
-        assert "Resolved" in screen.text()
+        assert "Resolved: " in screen.text()
         assert before.entity not in [m.entity for m in screen.app.inbox_items if m.property == before.property]
         slot = await screen.app.view.slot(before.entity, before.property)
         assert (slot.state, slot.value) == ("good", other)

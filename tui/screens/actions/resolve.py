@@ -18,19 +18,21 @@ from tui.commands import Command
 from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.dialogs.reference_picker import make_picker
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
-from tui.layout import Column, Line, layout_columns
+from tui.layout import Column, Line, cut, layout_columns
 from tui.screens.actions.save import PREPARE_GROUP, ask_save
 from tui.screens.base import BaseScreen, ScreenActions
 from tui.screens.inbox_list import ItemSelection
 from tui.view_models.breadcrumbs import property_breadcrumb, shorten_breadcrumb
 from tui.view_models.edit_preview import preview_edits
-from tui.view_models.form import refusal_text
+from tui.view_models.form import DisplayNames, format_value, refusal_text, value_references
 from tui.view_models.inbox import MULTI_ENTITY_TYPES, SINGLE_VALUE_TYPES, item_property, retired_targets
 from tui.view_models.save_warnings import clash_warnings, edit_warnings, inbox_notice
 from tui.view_models.value_text import editable_text, parse_value, suggest_correction
 
 _MAX_TITLE_COLUMNS = 36
 """Columns that a path gets in the title of a dialog."""
+_MAX_MESSAGE_VALUE_COLUMNS = 24
+"""Columns that a value gets in a message of one line."""
 MAX_RULE_CHOICES = 12
 """People and devices that are offered as rules, those with the most items first."""
 _SINGLE_VALUE_COMMANDS = ("another", "clear", "bring_back")
@@ -201,26 +203,34 @@ class ResolveActions(ScreenActions):
         """Save a value at once, or, if it clashes with something, ask first."""
         state, record = self.state, await self._read_record(entity)
         name = item.property
-        edits = [
-            resolution.resolve_conflict(item, record, value)
-            if item.type == "conflict"
-            else make_edit(record, name, value)
-        ]
+        is_conflict = item.type == "conflict"
+        edit = resolution.resolve_conflict(item, record, value) if is_conflict else make_edit(record, name, value)
         clashing = await clash_warnings(state.view, state.schema, {entity: (record, {name: value})})
         if not clashing:
-            await self._save_resolution(edits)
+            await self._save_resolution(edit)
             return
-        rows = await preview_edits(edits, state.view, state.schema, state.names)
+        rows = await preview_edits([edit], state.view, state.schema, state.names)
         label = item_property(item, state.schema).label(language())
         title = property_breadcrumb(await self._entity_title(entity), label)
-        self._ask_save(title, rows, edits, clashing + inbox_notice(clashing))
+        self._ask_save(title, rows, [edit], clashing + inbox_notice(clashing))
 
-    async def _save_resolution(self, edits: list[Edit]) -> None:
+    async def _save_resolution(self, edit: Edit) -> None:
+        text = await self._resolution_text(edit)
         self._selection.on_resolve()
-        await self.state.workspace.save(edits, None)
+        await self.state.workspace.save([edit], None)
         self._selection.marked_keys.clear()
         await self.state.refresh_data()
-        self.screen.show_message(_("Resolved. u undoes it."))
+        self.screen.show_message(text)
+
+    async def _resolution_text(self, edit: Edit) -> str:
+        """What is in use from now on, and of what."""
+        state = self.state
+        prop = state.schema.property((await self._read_record(edit.entity)).kind, edit.property)
+        called = await state.view.names(value_references(edit.value), state.schema)
+        names = DisplayNames({entity: name.title for entity, name in called.items()}, state.names.devices)
+        path = property_breadcrumb(await self._entity_title(edit.entity), prop.label(language()))
+        value = cut(format_value(prop, edit.value, names), _MAX_MESSAGE_VALUE_COLUMNS)
+        return _("Resolved: {property} is {value}. u undoes it.").format(property=path, value=value or _("unset"))
 
     async def _propose_edits(self, title: str, edits: list[Edit]) -> None:
         state = self.state

@@ -12,11 +12,12 @@ from core.identity import Identity
 from core.sync.events import Event, Progress
 from core.sync.links import tls
 from core.sync.links.causes import LinkError, Unable
+from core.sync.links.greeting import Purpose
 from core.sync.links.serial.arq import BITS_PER_BYTE
 from core.sync.links.serial.baud_negotiation import BAUD_RATES, DEFAULT_TIMING, BaudTiming
 from core.sync.links.serial.serial_ports import DEFAULT_BAUD, PortError, SerialEndpoint, open_port
 from core.sync.links.serial.serial_transport import CLOSE_STALL_S, SerialTransport
-from core.sync.links.tls import AllowPeer, Purpose, TlsLink
+from core.sync.links.tls import AllowPeer, TlsLink
 
 SERIAL_HANDSHAKE_TIMEOUT_S, ASSUMED_HANDSHAKE_BYTES = 30.0, 2000
 """How long both ends may take until they know each other, beside what a slow line takes for what they say."""

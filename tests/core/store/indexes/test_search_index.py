@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from core.body import Fact
 from core.changes import FLEET_ENTITY, decode_block
 from core.errors import Refused
 from core.schema_toml import load_builtin_schema
+from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit
 from core.store.queries.search import MAX_QUERY_CHARS
 from core.store.store import Store
@@ -21,6 +23,14 @@ from core.value_codec import Ref
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, SECRET, Pen, fact_about, fact_of, histories
 
 SCHEMA = load_builtin_schema("service-centre")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_texts_wait() -> Iterator[None]:
+    """Some texts are indexed, some wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_index, "MAX_NEW_TEXTS", 6)
+        yield
 
 
 async def make(path: Path, *blocks: bytes) -> Store:

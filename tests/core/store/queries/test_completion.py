@@ -78,3 +78,18 @@ async def test_no_more_is_read_than_a_person_looks_through(tmp_path: Path) -> No
         few, _found = await count_steps(device, "locality", "0001")
         many, _found = await count_steps(device, "locality", "")
         assert many < 40 * few
+
+
+async def test_kinds_that_share_a_key_do_not_hide_each_other(tmp_path: Path) -> None:
+    sites = load_builtin_schema("site-network")
+    async with await Workspace.init(
+        tmp_path / "K1", user="Maier", fleet_name="N", schema=sites, device_name="K1"
+    ) as device:
+        for kind, count in (("site", MAX_COMPLETIONS + 10), ("host", 2)):
+            for number in range(count):
+                await device.save_unchecked(
+                    [Edit(entity := device.entropy(16), KIND, kind), Edit(entity, "key", f"k{number:03}")]
+                )
+        for prefix in ("", "k", "k00"):
+            _steps, found = await count_steps(device, "host", prefix)
+            assert found == ["k000", "k001"], prefix

@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.body import Fact
 from core.changes import change_id
+from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, revocation_value
 from core.store.queries import feed
 from core.store.store import Store
 from core.value_codec import Value
-from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
+from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
 
 FeedRow = tuple[str, Value, Value]
+FEW = max(20, settings().max_examples // 10)
+"""Examples of what opens a store and reads it again and again."""
 
 
 @pytest.fixture
@@ -104,6 +107,7 @@ def _history() -> list[bytes]:
     return blocks
 
 
+@settings(max_examples=FEW)
 @given(order=st.permutations(range(9)), sizes=st.lists(st.integers(1, 4), min_size=9, max_size=9))
 async def test_what_is_told_leads_from_value_to_value_whatever_the_order(
     tmp_path_factory: pytest.TempPathFactory, order: Sequence[int], sizes: Sequence[int]
@@ -122,5 +126,110 @@ async def test_what_is_told_leads_from_value_to_value_whatever_the_order(
         assert [before for before, _ in printers] == [None, *(after for _, after in printers[:-1])]
         assert printers[-1][1] == (await store.now().slot(ENTITY, "printer")).value
         assert sorted(name for name, *_ in found if name != "printer") == [f"p{n:03}" for n in range(500)]
+    finally:
+        await store.close()
+
+
+# --- what comes and goes as facts gain or lose their effect ----------------------------------------------------------
+
+
+def revocation(admin: Pen, number: int, at: int) -> bytes:
+    """A change that takes the effect of all that a device ever wrote."""
+    return admin.write(Fact(AUTHORS[number].device, REVOKED_PROPERTY, revocation_value(())), at=at, user="admin")
+
+
+def admission(admin: Pen, number: int, at: int) -> bytes:
+    """A change that lets a device in as a second admin."""
+    device = AUTHORS[number].device
+    return admin.write(Fact(device, "kind", "member"), Fact(device, ROLE_PROPERTY, "admin"), at=at, user="admin")
+
+
+async def test_what_a_revocation_takes_out_of_use_is_told_behind_it(store: Store) -> None:
+    _, end = await read_feed(store, 0)
+    one, two = Pen(1), Pen(2)
+    first = one.write(Fact(ENTITY, "printer", "a"), at=10)
+    wrong = two.write(Fact(ENTITY, "printer", "b", (fact_of(first),)), Fact(OTHER, "vid", 7), at=11)
+    await store.save_blocks([first, wrong])
+    told = [("printer", None, "a"), ("printer", "a", "b"), ("vid", None, 7)]
+    found, behind = await read_feed(store, end)
+    assert found == told
+    revoked = revocation(Pen(0, FOUNDING), 2, 20)
+    await store.save_blocks([revoked])
+    page = await store.run(lambda c: feed.read_feed_page(c, behind, None))
+    taken = [entry for entry in page.entries if entry.reason == feed.EFFECT]
+    assert [(each.property, each.before, each.after) for each in taken] == [("printer", "b", "a"), ("vid", 7, None)]
+    assert {each.position[:32] for each in taken} == {change_id(revoked)}
+    assert {each.user for each in taken} == {"admin"}
+    # Who begins anew is told the same, and who goes on behind one of them the rest.
+    assert [row for row in (await read_feed(store, end))[0] if row[0] in ("printer", "vid")] == [
+        *told,
+        ("printer", "b", "a"),
+        ("vid", 7, None),
+    ]
+    cursor = await store.run(lambda c: feed.find_feed_cursor(c, taken[0].position))
+    assert cursor is not None
+    assert await store.run(lambda c: feed.read_feed_position(c, cursor)) == taken[0].position
+    assert (await read_feed(store, cursor))[0] == [("vid", 7, None)]
+    assert (await read_feed(store, await store.run(feed.read_feed_end)))[0] == []
+    assert (await read_feed(store, end, OTHER))[0] == [("vid", None, 7), ("vid", 7, None)]
+
+
+async def test_what_comes_back_into_use_is_told_behind_what_voids_the_revocation(store: Store) -> None:
+    admin, other = Pen(0, FOUNDING), Pen(5)
+    await store.save_blocks([Pen(2).write(Fact(ENTITY, "printer", "a"), at=10), admission(admin, 5, 11)])
+    end = await store.run(feed.read_feed_end)
+    await store.save_blocks([revocation(other, 2, 20)])
+    found, behind = await read_feed(store, end)
+    assert ("printer", "a", None) in found
+    await store.save_blocks([revocation(admin, 5, 21)])
+    assert ("printer", None, "a") in (await read_feed(store, behind))[0]
+    printers = [row for row in (await read_feed(store, end))[0] if row[0] == "printer"]
+    assert printers == [("printer", "a", None), ("printer", None, "a")]
+
+
+async def test_what_comes_with_the_change_that_voids_it_is_never_told(store: Store) -> None:
+    _, end = await read_feed(store, 0)
+    wrong = Pen(2).write(Fact(ENTITY, "printer", "b"), at=11)
+    await store.save_blocks([wrong, revocation(Pen(0, FOUNDING), 2, 20)])
+    assert [row for row in (await read_feed(store, end))[0] if row[0] == "printer"] == []
+
+
+async def test_more_than_a_page_goes_out_of_use_at_once(store: Store) -> None:
+    names = [f"p{number:03}" for number in range(feed.FACTS_PER_PAGE + 50)]
+    await store.save_blocks([Pen(2).write(*(Fact(ENTITY, name, 1) for name in names), at=11)])
+    end = await store.run(feed.read_feed_end)
+    await store.save_blocks([revocation(Pen(0, FOUNDING), 2, 20), Pen(1).write(Fact(OTHER, "vid", 1), at=21)])
+    found = [row for row in (await read_feed(store, end))[0] if row[0] != REVOKED_PROPERTY]
+    assert found[:-1] == [(name, 1, None) for name in names]
+    assert found[-1] == ("vid", None, 1)
+
+
+@settings(max_examples=FEW)
+@given(order=st.permutations(range(9)), sizes=st.lists(st.integers(1, 4), min_size=9, max_size=9))
+async def test_values_lead_from_one_to_the_next_whoever_is_revoked_when(
+    tmp_path_factory: pytest.TempPathFactory, order: Sequence[int], sizes: Sequence[int]
+) -> None:
+    store = await Store.create(tmp_path_factory.mktemp("feed") / "store.db", fleet=FLEET, clock=lambda: 1)
+    try:
+        await store.save_blocks(FOUNDING)
+        _, start = await read_feed(store, 0)
+        admin, one, two, five = Pen(0, FOUNDING), Pen(1), Pen(2), Pen(5)
+        await store.save_blocks([admission(admin, 5, 5)])
+        _, start = await read_feed(store, start)
+        blocks = [one.write(Fact(ENTITY, "printer", "0"), at=10)]
+        for number, pen in enumerate((two, five, one, two, five, one), 1):
+            blocks.append(pen.write(Fact(ENTITY, "printer", str(number), (fact_of(blocks[-1]),)), at=10 + number))
+        blocks += [revocation(five, 2, 21), revocation(admin, 5, 22)]
+        found, left, cursor = [], list(order), start
+        for size in sizes:
+            await store.save_blocks([blocks[number] for number in left[:size]])
+            left = left[size:]
+            more, cursor = await read_feed(store, cursor)
+            found += more
+        assert (await read_feed(store, start))[0] == found
+        printers = [(before, after) for name, before, after in found if name == "printer"]
+        in_use = (await store.now().slot(ENTITY, "printer")).value
+        assert [before for before, _ in printers] == [None, *(after for _, after in printers)][: len(printers)]
+        assert (printers[-1][1] if printers else None) == in_use
     finally:
         await store.close()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.body import Fact
 from core.changes import Block, decode_block
 from core.store.indexes.search_index import UNINDEXED_PROPERTIES
+from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogFilter, mention_condition
 from core.store.store import Store
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, USERS, Pen, fact_of, person_of
@@ -94,6 +95,12 @@ async def test_what_a_change_touched_is_found_by_its_filter(store: Store) -> Non
 async def test_what_changes_did_is_read_of_several_at_once(store: Store) -> None:
     now = store.now()
     entries = await now.log()
-    diffs = await now.first_diffs([entry.change for entry in entries], 1)
+    diffs = await now.first_diffs(entries, 1)
+    of_other = await now.first_diffs(entries, 10, OTHER)
+    authors: list[FactDiff] = []
     for entry in entries:
-        assert diffs[entry.change] == (await now.fact_diffs(entry.change))[:1]
+        every = await now.fact_diffs(entry.change)
+        authors += [each for each in every if each.entity == entry.person]
+        assert diffs[entry.change] == without_author(entry, every)[:1]
+        assert of_other[entry.change] == [each for each in every if each.entity == OTHER]
+    assert authors, "none of them was somebody's first"

@@ -124,6 +124,9 @@ async def test_a_store_of_the_version_before_gets_the_order(tmp_path: Path) -> N
     with closing(sqlite3.connect(path)) as old:
         old.executescript(
             "DROP TABLE titles; DROP TABLE matters; DROP TABLE proven; DROP TABLE holdings; DROP TABLE contacts;"
+            "DROP TABLE standings; DROP TABLE turns;"
+            "INSERT INTO said SELECT * FROM said_new; INSERT INTO said_index (rowid, text) SELECT * FROM said_new;"
+            "DROP TABLE said_new;"
             "PRAGMA user_version = 9;"
             "CREATE TABLE titles (kind TEXT, title TEXT, entity BLOB, PRIMARY KEY (kind, title, entity)) WITHOUT ROWID;"
             "CREATE INDEX titles_entity ON titles (entity);"

@@ -18,7 +18,7 @@ import pytest
 from core.errors import FieldlineError
 from core.store.connection import StoreError, translate_sqlite_errors
 from core.store.migrations import open_database
-from core.sync.links import tcp, tls, tls_context
+from core.sync.links import greeting, tcp, tls, tls_context
 from core.sync.links.causes import LinkError, Unable
 from core.sync.links.serial import serial_ports
 from core.sync.links.tls_context import pinned
@@ -132,7 +132,7 @@ async def test_what_the_own_store_raises_is_not_reported_as_a_broken_connection(
         raise error
 
     async with line() as ((_, writer), there):
-        writer.write(tls._make_greeting(ONE))
+        writer.write(greeting.make_greeting(ONE))
         with pytest.raises(type(error)) as raised:
             await tls.secure_accepted(*there, OTHER, broken)
         assert raised.value is error
@@ -141,7 +141,7 @@ async def test_what_the_own_store_raises_is_not_reported_as_a_broken_connection(
 
 async def test_what_is_no_tls_is_neither_a_broken_connection_nor_a_lie() -> None:
     async with line() as ((reader, writer), there):
-        writer.write(tls._make_greeting(ONE))
+        writer.write(greeting.make_greeting(ONE))
         accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
         await reader.readexactly(102)
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 20)

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from core.identity import Identity
-from core.sync.links import tcp, tls
+from core.sync.links import tcp
+from core.sync.links.greeting import LINK_MAGIC
 from core.sync.links.tls import AllowPeer, LinkError, NotAdmitted, TlsLink, UnknownPeer
 from tests.support.linked_sessions import ONE, OTHER, THIRD, members
 
@@ -122,7 +123,7 @@ async def test_a_peer_that_never_says_who_it_is_is_hung_up_on() -> None:
     server = tcp.TcpListener(ONE, members(OTHER), echo, timeout_s=0.05)
     await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(tls.LINK_MAGIC)
+    writer.write(LINK_MAGIC)
     assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()

@@ -20,20 +20,21 @@ from hypothesis import strategies as st
 
 from core.header import device_id
 from core.identity import Identity
-from core.sync.links import tcp, tls
+from core.succession import MAX_VOUCHERS, make_voucher
+from core.sync.links import greeting, tcp, tls
 from core.sync.links.causes import LinkError
-from core.sync.links.tls import (
+from core.sync.links.greeting import (
     GREETING_REFUSED,
     LINK_MAGIC,
     LINK_VERSION,
-    NotAdmitted,
     OtherLinkVersion,
     OwnKeyError,
     Purpose,
-    UnknownPeer,
 )
+from core.sync.links.tls import NotAdmitted, UnknownPeer
 from core.sync.links.tls_context import pinned
 from tests.support.linked_sessions import ONE, OTHER, THIRD, Stream, line, linked, members
+from tests.support.strategies import KEYS
 
 GREETING = 6 + 32 + 64
 
@@ -113,9 +114,9 @@ async def test_what_is_slipped_in_behind_a_greeting_is_never_read_as_the_other_s
 
 async def test_what_a_dialing_side_sends_behind_its_greeting_in_the_clear_is_not_read() -> None:
     async with line() as ((reader, writer), there):
-        writer.write(tls._make_greeting(ONE) + b"slipped in")
+        writer.write(greeting.make_greeting(ONE) + b"slipped in")
         accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
-        _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
+        _, certificate = greeting.check_greeting(ONE, await greeting_of(reader))
         context = pinned(ONE, certificate, server=False)
         dialed = await tls._start_tls(writer, context, OTHER.public_key, certificate, 20)
         accepted = await accepting
@@ -126,14 +127,14 @@ async def test_what_a_dialing_side_sends_behind_its_greeting_in_the_clear_is_not
 
 
 async def greeting_of(reader: StreamReader) -> bytes:
-    purpose, proof = await tls._read_greeting(reader)
-    assert purpose is not None
-    return proof
+    read = await greeting.read_greeting(reader)
+    assert read.purpose is not None
+    return read.proof
 
 
 async def test_an_unknown_peer_that_dials_is_noticed_and_sees_nothing() -> None:
     async with line() as ((reader, writer), there):
-        writer.write(tls._make_greeting(THIRD))
+        writer.write(greeting.make_greeting(THIRD))
         with pytest.raises(UnknownPeer) as noticed:
             await tls.secure_accepted(*there, OTHER, members(ONE))
         assert noticed.value.device == THIRD.device
@@ -187,7 +188,7 @@ async def test_a_greeting_that_was_changed_to_another_purpose_makes_no_link() ->
     async with line() as ((reader, writer), there):
         dialing = asyncio.create_task(tls.secure_dialed(*there, ONE, members(OTHER)))
         assert (await reader.readexactly(GREETING))[5] == Purpose.SYNC.value
-        writer.write(tls._make_greeting(OTHER, Purpose.PAIR))
+        writer.write(greeting.make_greeting(OTHER, Purpose.PAIR))
         with pytest.raises(LinkError, match="something else"):
             await dialing
 
@@ -240,9 +241,9 @@ async def secured_anyway(writer: StreamWriter, context: ssl.SSLContext, certific
 @pytest.mark.parametrize("shows", [THIRD, IMPOSTOR])
 async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_dial(shows: Identity) -> None:
     async with line() as ((reader, writer), there):
-        writer.write(tls._make_greeting(ONE))
+        writer.write(greeting.make_greeting(ONE))
         accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
-        _, certificate = tls._check_greeting(THIRD, await greeting_of(reader))
+        _, certificate = greeting.check_greeting(THIRD, await greeting_of(reader))
         # A caller in TLS 1.3 is done before the other side has looked at its certificate.
         await secured_anyway(writer, pinned(shows, certificate, server=False), certificate)
         with pytest.raises(LinkError, match="prove"):
@@ -253,9 +254,9 @@ async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_d
 async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_accept(shows: Identity) -> None:
     async with line() as (here, (reader, writer)):
         calling = asyncio.create_task(tls.secure_dialed(*here, OTHER, members(ONE)))
-        _, certificate = tls._check_greeting(THIRD, await greeting_of(reader))
+        _, certificate = greeting.check_greeting(THIRD, await greeting_of(reader))
         context = pinned(shows, certificate, server=True)
-        writer.write(tls._make_greeting(ONE))
+        writer.write(greeting.make_greeting(ONE))
         await secured_anyway(writer, context, certificate)
         with pytest.raises(LinkError, match="prove"):
             await calling
@@ -263,7 +264,7 @@ async def test_greeting_with_a_member_s_key_without_having_it_is_not_enough_to_a
 
 async def test_a_key_whose_certificate_names_another_device_is_none() -> None:
     async with line() as ((_, writer), there):
-        writer.write(tls._make_head(Purpose.SYNC.value) + THIRD.public_key + lying_certificate()[-64:])
+        writer.write(greeting.make_head(Purpose.SYNC.value) + THIRD.public_key + lying_certificate()[-64:])
         with pytest.raises(LinkError, match="not one"):
             await tls.secure_accepted(*there, OTHER, anybody)
 
@@ -285,7 +286,7 @@ async def test_a_greeting_that_is_played_back_is_the_own_key() -> None:
 
 
 def flipped(bit: int) -> bytes:
-    proof = bytearray(tls._make_greeting(ONE)[6:])
+    proof = bytearray(greeting.make_greeting(ONE)[6:])
     proof[bit // 8] ^= 1 << bit % 8
     return bytes(proof)
 
@@ -293,11 +294,11 @@ def flipped(bit: int) -> bytes:
 @given(st.binary(min_size=96, max_size=96) | st.integers(0, 96 * 8 - 1).map(flipped))
 def test_a_key_with_another_s_signature_is_none(proof: bytes) -> None:
     with pytest.raises(LinkError):
-        tls._check_greeting(OTHER, proof)
+        greeting.check_greeting(OTHER, proof)
 
 
 def test_a_certificate_put_together_is_the_one_that_the_device_made() -> None:
-    peer, certificate = tls._check_greeting(ONE, tls._make_greeting(OTHER)[6:])
+    peer, certificate = greeting.check_greeting(ONE, greeting.make_greeting(OTHER)[6:])
     assert peer == OTHER.device == device_id(OTHER.public_key)
     assert certificate == OTHER.certificate_der
 
@@ -306,7 +307,7 @@ def test_the_document_shows_the_greeting_and_the_limits() -> None:
     document = (Path(__file__).parents[4] / "docs" / "security.md").read_text()
     shown = re.search(r"```hex greeting\n(.*?)```", document, re.DOTALL)
     assert shown
-    assert bytes.fromhex(shown[1]) == tls._make_greeting(ONE)
+    assert bytes.fromhex(shown[1]) == greeting.make_greeting(ONE)
     words = " ".join(document.split())
     assert f"A caller has {tls.HANDSHAKE_TIMEOUT_S:g} seconds to prove who it is" in words
     assert f"At most {tcp.MAX_HANDSHAKES} may be doing so" in words
@@ -352,9 +353,9 @@ async def test_a_reply_of_another_version_is_reported_as_that() -> None:
 
 async def test_older_tls_is_refused() -> None:
     async with line() as ((reader, writer), there):
-        writer.write(tls._make_greeting(ONE))
+        writer.write(greeting.make_greeting(ONE))
         accepting = asyncio.create_task(tls.secure_accepted(*there, OTHER, members(ONE)))
-        _, certificate = tls._check_greeting(ONE, await greeting_of(reader))
+        _, certificate = greeting.check_greeting(ONE, await greeting_of(reader))
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -364,7 +365,7 @@ async def test_older_tls_is_refused() -> None:
             await accepting
 
 
-@pytest.mark.parametrize("says", [b"", LINK_MAGIC, tls._make_greeting(ONE)])
+@pytest.mark.parametrize("says", [b"", LINK_MAGIC, greeting.make_greeting(ONE)])
 async def test_a_dialing_side_that_stops_talking_is_hung_up_on(says: bytes) -> None:
     async with line() as ((reader, writer), there):
         writer.write(says)
@@ -377,7 +378,7 @@ async def test_a_dialing_side_that_sends_for_ever_is_hung_up_on() -> None:
     async with line() as ((_, writer), there):
 
         async def trickle() -> None:
-            for byte in tls._make_greeting(ONE):
+            for byte in greeting.make_greeting(ONE):
                 writer.write(bytes([byte]))
                 await asyncio.sleep(0.01)
 
@@ -388,7 +389,7 @@ async def test_a_dialing_side_that_sends_for_ever_is_hung_up_on() -> None:
         await asyncio.gather(trickling, return_exceptions=True)
 
 
-@pytest.mark.parametrize("silent", [b"", tls._make_greeting(OTHER)])
+@pytest.mark.parametrize("silent", [b"", greeting.make_greeting(OTHER)])
 async def test_an_accepting_side_that_stops_sending_is_left(silent: bytes) -> None:
     async with line() as (here, (_, writer)):
         writer.write(silent)
@@ -402,7 +403,7 @@ async def test_a_line_that_breaks_on_the_way_is_an_error(after: int) -> None:
         calling = asyncio.create_task(tls.secure_dialed(*here, ONE, members(OTHER)))
         await reader.readexactly(min(after, GREETING))
         if after:
-            writer.write(tls._make_greeting(OTHER))
+            writer.write(greeting.make_greeting(OTHER))
             await reader.readexactly(after - GREETING)
         writer.transport.abort()
         with pytest.raises(LinkError, match=r"broke|prove"):
@@ -431,7 +432,54 @@ async def test_what_the_allowing_side_cannot_find_out_ends_the_attempt() -> None
         raise LinkError("the store is locked")
 
     async with line() as ((reader, writer), there):
-        writer.write(tls._make_greeting(ONE))
+        writer.write(greeting.make_greeting(ONE))
         with pytest.raises(LinkError, match="locked"):
             await tls.secure_accepted(*there, OTHER, broken)
         assert await reader.read() == b""
+
+
+# --- new keys --------------------------------------------------------------------------------------------------------
+
+
+def renewed(old: Identity, key: Identity) -> Identity:
+    """Another key that an old one vouches for."""
+    return Identity(key.private_key, (make_voucher(old.private_key, key.device), *old.vouchers))
+
+
+@pytest.mark.parametrize("dials", [True, False])
+async def test_who_knows_the_old_key_only_takes_the_new_one_for_it(dials: bool) -> None:
+    new = renewed(renewed(ONE, Identity(KEYS[4])), Identity(KEYS[5]))
+    async with line() as (here, there):
+        sides = [(new, members(OTHER)), (OTHER, members(ONE))]
+        (dialer, dialer_allows), (accepter, accepter_allows) = sides if dials else sides[::-1]
+        dialed, accepted = await asyncio.gather(
+            tls.secure_dialed(*here, dialer, dialer_allows), tls.secure_accepted(*there, accepter, accepter_allows)
+        )
+        assert new.device in (dialed.peer, accepted.peer), "but calls it by what it is now"
+        dialed.abort()
+        accepted.abort()
+
+
+@pytest.mark.parametrize(
+    "vouchers",
+    [
+        (make_voucher(ONE.private_key, OTHER.device),),
+        (make_voucher(KEYS[4], THIRD.device),),
+        (make_voucher(KEYS[4], THIRD.device), make_voucher(ONE.private_key, THIRD.device)),
+        (bytes(96),) * MAX_VOUCHERS,
+    ],
+)
+async def test_nobody_passes_for_another_by_a_voucher_that_is_not_for_it(vouchers: tuple[bytes, ...]) -> None:
+    async with line() as ((_, writer), there):
+        writer.write(greeting.make_greeting(Identity(THIRD.private_key, vouchers)))
+        with pytest.raises(UnknownPeer):
+            await tls.secure_accepted(*there, OTHER, members(ONE))
+
+
+@pytest.mark.parametrize("count", [0, MAX_VOUCHERS + 1, 255])
+async def test_so_many_vouchers_are_not_read(count: int) -> None:
+    async with line() as ((_, writer), there):
+        head = greeting.make_head(greeting.GREETING_VOUCHED) + greeting.make_greeting(ONE)[6:]
+        writer.write(head + bytes([count]) + bytes(96 * count))
+        with pytest.raises(OtherLinkVersion):
+            await tls.secure_accepted(*there, OTHER, members(ONE))
