@@ -20,6 +20,7 @@ from tests.support.deadlines import PATIENCE, deadline
 from tests.support.opened_app import LARGE, NOW, SMALL, opened, patient_pilot
 from tests.support.polling import wait_until
 from tests.tui.screens.test_pairing import Peer, pairing
+from tui import setup_wizard
 from tui.dialogs.pairing import PairingDialog
 from tui.setup_wizard import SetupWizard
 
@@ -188,7 +189,7 @@ async def test_where_nothing_can_be_written_it_says_so_first(
 
 
 async def test_what_does_not_work_is_said_and_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.setup_wizard.find_unusable_reason", lambda home: None)
+    monkeypatch.setattr(setup_wizard, "find_unusable_reason", lambda home: None)
     (tmp_path / "file").write_text("")
     async with begun(tmp_path / "file" / "home") as pilot:
         await enter(pilot)

@@ -21,6 +21,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "tui": (
         ("fieldline tui --no-mouse --slow", N_("Over a slow serial line.")),
         ("fieldline tui --readonly", N_("Look, and be sure to change nothing.")),
+        ("fieldline tui --plain", N_("For a screen reader, in lines.")),
         ("fieldline tui --kiosk --no-mouse", N_("On a wall, where anybody comes by.")),
         ("fieldline tui --pin-file /run/pin", N_("Keep the PIN of a kiosk that a script sets up.")),
     ),
