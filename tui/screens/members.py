@@ -132,7 +132,7 @@ class Members(ListScreen):
             self.run_task(self._read_quarters, group="details")
 
     async def _read_quarters(self) -> None:
-        """Read how busy the device under the cursor was, if that is shown and not read yet."""
+        """Read how busy the device under the cursor was, if that is shown."""
         member = self.member
         if self.has_panes and member is not None and member.device not in self._quarters:
             self._quarters[member.device] = await self.state.view.count_log_quarters(LogFilter(device=member.device))
@@ -185,7 +185,7 @@ class Members(ListScreen):
         return lines
 
     def _made_text(self, member: Member, rows: MemberRows) -> str:
-        """How many changes a device made, and the last of them; empty while that is not read."""
+        """How many changes a device made, and the last; empty while it is not read."""
         stats = rows.write_stats(member.device)
         if stats is None:
             return ""

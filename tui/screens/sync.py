@@ -189,7 +189,7 @@ class Sync(ListScreen):
         return [[("   ", "plain"), *line] for line in lines[:height]]
 
     def _pane_lines(self, width: int, height: int) -> list[Line]:
-        """What there is to know of a row, how busy it was, and what has reached it and the others."""
+        """What there is to know of a row, and whom changes have reached."""
         lines = self._meter_lines(width, 8) if self.syncing.meter else self._text_lines(width)
         glance, row = self._glance, self.current_row
         parts: list[tuple[str, list[Line]]] = []

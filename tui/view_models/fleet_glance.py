@@ -95,7 +95,7 @@ def holds_text(missing: int | None) -> tuple[str, str]:
 
 
 def holds_sentences(glance: FleetGlance, device: bytes, dates: DateFormatter) -> list[tuple[str, str]]:
-    """What a device holds of what is here, and since when, each sentence with its role."""
+    """What a device holds of what is here, in sentences with their roles."""
     missing, contact = glance.missing(device), glance.holdings.contacts.get(device)
     if device == glance.me or missing is None:
         return []
@@ -113,7 +113,7 @@ def holds_sentences(glance: FleetGlance, device: bytes, dates: DateFormatter) ->
 
 
 def held_bar(held: int, total: int, width: int) -> Line:
-    """A bar of what is held, the rest in amber; what is missing is seen, however little it is."""
+    """A bar of what is held, with the rest, however little it is, in amber."""
     part = width if held >= total else min(width - 1, width * held // max(1, total))
     return [("━" * part, "tint"), ("━" * (width - part), "attention")]
 
@@ -125,7 +125,7 @@ def glance_bar(glance: FleetGlance, device: bytes, width: int) -> Line:
 
 
 def reached_lines(glance: FleetGlance, chain: bytes, width: int, height: int) -> list[Line]:
-    """A line for each other device: how many of the changes of one device have reached it."""
+    """A line for each other device: how many of one's changes have reached it."""
     total = glance.holdings.counts.get(chain, 0)
     others = [each for each in glance.devices if each not in (chain, glance.me)]
     if not total or not others or height < 1:
@@ -147,7 +147,7 @@ def reached_lines(glance: FleetGlance, chain: bytes, width: int, height: int) ->
 
 
 def table_lines(glance: FleetGlance, width: int, height: int) -> list[Line]:
-    """A table of who holds whose changes: a row for each maker, a column for each holder."""
+    """A table of who holds whose changes, with a row a maker, a column a holder."""
     devices = glance.devices
     name = min(10, max((cell_len(glance.name(each)) for each in devices), default=0))
     fitting = (width - name - 9) // (_COUNT_COLUMNS + 1)

@@ -258,7 +258,7 @@ def _peer_columns(
 
 
 def _peer_state(each: PeerRow, active: str, glance: FleetGlance) -> tuple[str, str]:
-    """What happens with a peer now, else how much it holds, in a few words and their role."""
+    """What happens with a peer now, else how much it holds, with its role."""
     doing = active or each.state
     if doing in _STATE_LABELS:
         return f"{GLYPHS['busy']} {_(_STATE_LABELS[doing])}", "attention"
