@@ -17,23 +17,22 @@ from core.store.quotas import read_over_limit
 from core.workspace.chain_report import fault_message, limit_message
 from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, ngettext
-from tui.layout import Line, rule_line, wrap_text
+from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
 from tui.screens.frame import admission_text
 from tui.screens.history import History
 from tui.screens.list_screen import ListScreen
-from tui.screens.member_actions import ROLE_DESCRIPTIONS, AdmitActions, RevokeActions
+from tui.screens.member_actions import AdmitActions, RevokeActions
 from tui.screens.pairing_actions import PairingActions
 from tui.view_models.fleet_glance import (
     FleetGlance,
     busy_line,
     holds_sentences,
-    people_lines,
-    reached_lines,
+    people_summary_lines,
     read_glance,
-    table_lines,
 )
-from tui.view_models.members import ROLE_LABELS, MemberRows, member_name, member_texts
+from tui.view_models.member_details import MemberTexts, made_text, may_text, member_pane_lines
+from tui.view_models.members import MemberRows, member_name, member_texts
 from tui.widgets.lines import Lines
 
 _MIN_TAIL_LINES = 6
@@ -157,64 +156,33 @@ class Members(ListScreen):
         texts = [(error_text(each), "plain") for each in self._faults.get(member.device, ())]
         texts.append((_("Device id {id}").format(id=member.device.hex()), "plain"))
         texts += holds_sentences(self._glance, member.device, self.state.dates)[:1]
-        texts += [(text, "plain") for text in (self._made_text(member, rows), self._may_text(member)) if text]
+        texts += [
+            (text, "plain")
+            for text in (
+                made_text(rows.write_stats(member.device), self.state.dates),
+                may_text(member, self._called_at_us.get(member.device), self.state.dates),
+            )
+            if text
+        ]
         lines = [(line, role) for text, role in texts for line in wrap_text(text, width - 6)]
         return [[("   ", "plain"), line] for line in lines[:height]]
 
     def _pane_lines(self, member: Member, rows: MemberRows, width: int, height: int) -> list[Line]:
-        """All that there is to know of a device, part by part."""
-        glance, device = self._glance, member.device
-        role = _(ROLE_LABELS.get(member.role, member.role))
-        parts: list[tuple[str, list[tuple[str, str]], list[Line]]] = [
-            ("", [(error_text(each), "attention") for each in self._faults.get(device, ())], []),
-            ("", [(self._may_text(member), "plain")], []),
-        ]
-        if device in glance.devices:
-            parts.append((_("What it holds"), holds_sentences(glance, device, self.state.dates), []))
-        if made := self._made_text(member, rows):
-            busy = busy_line(self._quarters.get(device, ()), self.state.dates.clock(), width - 2)
-            parts.append((_("What it has made"), [(made, "plain")], [[(busy, "tint")]] if busy else []))
-        parts.append((_("Its changes have reached"), [], reached_lines(glance, device, width, 10)))
-        parts.append((_("Identity"), [(_("Device id {id}").format(id=device.hex()), "dim")], []))
-        lines: list[Line] = [[(role, "strong")]] if role else []
-        for title, texts, drawn in parts:
-            part: list[Line] = [[(line, style)] for text, style in texts for line in wrap_text(text, width)]
-            part += drawn
-            if part and len(lines) + len(part) + 2 <= height:
-                lines += [[], rule_line(width + 1, [(title, "strong")])[1:], *part] if title else part
-        return lines
-
-    def _made_text(self, member: Member, rows: MemberRows) -> str:
-        """How many changes a device made, and the last; empty while it is not read."""
-        stats = rows.write_stats(member.device)
-        if stats is None:
-            return ""
-        text = ngettext("It has made {count} change.", "It has made {count} changes.", stats.changes)
-        if stats.at is None:
-            return text
-        last = _("The last on {when} by {user}.").format(when=self.state.dates.dated(stats.at), user=stats.user)
-        return f"{text} {last}"
-
-    def _may_text(self, member: Member) -> str:
-        """What a device may do, or how it gets in."""
-        called_at_us = self._called_at_us.get(member.device)
-        if called_at_us is not None and member.state == "pending":
-            text = _(
-                "It called on {when} and was turned away. Compare its id with what its own screen shows: a admits it."
-            )
-            return text.format(when=self.state.dates.dated(called_at_us))
-        if member.state == "pending":
-            return _("It has no effect and no access before an admin admits it: a admits it on an admin's device.")
-        if member.state == "revoked":
-            return _("It is shut out: what it wrote after the last change that was accepted has no effect.")
-        return _(ROLE_DESCRIPTIONS.get(member.role, ""))
+        dates = self.state.dates
+        busy = busy_line(self._quarters.get(member.device, ()), dates.clock(), width - 2)
+        faults = [error_text(each) for each in self._faults.get(member.device, ())]
+        texts = MemberTexts(
+            faults,
+            may_text(member, self._called_at_us.get(member.device), self.state.dates),
+            made_text(rows.write_stats(member.device), self.state.dates),
+            busy,
+        )
+        return member_pane_lines(member, texts, self._glance, dates, width, height)
 
     def tail(self, width: int, height: int) -> list[Line]:
         if not self.has_panes or height < _MIN_TAIL_LINES:
             return []
-        lines: list[Line] = [[], *people_lines(self._people, width, min(12, height - 1))]
-        room = height - len(lines) - 1
-        return [*lines, [], *table_lines(self._glance, width, room)] if room >= _MIN_TAIL_LINES else lines
+        return people_summary_lines(self._glance, self._people, width, height)
 
     def clipboard_text(self) -> str:
         """The id of the device, which its admin needs."""

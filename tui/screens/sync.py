@@ -15,7 +15,7 @@ from core.store.types import SetSummary
 from tui.cable_monitor import cable_waiting_lines
 from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, format_number, ngettext
-from tui.layout import Column, Line, layout_columns, rule_line, wrap_text
+from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
 from tui.screens.frame import admission_text
 from tui.screens.list_screen import ListScreen
@@ -24,11 +24,10 @@ from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
 from tui.view_models.fleet_glance import (
     FleetGlance,
-    arrival_lines,
     holds_sentences,
-    reached_lines,
     read_glance,
-    table_lines,
+    summary_lines,
+    with_reached,
 )
 from tui.view_models.peers import (
     PeerRow,
@@ -183,36 +182,20 @@ class Sync(ListScreen):
         return [(_("Syncing with {who}").format(who=who), "strong")]
 
     def details(self, width: int, height: int) -> list[Line]:
-        if self.has_panes:
-            return self._pane_lines(width - 2, height)
-        lines = self._meter_lines(width - 6, height) if self.syncing.meter else self._text_lines(width - 6)
-        return [[("   ", "plain"), *line] for line in lines[:height]]
-
-    def _pane_lines(self, width: int, height: int) -> list[Line]:
-        """What there is to know of a row, and whom changes have reached."""
-        lines = self._meter_lines(width, 8) if self.syncing.meter else self._text_lines(width)
-        glance, row = self._glance, self.current_row
-        parts: list[tuple[str, list[Line]]] = []
-        if row and row.device and row.device in glance.devices:
-            parts.append((_("Its changes have reached"), reached_lines(glance, row.device, width, 8)))
-        parts.append((_("Changes of this device have reached"), reached_lines(glance, glance.me, width, 12)))
-        for title, part in parts:
-            if part and len(lines) + len(part) + 2 <= height:
-                lines += [[], rule_line(width + 1, [(title, "strong")])[1:], *part]
+        left = 2 if self.has_panes else 6
+        lines = (
+            self._meter_lines(width - left, min(8, height)) if self.syncing.meter else self._text_lines(width - left)
+        )
+        if not self.has_panes:
+            return [[("   ", "plain"), *line] for line in lines[:height]]
+        device = self.current_row.device if self.current_row else None
+        lines = with_reached(lines, self._glance, device, width - left, height)
         return [[(" ", "plain"), *line] for line in lines[:height]]
 
     def tail(self, width: int, height: int) -> list[Line]:
         if not self.has_panes or height < _MIN_TAIL_LINES:
             return []
-        lines: list[Line] = [[], *table_lines(self._glance, width, height - 1)]
-        if self.syncing.outcomes and height - len(lines) > 3:
-            lines += [[], rule_line(width, [(_("Sessions"), "strong")])]
-            for time, outcome in reversed(self.syncing.outcomes):
-                for index, text in enumerate(wrap_text(outcome, width - 15)):
-                    cells = [Column("" if index else time, 11, "dim"), Column(text, None, "plain")]
-                    lines.append([("  ", "plain"), *layout_columns(width - 3, cells)])
-        lines += [[], *arrival_lines(self._glance, self.state.dates, width, height - len(lines) - 1)]
-        return lines[:height]
+        return summary_lines(self._glance, self.syncing.outcomes, self.state.dates, width, height)
 
     def _meter_lines(self, width: int, height: int) -> list[Line]:
         cable, status = self.syncing.cable_status(), self.syncing.link_status()

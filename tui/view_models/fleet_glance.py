@@ -12,7 +12,7 @@ from core.store.queries.activity import Arrival, read_arrivals, read_daily_count
 from core.workspace.holdings import FleetHoldings, read_fleet_holdings
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
-from tui.layout import Column, Line, cut, fit, fit_line, layout_columns, rule_line
+from tui.layout import Column, Line, cut, fit, fit_line, layout_columns, rule_line, wrap_text
 from tui.view_models.sparkline import bar, sparkline
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _QUARTER_US = 900_000_000
 MAX_ARRIVALS = 30
 """Arrivals that are read: more have no room on any screen."""
 _COUNT_COLUMNS = 5
-_MIN_TABLE_DEVICES = 2
+_MIN_TABLE_DEVICES, _MIN_TABLE_LINES = 2, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,13 @@ def people_lines(people: Sequence[tuple[str, int]], width: int, height: int) -> 
     return lines
 
 
+def people_summary_lines(glance: FleetGlance, people: Sequence[tuple[str, int]], width: int, height: int) -> list[Line]:
+    """Draw who wrote how much and, where there is room, who holds whose changes."""
+    lines: list[Line] = [[], *people_lines(people, width, min(12, height - 1))]
+    room = height - len(lines) - 1
+    return [*lines, [], *table_lines(glance, width, room)] if room >= _MIN_TABLE_LINES else lines
+
+
 def arrival_lines(glance: FleetGlance, dates: DateFormatter, width: int, height: int) -> list[Line]:
     """A head, and a line for what came at about the same time.
 
@@ -225,6 +232,44 @@ def arrival_lines(glance: FleetGlance, dates: DateFormatter, width: int, height:
         ]
         lines.append([("  ", "plain"), *layout_columns(width - 3, cells)])
     return lines
+
+
+def with_reached(lines: list[Line], glance: FleetGlance, device: bytes | None, width: int, height: int) -> list[Line]:
+    """These lines, and below whom the changes of a device and of this one reached.
+
+    As far as there is room.
+    """
+    parts: list[tuple[str, list[Line]]] = []
+    if device is not None and device in glance.devices:
+        parts.append((_("Its changes have reached"), reached_lines(glance, device, width, 8)))
+    parts.append((_("Changes of this device have reached"), reached_lines(glance, glance.me, width, 12)))
+    for title, part in parts:
+        if part and len(lines) + len(part) + 2 <= height:
+            lines = [*lines, [], rule_line(width + 1, [(title, "strong")])[1:], *part]
+    return lines
+
+
+def summary_lines(
+    glance: FleetGlance, outcomes: Sequence[tuple[str, str]], dates: DateFormatter, width: int, height: int
+) -> list[Line]:
+    """Draw who holds whose changes, what came of syncs, and what was received lately.
+
+    Args:
+        glance: what is known of the devices.
+        outcomes: time and sentence of each sync, the latest last.
+        dates: formats times.
+        width: the columns that a line may take.
+        height: the lines that there are.
+    """
+    lines: list[Line] = [[], *table_lines(glance, width, height - 1)]
+    if outcomes and height - len(lines) > 3:
+        lines += [[], rule_line(width, [(_("Sessions"), "strong")])]
+        for time, outcome in reversed(outcomes):
+            for index, text in enumerate(wrap_text(outcome, width - 15)):
+                cells = [Column("" if index else time, 11, "dim"), Column(text, None, "plain")]
+                lines.append([("  ", "plain"), *layout_columns(width - 3, cells)])
+    lines += [[], *arrival_lines(glance, dates, width, height - len(lines) - 1)]
+    return lines[:height]
 
 
 def _table_cell(glance: FleetGlance, maker: bytes, holder: bytes) -> Column:
