@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -101,6 +102,9 @@ async def test_a_fleet_is_started_in_three_steps(
         await typed(pilot, "Nord fleet")
         await enter(pilot)
         await enter(pilot)
+        await enter(pilot)
+        assert "recovery key" in text(pilot)
+        assert re.search(r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}", text(pilot)), "it is shown whole, and only now"
         await enter(pilot)
     assert pilot.app.return_value is True
     async with await Workspace.open(home, user="Maier") as workspace:

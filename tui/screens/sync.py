@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -103,14 +102,8 @@ class Sync(ListScreen):
         stats = await workspace.store.source_stats()
         self._glance = await read_glance(workspace, self.state.names.devices, self.state.dates.clock())
         self._backlog = await workspace.transfer_backlog()
-        every = peer_rows(
-            stats,
-            self.found_peers,
-            self.syncing.endpoints,
-            self.state.names.devices,
-            self.syncing.files_endpoint,
-            self._glance,
-        )
+        targets, files = self.syncing.endpoints, self.syncing.files_endpoint
+        every = peer_rows(stats, self.found_peers, targets, self._glance, files)
         every[:0] = stick_rows(self.syncing.sticks)
         if (meter := self.syncing.meter) and not any(self.syncing.is_with(row) for row in every):
             # As a cable that was pulled meanwhile.
@@ -123,13 +116,12 @@ class Sync(ListScreen):
         if any(row.key == offered for row in self._peer_rows):
             key, self.state.cable_monitor.offered_target = offered, ""
         self.syncing.shown_status = status = self.syncing.link_status()
+        dates, glance = self.state.dates, self._glance
         rows = [
-            (row.key, self._row_drawer(row, status if self.syncing.is_with(row) else "")) for row in self._peer_rows
+            (row.key, partial(peer_line, row, dates, status if self.syncing.is_with(row) else "", glance))
+            for row in self._peer_rows
         ]
         self.lines.show_rows(DrawnRows(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
-
-    def _row_drawer(self, row: PeerRow, status: str) -> Callable[[int], Line]:
-        return partial(peer_line, row, self.state.dates, status, self._glance)
 
     # --- discovery ---------------------------------------------------------------------------------------------------
 
@@ -183,9 +175,8 @@ class Sync(ListScreen):
 
     def details(self, width: int, height: int) -> list[Line]:
         left = 2 if self.has_panes else 6
-        lines = (
-            self._meter_lines(width - left, min(8, height)) if self.syncing.meter else self._text_lines(width - left)
-        )
+        draw = self._meter_lines if self.syncing.meter else self._text_lines
+        lines = draw(width - left, min(8, height))
         if not self.has_panes:
             return [[("   ", "plain"), *line] for line in lines[:height]]
         device = self.current_row.device if self.current_row else None
@@ -204,7 +195,7 @@ class Sync(ListScreen):
         cable_text = cable_status_text(cable) if cable else ""
         return meter_lines(self.syncing.meter, width, height, cable_text, status != "meeting")
 
-    def _text_lines(self, width: int) -> list[Line]:
+    def _text_lines(self, width: int, _height: int) -> list[Line]:
         texts: list[tuple[str, str]] = [(admission_text(self.state), "attention")]
         if backlog := self._backlog:
             template = _("{count} of {total} changes are still to come from {device}. Sync again to go on.")

@@ -1,4 +1,4 @@
-"""The details of a device: what it may do, what it holds and made, whom that reached. Pure."""
+"""The details of a device: what it may, holds and made, whom that reached. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_REACHED = 10
 
 @dataclass(frozen=True, slots=True)
 class MemberTexts:
-    """What is said of a device: its faults, what it may, what it made, how busy it was."""
+    """What is said of a device: its faults, what it may and made, how busy it was."""
 
     faults: Sequence[str]
     may: str
@@ -34,7 +34,7 @@ class MemberTexts:
 def member_pane_lines(
     member: Member, texts: MemberTexts, glance: FleetGlance, dates: DateFormatter, width: int, height: int
 ) -> list[Line]:
-    """Draw all that there is to know of a device, part by part, as far as there is room.
+    """Draw all that there is to know of a device, as far as there is room.
 
     Args:
         member: the device.

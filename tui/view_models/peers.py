@@ -95,9 +95,8 @@ def peer_rows(
     source_stats: Iterable[SourceStats],
     reachable: Iterable[ReachablePeer],
     targets: Mapping[bytes, str],
-    names: Mapping[bytes, str],
+    glance: FleetGlance,
     files: str = "",
-    glance: FleetGlance | None = None,
 ) -> list[PeerRow]:
     """Return a row for each device, port and kind of file.
 
@@ -107,9 +106,8 @@ def peer_rows(
         source_stats: what was received from whom.
         reachable: the peers that can be reached now.
         targets: device to the endpoint where it was reached last.
-        names: device to name.
-        files: the endpoint of the folder or file that was synced with last; empty for none.
         glance: the devices of the fleet and the last sessions with them.
+        files: the endpoint of the folder or file that was synced with last; empty for none.
     """
     found: dict[str, PeerRow] = {}
     for stats in source_stats:
@@ -118,21 +116,21 @@ def peer_rows(
         before = found.get(key)
         found[key] = PeerRow(
             key,
-            (names.get(device) or device.hex()[:8]) if device else _("files"),
+            glance.name(device) if device else _("files"),
             before.link if before and (before.synced_at or 0) >= stats.last_received_at_us else stats.link,
             targets.get(device, "") if device else files,
             max(stats.last_received_at_us, before.synced_at or 0) if before else stats.last_received_at_us,
             stats.change_count + (before.changes if before else 0),
             device=device,
         )
-    for device in glance.devices if glance else ():
-        if glance and device != glance.me:
+    for device in glance.devices:
+        if device != glance.me:
             found[device.hex()] = _with_contact(device, found.get(device.hex()), glance)
     if files:
         found.setdefault("bundle", PeerRow("bundle", _("files"), "bundle", files))
     for device, target in targets.items():
         key = device.hex()
-        row = found.get(key) or PeerRow(key, names.get(device) or device.hex()[:8], "", device=device)
+        row = found.get(key) or PeerRow(key, glance.name(device), "", device=device)
         found[key] = replace(row, target=row.target or target, link=row.link or link_kind(target))
     for peer in reachable:
         key = peer.device.hex() if peer.device and peer.is_member else peer.endpoint
