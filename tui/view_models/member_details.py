@@ -72,7 +72,8 @@ def made_text(stats: WriteStats | None, dates: DateFormatter) -> str:
     text = ngettext("It has made {count} change.", "It has made {count} changes.", stats.changes)
     if stats.at is None:
         return text
-    return f"{text} {_('The last on {when} by {user}.').format(when=dates.dated(stats.at), user=stats.user)}"
+    last = _("The last on {when} by {user}.").format(when=dates.dated(stats.at), user=stats.user)
+    return f"{text} {last}"
 
 
 def may_text(member: Member, called_at_us: int | None, dates: DateFormatter) -> str:

@@ -268,7 +268,8 @@ def _peer_state(each: PeerRow, active: str, glance: FleetGlance) -> tuple[str, s
     if missing:
         return holds_text(missing)
     if doing == "serving":
-        return f"{GLYPHS['different']} {_('syncs by itself')}", "plain"
+        text = _("syncs by itself")
+        return f"{GLYPHS['different']} {text}", "plain"
     if each.is_reachable:
         text = _("has other changes") if each.same is False else _("there now")
         return f"{GLYPHS['different']} {text}", "plain"
