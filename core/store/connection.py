@@ -201,7 +201,10 @@ class Database:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do as `write` does, and tell `note` the result in the store's thread, even if nobody waits any more."""
+        """Do as `write` does, and tell `note` the result on the store's thread.
+
+        Even if nobody waits any more.
+        """
 
         def write(connection: sqlite3.Connection) -> T:
             try:
