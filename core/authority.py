@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from core.member_statements import ADMIN, MemberStatements, Rank, Ranks, admission_rank
+from core.member_statements import ADMIN, MemberStatements, Seniority
 from core.membership import (
     NAME_PROPERTY,
     REVOKED_PROPERTY,
@@ -45,41 +45,45 @@ from core.value_codec import CHANGE_ID_BYTES, Value
 _END = ChainEnd()
 
 
-def evaluate_membership(founder: bytes | None, facts: Iterable[MemberFact], chains: Chains) -> Membership:
+def evaluate_membership(
+    founder: bytes | None, facts: Iterable[MemberFact], chains: Chains, recovery: bytes | None = None
+) -> Membership:
     """The membership that these facts make.
 
-    `founder` wrote the genesis, None while it is not known.
+    `founder` wrote the genesis, None while it is not known; `recovery` is the id of the key that this names.
     """
     if founder is None:
         return Membership()
-    stated = MemberStatements(founder, sorted(facts, key=lambda fact: fact.fact), chains)
+    stated = MemberStatements(founder, sorted(facts, key=lambda fact: fact.fact), chains, recovery)
     decision = _Decision(stated)
     void = decision.run()
     return _build(stated, decision.counted - void)
 
 
-def ever_admitted(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
+def ever_admitted(founders: Iterable[bytes], roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
     """The devices of which changes are kept.
 
-    The founder, and whom a device ever gave a role that ever was an admin.
+    Those in the genesis, and whom a device ever gave a role that ever was an admin.
 
     `roles` are the author, member and value of facts, whether they count or not: so with every fact more it only grows,
     and devices that hold the same agree on it in whatever order that came.
     """
-    return _ever_given(founder, roles)[0]
+    return _ever_given(founders, roles)[0]
 
 
-def ever_admins(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
-    """The devices that ever were admins: the founder, and whom one of them made one."""
-    return _ever_given(founder, roles)[1]
+def ever_admins(founders: Iterable[bytes], roles: Iterable[tuple[bytes, bytes, Value]]) -> set[bytes]:
+    """The devices that ever were admins: those in the genesis, and whom one made one."""
+    return _ever_given(founders, roles)[1]
 
 
-def _ever_given(founder: bytes, roles: Iterable[tuple[bytes, bytes, Value]]) -> tuple[set[bytes], set[bytes]]:
+def _ever_given(
+    founders: Iterable[bytes], roles: Iterable[tuple[bytes, bytes, Value]]
+) -> tuple[set[bytes], set[bytes]]:
     by_author: dict[bytes, list[tuple[bytes, Value]]] = defaultdict(list)
     for author, member, value in roles:
         by_author[author].append((member, value))
-    found, admins = {founder}, {founder}
-    wave = [founder]
+    wave = list(founders)
+    found, admins = set(wave), set(wave)
     while wave:
         device = wave.pop()
         given = by_author[device]
@@ -124,11 +128,13 @@ class _Decision:
             pass
         return {fact.fact for fact in contested} - {fact.fact for fact in self.held}
 
-    def _open(self, facts: list[MemberFact]) -> tuple[MemberFact, Ranks] | None:
+    def _open(self, facts: list[MemberFact]) -> tuple[MemberFact, Seniority] | None:
         """The eldest of these facts that count as far as it is decided."""
-        ranks = self.stated.ranks(self.counted)
         ready = [fact for fact in facts if fact.fact in self.counted]
-        return (min(ready, key=lambda fact: _seniority(ranks, fact)), ranks) if ready else None
+        if not ready:
+            return None
+        seniority = self.stated.seniority(self.counted)
+        return min(ready, key=seniority.place), seniority
 
     def _take_next(self) -> bool:
         found = self._open(self.waiting)
@@ -147,10 +153,10 @@ class _Decision:
         found = self._open(self.dropped)
         if found is None:
             return False
-        fact, ranks = found
+        fact, seniority = found
         self.dropped.remove(fact)
         held, counted, lost = self._with(fact)
-        if fact in held and all(_seniority(ranks, fact) < _seniority(ranks, each) for each in lost):
+        if fact in held and all(seniority.place(fact) < seniority.place(each) for each in lost):
             self.held, self.counted = held, counted
         return True
 
@@ -170,10 +176,6 @@ class _Decision:
             held = [each for each in held if each.fact in counted]
 
 
-def _seniority(ranks: Ranks, fact: MemberFact) -> tuple[Rank, bytes]:
-    return admission_rank(ranks[fact.device], fact), fact.fact
-
-
 @dataclass(slots=True)
 class _Summary:
     """What counts of a member."""
@@ -190,12 +192,14 @@ class _Summary:
 def _build(stated: MemberStatements, counted: set[bytes]) -> Membership:
     about: dict[bytes, _Summary] = defaultdict(_Summary)
     about[stated.founder] = _Summary()
+    if stated.recovery is not None:
+        about[stated.recovery] = _Summary()
     for fact in stated.every:
         is_about_itself = fact.property == REVOKED_PROPERTY and fact.device == fact.member
         if fact.fact in counted and not is_about_itself and not fact.is_succession:
             about[fact.member].facts.append(fact)
     inherited = _pass_on_roles(stated, about)
-    ranks = stated.ranks(counted)
+    seniority = stated.seniority(counted)
     members: dict[bytes, Member] = {}
     authorities: dict[bytes, Authority] = {}
     leaves: dict[tuple[bytes, str], tuple[bytes, ...]] = {}
@@ -203,7 +207,9 @@ def _build(stated: MemberStatements, counted: set[bytes]) -> Membership:
         authority = stated.authority(device, summary.facts, inherited)
         if authority.roles:
             authorities[device] = authority
-        members[device] = _member(stated, device, summary, authority, ranks)
+        if device == stated.recovery:
+            continue
+        members[device] = _member(stated, device, summary, authority, seniority)
         for name in (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY):
             if found := summary.leaves(name):
                 leaves[device, name] = tuple(fact.fact for fact in found)
@@ -212,7 +218,7 @@ def _build(stated: MemberStatements, counted: set[bytes]) -> Membership:
             members[replaced] = replace(members[replaced], replaced_by=device)
     kept = frozenset(fact.fact for summary in about.values() for fact in summary.facts)
     named = {member: tuple(fact.fact for fact in facts) for member, facts in stated.successions.items()}
-    return Membership(members, authorities, kept, leaves, named)
+    return Membership(members, authorities, kept, leaves, named, stated.recovery)
 
 
 def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> dict[bytes, str]:
@@ -260,7 +266,7 @@ def _member(
     device: bytes,
     summary: _Summary,
     authority: Authority,
-    ranks: Ranks,
+    seniority: Seniority,
 ) -> Member:
     role = authority.undenied_role_at(_END, device, 0, b"")
     state: Literal["active", "revoked", "pending"] = "active" if role else "pending"
@@ -270,6 +276,6 @@ def _member(
     name = slot_of(names).value
     old = next((fact.device for fact in summary.facts if fact.is_succession), None)
     given = [fact for fact in summary.facts if fact.property == ROLE_PROPERTY and not fact.is_succession]
-    first = min(given, key=lambda fact: _seniority(ranks, fact), default=None)
+    first = min(given, key=seniority.place, default=None)
     admitted_by = None if first is None or device == stated.founder else first.device
     return Member(device, name if isinstance(name, str) else device.hex()[:8], role, state, admitted_by, old)

@@ -132,31 +132,42 @@ def ask_nobody() -> str:
     )
 
 
+def new_private_key() -> Ed25519PrivateKey:
+    """Make a key by chance."""
+    return Ed25519PrivateKey.generate()
+
+
 def create_identity(path: Path) -> Identity:
     """Make a device's key in a new file, readable by its owner alone.
 
     Raises FieldlineError if the file is there.
     """
-    identity = Identity(Ed25519PrivateKey.generate())
+    identity = Identity(new_private_key())
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_secret_file(path, identity.key_pem)
     except FileExistsError:
         raise FieldlineError("There is already a device key at {path}: it is left as it is.", path=str(path)) from None
     except OSError as error:
         raise FieldlineError(
             "The device key {path} cannot be written: {reason}.", path=str(path), reason=error.strerror
         ) from None
+    return identity
+
+
+def write_secret_file(path: Path, data: bytes) -> None:
+    """Write a new file for its owner alone, all of it or nothing.
+
+    Raises OSError, FileExistsError if there is one.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(identity.key_pem)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except OSError:
         path.unlink(missing_ok=True)
-        raise FieldlineError(
-            "The device key {path} cannot be written: {reason}.", path=str(path), reason=error.strerror
-        ) from None
-    return identity
+        raise
 
 
 def create_next_identity(path: Path, old: Identity, passphrase: str | None) -> Identity:
@@ -166,7 +177,7 @@ def create_next_identity(path: Path, old: Identity, passphrase: str | None) -> I
 
     Raises FieldlineError; the old key stays as it is.
     """
-    key = Ed25519PrivateKey.generate()
+    key = new_private_key()
     voucher = make_voucher(old.private_key, device_id(key.public_key().public_bytes_raw()))
     new = Identity(key, (voucher, *old.vouchers)[:MAX_VOUCHERS])
     if passphrase is None:

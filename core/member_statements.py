@@ -31,8 +31,9 @@ _FOUNDING = RoleRule(b"", ADMIN)
 
 Rank = tuple[int, tuple[tuple[int, int], ...]]
 """Seniority, the lower the elder: how many steps from the genesis, and the place (position, number) of each."""
-Ranks = dict[bytes, Rank]
-"""The seniority of each admin."""
+_FOUNDER_RANK: Rank = (0, ())
+_RECOVERY_RANK: Rank = (-2, ())
+"""So whom the recovery key admits is senior to the founder, too."""
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class MemberStatements:
     founder: bytes
     every: Sequence[MemberFact]
     chains: Chains
+    recovery: bytes | None = None
     by_author: dict[bytes, list[MemberFact]] = field(default_factory=lambda: defaultdict(list))
     by_id: dict[bytes, MemberFact] = field(default_factory=dict)
     rules: dict[bytes, RoleRule] = field(default_factory=dict)
@@ -55,11 +57,14 @@ class MemberStatements:
     """Where a device named a new key, on its branches."""
 
     def __post_init__(self) -> None:
+        # The recovery key goes on for none, and none for it.
+        self.every = [f for f in self.every if not (f.is_succession and self.recovery in (f.device, f.member))]
         for fact in self.every:
             if fact.is_succession:
                 self.successions[fact.member].append(fact)
                 self.ends[fact.device].append(Cut(fact.position, fact.fact[:CHANGE_ID_BYTES]))
-        self.every = [fact for fact in self.every if not self._is_unaware(fact)]
+        # Nobody takes from the recovery key or gives to it.
+        self.every = [f for f in self.every if f.member != self.recovery and not self._is_unaware(f)]
         for fact in self.every:
             self.by_author[fact.device].append(fact)
             self.by_id[fact.fact] = fact
@@ -120,7 +125,7 @@ class MemberStatements:
 
         `inherited` is the role that each succession passes on, None if each passes on that of an admin.
         """
-        roles = [_FOUNDING] if device == self.founder else []
+        roles = [_FOUNDING] if device in (self.founder, self.recovery) else []
         denials: dict[bytes, tuple[MemberFact, list[MemberFact]]] = {}
         lifts: list[MemberFact] = []
         for fact in own:
@@ -162,7 +167,7 @@ class MemberStatements:
             about[fact.member].append(fact)
         found: set[bytes] = set()
         open_facts = {device: list(facts) for device, facts in self.by_author.items()}
-        dirty = [self.founder]
+        dirty = [self.founder] if self.recovery is None else [self.founder, self.recovery]
         while dirty:
             device = dirty.pop()
             left = open_facts.get(device)
@@ -193,24 +198,82 @@ class MemberStatements:
 
         return is_admin
 
-    def ranks(self, counted: Iterable[bytes]) -> Ranks:
-        """The seniority of each admin."""
+    def seniority(self, counted: set[bytes]) -> Seniority:
+        """Who is senior to whom, if this counts."""
         given: dict[bytes, list[MemberFact]] = defaultdict(list)
         for fact in (self.by_id[each] for each in self.gives.intersection(counted)):
             if fact.property == ROLE_PROPERTY:
                 given[fact.device].append(fact)
-        found: Ranks = {}
+        found = Seniority()
         # The id decides between branches of one chain only.
-        heap: list[tuple[Rank, bytes, bytes]] = [((0, ()), b"", self.founder)]
+        heap: list[tuple[Rank, bytes, bytes, MemberFact | None]] = [(_FOUNDER_RANK, b"", self.founder, None)]
+        if self.recovery is not None:
+            heap.append((_RECOVERY_RANK, b"", self.recovery, None))
+        heapq.heapify(heap)
         while heap:
-            rank, _, device = heapq.heappop(heap)
-            if device in found:
+            rank, _, device, admission = heapq.heappop(heap)
+            if device in found.ranks:
                 continue
-            found[device] = rank
+            found.add(device, rank, admission)
             for fact in given[device]:
-                if fact.member not in found:
-                    heapq.heappush(heap, (_next_rank(rank, fact), fact.fact, fact.member))
+                if fact.member not in found.ranks:
+                    heapq.heappush(heap, (_next_rank(rank, fact), fact.fact, fact.member, fact))
+        revoked = (self.by_id[each] for each in self.takes.intersection(counted))
+        found.count_votes(fact for fact in revoked if fact.property == REVOKED_PROPERTY)
         return found
+
+
+@dataclass(slots=True)
+class Seniority:
+    """The ranks of admins, and the revocations in which two outvote their senior."""
+
+    ranks: dict[bytes, Rank] = field(default_factory=dict)
+    _persons: dict[bytes, bytes] = field(default_factory=dict)
+    """The first key of each admin: keys that go on for one another have one voice."""
+    _admitters: dict[bytes, bytes] = field(default_factory=dict)
+    """Who admitted each admin."""
+    _outvoted: set[bytes] = field(default_factory=set)
+    """The facts of those who outvote."""
+
+    def add(self, device: bytes, rank: Rank, admission: MemberFact | None) -> None:
+        """Note the rank of an admin, and who admitted it."""
+        self.ranks[device] = rank
+        is_next_key = admission is not None and admission.is_succession
+        self._persons[device] = self._persons[admission.device] if admission and is_next_key else device
+        if admission is None:
+            return
+        if not is_next_key:
+            self._admitters[device] = admission.device
+        elif admission.device in self._admitters:
+            self._admitters[device] = self._admitters[admission.device]
+
+    def count_votes(self, revocations: Iterable[MemberFact]) -> None:
+        """Find whom at least two have revoked that it, or somebody senior to it, admitted."""
+        votes: dict[bytes, list[MemberFact]] = defaultdict(list)
+        for fact in revocations:
+            if fact.member in self.ranks and self._may_vote(fact.device, fact.member):
+                votes[fact.member].append(fact)
+        for facts in votes.values():
+            if len({self._persons[fact.device] for fact in facts}) > 1:
+                self._outvoted.update(fact.fact for fact in facts)
+
+    def _may_vote(self, device: bytes, target: bytes) -> bool:
+        admitter = self._admitters.get(device)
+        if admitter is None or self._persons[device] == self._persons[target]:
+            return False
+        return self.ranks[admitter] <= self.ranks[target]
+
+    def place(self, fact: MemberFact) -> tuple[Rank, Rank, bytes]:
+        """Where in the order of seniority a fact stands that takes something away.
+
+        The lower the elder.
+        """
+        own = admission_rank(self.ranks[fact.device], fact)
+        if fact.fact not in self._outvoted:
+            return own, own, fact.fact
+        # Right before all that the outvoted device stated, and behind what its seniors did.
+        steps, path = self.ranks[fact.member]
+        return min(own, (steps + 1, path)), own, fact.fact
 
 
 def admission_rank(rank: Rank, fact: MemberFact) -> Rank:

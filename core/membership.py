@@ -17,11 +17,14 @@ from typing import Literal, Protocol, TypeGuard
 
 from core.chain import Side
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
+from core.header import KEY_BYTES, device_id
 from core.value_codec import CHANGE_ID_BYTES, Value
 
 NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY = "member.name", "member.role", "member.revoked"
 LIMIT_PROPERTY = "member.limit"
 """How many changes are kept of a device, if more than of others (core.store.quotas)."""
+RECOVERY_PROPERTY = "recovery"
+"""Of the fleet, in the genesis alone: the public key that ranks above the founder, in hex."""
 MEMBER_PROPERTIES = (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY)
 ROLES = ("admin", "technician", "reader")
 WRITING_ROLES = ("admin", "technician")
@@ -155,6 +158,13 @@ def parse_role(value: Value) -> tuple[str, Mark | None]:
     if role not in ROLES or (space and start is None):
         return NO_ROLE, None
     return role, start
+
+
+def parse_recovery(value: Value) -> bytes | None:
+    """The id of a recovery key by the value in the genesis; None if it is none."""
+    if not isinstance(value, str) or not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", value, re.ASCII):
+        return None
+    return device_id(bytes.fromhex(value))
 
 
 def may_limit(value: Value) -> TypeGuard[int]:
@@ -308,6 +318,8 @@ class Membership:
     counted: frozenset[bytes] = frozenset()
     leaves: Mapping[tuple[bytes, str], tuple[bytes, ...]] = field(default_factory=dict)
     successions: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    recovery: bytes | None = None
+    """The id of the fleet's recovery key, which is an admin and no device."""
 
     @cached_property
     def cuts(self) -> frozenset[bytes]:
@@ -342,11 +354,13 @@ class Membership:
 
     def may_write(self, device: bytes) -> bool:
         """Whether what this device writes from now on has effect."""
+        if device == self.recovery:
+            return True
         return self.may_connect(device) and self.members[device].role in WRITING_ROLES
 
     def is_admin(self, device: bytes) -> bool:
         """Whether this device may admit and revoke."""
-        return self.may_connect(device) and self.members[device].role == "admin"
+        return device == self.recovery or (self.may_connect(device) and self.members[device].role == "admin")
 
 
 _NO_AUTHORITY = Authority()

@@ -253,6 +253,7 @@ _INTERNAL_LABELS = {
     "name": {"en": "Name", "de": "Name"},
     "member.name": {"en": "Name", "de": "Name"},
     "person.name": {"en": "Name", "de": "Name"},
+    "recovery": {"en": "Recovery key", "de": "Wiederherstellungsschlüssel"},
     "member.role": {"en": "Role", "de": "Rolle"},
     "member.limit": {"en": "Changes kept of it", "de": "Aufbewahrte Änderungen"},
     "member.revoked": {"en": "Last change accepted", "de": "Letzte angenommene Änderung"},

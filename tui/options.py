@@ -5,6 +5,7 @@ One TOML file of the person in front of it, checked before anything is shown.
 language = "de"          # en or de; else what the system says
 theme = "colour-blind"   # auto, dark, light, contrast, colour-blind, terminal (its own 16 colours) or mono
 ascii = false            # draw with ASCII characters only
+plain = false            # say in lines what is there, for a screen reader
 mouse = true             # a slow line is better off without
 slow = true              # write as little as possible, as on a slow serial line
 readonly = false
@@ -31,7 +32,7 @@ from tui.i18n.translate import LANGUAGES
 from tui.keymap import find_key_conflicts, parse_key
 from tui.looks import THEME_NAMES
 
-_FLAGS = ("ascii", "mouse", "slow", "readonly", "discovery", "here_only")
+_FLAGS = ("ascii", "plain", "mouse", "slow", "readonly", "discovery", "here_only")
 _CHOICES = {"language": LANGUAGES, "theme": THEME_NAMES}
 _IDLE_RANGE_S = (10, 86_400)
 """Less would throw people out while they read, more than a day is never."""
@@ -46,6 +47,7 @@ class FileOptions:
     language: str | None = None
     theme: str | None = None
     ascii: bool | None = None
+    plain: bool | None = None
     mouse: bool | None = None
     slow: bool | None = None
     readonly: bool | None = None

@@ -16,7 +16,9 @@ from textual.worker import WorkType
 
 from core.device import input_validation
 from core.errors import FieldlineError, Refused
+from core.identity import Identity, new_private_key
 from core.paths import exists, is_folder
+from core.recovery_key import recovery_text
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema
 from core.sync.links.serial.serial_ports import list_serial_ports
 from core.values import quote_value
@@ -151,14 +153,22 @@ class SetupWizard(ThemedApp[bool]):
         answers = await self._ask_in_order(fleet, _device_question, schema)
         if answers is None:
             return False
+        recovery = new_private_key()
         workspace = await Workspace.init(
             self._home,
             user=self._user,
             fleet_name=answers[0],
             schema=load_builtin_schema(answers[2]),
             device_name=answers[1],
+            recovery_key=Identity(recovery).public_key,
         )
         await workspace.close()
+        text = _(
+            "{key} is the recovery key of this fleet. It is shown only now: write it down and lock it "
+            "away. Should the admins' devices be lost or stolen, `fieldline key recover` makes any device "
+            "of the fleet an admin with it."
+        ).format(key=recovery_text(recovery))
+        await self._ask(ConfirmDialog(_("Write down the recovery key"), text, _("written down")))
         return True
 
     async def _join_fleet(self) -> bool:

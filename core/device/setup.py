@@ -13,6 +13,7 @@ from core.device.home import Home, make_folder, new_home
 from core.errors import Refused
 from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
+from core.membership import RECOVERY_PROPERTY
 from core.paths import exists
 from core.salt_tree import SEED_BYTES
 from core.schema import FLEET_KIND, KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
 
 
 async def create_fleet(
-    folder: Path, *, user: str, fleet_name: str, schema: Schema, device_name: str, clock: Clock, entropy: Entropy
+    folder: Path,
+    *,
+    user: str,
+    fleet_name: str,
+    schema: Schema,
+    device_name: str,
+    clock: Clock,
+    entropy: Entropy,
+    recovery_key: bytes | None = None,
 ) -> None:
     """Create a fleet with this device as its first admin.
 
@@ -43,6 +52,7 @@ async def create_fleet(
         device_name: what this device is called.
         clock: microseconds since 1970 UTC.
         entropy: gives so many random bytes.
+        recovery_key: the public key that ranks above this device, if there is to be one.
     """
     from core import identity
 
@@ -55,6 +65,8 @@ async def create_fleet(
         *_facts_of(SCHEMA_ENTITY, {KIND: SCHEMA_KIND, "name": schema.name}),
         *_facts_of(SCHEMA_ENTITY, {SCHEMA_PROPERTY_PREFIX + k: text for k, text in schema.texts().items()}),
     ]
+    if recovery_key is not None:
+        facts += _facts_of(FLEET_ENTITY, {RECOVERY_PROPERTY: recovery_key.hex()})
     with new_home(folder) as home:
         home.write_settings(input_validation.check_name(device_name))
         me = identity.load_identity(home.key) if exists(home.key) else identity.create_identity(home.key)

@@ -181,7 +181,8 @@ def _write_facts(
         tip = advance(tip, block.header) if tip else first_tip(block.header)
         blocks.append(block)
     add_blocks(connection, blocks, receipt, writer.membership, writer.fleet)
-    note_tip(connection, blocks[-1].id)
+    if device != writer.membership.recovery:
+        note_tip(connection, blocks[-1].id)
     return blocks[0].id
 
 

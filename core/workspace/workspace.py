@@ -40,8 +40,7 @@ def _ignore_progress(done: int, total: int) -> None:
 class Workspace(DeviceContext):
     """What a person can do with a device.
 
-    Every method may raise FieldlineError; none leaves anything half-written. A verb of the command line has to start
-    fast, so what only some of them need is imported where it is used.
+    Every method may raise FieldlineError; none leaves anything half-written.
     """
 
     _inbox_reader: InboxReader | None = None
@@ -57,6 +56,7 @@ class Workspace(DeviceContext):
         device_name: str,
         clock: Clock = system_clock,
         entropy: Entropy = secrets.token_bytes,
+        recovery_key: bytes | None = None,
     ) -> Workspace:
         """Create a fleet with this device as its admin (`core.device.setup`)."""
         from core.device import setup
@@ -69,6 +69,7 @@ class Workspace(DeviceContext):
             device_name=device_name,
             clock=clock,
             entropy=entropy,
+            recovery_key=recovery_key,
         )
         return await cls.open(folder, user=user, clock=clock, entropy=entropy)
 

@@ -18,6 +18,7 @@ from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.header import MAX_TIMESTAMP_US
 from core.identity import load_identity
 from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
+from core.store import quotas
 from tests.support.attacker import Attacker, block_of, feed, state_of
 from tests.support.cli import Terminal
 
@@ -296,7 +297,7 @@ def test_a16_nobody_lets_itself_in_again(home: Terminal, make: Make) -> None:
 def test_a17_a_member_s_flood_is_cut_off_counted_and_told(
     home: Terminal, make: Make, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
-    monkeypatch.setattr("core.store.quotas.DEFAULT_LIMIT", 30)
+    monkeypatch.setattr(quotas, "DEFAULT_LIMIT", 30)
     thief = make(role)
     before = home.ask("status")["changes"]
     feed(home, [thief.write(Fact(ENTITY, "x", n)) for n in range(100)])

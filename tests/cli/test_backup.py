@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.store.spot_check import rows_as_before
+from core.workspace import backup
 from tests.cli.test_bad_input import limited, sentence_of
 from tests.support.cli import Terminal
 
@@ -51,7 +52,7 @@ def test_a_copy_is_good_and_private(device: Terminal, tmp_path: Path) -> None:
 def test_what_others_write_meanwhile_does_not_tear_it(
     device: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.workspace.backup.PAGES_PER_STEP", 1)
+    monkeypatch.setattr(backup, "PAGES_PER_STEP", 1)
     written: list[str] = []
     enough = threading.Event()
 

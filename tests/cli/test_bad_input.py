@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from core.store import connection as store_connection
+from core.store.queries import stats
 from tests.support.cli import Answer, Terminal
 
 PLACE = "place:241/Entrance right"
@@ -100,7 +102,7 @@ def test_a_damaged_store_is_told(device: Terminal) -> None:
 
 
 def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.store.connection.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(store_connection, "BUSY_TIMEOUT_S", 0.1)
     root = device.root()
     connection = sqlite3.connect(device.home / "store.db", isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
@@ -185,7 +187,7 @@ def test_what_nobody_has_thought_of_is_one_sentence_too(device: Terminal, monkey
     def broken(*_: object) -> None:
         raise RuntimeError("boom\x1b[2J")
 
-    monkeypatch.setattr("core.store.queries.stats.read_counts", broken)
+    monkeypatch.setattr(stats, "read_counts", broken)
     sentence_of(device.call("status"), 1)
     monkeypatch.setenv("FIELDLINE_DEBUG", "1")
     with pytest.raises(RuntimeError):

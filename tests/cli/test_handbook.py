@@ -29,6 +29,7 @@ TEXT = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in 
 FLAT = " ".join(TEXT.split())
 VOLATILE = re.compile(
     r"(?P<id>\b[0-9a-f]{8,64}\b)|(?P<time>\b\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d)|(?P<bytes>[\d,]+ bytes)|(?P<gap>  +)"
+    r"|(?P<key>\b(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}\b)"
 )
 
 
@@ -105,6 +106,8 @@ class Replay:
                     pattern += r"\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d"
                 case "bytes":
                     pattern += r"[\d,]+ bytes"
+                case "key":
+                    pattern += r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}"
                 case _:
                     pattern += " +"
         found = re.fullmatch(pattern + re.escape(told[last:]), line)

@@ -9,6 +9,8 @@ import asyncio
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -35,6 +37,36 @@ def test_a_signal_stops_what_is_done_and_is_explained(number: int, capsys: pytes
         asyncio.run(work())
     assert capsys.readouterr().err == "Stopped.\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+INTERRUPTED_WAIT = """
+import asyncio, os, signal, threading
+from tui.cli.help import wake_for_signals
+
+def interrupt():
+    while open(f"/proc/self/task/{os.getpid()}/stat").read().rpartition(")")[2].split()[0] != "S":
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+async def wait():
+    threading.Thread(target=interrupt).start()
+    await asyncio.sleep(3600)
+
+with asyncio.Runner() as runner:
+    wake_for_signals(runner.get_loop())
+    try:
+        runner.run(wait())
+    except KeyboardInterrupt:
+        print("ended")
+"""
+
+
+def test_a_signal_to_another_thread_wakes_a_loop_that_waits() -> None:
+    """As one does that comes just before the loop begins to wait."""
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WAIT], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert result.stdout == "ended\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,3 +172,26 @@ def test_a_device_changes_its_key_and_stays_the_same_member(
     assert states[old] == ("K2", "revoked", found["device"])
     assert "new key since" in one.refused("revoke", old)
     assert one.ask("revoke", "K2")["device"] == found["device"]
+
+
+def test_a_recovery_key_is_printed_once_or_kept_in_a_file(tmp_path: Path, secret: str) -> None:
+    one = Terminal(tmp_path / "K1")
+    said = one.call("init", "--fleet", "Nord", "--device", "K1")
+    written = re.search(r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}", said.err)
+    assert written and written[0] not in said.out
+    (tmp_path / "paper").write_text(written[0].lower())
+    one.ask("admit", "ab" * 16, "--role", "admin", "--name", "Lost")
+    found = one.ask("key", "recover", "--recovery-file", str(tmp_path / "paper"), "--revoke", "Lost")
+    assert (found["role"], found["state"], found["revoked"]) == ("admin", "active", ["ab" * 16])
+    assert "nobody to ask" in one.refused("key", "recover", code=1)
+    assert "eleven groups" in one.refused("key", "recover", "--recovery-file", secret)
+    other = Terminal(tmp_path / "K2")
+    file = tmp_path / "nord.key"
+    other.ask("--passphrase-file", secret, "init", "--fleet", "Nord", "--recovery-file", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert other.ask("--passphrase-file", secret, "key", "recover", "--recovery-file", str(file))["role"] == "admin"
+    assert "there already" in Terminal(tmp_path / "K3").refused(
+        "--passphrase-file", secret, "init", "--fleet", "Nord", "--recovery-file", str(file)
+    )
+    refused = one.refused("--passphrase-file", secret, "key", "recover", "--recovery-file", str(file))
+    assert "not the recovery key" in refused

@@ -27,6 +27,7 @@ Meet = Callable[[Terminal, Terminal], None]
 ELSEWHERE = {
     "mirror",
     "pair",
+    "key-recover",
     "key-renew",
     "key-rotate",
     "key-seal",
@@ -176,7 +177,16 @@ def test_a_new_device_and_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         answer = Terminal(home).call(*arguments, "--json")
         assert answer.code == 0, (arguments, answer)
         checked.add(check_printed(arguments, answer.out))
-    assert checked >= ELSEWHERE - {"mirror", "serve", "pair", "key-renew", "key-rotate", "key-seal", "key-unseal"}
+    assert checked >= ELSEWHERE - {
+        "mirror",
+        "serve",
+        "pair",
+        "key-recover",
+        "key-renew",
+        "key-rotate",
+        "key-seal",
+        "key-unseal",
+    }
     events = set()
     with serving(device.terminal) as (_target, process):
         assert process.stdout is not None

@@ -32,6 +32,8 @@ from core.membership import (
 
 A, B, C, D, E = (letter * 16 for letter in (b"A", b"B", b"C", b"D", b"E"))
 DEVICES = (A, B, C, D, E)
+R = b"R" * 16
+"""The recovery key."""
 
 
 class World:
@@ -104,7 +106,7 @@ class World:
         return chain.index(change) > chain.index(cut.change)
 
     def evaluate(self, facts: Iterable[MemberFact] | None = None) -> Membership:
-        return evaluate_membership(A, self.facts if facts is None else facts, self)
+        return evaluate_membership(A, self.facts if facts is None else facts, self, R)
 
     def roles(self, membership: Membership, device: bytes) -> list[str]:
         """The role in which each change of a device counts, NO_ROLE where it does not."""
@@ -511,6 +513,114 @@ def test_a_revocation_that_was_void_by_one_that_is_void_itself_holds() -> None:
     assert members.is_admin(C) and members.members[D].state == "revoked"
 
 
+# --- the recovery key, and two who outvote ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_recovery_key_prevails_over_a_stolen_founder(is_first: bool) -> None:
+    world = World()
+    world.role(A, B, "admin")
+    before = world.last(A)
+    steps = [lambda: world.revoke(A, R), lambda: world.write(A, R, ROLE_PROPERTY, "reader"), lambda: world.revoke(A, B)]
+    if is_first:
+        world.revoke(R, A, before)
+    for step in steps:
+        step()
+    if not is_first:
+        world.revoke(R, A, before)
+    world.role(R, C, "admin")
+    world.revoke(A, C)
+    members = world.evaluate()
+    assert members.members[A].state == "revoked" and members.is_admin(B) and members.is_admin(C)
+    assert members.is_admin(R) and R not in members.members and not members.may_connect(R)
+
+
+def test_whom_the_recovery_key_admits_is_senior_to_the_founder() -> None:
+    world = World()
+    world.role(R, C, "admin")
+    world.revoke(A, C)
+    world.revoke(C, A)
+    members = world.evaluate()
+    assert members.is_admin(C) and members.members[A].state == "revoked"
+
+
+def test_no_key_goes_on_for_the_recovery_key_and_it_for_none() -> None:
+    world = World()
+    world.succeed(R, C)
+    world.succeed(A, R)
+    world.role(R, D, "reader")
+    members = world.evaluate()
+    assert not members.may_connect(C) and members.is_admin(A) and members.may_connect(D)
+
+
+def test_without_one_in_the_genesis_nobody_is_it() -> None:
+    world = World()
+    world.role(R, C, "admin")
+    assert not evaluate_membership(A, world.facts, world).may_connect(C)
+    assert not evaluate_membership(A, world.facts, world).is_admin(R)
+
+
+def struck_back(*voters: bytes) -> World:
+    """A, who admitted B and C, is stolen.
+
+    Some revoke it, and the thief revokes all others for good.
+    """
+    world = World()
+    for device in (B, C):
+        world.role(A, device, "admin")
+    before = world.last(A)
+    for voter in voters:
+        world.revoke(voter, A, before)
+    for device in (B, C, D, E):
+        world.revoke(A, device)
+    return world
+
+
+def test_one_does_not_outvote_its_senior_and_two_do() -> None:
+    assert struck_back(B).evaluate().is_admin(A) and not struck_back(B).evaluate().may_connect(B)
+    members = struck_back(B, C).evaluate()
+    assert members.members[A].state == "revoked" and members.is_admin(B) and members.is_admin(C)
+
+
+def test_whom_a_junior_admitted_has_no_vote() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    world.role(B, C, "admin")
+    before = world.last(A)
+    world.revoke(B, A, before)
+    world.revoke(C, A, before)
+    world.revoke(A, B, world.head(world.facts[1]))
+    world.revoke(A, C)
+    members = world.evaluate()
+    assert members.is_admin(A) and members.members[B].state == "revoked"
+
+
+def test_two_keys_of_one_admin_have_one_vote() -> None:
+    world = World()
+    world.role(A, B, "admin")
+    before = world.last(A)
+    world.revoke(B, A, before)
+    world.succeed(B, C)
+    world.revoke(C, A, before)
+    world.revoke(A, B)
+    members = world.evaluate()
+    assert members.is_admin(A) and not members.may_connect(C)
+
+
+def test_a_senior_of_both_sides_still_decides() -> None:
+    world = World()
+    for device in (B, C, D):
+        world.role(A, device, "admin")
+    before = world.last(B) if B in world.chains else Cut(0, b"?" * 32)
+    world.revoke(C, B, before)
+    world.revoke(D, B, before)
+    world.revoke(A, C)
+    members = world.evaluate()
+    assert members.members[C].state == "revoked", "so there is one vote left, of a junior"
+    world.revoke(B, D)
+    assert world.evaluate().is_admin(B) and not world.evaluate().may_connect(D)
+
+
 # --- properties ------------------------------------------------------------------------------------------------------
 
 
@@ -518,7 +628,7 @@ def test_a_revocation_that_was_void_by_one_that_is_void_itself_holds() -> None:
 def worlds(draw: st.DrawFn) -> World:
     world = World()
     for _ in range(draw(st.integers(0, 14))):
-        author, member = draw(st.sampled_from(DEVICES)), draw(st.sampled_from(DEVICES))
+        author, member = draw(st.sampled_from((*DEVICES, R))), draw(st.sampled_from((*DEVICES, R)))
         if author != member and draw(st.integers(0, 5)) == 0:
             world.succeed(author, member)
             if draw(st.booleans()):

@@ -6,6 +6,7 @@ Opened by that alone, nothing of it changed unnoticed, and no file asks for too 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 from random import Random
@@ -161,7 +162,7 @@ def test_what_cannot_be_written_leaves_the_key_as_it_was(tmp_path: Path, monkeyp
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(FieldlineError, match="cannot be written"):
         seal_identity(path, made, PASSPHRASE)
     assert path.read_bytes() == before

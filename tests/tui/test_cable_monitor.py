@@ -21,6 +21,7 @@ import pytest
 import tomli_w
 from syrupy.assertion import SnapshotAssertion
 
+from core.service import serial_sync
 from core.service.peer_discovery import DiscoveredPeer
 from core.service.serial_sync import CableStatus
 from core.service.service_status import PeerStatus, StatusPublisher
@@ -210,7 +211,7 @@ async def test_how_a_cable_looks(
     set_language(language)
     found = SerialPortInfo("/dev/ttyUSB0", "FT232R USB UART", True)
     standing: list[CableStatus | None] = [None]
-    monkeypatch.setattr("core.service.serial_sync.read_cable_status", lambda target: standing[0])
+    monkeypatch.setattr(serial_sync, "read_cable_status", lambda target: standing[0])
 
     def progress(received: int) -> Progress:
         return Progress("exchange", 3, 3, received, 1288, 3000, 280 * received, nearby_count=20, current_count=600)

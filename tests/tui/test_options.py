@@ -33,6 +33,7 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
 language = "de"
 theme = "mono"
 ascii = true
+plain = true
 mouse = false
 slow = true
 readonly = true
@@ -47,7 +48,7 @@ edit = "^e"
 """
     keys = {"everywhere": {"quit": ("ctrl+x", "f10")}, "form": {"edit": ("ctrl+e",)}}
     assert read_options(written(tmp_path, text)) == FileOptions(
-        "de", "mono", True, False, True, True, False, True, 60, keys
+        "de", "mono", True, True, False, True, True, False, True, 60, keys
     )
 
 

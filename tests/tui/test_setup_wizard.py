@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from tests.support.deadlines import PATIENCE, deadline
 from tests.support.opened_app import LARGE, NOW, SMALL, opened, patient_pilot
 from tests.support.polling import wait_until
 from tests.tui.screens.test_pairing import Peer, pairing
+from tui import setup_wizard
 from tui.dialogs.pairing import PairingDialog
 from tui.setup_wizard import SetupWizard
 
@@ -100,6 +102,9 @@ async def test_a_fleet_is_started_in_three_steps(
         await typed(pilot, "Nord fleet")
         await enter(pilot)
         await enter(pilot)
+        await enter(pilot)
+        assert "recovery key" in text(pilot)
+        assert re.search(r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}", text(pilot)), "it is shown whole, and only now"
         await enter(pilot)
     assert pilot.app.return_value is True
     async with await Workspace.open(home, user="Maier") as workspace:
@@ -188,7 +193,7 @@ async def test_where_nothing_can_be_written_it_says_so_first(
 
 
 async def test_what_does_not_work_is_said_and_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.setup_wizard.find_unusable_reason", lambda home: None)
+    monkeypatch.setattr(setup_wizard, "find_unusable_reason", lambda home: None)
     (tmp_path / "file").write_text("")
     async with begun(tmp_path / "file" / "home") as pilot:
         await enter(pilot)

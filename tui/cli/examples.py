@@ -21,6 +21,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "tui": (
         ("fieldline tui --no-mouse --slow", N_("Over a slow serial line.")),
         ("fieldline tui --readonly", N_("Look, and be sure to change nothing.")),
+        ("fieldline tui --plain", N_("For a screen reader, in lines.")),
         ("fieldline tui --kiosk --no-mouse", N_("On a wall, where anybody comes by.")),
         ("fieldline tui --pin-file /run/pin", N_("Keep the PIN of a kiosk that a script sets up.")),
     ),
@@ -31,6 +32,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "init": (
         ("fieldline init --fleet Nord --device K1", N_("A fleet with the schema for service centres.")),
         ("fieldline init --fleet Radio --schema radio.toml", N_("With a schema of your own.")),
+        ("fieldline init --fleet Nord --recovery-file nord.key", N_("Keep the recovery key in a file, not on paper.")),
     ),
     "join": (
         (
@@ -56,6 +58,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ("fieldline key seal --passphrase-file /run/passphrase", N_("In a script.")),
     ),
     "key unseal": (("fieldline key unseal", N_("Ask for the passphrase, once.")),),
+    "key rotate": (("fieldline key rotate", N_("A new key for this device, which stays the same member.")),),
+    "key recover": (
+        ("fieldline key recover", N_("Ask for the recovery key, and make this device an admin.")),
+        ("fieldline key recover --recovery-file key.txt --revoke K1", N_("And shut out the device that was stolen.")),
+    ),
     "key renew": (
         ('fieldline key renew --note "a stick was lost"', N_("Whoever finds that stick reads no later one.")),
     ),

@@ -44,13 +44,46 @@ def _default_device_name() -> str:
     help=N_("What can be configured."),
 )
 @option("--device", metavar="NAME", help=N_("What this device is called (else: the machine's name)."))
-async def init(context: CliContext, fleet: str, schema_name: str, device: str | None) -> None:
+@option(
+    "--recovery-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Write the recovery key there, under a passphrase, instead of printing it."),
+)
+async def init(
+    context: CliContext, fleet: str, schema_name: str, device: str | None, recovery_file: Path | None
+) -> None:
+    from core.identity import Identity, new_private_key
+    from core.recovery_key import recovery_text
+    from tui.cli.recovery import remove_recovery_file, write_recovery_file
+
     schema = load_schema(schema_name)
     name = _default_device_name() if device is None else device
-    workspace = await Workspace.init(context.home, user=context.user, fleet_name=fleet, schema=schema, device_name=name)
+    recovery = new_private_key()
+    if recovery_file is not None:
+        write_recovery_file(recovery_file, recovery, context.passphrase_file)
+    try:
+        workspace = await Workspace.init(
+            context.home,
+            user=context.user,
+            fleet_name=fleet,
+            schema=schema,
+            device_name=name,
+            recovery_key=Identity(recovery).public_key,
+        )
+    except BaseException:
+        if recovery_file is not None:
+            remove_recovery_file(recovery_file)
+        raise
     async with workspace:
         _print_device(context, workspace)
         context.print_message(_("This device is the admin of the new fleet."))
+        if recovery_file is None:
+            context.print_message(
+                _("Recovery key, shown only now: {key}. Write it down and lock it away.").format(
+                    key=recovery_text(recovery)
+                )
+            )
 
 
 @verb(N_("Get this device ready to join a fleet: it gets a key, and waits for an admin to admit it."))

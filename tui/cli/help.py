@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -93,7 +95,9 @@ def verb(
             context.json = as_json
             with asyncio.Runner() as runner:
                 # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
-                runner.get_loop().set_exception_handler(_LoopErrorReporter(context))
+                loop = runner.get_loop()
+                loop.set_exception_handler(_LoopErrorReporter(context))
+                wake_for_signals(loop)
                 return runner.run(_run_async(function(context, **arguments)))
 
         json_option = TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON."))
@@ -107,6 +111,16 @@ def verb(
         return command
 
     return made
+
+
+def wake_for_signals(loop: asyncio.AbstractEventLoop) -> None:
+    """Let every signal wake a loop.
+
+    One that comes just before the loop waits, or to another thread, would else be seen only at the next event: Ctrl+C
+    at a silent peer, after a minute. A handler of any signal does this for all; SIGCONT asks for nothing else.
+    """
+    if threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGCONT, lambda: None)
 
 
 def _add_completers(command: click.Command) -> None:

@@ -1,4 +1,4 @@
-"""Verbs about keys: key seal, key unseal, key rotate, key renew."""
+"""Verbs about keys: key seal, key unseal, key rotate, key recover, key renew."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class _Key(TranslatedCommand, click.Group):
     pass
 
 
-@click.group(cls=_Key, help=N_("Seal or change this device's key, or renew the one that seals bundles."))
+@click.group(
+    cls=_Key, help=N_("Seal or change this device's key, use the recovery key, or renew the one that seals bundles.")
+)
 def key() -> None:
     pass
 
@@ -112,6 +114,40 @@ async def rotate(context: CliContext, passphrase_file: Path | None, note: str | 
         )
 
 
+@verb(
+    N_(
+        "Make this device an admin with the fleet's recovery key, and shut out devices that were stolen. What the "
+        "recovery key says prevails over every admin. It is asked for, or read from a file."
+    )
+)
+@option(
+    "--recovery-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Read the recovery key from a file: the sealed one of `init`, or its groups of letters."),
+)
+@option("--revoke", "revoked", metavar="DEVICE", multiple=True, help=N_("Shut this device out. May be given again."))
+@option("--note", metavar="TEXT", help=N_("Why."))
+async def recover(context: CliContext, recovery_file: Path | None, revoked: tuple[str, ...], note: str | None) -> None:
+    from core.workspace.key_recovery import recover_fleet
+    from tui.cli.recovery import read_recovery_key
+
+    async with await context.open_workspace() as workspace:
+        devices = [await workspace.device(each) for each in revoked]
+        found = await recover_fleet(workspace, read_recovery_key(recovery_file, context.passphrase_file), devices, note)
+    context.print_message(_("This device is an admin now. Sync with the others soon."))
+    if context.json:
+        context.print_json(
+            {
+                "device": found.member.device.hex(),
+                "role": found.member.role,
+                "state": found.member.state,
+                "revoked": [device.hex() for device in devices],
+                "changes": [change.hex() for change in found.changes],
+            }
+        )
+
+
 def _print_result(context: CliContext, identity: Identity, is_sealed: bool, text: str) -> None:
     context.print_message(text)
     if context.json:
@@ -138,5 +174,5 @@ async def renew(context: CliContext, note: str | None, dry_run: bool) -> None:
         context.print_message(_("Renewed; the other devices learn of it when they sync: sync with them soon."))
 
 
-for command in (seal, unseal, rotate, renew):
+for command in (seal, unseal, rotate, recover, renew):
     key.add_command(command)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tui.options import FileOptions
     from tui.terminal.profile import TerminalProfile
 
+AnyApp = TypeVar("AnyApp", bound="FieldlineApp")
+
 _MESSAGE_S = 10.0
 """Seconds after which a message goes away: long enough to read two lines, and to look up first."""
 _DETAILS_DELAY_S, _SLOW_DETAILS_DELAY_S = 0.15, 0.6
@@ -39,7 +41,8 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
     prints_data=False,
 )
 @option("--readonly", is_flag=True, help=N_("Change nothing."))
-@option("--ascii", "plain", is_flag=True, help=N_("Draw with ASCII characters only."))
+@option("--ascii", is_flag=True, help=N_("Draw with ASCII characters only."))
+@option("--plain", is_flag=True, help=N_("Draw nothing, but say what is there in lines, for a screen reader."))
 @option("--no-mouse", is_flag=True, help=N_("Leave the mouse to the terminal, which saves a slow line a lot."))
 @option("--theme", type=click.Choice(THEME_NAMES), help=N_("The colours to use."))
 @option("--slow", is_flag=True, help=N_("Write as little as possible, as on a slow serial line."))
@@ -62,6 +65,7 @@ _INCAPABLE_TERMINALS = ("dumb", "unknown")
 async def tui(
     context: CliContext,
     readonly: bool,
+    ascii: bool,
     plain: bool,
     no_mouse: bool,
     theme: str | None,
@@ -81,11 +85,6 @@ async def tui(
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise Refused("The terminal UI needs a terminal; `fieldline --help` lists the commands that need none.")
-    if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS:
-        raise Refused(
-            "This terminal cannot show screens (TERM={term}); `fieldline --help` lists the commands that need none.",
-            term=term,
-        )
     if set_pin:
         from tui.cli.pin import keep_pin
 
@@ -97,12 +96,24 @@ async def tui(
     chosen = options.merge_options(
         options.read_options(path, required=options_path is not None),
         readonly=readonly or None,
-        ascii=plain or None,
+        ascii=ascii or None,
+        plain=plain or None,
         mouse=False if no_mouse else None,
         theme=theme,
         slow=slow or None,
         discovery=False if no_discovery else None,
     )
+    if (term := os.environ.get("TERM", "")) in _INCAPABLE_TERMINALS and not chosen.plain:
+        raise Refused(
+            "This terminal cannot show screens (TERM={term}): try `fieldline tui --plain`; `fieldline --help` lists the"
+            " commands that need none.",
+            term=term,
+        )
+    if chosen.plain and not kiosk and not _is_device_there(context):
+        raise Refused(
+            "There is no device in {path}: `fieldline init`, `join` or `pair` set one up in lines, too.",
+            path=str(context.home),
+        )
     _prepare(chosen)
     # Before the store is opened, which may ask for a passphrase: the terminal's answer is none.
     profile = _read_profile(chosen, is_kiosk=kiosk)
@@ -122,7 +133,8 @@ def _read_profile(chosen: FileOptions, *, is_kiosk: bool = False) -> TerminalPro
     def load() -> None:
         import_module("tui.kiosk" if is_kiosk else "tui.app")
 
-    return read_profile(chosen.theme or "auto", bool(chosen.slow), os.environ, sys.stdout.fileno(), load)
+    theme = "mono" if chosen.plain else chosen.theme or "auto"
+    return read_profile(theme, bool(chosen.slow), os.environ, sys.stdout.fileno(), load)
 
 
 def _prepare(chosen: FileOptions) -> None:
@@ -150,7 +162,7 @@ async def _run_setup(context: CliContext, chosen: FileOptions, profile: Terminal
     from tui.widgets.role_styles import Palette
 
     palette = Palette(profile.theme, profile.colours)
-    wizard = SetupWizard(context.home, context.user, plain=_is_plain(chosen, profile), palette=palette)
+    wizard = SetupWizard(context.home, context.user, plain=_is_ascii(chosen, profile), palette=palette)
     return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
 
 
@@ -163,7 +175,7 @@ def _ignore_keyboard() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _is_plain(chosen: FileOptions, profile: TerminalProfile) -> bool:
+def _is_ascii(chosen: FileOptions, profile: TerminalProfile) -> bool:
     """Whether glyphs are those of ASCII.
 
     By what somebody wants, else by what the terminal can show.
@@ -189,7 +201,7 @@ async def run_app(
     profile = profile or _read_profile(chosen)
     wanted = Options(
         readonly=bool(chosen.readonly),
-        plain=_is_plain(chosen, profile),
+        plain=_is_ascii(chosen, profile),
         discovery=chosen.discovery is not False,
         equipment=True,
         theme=profile.theme,
@@ -204,14 +216,24 @@ async def run_app(
     if is_kiosk:
         from tui.kiosk import DEFAULT_IDLE_S, KioskApp
 
-        app: FieldlineApp = KioskApp(workspace, system_clock, wanted, chosen.idle or DEFAULT_IDLE_S, here=here)
+        idle_s = chosen.idle or DEFAULT_IDLE_S
+        app: FieldlineApp = _shown(KioskApp, chosen)(workspace, system_clock, wanted, idle_s, here=here)
     else:
-        app = FieldlineApp(workspace, system_clock, wanted, here=here)
+        app = _shown(FieldlineApp, chosen)(workspace, system_clock, wanted, here=here)
     gc.freeze()
     freezing = asyncio.create_task(_freeze_when_loaded(app))
-    await app.run_async(mouse=chosen.mouse is not False)
+    await app.run_async(mouse=chosen.mouse is not False and not chosen.plain)
     freezing.cancel()
     return app.return_code or 0
+
+
+def _shown(app: type[AnyApp], chosen: FileOptions) -> type[AnyApp]:
+    """The class of an application that is drawn, or said in lines."""
+    if not chosen.plain:
+        return app
+    from tui.terminal.screen_reader import speaking_app
+
+    return speaking_app(app)
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:

@@ -89,12 +89,17 @@ class Lines(_RoleStyled):
         if event.y == 0:
             self.post_message(self.Clicked(self, event.x))
 
-    def render_line(self, y: int) -> Strip:
+    def drawn_lines(self) -> list[Line]:
+        """The lines as they are, as many as there is room for."""
         width, height = self.size
         if self._drawn_for != self.size:
             # Here and not when a size is announced, which may be later than it is drawn.
             self._shown, self._drawn_for = self._draw(width, height), self.size
-        return self.line_strip(self._shown[y] if y < len(self._shown) else [], width)
+        return self._shown[:height]
+
+    def render_line(self, y: int) -> Strip:
+        lines = self.drawn_lines()
+        return self.line_strip(lines[y] if y < len(lines) else [], self.size.width)
 
 
 def _lit_beginning(line: Line) -> Line:

@@ -14,8 +14,17 @@ from dataclasses import dataclass
 
 from core.authority import evaluate_membership, ever_admins, ever_admitted
 from core.chain_links import State
-from core.changes import fact_id
-from core.membership import MAX_HEADS, ROLE_PROPERTY, Cut, Mark, MemberFact, Membership
+from core.changes import FLEET_ENTITY, fact_id
+from core.membership import (
+    MAX_HEADS,
+    RECOVERY_PROPERTY,
+    ROLE_PROPERTY,
+    Cut,
+    Mark,
+    MemberFact,
+    Membership,
+    parse_recovery,
+)
 from core.store.connection import load_value
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.chain_table import read_heads
@@ -37,16 +46,33 @@ def _read_founder(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
     return None if row is None else row[0]
 
 
+def _read_recovery(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
+    """The id of the recovery key that the genesis names; None if it names none."""
+    row = connection.execute(
+        f"SELECT f.value FROM changes c JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + ?"
+        " WHERE c.hash BETWEEN ? AND ? AND f.entity = (SELECT id FROM entities WHERE entity = ?)"
+        " AND f.property = (SELECT id FROM properties WHERE name = ?)",
+        (MAX_FACTS - 1, fleet, fleet + b"\xff" * (CHANGE_ID_BYTES - ID_BYTES), FLEET_ENTITY, RECOVERY_PROPERTY),
+    ).fetchone()
+    return None if row is None else parse_recovery(load_value(row[0]))
+
+
 def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
     """The membership that the store's changes make."""
-    founder = _read_founder(connection, fleet)
-    return evaluate_membership(founder, _read_member_facts(connection), StoredChains(connection))
+    founder, recovery = _read_founder(connection, fleet), _read_recovery(connection, fleet)
+    return evaluate_membership(founder, _read_member_facts(connection), StoredChains(connection), recovery)
+
+
+def _read_founders(connection: sqlite3.Connection, fleet: bytes) -> list[bytes]:
+    """The device and the recovery key of the genesis; none before that is here."""
+    found = (_read_founder(connection, fleet), _read_recovery(connection, fleet))
+    return [each for each in found if each is not None]
 
 
 def read_ever_admitted(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
     """The devices of which changes are kept; none before the genesis is here."""
-    founder = _read_founder(connection, fleet)
-    return set() if founder is None else ever_admitted(founder, _read_roles(connection))
+    founders = _read_founders(connection, fleet)
+    return ever_admitted(founders, _read_roles(connection)) if founders else set()
 
 
 def read_ever_admins(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]:
@@ -54,8 +80,8 @@ def read_ever_admins(connection: sqlite3.Connection, fleet: bytes) -> set[bytes]
 
     None before the genesis is here.
     """
-    founder = _read_founder(connection, fleet)
-    return set() if founder is None else ever_admins(founder, _read_roles(connection))
+    founders = _read_founders(connection, fleet)
+    return ever_admins(founders, _read_roles(connection)) if founders else set()
 
 
 def read_successions(connection: sqlite3.Connection) -> list[tuple[bytes, bytes, int]]:

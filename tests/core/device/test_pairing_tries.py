@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,7 @@ def test_where_tries_cannot_be_counted_nobody_pairs(tmp_path: Path, monkeypatch:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(FieldlineError, match="No space left"):
         tries.count()
     tries.close()

@@ -18,6 +18,8 @@ from core.service.peer_discovery import PeerDiscovery
 from core.service.serve_config import ServeConfig, ServeEvent, ServiceIntervals
 from core.service.service import Service
 from core.service.service_status import read_status
+from core.store import store as store_module
+from core.sync.discovery import dial_scheduler
 from core.sync.discovery.dial_scheduler import loses_tie_break
 from core.workspace import Workspace
 from tests.support.deadlines import PATIENCE
@@ -29,7 +31,7 @@ INTERVALS = ServiceIntervals(watch_debounce_s=0.02, status_s=0.05)
 @pytest.fixture(autouse=True)
 def _attentive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notice at once what is saved: nobody waits for people here."""
-    monkeypatch.setattr("core.store.store.POLL_INTERVAL_S", 0.02)
+    monkeypatch.setattr(store_module, "POLL_INTERVAL_S", 0.02)
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ async def test_two_that_call_each_other_at_once_hold_one_meeting(
 
     Whatever comes first, both tell of the same meetings, and of no failure.
     """
-    monkeypatch.setattr("core.sync.discovery.dial_scheduler.DELAY_AFTER_COMMIT_S", (0.0, delay))
+    monkeypatch.setattr(dial_scheduler, "DELAY_AFTER_COMMIT_S", (0.0, delay))
     ports = [await free_port(), await free_port()]
     targets = [f"tcp://{LOOPBACK}:{port}" for port in ports]
     async with (

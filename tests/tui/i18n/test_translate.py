@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,7 +125,7 @@ async def test_every_word_of_the_kiosk_is_translated(home: Path) -> None:
 
 async def test_every_word_of_the_first_run_is_translated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("socket.gethostname", lambda: "K7")
+    monkeypatch.setattr(socket, "gethostname", lambda: "K7")
     known = NAMES | words("home K7 service-centre site-network")
     begin, back, join = ("enter", "N", "enter", "enter"), ("escape",) * 3, ("down", "down", "enter", "1", "enter")
     async with begun(Path("home")) as pilot:

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from core.device import context
+from core.equipment import evidence
 from tests.support.equipped import DOCKS, EquippedDevice, make_equipped_device
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tui.app_status import Options
@@ -33,8 +35,8 @@ apply = { command = ["true", "{value}"] }
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EquippedDevice:
     # A network of this machine's own would show in the pictures.
-    monkeypatch.setattr("core.equipment.evidence.read_interfaces", lambda also=(): [])
-    monkeypatch.setattr("core.device.context.time", SimpleNamespace(time_ns=lambda: NOW * 1000))
+    monkeypatch.setattr(evidence, "read_interfaces", lambda also=(): [])
+    monkeypatch.setattr(context, "time", SimpleNamespace(time_ns=lambda: NOW * 1000))
     device = make_equipped_device(
         tmp_path, monkeypatch, printer="Acme 5031", avl_configuration="fast", card_terminal="11111111"
     )
