@@ -134,7 +134,7 @@ class CliContext:
         return bold_text(text) if bold else text
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Print lines that `line` or `table_lines` made, at once: each call is one to the system."""
+        """Print lines that `line` or `table_lines` made, by one call to the system."""
         if together := list(lines):
             click.echo("\n".join(together))
 
