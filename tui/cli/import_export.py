@@ -130,19 +130,25 @@ async def export(context: CliContext, file: Path, kind: str | None, form: str | 
         context.print_message(left_out_text(done.skipped_count))
 
 
-@verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
+@verb(
+    N_(
+        "Copy the store into one file, as it is now, while it is in use: sealed, so that nobody but the "
+        "fleet can read it. This device's key is not in it."
+    )
+)
 @argument("file", type=FILE_TYPE)
 @option(
     "--with-key",
     is_flag=True,
     help=N_("Copy this device's key, too, into a file beside it: whoever has it is this device."),
 )
-async def backup(context: CliContext, file: Path, with_key: bool) -> None:
+@option("--plain", is_flag=True, help=N_("Not sealed: whoever has the file can read it."))
+async def backup(context: CliContext, file: Path, with_key: bool, plain: bool) -> None:
     from core.identity import copy_key
 
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} pages")) as on_progress:
-            count = await workspace.backup(file, on_progress)
+            count = await workspace.backup(file, on_progress, plain=plain)
         key_file = file.with_name(f"{file.name}.key") if with_key else None
         if key_file is not None:
             copy_key(workspace.home.key, key_file)
@@ -164,11 +170,32 @@ async def backup(context: CliContext, file: Path, with_key: bool) -> None:
     name="restore-store",
 )
 @argument("file", type=FILE_TYPE)
-async def restore_store(context: CliContext, file: Path) -> None:
+@option(
+    "--key",
+    metavar="KEY_FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Open a sealed copy with this device key: the one that `backup --with-key` copied."),
+)
+@option(
+    "--recovery-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Open a sealed copy with the recovery key in this file."),
+)
+async def restore_store(context: CliContext, file: Path, key: Path | None, recovery_file: Path | None) -> None:
+    from core.device.home import Home
+    from core.identity import Identity, load_identity
     from core.workspace import store_restore
+    from tui.cli.passphrase import read_passphrase
+    from tui.cli.recovery import read_recovery_key
+
+    def opener() -> Identity:
+        if recovery_file is not None:
+            return Identity(read_recovery_key(recovery_file, context.passphrase_file))
+        return load_identity(key or Home(context.home).key, lambda: read_passphrase(context.passphrase_file))
 
     with show_progress(N_("{done} of {total} pages")) as on_progress:
-        done = await store_restore.restore_store(context.home, file, on_progress)
+        done = await store_restore.restore_store(context.home, file, on_progress, opener)
     if context.json:
         kept = str(done.kept_file) if done.kept_file else None
         context.print_json({"changes": done.change_count, "kept": kept})

@@ -205,3 +205,11 @@ class _Fleet:
             order = await giver.store.order(missing)
             blocks = await giver.store.blocks(order.hashes)
             await taker.store.save_blocks(blocks, source_device=giver.identity.device, link="tcp")
+        if (held := await giver.store.summary()) == await taker.store.summary():
+            await self._note_equal_sets(giver, taker, held.root)
+
+    async def _note_equal_sets(self, one: Workspace, other: Workspace, root: bytes) -> None:
+        """Note on both devices what a session shows that ends with equal roots."""
+        for here, there in ((one, other), (other, one)):
+            reported = await here.store.note_equal_sets(there.identity.device, "tcp", root)
+            await there.store.note_reported_holdings(here.identity.device, reported)

@@ -16,17 +16,13 @@ from core.store.indexes.member_facts import ChainEntry, kept_changes
 from core.workspace.members import chain, mark, revoke_device
 from tui.dialogs.base import ChoiceDialog, ConfirmDialog, PromptDialog
 from tui.i18n.quotes import quote
-from tui.i18n.translate import N_, _, ngettext
+from tui.i18n.translate import _, ngettext
 from tui.layout import Column, Line, layout_columns
 from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
+from tui.view_models.member_details import ROLE_DESCRIPTIONS
 from tui.view_models.members import ROLE_LABELS, member_name
 
-ROLE_DESCRIPTIONS = {
-    "admin": N_("It may read, write, admit devices and revoke them."),
-    "technician": N_("It may read and write, but admit no devices."),
-    "reader": N_("It may read and sync; nothing written on it counts."),
-}
 _ROW_COLUMNS = 66
 """Columns of a row in a dialog, on the smallest terminal."""
 _NO_CHANGE = "none"

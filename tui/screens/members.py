@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from core.errors import FieldlineError
 from core.membership import Member
 from core.service.unknown_callers import read_callers
+from core.store.queries.activity import read_author_counts
 from core.store.queries.chain_faults import faults_by_device, read_chain_faults
 from core.store.queries.log import LogFilter
 from core.store.quotas import read_over_limit
@@ -21,10 +22,21 @@ from tui.screens.actions.filter import FilterActions
 from tui.screens.frame import admission_text
 from tui.screens.history import History
 from tui.screens.list_screen import ListScreen
-from tui.screens.member_actions import ROLE_DESCRIPTIONS, AdmitActions, RevokeActions
+from tui.screens.member_actions import AdmitActions, RevokeActions
 from tui.screens.pairing_actions import PairingActions
+from tui.view_models.fleet_glance import (
+    FleetGlance,
+    busy_line,
+    holds_sentences,
+    people_summary_lines,
+    read_glance,
+)
+from tui.view_models.member_details import MemberTexts, made_text, may_text, member_pane_lines
 from tui.view_models.members import MemberRows, member_name, member_texts
 from tui.widgets.lines import Lines
+
+_MIN_TAIL_LINES = 6
+"""Lines below the list from which there is room for who wrote how much."""
 
 
 class Members(ListScreen):
@@ -40,6 +52,11 @@ class Members(ListScreen):
         self._faults: dict[bytes, list[FieldlineError]] = {}
         self._called_at_us: dict[bytes, int] = {}
         """When devices called last that are no members, by what they claim to be."""
+        self._glance = FleetGlance()
+        self._people: list[tuple[str, int]] = []
+        """How many changes each person made; read where there is room to show it."""
+        self._quarters: dict[bytes, list[tuple[int, int]]] = {}
+        """How many changes a device made in each quarter of an hour, as far as that was read."""
         self.filter = FilterActions(self)
         self.pairing = PairingActions(self)
         self.actions = (
@@ -98,8 +115,27 @@ class Members(ListScreen):
             for stats in reversed(await workspace.store.source_stats())
             if stats.device
         }
-        rows = MemberRows(ordered, synced_at_us, me, self.state.view, self.state.dates, self._faults, self.member_rows)
+        self._glance = glance = await read_glance(workspace, self.state.names.devices, self.state.dates.clock())
+        for device, contact in glance.holdings.contacts.items():
+            synced_at_us[device] = max(contact.at_us, synced_at_us.get(device, 0))
+        self._people = await workspace.store.run(read_author_counts) if self.has_panes else []
+        self._quarters.clear()
+        view, dates = self.state.view, self.state.dates
+        rows = MemberRows(ordered, synced_at_us, me, view, dates, self._faults, self.member_rows, glance)
         self.lines.show_rows(rows, cursor=rows.index(self.lines.key))
+        await self._read_quarters()
+
+    def on_line_list_moved(self) -> None:
+        super().on_line_list_moved()
+        if self.has_panes:
+            self.run_task(self._read_quarters, group="details")
+
+    async def _read_quarters(self) -> None:
+        """Read how busy the device under the cursor was, if that is shown."""
+        member = self.member
+        if self.has_panes and member is not None and member.device not in self._quarters:
+            self._quarters[member.device] = await self.state.view.count_log_quarters(LogFilter(device=member.device))
+            self.redraw_details()
 
     # --- details -----------------------------------------------------------------------------------------------------
 
@@ -115,29 +151,38 @@ class Members(ListScreen):
             return self.empty_lines(self.filter.no_match_text(), width) if self.filter.text else []
         if admission_text(self.state) and member.device == self.state.workspace.identity.device:
             return self.empty_lines("", width)
-        texts = [error_text(each) for each in self._faults.get(member.device, ())]
-        texts.append(_("Device id {id}").format(id=member.device.hex()))
-        if stats := rows.write_stats(member.device):
-            texts.append(ngettext("It has made {count} change.", "It has made {count} changes.", stats.changes))
-            if stats.at is not None:
-                when = self.state.dates.dated(stats.at)
-                texts[-1] += " " + _("The last on {when} by {user}.").format(when=when, user=stats.user)
-        called_at_us = self._called_at_us.get(member.device)
-        if called_at_us is not None and member.state == "pending":
-            text = _(
-                "It called on {when} and was turned away. Compare its id with what its own screen shows: a admits it."
+        if self.has_panes:
+            return [[(" ", "plain"), *line] for line in self._pane_lines(member, rows, width - 2, height)]
+        texts = [(error_text(each), "plain") for each in self._faults.get(member.device, ())]
+        texts.append((_("Device id {id}").format(id=member.device.hex()), "plain"))
+        texts += holds_sentences(self._glance, member.device, self.state.dates)[:1]
+        texts += [
+            (text, "plain")
+            for text in (
+                made_text(rows.write_stats(member.device), self.state.dates),
+                may_text(member, self._called_at_us.get(member.device), self.state.dates),
             )
-            texts.append(text.format(when=self.state.dates.dated(called_at_us)))
-        elif member.state == "pending":
-            texts.append(
-                _("It has no effect and no access before an admin admits it: a admits it on an admin's device.")
-            )
-        elif member.state == "revoked":
-            texts.append(_("It is shut out: what it wrote after the last change that was accepted has no effect."))
-        else:
-            texts.append(_(ROLE_DESCRIPTIONS.get(member.role, "")))
-        lines = [line for text in texts for line in wrap_text(text, width - 6)]
-        return [[("   ", "plain"), (line, "plain")] for line in lines[:height]]
+            if text
+        ]
+        lines = [(line, role) for text, role in texts for line in wrap_text(text, width - 6)]
+        return [[("   ", "plain"), line] for line in lines[:height]]
+
+    def _pane_lines(self, member: Member, rows: MemberRows, width: int, height: int) -> list[Line]:
+        dates = self.state.dates
+        busy = busy_line(self._quarters.get(member.device, ()), dates.clock(), width - 2)
+        faults = [error_text(each) for each in self._faults.get(member.device, ())]
+        texts = MemberTexts(
+            faults,
+            may_text(member, self._called_at_us.get(member.device), self.state.dates),
+            made_text(rows.write_stats(member.device), self.state.dates),
+            busy,
+        )
+        return member_pane_lines(member, texts, self._glance, dates, width, height)
+
+    def tail(self, width: int, height: int) -> list[Line]:
+        if not self.has_panes or height < _MIN_TAIL_LINES:
+            return []
+        return people_summary_lines(self._glance, self._people, width, height)
 
     def clipboard_text(self) -> str:
         """The id of the device, which its admin needs."""

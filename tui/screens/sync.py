@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual.app import ComposeResult
 from textual.worker import Worker, WorkType
 
 from core.errors import FieldlineError
@@ -20,14 +21,32 @@ from tui.screens.list_screen import ListScreen
 from tui.screens.pairing_actions import PairingActions
 from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
-from tui.view_models.peers import PeerRow, link_kind, meter_lines, peer_line, peer_rows, reach_texts, stick_rows
-from tui.widgets.lines import DrawnRows
+from tui.view_models.fleet_glance import (
+    FleetGlance,
+    holds_sentences,
+    read_glance,
+    summary_lines,
+    with_reached,
+)
+from tui.view_models.peers import (
+    PeerRow,
+    link_kind,
+    meter_lines,
+    peer_header,
+    peer_line,
+    peer_rows,
+    reach_texts,
+    stick_rows,
+)
+from tui.widgets.lines import DrawnRows, Lines
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
 if TYPE_CHECKING:
     from core.service.peer_discovery import DiscoveredPeer
     from core.service.transfer_backlog import TransferBacklog
 
+_MIN_TAIL_LINES = 8
+"""Lines below the list from which there is room for who holds what."""
 _DISCOVERY_INTERVAL_S = 2.0
 """How often the screen looks for new announcements, which devices repeat every few seconds."""
 
@@ -47,6 +66,7 @@ class Sync(ListScreen):
         self.found_peers: list[DiscoveredPeer] = []
         """What announces itself in the network or is plugged in."""
         self._summary: SetSummary | None = None
+        self._glance = FleetGlance()
         self._peer_rows: list[PeerRow] = []
         self._backlog: TransferBacklog | None = None
         self._discovery_worker: Worker[None] | None = None
@@ -60,6 +80,10 @@ class Sync(ListScreen):
     def is_syncing(self) -> bool:
         """Whether a sync is under way."""
         return self.syncing.is_syncing
+
+    def body(self) -> ComposeResult:
+        yield Lines(lambda width, _height: [[(" ", "plain"), *peer_header(width - 2)]], id="heads")
+        yield from super().body()
 
     def breadcrumb(self) -> str:
         return _("Sync")
@@ -76,10 +100,10 @@ class Sync(ListScreen):
         self._summary = await workspace.store.summary()
         await self.syncing.load()
         stats = await workspace.store.source_stats()
+        self._glance = await read_glance(workspace, self.state.names.devices, self.state.dates.clock())
         self._backlog = await workspace.transfer_backlog()
-        every = peer_rows(
-            stats, self.found_peers, self.syncing.endpoints, self.state.names.devices, self.syncing.files_endpoint
-        )
+        targets, files = self.syncing.endpoints, self.syncing.files_endpoint
+        every = peer_rows(stats, self.found_peers, targets, self._glance, files)
         every[:0] = stick_rows(self.syncing.sticks)
         if (meter := self.syncing.meter) and not any(self.syncing.is_with(row) for row in every):
             # As a cable that was pulled meanwhile.
@@ -92,8 +116,9 @@ class Sync(ListScreen):
         if any(row.key == offered for row in self._peer_rows):
             key, self.state.cable_monitor.offered_target = offered, ""
         self.syncing.shown_status = status = self.syncing.link_status()
+        dates, glance = self.state.dates, self._glance
         rows = [
-            (row.key, partial(peer_line, row, self.state.dates, status if self.syncing.is_with(row) else ""))
+            (row.key, partial(peer_line, row, dates, status if self.syncing.is_with(row) else "", glance))
             for row in self._peer_rows
         ]
         self.lines.show_rows(DrawnRows(rows), cursor=next((i for i, row in enumerate(rows) if row[0] == key), None))
@@ -149,8 +174,19 @@ class Sync(ListScreen):
         return [(_("Syncing with {who}").format(who=who), "strong")]
 
     def details(self, width: int, height: int) -> list[Line]:
-        lines = self._meter_lines(width - 6, height) if self.syncing.meter else self._text_lines(width - 6)
-        return [[("   ", "plain"), *line] for line in lines[:height]]
+        left = 2 if self.has_panes else 6
+        draw = self._meter_lines if self.syncing.meter else self._text_lines
+        lines = draw(width - left, min(8, height))
+        if not self.has_panes:
+            return [[("   ", "plain"), *line] for line in lines[:height]]
+        device = self.current_row.device if self.current_row else None
+        lines = with_reached(lines, self._glance, device, width - left, height)
+        return [[(" ", "plain"), *line] for line in lines[:height]]
+
+    def tail(self, width: int, height: int) -> list[Line]:
+        if not self.has_panes or height < _MIN_TAIL_LINES:
+            return []
+        return summary_lines(self._glance, self.syncing.outcomes, self.state.dates, width, height)
 
     def _meter_lines(self, width: int, height: int) -> list[Line]:
         cable, status = self.syncing.cable_status(), self.syncing.link_status()
@@ -159,7 +195,7 @@ class Sync(ListScreen):
         cable_text = cable_status_text(cable) if cable else ""
         return meter_lines(self.syncing.meter, width, height, cable_text, status != "meeting")
 
-    def _text_lines(self, width: int) -> list[Line]:
+    def _text_lines(self, width: int, _height: int) -> list[Line]:
         texts: list[tuple[str, str]] = [(admission_text(self.state), "attention")]
         if backlog := self._backlog:
             template = _("{count} of {total} changes are still to come from {device}. Sync again to go on.")
@@ -167,7 +203,7 @@ class Sync(ListScreen):
             missing, total = format_number(backlog.missing_count), format_number(backlog.total_count)
             texts.append((template.format(count=missing, total=total, device=device), "attention"))
         if row := self.current_row:
-            texts += self._peer_texts(row)
+            texts += [*(self._holds_sentences() if self.has_panes else []), *self._peer_texts(row)]
         elif self.filter.text:
             texts.append((self.filter.no_match_text(), "plain"))
         else:
@@ -177,12 +213,18 @@ class Sync(ListScreen):
                 "folder on a stick."
             )
             texts.append((text, "plain"))
-        texts += [(f"{time}  {outcome}", "dim") for time, outcome in reversed(self.syncing.outcomes)]
+        if not self.has_panes:
+            texts += [(f"{time}  {outcome}", "dim") for time, outcome in reversed(self.syncing.outcomes)]
+            texts += self._holds_sentences()
         return [[(line, role)] for text, role in texts for line in wrap_text(text, width)]
+
+    def _holds_sentences(self) -> list[tuple[str, str]]:
+        row = self.current_row
+        return holds_sentences(self._glance, row.device, self.state.dates) if row and row.device else []
 
     def _peer_texts(self, row: PeerRow) -> list[tuple[str, str]]:
         """What there is to know of a row, each text with its role."""
-        texts = []
+        texts: list[tuple[str, str]] = []
         if row.trouble is not None:
             texts.append((error_text(row.trouble), "attention"))
         if row.next_try is not None:

@@ -15,9 +15,14 @@ from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number
 from tui.layout import Column, Line, layout_columns
+from tui.view_models.fleet_glance import SHOWN_DAYS, FleetGlance
 
 ROLE_LABELS = {"admin": N_("admin"), "technician": N_("technician"), "reader": N_("reader")}
-_STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_("waits to be admitted")}
+_STATE_LABELS = {"active": N_("active"), "revoked": N_("revoked"), "pending": N_("wants to join")}
+
+
+_MIN_DAYS_COLUMNS = 74
+"""Columns from which a row has room for how far a device is behind, and how busy it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class MemberRows:
         dates: DateFormatter,
         faulty: Container[bytes] = (),
         before: MemberRows | None = None,
+        glance: FleetGlance | None = None,
     ) -> None:
         self._members = members
         self._synced_at = synced_at_us
@@ -72,6 +78,7 @@ class MemberRows:
         self._view = view
         self._dates = dates
         self._faulty = faulty
+        self._glance = glance or FleetGlance(me)
         self._write_stats: dict[bytes, WriteStats] = {}
         self._old_stats: Mapping[bytes, WriteStats] = before._write_stats if before else {}
 
@@ -104,36 +111,28 @@ class MemberRows:
         glyph = GLYPHS["trouble"] if is_faulty else GLYPHS.get(member.state, GLYPHS["trouble"])
         stats = self.write_stats(member.device)
         synced_at_us = self._synced_at.get(member.device)
-        wide = width >= 100
-        synced_text = _("this device") if member.device == self._own_device else "–"
+        synced_text = _("here") if member.device == self._own_device else "–"
         if synced_at_us is not None:
-            synced_text = self._dates.dated(synced_at_us) if wide else self._dates.short(synced_at_us)
-        return layout_columns(
+            synced_text = self._dates.brief(synced_at_us)
+        is_active = member.device in self._glance.devices
+        missing = self._glance.missing(member.device) if is_active else None
+        return _columns(
             width,
-            [
-                Column(" " + member_name(member), None, "strong"),
-                Column(_(ROLE_LABELS.get(member.role, member.role)) or "–", 12),
-                Column(glyph, 1, role),
-                Column(state, 22 if wide else 20, role),
-                Column(synced_text, 17 if wide else 11, "dim"),
-                Column(format_number(stats.changes) if stats else "", 10, "dim", right=True),
-            ],
+            (" " + member_name(member), "strong"),
+            (_(ROLE_LABELS.get(member.role, member.role)) or "–", "plain"),
+            (glyph, role),
+            (state, role),
+            (format_number(missing) if missing else "", "attention"),
+            (synced_text, "dim"),
+            (format_number(stats.changes) if stats else "", "dim"),
+            (self._glance.sparkline(member.device) if is_active else "", "tint"),
         )
 
     def header(self, width: int) -> Line:
         """What the columns are."""
-        wide = width >= 100
-        return layout_columns(
-            width,
-            [
-                Column(" " + _("Device"), None, "dim"),
-                Column(_("Role"), 12, "dim"),
-                Column("", 1),
-                Column(_("State"), 22 if wide else 20, "dim"),
-                Column(_("Last sync"), 17 if wide else 11, "dim"),
-                Column(_("Changes"), 10, "dim", right=True),
-            ],
-        )
+        heads = (" " + _("Device"), _("Role"), "", _("State"), _("Behind"), _("Last sync"), _("Made"))
+        days = _("{count} days").format(count=SHOWN_DAYS)
+        return _columns(width, *((head, "dim") for head in (*heads, days)))
 
     def needs_load(self, first: int, last: int) -> bool:
         return any(member.device not in self._write_stats for member in self._members[first : last + 1])
@@ -147,3 +146,17 @@ class MemberRows:
                 self._write_stats[member.device] = WriteStats(
                     count, entry.at_us if entry else None, entry.user if entry else ""
                 )
+
+
+def _columns(width: int, *cells: tuple[str, str]) -> Line:
+    """Lay out a row; where there is little room, without what is behind and the days."""
+    is_wide = width >= _MIN_DAYS_COLUMNS
+    widths = (None, 10, 1, 15, 6, 9, 5, SHOWN_DAYS) if is_wide else (None, 10, 1, 15, 0, 9, 7, 0)
+    rights = (False, False, False, False, True, False, True, False)
+    return layout_columns(
+        width,
+        [
+            Column(text, columns, role, right)
+            for (text, role), columns, right in zip(cells, widths, rights, strict=True)
+        ],
+    )

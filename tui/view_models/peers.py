@@ -19,12 +19,12 @@ from core.sync.events import Progress
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
-from tui.layout import Column, Line, layout_columns, spread
+from tui.layout import Column, Line, layout_columns, line_width, spread, wrap_text
+from tui.view_models.fleet_glance import LINK_LABELS, SHOWN_DAYS, FleetGlance, glance_bar, holds_text
 
 if TYPE_CHECKING:
     from core.service.session_runner import SyncResult
 
-LINK_LABELS = {"tcp": N_("network"), "serial": N_("cable"), "bundle": N_("file")}
 _STATE_LABELS = {"meeting": N_("syncing now"), "calling": N_("connecting"), "waiting": N_("waiting for it")}
 _TROUBLE_LABELS = {"pulled": N_("pulled: waiting"), "silent": N_("no answer"), "failing": N_("not reached")}
 _PHASE_LABELS = {
@@ -82,6 +82,7 @@ class PeerRow:
     state: str = ""
     next_try: int | None = None
     trouble: FieldlineError | None = None
+    device: bytes | None = None
 
 
 def link_kind(target: str) -> str:
@@ -94,7 +95,7 @@ def peer_rows(
     source_stats: Iterable[SourceStats],
     reachable: Iterable[ReachablePeer],
     targets: Mapping[bytes, str],
-    names: Mapping[bytes, str],
+    glance: FleetGlance,
     files: str = "",
 ) -> list[PeerRow]:
     """Return a row for each device, port and kind of file.
@@ -105,7 +106,7 @@ def peer_rows(
         source_stats: what was received from whom.
         reachable: the peers that can be reached now.
         targets: device to the endpoint where it was reached last.
-        names: device to name.
+        glance: the devices of the fleet and the last sessions with them.
         files: the endpoint of the folder or file that was synced with last; empty for none.
     """
     found: dict[str, PeerRow] = {}
@@ -115,17 +116,22 @@ def peer_rows(
         before = found.get(key)
         found[key] = PeerRow(
             key,
-            (names.get(device) or device.hex()[:8]) if device else _("files"),
+            glance.name(device) if device else _("files"),
             before.link if before and (before.synced_at or 0) >= stats.last_received_at_us else stats.link,
             targets.get(device, "") if device else files,
             max(stats.last_received_at_us, before.synced_at or 0) if before else stats.last_received_at_us,
             stats.change_count + (before.changes if before else 0),
+            device=device,
         )
+    for device in glance.devices:
+        if device != glance.me:
+            found[device.hex()] = _with_contact(device, found.get(device.hex()), glance)
     if files:
         found.setdefault("bundle", PeerRow("bundle", _("files"), "bundle", files))
     for device, target in targets.items():
         key = device.hex()
-        found.setdefault(key, PeerRow(key, names.get(device) or device.hex()[:8], link_kind(target), target))
+        row = found.get(key) or PeerRow(key, glance.name(device), "", device=device)
+        found[key] = replace(row, target=row.target or target, link=row.link or link_kind(target))
     for peer in reachable:
         key = peer.device.hex() if peer.device and peer.is_member else peer.endpoint
         name = peer.name or (peer.device.hex()[:8] if peer.device else peer.endpoint)
@@ -141,6 +147,15 @@ def peer_rows(
             trouble=peer.last_error,
         )
     return sorted(found.values(), key=lambda each: (not each.is_reachable, -(each.synced_at or 0), each.name))
+
+
+def _with_contact(device: bytes, row: PeerRow | None, glance: FleetGlance) -> PeerRow:
+    """The row of a member, with the last session with it."""
+    row = row or PeerRow(device.hex(), glance.name(device), "", device=device)
+    contact = glance.holdings.contacts.get(device)
+    if contact is None or contact.at_us < (row.synced_at or 0):
+        return row
+    return replace(row, link=contact.link, synced_at=contact.at_us)
 
 
 def stick_rows(sticks: Iterable[Path]) -> list[PeerRow]:
@@ -176,7 +191,24 @@ def left_out_text(count: int) -> str:
     )
 
 
-def peer_line(each: PeerRow, dates: DateFormatter, active: str, width: int) -> Line:
+MIN_GLANCE_COLUMNS = 66
+"""Columns from which a row has room for a bar, and for how busy the device was."""
+
+
+def peer_header(width: int) -> Line:
+    """Draw the heads of the columns of the list."""
+    return _peer_columns(
+        width,
+        (_("Device"), "dim"),
+        (_("Link"), "dim"),
+        [(" " * 8, "dim")],
+        (_("Holds"), "dim"),
+        (_("Last sync"), "dim"),
+        (_("{count} days").format(count=SHOWN_DAYS), "dim"),
+    )
+
+
+def peer_line(each: PeerRow, dates: DateFormatter, active: str, glance: FleetGlance, width: int) -> Line:
     """Draw a line of the list.
 
     Args:
@@ -184,39 +216,64 @@ def peer_line(each: PeerRow, dates: DateFormatter, active: str, width: int) -> L
         dates: formats times.
         active: the status of a sync with it that is under way from here: "meeting", "waiting" for somebody at the other
             end of a cable, "silent" if nothing comes from there any more, or "pulled"; empty if there is none.
+        glance: what is known of the devices.
         width: the columns that a line may take.
     """
-    wide = width >= 100
+    is_member = each.device in glance.devices
+    device = each.device if each.device and is_member else b""
+    return _peer_columns(
+        width,
+        (each.name, "strong"),
+        (_(LINK_LABELS.get(each.link, each.link)), "plain" if each.is_reachable else "dim"),
+        glance_bar(glance, device, 8) if device else [(" " * 8, "plain")],
+        _peer_state(each, active, glance),
+        (dates.short(each.synced_at) if each.synced_at is not None else "–", "dim"),
+        (glance.sparkline(device) if device else "", "tint"),
+    )
+
+
+def _peer_columns(
+    width: int,
+    name: tuple[str, str],
+    link: tuple[str, str],
+    bar: Line,
+    state: tuple[str, str],
+    when: tuple[str, str],
+    days: tuple[str, str],
+) -> Line:
+    """Lay out a row; where there is little room, without bar and days."""
+    is_wide = width >= MIN_GLANCE_COLUMNS
+    start = [Column(" " + name[0], 13, name[1]), Column(link[0], 8, link[1])]
+    end = [
+        Column(state[0], None, state[1]),
+        Column(when[0], 11, when[1]),
+        Column(days[0], SHOWN_DAYS if is_wide else 0, days[1]),
+    ]
+    if not is_wide:
+        return layout_columns(width, [*start, *end])
+    lead: Line = [*layout_columns(22, start), (" ", "plain"), *bar, (" ", "plain")]
+    return [*lead, *layout_columns(width - 32, end)]
+
+
+def _peer_state(each: PeerRow, active: str, glance: FleetGlance) -> tuple[str, str]:
+    """What happens with a peer now, else how much it holds, with its role."""
     doing = active or each.state
     if doing in _STATE_LABELS:
-        role, text = "busy", _(_STATE_LABELS[doing])
-    elif doing in _TROUBLE_LABELS:
-        role, text = "trouble", _(_TROUBLE_LABELS[doing])
-    elif doing == "serving":
-        role, text = "different", _("syncs by itself")
-    elif each.same:
-        role, text = "same", _("same as here")
-    elif each.is_reachable:
-        role, text = "different", _("has other changes") if each.same is False else _("there now")
-    else:
-        role, text = "", ""
-    state = f"{GLYPHS[role]} {text}" if role else ""
-    brought, count = "", ""
-    if each.synced_at is not None:
-        moment = dates.dated(each.synced_at) if wide else dates.short(each.synced_at)
-        brought = _("received {when}").format(when=moment)
-    if wide and each.changes:
-        count = ngettext("{count} change", "{count} changes", each.changes)
-    return layout_columns(
-        width,
-        [
-            Column(" " + each.name, 25 if wide else 17, "strong"),
-            Column(_(LINK_LABELS.get(each.link, each.link)), 8),
-            Column(state, 20 if wide else 19, "attention" if role in ("busy", "trouble") else "plain"),
-            Column(brought, None, "dim"),
-            Column(count, 16 if wide else 0, "dim", right=True),
-        ],
-    )
+        return f"{GLYPHS['busy']} {_(_STATE_LABELS[doing])}", "attention"
+    if doing in _TROUBLE_LABELS:
+        return f"{GLYPHS['trouble']} {_(_TROUBLE_LABELS[doing])}", "attention"
+    if each.same:
+        return holds_text(0)
+    missing = glance.missing(each.device) if each.device else None
+    if missing:
+        return holds_text(missing)
+    if doing == "serving":
+        text = _("syncs by itself")
+        return f"{GLYPHS['different']} {text}", "plain"
+    if each.is_reachable:
+        text = _("has other changes") if each.same is False else _("there now")
+        return f"{GLYPHS['different']} {text}", "plain"
+    return holds_text(missing) if each.device else ("", "plain")
 
 
 def reach_texts(row: PeerRow, last_device: str) -> list[str]:
@@ -294,7 +351,8 @@ def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_h
     if left is not None:
         minutes, seconds = divmod(round(left), 60)
         end = [(_("{minutes}:{seconds:02} left").format(minutes=minutes, seconds=seconds), "plain")]
-    lines: list[Line] = [spread(width, [(_(_PHASE_LABELS[progress.phase]), "strong")], end)]
+    first, *rest = wrap_text(_(_PHASE_LABELS[progress.phase]), width - line_width(end) - 1)
+    lines: list[Line] = [spread(width, [(first, "strong")], end), *([(text, "strong")] for text in rest)]
     parts = []
     if progress.to_receive is not None:
         template = _("{done} of {total} received")
@@ -304,9 +362,9 @@ def meter_lines(meter: SyncMeter, width: int, height: int, cable: str = "", is_h
         parts.append(template.format(done=format_number(progress.sent), total=format_number(progress.to_send)))
     came, went = format_bytes(progress.bytes_in), format_bytes(progress.bytes_out)
     parts.append(_("in {received} · out {sent}").format(received=came, sent=went))
-    lines.append([(" · ".join(parts), "plain")])
+    lines += [[(text, "plain")] for text in wrap_text(" · ".join(parts), width)]
     more = [text for text in (cable, " · ".join(completed_parts(progress))) if text]
-    lines += [[(text, "plain")] for text in more[: max(1, height - 3)]]
+    lines += [[(part, "plain")] for text in more[: max(1, height - 3)] for part in wrap_text(text, width)]
     if total:
         room = max(1, width - 6)
         filled = min(room, room * done // total)

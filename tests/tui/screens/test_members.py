@@ -127,7 +127,7 @@ async def test_a_device_whose_chain_forks_is_marked_with_both_ends(
             faults = await workspace.store.run(read_chain_faults)
     assert isinstance(faults[0], ForkedChain)
     async with opened(home, "6", "down", size=SIZES[size]) as screen:
-        assert "its chain" in screen.text() and "2 ends" in screen.text()
+        assert "its chain" in screen.text() and "ends" in screen.text()
         assert all(branch.change.hex()[:8] in screen.text() for branch in faults[0].branches)
         assert screen.screenshot() == picture
 

@@ -1,0 +1,91 @@
+"""The details of a device: what it may, holds and made, whom that reached. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.membership import Member
+from tui.i18n.dates import DateFormatter
+from tui.i18n.translate import N_, _, ngettext
+from tui.layout import Line, rule_line, wrap_text
+from tui.view_models.fleet_glance import FleetGlance, holds_sentences, reached_lines
+from tui.view_models.members import ROLE_LABELS, WriteStats
+
+ROLE_DESCRIPTIONS = {
+    "admin": N_("It may read, write, admit devices and revoke them."),
+    "technician": N_("It may read and write, but admit no devices."),
+    "reader": N_("It may read and sync; nothing written on it counts."),
+}
+_MAX_REACHED = 10
+"""Devices of which it is shown how much has reached them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTexts:
+    """What is said of a device: its faults, what it may and made, how busy it was."""
+
+    faults: Sequence[str]
+    may: str
+    made: str
+    busy: str
+
+
+def member_pane_lines(
+    member: Member, texts: MemberTexts, glance: FleetGlance, dates: DateFormatter, width: int, height: int
+) -> list[Line]:
+    """Draw all that there is to know of a device, as far as there is room.
+
+    Args:
+        member: the device.
+        texts: what is said of it.
+        glance: what is known of the devices.
+        dates: formats times.
+        width: the columns that a line may take.
+        height: the lines that there are.
+    """
+    device = member.device
+    parts: list[tuple[str, list[tuple[str, str]], list[Line]]] = [
+        ("", [(text, "attention") for text in texts.faults], []),
+        ("", [(texts.may, "plain")], []),
+    ]
+    if device in glance.devices:
+        parts.append((_("What it holds"), holds_sentences(glance, device, dates), []))
+    if texts.made:
+        parts.append((_("What it has made"), [(texts.made, "plain")], [[(texts.busy, "tint")]] if texts.busy else []))
+    parts.append((_("Its changes have reached"), [], reached_lines(glance, device, width, _MAX_REACHED)))
+    parts.append((_("Identity"), [(_("Device id {id}").format(id=device.hex()), "dim")], []))
+    role = _(ROLE_LABELS.get(member.role, member.role))
+    lines: list[Line] = [[(role, "strong")]] if role else []
+    for title, sentences, drawn in parts:
+        part: list[Line] = [[(line, style)] for text, style in sentences for line in wrap_text(text, width)]
+        part += drawn
+        if part and len(lines) + len(part) + 2 <= height:
+            lines += [[], rule_line(width + 1, [(title, "strong")])[1:], *part] if title else part
+    return lines
+
+
+def made_text(stats: WriteStats | None, dates: DateFormatter) -> str:
+    """How many changes a device made, and the last; empty while it is not read."""
+    if stats is None:
+        return ""
+    text = ngettext("It has made {count} change.", "It has made {count} changes.", stats.changes)
+    if stats.at is None:
+        return text
+    last = _("The last on {when} by {user}.").format(when=dates.dated(stats.at), user=stats.user)
+    return f"{text} {last}"
+
+
+def may_text(member: Member, called_at_us: int | None, dates: DateFormatter) -> str:
+    """What a device may do, or how it gets in.
+
+    `called_at_us` is when one that is no member called last, None if it did not.
+    """
+    if called_at_us is not None and member.state == "pending":
+        text = _("It called on {when} and was turned away. Compare its id with what its own screen shows: a admits it.")
+        return text.format(when=dates.dated(called_at_us))
+    if member.state == "pending":
+        return _("It has no effect and no access before an admin admits it: a admits it on an admin's device.")
+    if member.state == "revoked":
+        return _("It is shut out: what it wrote after the last change that was accepted has no effect.")
+    return _(ROLE_DESCRIPTIONS.get(member.role, ""))
