@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shutil import get_terminal_size
@@ -134,8 +134,17 @@ class CliContext:
 
     def print_line(self, text: str = "", bold: bool = False) -> None:
         """Print a line for people on stdout."""
+        self.print_lines([self.line(text, bold=bold)])
+
+    def line(self, text: str, *, bold: bool = False) -> str:
+        """Make a line for people of a text."""
         text = printable(text).rstrip()
-        click.echo(bold_text(text) if bold else text)
+        return bold_text(text) if bold else text
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print lines that `line` or `table_lines` made, by one call to the system."""
+        if together := list(lines):
+            click.echo("\n".join(together))
 
     def columns_left(self, *columns: int) -> int | None:
         """The columns of the terminal beside others of these widths.
@@ -149,7 +158,13 @@ class CliContext:
     def print_table(
         self, rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, shrinkable: Sequence[int] = ()
     ) -> None:
-        """Print rows in columns, as wide as what is in them.
+        """Print rows in columns; see `table_lines`."""
+        self.print_lines(self.table_lines(rows, header, shrinkable))
+
+    def table_lines(
+        self, rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, shrinkable: Sequence[int] = ()
+    ) -> Iterator[str]:
+        """Set rows in columns, as wide as what is in them.
 
         The last column is not padded.
 
@@ -169,7 +184,7 @@ class CliContext:
         for index, row in enumerate(every):
             cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
-            click.echo(bold_text(text) if header and index == 0 else text)
+            yield bold_text(text) if header and index == 0 else text
 
 
 def print_to_person(text: str, *, nl: bool = True) -> None:
