@@ -15,7 +15,7 @@ from core.changes import FLEET_ENTITY, fact_id
 from core.effective_time import clock_error
 from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
-from core.schema import Schema
+from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
 from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
@@ -199,16 +199,24 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
 
 
 def find_entities_of_kind(
-    connection: sqlite3.Connection, scope: Scope, kind: str, parent: tuple[str, bytes] | None = None
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    parent: tuple[str, bytes] | None = None,
+    conditions: Mapping[str, Value] | None = None,
 ) -> list[bytes]:
     """All entities whose kind in use is this one, the retired ones too.
 
-    Only those below a parent if one is given.
+    Only those below a parent if one is given, and whose values in use are as in `conditions`.
     """
-    name, value = (parent[0], Ref(parent[1])) if parent else ("kind", kind)
+    stated = [(name, value) for name, value in (conditions or {}).items() if value is not None]
+    # What is in use is one of the leaves, and these have an index.
+    name, value = (parent[0], Ref(parent[1])) if parent else next(iter(stated), (KIND, kind))
     found = find_entities_with_value(connection, scope, name, value)
-    kinds = read_values(connection, scope, "kind", found)
-    return [entity for entity in found if kinds.get(entity) == kind]
+    kinds = read_values(connection, scope, KIND, found)
+    return filter_entities(
+        connection, scope, [entity for entity in found if kinds.get(entity) == kind], conditions or {}
+    )
 
 
 def read_names(
