@@ -72,7 +72,7 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_signals() -> Iterator[None]:
-    """Signals that a test ignores, as a kiosk does, must not be ignored by the programs of later ones."""
+    """What a test ignores, as a kiosk does, no program of later ones may ignore."""
     before = {number: signal.getsignal(number) for number in signal.Signals}
     yield
     for number, handler in before.items():
