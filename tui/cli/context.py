@@ -6,6 +6,7 @@ This device's home, its user, and how things are printed.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from core.values import printable
 from tui.i18n.dates import DateFormatter
 
 if TYPE_CHECKING:
+    from core.store.types import SaveTally
     from core.workspace import Workspace
 
 COLUMN_GAP = "  "
@@ -29,6 +31,9 @@ MIN_COLUMN_WIDTH = 16
 LINES_AT_ONCE = 1000
 MAX_COLUMN_WIDTH = 60
 """What a column that gives way has where there is no terminal: one long value must not make every line long."""
+
+_JOINED = re.compile("[\u200d\ufe0f\U0001f3fb-\U0001f3ff]")
+"""What makes one sign of several characters. Few texts have any: the others are spared an import."""
 
 
 class CliContext:
@@ -45,6 +50,8 @@ class CliContext:
         self.passphrase_file = passphrase_file
         """Where the passphrase of a sealed key is; None: it is asked for."""
         self.json = False
+        self.tallies: list[SaveTally] = []
+        """What was saved through each store that was opened."""
 
     @property
     def home(self) -> Path:
@@ -87,6 +94,7 @@ class CliContext:
         from core.workspace import Workspace
 
         workspace = await Workspace.open(self.home, user=self.user)
+        self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
         if dry_run:
             workspace.planned = []
@@ -194,17 +202,19 @@ def truncate_text(text: str, columns: int) -> str:
     """Shorten a text to so many columns of a terminal, with an ellipsis."""
     if text_width(text) <= columns:
         return text
-    if text.isascii():
-        return text[: columns - 1] + "…"
-    from rich.cells import split_graphemes
+    if _JOINED.search(text):
+        from rich.cells import split_graphemes
 
-    kept, taken = 0, 0
-    for _start, end, width in split_graphemes(text)[0]:
+        parts = [(text[start:end], width) for start, end, width in split_graphemes(text)[0]]
+    else:
+        parts = [(char, text_width(char)) for char in text]
+    kept, taken = "", 0
+    for part, width in parts:
         taken += width
         if taken >= columns:
             break
-        kept = end
-    return text[:kept] + "…"
+        kept += part
+    return kept + "…"
 
 
 def pad_text(text: str, columns: int) -> str:
@@ -223,6 +233,10 @@ def text_width(text: str) -> int:
     """The columns that a text takes on a terminal, as the screens count them."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len
+    if _JOINED.search(text):
+        from rich.cells import cell_len
 
-    return cell_len(text)
+        return cell_len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
