@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 COLUMN_GAP = "  "
 MIN_COLUMN_WIDTH = 16
 """What is left of a column that gives way: enough to recognise a value."""
+LINES_AT_ONCE = 1000
 MAX_COLUMN_WIDTH = 60
 """What a column that gives way has where there is no terminal: one long value must not make every line long."""
 
@@ -142,9 +144,10 @@ class CliContext:
         return bold_text(text) if bold else text
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Print lines that `line` or `table_lines` made, by one call to the system."""
-        if together := list(lines):
-            click.echo("\n".join(together))
+        """Print lines that `line` or `table_lines` made, by few calls to the system."""
+        rest = iter(lines)
+        while some := list(islice(rest, LINES_AT_ONCE)):
+            click.echo("\n".join(some))
 
     def columns_left(self, *columns: int) -> int | None:
         """The columns of the terminal beside others of these widths.
@@ -172,7 +175,9 @@ class CliContext:
         one long value does not make every line long.
         """
         every = [*([list(header)] if header else []), *([printable(cell) for cell in row] for row in rows)]
-        widths = [max(map(text_width, column)) for column in zip(*every, strict=True)]
+        # The last one is as wide as it is, which to find out takes long.
+        measured = zip(*(row if shrinkable else row[:-1] for row in every), strict=True)
+        widths = [max(map(text_width, column)) for column in measured]
         for column in shrinkable:
             left = self.columns_left(*widths[:column], *widths[column + 1 :])
             if left is not None:
@@ -182,7 +187,7 @@ class CliContext:
             for row in every:
                 row[column] = truncate_text(row[column], widths[column])
         for index, row in enumerate(every):
-            cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
+            cells = [pad_text(cell, size) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
             yield bold_text(text) if header and index == 0 else text
 
@@ -210,6 +215,11 @@ def truncate_text(text: str, columns: int) -> str:
             break
         kept += part
     return kept + "…"
+
+
+def pad_text(text: str, columns: int) -> str:
+    """Fill a text up to so many columns of a terminal."""
+    return text.ljust(columns) if text.isascii() else text + " " * (columns - text_width(text))
 
 
 def bold_text(text: str) -> str:

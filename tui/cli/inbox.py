@@ -132,7 +132,7 @@ def _acceptance_text(context: CliContext, leaf: Candidate) -> str:
         " edit like any other."
     )
 )
-@argument("items", metavar="ITEM", nargs=-1, required=True)
+@argument("items", metavar="ITEM...", nargs=-1, required=True)
 @option("--undo", is_flag=True, help=N_("Put accepted items back into the inbox."))
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
 @DRY_RUN_OPTION
