@@ -12,7 +12,6 @@ from core.errors import Refused
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
-from tui.cli.interruption import explain_stop
 from tui.cli.progress import show_progress
 from tui.cli.tables import TableImport, export_table, import_table, parse_map, readable_file
 from tui.i18n.translate import N_, _, error_text, ngettext
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from core.store.types import Verification
 
 FILE_TYPE = click.Path(path_type=Path)
-_STOPPED = N_("Stopped. No change is half-written: import the file again, what is here already is passed over.")
 
 
 @verb(
@@ -52,7 +50,7 @@ async def import_(
         raise Refused("A note can only be given with --kind: in a history, each change has its own.")
     if kind is None and mapped:
         raise Refused("--map is about the columns of a table: name its --kind, too.")
-    with readable_file(file) as path, explain_stop(context, _STOPPED):
+    with readable_file(file) as path:
         if kind is None:
             await _import_changes(context, path, dry_run)
         else:
