@@ -47,7 +47,7 @@ def find_problems(connection: sqlite3.Connection, membership: Membership) -> lis
     data, version = read_meta(connection, META_KEY) or b"", read_version(connection)
     if not data.startswith(_head(version)) or data == _encode(version, membership):
         return []
-    return [FieldlineError("Who may connect is noted wrongly: run `fieldline verify --repair`.")]
+    return [FieldlineError("It is noted wrongly who may connect.")]
 
 
 def _head(version: bytes) -> bytes:
