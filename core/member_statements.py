@@ -91,7 +91,10 @@ class MemberStatements:
         ]
 
     def _is_rooted(self, succession: MemberFact) -> bool:
-        """Whether a succession is of the recovery key, or of who has a role by the genesis already."""
+        """Whether a succession is of the recovery key.
+
+        Or of who has a role by the genesis already.
+        """
         return succession.device == self.recovery or succession.member in (self.founder, self.recovery)
 
     def _is_unaware(self, fact: MemberFact) -> bool:

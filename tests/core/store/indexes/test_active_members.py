@@ -1,4 +1,7 @@
-"""Who may connect is noted as it is worked out, and found without working it out again."""
+"""Who may connect is noted as it is worked out.
+
+And found without working it out again.
+"""
 
 from __future__ import annotations
 
