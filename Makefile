@@ -8,6 +8,7 @@
 #   make package-check   as root, long: the .deb on a bare Debian 12 without a network
 #   make translations   the German catalogue brought up to date with the code
 #   make diagrams   the diagrams of states in docs/wire-format.md, made from the code
+#   make recording  the film in the README: two real programs on a cable (needs tmux)
 #   make lock    new hash-pinned locks after a change of pyproject.toml (UPGRADE=--upgrade takes newer versions)
 
 # The distribution's interpreter, which is what people have, then the others: the first that is new enough and has venv.
@@ -39,7 +40,7 @@ EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap -
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
 
-.PHONY: help demo test check translations diagrams bench soak bare package package-check lock clean setup
+.PHONY: help demo test check translations diagrams recording bench soak bare package package-check lock clean setup
 .DELETE_ON_ERROR:
 
 help:
@@ -84,6 +85,9 @@ translations: $(VENV)/dev.stamp
 
 diagrams: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.state_diagrams
+
+recording: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.recording
 
 setup: $(VENV)/dev.stamp
 

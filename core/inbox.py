@@ -68,22 +68,26 @@ def acceptance_property(item_id: bytes) -> str:
 
 
 def find_inbox_items(
-    records: Iterable[Record], schema: Schema, descends_from: DescendsFrom, find: FindRecord | None = None
+    records: Iterable[Record],
+    schema: Schema,
+    descends_from: DescendsFrom,
+    find: FindRecord | None = None,
+    types: Iterable[str] = ITEM_TYPES,
 ) -> list[InboxItem]:
-    """Find all items among these records, sorted by type, kind, key and property.
+    """Find the items of these types among records, by type, kind, key and property.
 
     `find` is asked for what references point at and what keys are within; without it, `records` must hold that, too.
     """
     view = InboxItemFinder(records, schema, find)
-    found = [
-        *view.conflicts(),
-        *view.duplicates(),
-        *view.overlaps(),
-        *view.dangling(),
-        *view.retired_edits(descends_from),
-        *view.invalid(),
-    ]
-    return sorted(found, key=_item_sort_key)
+    finders: dict[str, Callable[[], Iterator[InboxItem]]] = {
+        "conflict": view.conflicts,
+        "duplicate": view.duplicates,
+        "overlap": view.overlaps,
+        "dangling": view.dangling,
+        "retired-edit": lambda: view.retired_edits(descends_from),
+        "invalid": view.invalid,
+    }
+    return sorted((item for name in types for item in finders[name]()), key=_item_sort_key)
 
 
 def _item_sort_key(item: InboxItem) -> tuple[int, str, str, str, str, bytes]:

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeGuard
 
 from core.chain import Side
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
-from core.header import KEY_BYTES, device_id
+from core.header import KEY_BYTES
 from core.value_codec import CHANGE_ID_BYTES, Value
 
 NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY = "member.name", "member.role", "member.revoked"
@@ -161,10 +161,10 @@ def parse_role(value: Value) -> tuple[str, Mark | None]:
 
 
 def parse_recovery(value: Value) -> bytes | None:
-    """The id of a recovery key by the value in the genesis; None if it is none."""
+    """The public recovery key that is a value in the genesis; None if it is none."""
     if not isinstance(value, str) or not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", value, re.ASCII):
         return None
-    return device_id(bytes.fromhex(value))
+    return bytes.fromhex(value)
 
 
 def may_limit(value: Value) -> TypeGuard[int]:

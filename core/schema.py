@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 from core import values
@@ -360,10 +361,11 @@ def in_schema_order(
     """
     every = list(items)
     order = {entity: index for index, entity in enumerate(dict.fromkeys(slot_of(each)[0] for each in every))}
-    kinds = {entity: schema.kind(kind_of(entity)) for entity in order}
+    kinds = {entity: kind_of(entity) for entity in order}
+    rank = cache(lambda kind, name: schema.kind(kind).rank(name))
 
     def key(item: _T) -> tuple[int, tuple[bool, int, str]]:
         entity, name = slot_of(item)
-        return order[entity], kinds[entity].rank(name)
+        return order[entity], rank(kinds[entity], name)
 
     return sorted(every, key=key)

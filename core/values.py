@@ -290,6 +290,8 @@ def _stored_word(word: str) -> str:
 
 def printable(text: str) -> str:
     """Escape control, invisible and direction characters: safe for a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNPRINTABLE.sub(lambda found: _escape(found[0]), text)
 
 

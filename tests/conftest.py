@@ -6,7 +6,9 @@ A fixed environment, Hypothesis profiles, where snapshots lie, data from beside 
 from __future__ import annotations
 
 import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,8 @@ for name in set(os.environ) - OURS:
         del os.environ[name]
 os.environ.update(TZ="UTC", LANG="C.UTF-8", TERM="xterm-256color")
 time.tzset()
+# A shell starts what it runs in the background with SIGINT ignored, and so would be every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `test` tries the same examples in every run, so that a red run is about the change at hand; `soak` looks for new ones.
 # How long an example takes is the machine's affair: no deadline, no health check of speed.
@@ -64,6 +68,16 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.mktemp("xdg")
     for kind in ("DATA", "CONFIG", "STATE", "CACHE"):
         os.environ[f"XDG_{kind}_HOME"] = str(base / kind.lower())
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """What a test ignores, as a kiosk does, no program of later ones may ignore."""
+    before = {number: signal.getsignal(number) for number in signal.Signals}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

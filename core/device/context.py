@@ -114,7 +114,7 @@ class DeviceContext:
         epochs = await self.store.run(seal_keys.read_epoch_keys)
         public_keys, newcomers = await self.store.run(
             lambda connection: seal_keys.read_recipients(
-                connection, membership, is_first=epochs.is_first, now_us=now_us
+                connection, membership, self.store.fleet, is_first=epochs.is_first, now_us=now_us
             )
         )
         # Also for this device itself, should it lose its store and keep its key.

@@ -72,5 +72,13 @@ async def _sync_files(workspace: DeviceContext, path: Path, on_event: OnEvent) -
     same = await asyncio.to_thread(is_on_same_disk, path, workspace.home.folder)
     duration_s = loop_time() - started_at_s
     return SyncResult(
-        None, merged.stats, duration_s, root, merged.unreadable, same, merged.left_out_count, merged.sealed
+        None,
+        merged.stats,
+        duration_s,
+        root,
+        merged.unreadable,
+        same,
+        merged.left_out_count,
+        merged.sealed,
+        merged.read_count,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.service import location
 from core.service.transfer_backlog import read_backlog, track_backlog
+from core.store.indexes.active_members import read_may_connect
 from core.sync.events import Done, Event, Failed, SyncStats
 from core.sync.pump import DEFAULT_TIMEOUT_S, DEFAULT_WRITE_BYTES, StoreReplica, pump_session
 from core.sync.session import MODES, Session
@@ -30,7 +31,7 @@ class SyncResult:
     `damaged_bundles` are files in a folder that could not be read and were left as they are. `is_on_own_disk` says that
     the files are on the disk of this device's home, as where a stick is not mounted. `left_out_count` are changes of
     this device that were not written to files, since their bytes are damaged. `sealed_bundles` are files in a folder
-    that are sealed with a key which this device does not know.
+    that are sealed with a key which this device does not know, `read_bundle_count` counts those that could be read.
     """
 
     peer: bytes | None
@@ -41,6 +42,12 @@ class SyncResult:
     is_on_own_disk: bool = False
     left_out_count: int = 0
     sealed_bundles: tuple[Path, ...] = ()
+    read_bundle_count: int = 0
+
+    @property
+    def is_all_damaged(self) -> bool:
+        """Whether there were files, and none of them could be read."""
+        return bool(self.damaged_bundles) and not self.read_bundle_count
 
 
 class Link(Protocol):
@@ -89,6 +96,9 @@ def make_peer_filter(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bo
     """
 
     async def allow(device: bytes) -> bool:
+        if await workspace.store.run(lambda connection: read_may_connect(connection, device)):
+            return True
+        # Also where nothing is noted, or nobody is known.
         membership = await workspace.membership()
         return not membership.members or membership.may_connect(device)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.store.connection import Database, transaction
 from core.store.queries import stats
-from core.store.types import SaveResult, SendOrder, SetSummary
+from core.store.types import SaveResult, SaveTally, SendOrder, SetSummary
 
 # A command that only reads has to start fast: what writing and sync need is imported where it is used.
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class BlockStore:
         self._seen_version = 0
         self._membership_cache: MembershipCache | None = None
         self.fleet = fleet
+        self.tally = SaveTally()
 
     def _membership(self, connection: stats.Connection) -> Membership:
         from core.store.indexes.acceptance import MembershipCache
@@ -202,6 +203,7 @@ class BlockStore:
         kept = intake.Kept(0)
         if unique:
             kept = transaction(connection, intake.keep_batch, batch, self._membership, self.fleet)
+            self.tally.received_count += kept.added_count
         return SaveResult(kept.added_count, len(unique) - kept.added_count - len(kept.refused), kept.refused)
 
     async def chain_starts(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:

@@ -23,6 +23,7 @@ from core.value_codec import Value, decode_value
 
 if TYPE_CHECKING:
     from core.changes import Block
+    from core.store.types import SaveTally
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -191,6 +192,30 @@ class Database:
         It is on the disk when this returns, or leaves nothing behind.
         """
         return await self.run(transaction, work, *args, **kwargs)
+
+    async def write_tallied(
+        self,
+        tally: SaveTally,
+        note: Callable[[T], object],
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do as `write` does, and tell `note` the result on the store's thread.
+
+        Even if nobody waits any more.
+        """
+
+        def write(connection: sqlite3.Connection) -> T:
+            try:
+                done = transaction(connection, work, *args, **kwargs)
+                note(done)
+                return done
+            finally:
+                tally.ended_count += 1
+
+        tally.begun_count += 1
+        return await self.run(write)
 
     async def write_cache(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

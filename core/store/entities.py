@@ -8,16 +8,16 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.changes import FLEET_ENTITY, fact_id
 from core.effective_time import clock_error
 from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
-from core.schema import Schema
+from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import MAX_SQL_VARIABLES, chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
@@ -97,6 +97,34 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
     query = f"{LEAF_SQL} WHERE e.entity = :entity AND p.name = :name AND {scope.leaves_condition}"
     rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
     return slot_of(candidate_from_row(row) for row in rows)
+
+
+def read_picks(
+    connection: sqlite3.Connection, scope: Scope, places: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], bytes]:
+    """Read the values in use of these slots, as they are encoded.
+
+    By the row ids of entity and property. Slots without a leaf are left out.
+    """
+    found: dict[tuple[int, int], bytes] = {}
+    several: set[tuple[int, int]] = set()
+    for some in chunks(list(places), MAX_SQL_VARIABLES // 2):
+        # Who said it matters only where leaves differ, and to find it out takes most of the time.
+        names = [(f"e{at}", f"p{at}") for at in range(len(some))]
+        numbers = {name: number for each in zip(names, some, strict=True) for name, number in zip(*each, strict=True)}
+        query = (
+            f"WITH slot (entity, property) AS (VALUES {','.join(f'(:{e}, :{p})' for e, p in names)})"
+            f" SELECT f.entity, f.property, f.value FROM slot CROSS JOIN {scope.facts_source}"
+            f" WHERE f.entity = slot.entity AND f.property = slot.property AND {scope.leaves_condition}"
+        )
+        for entity, name, value in connection.execute(query, {**numbers, "moment": scope.at_us}):
+            if found.setdefault((entity, name), value) != value:
+                several.add((entity, name))
+    for entity, name in several:
+        query = f"{LEAF_SQL} WHERE f.entity = :entity AND f.property = :name AND {scope.leaves_condition}"
+        rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
+        found[entity, name] = encode_value(slot_of(candidate_from_row(row) for row in rows).value)
+    return found
 
 
 def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) -> dict[bytes, Value]:
@@ -199,16 +227,24 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
 
 
 def find_entities_of_kind(
-    connection: sqlite3.Connection, scope: Scope, kind: str, parent: tuple[str, bytes] | None = None
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    parent: tuple[str, bytes] | None = None,
+    conditions: Mapping[str, Value] | None = None,
 ) -> list[bytes]:
     """All entities whose kind in use is this one, the retired ones too.
 
-    Only those below a parent if one is given.
+    Only those below a parent if one is given, and whose values in use are as in `conditions`.
     """
-    name, value = (parent[0], Ref(parent[1])) if parent else ("kind", kind)
+    stated = [(name, value) for name, value in (conditions or {}).items() if value is not None]
+    # What is in use is one of the leaves, and these have an index.
+    name, value = (parent[0], Ref(parent[1])) if parent else next(iter(stated), (KIND, kind))
     found = find_entities_with_value(connection, scope, name, value)
-    kinds = read_values(connection, scope, "kind", found)
-    return [entity for entity in found if kinds.get(entity) == kind]
+    kinds = read_values(connection, scope, KIND, found)
+    return filter_entities(
+        connection, scope, [entity for entity in found if kinds.get(entity) == kind], conditions or {}
+    )
 
 
 def read_names(

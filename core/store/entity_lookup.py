@@ -57,8 +57,10 @@ def find_entities_of_kind(
     # Few commands list a kind: the others are spared the import.
     from core.store.queries import pagination
 
-    rows = pagination.read_entity_page(connection, scope, kind, schema, None, None, None, retired)
-    return entities.filter_entities(connection, scope, [row.entity for row in rows], conditions)
+    if not conditions:
+        return pagination.read_entities_of_kind(connection, scope, kind, schema, retired)
+    found = entities.find_entities_of_kind(connection, scope, kind, conditions=conditions)
+    return pagination.sort_by_title(connection, scope, found, schema, retired)
 
 
 def read_records_of_kind(

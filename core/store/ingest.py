@@ -71,17 +71,18 @@ def add_blocks(
 
     Parents get their rows before their children; with `is_ordered` the caller sees to that.
     """
-    known = row_ids_of(connection, [block.id for block in blocks])
+    parents = {parent for block in blocks for parent in parent_ids(block)}
+    known = row_ids_of(connection, [*{block.id for block in blocks} | parents])
     fresh = list({block.id: block for block in blocks if block.id not in known}.values())
     if not fresh:
         return 0
     ordered = fresh if is_ordered else sort_causally(fresh)
     start = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0] + 1
     rows = {block.id: start + place for place, block in enumerate(ordered)}
-    older = row_ids_of(connection, list({p for block in ordered for p in parent_ids(block)} - rows.keys()))
 
-    facts = _fact_rows(connection, ordered, rows)
-    edges, waiting = _find_edges(connection, ordered, rows, older, facts)
+    entities = _intern_entities(connection, ordered)
+    facts = _fact_rows(connection, ordered, rows, entities)
+    edges, waiting = _find_edges(connection, ordered, known | rows, facts)
     arrived = _take_awaited_edges(connection, rows, facts)
     effective = _effective_times(connection, ordered, rows, edges)
     order = _log_order(connection, ordered, rows, edges)
@@ -95,6 +96,7 @@ def add_blocks(
         connection,
         [_NewChange(b, row := rows[b.id], order[row], linked.states[b.id], accepted.changes[row]) for b in ordered],
         devices,
+        entities,
         receipt,
     )
     connection.executemany(
@@ -150,10 +152,17 @@ def sort_causally(blocks: Sequence[Block]) -> list[Block]:
     return list(done.values())
 
 
+def _intern_entities(connection: sqlite3.Connection, blocks: list[Block]) -> dict[bytes, int]:
+    """Give the row ids of what blocks speak of, and of who wrote them."""
+    authors = [block.header.fields.author for block in blocks]
+    return intern_values(
+        connection, "entities", "entity", [*(fact.entity for block in blocks for fact in block.facts), *authors]
+    )
+
+
 def _fact_rows(
-    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int]
+    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], entities: Mapping[bytes, int]
 ) -> dict[int, tuple[SlotRow, bytes]]:
-    entities = intern_values(connection, "entities", "entity", (f.entity for b in blocks for f in b.facts))
     properties = intern_values(connection, "properties", "name", (f.property for b in blocks for f in b.facts))
     return {
         rows[block.id] * MAX_FACTS + index: ((entities[f.entity], properties[f.property]), _kept_value(f.value, data))
@@ -184,12 +193,11 @@ def _find_edges(
     connection: sqlite3.Connection,
     blocks: list[Block],
     rows: dict[bytes, int],
-    older: dict[bytes, int],
     facts: dict[int, tuple[SlotRow, bytes]],
 ) -> tuple[list[ObsoletesEdge], list[tuple[bytes, int]]]:
     """Find the edges of facts within their slots, and those that wait.
 
-    To facts of changes that are not here yet.
+    To facts of changes that are not here yet. `rows` are the row ids of these blocks and of those that they name.
     """
     pairs: list[ObsoletesEdge] = []
     waiting: list[tuple[bytes, int]] = []
@@ -198,7 +206,7 @@ def _find_edges(
             row = rows[block.id] * MAX_FACTS + index
             for target in fact.obsoletes:
                 change, place = target[:CHANGE_ID_BYTES], int.from_bytes(target[CHANGE_ID_BYTES:], "big")
-                parent = rows.get(change) or older.get(change)
+                parent = rows.get(change)
                 if parent is None:
                     waiting.append((target, row))
                 elif place < MAX_FACTS:
@@ -286,11 +294,14 @@ def _log_order(
 
 
 def _insert_changes(
-    connection: sqlite3.Connection, changes: list[_NewChange], devices: Mapping[bytes, int], receipt: Receipt
+    connection: sqlite3.Connection,
+    changes: list[_NewChange],
+    devices: Mapping[bytes, int],
+    entities: Mapping[bytes, int],
+    receipt: Receipt,
 ) -> None:
     fields = {new.row: new.block.header.fields for new in changes}
-    authors = intern_values(connection, "entities", "entity", (each.author for each in fields.values()))
-    add_persons(connection, authors.values())
+    add_persons(connection, {entities[each.author] for each in fields.values()})
     source = devices[receipt.source_device] if receipt.source_device else None
     connection.executemany(
         "INSERT INTO changes (id, hash, device, position, previous, author, batch, lead, at, ordered_at, linked,"
@@ -302,7 +313,7 @@ def _insert_changes(
                 devices[new.block.device],
                 fields[new.row].position,
                 fields[new.row].previous,
-                authors[fields[new.row].author],
+                entities[fields[new.row].author],
                 fields[new.row].batch,
                 new.row,
                 new.block.at_us,

@@ -115,7 +115,9 @@ class Store(BlockStore):
             return None
         commit = self._rehearse if is_rehearsal else self._commit
         try:
-            return await self._database.write(commit, author, list(edits), user, note, schema, check_membership)
+            return await self._database.write_tallied(
+                self.tally, self.tally.changes.append, commit, author, list(edits), user, note, schema, check_membership
+            )
         except _RehearsalDone:
             return None
 
@@ -166,7 +168,13 @@ class Store(BlockStore):
         All of it or, on any error, nothing. `on_progress` is told the lines done and their number, on the store's
         thread.
         """
-        return await self._database.write(self._import_history, author, list(lines), schema, on_progress)
+
+        def note(done: ImportResult) -> None:
+            self.tally.received_count += done.change_count
+
+        return await self._database.write_tallied(
+            self.tally, note, self._import_history, author, list(lines), schema, on_progress
+        )
 
     def _import_history(
         self,

@@ -62,6 +62,20 @@ class SaveResult:
     refused: tuple[tuple[bytes, BlockRefused], ...] = ()
 
 
+@dataclass(slots=True)
+class SaveTally:
+    """What was saved through one opened store, kept up to date on its thread.
+
+    So that whoever stops waiting for it can still tell. `changes` are the entries that this device wrote,
+    `received_count` counts the changes that came from elsewhere.
+    """
+
+    begun_count: int = 0
+    ended_count: int = 0
+    changes: list[bytes] = field(default_factory=list)
+    received_count: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How much a store holds.

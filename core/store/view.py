@@ -161,6 +161,10 @@ class View:
         values = await self._database.run(entities.read_values, self.scope, RETIRED, list(ids))
         return {entity for entity, value in values.items() if value is True}
 
+    async def conflict_counts(self, ids: Iterable[bytes]) -> dict[bytes, int]:
+        """How many slots in conflict each of these entities has, if any."""
+        return await self._database.run(entities.count_conflicts, self.scope, list(ids))
+
     async def names(self, ids: Iterable[bytes], schema: Schema) -> dict[bytes, EntityName]:
         """What people call each of these entities."""
         return await self._database.run(entities.read_names, self.scope, list(ids), schema)

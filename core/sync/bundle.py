@@ -48,7 +48,7 @@ class BundleResult:
     `known` counts the changes in them that were here already; `unreadable` are damaged files in a folder, and those of
     format 1, which were left as they are. `left_out_count` are changes of this store whose bytes are damaged: who reads
     such a one would refuse all. `refused_count` are the changes of devices that nobody ever admitted. `sealed` are
-    files in a folder that are sealed with a key which is not known here.
+    files in a folder that are sealed with a key which is not known here. `read_count` counts the files that were read.
     """
 
     stats: SyncStats
@@ -57,6 +57,7 @@ class BundleResult:
     left_out_count: int = 0
     refused_count: int = 0
     sealed: tuple[Path, ...] = ()
+    read_count: int = 0
 
 
 OnBundleProgress = Callable[[Progress], None]
@@ -148,7 +149,8 @@ class _BundleSync:
         figures = SyncStats(self._sent, self._received, self._bytes_out, self._bytes_in)
         refused = sum(self._refused.values())
         sealed = tuple(sorted(self._sealed))
-        return BundleResult(figures, self._known, tuple(self._unreadable), self._left_out, refused, sealed)
+        unreadable = tuple(self._unreadable)
+        return BundleResult(figures, self._known, unreadable, self._left_out, refused, sealed, len(self._refused))
 
     async def read_file_if_valid(self, path: Path) -> None:
         try:

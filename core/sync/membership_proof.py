@@ -14,7 +14,7 @@ from core.chain import Side
 from core.changes import FLEET_ENTITY, Block
 from core.effective_time import Dated, effective_times
 from core.errors import Refused
-from core.header import fleet_id
+from core.header import device_id, fleet_id
 from core.membership import MEMBER_PROPERTIES, RECOVERY_PROPERTY, ROLE_PROPERTY, Cut, MemberFact, parse_recovery
 from core.succession import is_succession
 from core.value_codec import withdrawn_by
@@ -56,7 +56,8 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
         for name, (block, fact) in said.items()
     ]
     named = [f.value for f in blocks[0].facts if (f.entity, f.property) == (FLEET_ENTITY, RECOVERY_PROPERTY)]
-    recovery = parse_recovery(named[0]) if named else None
+    key = parse_recovery(named[0]) if named else None
+    recovery = None if key is None else device_id(key)
     founder = blocks[0].header.fields.device
     if not evaluate_membership(founder, facts, _ClaimedChains(), recovery).may_connect(peer):
         raise Refused("no change of an admin makes it one")

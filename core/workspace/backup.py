@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,22 +13,28 @@ from typing import TYPE_CHECKING
 from core import temporary_files
 from core.errors import FieldlineError, Refused
 from core.store import spot_check
-from core.store.connection import translate_sqlite_errors
+from core.store.connection import StoreError, translate_sqlite_errors
 from core.values import quote_value
+from core.workspace import sealed_copy
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext, OnProgress
+    from core.sync.sealed_file import SealKeys
 
+PLAIN_COPY = "backup.db"
 PAGES_PER_STEP = 2000
 """Between two calls of `on_progress`: about eight megabytes."""
 
 
-async def backup_store(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> int:
+async def backup_store(workspace: DeviceContext, path: Path, on_progress: OnProgress, *, plain: bool) -> int:
     """See `Workspace.backup`."""
     source = workspace.home.store
     aside = temporary_files.temporary_path(path)
+    keys = None if plain else await workspace.seal_keys()
+    if keys is not None and not keys.epochs.current:
+        raise FieldlineError("This device holds nothing of the fleet yet: sync with any device of it first.")
     work = asyncio.create_task(
-        workspace.store.run(lambda connection: _write_copy(connection, source, path, aside, on_progress))
+        workspace.store.run(lambda connection: _write_copy(connection, source, path, aside, keys, on_progress))
     )
     try:
         return await asyncio.shield(work)
@@ -42,7 +49,14 @@ def _store_files(source: Path) -> set[Path]:
     return {(source.parent / (source.name + end)).resolve() for end in ("", "-wal", "-shm")}
 
 
-def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: Path, progress: OnProgress) -> int:
+def _write_copy(
+    original: sqlite3.Connection,
+    source: Path,
+    path: Path,
+    aside: Path,
+    keys: SealKeys | None,
+    progress: OnProgress,
+) -> int:
     if path.resolve() in _store_files(source):
         raise Refused("{path} is the store itself: name another file for the copy.", path=quote_value(str(path)))
     try:
@@ -50,8 +64,11 @@ def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: P
         held = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             temporary_files.hold(held)
-            with translate_sqlite_errors(path):
-                changes = _copy_pages(original, path, aside, progress)
+            if keys is None:
+                with translate_sqlite_errors(path):
+                    changes = _copy_pages(original, path, aside, progress)
+            else:
+                changes = _write_sealed_copy(original, source, path, held, keys, progress)
             os.fsync(held)
             aside.replace(path)
         except BaseException:
@@ -68,6 +85,41 @@ def _write_copy(original: sqlite3.Connection, source: Path, path: Path, aside: P
             why=error.strerror or str(error),
         ) from None
     return changes
+
+
+def _write_sealed_copy(
+    original: sqlite3.Connection, source: Path, path: Path, held: int, keys: SealKeys, progress: OnProgress
+) -> int:
+    """Copy the store on this device's own disk, and seal that into the held file.
+
+    None of it is in the clear there. A store on a full or read-only disk is copied among the temporary files.
+    """
+    spare = Path(tempfile.gettempdir())
+    try:
+        return _seal_by_way_of(source.with_name(PLAIN_COPY), original, path, held, keys, progress)
+    except (OSError, StoreError):
+        if os.fstat(held).st_size:
+            raise
+    return _seal_by_way_of(spare / f"fieldline-{PLAIN_COPY}", original, path, held, keys, progress)
+
+
+def _seal_by_way_of(
+    between: Path, original: sqlite3.Connection, path: Path, held: int, keys: SealKeys, progress: OnProgress
+) -> int:
+    copy = temporary_files.temporary_path(between)
+    temporary_files.clear_leftovers(between)
+    plain = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        temporary_files.hold(plain)
+        with translate_sqlite_errors(copy):
+            changes = _copy_pages(original, path, copy, progress)
+        with os.fdopen(os.dup(held), "wb") as file:
+            sealed_copy.write_sealed(copy, file, keys)
+        return changes
+    finally:
+        os.close(plain)
+        for each in (copy, copy.with_name(f"{copy.name}-journal")):
+            each.unlink(missing_ok=True)
 
 
 def _copy_pages(original: sqlite3.Connection, path: Path, aside: Path, progress: OnProgress) -> int:

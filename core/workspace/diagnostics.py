@@ -142,6 +142,15 @@ def _check_folder(home: Home) -> FieldlineError | None:
         return FieldlineError(
             "Nothing can be written in {path}: check its file system.", path=quote_value(str(home.folder))
         )
+    try:
+        # What a user may do does not tell: a file may be marked as one that nobody changes.
+        os.close(os.open(home.store, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return FieldlineError(
+            "{path} cannot be written ({why}), so nothing can be saved: check its rights and marks (`lsattr`).",
+            path=quote_value(str(home.store)),
+            why=error.strerror or "?",
+        )
     return None
 
 

@@ -29,7 +29,7 @@ async def open_copy(workspace: Opened) -> AsyncIterator[Opened]:
     """
     with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=workspace.home.folder) as name:
         folder = Path(name)
-        await backup_store(workspace, folder / STORE_FILE, _ignore_progress)
+        await backup_store(workspace, folder / STORE_FILE, _ignore_progress, plain=True)
         for part in (KEY_FILE, SETTINGS_FILE):
             if exists(workspace.home.folder / part):
                 os.link(workspace.home.folder / part, folder / part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 from collections.abc import Iterator
@@ -34,9 +35,11 @@ def _is_editable(distribution: Distribution) -> bool:
 
 
 def _changed(distribution: Distribution) -> Iterator[Path]:
-    for file in distribution.files or []:
-        path = Path(str(file.locate()))
-        if file.hash is not None and _digest(path, file.hash.mode) != file.hash.value:
+    # Not `distribution.files`, which leaves out what is gone, from Python 3.12 on.
+    for name, hashed, *_size in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        algorithm, _, digest = hashed.partition("=")
+        path = Path(str(distribution.locate_file(name)))
+        if hashed and _digest(path, algorithm) != digest:
             yield path
 
 

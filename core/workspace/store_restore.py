@@ -7,21 +7,27 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import paths
+from core import paths, temporary_files
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
+from core.identity import load_identity
 from core.store import migrations, spot_check, store_file
 from core.store.connection import not_a_store, read_meta, translate_sqlite_errors
 from core.values import quote_value
+from core.workspace import sealed_copy
 
 if TYPE_CHECKING:
     from core.device.context import OnProgress
+    from core.sync.sealed_file import Opener
 
+OPENED_COPY = "restored.db"
 PAGES_PER_STEP = 2000
 """Between two calls of `on_progress`: about eight megabytes."""
 
@@ -34,18 +40,22 @@ class RestoredStore:
     kept_file: Path | None
 
 
-async def restore_store(folder: Path, file: Path, on_progress: OnProgress) -> RestoredStore:
+async def restore_store(
+    folder: Path, file: Path, on_progress: OnProgress, opener: Callable[[], Opener] | None = None
+) -> RestoredStore:
     """Replace the store of a home with a copy that `backup` made.
 
-    The old one is kept beside it.
+    The old one is kept beside it. A sealed copy is opened by what the store that is there knows, else by this device's
+    key, or the one that `opener` gives.
 
     Raises FieldlineError, with nothing changed, if other programs use the store, or the copy is damaged or of another
     fleet.
     """
-    return await asyncio.to_thread(_restore, Home(folder), file, on_progress)
+    home = Home(folder)
+    return await asyncio.to_thread(_restore, home, file, on_progress, opener or partial(load_identity, home.key))
 
 
-def _restore(home: Home, file: Path, progress: OnProgress) -> RestoredStore:
+def _restore(home: Home, file: Path, progress: OnProgress, opener: Callable[[], Opener]) -> RestoredStore:
     path, shown = home.store, quote_value(str(file))
     if file.resolve() in {each.resolve() for each in store_file.store_files(path)}:
         raise Refused("{path} is the store itself: name a copy of it.", path=shown)
@@ -61,14 +71,21 @@ def _restore(home: Home, file: Path, progress: OnProgress) -> RestoredStore:
             )
         with store_file.exclusive(path):
             new = store_file.replacement_path(path)
+            opened = temporary_files.temporary_path(path.with_name(OPENED_COPY))
             try:
+                sealed_fleet = sealed_copy.read_sealed_fleet(file)
+                if sealed_fleet is not None:
+                    _check_same_fleet(path, sealed_fleet)
+                    temporary_files.clear_leftovers(path.with_name(OPENED_COPY))
+                    sealed_copy.open_sealed(file, sealed_fleet, opened, home, opener)
+                    file = opened
                 count, fleet = _copy(file, new, progress)
                 _check_same_fleet(path, fleet)
                 new.chmod(0o600)
                 kept = _keep_old(path)
                 store_file.swap_in(path)
             finally:
-                for each in (new, new.with_name(f"{new.name}-journal")):
+                for each in (opened, new, new.with_name(f"{new.name}-journal")):
                     each.unlink(missing_ok=True)
     except OSError as error:
         raise FieldlineError(

@@ -348,14 +348,14 @@ class Workspace(DeviceContext):
 
         return await file_exchange.export_file(self, path, on_progress, plain=plain)
 
-    async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress) -> int:
+    async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress, *, plain: bool = False) -> int:
         """Copy the store into one file, replacing it; give the number of its changes.
 
         It is the store as of one time, while others go on writing; this device's key is not in it.
         """
         from core.workspace import backup
 
-        return await backup.backup_store(self, path, on_progress)
+        return await backup.backup_store(self, path, on_progress, plain=plain)
 
     async def verify(self, *, repair: bool = False, on_progress: OnProgress = _ignore_progress) -> Verification:
         """Check every change and all derived data; with `repair` build it anew."""

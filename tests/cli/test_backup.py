@@ -27,7 +27,7 @@ def test_a_copy_is_good_and_private(device: Terminal, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     copy.write_text("what was there before")
     before = device.ask("status")
-    assert device.ask("backup", str(copy)) == {"file": str(copy), "changes": before["changes"]}
+    assert device.ask("backup", str(copy), "--plain") == {"file": str(copy), "changes": before["changes"]}
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["K1", "K2", "copy.db"]
     # A new device takes it over.
@@ -65,7 +65,7 @@ def test_what_others_write_meanwhile_does_not_tear_it(
     try:
         while not written:
             enough.wait(0.05)
-        counts = [device.ask("backup", str(tmp_path / f"copy{n}"))["changes"] for n in range(5)]
+        counts = [device.ask("backup", str(tmp_path / f"copy{n}"), "--plain")["changes"] for n in range(5)]
     finally:
         enough.set()
         writing.join()
@@ -118,7 +118,7 @@ def test_a_damaged_store_never_replaces_a_good_copy(
 
 def test_a_copy_over_one_that_is_right_looks_at_what_is_new_only(device: Terminal, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    device.ask("backup", str(copy))
+    device.ask("backup", str(copy), "--plain")
     changes = device.ask("status")["changes"]
     device.ask("set", PLACE, "printer=later")
     with closing(sqlite3.connect(device.home / "store.db", isolation_level=None, uri=True)) as connection:
@@ -173,7 +173,7 @@ def test_a_store_in_use_is_not_replaced(device: Terminal, tmp_path: Path) -> Non
 
 def test_what_cannot_be_restored_leaves_the_store_as_it_was(device: Terminal, tmp_path: Path) -> None:
     copy, other = tmp_path / "copy.db", Terminal(tmp_path / "other")
-    device.ask("backup", str(copy))
+    device.ask("backup", str(copy), "--plain")
     root, names = device.root(), sorted(path.name for path in device.home.iterdir())
     other.ask("init", "--fleet", "Other")
     other.ask("backup", str(tmp_path / "other.db"))
@@ -196,3 +196,50 @@ def test_what_cannot_be_restored_leaves_the_store_as_it_was(device: Terminal, tm
     nobody = Terminal(tmp_path / "nobody")
     assert "join" in nobody.refused("restore-store", str(copy), code=1)
     assert not nobody.home.exists()
+
+
+def test_a_sealed_copy_tells_nothing_and_leaves_nothing_beside_it(device: Terminal, tmp_path: Path) -> None:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    device.ask("backup", str(folder / "sealed"))
+    device.ask("backup", str(folder / "plain"), "--plain")
+    sealed, plain = (folder / "sealed").read_bytes(), (folder / "plain").read_bytes()
+    for known in (b"Acme 5000", b"TSC Kiel", b"SQLite", b"Entrance", bytes.fromhex(device.ask("status")["device"])):
+        assert known in plain or known == b"SQLite" or len(known) == 16
+        assert known not in sealed
+    assert len(sealed) < len(plain) * 1.02
+    assert stat.S_IMODE((folder / "sealed").stat().st_mode) == 0o600
+    assert sorted(path.name for path in folder.iterdir()) == ["plain", "sealed"]
+    assert not list(device.home.glob("*backup*")), "nor in the home"
+
+
+def test_a_sealed_copy_is_opened_by_the_device_or_by_the_recovery_key(tmp_path: Path) -> None:
+    one, copy, paper = Terminal(tmp_path / "K1"), tmp_path / "copy", tmp_path / "paper"
+    said = one.call("init", "--fleet", "Nord", "--device", "K1")
+    paper.write_text(said.err.partition("only now: ")[2].partition(".")[0])
+    one.ask("key", "renew")
+    one.ask("new", "locality", "code=241")
+    root, fleet = one.root(), one.ask("status")["fleet"]
+    one.ask("backup", str(copy), "--with-key")
+    # The store is lost, and the key is there.
+    for path in one.home.glob("store.db*"):
+        path.unlink()
+    one.ask("restore-store", str(copy))
+    assert one.root() == root
+    # All is lost; another device has not the key of the fleet.
+    new = Terminal(tmp_path / "K2")
+    new.ask("join", fleet)
+    names = sorted(path.name for path in new.home.iterdir())
+    assert "--recovery-file" in new.refused("restore-store", str(copy))
+    broken = bytearray(copy.read_bytes())
+    broken[-40] ^= 1
+    (tmp_path / "broken").write_bytes(broken)
+    assert "damaged" in new.refused("restore-store", str(tmp_path / "broken"), "--recovery-file", str(paper), code=1)
+    assert sorted(path.name for path in new.home.iterdir() if "-shm" not in path.name) == names
+    new.ask("restore-store", str(copy), "--recovery-file", str(paper))
+    assert new.root() == root
+    assert new.ask("key", "recover", "--recovery-file", str(paper))["role"] == "admin"
+    other = Terminal(tmp_path / "K3")
+    other.ask("join", fleet)
+    other.ask("restore-store", str(copy), "--key", str(tmp_path / "copy.key"))
+    assert other.root() == root

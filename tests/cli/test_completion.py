@@ -114,3 +114,33 @@ def test_the_script_of_bash_inserts_it(lanes: Terminal, tmp_path: Path) -> None:
         check=True,
     )
     assert ran.stdout.splitlines() == ["241/Lane\\ 1", "241/Lane\\ 2", "241/Leipzig"]
+
+
+def test_zsh_gets_what_goes_on_as_a_part(lanes: Terminal, tmp_path: Path) -> None:
+    asked = {"COMP_WORDS": "fieldline show pl", "COMP_CWORD": "2", "_FIELDLINE_COMPLETE": "zsh_complete"}
+    ran = subprocess.run(
+        ["fieldline"],
+        env={**environment(lanes, tmp_path), **asked},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert ran.stdout.splitlines() == ["part", "place:", "_"]
+    script = lanes.call("completion", "zsh").out
+    for part in ("completions parts", 'parts+=("$key")', 'compadd -S ""'):
+        assert part in script
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+def test_the_script_of_fish_offers_it(lanes: Terminal, tmp_path: Path) -> None:
+    asked = "fieldline completion fish | source; complete -C 'fieldline show place:241/L'"
+    ran = subprocess.run(
+        ["fish", "--no-config", "-c", asked],
+        env=environment(lanes, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert ran.stdout.split("\n")[:3] == ["place:241/Lane 1", "place:241/Lane 2", "place:241/Leipzig"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -65,6 +67,20 @@ def test_what_others_may_look_into(device: Terminal) -> None:
     device.home.chmod(0o700)
     (device.home / "device.key").chmod(0o640)
     assert "chmod 600" in only(device, "key", "problem")
+
+
+def test_a_store_that_nobody_may_change(device: Terminal) -> None:
+    store = device.home / "store.db"
+    # To root only a mark on the file is an obstacle, which not every file system has.
+    frozen, free = (["chattr", "+i"], ["chattr", "-i"]) if os.geteuid() == 0 else (["chmod", "400"], ["chmod", "600"])
+    if subprocess.run([*frozen, store], capture_output=True, check=False).returncode:
+        pytest.skip("files cannot be marked here")
+    try:
+        answer = device.call("doctor")
+        assert (answer.code, "nothing can be saved" in answer.out) == (1, True)
+    finally:
+        subprocess.run([*free, store], check=True)
+    assert device.call("doctor").code == 0
 
 
 def test_settings_that_cannot_be_read(device: Terminal) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_examples import COMMANDS
 from tests.support.cli import Terminal
 
 PLACE = "place:241/Entrance right"
@@ -15,6 +16,17 @@ NEW_DEVICE = "6938cae55deab14a12d7bb435478e5c4"
 
 def plan(answer: dict[str, Any]) -> list[tuple[Any, ...]]:
     return [(each["key"], each["property"], each["old"], each["new"]) for each in answer["plan"]]
+
+
+NOT_TRIED = {"key rotate", "key recover"}
+"""What writes a change and gives this device another key or standing with it: there is nothing to compare."""
+
+
+def test_whatever_writes_a_change_can_be_tried() -> None:
+    options = {path: {name for each in command.params for name in each.opts} for path, command in COMMANDS.items()}
+    writes = {path for path, names in options.items() if "--note" in names}
+    assert len(writes) > 12
+    assert {path for path in writes if "--dry-run" not in options[path]} == NOT_TRIED
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,21 @@ from tui.demo.fleet import DEMO_DEVICE, DEMO_USER, make_fleet
 
 MAX_LINE = 76
 """Characters of an example: with the indentation of a help text it fits in 80 columns."""
-NEEDS_MORE = ("demo", "peers", "serve", "pair", "mirror", "watch", "key", "key seal", "key unseal", "tui")
+NEEDS_MORE = (
+    "demo",
+    "peers",
+    "serve",
+    "pair",
+    "mirror",
+    "watch",
+    "key",
+    "key recover",
+    "key seal",
+    "key unseal",
+    "tui",
+)
 """Commands that go on, ask somebody, or need another machine: of these the calls are only read."""
-NEEDS_OTHERS = re.compile(r"fieldline$|fieldline demo|sync (tcp|serial):|inventory --list")
+NEEDS_OTHERS = re.compile(r"fieldline$|fieldline demo|sync (tcp|serial):|inventory --list|--recovery-file")
 """Calls of which that is so; and the inventory of a schema in which something has an address."""
 EQUIPMENT = """
 [equipment.printer]

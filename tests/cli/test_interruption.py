@@ -1,7 +1,4 @@
-"""What a signal leaves of an import.
-
-Whole changes, and a sentence that says how to go on.
-"""
+"""What a signal leaves of a verb: all that it saved or nothing, and a sentence."""
 
 from __future__ import annotations
 
@@ -11,32 +8,109 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from core.store.store import Store
+from core.store.types import SaveTally
 from tests.support.cli import Terminal
 from tests.support.deadlines import PATIENCE
 from tests.support.polling import wait_until
 from tui.cli.context import CliContext
-from tui.cli.interruption import explain_stop
+from tui.cli.interruption import explain_stop, stop_text
 
-STOPPED = "Stopped. No change is half-written: import the file again, what is here already is passed over."
+TABLE = "code,name\n" + "".join(f"{code},Site {code}\n" for code in range(1000, 1060))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import", "TABLE", "--kind", "locality"),
+        ("set", "--kind", "place", "--all", "printer=Brix", "bea_configuration=standard"),
+        ("undo", "--last"),
+    ],
+)
+def test_what_a_verb_was_saving_is_whole_and_told(
+    device: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "TABLE").write_text(TABLE)
+    device.ask("set", "place:241/Entrance right", "printer=Acme", "card_terminal=12345678")
+    before = device.call("log", "--json").lines
+    tallies: list[SaveTally] = []
+    closes = threading.Event()
+    open_workspace, close = CliContext.open_workspace, Store.close
+
+    async def opened(context: CliContext, *, dry_run: bool = False) -> object:
+        workspace = await open_workspace(context, dry_run=dry_run)
+        tallies.extend(context.tallies)
+        return workspace
+
+    async def closed(store: Store) -> None:
+        closes.set()
+        await close(store)
+
+    monkeypatch.setattr(CliContext, "open_workspace", opened)
+    monkeypatch.setattr(Store, "close", closed)
+    with closing(sqlite3.connect(device.home / "store.db", isolation_level=None, check_same_thread=False)) as other:
+        # While somebody else writes, the verb waits with all that it has to save.
+        other.execute("BEGIN IMMEDIATE")
+
+        def stop() -> None:
+            asyncio.run(wait_until(lambda: any(tally.begun_count for tally in tallies)))
+            os.kill(os.getpid(), number)
+            closes.wait(PATIENCE)
+            other.execute("ROLLBACK")
+
+        stopping = threading.Thread(target=stop)
+        stopping.start()
+        answer = device.call(*(str(tmp_path / each) if each == "TABLE" else each for each in arguments))
+        stopping.join(PATIENCE)
+    monkeypatch.undo()
+    change = device.call("log", "--json").lines[0]["change"]
+    said = f"Stopped, but saved already: change {change[:8]}. `fieldline log --limit 1` shows what is there."
+    assert (answer.code, answer.err.strip().splitlines()[-1]) == (130, said)
+    assert [each["change"] for each in device.call("log", "--json").lines[1:]] == [each["change"] for each in before]
+    assert device.ask("verify")["problems"] == []
+    device.ask("undo", change)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_what_is_done_and_is_explained(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    context = CliContext(None, None)
+    context.tallies.append(SaveTally(begun_count=1, ended_count=1))
+
     async def work() -> None:
-        with explain_stop(CliContext(None, None), "Stopped."):
-            signal.raise_signal(number)
-            await asyncio.Event().wait()
+        signal.raise_signal(number)
+        await asyncio.Event().wait()
 
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), explain_stop(context):
         asyncio.run(work())
-    assert capsys.readouterr().err == "Stopped.\n"
+    assert capsys.readouterr().err == "Stopped: nothing was saved.\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("tally", "says"),
+    [
+        (SaveTally(), ""),
+        (SaveTally(1, 1), "nothing was saved"),
+        (SaveTally(1, 0), "shows whether it was"),
+        (SaveTally(2, 1, [b"\xab" * 32]), "shows whether it was"),
+        (SaveTally(1, 1, [b"\xab" * 32]), "change abababab."),
+        (SaveTally(2, 2, [b"\xab" * 32, b"\xcd" * 32]), "change abababab, cdcdcdcd."),
+        (SaveTally(received_count=1), "1 change was taken in"),
+        (SaveTally(received_count=1200), "1,200 changes were taken in"),
+    ],
+)
+def test_the_sentence_says_what_is_there(tally: SaveTally, says: str) -> None:
+    text = stop_text([SaveTally(), tally])
+    assert says in text
+    assert bool(text) == bool(says)
 
 
 INTERRUPTED_WAIT = """
@@ -67,38 +141,3 @@ def test_a_signal_to_another_thread_wakes_a_loop_that_waits() -> None:
         [sys.executable, "-c", INTERRUPTED_WAIT], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert result.stdout == "ended\n"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_import_that_is_stopped_leaves_no_half_and_can_be_gone_on_with(
-    device: Terminal, tmp_path: Path, number: int
-) -> None:
-    table = tmp_path / "t.csv"
-    table.write_text("code,name\n" + "".join(f"{code},Site {code}\n" for code in range(1000, 1600)))
-    before = len(device.call("log", "--json").lines)
-    with closing(sqlite3.connect(device.home / "store.db", isolation_level=None)) as other:
-        # While somebody else writes, the import waits with all that it has to save.
-        other.execute("BEGIN IMMEDIATE")
-        process = device.process("import", str(table), "--kind", "locality")
-        wait_for_reader(process.pid, device.home / "store.db")
-        process.send_signal(number)
-        other.execute("ROLLBACK")
-    _, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err.strip()) == (130, STOPPED)
-    assert len(device.ask("list", "locality")) in (1, 601), "all or nothing"
-    device.ask("import", str(table), "--kind", "locality")
-    assert len(device.ask("list", "locality")) == 601
-    assert len(device.call("log", "--json").lines) == before + 1, "one change of the log, and one undo"
-    device.ask("undo", "--last")
-    assert len(device.ask("list", "locality")) == 1
-    assert device.ask("verify")["problems"] == []
-
-
-def wait_for_reader(pid: int, path: Path) -> None:
-    """Wait until a process has this file open."""
-    descriptors = Path(f"/proc/{pid}/fd")
-
-    def is_open() -> bool:
-        return str(path.resolve()) in {os.path.realpath(each) for each in descriptors.iterdir()}
-
-    asyncio.run(wait_until(is_open))

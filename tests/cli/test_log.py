@@ -107,7 +107,7 @@ def test_restore_writes_the_past_on_top(device: Terminal, changes: list[str]) ->
     slots = device.ask("show", PLACE)["slots"]
     assert (slots["printer"]["value"], slots["card_terminal"]["state"]) == ("P0", "cleared")
     assert printer(device, "--at", changes[2]) == "P2"
-    assert device.ask("restore", PLACE, "--at", changes[0]) == {"change": None, "facts": 0}
+    assert device.ask("restore", PLACE, "--at", changes[0]) == {"change": None, "facts": 0, "resolved": 0}
     device.refused("restore", PLACE, "--at", "2020-01-01", code=1)
     device.refused("restore", PLACE)
 
@@ -192,7 +192,11 @@ def test_a_long_value_does_not_make_lines_long(device: Terminal, meet: Meet, pai
 def test_nobody_is_shown_the_fleets_secret(device: Terminal) -> None:
     (fleet,) = device.ask("list", "fleet")
     genesis = device.call("log", "--json").lines[-1]
-    assert {edit["property"] for edit in genesis["edits"] if edit["entity"] == fleet["entity"]} == {"kind", "name"}
+    assert {edit["property"] for edit in genesis["edits"] if edit["entity"] == fleet["entity"]} == {
+        "kind",
+        "name",
+        "recovery",
+    }
     calls = (("show", fleet["entity"]), ("blame", fleet["entity"]), ("list", "fleet"), ("log",), ("diff", "2020-01-01"))
     for call in calls:
         for form in ((), ("--json",)):

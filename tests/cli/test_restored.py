@@ -34,7 +34,7 @@ def restored(pair: Pair, meet: Callable[..., None], tmp_path: Path) -> Pair:
     """The first device is older than what it has written; the second knows that."""
     one, two = pair
     one.ask("set", PLACE, "printer=before")
-    one.ask("backup", str(tmp_path / "copy.db"))
+    one.ask("backup", str(tmp_path / "copy.db"), "--plain")
     assert not is_told(one)
     one.ask("set", PLACE, "printer=after")
     meet(one, two)

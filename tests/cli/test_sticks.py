@@ -37,3 +37,6 @@ def test_a_damaged_file_is_told_to_people_and_to_scripts(device: Terminal, tmp_p
     answer = device.call("sync", f"bundle://{tmp_path}", "--json")
     assert answer.json["damaged"] == [str(found)]
     assert "is damaged" in answer.err
+    assert answer.code == 1, "nothing of what is there could be read"
+    again = device.call("sync", f"bundle://{tmp_path}", "--json")
+    assert (again.code, "damaged" in again.json) == (0, False), "what this device had is there again"

@@ -347,7 +347,7 @@ class Fleet:
 
     async def back_up(self, device: Device) -> None:
         device.backup = self._folder / f"backup{device.number}"
-        await device.workspace.backup(device.backup)
+        await device.workspace.backup(device.backup, plain=True)
         self.life.happened["backup"] += 1
 
     async def restore_backup(self, device: Device) -> None:

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
+    ZshComplete,
     add_completion_class,
     get_completion_class,
     split_arg_string,
@@ -64,7 +65,33 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return f"{kind}," + re.sub(r"([^\w./:=@%+,-])", r"\\\1", value[begun:])
 
 
+_ZSH_PLAIN, _ZSH_OFFERED = 'if [[ "$type" == "plain" ]]', '    if [ -n "$completions" ]'
+
+
+def _with_parts(template: str) -> str:
+    """Click's script for zsh, by which nothing is put behind a word that goes on."""
+    for old, new in (
+        ("local -a completions\n", "local -a completions parts\n"),
+        (_ZSH_PLAIN, f'if [[ "$type" == "part" ]]; then parts+=("$key")\n        el{_ZSH_PLAIN}'),
+        (_ZSH_OFFERED, f'    [ -n "$parts" ] && compadd -S "" -U -V unsorted -a parts\n{_ZSH_OFFERED}'),
+    ):
+        template = template.replace(old, new, 1)
+    return template
+
+
+class ZshCompletion(ZshComplete):
+    """Puts no blank behind a word that goes on, such as a kind with its colon."""
+
+    source_template = _with_parts(ZshComplete.source_template)
+
+    def format_completion(self, item: CompletionItem) -> str:
+        if item.type == "plain" and str(item.value).endswith((":", "=")):
+            return f"part\n{item.value}\n_"
+        return super().format_completion(item)
+
+
 add_completion_class(BashCompletion, "bash")
+add_completion_class(ZshCompletion, "zsh")
 
 
 @click.command(

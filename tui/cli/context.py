@@ -6,9 +6,11 @@ This device's home, its user, and how things are printed.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -20,13 +22,18 @@ from core.values import printable
 from tui.i18n.dates import DateFormatter
 
 if TYPE_CHECKING:
+    from core.store.types import SaveTally
     from core.workspace import Workspace
 
 COLUMN_GAP = "  "
 MIN_COLUMN_WIDTH = 16
 """What is left of a column that gives way: enough to recognise a value."""
+LINES_AT_ONCE = 1000
 MAX_COLUMN_WIDTH = 60
 """What a column that gives way has where there is no terminal: one long value must not make every line long."""
+
+_JOINED = re.compile("[\u200d\ufe0f\U0001f3fb-\U0001f3ff]")
+"""What makes one sign of several characters. Few texts have any: the others are spared an import."""
 
 
 class CliContext:
@@ -43,6 +50,8 @@ class CliContext:
         self.passphrase_file = passphrase_file
         """Where the passphrase of a sealed key is; None: it is asked for."""
         self.json = False
+        self.tallies: list[SaveTally] = []
+        """What was saved through each store that was opened."""
 
     @property
     def home(self) -> Path:
@@ -85,6 +94,7 @@ class CliContext:
         from core.workspace import Workspace
 
         workspace = await Workspace.open(self.home, user=self.user)
+        self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
         if dry_run:
             workspace.planned = []
@@ -126,8 +136,18 @@ class CliContext:
 
     def print_line(self, text: str = "", bold: bool = False) -> None:
         """Print a line for people on stdout."""
+        self.print_lines([self.line(text, bold=bold)])
+
+    def line(self, text: str, *, bold: bool = False) -> str:
+        """Make a line for people of a text."""
         text = printable(text).rstrip()
-        click.echo(bold_text(text) if bold else text)
+        return bold_text(text) if bold else text
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print lines that `line` or `table_lines` made, by few calls to the system."""
+        rest = iter(lines)
+        while some := list(islice(rest, LINES_AT_ONCE)):
+            click.echo("\n".join(some))
 
     def columns_left(self, *columns: int) -> int | None:
         """The columns of the terminal beside others of these widths.
@@ -141,7 +161,13 @@ class CliContext:
     def print_table(
         self, rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, shrinkable: Sequence[int] = ()
     ) -> None:
-        """Print rows in columns, as wide as what is in them.
+        """Print rows in columns; see `table_lines`."""
+        self.print_lines(self.table_lines(rows, header, shrinkable))
+
+    def table_lines(
+        self, rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, shrinkable: Sequence[int] = ()
+    ) -> Iterator[str]:
+        """Set rows in columns, as wide as what is in them.
 
         The last column is not padded.
 
@@ -149,7 +175,9 @@ class CliContext:
         one long value does not make every line long.
         """
         every = [*([list(header)] if header else []), *([printable(cell) for cell in row] for row in rows)]
-        widths = [max(map(text_width, column)) for column in zip(*every, strict=True)]
+        # The last one is as wide as it is, which to find out takes long.
+        measured = zip(*(row if shrinkable else row[:-1] for row in every), strict=True)
+        widths = [max(map(text_width, column)) for column in measured]
         for column in shrinkable:
             left = self.columns_left(*widths[:column], *widths[column + 1 :])
             if left is not None:
@@ -159,9 +187,9 @@ class CliContext:
             for row in every:
                 row[column] = truncate_text(row[column], widths[column])
         for index, row in enumerate(every):
-            cells = [cell + " " * (size - text_width(cell)) for cell, size in zip(row[:-1], widths, strict=False)]
+            cells = [pad_text(cell, size) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
-            click.echo(bold_text(text) if header and index == 0 else text)
+            yield bold_text(text) if header and index == 0 else text
 
 
 def print_to_person(text: str, *, nl: bool = True) -> None:
@@ -174,17 +202,24 @@ def truncate_text(text: str, columns: int) -> str:
     """Shorten a text to so many columns of a terminal, with an ellipsis."""
     if text_width(text) <= columns:
         return text
-    if text.isascii():
-        return text[: columns - 1] + "…"
-    from rich.cells import split_graphemes
+    if _JOINED.search(text):
+        from rich.cells import split_graphemes
 
-    kept, taken = 0, 0
-    for _start, end, width in split_graphemes(text)[0]:
+        parts = [(text[start:end], width) for start, end, width in split_graphemes(text)[0]]
+    else:
+        parts = [(char, text_width(char)) for char in text]
+    kept, taken = "", 0
+    for part, width in parts:
         taken += width
         if taken >= columns:
             break
-        kept = end
-    return text[:kept] + "…"
+        kept += part
+    return kept + "…"
+
+
+def pad_text(text: str, columns: int) -> str:
+    """Fill a text up to so many columns of a terminal."""
+    return text.ljust(columns) if text.isascii() else text + " " * (columns - text_width(text))
 
 
 def bold_text(text: str) -> str:
@@ -198,6 +233,10 @@ def text_width(text: str) -> int:
     """The columns that a text takes on a terminal, as the screens count them."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len
+    if _JOINED.search(text):
+        from rich.cells import cell_len
 
-    return cell_len(text)
+        return cell_len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)

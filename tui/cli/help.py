@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from tui.cli.context import CliContext
+from tui.cli.interruption import explain_stop
 from tui.i18n.translate import N_, _
 from tui.i18n.unexpected import is_traceback_wanted, unexpected_error_text
 
@@ -93,7 +94,7 @@ def verb(
         def run(as_json: bool = False, **arguments: Any) -> int | None:
             context = click.get_current_context().ensure_object(CliContext)
             context.json = as_json
-            with asyncio.Runner() as runner:
+            with explain_stop(context), asyncio.Runner() as runner:
                 # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
                 loop = runner.get_loop()
                 loop.set_exception_handler(_LoopErrorReporter(context))

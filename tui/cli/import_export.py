@@ -12,7 +12,6 @@ from core.errors import Refused
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
-from tui.cli.interruption import explain_stop
 from tui.cli.progress import show_progress
 from tui.cli.tables import TableImport, export_table, import_table, parse_map, readable_file
 from tui.i18n.translate import N_, _, error_text, ngettext
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from core.store.types import Verification
 
 FILE_TYPE = click.Path(path_type=Path)
-_STOPPED = N_("Stopped. No change is half-written: import the file again, what is here already is passed over.")
 
 
 @verb(
@@ -52,7 +50,7 @@ async def import_(
         raise Refused("A note can only be given with --kind: in a history, each change has its own.")
     if kind is None and mapped:
         raise Refused("--map is about the columns of a table: name its --kind, too.")
-    with readable_file(file) as path, explain_stop(context, _STOPPED):
+    with readable_file(file) as path:
         if kind is None:
             await _import_changes(context, path, dry_run)
         else:
@@ -130,19 +128,25 @@ async def export(context: CliContext, file: Path, kind: str | None, form: str | 
         context.print_message(left_out_text(done.skipped_count))
 
 
-@verb(N_("Copy the store into one file, as it is now, while it is in use. This device's key is not in it."))
+@verb(
+    N_(
+        "Copy the store into one file, as it is now, while it is in use: sealed, so that nobody but the "
+        "fleet can read it. This device's key is not in it."
+    )
+)
 @argument("file", type=FILE_TYPE)
 @option(
     "--with-key",
     is_flag=True,
     help=N_("Copy this device's key, too, into a file beside it: whoever has it is this device."),
 )
-async def backup(context: CliContext, file: Path, with_key: bool) -> None:
+@option("--plain", is_flag=True, help=N_("Not sealed: whoever has the file can read it."))
+async def backup(context: CliContext, file: Path, with_key: bool, plain: bool) -> None:
     from core.identity import copy_key
 
     async with await context.open_workspace() as workspace:
         with show_progress(N_("{done} of {total} pages")) as on_progress:
-            count = await workspace.backup(file, on_progress)
+            count = await workspace.backup(file, on_progress, plain=plain)
         key_file = file.with_name(f"{file.name}.key") if with_key else None
         if key_file is not None:
             copy_key(workspace.home.key, key_file)
@@ -164,11 +168,32 @@ async def backup(context: CliContext, file: Path, with_key: bool) -> None:
     name="restore-store",
 )
 @argument("file", type=FILE_TYPE)
-async def restore_store(context: CliContext, file: Path) -> None:
+@option(
+    "--key",
+    metavar="KEY_FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Open a sealed copy with this device key: the one that `backup --with-key` copied."),
+)
+@option(
+    "--recovery-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=N_("Open a sealed copy with the recovery key in this file."),
+)
+async def restore_store(context: CliContext, file: Path, key: Path | None, recovery_file: Path | None) -> None:
+    from core.device.home import Home
+    from core.identity import Identity, load_identity
     from core.workspace import store_restore
+    from tui.cli.passphrase import read_passphrase
+    from tui.cli.recovery import read_recovery_key
+
+    def opener() -> Identity:
+        if recovery_file is not None:
+            return Identity(read_recovery_key(recovery_file, context.passphrase_file))
+        return load_identity(key or Home(context.home).key, lambda: read_passphrase(context.passphrase_file))
 
     with show_progress(N_("{done} of {total} pages")) as on_progress:
-        done = await store_restore.restore_store(context.home, file, on_progress)
+        done = await store_restore.restore_store(context.home, file, on_progress, opener)
     if context.json:
         kept = str(done.kept_file) if done.kept_file else None
         context.print_json({"changes": done.change_count, "kept": kept})

@@ -101,9 +101,9 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
         message = f"{formatter.entity_text(item.entity)}: {message}"
     # A conflict is resolved by its entity and property; only what may be accepted is named by an id.
     end = "" if item.type == "conflict" else f"  {item.id.hex()[:8]}"
-    context.print_line(f"{GLYPHS[item.type]} {message}{end}", bold=True)
+    lines = [context.line(f"{GLYPHS[item.type]} {message}{end}", bold=True)]
     if item.acceptance is not None:
-        context.print_line(f"  {_acceptance_text(context, item.acceptance)}")
+        lines.append(context.line(f"  {_acceptance_text(context, item.acceptance)}"))
     slots = records[item.entity].slots if item.entity in records else {}
     of = {leaf.fact: name for name, slot in slots.items() for leaf in slot.leaves}
     rows = []
@@ -116,7 +116,7 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
         remark = f"{device} {quote(leaf.note)}"
         time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
         rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, time, remark])
-    context.print_table(rows, shrinkable=(4, 1))
+    context.print_lines([*lines, *context.table_lines(rows, shrinkable=(4, 1))])
 
 
 def _acceptance_text(context: CliContext, leaf: Candidate) -> str:
@@ -132,7 +132,7 @@ def _acceptance_text(context: CliContext, leaf: Candidate) -> str:
         " edit like any other."
     )
 )
-@argument("items", metavar="ITEM", nargs=-1, required=True)
+@argument("items", metavar="ITEM...", nargs=-1, required=True)
 @option("--undo", is_flag=True, help=N_("Put accepted items back into the inbox."))
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
 @DRY_RUN_OPTION

@@ -98,13 +98,15 @@ async def list_(
             found = await _sorted(formatter, find_property(kind_def, options.sort), found, reverse=options.reverse)
         elif options.reverse:
             found = found[::-1]
-        records = _read_records(formatter, found[: options.limit])
+        found = found[: options.limit]
         if context.json:
-            await _print_json(records, formatter, columns)
+            await _print_json(_read_records(formatter, found), formatter, columns)
         elif as_csv:
-            await _print_csv(records, formatter, columns or [])
+            await _print_csv(_read_records(formatter, found), formatter, columns or [])
+        elif columns is None:
+            await _print_overview(context, found, formatter, kind_def)
         else:
-            await _print_table(context, records, formatter, kind_def, columns)
+            await _print_table(context, _read_records(formatter, found), formatter, kind_def, columns)
 
 
 def _chosen_columns(kind: Kind, options: ListOptions, *, all_columns: bool) -> list[Property] | None:
@@ -190,40 +192,50 @@ async def _print_csv(records: AsyncIterator[Record], formatter: Formatter, colum
         click.echo(format_csv_line(map(safe, cells)), nl=False)
 
 
+async def _print_overview(context: CliContext, entities: Sequence[bytes], formatter: Formatter, kind: Kind) -> None:
+    """Print the title if it says more than the key, the id and what is in conflict."""
+    rows = []
+    for first in range(0, len(entities), RECORDS_PER_STEP):
+        some = entities[first : first + RECORDS_PER_STEP]
+        await formatter.load_names(some)
+        retired = await formatter.view.retired(some)
+        conflicts = await formatter.view.conflict_counts(some)
+        rows += [
+            _overview_row(entity, formatter, is_retired=entity in retired, conflict_count=conflicts.get(entity, 0))
+            for entity in some
+        ]
+    _print_rows(context, rows, [kind.label(language()), _("Name"), _("Id"), ""], [1])
+
+
+def _overview_row(entity: bytes, formatter: Formatter, *, is_retired: bool, conflict_count: int) -> list[str]:
+    name = formatter.names[entity]
+    told = [_("retired")] if is_retired else []
+    if conflict_count:
+        told.append(ngettext("≠ {count} conflict", "≠ {count} conflicts", conflict_count))
+    title = name.title if name.title != name.key else ""
+    return [formatter.entity_text(entity), title, entity.hex()[:8], ", ".join(told)]
+
+
 async def _print_table(
     context: CliContext,
     records: AsyncIterator[Record],
     formatter: Formatter,
     kind: Kind,
-    columns: Sequence[Property] | None,
+    columns: Sequence[Property],
 ) -> None:
-    """The columns that were asked for.
+    """Print the columns that were asked for."""
+    rows = [
+        [formatter.entity_text(record.entity), *(_column_text(record, prop, formatter) for prop in columns)]
+        async for record in records
+    ]
+    head = [kind.label(language()), *(prop.label(language()) for prop in columns)]
+    _print_rows(context, rows, head, list(range(len(columns), 0, -1)))
 
-    Else the title if it says more than the key, the id and what is in conflict.
-    """
-    if columns is None:
-        rows = [_overview_row(record, formatter) async for record in records]
-        head, shrinkable = [kind.label(language()), _("Name"), _("Id"), ""], [1]
-    else:
-        rows = [
-            [formatter.entity_text(record.entity), *(_column_text(record, prop, formatter) for prop in columns)]
-            async for record in records
-        ]
-        head = [kind.label(language()), *(prop.label(language()) for prop in columns)]
-        shrinkable = list(range(len(columns), 0, -1))
+
+def _print_rows(context: CliContext, rows: list[list[str]], head: list[str], shrinkable: list[int]) -> None:
     if rows:
         context.print_table(rows, head, shrinkable=shrinkable)
     context.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
-
-
-def _overview_row(record: Record, formatter: Formatter) -> list[str]:
-    name = formatter.names[record.entity]
-    contested = sum(slot.provisional for slot in record.slots.values())
-    told = [_("retired")] if record.retired else []
-    if contested:
-        told.append(ngettext("≠ {count} conflict", "≠ {count} conflicts", contested))
-    title = name.title if name.title != name.key else ""
-    return [formatter.entity_text(record.entity), title, record.entity.hex()[:8], ", ".join(told)]
 
 
 def _column_text(record: Record, prop: Property, formatter: Formatter) -> str:

@@ -38,7 +38,7 @@ def write_recovery_file(path: Path, key: Ed25519PrivateKey, passphrase_file: Pat
     """
     if exists(path):
         raise Refused("{path} is there already: name a new file.", path=quote_value(str(path)))
-    passphrase = read_new_passphrase(passphrase_file)
+    passphrase = read_new_passphrase(passphrase_file, _("New passphrase of the recovery key: "))
     sealed = seal_key(key, passphrase, secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES))
     try:
         write_secret_file(path, sealed.encode())
@@ -79,7 +79,7 @@ def read_recovery_key(path: Path | None, passphrase_file: Path | None) -> Ed2551
         sealed = decode_sealed_key(data)
     except MalformedKey:
         raise Refused("{path} is damaged: it holds no recovery key.", path=quote_value(str(path))) from None
-    return sealed.open(read_passphrase(passphrase_file))
+    return sealed.open(read_passphrase(passphrase_file, _("Passphrase of the recovery key: ")))
 
 
 def _ask() -> str:

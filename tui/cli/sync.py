@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     metavar="S",
     help=N_("How many seconds the other side may be silent."),
 )
-async def sync(context: CliContext, target: str, mode: str | None, timeout: float | None) -> None:
+async def sync(context: CliContext, target: str, mode: str | None, timeout: float | None) -> int:
     async with await context.open_workspace() as workspace:
         with show_sync_progress(partial(_halted_reason, target)) as on_event:
             result = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=on_event)
@@ -47,7 +47,7 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
             damaged = {"damaged": [str(path) for path in result.damaged_bundles]} if result.damaged_bundles else {}
             sealed = {"sealed": [str(path) for path in result.sealed_bundles]} if result.sealed_bundles else {}
             context.print_json({**_sync_result_json(result), **damaged, **sealed})
-            return
+            return int(result.is_all_damaged)
         formatter = await Formatter.create(workspace)
         await formatter.load_device_names()
     stats = result.stats
@@ -60,6 +60,7 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
             peer=peer, sent=sent, received=received, bytes=moved
         )
     )
+    return int(result.is_all_damaged)
 
 
 def _halted_reason(target: str) -> str:

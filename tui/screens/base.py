@@ -123,7 +123,7 @@ class BaseScreen(CommandHost, Screen[None]):
     # --- the frame ---------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Lines(too_small_lines, id="too-small", classes="to-read")
+        yield Lines(lambda width, _: too_small_lines(width, self.app.size.height), id="too-small", classes="to-read")
         yield BandLines(lambda width, _height: [status_line(self.state, width, self.breadcrumb())], id="first")
         yield TabLine(self.state, self.TAB, id="places")
         yield Lines(lambda _width, _height: [], id="frame-gap")

@@ -168,7 +168,8 @@ def stick_rows(sticks: Iterable[Path]) -> list[PeerRow]:
 
 def sync_warnings(result: SyncResult, target: str) -> list[str]:
     """What whoever synced with files has to know besides what came of it."""
-    texts = [_("{path} is damaged and was left as it is.").format(path=path) for path in result.damaged_bundles]
+    damaged = _("{path} is damaged: nothing of it was taken. Delete it, or have it written again.")
+    texts = [damaged.format(path=path) for path in result.damaged_bundles]
     sealed = _(
         "{path} is sealed with a key of the fleet that this device does not know yet: sync with a device over the"
         " network or a cable."

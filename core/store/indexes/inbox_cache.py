@@ -13,8 +13,8 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from core.errors import FieldlineError
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
@@ -76,14 +76,17 @@ class ItemKey:
 
 def item_keys(found: Iterable[InboxItem]) -> list[ItemKey]:
     """What is kept of matters, in the order in which it is kept."""
+    return sorted(_keys_in_order(found), key=_sort_key)
+
+
+def _keys_in_order(found: Iterable[InboxItem]) -> Iterator[ItemKey]:
+    """Give the key of each of these items."""
     count: dict[tuple[int, str, str, str, bytes], int] = {}
-    made = []
-    for matter in found:
-        ids = b"".join(matter.entities)
-        said = (ITEM_TYPES.index(matter.type), matter.kind or "", matter.key or "", matter.property, ids)
+    for item in found:
+        ids = b"".join(item.entities)
+        said = (ITEM_TYPES.index(item.type), item.kind or "", item.key or "", item.property, ids)
         count[said] = count.get(said, -1) + 1
-        made.append(ItemKey(*said, count[said], matter.acceptance is not None))
-    return sorted(made, key=_sort_key)
+        yield ItemKey(*said, count[said], item.acceptance is not None)
 
 
 def _sort_key(each: ItemKey) -> tuple[int, str, str, str, str, bytes, int]:
@@ -289,16 +292,13 @@ def load_items(connection: sqlite3.Connection, schema: Schema, some: Sequence[It
     None for one that is none any more.
     """
     entities = list(dict.fromkeys(entity for each in some for entity in each.entities))
-    found = _compute_items(connection, schema, entities)
-    counted: dict[ItemKey, int] = {}
-    by_mention: dict[ItemKey, InboxItem] = {}
-    for matter in found:
-        (first,) = item_keys([matter])
-        counted[first] = counted.get(first, -1) + 1
-        by_mention[replace(first, ordinal=counted[first])] = matter
-    return [by_mention.get(each) for each in some]
+    found = _compute_items(connection, schema, entities, {each.type for each in some})
+    by_key = dict(zip(_keys_in_order(found), found, strict=True))
+    return [by_key.get(each) for each in some]
 
 
-def _compute_items(connection: sqlite3.Connection, schema: Schema, entities: Sequence[bytes]) -> list[InboxItem]:
+def _compute_items(
+    connection: sqlite3.Connection, schema: Schema, entities: Sequence[bytes], types: Iterable[str] = ITEM_TYPES
+) -> list[InboxItem]:
     found = conflict_index.read_with_related(connection, NOW, entities, schema)
-    return find_inbox_items(found.records, schema, Ancestry(connection).descends_from, found.find_record)
+    return find_inbox_items(found.records, schema, Ancestry(connection).descends_from, found.find_record, types)

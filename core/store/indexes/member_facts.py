@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from core.authority import evaluate_membership, ever_admins, ever_admitted
 from core.chain_links import State
 from core.changes import FLEET_ENTITY, fact_id
+from core.header import device_id
 from core.membership import (
     MAX_HEADS,
     RECOVERY_PROPERTY,
@@ -46,8 +47,8 @@ def _read_founder(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
     return None if row is None else row[0]
 
 
-def _read_recovery(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
-    """The id of the recovery key that the genesis names; None if it names none."""
+def read_recovery_key(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
+    """The public recovery key that the genesis names; None if it names none."""
     row = connection.execute(
         f"SELECT f.value FROM changes c JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + ?"
         " WHERE c.hash BETWEEN ? AND ? AND f.entity = (SELECT id FROM entities WHERE entity = ?)"
@@ -55,6 +56,12 @@ def _read_recovery(connection: sqlite3.Connection, fleet: bytes) -> bytes | None
         (MAX_FACTS - 1, fleet, fleet + b"\xff" * (CHANGE_ID_BYTES - ID_BYTES), FLEET_ENTITY, RECOVERY_PROPERTY),
     ).fetchone()
     return None if row is None else parse_recovery(load_value(row[0]))
+
+
+def _read_recovery(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
+    """The id of the recovery key that the genesis names; None if it names none."""
+    key = read_recovery_key(connection, fleet)
+    return None if key is None else device_id(key)
 
 
 def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from core.errors import FieldlineError
 from core.fleet_secrets import SECRET_PROPERTIES
+from core.schema import SCHEMA_PROPERTY_PREFIX
 from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import Value, encode_value
@@ -81,14 +82,16 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     They must lie behind all that were taken in before.
     """
     rows = connection.execute(
-        "SELECT min(f.id), p.name, f.value FROM facts f JOIN properties p ON p.id = f.property"
-        f" WHERE f.id BETWEEN ? AND ? AND p.name NOT IN ({placeholders(list(UNINDEXED_PROPERTIES))})"
-        " AND p.name NOT LIKE 'schema.%'"
-        " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.value = f.value AND g.id < ?)"
-        " GROUP BY f.property, f.value ORDER BY 1",
-        (span.start, span.stop - 1, *UNINDEXED_PROPERTIES, span.start),
+        "SELECT f.id, p.name, f.value FROM facts f CROSS JOIN properties p ON p.id = f.property"
+        " WHERE f.id BETWEEN ? AND ?"
+        " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.value = f.value AND g.id < ?)",
+        (span.start, span.stop - 1, span.start),
     ).fetchall()
-    texts = [(fact, text) for fact, name, value in rows if (text := indexed_text(name, load_value(value)))]
+    firsts: dict[tuple[str, bytes], int] = {}
+    for fact, name, value in rows:
+        if name not in UNINDEXED_PROPERTIES and not name.startswith(SCHEMA_PROPERTY_PREFIX):
+            firsts.setdefault((name, value), fact)
+    texts = [(fact, text) for (name, value), fact in firsts.items() if (text := indexed_text(name, load_value(value)))]
     if texts:
         _add_texts(connection, texts)
 

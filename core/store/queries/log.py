@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.effective_time import clock_error
-from core.slots import Clock, slot_of
-from core.store.connection import placeholders
-from core.store.entities import OWN_LINKS, read_leaves
+from core.fleet_secrets import is_secret
+from core.slots import Clock
+from core.store.connection import load_value, placeholders
+from core.store.entities import OWN_LINKS, read_picks
 from core.store.indexes.search_index import quote_grams, texts_query
 from core.store.scope import Scope, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
@@ -356,20 +357,22 @@ def compare_slots(
 ) -> list[tuple[bytes, str, Value, Value]]:
     """Compare the values in use of these slots.
 
-    Gives (entity, property, value in `one`, value in `other`) where they are not the same.
+    Gives (entity, property, value in `one`, value in `other`) where they are not the same; of secrets nothing.
     """
-    numbers = list(dict.fromkeys(entity for entity, _property in places))
+    before, after = (read_picks(connection, scope, places) for scope in (one, other))
+    # To have no leaf and to be unset is the same.
+    unset = encode_value(None)
+    pairs = [(place, before.get(place, unset), after.get(place, unset)) for place in places]
+    differing = [(place, old, new) for place, old, new in pairs if old != new]
+    numbers = list(dict.fromkeys(entity for (entity, _property), _old, _new in differing))
     found_as = f"SELECT id, entity FROM entities WHERE id IN ({placeholders(numbers)})"
     entities = dict(connection.execute(found_as, numbers).fetchall())
     names = dict(connection.execute("SELECT id, name FROM properties").fetchall())
-    before, after = (read_leaves(connection, scope, list(entities.values())) for scope in (one, other))
-    found = []
-    for number, name in ((entities[entity], names[prop]) for entity, prop in places):
-        old = slot_of(before[number].get(name, ())).value
-        new = slot_of(after[number].get(name, ())).value
-        if encode_value(old) != encode_value(new):
-            found.append((number, name, old, new))
-    return found
+    return [
+        (entities[entity], names[prop], load_value(old), load_value(new))
+        for (entity, prop), old, new in differing
+        if not is_secret(entities[entity], names[prop])
+    ]
 
 
 def find_changes_by_prefix(connection: sqlite3.Connection, prefix: str) -> list[bytes]:

@@ -12,7 +12,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from heapq import merge
 from itertools import islice
 
@@ -62,6 +62,50 @@ def read_entity_page(
     ]
 
 
+def read_entities_of_kind(
+    connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, retired: bool
+) -> list[bytes]:
+    """Read all entities of a kind in the order of their titles."""
+    if scope.kind == "now" and not schema.kind(kind).within:
+        fresh = _read_fresh_names(connection, scope, schema, retired)
+        if fresh is not None:
+            return _merge_with_titles(connection, scope, kind, fresh, retired)
+    found = entities.find_entities_of_kind(connection, scope, kind)
+    return sort_by_title(connection, scope, found, schema, retired)
+
+
+def sort_by_title(
+    connection: sqlite3.Connection, scope: Scope, found: list[bytes], schema: Schema, retired: bool
+) -> list[bytes]:
+    """Sort entities by their titles, and leave those out that are retired.
+
+    With `retired` none is left out.
+    """
+    if not retired:
+        found = _without_retired(connection, scope, found)
+    called = entities.read_names(connection, scope, found, schema)
+    return [name.entity for name in sorted(called.values(), key=_title_sort_key)]
+
+
+def _without_retired(connection: sqlite3.Connection, scope: Scope, found: list[bytes]) -> list[bytes]:
+    values = entities.read_values(connection, scope, RETIRED, found)
+    return [entity for entity in found if values.get(entity) is not True]
+
+
+def _merge_with_titles(
+    connection: sqlite3.Connection, scope: Scope, kind: str, fresh: dict[bytes, EntityName], retired: bool
+) -> list[bytes]:
+    """Put entities that were read among those of which the titles are kept."""
+    kept = connection.execute("SELECT sort, entity FROM titles WHERE kind = ? ORDER BY sort, entity", (kind,))
+    added = [entity for entity, name in fresh.items() if name.kind == kind]
+    if not retired:
+        added = _without_retired(connection, scope, added)
+    together = merge(
+        (row for row in kept if row[1] not in fresh), sorted(_title_sort_key(fresh[entity]) for entity in added)
+    )
+    return [entity for _sort, entity in together]
+
+
 def _title_sort_key(name: EntityName) -> tuple[str, bytes]:
     return (natural_key(name.title), name.entity)
 
@@ -79,6 +123,24 @@ def _names_from_index(
 
     No titles are kept of what is retired: its names are read.
     """
+    called = _read_fresh_names(connection, scope, schema, retired)
+    if called is None:
+        return None
+    fresh = [name for name in called.values() if name.kind == kind and _is_after(name, after)]
+    return merge(
+        _indexed_names(connection, scope, kind, schema, after, called),
+        sorted(fresh, key=_title_sort_key),
+        key=_title_sort_key,
+    )
+
+
+def _read_fresh_names(
+    connection: sqlite3.Connection, scope: Scope, schema: Schema, retired: bool
+) -> dict[bytes, EntityName] | None:
+    """Read the names of those whose titles as they are kept do not count.
+
+    None if the kept ones are of no use.
+    """
     is_kept = conflict_index.is_index_current(connection, schema)
     if not is_kept or conflict_index.count_unread(connection, schema) > _MAX_UNREAD_PER_PAGE:
         return None
@@ -86,17 +148,16 @@ def _names_from_index(
     unread = {entity for (entity,) in rows}
     if retired:
         unread.update(entities.find_entities_with_value(connection, scope, RETIRED, True))
-    called = entities.read_names(connection, scope, unread, schema)
-    fresh = [name for name in called.values() if name.kind == kind and _is_after(name, after)]
-    return merge(
-        _indexed_names(connection, scope, kind, schema, after, unread),
-        sorted(fresh, key=_title_sort_key),
-        key=_title_sort_key,
-    )
+    return entities.read_names(connection, scope, unread, schema)
 
 
 def _indexed_names(
-    connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, after: EntityRow | None, unread: set[bytes]
+    connection: sqlite3.Connection,
+    scope: Scope,
+    kind: str,
+    schema: Schema,
+    after: EntityRow | None,
+    unread: Container[bytes],
 ) -> Iterator[EntityName]:
     """Read the names whose title is up to date, of a kind.
 

@@ -14,7 +14,7 @@ from core.fleet_secrets import EPOCH_PROPERTY
 from core.header import HEADER_PREFIX, KEY_BYTES, device_id
 from core.membership import Membership
 from core.store.connection import load_value
-from core.store.indexes.member_facts import ROLE_PROPERTY_ROW
+from core.store.indexes.member_facts import ROLE_PROPERTY_ROW, read_recovery_key
 from core.store.indexes.short_ids import read_secret
 from core.timestamps import SECOND_US
 from core.value_codec import MAX_FACTS
@@ -35,9 +35,9 @@ def read_epoch_keys(connection: sqlite3.Connection) -> EpochKeys:
 
 
 def read_recipients(
-    connection: sqlite3.Connection, membership: Membership, *, is_first: bool, now_us: int
+    connection: sqlite3.Connection, membership: Membership, fleet: bytes, *, is_first: bool, now_us: int
 ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The public keys of members who may not know the epoch, and the ids of newcomers."""
+    """The public keys of who may not know the epoch, and the ids of newcomers."""
     active = [device for device in membership.members if membership.may_connect(device)]
     query = "SELECT device FROM devices d WHERE EXISTS (SELECT 1 FROM changes c WHERE c.device = d.id)"
     heard = {device for (device,) in connection.execute(query)}
@@ -49,7 +49,8 @@ def read_recipients(
     lately = {device for (device,) in admitted_since}
     newcomers = tuple(sorted(device for device in active if device not in heard and device in lately))
     keys = () if is_first else _read_public_keys(connection, (device for device in active if device in heard))
-    return tuple(keys), newcomers
+    recovery = read_recovery_key(connection, fleet)
+    return ((recovery, *keys) if recovery else tuple(keys)), newcomers
 
 
 def _read_public_keys(connection: sqlite3.Connection, devices: Iterable[bytes]) -> list[bytes]:

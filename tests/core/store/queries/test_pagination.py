@@ -17,7 +17,7 @@ from core.sort_order import natural_key
 from core.store.entities import EntityRow
 from core.store.store import Store
 from core.store.view import View
-from core.value_codec import Value
+from core.value_codec import Value, encode_value
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
 
 SCHEMA = parse_schema(
@@ -92,6 +92,28 @@ async def test_pages_together_are_the_list(made: list[tuple[bytes, bool]], limit
                     assert await paged(view, kind, limit, retired) == whole
                     assert [row.title for row in whole] == sorted((row.title for row in whole), key=natural_key)
         assert (await store.verify(SCHEMA)).problems == []
+        await store.close()
+
+
+@settings(max_examples=15)
+@given(batches(), st.integers(9, 31))
+async def test_those_with_a_value_are_those_of_the_list_that_have_it(
+    made: list[tuple[bytes, bool]], moment: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = await Store.create(Path(folder) / "store.db", fleet=FLEET, clock=lambda: 100)
+        await store.save_blocks([*FOUNDING, *(data for data, _ in made)])
+        while made[-1][1] and await store.count_unread(SCHEMA):
+            await store.update_conflict_index(SCHEMA, 3)
+        for view, kind, retired in product((store.now(), store.as_of(moment)), ("site", "room"), (False, True)):
+            rows = await view.page(kind, SCHEMA, retired=retired)
+            listed = [row.entity for row in rows]
+            assert await view.entities(kind, SCHEMA, retired=retired) == listed
+            assert await view.conflict_counts(listed) == {r.entity: r.conflict_count for r in rows if r.conflict_count}
+            for name, value in (("name", "b"), ("name", None), ("code", 7), ("code", "a")):
+                stated = await view.values(name, listed)
+                wanted = [entity for entity in listed if encode_value(stated.get(entity)) == encode_value(value)]
+                assert await view.entities(kind, SCHEMA, where={name: value}, retired=retired) == wanted
         await store.close()
 
 

@@ -1,0 +1,1 @@
+"""The recording in the README: two devices on a cable, from real frames."""
