@@ -49,7 +49,10 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:
-    """Do what SIGINT does, also where that is ignored, as in what a shell runs in the background."""
+    """Do what SIGINT does, also where that is ignored.
+
+    As it is in what a shell runs in the background.
+    """
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
         raise KeyboardInterrupt
