@@ -229,8 +229,8 @@ def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> di
     Gives the role that each passes on: one more can only raise those of others.
     """
     named: dict[bytes, list[MemberFact]] = defaultdict(list)
-    for facts in stated.successions.values():
-        for fact in facts:
+    for fact in stated.every:
+        if fact.is_succession:
             named[fact.device].append(fact)
     passed_on: dict[bytes, str] = {}
     open_devices = sorted(named.keys() & about.keys())

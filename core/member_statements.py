@@ -57,14 +57,21 @@ class MemberStatements:
     """Where a device named a new key, on its branches."""
 
     def __post_init__(self) -> None:
-        # The recovery key goes on for none, and none for it.
-        self.every = [f for f in self.every if not (f.is_succession and self.recovery in (f.device, f.member))]
+        # Who is in the genesis goes on for nobody, and nobody for the recovery key.
+        self.every = [f for f in self.every if not (f.is_succession and self._is_rooted(f))]
         for fact in self.every:
             if fact.is_succession:
                 self.successions[fact.member].append(fact)
                 self.ends[fact.device].append(Cut(fact.position, fact.fact[:CHANGE_ID_BYTES]))
-        # Nobody takes from the recovery key or gives to it.
-        self.every = [f for f in self.every if f.member != self.recovery and not self._is_unaware(f)]
+        # Nobody takes from the recovery key or gives to it, and nobody goes on for two.
+        ambiguous = {m for m, facts in self.successions.items() if len({fact.device for fact in facts}) > 1}
+        self.every = [
+            fact
+            for fact in self.every
+            if fact.member != self.recovery
+            and not (fact.is_succession and fact.member in ambiguous)
+            and not self._is_unaware(fact)
+        ]
         for fact in self.every:
             self.by_author[fact.device].append(fact)
             self.by_id[fact.fact] = fact
@@ -82,6 +89,13 @@ class MemberStatements:
         return [
             fact for fact in self.every if fact.fact in counted and fact.member in spoke and fact.fact in self.takes
         ]
+
+    def _is_rooted(self, succession: MemberFact) -> bool:
+        """Whether a succession is of the recovery key.
+
+        Or of who has a role by the genesis already.
+        """
+        return succession.device == self.recovery or succession.member in (self.founder, self.recovery)
 
     def _is_unaware(self, fact: MemberFact) -> bool:
         """Whether a fact gives a role to a device that goes on for another.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.service import location
 from core.service.transfer_backlog import read_backlog, track_backlog
+from core.store.indexes.active_members import read_may_connect
 from core.sync.events import Done, Event, Failed, SyncStats
 from core.sync.pump import DEFAULT_TIMEOUT_S, DEFAULT_WRITE_BYTES, StoreReplica, pump_session
 from core.sync.session import MODES, Session
@@ -95,6 +96,9 @@ def make_peer_filter(workspace: DeviceContext) -> Callable[[bytes], Awaitable[bo
     """
 
     async def allow(device: bytes) -> bool:
+        if await workspace.store.run(lambda connection: read_may_connect(connection, device)):
+            return True
+        # Also where nothing is noted, or nobody is known.
         membership = await workspace.membership()
         return not membership.members or membership.may_connect(device)
 

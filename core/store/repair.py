@@ -33,7 +33,7 @@ from core.store.salvage import carve_blocks, readable_rows
 from core.store.types import Repair
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
-_DERIVED_META_KEYS = ("secret", "cells", "cells_row", "membership", "clues", "matters")
+_DERIVED_META_KEYS = ("secret", "cells", "cells_row", "membership", "active", "clues", "matters")
 """Notes that are made anew with what they are about; the others are this device's own and are taken over."""
 _MIN_BLOCK_BYTES = 256
 """No block is smaller: the signature, the key and two hashes are 160 bytes alone."""

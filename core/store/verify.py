@@ -26,6 +26,7 @@ from core.schema import Schema
 from core.store.check_process import run_beside
 from core.store.connection import StoreError
 from core.store.indexes import (
+    active_members,
     conflict_index,
     inbox_cache,
     search_index,
@@ -118,6 +119,7 @@ def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | 
     for check in (_check_file, short_ids.find_problems, search_index.find_problems):
         _note_problems(result, check, connection)
     _note_problems(result, _check_signatures, connection, fleet)
+    _note_problems(result, _check_active_members, connection, fleet)
     if schema is not None:
         _note_problems(result, _check_inbox, connection, schema)
     return result.problems
@@ -133,6 +135,10 @@ def _count_changes(connection: sqlite3.Connection) -> int:
         return int(connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
     except sqlite3.DatabaseError:
         return 0
+
+
+def _check_active_members(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
+    return active_members.find_problems(connection, load_membership(connection, fleet))
 
 
 def _check_signatures(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:

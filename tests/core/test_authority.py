@@ -553,6 +553,24 @@ def test_no_key_goes_on_for_the_recovery_key_and_it_for_none() -> None:
     assert not members.may_connect(C) and members.is_admin(A) and members.may_connect(D)
 
 
+def test_who_goes_on_for_two_goes_on_for_none() -> None:
+    world = World()
+    for device in (B, C):
+        world.role(A, device, "technician")
+    world.succeed(B, D)
+    world.succeed(C, D)
+    members = world.evaluate()
+    assert not any(members.may_connect(each) for each in (B, C, D)), "its own key has agreed to both"
+
+
+def test_the_founder_goes_on_for_nobody() -> None:
+    world = World()
+    world.succeed(B, A)
+    world.role(A, B, "technician")
+    members = world.evaluate()
+    assert members.is_admin(A) and members.may_write(B), "not even if it has agreed to"
+
+
 def test_without_one_in_the_genesis_nobody_is_it() -> None:
     world = World()
     world.role(R, C, "admin")

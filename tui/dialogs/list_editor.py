@@ -100,8 +100,12 @@ class ListEditor(Dialog[tuple[Value]]):
             word = _("done") if new else _("next")
         else:
             word = _("remove") if not typed else _("add") if new else _("change")
+        is_done = new and typed is None
         return [
-            Command(c.name, c.keys, word, c.help) if c.name == "accept" else c for c in super().available_commands()
+            Command(c.name, c.keys, word, c.help) if c.name == "accept" else c
+            for c in super().available_commands()
+            # Nothing stands twice: what ends the list here is what the line does.
+            if not (c.name == "done" and is_done)
         ]
 
     def disabled_reason(self, name: str) -> str | None:

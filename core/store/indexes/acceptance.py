@@ -20,7 +20,8 @@ from blake3 import blake3
 from core.chain_links import State
 from core.changes import Block
 from core.membership import MEMBER_PROPERTIES, NO_ROLE, WRITING_ROLES, Membership
-from core.store.connection import chunks, placeholders
+from core.store.connection import chunks, placeholders, write_meta
+from core.store.indexes.active_members import VERSION_META_KEY, note_active_members, read_version
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.leaves import SlotRow, refresh_current
 from core.store.indexes.member_facts import (
@@ -33,7 +34,6 @@ from core.store.indexes.standings import note_standings
 from core.store.indexes.withdrawals import refresh_void
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
-_VERSION_META_KEY = "membership"
 _ChangeRow = tuple[int, bytes, bytes, int, int, int]
 """(row id, id, device, position, linked, accepted)"""
 _CHANGE_ROWS = (
@@ -53,8 +53,7 @@ class MembershipCache:
 
     def read_membership(self, connection: sqlite3.Connection, fleet: bytes) -> Membership:
         """The membership that holds for what the connection sees now."""
-        row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
-        version = row[0] if row else b""
+        version = read_version(connection)
         if self._membership is None or version != self._version:
             self._membership, self._version = load_membership(connection, fleet), version
         return self._membership
@@ -122,10 +121,10 @@ def update_acceptance(
     cuts = before.cuts
     # On a change that says nothing of members it depends who counts only if it is at a cut, or closes a gap below one.
     if spoken or late or not cuts.isdisjoint(settled) or (cuts and not new.issuperset(settled)):
-        row = connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION_META_KEY,)).fetchone()
-        version = blake3((row[0] if row else b"") + b"".join([*spoken, *faulty])).digest()
-        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_VERSION_META_KEY, version))
+        version = blake3(read_version(connection) + b"".join([*spoken, *faulty])).digest()
+        write_meta(connection, VERSION_META_KEY, version)
         after = load_membership(connection, fleet)
+        note_active_members(connection, after)
     # Of a device whose changes count at some places only the gap below one of them may just have been closed.
     uneven = after.uneven_devices
     if after is before and not uneven and not late:

@@ -40,7 +40,7 @@ class Usage(NamedTuple):
     free: int
 
 
-DERIVED_NOTES = ("cells", "cells_row", "clues", "matters", "membership", "verified")
+DERIVED_NOTES = ("active", "cells", "cells_row", "clues", "matters", "membership", "verified")
 BLOCKS_AND_FACTS = ("SELECT * FROM blocks ORDER BY 1", "SELECT id, value, effective, current FROM facts ORDER BY 1")
 
 
