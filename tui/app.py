@@ -75,7 +75,7 @@ class FieldlineApp(DiffApp):
     CSS_PATH = "styles/fieldline.tcss"
     BINDINGS = command_bindings("everywhere")
     MODES: ClassVar[dict[str, Any]] = {
-        name: _lazy_screen(name) for name in ("here", "fleet", "inbox", "history", "sync", "members")
+        name: _lazy_screen(name) for name in ("here", "fleet", "map", "inbox", "history", "sync", "members")
     }
 
     def __init__(

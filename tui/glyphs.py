@@ -40,6 +40,7 @@ _FORMS = {
     "unfolded": ("▾", "-"),
     "above": ("▴", "^"),
     "here": ("◆", "@"),
+    "site": ("•", "*"),
     # a value before and after
     "added": ("+", "+"),
     "removed": ("−", "-"),
@@ -60,3 +61,4 @@ ASCII_GLYPHS = str.maketrans(
     dict(_FORMS.values()) | {char: plain for chars, forms in _DRAWING for char, plain in zip(chars, forms, strict=True)}
 )
 """Each character that is drawn to its form in ASCII, which is as wide."""
+ASCII_GLYPHS |= {0x2800 + dots: "." if dots else " " for dots in range(256)}

@@ -44,7 +44,7 @@ MAX_WAITING_KEYS = 64
 _PIN_COMMANDS = frozenset({"choose", "here_now", "find_place", "meet_at", "stick", "save", "pair"})
 """Commands that write no fact and need the PIN all the same."""
 _COMMANDS_TO_ELSEWHERE = frozenset(
-    {"fleet", "inbox", "history", "sync", "members", "find", "history_of", "history_of_place"}
+    {"fleet", "inbox", "history", "sync", "members", "map", "find", "history_of", "history_of_place"}
 )
 """Commands that lead to more than this place: they need the PIN, too, where only this place is shown."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.changes import FLEET_ENTITY, fact_id
 from core.effective_time import clock_error
@@ -49,6 +49,14 @@ class EntityRow:
     title: str
     retired: bool
     conflict_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityValues:
+    """The values in use of an entity, by property, and which of them are provisional."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    provisional: set[str] = field(default_factory=set)
 
 
 LEAF_SQL = f"""
@@ -124,6 +132,33 @@ def read_picks(
         query = f"{LEAF_SQL} WHERE f.entity = :entity AND f.property = :name AND {scope.leaves_condition}"
         rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
         found[entity, name] = encode_value(slot_of(candidate_from_row(row) for row in rows).value)
+    return found
+
+
+def read_entity_values(
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes]
+) -> dict[bytes, EntityValues]:
+    """Read all values in use of these entities."""
+    found = {entity: EntityValues() for entity in entities}
+    several: set[tuple[bytes, str]] = set()
+    for some in chunks(entities):
+        names = {f"e{place}": entity for place, entity in enumerate(some)}
+        query = (
+            f"SELECT e.entity, p.name, f.value FROM entities e CROSS JOIN {scope.facts_source}"
+            " JOIN properties p ON p.id = f.property"
+            f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id AND {scope.leaves_condition}"
+        )
+        stated: dict[tuple[bytes, str], bytes] = {}
+        for entity, name, value in connection.execute(query, {**names, "moment": scope.at_us}):
+            if stated.setdefault((entity, name), value) != value:
+                several.add((entity, name))
+        for (entity, name), value in stated.items():
+            found[entity].values[name] = HIDDEN_TEXT if is_secret(entity, name) else load_value(value)
+    for entity, name in several:
+        slot = read_slot(connection, scope, entity, name)
+        found[entity].values[name] = slot.value
+        if slot.provisional:
+            found[entity].provisional.add(name)
     return found
 
 
@@ -308,10 +343,9 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
             found.update(connection.execute(query, some))
         # Of the fleet some slots are secret, and in no conflict that a person could resolve.
         entities = [entity for entity in entities if entity == FLEET_ENTITY]
-    for entity, slots in read_leaves(connection, scope, entities).items():
-        count = sum(slot_of(leaves).provisional for leaves in slots.values())
-        if count:
-            found[entity] = count
+    for entity, stated in read_entity_values(connection, scope, entities).items():
+        if stated.provisional:
+            found[entity] = len(stated.provisional)
     return found
 
 

@@ -13,7 +13,7 @@ from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Candidate, Slot
 from core.store import entities, entity_lookup
 from core.store.connection import Database
-from core.store.entities import EntityName, EntityRow
+from core.store.entities import EntityName, EntityRow, EntityValues
 from core.store.queries import fact_diffs, log, slot_leaves
 from core.store.queries.fact_diffs import FactDiff
 from core.store.queries.log import NO_FILTER, LogCursor, LogEntry, LogFilter, SlotRow
@@ -160,6 +160,10 @@ class View:
         """Those of these entities that are retired."""
         values = await self._database.run(entities.read_values, self.scope, RETIRED, list(ids))
         return {entity for entity, value in values.items() if value is True}
+
+    async def entity_values(self, ids: Iterable[bytes]) -> dict[bytes, EntityValues]:
+        """All values in use of each of these entities, without who set them."""
+        return await self._database.run(entities.read_entity_values, self.scope, list(ids))
 
     async def conflict_counts(self, ids: Iterable[bytes]) -> dict[bytes, int]:
         """How many slots in conflict each of these entities has, if any."""

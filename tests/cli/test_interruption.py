@@ -78,8 +78,13 @@ def test_what_a_verb_was_saving_is_whole_and_told(
     device.ask("undo", change)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_what_is_done_and_is_explained(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("number", "is_in_background"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+)
+def test_a_signal_stops_what_is_done_and_is_explained(
+    number: int, is_in_background: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell lets what runs in the background ignore SIGINT."""
     context = CliContext(None, None)
     context.tallies.append(SaveTally(begun_count=1, ended_count=1))
 
@@ -87,9 +92,14 @@ def test_a_signal_stops_what_is_done_and_is_explained(number: int, capsys: pytes
         signal.raise_signal(number)
         await asyncio.Event().wait()
 
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), explain_stop(context):
-        asyncio.run(work())
+    before, interrupt = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    if is_in_background:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt), explain_stop(context):
+            asyncio.run(work())
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
     assert capsys.readouterr().err == "Stopped: nothing was saved.\n"
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -20,6 +20,7 @@ from tui.screens.form import FormScreen
 from tui.screens.here import Here
 from tui.screens.history import History
 from tui.screens.inbox import Inbox
+from tui.screens.map import Map
 from tui.screens.members import Members
 from tui.screens.sync import Sync
 
@@ -144,5 +145,5 @@ CHAPTERS = {
     ),
 }
 
-ELSEWHERE = (ConfirmDialog, ListEditor, ChoicePicker, SaveProgressDialog)
+ELSEWHERE = (Map, ConfirmDialog, ListEditor, ChoicePicker, SaveProgressDialog)
 """Screens with pictures or tests of their own; that of saving is gone in a moment."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.device.display_names import entities_in_value, full_entity_name, plain_value
 from core.fleet_secrets import is_secret
-from core.schema import KEY, KIND, RETIRED, Property, Schema, is_acceptance
+from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema, is_acceptance
 from core.slots import Candidate, Slot
 from core.timestamps import format_timestamp
 from core.value_codec import Ref, Value
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from core.store.entities import EntityName
     from core.store.view import View
     from core.workspace import Workspace
+
+
+_SYSTEM_PROPERTIES = (KIND, RETIRED, KEY)
 
 
 @dataclass(slots=True)
@@ -135,11 +138,21 @@ def shown_properties(record: Record, schema: Schema) -> list[Property]:
     Kind, key and retirement are told apart from them; one of these is among them only while it is in conflict.
     """
     kind = schema.kind(record.kind)
-    system = (KIND, RETIRED, KEY)
-    names = [name for name in kind.properties if name not in system]
-    names += sorted(name for name in record.slots if name not in names and name not in system)
+    provisional = {name for name, slot in record.slots.items() if slot.provisional}
+    return [kind.property(name) for name in shown_names(kind, record.entity, record.slots, provisional)]
+
+
+def shown_names(kind: Kind, entity: bytes, stated: Collection[str], provisional: Container[str]) -> list[str]:
+    """The names of the properties that are shown of an entity; see `shown_properties`.
+
+    `stated` are those with a value, `provisional` those that are in conflict.
+    """
+    others = sorted(name for name in stated if name not in kind.properties and name not in _SYSTEM_PROPERTIES)
+    names = [name for name in kind.properties if name not in _SYSTEM_PROPERTIES]
     # What is accepted as it is stands in the inbox, where one sees of what.
-    names = [name for name in names if not is_acceptance(name) or record.slot(name).provisional]
-    names = [name for name in names if not is_secret(record.entity, name)]
-    names += [name for name in system if record.slot(name).provisional]
-    return [kind.property(name) for name in names]
+    names += [name for name in others if not is_acceptance(name) or name in provisional]
+    secret = {name for name in stated if is_secret(entity, name)}
+    return [
+        *(name for name in names if name not in secret),
+        *(name for name in _SYSTEM_PROPERTIES if name in provisional),
+    ]

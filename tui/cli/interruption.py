@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from tui.i18n.translate import _, ngettext
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from core.store.types import SaveTally
     from tui.cli.context import CliContext
 
@@ -39,11 +41,22 @@ def _terminate_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Do what SIGINT does, also where that is ignored.
+
+    As it is in what a shell runs in the background.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)
 
 
 def stop_text(tallies: Sequence[SaveTally]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,14 @@ from core.confirmation import is_confirmed_since
 from core.device.display_names import cell_text
 from core.device.edit_check import creatable_kind, find_property
 from core.errors import Refused
-from core.records import Record
-from core.schema import Kind, Property
+from core.schema import RETIRED, Kind, Property
 from core.sort_order import sort_key
+from core.store.entities import EntityValues
 from core.table_file import format_csv_line
-from core.value_codec import Ref, Value
+from core.value_codec import Ref
 from core.values import printable
 from tui.cli.context import CliContext
-from tui.cli.formatting import Formatter, shown_properties
+from tui.cli.formatting import Formatter, shown_names
 from tui.cli.help import argument, option, verb
 from tui.cli.parsing import AT_OPTION, KNOWN_AT_OPTION, parse_properties, parse_view
 from tui.glyphs import GLYPHS
@@ -100,13 +100,13 @@ async def list_(
             found = found[::-1]
         found = found[: options.limit]
         if context.json:
-            await _print_json(_read_records(formatter, found), formatter, columns)
+            await _print_json(_read_values(formatter, found), formatter, kind_def, columns)
         elif as_csv:
-            await _print_csv(_read_records(formatter, found), formatter, columns or [])
+            await _print_csv(_read_values(formatter, found), formatter, columns or [])
         elif columns is None:
             await _print_overview(context, found, formatter, kind_def)
         else:
-            await _print_table(context, _read_records(formatter, found), formatter, kind_def, columns)
+            await _print_table(context, _read_values(formatter, found), formatter, kind_def, columns)
 
 
 def _chosen_columns(kind: Kind, options: ListOptions, *, all_columns: bool) -> list[Property] | None:
@@ -148,47 +148,53 @@ async def _sorted(formatter: Formatter, prop: Property, entities: Sequence[bytes
     return with_value + [entity for entity in entities if entity not in found]
 
 
-async def _read_records(formatter: Formatter, entities: Sequence[bytes]) -> AsyncIterator[Record]:
-    """Read records step by step, in this order, and all names in them."""
+async def _read_values(formatter: Formatter, entities: Sequence[bytes]) -> AsyncIterator[tuple[bytes, EntityValues]]:
+    """Read values step by step, in this order, and all names in them."""
     for first in range(0, len(entities), RECORDS_PER_STEP):
         some = entities[first : first + RECORDS_PER_STEP]
-        records = await formatter.view.records_by_id(some, formatter.schema)
-        await formatter.load_names(some, (slot.value for record in records.values() for slot in record.slots.values()))
+        found = await formatter.view.entity_values(some)
+        await formatter.load_names(some, (value for each in found.values() for value in each.values.values()))
         for entity in some:
-            yield records[entity]
+            yield entity, found[entity]
 
 
-async def _print_json(records: AsyncIterator[Record], formatter: Formatter, columns: Sequence[Property] | None) -> None:
+Listed = AsyncIterator[tuple[bytes, EntityValues]]
+
+
+async def _print_json(listed: Listed, formatter: Formatter, kind: Kind, columns: Sequence[Property] | None) -> None:
     """One JSON list, an item at a time."""
     click.echo("[", nl=False)
     separator = ""
-    async for record in records:
-        click.echo(separator + json.dumps(_record_json(record, formatter, columns)), nl=False)
+    async for entity, found in listed:
+        click.echo(separator + json.dumps(_entity_json(entity, found, formatter, kind, columns)), nl=False)
         separator = ", "
     click.echo("]")
 
 
-def _record_json(record: Record, formatter: Formatter, columns: Sequence[Property] | None) -> dict[str, Any]:
-    """A record as JSON: what has a value or, of columns that were asked for, all."""
-    shown: Iterable[Property] = shown_properties(record, formatter.schema) if columns is None else columns
-    found: Mapping[str, Value] = {prop.name: record.value(prop.name) for prop in shown}
-    retired = {"retired": True} if record.retired else {}
-    listed = {
-        name: formatter.value_json(value) for name, value in found.items() if columns is not None or value is not None
-    }
-    return {**formatter.kind_json(record.entity), **retired, "values": listed}
+def _entity_json(
+    entity: bytes, found: EntityValues, formatter: Formatter, kind: Kind, columns: Sequence[Property] | None
+) -> dict[str, Any]:
+    """An entity as JSON: what has a value or, of columns that were asked for, all."""
+    values = found.values
+    if columns is None:
+        shown = shown_names(kind, entity, values, found.provisional)
+        listed = {name: formatter.value_json(values[name]) for name in shown if values.get(name) is not None}
+    else:
+        listed = {prop.name: formatter.value_json(values.get(prop.name)) for prop in columns}
+    retired = {"retired": True} if values.get(RETIRED) is True else {}
+    return {**formatter.kind_json(entity), **retired, "values": listed}
 
 
-async def _print_csv(records: AsyncIterator[Record], formatter: Formatter, columns: Sequence[Property]) -> None:
+async def _print_csv(listed: Listed, formatter: Formatter, columns: Sequence[Property]) -> None:
     """A head of names, and a line for each.
 
     On a terminal nothing in it can act on that.
     """
     safe = printable if sys.stdout.isatty() else str
     click.echo(format_csv_line([_ENTITY.name, *(prop.name for prop in columns)]), nl=False)
-    async for record in records:
-        stated = [(prop, record.value(prop.name)) for prop in columns]
-        cells = [cell_text(prop, value, formatter.names) for prop, value in [(_ENTITY, Ref(record.entity)), *stated]]
+    async for entity, found in listed:
+        stated = [(prop, found.values.get(prop.name)) for prop in columns]
+        cells = [cell_text(prop, value, formatter.names) for prop, value in [(_ENTITY, Ref(entity)), *stated]]
         click.echo(format_csv_line(map(safe, cells)), nl=False)
 
 
@@ -217,16 +223,12 @@ def _overview_row(entity: bytes, formatter: Formatter, *, is_retired: bool, conf
 
 
 async def _print_table(
-    context: CliContext,
-    records: AsyncIterator[Record],
-    formatter: Formatter,
-    kind: Kind,
-    columns: Sequence[Property],
+    context: CliContext, listed: Listed, formatter: Formatter, kind: Kind, columns: Sequence[Property]
 ) -> None:
     """Print the columns that were asked for."""
     rows = [
-        [formatter.entity_text(record.entity), *(_column_text(record, prop, formatter) for prop in columns)]
-        async for record in records
+        [formatter.entity_text(entity), *(_column_text(found, prop, formatter) for prop in columns)]
+        async for entity, found in listed
     ]
     head = [kind.label(language()), *(prop.label(language()) for prop in columns)]
     _print_rows(context, rows, head, list(range(len(columns), 0, -1)))
@@ -238,7 +240,7 @@ def _print_rows(context: CliContext, rows: list[list[str]], head: list[str], shr
     context.print_message(ngettext("{count} found.", "{count} found.", len(rows)))
 
 
-def _column_text(record: Record, prop: Property, formatter: Formatter) -> str:
-    slot = record.slot(prop.name)
-    text = "" if slot.value is None else formatter.value_text(prop, slot.value)
-    return f"{GLYPHS['conflict']} {text}".rstrip() if slot.provisional else text
+def _column_text(found: EntityValues, prop: Property, formatter: Formatter) -> str:
+    value = found.values.get(prop.name)
+    text = "" if value is None else formatter.value_text(prop, value)
+    return f"{GLYPHS['conflict']} {text}".rstrip() if prop.name in found.provisional else text

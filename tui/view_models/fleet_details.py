@@ -23,7 +23,7 @@ from tui.view_models.form import DisplayNames, FormRow, form_rows, label_width, 
 
 MAX_CHILDREN = 8
 """Lines for what is below an entity: what there is of more is counted."""
-_TYPE_WORDS = {
+TYPE_WORDS = {
     "conflict": N_("several values"),
     "duplicate": N_("claimed by several"),
     "overlap": N_("networks overlap"),
@@ -83,7 +83,7 @@ def _item_lines(details: EntityDetails, width: int) -> list[Line]:
     count = sum(details.items.values())
     lines: list[Line] = [head(_("To resolve"), width, [(format_number(count), "alert")])]
     for type_name, number in details.items.items():
-        text = f"{GLYPHS[type_name]} {_(_TYPE_WORDS[type_name])}" + (f"  {number}" if number > 1 else "")
+        text = f"{GLYPHS[type_name]} {_(TYPE_WORDS[type_name])}" + (f"  {number}" if number > 1 else "")
         lines.append([(" ", "plain"), (text, "attention")])
     return lines
 

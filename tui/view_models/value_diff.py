@@ -16,6 +16,7 @@ from rich.cells import cell_len
 
 from core.schema import RETIRED, Property
 from core.value_codec import Value
+from core.values import is_same_value
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.layout import Line, clean_text, cut
 from tui.view_models.form import DisplayNames, format_value
@@ -105,13 +106,15 @@ def word_spans(old: str, new: str) -> tuple[Line, Line]:
 def change_text(prop: Property, old: Value, new: Value, names: DisplayNames, had_value: bool) -> Line:
     """What one fact did, short.
 
-    `Printer → Brix 60`, `Assignments +lab1 −lab2`, `retired`.
+    `Printer → Brix 60`, `Assignments +lab1 −lab2`, `retired`; `Printer Brix 60 kept` as by resolving with it.
     """
     label = prop.label(language())
     if prop.name == RETIRED:
         return [(_("retired") if new else _("put back in use"), "value")]
     if new is None:
         return [(f"{label} ", "plain"), ("→ ", "dim"), (_("unset"), "dim")]
+    if had_value and is_same_value(old, new):
+        return [(f"{label} ", "plain"), (_one_line(prop, new, names), "value"), (" " + _("kept"), "dim")]
     keys = key_changes(prop, old, new, names) if had_value else None
     if keys is not None:
         parts = (

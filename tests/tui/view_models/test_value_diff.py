@@ -44,6 +44,7 @@ def test_no_letter_is_lost(old: str, new: str) -> None:
         ("Acme", "Brix 60", "Printer → Brix 60"),
         (None, "Brix 60", "Printer → Brix 60"),
         ("Acme", None, "Printer → unset"),
+        ("Acme", "Acme", "Printer Acme kept"),
     ],
 )
 def test_a_row_says_the_new_value(old: Value, new: Value, shown: str) -> None:

@@ -18,7 +18,7 @@ from core.value_codec import Value
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, OTHER, Pen, fact_of
 
 FeedRow = tuple[str, Value, Value]
-FEW = max(20, settings().max_examples // 10)
+FEW = max(10, settings().max_examples // 10)
 """Examples of what opens a store and reads it again and again."""
 
 

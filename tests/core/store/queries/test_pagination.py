@@ -110,6 +110,10 @@ async def test_those_with_a_value_are_those_of_the_list_that_have_it(
             listed = [row.entity for row in rows]
             assert await view.entities(kind, SCHEMA, retired=retired) == listed
             assert await view.conflict_counts(listed) == {r.entity: r.conflict_count for r in rows if r.conflict_count}
+            for entity, found in (await view.entity_values(listed)).items():
+                slots = (await view.record(entity, SCHEMA)).slots
+                assert found.values == {name: slot.value for name, slot in slots.items()}
+                assert found.provisional == {name for name, slot in slots.items() if slot.provisional}
             for name, value in (("name", "b"), ("name", None), ("code", 7), ("code", "a")):
                 stated = await view.values(name, listed)
                 wanted = [entity for entity in listed if encode_value(stated.get(entity)) == encode_value(value)]
