@@ -213,7 +213,7 @@ def _outcome(details: ItemDetails, chosen: int, width: int, schema: Schema) -> l
 
 def fork_hint(forks: Sequence[FieldlineError]) -> str:
     """Where to look at chains that fork; empty if none does."""
-    return ngettext("a chain forks: 6", "{count} chains fork: 6", len(forks)) if forks else ""
+    return ngettext("{count} chain forks: 6", "{count} chains fork: 6", len(forks)) if forks else ""
 
 
 def tail_lines(
