@@ -191,6 +191,7 @@ _SCOPES: dict[str, tuple[Command, ...]] = {
         Command("undo", ("u",), N_("undo"), N_("Undo what you saved last."), writes=True),
         Command("redo", ("U",), "", N_("Redo what you undid."), writes=True),
         Command("whole", ("v",), "", N_("All that this change did.")),
+        Command("reached", ("w",), "", N_("Show which devices each change has reached, or hide it again.")),
         Command("moment", ("m",), "", N_("See everything as it was at a time that you type.")),
         Command("everything", ("escape",), N_("back"), N_("Show all changes again, or go back where you came from.")),
     ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from core.workspace import Workspace
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
 from tui.cli.log import MAX_SHOWN_EDITS
@@ -203,3 +205,27 @@ def test_nobody_is_shown_the_fleets_secret(device: Terminal) -> None:
             answer = device.call(*call, *form)
             assert answer.code == 0
             assert "secret" not in answer.out
+
+
+def test_the_log_says_which_devices_a_change_has_reached(pair: Pair, meet: Meet) -> None:
+    one, two = pair
+    change = one.ask("set", PLACE, "printer=P7")["change"]
+
+    def reached() -> dict[str, list[dict[str, str | None]]]:
+        return {entry["change"]: entry["reached"] for entry in one.call("log", "--json").lines}
+
+    assert reached()[change] == []
+    meet(one, two)
+    # Who reads a stick is not known.
+    assert reached()[change] == []
+    device = two.ask("status")["device"]
+
+    async def end_session() -> None:
+        async with await Workspace.open(one.home, user="Maier") as workspace:
+            root = (await workspace.store.summary()).root
+            await workspace.store.note_equal_sets(bytes.fromhex(device), "tcp", root)
+
+    asyncio.run(end_session())
+    assert reached()[change] == [{"device": device, "reported_by": None}]
+    later = one.ask("set", PLACE, "printer=P8")["change"]
+    assert reached()[later] == []

@@ -20,6 +20,7 @@ from tui.screens.log_filter import LogFilterActions
 from tui.screens.log_list import LogSelection
 from tui.view_models.log import LogPages
 from tui.view_models.log_calendar import LogCalendar
+from tui.view_models.log_reach import LogReach
 from tui.widgets.lines import Lines
 
 
@@ -51,6 +52,7 @@ class History(ListScreen):
         )
         self._starts_at_top = True
         self._came_from = ""
+        self._shows_reach = False
 
     @property
     def entry(self) -> LogEntry | None:
@@ -72,7 +74,7 @@ class History(ListScreen):
         view, state, wanted = self.state.view, self.state, self.filter.active
         calendar = LogCalendar(await view.count_log_quarters(wanted), state.dates)
         size = calendar.row_count
-        pages = LogPages(view, state.schema, wanted, calendar, state.names, state.dates)
+        pages = LogPages(view, state.schema, wanted, calendar, state.names, state.dates, self._make_reach())
         marked = self.selection.marked_entry
         pages.marked_change = marked.change if marked else None
         cursor = where = -1
@@ -88,6 +90,18 @@ class History(ListScreen):
         self.lines.show_rows(pages, cursor=cursor)
         self.density.show_calendar(calendar)
         await self._read_details()
+
+    def _make_reach(self) -> LogReach | None:
+        state = self.state
+        me = state.workspace.identity.device
+        active = [each.device for each in state.membership.members.values() if each.state == "active"]
+        others = [each for each in active if each != me]
+        return LogReach(state.workspace, state.names, others) if self._shows_reach else None
+
+    def do_reached(self) -> None:
+        """Show in each row which devices the change has reached, or hide it again."""
+        self._shows_reach = not self._shows_reach
+        self.refresh_data()
 
     def breadcrumb(self) -> str:
         return _("History")

@@ -9,6 +9,7 @@ from tui.i18n.translate import _
 from tui.layout import Line, wrap_text
 from tui.screens.list_screen import ListScreen
 from tui.screens.log_list import LogSelection
+from tui.view_models.log import LogPages
 
 
 class LogDetails:
@@ -52,6 +53,9 @@ class LogDetails:
                 when=state.dates.dated(entry.received_at_us), device=state.names.device(entry.source)
             )
             lines += [[(text, "dim")] for text in wrap_text(reached, width - 6)]
+        source = self._screen.lines.source
+        if isinstance(source, LogPages) and source.reach is not None:
+            lines += [[(text, "dim")] for text in wrap_text(source.reach.sentence(entry), width - 6)]
         if has_panes:
             life = self._selection.life_lines(width - 2, min(9, height - len(lines) - 1))
             lines += [[], *life] if life else []

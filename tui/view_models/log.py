@@ -18,10 +18,11 @@ from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.translate import _, format_number, ngettext
-from tui.layout import Column, Line, cut, fit_line, layout_columns, line_width, rule_line
+from tui.layout import Column, Line, cut, fit_line, layout_columns, line_width, rule_line, spread
 from tui.view_models.breadcrumbs import breadcrumbs, shorten_breadcrumb
 from tui.view_models.form import DisplayNames, value_references
 from tui.view_models.log_calendar import LogCalendar
+from tui.view_models.log_reach import LogReach
 from tui.view_models.value_diff import change_text
 
 PAGE_ROWS = 50
@@ -31,6 +32,8 @@ _SHOWN_FACTS = 4
 _WIDE_COLUMNS = 90
 """Columns from which names of entities have more room, and the device is named."""
 _DEVICE_COLUMNS = 6
+_REACH_COLUMNS = 18
+"""Columns for whom a change has reached: a few short names."""
 _LEAD_COLUMNS = 23
 """Columns of a row for day, time and user."""
 MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen again
@@ -50,7 +53,10 @@ class LogPages:
         calendar: LogCalendar,
         names: DisplayNames,
         dates: DateFormatter,
+        reach: LogReach | None = None,
     ) -> None:
+        """`reach` says in each row whom it has reached; None leaves that out."""
+        self.reach = reach
         self._view = view
         self._schema = schema
         self._wanted = wanted
@@ -108,6 +114,8 @@ class LogPages:
         named = await self._view.names(unknown - self._entity_names.keys(), self._schema)
         self._labels |= await entity_labels(named, self._view, self._schema, self._names)
         self._entity_names |= named
+        if self.reach is not None:
+            await self.reach.load(entries)
         while len(self._pages) >= MAX_PAGES:
             for entry in self._pages.pop(next(iter(self._pages))):
                 self._diffs.pop(entry.change, None)
@@ -159,7 +167,12 @@ class LogPages:
             ],
         )
         room = width - line_width(lead) - 1
-        return [*lead, (" ", "plain"), *self._change_line(entry, room)]
+        if self.reach is None:
+            return [*lead, (" ", "plain"), *self._change_line(entry, room)]
+        columns = min(_REACH_COLUMNS, room // 2)
+        words, role = self.reach.words(entry)
+        what = self._change_line(entry, room - columns - 1)
+        return spread(width, [*lead, (" ", "plain"), *what], [(cut(words, columns), role)])
 
     def _change_line(self, entry: LogEntry, width: int) -> Line:
         """What was changed: the new value, and how many more.

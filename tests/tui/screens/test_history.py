@@ -475,3 +475,18 @@ async def test_what_is_compared_is_what_the_list_is_of(home: Path) -> None:
         assert diff._all_differences
         assert {each[0] for each in diff._all_differences} == {entity}
         assert page.filter.title in screen.text()
+
+
+async def test_w_shows_which_devices_each_change_has_reached(home: Path) -> None:
+    async with opened(home, "4", "g") as screen:
+        assert "everywhere" not in screen.text()
+        await screen.press("w")
+        # The latest came from K4, and K2 and K3 were not met since; an older one is with all.
+        assert "nowhere yet" in screen.text()
+        assert "reached K4" in screen.text()
+        assert "not known to be elsewhere" in screen.text()
+        await screen.press("G")
+        assert "everywhere" in screen.text()
+        assert "(reported by K2)" in screen.text()
+        await screen.press("w")
+        assert "everywhere" not in screen.text()
