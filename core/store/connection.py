@@ -78,8 +78,7 @@ _ERROR_MESSAGES = {
     ),
     "SQLITE_CORRUPT": StoreDamaged("The store {path} is damaged: run `fieldline verify --repair`."),
     "SQLITE_READONLY": StoreUnwritable(
-        "The store {path} cannot be written, nothing was saved: its disk is mounted read-only, or the file belongs to"
-        " somebody else."
+        "Nothing was saved: the disk is mounted read-only, or the store belongs to somebody else ({path})."
     ),
     "SQLITE_CANTOPEN": StoreUnwritable(
         "The store {path} cannot be opened: check that the folder exists and that you may write there."

@@ -70,13 +70,12 @@ class Store(BlockStore):
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:
         try:
-            await database.run(log.register_functions)
-            fleet = await database.run(read_meta, "fleet")
-            store = cls(database, fleet or b"", clock, entropy)
-            store._seen_version = await database.run(stats.read_data_version)
+            fleet, version = await database.run(_prepare_store)
         except BaseException:
             await database.close()
             raise
+        store = cls(database, fleet, clock, entropy)
+        store._seen_version = version
         return store
 
     async def run(self, work: Callable[[stats.Connection], T]) -> T:
@@ -327,9 +326,7 @@ class Store(BlockStore):
             return await repair_at(self._database.path, on_progress, found)
         finally:
             self._database.take_over(await open_database(self._database.path))
-            await self._database.run(log.register_functions)
-            fleet = await self._database.run(read_meta, "fleet")
-            self.fleet = fleet or b""
+            self.fleet, _version = await self._database.run(_prepare_store)
             self._membership_cache = None
             await self._note_verified()
 
@@ -337,6 +334,12 @@ class Store(BlockStore):
         """Note when all was found right; where nothing can be written, it is not noted."""
         with suppress(StoreError):
             await self.write_meta(VERIFIED_META_KEY, str(self._clock()).encode())
+
+
+def _prepare_store(connection: stats.Connection) -> tuple[bytes, int]:
+    """Give the connection what queries use; gives fleet and version of the data."""
+    log.register_functions(connection)
+    return read_meta(connection, "fleet") or b"", stats.read_data_version(connection)
 
 
 async def repair_at(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.chain import Fault
 from core.errors import FieldlineError
 from core.membership import Membership
-from core.store.queries.chain_faults import Branch, ChainFault, ForkedChain
+from core.store.queries.chain_faults import Branch, ChainFault, ForkedChain, read_forks
 from core.store.quotas import OverLimitCount
 from core.timestamps import format_timestamp
 from core.values import quote_value
+
+if TYPE_CHECKING:
+    from core.device.context import DeviceContext
 
 _WRONG_LINKS = {
     Fault.FOREIGN: FieldlineError(
@@ -49,6 +52,13 @@ def fault_message(fault: ChainFault, membership: Membership) -> FieldlineError:
         one=one,
         other=other,
     )
+
+
+async def fork_messages(workspace: DeviceContext) -> list[FieldlineError]:
+    """Say of each fork which ends it has and what the branches hold."""
+    forks = await workspace.store.run(read_forks)
+    membership = await workspace.membership() if forks else Membership()
+    return [fault_message(fork, membership) for fork in forks]
 
 
 def limit_message(beyond: OverLimitCount, membership: Membership) -> FieldlineError:

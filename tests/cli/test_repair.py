@@ -36,7 +36,7 @@ def damage(device: Terminal, statement: str) -> None:
 def test_a_damaged_value_is_told_by_what_reads_it_and_repaired(device: Terminal) -> None:
     before = device.ask("show", PLACE)
     damage(device, "UPDATE facts SET value = x'ff' WHERE instr(value, CAST('Acme 5000' AS BLOB))")
-    for verb in (["show", PLACE], ["list", "place"], ["inbox"]):
+    for verb in (["show", PLACE], ["list", "place", "--columns", "printer"], ["inbox"]):
         assert "fieldline verify --repair" in sentence_of(device.call(*verb), 1), verb
     answer = device.call("verify")
     assert answer.code == 1

@@ -58,6 +58,7 @@ def test_who_saves_nevertheless_forks_the_chain_and_is_told_that(restored: Pair,
     assert not is_told(one)
     meet(one, two)
     assert [each["fault"] for each in two.ask("verify")["chains"]] == ["fork"]
+    assert "has 2 ends" in two.call("inbox").err
 
 
 @pytest.mark.parametrize("content", [b"", b"zz" * 32, b"ab" * 31, b"\xff" * 64])

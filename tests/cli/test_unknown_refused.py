@@ -82,7 +82,8 @@ def test_a_user_without_a_home_is_told_how_to_name_one(verb: list[str]) -> None:
 def test_two_devices_of_one_name_are_told_apart_by_id(device: Terminal) -> None:
     ids = ["11" * 16, "22" * 16]
     for each in ids:
-        device.ask("admit", each, "--role", "technician", "--name", "H1")
+        told = device.call("admit", each, "--role", "technician", "--name", "H1").err
+    assert 'Another device is called "H1", too' in told
     said = device.refused("revoke", "H1")
     assert all(each in said for each in ids)
     assert device.call("revoke", ids[0]).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from rich.color import ColorSystem
 
+from core.schema_toml import load_builtin_schema
+from core.workspace import Workspace
 from tests.support.opened_app import SMALL, Screen, opened
 from tests.support.pty_app import started
 from tui.app import FieldlineApp
@@ -163,6 +166,23 @@ async def test_all_of_a_screen_is_said_part_by_part(home: Path) -> None:
     assert any(line.startswith("> Card terminal") for line in lines)
     assert any(line.startswith("A 85583366") for line in lines) and any(line.startswith("B 99260717") for line in lines)
     assert not [char for char in told if char != "ü" and not char.isascii()]
+
+
+async def test_the_map_says_where_the_cursor_is(tmp_path: Path) -> None:
+    values = {"latitude": "52.5", "longitude": "13.4"}
+    made = Workspace.init(
+        tmp_path / "K1", user="Maier", fleet_name="Nord", schema=load_builtin_schema("site-network"), device_name="K1"
+    )
+    async with await made as workspace:
+        for number, name in enumerate(("Kirchhof", "Turm")):
+            named = {"key": name.lower(), "code": name.lower(), "location_nice": name}
+            await workspace.create("site", {**named, **values, "longitude": f"13.{4 + number}"})
+    async with listening(tmp_path / "K1") as listener:
+        opened_map = await listener.press("2 M")
+        moved = await listener.press("left right")
+    assert "Map of" in opened_map
+    assert {"Kirchhof", "Turm"} <= set(re.findall("Kirchhof|Turm", opened_map + moved))
+    assert moved.splitlines()
 
 
 async def test_what_is_refused_is_said(home: Path) -> None:

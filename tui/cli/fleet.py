@@ -147,6 +147,8 @@ async def admit(
         if dry_run:
             await print_dry_run(context, workspace, device=written.entity.hex())
             return
+        if name is not None:
+            await _print_namesakes(context, workspace, written.entity, name.strip())
     if context.json:
         _print_member(context, written)
     elif written.change is None:
@@ -157,6 +159,14 @@ async def admit(
                 role=_(written.member.role)
             )
         )
+
+
+async def _print_namesakes(context: CliContext, workspace: Workspace, device: bytes, name: str) -> None:
+    """Print whether another device that is not revoked has this name."""
+    others = [each for each in await workspace.devices() if each.name == name and each.device != device]
+    if any(each.state != "revoked" for each in others):
+        text = _('Another device is called "{name}", too: commands need the ids to tell them apart.')
+        context.print_message(text.format(name=name))
 
 
 def _print_member(context: CliContext, written: MemberResult) -> None:

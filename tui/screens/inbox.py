@@ -5,7 +5,11 @@ Below, side by side, the values of the selected item and who knew what.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from core.errors import FieldlineError
 from core.inbox import InboxItem
+from core.workspace.chain_report import fork_messages
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
@@ -19,7 +23,7 @@ from tui.screens.inbox_list import InboxRows, ItemSelection
 from tui.screens.list_screen import ListScreen
 from tui.view_models.form import format_value
 from tui.view_models.inbox import item_lines, item_property, item_title
-from tui.view_models.inbox_pane import pane_lines, summary_lines
+from tui.view_models.inbox_pane import fork_hint, pane_lines, tail_lines
 from tui.widgets.lines import Lines
 
 _MIN_TAIL_LINES = 10
@@ -31,6 +35,7 @@ class Inbox(ListScreen):
 
     TAB = "inbox"
     SCOPES = ("inbox", "listing")
+    _forks: Sequence[FieldlineError] = ()
     BINDINGS = command_bindings("inbox")
     CSS = """
     Inbox #details { height: 7; }
@@ -60,6 +65,7 @@ class Inbox(ListScreen):
     async def reload_content(self) -> None:
         selection = self.selection
         selection.names.mark_stale()
+        self._forks = await fork_messages(self.state.workspace)
         items = await self.filter.apply(self.state.inbox_items)
         old, source = self.lines, InboxRows(self.state, items, selection.names, selection.marked_keys)
         if selection.marked_keys:
@@ -97,7 +103,7 @@ class Inbox(ListScreen):
         count, marked = len(self.lines.source), len(self.selection.marked_keys)
         left = self.filter.count_text(count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
-        right = _("resolve all by rule: R") if count and not lasting else ""
+        right = fork_hint(self._forks) or (_("resolve all by rule: R") if count and not lasting else "")
         if self.filter.shows_accepted:
             right = _("what is open: A")
         if marked:
@@ -121,7 +127,7 @@ class Inbox(ListScreen):
     def tail(self, width: int, height: int) -> list[Line]:
         if height < _MIN_TAIL_LINES or self.filter.text or self.filter.shows_accepted:
             return []
-        return summary_lines(self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
+        return tail_lines(self._forks, self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
 
     @property
     def _details_height(self) -> int:

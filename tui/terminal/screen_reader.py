@@ -142,7 +142,7 @@ def read_screen(screen: Screen[Any]) -> ScreenText:
         identity=identity,
         part=part,
         intro=intro,
-        row=_row(focused, focused.cursor) if focused is not None and len(focused.source) else "",
+        row=_current_row(focused, shown),
         marked=tuple(_marked_rows(shown)),
         typed=None if field is None else ("*" * len(field.value) if field.password else field.value),
         at=0 if field is None else field.cursor_position,
@@ -162,6 +162,16 @@ def _name_and_intro(screen: Screen[Any], titles: list[Lines], shown: list[Lines]
     breadcrumb = screen.breadcrumb() if hasattr(screen, "breadcrumb") else ""
     intro = (banner, *(row for each in titles if each.id != "too-small" for row in _texts(each)))
     return statement(breadcrumb) or name, tuple(row for row in intro if row)
+
+
+def _current_row(focused: LineList | None, shown: list[Lines]) -> str:
+    """The row with the cursor.
+
+    Where there is no list, as on the map, what the details are of.
+    """
+    if focused is None:
+        return next(iter(_rows_of(shown, ("details-title", "details"))), "")
+    return _row(focused, focused.cursor) if len(focused.source) else ""
 
 
 def _part_names() -> dict[str, str]:

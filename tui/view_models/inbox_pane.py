@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from core.errors import FieldlineError
 from core.schema import Schema
 from core.slots import Candidate
 from core.store.indexes.inbox_cache import ItemKey
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter, mark_clock_error
 from tui.i18n.quotes import quote
-from tui.i18n.translate import N_, _, format_number
+from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.layout import Column, Line, cut, fit, layout_columns, line_width, rule_line, wrap_text
 from tui.view_models.breadcrumbs import SEPARATOR
 from tui.view_models.form_lines import candidate_letter
@@ -208,6 +209,20 @@ def _outcome(details: ItemDetails, chosen: int, width: int, schema: Schema) -> l
     lines += [[(" ", "plain"), *line] for line in diff_block(prop, other, taken, details.names, True, width - 1)]
     text = _("The others are set aside and stay in History.")
     return [*lines, *[[(" " + line, "dim")] for line in wrap_text(text, width - 1)]]
+
+
+def fork_hint(forks: Sequence[FieldlineError]) -> str:
+    """Where to look at chains that fork; empty if none does."""
+    return ngettext("{count} chain forks: 6", "{count} chains fork: 6", len(forks)) if forks else ""
+
+
+def tail_lines(
+    forks: Sequence[FieldlineError], keys: Sequence[ItemKey], names: Mapping[bytes, str], width: int, height: int
+) -> list[Line]:
+    """The chains that fork, in at most half of the lines, and `summary_lines`."""
+    texts = [line for fork in forks for line in wrap_text(error_text(fork), width - 2)][: height // 2]
+    told: list[Line] = [[(text, "attention")] for text in texts]
+    return told + summary_lines(keys, names, width, height - len(told))
 
 
 def summary_lines(keys: Sequence[ItemKey], names: Mapping[bytes, str], width: int, height: int) -> list[Line]:

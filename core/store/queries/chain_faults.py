@@ -81,6 +81,27 @@ def read_chain_faults(connection: sqlite3.Connection) -> list[ChainFault]:
     ]
 
 
+def read_forks(connection: sqlite3.Connection) -> list[ForkedChain]:
+    """The forks of all chains whose branches are here whole, in the order of devices.
+
+    Only devices with several tips are looked at: this is read each time that the inbox is.
+    """
+    forked = connection.execute(
+        "SELECT d.device, t.device FROM (SELECT device FROM tips GROUP BY device HAVING count(*) > 1) t"
+        " JOIN devices d ON d.id = t.device ORDER BY d.device"
+    ).fetchall()
+    found = []
+    for device, row in forked:
+        (position,) = connection.execute(
+            "SELECT min(position) FROM (SELECT position FROM changes WHERE device = ?"
+            f" AND linked <> {int(State.FAULTY)} GROUP BY position HAVING count(*) > 1)",
+            (row,),
+        ).fetchone()
+        if position is not None:
+            found.append(_forked_chain(connection, device, row, position))
+    return found
+
+
 def _forked_chain(connection: sqlite3.Connection, device: bytes, row: int, position: int) -> ForkedChain:
     rows = connection.execute(
         "SELECT id, hash, previous, position FROM changes"

@@ -130,6 +130,10 @@ async def test_a_device_whose_chain_forks_is_marked_with_both_ends(
         assert "its chain" in screen.text() and "ends" in screen.text()
         assert all(branch.change.hex()[:8] in screen.text() for branch in faults[0].branches)
         assert screen.screenshot() == picture
+    async with opened(home, "3", size=SIZES[size]) as screen:
+        assert "1 chain forks: 6" in screen.text(), "the inbox says so, and where there is room what it is"
+        if SIZES[size] == LARGE:
+            assert all(branch.change.hex()[:8] in screen.text() for branch in faults[0].branches)
 
 
 @pytest.mark.parametrize("size", SIZES)

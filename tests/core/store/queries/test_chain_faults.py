@@ -9,7 +9,14 @@ from core.body import Fact
 from core.chain import Fault
 from core.changes import Change, change_id, decode_block, sign_block
 from core.header import sign
-from core.store.queries.chain_faults import MAX_BRANCHES, ForkedChain, WrongLink, faults_by_device, read_chain_faults
+from core.store.queries.chain_faults import (
+    MAX_BRANCHES,
+    ForkedChain,
+    WrongLink,
+    faults_by_device,
+    read_chain_faults,
+    read_forks,
+)
 from core.store.store import Store
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, Pen, person_of
 from tests.support.strategies import KEYS, SEED
@@ -35,6 +42,7 @@ async def test_a_fork_is_told_with_both_ends_and_what_the_branches_hold(tmp_path
     store = await make(tmp_path / "s", *FOUNDING, *before, *mine, *copied)
     (found,) = await store.run(read_chain_faults)
     assert isinstance(found, ForkedChain)
+    assert await store.run(read_forks) == [found]
     assert (found.device, found.position, found.branch_count) == (AUTHORS[1].device, 2, 2)
     long, short = found.branches
     assert (long.change, long.position, long.user, long.note) == (change_id(mine[1]), 3, "u", "mine")
@@ -86,5 +94,5 @@ async def test_a_change_that_does_not_follow_is_told_and_is_no_fork(tmp_path: Pa
 async def test_chains_without_fault_give_nothing(tmp_path: Path) -> None:
     before, mine, _ = fork()
     store = await make(tmp_path / "s", *FOUNDING, *before, *mine)
-    assert await store.run(read_chain_faults) == []
+    assert await store.run(read_chain_faults) == [] == await store.run(read_forks)
     await store.close()
