@@ -57,6 +57,28 @@ class _Intake:
         return (self._limiter.take(held, waited_s) if held else "") + self._limiter.take_idle(waited_s)
 
 
+class _ResumeGuard:
+    """Let SIGCONT resume what is suspended, and nothing else.
+
+    It comes also to a program that runs, as with every hang-up of a terminal: started twice, what writes would
+    never end.
+    """
+
+    _is_suspended = False
+
+    def _sigcont_application(self, *arguments: Any) -> None:
+        if self._is_suspended:
+            super()._sigcont_application(*arguments)  # type: ignore[misc]
+
+    def suspend_application_mode(self) -> None:
+        super().suspend_application_mode()  # type: ignore[misc]
+        self._is_suspended = True
+
+    def resume_application_mode(self) -> None:
+        self._is_suspended = False
+        super().resume_application_mode()  # type: ignore[misc]
+
+
 def limit_input(driver: type[Driver], typed_ahead: bytes = b"") -> type[Driver]:
     """Limit the input of a driver.
 
@@ -67,7 +89,7 @@ def limit_input(driver: type[Driver], typed_ahead: bytes = b"") -> type[Driver]:
     if not hasattr(driver, "run_input_thread"):
         return driver
 
-    class Guarded(driver):  # type: ignore[misc, valid-type]
+    class Guarded(_ResumeGuard, driver):  # type: ignore[misc, valid-type]
         _file: Any
 
         def __init__(self, *arguments: Any, **settings: Any) -> None:
