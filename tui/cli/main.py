@@ -8,6 +8,7 @@ wrong. Whatever happens, a person gets one sentence and never a traceback.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -205,6 +206,8 @@ def _print_error(sentence: str) -> None:
 
 def _system_error_text(error: OSError) -> str:
     """A sentence about a file or the machine that did not do what it should."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return _("Too many files are open on this device: close other programs and try again.")
     why = error.strerror or type(error).__name__
     if error.filename:
         return _("{path}: {why}.").format(path=os.fsdecode(error.filename), why=why)

@@ -152,8 +152,9 @@ class LogPages:
         day = self._dates.weekday(entry.at_us)
         if above is not None and self._dates.calendar_date(above.at_us) == self._dates.calendar_date(entry.at_us):
             day = ""
-        mark = "*" if entry.change == self.marked_change else " "
-        time_text = mark_clock_error(self._dates.clock_time(entry.at_us), entry.clock)
+        # Before the row: the column of the time has no room for it.
+        mark = "*" if entry.change == self.marked_change else mark_clock_error("", entry.clock) or " "
+        time_text = self._dates.clock_time(entry.at_us)
         place = 27 if width < _WIDE_COLUMNS else 34
         device = _DEVICE_COLUMNS if width >= _WIDE_COLUMNS else 0
         lead = layout_columns(

@@ -77,6 +77,15 @@ async def test_a_row_says_the_new_value_of_the_first_property_of_the_schema(home
         assert re.search(r"Card terminal → \d+… \+1", _row(screen)), _row(screen)
 
 
+async def test_a_time_that_cannot_be_true_is_marked_and_whole(home: Path) -> None:
+    async with await Workspace.open(home, user="Neumann", clock=lambda: NOW - 400 * DAY_US) as workspace:
+        await workspace.set(await workspace.record(await workspace.find("place:241/Lane 1")), {"printer": "Brix 91"})
+    async with opened(home, "4") as screen:
+        await _filter(screen, "by:neumann")
+        row = _row(screen)
+        assert re.match(r"[▌ ]\?.{6} \d\d:\d\d Neumann", row), row
+
+
 async def test_the_row_of_somebody_s_first_change_says_what_was_changed(home: Path) -> None:
     await _say(home, "Neumann", "Brix 90")
     async with opened(home, "4") as screen:
