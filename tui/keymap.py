@@ -36,7 +36,8 @@ _CONCURRENT_SCOPES = (
         for scope in commands.scope_names()
         if scope not in ("everywhere", "list", *_EXCLUSIVE_SCOPES)
     ),
-    *((scope, "list") for scope in commands.scope_names() if scope not in ("list", *_EXCLUSIVE_SCOPES)),
+    # The map has no list.
+    *((scope, "list") for scope in commands.scope_names() if scope not in ("list", "map", *_EXCLUSIVE_SCOPES)),
 )
 """Scopes whose keys act at the same time."""
 

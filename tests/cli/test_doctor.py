@@ -73,7 +73,7 @@ def test_a_store_that_nobody_may_change(device: Terminal) -> None:
     store = device.home / "store.db"
     # To root only a mark on the file is an obstacle, which not every file system has.
     frozen, free = (["chattr", "+i"], ["chattr", "-i"]) if os.geteuid() == 0 else (["chmod", "400"], ["chmod", "600"])
-    if subprocess.run([*frozen, store], capture_output=True, check=False).returncode:
+    if not shutil.which(frozen[0]) or subprocess.run([*frozen, store], capture_output=True, check=False).returncode:
         pytest.skip("files cannot be marked here")
     try:
         answer = device.call("doctor")

@@ -201,6 +201,7 @@ async def test_screens_show_all_of_a_store_that_cannot_be_written_and_say_what_i
         before = screen.text()
     with monkeypatch.context() as patched:
         patched.setattr(Database, "write", refuse)
+        patched.setattr(Database, "write_tallied", refuse)
         async with opened(home, "2") as screen:
             assert screen.text() == before
             for key in "1345":

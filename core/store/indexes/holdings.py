@@ -27,7 +27,7 @@ MIN_CONTACT_INTERVAL_US = 60_000_000
 
 _WHOLE_CHAINS_SQL = """
   SELECT device, max(position) AS position FROM tips t GROUP BY device HAVING count(*) = 1
-    AND device NOT IN (SELECT c.device FROM faults f JOIN changes c ON c.id = f.change)
+    AND device NOT IN (SELECT c.device FROM faults f CROSS JOIN changes c ON c.id = f.change)
     AND device NOT IN (SELECT c.device FROM changes c JOIN tips o ON o.device = c.device
                        WHERE c.linked = 0 AND c.position <= o.position)
 """

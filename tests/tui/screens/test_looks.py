@@ -40,7 +40,7 @@ def lit_columns(screen: Screen) -> int:
     return sum(segment.cell_length for segment in strip if segment.style and segment.style.bgcolor == ground)
 
 
-@pytest.mark.parametrize("place", "2346")
+@pytest.mark.parametrize("place", "23456")
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_the_whole_row_is_lit(home: Path, place: str, size: tuple[int, int]) -> None:
     async with opened(home, place, size=size) as screen:
@@ -67,7 +67,7 @@ async def test_a_cursor_key_writes_few_bytes_before_the_details(home: Path, is_s
     options = Options(zone=UTC, colours="256", slow=is_slow, details_delay_s=3600)
     async with opened(home, options=options) as screen:
         costs: dict[str, list[int]] = {}
-        for place in ("2", "3", "4", "6", "2 g l j enter"):
+        for place in ("2", "3", "4", "5", "6", "2 g l j enter"):
             await screen.press(*place.split())
             wire = Wire(screen)
             wire.count()

@@ -28,7 +28,7 @@ class Recorder(LinuxDriver):
 
 
 def test_a_terminal_that_was_not_suspended_is_not_started_again() -> None:
-    """SIGCONT comes along with every hang-up: what writes would be there twice, and the first would never end."""
+    """SIGCONT comes along with every hang-up of a terminal."""
     driver: Any = limit_input(Recorder)()
     driver._sigcont_application()
     assert driver.steps == []
