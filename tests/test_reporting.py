@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,7 +82,7 @@ def test_failures_that_cannot_be_shown_are_failures_and_no_more(tmp_path: Path) 
         str(tmp_path),
     ]
     command = [sys.executable, "-m", "pytest", *options, "-c", str(tmp_path / "pytest.ini"), str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
     reported = done.stdout + done.stderr
     assert "3 failed, 20 passed, 1 error" in reported
     assert "INTERNALERROR" not in reported

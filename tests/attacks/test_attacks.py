@@ -228,7 +228,7 @@ def test_a11_a_technician_makes_no_thing_of_a_member(home: Terminal, make: Make)
     assert home.ask("list", "locality") == [] and home.ask("inbox") == []
 
 
-def test_a12_a_copied_home_is_told(home: Terminal, tmp_path: Path) -> None:
+def test_a12_a_copied_home_is_reported(home: Terminal, tmp_path: Path) -> None:
     copy = Terminal(shutil.copytree(home.home, tmp_path / "copy"))
     home.ask("new", "locality", "code=1")
     copy.ask("new", "locality", "code=2")
@@ -294,7 +294,7 @@ def test_a16_nobody_lets_itself_in_again(home: Terminal, make: Make) -> None:
 
 
 @pytest.mark.parametrize("role", ["technician", "reader"])
-def test_a17_a_member_s_flood_is_cut_off_counted_and_told(
+def test_a17_a_member_s_flood_is_cut_off_counted_and_reported(
     home: Terminal, make: Make, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
     monkeypatch.setattr(quotas, "DEFAULT_LIMIT", 30)

@@ -22,7 +22,7 @@ from typing import Any
 
 PROGRAM = Path(sys.executable).with_name("fieldline")
 PLACE = "place:241/Entrance right"
-PATIENCE_S = 120
+DEADLINE_S = 120
 
 SHOWN = b"TSC Kiel"
 """What the screen shows once it has read the made-up fleet."""
@@ -49,7 +49,7 @@ class Device:
 
 def answer(process: subprocess.Popen[str]) -> Any:
     """Give the JSON of a call that ends well; ends this program otherwise."""
-    out, err = process.communicate(timeout=PATIENCE_S)
+    out, err = process.communicate(timeout=DEADLINE_S)
     if process.returncode:
         sys.exit(f"{' '.join(process.args[7:])}: exit code {process.returncode}: {err or out}")  # type: ignore[index]
     return json.loads(out)
@@ -66,7 +66,7 @@ def over_tcp(one: Device, two: Device) -> None:
             sys.exit(said)
         print(two.ask("sync", "tcp://" + said.removeprefix(prefix)))
         server.send_signal(signal.SIGTERM)
-        out, err = server.communicate(timeout=PATIENCE_S)
+        out, err = server.communicate(timeout=DEADLINE_S)
         print(out)
         if server.returncode or err or '"met"' not in out:
             sys.exit(f"serve: exit code {server.returncode}: {err or out}")
@@ -122,7 +122,7 @@ def demonstrate() -> None:
         os.execvp("make", ["make", "demo"])
     shown = b""
     left = False
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         ready, _, _ = select.select([terminal], [], [], 1)
         if ready:

@@ -55,7 +55,7 @@ class Case:
     named: bool = True
 
     @property
-    def patience(self) -> float:
+    def deadline_s(self) -> float:
         """How many seconds ZMODEM gets."""
         return HOPELESS if self.line.baud > 100_000 else LIMIT
 
@@ -139,7 +139,7 @@ def _zmodem(case: Case) -> float | None:
             receiving = subprocess.Popen(["rz", "-q", "-b", "-y"], stdin=other, stdout=other, **quiet)  # type: ignore[call-overload]
             sending = subprocess.Popen(["sz", "-q", "-b", "-k", "../data"], stdin=one, stdout=one, **quiet)  # type: ignore[call-overload]
             try:
-                sending.wait(case.patience)
+                sending.wait(case.deadline_s)
                 seconds = time.monotonic() - begun
             except subprocess.TimeoutExpired:
                 return None
@@ -193,7 +193,7 @@ def _print(running: Running) -> None:
     if running.zmodem is None:
         text += f"{'-':>6}         "
     elif (seconds := running.zmodem.result()) is None:
-        text += f"{f'<{_efficiency(case, case.patience):.2f}':>6}         "
+        text += f"{f'<{_efficiency(case, case.deadline_s):.2f}':>6}         "
     else:
         other = _efficiency(case, seconds)
         text += f"{other:6.3f}  x{ours / other:.2f}  "

@@ -142,7 +142,7 @@ class Cable:
     def _run(self) -> None:
         while self._running:
             waiting = [master for end, (master, _) in self._ports.items() if not self._busy[end]]
-            readable, _, _ = select.select([self._wakeup, *waiting], [], [], self._patience())
+            readable, _, _ = select.select([self._wakeup, *waiting], [], [], self._deadline_s())
             if self._wakeup in readable:
                 self._obey()
                 continue
@@ -152,7 +152,7 @@ class Cable:
             for end, wire in enumerate(self.wires):
                 self._give(_OTHER[end], wire, now)
 
-    def _patience(self) -> float | None:
+    def _deadline_s(self) -> float | None:
         if self.sending():
             return TICK
         due = min(wire.next() for wire in self.wires)

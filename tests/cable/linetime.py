@@ -21,7 +21,7 @@ RECORD, RECORD_OVERHEAD = 4096, 22
 """What TLS makes of what is written: pieces, and what each costs."""
 
 AHEAD_SECONDS, IDLE_SECONDS, SETTLING_SECONDS = 0.01, 0.02, 0.03
-MOST_SECONDS = 600.0
+MAX_SECONDS = 600.0
 BUSY = 500
 
 
@@ -75,7 +75,7 @@ class LineTime:
             for to, count, size in wanted:
                 if to not in took and self.got[to] >= count:
                     took[to] = size * BITS_PER_BYTE / self.line.baud / (moment - begun)
-            if self.now > begun + MOST_SECONDS:
+            if self.now > begun + MAX_SECONDS:
                 raise AssertionError("does not end")
         return [took[to] for to, _, _ in wanted]
 

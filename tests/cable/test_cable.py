@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cable import Cable, Line, Wire
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 ROOT = Path(__file__).parent.parent.parent
 FAST = 4_000_000
@@ -43,10 +43,10 @@ def write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data[:512]) :]
 
 
-def read(descriptor: int, count: int, patience: float = 10.0) -> bytes:
+def read(descriptor: int, count: int, deadline_s: float = 10.0) -> bytes:
     """Up to that many bytes; fewer if nothing comes any more."""
     data = b""
-    while len(data) < count and select.select([descriptor], [], [], patience)[0]:
+    while len(data) < count and select.select([descriptor], [], [], deadline_s)[0]:
         data += os.read(descriptor, count - len(data))
     return data
 
@@ -230,7 +230,7 @@ def test_by_hand() -> None:
             assert process.stderr.readline().strip() == said
             assert [Path(end).exists() for end in ends] == [said == "plugged in"] * 2
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0
     assert err.startswith("there: 5 bytes, 0 lost, 0 bits flipped\n")
     assert not Path(ends[0]).parent.exists()

@@ -52,7 +52,7 @@ def given(device: Terminal, hook: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.skipif(not HISTORY.exists(), reason="the history is kept outside of this repository")
-def test_fifty_of_all_hosts_are_edited_in_a_table_told_by_hooks_and_undone(tmp_path: Path) -> None:
+def test_fifty_of_all_hosts_are_edited_in_a_table_reported_by_hooks_and_undone(tmp_path: Path) -> None:
     device = Terminal(tmp_path / "K1", "Integrator")
     device.ask("init", "--fleet", "Sites", "--schema", "site-network", "--device", "K1")
     device.ask("import", str(HISTORY))

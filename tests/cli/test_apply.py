@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 PLACE = "place:241/Entrance right"
 Pair = tuple[Terminal, Terminal]
@@ -135,7 +135,7 @@ def test_people_see_the_plan(device: Terminal, tmp_path: Path) -> None:
 
 def test_a_wanted_state_comes_through_a_pipe(device: Terminal) -> None:
     process = device.process("apply", "-", stdin=-1)
-    _out, err = process.communicate(STATE, timeout=PATIENCE)
+    _out, err = process.communicate(STATE, timeout=DEADLINE_S)
     assert "11 values saved as change " in err
 
 
@@ -161,7 +161,7 @@ def test_a_wanted_state_comes_through_a_pipe(device: Terminal) -> None:
         ('[[place]]\nname = "a"\nlocality = "b"\n[[locality]]\ncode = "c"', "There is no locality:b"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_thing_and_nothing_is_written(
+def test_what_is_wrong_is_reported_with_its_thing_and_nothing_is_written(
     device: Terminal, tmp_path: Path, text: str, says: str
 ) -> None:
     assert says in device.refused("apply", wanted(tmp_path, text))

@@ -53,11 +53,11 @@ def test_without_a_store_there_is_a_hint(tmp_path: Path, verb: tuple[str, ...]) 
     ],
 )
 @pytest.mark.parametrize("lang", ["en", "de"])
-def test_a_wrong_call_is_told_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], lang: str) -> None:
+def test_a_wrong_call_is_reported_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], lang: str) -> None:
     sentence_of(Terminal(tmp_path / "home", lang=lang).call(*arguments), 2)
 
 
-def test_a_home_that_cannot_be_is_told(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for home in (tmp_path / "file", tmp_path / "file" / "below"):
         sentence_of(Terminal(home).call("init", "--fleet", "N"), 1)
@@ -66,7 +66,7 @@ def test_a_home_that_cannot_be_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no store" * 100, b"SQLite format 3\0" + b"\0" * 200])
-def test_a_foreign_file_is_told_and_left_alone(device: Terminal, content: bytes) -> None:
+def test_a_foreign_file_is_reported_and_left_alone(device: Terminal, content: bytes) -> None:
     store = device.home / "store.db"
     store.write_bytes(content)
     for verb in (("status",), ("set", PLACE, "printer=x"), ("verify",)):
@@ -74,7 +74,7 @@ def test_a_foreign_file_is_told_and_left_alone(device: Terminal, content: bytes)
     assert store.read_bytes() == content
 
 
-def test_a_store_of_another_program_is_told_and_left_alone(device: Terminal) -> None:
+def test_a_store_of_another_program_is_reported_and_left_alone(device: Terminal) -> None:
     store = device.home / "store.db"
     store.unlink()
     with sqlite3.connect(store) as connection:
@@ -85,14 +85,14 @@ def test_a_store_of_another_program_is_told_and_left_alone(device: Terminal) -> 
     assert store.read_bytes() == content
 
 
-def test_a_store_of_a_newer_version_is_told(device: Terminal) -> None:
+def test_a_store_of_a_newer_version_is_reported(device: Terminal) -> None:
     connection = sqlite3.connect(device.home / "store.db")
     connection.execute("PRAGMA user_version = 999")
     connection.close()
     assert "newer" in sentence_of(device.call("status"), 1)
 
 
-def test_a_damaged_store_is_told(device: Terminal) -> None:
+def test_a_damaged_store_is_reported(device: Terminal) -> None:
     store = device.home / "store.db"
     data = bytearray(store.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
@@ -101,7 +101,7 @@ def test_a_damaged_store_is_told(device: Terminal) -> None:
         assert "damaged" in sentence_of(device.call(*verb), 1)
 
 
-def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_is_reported(device: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_connection, "BUSY_TIMEOUT_S", 0.1)
     root = device.root()
     connection = sqlite3.connect(device.home / "store.db", isolation_level=None)
@@ -113,7 +113,7 @@ def test_a_locked_store_is_told(device: Terminal, monkeypatch: pytest.MonkeyPatc
     assert device.root() == root
 
 
-def test_a_key_that_others_can_read_or_that_is_gone_is_told(device: Terminal) -> None:
+def test_a_key_that_others_can_read_or_that_is_gone_is_reported(device: Terminal) -> None:
     key = device.home / "device.key"
     key.chmod(0o644)
     assert "chmod" in sentence_of(device.call("set", PLACE, "printer=x"), 1)

@@ -49,7 +49,7 @@ def test_only_what_differs_is_written(lanes: Terminal) -> None:
     assert (nothing["found"], nothing["change"]) == (0, None)
 
 
-def test_people_are_told_how_many(lanes: Terminal) -> None:
+def test_people_learn_how_many(lanes: Terminal) -> None:
     said = lanes.call("set", "--kind", "place", "--all", "printer=Brix 60").err
     assert said.startswith("1 value of 1 of 4 things saved as change ")
 

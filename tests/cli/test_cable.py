@@ -24,7 +24,7 @@ from core.sync.links.serial.serial_ports import open_port
 from tests.cable import Cable
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE, until
+from tests.support.deadlines import DEADLINE_S, until
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
@@ -48,7 +48,7 @@ def running(terminal: Terminal, *arguments: str, **settings: Any) -> Iterator[su
 
 def ended(process: subprocess.Popen[str]) -> Any:
     """The JSON that a process prints that ends well."""
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, err
     return json.loads(out)
 
@@ -161,7 +161,7 @@ def test_serving_a_cable_answers_again_and_again(pair: Pair) -> None:
         two.ask("set", PLACE, "printer=z")
         assert two.ask("sync", target(cable, 1))["sent"] == 1
         serving.send_signal(signal.SIGTERM)
-        out, err = serving.communicate(timeout=PATIENCE)
+        out, err = serving.communicate(timeout=DEADLINE_S)
     assert serving.returncode == 0
     assert err.startswith("listening on 127.0.0.1:")
     met = [event for event in map(json.loads, out.splitlines()) if event["event"] == "met"]
@@ -217,13 +217,13 @@ def test_two_that_serve_the_same_cable_carry_what_is_new_and_nothing_else(pair: 
         # On a busy machine the last bytes come later; they are the last ones all the same.
         until(lambda: is_quiet(cable))
         second.send_signal(signal.SIGTERM)
-        out, _ = second.communicate(timeout=PATIENCE)
+        out, _ = second.communicate(timeout=DEADLINE_S)
     moved = [(event["sent"], event["received"]) for event in map(json.loads, out.splitlines())]
     assert (sum(sent for sent, _ in moved), sum(received for _, received in moved)) == (1, 1)
     assert len(moved) <= 4
 
 
-def test_what_cannot_be_is_told_in_one_sentence(pair: Pair, tmp_path: Path) -> None:
+def test_what_cannot_be_is_reported_in_one_sentence(pair: Pair, tmp_path: Path) -> None:
     one = pair[0]
     assert "no port" in one.refused("sync", "serial:///dev/ttyNONE7", code=1)
     assert "not a serial port" in one.refused("sync", "serial:///dev/null", code=1)
@@ -253,7 +253,7 @@ def test_an_end_that_begins_again_and_again_is_not_waited_for_without_end(device
                 peer, begun = Arq(os.urandom(8), (FAST,), dials=True), begun + 1
             time.sleep(0.005)
         port.close()
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=DEADLINE_S)
     assert begun > 1
     assert (process.returncode, err.count("\n")) == (1, 1)
     assert "was restarted" in err
@@ -267,7 +267,7 @@ def test_waiting_for_the_other_end_can_be_interrupted(device: Terminal) -> None:
     with Cable(baud=FAST) as cable, running(device, "sync", target(cable, 0), preexec_fn=listen) as waiting:
         until(lambda: cable.wires[0].carried > 0)
         waiting.send_signal(signal.SIGINT)
-        out, err = waiting.communicate(timeout=PATIENCE)
+        out, err = waiting.communicate(timeout=DEADLINE_S)
     assert (waiting.returncode, out, err.strip()) == (130, "", "")
 
 
@@ -280,5 +280,5 @@ def test_a_stranger_at_the_other_end_gets_nothing(device: Terminal, tmp_path: Pa
         running(device, "sync", target(cable, 1)) as second,
     ):
         for process in (first, second):
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = process.communicate(timeout=DEADLINE_S)
             assert (process.returncode, out, err.count("\n")) == (1, "", 1)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 
 def shell(device: Terminal, line: str, script: str = "exec {call} {redirect}") -> subprocess.CompletedProcess[str]:
@@ -20,7 +20,7 @@ def shell(device: Terminal, line: str, script: str = "exec {call} {redirect}") -
     call = shlex.join([sys.executable, "-m", "tui.cli", *device.globals, *shlex.split(verb)])
     text = script.format(call=call, redirect=redirect)
     return subprocess.run(
-        ["/bin/sh", "-c", text], capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE, check=False
+        ["/bin/sh", "-c", text], capture_output=True, text=True, cwd=ROOT, timeout=DEADLINE_S, check=False
     )
 
 
@@ -61,7 +61,7 @@ def test_the_screens_say_that_they_need_a_terminal(device: Terminal) -> None:
 
 
 @pytest.mark.parametrize("count", [5, 6, 7, 8, 9, 12, 24])
-def test_few_descriptors_are_told_in_a_sentence(device: Terminal, count: int) -> None:
+def test_few_descriptors_are_reported_in_a_sentence(device: Terminal, count: int) -> None:
     done = shell(device, "show locality:241 |", f"ulimit -n {count}; {{call}} {{redirect}}")
     assert done.returncode in (0, 1)
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr

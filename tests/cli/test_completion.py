@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 BREAKS = " \t\n\"'@><=;|&(:"
 
@@ -44,7 +44,7 @@ def offered(device: Terminal, tmp_path: Path, line: str) -> list[str]:
         env={**environment(device, tmp_path), **asked},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert ran.stderr == ""
@@ -110,7 +110,7 @@ def test_the_script_of_bash_inserts_it(lanes: Terminal, tmp_path: Path) -> None:
         env=environment(lanes, tmp_path),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         check=True,
     )
     assert ran.stdout.splitlines() == ["241/Lane\\ 1", "241/Lane\\ 2", "241/Leipzig"]
@@ -123,7 +123,7 @@ def test_zsh_gets_what_goes_on_as_a_part(lanes: Terminal, tmp_path: Path) -> Non
         env={**environment(lanes, tmp_path), **asked},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         check=True,
     )
     assert ran.stdout.splitlines() == ["part", "place:", "_"]
@@ -140,7 +140,7 @@ def test_the_script_of_fish_offers_it(lanes: Terminal, tmp_path: Path) -> None:
         env=environment(lanes, tmp_path),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         check=True,
     )
     assert ran.stdout.split("\n")[:3] == ["place:241/Lane 1", "place:241/Lane 2", "place:241/Leipzig"]

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE, until
+from tests.support.deadlines import DEADLINE_S, until
 
 PLACE = "place:241/Entrance right"
 LOOPBACK = "127.0.0.1"
@@ -65,7 +65,7 @@ class Serving:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(PATIENCE) == 0
+        assert self.process.wait(DEADLINE_S) == 0
         self._reading.join()
 
 
@@ -131,7 +131,7 @@ def test_two_that_call_each_other_at_once_meet_once(pair: Pair) -> None:
         until(lambda: one.root() == two.root())
         callers = [terminal.process("set", PLACE, "printer=new") for terminal in pair]
         for caller in callers:
-            assert caller.communicate(timeout=PATIENCE)
+            assert caller.communicate(timeout=DEADLINE_S)
         until(lambda: one.root() == two.root())
         first.stop()
         second.stop()
@@ -190,7 +190,7 @@ def test_a_device_at_a_named_place_is_called_without_discovery(pair: Pair) -> No
             caller.stop()
         finally:
             other.send_signal(signal.SIGTERM)
-            other.communicate(timeout=PATIENCE)
+            other.communicate(timeout=DEADLINE_S)
     assert [event["event"] for event in caller.events] == ["failed", "met", "met"]
     assert {event["target"] for event in caller.events} == {f"tcp://{LOOPBACK}:{port}"}
 

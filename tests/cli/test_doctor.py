@@ -114,7 +114,7 @@ def test_damage_that_no_page_shows(device: Terminal, damage: str) -> None:
     assert "fieldline verify --repair" in only(device, "store", "problem")
 
 
-def test_when_all_was_last_found_right_is_told(device: Terminal) -> None:
+def test_when_all_was_last_found_right_is_reported(device: Terminal) -> None:
     def store() -> dict[str, object]:
         return next(each for each in device.call("doctor", "--json").json if each["check"] == "store")
 
@@ -156,7 +156,7 @@ def test_a_port_that_something_else_uses(device: Terminal) -> None:
     assert str(DEFAULT_PORT) in said["port"]["message"]
 
 
-def test_a_copied_folder_is_told_by_doctor_and_verify(
+def test_a_copied_folder_is_reported_by_doctor_and_verify(
     pair: Pair, tmp_path: Path, meet: Callable[[Terminal, Terminal], None]
 ) -> None:
     one, two = pair

@@ -86,7 +86,7 @@ def test_a_dry_run_refuses_what_is_refused(device: Terminal) -> None:
     device.refused("new", "place", "name=Entrance right", "locality=241", "--dry-run")
 
 
-def test_a_device_that_may_not_write_is_told_so_in_a_dry_run(
+def test_a_device_that_may_not_write_learns_it_in_a_dry_run(
     pair: tuple[Terminal, Terminal], meet: Any, tmp_path: Path
 ) -> None:
     admin, other = pair

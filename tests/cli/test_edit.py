@@ -47,7 +47,7 @@ def test_set_writes_what_differs_and_nothing_else(device: Terminal) -> None:
     assert device.ask("set", PLACE, "printer=Acme 5000", "card_terminal=12345678")["facts"] == 1
 
 
-def test_what_clashes_is_told_when_it_is_written(device: Terminal) -> None:
+def test_what_clashes_is_reported_when_it_is_written(device: Terminal) -> None:
     device.ask("new", "locality", "code=250", "subnet=10.30.0.0/24")
     made = device.call("new", "locality", "code=260", "subnet=10.30.0.0/16")
     assert made.code == 0

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.support.cli import ROOT
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 START = "from tui.cli.entry import main; main()"
 
@@ -23,7 +23,7 @@ def start(folder: Path, path: list[Path], language: str = "C.UTF-8") -> subproce
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         check=False,
     )
 
@@ -55,7 +55,7 @@ def test_it_is_named_in_the_language_of_the_login(tmp_path: Path) -> None:
     assert "ist im Weg" in start(tmp_path, [foreign_core(tmp_path), ROOT], "de_DE.UTF-8").stderr
 
 
-def test_files_of_ours_that_are_gone_are_told(tmp_path: Path) -> None:
+def test_files_of_ours_that_are_gone_are_reported(tmp_path: Path) -> None:
     for name in ("core", "tui"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "core/errors.py").unlink()

@@ -72,7 +72,7 @@ def test_a_beginning_that_is_refused_leaves_nothing(tmp_path: Path, arguments: t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_schema_file_that_is_wrong_is_told_with_its_key(tmp_path: Path) -> None:
+def test_a_schema_file_that_is_wrong_is_reported_with_its_key(tmp_path: Path) -> None:
     schema = tmp_path / "own.toml"
     schema.write_text('name = "own"\n[kinds.pump.properties.size]\ntype = "number"\n')
     assert "kinds.pump.properties.size" in Terminal(tmp_path / "home").refused(

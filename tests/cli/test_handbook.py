@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tui import commands
 from tui.cli.verbs import VERBS
 from tui.options import read_options
@@ -83,7 +83,7 @@ class Replay:
                 answer = terminal.call("sync", f"tcp://127.0.0.1:{port}")
             finally:
                 process.terminate()
-                process.communicate(timeout=PATIENCE)
+                process.communicate(timeout=DEADLINE_S)
             self.serving = ""
         else:
             answer = terminal.call(*arguments)
@@ -149,12 +149,12 @@ def test_the_history_to_import_is_a_good_one(tmp_path: Path) -> None:
     assert one.ask("import", str(tmp_path / "old.jsonl"))["changes"] == 1
 
 
-def test_every_verb_is_told() -> None:
+def test_every_verb_is_reported() -> None:
     assert [verb for verb in VERBS if not re.search(rf"(?:`|fieldline ){verb}\b", TEXT)] == []
 
 
 @pytest.mark.parametrize("scope", ["here", "fleet", "form", "typing", "inbox", "history", "sync", "members", "dialog"])
-def test_every_key_is_told(scope: str) -> None:
+def test_every_key_is_reported(scope: str) -> None:
     def told(command: commands.Command) -> bool:
         keys = " ".join(f"`{commands.format_key(key)}`" for key in command.keys) or "`:`"
         return f"{keys} | {command.help} |" in FLAT or f'{keys} is "{command.help.rstrip(".")}"' in FLAT

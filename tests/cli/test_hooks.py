@@ -14,7 +14,7 @@ import tomli_w
 from tests.cli.conftest import Pair
 from tests.cli.test_processes import serving
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.polling import wait_until
 
 PLACE = "place:241/Entrance right"
@@ -29,7 +29,7 @@ def got(home: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (home / "got").read_text().splitlines()]
 
 
-def test_what_another_device_changes_is_given_to_the_hook_and_told(pair: Pair) -> None:
+def test_what_another_device_changes_is_given_to_the_hook_and_reported(pair: Pair) -> None:
     one, two = pair
     write_hooks(one, printers={"run": [sys.executable, "-c", COPY], "kind": "place", "property": "printer"})
     assert [f["state"] for f in one.call("doctor", "--json").json if f["check"] == "hooks"] == ["warning"]
@@ -44,7 +44,7 @@ def test_what_another_device_changes_is_given_to_the_hook_and_told(pair: Pair) -
             event = json.loads(process.stdout.readline())
         assert [f["state"] for f in one.call("doctor", "--json").json if f["check"] == "hooks"] == ["good"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(DEADLINE_S) == 0
     (given,) = got(one.home)
     assert (event["hook"], event["outcome"], event["fact"]) == ("printers", "done", given["fact"])
     assert (given["after"], given["user"], given["key"]) == ("Brix", "Müller", "241/Entrance right")
@@ -72,7 +72,7 @@ def test_no_value_is_missed_however_often_it_is_killed(device: Terminal) -> None
     assert values == ["p0", "p1", "p2", "p3", "end"]
 
 
-def test_a_hook_that_cannot_be_is_told_and_the_rest_is_served(device: Terminal) -> None:
+def test_a_hook_that_cannot_be_is_reported_and_the_rest_is_served(device: Terminal) -> None:
     write_hooks(device, wrong={"run": "notify"})
     with serving(device) as (_target, process):
         assert process.stdout is not None

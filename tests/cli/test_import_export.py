@@ -133,7 +133,7 @@ def test_a_bundle_of_another_fleet_is_refused(device: Terminal, tmp_path: Path) 
     assert "fleet" in device.refused("import", str(tmp_path / "stick"))
 
 
-def test_files_that_are_not_there_are_told(device: Terminal, tmp_path: Path) -> None:
+def test_files_that_are_not_there_are_reported(device: Terminal, tmp_path: Path) -> None:
     nowhere = str(tmp_path / "no" / "such")
     assert nowhere in device.refused("import", nowhere, code=1)
     assert nowhere in device.refused("export", nowhere, code=1)

@@ -120,7 +120,7 @@ def test_json_clears_too(device: Terminal, tmp_path: Path) -> None:
         ('[{"name": "a", "locality": {"ref": "locality:241"}, "printer": {}}]', "Row 1: printer"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_row_and_nothing_is_written(
+def test_what_is_wrong_is_reported_with_its_row_and_nothing_is_written(
     device: Terminal, tmp_path: Path, text: str, says: str
 ) -> None:
     path = table(tmp_path, text)
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_told_with_its_row_and_nothing_is_written(
     assert says in device.refused("import", path, "--kind", "place", "--dry-run")
 
 
-def test_what_is_wrong_with_a_row_is_told_in_the_language_in_use(device: Terminal, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_row_is_reported_in_the_language_in_use(device: Terminal, tmp_path: Path) -> None:
     said = Terminal(device.home, lang="de").refused("import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place")
     english = device.refused("import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place")
     assert "has no property" in english

@@ -89,7 +89,7 @@ def test_only_a_candidate_can_be_taken(pair: Pair, meet: Meet) -> None:
     one.refused("resolve", PLACE, "card_terminal", "--value", "12")
 
 
-def test_clashes_between_different_things_are_told(pair: Pair, meet: Meet) -> None:
+def test_clashes_between_different_things_are_reported(pair: Pair, meet: Meet) -> None:
     one, two = pair
     one.ask("new", "place", "name=Lane 1", "locality=locality:241", "docking_station=A1B2")
     two.ask("new", "place", "name=Lane 2", "locality=locality:241", "docking_station=A1B2")
@@ -111,7 +111,7 @@ def test_clashes_between_different_things_are_told(pair: Pair, meet: Meet) -> No
     assert [m["property"] for m in one.ask("inbox") if m["type"] == "dangling"] == ["locality"] * 3
 
 
-def test_who_retired_in_knowledge_of_an_edit_leaves_no_matter(pair: Pair, meet: Meet) -> None:
+def test_who_retired_in_knowledge_of_an_edit_leaves_no_item(pair: Pair, meet: Meet) -> None:
     one, two = pair
     two.ask("set", PLACE, "printer=y")
     meet(one, two)

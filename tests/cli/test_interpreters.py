@@ -38,7 +38,7 @@ from tests.support.handshakes import X25519, documented_sizes, read_handshake
 
 PLACE = "place:241/Entrance right"
 FAST = 2_000_000
-PATIENCE_S = 60
+DEADLINE_S = 60
 
 PYTHONS = list(dict.fromkeys([sys.executable, *filter(None, os.environ.get("FIELDLINE_PYTHONS", "").split(":"))]))
 
@@ -113,7 +113,7 @@ def running(python: str, terminal: Terminal, *arguments: str) -> Iterator[subpro
 
 def ended(program: subprocess.Popen[str]) -> dict[str, object]:
     """The JSON of a program that ends well, and says nothing else."""
-    out, err = program.communicate(timeout=PATIENCE_S)
+    out, err = program.communicate(timeout=DEADLINE_S)
     assert (program.returncode, err) == (0, "")
     found = json.loads(out)
     assert isinstance(found, dict)
@@ -137,7 +137,7 @@ class Tap:
         self._port = port
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
-        self._listening.settimeout(PATIENCE_S)
+        self._listening.settimeout(DEADLINE_S)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -189,7 +189,7 @@ def test_two_pythons_meet_over_a_network(pair: Pair, first: str, second: str) ->
         ):
             met = ended(calling)
         serving.send_signal(signal.SIGTERM)
-        _, err = serving.communicate(timeout=PATIENCE_S)
+        _, err = serving.communicate(timeout=DEADLINE_S)
     assert (serving.returncode, err) == (0, "")
     assert (met["sent"], met["received"]) == (1, 1)
     assert met["root"] == one.root() == two.root()

@@ -17,7 +17,7 @@ import pytest
 from core.store.store import Store
 from core.store.types import SaveTally
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.polling import wait_until
 from tui.cli.context import CliContext
 from tui.cli.interruption import explain_stop, stop_text
@@ -34,7 +34,7 @@ TABLE = "code,name\n" + "".join(f"{code},Site {code}\n" for code in range(1000, 
         ("undo", "--last"),
     ],
 )
-def test_what_a_verb_was_saving_is_whole_and_told(
+def test_what_a_verb_was_saving_is_whole_and_reported(
     device: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "TABLE").write_text(TABLE)
@@ -62,13 +62,13 @@ def test_what_a_verb_was_saving_is_whole_and_told(
         def stop() -> None:
             asyncio.run(wait_until(lambda: any(tally.begun_count for tally in tallies)))
             os.kill(os.getpid(), number)
-            closes.wait(PATIENCE)
+            closes.wait(DEADLINE_S)
             other.execute("ROLLBACK")
 
         stopping = threading.Thread(target=stop)
         stopping.start()
         answer = device.call(*(str(tmp_path / each) if each == "TABLE" else each for each in arguments))
-        stopping.join(PATIENCE)
+        stopping.join(DEADLINE_S)
     monkeypatch.undo()
     change = device.call("log", "--json").lines[0]["change"]
     said = f"Stopped, but saved already: change {change[:8]}. `fieldline log --limit 1` shows what is there."
@@ -148,6 +148,6 @@ with asyncio.Runner() as runner:
 def test_a_signal_to_another_thread_wakes_a_loop_that_waits() -> None:
     """As one does that comes just before the loop begins to wait."""
     result = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_WAIT], capture_output=True, text=True, timeout=PATIENCE, check=True
+        [sys.executable, "-c", INTERRUPTED_WAIT], capture_output=True, text=True, timeout=DEADLINE_S, check=True
     )
     assert result.stdout == "ended\n"

@@ -74,7 +74,7 @@ def test_names_stay_apart(device: Terminal) -> None:
 
 
 @pytest.mark.parametrize("text", ["{{ lookup('pipe', 'id') }}", "{% x %}", "{# x #}", "a}}b"])
-def test_what_ansible_would_take_for_a_template_is_left_out_and_told(device: Terminal, text: str) -> None:
+def test_what_ansible_would_take_for_a_template_is_left_out_and_reported(device: Terminal, text: str) -> None:
     device.ask("set", "host:core", f"note={text}")
     answer = device.call("inventory", "--list")
     assert "fieldline_note" not in answer.json["_meta"]["hostvars"]["core"]

@@ -16,7 +16,7 @@ import pytest
 from core.device.home import KEY_FILE
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.pty_app import started
 
 PASSPHRASE = "correct horse battery"
@@ -77,7 +77,7 @@ def test_a_descriptor_and_standard_input_do_as_well(device: Terminal) -> None:
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tui.cli", *device.globals, *arguments]
         return subprocess.run(
-            command, input=PASSPHRASE + "\n", capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE, check=False
+            command, input=PASSPHRASE + "\n", capture_output=True, text=True, cwd=ROOT, timeout=DEADLINE_S, check=False
         )
 
     assert call("key", "seal", "--passphrase-file", "-").returncode == 0
@@ -133,7 +133,7 @@ def test_a_sealed_device_serves_and_syncs(pair: Pair, secret: str) -> None:
         assert "sealed" in two.refused("sync", target, code=1)
         assert two.ask("--passphrase-file", secret, "sync", target)["sent"] == 1
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=DEADLINE_S)
         assert [json.loads(line)["event"] for line in out.splitlines()] == ["met"]
     finally:
         process.kill()

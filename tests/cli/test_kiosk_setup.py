@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.tui.test_kiosk import PIN, kiosk
 from tui.options import read_options
 
@@ -56,7 +56,7 @@ def test_the_recipe_goes_from_nothing_to_a_locked_kiosk(device: Terminal, tmp_pa
         joined = next(line for line in setup.stdout if line.startswith("device")).split()[1]
         device.ask("admit", joined, "--role", "technician", "--name", "Entrance right")
         device.ask("sync", f"bundle://{stick}")
-        out, err = setup.communicate(PIN + "\n", timeout=PATIENCE)
+        out, err = setup.communicate(PIN + "\n", timeout=DEADLINE_S)
     finally:
         setup.kill()
     assert setup.returncode == 0, err

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Pair
 from tests.cli.test_processes import serving
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 
 def test_a_device_that_cannot_open_another_file_says_so_and_answers_again_later(pair: Pair) -> None:
@@ -32,5 +32,5 @@ def test_a_device_that_cannot_open_another_file_says_so_and_answers_again_later(
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
         assert two.ask("sync", target)["peer"]
         process.terminate()
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=DEADLINE_S)
         assert (process.returncode, err) == (0, "")

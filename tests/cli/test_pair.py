@@ -15,7 +15,7 @@ import pytest
 
 from tests.cable import Cable
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 FAST = 2_000_000
 
@@ -61,7 +61,7 @@ class Prompt:
 
     def end(self) -> tuple[int, str, str]:
         """Its exit code, and what it printed on both streams."""
-        out, err = self.process.communicate(timeout=PATIENCE)
+        out, err = self.process.communicate(timeout=DEADLINE_S)
         return self.process.returncode, out, self.text + err
 
 

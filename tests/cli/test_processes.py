@@ -19,7 +19,7 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 PLACE = "place:241/Entrance right"
 
@@ -59,7 +59,7 @@ def test_two_devices_meet_over_tcp(pair: Pair) -> None:
         one.ask("set", PLACE, "printer=y")
         assert two.ask("sync", target)["received"] == 1
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, err) == (0, "")
     events = [json.loads(line) for line in out.splitlines()]
     assert [(event["event"], event["peer"], event["received"]) for event in events] == [
@@ -87,13 +87,13 @@ def test_a_device_joins_by_the_fleets_id_and_strangers_get_nothing(pair: Pair, t
         assert process.stdout is not None
         events = [json.loads(process.stdout.readline())["event"] for _meeting in range(4)]
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, out) == (0, "")
     assert events == ["failed", "failed", "met", "met"]
     assert one.ask("show", PLACE)["slots"]["printer"]["value"] == "z"
 
 
-def test_a_port_in_use_and_nobody_there_are_told(device: Terminal) -> None:
+def test_a_port_in_use_and_nobody_there_are_reported(device: Terminal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         answer = device.alone("serve", "--port", str(port), "--bind", "127.0.0.1")
@@ -128,7 +128,7 @@ def test_a_reader_that_leaves_early_is_no_error(device: Terminal, arguments: str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_told(device: Terminal) -> None:
+def test_output_that_cannot_be_written_is_reported(device: Terminal) -> None:
     command = f"{sys.executable} -m tui.cli --home {device.home} log > /dev/full"
     run = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
@@ -142,7 +142,7 @@ def test_an_interrupt_ends_a_verb_quietly(device: Terminal) -> None:
             # It is in the middle of its greeting, which nobody is going to answer.
             assert caller.recv(1)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, out, err.strip()) == (130, "", "")
 
 
@@ -205,13 +205,13 @@ def test_serving_ends_quietly_when_nobody_reads_its_events_any_more(pair: Pair) 
         assert process.stderr is not None
         process.stdout.close()
         two.call("sync", target)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(DEADLINE_S) == 0
         assert process.stderr.read() == ""
 
 
 def test_of_many_who_add_the_same_at_once_one_does(device: Terminal) -> None:
     started = [device.process("new", "locality", "code=242", f"name=TSC {n}") for n in range(12)]
-    ended = [(process.communicate(timeout=PATIENCE), process.returncode) for process in started]
+    ended = [(process.communicate(timeout=DEADLINE_S), process.returncode) for process in started]
     assert sorted(code for _, code in ended) == [0] + [2] * 11
     assert all("There is locality:242 already" in err for (_, err), code in ended if code)
     assert len(device.ask("list", "locality", "--where", "code=242")) == 1

@@ -21,7 +21,7 @@ from core.store import store_file
 from tests.cli.test_bad_input import sentence_of
 from tests.support.cli import Terminal
 from tests.support.damaged_store import merge_log, overwrite, pages_of, zero_page
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.polling import wait_until
 
 PLACE = "place:241/Entrance right"
@@ -33,7 +33,7 @@ def damage(device: Terminal, statement: str) -> None:
     merge_log(device.home / "store.db")
 
 
-def test_a_damaged_value_is_told_by_what_reads_it_and_repaired(device: Terminal) -> None:
+def test_a_damaged_value_is_reported_by_what_reads_it_and_repaired(device: Terminal) -> None:
     before = device.ask("show", PLACE)
     damage(device, "UPDATE facts SET value = x'ff' WHERE instr(value, CAST('Acme 5000' AS BLOB))")
     for verb in (["show", PLACE], ["list", "place", "--columns", "printer"], ["inbox"]):
@@ -69,11 +69,11 @@ def test_a_store_that_others_have_open_is_not_replaced(device: Terminal) -> None
         assert "stop `fieldline serve`" in sentence_of(device.call("verify", "--repair"), 1)
     finally:
         serving.send_signal(signal.SIGTERM)
-        serving.communicate(timeout=PATIENCE)
+        serving.communicate(timeout=DEADLINE_S)
     assert device.call("verify", "--repair").code == 0
 
 
-def test_lost_bytes_are_told_with_what_depends_on_them(device: Terminal) -> None:
+def test_lost_bytes_are_reported_with_what_depends_on_them(device: Terminal) -> None:
     damage(device, "UPDATE blocks SET data = zeroblob(300) WHERE change = (SELECT max(change) FROM blocks)")
     answer = device.call("verify", "--repair", "--json")
     assert answer.code == 1
@@ -109,7 +109,7 @@ def test_serve_ends_when_its_store_is_no_longer_there(device: Terminal, tmp_path
     assert serving.stderr is not None
     assert "listening" in serving.stderr.readline()
     (device.home / "store.db").rename(tmp_path / "elsewhere.db")
-    _, err = serving.communicate(timeout=PATIENCE)
+    _, err = serving.communicate(timeout=DEADLINE_S)
     assert serving.returncode == 1
     assert "was removed or replaced while it was open here" in err
     assert "Traceback" not in err
@@ -146,7 +146,7 @@ def kill_repairs(device: Terminal, tmp_path: Path, count: int, seed: int) -> Non
 
         asyncio.run(wait_until(is_under_way))
         repairing.kill()
-        repairing.communicate(timeout=PATIENCE)
+        repairing.communicate(timeout=DEADLINE_S)
         device.call("verify", "--repair")
         assert device.ask("verify")["problems"] == []
         assert device.root() == root

@@ -42,7 +42,7 @@ def restored(pair: Pair, meet: Callable[..., None], tmp_path: Path) -> Pair:
     return pair
 
 
-def test_it_is_told_until_its_changes_have_come_back(restored: Pair, meet: Callable[..., None]) -> None:
+def test_it_is_reported_until_its_changes_have_come_back(restored: Pair, meet: Callable[..., None]) -> None:
     one, two = restored
     assert is_told(one)
     meet(two, one)
@@ -52,7 +52,7 @@ def test_it_is_told_until_its_changes_have_come_back(restored: Pair, meet: Calla
     assert "chains" not in one.ask("verify"), "its chain does not fork"
 
 
-def test_who_saves_nevertheless_forks_the_chain_and_is_told_that(restored: Pair, meet: Callable[..., None]) -> None:
+def test_who_saves_nevertheless_forks_the_chain_and_learns_that(restored: Pair, meet: Callable[..., None]) -> None:
     one, two = restored
     assert one.ask("set", PLACE, "printer=again")["facts"] == 1
     assert not is_told(one)

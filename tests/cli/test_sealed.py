@@ -67,7 +67,7 @@ def test_a_carrier_who_is_no_member_carries_both_ways(pair: Pair, tmp_path: Path
     assert one.root() == two.root()
 
 
-def test_who_is_no_member_is_told_in_a_sentence(device: Terminal, tmp_path: Path) -> None:
+def test_who_is_no_member_is_reported_in_a_sentence(device: Terminal, tmp_path: Path) -> None:
     device.ask("export", str(tmp_path / "all"))
     stranger = joined(device, tmp_path / "K9", role=None)
     assert "sealed" in stranger.refused("import", str(tmp_path / "all"))
@@ -79,7 +79,7 @@ def test_who_is_no_member_is_told_in_a_sentence(device: Terminal, tmp_path: Path
     assert stranger.ask("status")["changes"] == 0
 
 
-def test_a_newcomer_that_was_never_heard_of_begins_with_a_stick(device: Terminal, tmp_path: Path) -> None:
+def test_a_newcomer_that_was_never_known_begins_with_a_stick(device: Terminal, tmp_path: Path) -> None:
     device.ask("key", "renew")
     new = joined(device, tmp_path / "K3")
     device.ask("export", str(tmp_path / "all"))
@@ -122,7 +122,7 @@ def test_after_a_revocation_the_others_read_on_and_the_revoked_one_does_not(
     assert two.root() == one.root()
 
 
-def test_renewals_apart_from_each_other_are_no_matter_for_the_inbox(
+def test_renewals_apart_from_each_other_are_no_item_for_the_inbox(
     pair: Pair, meet: Callable[..., None], tmp_path: Path
 ) -> None:
     one, two = pair

@@ -24,13 +24,13 @@ def test_a_new_file_is_made_where_its_name_says_so(device: Terminal, tmp_path: P
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_folder_on_the_disk_of_the_home_is_told(device: Terminal, tmp_path: Path, options: list[str]) -> None:
+def test_a_folder_on_the_disk_of_the_home_is_reported(device: Terminal, tmp_path: Path, options: list[str]) -> None:
     answer = device.call("sync", f"bundle://{tmp_path}", *options)
     assert answer.code == 0
     assert "on the disk of this device itself" in answer.err
 
 
-def test_a_damaged_file_is_told_to_people_and_to_scripts(device: Terminal, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_to_people_and_to_scripts(device: Terminal, tmp_path: Path) -> None:
     device.ask("sync", f"bundle://{tmp_path}")
     (found,) = tmp_path.glob("*.fieldline")
     found.write_bytes(found.read_bytes()[:-100])

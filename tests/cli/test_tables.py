@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 PLACE = "place:241/Entrance right"
 SEEN = "fieldline:seen"
@@ -150,7 +150,7 @@ def test_two_sheets_of_one_export_that_say_the_same_are_no_conflict(device: Term
     assert counts(other.back()) == (0, 0, 1, 0)
 
 
-def test_an_edit_of_what_was_retired_since_is_told_as_a_conflict(device: Terminal, tmp_path: Path) -> None:
+def test_an_edit_of_what_was_retired_since_is_reported_as_a_conflict(device: Terminal, tmp_path: Path) -> None:
     sheet = Sheet(device, tmp_path / "t.csv")
     sheet.row("Entrance right")["printer"] = "Brix 60"
     device.ask("retire", PLACE)
@@ -229,7 +229,7 @@ def test_a_table_goes_through_pipes(device: Terminal) -> None:
     exported = device.alone("export", "--kind", "place", "-")
     assert exported.out.startswith("name,locality,")
     process = device.process("import", "-", "--kind", "place", "--dry-run", stdin=-1)
-    _out, err = process.communicate(exported.out.replace("Acme 5000", "Brix 60"), timeout=PATIENCE)
+    _out, err = process.communicate(exported.out.replace("Acme 5000", "Brix 60"), timeout=DEADLINE_S)
     assert "0 new, 1 changed, 0 same, 0 in conflict; nothing was written." in err
     assert (
         json.loads(device.call("export", "--kind", "place", "-", "--format", "json").out)[0]["printer"] == "Acme 5000"

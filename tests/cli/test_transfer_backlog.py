@@ -103,7 +103,7 @@ def missing(terminal: Terminal) -> int:
     return count
 
 
-def test_progress_is_told_in_changes_and_time() -> None:
+def test_progress_is_reported_in_changes_and_time() -> None:
     pace = EtaEstimator()
     assert sync_progress_text(pace, 0.0) == "greeting …"
     pace.update(Progress("reconcile"), 0.0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 PLACE = "place:241/Entrance right"
 
@@ -57,7 +57,7 @@ def test_an_empty_home_is_refused(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert done.returncode == 2 and "--home is empty" in done.stderr
@@ -66,20 +66,20 @@ def test_an_empty_home_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that there is not")
 @pytest.mark.parametrize("verb", [["status"], ["tui"], ["--version"], ["init", "--fleet", "F"]])
-def test_a_user_without_a_home_is_told_how_to_name_one(verb: list[str]) -> None:
+def test_a_user_without_a_home_learns_how_to_name_one(verb: list[str]) -> None:
     if any(folder.stat().st_mode & 0o005 != 0o005 for folder in (ROOT, *ROOT.parents)):
         pytest.skip("other users may not read this clone")
     call = f"import os, sys; os.setgroups([]); from tui.cli.main import run; os.setuid(54321);sys.exit(run({verb!r}))"
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", call], env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+        [sys.executable, "-c", call], env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
     assert "should not have happened" not in done.stderr
     if verb in (["status"], ["init", "--fleet", "F"]):
         assert done.returncode == 2 and "FIELDLINE_HOME" in done.stderr
 
 
-def test_two_devices_of_one_name_are_told_apart_by_id(device: Terminal) -> None:
+def test_two_devices_of_one_name_are_distinguished_by_id(device: Terminal) -> None:
     ids = ["11" * 16, "22" * 16]
     for each in ids:
         told = device.call("admit", each, "--role", "technician", "--name", "H1").err
@@ -103,7 +103,7 @@ def test_before_the_first_sync_it_says_that_there_is_no_schema(device: Terminal,
         assert "sync with a device" in new.refused(*verb)
 
 
-def test_an_unknown_column_is_told_as_the_head(device: Terminal, tmp_path: Path) -> None:
+def test_an_unknown_column_is_reported_as_the_head(device: Terminal, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("name,locality,nix\nP,241,x\n")
     said = device.refused("import", str(tmp_path / "t.csv"), "--kind", "place")
     assert "head" in said and '"nix"' in said and "Row" not in said
@@ -127,7 +127,7 @@ def test_columns_and_properties_are_taken_by_label(device: Terminal, tmp_path: P
 def test_a_table_and_a_bundle_come_from_stdin(pair: Pair, tmp_path: Path, meet: Callable[..., None]) -> None:
     device, other = pair
     process = device.process("import", "-", "--kind", "place", "--json", stdin=subprocess.PIPE)
-    _out, err = process.communicate("name,locality,printer\nP,241,Brix\n", timeout=PATIENCE)
+    _out, err = process.communicate("name,locality,printer\nP,241,Brix\n", timeout=DEADLINE_S)
     assert process.returncode == 0, err
     assert device.ask("show", "place:241/P")["slots"]["printer"]["value"] == "Brix"
     device.ask("export", str(tmp_path / "all"))

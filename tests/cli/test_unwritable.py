@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.test_bad_input import limited, sentence_of
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 PLACE = "place:241/Entrance right"
 READING = [
@@ -99,7 +99,7 @@ def test_a_disk_that_takes_nothing(device: Terminal, tmp_path: Path, disk: str, 
             # One that was killed has left what it wrote last in the log.
             with subprocess_that_writes(moved) as killed:
                 killed.kill()
-                killed.communicate(timeout=PATIENCE)
+                killed.communicate(timeout=DEADLINE_S)
             assert (small / "K1" / "store.db-wal").stat().st_size > 0
         shutil.copytree(moved.home, tmp_path / "same")
         same = Terminal(tmp_path / "same")
@@ -150,7 +150,7 @@ def test_a_full_folder_for_temporary_files_is_named(device: Terminal, tmp_path: 
     small = tmp_path / "tmp"
     with mounted(small, "200k"):
         process = device.process("verify", env={"TMPDIR": str(small)})
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=DEADLINE_S)
         assert (process.returncode, out) == (1, "")
         assert f"MB in {small}" in err
         assert "TMPDIR" in err

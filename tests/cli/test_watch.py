@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.conftest import Pair
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.polling import wait_until
 
 PLACE = "place:241/Entrance right"
@@ -64,7 +64,7 @@ def test_a_line_says_what_changed_by_whom_and_where_to_go_on(device: Terminal) -
     }
 
 
-def test_what_comes_is_told_as_it_comes_for_one_kind_or_entity(device: Terminal) -> None:
+def test_what_comes_is_reported_as_it_comes_for_one_kind_or_entity(device: Terminal) -> None:
     since = last_fact(device)
     for of in ("locality", "locality:241"):
         process = device.process("watch", of, "--json", "--since", since)
@@ -73,7 +73,7 @@ def test_what_comes_is_told_as_it_comes_for_one_kind_or_entity(device: Terminal)
         line = line_of(process)
         assert (line["property"], line["after"]) == ("name", of)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=PATIENCE) == ("", "")
+        assert process.communicate(timeout=DEADLINE_S) == ("", "")
         assert process.returncode == 0
         since = line["fact"]
 
@@ -91,7 +91,7 @@ def test_each_value_comes_once_whoever_is_killed(device: Terminal) -> None:
         process = device.process("watch", PLACE, "--json", "--since", cursor)
         writer = device.process("set", PLACE, f"printer=p{number}", f"card_terminal={number:08}")
         if number % 2:
-            writer.communicate(timeout=PATIENCE)
+            writer.communicate(timeout=DEADLINE_S)
             line = line_of(process)
             reported.append(line["fact"])
             cursor = line["fact"]
@@ -112,7 +112,7 @@ def test_each_value_comes_once_whoever_is_killed(device: Terminal) -> None:
     assert len(set(reported)) == len(reported) >= 7
 
 
-def test_what_another_device_brings_is_told(pair: Pair, meet: Callable[[Terminal, Terminal], None]) -> None:
+def test_what_another_device_brings_is_reported(pair: Pair, meet: Callable[[Terminal, Terminal], None]) -> None:
     one, two = pair
     process = one.process("watch", "place", "--json", "--since", last_fact(one))
     two.ask("set", PLACE, "printer=Brix")
@@ -120,11 +120,11 @@ def test_what_another_device_brings_is_told(pair: Pair, meet: Callable[[Terminal
     line = line_of(process)
     assert (line["after"], line["user"], line["device"]) == ("Brix", "Müller", two.ask("status")["device"])
     process.terminate()
-    assert process.communicate(timeout=PATIENCE) == ("", "")
+    assert process.communicate(timeout=DEADLINE_S) == ("", "")
     assert process.returncode == 0
 
 
-def test_what_a_revocation_takes_is_told_once_whoever_is_killed(
+def test_what_a_revocation_takes_is_reported_once_whoever_is_killed(
     pair: Pair, meet: Callable[[Terminal, Terminal], None]
 ) -> None:
     one, two = pair
@@ -155,12 +155,12 @@ def test_it_ends_when_nobody_reads_any_more(device: Terminal) -> None:
     process = device.process("watch", "--json", "--since", last_fact(device))
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(DEADLINE_S) == 0
     assert process.stderr.read() == ""
     process.stderr.close()
 
 
-def test_it_ends_when_told_to_while_nobody_reads_on(device: Terminal) -> None:
+def test_it_ends_when_asked_to_while_nobody_reads_on(device: Terminal) -> None:
     for number in range(40):
         device.ask("set", PLACE, f"printer={number:01000}")
     process = device.process("watch", PLACE, "--json", "--since", "start")
@@ -170,7 +170,7 @@ def test_it_ends_when_told_to_while_nobody_reads_on(device: Terminal) -> None:
         # A line takes a page of the pipe, which has 16.
         asyncio.run(wait_until(lambda: _unread_bytes(pipe) > 30_000))
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(DEADLINE_S) == 0
     finally:
         process.kill()
         process.communicate()

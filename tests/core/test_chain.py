@@ -192,7 +192,7 @@ def test_two_headers_at_one_position_are_a_fork() -> None:
             wrong.check(FLEET)
 
 
-def test_what_lies_behind_a_bad_link_is_told_from_another_branch() -> None:
+def test_what_lies_behind_a_bad_link_is_distinguished_from_another_branch() -> None:
     """The thief's branch with a wrong past counts for nothing.
 
     The device's own goes on.

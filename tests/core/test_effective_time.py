@@ -51,7 +51,7 @@ def test_a_long_history_needs_no_deep_stack() -> None:
     assert set(effective_times(facts).values()) == {99}
 
 
-def test_a_time_that_cannot_be_true_is_told() -> None:
+def test_a_time_that_cannot_be_true_is_reported() -> None:
     assert is_behind(5, 6)
     assert not is_behind(6, 6)
     assert is_ahead(20, 10, 5)

@@ -58,7 +58,7 @@ LOCALITY = entity(1, "locality", code="241", name="TSC 241", subnet="10.24.1.0/2
 HERE = Ref(ident(1))
 
 
-def test_what_is_in_order_is_no_matter() -> None:
+def test_what_is_in_order_is_no_item() -> None:
     assert reported(LOCALITY, entity(2, name="Lane 1", locality=HERE, card_terminal="11111111")) == []
 
 
@@ -83,7 +83,7 @@ def test_a_conflict_of_something_unknown_is_shown_too() -> None:
     assert (item.type, item.kind, item.key) == ("conflict", "gadget", None)
 
 
-def test_a_unique_value_claimed_twice_is_one_matter() -> None:
+def test_a_unique_value_claimed_twice_is_one_item() -> None:
     places = [entity(n, name=f"Lane {n}", locality=HERE, docking_station="17e9:6006 #A1B2") for n in (4, 3, 2)]
     places += [entity(7, name="Lane 7", retired=True, locality=HERE, docking_station="17e9:6006 #A1B2")]
     (item,) = found(LOCALITY, *places)
@@ -111,7 +111,7 @@ def test_spellings_of_one_thing_are_one_claim() -> None:
     assert [m.type for m in found(*boxes, schema=schema)] == ["duplicate"]
 
 
-def test_overlapping_networks_are_told_with_the_widest_first() -> None:
+def test_overlapping_networks_are_reported_with_the_widest_first() -> None:
     wide = entity(5, "locality", code="12", subnet="10.24.0.0/16")
     inner = [entity(n, "locality", code=str(n), subnet=f"10.24.{n}.0/24") for n in range(20, 26)]
     (item,) = found(LOCALITY, *inner, wide, entity(6, "locality", code="6", subnet="10.25.0.0/16"))
@@ -214,7 +214,7 @@ steps = st.lists(
 
 @given(steps)
 @settings(max_examples=100)
-def test_an_edit_of_something_retired_is_told_exactly_if_who_retired_it_did_not_have_it(history: list[Any]) -> None:
+def test_an_edit_of_something_retired_is_reported_exactly_if_who_retired_it_did_not_have_it(history: list[Any]) -> None:
     fleet = Fleet()
     fleet.save(0, diff_edits(Record(EVERYTHING), {"kind": "place", "name": "Lane 2"}))
     for what, device, more in history:
@@ -340,7 +340,7 @@ def test_networks_overlap_if_and_only_if_two_entities_have_nested_ones(subnets: 
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y", None])), max_size=8), st.randoms())
-def test_the_matters_do_not_depend_on_the_order_of_the_records(places: list[Any], chance: random.Random) -> None:
+def test_the_items_do_not_depend_on_the_order_of_the_records(places: list[Any], chance: random.Random) -> None:
     records = [LOCALITY, entity(50, "locality", retired=True, code="3", subnet="10.0.0.0/8")]
     records += [
         entity(n, name=name, locality=Ref(ident(n % 3)), docking_station=dock, printer=["1", "2"][: n % 3])

@@ -19,7 +19,7 @@ def test_what_is_there(tmp_path: Path) -> None:
         assert [exists(absent), is_file(absent), is_folder(absent)] == [False, False, False]
 
 
-def test_what_cannot_be_told_is_an_error(tmp_path: Path) -> None:
+def test_what_cannot_be_reported_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path / ("x" * 300), tmp_path / "loop" / "below"):
         for look in (exists, is_file, is_folder):

@@ -106,7 +106,7 @@ def test_to_retire_again_names_what_is_known_by_then() -> None:
     assert unretire_entity(record(said)).value is False
 
 
-def test_people_and_devices_are_counted_once_a_matter() -> None:
+def test_people_and_devices_are_counted_once_an_item() -> None:
     items = [conflict(leaf(1, "a"), leaf(2, "b")), conflict(leaf(3, "a", "Jones"), leaf(4, "b", device=TWO))]
     assert count_users(items) == {"Maier": 2, "Jones": 1}
     assert count_devices(items) == {ONE: 2, TWO: 1}

@@ -237,7 +237,7 @@ def test_a_list_of_awkward_choices_is_read_back() -> None:
         ('net = { en = "Network", de = "Netz" }', "net = { en = 3 }", "kinds.room.groups.net", "by language"),
     ],
 )
-def test_a_mistake_in_a_file_is_told_with_its_place_and_what_is_allowed(
+def test_a_mistake_in_a_file_is_reported_with_its_place_and_what_is_allowed(
     old: str, new: str, path: str, said: str
 ) -> None:
     assert old in SMALL
@@ -333,7 +333,7 @@ def test_a_pattern_is_limited_in_repetitions_and_texts_in_length() -> None:
     assert not matches_pattern("a*a*a*", "a" * 257)
 
 
-def test_an_unknown_built_in_schema_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_built_in_schema_is_reported_with_those_that_there_are() -> None:
     with pytest.raises(Refused, match="service-centre, site-network"):
         load_builtin_schema("../../etc/passwd")
 

@@ -147,7 +147,7 @@ def test_the_file_of_a_device_is_sealed_in_place_and_unsealed_again(tmp_path: Pa
     assert [each.name for each in tmp_path.iterdir()] == [KEY_FILE]
 
 
-def test_nobody_to_ask_is_told_what_to_do(tmp_path: Path) -> None:
+def test_nobody_to_ask_learns_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / KEY_FILE
     seal_identity(path, create_identity(path), PASSPHRASE)
     with pytest.raises(FieldlineError, match="--passphrase-file"):

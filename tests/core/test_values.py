@@ -46,7 +46,7 @@ def test_what_is_read_is_of_the_type_and_reads_as_itself(type_name: str, data: A
 
 @pytest.mark.parametrize("type_name", [name for name in values.TYPE_PARSERS if name not in ("text", "choice")])
 @given(value=scalars)
-def test_a_value_of_another_type_is_told_with_what_is_expected(type_name: str, value: Any) -> None:
+def test_a_value_of_another_type_is_reported_with_what_is_expected(type_name: str, value: Any) -> None:
     if not values.is_of_type(type_name, value):
         message = str(values.type_problem("speed", type_name, value))
         assert message.startswith("speed: ")
@@ -94,16 +94,16 @@ def test_addresses_have_one_spelling(address: Any) -> None:
     assert values.TYPE_PARSERS["ip-address"](address.exploded.upper()) == str(ip_address(str(address)))
 
 
-def test_a_network_with_host_bits_is_told_the_network() -> None:
+def test_a_network_with_host_bits_learns_the_network() -> None:
     assert "10.24.1.0/24" in str(values.type_problem("subnet", "ip-network", "10.24.1.7/24"))
 
 
-def test_spaces_around_a_value_are_what_is_told() -> None:
+def test_spaces_around_a_value_are_what_is_reported() -> None:
     assert "spaces around" in str(values.type_problem("subnet", "ip-network", "10.24.1.0/24 "))
     assert "spaces around" not in str(values.type_problem("subnet", "ip-network", "10.24.1.0 "))
 
 
-def test_a_number_written_as_text_is_told_apart_from_no_number() -> None:
+def test_a_number_written_as_text_is_distinguished_from_no_number() -> None:
     assert "as text" in str(values.type_problem("mtu", "integer", "1280"))
     assert "whole number" in str(values.type_problem("mtu", "integer", "fast"))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.output_schemas import check_printed
 from tui.cli.main import run
 
@@ -99,5 +99,5 @@ class Terminal:
     def alone(self, *arguments: str, **settings: Any) -> Answer:
         """The same, and what came of it."""
         process = self.process(*arguments, **settings)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=DEADLINE_S)
         return Answer(process.returncode, out, err)

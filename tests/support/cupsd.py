@@ -20,7 +20,7 @@ from typing import Self
 
 import pytest
 
-from tests.support.deadlines import PATIENCE, until
+from tests.support.deadlines import DEADLINE_S, until
 
 CUPSD = "/usr/sbin/cupsd"
 
@@ -61,7 +61,7 @@ class Sink:
         """Take nothing more."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(PATIENCE)
+        self._thread.join(DEADLINE_S)
 
 
 class Cups:
@@ -106,7 +106,7 @@ class Cups:
         """End the server."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(PATIENCE)
+            self._process.wait(DEADLINE_S)
             self._process = None
 
     def add_queue(self, name: str) -> Sink:
@@ -122,7 +122,7 @@ class Cups:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=DEADLINE_S,
             stdin=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C", **(env or {})},
         ).stdout.strip()

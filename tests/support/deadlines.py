@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-PATIENCE = 120.0
+DEADLINE_S = 120.0
 """Seconds."""
 POLL_INTERVAL_S = 0.05
 _STEPS = 100
@@ -18,7 +18,7 @@ _STEPS = 100
 
 
 @asynccontextmanager
-async def deadline(seconds: float = PATIENCE) -> AsyncIterator[None]:
+async def deadline(seconds: float = DEADLINE_S) -> AsyncIterator[None]:
     """Raise TimeoutError after so many seconds in which the event loop ran.
 
     Of the time that a virtual machine stands still, the clock counts all and this next to nothing.
@@ -40,7 +40,7 @@ async def deadline(seconds: float = PATIENCE) -> AsyncIterator[None]:
             timer.cancel()
 
 
-def until(is_so: Callable[[], object], seconds: float = PATIENCE) -> None:
+def until(is_so: Callable[[], object], seconds: float = DEADLINE_S) -> None:
     """Wait until something is so; fails when it takes too long."""
     end = time.monotonic() + seconds
     while not is_so():

@@ -31,7 +31,7 @@ from tests.support.memory_replica import (
 )
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
-MOST_REQUESTS = 2000
+MAX_REQUESTS = 2000
 """More than any of the meetings needs by far: a session that asks its store more often does not come to an end."""
 
 

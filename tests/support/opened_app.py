@@ -20,7 +20,7 @@ from textual.worker import WorkerCancelled
 
 from core.service.location import read_location
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE, deadline
+from tests.support.deadlines import DEADLINE_S, deadline
 from tests.support.pending_work import describe, running_workers, undrawn
 from tui.app import FieldlineApp
 from tui.app_status import Options
@@ -66,12 +66,12 @@ def _noise(count: int) -> bytes:
 class Screen:
     """The terminal UI, opened."""
 
-    def __init__(self, pilot: Pilot[None], patience: float = PATIENCE) -> None:
-        """`patience` is how many seconds it may take to come to rest."""
+    def __init__(self, pilot: Pilot[None], deadline_s: float = DEADLINE_S) -> None:
+        """`deadline_s` is how many seconds it may take to come to rest."""
         self.pilot = pilot
         assert isinstance(pilot.app, FieldlineApp)
         self.app: FieldlineApp = pilot.app
-        self.patience = patience
+        self.deadline_s = deadline_s
 
     async def press(self, *keys: str) -> None:
         """Press keys, waiting after each until nothing is under way."""
@@ -124,7 +124,7 @@ class Screen:
         `waits` counts for what was waited so far.
         """
         try:
-            async with deadline(self.patience):
+            async with deadline(self.deadline_s):
                 yield
         except TimeoutError:
             before = [f"{count} times before: {what}" for what, count in (waits or Counter()).most_common(MAX_WAITS)]

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 
 class Program:
@@ -48,7 +48,7 @@ class Program:
 
     def wait_for(self, text: str) -> None:
         """Read until it has written this text since the last `forget`."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while text.encode() not in self.output:
             assert time.monotonic() < deadline, f"{text!r} did not come: {self.output[-2000:]!r}"
             assert self.alive() or text.encode() in self.output + self.read(0.1), f"ended: {self.output[-2000:]!r}"
@@ -63,7 +63,7 @@ class Program:
 
     def wait_for_end(self) -> None:
         """Read until it has ended."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while self.alive():
             assert time.monotonic() < deadline, "does not end"
             self.read(0.05)
@@ -78,7 +78,7 @@ class Program:
         os.set_blocking(self.terminal, False)
         try:
             while data:
-                readable, writable, _ = select.select([self.terminal], [self.terminal], [], PATIENCE)
+                readable, writable, _ = select.select([self.terminal], [self.terminal], [], DEADLINE_S)
                 assert readable or writable, "takes no input any more"
                 if readable:
                     self.output += os.read(self.terminal, 1 << 16)

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 
 class Laptop:
@@ -23,7 +23,7 @@ class Laptop:
 
     def tmux(self, *arguments: str) -> str:
         """Tell tmux something; gives what it answers."""
-        done = subprocess.run([*self._tmux, *arguments], capture_output=True, check=True, timeout=PATIENCE)
+        done = subprocess.run([*self._tmux, *arguments], capture_output=True, check=True, timeout=DEADLINE_S)
         return done.stdout.decode()
 
     def press(self, *keys: str) -> None:
@@ -41,7 +41,7 @@ class Laptop:
 
     def wait_for(self, text: str) -> str:
         """Wait until a text is on the screen; gives the screen."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while text not in (screen := self.text()):
             assert time.monotonic() < deadline, f"{text!r} did not come:\n{screen}"
             time.sleep(0.05)
@@ -52,11 +52,11 @@ class Laptop:
 
         Tmux does not always leave its word of it on the screen.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while self.tmux("list-panes", "-F", "#{pane_dead}").strip() != "1":
             assert time.monotonic() < deadline, f"it does not end:\n{self.text()}"
             time.sleep(0.05)
 
     def close(self) -> None:
         """End what runs there."""
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False, timeout=PATIENCE)
+        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False, timeout=DEADLINE_S)

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.support.cli import ROOT, Answer
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 # What changes a disk, or makes it durable.
 WRITING = ("pwrite64", "write", "ftruncate", "fdatasync", "fsync", "rename", "unlink")
@@ -71,7 +71,7 @@ def run_traced(options: Sequence[str], arguments: Sequence[str], log: Path) -> A
         text=True,
         check=False,
         cwd=ROOT,
-        timeout=PATIENCE,
+        timeout=DEADLINE_S,
         env={**os.environ, **_ENVIRONMENT},
     )
     return Answer(done.returncode, done.stdout, done.stderr)

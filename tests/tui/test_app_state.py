@@ -124,7 +124,7 @@ async def test_beside_the_line_of_tmux_there_is_room(home: Path, picture: Snapsh
 
 
 @pytest.mark.parametrize("keys", [("2",), ("2", "question_mark")])
-async def test_a_size_that_is_told_too_late_does_not_last(home: Path, keys: tuple[str, ...]) -> None:
+async def test_a_size_that_is_reported_too_late_does_not_last(home: Path, keys: tuple[str, ...]) -> None:
     async with opened(home, *keys) as screen:
         await screen.resize(*LARGE)
         screen.app.screen.post_message(Resize(Size(*SMALL), Size(*SMALL)))

@@ -29,7 +29,7 @@ from core.sync.events import Progress
 from core.sync.links.serial.serial_ports import PortError, SerialPortInfo
 from core.workspace import Workspace
 from tests.cable import Cable
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.ssh_laptop import Laptop
 from tui.app_status import Options
@@ -148,7 +148,7 @@ def test_who_leaves_in_the_middle_leaves_in_order(homes: list[Path], cable: Cabl
         (tmp_path / "tmux1").mkdir()
         target = f"serial://{cable.ends[1]}?baud={SLOW}"
         # A shell stays there: tmux pushes the last lines out of sight when what it runs has ended.
-        waiting = ["sync", target, "--timeout", f"{PATIENCE:.0f}"]
+        waiting = ["sync", target, "--timeout", f"{DEADLINE_S:.0f}"]
         command = shlex.join([sys.executable, "-m", "tui.cli", "--home", str(homes[1]), *waiting])
         theirs = Laptop(tmp_path / "tmux1", ["sh", "-c", f"{command}; read stay"])
         stack.callback(theirs.close)
@@ -164,7 +164,7 @@ def test_who_leaves_in_the_middle_leaves_in_order(homes: list[Path], cable: Cabl
 
 
 @needs_tmux
-def test_who_syncs_at_a_shell_is_told_why_nothing_moves(homes: list[Path], cable: Cable, tmp_path: Path) -> None:
+def test_who_syncs_at_a_shell_learns_why_nothing_moves(homes: list[Path], cable: Cable, tmp_path: Path) -> None:
     cable.plug()
     with ExitStack() as stack:
         laptops = []
@@ -261,7 +261,7 @@ async def test_a_cable_that_this_device_serves_is_not_offered(home: Path, cable:
     async with opened(home, "5", options=Options(zone=UTC, discovery=True)) as screen:
 
         async def shows(text: str) -> None:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DEADLINE_S):
                 while text not in " ".join(screen.text().split()):
                     await screen.pilot.pause(0.05)
 
@@ -286,9 +286,9 @@ async def test_a_cable_that_this_device_serves_is_not_offered(home: Path, cable:
         await shows("ttyA cable ○ there now")
 
 
-async def test_settings_that_cannot_be_read_are_told(home: Path) -> None:
+async def test_settings_that_cannot_be_read_are_reported(home: Path) -> None:
     (home / "settings.toml").write_text("cables = [", encoding="utf-8")
     async with opened(home, "5", options=Options(zone=UTC, discovery=True)) as screen:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "is not valid TOML" not in " ".join(screen.text().split()):
                 await screen.pilot.pause(0.05)

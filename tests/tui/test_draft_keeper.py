@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core.slots import Candidate, slot_of
 from core.store.connection import Database, StoreUnwritable
 from core.value_codec import HASH_BYTES, Redacted, encode_value
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import opened
 from tests.support.pty_app import started
 from tests.support.strategies import entities, fact_ids, values
@@ -80,7 +80,7 @@ async def test_what_is_being_typed_when_the_session_is_cut_off_is_offered_again(
         for key in (b"2", b"l", b"j", b"\r", b"j", b"j", b"e", b"\x15", b"Quux 9"):
             program.send(key)
             program.read(0.3)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while not _kept(home, "Quux 9"):
             assert time.monotonic() < deadline
             program.read(0.05)
@@ -111,7 +111,7 @@ def _kept(home: Path, value: str) -> bool:
     return any(encode_value(value).hex() in text for text in texts)
 
 
-async def test_it_is_told_where_the_edits_are(home: Path) -> None:
+async def test_it_is_reported_where_the_edits_are(home: Path) -> None:
     async with opened(home, *EDIT):
         pass
     async with opened(home) as screen:
@@ -176,7 +176,7 @@ async def test_leaving_says_that_they_are_kept(home: Path) -> None:
         await screen.press("escape")
 
 
-async def test_on_a_full_disk_nobody_is_told_that_edits_are_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_on_a_full_disk_nobody_learns_that_edits_are_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(store: DraftStore, text: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -11,7 +11,7 @@ from tui.demo.fleet import DEMO_USER
 from tui.inbox_loader import InboxLoader
 
 
-async def test_who_leaves_while_it_is_read_is_told_nothing(home: Path) -> None:
+async def test_who_leaves_while_it_is_read_learns_nothing(home: Path) -> None:
     """However far it is, the store is closed after the reading has stopped."""
     stopped = set()
     async with await Workspace.open(home, user=DEMO_USER) as workspace:

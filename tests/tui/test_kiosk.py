@@ -17,7 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from core.errors import FieldlineError, Refused
 from core.service import location
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, patient_pilot
 from tests.support.pty_app import Program, started
 from tests.tui.screens.test_here import chosen
@@ -209,7 +209,7 @@ async def test_without_a_pin_it_says_how_one_is_set(home: Path) -> None:
 
 async def until(screen: Screen, place: str) -> None:
     """Wait for the timer to notice."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE_S):
         while place != screen.app.base_screen.TAB:
             await screen.pilot.pause(0.05)
     await screen.rest()
@@ -237,7 +237,7 @@ async def test_left_alone_it_forgets_what_was_not_applied(home: Path) -> None:
         await screen.press("enter", "down", "e")
         assert "not applied" in screen.text()
         clock.pass_seconds(121)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "Brix 99" in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.rest()

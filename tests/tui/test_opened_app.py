@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.strip import Strip
 
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import opened
 from tui.widgets.lines import Lines
 
@@ -28,7 +28,7 @@ async def test_a_machine_that_stands_still_is_no_hang(home: Path, monkeypatch: p
             for _stop in range(3):
                 for _turn in range(50):
                     await asyncio.sleep(0)
-                ahead += 2 * PATIENCE
+                ahead += 2 * DEADLINE_S
             assert not resting.done()
         finally:
             release.set()
@@ -38,20 +38,20 @@ async def test_a_machine_that_stands_still_is_no_hang(home: Path, monkeypatch: p
 
 async def test_a_worker_that_does_not_end_is_named_and_goes_on(home: Path) -> None:
     async with opened(home) as screen:
-        screen.patience = SOON
+        screen.deadline_s = SOON
         release = asyncio.Event()
         worker = screen.app.run_worker(release.wait, group="reading")
         with pytest.raises(AssertionError, match=r"worker 'reading' of FieldlineApp\(.*locks.py:\d+ wait"):
             await screen.rest()
         assert worker.is_running
         release.set()
-        screen.patience = PATIENCE
+        screen.deadline_s = DEADLINE_S
         await screen.rest()
 
 
 async def test_a_message_whose_handling_does_not_end_is_named(home: Path) -> None:
     async with opened(home, "4") as screen:
-        screen.patience = SOON
+        screen.deadline_s = SOON
         release = asyncio.Event()
         screen.app.screen.call_later(release.wait)
         try:
@@ -59,12 +59,12 @@ async def test_a_message_whose_handling_does_not_end_is_named(home: Path) -> Non
                 await screen.rest()
         finally:
             release.set()
-            screen.patience = PATIENCE
+            screen.deadline_s = DEADLINE_S
 
 
 async def test_what_is_drawn_again_and_again_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(home, "4") as screen:
-        screen.patience = SOON
+        screen.deadline_s = SOON
         details = screen.app.screen.query_one("#details", Lines)
         draw = details.render_line
 
@@ -77,4 +77,4 @@ async def test_what_is_drawn_again_and_again_is_named(home: Path, monkeypatch: p
         with pytest.raises(AssertionError, match=r"times before: .*Lines\(id='details'\)"):
             await screen.rest()
         monkeypatch.undo()
-        screen.patience = PATIENCE
+        screen.deadline_s = DEADLINE_S

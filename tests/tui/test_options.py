@@ -81,7 +81,7 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
         ("[keys.inbox]\ntake = '1'", 2, "keys.inbox.take and keys.everywhere.here would both have the key 1"),
     ],
 )
-def test_a_mistake_is_told_with_file_line_and_key(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_a_mistake_is_reported_with_file_line_and_key(tmp_path: Path, text: str, line: int, said: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(Refused) as refused:
         read_options(path)
@@ -90,7 +90,7 @@ def test_a_mistake_is_told_with_file_line_and_key(tmp_path: Path, text: str, lin
     assert said in message
 
 
-def test_what_is_not_toml_or_not_text_is_told(tmp_path: Path) -> None:
+def test_what_is_not_toml_or_not_text_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="line 2"):
         read_options(written(tmp_path, "ascii = true\ntheme = = 3"))
     path = tmp_path / "tui.toml"

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ROOT
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.pty_app import Program, started
 from tui.demo.fleet import DEMO_DEVICE, DEMO_USER
 from tui.draft_store import DraftStore
@@ -118,14 +118,14 @@ def test_a_terminal_that_is_gone_ends_the_program(home: Path, options: tuple[str
     with detached("--home", str(home), *options, ignore_hangup=ignore_hangup) as (process, master):
         read_until(master, b"Here")
         os.close(master)
-        process.wait(timeout=PATIENCE)
+        process.wait(timeout=DEADLINE_S)
         assert process.returncode == SIGNAL_EXIT_BASE + signal.SIGHUP
 
 
 def test_a_terminal_that_goes_while_the_demo_starts_ends_it(tmp_path: Path) -> None:
     with detached("--home", str(tmp_path / "none"), "demo", ignore_hangup=True) as (process, master):
         os.close(master)
-        process.wait(timeout=PATIENCE)
+        process.wait(timeout=DEADLINE_S)
         assert process.returncode
 
 
@@ -165,7 +165,7 @@ def test_without_a_shell_it_says_that_there_is_none(home: Path) -> None:
 def test_a_kiosk_is_not_suspended(home: Path) -> None:
     with started(home, "tui", "--kiosk") as program:
         program.wait_for("Here")
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while not program.saw("stays on", 0.5):
             assert time.monotonic() < deadline
             program.send(b"\x1a")

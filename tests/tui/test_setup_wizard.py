@@ -17,7 +17,7 @@ from textual._wait import wait_for_idle
 from textual.pilot import Pilot
 
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE, deadline
+from tests.support.deadlines import DEADLINE_S, deadline
 from tests.support.opened_app import LARGE, NOW, SMALL, opened, patient_pilot
 from tests.support.polling import wait_until
 from tests.tui.screens.test_pairing import Peer, pairing
@@ -53,7 +53,7 @@ async def pressed(pilot: Pilot[bool], *keys: str) -> None:
     before = said = text(pilot)
     quiet = 0
     await pilot.press(*keys)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE_S):
         while pilot.app.is_running and quiet < 3:
             await asyncio.sleep(0.01)
             await pilot.pause()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.ssh_laptop import Laptop
 from tests.tui.screens.test_here import chosen
 
@@ -35,7 +35,9 @@ class Server:
         self._folder = folder
         for name in ("host", "user"):
             subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True, timeout=PATIENCE
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)],
+                check=True,
+                timeout=DEADLINE_S,
             )
         shutil.copy(folder / "user.pub", folder / "authorized")
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -82,9 +84,9 @@ ForceCommand {command}
 
     def wait(self) -> None:
         """Wait until it lets us in; skip the test where this account may not log in."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while True:
-            tried = subprocess.run([*self.client(), "true"], capture_output=True, check=False, timeout=PATIENCE)
+            tried = subprocess.run([*self.client(), "true"], capture_output=True, check=False, timeout=DEADLINE_S)
             if b"refused" not in tried.stderr or time.monotonic() > deadline:
                 break
             time.sleep(0.05)
@@ -95,7 +97,7 @@ ForceCommand {command}
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(PATIENCE)
+        self._process.wait(DEADLINE_S)
 
 
 @contextmanager
@@ -183,7 +185,7 @@ def test_a_line_that_breaks_leaves_no_process_behind(home: Path, tmp_path: Path)
         laptop.wait_for("Here")
         assert _running(home)
         laptop.tmux("kill-session")
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_S
         while _running(home):
             assert time.monotonic() < deadline, "still runs"
             time.sleep(0.05)
@@ -197,13 +199,13 @@ def test_whoever_logs_in_to_a_kiosk_gets_the_kiosk_and_nothing_else(home: Path, 
         laptop.press("6")
         laptop.wait_for("technician")
         asked = subprocess.run(
-            [*server.client(), "sh -c 'echo i am out'"], capture_output=True, check=False, timeout=PATIENCE
+            [*server.client(), "sh -c 'echo i am out'"], capture_output=True, check=False, timeout=DEADLINE_S
         )
         assert b"i am out" not in asked.stdout
         assert b"needs a terminal" in asked.stderr
         copied = subprocess.run(
             ["sftp", *server.client()[1:-1], "-b", os.devnull, server.client()[-1]],
-            capture_output=True, check=False, timeout=PATIENCE,
+            capture_output=True, check=False, timeout=DEADLINE_S,
         )  # fmt: skip
         assert copied.returncode != 0
 

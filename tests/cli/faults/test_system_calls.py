@@ -43,7 +43,7 @@ def test_a_fault_at_any_write_loses_nothing(job: Job, pair: Pair, tmp_path: Path
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
-def test_a_fault_at_any_read_is_told(job: Job, pair: Pair, tmp_path: Path) -> None:
+def test_a_fault_at_any_read_is_reported(job: Job, pair: Pair, tmp_path: Path) -> None:
     ends = tried(Trial(job, pair, tmp_path), READING, ("EIO",), 2, 2)
     assert sum(ends.values()) == 2
 

@@ -112,7 +112,7 @@ def test_one_pairing_at_a_time(tmp_path: Path) -> None:
     assert may(tmp_path, Clock())
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / TRIES_FILE).write_text("two hours ago")
     with pytest.raises(FieldlineError, match="delete it"):
         PairingTries(tmp_path, Clock())

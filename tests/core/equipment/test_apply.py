@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE, until
+from tests.support.deadlines import DEADLINE_S, until
 from tests.support.equipped import DOCKS, EquippedDevice, make_equipped_device
 from tests.support.unchecked import state_unchecked
 
@@ -145,7 +145,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_command_that_fails_is_told_and_a_second_run_completes(device: EquippedDevice, name: str) -> None:
+def test_a_command_that_fails_is_reported_and_a_second_run_completes(device: EquippedDevice, name: str) -> None:
     settings, scripts, sentence = FAILURES[name]
     device.settings(settings)
     for script, content in scripts.items():
@@ -222,7 +222,7 @@ def test_half_applied_is_said_after_a_crash(device: EquippedDevice) -> None:
     process = device.terminal.process("place", "apply", start_new_session=True)
     until((device.home / "begun").exists)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=DEADLINE_S)
     os.killpg(int(text(device, "pid")), signal.SIGKILL)
     row = device.terminal.ask("place", "journal")[0]
     assert (row["outcome"], "cut half-way" in row["message"]) == ("unknown", True)
@@ -241,7 +241,7 @@ def test_two_cannot_apply_at_once(device: EquippedDevice) -> None:
     assert (answer.code, answer.out) == (1, "")
     assert "Another process is setting this device up" in answer.err
     (device.home / "go").touch()
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0
     assert device.apply()[0] == 0
 
@@ -309,7 +309,7 @@ def test_a_conflict_is_applied_with_its_pick_and_marked(device: EquippedDevice, 
     assert text(device, "avl.conf") == f"# AVL\nprofile={state['wanted']}\n"
 
 
-def test_a_slip_in_the_settings_is_told_and_the_rest_works(device: EquippedDevice) -> None:
+def test_a_slip_in_the_settings_is_reported_and_the_rest_works(device: EquippedDevice) -> None:
     device.settings(
         FILE + '[equipment.card_terminal]\nread = { comand = ["x"] }\n[equipment.pritner]\nwith = "subnet"\n'
     )
@@ -374,7 +374,7 @@ def test_serve_tells_and_applies_on_arrival(device: EquippedDevice) -> None:
         assert text(device, "terminal") == "22222222\n"
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0
 
 
@@ -392,4 +392,4 @@ def test_a_slow_reader_does_not_hold_up_where_the_device_is(device: EquippedDevi
         assert json.loads(process.stdout.readline())["place"] == "place:241/Lane 2"
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=DEADLINE_S)

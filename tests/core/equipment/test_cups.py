@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.cli import ROOT
 from tests.support.cupsd import Cups, running_cups
-from tests.support.deadlines import PATIENCE, until
+from tests.support.deadlines import DEADLINE_S, until
 from tests.support.equipped import DOCKS, EquippedDevice, make_equipped_device
 
 SETTINGS = '[equipment.printer]\nwith = "cups-default"\n'
@@ -114,7 +114,7 @@ def test_a_device_that_is_carried_to_another_site_prints_there_by_itself(
         assert cups.sinks["deskA"].printed == []
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=DEADLINE_S)
 
 
 def test_what_is_so_already_is_left_alone(device: EquippedDevice, cups: Cups) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.equipment.evidence import list_usb_ports, read_usb_devices, usb_evidence
 from tests.support.cli import ROOT
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.equipped import Sysfs
 
 SHOW = (
@@ -73,7 +73,7 @@ def test_another_network_is_noticed_by_its_event(space: str) -> None:
         assert process.stdout.readline() == "watching\n"
         subprocess.run(["ip", "-n", space, "addr", "del", "10.24.1.5/24", "dev", "vA"], check=True)
         subprocess.run(["ip", "-n", space, "addr", "add", "10.30.1.5/24", "dev", "vA"], check=True)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=DEADLINE_S)
     finally:
         process.kill()
     assert "10.30.1.5/24" in out

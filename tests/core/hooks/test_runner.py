@@ -23,7 +23,7 @@ from core.records import diff_edits
 from core.schema import Schema
 from core.value_codec import Value
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.polling import wait_until
 
 COPY = "import sys; open('got', 'a').write(sys.stdin.read())"
@@ -66,7 +66,7 @@ async def running(workspace: Workspace) -> AsyncIterator[asyncio.Queue[HookEvent
 
 
 async def next_of(events: asyncio.Queue[HookEvent]) -> HookEvent:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE_S):
         return await events.get()
 
 
@@ -98,7 +98,7 @@ async def test_a_hook_is_tried_until_it_succeeds(workspace: Workspace) -> None:
     assert got(workspace) == [("printer", "a")]
 
 
-async def test_what_fails_for_good_is_given_up_and_told_and_holds_up_no_other(workspace: Workspace) -> None:
+async def test_what_fails_for_good_is_given_up_and_reported_and_holds_up_no_other(workspace: Workspace) -> None:
     write_hooks(workspace, broken=script(FAIL, attempts=3), copy=script(COPY))
     async with running(workspace) as events:
         await write(workspace, 1, printer="a")
@@ -165,7 +165,7 @@ async def test_only_one_process_runs_them(workspace: Workspace) -> None:
     assert len(got(workspace)) == 1
 
 
-async def test_a_state_that_cannot_be_read_is_refused_and_told(workspace: Workspace) -> None:
+async def test_a_state_that_cannot_be_read_is_refused_and_reported(workspace: Workspace) -> None:
     write_hooks(workspace, copy=script(COPY))
     (workspace.home.folder / STATE_FILE).write_text("[")
     with pytest.raises(FieldlineError, match="delete it"):
@@ -173,7 +173,7 @@ async def test_a_state_that_cannot_be_read_is_refused_and_told(workspace: Worksp
     assert [finding.severity for finding in check_hooks(workspace.home.folder, 0)] == ["problem"]
 
 
-async def test_hooks_that_nobody_runs_are_told(workspace: Workspace) -> None:
+async def test_hooks_that_nobody_runs_are_reported(workspace: Workspace) -> None:
     assert check_hooks(workspace.home.folder, 0) == []
     write_hooks(workspace, copy=script(COPY), wrong={})
     found = check_hooks(workspace.home.folder, 0)

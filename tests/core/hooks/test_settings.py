@@ -36,7 +36,7 @@ def test_a_hook_says_what_it_runs_and_for_what() -> None:
         '{ run = ["x"], kind = 1 }',
     ],
 )
-def test_what_cannot_be_is_told_with_the_hook(text: str) -> None:
+def test_what_cannot_be_is_reported_with_the_hook(text: str) -> None:
     assert "settings.toml: hooks.h" in str(hook(text).problem)
 
 

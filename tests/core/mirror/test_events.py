@@ -58,7 +58,7 @@ def values_now(dsn: str) -> dict[tuple[bytes, str], Any]:
     return {(entity, name): value for entity, name, value in rows}
 
 
-def test_each_change_is_told_as_watch_tells_it(demo: Terminal, dsn: str) -> None:
+def test_each_change_is_reported_as_watch_tells_it(demo: Terminal, dsn: str) -> None:
     demo.ask("mirror", dsn, "--once")
     assert told(dsn) == []
     before, since = values_now(dsn), last_change(demo)
@@ -74,7 +74,7 @@ def test_each_change_is_told_as_watch_tells_it(demo: Terminal, dsn: str) -> None
     assert_events_lead_to_now(dsn, before)
 
 
-def test_what_a_revocation_takes_out_is_told(demo: Terminal, dsn: str) -> None:
+def test_what_a_revocation_takes_out_is_reported(demo: Terminal, dsn: str) -> None:
     demo.ask("mirror", dsn, "--once")
     before = values_now(dsn)
     members = demo.ask("members")
@@ -87,7 +87,7 @@ def test_what_a_revocation_takes_out_is_told(demo: Terminal, dsn: str) -> None:
     assert_events_lead_to_now(dsn, before)
 
 
-def test_another_store_is_told_by_what_differs(demo: Terminal, dsn: str, tmp_path: Path) -> None:
+def test_another_store_is_reported_by_what_differs(demo: Terminal, dsn: str, tmp_path: Path) -> None:
     shutil.copytree(demo.home, tmp_path / "older")
     demo.ask("set", "locality:241", "name=Later")
     demo.ask("mirror", dsn, "--once")

@@ -19,7 +19,7 @@ from tests.core.mirror.test_events import assert_events_lead_to_now, values_now
 from tests.core.mirror.test_mirror import query
 from tests.support.cli import Terminal
 from tests.support.cut_line import CutLine
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.postgres import Cluster
 
 STATE = """SELECT w.changes, encode(w.root, 'hex'), c.*, f.*, (SELECT count(*) FROM fieldline.slots), l.*
@@ -27,7 +27,7 @@ STATE = """SELECT w.changes, encode(w.root, 'hex'), c.*, f.*, (SELECT count(*) F
   (SELECT count(*), count(DISTINCT change), max(change_id) FROM fieldline.changes) c,
   (SELECT count(*), count(DISTINCT fact_id) FROM fieldline.facts) f,
   (SELECT count(*) FROM (SELECT DISTINCT entity_id, property_id FROM fieldline.slots_at('infinity')) s) l"""
-LONGEST_S, MOST_BYTES = 1.5, 40_000
+LONGEST_S, MAX_BYTES = 1.5, 40_000
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def interrupt(device: Terminal, dsn: str, cluster: Cluster, line: CutLine, chanc
     what = chance.choice(("kill", "kill", "kill", "restart", "cut", "terminate"))
     address = dsn
     if what == "cut":
-        line.budget = chance.randrange(MOST_BYTES)
+        line.budget = chance.randrange(MAX_BYTES)
         address = dsn.split("host=", maxsplit=1)[0] + f"host={line.folder}"
     process = device.process("mirror", address, "--once", "--json")
     try:
-        process.wait(timeout=PATIENCE if what == "cut" else chance.uniform(0, LONGEST_S))
+        process.wait(timeout=DEADLINE_S if what == "cut" else chance.uniform(0, LONGEST_S))
     except subprocess.TimeoutExpired:
         if what == "restart":
             cluster.stop()
@@ -87,7 +87,7 @@ def interrupt(device: Terminal, dsn: str, cluster: Cluster, line: CutLine, chanc
                 )
         else:
             process.kill()
-    _, err = process.communicate(timeout=PATIENCE)
+    _, err = process.communicate(timeout=DEADLINE_S)
     assert "Traceback" not in err
     assert process.returncode in (0, 1, -9)
 

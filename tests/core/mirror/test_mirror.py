@@ -23,7 +23,7 @@ from core.value_codec import withdrawal_of
 from core.workspace import Workspace
 from tests.core.mirror.conftest import NOW_US
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.polling import wait_until
 from tests.support.postgres import Cluster
 
@@ -288,11 +288,11 @@ def test_a_new_schema_makes_new_views(tmp_path: Path, dsn: str) -> None:
     assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 
-def test_who_listens_is_told_the_root(demo: Terminal, dsn: str) -> None:
+def test_who_listens_learns_the_root(demo: Terminal, dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("LISTEN fieldline")
         demo.ask("mirror", dsn, "--once")
-        (note,) = connection.notifies(timeout=PATIENCE, stop_after=1)
+        (note,) = connection.notifies(timeout=DEADLINE_S, stop_after=1)
     assert note.payload == demo.root()
 
 
@@ -360,7 +360,7 @@ def test_what_is_saved_while_it_runs_is_mirrored(demo: Terminal, dsn: str) -> No
             assert query(dsn, "SELECT name FROM fieldline.kind_locality WHERE code = '241'") == [(name,)]
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=DEADLINE_S)
 
 
 def test_a_restarted_database_is_waited_for(demo: Terminal, dsn: str, cluster: Cluster) -> None:
@@ -389,13 +389,13 @@ def test_a_mirror_that_is_stopped_ends_at_once(demo: Terminal, dsn: str) -> None
         process = demo.process("mirror", dsn)
         asyncio.run(wait_until(partial(is_somebody_waiting, dsn)))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert err.strip() == ""
     assert query(dsn, "SELECT changes, root FROM fieldline.watermark") == before
 
 
-def test_what_cannot_be_is_told_in_one_sentence(demo: Terminal, dsn: str, tmp_path: Path, cluster: Cluster) -> None:
+def test_what_cannot_be_is_reported_in_one_sentence(demo: Terminal, dsn: str, tmp_path: Path, cluster: Cluster) -> None:
     assert "not an address" in demo.refused("mirror", "nonsense", "--once", code=2)
     assert "cannot be reached" in demo.refused("mirror", "postgresql://nobody@/x?host=/nowhere", "--once", code=1)
     demo.ask("mirror", dsn, "--once")

@@ -16,7 +16,7 @@ from core.mirror.settings import parse_dsn
 from tests.cli.test_processes import serving
 from tests.core.mirror.test_mirror import query
 from tests.support.cli import Terminal
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.postgres import Cluster
 
 NAME = "SELECT name FROM fieldline.kind_locality WHERE code = '241'"
@@ -52,7 +52,7 @@ def finding(device: Terminal) -> tuple[str, str | None]:
     return found["state"], found["message"]
 
 
-def test_what_is_saved_is_in_sql_and_who_listens_is_told(demo: Terminal, dsn: str) -> None:
+def test_what_is_saved_is_in_sql_and_who_listens_is_reported(demo: Terminal, dsn: str) -> None:
     write_settings(demo, dsn)
     assert "does not run" in (finding(demo)[1] or "")
     with serving(demo) as (_, process), psycopg.connect(dsn, autocommit=True) as listening:
@@ -60,11 +60,11 @@ def test_what_is_saved_is_in_sql_and_who_listens_is_told(demo: Terminal, dsn: st
         assert finding(demo) == ("good", None)
         listening.execute("LISTEN fieldline")
         demo.ask("set", "locality:241", "name=Now")
-        (note,) = listening.notifies(timeout=PATIENCE, stop_after=1)
+        (note,) = listening.notifies(timeout=DEADLINE_S, stop_after=1)
         assert note.payload == demo.root()
         assert query(dsn, NAME) == [("Now",)]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 def test_a_database_that_is_gone_stops_nothing(demo: Terminal, dsn: str, cluster: Cluster) -> None:
@@ -109,7 +109,7 @@ def test_a_database_that_is_gone_stops_nothing(demo: Terminal, dsn: str, cluster
     ],
     ids=["full", "other fleet", "other version", "foreign tables"],
 )
-def test_what_is_in_the_way_is_told_in_one_sentence_until_it_is_mended(
+def test_what_is_in_the_way_is_reported_in_one_sentence_until_it_is_mended(
     demo: Terminal, dsn: str, harm: str, mend: str, sentence: str
 ) -> None:
     demo.ask("mirror", dsn, "--once")
@@ -139,7 +139,7 @@ def test_a_database_that_is_read_only_is_waited_for(demo: Terminal, dsn: str) ->
 
 
 @pytest.mark.parametrize("said", ["postgresql://x", {"dsn": 7}, {}, {"dsn": "postgresql://x", "more": 1}])
-def test_settings_that_are_wrong_are_told(demo: Terminal, said: object) -> None:
+def test_settings_that_are_wrong_are_reported(demo: Terminal, said: object) -> None:
     (demo.home / "settings.toml").write_text(tomli_w.dumps({"name": "K1", "mirror": said}))
     state, message = finding(demo)
     assert (state, "settings.toml: mirror" in (message or "")) == ("problem", True)

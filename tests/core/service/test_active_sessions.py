@@ -9,7 +9,7 @@ from core.service.active_sessions import ActiveSessions
 ONE, TWO = bytes(16), bytes([1] * 16)
 
 
-def test_sessions_are_counted_by_device_while_they_run_and_every_change_is_told() -> None:
+def test_sessions_are_counted_by_device_while_they_run_and_every_change_is_reported() -> None:
     changes: list[tuple[int, bool]] = []
     sessions = ActiveSessions(lambda: 7, lambda: changes.append((len(sessions), ONE in sessions)))
     with sessions.track(ONE), sessions.track(ONE), sessions.track(TWO):

@@ -60,7 +60,7 @@ def test_no_more_than_there_are_ports(sysfs: Path) -> None:
     assert len(list_sticks(reported, sysfs)) == MAX_STICKS
 
 
-def test_the_same_disk_is_told_from_another(tmp_path: Path) -> None:
+def test_the_same_disk_is_distinguished_from_another(tmp_path: Path) -> None:
     assert is_on_same_disk(tmp_path, tmp_path.parent)
     assert not is_on_same_disk(tmp_path, Path("/proc"))
     assert not is_on_same_disk(tmp_path, tmp_path / "none")

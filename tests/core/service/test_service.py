@@ -22,7 +22,7 @@ from core.store import store as store_module
 from core.sync.discovery import dial_scheduler
 from core.sync.discovery.dial_scheduler import loses_tie_break
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 
 LOOPBACK = "127.0.0.1"
 INTERVALS = ServiceIntervals(watch_debounce_s=0.02, status_s=0.05)
@@ -89,13 +89,13 @@ async def serving(
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE_S):
         while not holds():  # noqa: ASYNC110 - it is what several devices did
             await asyncio.sleep(0.02)
 
 
 async def until_equal(pair: tuple[Workspace, Workspace]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE_S):
         while len(await roots(pair)) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -170,7 +170,7 @@ async def test_a_person_who_syncs_is_not_turned_away_by_a_call_under_way(
     assert len(await roots(pair)) == 1
 
 
-async def test_what_other_processes_save_is_told_to_the_peer(pair: tuple[Workspace, Workspace]) -> None:
+async def test_what_other_processes_save_is_reported_to_the_peer(pair: tuple[Workspace, Workspace]) -> None:
     async with serving(pair[0]) as first, serving(pair[1], f"tcp://{LOOPBACK}:{first.port}") as second:
         await until(lambda: first.events and second.events)
         other = await Workspace.open(pair[1].home.folder, user="Jansen")
@@ -182,7 +182,7 @@ async def test_what_other_processes_save_is_told_to_the_peer(pair: tuple[Workspa
     assert [event.endpoint is None for event in second.events] == [False, False]
 
 
-async def test_other_processes_are_told_what_the_one_that_serves_is_doing(
+async def test_other_processes_learn_what_the_one_that_serves_is_doing(
     pair: tuple[Workspace, Workspace], tmp_path: Path
 ) -> None:
     one, two = pair

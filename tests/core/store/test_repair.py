@@ -269,7 +269,7 @@ async def _verified(path: Path) -> Verification:
         await store.close()
 
 
-async def test_what_cannot_be_restored_is_kept_aside_and_told_and_comes_back_by_a_sync(
+async def test_what_cannot_be_restored_is_kept_aside_and_reported_and_comes_back_by_a_sync(
     damaged: Path, whole: Path
 ) -> None:
     lost = dict(blocks_of(whole))[5]
@@ -293,7 +293,7 @@ async def test_what_cannot_be_restored_is_kept_aside_and_told_and_comes_back_by_
     await store.close()
 
 
-async def test_a_founding_change_that_is_lost_is_told_as_that(damaged: Path) -> None:
+async def test_a_founding_change_that_is_lost_is_reported_as_that(damaged: Path) -> None:
     damage_block(damaged, 1, lambda data: b"\0" * 300 + data[300:])
     found = await repair_at(damaged, ignore)
     assert ["founded the fleet" in str(each) for each in found.problems] == [True]

@@ -199,7 +199,7 @@ async def test_the_feed_tells_what_came_back_into_use(store: Store) -> None:
 
 @settings(max_examples=30)
 @given(histories(), st.randoms(use_true_random=False), st.integers(1, 4))
-def test_a_change_is_told_once_for_each_value_that_it_gave_and_they_follow_one_another(
+def test_a_change_is_reported_once_for_each_value_that_it_gave_and_they_follow_one_another(
     tmp_path_factory: pytest.TempPathFactory, blocks: list[bytes], order: random.Random, size: int
 ) -> None:
     async def run() -> None:

@@ -173,7 +173,7 @@ async def test_what_is_no_bundle_is_refused_with_a_sentence(
     assert bundle_file.is_bundle(path) == content.startswith((b"FLDBNDL\x01", b"FLDBNDL\x02"))
 
 
-async def test_a_missing_file_or_folder_is_told(make_store: MakeStore, tmp_path: Path) -> None:
+async def test_a_missing_file_or_folder_is_reported(make_store: MakeStore, tmp_path: Path) -> None:
     store = await make_store(FOUNDING)
     with pytest.raises(FieldlineError, match="could not be read"):
         await bundle.import_bundle(tmp_path / "none.fieldline", store)

@@ -50,7 +50,7 @@ def test_it_is_never_negative_and_keeps_little(steps: list[tuple[float, int]]) -
     assert len(old) <= 1 or len(pace._samples) <= 2
 
 
-def test_a_line_that_became_slower_is_told_by_its_last_seconds() -> None:
+def test_a_line_that_became_slower_is_reported_by_its_last_seconds() -> None:
     pace = EtaEstimator()
     for second in range(10):
         pace.update(exchanging(0, second * 1000, 0, 20_000), float(second))

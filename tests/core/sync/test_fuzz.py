@@ -39,7 +39,7 @@ from core.sync.session import Session
 from core.value_codec import MAX_FACTS
 from tests.support.fuzz_inputs import (
     KEY,
-    MOST_REQUESTS,
+    MAX_REQUESTS,
     Again,
     Scene,
     body,
@@ -179,7 +179,7 @@ def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> 
         nonlocal asked
         while victim.request is not None:
             asked += 1
-            assert asked < MOST_REQUESTS, "it goes on without end"
+            assert asked < MAX_REQUESTS, "it goes on without end"
             try:
                 victim.resolve(now(victim.request.perform(replica)))
             except FieldlineError as error:

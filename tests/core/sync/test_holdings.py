@@ -54,7 +54,7 @@ def test_one_session_after_the_other_tells_everything() -> None:
     assert {each for each in every if each.chain == PEER} <= told
 
 
-def test_devices_whose_ids_begin_alike_are_not_told_nor_understood() -> None:
+def test_devices_whose_ids_begin_alike_are_not_reported_nor_understood() -> None:
     alike = [b"abc" + bytes([number]) * 13 for number in (1, 2)]
     holding = Holding(PEER, alike[0], 7)
     assert with_tags([holding], [PEER, alike[0]]) == [Holding(PEER[:3], b"abc", 7)]

@@ -161,7 +161,7 @@ ALL = HaveIds((PrefixIds("", ()),))
         pytest.param([FEW, ALL, OVER, Offer(9, 0), *packed([bytes(65_000)] * 17)], Reason.MALFORMED, id="a bomb"),
     ],
 )
-def test_a_peer_that_breaks_the_rules_is_told_off(said: list[Message | bytes], why: Reason) -> None:
+def test_a_peer_that_breaks_the_rules_is_refused(said: list[Message | bytes], why: Reason) -> None:
     assert reason(*said) == why
 
 
@@ -171,7 +171,7 @@ def wants(*blocks: bytes) -> list[Message]:
     return [FEW, HaveIds((PrefixIds("", tuple(change[:16] for change in ids)),)), OVER]
 
 
-def test_what_was_asked_for_is_kept_and_told_from_what_was_not() -> None:
+def test_what_was_asked_for_is_kept_and_distinguished_from_what_was_not() -> None:
     outcome, replica = against(*wants(*NEW), Offer(3, 0), *packed(NEW))
     assert outcome is None, "it waits for the peer to have committed what was sent"
     assert all(replica.held[change_id(data)] == data for data in NEW)
@@ -296,7 +296,7 @@ def test_a_field_that_was_changed_under_a_signature_is_refused_or_passed_over() 
 
 
 @pytest.mark.parametrize(("said", "advice"), [(b"\x03\x01\x11\x00", "format 1"), (b"\x03\x01\x31\x00", "it is newer")])
-def test_a_peer_of_another_version_is_told_with_what_to_do(said: bytes, advice: str) -> None:
+def test_a_peer_of_another_version_is_reported_with_what_to_do(said: bytes, advice: str) -> None:
     outcome, _ = against(said)
     assert isinstance(outcome, Failed)
     assert outcome.reason == Reason.OTHER_VERSION
@@ -328,7 +328,7 @@ def test_a_store_that_cannot_save_ends_the_session_with_its_own_sentence() -> No
 
 
 @pytest.mark.parametrize("why", [Reason.TIMED_OUT, Reason.STOPPED])
-def test_a_session_can_be_stopped_and_the_peer_is_told(why: Reason) -> None:
+def test_a_session_can_be_stopped_and_the_peer_is_reported(why: Reason) -> None:
     replica = MemoryReplica.of(MINE)
     victim = session()
     serve(victim, replica)

@@ -11,7 +11,7 @@ addresses = st.lists(st.ip_addresses(), max_size=5)
 
 
 @given(entities, addresses)
-def test_what_is_told_is_read_as_far_as_there_is_room(ids: list[bytes], where: list[Address]) -> None:
+def test_what_is_reported_is_read_as_far_as_there_is_room(ids: list[bytes], where: list[Address]) -> None:
     said = encode_location_hint(ids, where)
     assert len(said) <= MAX_LOCATION_HINT_BYTES
     found, there = decode_location_hint(said)

@@ -142,7 +142,7 @@ def test_a_hello_takes_26_bytes_and_one_without_changes_9() -> None:
     assert len(encode_message(Hello(1, b"flee", 0, EMPTY_FINGERPRINT))) == 8
 
 
-def test_a_hello_of_another_version_is_told_apart() -> None:
+def test_a_hello_of_another_version_is_distinguished() -> None:
     frame = bytearray(encode_message(Hello(1, b"flee", 0, EMPTY_FINGERPRINT)))
     frame[2] += 1 << 4
     with pytest.raises(UnsupportedVersion):

@@ -195,7 +195,7 @@ def test_what_is_remembered_stays_small_and_alike_on_both_sides() -> None:
     sent(pen.write(), ours, theirs)
 
 
-def test_what_must_be_known_before_is_told_without_reading_all() -> None:
+def test_what_must_be_known_before_is_reported_without_reading_all() -> None:
     pen = ChainPen()
     ours = Sent()
     first = packed_block(pen.write(), ours)

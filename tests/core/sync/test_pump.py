@@ -16,7 +16,7 @@ from core.sync.messages import Abort, Blocks, Hello
 from core.sync.position_proofs import ProvenPast
 from core.sync.pump import pump_session
 from core.sync.replica import ObsoleteHints
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.memory_replica import FLEET, GENESIS, PEER, MemoryReplica, Saved, block, session, some
 
 MEMBERS = [GENESIS, block("member " + PEER.hex())]
@@ -70,8 +70,8 @@ async def test_a_connection_that_ends_is_a_cut_and_what_was_saved_stays() -> Non
     leaving = Leaving(dict(b.held), b.table, b.root)
     async with link() as streams:
         one, other = await asyncio.gather(
-            pump_session(session(initiator=True), *streams[0], a, timeout_s=PATIENCE),
-            pump_session(session(), *streams[1], leaving, timeout_s=PATIENCE),
+            pump_session(session(initiator=True), *streams[0], a, timeout_s=DEADLINE_S),
+            pump_session(session(), *streams[1], leaving, timeout_s=DEADLINE_S),
         )
     assert isinstance(one, Failed)
     assert isinstance(other, Failed)
@@ -81,7 +81,7 @@ async def test_a_connection_that_ends_is_a_cut_and_what_was_saved_stays() -> Non
     assert leaving.held == a.held
 
 
-async def test_a_silent_peer_is_left_and_told() -> None:
+async def test_a_silent_peer_is_left_and_reported() -> None:
     async with link() as (here, (reader, _)):
         outcome = await pump_session(session(), *here, MemoryReplica.of(MEMBERS), timeout_s=0.05)
         here[1].close()
@@ -134,9 +134,9 @@ async def test_stopping_tells_the_peer_and_ends_with_an_event() -> None:
     async with link() as (here, there):
         stuck = Stuck(b.held, b.table, b.root)
         stopped = asyncio.create_task(
-            pump_session(session(), *there, stuck, on_event=events.append, timeout_s=PATIENCE)
+            pump_session(session(), *there, stuck, on_event=events.append, timeout_s=DEADLINE_S)
         )
-        other = asyncio.create_task(pump_session(session(initiator=True), *here, a, timeout_s=PATIENCE))
+        other = asyncio.create_task(pump_session(session(initiator=True), *here, a, timeout_s=DEADLINE_S))
         await saving.wait()
         stopped.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -157,7 +157,7 @@ def test_members_who_are_behind_open_it_with_their_own_key_and_others_do_not() -
         unseal(sealed, keys(opener=revoked))
 
 
-def test_another_fleet_is_told() -> None:
+def test_another_fleet_is_reported() -> None:
     with pytest.raises(SealedElsewhere):
         unseal(seal(b"x", keys(fleet=bytes(16))), keys())
 

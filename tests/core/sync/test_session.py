@@ -180,7 +180,7 @@ def test_a_sender_has_no_more_than_its_credit_on_the_way() -> None:
     assert batches(there.log) == len(b.saves) == MAX_UNACKED_BATCHES
 
 
-def test_progress_is_told_with_totals_and_ends_with_the_outcome() -> None:
+def test_progress_is_reported_with_totals_and_ends_with_the_outcome() -> None:
     a, b = MemoryReplica.of([*MEMBERS, *some(0, 90)]), MemoryReplica.of([*MEMBERS, *some(30, 90)])
     one, _ = meet(a, b)
     events = one.take_events()

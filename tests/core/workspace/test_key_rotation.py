@@ -60,7 +60,7 @@ async def test_the_old_key_can_still_be_revoked_from_before_it_named_the_new_one
     assert other.member.role == "admin"
 
 
-async def test_a_program_with_the_old_key_is_told(device: Workspace, tmp_path: Path) -> None:
+async def test_a_program_with_the_old_key_is_reported(device: Workspace, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="stop"):
         await check_unused(tmp_path / "K1")
     async with await Workspace.open(tmp_path / "K1", user="bob") as other:

@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 [EXAMPLE] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_what_is_public_is_there_and_told() -> None:
+def test_what_is_public_is_there_and_reported() -> None:
     for name in core.workspace.__all__:
         assert hasattr(core.workspace, name), name
         assert f"`{name}`" in PAGE or name == "system_clock", name

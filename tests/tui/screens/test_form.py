@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from core.records import Record
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.unchecked import state_unchecked
 from tui.screens.form import FormScreen
@@ -105,7 +105,7 @@ async def test_all_edits_can_be_taken_back_at_once(home: Path) -> None:
         assert "not applied" not in screen.text()
 
 
-async def test_a_bad_value_is_told_while_it_is_typed_and_not_kept(home: Path) -> None:
+async def test_a_bad_value_is_reported_while_it_is_typed_and_not_kept(home: Path) -> None:
     async with opened(home, *TO_PLACE) as screen:
         await _go_to(screen, "card_terminal")
         await screen.press("e", "ctrl+u")
@@ -143,7 +143,7 @@ async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwrit
         assert isinstance(page, FormScreen)
         async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as other:
             await other.set(await other.record(page.entity), {"printer": "Brix 7"})
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "Jones meanwhile: Brix 7" not in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.press("ctrl+s")
@@ -159,13 +159,13 @@ async def _says(screen: Screen, home: Path, user: str, value: str, name: str = "
     assert isinstance(page, FormScreen)
     async with await Workspace.open(home, user=user, clock=lambda: NOW) as other:
         await other.set(await other.record(page.entity), {name: value})
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE_S):
         while value not in {leaf.value for leaf in page.form.record.slot(name).leaves}:
             await screen.pilot.pause(0.05)
     await screen.rest()
 
 
-async def test_what_comes_while_somebody_types_is_told_and_not_overwritten(home: Path) -> None:
+async def test_what_comes_while_somebody_types_is_reported_and_not_overwritten(home: Path) -> None:
     async with opened(home, *TO_PLACE, size=LARGE) as screen:
         await _go_to(screen, "printer")
         await screen.press("e", "ctrl+u")
@@ -218,7 +218,7 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
         await screen.press("enter")
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as here:
             await here.import_file(home.parent / "older.fieldline")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while page.form.record.slot("printer").state != "conflict":
                 await screen.pilot.pause(0.05)
         await screen.rest()
@@ -304,7 +304,7 @@ async def test_a_reference_is_picked_from_a_list_with_a_search(home: Path, pictu
         assert "~ TSC Hamburg Nord" in screen.text()
 
 
-async def test_what_is_out_of_use_is_offered_as_such_and_told_before_it_is_saved(home: Path) -> None:
+async def test_what_is_out_of_use_is_offered_as_such_and_reported_before_it_is_saved(home: Path) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW - 60_000_000) as workspace:
         schema = await workspace.schema()
         for record in await workspace.view().records("locality", schema, where={"code": "250"}):
@@ -325,7 +325,7 @@ async def test_what_is_out_of_use_is_offered_as_such_and_told_before_it_is_saved
         assert "If you save, that becomes an item in the inbox." in screen.text()
 
 
-async def test_a_clash_is_told_at_once_and_again_before_it_is_saved(home: Path) -> None:
+async def test_a_clash_is_reported_at_once_and_again_before_it_is_saved(home: Path) -> None:
     async with opened(home, "2", "enter") as screen:
         await _go_to(screen, "subnet")
         await screen.press("e", "ctrl+u")

@@ -65,7 +65,7 @@ async def test_visits_are_those_of_one_user(home: Path) -> None:
         assert "since your last visit" not in screen.text()
 
 
-async def test_what_others_wrote_is_news_and_what_i_wrote_is_not(home: Path) -> None:
+async def test_what_others_wrote_is_new_and_what_i_wrote_is_not(home: Path) -> None:
     place = await chosen(home, NOW - 1)
     for user, server in (("Jones", "Brix 7"), (DEMO_USER, "17e9:6006 #0001")):
         async with await Workspace.open(home, user=user, clock=lambda: NOW) as workspace:

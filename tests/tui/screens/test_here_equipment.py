@@ -115,7 +115,7 @@ async def test_the_plan_comes_first_and_then_it_is_set(device: EquippedDevice, p
         assert "Acme 5030 → Acme 5031" in screen.text()
 
 
-async def test_a_failure_is_told_and_the_rest_is_set(device: EquippedDevice) -> None:
+async def test_a_failure_is_reported_and_the_rest_is_set(device: EquippedDevice) -> None:
     (device.home / "avl").write_text("profile=slow\n")
     (device.home / "set-avl").write_text("echo no tester >&2; exit 2")
     async with here(device) as screen:

@@ -67,7 +67,7 @@ def _listed(screen: Screen) -> set[tuple[str, str | None, str]]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_each_matter_with_its_details(every: Path, picture: SnapshotAssertion, size: str) -> None:
+async def test_each_item_with_its_details(every: Path, picture: SnapshotAssertion, size: str) -> None:
     async with opened(every, "3", size=SIZES[size]) as screen:
         for type_name in ITEM_TYPES:
             await _go_to(screen, type_name)
@@ -366,7 +366,7 @@ async def _settle(home: Path, matter: InboxItem, value: Value) -> None:
         await workspace.set(await workspace.record(matter.entity), {matter.property: value})
 
 
-async def test_a_matter_that_takes_the_place_of_another_is_not_taken_by_a_key_meant_for_that(home: Path) -> None:
+async def test_an_item_that_takes_the_place_of_another_is_not_taken_by_a_key_meant_for_that(home: Path) -> None:
     async with opened(home, "3", "right") as screen:
         first, second, third, *_rest = await screen.app.inbox_items.load_all()
         assert [matter.type for matter in (first, second, third)] == ["conflict"] * 3

@@ -14,7 +14,7 @@ import pytest
 
 from core.sort_order import natural_key
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tui.app_status import Options
 from tui.dialogs.help import HelpDialog
@@ -102,7 +102,7 @@ async def test_what_is_to_resolve_is_counted_anew_when_it_changes(home: Path) ->
             items = [item for item in await other.inbox() if item.type == "conflict"]
             for item in items:
                 await other.set(await other.record(item.entity), {item.property: item.candidates[0].value})
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "≠" in "".join(rows(screen)[2:14]):
                 await screen.pilot.pause(0.05)
 
@@ -212,7 +212,7 @@ async def test_the_palette_begins_with_what_was_found_lately(home: Path) -> None
 
 async def test_a_message_goes_away_by_itself_and_with_the_screen(home: Path) -> None:
     async with opened(home, "2", "escape", options=Options(zone=UTC, message_s=0.01)) as screen:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "Nothing is marked" in screen.text():
                 await screen.pilot.pause(0.01)
     async with opened(home, "2", "escape") as screen:
@@ -228,7 +228,7 @@ async def test_the_details_follow_when_the_cursor_has_rested(home: Path) -> None
         assert page.details_delay.timer is not None, "a key that is held down writes rows only"
     async with opened(home, "2", options=Options(zone=UTC, details_delay_s=0.01)) as screen:
         await screen.press("j")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while not any(row.startswith(" TSC Hamburg Hafen") for row in rows(screen)):
                 await screen.pilot.pause(0.01)
 

@@ -99,7 +99,7 @@ async def test_escape_writes_nothing(home: Path) -> None:
     assert await member_of(home, "K2") == ("technician", "active")
 
 
-async def test_who_is_no_admin_is_told_so(made: Path, home: Path, tmp_path: Path) -> None:
+async def test_who_is_no_admin_learns_it(made: Path, home: Path, tmp_path: Path) -> None:
     other = shutil.copytree(made / "K2", tmp_path / "K2")
     async with opened(other, "6", "x") as screen:
         assert "Only an admin's device can do this" in screen.text()

@@ -18,7 +18,7 @@ from core.service.session_runner import TCP_PROFILE, Link, make_peer_filter, run
 from core.sync.events import Progress
 from core.sync.links import tcp
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.pty_app import started
 from tui.screens.sync import Sync
@@ -137,7 +137,7 @@ async def test_mounted_sticks_are_listed_and_synced_with_by_enter(
     stick.mkdir()
     monkeypatch.setattr(mounted_sticks, "list_sticks", lambda: [stick])
     async with opened(home, "5") as screen:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "STICK 1" not in screen.text():
                 await screen.pilot.pause(0.05)
         await screen.press("g", "enter")
@@ -164,7 +164,7 @@ async def test_what_another_process_receives_shows_by_itself(home: Path, other: 
         assert not has_network_row(screen, "K3")
         async with await Workspace.open(home, user="Maier", clock=lambda: NOW) as service:
             await service.store.save_blocks(blocks, source_device=device, link="tcp")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while not has_network_row(screen, "K3"):
                 await screen.pilot.pause(0.05)
 

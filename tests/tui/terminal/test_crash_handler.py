@@ -38,7 +38,7 @@ def test_it_ends_with_a_sentence_and_shows_a_traceback_only_to_who_asks(broken: 
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
-def test_a_terminal_that_cannot_show_screens_is_told_so(home: Path, term: str) -> None:
+def test_a_terminal_that_cannot_show_screens_learns_it(home: Path, term: str) -> None:
     with started(home, "tui", environ={"TERM": term}) as program:
         program.wait_for_end()
         program.read(0.2)

@@ -135,7 +135,7 @@ def test_styles_go_on_over_blanks_and_gaps() -> None:
     assert painter.render({0: other}, WIDTH, HEIGHT) == "\x1b[1;1H\x1b[1ma\x1b[8Ca\x1b[m"
 
 
-def test_a_blank_whose_style_does_not_show_is_no_news() -> None:
+def test_a_blank_whose_style_does_not_show_is_not_new() -> None:
     painter = DiffRenderer()
     painter.render({0: plain("")}, WIDTH, HEIGHT)
     padded = patch_row(plain(""), 0, [(" ", "1"), (" ", "38;5;39"), (" ", "2;93")])

@@ -13,7 +13,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from core.workspace import Workspace
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tui.i18n.translate import set_language
 from tui.screens.base import BaseScreen
@@ -104,7 +104,7 @@ async def test_a_device_that_is_admitted_goes_on_by_itself(home: Path, waiting: 
             blocks = await admin.store.blocks(await admin.store.hashes())
         async with await Workspace.open(waiting, user="Jones", clock=lambda: NOW) as service:
             await service.store.save_blocks(blocks)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_S):
             while "TSC" not in screen.text() or "waits to be admitted" in screen.text():
                 await screen.pilot.pause(0.05)
         page = screen.app.base_screen
@@ -112,7 +112,7 @@ async def test_a_device_that_is_admitted_goes_on_by_itself(home: Path, waiting: 
         assert page.disabled_reason("new") is None
 
 
-async def test_a_device_without_its_key_is_told_so_and_shows_what_it_holds(home: Path) -> None:
+async def test_a_device_without_its_key_learns_it_and_shows_what_it_holds(home: Path) -> None:
     (home / "device.key").unlink()
     async with opened(home, "2") as screen:
         assert "TSC" in screen.text()
@@ -122,7 +122,7 @@ async def test_a_device_without_its_key_is_told_so_and_shows_what_it_holds(home:
         assert "There is no device key at" in screen.text()
 
 
-async def test_a_reader_is_told_so_at_every_key_that_writes(reader: Path) -> None:
+async def test_a_reader_learns_it_at_every_key_that_writes(reader: Path) -> None:
     async with opened(reader) as screen:
         assert "reader" in screen.text().splitlines()[0]
         await every_key_that_writes_says(screen, "This device is a reader: an admin can give it another role.")

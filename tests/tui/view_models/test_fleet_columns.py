@@ -48,7 +48,7 @@ def test_the_schema_names_the_columns_else_they_are_the_first_single_values() ->
     assert not named.problems
 
 
-def test_a_column_that_is_no_property_is_told_and_left_out() -> None:
+def test_a_column_that_is_no_property_is_reported_and_left_out() -> None:
     found = schema('columns = ["colour", "model"]')
     assert [p.name for p in main_properties(found.kind("mast"))] == ["model"]
     (problem,) = found.problems

@@ -37,7 +37,7 @@ def fork() -> tuple[list[bytes], list[bytes], list[bytes]]:
     return before, mine, [copy.write(Fact(ENTITY, "p", 9), at=30, user="Bob")]
 
 
-async def test_a_fork_is_told_with_both_ends_and_what_the_branches_hold(tmp_path: Path) -> None:
+async def test_a_fork_is_reported_with_both_ends_and_what_the_branches_hold(tmp_path: Path) -> None:
     before, mine, copied = fork()
     store = await make(tmp_path / "s", *FOUNDING, *before, *mine, *copied)
     (found,) = await store.run(read_chain_faults)
@@ -57,7 +57,7 @@ async def test_a_fork_is_told_with_both_ends_and_what_the_branches_hold(tmp_path
     await store.close()
 
 
-async def test_a_fork_is_told_while_what_lies_before_it_is_not_here(tmp_path: Path) -> None:
+async def test_a_fork_is_reported_while_what_lies_before_it_is_not_here(tmp_path: Path) -> None:
     _, mine, copied = fork()
     store = await make(tmp_path / "s", *FOUNDING, *mine, *copied)
     (found,) = await store.run(read_chain_faults)
@@ -78,7 +78,7 @@ async def test_of_many_branches_the_longest_are_given_and_all_are_counted(tmp_pa
     await store.close()
 
 
-async def test_a_change_that_does_not_follow_is_told_and_is_no_fork(tmp_path: Path) -> None:
+async def test_a_change_that_does_not_follow_is_reported_and_is_no_fork(tmp_path: Path) -> None:
     own, other = Pen(1), Pen(2)
     mine = own.write(Fact(ENTITY, "p", "mine"), at=10)
     honest = sign_block(Change(person_of("u"), 11, None, (Fact(ENTITY, "p", 1),)), KEYS[2], FLEET, SEED)

@@ -41,7 +41,7 @@ async def read_feed(store: Store, cursor: int, entity: bytes | None = None) -> t
             return found, cursor
 
 
-async def test_each_change_of_a_value_is_told_once(store: Store) -> None:
+async def test_each_change_of_a_value_is_reported_once(store: Store) -> None:
     _, end = await read_feed(store, 0)
     pen = Pen(1)
     first = pen.write(Fact(ENTITY, "printer", "a"), Fact(ENTITY, "vid", 1), at=10)
@@ -53,7 +53,7 @@ async def test_each_change_of_a_value_is_told_once(store: Store) -> None:
     assert await read_feed(store, behind) == ([], behind)
 
 
-async def test_what_was_superseded_before_it_arrived_is_never_told(store: Store) -> None:
+async def test_what_was_superseded_before_it_arrived_is_never_reported(store: Store) -> None:
     _, end = await read_feed(store, 0)
     pen = Pen(1)
     first = pen.write(Fact(ENTITY, "printer", "a"), at=10)
@@ -63,7 +63,7 @@ async def test_what_was_superseded_before_it_arrived_is_never_told(store: Store)
     assert (await read_feed(store, end))[0] == [("printer", None, "b")]
 
 
-async def test_a_conflict_is_told_where_it_changes_the_value_in_use(store: Store) -> None:
+async def test_a_conflict_is_reported_where_it_changes_the_value_in_use(store: Store) -> None:
     _, end = await read_feed(store, 0)
     one, two = Pen(1), Pen(2)
     early, late = (pen.write(Fact(ENTITY, "printer", v), at=at) for pen, v, at in ((one, "a", 10), (two, "b", 20)))
@@ -76,7 +76,7 @@ async def test_a_conflict_is_told_where_it_changes_the_value_in_use(store: Store
     assert (await read_feed(store, end))[0] == [("printer", None, "a"), ("printer", "a", "b"), ("printer", "b", "a")]
 
 
-async def test_only_one_entity_is_told_if_that_is_asked(store: Store) -> None:
+async def test_only_one_entity_is_reported_if_that_is_asked(store: Store) -> None:
     _, end = await read_feed(store, 0)
     await store.save_blocks([Pen(1).write(Fact(ENTITY, "printer", "a"), Fact(OTHER, "printer", "b"), at=10)])
     assert (await read_feed(store, end, OTHER))[0] == [("printer", None, "b")]
@@ -109,7 +109,7 @@ def _history() -> list[bytes]:
 
 @settings(max_examples=FEW)
 @given(order=st.permutations(range(9)), sizes=st.lists(st.integers(1, 4), min_size=9, max_size=9))
-async def test_what_is_told_leads_from_value_to_value_whatever_the_order(
+async def test_what_is_reported_leads_from_value_to_value_whatever_the_order(
     tmp_path_factory: pytest.TempPathFactory, order: Sequence[int], sizes: Sequence[int]
 ) -> None:
     store = await Store.create(tmp_path_factory.mktemp("feed") / "store.db", fleet=FLEET, clock=lambda: 1)
@@ -144,7 +144,7 @@ def admission(admin: Pen, number: int, at: int) -> bytes:
     return admin.write(Fact(device, "kind", "member"), Fact(device, ROLE_PROPERTY, "admin"), at=at, user="admin")
 
 
-async def test_what_a_revocation_takes_out_of_use_is_told_behind_it(store: Store) -> None:
+async def test_what_a_revocation_takes_out_of_use_is_reported_behind_it(store: Store) -> None:
     _, end = await read_feed(store, 0)
     one, two = Pen(1), Pen(2)
     first = one.write(Fact(ENTITY, "printer", "a"), at=10)
@@ -174,7 +174,7 @@ async def test_what_a_revocation_takes_out_of_use_is_told_behind_it(store: Store
     assert (await read_feed(store, end, OTHER))[0] == [("vid", None, 7), ("vid", 7, None)]
 
 
-async def test_what_comes_back_into_use_is_told_behind_what_voids_the_revocation(store: Store) -> None:
+async def test_what_comes_back_into_use_is_reported_behind_what_voids_the_revocation(store: Store) -> None:
     admin, other = Pen(0, FOUNDING), Pen(5)
     await store.save_blocks([Pen(2).write(Fact(ENTITY, "printer", "a"), at=10), admission(admin, 5, 11)])
     end = await store.run(feed.read_feed_end)
@@ -187,7 +187,7 @@ async def test_what_comes_back_into_use_is_told_behind_what_voids_the_revocation
     assert printers == [("printer", "a", None), ("printer", None, "a")]
 
 
-async def test_what_comes_with_the_change_that_voids_it_is_never_told(store: Store) -> None:
+async def test_what_comes_with_the_change_that_voids_it_is_never_reported(store: Store) -> None:
     _, end = await read_feed(store, 0)
     wrong = Pen(2).write(Fact(ENTITY, "printer", "b"), at=11)
     await store.save_blocks([wrong, revocation(Pen(0, FOUNDING), 2, 20)])

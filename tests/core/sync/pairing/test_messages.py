@@ -109,7 +109,7 @@ def test_no_size_is_taken_from_a_peer_that_no_message_has(head: bytes) -> None:
         body_size(head)
 
 
-def test_another_version_is_told_apart() -> None:
+def test_another_version_is_distinguished() -> None:
     frame = HELLO[: MAGIC_AT + 4] + bytes([messages.PAIRING_VERSION + 1]) + HELLO[MAGIC_AT + 5 :]
     with pytest.raises(OtherPairingVersion):
         decode_message(frame)

@@ -117,9 +117,7 @@ def test_same_on_one_side_and_different_on_the_other_is_different() -> None:
         (hello(dialer=True, admin=True), hello(dialer=False, admin=False, fleet=bytes(16)), "another fleet"),
     ],
 )
-def test_two_that_cannot_pair_are_told_so_before_a_try_is_counted(
-    mine: PairHello, theirs: PairHello, says: str
-) -> None:
+def test_two_that_cannot_pair_learn_it_before_a_try_is_counted(mine: PairHello, theirs: PairHello, says: str) -> None:
     one = PairingProtocol(mine, DIALER_KEY, ACCEPTER_KEY, bytes(32))
     other = PairingProtocol(theirs, ACCEPTER_KEY, DIALER_KEY, bytes(32))
     found = carry(one, other)

@@ -25,7 +25,7 @@ from core.sync.links.serial.framing import FRAME_END, FrameSplitter, FrameType, 
 from core.sync.links.serial.serial_ports import PortAbsent, PortError, SerialEndpoint
 from core.sync.links.serial.serial_transport import SerialTransport as Transport
 from tests.cable import Cable, Line
-from tests.support.deadlines import PATIENCE
+from tests.support.deadlines import DEADLINE_S
 from tests.support.linked_sessions import ONE, OTHER, THIRD, members
 from tests.support.polling import wait_until
 
@@ -38,7 +38,7 @@ async def linked(
     cable: Cable, baud: int | None = None, *, timing: BaudTiming = DEFAULT_TIMING, handshake_timeout_s: float = 30.0
 ) -> AsyncIterator[Links]:
     connect_end = partial(
-        connect.connect_serial, timeout_s=PATIENCE, timing=timing, handshake_timeout_s=handshake_timeout_s
+        connect.connect_serial, timeout_s=DEADLINE_S, timing=timing, handshake_timeout_s=handshake_timeout_s
     )
     links = await asyncio.gather(
         connect_end(SerialEndpoint(cable.ends[0], baud), ONE, members(OTHER)),
@@ -226,8 +226,8 @@ async def test_who_hangs_up_is_noticed_at_once() -> None:
 async def test_an_unknown_peer_is_turned_away() -> None:
     with Cable(baud=FAST) as cable:
         ends = await asyncio.gather(
-            connect.connect_serial(SerialEndpoint(cable.ends[0], FAST), ONE, members(OTHER), timeout_s=PATIENCE),
-            connect.connect_serial(SerialEndpoint(cable.ends[1], FAST), THIRD, members(ONE), timeout_s=PATIENCE),
+            connect.connect_serial(SerialEndpoint(cable.ends[0], FAST), ONE, members(OTHER), timeout_s=DEADLINE_S),
+            connect.connect_serial(SerialEndpoint(cable.ends[1], FAST), THIRD, members(ONE), timeout_s=DEADLINE_S),
             return_exceptions=True,
         )
     assert all(isinstance(end, tls.LinkError) for end in ends)
@@ -270,8 +270,8 @@ async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew()
     with Cable(baud=FAST) as cable:
         for _ in range(3):
             targets = [SerialEndpoint(path, FAST) for path in cable.ends]
-            one = asyncio.create_task(connect.connect_serial(targets[0], ONE, members(OTHER), timeout_s=PATIENCE))
-            other = asyncio.create_task(connect.connect_serial(targets[1], OTHER, members(ONE), timeout_s=PATIENCE))
+            one = asyncio.create_task(connect.connect_serial(targets[0], ONE, members(OTHER), timeout_s=DEADLINE_S))
+            other = asyncio.create_task(connect.connect_serial(targets[1], OTHER, members(ONE), timeout_s=DEADLINE_S))
             await asyncio.sleep(0.01)
             other.cancel()
             await asyncio.gather(other, return_exceptions=True)
@@ -286,7 +286,7 @@ async def test_an_end_that_comes_and_goes_at_once_is_one_that_was_started_anew()
 async def test_a_port_is_free_again_once_the_peer_was_restarted() -> None:
     with Cable(baud=FAST) as cable:
         target = SerialEndpoint(cable.ends[0], FAST)
-        waiting = asyncio.create_task(connect.connect_serial(target, ONE, members(OTHER), timeout_s=PATIENCE))
+        waiting = asyncio.create_task(connect.connect_serial(target, ONE, members(OTHER), timeout_s=DEADLINE_S))
         port = serial_ports.open_port(cable.ends[1], FAST)
         # The other end says who it is, knows this one, and is another one at once.
         peer, seen = FrameSplitter(2000), list[bytes]()
