@@ -42,6 +42,14 @@ _BOOLEAN_WORDS = {
 }
 
 
+def boolean_word(word: str) -> bool | None:
+    """What a word of a search means for yes or no; None if nothing.
+
+    A digit does not: it is sought as a number.
+    """
+    return None if word.isdecimal() else _parse_boolean(word)
+
+
 def _parse_boolean(text: str) -> bool | None:
     return _BOOLEAN_WORDS.get(text.lower())
 

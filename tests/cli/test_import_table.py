@@ -5,7 +5,9 @@ Each row makes one or changes one, all of them or none; and dry runs.
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,13 @@ def test_other_imports_can_be_tried_too(device: Terminal, tmp_path: Path) -> Non
     assert device.ask("import", path) == tried
     assert "--kind" in device.refused("import", path, "--note", "x")
     device.refused("import", path, "--kind", "nonsense")
+
+
+@pytest.mark.parametrize("arguments", [("--kind", "place"), ()])
+def test_an_error_about_what_comes_through_a_pipe_names_standard_input(
+    device: Terminal, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    sentence = device.refused("import", "-", *arguments)
+    assert "(standard input) is " in sentence
+    assert "fieldline-" not in sentence

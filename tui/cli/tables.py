@@ -52,7 +52,10 @@ class TableImport:
 
 @contextmanager
 def readable_file(path: Path) -> Iterator[Path]:
-    """The file to read: stdin, in a file of its own, where the call names `-`."""
+    """The file to read: stdin, in a file of its own, where the call names `-`.
+
+    An error names standard input and not that file, of which nobody knows.
+    """
     if str(path) != STANDARD_STREAM:
         yield path
         return
@@ -60,7 +63,15 @@ def readable_file(path: Path) -> Iterator[Path]:
         spooled = Path(folder) / "stdin"
         with spooled.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield spooled
+        try:
+            yield spooled
+        except FieldlineError as error:
+            names = (str(spooled), quote_value(str(spooled)))
+            error.params = {
+                name: FieldlineError("(standard input)") if value in names else value
+                for name, value in error.params.items()
+            }
+            raise
 
 
 def parse_map(given: Sequence[str]) -> dict[str, str]:

@@ -108,9 +108,12 @@ class DateFormatter:
         return None if time is None else time.date()
 
     def clock_time(self, at_us: int) -> str:
-        """5 columns: hour and minute."""
+        """5 columns: hour and minute.
+
+        In an hour that comes twice 12, with the offset.
+        """
         time = self.to_local(at_us)
-        return "?" if time is None else f"{time:%H:%M}"
+        return "?" if time is None else f"{time:%H:%M}{self._offset(time)}"
 
     def days_ago(self, at_us: int) -> str:
         """How many days ago it was: today, yesterday, 3 days ago.

@@ -34,6 +34,8 @@ _WIDE_COLUMNS = 90
 _DEVICE_COLUMNS = 6
 _REACH_COLUMNS = 18
 """Columns for whom a change has reached: a few short names."""
+_TIME_COLUMNS = 5
+"""Columns for hour and minute; an offset takes its room from the entity's name."""
 _LEAD_COLUMNS = 23
 """Columns of a row for day, time and user."""
 MAX_PAGES = 40  # pages kept in memory; more are read again when they are seen again
@@ -156,15 +158,16 @@ class LogPages:
         mark = "*" if entry.change == self.marked_change else mark_clock_error("", entry.clock) or " "
         time_text = self._dates.clock_time(entry.at_us)
         place = 27 if width < _WIDE_COLUMNS else 34
+        extra = max(0, cell_len(time_text) - _TIME_COLUMNS)
         device = _DEVICE_COLUMNS if width >= _WIDE_COLUMNS else 0
         lead = layout_columns(
             _LEAD_COLUMNS + place + (device + 1 if device else 0),
             [
                 Column(f"{mark}{day}", 7, "accent"),
-                Column(time_text, 5, "dim"),
+                Column(time_text, _TIME_COLUMNS + extra, "dim"),
                 Column(entry.user, 8, "dim"),
                 Column(self._names.device(entry.device), device, "dim"),
-                Column(self._entity_text(entry, place - 1), place, "value"),
+                Column(self._entity_text(entry, place - extra - 1), place - extra, "value"),
             ],
         )
         room = width - line_width(lead) - 1

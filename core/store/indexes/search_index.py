@@ -54,11 +54,12 @@ class SearchHit:
 class SearchTerm:
     """A casefolded word that is sought.
 
-    It stands for these properties, too, for their labels have it.
+    It stands for these properties, too, for their labels have it; and for this boolean, if that is written so.
     """
 
     text: str
     properties: tuple[str, ...] = ()
+    boolean: bool | None = None
 
     def occurs_in(self, name: str, text: str) -> bool:
         """Whether it occurs in what is looked through for a property."""
@@ -127,19 +128,26 @@ def find_pairs(
     At most `limit` facts.
 
     The index gives those that have all the trigrams, the texts decide. Words of less than three letters have none. Of
-    the texts that wait to be indexed all are looked at.
+    the texts that wait to be indexed all are looked at. Booleans are in no text: of those that a word stands for, each
+    property has one pair.
     """
-    parameters = {f"w{place}": word.text for place, word in enumerate(words)}
+    parameters: dict[str, object] = {f"w{place}": word.text for place, word in enumerate(words)}
     if grams := " AND ".join(filter(None, map(_match_expression, words))):
         parameters["grams"] = grams
-    conditions = []
+    conditions, boolean_conditions = [], []
     for place, word in enumerate(words):
         either = [f"instr(s.text, :w{place})"]
         for at, name in enumerate(word.properties):
             parameters[f"w{place}p{at}"] = name.casefold() + " "
             either.append(f"substr(s.text, 1, {len(name) + 1}) = :w{place}p{at}")
         conditions.append(f"({' OR '.join(either)})")
+        if word.boolean is not None:
+            parameters[f"w{place}b"] = encode_value(word.boolean)
+            either.append(f"s.value = :w{place}b")
+        boolean_conditions.append(f"({' OR '.join(either)})")
     query = texts_query(" AND ".join(conditions), "grams" if grams else None)
+    for boolean in {word.boolean for word in words} - {None}:
+        query += f" UNION ALL {_boolean_pairs_query(boolean is True, ' AND '.join(boolean_conditions))}"
     return connection.execute(f"{query} ORDER BY 1 {'DESC' if latest else 'ASC'} LIMIT {limit}", parameters)
 
 
@@ -156,6 +164,22 @@ def texts_query(condition: str, grams: str | None) -> str:
         f"SELECT s.fact AS fact FROM said_new s WHERE {condition} UNION ALL SELECT {fact} FROM {source}"
         f" WHERE {condition}"
     )
+
+
+def _boolean_pairs_query(value: bool, condition: str) -> str:
+    """Give the query for the first fact of each property that says a boolean, where a condition holds."""
+    return (
+        "SELECT s.fact AS fact FROM (SELECT lower(p.name) || ' ' AS text, v.value AS value,"
+        " (SELECT min(f.id) FROM facts f WHERE f.property = p.id AND f.value = v.value) AS fact"
+        f" FROM properties p CROSS JOIN (SELECT x'{encode_value(value).hex()}' AS value) v"
+        f" WHERE {indexed_property_condition('p.name')}) s WHERE s.fact IS NOT NULL AND {condition}"
+    )
+
+
+def indexed_property_condition(name: str) -> str:
+    """The condition that what a property of this name says is looked for."""
+    unindexed = ", ".join(f"'{each}'" for each in UNINDEXED_PROPERTIES)
+    return f"({name} NOT IN ({unindexed}) AND instr({name}, '{SCHEMA_PROPERTY_PREFIX}') <> 1)"
 
 
 def quote_grams(text: str) -> str:

@@ -17,10 +17,10 @@ from core.fleet_secrets import is_secret
 from core.slots import Clock
 from core.store.connection import load_value, placeholders
 from core.store.entities import OWN_LINKS, read_picks
-from core.store.indexes.search_index import quote_grams, texts_query
+from core.store.indexes.search_index import indexed_property_condition, quote_grams, texts_query
 from core.store.scope import Scope, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
-from core.values import stored_words
+from core.values import boolean_word, stored_words
 
 LogCursor = tuple[int, int]
 """(place in the order, row id): where a change stands in the log; the former is no time that anybody is shown"""
@@ -129,7 +129,7 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 
     Change `c`, or one that it stands for.
 
-    Capital letters do not matter, nor which notation of an address, a network or a number is written.
+    Capital letters do not matter, nor which notation of an address, a network, a number or a boolean is written.
 
     A text is mentioned in what a change says, in the names of the properties, in the note, or by who wrote it. What is
     said is looked up in the index of the search (`core.store.indexes.search_index`), which holds each pair of property
@@ -142,7 +142,17 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
         term, mentioned = _text_condition(alternative, f"mentioned{number}", f"grams{number}")
         terms.append(term)
         parameters.update(mentioned)
+    if (boolean := boolean_word(folded.strip())) is not None:
+        terms.append(_BOOLEAN_CONDITION)
+        parameters["boolean"] = encode_value(boolean)
     return f"({' OR '.join(terms)})", parameters
+
+
+_BOOLEAN_CONDITION = (
+    f"c.id IN (SELECT p.lead FROM changes p WHERE p.id IN (SELECT f.id / {MAX_FACTS} FROM facts f"
+    f" WHERE f.property IN (SELECT id FROM properties WHERE {indexed_property_condition('name')})"
+    " AND f.value = :boolean))"
+)
 
 
 def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, dict[str, object]]:

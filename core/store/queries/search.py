@@ -23,7 +23,7 @@ from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
 from core.value_codec import Ref, Value, encode_value, normalized
-from core.values import stored_words
+from core.values import boolean_word, stored_words
 
 MAX_QUERY_CHARS = 200
 MAX_ENTITIES = 700
@@ -94,11 +94,12 @@ def _make_term(text: str, schema: Schema) -> SearchTerm:
 
     One that many labels have says nothing about a property.
     """
+    boolean = boolean_word(text)
     if len(text) < search_index.TRIGRAM_CHARS:
-        return SearchTerm(text)
+        return SearchTerm(text, boolean=boolean)
     props: Iterable[Property] = (prop for kind in schema.kinds.values() for prop in kind.properties.values())
     names = {p.name for p in props if text not in p.name and any(text in say.casefold() for say in p.labels.values())}
-    return SearchTerm(text, tuple(sorted(names)) if len(names) <= _MAX_LABELS else ())
+    return SearchTerm(text, tuple(sorted(names)) if len(names) <= _MAX_LABELS else (), boolean)
 
 
 def _find_combined(
@@ -262,6 +263,8 @@ def _candidate_entities(reader: _EntityReader, hint: _TermStats) -> list[int]:
 
 
 def _contains(word: SearchTerm, name: str, value: Value) -> bool:
+    if isinstance(value, bool):
+        return word.boolean is value
     text = search_index.indexed_text(name, value)
     return bool(text) and word.occurs_in(name, text)
 

@@ -20,6 +20,7 @@ def test_the_offset_is_shown_in_an_hour_that_comes_twice_and_is_read_again(at: i
     dates = DateFormatter(lambda: at, BERLIN)
     assert dates.dated(at) == f"26 Oct 2025 02:30 {offset}"
     assert dates.full(at) == f"26 Oct 2025 02:30:00 {offset}"
+    assert dates.clock_time(at) == f"02:30 {offset}"
     for text in (dates.dated(at), dates.full(at)):
         assert parse_timestamp(text, at, BERLIN, is_start=True) == at
 
@@ -27,4 +28,4 @@ def test_the_offset_is_shown_in_an_hour_that_comes_twice_and_is_read_again(at: i
 @pytest.mark.parametrize("hours", [-1, 2, 24])
 def test_at_any_other_time_it_is_not(hours: int) -> None:
     dates = DateFormatter(lambda: FIRST, BERLIN)
-    assert "+" not in dates.dated(FIRST + hours * HOUR_US)
+    assert "+" not in dates.dated(FIRST + hours * HOUR_US) + dates.clock_time(FIRST + hours * HOUR_US)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -14,6 +17,7 @@ from core.store.queries.log import LogEntry, LogFilter
 from core.workspace import Workspace
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tui.demo.fleet import DAY_US, DEMO_USER
+from tui.i18n.dates import DateFormatter
 from tui.screens.diff import TimeDiffScreen
 from tui.screens.history import History
 from tui.view_models.log import LogPages
@@ -499,3 +503,17 @@ async def test_w_shows_which_devices_each_change_has_reached(home: Path) -> None
         assert "(reported by K2)" in screen.text()
         await screen.press("w")
         assert "everywhere" not in screen.text()
+
+
+async def test_rows_of_the_doubled_hour_say_which_one(home: Path) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    first = int(datetime(2025, 10, 26, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000
+    for number, at in enumerate((first, first + 3_600_000_000)):
+        async with await Workspace.open(home, user="Neumann", clock=partial(int, at)) as workspace:
+            record = await workspace.record(await workspace.find("place:241/Lane 1"))
+            await workspace.set(record, {"printer": f"Brix {number}"})
+    async with opened(home, "4") as screen:
+        screen.app.dates = DateFormatter(screen.app.dates.clock, zone)
+        await _filter(screen, "by:neumann")
+        rows = [row for row in screen.text().splitlines() if " Neumann " in row and "Brix" in row]
+        assert [re.search(r"\d\d:\d\d( \+\d\d:\d\d)?", row)[0] for row in rows] == ["02:30 +01:00", "02:30 +02:00"]
