@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core import values
+from core.authority import may_succeed
 from core.fleet_secrets import EPOCH_PROPERTY, HIDDEN_TEXT, is_secret
+from core.membership import ROLE_PROPERTY
 from core.schema import Property
 from core.store.entities import EntityName
 from core.value_codec import FactRef, Redacted, Ref, Value, Withdrawal
@@ -72,3 +74,8 @@ def mask_secrets(diffs: Iterable[FactDiff]) -> list[FactDiff]:
         elif diff.property == EPOCH_PROPERTY:
             masked.append(replace(diff, old=HIDDEN_TEXT if diff.had_value else None, new=HIDDEN_TEXT))
     return masked
+
+
+def is_new_key(name: str, value: Value) -> bool:
+    """Whether a property says that a device goes on with a new key, as its role."""
+    return name == ROLE_PROPERTY and may_succeed(value)

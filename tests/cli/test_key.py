@@ -163,6 +163,8 @@ def test_a_device_changes_its_key_and_stays_the_same_member(
     found = two.ask("key", "rotate", "--passphrase-file", secret)
     assert (found["replaces"], found["sealed"]) == (old, True) and found["device"] != old
     assert two.ask("status")["device"] == found["device"]
+    log = two.call("log", "--limit", "1").out
+    assert "not configured → has a new key" in log and "successor" not in log, log
     assert two.call("--passphrase-file", secret, "new", "locality", "code=999").code == 0
     two.ask("--passphrase-file", secret, "key", "unseal")
     meet(one, two)

@@ -229,3 +229,17 @@ def test_the_log_says_which_devices_a_change_has_reached(pair: Pair, meet: Meet)
     assert reached()[change] == [{"device": device, "reported_by": None}]
     later = one.ask("set", PLACE, "printer=P8")["change"]
     assert reached()[later] == []
+
+
+def test_an_undo_that_keeps_the_value_says_that_the_conflict_is_open_again(pair: Pair, meet: Meet) -> None:
+    one, two = pair
+    one.ask("set", PLACE, "printer=P1")
+    two.ask("set", PLACE, "printer=P2")
+    meet(one, two)
+    pick = printer(one)
+    resolved = one.ask("set", PLACE, f"printer={pick}")
+    assert f"{pick} → kept" in one.call("log", "--limit", "1").out
+    undone = one.ask("undo", resolved["change"])
+    assert f"{pick} → undone, in conflict again" in one.call("log", "--limit", "1").out
+    one.ask("undo", undone["change"])
+    assert f"{pick} → undone\n" in one.call("log", "--limit", "1").out

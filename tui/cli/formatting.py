@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.device.display_names import entities_in_value, full_entity_name, plain_value
+from core.device.display_names import entities_in_value, full_entity_name, is_new_key, plain_value
 from core.fleet_secrets import is_secret
 from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema, is_acceptance
 from core.slots import Candidate, Slot
@@ -86,6 +86,8 @@ class Formatter:
             return _("unset")
         if isinstance(value, tuple):
             return ", ".join(self.value_text(prop, item) for item in value)
+        if is_new_key(prop.name, value):
+            return _("has a new key")
         return self.entity_text(value.entity) if isinstance(value, Ref) else prop.show(value, language())
 
     def slot_text(self, prop: Property, slot: Slot) -> str:

@@ -19,7 +19,6 @@ from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
 from core.value_codec import Value, normalized
-from core.values import is_same_value
 from core.workspace import Workspace
 from core.workspace.holdings import read_holders
 from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
@@ -30,6 +29,7 @@ from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, language, ngettext
 from tui.view_models.confirmation import confirmed_text
+from tui.view_models.kept_value import kept_text, reopened_text
 
 PAGE_ENTRIES = 200
 """Changes that are read at a time: the first are printed at once, and few readings do for many."""
@@ -164,9 +164,7 @@ def _print_entry(
     visible = _visible_edits(without_author(entry, edits), formatter)
     order = {entity: index for index, entity in enumerate(dict.fromkeys(edit.entity for edit in visible))}
     visible.sort(key=lambda each: (order[each.entity], formatter.rank(each.entity, each.property)))
-    _edit_rows(
-        context, formatter, [(e.entity, e.property, e.old, e.new, e.had_value) for e in visible[:MAX_SHOWN_EDITS]]
-    )
+    _edit_rows(context, formatter, visible[:MAX_SHOWN_EDITS])
     if len(visible) > MAX_SHOWN_EDITS:
         context.print_line(
             "  " + ngettext("and {count} more value", "and {count} more values", len(visible) - MAX_SHOWN_EDITS)
@@ -190,22 +188,22 @@ def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff
     return [edit for edit in edits if not plain(edit) or edit.entity not in more]
 
 
-def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[bytes, str, Value, Value, bool]]) -> None:
+def _edit_rows(context: CliContext, formatter: Formatter, edits: Sequence[FactDiff]) -> None:
     """Edits for people, a line each.
 
     What they are of, and both values, which share the room that is left.
     """
     rows = []
-    for entity, name, old, new, had_value in edits:
-        called = formatter.names.get(entity)
-        prop = formatter.schema.property(called.kind if called else None, name)
-        before = formatter.value_text(prop, old) if had_value else _("not configured")
+    for edit in edits:
+        called = formatter.names.get(edit.entity)
+        prop = formatter.schema.property(called.kind if called else None, edit.property)
+        before = formatter.value_text(prop, edit.old) if edit.had_value else _("not configured")
         rows.append(
             (
-                "  " + formatter.entity_text(entity),
+                "  " + formatter.entity_text(edit.entity),
                 prop.label(language()),
                 before,
-                _after_text(formatter, prop, old, new),
+                _after_text(formatter, prop, edit),
             )
         )
     if not rows:
@@ -214,9 +212,12 @@ def _edit_rows(context: CliContext, formatter: Formatter, edits: list[tuple[byte
     context.print_table([(of, label, _fit_values(before, after, room)) for of, label, before, after in rows])
 
 
-def _after_text(formatter: Formatter, prop: Property, old: Value, new: Value) -> str:
-    """The new value, or that the old one was kept, as by resolving with it."""
-    return _("kept") if is_same_value(old, new) and new is not None else formatter.value_text(prop, new)
+def _after_text(formatter: Formatter, prop: Property, edit: FactDiff) -> str:
+    """The new value, or why the old one stays: resolved with it, or that undone."""
+    if kept := kept_text(edit):
+        return kept
+    more = reopened_text(edit)
+    return formatter.value_text(prop, edit.new) + (f", {more}" if more else "")
 
 
 def _fit_values(before: str, after: str, room: int | None) -> str:
@@ -312,7 +313,7 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
     if context.json:
         context.print_json([_edit_json(formatter, *difference) for difference in found])
         return
-    rows = [(*each, each[2] is not None) for each in found if each[1] != KIND]
+    rows = [FactDiff(b"", *each, each[2] is not None) for each in found if each[1] != KIND]
     _edit_rows(context, formatter, rows)
     if not rows:
         context.print_message(_("Nothing differs."))

@@ -85,5 +85,5 @@ def _what(life: EntityLife, entry: LogEntry, kind: Kind, names: DisplayNames) ->
         return []
     fact = min(facts, key=lambda each: (each.property == KIND, *kind.rank(each.property)[1:]))
     more = f" +{format_number(len(facts) - 1)}" if len(facts) > 1 else ""
-    text = change_text(kind.property(fact.property), fact.old, fact.new, names, fact.had_value)
+    text = change_text(kind.property(fact.property), fact, names)
     return [*text, (more, "dim")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from core.device.display_names import is_new_key
 from core.errors import FieldlineError
 from core.records import Record
 from core.schema import KIND, RETIRED, Kind, Property, Schema, is_acceptance
@@ -104,6 +105,8 @@ def format_value(prop: Property, value: Value, names: DisplayNames) -> str:
         return names.entity(value.entity)
     if withdrawn_by(value):
         return _("undone")
+    if is_new_key(prop.name, value):
+        return _("has a new key")
     if isinstance(value, tuple) and any(isinstance(item, Ref) for item in value):
         return ", ".join(format_value(prop, item, names) for item in value)
     text = prop.show(value, language())

@@ -76,6 +76,6 @@ def latest_lines(
         cells = [Column(dates.brief(entry.at_us), 9, "dim"), Column(entry.user, 8, "plain")]
         cells.append(Column(place, _PLACE_COLUMNS, "value"))
         lead: Line = [("  ", "plain"), *layout_columns(19 + _PLACE_COLUMNS, cells), (" ", "plain")]
-        what = change_text(prop, fact.old, fact.new, names, fact.had_value)
+        what = change_text(prop, fact, names)
         lines.append([*lead, *fit_line(what, max(0, width - 1 - line_width(lead)))])
     return lines[:height]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from rich.cells import cell_len
 
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
-from core.device.display_names import mask_secrets
+from core.device.display_names import is_new_key, mask_secrets
 from core.schema import KIND, RETIRED, Schema
 from core.store.entities import EntityName
 from core.store.queries.fact_diffs import FactDiff
@@ -190,7 +190,7 @@ class LogPages:
         fact = min(facts, key=self._rank)
         name = self._entity_names.get(fact.entity)
         prop = self._schema.property(name.kind if name else None, fact.property)
-        text = change_text(prop, fact.old, fact.new, DisplayNames(self._labels, self._names.devices), fact.had_value)
+        text = change_text(prop, fact, DisplayNames(self._labels, self._names.devices))
         more = f" +{format_number(entry.fact_count - 1)}" if entry.fact_count > 1 else ""
         shown = fit_line(text, max(8, width - cell_len(more)))
         return [*shown, (more, "dim")]
@@ -198,11 +198,12 @@ class LogPages:
     def _rank(self, fact: FactDiff) -> tuple[bool, bool, int, str]:
         """What a change is known by.
 
-        That something was retired, else what it is, which is new, last.
+        That something was retired or has a new key, else what it is, which is new, last.
         """
         name = self._entity_names.get(fact.entity)
         kind = self._schema.kind(name.kind if name else None)
-        return (fact.property == KIND, fact.property != RETIRED, *kind.rank(fact.property)[1:])
+        is_telling = fact.property == RETIRED or is_new_key(fact.property, fact.new)
+        return (fact.property == KIND, not is_telling, *kind.rank(fact.property)[1:])
 
     def _entity_text(self, entry: LogEntry, width: int) -> str:
         """The entity that was changed.

@@ -14,12 +14,14 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from core.device.display_names import is_new_key
 from core.schema import RETIRED, Property
+from core.store.queries.fact_diffs import FactDiff
 from core.value_codec import Value
-from core.values import is_same_value
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.layout import Line, clean_text, cut
 from tui.view_models.form import DisplayNames, format_value
+from tui.view_models.kept_value import kept_text, reopened_text
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 MAX_WORDS = 400
@@ -103,18 +105,26 @@ def word_spans(old: str, new: str) -> tuple[Line, Line]:
     return one, other
 
 
-def change_text(prop: Property, old: Value, new: Value, names: DisplayNames, had_value: bool) -> Line:
+def change_text(prop: Property, fact: FactDiff, names: DisplayNames) -> Line:
     """What one fact did, short.
 
     `Printer → Brix 60`, `Assignments +lab1 −lab2`, `retired`; `Printer Brix 60 kept` as by resolving with it.
     """
+    more = reopened_text(fact)
+    return [*_change_spans(prop, fact, names), *([(f", {more}", "dim")] if more else [])]
+
+
+def _change_spans(prop: Property, fact: FactDiff, names: DisplayNames) -> Line:
+    old, new, had_value = fact.old, fact.new, fact.had_value
     label = prop.label(language())
     if prop.name == RETIRED:
         return [(_("retired") if new else _("put back in use"), "value")]
     if new is None:
         return [(f"{label} ", "plain"), ("→ ", "dim"), (_("unset"), "dim")]
-    if had_value and is_same_value(old, new):
-        return [(f"{label} ", "plain"), (_one_line(prop, new, names), "value"), (" " + _("kept"), "dim")]
+    if is_new_key(prop.name, new):
+        return [(format_value(prop, new, names), "value")]
+    if kept := kept_text(fact):
+        return [(f"{label} ", "plain"), (_one_line(prop, new, names), "value"), (f" {kept}", "dim")]
     keys = key_changes(prop, old, new, names) if had_value else None
     if keys is not None:
         parts = (

@@ -167,7 +167,10 @@ def texts_query(condition: str, grams: str | None) -> str:
 
 
 def _boolean_pairs_query(value: bool, condition: str) -> str:
-    """Give the query for the first fact of each property that says a boolean, where a condition holds."""
+    """Give the query for the first fact of each property with a boolean.
+
+    Of those where a condition holds.
+    """
     return (
         "SELECT s.fact AS fact FROM (SELECT lower(p.name) || ' ' AS text, v.value AS value,"
         " (SELECT min(f.id) FROM facts f WHERE f.property = p.id AND f.value = v.value) AS fact"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.changes import fact_id
-from core.slots import Candidate, slot_of
+from core.slots import Candidate, Conflict, slot_of
 from core.store.connection import chunks, load_value, placeholders
 from core.store.queries.log import LogEntry
 from core.store.scope import void_condition
@@ -29,7 +29,7 @@ class FactDiff:
     `old` is the value that its author saw in use, `had_value` whether there was any.
 
     Of a withdrawal `new` is the value that it restored, None if there was none before what it withdrew. `is_undone`
-    says whether the fact is void at present.
+    says whether the fact is void at present, `is_reopened` whether what it left is a conflict and was none before.
     """
 
     fact: bytes
@@ -40,6 +40,7 @@ class FactDiff:
     had_value: bool
     is_withdrawal: bool = False
     is_undone: bool = False
+    is_reopened: bool = False
 
 
 def read_fact_diffs(
@@ -124,7 +125,8 @@ def _diffs_of_part(
             continue
         before, after = restored.get(fact, (seen.get(fact, ()), ()))
         old = slot_of(candidates[each] for each in before if each in candidates)
-        new = slot_of(candidates[each] for each in after if each in candidates).value if taken else load_value(value)
+        left = slot_of(candidates[each] for each in after if each in candidates)
+        new = left.value if taken else load_value(value)
         found.append(
             FactDiff(
                 fact_id(change, fact % MAX_FACTS),
@@ -135,6 +137,7 @@ def _diffs_of_part(
                 bool(old.leaves),
                 bool(taken),
                 bool(undone),
+                isinstance(left, Conflict) and not isinstance(old, Conflict),
             )
         )
     return found

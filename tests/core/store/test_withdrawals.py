@@ -171,10 +171,10 @@ async def test_the_log_says_what_a_withdrawal_restored(store: Store) -> None:
     redone = withdraw(two, fact_of(undone), at=40)
     await store.save_blocks([a, b, over, undone, redone])
     diffs = [(await store.now().fact_diffs(change_id(data)))[0] for data in (over, undone, redone)]
-    assert [(each.old, each.new, each.had_value, each.is_withdrawal) for each in diffs] == [
-        ("b", "s", True, False),
-        ("s", "b", True, True),
-        ("b", "s", True, True),
+    assert [(each.old, each.new, each.had_value, each.is_withdrawal, each.is_reopened) for each in diffs] == [
+        ("b", "s", True, False, False),
+        ("s", "b", True, True, True),
+        ("b", "s", True, True, False),
     ]
     both = withdraw(one, fact_of(a), fact_of(over), fact_of(b), at=50)
     await store.save_blocks([both])
