@@ -47,7 +47,7 @@ TYPE_LABELS = {
     "invalid": N_("not valid"),
 }
 _BAR_COLUMNS = 16
-_LABEL_COLUMNS = 24
+_LABEL_COLUMNS = 26
 
 
 def pane_lines(
