@@ -68,7 +68,13 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
     lock = await asyncio.to_thread(store_file.lock_shared, path)
     try:
         with translate_sqlite_errors(path):
-            handle = await aiosqlite.connect(uri, uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None)
+            handle = aiosqlite.connect(uri, uri=True, timeout=connection.BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                await handle
+            except BaseException:
+                # It is told to stop, and may not answer a loop that is closed by then.
+                await asyncio.to_thread(handle._thread.join)
+                raise
     except BaseException:
         if lock is not None:
             os.close(lock)

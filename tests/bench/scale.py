@@ -20,6 +20,8 @@ from pathlib import Path
 from tests.bench import _bighome
 
 TENTH = 100_000, 1_000
+MIDDLE, LATER = "2024-03-01", "2024-06-01"
+"""Times that verbs ask for: the real history has most of its changes from December 2023 to December 2024."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ VERBS = [
     Verb(("list", "network"), 4, 120),
     Verb(("list", "network", "--json"), 4, 120),
     Verb(("list", "network", "--where", "vid=42"), 1),
-    Verb(("list", "network", "--at", "2016-01-01"), 4, 120),
-    Verb(("diff", "2015-01-01", "2016-01-01"), 4, 120),
+    Verb(("list", "network", "--at", MIDDLE), 4, 120),
+    Verb(("diff", MIDDLE, LATER), 4, 120),
     Verb(("log", "--limit", "20")),
     Verb(("doctor",)),
     Verb(("verify",), 15),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.widgets import Input
 
@@ -30,6 +31,8 @@ from tui.widgets.lines import LineList, Lines, StaticRows
 
 MAX_OFFERED = 100
 """Entities that are listed before anything is typed: a person types rather than look through more."""
+MAX_PATH_COLUMNS = 48
+"""Columns of the paths, so that keys stand below each other at 80 columns, too."""
 
 
 class ReferencePicker(Dialog[tuple[Value]]):
@@ -112,16 +115,19 @@ class ReferencePicker(Dialog[tuple[Value]]):
             self._entity_texts[entity] = path, "" if path.endswith(key) else key, entity in retired
 
     def _show_rows(self, cursor: int | None) -> None:
-        rows = [(entity, self._entity_line(entity)) for entity in self._found_entities]
+        paths = [self._entity_texts[entity][0] for entity in self._found_entities]
+        column = min(MAX_PATH_COLUMNS, max(map(cell_len, paths), default=0))
+        rows = [(entity, self._entity_line(entity, column)) for entity in self._found_entities]
         self.query_one(LineList).show_rows(StaticRows(rows), cursor=cursor)
         self.query_one("#gap", Lines).redraw()
 
-    def _entity_line(self, entity: bytes) -> Line:
+    def _entity_line(self, entity: bytes, column: int) -> Line:
         path, key, retired = self._entity_texts[entity]
         line: Line = [(f"{GLYPHS['marked']} " if entity in self._marked_entities else "  ", "strong")]
         if retired:
             line.append((f"{GLYPHS['retired']} " + _("retired") + "  ", "attention"))
-        return [*line, (path, "plain"), (f"  {key}" if key else "", "dim")]
+        blanks = " " * (column - cell_len(path) - sum(cell_len(text) for text, _role in line[1:]))
+        return [*line, (path + blanks, "plain"), (f"  {key}" if key else "", "dim")]
 
     def do_toggle(self) -> None:
         """Mark or unmark the current line."""

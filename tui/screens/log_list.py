@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+
+from rich.cells import cell_len
 
 from core.device.display_names import mask_secrets
 from core.store.entities import EntityName
@@ -96,20 +99,39 @@ class LogSelection:
         schema = self._screen.state.schema
         lines: list[Line] = []
         shown = 0
+        counts = Counter(edit.entity for edit in self.edits)
+        last: bytes | None = None
         for edit in self.edits:
             prop = schema.property(self.kind_of(edit.entity), edit.property)
             label = prop.label(language())
-            left: Line = [(self.names.entity(edit.entity), "strong"), (f"  {label}", "dim")]
-            block: list[Line] = [rule_line(width + 1, left)[1:]]
+            block = self._block_head(edit.entity, label, width, counts[edit.entity] == 1, edit.entity == last)
             block += diff_block(prop, edit.old, edit.new, self.names, edit.had_value, width)[: max(3, height // 2)]
-            if lines and len(lines) + len(block) + 2 > height:
+            gap: list[Line] = [[]] if lines and edit.entity != last else []
+            if lines and len(lines) + len(gap) + len(block) + 1 > height:
                 break
-            lines += [[], *block] if lines else block
+            lines += [*gap, *block]
+            last = edit.entity
             shown += 1
         if shown < len(self.edits):
             count = format_number(len(self.edits) - shown)
             lines += [[], [(_("… and {count} more: v shows all").format(count=count), "dim")]]
         return lines
+
+    def _block_head(self, entity: bytes, label: str, width: int, is_only: bool, is_continued: bool) -> list[Line]:
+        """What an edit is about: the entity once, above the properties that changed.
+
+        Args:
+            entity: the entity.
+            label: the label of the property.
+            width: the columns that a line may take.
+            is_only: whether it is the only edit of the entity, which then has one line if both have room.
+            is_continued: whether the edit before was of the entity, too.
+        """
+        name = self.names.entity(entity)
+        if is_only and cell_len(name) + 2 + cell_len(label) < width:
+            return [rule_line(width + 1, [(name, "strong"), (f"  {label}", "dim")])[1:]]
+        about: list[Line] = [] if is_continued else [rule_line(width + 1, [(name, "strong")])[1:]]
+        return [*about, [(cut(label, width), "dim")]]
 
     def lines(self, width: int, height: int) -> list[Line]:
         """Draw old → new for each edit.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
+
 from core.device.display_names import mask_secrets
 from core.schema import KIND, Kind
 from core.store.queries.fact_diffs import FactDiff
@@ -64,9 +66,12 @@ def life_lines(
         return []
     first = min(entry.at_us for entry in changes)
     count = ngettext("{count} change", "{count} changes", len(changes))
+    number = format_number(len(changes))
     more = "+" if len(changes) == MAX_COUNTED_CHANGES else ""
     since = _("since {when}").format(when=dates.day(first))
-    context = f"{count.replace('{count}', format_number(len(changes)))}{more} {since}"
+    context = f"{count.replace('{count}', number)}{more} {since}"
+    if cell_len(_("Changes")) + 2 + cell_len(context) > width - 1:
+        context = f"{number}{more} {since}"
     lines: list[Line] = [rule_line(width + 1, [(_("Changes"), "strong"), (f"  {context}", "dim")])[1:]]
     counts = bucket_counts([entry.at_us for entry in changes], first, max(dates.clock(), first + 1), width - 2)
     lines.append([(" ", "plain"), (sparkline(counts), "tint")])

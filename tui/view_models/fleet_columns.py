@@ -6,7 +6,7 @@ A kind's main properties, each as wide as its longest value. Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.cells import cell_len
 
@@ -91,7 +91,18 @@ def measure_columns(
                 break
         columns.append(ValueColumn(prop, size, prop.type in _NUMBER_TYPES))
         left -= size + _GAP_COLUMNS
-    return KindColumns(name_width, columns)
+    return KindColumns(name_width, _widen_heads(columns, left))
+
+
+def _widen_heads(columns: list[ValueColumn], left: int) -> list[ValueColumn]:
+    """Give heads that are longer than their columns what is left of the line."""
+    widened = []
+    for column in columns:
+        size = min(cell_len(column.prop.label(language())), MAX_VALUE_COLUMNS)
+        more = max(0, min(left, size - column.width))
+        widened.append(replace(column, width=column.width + more))
+        left -= more
+    return widened
 
 
 def value_cells(layout: KindColumns, record: Record | None, role: str, names: DisplayNames) -> Line:

@@ -18,7 +18,7 @@ from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, language
 from tui.layout import Column, Line, layout_columns, rule_line
 from tui.view_models.entity_life import EntityLife, life_lines
-from tui.view_models.fleet_columns import main_properties, value_text
+from tui.view_models.fleet_columns import MAX_NAME_COLUMNS, MIN_NAME_COLUMNS, main_properties, value_text
 from tui.view_models.form import DisplayNames, FormRow, form_rows, label_width, state_glyph, state_text, value_role
 
 MAX_CHILDREN = 8
@@ -140,7 +140,7 @@ def _child_lines(details: EntityDetails, width: int) -> list[Line]:
         for row in rows[:MAX_CHILDREN]:
             record = details.child_records.get(row.entity)
             text = value_text(prop, record, details.names) if prop else ""
-            name = max(12, width * 2 // 5)
+            name = max(MIN_NAME_COLUMNS, min(width * 2 // 5, MAX_NAME_COLUMNS))
             cells = [Column(row.title, name, "value"), Column(text, None, "plain")]
             lines.append([(" ", "plain"), *layout_columns(width - 1, cells)])
     return lines

@@ -45,7 +45,7 @@ class DisplayNames:
 NO_NAMES = DisplayNames({}, {})
 MAX_LABEL_COLUMNS = 20
 """Columns of a label, beside which the values stand below each other."""
-_MIN_VALUE_COLUMNS = 21
+_MIN_VALUE_COLUMNS = 22
 """Columns that a value gets, with its glyph, where it is narrow."""
 WIDE_COLUMNS = 100
 """From so many columns there is room for the whole time of a value."""
@@ -177,7 +177,7 @@ def state_glyph(state: str) -> str:
 def label_width(rows: Sequence[FormRow], width: int) -> int:
     """How many columns the labels get.
 
-    As many as the longest needs, at most 20, and the values always 20.
+    As many as the longest needs, at most 20; of a narrow line the values keep 18.
     """
     longest = max((len(row.prop.label(language())) for row in rows), default=0)
     return max(8, min(longest, MAX_LABEL_COLUMNS, width - _MIN_VALUE_COLUMNS))

@@ -34,6 +34,8 @@ _CANDIDATE_COLUMNS = 56
 """Columns from which a candidate stands on one line."""
 _INDENT_COLUMNS = 3
 """Columns before the labels: properties stand below the heading of their group."""
+_SHORT_VALUE_COLUMNS = 24
+"""A longer value may be cut on its line, however wide the details are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +201,15 @@ def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateF
         help_text = _("The schema of this fleet does not know this property; it is kept as it is.")
     lines += [[(text, "plain")] for text in wrap_text(help_text, width)]
     if row.slot.state == "conflict":
-        lines.append(
-            [(_("In use on every device, provisional: {letter}").format(letter=candidate_letter(0)), "attention")]
-        )
+        used = _("In use on every device, provisional: {letter}").format(letter=candidate_letter(0))
+        lines += [[(text, "attention")] for text in wrap_text(used, width)]
         return lines + candidate_lines(row, width, names, dates)
     if row.state == "invalid" and (refusal := prop.check(row.slot.value)):
         lines += [
             [(f"{GLYPHS['invalid']} {text}", "attention")] for text in wrap_text(refusal_text(refusal, prop), width - 2)
         ]
     text = format_value(prop, row.slot.value, names)
-    if row.slot.state == "good" and len(text) > width // 3:
+    if row.slot.state == "good" and cell_len(text) > min(width // 3, _SHORT_VALUE_COLUMNS):
         lines += [[(part, "plain")] for part in wrap_text(text, width)]
     if pick := row.pick:
         who = _("{user} on {device}, {when}").format(

@@ -46,8 +46,10 @@ TYPE_LABELS = {
     "dangling": N_("refers to nothing"),
     "invalid": N_("not valid"),
 }
+MAX_TABLE_COLUMNS = 80
+"""Columns of candidates below each other, so that who and when stand near what they are about."""
 _BAR_COLUMNS = 16
-_LABEL_COLUMNS = 24
+_LABEL_COLUMNS = 26
 
 
 def pane_lines(
@@ -170,6 +172,7 @@ def _table(
 ) -> list[Line]:
     """The candidates below each other: letter, value or place, who and when."""
     item = details.item
+    width = min(width, MAX_TABLE_COLUMNS)
     texts = candidate_texts(details, schema, width)
     count = min(len(item.candidates), MAX_CANDIDATES)
     first = max(0, min(chosen - height // 2, count - height))

@@ -220,7 +220,7 @@ def site_lines(shown: FleetMap, map_size: tuple[int, int], width: int, height: i
     marked = [each for each in others if each.items or each.differs]
     linked = sorted(shown.linked(site), key=lambda each: distance_km(site, each))
     end = _legend_lines(shown, map_size, width)
-    for title, sites in ((_("Links"), linked), (_("Near by"), others[:_NEAR_SITES]), (_("To resolve"), marked)):
+    for title, sites in ((_("Links"), linked), (_("Nearby"), others[:_NEAR_SITES]), (_("To resolve"), marked)):
         room = height - len(lines) - len(end) - 2
         if not sites or room < 1:
             continue

@@ -151,7 +151,7 @@ class MemberRows:
 def _columns(width: int, *cells: tuple[str, str]) -> Line:
     """Lay out a row; where there is little room, without what is behind and the days."""
     is_wide = width >= _MIN_DAYS_COLUMNS
-    widths = (None, 10, 1, 15, 6, 9, 5, SHOWN_DAYS) if is_wide else (None, 10, 1, 15, 0, 9, 7, 0)
+    widths = (None, 10, 1, 15, 6, 9, 6, SHOWN_DAYS) if is_wide else (None, 10, 1, 15, 0, 9, 7, 0)
     rights = (False, False, False, False, True, False, True, False)
     return layout_columns(
         width,

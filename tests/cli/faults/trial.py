@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from core.device.home import Home
+from core.workspace.sealed_copy import open_sealed, read_sealed_fleet
 from tests.cli.conftest import Pair
 from tests.support.cli import Answer, Terminal
 from tests.support.damaged_store import merge_log
@@ -166,7 +170,12 @@ class Trial:
 
 def _assert_whole(path: Path, reader: Terminal) -> None:
     if path.suffix == ".db":
-        with closing(sqlite3.connect(path)) as copy:
+        opened = path.with_suffix(".opened")
+        opened.unlink(missing_ok=True)
+        fleet = read_sealed_fleet(path)
+        assert fleet is not None
+        open_sealed(path, fleet, opened, Home(reader.home), lambda: pytest.fail("a member needs no other key"))
+        with closing(sqlite3.connect(opened)) as copy:
             assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     elif path.suffix == ".csv":
         assert path.read_text().count("Entrance right") == 1

@@ -18,8 +18,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from rich.cells import cell_len
 
+from tui.commands import commands_of, scope_names
 from tui.i18n.dates import DateFormatter
-from tui.i18n.translate import CATALOGUE_DOMAIN, LOCALE_FOLDER, set_language
+from tui.i18n.translate import CATALOGUE_DOMAIN, LOCALE_FOLDER, _, set_language
 
 ROOT = LOCALE_FOLDER.parent.parent
 PO = LOCALE_FOLDER / "de" / "LC_MESSAGES" / f"{CATALOGUE_DOMAIN}.po"
@@ -207,3 +208,9 @@ def test_no_text_is_marked_where_the_extraction_does_not_look() -> None:
         if node.args and isinstance(node.args[0], ast.Constant)
     ]
     assert hidden == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_a_command_does_fits_into_the_help_at_80_columns(language: str) -> None:
+    set_language(language)
+    assert [command.name for command in commands_of(*scope_names()) if cell_len(_(command.help)) > 60] == []

@@ -169,6 +169,17 @@ async def test_a_month_has_one_heading_and_a_day_is_said_once(home: Path) -> Non
         assert sum(row[1:7].strip() == "Tue  6" or "Tue  6" in row[:9] for row in shown) == 1
 
 
+async def test_the_details_name_what_changed_once_above_its_properties(home: Path) -> None:
+    async with opened(home, "4", "slash", size=LARGE) as screen:
+        await screen.type("moved in")
+        await screen.press("enter")
+        details = [line.rpartition("│")[2].strip() for line in screen.text().splitlines()]
+        start = details.index("TSC Hamburg Nord › Entrance right")
+        assert details[start + 1 : start + 6] == [
+            "Card terminal", "− 48503035", "+ 90367959", "BEA configuration", "+ bea-7.xml",
+        ]  # fmt: skip
+
+
 async def test_candidates_stand_side_by_side_and_the_chosen_one_is_lit(home: Path) -> None:
     async with opened(home, "3", size=LARGE) as screen:
         await screen.go_to_item("conflict", "printer")

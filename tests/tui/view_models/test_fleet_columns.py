@@ -68,6 +68,13 @@ def test_columns_are_as_wide_as_their_values_and_what_does_not_fit_is_left_out()
     assert line_width(value_cells(wide, records[0], "plain", NO_NAMES)) == 24 + 6 + 16 + 6
 
 
+def test_heads_longer_than_their_values_get_what_is_left_of_the_line() -> None:
+    kind = parse_schema({"mast": "[properties.transmission_power]\n[properties.model]"}).kind("mast")
+    records = [record(transmission_power="20", model="Acme")]
+    assert [c.width for c in measure_columns(kind, records, [12], 60, NO_NAMES).columns] == [18, 5]
+    assert [c.width for c in measure_columns(kind, records, [12], 36, NO_NAMES).columns] == [15, 5]
+
+
 def test_the_sorted_column_is_marked() -> None:
     kind = schema().kind("mast")
     layout = measure_columns(kind, [record(model="Acme", height=7)], [10], 60, NO_NAMES)

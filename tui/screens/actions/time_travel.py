@@ -12,7 +12,7 @@ from core.records import Edit
 from core.store.queries.log import LogEntry
 from core.workspace import log_query, revisions, value_history
 from tui.dialogs.base import ChoiceDialog, PromptDialog
-from tui.i18n.translate import _, format_number, language
+from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.screens.actions.save import ask_save
 from tui.screens.base import ScreenActions
@@ -237,9 +237,7 @@ class TimeTravelActions(ScreenActions):
             return
         rows = await preview_edits(edits, state.workspace.store.now(), state.schema, state.names)
 
-        heading = _("Restore {title} to {when}: {count}").format(
-            title=title, when=when, count=format_number(len(edits))
-        )
+        heading = _("Restore {title} to {when}").format(title=title, when=when)
         warnings = await edit_warnings(state.workspace.store.now(), state.schema, edits)
         ask_save(self.screen, heading, rows, warnings, partial(self._save_restore, edits, title))
 
