@@ -20,5 +20,8 @@ def kept_text(fact: FactDiff) -> str:
 
 
 def reopened_text(fact: FactDiff) -> str:
-    """What else a fact did that brought another value: that there is a conflict again; else empty."""
+    """What else a fact did that brought another value; empty if nothing.
+
+    It opened a conflict again.
+    """
     return _("in conflict again") if fact.is_reopened and not kept_text(fact) else ""

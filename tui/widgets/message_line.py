@@ -51,7 +51,10 @@ class MessageLine(Lines):
             self.styles.height = count
 
     def _message_lines(self, width: int, height: int) -> list[Line]:
-        """The message in as many lines as it needs and there is room for on a screen of this size."""
+        """The message in the lines that it needs on a screen of this size.
+
+        At most as many as there is room for.
+        """
         line: Line = [(" ", "plain"), *(self._message or size_hint(width, height))]
         if line_width(line) <= width:
             return [line]
