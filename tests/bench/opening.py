@@ -25,7 +25,7 @@ from tests.bench import _bighome, _empty
 from tests.support.pty_app import Program
 
 RUNS = 7
-FRAMED = "Members"
+FRAMED = "Devices"
 """The last of the places, in the second line."""
 FRAME, MEMORY = 1.5, 2.5
 QUIET = 1.0
