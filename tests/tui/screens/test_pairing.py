@@ -112,6 +112,10 @@ async def test_a_device_is_let_in_by_comparing_digits(
     ):
         assert peer.comparison is not None
         assert peer.comparison.digits in screen.text()
+        async with deadline():
+            while "1 Here" not in screen.text():  # what is below is drawn with the dialog, as far as it was by then
+                screen.app.screen.refresh()
+                await screen.rest()
         assert screen.screenshot() == picture
         await look(screen)
         await screen.press("down", "enter")
