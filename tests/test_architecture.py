@@ -28,7 +28,7 @@ GERUNDS = {"framing", "parsing", "formatting", "batching", "pairing", "coding", 
 """Those that are the usual nouns for what is in the module."""
 PRIVATE_WORDS = {
     *("told", "tell", "tells", "said", "say", "says", "heard", "hear", "hears", "news", "desk", "matter", "matters"),
-    *("standing", "most", "least", "deadline_s", "stranger", "lookout", "doing", "clue", "clues", "hearsay", "dispute"),
+    *("standing", "most", "least", "patience", "stranger", "lookout", "doing", "clue", "clues", "hearsay", "dispute"),
 }
 """Words with a meaning of this project's own: docs/style.md has the standard one for each."""
 DATA = {".tcss", ".toml", ".sql", ".mo"}

@@ -94,12 +94,7 @@ def verb(
         def run(as_json: bool = False, **arguments: Any) -> int | None:
             context = click.get_current_context().ensure_object(CliContext)
             context.json = as_json
-            with explain_stop(context), asyncio.Runner() as runner:
-                # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
-                loop = runner.get_loop()
-                loop.set_exception_handler(_LoopErrorReporter(context))
-                wake_for_signals(loop)
-                return runner.run(_run_async(function(context, **arguments)))
+            return run_verb(context, lambda: function(context, **arguments))
 
         json_option = TranslatedOption(["--json", "as_json"], is_flag=True, help=N_("Print the data as JSON."))
         run.__click_params__ = [  # type: ignore[attr-defined]
@@ -112,6 +107,16 @@ def verb(
         return command
 
     return made
+
+
+def run_verb(context: CliContext, start: Callable[[], Awaitable[int | None]]) -> int | None:
+    """Run what a verb does in an event loop of its own, and give its exit code."""
+    with explain_stop(context), asyncio.Runner() as runner:
+        # First, as it needs descriptors and may fail: else a coroutine would be left that nobody awaits.
+        loop = runner.get_loop()
+        loop.set_exception_handler(_LoopErrorReporter(context))
+        wake_for_signals(loop)
+        return runner.run(_run_async(start()))
 
 
 def wake_for_signals(loop: asyncio.AbstractEventLoop) -> None:

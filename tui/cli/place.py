@@ -5,7 +5,6 @@ Place, and its choose, adopt, apply, journal.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from core.timestamps import format_timestamp
 from tui.cli.context import CliContext
 from tui.cli.edit import NOTE_OPTION, resolved_text
 from tui.cli.formatting import Formatter
-from tui.cli.help import TranslatedCommand, TranslatedOption, argument, option, verb
+from tui.cli.help import TranslatedCommand, TranslatedOption, argument, option, run_verb, verb
 from tui.cli.plan import DRY_RUN_OPTION, print_dry_run
 from tui.i18n.translate import N_, _, error_text, ngettext
 from tui.view_models.equipment import VERDICT_GLYPHS, evidence_text, outcome_text, verdict_text
@@ -46,7 +45,7 @@ class _Place(TranslatedCommand, click.Group):
 def place(ctx: click.Context, as_json: bool) -> int | None:
     context = ctx.ensure_object(CliContext)
     context.json = as_json
-    return asyncio.run(_show(context)) if ctx.invoked_subcommand is None else None
+    return run_verb(context, lambda: _show(context)) if ctx.invoked_subcommand is None else None
 
 
 async def _show(context: CliContext) -> None:
