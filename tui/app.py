@@ -95,6 +95,7 @@ class FieldlineApp(DiffApp):
         palette = Palette(options.theme if options.colours != "none" else "mono", options.colours)
         super().__init__(palette, is_slow=options.slow, typed_ahead=options.typed_ahead)
         self.workspace = workspace
+        workspace.on_notice = lambda notice: self.show_message(error_text(notice))
         self.options = options
         self.dates = DateFormatter(clock, options.zone)
         self.readonly = options.readonly
@@ -128,6 +129,8 @@ class FieldlineApp(DiffApp):
         try:
             await self.reload_state()
             await self.draft_keeper.adopt()
+            if doubt := await self.workspace.read_own_chain_doubt():
+                self.show_message(error_text(doubt))
         except FieldlineError as error:
             self.show_message(error_text(error))
             return

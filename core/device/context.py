@@ -70,6 +70,10 @@ class DeviceContext:
         self._schema: tuple[object, Schema] = (None, Schema())
         self.planned: list[Edit] | None = None
         """Not None in a dry run: what `save` was given; it does all but keep it."""
+        self.has_asked_peers = False
+        """Whether other devices were asked already for what is missing of this one's own chain."""
+        self.on_notice: Callable[[FieldlineError], None] = lambda notice: None
+        """Called with a sentence for the person who saves; it is saved all the same."""
 
     @classmethod
     async def open(
@@ -183,6 +187,7 @@ class DeviceContext:
         if self.planned is not None:
             self.planned += edits
         self.identity.unlock()
+        await self.prepare_to_write()
         change = await self.store.commit(
             self.identity,
             edits,
@@ -195,6 +200,12 @@ class DeviceContext:
         if change is not None:
             await asyncio.to_thread(self.home.note_last_change, change)
         return change
+
+    async def prepare_to_write(self) -> None:
+        """Do what has to be done before this device signs a change.
+
+        Raises FieldlineError if it must not sign one now.
+        """
 
     async def check(self, edits: Iterable[Edit]) -> None:
         """Raise what `save` raises for edits that the schema or the membership refuses."""

@@ -140,6 +140,18 @@ class Workspace(DeviceContext):
         self._inbox_reader = self._inbox_reader or InboxReader(self.store)
         return await self._inbox_reader.read_lazily(view or self.store.now(), await self.schema(), on_progress)
 
+    async def prepare_to_write(self) -> None:
+        """Ask for what is missing of the own chain, so that it does not fork."""
+        from core.workspace import own_chain
+
+        await own_chain.ensure_own_chain(self)
+
+    async def read_own_chain_doubt(self) -> FieldlineError | None:
+        """Say so if what this device saves now might fork its chain."""
+        from core.workspace import own_chain
+
+        return await own_chain.read_doubt(self)
+
     # --- editing -----------------------------------------------------------------------------------------------------
 
     async def create(self, kind: str, values: Mapping[str, Value], note: str | None = None) -> EditResult:
