@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from core.device.last_change import OwnChainGap, check_last_change, check_own_chain
 from core.errors import FieldlineError
+from core.service.transfer_backlog import read_backlog
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext
-    from core.workspace.workspace import Workspace
 
 DISCOVERY_WAIT_S = 1.0
 """So long somebody who saves waits for the first device to show up; its answer takes a few tenths of a second."""
@@ -25,7 +25,7 @@ PEER_TIMEOUT_S = 5.0
 """A device may be silent so long: somebody waits."""
 
 
-async def ensure_own_chain(workspace: Workspace) -> None:
+async def ensure_own_chain(workspace: DeviceContext) -> None:
     """Ask the devices in reach, once, if the own chain may go on elsewhere.
 
     What came of it is a notice. Raises OwnChainGap while more of the chain is known to be on its way.
@@ -45,7 +45,7 @@ async def ensure_own_chain(workspace: Workspace) -> None:
                 )
             )
             return
-    if isinstance(doubt, OwnChainGap) and await workspace.transfer_backlog() is not None:
+    if isinstance(doubt, OwnChainGap) and await read_backlog(workspace.store) is not None:
         raise doubt
     workspace.on_notice(
         FieldlineError(
@@ -64,15 +64,17 @@ async def read_doubt(workspace: DeviceContext) -> FieldlineError | None:
     return await check_own_chain(workspace.home, workspace.store, device)
 
 
-async def _fetch_own_chain(workspace: Workspace) -> str:
+async def _fetch_own_chain(workspace: DeviceContext) -> str:
     """Sync once with devices in reach until nothing of the own chain is in doubt.
 
     Gives where the last one was that answered.
     """
+    from core.service import endpoint_sync, peer_discovery
+
     asked: set[str] = set()
     last = ""
     loop = asyncio.get_running_loop()
-    async with workspace.discover_peers() as discovery:
+    async with peer_discovery.discover_peers(workspace) as discovery:
         deadline = loop.time() + DISCOVERY_WAIT_S
         while len(asked) < MAX_PEERS:
             found = [peer.endpoint for peer in await discovery.list_peers() if peer.endpoint.startswith("tcp:")]
@@ -84,7 +86,9 @@ async def _fetch_own_chain(workspace: Workspace) -> str:
                 continue
             asked.add(new[0])
             with suppress(FieldlineError):
-                await workspace.sync(new[0], timeout_s=PEER_TIMEOUT_S)
+                await endpoint_sync.sync_once(
+                    workspace, new[0], mode=None, timeout_s=PEER_TIMEOUT_S, on_event=lambda event: None
+                )
                 last = new[0]
                 if await read_doubt(workspace) is None:
                     break
