@@ -24,7 +24,10 @@ Pair = tuple[Workspace, Workspace]
 
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    """Two devices that hold the same; of the first there is a backup that lacks its last two changes."""
+    """Two devices that hold the same, and an older backup of the first.
+
+    It lacks its last two changes.
+    """
     one = await Workspace.init(
         tmp_path / "K1", user="Maier", fleet_name="N", schema=load_builtin_schema("service-centre"), device_name="K1"
     )
