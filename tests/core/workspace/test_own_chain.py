@@ -65,7 +65,7 @@ async def restored(one: Workspace, copy: Path) -> AsyncIterator[tuple[Workspace,
 
 @asynccontextmanager
 async def in_reach(two: Workspace, one: Workspace) -> AsyncIterator[None]:
-    """The second device serves, and the first one's process that serves has told where."""
+    """The second device serves, and the first one knows where."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     config = ServeConfig(LOOPBACK, 0, is_discovery_on=False)
     serving = asyncio.create_task(
