@@ -129,8 +129,6 @@ class FieldlineApp(DiffApp):
         try:
             await self.reload_state()
             await self.draft_keeper.adopt()
-            if doubt := await self.workspace.read_own_chain_doubt():
-                self.show_message(error_text(doubt))
         except FieldlineError as error:
             self.show_message(error_text(error))
             return

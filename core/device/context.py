@@ -111,34 +111,14 @@ class DeviceContext:
 
     async def seal_keys(self) -> SealKeys:
         """Read what files for the fleet are sealed with and opened by."""
-        from core.store.queries import seal_keys
-        from core.sync.sealed_file import SealKeys
-
-        membership, now_us = await self.membership(), self.clock()
-        epochs = await self.store.run(seal_keys.read_epoch_keys)
-        public_keys, newcomers = await self.store.run(
-            lambda connection: seal_keys.read_recipients(
-                connection, membership, self.store.fleet, is_first=epochs.is_first, now_us=now_us
-            )
-        )
-        # Also for this device itself, should it lose its store and keep its key.
-        public_keys = tuple(dict.fromkeys((self.identity.public_key, *public_keys)))
-        return SealKeys(self.store.fleet, epochs, lambda: self.identity, public_keys, newcomers)
+        return await _read_seal_keys(self)
 
     async def schema(self) -> Schema:
         """Parse the fleet's schema, also for the past, or give the last one if equal."""
         record = await self.store.now().record(SCHEMA_ENTITY, Schema())
         state = {name: slot.leaves for name, slot in record.slots.items()}
         if self._schema[0] != state:
-            from core.schema_toml import parse_schema
-
-            texts = {
-                name.removeprefix(SCHEMA_PROPERTY_PREFIX): slot.value
-                for name, slot in record.slots.items()
-                if name.startswith(SCHEMA_PROPERTY_PREFIX) and isinstance(slot.value, str)
-            }
-            name = record.value("name")
-            self._schema = (state, parse_schema(texts, name if isinstance(name, str) else ""))
+            self._schema = (state, _parse_schema(record))
         return self._schema[1]
 
     def view(self, at_us: int | None = None, *, as_received: bool = False) -> View:
@@ -223,6 +203,35 @@ class DeviceContext:
         """Save what differs from what was shown, given the wanted values."""
         edits = diff_edits(shown, wanted)
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
+
+
+async def _read_seal_keys(device: DeviceContext) -> SealKeys:
+    from core.store.queries import seal_keys
+    from core.sync.sealed_file import SealKeys
+
+    membership, now_us = await device.membership(), device.clock()
+    epochs = await device.store.run(seal_keys.read_epoch_keys)
+    public_keys, newcomers = await device.store.run(
+        lambda connection: seal_keys.read_recipients(
+            connection, membership, device.store.fleet, is_first=epochs.is_first, now_us=now_us
+        )
+    )
+    # Also for this device itself, should it lose its store and keep its key.
+    public_keys = tuple(dict.fromkeys((device.identity.public_key, *public_keys)))
+    return SealKeys(device.store.fleet, epochs, lambda: device.identity, public_keys, newcomers)
+
+
+def _parse_schema(record: Record) -> Schema:
+    """Parse the schema that the fleet's facts about it make."""
+    from core.schema_toml import parse_schema
+
+    texts = {
+        name.removeprefix(SCHEMA_PROPERTY_PREFIX): slot.value
+        for name, slot in record.slots.items()
+        if name.startswith(SCHEMA_PROPERTY_PREFIX) and isinstance(slot.value, str)
+    }
+    name = record.value("name")
+    return parse_schema(texts, name if isinstance(name, str) else "")
 
 
 async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:

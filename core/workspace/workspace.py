@@ -146,12 +146,6 @@ class Workspace(DeviceContext):
 
         await own_chain.ensure_own_chain(self)
 
-    async def read_own_chain_doubt(self) -> FieldlineError | None:
-        """Say so if what this device saves now might fork its chain."""
-        from core.workspace import own_chain
-
-        return await own_chain.read_doubt(self)
-
     # --- editing -----------------------------------------------------------------------------------------------------
 
     async def create(self, kind: str, values: Mapping[str, Value], note: str | None = None) -> EditResult:
