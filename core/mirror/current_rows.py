@@ -97,7 +97,7 @@ class CurrentRows:
         return [entity for number, (entity, name) in now.items() if before.get(number) != name]
 
     def _details_of(self, ids: dict[int, bytes]) -> Iterator[bytes]:
-        """Give the packed details of these entities' leaves, and put their own rows aside."""
+        """Pack the details of these entities' leaves, and keep their own rows."""
         by_entity: dict[int, list[LeafRow]] = {number: [] for number in ids}
         for row in mirror_source.read_leaf_rows(self._store, list(ids), self._is_plain):
             by_entity[row[0]].append(row)

@@ -218,7 +218,7 @@ def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple
 def read_leaf_rows(
     connection: sqlite3.Connection, entities: list[int], is_plain: Callable[[int, bytes], bool]
 ) -> Iterator[LeafRow]:
-    """What is to be told of the leaves of these entities beside their facts, in their order.
+    """Read what is to be told of these entities' leaves beside their facts, in order.
 
     Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value.
 
