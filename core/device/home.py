@@ -43,6 +43,19 @@ class Home:
         name = self.read_settings().get("name")
         return name if isinstance(name, str) else ""
 
+    def has_sealed_key(self) -> bool:
+        """Whether the key is under a passphrase; not where it cannot be read.
+
+        Found out without what uses keys, which takes long to load.
+        """
+        from core.sealed_key import SEALED_PREFIX
+
+        try:
+            with self.key.open("rb") as file:
+                return file.read(len(SEALED_PREFIX)) == SEALED_PREFIX
+        except OSError:
+            return False
+
     def read_last_change(self) -> bytes | None:
         """Read the id of the last change that was saved here; None if that is not noted.
 

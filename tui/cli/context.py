@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -133,6 +133,18 @@ class CliContext:
         import json
 
         click.echo(json.dumps(data))
+
+    async def print_json_pages(self, pages: AsyncIterator[Sequence[Any]]) -> None:
+        """Print one JSON list whose items come in pages, each as it comes."""
+        import json
+
+        click.echo("[", nl=False)
+        separator = ""
+        async for page in pages:
+            if page:
+                click.echo(separator + json.dumps(page)[1:-1], nl=False)
+                separator = ", "
+        click.echo("]")
 
     def print_line(self, text: str = "", bold: bool = False) -> None:
         """Print a line for people on stdout."""

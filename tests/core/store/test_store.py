@@ -507,7 +507,7 @@ async def test_differences_are_the_same_in_pieces_of_any_size(tmp_path: Path, mo
     ]
     for size in (1, 2, 5):
         monkeypatch.setattr(view, "_CHANGES_PER_STEP", size)
-        monkeypatch.setattr(view, "_SLOTS_PER_STEP", size)
+        monkeypatch.setattr(view, "_ENTITIES_PER_PAGE", size)
         assert await one.differences(other) == whole
     entity = whole[0][0]
     assert await one.differences(other, entity) == [each for each in whole if each[0] == entity]

@@ -15,10 +15,7 @@ from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
-from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import with_label
-from tui.view_models.save_warnings import clash_warnings, inbox_notice
-from tui.view_models.value_text import parse_value
 
 
 class BulkEditActions(ScreenActions):
@@ -92,6 +89,8 @@ class BulkEditActions(ScreenActions):
 
     async def _parse_typed(self, prop: Property, text: str) -> Value:
         """The value typed; an empty text is no value, if the schema lets it."""
+        from tui.view_models.value_text import parse_value
+
         if text.strip():
             return await parse_value(prop, text, self.state.view, self.state.schema)
         if refusal := prop.check(None):
@@ -102,6 +101,9 @@ class BulkEditActions(ScreenActions):
         await self._propose_edits(records, prop, await self._parse_typed(prop, text))
 
     async def _propose_edits(self, records: Sequence[Record], prop: Property, value: Value) -> None:
+        from tui.view_models.edit_preview import preview_edits
+        from tui.view_models.save_warnings import clash_warnings, inbox_notice
+
         state = self.state
         # Read again: what is shown before it is saved is what it replaces.
         records = [await state.view.record(record.entity, state.schema) for record in records]
