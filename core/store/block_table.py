@@ -63,7 +63,7 @@ def read_block(connection: sqlite3.Connection, row: int) -> bytes | None:
 
 
 def read_blocks(connection: sqlite3.Connection, rows: Collection[int]) -> dict[int, bytes]:
-    """The bytes of the blocks of these changes, by row; those that are not there are left out."""
+    """The bytes of the blocks of these changes that are there, by row."""
     found: dict[int, bytes] = {}
     for some in chunks(list(rows)):
         query = f"SELECT change, data FROM blocks WHERE change IN ({placeholders(some)})"
