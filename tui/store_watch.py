@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
-from core.workspace.own_chain import read_doubt
 from tui.i18n.translate import error_text
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ async def watch_store(app: AppState, show_error: Callable[[str], None]) -> None:
 
     While much is written it is shown every other second: reading and drawing it again costs, on a slow line most.
     """
+    from core.workspace.own_chain import read_doubt
+
     with suppress(FieldlineError):
         if doubt := await read_doubt(app.workspace):
             show_error(error_text(doubt))
