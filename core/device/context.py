@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,9 +72,7 @@ class DeviceContext:
         """Not None in a dry run: what `save` was given; it does all but keep it."""
 
     @classmethod
-    async def open(
-        cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes
-    ) -> Self:
+    async def open(cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = os.urandom) -> Self:
         """Open the device whose home this folder is."""
         home = Home(folder)
         store = await _open_store(home, clock, entropy)
