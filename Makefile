@@ -40,6 +40,9 @@ EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap -
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \
 	--locale de -i $(VENV)/fieldline.pot -o $(GERMAN).po
 
+# With it in the environment every program that a test starts would compile all of the code once more.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check translations diagrams recording bench soak bare package package-check lock clean setup
 .DELETE_ON_ERROR:
 
