@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,9 +76,7 @@ class DeviceContext:
         """Called with a sentence for the person who saves; it is saved all the same."""
 
     @classmethod
-    async def open(
-        cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes
-    ) -> Self:
+    async def open(cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = os.urandom) -> Self:
         """Open the device whose home this folder is."""
         home = Home(folder)
         store = await _open_store(home, clock, entropy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ class Workspace(DeviceContext):
         schema: Schema,
         device_name: str,
         clock: Clock = system_clock,
-        entropy: Entropy = secrets.token_bytes,
+        entropy: Entropy = os.urandom,
         recovery_key: bytes | None = None,
     ) -> Workspace:
         """Create a fleet with this device as its admin (`core.device.setup`)."""
@@ -82,7 +82,7 @@ class Workspace(DeviceContext):
         fleet: str,
         device_name: str,
         clock: Clock = system_clock,
-        entropy: Entropy = secrets.token_bytes,
+        entropy: Entropy = os.urandom,
     ) -> Workspace:
         """Prepare this device for the fleet with this id in hex; an admin has to admit it."""
         from core.device import setup
