@@ -33,6 +33,7 @@ from core.membership import (
     Authority,
     ChainEnd,
     Chains,
+    Grant,
     Member,
     MemberFact,
     Membership,
@@ -221,32 +222,32 @@ def _build(stated: MemberStatements, counted: set[bytes]) -> Membership:
     return Membership(members, authorities, kept, leaves, named, stated.recovery)
 
 
-def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> dict[bytes, str]:
+def _pass_on_roles(stated: MemberStatements, about: dict[bytes, _Summary]) -> dict[bytes, Grant]:
     """Let each succession count whose author had a role there.
 
     With what it names the new device.
 
-    Gives the role that each passes on: one more can only raise those of others.
+    Gives the grant that each passes on: one more can only raise those of others.
     """
     named: dict[bytes, list[MemberFact]] = defaultdict(list)
     for fact in stated.every:
         if fact.is_succession:
             named[fact.device].append(fact)
-    passed_on: dict[bytes, str] = {}
+    passed_on: dict[bytes, Grant] = {}
     open_devices = sorted(named.keys() & about.keys())
     while open_devices:
         device = open_devices.pop()
         authority = stated.authority(device, about[device].facts, passed_on)
         for fact in named[device]:
             change = fact.fact[:CHANGE_ID_BYTES]
-            role = authority.role_at(stated.chains, device, fact.position, change)
-            if not role or passed_on.get(fact.fact) == role:
+            grant = authority.grant_at(stated.chains, device, fact.position, change)
+            if not grant.role or passed_on.get(fact.fact) == grant:
                 continue
             if fact.fact not in passed_on:
                 own = about[fact.member].facts
                 names = [each for each in stated.by_author[device] if _is_named_with(each, fact)]
                 own += [fact, *(each for each in names if each not in own)]
-            passed_on[fact.fact] = role
+            passed_on[fact.fact] = grant
             if fact.member in named:
                 open_devices.append(fact.member)
     return passed_on
@@ -268,7 +269,8 @@ def _member(
     authority: Authority,
     seniority: Seniority,
 ) -> Member:
-    role = authority.undenied_role_at(_END, device, 0, b"")
+    grant = authority.undenied_grant_at(_END, device, 0, b"")
+    role = grant.role
     state: Literal["active", "revoked", "pending"] = "active" if role else "pending"
     if role and (authority.ends or authority.denials_at(_END, device, 0, b"")):
         state = "revoked"
@@ -278,4 +280,6 @@ def _member(
     given = [fact for fact in summary.facts if fact.property == ROLE_PROPERTY and not fact.is_succession]
     first = min(given, key=seniority.place, default=None)
     admitted_by = None if first is None or device == stated.founder else first.device
-    return Member(device, name if isinstance(name, str) else device.hex()[:8], role, state, admitted_by, old)
+    return Member(
+        device, name if isinstance(name, str) else device.hex()[:8], role, state, admitted_by, old, scopes=grant.scopes
+    )

@@ -17,6 +17,7 @@ from core.membership import (
     Chains,
     Cut,
     Denial,
+    Grant,
     MemberFact,
     RoleRule,
     parse_readmission,
@@ -76,7 +77,8 @@ class MemberStatements:
             self.by_author[fact.device].append(fact)
             self.by_id[fact.fact] = fact
             if fact.property == ROLE_PROPERTY and not fact.is_succession:
-                self.rules[fact.fact] = RoleRule(fact.fact, *parse_role(fact.value), fact.obsoletes)
+                role, start, scopes = parse_role(fact.value)
+                self.rules[fact.fact] = RoleRule(fact.fact, role, start, fact.obsoletes, scopes)
         self.takes = {fact.fact for fact in self.every if self._takes_away(fact)}
         self.gives = {fact.fact for fact in self.every if self._gives(fact)}
 
@@ -133,19 +135,19 @@ class MemberStatements:
         )
 
     def authority(
-        self, device: bytes, own: Iterable[MemberFact], inherited: Mapping[bytes, str] | None = None
+        self, device: bytes, own: Iterable[MemberFact], inherited: Mapping[bytes, Grant] | None = None
     ) -> Authority:
         """The authority of a device by these facts about it.
 
-        `inherited` is the role that each succession passes on, None if each passes on that of an admin.
+        `inherited` is what each succession passes on, None if each passes on that of an admin.
         """
         roles = [_FOUNDING] if device in (self.founder, self.recovery) else []
         denials: dict[bytes, tuple[MemberFact, list[MemberFact]]] = {}
         lifts: list[MemberFact] = []
         for fact in own:
             if fact.is_succession:
-                role = ADMIN if inherited is None else inherited[fact.fact]
-                roles.append(RoleRule(fact.fact, role, None, fact.obsoletes))
+                grant = Grant(ADMIN) if inherited is None else inherited[fact.fact]
+                roles.append(RoleRule(fact.fact, grant.role, None, fact.obsoletes, grant.scopes))
             elif fact.property == ROLE_PROPERTY:
                 roles.append(self.rules[fact.fact])
             elif fact.fact in self.takes:

@@ -18,7 +18,7 @@ from typing import Literal, Protocol, TypeGuard
 from core.chain import Side
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.header import KEY_BYTES
-from core.value_codec import CHANGE_ID_BYTES, Value
+from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, Value
 
 NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY = "member.name", "member.role", "member.revoked"
 LIMIT_PROPERTY = "member.limit"
@@ -28,14 +28,29 @@ RECOVERY_PROPERTY = "recovery"
 MEMBER_PROPERTIES = (NAME_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY)
 ROLES = ("admin", "technician", "reader")
 WRITING_ROLES = ("admin", "technician")
+BOUND_ROLE = "technician"
+"""The role that can be bound to a scope: admins may do anything, readers write nothing."""
 NO_ROLE = ""
 _AUTHORITY = {role: rank for rank, role in enumerate([*ROLES, NO_ROLE])}
 """The lower the number, the more a device may do."""
 
+Scope = frozenset[bytes]
+"""Entities, localities mostly: who is bound to them writes of what lies in one of them (core.writing_scope)."""
+Scopes = frozenset[Scope]
+"""Scopes that all hold: of what several admins say each takes something away. None: bound to nothing."""
+UNBOUND: Scopes = frozenset()
+
+MAX_SCOPE = 64
+"""Entities of one scope: each takes 33 characters of a value."""
 MAX_HEADS = 64
 """Of a chain with more ends than that the highest are named: each takes 75 characters of a value."""
 _HEAD = rf"[0-9]{{1,10}}:[0-9a-f]{{{2 * CHANGE_ID_BYTES}}}"
 _MARK_PATTERN = re.compile(rf"{_HEAD}(?: {_HEAD})*", re.ASCII)
+_ENTITY = rf"[0-9a-f]{{{2 * ID_BYTES}}}"
+_ROLE_PATTERN = re.compile(
+    rf"(?P<role>[a-z]+)(?: in (?P<scope>{_ENTITY}(?: {_ENTITY}){{0,{MAX_SCOPE - 1}}}))?(?: (?P<start>from .+))?",
+    re.ASCII,
+)
 _NOTHING = "nothing"
 _FROM = "from "
 
@@ -141,23 +156,34 @@ def parse_readmission(value: Value) -> Mark | None:
     return _parse_mark(value[len(_FROM) :]) if isinstance(value, str) and value.startswith(_FROM) else None
 
 
-def role_value(role: str, start: Mark | None = None) -> str:
-    """The value of a role that holds for the whole chain, or from a place of it on."""
-    return role if start is None else f"{role} {_FROM}{mark_text(start)}"
+def role_value(role: str, start: Mark | None = None, scope: Scope = frozenset()) -> str:
+    """The value of a role that holds for the whole chain, or from a place of it on.
 
-
-def parse_role(value: Value) -> tuple[str, Mark | None]:
-    """A role and from which place of the chain on it holds (None: all of it).
-
-    What is not understood is no role.
+    With a scope it is bound to that.
     """
-    if not isinstance(value, str):
-        return NO_ROLE, None
-    role, space, rest = value.partition(" ")
-    start = parse_readmission(rest) if space else None
-    if role not in ROLES or (space and start is None):
-        return NO_ROLE, None
-    return role, start
+    bound = f" in {' '.join(sorted(each.hex() for each in scope))}" if scope else ""
+    return role + bound if start is None else f"{role}{bound} {_FROM}{mark_text(start)}"
+
+
+def parse_role(value: Value) -> tuple[str, Mark | None, Scopes]:
+    """A role, from which place of the chain on it holds, and what it is bound to.
+
+    The place is None for all of the chain. What is not understood is no role; only a technician can be bound.
+    """
+    found = _ROLE_PATTERN.fullmatch(value) if isinstance(value, str) else None
+    if found is None or found["role"] not in ROLES:
+        return _NO_GRANT
+    start = None if found["start"] is None else parse_readmission(found["start"])
+    if found["start"] is not None and start is None:
+        return _NO_GRANT
+    if found["scope"] is None:
+        return found["role"], start, UNBOUND
+    if found["role"] != BOUND_ROLE:
+        return _NO_GRANT
+    return BOUND_ROLE, start, frozenset({frozenset(bytes.fromhex(each) for each in found["scope"].split(" "))})
+
+
+_NO_GRANT: tuple[str, Mark | None, Scopes] = (NO_ROLE, None, UNBOUND)
 
 
 def parse_recovery(value: Value) -> bytes | None:
@@ -176,6 +202,17 @@ def may_limit(value: Value) -> TypeGuard[int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """In which role a change was signed, and what its facts have to lie in."""
+
+    role: str = NO_ROLE
+    scopes: Scopes = UNBOUND
+
+
+NO_GRANT = Grant()
+
+
+@dataclass(frozen=True, slots=True)
 class RoleRule:
     """A role of a device, for its whole chain (`start` None) or from a place on."""
 
@@ -183,6 +220,7 @@ class RoleRule:
     role: str
     start: Mark | None = None
     obsoletes: tuple[bytes, ...] = ()
+    scopes: Scopes = UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +246,18 @@ class Authority:
     @property
     def is_uniform(self) -> bool:
         """Whether it is the same for all of the device's changes."""
-        return not self.denials and not self.ends and all(rule.start is None for rule in self.roles)
+        is_whole = not self.denials and not self.ends and all(rule.start is None for rule in self.roles)
+        return is_whole and not self.is_bound
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the device is or was bound to a scope at some place of its chain."""
+        return any(rule.scopes for rule in self.roles)
 
     @property
     def uniform_role(self) -> str:
         """The role in all of the device's changes; only for a uniform authority."""
-        return self._lower_role(self.roles, self.roles)
+        return self._least_grant(self.roles, self.roles).role
 
     @property
     def has_admin_role(self) -> bool:
@@ -243,35 +287,43 @@ class Authority:
         """The role in which a device signed a change.
 
         NO_ROLE if the change counts for nothing.
+        """
+        return self.grant_at(chains, device, position, change).role
+
+    def grant_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> Grant:
+        """In which role a device signed a change, and bound to what.
+
+        Without a role if the change counts for nothing.
 
         A role caps whatever is not known to lie before it, and is given to what is known to lie behind it only.
         """
         if self.is_uniform:
-            return self.uniform_role
+            return Grant(self.uniform_role)
         if any(not _is_before(chains, device, (end,), position, change) for end in self.ends):
-            return NO_ROLE
+            return NO_GRANT
         if self.denials_at(chains, device, position, change):
-            return NO_ROLE
-        return self.undenied_role_at(chains, device, position, change)
+            return NO_GRANT
+        return self.undenied_grant_at(chains, device, position, change)
 
-    def undenied_role_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> str:
-        """The role at a change, were the device not revoked."""
+    def undenied_grant_at(self, chains: Chains, device: bytes, position: int, change: bytes) -> Grant:
+        """What a change was granted, were the device not revoked."""
         caps, given = [], []
         for rule in self.roles:
             if rule.start is None or not _is_before(chains, device, rule.start, position, change):
                 caps.append(rule)
             if rule.start is None or _is_behind(chains, device, rule.start, position, change):
                 given.append(rule)
-        return self._lower_role(caps, given)
+        return self._least_grant(caps, given)
 
     @staticmethod
-    def _lower_role(caps: Sequence[RoleRule], given: Sequence[RoleRule]) -> str:
+    def _least_grant(caps: Sequence[RoleRule], given: Sequence[RoleRule]) -> Grant:
+        """The least of the roles that cap, and all of their scopes."""
         obsolete = {fact for rule in given for fact in rule.obsoletes}
         if not given:
-            return NO_ROLE
-        return max(
-            (rule.role for rule in caps if rule.fact not in obsolete), key=_AUTHORITY.__getitem__, default=NO_ROLE
-        )
+            return NO_GRANT
+        in_force = [rule for rule in caps if rule.fact not in obsolete]
+        role = max((rule.role for rule in in_force), key=_AUTHORITY.__getitem__, default=NO_ROLE)
+        return Grant(role, frozenset[Scope]().union(*(rule.scopes for rule in in_force)))
 
 
 def _is_before(chains: Chains, device: bytes, mark: Mark, position: int, change: bytes) -> bool:
@@ -292,7 +344,7 @@ class Member:
     """A device of the fleet.
 
     `admitted_by` is the device that first admitted it, None for the first admin. `replaces` is the device whose key
-    this one's goes on for, `replaced_by` the one that goes on for this.
+    this one's goes on for, `replaced_by` the one that goes on for this. `scopes` are those that it is bound to.
     """
 
     device: bytes
@@ -302,6 +354,12 @@ class Member:
     admitted_by: bytes | None = None
     replaces: bytes | None = None
     replaced_by: bytes | None = None
+    scopes: Scopes = UNBOUND
+
+    @property
+    def bound_to(self) -> Scope:
+        """All entities that a scope names which the device is bound to."""
+        return frozenset[bytes]().union(*self.scopes)
 
 
 @dataclass(frozen=True)
@@ -330,6 +388,11 @@ class Membership:
     def uneven_devices(self) -> frozenset[bytes]:
         """The devices whose changes do not all count alike."""
         return frozenset(device for device, authority in self.authorities.items() if not authority.is_uniform)
+
+    @cached_property
+    def bound_devices(self) -> frozenset[bytes]:
+        """The devices that are or were bound to a scope at some place of their chains."""
+        return frozenset(device for device, authority in self.authorities.items() if authority.is_bound)
 
     def authority(self, device: bytes) -> Authority:
         """What a device's changes may say."""

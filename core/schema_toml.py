@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from core.errors import FieldlineError, Refused
@@ -110,6 +111,14 @@ def split_kinds(text: str) -> tuple[str, dict[str, str]]:
     for place, kind in enumerate(kinds.values(), 1):
         kind.setdefault("order", place)
     return content["name"], {name: tomli_w.dumps(kind) for name, kind in kinds.items()}
+
+
+@lru_cache(maxsize=64)  # the same few texts are read with each batch of changes that comes
+def placing_properties(text: str) -> frozenset[str]:
+    """Give the properties that place a kind in others, by its text, whatever else is wrong with that."""
+    document = _parse_document(text, MAX_TEXT_BYTES, "", [])
+    named = (document.get("parent"), document.get("within")) if document is not None else ()
+    return frozenset(name for name in named if isinstance(name, str))
 
 
 def parse_kinds(texts: Mapping[str, str]) -> tuple[dict[str, Kind], SchemaProblems]:

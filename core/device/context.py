@@ -107,6 +107,12 @@ class DeviceContext:
         """Read who belongs to the fleet."""
         return await self.store.membership()
 
+    async def make_entity_id(self) -> bytes:
+        """Make an id for something new."""
+        from core.writing_scope import make_entity_id
+
+        return make_entity_id(await self.membership(), self.identity.device, self.entropy)
+
     async def seal_keys(self) -> SealKeys:
         """Read what files for the fleet are sealed with and opened by."""
         return await _read_seal_keys(self)

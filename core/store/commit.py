@@ -29,14 +29,13 @@ from core.store.connection import load_value
 from core.store.entities import read_records, read_values, read_withdrawals
 from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
-from core.store.indexes.person_names import PERSON_NAME
 from core.store.ingest import Receipt, add_blocks
 from core.store.quotas import DEFAULT_LIMIT, read_limit, read_offset
 from core.store.row_ids import row_ids_of
 from core.store.scope import NOW
+from core.store.scope_check import check_in_scope
 from core.value_codec import (
     CHANGE_ID_BYTES,
-    ID_BYTES,
     MAX_FACTS,
     Ref,
     Value,
@@ -45,6 +44,7 @@ from core.value_codec import (
     normalized_value,
     withdrawn_by,
 )
+from core.writing_scope import PERSON_NAME, make_entity_id
 
 SlotKey = tuple[bytes, str]
 Entropy = Callable[[int], bytes]
@@ -138,7 +138,7 @@ def _own_person(connection: sqlite3.Connection, writer: Writer, user: str) -> tu
     if row is not None:
         return row[0], []
     # By chance and not by the name: else who knows names could find out whose changes these are.
-    person = writer.entropy(ID_BYTES)
+    person = make_entity_id(writer.membership, writer.author.device, writer.entropy)
     note_person(connection, user, person)
     return person, person_facts(person, user)
 
@@ -181,6 +181,8 @@ def _write_facts(
         tip = advance(tip, block.header) if tip else first_tip(block.header)
         blocks.append(block)
     add_blocks(connection, blocks, receipt, writer.membership, writer.fleet)
+    if member is not None and member.scopes:
+        check_in_scope(connection, writer.membership, member, blocks, writer.schema)
     if device != writer.membership.recovery:
         note_tip(connection, blocks[-1].id)
     return blocks[0].id

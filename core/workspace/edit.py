@@ -12,7 +12,7 @@ from core.device import edit_check
 from core.errors import Refused
 from core.records import Record
 from core.schema import KIND
-from core.value_codec import ID_BYTES, Value
+from core.value_codec import Value
 from core.values import quote_value
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def create_entity(
     """See `Workspace.create`."""
     kind = edit_check.creatable_kind(await workspace.schema(), kind_name)
     stated = {name: value for name, value in values.items() if value is not None}
-    return await workspace.write(Record(workspace.entropy(ID_BYTES)), {KIND: kind.name, **stated}, note)
+    return await workspace.write(Record(await workspace.make_entity_id()), {KIND: kind.name, **stated}, note)
 
 
 async def clear_values(workspace: DeviceContext, shown: Record, names: Sequence[str], note: str | None) -> EditResult:

@@ -16,16 +16,20 @@ from core.epoch_keys import EPOCH_KEY_BYTES
 from core.errors import FieldlineError, Refused
 from core.fleet_secrets import EPOCH_PROPERTY
 from core.membership import (
+    BOUND_ROLE,
     LIMIT_PROPERTY,
+    MAX_SCOPE,
     NAME_PROPERTY,
     REVOKED_PROPERTY,
     ROLE_PROPERTY,
     ROLES,
+    UNBOUND,
     ChainEnd,
     Cut,
     Mark,
     Member,
     Membership,
+    Scope,
     readmission_value,
     revocation_value,
     role_value,
@@ -69,22 +73,26 @@ class DeviceSummary:
     last_change_us: int | None
     replaced_by: bytes | None = None
     """The device whose key goes on for this one's."""
+    bound_to: Scope = frozenset()
+    """What it may write of: these entities and what lies in them; empty: everything."""
 
 
 async def list_devices(workspace: DeviceContext) -> list[DeviceSummary]:
     """See `Workspace.devices`."""
     members = (await workspace.membership()).members
     me = workspace.identity.device
-    rows = [(device, m.name, m.role, m.state, m.replaced_by) for device, m in members.items()]
+    rows = [(device, m.name, m.role, m.state, m.replaced_by, m.bound_to) for device, m in members.items()]
     if me not in members:
-        rows.append((me, workspace.home.name(), "", "pending", None))
+        rows.append((me, workspace.home.name(), "", "pending", None, frozenset()))
     found, view = [], workspace.view()
-    for device, name, role, state, replaced_by in sorted(rows, key=lambda row: (row[3] != "active", row[1], row[0])):
+    for device, name, role, state, replaced_by, bound_to in sorted(
+        rows, key=lambda row: (row[3] != "active", row[1], row[0])
+    ):
         own_changes = LogFilter(device=device)
         last = await view.log(own_changes, limit=1)
         count = await view.count_log_entries(own_changes)
         last_us = last[0].at_us if last else None
-        found.append(DeviceSummary(device, name, role or None, state, count, last_us, replaced_by))
+        found.append(DeviceSummary(device, name, role or None, state, count, last_us, replaced_by, bound_to))
     return found
 
 
@@ -113,7 +121,13 @@ def find_device(text: str, membership: Membership) -> bytes:
 
 
 async def admit_device(
-    workspace: DeviceContext, device: str, role: str, name: str | None, note: str | None, limit: int | None = None
+    workspace: DeviceContext,
+    device: str,
+    role: str,
+    name: str | None,
+    note: str | None,
+    limit: int | None = None,
+    scope: Scope | None = None,
 ) -> MemberResult:
     """See `Workspace.admit`."""
     membership = await workspace.require_admin()
@@ -126,19 +140,40 @@ async def admit_device(
         entity = find_device(device, membership)
     known = membership.members.get(entity)
     _check_not_replaced(known)
+    if scope is None:  # who is bound stays so in the same role
+        scopes = known.scopes if known is not None and known.role == role else UNBOUND
+    else:
+        scopes = frozenset({_check_scope(role, scope)}) if scope else UNBOUND
     wanted: dict[str, Value] = {}
-    if known is None or (known.role, known.state) != (role, "active"):
+    if known is None or (known.role, known.state, known.scopes) != (role, "active", scopes):
         authority = membership.authority(entity)
         place = await mark(workspace, entity)
-        if known is None or known.role != role:
-            wanted[ROLE_PROPERTY] = role_value(role, place if authority.roles else None)
+        if known is None or (known.role, known.scopes) != (role, scopes):
+            (bound_to,) = scopes or (frozenset[bytes](),)
+            wanted[ROLE_PROPERTY] = role_value(role, place if authority.roles else None, bound_to)
         if known is not None and known.state == "revoked":
             wanted[REVOKED_PROPERTY] = readmission_value(place)
     if name is not None and (known is None or known.name != input_validation.check_name(name)):
         wanted[NAME_PROPERTY] = input_validation.check_name(name)
     if limit is not None and await _is_higher_limit(workspace, entity, limit):
         wanted[LIMIT_PROPERTY] = limit
-    return await _write(workspace, membership, entity, wanted, lambda m: (m.role, m.state) == (role, "active"), note)
+    return await _write(
+        workspace,
+        membership,
+        entity,
+        wanted,
+        lambda m: (m.role, m.state, m.scopes) == (role, "active", scopes),
+        note,
+    )
+
+
+def _check_scope(role: str, scope: Scope) -> Scope:
+    """Raise Refused for what cannot be the scope of a device in this role."""
+    if role != BOUND_ROLE:
+        raise Refused("Only a technician can be bound to localities: leave --scope out for this role.")
+    if len(scope) > MAX_SCOPE:
+        raise Refused("A device can be bound to {most} localities at most.", most=MAX_SCOPE)
+    return scope
 
 
 def _check_not_replaced(member: Member | None) -> None:

@@ -21,7 +21,7 @@ from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
 from core.seen_column import SEEN_HEAD, Seen, SeenCell, cell_digest, parse_seen, short_fact
 from core.table_file import TableRow, read_table
-from core.value_codec import ID_BYTES, Value
+from core.value_codec import Value
 from core.values import is_same_value, quote_value
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class _Planner:
             edits = _different(there, wanted)
             return RowPlan(row.number, "changed" if edits else "same", there, tuple(edits))
         stated = {name: value for name, value in wanted.items() if value is not None}
-        new = Record(self._workspace.entropy(ID_BYTES))
+        new = Record(await self._workspace.make_entity_id())
         return RowPlan(row.number, "new", new, tuple(diff_edits(new, {KIND: self._kind.name, **stated})))
 
     async def _plan_seen(self, row: _Row, seen: Seen) -> RowPlan:

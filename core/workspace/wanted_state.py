@@ -22,7 +22,7 @@ from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.strict_json import parse_json
 from core.table_file import UNSET_CELL
-from core.value_codec import ID_BYTES, Ref, Value
+from core.value_codec import Ref, Value
 from core.values import is_same_value, quote_value
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class _Planner:
             item.shown = (in_use or there)[0]
             self._check_once(item.shown.entity)
             return
-        item.shown = Record(self._workspace.entropy(ID_BYTES))
+        item.shown = Record(await self._workspace.make_entity_id())
         self._check_once((item.kind.name, key))
         around = key[1] if len(key) > 1 else None
         await self.names.add(item.shown.entity, item.kind, str(key[0]), around)

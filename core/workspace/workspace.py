@@ -222,17 +222,25 @@ class Workspace(DeviceContext):
         return members.find_device(text, await self.membership())
 
     async def admit(
-        self, device: str, role: str, name: str | None = None, note: str | None = None, *, limit: int | None = None
+        self,
+        device: str,
+        role: str,
+        name: str | None = None,
+        note: str | None = None,
+        *,
+        limit: int | None = None,
+        scope: frozenset[bytes] | None = None,
     ) -> MemberResult:
         """Admit a device, or give a member another role or name.
 
         Raises FieldlineError if this device is no admin. A role holds from the end of what is here of the device's
         chain on, and so does a readmission; only the first admission is for the whole chain. `limit` is how many
-        changes are kept of it, more than of others.
+        changes are kept of it, more than of others. `scope` are the entities in which it may write, empty for all; None
+        leaves that as it is.
         """
         from core.workspace import members
 
-        return await members.admit_device(self, device, role, name, note, limit)
+        return await members.admit_device(self, device, role, name, note, limit, scope)
 
     async def renew_epoch(self, note: str | None = None) -> EditResult:
         """Begin a new epoch of the key under which files are sealed.

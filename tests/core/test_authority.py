@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from core.authority import evaluate_membership
 from core.chain import Side
 from core.membership import (
+    MAX_SCOPE,
     NAME_PROPERTY,
     NO_ROLE,
     REVOKED_PROPERTY,
     ROLE_PROPERTY,
+    UNBOUND,
     WRITING_ROLES,
     Cut,
+    Grant,
     MemberFact,
     Membership,
     mark_text,
@@ -32,6 +35,8 @@ from core.membership import (
 
 A, B, C, D, E = (letter * 16 for letter in (b"A", b"B", b"C", b"D", b"E"))
 DEVICES = (A, B, C, D, E)
+LOCALITIES = (b"K" * 16, b"L" * 16, b"M" * 16)
+SCOPES = [frozenset(LOCALITIES[:1]), frozenset(LOCALITIES[:2]), frozenset(LOCALITIES[1:])]
 R = b"R" * 16
 """The recovery key."""
 
@@ -63,6 +68,12 @@ class World:
     def role(self, author: bytes, member: bytes, role: str, *sees: MemberFact, since: Cut | None = None) -> MemberFact:
         start = None if since is None else (since,)
         return self.write(author, member, ROLE_PROPERTY, role_value(role, start), sees)
+
+    def bind(
+        self, author: bytes, member: bytes, scope: frozenset[bytes], *sees: MemberFact, since: Cut | None = None
+    ) -> MemberFact:
+        start = None if since is None else (since,)
+        return self.write(author, member, ROLE_PROPERTY, role_value("technician", start, scope), sees)
 
     def revoke(self, author: bytes, member: bytes, *last: Cut) -> MemberFact:
         return self.write(author, member, REVOKED_PROPERTY, revocation_value(last))
@@ -110,8 +121,12 @@ class World:
 
     def roles(self, membership: Membership, device: bytes) -> list[str]:
         """The role in which each change of a device counts, NO_ROLE where it does not."""
+        return [grant.role for grant in self.grants(membership, device)]
+
+    def grants(self, membership: Membership, device: bytes) -> list[Grant]:
+        """What each change of a device was granted."""
         authority = membership.authority(device)
-        return [authority.role_at(self, device, n, change) for n, change in enumerate(self.chains.get(device, ()))]
+        return [authority.grant_at(self, device, n, change) for n, change in enumerate(self.chains.get(device, ()))]
 
 
 # --- who belongs -----------------------------------------------------------------------------------------------------
@@ -219,6 +234,49 @@ def test_a_role_that_is_not_understood_is_none() -> None:
     world.write(A, B, ROLE_PROPERTY, "king", [made])
     members = world.evaluate()
     assert members.members[B].state == "pending" and not members.may_connect(B)
+
+
+# --- scopes ----------------------------------------------------------------------------------------------------------
+
+
+def test_of_concurrent_scopes_all_hold() -> None:
+    world = World()
+    world.role(A, D, "admin")
+    world.bind(A, B, SCOPES[1])
+    world.bind(D, B, SCOPES[2])
+    assert world.evaluate().members[B].scopes == {SCOPES[1], SCOPES[2]}
+
+
+def test_a_scope_holds_from_a_place_on_and_a_later_word_widens_it_from_its_own_place_on() -> None:
+    world = World()
+    first = world.role(A, B, "technician")
+    places = [world.work(B) for _ in range(3)]
+    bound = world.bind(A, B, SCOPES[0], first, since=places[0])
+    world.bind(A, B, SCOPES[1], bound, since=places[1])
+    members = world.evaluate()
+    assert [grant.scopes for grant in world.grants(members, B)] == [UNBOUND, {SCOPES[0]}, {SCOPES[1]}]
+    assert members.members[B].bound_to == SCOPES[1]
+
+
+def test_a_new_key_is_bound_as_the_old_one_was() -> None:
+    world = World()
+    world.bind(A, B, SCOPES[0])
+    world.succeed(B, C)
+    world.work(C)
+    assert [grant.scopes for grant in world.grants(world.evaluate(), C)] == [{SCOPES[0]}]
+
+
+@pytest.mark.parametrize(
+    "value", ["admin in {}", "reader in {}", "technician in", "technician in {} ", "technician in x"]
+)
+def test_only_technicians_are_bound_and_by_what_is_understood(value: str) -> None:
+    assert parse_role(value.format(LOCALITIES[0].hex())) == (NO_ROLE, None, UNBOUND)
+
+
+def test_no_more_localities_are_read_than_a_scope_may_have() -> None:
+    many = frozenset(n.to_bytes(16, "big") for n in range(MAX_SCOPE))
+    assert parse_role(role_value("technician", None, many)) == ("technician", None, {many})
+    assert parse_role(role_value("technician", None, many | {b"x" * 16}))[0] == NO_ROLE
 
 
 # --- revocations -----------------------------------------------------------------------------------------------------
@@ -657,8 +715,9 @@ def worlds(draw: st.DrawFn) -> World:
         name = draw(st.sampled_from([ROLE_PROPERTY, ROLE_PROPERTY, REVOKED_PROPERTY]))
         mark = tuple(draw(st.lists(st.sampled_from(cuts), max_size=2, unique=True)))
         if name == ROLE_PROPERTY:
-            role = draw(st.sampled_from(["admin", "admin", "technician", "reader", "king"]))
-            value = role if draw(st.booleans()) else role_value(role, mark)
+            role = draw(st.sampled_from(["admin", "admin", "technician", "technician", "reader", "king"]))
+            scope = draw(st.sampled_from([frozenset(), *SCOPES])) if role == "technician" else frozenset()
+            value = role_value(role, None if draw(st.booleans()) else mark, scope)
         else:
             value = draw(st.sampled_from(["", "zz", revocation_value(mark), readmission_value(mark)]))
         same = [fact for fact in world.facts if (fact.member, fact.property) == (member, name)]
@@ -707,13 +766,15 @@ def test_what_counts_was_said_by_an_admin_at_that_place(world: World) -> None:
             assert role if fact.is_succession else role == "admin"
 
 
-def authority(world: World, members: Membership) -> set[tuple[bytes, int, str]]:
-    """Which changes say something, and which of them as an admin."""
+def authority(world: World, members: Membership) -> set[tuple[bytes, int, str, bytes]]:
+    """Which changes say something, which of them as an admin, and of which localities."""
     return {
-        (device, place, what)
+        (device, place, what, locality)
         for device in world.chains
-        for place, role in enumerate(world.roles(members, device))
-        for what in (WRITING_ROLES if role == "admin" else (role,) if role in WRITING_ROLES else ())
+        for place, grant in enumerate(world.grants(members, device))
+        for what in (WRITING_ROLES if grant.role == "admin" else (grant.role,) if grant.role in WRITING_ROLES else ())
+        for locality in LOCALITIES
+        if all(locality in scope for scope in grant.scopes)
     }
 
 
@@ -741,7 +802,16 @@ def test_what_takes_authority_away_gives_none_unless_it_voids_another_that_did(
     late: Sequence[MemberFact] = [
         world.revoke(author, member, *mark)
         if data.draw(st.booleans())
-        else world.write(author, member, ROLE_PROPERTY, role_value("reader", mark))
+        else world.write(
+            author,
+            member,
+            ROLE_PROPERTY,
+            data.draw(
+                st.sampled_from(
+                    [role_value("reader", mark), *(role_value("technician", mark, scope) for scope in SCOPES)]
+                )
+            ),
+        )
     ]
     before, after = world.evaluate(known), world.evaluate([*known, *late])
     if in_force(world, before) <= in_force(world, after):
@@ -776,11 +846,11 @@ def test_values_say_what_they_were_made_of(cuts: list[Cut]) -> None:
     assert parse_readmission(readmission_value(mark)) == mark
     assert parse_revocation(readmission_value(mark)) is None
     assert parse_readmission(revocation_value(mark)) is None
-    assert parse_role(role_value("reader", mark)) == ("reader", mark)
-    assert parse_role(role_value("reader")) == ("reader", None)
+    assert parse_role(role_value("reader", mark)) == ("reader", mark, UNBOUND)
+    assert parse_role(role_value("reader")) == ("reader", None, UNBOUND)
     assert mark_text(mark) in readmission_value(mark)
 
 
 @pytest.mark.parametrize("value", [None, 1, "king", "admin from", "admin from x", "Admin", "admin "])
 def test_no_role_is_made_of_what_is_not_understood(value: str | int | None) -> None:
-    assert parse_role(value) == (NO_ROLE, None)
+    assert parse_role(value) == (NO_ROLE, None, UNBOUND)

@@ -46,6 +46,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             N_("The id is what `fieldline join` printed there."),
         ),
         ("fieldline admit K4 --role reader", N_("Give a member another role.")),
+        (
+            "fieldline admit K4 --role technician --scope locality:241",
+            N_("What K4 writes of other localities has no effect from now on."),
+        ),
     ),
     "revoke": (
         ('fieldline revoke K4 --note "left in a taxi" --dry-run', N_("See first what that would write.")),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.device.display_names import full_entity_name
 from core.inbox import ITEM_TYPES
 from core.membership import ROLES
 from core.paths import exists
@@ -131,6 +132,11 @@ def read_schema_file(path: Path) -> Schema:
 @option("--role", required=True, type=click.Choice(ROLES), help=N_("What the device may do."))
 @option("--name", metavar="NAME", help=N_("What the device is called."))
 @option("--limit", type=click.IntRange(1), metavar="N", help=N_("Keep so many changes of it, more than of others."))
+@option(
+    "--scope",
+    metavar="LOCALITY,…",
+    help=N_("Bind a technician to localities: what it writes of others has no effect. `all` unbinds it."),
+)
 @option("--note", metavar="TEXT", help=N_("Why."))
 @DRY_RUN_OPTION
 async def admit(
@@ -139,11 +145,13 @@ async def admit(
     role: str,
     name: str | None,
     limit: int | None,
+    scope: str | None,
     note: str | None,
     dry_run: bool,
 ) -> None:
     async with await context.open_workspace(dry_run=dry_run) as workspace:
-        written = await workspace.admit(device_id, role, name, note, limit=limit)
+        bound_to = None if scope is None else await _find_scope(workspace, scope)
+        written = await workspace.admit(device_id, role, name, note, limit=limit, scope=bound_to)
         if dry_run:
             await print_dry_run(context, workspace, device=written.entity.hex())
             return
@@ -161,6 +169,13 @@ async def admit(
         )
 
 
+async def _find_scope(workspace: Workspace, text: str) -> frozenset[bytes]:
+    """Find the entities of a scope, or none for `all`; raises Refused."""
+    if text == "all":
+        return frozenset()
+    return frozenset([await workspace.find(each.strip()) for each in text.split(",")])
+
+
 async def _print_namesakes(context: CliContext, workspace: Workspace, device: bytes, name: str) -> None:
     """Print whether another device that is not revoked has this name."""
     others = [each for each in await workspace.devices() if each.name == name and each.device != device]
@@ -176,6 +191,7 @@ def _print_member(context: CliContext, written: MemberResult) -> None:
             "change": written.change.hex() if written.change else None,
             "device": written.entity.hex(),
             "role": written.member.role or None,
+            "scope": sorted(each.hex() for each in written.member.bound_to),
             "state": written.member.state,
         }
     )
@@ -223,6 +239,9 @@ async def revoke(context: CliContext, device: str, last: tuple[str, ...], note: 
 async def members(context: CliContext) -> None:
     async with await context.open_workspace() as workspace:
         devices = await workspace.devices()
+        bound_to = {each for device in devices for each in device.bound_to}
+        names = await workspace.view().names(bound_to, await workspace.schema()) if bound_to else {}
+    scopes = {device.device: [full_entity_name(names[each]) for each in sorted(device.bound_to)] for device in devices}
     if context.json:
         context.print_json(
             [
@@ -234,6 +253,7 @@ async def members(context: CliContext) -> None:
                     "changes": device.change_count,
                     "last_at": None if device.last_change_us is None else format_timestamp(device.last_change_us),
                     "replaced_by": device.replaced_by.hex() if device.replaced_by else None,
+                    "scope": scopes[device.device],
                 }
                 for device in devices
             ]
@@ -243,7 +263,7 @@ async def members(context: CliContext) -> None:
         [
             [
                 device.name,
-                _(device.role or "–"),
+                " ".join([_(device.role or "–"), *sorted(scopes[device.device])]),
                 _("old key") if device.replaced_by else _(device.state),
                 format_number(device.change_count),
                 "–" if device.last_change_us is None else context.dates.dated(device.last_change_us),

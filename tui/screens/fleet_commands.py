@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.schema import Kind
 from core.slots import ABSENT
-from core.value_codec import ID_BYTES, Ref
+from core.value_codec import Ref
+from core.writing_scope import make_entity_id
 from tui.draft import Draft, count_unapplied
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language, ngettext
@@ -136,7 +137,8 @@ class DraftActions(ScreenActions):
     def _create_draft(self, name: object) -> None:
         if not isinstance(name, str):
             return
-        kind, entity = self.state.schema.kind(name), self.state.workspace.entropy(ID_BYTES)
+        kind, workspace = self.state.schema.kind(name), self.state.workspace
+        entity = make_entity_id(self.state.membership, workspace.identity.device, workspace.entropy)
         draft = Draft(entity, name)
         if kind.parent is not None and (parent := self._parent_for(kind)) is not None:
             draft.edit(kind.parent, ABSENT, Ref(parent))

@@ -55,6 +55,8 @@ class Members(ListScreen):
         self._glance = FleetGlance()
         self._people: list[tuple[str, int]] = []
         """How many changes each person made; read where there is room to show it."""
+        self._localities: dict[bytes, str] = {}
+        """What devices are bound to, by name."""
         self._quarters: dict[bytes, list[tuple[int, int]]] = {}
         """How many changes a device made in each quarter of an hour, as far as that was read."""
         self.filter = FilterActions(self)
@@ -115,6 +117,8 @@ class Members(ListScreen):
             for stats in reversed(await workspace.store.source_stats())
             if stats.device
         }
+        bound_to = {each for member in self.state.membership.members.values() for each in member.bound_to}
+        self._localities = await self.state.breadcrumbs_of(bound_to) if bound_to else {}
         self._glance = glance = await read_glance(workspace, self.state.names.devices, self.state.dates.clock())
         for device, contact in glance.holdings.contacts.items():
             synced_at_us[device] = max(contact.at_us, synced_at_us.get(device, 0))
@@ -160,7 +164,7 @@ class Members(ListScreen):
             (text, "plain")
             for text in (
                 made_text(rows.write_stats(member.device), self.state.dates),
-                may_text(member, self._called_at_us.get(member.device), self.state.dates),
+                may_text(member, self._called_at_us.get(member.device), self.state.dates, self._localities),
             )
             if text
         ]
@@ -173,7 +177,7 @@ class Members(ListScreen):
         faults = [error_text(each) for each in self._faults.get(member.device, ())]
         texts = MemberTexts(
             faults,
-            may_text(member, self._called_at_us.get(member.device), self.state.dates),
+            may_text(member, self._called_at_us.get(member.device), self.state.dates, self._localities),
             made_text(rows.write_stats(member.device), self.state.dates),
             busy,
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.membership import Member
+from core.values import join_names
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, ngettext
 from tui.layout import Line, rule_line, wrap_text
@@ -17,6 +18,8 @@ ROLE_DESCRIPTIONS = {
     "technician": N_("It may read and write, but admit no devices."),
     "reader": N_("It may read and sync; nothing written on it counts."),
 }
+_MAX_LOCALITIES = 8
+"""Of those that a device is bound to so many are named."""
 _MAX_REACHED = 10
 """Devices of which it is shown how much has reached them."""
 
@@ -76,10 +79,11 @@ def made_text(stats: WriteStats | None, dates: DateFormatter) -> str:
     return f"{text} {last}"
 
 
-def may_text(member: Member, called_at_us: int | None, dates: DateFormatter) -> str:
+def may_text(member: Member, called_at_us: int | None, dates: DateFormatter, localities: Mapping[bytes, str]) -> str:
     """What a device may do, or how it gets in.
 
-    `called_at_us` is when one that is no member called last, None if it did not.
+    `called_at_us` is when one that is no member called last, None if it did not. `localities` names what devices
+    are bound to.
     """
     if called_at_us is not None and member.state == "pending":
         text = _("It called on {when} and was turned away. Compare its id with what its own screen shows: a admits it.")
@@ -88,4 +92,8 @@ def may_text(member: Member, called_at_us: int | None, dates: DateFormatter) -> 
         return _("It has no effect and no access before an admin admits it: a admits it on an admin's device.")
     if member.state == "revoked":
         return _("It is shut out: what it wrote after the last change that was accepted has no effect.")
+    if member.bound_to:
+        names = sorted(localities.get(each, each.hex()[:8]) for each in member.bound_to)
+        text = _("It may write what lies in {localities}; what it writes elsewhere has no effect.")
+        return text.format(localities=join_names(names, _MAX_LOCALITIES))
     return _(ROLE_DESCRIPTIONS.get(member.role, ""))

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from core.chain_links import State
-from core.changes import Block
-from core.membership import MEMBER_PROPERTIES, NO_ROLE, WRITING_ROLES, Membership
-from core.store.connection import chunks, placeholders, write_meta
+from core.changes import SCHEMA_ENTITY, Block
+from core.membership import MEMBER_PROPERTIES, NO_GRANT, NO_ROLE, WRITING_ROLES, Grant, Membership
+from core.store.connection import chunks, load_value, placeholders, write_meta
 from core.store.indexes.active_members import VERSION_META_KEY, note_active_members, read_version
+from core.store.indexes.bound_facts import StoredPlacings, read_below, read_parent_properties
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.leaves import SlotRow, refresh_current
 from core.store.indexes.member_facts import (
@@ -33,6 +34,7 @@ from core.store.indexes.member_facts import (
 from core.store.indexes.standings import note_standings
 from core.store.indexes.withdrawals import refresh_void
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
+from core.writing_scope import ScopeRule
 
 _ChangeRow = tuple[int, bytes, bytes, int, int, int]
 """(row id, id, device, position, linked, accepted)"""
@@ -142,8 +144,81 @@ def update_acceptance(
     refresher.refresh_changes(row for row in _rows_of(connection, late) if row[2] not in moved)
     refresher.refresh_changes(_rows_of(connection, {fact[:CHANGE_ID_BYTES] for fact in before.counted ^ after.counted}))
     refresher.refresh_entities(before.members.keys() ^ after.members.keys())
+    if after.bound_devices or before.bound_devices:
+        _refresh_bound(connection, refresher, after, moved, before.members.keys() ^ after.members.keys(), blocks)
     if refresher.flipped:
         _note_flipped(connection, refresher.flipped, blocks, spoken)
+
+
+def _refresh_bound(
+    connection: sqlite3.Connection,
+    refresher: _Refresher,
+    after: Membership,
+    moved: AbstractSet[bytes],
+    members: AbstractSet[bytes],
+    blocks: Sequence[Block],
+) -> None:
+    """Settle what bound devices say, once it is settled what the others do.
+
+    It depends on where things were placed, by these blocks too. `moved` are the devices whose authority is another one
+    than before, `members` what became a member or is none any more.
+    """
+    flipped = _entities_of(connection, refresher.flipped)
+    schema = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone()
+    said = {fact.entity for block in blocks for fact in block.facts}
+    is_new_rule = (
+        not moved.isdisjoint(after.bound_devices) or SCHEMA_ENTITY in said or (schema and schema[0] in flipped)
+    )
+    names = read_parent_properties(connection)
+    again = refresher.begin_bound(names)
+    if is_new_rule:
+        rows: Iterable[_ChangeRow] = [
+            row
+            for device in sorted(after.bound_devices)
+            for row in connection.execute(f"{_CHANGE_ROWS} WHERE d.device = ?", (device,)).fetchall()
+        ]
+    else:
+        parents = set(names.values())
+        placed = {fact.entity for block in blocks for fact in block.facts if fact.property in parents} | members
+        flipped_placed = _entities_of(connection, refresher.flipped, names)
+        below = read_below(connection, names, _entity_rows(connection, placed) | flipped_placed)
+        rows = [*again, *_rows_about(connection, below, after.bound_devices)]
+    refresher.refresh_changes({row[0]: row for row in rows}.values())
+
+
+def _entities_of(
+    connection: sqlite3.Connection, facts: Iterable[int], properties: Iterable[int] | None = None
+) -> set[int]:
+    """The rows of the entities of these facts, or of those of some properties only."""
+    wanted = None if properties is None else set(properties)
+    found: set[int] = set()
+    for some in chunks(list(facts)):
+        query = f"SELECT entity, property FROM facts WHERE id IN ({placeholders(some)})"
+        found.update(entity for entity, name in connection.execute(query, some) if wanted is None or name in wanted)
+    return found
+
+
+def _entity_rows(connection: sqlite3.Connection, entities: Iterable[bytes]) -> set[int]:
+    found: set[int] = set()
+    for some in chunks(list(entities)):
+        query = f"SELECT id FROM entities WHERE entity IN ({placeholders(some)})"
+        found.update(row for (row,) in connection.execute(query, some))
+    return found
+
+
+def _rows_about(
+    connection: sqlite3.Connection, entities: Iterable[int], devices: AbstractSet[bytes]
+) -> list[_ChangeRow]:
+    """The changes of these devices that say something of these entities."""
+    found: list[_ChangeRow] = []
+    for some in chunks(sorted(entities)):
+        rows = connection.execute(
+            f"{_CHANGE_ROWS} WHERE c.id IN"
+            f" (SELECT DISTINCT id / {MAX_FACTS} FROM facts WHERE entity IN ({placeholders(some)}))",
+            some,
+        )
+        found += [row for row in rows if row[2] in devices]
+    return found
 
 
 def _note_flipped(
@@ -179,31 +254,54 @@ class _Refresher:
         named = (fact for facts in membership.successions.values() for fact in facts)
         self._successions = {fact[:CHANGE_ID_BYTES] for fact in named if fact in membership.counted}
         """The changes by which a device has a new key; a reader's have no other effect."""
+        self._scope_rule: ScopeRule | None = None
+        self._bound_rows: dict[int, _ChangeRow] = {}
+        """The changes of bound devices that wait for what others say to be settled."""
         self.flipped: set[int] = set()
         """The facts whose effect is another one than in the beginning."""
+
+    def begin_bound(self, parent_properties: Mapping[int, str]) -> list[_ChangeRow]:
+        """Decide from now on what bound devices say, by what is settled of the others.
+
+        Gives the changes of bound devices that waited for that.
+        """
+        known = StoredPlacings(self._connection, self._membership, self._chains, parent_properties)
+        self._scope_rule = ScopeRule(known, set(parent_properties.values()))
+        return list(self._bound_rows.values())
 
     def refresh_changes(self, rows: Iterable[_ChangeRow]) -> None:
         """Work out anew these changes and all their facts."""
         flipped: list[tuple[bool, int]] = []
         touched: set[int] = set()
-        for row, change, device, position, linked, accepted in rows:
-            role = self._role(device, position, change, linked)
-            has_effect = role in WRITING_ROLES or change in self._successions
+        for each in rows:
+            row, change, device, position, linked, accepted = each
+            grant = self._grant(device, position, change, linked)
+            if grant.scopes and self._scope_rule is None:
+                self._bound_rows[row] = each
+                continue
+            facts = self._connection.execute(
+                "SELECT f.id, e.entity, f.property, f.accepted, p.name, f.value FROM facts f"
+                " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
+                (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
+            ).fetchall()
+            found = {
+                fact: self._is_accepted(grant, change, fact, entity, name)
+                and self._is_in_scope(device, grant, entity, text, value)
+                for fact, entity, name, _was, text, value in facts
+            }
+            touched.update(fact for fact, _entity, _number, was, _name, _value in facts if found[fact] != bool(was))
+            is_in_effect = grant.role in WRITING_ROLES and (not grant.scopes or any(found.values()))
+            has_effect = is_in_effect or change in self._successions
             if has_effect != bool(accepted):
                 flipped.append((has_effect, row))
-            facts = self._connection.execute(
-                "SELECT f.id, e.entity, f.property, f.accepted FROM facts f JOIN entities e ON e.id = f.entity"
-                " WHERE f.id BETWEEN ? AND ?",
-                (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
-            )
-            for fact, entity, name, was in facts.fetchall():
-                if self._is_accepted(role, change, fact, entity, name) != bool(was):
-                    touched.add(fact)
         self._connection.executemany("UPDATE changes SET accepted = ? WHERE id = ?", flipped)
         self._flip(touched)
 
     def refresh_entities(self, entities: Iterable[bytes]) -> None:
-        """Work out anew all facts about these entities."""
+        """Work out anew all facts about these entities.
+
+        Those of bound devices are not settled by it.
+        """
         touched: set[int] = set()
         for some in chunks(list(entities)):
             rows = self._connection.execute(
@@ -214,23 +312,30 @@ class _Refresher:
                 some,
             ).fetchall()
             for fact, entity, name, was, change, device, position, linked in rows:
-                role = self._role(device, position, change, linked)
-                if self._is_accepted(role, change, fact, entity, name) != bool(was):
+                grant = self._grant(device, position, change, linked)
+                if not grant.scopes and self._is_accepted(grant, change, fact, entity, name) != bool(was):
                     touched.add(fact)
         self._flip(touched)
 
-    def _role(self, device: bytes, position: int, change: bytes, linked: int) -> str:
-        """The role in which a device signed a change."""
+    def _grant(self, device: bytes, position: int, change: bytes, linked: int) -> Grant:
+        """In which role a device signed a change, and bound to what."""
         if linked == State.FAULTY:
-            return NO_ROLE
-        return self._membership.authority(device).role_at(self._chains, device, position, change)
+            return NO_GRANT
+        return self._membership.authority(device).grant_at(self._chains, device, position, change)
 
-    def _is_accepted(self, role: str, change: bytes, fact: int, entity: bytes, name: int) -> bool:
+    def _is_accepted(self, grant: Grant, change: bytes, fact: int, entity: bytes, name: int) -> bool:
+        """Whether a fact has effect by the role in which it was signed."""
         if FIRST_MEMBER_PROPERTY <= name <= LAST_MEMBER_PROPERTY:
             return change + (fact % MAX_FACTS).to_bytes(2, "big") in self._membership.counted
         if name == KIND_PROPERTY_ROW and self._membership.names_successor(change, entity):
             return True
-        return role == "admin" or (role in WRITING_ROLES and not self._membership.is_reserved(entity))
+        return grant.role == "admin" or (grant.role in WRITING_ROLES and not self._membership.is_reserved(entity))
+
+    def _is_in_scope(self, device: bytes, grant: Grant, entity: bytes, name: str, value: bytes) -> bool:
+        """Whether what a device is bound to lets it say this."""
+        if self._scope_rule is None or not grant.scopes:
+            return True
+        return self._scope_rule.may_state(device, grant.scopes, entity, name, load_value(value))
 
     def _flip(self, facts: set[int]) -> None:
         """Give these facts the other standing, and work out which facts are leaves now."""

@@ -16,7 +16,7 @@ from core.value_codec import ID_BYTES
 META_KEY = "active"
 VERSION_META_KEY = "membership"
 """Which facts about members the store holds, as a hash."""
-_RULE = b"\x01"
+_RULE = b"\x02"
 """Another one as soon as `core.authority` comes to another result for the same facts."""
 
 

@@ -12,7 +12,6 @@ from core.slots import Candidate, slot_of
 from core.store.connection import load_value
 from core.value_codec import MAX_FACTS
 
-PERSON_NAME = "person.name"
 PERSON_NAME_PROPERTY = 7
 """Row id of the property (schema.sql)."""
 
