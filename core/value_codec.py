@@ -111,6 +111,8 @@ def is_line(text: str, limit: int) -> bool:
     )
 
 
+_SHORT_TEXT_HEAD, _SHORT_TEXT_BYTES = cbor.head(cbor.TEXT, 0)[0], 25
+"""How a text begins whose length is in its first byte, and from how many bytes on it is not."""
 _REFERENCE_HEAD = cbor.head(cbor.TAG, TAG_REFERENCE) + cbor.head(cbor.BYTES, ID_BYTES)
 _PARENT_HEAD = cbor.head(cbor.TAG, TAG_PARENT) + cbor.head(cbor.BYTES, ID_BYTES)
 _FACT_HEAD = cbor.head(cbor.TAG, TAG_FACT) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
@@ -135,6 +137,8 @@ def decode_value(data: bytes) -> Value:
 
     Raises BlockRefused for any other.
     """
+    if data.isascii() and data[:1] >= b"\x60" and len(data) == data[0] - _SHORT_TEXT_HEAD + 1 < _SHORT_TEXT_BYTES:
+        return data[1:].decode()  # what most values are, and it has one form only
     value = value_of(cbor.loads(data, VALUE_TAGS))
     if encode_value(value) != data:
         raise BlockRefused("a value is not in canonical form")

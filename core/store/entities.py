@@ -8,7 +8,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.changes import FLEET_ENTITY, fact_id
@@ -17,7 +17,7 @@ from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
 from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.connection import MAX_SQL_VARIABLES, chunks, load_value, placeholders
+from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
@@ -107,32 +107,14 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
     return slot_of(candidate_from_row(row) for row in rows)
 
 
-def read_picks(
-    connection: sqlite3.Connection, scope: Scope, places: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], bytes]:
-    """Read the values in use of these slots, as they are encoded.
+def read_pick(connection: sqlite3.Connection, scope: Scope, entity: int, name: int) -> bytes:
+    """The value in use of a slot with several leaves, as it is encoded.
 
-    By the row ids of entity and property. Slots without a leaf are left out.
+    By the rows of its entity and its property.
     """
-    found: dict[tuple[int, int], bytes] = {}
-    several: set[tuple[int, int]] = set()
-    for some in chunks(list(places), MAX_SQL_VARIABLES // 2):
-        # Who said it matters only where leaves differ, and to find it out takes most of the time.
-        names = [(f"e{at}", f"p{at}") for at in range(len(some))]
-        numbers = {name: number for each in zip(names, some, strict=True) for name, number in zip(*each, strict=True)}
-        query = (
-            f"WITH slot (entity, property) AS (VALUES {','.join(f'(:{e}, :{p})' for e, p in names)})"
-            f" SELECT f.entity, f.property, f.value FROM slot CROSS JOIN {scope.facts_source}"
-            f" WHERE f.entity = slot.entity AND f.property = slot.property AND {scope.leaves_condition}"
-        )
-        for entity, name, value in connection.execute(query, {**numbers, "moment": scope.at_us}):
-            if found.setdefault((entity, name), value) != value:
-                several.add((entity, name))
-    for entity, name in several:
-        query = f"{LEAF_SQL} WHERE f.entity = :entity AND f.property = :name AND {scope.leaves_condition}"
-        rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
-        found[entity, name] = encode_value(slot_of(candidate_from_row(row) for row in rows).value)
-    return found
+    query = f"{LEAF_SQL} WHERE f.entity = :entity AND f.property = :name AND {scope.leaves_condition}"
+    rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
+    return encode_value(slot_of(candidate_from_row(row) for row in rows).value)
 
 
 def read_entity_values(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -96,19 +96,23 @@ class CliContext:
         workspace = await Workspace.open(self.home, user=self.user)
         self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
+        workspace.on_notice = self._print_notice
         if dry_run:
             workspace.planned = []
         try:
             # Where the store is damaged, the command itself says so.
             with suppress(FieldlineError):
                 if restored := await check_last_change(workspace.home, workspace.store):
-                    from tui.i18n.translate import error_text
-
-                    self.print_message(error_text(restored))
+                    self._print_notice(restored)
         except BaseException:
             await workspace.close()
             raise
         return workspace
+
+    def _print_notice(self, notice: FieldlineError) -> None:
+        from tui.i18n.translate import error_text
+
+        self.print_message(error_text(notice))
 
     def _read_passphrase(self) -> str:
         from tui.cli.passphrase import read_passphrase
@@ -133,6 +137,18 @@ class CliContext:
         import json
 
         click.echo(json.dumps(data))
+
+    async def print_json_pages(self, pages: AsyncIterator[Sequence[Any]]) -> None:
+        """Print one JSON list whose items come in pages, each as it comes."""
+        import json
+
+        click.echo("[", nl=False)
+        separator = ""
+        async for page in pages:
+            if page:
+                click.echo(separator + json.dumps(page)[1:-1], nl=False)
+                separator = ", "
+        click.echo("]")
 
     def print_line(self, text: str = "", bold: bool = False) -> None:
         """Print a line for people on stdout."""

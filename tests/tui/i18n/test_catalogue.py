@@ -10,6 +10,7 @@ import gettext
 import io
 import re
 from datetime import UTC
+from functools import cache
 from string import Formatter
 
 import pytest
@@ -166,6 +167,7 @@ def test_days_and_months_fit_their_columns(language: str, date: str) -> None:
         set_language("en")
 
 
+@cache
 def _sources() -> list[ast.Module]:
     return [ast.parse(path.read_text()) for top in ("core", "tui") for path in sorted((ROOT / top).rglob("*.py"))]
 
