@@ -1,4 +1,6 @@
-"""Reconciliation of a device out of a drawer: it lacks a part of all changes, or has it alone.
+"""Reconciliation of a device out of a drawer.
+
+It lacks a part of all changes, or has it alone.
 
 By the session's own parts on real stores, which hold the ids of N changes with their short ids and trees. What follows,
 the exchange of the changes, is not done. Bytes are those of the frames in both directions, CPU time is that of each

@@ -43,9 +43,9 @@ def choose_resolution(listed: int, difference: int) -> int:
 
 
 def is_coarse_list_better(listed: int, difference: int, list_bytes: int) -> bool:
-    """Say whether a coarse list is better than a code, and than a list of `list_bytes`.
+    """Say whether a coarse list is better than a code, and than a whole list.
 
-    In integers only, since both sides must agree.
+    The latter has `list_bytes`. In integers only, since both sides must agree.
     """
     coarse = _cost(listed, difference, choose_resolution(listed, difference), CODE_BYTES_PER_ELEMENT) + REST_BYTES
     is_coded = difference <= MAX_CODED_ELEMENTS and CODE_BYTES_PER_ELEMENT * difference <= coarse

@@ -1,4 +1,4 @@
-"""The code of all groups of a set: what its sender encodes, and how its receiver decodes it.
+"""The code of all groups of a set, encoded and decoded.
 
 Groups come in blocks (`rateless_code`). Both sides hold the rows of their own groups.
 """
@@ -31,7 +31,7 @@ MAX_EXTENSIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class CodeShape:
-    """How many groups there are (2**`group_bits`), and of how many `elements` the code of a block is."""
+    """2**`group_bits` groups, and of how many `elements` a block's code is."""
 
     group_bits: int
     elements: int

@@ -127,7 +127,7 @@ def _encode_gap(gap: int, low: int) -> str:
 
 
 def _pack_bits(pieces: Iterable[str]) -> bytes:
-    """Pack bits, the first one highest, and pad the last byte with zeros; few at a time."""
+    """Pack bits, the first one highest, and pad the last byte with zeros."""
     out = bytearray()
     rest, source = "", iter(pieces)
     while some := list(islice(source, PIECES_AT_ONCE)):
