@@ -28,6 +28,7 @@ from core.store.queries.log import LogFilter
 from core.store.store import Store
 from core.sync.reconcile import merkle
 from core.value_codec import encode_value, withdrawn_by
+from tests.support.older_store import make_version_14
 from tests.support.store_fleet import (
     ADMISSION,
     AUTHORS,
@@ -345,6 +346,7 @@ async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_
     made = await make(tmp_path / "s")
     await made.close()
     with closing(sqlite3.connect(tmp_path / "s")) as old:
+        make_version_14(old)
         for table in ("withdrawals", "void", "proven", "holdings", "contacts", "standings", "turns", "said_new"):
             old.execute(f"DROP TABLE {table}")
         old.execute(f"PRAGMA user_version = {migrations.FIRST_VERSION}")

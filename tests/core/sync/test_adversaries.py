@@ -30,17 +30,15 @@ from core.sync.messages import (
     Summary,
 )
 from core.sync.reconcile import merkle_reconciler, set_difference, sketch_reconciler
+from core.sync.reconcile.group_code import MAX_EXTENSIONS
 from core.sync.reconcile.prefix_coding import decode_short_ids, encode_short_ids, encode_varint
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
 from core.sync.reconcile.sketch_actions import (
     SendMessages,
     SketchFailed,
 )
-from core.sync.reconcile.sketch_protocol import (
-    MAX_EXTENSIONS,
-    SketchKind,
-    SketchProtocol,
-)
+from core.sync.reconcile.sketch_messages import SketchKind
+from core.sync.reconcile.sketch_protocol import SketchProtocol
 from core.sync.session import MAX_ROUNDS, Session
 from tests.support import memory_replica
 from tests.support.memory_replica import (

@@ -27,14 +27,12 @@ from core.sync.codec import (
 from core.sync.events import Done, Failed
 from core.sync.frames import FrameReader
 from core.sync.messages import Blocks
+from core.sync.reconcile.group_code import MAX_EXTENSIONS
 from core.sync.reconcile.sketch_actions import (
     PeerWants,
     SketchFailed,
 )
-from core.sync.reconcile.sketch_protocol import (
-    MAX_EXTENSIONS,
-    SketchProtocol,
-)
+from core.sync.reconcile.sketch_protocol import SketchProtocol
 from core.sync.session import Session
 from core.value_codec import MAX_FACTS
 from tests.support.fuzz_inputs import (

@@ -13,7 +13,7 @@ from core.sync.exchange import MAX_UNACKED_BATCHES
 from core.sync.frames import FrameReader
 from core.sync.messages import Blocks, Hello, Message, Offer, SketchPart
 from core.sync.reconcile.merkle import EMPTY_FINGERPRINT
-from core.sync.reconcile.sketch_protocol import SketchKind
+from core.sync.reconcile.sketch_messages import SketchKind
 from core.sync.session import MODES
 from tests.support.memory_replica import FLEET, GENESIS, PEER, MemoryReplica, Wire, block, meet, run, session, some
 
