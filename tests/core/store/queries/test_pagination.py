@@ -18,6 +18,7 @@ from core.store.entities import EntityRow
 from core.store.store import Store
 from core.store.view import View
 from core.value_codec import Value, encode_value
+from tests.support.older_store import make_version_14
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
 
 SCHEMA = parse_schema(
@@ -163,6 +164,7 @@ async def test_a_store_of_the_version_before_gets_the_order(tmp_path: Path) -> N
         await store.update_conflict_index(SCHEMA, 10)
     await store.close()
     with closing(sqlite3.connect(path)) as old:
+        make_version_14(old)
         old.executescript(
             "DROP TABLE titles; DROP TABLE matters; DROP TABLE proven; DROP TABLE holdings; DROP TABLE contacts;"
             "DROP TABLE standings; DROP TABLE turns;"
