@@ -12,7 +12,7 @@ from core.mirror.database import Connection
 
 
 class ServerWork:
-    """Statements in the transaction of a connection, which nobody else uses until they are done."""
+    """Statements in the transaction of a connection that nobody else uses meanwhile."""
 
     def __init__(self, mirror: Connection, statements: Sequence[sql.Composed]) -> None:
         self._mirror = mirror
