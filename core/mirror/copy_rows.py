@@ -22,8 +22,8 @@ COLUMNS = {
         "fact_id", "effective_at", "ended_at", "entity_id", "property_id", "device_id", "accepted", "value",
     ),
     "obsoletes": ("target_id", "fact_id"),
-    "revivals": ("fact_id", "since", "until"),
-    "slots": ("fact_id", "entity_id", "property_id", "provisional", "fits", "value", "refs"),
+    "gaps": ("fact_id", "since", "until"),
+    "leaf_details": ("fact_id", "entity_id", "in_use", "provisional", "fits", "value", "refs"),
     "entities": ("entity_id", "entity", "retired", "kind", "key", "title", "lies_in"),
     "persons": ("person_id", "person", "name"),
     "properties": ("property_id", "property"),
@@ -41,7 +41,7 @@ _COLUMN_TYPES = {
     **dict.fromkeys(("refs", "entities", "candidates"), "bytea[]"),
     **dict.fromkeys(("position", "id", "change_id", "fact_id", "target_id"), "int8"),
     **dict.fromkeys(("at", "effective_at", "ended_at", "received_at", "since", "until"), "timestamptz"),
-    **dict.fromkeys(("accepted", "provisional", "fits", "retired"), "bool"),
+    **dict.fromkeys(("accepted", "in_use", "provisional", "fits", "retired"), "bool"),
     **dict.fromkeys(("entity_id", "property_id", "device_id", "person_id"), "int4"),
     **dict.fromkeys(("item", "fact", "change", "device", "person", "entity", "lies_in"), "bytea"),
 }  # fmt: skip
@@ -55,10 +55,9 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 # Each field has its length before it; the first number is that of the fields.
-_FACT_START = Struct("!hiqiq")
-_TIME = Struct("!iq")
-_FACT_END = Struct("!iiiiiii?")
-_SLOT_START = Struct("!hiqiiiii?i?")
+_FACT_IN_USE = Struct("!hiqiqiiiiiiii?")
+_ENDED_FACT = Struct("!hiqiqiqiiiiiii?")
+_DETAIL_START = Struct("!hiqiii?i?i?")
 _EDGE = Struct("!hiqiq")
 _JSON_HEAD = Struct("!ib")
 
@@ -100,19 +99,21 @@ def _copy_statement(table: str, into: sql.Composable | None) -> sql.Composed:
 
 def pack_facts(rows: Iterable[FactRow]) -> Iterator[bytes]:
     """Pack rows of `facts`."""
-    start, time, end = _FACT_START.pack, _TIME.pack, _FACT_END.pack
-    for fact, effective, ended, entity, name, device, accepted, value in rows:
-        yield (
-            start(8, 8, fact, 8, effective - _EPOCH_US)
-            + (_NULL if ended is None else time(8, ended - _EPOCH_US))
-            + end(4, entity, 4, name, 4, device, 1, bool(accepted))
-            + _packed_value(value)
-        )
+    in_use, out_of_use, packed = _FACT_IN_USE.pack, _ENDED_FACT.pack, _packed_value
+    for fact, since, ended, entity, name, device, accepted, value in rows:
+        at = since - _EPOCH_US
+        if ended is None:
+            yield in_use(8, 8, fact, 8, at, -1, 4, entity, 4, name, 4, device, 1, accepted) + packed(value)
+        else:
+            until = ended - _EPOCH_US
+            yield out_of_use(8, 8, fact, 8, at, 8, until, 4, entity, 4, name, 4, device, 1, accepted) + packed(value)
 
 
-def pack_slot(fact: int, entity: int, name: int, provisional: bool, fits: bool, value: bytes, refs: bytes) -> bytes:
-    """Pack a row of `slots`, its last two fields already packed."""
-    return _SLOT_START.pack(7, 8, fact, 4, entity, 4, name, 1, provisional, 1, fits) + value + refs
+def pack_detail(
+    fact: int, entity: int, in_use: bool, provisional: bool, fits: bool, *, value: bytes, refs: bytes
+) -> bytes:
+    """Pack a row of `leaf_details`, its last two fields already packed."""
+    return _DETAIL_START.pack(7, 8, fact, 4, entity, 1, in_use, 1, provisional, 1, fits) + value + refs
 
 
 def pack_edges(rows: Iterable[tuple[int, int]]) -> Iterator[bytes]:

@@ -25,20 +25,19 @@ from core.store.queries import mirror_source
 from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder, FactRow
 from core.store.queries.sync_source import read_summary
 from core.values import printable
-from core.withdrawal import FOREVER
 
 SLOTS_PER_STEP = 2000
 """Rewritten at once, so that memory stays small."""
-_ALL_TABLES = ("changes", "facts", "revivals", "obsoletes", "slots", "entities", "source_flags")
+_ALL_TABLES = ("changes", "facts", "gaps", "obsoletes", "leaf_details", "entities", "source_flags")
 _BUILT_AFTERWARDS = {
-    "facts": ("facts_pkey", "PRIMARY KEY (entity_id, property_id, fact_id, effective_at)"),
     "obsoletes": ("obsoletes_pkey", "PRIMARY KEY (target_id, fact_id)"),
-    "slots": ("slots_pkey", "PRIMARY KEY (entity_id, property_id)"),
+    "leaf_details": ("leaf_details_pkey", "PRIMARY KEY (entity_id, fact_id)"),
 }
 """The keys that are made at once over all rows where there were none, which takes a fraction of the time."""
 _INDEXES_AFTERWARDS = {
-    "slots_property": "ON fieldline.slots (property_id)",
-    "slots_refs": "ON fieldline.slots USING gin (refs) WHERE refs IS NOT NULL",
+    "facts_slot": "ON fieldline.facts (entity_id, property_id)",
+    "facts_in_use": "ON fieldline.facts (property_id) WHERE accepted AND ended_at IS NULL",
+    "leaf_details_refs": "ON fieldline.leaf_details USING gin (refs) WHERE refs IS NOT NULL",
 }
 
 
@@ -158,15 +157,15 @@ class _Writer:
             return self._write_all()
         changes = copy_rows(self._mirror, "changes", self._changes(after))
         mirror_source.mark_slots(self._store, after, self._sync_flags() if is_flagged else iter(()))
+        if is_flagged:
+            events.note_values_of_facts(self._mirror, "other_flags")
         self._make_partitions(is_marked=True)
         facts = self._rewrite_slots(after)
         self._write_edges(after)
-        if is_flagged:
-            events.note_values_of_facts(self._mirror, "other_flags")
         current = CurrentRows(self._store, self._mirror, self._state.schema)
         if is_other_schema:
             # Names and what fits follow from it.
-            self._delete("slots", "entities")
+            self._delete("leaf_details", "entities")
             current.write_all()
         else:
             current.write_some(mirror_source.read_marked_entities(self._store))
@@ -266,7 +265,7 @@ class _Writer:
                 "WITH gone AS (DELETE FROM fieldline.facts f"
                 " USING unnest(%s::integer[], %s::integer[]) s (entity_id, property_id)"
                 " WHERE f.entity_id = s.entity_id AND f.property_id = s.property_id RETURNING f.fact_id)"
-                " DELETE FROM fieldline.revivals r USING gone WHERE r.fact_id = gone.fact_id",
+                " DELETE FROM fieldline.gaps g USING gone WHERE g.fact_id = gone.fact_id",
                 ([entity for entity, _ in some], [name for _, name in some]),
             )
             place = some[-1]
@@ -274,13 +273,10 @@ class _Writer:
         return mirror_source.count_facts(self._store, after)
 
     def _copy_facts(self, rows: Iterator[FactRow]) -> int:
-        again: list[tuple[int, int, int]] = []
-        count = copy_packed(self._mirror, "facts", pack_facts(mirror_source.end_facts(self._store, rows, again)))
-        revivals = (
-            (fact, row_values.timestamp(since), None if until == FOREVER else row_values.timestamp(until))
-            for fact, since, until in again
-        )
-        copy_rows(self._mirror, "revivals", revivals)
+        gaps: list[tuple[int, int, int]] = []
+        count = copy_packed(self._mirror, "facts", pack_facts(mirror_source.end_facts(self._store, rows, gaps)))
+        times = ((fact, row_values.timestamp(since), row_values.timestamp(until)) for fact, since, until in gaps)
+        copy_rows(self._mirror, "gaps", times)
         return count
 
     def _write_edges(self, after: int) -> None:

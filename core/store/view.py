@@ -111,6 +111,12 @@ class View:
             pagination.read_entity_page, self.scope, kind, schema, parent, after_row, limit, retired
         )
 
+    async def has_many(self, kind: str, schema: Schema, count: int) -> bool:
+        """Whether a kind has so many entities in use; False where only reading tells."""
+        from core.store.queries import pagination
+
+        return await self._database.run(pagination.has_many_entities, self.scope, kind, schema, count)
+
     async def slot(self, entity: bytes, name: str) -> Slot:
         """One slot of one entity."""
         return await self._database.run(entities.read_slot, self.scope, entity, name)

@@ -211,16 +211,16 @@ def test_what_is_withdrawn_counts_again_in_sql_too(demo: Terminal, dsn: str) -> 
     changed = query(dsn, "SELECT effective_at FROM fieldline.history WHERE key = '241' AND property = 'name'")
     times = [round((at - EPOCH).total_seconds() * 1_000_000) + step for (at,) in changed for step in (-1, 0)]
     assert_says_what_show_says(demo, dsn, times)
-    assert query(dsn, "SELECT 1 FROM fieldline.revivals") != []
+    assert query(dsn, "SELECT 1 FROM fieldline.gaps") != []
     before = (
         query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
-        query(dsn, "TABLE fieldline.revivals ORDER BY 1, 2"),
+        query(dsn, "TABLE fieldline.gaps ORDER BY 1, 2"),
     )
     query(dsn, "UPDATE fieldline.watermark SET source_order = '' RETURNING 1")
     demo.ask("mirror", dsn, "--once")
     assert before == (
         query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
-        query(dsn, "TABLE fieldline.revivals ORDER BY 1, 2"),
+        query(dsn, "TABLE fieldline.gaps ORDER BY 1, 2"),
     )
 
 
@@ -249,8 +249,8 @@ def test_values_have_types_and_what_does_not_fit_is_left_out(demo: Terminal, dsn
     # A value of the past that the schema of today refuses stands in the way of nobody.
     query(
         dsn,
-        "UPDATE fieldline.slots SET value = '\"no network\"', fits = false FROM fieldline.properties p"
-        " WHERE p.property_id = slots.property_id AND property = 'subnet' RETURNING 1",
+        "INSERT INTO fieldline.leaf_details SELECT fact_id, entity_id, true, false, false, '\"no network\"'"
+        " FROM fieldline.slots JOIN fieldline.properties USING (property_id) WHERE property = 'subnet' RETURNING 1",
     )
     assert query(dsn, "SELECT count(subnet) FROM fieldline.kind_locality") == [(0,)]
     differences = demo.call("mirror", dsn, "--check", "--json").json["differences"]

@@ -28,6 +28,7 @@ from core.store.queries.log import LogFilter
 from core.store.store import Store
 from core.sync.reconcile import merkle
 from core.value_codec import encode_value, withdrawn_by
+from tests.support.older_store import make_version_14
 from tests.support.store_fleet import (
     ADMISSION,
     AUTHORS,
@@ -80,9 +81,9 @@ def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, 
         if block.device in [author.device for author in AUTHORS[:4]] and times[i] <= moment
     }
     slots: dict[tuple[bytes, str], Slot] = {}
-    said = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
+    counted = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
     withdrawals = {i for i, (_, f) in facts.items() if withdrawn_by(f.value)}
-    for place, leaves in leaf_ids(said, withdrawals).items():
+    for place, leaves in leaf_ids(counted, withdrawals).items():
         if not leaves:
             continue
         slots[place] = slot_of(
@@ -345,6 +346,7 @@ async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_
     made = await make(tmp_path / "s")
     await made.close()
     with closing(sqlite3.connect(tmp_path / "s")) as old:
+        make_version_14(old)
         for table in ("withdrawals", "void", "proven", "holdings", "contacts", "standings", "turns", "said_new"):
             old.execute(f"DROP TABLE {table}")
         old.execute(f"PRAGMA user_version = {migrations.FIRST_VERSION}")
