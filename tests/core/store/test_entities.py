@@ -37,7 +37,7 @@ def steps(connection: sqlite3.Connection, scope: Scope) -> int:
 
 
 def turn_indexes_round(connection: sqlite3.Connection) -> None:
-    """Make the indexes of facts anew, in another order, by which SQLite chooses between them."""
+    """Make the indexes of facts in another order, by which SQLite chooses."""
     connection.execute("DROP INDEX facts_slot")
     connection.execute("CREATE INDEX facts_slot ON facts (entity, property, current)")
 
