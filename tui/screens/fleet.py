@@ -14,6 +14,7 @@ from tui.screens.actions.confirm import confirm_record
 from tui.screens.actions.device_place import choose_device_place
 from tui.screens.actions.retire import ask_retire
 from tui.screens.actions.undo import UndoActions
+from tui.screens.base import is_very_tall
 from tui.screens.fleet_commands import DraftActions, SearchActions
 from tui.screens.fleet_filter import FleetFilterActions
 from tui.screens.fleet_marks import MarkActions
@@ -65,7 +66,8 @@ class Fleet(ListScreen):
 
     async def reload_content(self) -> None:
         if self.has_panes:
-            self._latest = await read_latest(self.state.view, self.state.schema, self.state.names)
+            state = self.state
+            self._latest = await read_latest(state.view, state.schema, state.names, is_tall=is_very_tall(self))
         await self._tree.reload()
         await self._read_details()
 

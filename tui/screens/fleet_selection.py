@@ -8,13 +8,15 @@ from core.confirmation import confirmation_state
 from core.records import Record
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line, rule_line, spread
+from tui.screens.base import is_very_tall
 from tui.screens.list_screen import ListScreen
 from tui.screens.tree_actions import TreeActions
 from tui.view_models.confirmation import confirmation_text
 from tui.view_models.entity_life import read_life
-from tui.view_models.fleet_details import MAX_CHILDREN, EntityDetails, pane_lines
+from tui.view_models.fleet_details import EntityDetails, pane_lines, read_children, read_latest_below
 from tui.view_models.fleet_tree import TreeNode
 from tui.view_models.form import NO_NAMES, DisplayNames, form_rows, referenced_entities, summary_lines
+from tui.view_models.latest_changes import LatestChanges
 
 
 class FleetSelection:
@@ -50,15 +52,13 @@ class FleetSelection:
 
     async def _read_pane(self, node: TreeNode, record: Record) -> EntityDetails:
         view, schema, tree = self._screen.state.view, self._screen.state.schema, self._tree.tree
-        children = []
-        for kind in schema.children(node.kind.name):
-            parent = (kind.parent or "", node.row.entity)
-            children.append((kind, await view.page(kind.name, schema, parent=parent, limit=MAX_CHILDREN + 1)))
-        below = [row.entity for _kind, rows in children for row in rows]
-        life = await read_life(node.row.entity, view)
+        children, records, limit = await read_children(record, view, schema, is_very_tall(self._screen))
+        life = await read_life(node.row.entity, view, is_very_tall(self._screen))
         items = tree.items_of(node) if tree is not None else {}
-        records = await view.records_by_id(below, schema) if below else {}
-        return EntityDetails(record, self._names, items, children, records, life)
+        latest = LatestChanges()
+        if is_very_tall(self._screen):
+            latest = await read_latest_below(children, view, schema, self._screen.state.names)
+        return EntityDetails(record, self._names, items, children, records, limit, life, latest)
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
