@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
 from core.header import KEY_BYTES
 from core.succession import MAX_VOUCHERS, VOUCHER_BYTES
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SEALED_VERSION = 2
 """Of a key file; 1 is a plain one in PEM."""
@@ -60,6 +59,10 @@ class SealedKey:
 
     def open(self, passphrase: str) -> Ed25519PrivateKey:
         """Open it; raises FieldlineError for a wrong passphrase."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
         try:
             seed = ChaCha20Poly1305(_derive(self, passphrase)).decrypt(self.nonce, self.sealed, _authenticated(self))
         except InvalidTag:
@@ -98,6 +101,8 @@ def seal_key(
 
     Raises FieldlineError for too short a passphrase.
     """
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
     if len(passphrase) < MIN_PASSPHRASE_CHARS:
         raise FieldlineError(
             "The passphrase is too short: use at least {count} characters, such as four words.",
@@ -143,6 +148,8 @@ def decode_sealed_key(data: bytes) -> SealedKey:
 
 
 def _derive(sealed: SealedKey, passphrase: str) -> bytes:
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
     data = passphrase.encode(errors="surrogateescape")[:MAX_PASSPHRASE_BYTES]
     return Argon2id(
         salt=sealed.salt,

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from core.store.queries.fact_diffs import FactDiff
 
 
+PLAIN_TYPES = frozenset((str, int, bool, type(None)))
+"""The types of values that are themselves in JSON, and refer to nothing."""
+
+
 def full_entity_name(name: EntityName) -> str:
     """Format `kind:key` as people write it, or the start of the id without a key."""
     return name.entity.hex()[:8] if name.kind is None or name.key is None else f"{name.kind}:{name.key}"
@@ -40,6 +44,8 @@ def plain_value(value: Value, names: Mapping[bytes, EntityName]) -> Any:
 
     A reference as `{"ref": "kind:key"}`, with the whole id where there is no name.
     """
+    if type(value) in PLAIN_TYPES:
+        return value
     if isinstance(value, tuple):
         return [plain_value(item, names) for item in value]
     if isinstance(value, Ref):

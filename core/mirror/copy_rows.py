@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from struct import Struct
+from typing import IO
 
 from psycopg import sql
 
@@ -22,8 +23,8 @@ COLUMNS = {
         "fact_id", "effective_at", "ended_at", "entity_id", "property_id", "device_id", "accepted", "value",
     ),
     "obsoletes": ("target_id", "fact_id"),
-    "revivals": ("fact_id", "since", "until"),
-    "slots": ("fact_id", "entity_id", "property_id", "provisional", "fits", "value", "refs"),
+    "gaps": ("fact_id", "since", "until"),
+    "leaf_details": ("fact_id", "entity_id", "in_use", "provisional", "fits", "value", "refs"),
     "entities": ("entity_id", "entity", "retired", "kind", "key", "title", "lies_in"),
     "persons": ("person_id", "person", "name"),
     "properties": ("property_id", "property"),
@@ -41,7 +42,7 @@ _COLUMN_TYPES = {
     **dict.fromkeys(("refs", "entities", "candidates"), "bytea[]"),
     **dict.fromkeys(("position", "id", "change_id", "fact_id", "target_id"), "int8"),
     **dict.fromkeys(("at", "effective_at", "ended_at", "received_at", "since", "until"), "timestamptz"),
-    **dict.fromkeys(("accepted", "provisional", "fits", "retired"), "bool"),
+    **dict.fromkeys(("accepted", "in_use", "provisional", "fits", "retired"), "bool"),
     **dict.fromkeys(("entity_id", "property_id", "device_id", "person_id"), "int4"),
     **dict.fromkeys(("item", "fact", "change", "device", "person", "entity", "lies_in"), "bytea"),
 }  # fmt: skip
@@ -49,16 +50,17 @@ _COLUMN_TYPES = {
 Row = Sequence[object]
 
 ROWS_PER_WRITE = 500
+BYTES_PER_WRITE = 1 << 16
 _EPOCH_US = 946_684_800_000_000
 """Times are counted from the year 2000 there."""
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_NULL = b"\xff\xff\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+"""A field of nothing."""
 # Each field has its length before it; the first number is that of the fields.
-_FACT_START = Struct("!hiqiq")
-_TIME = Struct("!iq")
-_FACT_END = Struct("!iiiiiii?")
-_SLOT_START = Struct("!hiqiiiii?i?")
+_FACT_IN_USE = Struct("!hiqiqiiiiiiii?")
+_ENDED_FACT = Struct("!hiqiqiqiiiiiii?")
+_DETAIL_START = Struct("!hiqiii?i?i?")
 _EDGE = Struct("!hiqiq")
 _JSON_HEAD = Struct("!ib")
 
@@ -92,6 +94,29 @@ def copy_packed(mirror: Connection, table: str, rows: Iterable[bytes]) -> int:
     return count
 
 
+class PackedRows:
+    """Packed rows of a table that wait in a file until the server is free."""
+
+    def __init__(self, table: str, file: IO[bytes]) -> None:
+        self._table = table
+        self._file = file
+
+    def add(self, rows: Iterable[bytes]) -> None:
+        """Put rows behind those that wait."""
+        self._file.writelines(rows)
+
+    def copy(self, mirror: Connection) -> None:
+        """Write what waits into the mirror."""
+        self._file.seek(0)
+        with mirror.cursor() as cursor, cursor.copy(_copy_statement(self._table, None)) as copy:
+            copy.write(_HEADER)
+            while some := self._file.read(BYTES_PER_WRITE):
+                copy.write(some)
+            copy.write(_TRAILER)
+        self._file.seek(0)
+        self._file.truncate()
+
+
 def _copy_statement(table: str, into: sql.Composable | None) -> sql.Composed:
     return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
         into or identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
@@ -100,19 +125,21 @@ def _copy_statement(table: str, into: sql.Composable | None) -> sql.Composed:
 
 def pack_facts(rows: Iterable[FactRow]) -> Iterator[bytes]:
     """Pack rows of `facts`."""
-    start, time, end = _FACT_START.pack, _TIME.pack, _FACT_END.pack
-    for fact, effective, ended, entity, name, device, accepted, value in rows:
-        yield (
-            start(8, 8, fact, 8, effective - _EPOCH_US)
-            + (_NULL if ended is None else time(8, ended - _EPOCH_US))
-            + end(4, entity, 4, name, 4, device, 1, bool(accepted))
-            + _packed_value(value)
-        )
+    in_use, out_of_use, packed = _FACT_IN_USE.pack, _ENDED_FACT.pack, _packed_value
+    for fact, since, ended, entity, name, device, accepted, value in rows:
+        at = since - _EPOCH_US
+        if ended is None:
+            yield in_use(8, 8, fact, 8, at, -1, 4, entity, 4, name, 4, device, 1, accepted) + packed(value)
+        else:
+            until = ended - _EPOCH_US
+            yield out_of_use(8, 8, fact, 8, at, 8, until, 4, entity, 4, name, 4, device, 1, accepted) + packed(value)
 
 
-def pack_slot(fact: int, entity: int, name: int, provisional: bool, fits: bool, value: bytes, refs: bytes) -> bytes:
-    """Pack a row of `slots`, its last two fields already packed."""
-    return _SLOT_START.pack(7, 8, fact, 4, entity, 4, name, 1, provisional, 1, fits) + value + refs
+def pack_detail(
+    fact: int, entity: int, in_use: bool, provisional: bool, fits: bool, *, value: bytes, refs: bytes
+) -> bytes:
+    """Pack a row of `leaf_details`, its last two fields already packed."""
+    return _DETAIL_START.pack(7, 8, fact, 4, entity, 1, in_use, 1, provisional, 1, fits) + value + refs
 
 
 def pack_edges(rows: Iterable[tuple[int, int]]) -> Iterator[bytes]:
@@ -120,10 +147,26 @@ def pack_edges(rows: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     return (_EDGE.pack(2, 8, target, 8, fact) for target, fact in rows)
 
 
+def pack_entity(
+    number: int,
+    entity: bytes,
+    retired: bool,
+    kind: str | None,
+    key: str | None,
+    title: str,
+    lies_in: bytes | None,
+) -> bytes:
+    """Pack a row of `entities`."""
+    names = (None if text is None else text.encode() for text in (kind, key, title))
+    fields = (number.to_bytes(4, "big"), entity, bytes((retired,)), *names, lies_in)
+    packed = (NULL if field is None else len(field).to_bytes(4, "big") + field for field in fields)
+    return len(fields).to_bytes(2, "big") + b"".join(packed)
+
+
 def pack_json(text: str | None) -> bytes:
     """Pack a field of JSON."""
     if text is None:
-        return _NULL
+        return NULL
     data = text.encode()
     return _JSON_HEAD.pack(len(data) + 1, 1) + data
 
@@ -131,7 +174,7 @@ def pack_json(text: str | None) -> bytes:
 def pack_references(ids: Sequence[bytes]) -> bytes:
     """Pack a field that is a list of ids of entities, or NULL for none."""
     if not ids:
-        return _NULL
+        return NULL
     items = b"".join(len(each).to_bytes(4, "big") + each for each in ids)
     head = Struct("!iiiii").pack(1, 0, _BYTEA_OID, len(ids), 1)
     return (len(head) + len(items)).to_bytes(4, "big") + head + items

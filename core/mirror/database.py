@@ -18,7 +18,7 @@ from psycopg.types.json import set_json_dumps
 
 from core.errors import FieldlineError, Refused
 
-MIRROR_VERSION = 4
+MIRROR_VERSION = 5
 MIN_SERVER_VERSION = 130000
 """PostgreSQL 13: the oldest that was still maintained when the mirror was written."""
 SECURITY_INVOKER_VERSION = 150000

@@ -57,13 +57,14 @@ CREATE TABLE fieldline.facts (
   property_id integer NOT NULL,
   device_id integer NOT NULL,
   accepted boolean NOT NULL,
-  value jsonb,
-  CONSTRAINT facts_pkey PRIMARY KEY (entity_id, property_id, fact_id, effective_at)
+  value jsonb
 ) PARTITION BY RANGE (effective_at);
+CREATE INDEX facts_slot ON fieldline.facts (entity_id, property_id);
+CREATE INDEX facts_in_use ON fieldline.facts (property_id) WHERE accepted AND ended_at IS NULL;
 COMMENT ON TABLE fieldline.facts IS 'All statements that were ever made: a property of an entity has a value; history shows them with names';
 COMMENT ON COLUMN fieldline.facts.fact_id IS 'Number of the fact here: its change_id times 512, and its place in that change';
 COMMENT ON COLUMN fieldline.facts.effective_at IS 'From when it counts: its author''s clock, or what it obsoletes if that is later';
-COMMENT ON COLUMN fieldline.facts.ended_at IS 'From when another one counts that obsoletes it, effective_at if it never was in use; NULL if it is; see revivals';
+COMMENT ON COLUMN fieldline.facts.ended_at IS 'From when another one counts that obsoletes it, effective_at if it never was in use; NULL if none does; see gaps';
 COMMENT ON COLUMN fieldline.facts.entity_id IS 'What it is about; see entities';
 COMMENT ON COLUMN fieldline.facts.property_id IS 'Which property; see properties';
 COMMENT ON COLUMN fieldline.facts.device_id IS 'Device that it was saved on; see devices; who stated it says the change';
@@ -82,30 +83,44 @@ COMMENT ON TABLE fieldline.obsoletes IS 'Which facts obsolete which, within one 
 COMMENT ON COLUMN fieldline.obsoletes.target_id IS 'The fact that is obsolete; see facts';
 COMMENT ON COLUMN fieldline.obsoletes.fact_id IS 'The fact whose author had seen it; counts only if accepted and not withdrawn';
 
-CREATE TABLE fieldline.revivals (
+CREATE TABLE fieldline.gaps (
   fact_id bigint NOT NULL,
   since timestamptz NOT NULL,
-  until timestamptz,
-  PRIMARY KEY (fact_id, since)
+  until timestamptz NOT NULL,
+  CONSTRAINT gaps_pkey PRIMARY KEY (fact_id, since)
 );
-COMMENT ON TABLE fieldline.revivals IS 'When a fact is in use again after its ended_at, because what obsoleted it was withdrawn';
-COMMENT ON COLUMN fieldline.revivals.fact_id IS 'The fact; see facts';
-COMMENT ON COLUMN fieldline.revivals.since IS 'First moment of it';
-COMMENT ON COLUMN fieldline.revivals.until IS 'First moment after it; NULL: it is still so';
+COMMENT ON TABLE fieldline.gaps IS 'When a fact was out of use before its ended_at, because what obsoleted it was withdrawn later';
+COMMENT ON COLUMN fieldline.gaps.fact_id IS 'The fact; see facts';
+COMMENT ON COLUMN fieldline.gaps.since IS 'First moment of it';
+COMMENT ON COLUMN fieldline.gaps.until IS 'First moment after it';
 
-CREATE TABLE fieldline.slots (
+CREATE TABLE fieldline.leaf_details (
   fact_id bigint NOT NULL,
   entity_id integer NOT NULL,
-  property_id integer NOT NULL,
+  in_use boolean NOT NULL,
   provisional boolean NOT NULL,
   fits boolean NOT NULL,
   value jsonb,
   refs bytea[],
-  CONSTRAINT slots_pkey PRIMARY KEY (entity_id, property_id)
+  CONSTRAINT leaf_details_pkey PRIMARY KEY (entity_id, fact_id)
 );
-CREATE INDEX slots_property ON fieldline.slots (property_id);
-CREATE INDEX slots_refs ON fieldline.slots USING gin (refs) WHERE refs IS NOT NULL;
-COMMENT ON TABLE fieldline.slots IS 'What is configured now, in few bytes: a row for each property of each entity that was ever stated; current shows it with names';
+CREATE INDEX leaf_details_refs ON fieldline.leaf_details USING gin (refs) WHERE refs IS NOT NULL;
+COMMENT ON TABLE fieldline.leaf_details IS 'What the rows of facts do not say of the leaves: names in references, conflicts, and what the schema refuses; most leaves need no row here; slots shows all of it';
+COMMENT ON COLUMN fieldline.leaf_details.fact_id IS 'The fact; see facts';
+COMMENT ON COLUMN fieldline.leaf_details.entity_id IS 'Its entity; see entities';
+COMMENT ON COLUMN fieldline.leaf_details.in_use IS 'Whether it is the one in use of its property; else another one is, or its author''s device knows of one';
+COMMENT ON COLUMN fieldline.leaf_details.provisional IS 'Whether it is the pick of a conflict, in use until somebody decides';
+COMMENT ON COLUMN fieldline.leaf_details.fits IS 'Whether the value is as the schema wants it';
+COMMENT ON COLUMN fieldline.leaf_details.value IS 'The value with names in place of ids; NULL if it refers to nothing: then facts has it';
+COMMENT ON COLUMN fieldline.leaf_details.refs IS 'Ids of the entities that the value refers to; NULL if it refers to none';
+
+CREATE VIEW fieldline.slots AS
+  SELECT f.fact_id, f.entity_id, f.property_id, coalesce(x.provisional, false) AS provisional,
+    coalesce(x.fits, f.value IS NOT NULL) AS fits, coalesce(x.value, f.value) AS value, x.refs
+  FROM fieldline.facts f
+  LEFT JOIN fieldline.leaf_details x ON x.entity_id = f.entity_id AND x.fact_id = f.fact_id
+  WHERE f.accepted AND f.ended_at IS NULL AND coalesce(x.in_use, true);
+COMMENT ON VIEW fieldline.slots IS 'What is configured now, by numbers: a row for each property of each entity that was ever stated; current shows it with names';
 COMMENT ON COLUMN fieldline.slots.fact_id IS 'Fact that the value in use comes from; its change_id is this divided by 512';
 COMMENT ON COLUMN fieldline.slots.entity_id IS 'See entities';
 COMMENT ON COLUMN fieldline.slots.property_id IS 'See properties';
@@ -287,7 +302,7 @@ COMMENT ON COLUMN fieldline.history.key IS 'Key of the entity within its kind, a
 COMMENT ON COLUMN fieldline.history.property IS 'Name of the property';
 COMMENT ON COLUMN fieldline.history.value IS 'The value; NULL clears. A reference is {"ref": id in hex}';
 COMMENT ON COLUMN fieldline.history.effective_at IS 'From when it counts: its author''s clock, or what it obsoletes if that is later';
-COMMENT ON COLUMN fieldline.history.ended_at IS 'From when another one counts that obsoletes it, effective_at if it never was in use; NULL if it is; see revivals';
+COMMENT ON COLUMN fieldline.history.ended_at IS 'From when another one counts that obsoletes it, effective_at if it never was in use; NULL if none does; see gaps';
 COMMENT ON COLUMN fieldline.history.at IS 'The author''s clock';
 COMMENT ON COLUMN fieldline.history.device IS 'Device that it was saved on; see devices';
 COMMENT ON COLUMN fieldline.history.device_name IS 'Name of that device';
@@ -305,9 +320,8 @@ LANGUAGE sql STABLE AS $$
     c.change, c.person_id, l.device_id, c.at
   FROM fieldline.facts l
   JOIN fieldline.changes c ON c.change_id = l.fact_id >> 9
-  WHERE l.accepted AND l.effective_at <= t AND (l.ended_at IS NULL OR l.ended_at > t OR EXISTS (
-      SELECT 1 FROM fieldline.revivals r
-      WHERE r.fact_id = l.fact_id AND r.since <= t AND (r.until IS NULL OR r.until > t)))
+  WHERE l.accepted AND l.effective_at <= t AND (l.ended_at IS NULL OR l.ended_at > t)
+    AND NOT EXISTS (SELECT 1 FROM fieldline.gaps g WHERE g.fact_id = l.fact_id AND g.since <= t AND g.until > t)
     AND (only_entities IS NULL OR l.entity_id = ANY (only_entities))
   WINDOW slot AS (PARTITION BY l.entity_id, l.property_id)
   ORDER BY l.entity_id, l.property_id, (l.value IS NOT NULL) DESC, l.effective_at DESC, c.change DESC, l.fact_id DESC

@@ -9,9 +9,6 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from core.inbox import scalars_of
-from core.sync import location_hint
-from core.sync.location_hint import Address
 from core.value_codec import Ref
 
 if TYPE_CHECKING:
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
     from core.device.context import DeviceContext
     from core.schema import Schema
     from core.store.view import View
+    from core.sync.location_hint import Address
 
 LOCATION_META_KEY, FOUND_LOCATION_META_KEY = "here", "here.found"
 """Keys of this device's own notes, which hold an entity's id: as a person chose, and as the device found out."""
@@ -67,6 +65,8 @@ async def make_location_hint(workspace: DeviceContext, writer: asyncio.StreamWri
 
     See `core.sync.location_hint`.
     """
+    from core.sync import location_hint
+
     here = await read_location(workspace)
     name = writer.get_extra_info("sockname")
     addresses: list[Address] = []
@@ -82,6 +82,8 @@ async def find_nearby_entities(workspace: DeviceContext, hint: bytes) -> list[by
     Where the hint says nothing, the peer is taken to be where this device is: one at a cable is beside it, and one that
     is far away has sent an address of its own.
     """
+    from core.sync import location_hint
+
     view, schema = workspace.store.now(), await workspace.schema()
     entities, addresses = location_hint.decode_location_hint(hint)
     starts = [entity for entity in entities if (await view.record(entity, schema)).kind is not None]
@@ -96,6 +98,8 @@ async def find_nearby_entities(workspace: DeviceContext, hint: bytes) -> list[by
 
 async def _entities_of_addresses(view: View, schema: Schema, addresses: list[Address]) -> list[bytes]:
     """Find the entities whose networks contain one of these addresses."""
+    from core.inbox import scalars_of
+
     kinds = {
         kind.name: names
         for kind in schema.kinds.values()

@@ -8,7 +8,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.changes import FLEET_ENTITY, fact_id
@@ -17,7 +17,7 @@ from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
 from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.connection import MAX_SQL_VARIABLES, chunks, load_value, placeholders
+from core.store.connection import chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
@@ -84,16 +84,21 @@ def candidate_from_row(row: LeafRow) -> Candidate:
 
 
 def read_leaves(
-    connection: sqlite3.Connection, scope: Scope, entities: list[bytes]
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes], properties: Collection[int] | None = None
 ) -> dict[bytes, dict[str, list[Candidate]]]:
-    """The leaves of every slot of these entities."""
+    """The leaves of every slot of these entities.
+
+    Only those of some properties, by their rows, if any are given.
+    """
+    # The plus keeps SQLite from looking up each property of each entity.
+    of_some = "" if properties is None else f" AND +f.property IN ({','.join(map(str, sorted(properties)))})"
     found: dict[bytes, dict[str, list[Candidate]]] = {entity: {} for entity in entities}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
             f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
-            f" AND {scope.leaves_condition}"
+            f"{of_some} AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "moment": scope.at_us}):
             found[row[0]].setdefault(row[1], []).append(candidate_from_row(row))
@@ -107,32 +112,14 @@ def read_slot(connection: sqlite3.Connection, scope: Scope, entity: bytes, name:
     return slot_of(candidate_from_row(row) for row in rows)
 
 
-def read_picks(
-    connection: sqlite3.Connection, scope: Scope, places: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], bytes]:
-    """Read the values in use of these slots, as they are encoded.
+def read_pick(connection: sqlite3.Connection, scope: Scope, entity: int, name: int) -> bytes:
+    """The value in use of a slot with several leaves, as it is encoded.
 
-    By the row ids of entity and property. Slots without a leaf are left out.
+    By the rows of its entity and its property.
     """
-    found: dict[tuple[int, int], bytes] = {}
-    several: set[tuple[int, int]] = set()
-    for some in chunks(list(places), MAX_SQL_VARIABLES // 2):
-        # Who said it matters only where leaves differ, and to find it out takes most of the time.
-        names = [(f"e{at}", f"p{at}") for at in range(len(some))]
-        numbers = {name: number for each in zip(names, some, strict=True) for name, number in zip(*each, strict=True)}
-        query = (
-            f"WITH slot (entity, property) AS (VALUES {','.join(f'(:{e}, :{p})' for e, p in names)})"
-            f" SELECT f.entity, f.property, f.value FROM slot CROSS JOIN {scope.facts_source}"
-            f" WHERE f.entity = slot.entity AND f.property = slot.property AND {scope.leaves_condition}"
-        )
-        for entity, name, value in connection.execute(query, {**numbers, "moment": scope.at_us}):
-            if found.setdefault((entity, name), value) != value:
-                several.add((entity, name))
-    for entity, name in several:
-        query = f"{LEAF_SQL} WHERE f.entity = :entity AND f.property = :name AND {scope.leaves_condition}"
-        rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
-        found[entity, name] = encode_value(slot_of(candidate_from_row(row) for row in rows).value)
-    return found
+    query = f"{LEAF_SQL} WHERE f.entity = :entity AND f.property = :name AND {scope.leaves_condition}"
+    rows = connection.execute(query, {"entity": entity, "name": name, "moment": scope.at_us})
+    return encode_value(slot_of(candidate_from_row(row) for row in rows).value)
 
 
 def read_entity_values(
@@ -176,9 +163,18 @@ def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) ->
     return {fact_id(change, index): load_value(value) for change, index, value in rows}
 
 
-def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
-    """The typed view of each of these entities, in the order given."""
-    found = read_leaves(connection, scope, entities)
+def read_records(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    entities: list[bytes],
+    schema: Schema,
+    properties: Collection[int] | None = None,
+) -> list[Record]:
+    """The typed view of each of these entities, in the order given.
+
+    With the leaves of some properties only, by their rows, if any are given.
+    """
+    found = read_leaves(connection, scope, entities, properties)
     taken = read_withdrawals(connection, entities) if scope.kind == "now" else {}
     return [
         record_of(entity, found[entity], schema.kind(kind_of(found[entity]) or ""), taken.get(entity))
@@ -239,9 +235,8 @@ def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entitie
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for entity, value in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
-            if entity in stated:
+            if stated.setdefault(entity, value) != value:
                 several.add(entity)
-            stated[entity] = value
     values = {entity: HIDDEN_TEXT if is_secret(entity, name) else load_value(value) for entity, value in stated.items()}
     return values | _read_picks(connection, scope, name, sorted(several))
 
@@ -251,10 +246,11 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     leaves: dict[bytes, list[Candidate]] = {}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
+        # The plus keeps SQLite from an index of the property, by which it would read the facts of all entities.
         query = (
             f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
-            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
+            f" AND +f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
             leaves.setdefault(row[0], []).append(candidate_from_row(row))
@@ -355,7 +351,8 @@ def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list
     Those whose leaves have different values, the newest leaf first.
     """
     if scope.kind == "now":
-        source = "contested g JOIN facts f ON f.entity = g.entity AND f.property = g.property"
+        # CROSS JOIN keeps SQLite from going through all leaves for the few that are contested.
+        source = "contested g CROSS JOIN facts f ON f.entity = g.entity AND f.property = g.property"
         condition, group = "f.current = 1", "g.entity, g.property"
     else:
         source, condition, group = scope.facts_source, scope.leaves_condition, "f.entity, f.property"

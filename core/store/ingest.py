@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from core.chain_links import State
 from core.changes import Block, parent_ids
 from core.membership import Membership
+from core.store import block_table
 from core.store.connection import chunks, placeholders
 from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
@@ -328,9 +329,7 @@ def _insert_changes(
             for new in changes
         ],
     )
-    connection.executemany(
-        "INSERT INTO blocks (change, data) VALUES (?, ?)", [(new.row, new.block.data) for new in changes]
-    )
+    block_table.add_blocks(connection, [(new.row, new.block.data) for new in changes])
     batches = {(devices[new.block.device], batch) for new in changes if (batch := fields[new.row].batch)}
     _choose_leads(connection, batches)
 

@@ -13,6 +13,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import aiosqlite
@@ -32,7 +33,10 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 14
+STORE_VERSION = 15
+_MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
+"""Free pages of a file that it is worth to write it anew for."""
+_BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -167,11 +171,32 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
     if mode != "immutable":
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    if create or _read_version(connection) < STORE_VERSION:
-        if create:
-            initialize_store(connection)
-        else:
-            transaction(connection, migrate_store)
+    if create:
+        initialize_store(connection)
+        return
+    if _read_version(connection) < STORE_VERSION:
+        transaction(connection, migrate_store)
+    if mode == "rw":
+        _give_back_space(connection)
+
+
+def _give_back_space(connection: sqlite3.Connection) -> None:
+    """Make the file smaller if much of it is free: a migration left less in it.
+
+    What was killed before it came to that is done the next time. Without the room for a second copy, or while others
+    write, the file stays as it is: what is free in it is used up first.
+    """
+    (free,), (pages,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
+    if free < max(pages * _MIN_FREE_SHARE, _MIN_FREE_PAGES):
+        return
+    settings = ("busy_timeout = 0", "temp_store = FILE"), (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "temp_store = MEMORY")
+    for each in settings[0]:
+        connection.execute(f"PRAGMA {each}")
+    with suppress(sqlite3.OperationalError):
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for each in settings[1]:
+        connection.execute(f"PRAGMA {each}")
 
 
 def check_is_store(connection: sqlite3.Connection, path: Path) -> None:
@@ -203,7 +228,23 @@ def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
         11: holdings.create_tables,
         12: standings.create_tables,
         13: search_index.create_new_texts_table,
+        14: _pack_blocks,
     }
+
+
+def _pack_blocks(connection: sqlite3.Connection) -> None:
+    """Compress the blocks, and drop what another index covers, or nobody reads."""
+    from core.store import block_table
+    from core.store.indexes import search_index
+
+    connection.execute("CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT")
+    block_table.pack_loose(connection)
+    connection.execute("DROP INDEX facts_current")
+    # Both, in the order of a new store: of two that it holds for equally good, SQLite takes the one made first.
+    for name, columns in (("facts_slot", "entity, property, current"), ("facts_value", "property, value")):
+        connection.execute(f"DROP INDEX {name}")
+        connection.execute(f"CREATE INDEX {name} ON facts ({columns})")
+    search_index.rebuild_index(connection)
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:

@@ -28,6 +28,7 @@ from core.store.block_mend import mend_block
 from core.store.connection import StoreError, not_a_store, read_meta, transaction, translate_sqlite_errors, write_meta
 from core.store.ingest import Receipt
 from core.store.migrations import initialize_store
+from core.store.packs import unpack_blocks
 from core.store.replay import BadBlock, StoredBlock, check_block, replay_blocks
 from core.store.salvage import carve_blocks, readable_rows
 from core.store.types import Repair
@@ -35,8 +36,8 @@ from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 
 _DERIVED_META_KEYS = ("secret", "cells", "cells_row", "membership", "active", "clues", "matters")
 """Notes that are made anew with what they are about; the others are this device's own and are taken over."""
-_MIN_BLOCK_BYTES = 256
-"""No block is smaller: the signature, the key and two hashes are 160 bytes alone."""
+_MIN_BLOCK_BYTES = 96
+"""No block takes less, in a pack either: the signature and a hash are 96 bytes that nothing compresses."""
 _MAX_PROPERTIES_NAMED = 5
 
 
@@ -143,7 +144,9 @@ def _salvage(path: Path, old: sqlite3.Connection | None, logged: list[tuple[int,
     receipts: dict[int, Receipt] = {}
     if old is not None:
         last = sum(map(_size, store_file.store_files(path))) // _MIN_BLOCK_BYTES
-        rows = dict(readable_rows(old, "SELECT change, data FROM blocks WHERE change > ? ORDER BY change", last))
+        for first, data in readable_rows(old, "SELECT first, data FROM packs WHERE first > ? ORDER BY first", last):
+            rows.update(enumerate(unpack_blocks(data), first))
+        rows.update(readable_rows(old, "SELECT change, data FROM blocks WHERE change > ? ORDER BY change", last))
         known, receipts = _read_receipts(old, last)
     if not rows or rows.keys() != known.keys() or any(not _is_kept_as(data, known[row]) for row, data in rows.items()):
         for row, data in chain(carve_blocks(path), logged):

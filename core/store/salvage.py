@@ -2,9 +2,9 @@
 
 Rows one by one, and blocks from the bare pages of the file.
 
-A block is found by the bytes that each begins with and by the record around it, so that neither the first page, nor
-the inner pages of any table, nor an index has to be whole. What is found is only as good as its signature: the caller
-checks.
+A block, or a pack of them, is found by the bytes that each begins with and by the record around it, so that neither
+the first page, nor the inner pages of any table, nor an index has to be whole. What is found is only as good as its
+signature: the caller checks.
 
 The format of the file: https://sqlite.org/fileformat.html
 """
@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from core.header import HEADER_PREFIX
+from core.store.packs import PACK_PREFIX, unpack_blocks
 
 _DEFAULT_PAGE_BYTES = 4096
 _FRAME_HEAD_BYTES, _WAL_HEAD_BYTES = 24, 32
 _MAX_RECORD_HEAD_BYTES = 6
-"""Of a row of `blocks`: its own size, the null that stands for the row id, and the size of the bytes."""
+"""Of a row of `blocks` or `packs`: its own size, the null that stands for the row id, and the size of the bytes."""
 
 
 def readable_rows(connection: sqlite3.Connection, query: str, last_id: int) -> Iterator[tuple[Any, ...]]:
@@ -41,7 +42,9 @@ def readable_rows(connection: sqlite3.Connection, query: str, last_id: int) -> I
                 if after < row[0] <= last_id:
                     after = row[0]
                     yield row
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR":  # there is no such table
+                return
             after += 1
         else:
             return
@@ -50,18 +53,25 @@ def readable_rows(connection: sqlite3.Connection, query: str, last_id: int) -> I
 def carve_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """Give the row ids and bytes of what looks like a block in any page.
 
-    Of a store's file and its log.
+    By itself or in a pack, of a store's file and its log.
     """
+    yield from _carve_rows(path, HEADER_PREFIX)
+    for first, data in _carve_rows(path, PACK_PREFIX):
+        yield from enumerate(unpack_blocks(data), first)
+
+
+def _carve_rows(path: Path, prefix: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the row ids and bytes of what begins like this in any page."""
     with ExitStack() as stack:
         pages = _Pages(path, stack)
         for number in range(1, pages.count + 1):
             page = pages.read(number)
-            at = page.find(HEADER_PREFIX)
+            at = page.find(prefix)
             while at >= 0:
                 found = _block_at(pages, page, at)
                 if found is not None:
                     yield found
-                at = page.find(HEADER_PREFIX, at + 1)
+                at = page.find(prefix, at + 1)
 
 
 class _Pages:

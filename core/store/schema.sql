@@ -1,4 +1,4 @@
--- The store of one device. `changes`, `blocks` and the receipts in `changes` are the record; everything else is derived from
+-- The store of one device. `changes`, `blocks`, `packs` and the receipts in `changes` are the record; everything else is derived from
 -- the blocks, is written in the same transaction, and can be rebuilt by `verify`.
 
 CREATE TABLE meta (
@@ -43,8 +43,10 @@ CREATE INDEX changes_batch ON changes (batch) WHERE batch IS NOT NULL;
 CREATE INDEX changes_parts ON changes (lead) WHERE lead <> id;
 CREATE INDEX changes_waiting ON changes (previous) WHERE linked = 0;
 
--- Kept apart, so that a walk over the changes does not read the bytes.
+-- The exact bytes, kept apart, so that a walk over the changes does not read them. The latest lie in `blocks`; older ones in
+-- `packs`, compressed with those of the changes that follow (core/store/packs.py), under the row of the first.
 CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
+CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 
 -- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
 -- other. `effective` is when it counts from: never before what it obsoletes. `accepted`: its
@@ -58,8 +60,7 @@ CREATE TABLE facts (
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX facts_slot ON facts (entity, property);
-CREATE INDEX facts_current ON facts (entity, property) WHERE current = 1;
+CREATE INDEX facts_slot ON facts (entity, property, current);
 CREATE INDEX facts_value ON facts (property, value);
 
 -- Which facts obsolete which, within one slot, whatever the standing of their authors.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.changes import change_id, decode_block
 from core.errors import BlockRefused, FieldlineError
+from core.store import block_table
 from core.store.connection import chunks, placeholders
 from core.value_codec import MAX_FACTS, encode_value, plain_reference
 
@@ -25,10 +26,7 @@ _INTERNED_OTHERWISE_SQL = """
 SELECT EXISTS (SELECT 1 FROM main.entities m JOIN before.entities o ON o.id = m.id WHERE o.entity <> m.entity)
   OR EXISTS (SELECT 1 FROM main.properties m JOIN before.properties o ON o.id = m.id WHERE o.name <> m.name)
 """
-_SAME_BLOCKS_SQL = """
-SELECT m.id FROM main.changes m JOIN before.changes o ON o.id = m.id AND o.hash = m.hash
-JOIN main.blocks b ON b.change = m.id JOIN before.blocks p ON p.change = m.id WHERE b.data = p.data
-"""
+_SAME_IDS_SQL = "SELECT m.id FROM main.changes m JOIN before.changes o ON o.id = m.id AND o.hash = m.hash"
 _FACT = "id, entity, property, value"
 _OTHER_FACTS_SQL = f"""
 SELECT id / {MAX_FACTS} FROM (SELECT {_FACT} FROM main.facts EXCEPT SELECT {_FACT} FROM before.facts)
@@ -61,10 +59,7 @@ def find_damage(
 
 
 def _find_bad_id(connection: sqlite3.Connection) -> FieldlineError | None:
-    rows = connection.execute(
-        "SELECT c.hash, b.data FROM changes c LEFT JOIN blocks b ON b.change = c.id ORDER BY c.id"
-    )
-    for change, data in rows:
+    for (change,), data in block_table.iterate_with_blocks(connection, "SELECT id, hash FROM changes"):
         try:
             if data is not None and change_id(data) == change:
                 continue
@@ -112,10 +107,11 @@ def _changes_with_facts(
                 " JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
                 span,
             ).fetchall()
-        source = "changes c JOIN blocks b ON b.change = c.id"
-        query = f"SELECT c.id, c.hash, b.data FROM {source} WHERE c.id IN ({placeholders(some)})"
-        for row, change, data in connection.execute(query, some):
-            yield change, data, facts[row]
+        blocks = block_table.read_blocks(connection, some)
+        query = f"SELECT id, hash FROM changes WHERE id IN ({placeholders(some)})"
+        for row, change in connection.execute(query, some):
+            if row in blocks:
+                yield change, blocks[row], facts[row]
 
 
 def rows_as_before(connection: sqlite3.Connection, older: Path) -> set[int]:
@@ -130,13 +126,23 @@ def rows_as_before(connection: sqlite3.Connection, older: Path) -> set[int]:
     try:
         if connection.execute(_INTERNED_OTHERWISE_SQL).fetchone()[0]:
             return set()
-        same = {row for (row,) in connection.execute(_SAME_BLOCKS_SQL)}
+        same = {row for (row,) in connection.execute(_SAME_IDS_SQL)} & set(_rows_of_same_blocks(connection))
         return same - {row for (row,) in connection.execute(_OTHER_FACTS_SQL)}
     except sqlite3.DatabaseError:
         # It is no copy of a store, or is damaged itself.
         return set()
     finally:
         connection.execute("DETACH before")
+
+
+def _rows_of_same_blocks(connection: sqlite3.Connection) -> Iterator[int]:
+    before = block_table.iterate_blocks(connection, "before")
+    other = next(before, None)
+    for row, data in block_table.iterate_blocks(connection):
+        while other is not None and other[0] < row:
+            other = next(before, None)
+        if other == (row, data):
+            yield row
 
 
 def _damaged_change(change: bytes) -> FieldlineError:

@@ -23,6 +23,7 @@ from typing import ParamSpec
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
+from core.store import block_table
 from core.store.check_process import run_beside
 from core.store.connection import StoreError
 from core.store.indexes import (
@@ -143,9 +144,9 @@ def _check_active_members(connection: sqlite3.Connection, fleet: bytes) -> list[
 
 def _check_signatures(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
     problems = []
-    for change, data in connection.execute(
-        "SELECT c.hash, b.data FROM changes c JOIN blocks b ON b.change = c.id ORDER BY c.id"
-    ):
+    for (change,), data in block_table.iterate_with_blocks(connection, "SELECT id, hash FROM changes"):
+        if data is None:
+            continue
         with suppress(BlockRefused):  # what is wrong otherwise is found by the replay
             header = decode_header(data[: header_size(data)])
             try:
@@ -230,11 +231,14 @@ def _check_blocks(
     on_progress: Callable[[int, int], None],
 ) -> list[FieldlineError]:
     total = connection.execute("SELECT count(*) FROM changes").fetchone()[0]
-    rows = connection.execute(
-        "SELECT c.id, c.hash, b.data, c.received_at, s.device, c.link FROM changes c"
-        " LEFT JOIN blocks b ON b.change = c.id LEFT JOIN devices s ON s.id = c.source ORDER BY c.id"
+    rows = block_table.iterate_with_blocks(
+        connection,
+        "SELECT c.id, c.id, c.hash, c.received_at, s.device, c.link FROM changes c"
+        " LEFT JOIN devices s ON s.id = c.source",
     )
-    stored = (StoredBlock(row, change, data, Receipt(at, source, link)) for row, change, data, at, source, link in rows)
+    stored = (
+        StoredBlock(row, change, data, Receipt(at, source, link)) for (row, change, at, source, link), data in rows
+    )
 
     def on_block(_: StoredBlock) -> None:
         on_progress(result.checked_count, total)

@@ -5,7 +5,8 @@ For a moment of the past, and for what this device knew at a moment.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from core.records import Record
@@ -16,7 +17,7 @@ from core.store.connection import Database
 from core.store.entities import EntityName, EntityRow, EntityValues
 from core.store.queries import fact_diffs, log, slot_leaves
 from core.store.queries.fact_diffs import FactDiff
-from core.store.queries.log import NO_FILTER, LogCursor, LogEntry, LogFilter, SlotRow
+from core.store.queries.log import NO_FILTER, LogCursor, LogEntry, LogFilter
 from core.store.queries.slot_leaves import SlotKey
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Value
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from core.conflict_index import IPNetwork
     from core.store.indexes.conflict_index import Suspects
     from core.store.indexes.search_index import SearchHit
+    from core.store.queries.differences import Difference
 
 
-_CHANGES_PER_STEP, _SLOTS_PER_STEP = 200, 500
-"""How many changes, and how many slots, are compared at once."""
+_CHANGES_PER_STEP, _ENTITIES_PER_PAGE = 500, 200
+"""How many changes are looked through at once, and of how many entities the values are compared."""
 
 
 class View:
@@ -108,6 +110,12 @@ class View:
         return await self._database.run(
             pagination.read_entity_page, self.scope, kind, schema, parent, after_row, limit, retired
         )
+
+    async def has_many(self, kind: str, schema: Schema, count: int) -> bool:
+        """Whether a kind has so many entities in use; False where only reading tells."""
+        from core.store.queries import pagination
+
+        return await self._database.run(pagination.has_many_entities, self.scope, kind, schema, count)
 
     async def slot(self, entity: bytes, name: str) -> Slot:
         """One slot of one entity."""
@@ -256,21 +264,30 @@ class View:
         """What each of these slots holds at present if these facts of it are withdrawn."""
         return await self._database.run(slot_leaves.read_slots_without, withdrawn)
 
-    async def differences(self, other: View, entity: bytes | None = None) -> list[tuple[bytes, str, Value, Value]]:
+    async def differences(self, other: View, entity: bytes | None = None) -> list[Difference]:
         """Read where the values in use are not the same as in `other`.
 
         (entity, property, value here, value in `other`).
+        """
+        return [each async for some in self.difference_pages(other, entity) for each in some]
+
+    async def difference_pages(self, other: View, entity: bytes | None = None) -> AsyncIterator[list[Difference]]:
+        """Read what `differences` reads, in pages.
+
+        What is about one entity is all on one page.
 
         It is looked for in many pieces, so that others who read need not wait, and nobody for what is wanted no more.
         """
+        from core.store.queries import differences
+
         run, one, two = self._database.run, self.scope, other.scope
-        end = await run(log.end_row)
+        end = await run(differences.end_row)
         step = max(1, end) if entity else _CHANGES_PER_STEP
-        places: set[SlotRow] = set()
+        rows: set[int] = set()
         for first in range(0, end, step):
-            places |= await run(log.find_changed_slots, one, two, entity, first, first + step)
-        ordered = sorted(places)
-        found = []
-        for first in range(0, len(ordered), _SLOTS_PER_STEP):
-            found += await run(log.compare_slots, one, two, ordered[first : first + _SLOTS_PER_STEP])
-        return found
+            rows |= await run(differences.find_differing_rows, one, two, entity, first, first + step)
+        ordered = array("q", sorted(rows))
+        rows.clear()
+        for first in range(0, len(ordered), _ENTITIES_PER_PAGE):
+            if found := await run(differences.read_differences, one, two, ordered[first : first + _ENTITIES_PER_PAGE]):
+                yield found

@@ -19,6 +19,7 @@ from core.body import Fact
 from core.changes import decode_block
 from core.records import Edit
 from core.schema_toml import load_builtin_schema
+from core.store.block_table import iterate_blocks
 from core.store.connection import transaction
 from core.store.ingest import Receipt, add_blocks
 from core.store.store import Store
@@ -52,6 +53,7 @@ def _plain(folder: Path) -> float:
     source = sqlite3.connect(folder / "store.db")
     names = ("changes", "blocks", "facts")
     rows = {name: source.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
+    rows["blocks"] = list(iterate_blocks(source))
     tables = [
         sql
         for (sql,) in source.execute(

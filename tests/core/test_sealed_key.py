@@ -91,7 +91,7 @@ def test_a_file_that_asks_for_too_much_or_something_else_is_refused_before_anyth
     def spend(*_: object, **_more: object) -> None:
         raise AssertionError("nothing is derived")
 
-    monkeypatch.setattr(sealed_key, "Argon2id", spend)
+    monkeypatch.setattr(sealed_key, "_derive", spend)
     changed = re.sub(rf"(?m)^{field} = .*$", f"{field} = {value}", SEALED.encode().decode())
     with pytest.raises(MalformedKey):
         decode_sealed_key(changed.encode())

@@ -14,6 +14,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from core.body import Fact
 from core.changes import decode_block
 from core.history_import import HistoryLine, read_lines
@@ -136,13 +138,23 @@ def history(shared: Path) -> list[HistoryLine]:
 
 async def test_a_real_history_worked_on_by_eight_devices_converges(tmp_path: Path, shared: Path) -> None:
     lines = history(shared)
+    await work_apart(tmp_path, lines[: len(lines) // 3])
+
+
+@pytest.mark.soak
+async def test_the_whole_history_worked_on_by_eight_devices_converges(tmp_path: Path, shared: Path) -> None:
+    await work_apart(tmp_path, history(shared))
+
+
+async def work_apart(folder: Path, lines: list[HistoryLine]) -> None:
+    """Let each technician work on one of eight devices, which meet at random."""
     order = random.Random(SEED)
     technicians = sorted({line.user for line in lines})
     at_device = {user: number % len(DEVICES) for number, user in enumerate(technicians)}
     async with AsyncExitStack() as stack:
         devices = []
         for number in range(len(DEVICES)):
-            store = await Store.create(tmp_path / f"{number}.db", fleet=FLEET, clock=lambda: 3)
+            store = await Store.create(folder / f"{number}.db", fleet=FLEET, clock=lambda: 3)
             stack.push_async_callback(store.close)
             # Durability is not what this is about, and eight stores on one disk would wait for it most of the time.
             await store._database.run(lambda c: c.execute("PRAGMA synchronous = OFF"))

@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from core.store.block_table import iterate_blocks
+
 PAGE_BYTES = 4096
 
 
@@ -33,6 +35,13 @@ def pages_of(path: Path, name: str) -> list[int]:
             todo += [int.from_bytes(page[at : at + 4], "big") for at in cells]
             todo.append(int.from_bytes(page[head + 8 : head + 12], "big"))
     return found
+
+
+def loosen(connection: sqlite3.Connection) -> None:
+    """Put all blocks into the table of those that are in no pack."""
+    rows = list(iterate_blocks(connection))
+    connection.execute("DELETE FROM packs")
+    connection.executemany("INSERT OR REPLACE INTO blocks (change, data) VALUES (?, ?)", rows)
 
 
 def overwrite(path: Path, at: int, data: bytes) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from shutil import get_terminal_size
@@ -34,6 +35,7 @@ MAX_COLUMN_WIDTH = 60
 
 _JOINED = re.compile("[\u200d\ufe0f\U0001f3fb-\U0001f3ff]")
 """What makes one sign of several characters. Few texts have any: the others are spared an import."""
+_NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
 class CliContext:
@@ -96,19 +98,23 @@ class CliContext:
         workspace = await Workspace.open(self.home, user=self.user)
         self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
+        workspace.on_notice = self._print_notice
         if dry_run:
             workspace.planned = []
         try:
             # Where the store is damaged, the command itself says so.
             with suppress(FieldlineError):
                 if restored := await check_last_change(workspace.home, workspace.store):
-                    from tui.i18n.translate import error_text
-
-                    self.print_message(error_text(restored))
+                    self._print_notice(restored)
         except BaseException:
             await workspace.close()
             raise
         return workspace
+
+    def _print_notice(self, notice: FieldlineError) -> None:
+        from tui.i18n.translate import error_text
+
+        self.print_message(error_text(notice))
 
     def _read_passphrase(self) -> str:
         from tui.cli.passphrase import read_passphrase
@@ -133,6 +139,18 @@ class CliContext:
         import json
 
         click.echo(json.dumps(data))
+
+    async def print_json_pages(self, pages: AsyncIterator[Sequence[Any]]) -> None:
+        """Print one JSON list whose items come in pages, each as it comes."""
+        import json
+
+        click.echo("[", nl=False)
+        separator = ""
+        async for page in pages:
+            if page:
+                click.echo(separator + json.dumps(page)[1:-1], nl=False)
+                separator = ", "
+        click.echo("]")
 
     def print_line(self, text: str = "", bold: bool = False) -> None:
         """Print a line for people on stdout."""
@@ -180,12 +198,15 @@ class CliContext:
         widths = [max(map(text_width, column)) for column in measured]
         for column in shrinkable:
             left = self.columns_left(*widths[:column], *widths[column + 1 :])
+            most = widths[column]
             if left is not None:
-                widths[column] = min(widths[column], max(MIN_COLUMN_WIDTH, left))
+                most = max(MIN_COLUMN_WIDTH, left)
             elif column < len(widths) - 1:
-                widths[column] = min(widths[column], MAX_COLUMN_WIDTH)
-            for row in every:
-                row[column] = truncate_text(row[column], widths[column])
+                most = MAX_COLUMN_WIDTH
+            if widths[column] > most:
+                widths[column] = most
+                for row in every:
+                    row[column] = truncate_text(row[column], most)
         for index, row in enumerate(every):
             cells = [pad_text(cell, size) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
@@ -237,6 +258,11 @@ def text_width(text: str) -> int:
         from rich.cells import cell_len
 
         return cell_len(text)
+    return len(text) + sum(_width_of(char) - 1 for char in _NOT_ASCII.findall(text))
+
+
+@lru_cache(4096)
+def _width_of(char: str) -> int:
     from unicodedata import category, east_asian_width
 
-    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return 0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1

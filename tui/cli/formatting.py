@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.device.display_names import entities_in_value, full_entity_name, is_new_key, plain_value
+from core.device.display_names import PLAIN_TYPES, entities_in_value, full_entity_name, is_new_key, plain_value
 from core.fleet_secrets import is_secret
 from core.schema import KEY, KIND, RETIRED, Kind, Property, Schema, is_acceptance
 from core.slots import Candidate, Slot
@@ -44,7 +44,8 @@ class Formatter:
 
     async def load_names(self, entities: Iterable[bytes] = (), values: Iterable[Value] = ()) -> None:
         """Read what these entities, and those that these values refer to, are called."""
-        wanted = {*entities, *(entity for value in values for entity in entities_in_value(value))} - self.names.keys()
+        others = [value for value in values if type(value) not in PLAIN_TYPES]
+        wanted = {*entities, *(entity for value in others for entity in entities_in_value(value))} - self.names.keys()
         if not wanted:
             return
         found = await self.view.names(wanted, self.schema)

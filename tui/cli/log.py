@@ -10,18 +10,27 @@ import click
 from core.device.display_names import mask_secrets
 from core.device.edit_check import find_property
 from core.errors import Refused
-from core.fleet_secrets import is_secret
 from core.schema import KIND, RETIRED, Property, in_schema_order
 from core.slots import Candidate
 from core.store.indexes.holdings import Holder
+from core.store.queries.differences import Difference
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry, LogFilter
 from core.store.view import View
 from core.timestamps import format_timestamp
 from core.value_codec import Value, normalized
+from core.values import printable
 from core.workspace import Workspace
 from core.workspace.holdings import read_holders
-from tui.cli.context import MAX_COLUMN_WIDTH, MIN_COLUMN_WIDTH, CliContext, text_width, truncate_text
+from tui.cli.context import (
+    COLUMN_GAP,
+    MAX_COLUMN_WIDTH,
+    MIN_COLUMN_WIDTH,
+    CliContext,
+    pad_text,
+    text_width,
+    truncate_text,
+)
 from tui.cli.formatting import Formatter, shown_properties
 from tui.cli.help import argument, option, verb
 from tui.glyphs import GLYPHS
@@ -188,28 +197,35 @@ def _visible_edits(edits: list[FactDiff], formatter: Formatter) -> list[FactDiff
     return [edit for edit in edits if not plain(edit) or edit.entity not in more]
 
 
-def _edit_rows(context: CliContext, formatter: Formatter, edits: Sequence[FactDiff]) -> None:
+def _edit_rows(
+    context: CliContext, formatter: Formatter, edits: Sequence[FactDiff], widths: list[int] | None = None
+) -> None:
     """Edits for people, a line each.
 
-    What they are of, and both values, which share the room that is left.
+    What they are of, and both values, which share the room that is left. `widths` are those of the columns of the rows
+    before, which these go on with.
     """
-    rows = []
-    for edit in edits:
-        called = formatter.names.get(edit.entity)
-        prop = formatter.schema.property(called.kind if called else None, edit.property)
-        before = formatter.value_text(prop, edit.old) if edit.had_value else _("not configured")
-        rows.append(
-            (
-                "  " + formatter.entity_text(edit.entity),
-                prop.label(language()),
-                before,
-                _after_text(formatter, prop, edit),
-            )
-        )
-    if not rows:
+    if not edits:
         return
-    room = context.columns_left(max(text_width(row[0]) for row in rows), max(text_width(row[1]) for row in rows))
-    context.print_table([(of, label, _fit_values(before, after, room)) for of, label, before, after in rows])
+    kinds = {entity: name.kind for entity, name in formatter.names.items()}
+    names = {edit.entity: printable("  " + formatter.entity_text(edit.entity)) for edit in edits}
+    props = {
+        slot: formatter.schema.property(*slot) for slot in {(kinds.get(edit.entity), edit.property) for edit in edits}
+    }
+    labels = {slot: printable(prop.label(language())) for slot, prop in props.items()}
+    widths = [0, 0] if widths is None else widths
+    for column, texts in enumerate((names.values(), labels.values())):
+        widths[column] = max(widths[column], *map(text_width, texts))
+    room = context.columns_left(*widths)
+    heads = {entity: pad_text(name, widths[0]) for entity, name in names.items()}
+    labels = {slot: pad_text(label, widths[1]) for slot, label in labels.items()}
+    lines = []
+    for edit in edits:
+        slot = kinds.get(edit.entity), edit.property
+        before = formatter.value_text(props[slot], edit.old) if edit.had_value else _("not configured")
+        values = _fit_values(printable(before), printable(_after_text(formatter, props[slot], edit)), room)
+        lines.append(COLUMN_GAP.join((heads[edit.entity], labels[slot], values)).rstrip())
+    context.print_lines(lines)
 
 
 def _after_text(formatter: Formatter, prop: Property, edit: FactDiff) -> str:
@@ -301,22 +317,40 @@ async def diff(context: CliContext, times: tuple[str, ...]) -> None:
         return
     async with await context.open_workspace() as workspace:
         one, other, entity = await _parse_times(workspace, times)
-        found = [each for each in await one.differences(other, entity) if not is_secret(each[0], each[1])]
         formatter = await Formatter.create(workspace, other)
-        values = [value for _entity, _name, old, new in found for value in (old, new)]
-        await formatter.load_names((e for e, *_rest in found), values)
-        found = in_schema_order(
-            found, lambda each: (each[0], each[1]), lambda e: formatter.names[e].kind, formatter.schema
-        )
-        if not context.json:
-            await formatter.load_device_names()
-    if context.json:
-        context.print_json([_edit_json(formatter, *difference) for difference in found])
-        return
-    rows = [FactDiff(b"", *each, each[2] is not None) for each in found if each[1] != KIND]
-    _edit_rows(context, formatter, rows)
-    if not rows:
+        pages = _difference_pages(formatter, one, other, entity)
+        if context.json:
+            await context.print_json_pages(_differences_json(formatter, page) async for page in pages)
+            return
+        await formatter.load_device_names()
+        widths = [0, 0]
+        async for page in pages:
+            rows = [FactDiff(b"", *each, each[2] is not None) for each in page if each[1] != KIND]
+            _edit_rows(context, formatter, rows, widths)
+    if not any(widths):
         context.print_message(_("Nothing differs."))
+
+
+def _differences_json(formatter: Formatter, page: Sequence[Difference]) -> list[dict[str, Any]]:
+    of = {entity: formatter.kind_json(entity) for entity in {each[0] for each in page}}
+    value = formatter.value_json
+    return [{**of[entity], "property": name, "old": value(old), "new": value(new)} for entity, name, old, new in page]
+
+
+async def _difference_pages(
+    formatter: Formatter, one: View, other: View, entity: bytes | None
+) -> AsyncIterator[list[Difference]]:
+    """Read what differs with the names in it, in the schema's order.
+
+    Names of earlier pages are forgotten.
+    """
+    async for page in one.difference_pages(other, entity):
+        values = [value for _entity, _name, old, new in page for value in (old, new)]
+        formatter.names.clear()
+        await formatter.load_names((each[0] for each in page), values)
+        yield in_schema_order(
+            page, lambda each: (each[0], each[1]), lambda e: formatter.names[e].kind, formatter.schema
+        )
 
 
 # A time such as -2h looks like an option, and like the short one for help.

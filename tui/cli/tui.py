@@ -115,12 +115,16 @@ async def tui(
             path=str(context.home),
         )
     _prepare(chosen)
+    # What is being loaded stays: to look through it again and again for what could go takes a tenth of the start.
+    gc.disable()
     # Before the store is opened, which may ask for a passphrase: the terminal's answer is none.
     profile = _read_profile(chosen, is_kiosk=kiosk)
     if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen, profile)) is not None:
         return code
     async with await context.open_workspace() as workspace:
-        workspace.identity.unlock()
+        if not workspace.home.has_plain_key():
+            # Whoever has the passphrase is asked while the terminal is still a plain one.
+            workspace.identity.unlock()
         return await run_app(workspace, chosen, profile, is_kiosk=kiosk)
 
 
@@ -161,6 +165,7 @@ async def _run_setup(context: CliContext, chosen: FileOptions, profile: Terminal
     from tui.setup_wizard import SetupWizard
     from tui.widgets.role_styles import Palette
 
+    gc.enable()
     palette = Palette(profile.theme, profile.colours)
     wizard = SetupWizard(context.home, context.user, plain=_is_ascii(chosen, profile), palette=palette)
     return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
@@ -220,10 +225,12 @@ async def run_app(
         app: FieldlineApp = _shown(KioskApp, chosen)(workspace, system_clock, wanted, idle_s, here=here)
     else:
         app = _shown(FieldlineApp, chosen)(workspace, system_clock, wanted, here=here)
-    gc.freeze()
     freezing = asyncio.create_task(_freeze_when_loaded(app))
-    await app.run_async(mouse=chosen.mouse is not False and not chosen.plain)
-    freezing.cancel()
+    try:
+        await app.run_async(mouse=chosen.mouse is not False and not chosen.plain)
+    finally:
+        freezing.cancel()
+        gc.enable()
     return app.return_code or 0
 
 
@@ -237,9 +244,12 @@ def _shown(app: type[AnyApp], chosen: FileOptions) -> type[AnyApp]:
 
 
 async def _freeze_when_loaded(app: FieldlineApp) -> None:
-    """Exempt what is loaded from garbage collection, which would hold up keys.
+    """Begin to collect garbage, but not in what is loaded, which would hold up keys.
 
     For 50 ms again and again.
     """
+    await app.painted.wait()
+    gc.freeze()
+    gc.enable()
     await app.loaded.wait()
     gc.freeze()

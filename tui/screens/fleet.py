@@ -10,9 +10,6 @@ from tui.command_host import command_bindings
 from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.screens.actions.bulk_edit import BulkEditActions
-from tui.screens.actions.confirm import confirm_record
-from tui.screens.actions.device_place import choose_device_place
-from tui.screens.actions.retire import ask_retire
 from tui.screens.actions.undo import UndoActions
 from tui.screens.base import is_very_tall
 from tui.screens.fleet_commands import DraftActions, SearchActions
@@ -22,11 +19,11 @@ from tui.screens.fleet_selection import FleetSelection
 from tui.screens.list_screen import ListScreen
 from tui.screens.tree_actions import TreeActions
 from tui.view_models.fleet_tree import TreeNode
-from tui.view_models.latest_changes import LatestChanges, latest_lines, read_latest
 from tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from tui.dialogs.search import FoundSlot
+    from tui.view_models.latest_changes import LatestChanges
 
 
 _MIN_TAIL_LINES = 5
@@ -57,7 +54,7 @@ class Fleet(ListScreen):
             BulkEditActions(self, self.marked_entities, self.do_open),
             UndoActions(self),
         )
-        self._latest = LatestChanges()
+        self._latest: LatestChanges | None = None
 
     @property
     def node(self) -> TreeNode | None:
@@ -66,6 +63,8 @@ class Fleet(ListScreen):
 
     async def reload_content(self) -> None:
         if self.has_panes:
+            from tui.view_models.latest_changes import read_latest
+
             state = self.state
             self._latest = await read_latest(state.view, state.schema, state.names, is_tall=is_very_tall(self))
         await self._tree.reload()
@@ -129,8 +128,11 @@ class Fleet(ListScreen):
     def tail(self, width: int, height: int) -> list[Line]:
         state = self.state
         devices = state.names.devices
-        is_open = self.has_panes and height >= _MIN_TAIL_LINES
-        return latest_lines(self._latest, state.schema, devices, state.dates, width, height) if is_open else []
+        if self._latest is None or not self.has_panes or height < _MIN_TAIL_LINES:
+            return []
+        from tui.view_models.latest_changes import latest_lines
+
+        return latest_lines(self._latest, state.schema, devices, state.dates, width, height)
 
     def subject(self) -> Line:
         return self._selection.subject()
@@ -164,11 +166,15 @@ class Fleet(ListScreen):
 
     async def do_retire(self) -> None:
         """Ask, and retire it."""
+        from tui.screens.actions.retire import ask_retire
+
         if node := self.node:
             await ask_retire(self, await self.state.view.record(node.row.entity, self.state.schema))
 
     async def do_confirm(self) -> None:
         """Confirm all values of the current line as they stand below."""
+        from tui.screens.actions.confirm import confirm_record
+
         if node := self.node:
             shown = self._selection.record
             if shown is None or shown.entity != node.row.entity:
@@ -190,5 +196,7 @@ class Fleet(ListScreen):
 
         Who chose another one is asked.
         """
+        from tui.screens.actions.device_place import choose_device_place
+
         if node := self.node:
             await choose_device_place(self, node.row.entity, node.row.title)

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 from core.errors import Refused
 from core.values import quote_value
-from core.workspace import log_query
-from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number
 from tui.layout import Line
-from tui.saved_views import MAX_VIEW_NAME_CHARS, MAX_VIEWS, SavedView, read_views, save_views
 from tui.screens.base import ScreenActions
 from tui.screens.list_screen import ListScreen
 from tui.view_models.fleet_tree import Sorting
 
 if TYPE_CHECKING:
+    from tui.saved_views import SavedView
     from tui.screens.tree_actions import TreeActions
 
 _NEW = "new"
@@ -53,11 +51,15 @@ class FleetFilterActions(ScreenActions):
         return True
 
     async def _parse(self, text: str) -> None:
+        from core.workspace import log_query
+
         state = self.state
         await log_query.parse_log_query(text, state.workspace, state.view, zone=state.dates.zone)
 
     async def _apply(self, text: str) -> None:
         """Show only what the changes touched that the text lets through."""
+        from core.workspace import log_query
+
         state, words = self.state, " ".join(text.split())
         only = None
         if words:
@@ -69,6 +71,8 @@ class FleetFilterActions(ScreenActions):
 
     def do_filter(self) -> None:
         """Ask for words and conditions that changes must meet; what they touched is shown."""
+
+        from tui.dialogs.base import PromptDialog
 
         def chosen(text: str | None) -> None:
             if text is not None:
@@ -84,6 +88,9 @@ class FleetFilterActions(ScreenActions):
 
     async def do_view(self) -> None:
         """Choose one of the views that were saved, or save this one."""
+        from tui.dialogs.base import ChoiceDialog
+        from tui.saved_views import SavedView, read_views
+
         store, user = self.state.workspace.store, self.state.workspace.user
         views = await read_views(store, user)
         rows: list[tuple[Hashable, Line]] = [(view, _view_line(view)) for view in views]
@@ -103,6 +110,9 @@ class FleetFilterActions(ScreenActions):
         self.screen.show_message(_("View: {name}").format(name=view.name))
 
     def _ask_name(self, views: list[SavedView]) -> None:
+        from tui.dialogs.base import PromptDialog
+        from tui.saved_views import MAX_VIEW_NAME_CHARS, MAX_VIEWS, SavedView, save_views
+
         async def check(text: str) -> None:
             name = text.strip()
             if not name or len(name) > MAX_VIEW_NAME_CHARS:

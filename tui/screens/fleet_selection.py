@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from core.confirmation import confirmation_state
 from core.records import Record
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line, rule_line, spread
 from tui.screens.base import is_very_tall
 from tui.screens.list_screen import ListScreen
 from tui.screens.tree_actions import TreeActions
-from tui.view_models.confirmation import confirmation_text
-from tui.view_models.entity_life import read_life
-from tui.view_models.fleet_details import EntityDetails, pane_lines, read_children, read_latest_below
 from tui.view_models.fleet_tree import TreeNode
 from tui.view_models.form import NO_NAMES, DisplayNames, form_rows, referenced_entities, summary_lines
-from tui.view_models.latest_changes import LatestChanges
+
+if TYPE_CHECKING:
+    from tui.view_models.fleet_details import EntityDetails
 
 
 class FleetSelection:
@@ -37,6 +36,9 @@ class FleetSelection:
 
     async def read_details(self) -> None:
         """Read the entity under the cursor, and what there is room for beside the list."""
+        from core.confirmation import confirmation_state
+        from tui.view_models.confirmation import confirmation_text
+
         node, state = self._tree.node, self._screen.state
         if node is None:
             self.record, self._confirmed = None, ""
@@ -51,13 +53,14 @@ class FleetSelection:
         self._confirmed = confirmation_text(confirmation_state(record, confirmations), state.dates)
 
     async def _read_pane(self, node: TreeNode, record: Record) -> EntityDetails:
+        from tui.view_models.entity_life import read_life
+        from tui.view_models.fleet_details import EntityDetails, read_children, read_latest_below
+
         view, schema, tree = self._screen.state.view, self._screen.state.schema, self._tree.tree
         children, records, limit = await read_children(record, view, schema, is_very_tall(self._screen))
         life = await read_life(node.row.entity, view, is_very_tall(self._screen))
         items = tree.items_of(node) if tree is not None else {}
-        latest = LatestChanges()
-        if is_very_tall(self._screen):
-            latest = await read_latest_below(children, view, schema, self._screen.state.names)
+        latest = await read_latest_below(children, view, schema, self._screen.state.names, is_very_tall(self._screen))
         return EntityDetails(record, self._names, items, children, records, limit, life, latest)
 
     # --- drawing ------------------------------------------------------------------------------------------------------
@@ -102,6 +105,8 @@ class FleetSelection:
             tree = self._tree.tree
             return screen.empty_lines(self._empty_text(), width) if tree is not None and not len(tree) else []
         if self._pane is not None and screen.has_panes:
+            from tui.view_models.fleet_details import pane_lines
+
             lines = pane_lines(self._pane, state.schema, state.dates, width - 2, height - 1)
             return [[], *[[(" ", "plain"), *line] for line in lines]]
         lines = summary_lines(form_rows(self.record, state.schema), width - 4, height, self._names)

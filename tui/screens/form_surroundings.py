@@ -5,6 +5,8 @@ The life of the entity, what is below it, and what it is in, read when the form 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.records import Record
 from tui.i18n.translate import _, language
 from tui.layout import Line, rule_line
@@ -12,17 +14,12 @@ from tui.screens.base import BaseScreen, is_very_tall
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
 from tui.view_models.entity_life import EntityLife, life_lines, read_life, value_lines
-from tui.view_models.fleet_details import (
-    EntityDetails,
-    below_lines,
-    child_lines,
-    group_lines,
-    read_children,
-    read_latest_below,
-)
 from tui.view_models.form import DisplayNames, FormRow, referenced_entities, value_references
-from tui.view_models.latest_changes import LatestChanges
 from tui.view_models.pane_columns import Part, arrange_parts
+
+# What draws relatives is imported when they have been read: a form is shown first.
+if TYPE_CHECKING:
+    from tui.view_models.fleet_details import EntityDetails
 
 
 class FormSurroundings:
@@ -59,14 +56,15 @@ class FormSurroundings:
         self._screen.redraw()
 
     async def _read(self, record: Record) -> EntityDetails:
+        from tui.view_models.fleet_details import EntityDetails, read_children, read_latest_below
+
         state = self._screen.state
         children, records, limit = await read_children(record, state.view, state.schema, is_very_tall(self._screen))
         wanted = {record.entity, *referenced_entities(record)}
         named = await state.view.names(wanted, state.schema)
         names = DisplayNames({entity: name.title for entity, name in named.items()}, state.names.devices)
-        latest = LatestChanges()
-        if is_very_tall(self._screen):
-            latest = await read_latest_below(children, state.view, state.schema, state.names)
+        is_tall = is_very_tall(self._screen)
+        latest = await read_latest_below(children, state.view, state.schema, state.names, is_tall)
         return EntityDetails(
             record, names, children=children, child_records=records, max_children=limit, latest_below=latest
         )
@@ -96,6 +94,10 @@ class FormSurroundings:
 
     def _parts(self) -> list[Part]:
         """The parts about what is below the entity, and what it is in."""
+        if self._own is None:
+            return []
+        from tui.view_models.fleet_details import below_lines, child_lines
+
         parts: list[Part] = []
         if own := self._own:
             parts.append(lambda width, height: child_lines(own, width)[:height])
@@ -110,6 +112,8 @@ class FormSurroundings:
 
     def _outer_lines(self, outer: EntityDetails, width: int) -> list[Line]:
         """What the entity is in: its name, and its values."""
+        from tui.view_models.fleet_details import group_lines
+
         schema = self._screen.state.schema
         kind = schema.kind(outer.record.kind)
         head: Line = [(outer.names.entity(outer.record.entity), "strong"), (f"  {kind.label(language())}", "dim")]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from tui.dialogs.base import PromptDialog
-from tui.dialogs.save_to_file import FileContent, SaveProgressDialog, check_path, path_of, plain_texts
 from tui.i18n.translate import _
 from tui.layout import Line, cut
 from tui.screens.base import BaseScreen, ScreenActions
@@ -14,6 +12,7 @@ from tui.screens.frame import status_line
 
 if TYPE_CHECKING:
     from tui.app_state import AppState
+    from tui.dialogs.save_to_file import FileContent
     from tui.widgets.lines import LineList
 
 MAX_CLIPBOARD_BYTES = 1 << 16
@@ -73,6 +72,8 @@ class ListCommands(ScreenActions):
 
 
 def _file_content(state: AppState, screen: ListContent) -> FileContent:
+    from tui.dialogs.save_to_file import FileContent, plain_texts
+
     left, right = screen.heading()
     first = status_line(state, _FILE_COLUMNS, screen.breadcrumb())
     head: list[Line] = [first, [*left, ("  ", "plain"), *right], []]
@@ -83,6 +84,9 @@ def _file_content(state: AppState, screen: ListContent) -> FileContent:
 
 def ask_save_to_file(screen: BaseScreen, content: FileContent) -> None:
     """Ask where to save, then save it there."""
+    from tui.dialogs.base import PromptDialog
+    from tui.dialogs.save_to_file import SaveProgressDialog, check_path, path_of
+
     now = screen.state.dates.to_local(screen.state.dates.clock())
     proposed = f"~/fieldline-{content.name}-{now:%Y-%m-%d-%H%M}.txt" if now else f"~/fieldline-{content.name}.txt"
 

@@ -6,12 +6,15 @@ So that a folded line says what is below it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from core.schema import Schema
-from core.store.indexes.inbox_cache import ItemKey
 from core.store.view import View
 from core.value_codec import ID_BYTES
 from tui.view_models.breadcrumbs import ancestor_chains
+
+if TYPE_CHECKING:
+    from core.store.indexes.inbox_cache import ItemKey
 
 MAX_COUNTED_ITEMS = 2_000
 """Items whose place in the fleet is looked up: with more than that every branch has some."""

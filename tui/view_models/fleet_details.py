@@ -91,9 +91,15 @@ def pane_lines(details: EntityDetails, schema: Schema, dates: DateFormatter, wid
 
 
 async def read_latest_below(
-    children: Sequence[tuple[Kind, Sequence[EntityRow]]], view: View, schema: Schema, names: DisplayNames
+    children: Sequence[tuple[Kind, Sequence[EntityRow]]],
+    view: View,
+    schema: Schema,
+    names: DisplayNames,
+    is_tall: bool,
 ) -> LatestChanges:
     """Read the latest changes of the shown children of an entity, for a tall screen."""
+    if not is_tall:
+        return LatestChanges()
     below = tuple(row.entity for _kind, rows in children for row in rows)
     return await read_latest(view, schema, names, LogFilter(entities=below)) if below else LatestChanges()
 

@@ -266,9 +266,11 @@ class FleetTree:
         """Unfold the lines that another tree had, and read at least `size` lines."""
         wanted = set(opened)
         index = 0
+        page_lines = min(PAGE_LINES, size + size // 2) or PAGE_LINES
         while index < len(self._lines) and (wanted or index < size):
-            if self.needs_load(index, index):
-                await self.load(index, index)
+            if isinstance(line := self._lines[index], UnreadLines):
+                await self._read(line, page_lines)
+                self._flatten()
                 continue
             node = self.node_at(index)
             if node is not None and node.row.entity in wanted:
@@ -304,9 +306,9 @@ class FleetTree:
                 index += 1
         return None
 
-    async def _read(self, more: UnreadLines) -> None:
+    async def _read(self, more: UnreadLines, page_lines: int = PAGE_LINES) -> None:
         parent = None if more.parent is None or more.kind.parent is None else (more.kind.parent, more.parent.row.entity)
-        limit = MAX_FILTERED_LINES if self._only is not None else MAX_SORTED_LINES if more.after is None else PAGE_LINES
+        limit = await self._limit(more, page_lines)
         rows = await self._view.page(
             more.kind.name, self._schema, parent=parent, after_row=more.after, limit=limit, retired=self._with_retired
         )
@@ -314,19 +316,30 @@ class FleetTree:
         if self._only is not None:
             rows, is_whole = [row for row in rows if row.entity in self._only], True
         if not is_whole:
-            rows = rows[:PAGE_LINES]
+            rows = rows[:page_lines]
         records = await self._view.records_by_id([row.entity for row in rows], self._schema)
         await self._read_names(records.values())
         branches = bool(self._schema.children(more.kind.name))
         read = [TreeNode(row, more.kind, more.depth, branches, records.get(row.entity)) for row in rows]
         # What is there in full is put in order as people count; of more a page at a time is read in the store's order.
         nodes: list[TreeNode | UnreadLines] = [*(self._sorted(more.kind, read) if is_whole else read)]
-        if not is_whole and len(rows) == PAGE_LINES:
+        if not is_whole and len(rows) == page_lines:
             nodes.append(UnreadLines(more.parent, more.kind, rows[-1], more.depth))
         siblings = self._top if more.parent is None else more.parent.children
         if more in siblings:
             index = siblings.index(more)
             siblings[index : index + 1] = nodes
+
+    async def _limit(self, more: UnreadLines, page_lines: int) -> int:
+        """How many lines are read at once, a page where there are too many to do so."""
+        if self._only is not None:
+            return MAX_FILTERED_LINES
+        if more.after is not None:
+            return page_lines
+        is_top = more.parent is None
+        # Where there are too many to put in order, only those are read that are shown.
+        is_large = is_top and await self._view.has_many(more.kind.name, self._schema, MAX_SORTED_LINES)
+        return page_lines if is_large else MAX_SORTED_LINES
 
     def _sorted(self, kind: Kind, nodes: list[TreeNode]) -> list[TreeNode]:
         name = self._sorting.property_of(kind)

@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Collection, Mapping
 
+from core.store import block_table
 from core.store.connection import load_block
 from core.value_codec import CHANGE_ID_BYTES
 
@@ -29,10 +30,9 @@ class Ancestry:
     def named_by(self, change: bytes) -> Collection[bytes]:
         """The changes of the facts that a change names."""
         if change not in self._named:
-            row = self._connection.execute(
-                "SELECT b.data FROM blocks b JOIN changes c ON c.id = b.change WHERE c.hash = ?", (change,)
-            ).fetchone()
-            facts = load_block(row[0]).facts if row else ()
+            row = self._connection.execute("SELECT id FROM changes WHERE hash = ?", (change,)).fetchone()
+            data = block_table.read_block(self._connection, row[0]) if row else None
+            facts = load_block(data).facts if data else ()
             self._named[change] = {target[:CHANGE_ID_BYTES] for fact in facts for target in fact.obsoletes}
         return self._named[change]
 

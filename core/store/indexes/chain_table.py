@@ -16,6 +16,7 @@ from core.chain_links import Known, State, link
 from core.changes import Block
 from core.header import SignedHeader, decode_header, header_size
 from core.mountain_range import Range
+from core.store import block_table
 from core.store.row_ids import row_ids_of
 
 
@@ -67,7 +68,7 @@ class _ChainTable:
         return found
 
     def _read_header(self, row: int) -> SignedHeader:
-        (data,) = self._connection.execute("SELECT data FROM blocks WHERE change = ?", (row,)).fetchone()
+        data = block_table.read_block(self._connection, row) or b""
         return decode_header(data[: header_size(data)])
 
     def tip(self, change: bytes) -> Range | None:

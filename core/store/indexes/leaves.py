@@ -30,7 +30,7 @@ def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow])
     for some in chunks(places, MAX_SQL_VARIABLES // 2):
         query = (
             f"WITH slot (entity, property) AS (VALUES {','.join(['(?, ?)'] * len(some))})"
-            " SELECT slot.entity, slot.property FROM slot CROSS JOIN facts f INDEXED BY facts_current"
+            " SELECT slot.entity, slot.property FROM slot CROSS JOIN facts f INDEXED BY facts_slot"
             " ON f.entity = slot.entity AND f.property = slot.property WHERE f.current = 1"
             " GROUP BY slot.entity, slot.property HAVING count(*) > 1"
         )

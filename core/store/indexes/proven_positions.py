@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from core.chain_links import State
 from core.header import SignedHeader, decode_header, header_size
 from core.membership import Authority, Membership
+from core.store import block_table
 from core.store.connection import chunks, placeholders
 from core.store.indexes.acceptance import update_acceptance
 from core.sync.position_proofs import CutChain, ProvenPast
@@ -116,11 +117,12 @@ def _cuts_and_starts(authority: Authority) -> tuple[set[bytes], set[bytes]]:
 
 def _read_header(connection: sqlite3.Connection, device: bytes, change: bytes) -> SignedHeader | None:
     row = connection.execute(
-        "SELECT b.data FROM changes c JOIN blocks b ON b.change = c.id JOIN devices d ON d.id = c.device"
+        "SELECT c.id FROM changes c JOIN devices d ON d.id = c.device"
         f" WHERE c.hash = ? AND d.device = ? AND c.linked = {int(State.LINKED)}",
         (change, device),
     ).fetchone()
-    return None if row is None else decode_header(row[0][: header_size(row[0])])
+    data = None if row is None else block_table.read_block(connection, row[0])
+    return None if data is None else decode_header(data[: header_size(data)])
 
 
 def _held(connection: sqlite3.Connection, device: bytes, changes: Iterable[bytes]) -> dict[bytes, int]:

@@ -32,12 +32,16 @@ MAX_NEW_TEXTS = 256
 """Texts that wait to be indexed. To take in one by one costs as much as all the rest of a save."""
 
 _NEW_TEXTS_SQL = "CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"
+_INDEX_SQL = """
+CREATE VIRTUAL TABLE said_index USING fts5(
+  text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none', columnsize = 0
+)
+"""
+"""Without the sizes of the texts, which only serve to rank."""
 _TABLES_SQL = f"""
 {_NEW_TEXTS_SQL};
 CREATE TABLE said (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-CREATE VIRTUAL TABLE said_index USING fts5(
-  text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none'
-);
+{_INDEX_SQL}
 """
 
 
@@ -70,6 +74,13 @@ def create_tables(connection: sqlite3.Connection) -> None:
     """Make the index of an empty store."""
     for statement in _TABLES_SQL.split(";"):
         connection.execute(statement)
+
+
+def rebuild_index(connection: sqlite3.Connection) -> None:
+    """Make the index anew from its texts, as it is made now."""
+    connection.execute("DROP TABLE said_index")
+    connection.execute(_INDEX_SQL)
+    connection.execute("INSERT INTO said_index (said_index) VALUES ('rebuild')")
 
 
 def create_new_texts_table(connection: sqlite3.Connection) -> None:

@@ -1,6 +1,6 @@
-"""Read the log: changes in causal order, what each changed, and differences.
+"""Read the log: changes in causal order, and what each changed.
 
-By their times; what differs is between two moments.
+By their times.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -8,24 +8,19 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.effective_time import clock_error
-from core.fleet_secrets import is_secret
 from core.slots import Clock
-from core.store.connection import load_value, placeholders
-from core.store.entities import OWN_LINKS, read_picks
+from core.store.entities import OWN_LINKS
 from core.store.indexes.search_index import indexed_property_condition, quote_grams, texts_query
 from core.store.scope import Scope, has_fact
-from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
+from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, encode_value
 from core.values import boolean_word, stored_words
 
 LogCursor = tuple[int, int]
 """(place in the order, row id): where a change stands in the log; the former is no time that anybody is shown"""
-SlotRow = tuple[int, int]
-"""The rows of an entity and a property."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,55 +335,6 @@ def find_changed_entities(connection: sqlite3.Connection, scope: Scope, wanted: 
         f" CROSS JOIN entities e ON e.id = f.entity WHERE {condition} AND {asked} LIMIT :limit"
     )
     return {entity for (entity,) in connection.execute(query, {**parameters, "limit": limit})}
-
-
-def find_changed_slots(
-    connection: sqlite3.Connection, one: Scope, other: Scope, entity: bytes | None, first: int, end: int
-) -> set[SlotRow]:
-    """Find the slots of which changes count in one of both only.
-
-    Changes from row `first` up to `end`.
-    """
-    of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
-    in_one, in_other = (
-        scope.fact_condition.replace(":moment", name) for scope, name in ((one, ":one"), (other, ":other"))
-    )
-    # CROSS JOIN keeps SQLite to this order: a span of facts a change, and not every change a fact.
-    rows = connection.execute(
-        f"""SELECT DISTINCT f.entity, f.property FROM changes c
-            CROSS JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}
-            WHERE c.id >= :first AND c.id < :end AND ({in_one}) IS NOT ({in_other}){of_entity}""",
-        {"one": one.at_us, "other": other.at_us, "entity": entity, "first": first, "end": end},
-    )
-    return set(rows)
-
-
-def end_row(connection: sqlite3.Connection) -> int:
-    """The row behind the last change."""
-    return int(connection.execute("SELECT coalesce(max(id), -1) + 1 FROM changes").fetchone()[0])
-
-
-def compare_slots(
-    connection: sqlite3.Connection, one: Scope, other: Scope, places: Sequence[SlotRow]
-) -> list[tuple[bytes, str, Value, Value]]:
-    """Compare the values in use of these slots.
-
-    Gives (entity, property, value in `one`, value in `other`) where they are not the same; of secrets nothing.
-    """
-    before, after = (read_picks(connection, scope, places) for scope in (one, other))
-    # To have no leaf and to be unset is the same.
-    unset = encode_value(None)
-    pairs = [(place, before.get(place, unset), after.get(place, unset)) for place in places]
-    differing = [(place, old, new) for place, old, new in pairs if old != new]
-    numbers = list(dict.fromkeys(entity for (entity, _property), _old, _new in differing))
-    found_as = f"SELECT id, entity FROM entities WHERE id IN ({placeholders(numbers)})"
-    entities = dict(connection.execute(found_as, numbers).fetchall())
-    names = dict(connection.execute("SELECT id, name FROM properties").fetchall())
-    return [
-        (entities[entity], names[prop], load_value(old), load_value(new))
-        for (entity, prop), old, new in differing
-        if not is_secret(entities[entity], names[prop])
-    ]
 
 
 def find_changes_by_prefix(connection: sqlite3.Connection, prefix: str) -> list[bytes]:

@@ -11,8 +11,10 @@ no facts that are given.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from itertools import groupby
+from operator import itemgetter
 
 from core.changes import FLEET_ENTITY
 from core.fleet_secrets import SECRET_PROPERTIES
@@ -28,8 +30,8 @@ ChangeRow = tuple[int, int, int, int, int, int, int, bytes, str | None]
 """(number, position, at, received at, device, author, accepted, change, note)"""
 FactRow = tuple[int, int, int | None, int, int, int, int, bytes]
 """(number, effective, ended, entity, property, device, accepted, encoded value)"""
-LeafRow = tuple[int, int, int, bytes, bool]
-"""(entity, property, number of the fact that is in use, its encoded value, whether there are different ones)"""
+LeafRow = tuple[int, int, int, bytes, bool, bool]
+"""(entity, property, number of the fact, its encoded value, whether it is in use, whether of several different ones)"""
 
 VOID_FACT, CLAIMED_FACT, VOID_CHANGE = 0, 1, 2
 """Flags: a fact without effect, one that a peer calls obsolete, a change without effect."""
@@ -102,23 +104,22 @@ def read_changes(connection: sqlite3.Connection, after_row: int) -> Iterator[Cha
 
 
 def end_facts(
-    connection: sqlite3.Connection, rows: Iterator[FactRow], again: list[tuple[int, int, int]]
+    connection: sqlite3.Connection, rows: Iterator[FactRow], gaps: list[tuple[int, int, int]]
 ) -> Iterator[FactRow]:
     """Give these rows of facts with their ends.
 
-    `again` gets the further spans (number, since, until) of a fact.
+    `gaps` gets when a fact is no leaf before its end, (number, since, until).
 
     A fact that never is a leaf ends when it begins to count.
     """
     for row in rows:
         if row[2] == _BY_SPANS:
-            spans = _read_spans(connection, row[0], row[1])
-            ended: int | None = row[1]
-            if spans and spans[0][0] == row[1]:
-                ended = None if spans[0][1] == FOREVER else spans[0][1]
-                spans = spans[1:]
-            again += [(row[0], since, until) for since, until in spans]
-            yield (*row[:2], ended, *row[3:])
+            last = row[1]
+            for since, until in _read_spans(connection, row[0], row[1]):
+                if since > last:
+                    gaps.append((row[0], last, since))
+                last = until
+            yield (*row[:2], None if last == FOREVER else last, *row[3:])
         else:
             yield row
 
@@ -214,29 +215,39 @@ def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple
     )
 
 
-def read_leaf_rows(connection: sqlite3.Connection, entities: list[int]) -> Iterator[LeafRow]:
-    """What is in use of each slot of these entities, in their order."""
+def read_leaf_rows(
+    connection: sqlite3.Connection, entities: list[int], is_plain: Callable[[int, bytes], bool]
+) -> Iterator[LeafRow]:
+    """Read what is to be told of these entities' leaves beside their facts, in order.
+
+    Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value.
+
+    What a peer calls obsolete is given, too, as not in use.
+    """
     some = ",".join(map(str, entities))
+    connection.create_function("is_plain", 2, is_plain, deterministic=True)
     contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN ({some})"))
+    several = f"(f.entity, f.property) IN (SELECT entity, property FROM contested WHERE entity IN ({some}))"
     rows = connection.execute(
         "SELECT f.entity, f.property, f.id, f.value, f.effective FROM facts f"
-        f" WHERE f.entity IN ({some}) AND f.current = 1 AND {_IS_SHOWN} ORDER BY f.entity, f.property",
+        f" WHERE f.entity IN ({some}) AND f.current = 1 AND (NOT is_plain(f.property, f.value)"
+        f"{f' OR {several}' if contested else ''}) AND {_IS_SHOWN} ORDER BY f.entity, f.property",
         _SECRET,
     )
-    several: list[tuple[int, int, int, bytes, int]] = []
-    for row in rows:
-        if several and several[0][:2] != row[:2]:
-            yield _pick(connection, several)
-            several = []
-        if contested and row[:2] in contested:
-            several.append(row)
+    for slot, leaves in groupby(rows, key=itemgetter(0, 1)):
+        if slot in contested:
+            yield from _pick(connection, list(leaves))
         else:
-            yield row[0], row[1], row[2], row[3], False
-    if several:
-        yield _pick(connection, several)
+            yield from ((*leaf[:4], True, False) for leaf in leaves)
+    for row in connection.execute(
+        "SELECT f.entity, f.property, f.id, f.value FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
+        f" WHERE f.entity IN ({some}) AND {_IS_SHOWN}",
+        _SECRET,
+    ):
+        yield *row, False, False
 
 
-def _pick(connection: sqlite3.Connection, leaves: list[tuple[int, int, int, bytes, int]]) -> LeafRow:
+def _pick(connection: sqlite3.Connection, leaves: list[tuple[int, int, int, bytes, int]]) -> Iterator[LeafRow]:
     by_id = {}
     for leaf in leaves:
         (change,) = connection.execute("SELECT hash FROM changes WHERE id = ?", (leaf[2] // MAX_FACTS,)).fetchone()
@@ -244,7 +255,9 @@ def _pick(connection: sqlite3.Connection, leaves: list[tuple[int, int, int, byte
     slot = slot_of(
         Candidate(fact, load_value(leaf[3]), "", b"", leaf[4], None, leaf[4]) for fact, leaf in by_id.items()
     )
-    return (*by_id[slot.leaves[0].fact][:4], slot.provisional)
+    picked = by_id[slot.leaves[0].fact]
+    for leaf in leaves:
+        yield *leaf[:4], leaf is picked, leaf is picked and slot.provisional
 
 
 def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:

@@ -62,6 +62,16 @@ def read_entity_page(
     ]
 
 
+def has_many_entities(connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, count: int) -> bool:
+    """Whether a kind is known to have so many entities in use, from the kept titles."""
+    if scope.kind != "now" or not conflict_index.is_index_current(connection, schema):
+        return False
+    kept = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM titles WHERE kind = :kind LIMIT :count)", {"kind": kind, "count": count}
+    )
+    return bool(kept.fetchone()[0] == count)
+
+
 def read_entities_of_kind(
     connection: sqlite3.Connection, scope: Scope, kind: str, schema: Schema, retired: bool
 ) -> list[bytes]:

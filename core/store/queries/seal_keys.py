@@ -13,6 +13,7 @@ from core.epoch_keys import EpochKeys
 from core.fleet_secrets import EPOCH_PROPERTY
 from core.header import HEADER_PREFIX, KEY_BYTES, device_id
 from core.membership import Membership
+from core.store import block_table
 from core.store.connection import load_value
 from core.store.indexes.member_facts import ROLE_PROPERTY_ROW, read_recovery_key
 from core.store.indexes.short_ids import read_secret
@@ -56,12 +57,10 @@ def read_recipients(
 def _read_public_keys(connection: sqlite3.Connection, devices: Iterable[bytes]) -> list[bytes]:
     found = []
     for device in devices:
-        row = connection.execute(
-            "SELECT substr(b.data, 1, ?) FROM blocks b WHERE b.change ="
-            " (SELECT c.id FROM changes c WHERE c.device = (SELECT id FROM devices WHERE device = ?) LIMIT 1)",
-            (len(HEADER_PREFIX) + KEY_BYTES, device),
-        ).fetchone()
-        key = row[0][len(HEADER_PREFIX) :] if row else b""
+        query = "SELECT c.id FROM changes c WHERE c.device = (SELECT id FROM devices WHERE device = ?) LIMIT 1"
+        row = connection.execute(query, (device,)).fetchone()
+        data = block_table.read_block(connection, row[0]) if row else None
+        key = data[len(HEADER_PREFIX) : len(HEADER_PREFIX) + KEY_BYTES] if data else b""
         if device_id(key) == device:
             found.append(key)
     return found

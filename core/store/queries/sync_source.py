@@ -12,6 +12,7 @@ from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
 from core.membership import LIMIT_PROPERTY
 from core.mountain_range import Range
+from core.store import block_table
 from core.store.connection import chunks, placeholders
 from core.store.indexes import chain_table, merkle_table, short_ids
 from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY
@@ -119,12 +120,9 @@ def read_tips_at(
 
 def read_blocks(connection: sqlite3.Connection, wanted: list[bytes]) -> list[bytes]:
     """The exact bytes of those of these changes that are here, in the order given."""
-    found: dict[bytes, bytes] = {}
-    for some in chunks(wanted):
-        source = "changes c JOIN blocks b ON b.change = c.id"
-        query = f"SELECT c.hash, b.data FROM {source} WHERE c.hash IN ({placeholders(some)})"
-        found.update(connection.execute(query, some))
-    return [found[change] for change in wanted if change in found]
+    rows = row_ids_of(connection, wanted)
+    found = block_table.read_blocks(connection, rows.values())
+    return [found[row] for change in wanted if (row := rows.get(change)) in found]
 
 
 def order_for_sending(

@@ -211,16 +211,16 @@ def test_what_is_withdrawn_counts_again_in_sql_too(demo: Terminal, dsn: str) -> 
     changed = query(dsn, "SELECT effective_at FROM fieldline.history WHERE key = '241' AND property = 'name'")
     times = [round((at - EPOCH).total_seconds() * 1_000_000) + step for (at,) in changed for step in (-1, 0)]
     assert_says_what_show_says(demo, dsn, times)
-    assert query(dsn, "SELECT 1 FROM fieldline.revivals") != []
+    assert query(dsn, "SELECT 1 FROM fieldline.gaps") != []
     before = (
         query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
-        query(dsn, "TABLE fieldline.revivals ORDER BY 1, 2"),
+        query(dsn, "TABLE fieldline.gaps ORDER BY 1, 2"),
     )
     query(dsn, "UPDATE fieldline.watermark SET source_order = '' RETURNING 1")
     demo.ask("mirror", dsn, "--once")
     assert before == (
         query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
-        query(dsn, "TABLE fieldline.revivals ORDER BY 1, 2"),
+        query(dsn, "TABLE fieldline.gaps ORDER BY 1, 2"),
     )
 
 
@@ -249,12 +249,37 @@ def test_values_have_types_and_what_does_not_fit_is_left_out(demo: Terminal, dsn
     # A value of the past that the schema of today refuses stands in the way of nobody.
     query(
         dsn,
-        "UPDATE fieldline.slots SET value = '\"no network\"', fits = false FROM fieldline.properties p"
-        " WHERE p.property_id = slots.property_id AND property = 'subnet' RETURNING 1",
+        "INSERT INTO fieldline.leaf_details SELECT fact_id, entity_id, true, false, false, '\"no network\"'"
+        " FROM fieldline.slots JOIN fieldline.properties USING (property_id) WHERE property = 'subnet' RETURNING 1",
     )
     assert query(dsn, "SELECT count(subnet) FROM fieldline.kind_locality") == [(0,)]
     differences = demo.call("mirror", dsn, "--check", "--json").json["differences"]
     assert {each["property"] for each in differences} == {"subnet"}
+
+
+def test_what_the_schema_refuses_is_in_no_column(tmp_path: Path, dsn: str) -> None:
+    schema = tmp_path / "schema.toml"
+    schema.write_text(SCHEMA, encoding="utf-8")
+    device = Terminal(tmp_path / "home")
+    device.ask("init", "--fleet", "Nord", "--schema", str(schema))
+    sizes = "SELECT name, size FROM fieldline.kind_box ORDER BY name"
+    current = "SELECT key, value FROM fieldline.current WHERE property = 'size' ORDER BY key"
+    # A is there when all is written at once, B comes later.
+    for entity in ("A", "B"):
+        edit = {"entity": f"box:{entity}", "kind": "box", "property": "size", "value": "many"}
+        line = {"at": NOW_US // 1_000_000, "user": "Maier", "comment": "", "edits": [edit]}
+        (tmp_path / "history.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+        device.ask("import", str(tmp_path / "history.jsonl"))
+        device.ask("mirror", dsn, "--once")
+    assert query(dsn, sizes) == [("A", None), ("B", None)]
+    assert query(dsn, current) == [("A", "many"), ("B", "many")]
+    device.ask("set", "box:A", "size=7")
+    schema.write_text(SCHEMA.replace('"integer"', '"text"'), encoding="utf-8")
+    device.ask("schema", "apply", str(schema))
+    device.ask("mirror", dsn, "--once")
+    assert query(dsn, sizes) == [("A", None), ("B", "many")]
+    assert query(dsn, current) == [("A", 7), ("B", "many")]
+    assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 
 def test_value_at_gives_one_value_of_the_past(demo: Terminal, dsn: str) -> None:

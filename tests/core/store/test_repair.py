@@ -21,12 +21,14 @@ from core.header import header_size
 from core.records import Edit
 from core.schema_toml import load_builtin_schema
 from core.store import repair, store_file, verify
+from core.store.block_table import iterate_blocks
 from core.store.connection import StoreDamaged, StoreError, StoreGone
+from core.store.packs import unpack_blocks
 from core.store.salvage import carve_blocks
 from core.store.store import Store, repair_at
 from core.store.types import Verification
 from core.value_codec import ParentRef, Ref
-from tests.support.damaged_store import PAGE_BYTES, overwrite, pages_of, tables_of, zero_page
+from tests.support.damaged_store import PAGE_BYTES, loosen, overwrite, pages_of, tables_of, zero_page
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, GENESIS, OTHER, Pen, person_of
 
 CENTRE = load_builtin_schema("service-centre")
@@ -41,7 +43,8 @@ class Usage(NamedTuple):
 
 
 DERIVED_NOTES = ("active", "cells", "cells_row", "clues", "matters", "membership", "verified")
-BLOCKS_AND_FACTS = ("SELECT * FROM blocks ORDER BY 1", "SELECT id, value, effective, current FROM facts ORDER BY 1")
+FACTS = "SELECT id, value, effective, current FROM facts ORDER BY 1"
+BYTES_TABLES = ("blocks", "packs")
 
 
 def ignore(done: int, total: int) -> None:
@@ -91,7 +94,7 @@ def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {
             query: connection.execute(query).fetchall()
             for query in (
-                *BLOCKS_AND_FACTS,
+                FACTS,
                 "SELECT id, hash, received_at, link FROM changes ORDER BY 1",
                 "SELECT c.id, d.device FROM changes c JOIN devices d ON d.id = c.source ORDER BY 1",
                 f"SELECT key, value FROM meta WHERE key NOT IN {DERIVED_NOTES} ORDER BY 1",
@@ -103,6 +106,7 @@ async def assert_restored(path: Path, whole: Path) -> None:
     store = await opened(path)
     assert (await store.verify()).problems == []
     await store.close()
+    assert blocks_of(path) == blocks_of(whole)
     assert rows_of(path) == rows_of(whole)
     assert sorted(each.name for each in path.parent.iterdir()) == ["store.db", "store.db.lock"]
 
@@ -118,7 +122,7 @@ async def test_a_zeroed_page_of_any_table_or_index_comes_back(damaged: Path, who
     for name in tables_of(whole):
         shutil.copy(whole, damaged)
         pages = pages_of(damaged, name)
-        if name == "blocks" and (place == -1 or len(pages) == 1):
+        if name in BYTES_TABLES and (place == -1 or len(pages) == 1):
             continue  # then blocks are gone, too
         zero_page(damaged, pages[place])
         found = await repair_at(damaged, ignore)
@@ -126,7 +130,7 @@ async def test_a_zeroed_page_of_any_table_or_index_comes_back(damaged: Path, who
         assert is_readable(damaged), name
         own = {"changes", "devices", "meta", "entities", "properties"}
         here, there = rows_of(damaged), rows_of(whole)
-        assert [here[query] == there[query] for query in BLOCKS_AND_FACTS] == [True] * 2, name
+        assert (blocks_of(damaged), here[FACTS]) == (blocks_of(whole), there[FACTS]), name
         assert name in own or here == there, name
 
 
@@ -178,7 +182,7 @@ async def test_changes_whose_rows_are_gone_come_back_as_received_with_those_befo
 
 
 async def test_a_file_of_which_only_the_pages_with_blocks_are_left(damaged: Path, whole: Path) -> None:
-    kept = {*pages_of(damaged, "blocks")[1:]}
+    kept = {page for name in BYTES_TABLES for page in pages_of(damaged, name)[1:]}
     size = damaged.stat().st_size
     for number in range(1, size // PAGE_BYTES + 1):
         page = damaged.read_bytes()[(number - 1) * PAGE_BYTES : number * PAGE_BYTES]
@@ -219,7 +223,7 @@ async def test_what_is_only_in_the_log_comes_back_without_the_first_page(tmp_pat
 
 def blocks_of(path: Path) -> list[tuple[int, bytes]]:
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT change, data FROM blocks ORDER BY change").fetchall()
+        return list(iterate_blocks(connection))
 
 
 async def is_whole(path: Path) -> bool:
@@ -230,11 +234,43 @@ async def is_whole(path: Path) -> bool:
 
 
 async def test_all_blocks_are_found_in_the_bare_pages(whole: Path) -> None:
+    with closing(sqlite3.connect(whole)) as connection:
+        counts = [connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in BYTES_TABLES]
+    assert min(counts) > 1
     assert sorted(set(carve_blocks(whole))) == blocks_of(whole)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:900] + b"\xff" * 40 + data[940:], lambda data: data[:600]])
+async def test_a_damaged_pack_takes_no_more_than_it_holds(
+    damaged: Path, whole: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    """And of that not what lies before the damage."""
+    with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = 1")
+        first, data = connection.execute("SELECT first, data FROM packs ORDER BY first LIMIT 1 OFFSET 1").fetchone()
+        connection.execute("UPDATE packs SET data = ? WHERE first = ?", (damage(data), first))
+        connection.execute("VACUUM")  # the loose blocks that it was made of are still in free pages
+    held = range(first, first + len(unpack_blocks(data)))
+    store = await opened(damaged)
+    assert len(await store.blocks(await store.hashes())) < len(blocks_of(whole))
+    assert (await store.verify()).problems
+    await store.close()
+    found = await repair_at(damaged, ignore)
+    left, right = {data for _, data in blocks_of(damaged)}, dict(blocks_of(whole))
+    lost = sorted(row for row, data in right.items() if data not in left)
+    assert len(found.problems) == len(lost) > 0
+    assert lost == list(held)[-len(lost) :]
+    assert first not in lost
+    store = await opened(damaged)
+    await store.save_blocks([right[row] for row in lost])
+    assert (await store.verify()).problems == []
+    assert {data for _, data in blocks_of(damaged)} == set(right.values())
+    await store.close()
 
 
 def damage_block(path: Path, row: int, change: Callable[[bytes], bytes]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        loosen(connection)
         (data,) = connection.execute("SELECT data FROM blocks WHERE change = ?", (row,)).fetchone()
         connection.execute("UPDATE blocks SET data = ? WHERE change = ?", (change(data), row))
 
@@ -308,6 +344,7 @@ async def test_a_founding_change_that_is_lost_is_reported_as_that(damaged: Path)
 async def test_bytes_that_cannot_be_read_at_all_leave_the_whole_old_file(damaged: Path) -> None:
     with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
         connection.execute("PRAGMA secure_delete = 1")
+        loosen(connection)
         connection.execute("DELETE FROM blocks WHERE change = 5")
     before = damaged.read_bytes()
     found = await repair_at(damaged, ignore)
@@ -383,6 +420,8 @@ async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole
     """Of blocks that were not hit none is lost, and the store is right after."""
     rng = random.Random(19)
     right = {data for _, data in blocks_of(whole)}
+    with closing(sqlite3.connect(whole)) as connection:
+        packs = [data for (data,) in connection.execute("SELECT data FROM packs")]
     size = whole.stat().st_size
     for _ in range(12):
         shutil.copy(whole, damaged)
@@ -390,7 +429,9 @@ async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole
             overwrite(damaged, rng.randrange(size), rng.randbytes(rng.choice([1, 16, 300, 4096])))
         damaged.write_bytes(damaged.read_bytes()[:size])
         data = damaged.read_bytes()
-        untouched = {block for block in right if block in data}
+        untouched = {block for block in right if block in data} | {
+            block for pack in packs if pack in data for block in unpack_blocks(pack)
+        }
         try:
             found = await repair_at(damaged, ignore)
         except StoreDamaged:
@@ -413,6 +454,7 @@ async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pyte
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
     ):
         with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
+            loosen(connection)
             connection.execute(statement)
         for least in (0, 10**9):
             monkeypatch.setattr(verify, "MIN_CHANGES_FOR_TWO", least)
@@ -434,6 +476,7 @@ async def test_a_block_that_somebody_else_signed_is_found_with_two_processes(
     size = header_size(data)
     forged = data[: size - 8] + bytes([data[size - 8] ^ 1]) + data[size - 7 :]
     with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
+        loosen(connection)
         connection.execute("UPDATE blocks SET data = ? WHERE change = 5", (forged,))
         connection.execute("UPDATE changes SET hash = ? WHERE id = 5", (change_id(forged),))
     store = await opened(damaged)

@@ -366,7 +366,7 @@ def test_sessions_take_every_row(taken: set[Row], monkeypatch: pytest.MonkeyPatc
     one, other = meet(*sets(), there=there, back=back)
     # The link is cut after every so many bytes; at the end they are few.
     whole = max(len(there.log), len(back.log))
-    for size in (*range(0, whole, 11), *range(whole - 60, whole)):
+    for size in (*range(0, whole, 23), *range(whole - 60, whole)):
         meet(*sets(), there=Wire(left=size), back=Wire(left=size))
     assert isinstance(one.outcome, Done)
     assert isinstance(other.outcome, Done)

@@ -10,6 +10,7 @@ import gettext
 import io
 import re
 from datetime import UTC
+from functools import cache
 from string import Formatter
 
 import pytest
@@ -166,6 +167,7 @@ def test_days_and_months_fit_their_columns(language: str, date: str) -> None:
         set_language("en")
 
 
+@cache
 def _sources() -> list[ast.Module]:
     return [ast.parse(path.read_text()) for top in ("core", "tui") for path in sorted((ROOT / top).rglob("*.py"))]
 
@@ -181,7 +183,7 @@ def test_the_extraction_knows_every_error() -> None:
         - errors
     ):
         errors |= more
-    told = {
+    shown = {
         node.func.id
         for tree in _sources()
         for node in ast.walk(tree)
@@ -189,8 +191,8 @@ def test_the_extraction_knows_every_error() -> None:
         if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
     }
     known = set(re.findall(r"-k (\w+)", (ROOT / "Makefile").read_text()))
-    assert told
-    assert told - known == set()
+    assert shown
+    assert shown - known == set()
 
 
 def test_no_text_is_marked_where_the_extraction_does_not_look() -> None:

@@ -11,14 +11,10 @@ from functools import partial
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
 from core.value_codec import MAX_FACTS, Value
-from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
-from tui.view_models.edit_preview import preview_edits
 from tui.view_models.form import with_label
-from tui.view_models.save_warnings import clash_warnings, inbox_notice
-from tui.view_models.value_text import parse_value
 
 
 class BulkEditActions(ScreenActions):
@@ -55,6 +51,8 @@ class BulkEditActions(ScreenActions):
             self._ask_property(records, schema.kind(kinds.pop()))
 
     def _ask_property(self, records: Sequence[Record], kind: Kind) -> None:
+        from tui.dialogs.base import ChoiceDialog
+
         props = [prop for name, prop in kind.properties.items() if name not in (KIND, RETIRED, kind.key)]
         count = len(records)
         title = ngettext("Edit of {count} marked line", "Edit of {count} marked lines", count)
@@ -67,6 +65,7 @@ class BulkEditActions(ScreenActions):
         self.screen.open_dialog(ChoiceDialog(title, rows), chosen)
 
     def _ask_value(self, records: Sequence[Record], prop: Property) -> None:
+        from tui.dialogs.base import PromptDialog
         from tui.dialogs.reference_picker import make_picker
 
         view, schema = self.state.view, self.state.schema
@@ -92,6 +91,8 @@ class BulkEditActions(ScreenActions):
 
     async def _parse_typed(self, prop: Property, text: str) -> Value:
         """The value typed; an empty text is no value, if the schema lets it."""
+        from tui.view_models.value_text import parse_value
+
         if text.strip():
             return await parse_value(prop, text, self.state.view, self.state.schema)
         if refusal := prop.check(None):
@@ -102,6 +103,9 @@ class BulkEditActions(ScreenActions):
         await self._propose_edits(records, prop, await self._parse_typed(prop, text))
 
     async def _propose_edits(self, records: Sequence[Record], prop: Property, value: Value) -> None:
+        from tui.view_models.edit_preview import preview_edits
+        from tui.view_models.save_warnings import clash_warnings, inbox_notice
+
         state = self.state
         # Read again: what is shown before it is saved is what it replaces.
         records = [await state.view.record(record.entity, state.schema) for record in records]

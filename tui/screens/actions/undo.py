@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from tui.i18n.translate import _, error_text, format_number, language, ngettext
 from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
-from tui.view_models.edit_preview import preview_edits
-from tui.view_models.save_warnings import edit_warnings
 
 if TYPE_CHECKING:
     from core.revert import Skipped
@@ -62,6 +60,9 @@ class UndoActions(ScreenActions):
             self.screen.show_message(_("Everything is as it was before you undid it."))
 
     async def _show_plan(self, plan: UndoPlan) -> None:
+        from tui.view_models.edit_preview import preview_edits
+        from tui.view_models.save_warnings import edit_warnings
+
         if reason := self.screen.disabled_reason("undo"):  # by now, such as since somebody went to look at the past
             self.screen.show_message(reason, attention=True)
             return

@@ -18,6 +18,7 @@ from core.store.entities import EntityRow
 from core.store.store import Store
 from core.store.view import View
 from core.value_codec import Value, encode_value
+from tests.support.older_store import make_version_14
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, fact_of
 
 SCHEMA = parse_schema(
@@ -138,6 +139,21 @@ async def test_pages_are_in_the_order_of_people(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_whether_there_are_many_is_known_from_the_kept_order(tmp_path: Path) -> None:
+    store = await Store.create(tmp_path / "store.db", fleet=FLEET, clock=lambda: 100)
+    facts = [Fact(thing, "kind", "site") for thing in THINGS]
+    await store.save_blocks([*FOUNDING, Pen(1).write(*facts, at=10)])
+    now = store.now()
+    assert not await now.has_many("site", SCHEMA, 1)  # nothing is kept yet
+    while await store.count_unread(SCHEMA):
+        await store.update_conflict_index(SCHEMA, 10)
+    counts = range(1, len(THINGS) + 3)
+    assert [count for count in counts if await now.has_many("site", SCHEMA, count)] == [1, 2, 3, 4, 5]
+    assert not await now.has_many("room", SCHEMA, 1)
+    assert not await store.as_of(50).has_many("site", SCHEMA, 1)
+    await store.close()
+
+
 async def test_a_store_of_the_version_before_gets_the_order(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = await Store.create(path, fleet=FLEET, clock=lambda: 100)
@@ -148,6 +164,7 @@ async def test_a_store_of_the_version_before_gets_the_order(tmp_path: Path) -> N
         await store.update_conflict_index(SCHEMA, 10)
     await store.close()
     with closing(sqlite3.connect(path)) as old:
+        make_version_14(old)
         old.executescript(
             "DROP TABLE titles; DROP TABLE matters; DROP TABLE proven; DROP TABLE holdings; DROP TABLE contacts;"
             "DROP TABLE standings; DROP TABLE turns;"

@@ -1,0 +1,59 @@
+"""Blocks come back from packs byte for byte, whatever they hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.store import block_table
+from core.store.packs import PACK_PREFIX, pack_blocks, unpack_blocks
+from core.store.store import Store
+from tests.support.store_fleet import FLEET
+
+
+@given(blocks=st.lists(st.binary(max_size=200), max_size=8))
+def test_what_was_packed_comes_back(blocks: list[bytes]) -> None:
+    packed = pack_blocks(blocks)
+    assert packed.startswith(PACK_PREFIX)
+    assert unpack_blocks(packed) == tuple(blocks)
+
+
+@given(blocks=st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=8), data=st.data())
+def test_of_a_damaged_pack_the_blocks_before_the_damage_come_back(blocks: list[bytes], data: st.DataObject) -> None:
+    packed = pack_blocks(blocks)
+    cut = data.draw(st.integers(0, len(packed)))
+    assert unpack_blocks(packed[:cut]) == tuple(blocks[: len(unpack_blocks(packed[:cut]))])
+    unpack_blocks(packed[:cut] + data.draw(st.binary(max_size=50)) + packed[cut:])
+
+
+async def test_rows_are_read_alike_from_packs_and_from_what_is_loose(tmp_path: Path) -> None:
+    await (await Store.create(tmp_path / "s", fleet=FLEET, clock=lambda: 1)).close()
+    rows = [(row, row.to_bytes(2, "big") * 700) for row in (*range(1, 80), *range(100, 180))]
+    with closing(sqlite3.connect(tmp_path / "s")) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for start in range(0, len(rows), 7):
+            block_table.add_blocks(connection, rows[start : start + 7])
+            assert list(block_table.iterate_blocks(connection)) == rows[: start + 7]
+        packs, loose = (connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("packs", "blocks"))
+        assert packs > 5
+        assert 0 < loose < len(rows) / 2
+        wanted = [0, 1, 79, 80, 90, 99, 100, 179, 180]
+        assert block_table.read_blocks(connection, wanted) == {r: d for r, d in rows if r in wanted}
+        assert block_table.read_block(connection, 85) is None
+
+
+async def test_a_pack_that_does_not_give_the_bytes_back_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await Store.create(tmp_path / "s", fleet=FLEET, clock=lambda: 1)).close()
+    monkeypatch.setattr(block_table, "unpack_blocks", lambda data: ())
+    rows = [(row, b"x" * 2000) for row in range(1, 60)]
+    with closing(sqlite3.connect(tmp_path / "s")) as connection:
+        block_table.add_blocks(connection, rows)
+        assert list(block_table.iterate_blocks(connection)) == rows
+        assert connection.execute("SELECT count(*) FROM packs").fetchone() == (0,)

@@ -1,0 +1,29 @@
+"""Stores as earlier versions of the program left them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tests.support.damaged_store import loosen
+
+_VERSION_14_SQL = """
+DROP TABLE packs;
+DROP INDEX facts_slot;
+DROP INDEX facts_value;
+CREATE INDEX facts_slot ON facts (entity, property);
+CREATE INDEX facts_value ON facts (property, value);
+CREATE INDEX facts_current ON facts (entity, property) WHERE current = 1;
+DROP TABLE said_index;
+CREATE VIRTUAL TABLE said_index USING fts5(
+  text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none'
+);
+INSERT INTO said_index (said_index) VALUES ('rebuild');
+PRAGMA user_version = 14;
+"""
+
+
+def make_version_14(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 14."""
+    loosen(connection)
+    connection.commit()
+    connection.executescript(_VERSION_14_SQL)
