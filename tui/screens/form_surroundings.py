@@ -94,20 +94,17 @@ class FormSurroundings:
 
     def _parts(self) -> list[Part]:
         """The parts about what is below the entity, and what it is in."""
-        if self._own is None:
+        own, outer, state = self._own, self._outer, self._screen.state
+        if own is None:
             return []
         from tui.view_models.fleet_details import below_lines, child_lines
 
-        parts: list[Part] = []
-        if own := self._own:
-            parts.append(lambda width, height: child_lines(own, width)[:height])
-        if outer := self._outer:
+        changed = outer if outer is not None and not own.children else own
+        parts: list[Part] = [lambda width, height: child_lines(own, width)[:height]]
+        if outer is not None:
             parts.append(lambda width, height: self._outer_lines(outer, width)[:height])
             parts.append(lambda width, height: child_lines(outer, width, _("Beside it"))[:height])
-        if below := self._own or self._outer:
-            schema, dates = self._screen.state.schema, self._screen.state.dates
-            changed = below if below.children or self._outer is None else self._outer
-            parts.append(lambda width, height: below_lines(changed, schema, dates, width, height))
+        parts.append(lambda width, height: below_lines(changed, state.schema, state.dates, width, height))
         return parts
 
     def _outer_lines(self, outer: EntityDetails, width: int) -> list[Line]:
