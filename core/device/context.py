@@ -18,6 +18,7 @@ from core.paths import exists
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
+from core.store.types import OnProgress, ignore_progress
 from core.store.view import View
 from core.value_codec import Value
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from core.identity import AskPassphrase, Identity
     from core.membership import Membership
     from core.sync.sealed_file import SealKeys
-
-OnProgress = Callable[[int, int], None]
-"""`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
 
 
 def system_clock() -> int:
@@ -73,11 +71,20 @@ class DeviceContext:
 
     @classmethod
     async def open(
-        cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes
+        cls,
+        folder: Path,
+        *,
+        user: str,
+        clock: Clock = system_clock,
+        entropy: Entropy = secrets.token_bytes,
+        on_update: OnProgress = ignore_progress,
     ) -> Self:
-        """Open the device whose home this folder is."""
+        """Open the device whose home this folder is.
+
+        `on_update` is called while the store is brought to this version.
+        """
         home = Home(folder)
-        store = await _open_store(home, clock, entropy)
+        store = await _open_store(home, clock, entropy, on_update)
         return cls(home, store, user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:
@@ -214,9 +221,9 @@ class DeviceContext:
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
 
 
-async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:
+async def _open_store(home: Home, clock: Clock, entropy: Entropy, on_update: OnProgress) -> Store:
     """Open the store, and finish a change of the key that was broken off."""
-    store = await Store.open(home.store, clock=clock, entropy=entropy)
+    store = await Store.open(home.store, clock=clock, entropy=entropy, on_progress=on_update)
     if exists(home.next_key):
         from core.device.next_key import adopt_next_key
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.device.context import DeviceContext, EditResult, OnProgress, system_clock
+from core.device.context import DeviceContext, EditResult, system_clock
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record
 from core.schema import RETIRED, Schema
 from core.store.store import Clock, Entropy
+from core.store.types import OnProgress
 from core.store.view import View
 from core.value_codec import Value
 
