@@ -34,7 +34,7 @@ endif
 GERMAN := tui/locale/de/LC_MESSAGES/fieldline
 # An error's first argument is its text; the other functions are those of tui/i18n/translate.py.
 EXTRACT = $(BIN)/pybabel --quiet extract --no-location --sort-output --no-wrap --project Fieldline --copyright-holder "the Fieldline authors" \
-	-k N_ -k FieldlineError -k Refused -k BlockRefused -k AuthorUnknown -k OverLimit -k StoreError -k StoreDamaged -k StoreGone -k StoreUnwritable -k SealedForOthers -k ForeignBundle -k DamagedBundle -k OldBundle \
+	-k N_ -k FieldlineError -k Refused -k BlockRefused -k AuthorUnknown -k OverLimit -k OwnChainGap -k StoreError -k StoreDamaged -k StoreGone -k StoreUnwritable -k SealedForOthers -k ForeignBundle -k DamagedBundle -k OldBundle \
 	-k LinkError -k NotAdmitted -k OtherLinkVersion -k OwnKeyError -k UnknownPeer -k Unable -k PortError -k PortAbsent -k PairingFailed -k PeerRestarted -k MirrorError -k MirrorUnreachable -k refused_error -k refuse \
 	-o $(VENV)/fieldline.pot core tui
 UPDATE = $(BIN)/pybabel --quiet update --init-missing --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap \

@@ -22,9 +22,6 @@ from core.schema import RETIRED, Kind, Property, Schema
 from core.sort_order import natural_key
 from core.value_codec import Ref, Scalar, encode_value
 
-CONFLICT_INDEX_VERSION = 3
-"""Another one makes every store look at everything again."""
-
 ParentsOf = Callable[[bytes], Collection[bytes]]
 """The changes of the facts that a change names: its author had them."""
 

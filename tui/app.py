@@ -95,6 +95,7 @@ class FieldlineApp(DiffApp):
         palette = Palette(options.theme if options.colours != "none" else "mono", options.colours)
         super().__init__(palette, is_slow=options.slow, typed_ahead=options.typed_ahead)
         self.workspace = workspace
+        workspace.on_notice = lambda notice: self.show_message(error_text(notice))
         self.options = options
         self.dates = DateFormatter(clock, options.zone)
         self.readonly = options.readonly
@@ -133,7 +134,6 @@ class FieldlineApp(DiffApp):
             return
         self.loaded.set()
         self.call_after_refresh(self._start_background_work)
-        self.run_worker(watch_store(self, self.show_message), group="watch")
 
     def _start_background_work(self) -> None:
         begin: WorkType[None] = self._run_background_work
@@ -150,6 +150,7 @@ class FieldlineApp(DiffApp):
         self._load_device_status()
         self._redraw_screen()
         self.load_inbox()
+        self.run_worker(watch_store(self, self.show_message), group="watch")
         monitors: list[WorkType[None]] = [self.cable_monitor.run] if self.options.discovery else []
         monitors += [self.equipment_monitor.run] if self.options.equipment else []
         for monitor in monitors:

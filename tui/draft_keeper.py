@@ -11,7 +11,6 @@ from textual.app import App
 from textual.worker import WorkType
 
 from core.workspace import Workspace
-from tui.dialogs.base import ConfirmDialog
 from tui.draft import Draft, count_unapplied
 from tui.draft_store import DraftStore, encode_drafts
 from tui.i18n.translate import _, ngettext
@@ -99,6 +98,8 @@ class DraftKeeper:
 
     async def _ask_to_leave(self, count: int) -> None:
         """Ask, after one more try to keep the edits: a full disk may have taken none."""
+        from tui.dialogs.base import ConfirmDialog
+
         is_kept = False
         if self._is_keeping:
             self._latest_text = encode_drafts(self.drafts)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -37,7 +35,7 @@ class DraftStore:
     def __init__(self, home: Path, user: str) -> None:
         self._folder = home / DRAFTS_FOLDER
         self._prefix = hashlib.blake2b(user.encode(), digest_size=8).hexdigest()
-        self._path = self._folder / f"{self._prefix}-{secrets.token_hex(8)}.json"
+        self._path = self._folder / f"{self._prefix}-{os.urandom(8).hex()}.json"
         self._descriptor: int | None = None
         self._adopted: list[tuple[Path, int]] = []
 
@@ -105,6 +103,8 @@ class DraftStore:
 
 def encode_drafts(drafts: Mapping[bytes, Draft]) -> str:
     """What a file holds of these drafts; empty for none."""
+    import json
+
     kept = [_encode_draft(draft) for draft in drafts.values() if len(draft)]
     return json.dumps({"format": _FORMAT, "drafts": kept}) if kept else ""
 
@@ -134,6 +134,8 @@ def _read_drafts(path: Path) -> list[Draft] | None:
 
     None of one that is not whole or that another version wrote, which stays for that one.
     """
+    import json
+
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return [_decode_draft(each) for each in data["drafts"]] if data["format"] == _FORMAT else None

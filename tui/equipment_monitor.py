@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from core.equipment.plan import PropertyState, Step, count_differing
 from core.errors import FieldlineError
 from tui.i18n.translate import error_text
 
 if TYPE_CHECKING:
     from core.equipment.inspection import Inspection, Inspector
+    from core.equipment.plan import PropertyState, Step
     from core.equipment.watch import Surrounding
     from core.workspace import Workspace
 
@@ -60,7 +60,11 @@ class EquipmentMonitor:
     @property
     def differing_count(self) -> int:
         """How many properties of this place are not as the fleet says."""
-        return 0 if self.inspection is None else count_differing(self.inspection.states)
+        if self.inspection is None:
+            return 0
+        from core.equipment.plan import count_differing
+
+        return count_differing(self.inspection.states)
 
     def states_at(self, entity: bytes) -> dict[str, PropertyState]:
         """Wanted against actual of a place's properties, by name, where comparable."""

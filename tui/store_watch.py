@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
@@ -21,6 +22,11 @@ async def watch_store(app: AppState, show_error: Callable[[str], None]) -> None:
 
     While much is written it is shown every other second: reading and drawing it again costs, on a slow line most.
     """
+    from core.workspace.own_chain import read_doubt
+
+    with suppress(FieldlineError):
+        if doubt := await read_doubt(app.workspace):
+            show_error(error_text(doubt))
     root = b""
     while True:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,8 +68,13 @@ class DeviceContext:
         self._schema: tuple[object, Schema] = (None, Schema())
         self.planned: list[Edit] | None = None
         """Not None in a dry run: what `save` was given; it does all but keep it."""
+        self.has_asked_peers = False
+        """Whether other devices were asked already for what is missing of this one's own chain."""
+        self.on_notice: Callable[[FieldlineError], None] = lambda notice: None
+        """Called with a sentence for the person who saves; it is saved all the same."""
 
     @classmethod
+<<<<<<< HEAD
     async def open(
         cls,
         folder: Path,
@@ -83,6 +88,10 @@ class DeviceContext:
 
         `on_update` is called while the store is brought to this version.
         """
+=======
+    async def open(cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = os.urandom) -> Self:
+        """Open the device whose home this folder is."""
+>>>>>>> main
         home = Home(folder)
         store = await _open_store(home, clock, entropy, on_update)
         return cls(home, store, user=user, clock=clock, entropy=entropy)
@@ -114,34 +123,14 @@ class DeviceContext:
 
     async def seal_keys(self) -> SealKeys:
         """Read what files for the fleet are sealed with and opened by."""
-        from core.store.queries import seal_keys
-        from core.sync.sealed_file import SealKeys
-
-        membership, now_us = await self.membership(), self.clock()
-        epochs = await self.store.run(seal_keys.read_epoch_keys)
-        public_keys, newcomers = await self.store.run(
-            lambda connection: seal_keys.read_recipients(
-                connection, membership, self.store.fleet, is_first=epochs.is_first, now_us=now_us
-            )
-        )
-        # Also for this device itself, should it lose its store and keep its key.
-        public_keys = tuple(dict.fromkeys((self.identity.public_key, *public_keys)))
-        return SealKeys(self.store.fleet, epochs, lambda: self.identity, public_keys, newcomers)
+        return await _read_seal_keys(self)
 
     async def schema(self) -> Schema:
         """Parse the fleet's schema, also for the past, or give the last one if equal."""
         record = await self.store.now().record(SCHEMA_ENTITY, Schema())
         state = {name: slot.leaves for name, slot in record.slots.items()}
         if self._schema[0] != state:
-            from core.schema_toml import parse_schema
-
-            texts = {
-                name.removeprefix(SCHEMA_PROPERTY_PREFIX): slot.value
-                for name, slot in record.slots.items()
-                if name.startswith(SCHEMA_PROPERTY_PREFIX) and isinstance(slot.value, str)
-            }
-            name = record.value("name")
-            self._schema = (state, parse_schema(texts, name if isinstance(name, str) else ""))
+            self._schema = (state, _parse_schema(record))
         return self._schema[1]
 
     def view(self, at_us: int | None = None, *, as_received: bool = False) -> View:
@@ -190,6 +179,7 @@ class DeviceContext:
         if self.planned is not None:
             self.planned += edits
         self.identity.unlock()
+        await self.prepare_to_write()
         change = await self.store.commit(
             self.identity,
             edits,
@@ -202,6 +192,12 @@ class DeviceContext:
         if change is not None:
             await asyncio.to_thread(self.home.note_last_change, change)
         return change
+
+    async def prepare_to_write(self) -> None:
+        """Do what has to be done before this device signs a change.
+
+        Raises FieldlineError if it must not sign one now.
+        """
 
     async def check(self, edits: Iterable[Edit]) -> None:
         """Raise what `save` raises for edits that the schema or the membership refuses."""
@@ -221,7 +217,40 @@ class DeviceContext:
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
 
 
+<<<<<<< HEAD
 async def _open_store(home: Home, clock: Clock, entropy: Entropy, on_update: OnProgress) -> Store:
+=======
+async def _read_seal_keys(device: DeviceContext) -> SealKeys:
+    from core.store.queries import seal_keys
+    from core.sync.sealed_file import SealKeys
+
+    membership, now_us = await device.membership(), device.clock()
+    epochs = await device.store.run(seal_keys.read_epoch_keys)
+    public_keys, newcomers = await device.store.run(
+        lambda connection: seal_keys.read_recipients(
+            connection, membership, device.store.fleet, is_first=epochs.is_first, now_us=now_us
+        )
+    )
+    # Also for this device itself, should it lose its store and keep its key.
+    public_keys = tuple(dict.fromkeys((device.identity.public_key, *public_keys)))
+    return SealKeys(device.store.fleet, epochs, lambda: device.identity, public_keys, newcomers)
+
+
+def _parse_schema(record: Record) -> Schema:
+    """Parse the schema that the fleet's facts about it make."""
+    from core.schema_toml import parse_schema
+
+    texts = {
+        name.removeprefix(SCHEMA_PROPERTY_PREFIX): slot.value
+        for name, slot in record.slots.items()
+        if name.startswith(SCHEMA_PROPERTY_PREFIX) and isinstance(slot.value, str)
+    }
+    name = record.value("name")
+    return parse_schema(texts, name if isinstance(name, str) else "")
+
+
+async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:
+>>>>>>> main
     """Open the store, and finish a change of the key that was broken off."""
     store = await Store.open(home.store, clock=clock, entropy=entropy, on_progress=on_update)
     if exists(home.next_key):

@@ -24,6 +24,10 @@ NEXT_KEY_FILE = "device.key.next"
 SETTINGS_FILE = "settings.toml"
 LAST_CHANGE_FILE = "last-change"
 _CHANGE_DIGITS = 64
+_PEM_HEAD = b"-----BEGIN PRIVATE KEY-----"
+"""What a key in PKCS 8 begins with, and one under a passphrase does not have (RFC 7468)."""
+_MAX_KEY_BYTES = 4096
+"""More than any file with a key has."""
 _TEMPORARY_FOLDER = ".founding"
 
 
@@ -43,16 +47,14 @@ class Home:
         name = self.read_settings().get("name")
         return name if isinstance(name, str) else ""
 
-    def has_sealed_key(self) -> bool:
-        """Whether the key is under a passphrase; not where it cannot be read.
+    def has_plain_key(self) -> bool:
+        """Whether the key is there and under no passphrase.
 
         Found out without what uses keys, which takes long to load.
         """
-        from core.sealed_key import SEALED_PREFIX
-
         try:
             with self.key.open("rb") as file:
-                return file.read(len(SEALED_PREFIX)) == SEALED_PREFIX
+                return _PEM_HEAD in file.read(_MAX_KEY_BYTES)
         except OSError:
             return False
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from core.device.last_change import note_confirmed
 from core.service import location
 from core.service.transfer_backlog import read_backlog, track_backlog
 from core.store.indexes.active_members import read_may_connect
@@ -161,4 +162,5 @@ async def run_session(
         )
     if isinstance(outcome, Failed):
         raise outcome.error
+    await note_confirmed(store)
     return SyncResult(link.peer, outcome.stats, loop_time() - started_at_s, outcome.root)

@@ -9,7 +9,7 @@ thread.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,13 +56,14 @@ class Store(BlockStore):
     """
 
     @classmethod
-    async def create(cls, path: Path, *, fleet: bytes, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Store:
+    async def create(cls, path: Path, *, fleet: bytes, clock: Clock, entropy: Entropy = os.urandom) -> Store:
         """A new empty store for a fleet; raises StoreError if the file exists."""
         database = await open_database(path, create=True)
         await database.write(write_meta, "fleet", fleet)
         return await cls._initialize(database, clock, entropy)
 
     @classmethod
+<<<<<<< HEAD
     async def open(
         cls,
         path: Path,
@@ -76,6 +77,11 @@ class Store(BlockStore):
         `on_progress`: see `core.store.migrations.open_database`.
         """
         return await cls._initialize(await open_database(path, on_progress=on_progress), clock, entropy)
+=======
+    async def open(cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom) -> Store:
+        """The store at a path; raises StoreError if there is none or it is not one."""
+        return await cls._initialize(await open_database(path), clock, entropy)
+>>>>>>> main
 
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.device.home import Home
-from core.device.last_change import check_last_change
 from core.errors import FieldlineError
 from core.paths import exists
 from core.store.intake import read_refused
@@ -26,6 +25,7 @@ from core.store.quotas import read_over_limit
 from core.store.store import VERIFIED_META_KEY
 from core.timestamps import SECOND_US
 from core.values import quote_value
+from core.workspace.own_chain import read_doubt
 
 if TYPE_CHECKING:
     from core.device.context import DeviceContext
@@ -92,7 +92,7 @@ async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """Check the opened store."""
     store = _finding("store", "problem", await _check_integrity(workspace))
     yield replace(store, verified_at_us=await _verified_at(workspace))
-    yield _finding("restored", "warning", await check_last_change(workspace.home, workspace.store))
+    yield _finding("restored", "warning", await read_doubt(workspace))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
     for finding in (*await _check_limits(workspace), *await _check_chains(workspace)):

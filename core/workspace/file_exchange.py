@@ -23,6 +23,7 @@ async def import_file(workspace: DeviceContext, path: Path, on_progress: OnProgr
         return await _import_bundle(workspace, path, on_progress)
     lines = await asyncio.to_thread(_read_history, path)
     schema = await workspace.schema()
+    await workspace.prepare_to_write()
     return await workspace.store.import_history(workspace.identity, lines, schema, on_progress=on_progress)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from core import paths, temporary_files
 from core.device.home import Home
+from core.device.last_change import mark_unconfirmed
 from core.errors import FieldlineError, Refused
 from core.identity import load_identity
 from core.store import migrations, spot_check, store_file
@@ -81,6 +82,8 @@ def _restore(home: Home, file: Path, progress: OnProgress, opener: Callable[[], 
                     file = opened
                 count, fleet = _copy(file, new, progress)
                 _check_same_fleet(path, fleet)
+                if home.read_last_change() is None:
+                    _mark_unconfirmed(new, home)
                 new.chmod(0o600)
                 kept = _keep_old(path)
                 store_file.swap_in(path)
@@ -119,6 +122,13 @@ def _copy(file: Path, new: Path, progress: OnProgress) -> tuple[int, bytes]:
         if fleet is None:
             raise not_a_store(file)
         return int(copy.execute("SELECT count(*) FROM changes").fetchone()[0]), fleet
+
+
+def _mark_unconfirmed(new: Path, home: Home) -> None:
+    """Mark a copy of which nothing says whether it holds all that was saved here."""
+    device = load_identity(home.key).device
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        mark_unconfirmed(connection, device)
 
 
 def _check_same_fleet(path: Path, fleet: bytes) -> None:

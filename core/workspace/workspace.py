@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ class Workspace(DeviceContext):
         schema: Schema,
         device_name: str,
         clock: Clock = system_clock,
-        entropy: Entropy = secrets.token_bytes,
+        entropy: Entropy = os.urandom,
         recovery_key: bytes | None = None,
     ) -> Workspace:
         """Create a fleet with this device as its admin (`core.device.setup`)."""
@@ -83,7 +83,7 @@ class Workspace(DeviceContext):
         fleet: str,
         device_name: str,
         clock: Clock = system_clock,
-        entropy: Entropy = secrets.token_bytes,
+        entropy: Entropy = os.urandom,
     ) -> Workspace:
         """Prepare this device for the fleet with this id in hex; an admin has to admit it."""
         from core.device import setup
@@ -140,6 +140,12 @@ class Workspace(DeviceContext):
 
         self._inbox_reader = self._inbox_reader or InboxReader(self.store)
         return await self._inbox_reader.read_lazily(view or self.store.now(), await self.schema(), on_progress)
+
+    async def prepare_to_write(self) -> None:
+        """Ask for what is missing of the own chain, so that it does not fork."""
+        from core.workspace import own_chain
+
+        await own_chain.ensure_own_chain(self)
 
     # --- editing -----------------------------------------------------------------------------------------------------
 

@@ -99,19 +99,23 @@ class CliContext:
             workspace = await Workspace.open(self.home, user=self.user, on_update=self.show_update(stack))
         self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
+        workspace.on_notice = self._print_notice
         if dry_run:
             workspace.planned = []
         try:
             # Where the store is damaged, the command itself says so.
             with suppress(FieldlineError):
                 if restored := await check_last_change(workspace.home, workspace.store):
-                    from tui.i18n.translate import error_text
-
-                    self.print_message(error_text(restored))
+                    self._print_notice(restored)
         except BaseException:
             await workspace.close()
             raise
         return workspace
+
+    def _print_notice(self, notice: FieldlineError) -> None:
+        from tui.i18n.translate import error_text
+
+        self.print_message(error_text(notice))
 
     def _read_passphrase(self) -> str:
         from tui.cli.passphrase import read_passphrase

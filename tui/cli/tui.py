@@ -122,8 +122,8 @@ async def tui(
     if not kiosk and not _is_device_there(context) and (code := await _run_setup(context, chosen, profile)) is not None:
         return code
     async with await context.open_workspace() as workspace:
-        if workspace.home.has_sealed_key():
-            # Who has the passphrase is asked while the terminal is still his own.
+        if not workspace.home.has_plain_key():
+            # Whoever has the passphrase is asked while the terminal is still a plain one.
             workspace.identity.unlock()
         return await run_app(workspace, chosen, profile, is_kiosk=kiosk)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from core.schema import Kind
 from core.slots import ABSENT
 from core.value_codec import ID_BYTES, Ref
-from tui.dialogs.base import ChoiceDialog
 from tui.draft import Draft, count_unapplied
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language, ngettext
@@ -100,6 +99,8 @@ class DraftActions(ScreenActions):
 
     def do_new(self) -> None:
         """Ask of which kind, if there are several that make sense here."""
+        from tui.dialogs.base import ChoiceDialog
+
         schema, node = self.state.schema, self._node
         below = schema.children(node.kind.name) if node else []
         above = schema.property(node.kind.name, node.kind.parent).refers_to if node and node.kind.parent else None
@@ -144,6 +145,8 @@ class DraftActions(ScreenActions):
 
     async def do_drafts(self) -> None:
         """List the drafts, and open the form of the one that is chosen."""
+        from tui.dialogs.base import ChoiceDialog
+
         waiting = {entity: draft for entity, draft in self.state.drafts.items() if len(draft)}
         called = await self.state.breadcrumbs_of(waiting)
         rows: list[tuple[bytes, Line]] = []

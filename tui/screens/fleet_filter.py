@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from core.errors import Refused
 from core.values import quote_value
-from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number
 from tui.layout import Line
 from tui.screens.base import ScreenActions
@@ -73,6 +72,8 @@ class FleetFilterActions(ScreenActions):
     def do_filter(self) -> None:
         """Ask for words and conditions that changes must meet; what they touched is shown."""
 
+        from tui.dialogs.base import PromptDialog
+
         def chosen(text: str | None) -> None:
             if text is not None:
                 self.screen.run_task(partial(self._apply, text), group="filter")
@@ -87,6 +88,7 @@ class FleetFilterActions(ScreenActions):
 
     async def do_view(self) -> None:
         """Choose one of the views that were saved, or save this one."""
+        from tui.dialogs.base import ChoiceDialog
         from tui.saved_views import SavedView, read_views
 
         store, user = self.state.workspace.store, self.state.workspace.user
@@ -108,6 +110,7 @@ class FleetFilterActions(ScreenActions):
         self.screen.show_message(_("View: {name}").format(name=view.name))
 
     def _ask_name(self, views: list[SavedView]) -> None:
+        from tui.dialogs.base import PromptDialog
         from tui.saved_views import MAX_VIEW_NAME_CHARS, MAX_VIEWS, SavedView, save_views
 
         async def check(text: str) -> None:

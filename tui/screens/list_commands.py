@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from tui.dialogs.base import PromptDialog
 from tui.i18n.translate import _
 from tui.layout import Line, cut
 from tui.screens.base import BaseScreen, ScreenActions
@@ -85,6 +84,7 @@ def _file_content(state: AppState, screen: ListContent) -> FileContent:
 
 def ask_save_to_file(screen: BaseScreen, content: FileContent) -> None:
     """Ask where to save, then save it there."""
+    from tui.dialogs.base import PromptDialog
     from tui.dialogs.save_to_file import SaveProgressDialog, check_path, path_of
 
     now = screen.state.dates.to_local(screen.state.dates.clock())

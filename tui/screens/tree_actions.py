@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 
-from tui.dialogs.base import ChoiceDialog
 from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.screens.base import ScreenActions
@@ -152,6 +151,8 @@ class TreeActions(ScreenActions):
 
         The one that they are sorted by turns them round.
         """
+        from tui.dialogs.base import ChoiceDialog
+
         if (node := self.node) is None:
             return
         rows: list[tuple[Hashable, Line]] = [("", [(_("name"), "plain")])]

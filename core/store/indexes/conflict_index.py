@@ -13,12 +13,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from core.conflict_index import CONFLICT_INDEX_VERSION, ConflictIndexEntry, IPNetwork, build_index_entry, network_range
 from core.errors import FieldlineError
-from core.inbox import scalars_of
 from core.records import Record
 from core.schema import Kind, Property, Schema
 from core.store import entities
@@ -27,6 +26,11 @@ from core.store.indexes.ancestry import Ancestry
 from core.store.scope import NOW, Scope
 from core.value_codec import Ref
 
+if TYPE_CHECKING:
+    from core.conflict_index import ConflictIndexEntry, IPNetwork
+
+CONFLICT_INDEX_VERSION = 3
+"""Of what `core.conflict_index` makes of an entity: another one makes every store look at everything again."""
 _INDEXED_UNDER_META_KEY = "clues"
 """The note that tells by which schema and which program the clues were made."""
 _MAX_REFERENCE_DEPTH = 8
@@ -142,6 +146,8 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
     rows = connection.execute(
         "SELECT e.entity, e.id FROM unread u JOIN entities e ON e.id = u.entity LIMIT ?", (limit,)
     ).fetchall()
+    from core.conflict_index import build_index_entry
+
     ids = dict(rows)
     known = Ancestry(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
@@ -188,6 +194,8 @@ def find_network_neighbours(
     ]
     if scope.kind != "now" or not is_index_current(connection, schema) or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS:
         return None
+    from core.conflict_index import network_range
+
     numbers = set(fresh)
     for network in wished:
         space, first, last = network_range(kind, prop, network)
@@ -228,6 +236,8 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
     """What is wrong with the clues that are kept: a sentence, or none."""
     if count_unread(connection, schema):
         return []
+    from core.conflict_index import build_index_entry
+
     known = Ancestry(connection)
     wrong = 0
     numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
@@ -248,6 +258,8 @@ def index_version(schema: Schema) -> bytes:
 
 
 def _referenced_entities(record: Record) -> Iterable[bytes]:
+    from core.inbox import scalars_of
+
     for slot in record.slots.values():
         for item in scalars_of(slot.value):
             if isinstance(item, Ref):

@@ -148,9 +148,9 @@ async def test_hooks_that_are_edited_run_without_a_restart_and_wrong_settings_st
         await write(workspace, 1, printer="a", vid=1)
         assert {(await next_of(events)).hook for _ in range(2)} == {"copy", "other"}
         workspace.home.settings.write_text("[hooks")
-        told = await next_of(events)
-        assert told.error is not None
-        assert told.fact is None
+        shown = await next_of(events)
+        assert shown.error is not None
+        assert shown.fact is None
         await write(workspace, 1, printer="b")
         assert (await next_of(events)).hook == "other", "those of before go on"
     assert sorted(got(workspace), key=str) == [("printer", "a"), ("printer", "b"), ("vid", 1)]

@@ -81,9 +81,9 @@ def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, 
         if block.device in [author.device for author in AUTHORS[:4]] and times[i] <= moment
     }
     slots: dict[tuple[bytes, str], Slot] = {}
-    said = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
+    counted = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
     withdrawals = {i for i, (_, f) in facts.items() if withdrawn_by(f.value)}
-    for place, leaves in leaf_ids(said, withdrawals).items():
+    for place, leaves in leaf_ids(counted, withdrawals).items():
         if not leaves:
             continue
         slots[place] = slot_of(

@@ -382,10 +382,10 @@ async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
         passed_over, undone, *_older = await _own_times(screen)
         await screen.press("u")
         box = [row.split("│")[1].strip() for row in screen.text().splitlines() if row.count("│") == 2]
-        told = " ".join(box)
-        assert f"What you saved on {passed_over} is passed over." in told
-        assert why in told
-        assert f"Undo what you saved on {undone}" in told
+        shown = " ".join(box)
+        assert f"What you saved on {passed_over} is passed over." in shown
+        assert why in shown
+        assert f"Undo what you saved on {undone}" in shown
     await _say(home, "Weber", "Brix 80")
     async with opened(home, "4", "u", user="Schulz") as screen:
         assert why.replace("Schulz", "Weber") in screen.text()
@@ -458,7 +458,7 @@ async def test_bringing_back_says_with_what_it_would_clash(home: Path) -> None:
         assert "Docking station is in use already: TSC Kiel › Lane 2." in screen.text()
         assert "that becomes an item in the inbox" in screen.text()
         await screen.press("enter")
-        assert any(matter.type == "duplicate" and one in matter.entities for matter in screen.app.inbox_items)
+        assert any(item.type == "duplicate" and one in item.entities for item in screen.app.inbox_items)
         await screen.press("u")
         assert "in use already" not in screen.text()
 

@@ -11,7 +11,6 @@ from functools import partial
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property
 from core.value_codec import MAX_FACTS, Value
-from tui.dialogs.base import ChoiceDialog, PromptDialog
 from tui.i18n.translate import _, format_number, language, ngettext
 from tui.screens.actions.save import ask_save
 from tui.screens.base import BaseScreen, ScreenActions
@@ -52,6 +51,8 @@ class BulkEditActions(ScreenActions):
             self._ask_property(records, schema.kind(kinds.pop()))
 
     def _ask_property(self, records: Sequence[Record], kind: Kind) -> None:
+        from tui.dialogs.base import ChoiceDialog
+
         props = [prop for name, prop in kind.properties.items() if name not in (KIND, RETIRED, kind.key)]
         count = len(records)
         title = ngettext("Edit of {count} marked line", "Edit of {count} marked lines", count)
@@ -64,6 +65,7 @@ class BulkEditActions(ScreenActions):
         self.screen.open_dialog(ChoiceDialog(title, rows), chosen)
 
     def _ask_value(self, records: Sequence[Record], prop: Property) -> None:
+        from tui.dialogs.base import PromptDialog
         from tui.dialogs.reference_picker import make_picker
 
         view, schema = self.state.view, self.state.schema

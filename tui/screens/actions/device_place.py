@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from tui.dialogs.base import ChoiceDialog
 from tui.i18n.translate import _
 from tui.layout import Line
 from tui.screens.base import BaseScreen
@@ -19,6 +18,8 @@ async def choose_device_place(screen: BaseScreen, entity: bytes, title: str) -> 
     if here is None or here == entity:
         await _set_here(screen, entity, title)
         return
+
+    from tui.dialogs.base import ChoiceDialog
 
     def answered(choice: object) -> None:
         if choice:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
-from tui.dialogs.base import SaveDialog
 from tui.i18n.translate import _
 from tui.layout import Line
 from tui.screens.base import BaseScreen
@@ -30,6 +29,8 @@ def ask_save(
         warnings: what to know before.
         save: saves it, with the note that was typed, empty for none.
     """
+
+    from tui.dialogs.base import SaveDialog
 
     def answered(note: str | None) -> None:
         if note is not None:
