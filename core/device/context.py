@@ -74,24 +74,19 @@ class DeviceContext:
         """Called with a sentence for the person who saves; it is saved all the same."""
 
     @classmethod
-<<<<<<< HEAD
     async def open(
         cls,
         folder: Path,
         *,
         user: str,
         clock: Clock = system_clock,
-        entropy: Entropy = secrets.token_bytes,
+        entropy: Entropy = os.urandom,
         on_update: OnProgress = ignore_progress,
     ) -> Self:
         """Open the device whose home this folder is.
 
         `on_update` is called while the store is brought to this version.
         """
-=======
-    async def open(cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = os.urandom) -> Self:
-        """Open the device whose home this folder is."""
->>>>>>> main
         home = Home(folder)
         store = await _open_store(home, clock, entropy, on_update)
         return cls(home, store, user=user, clock=clock, entropy=entropy)
@@ -217,9 +212,6 @@ class DeviceContext:
         return EditResult(await self.save(edits, note), shown.entity, len(edits))
 
 
-<<<<<<< HEAD
-async def _open_store(home: Home, clock: Clock, entropy: Entropy, on_update: OnProgress) -> Store:
-=======
 async def _read_seal_keys(device: DeviceContext) -> SealKeys:
     from core.store.queries import seal_keys
     from core.sync.sealed_file import SealKeys
@@ -249,8 +241,7 @@ def _parse_schema(record: Record) -> Schema:
     return parse_schema(texts, name if isinstance(name, str) else "")
 
 
-async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:
->>>>>>> main
+async def _open_store(home: Home, clock: Clock, entropy: Entropy, on_update: OnProgress) -> Store:
     """Open the store, and finish a change of the key that was broken off."""
     store = await Store.open(home.store, clock=clock, entropy=entropy, on_progress=on_update)
     if exists(home.next_key):

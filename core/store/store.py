@@ -63,13 +63,12 @@ class Store(BlockStore):
         return await cls._initialize(database, clock, entropy)
 
     @classmethod
-<<<<<<< HEAD
     async def open(
         cls,
         path: Path,
         *,
         clock: Clock,
-        entropy: Entropy = secrets.token_bytes,
+        entropy: Entropy = os.urandom,
         on_progress: OnProgress = ignore_progress,
     ) -> Store:
         """The store at a path; raises StoreError if there is none or it is not one.
@@ -77,11 +76,6 @@ class Store(BlockStore):
         `on_progress`: see `core.store.migrations.open_database`.
         """
         return await cls._initialize(await open_database(path, on_progress=on_progress), clock, entropy)
-=======
-    async def open(cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom) -> Store:
-        """The store at a path; raises StoreError if there is none or it is not one."""
-        return await cls._initialize(await open_database(path), clock, entropy)
->>>>>>> main
 
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:
