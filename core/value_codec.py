@@ -115,6 +115,8 @@ _SHORT_TEXT_HEADS = tuple(cbor.head(cbor.TEXT, size) for size in range(24))
 """How texts begin whose length is in their first byte."""
 _REFERENCE_HEAD = cbor.head(cbor.TAG, TAG_REFERENCE) + cbor.head(cbor.BYTES, ID_BYTES)
 _PARENT_HEAD = cbor.head(cbor.TAG, TAG_PARENT) + cbor.head(cbor.BYTES, ID_BYTES)
+REFERENCE_HEADS = _REFERENCE_HEAD, _PARENT_HEAD
+"""How the bytes of a value begin that is one reference to an entity."""
 _FACT_HEAD = cbor.head(cbor.TAG, TAG_FACT) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
 _WITHDRAWAL_HEAD = cbor.head(cbor.TAG, TAG_WITHDRAWAL) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
 _REDACTED_HEAD = cbor.head(cbor.TAG, TAG_REDACTED) + cbor.head(cbor.BYTES, HASH_BYTES)

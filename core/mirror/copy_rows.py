@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from struct import Struct
+from typing import IO
 
 from psycopg import sql
 
@@ -49,11 +50,13 @@ _COLUMN_TYPES = {
 Row = Sequence[object]
 
 ROWS_PER_WRITE = 500
+BYTES_PER_WRITE = 1 << 16
 _EPOCH_US = 946_684_800_000_000
 """Times are counted from the year 2000 there."""
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_NULL = b"\xff\xff\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+"""A field of nothing."""
 # Each field has its length before it; the first number is that of the fields.
 _FACT_IN_USE = Struct("!hiqiqiiiiiiii?")
 _ENDED_FACT = Struct("!hiqiqiqiiiiiii?")
@@ -91,6 +94,29 @@ def copy_packed(mirror: Connection, table: str, rows: Iterable[bytes]) -> int:
     return count
 
 
+class PackedRows:
+    """Packed rows of a table that wait in a file until the server is free."""
+
+    def __init__(self, table: str, file: IO[bytes]) -> None:
+        self._table = table
+        self._file = file
+
+    def add(self, rows: Iterable[bytes]) -> None:
+        """Put rows behind those that wait."""
+        self._file.writelines(rows)
+
+    def copy(self, mirror: Connection) -> None:
+        """Write what waits into the mirror."""
+        self._file.seek(0)
+        with mirror.cursor() as cursor, cursor.copy(_copy_statement(self._table, None)) as copy:
+            copy.write(_HEADER)
+            while some := self._file.read(BYTES_PER_WRITE):
+                copy.write(some)
+            copy.write(_TRAILER)
+        self._file.seek(0)
+        self._file.truncate()
+
+
 def _copy_statement(table: str, into: sql.Composable | None) -> sql.Composed:
     return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
         into or identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
@@ -121,10 +147,26 @@ def pack_edges(rows: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     return (_EDGE.pack(2, 8, target, 8, fact) for target, fact in rows)
 
 
+def pack_entity(
+    number: int,
+    entity: bytes,
+    retired: bool,
+    kind: str | None,
+    key: str | None,
+    title: str,
+    lies_in: bytes | None,
+) -> bytes:
+    """Pack a row of `entities`."""
+    names = (None if text is None else text.encode() for text in (kind, key, title))
+    fields = (number.to_bytes(4, "big"), entity, bytes((retired,)), *names, lies_in)
+    packed = (NULL if field is None else len(field).to_bytes(4, "big") + field for field in fields)
+    return len(fields).to_bytes(2, "big") + b"".join(packed)
+
+
 def pack_json(text: str | None) -> bytes:
     """Pack a field of JSON."""
     if text is None:
-        return _NULL
+        return NULL
     data = text.encode()
     return _JSON_HEAD.pack(len(data) + 1, 1) + data
 
@@ -132,7 +174,7 @@ def pack_json(text: str | None) -> bytes:
 def pack_references(ids: Sequence[bytes]) -> bytes:
     """Pack a field that is a list of ids of entities, or NULL for none."""
     if not ids:
-        return _NULL
+        return NULL
     items = b"".join(len(each).to_bytes(4, "big") + each for each in ids)
     head = Struct("!iiiii").pack(1, 0, _BYTEA_OID, len(ids), 1)
     return (len(head) + len(items)).to_bytes(4, "big") + head + items

@@ -236,9 +236,8 @@ def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entitie
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for entity, value in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
-            if entity in stated:
+            if stated.setdefault(entity, value) != value:
                 several.add(entity)
-            stated[entity] = value
     values = {entity: HIDDEN_TEXT if is_secret(entity, name) else load_value(value) for entity, value in stated.items()}
     return values | _read_picks(connection, scope, name, sorted(several))
 
@@ -248,10 +247,11 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     leaves: dict[bytes, list[Candidate]] = {}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
+        # The plus keeps SQLite from an index of the property, by which it would read the facts of all entities.
         query = (
             f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
-            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
+            f" AND +f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
             leaves.setdefault(row[0], []).append(candidate_from_row(row))

@@ -22,8 +22,8 @@ INSERT INTO facts SELECT f.id, f.entity, f.property, v.value, f.effective, f.acc
   FROM facts_after f JOIN contents v ON v.id = f.content;
 DROP TABLE facts_after;
 DROP TABLE contents;
-CREATE INDEX facts_value ON facts (property, value);
 CREATE INDEX facts_slot ON facts (entity, property);
+CREATE INDEX facts_value ON facts (property, value);
 CREATE INDEX facts_current ON facts (entity, property) WHERE current = 1;
 DROP TABLE said_index;
 CREATE VIRTUAL TABLE said_index USING fts5(
