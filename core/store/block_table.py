@@ -43,7 +43,10 @@ def pack_loose(connection: sqlite3.Connection, on_row: Callable[[int], object] =
 
 
 def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
-    """The loose blocks behind a row that fill a pack, or end before a gap; none if there are too few."""
+    """The loose blocks behind a row that fill a pack, or end before a gap.
+
+    None if there are too few.
+    """
     group: list[Row] = []
     size = 0
     for row, data in connection.execute("SELECT change, data FROM blocks WHERE change > ? ORDER BY change", (after,)):
