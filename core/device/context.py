@@ -83,12 +83,8 @@ class DeviceContext:
         entropy: Entropy = os.urandom,
         on_update: OnProgress = ignore_progress,
     ) -> Self:
-        """Open the device whose home this folder is.
-
-        `on_update` is called while the store is brought to this version.
-        """
-        home = Home(folder)
-        store = await _open_store(home, clock, entropy, on_update)
+        """Open the device whose home this folder is; `on_update`: see `open_database`."""
+        store = await _open_store(home := Home(folder), clock, entropy, on_update)
         return cls(home, store, user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:

@@ -64,17 +64,9 @@ class Store(BlockStore):
 
     @classmethod
     async def open(
-        cls,
-        path: Path,
-        *,
-        clock: Clock,
-        entropy: Entropy = os.urandom,
-        on_progress: OnProgress = ignore_progress,
+        cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom, on_progress: OnProgress = ignore_progress
     ) -> Store:
-        """The store at a path; raises StoreError if there is none or it is not one.
-
-        `on_progress`: see `core.store.migrations.open_database`.
-        """
+        """The store at a path; raises StoreError if there is none or it is not one."""
         return await cls._initialize(await open_database(path, on_progress=on_progress), clock, entropy)
 
     @classmethod
