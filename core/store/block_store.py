@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ class BlockStore:
 
         return await self._database.run(short_ids.find_by_prefixes, list(prefixes))
 
-    async def all_short_ids(self) -> list[int]:
+    async def all_short_ids(self) -> array[int]:
         """All short ids in ascending order."""
         from core.store.indexes import short_ids
 

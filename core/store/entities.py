@@ -8,7 +8,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.changes import FLEET_ENTITY, fact_id
@@ -17,7 +17,7 @@ from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
 from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
@@ -60,7 +60,7 @@ class EntityValues:
 
 
 LEAF_SQL = f"""
-SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, l.note, f.effective, a.entity,
+SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, {VALUE_SQL}, u.name, d.device, c.at, l.note, f.effective, a.entity,
   c.received_at, c.link
 FROM facts f
 JOIN changes c ON c.id = f.id / {MAX_FACTS}
@@ -84,16 +84,21 @@ def candidate_from_row(row: LeafRow) -> Candidate:
 
 
 def read_leaves(
-    connection: sqlite3.Connection, scope: Scope, entities: list[bytes]
+    connection: sqlite3.Connection, scope: Scope, entities: list[bytes], properties: Collection[int] | None = None
 ) -> dict[bytes, dict[str, list[Candidate]]]:
-    """The leaves of every slot of these entities."""
+    """The leaves of every slot of these entities.
+
+    Only those of some properties, by their rows, if any are given.
+    """
+    # The plus keeps SQLite from looking up each property of each entity.
+    of_some = "" if properties is None else f" AND +f.property IN ({','.join(map(str, sorted(properties)))})"
     found: dict[bytes, dict[str, list[Candidate]]] = {entity: {} for entity in entities}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
             f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
-            f" AND {scope.leaves_condition}"
+            f"{of_some} AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "moment": scope.at_us}):
             found[row[0]].setdefault(row[1], []).append(candidate_from_row(row))
@@ -126,7 +131,7 @@ def read_entity_values(
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"SELECT e.entity, p.name, f.value FROM entities e CROSS JOIN {scope.facts_source}"
+            f"SELECT e.entity, p.name, {VALUE_SQL} FROM entities e CROSS JOIN {scope.facts_source}"
             " JOIN properties p ON p.id = f.property"
             f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id AND {scope.leaves_condition}"
         )
@@ -150,7 +155,7 @@ def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) ->
     Whatever obsoletes them.
     """
     rows = connection.execute(
-        f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        f"SELECT c.hash, f.id % {MAX_FACTS}, {VALUE_SQL} FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
         " AND f.property = (SELECT id FROM properties WHERE name = ?) AND f.id NOT IN (SELECT fact FROM withdrawals)",
         (entity, name),
@@ -158,9 +163,18 @@ def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) ->
     return {fact_id(change, index): load_value(value) for change, index, value in rows}
 
 
-def read_records(connection: sqlite3.Connection, scope: Scope, entities: list[bytes], schema: Schema) -> list[Record]:
-    """The typed view of each of these entities, in the order given."""
-    found = read_leaves(connection, scope, entities)
+def read_records(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    entities: list[bytes],
+    schema: Schema,
+    properties: Collection[int] | None = None,
+) -> list[Record]:
+    """The typed view of each of these entities, in the order given.
+
+    With the leaves of some properties only, by their rows, if any are given.
+    """
+    found = read_leaves(connection, scope, entities, properties)
     taken = read_withdrawals(connection, entities) if scope.kind == "now" else {}
     return [
         record_of(entity, found[entity], schema.kind(kind_of(found[entity]) or ""), taken.get(entity))
@@ -196,7 +210,8 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
     """The entities of which some leaf of this property has this value."""
     query = (
         f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value"
+        " WHERE f.property = (SELECT id FROM properties WHERE name = :name)"
+        " AND f.content = (SELECT id FROM contents WHERE value = :value)"
         f" AND {scope.leaves_condition}"
     )
     rows = connection.execute(
@@ -216,14 +231,13 @@ def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entitie
         # Who said it matters only where there are several leaves, and to find it out takes most of the time.
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"SELECT e.entity, f.value FROM entities e CROSS JOIN {scope.facts_source}"
+            f"SELECT e.entity, {VALUE_SQL} FROM entities e CROSS JOIN {scope.facts_source}"
             f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id"
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for entity, value in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
-            if entity in stated:
+            if stated.setdefault(entity, value) != value:
                 several.add(entity)
-            stated[entity] = value
     values = {entity: HIDDEN_TEXT if is_secret(entity, name) else load_value(value) for entity, value in stated.items()}
     return values | _read_picks(connection, scope, name, sorted(several))
 
@@ -233,10 +247,11 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     leaves: dict[bytes, list[Candidate]] = {}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
+        # The plus keeps SQLite from an index of the property, by which it would read the facts of all entities.
         query = (
             f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
-            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
+            f" AND +f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
             leaves.setdefault(row[0], []).append(candidate_from_row(row))
@@ -319,7 +334,7 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
                 " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
                 " JOIN facts f ON f.entity = g.entity AND f.property = g.property AND f.current = 1"
                 f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property"
-                " HAVING count(DISTINCT f.value) > 1)"
+                " HAVING count(DISTINCT f.content) > 1)"
                 " GROUP BY entity"
             )
             found.update(connection.execute(query, some))
@@ -337,14 +352,15 @@ def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list
     Those whose leaves have different values, the newest leaf first.
     """
     if scope.kind == "now":
-        source = "contested g JOIN facts f ON f.entity = g.entity AND f.property = g.property"
+        # CROSS JOIN keeps SQLite from going through all leaves for the few that are contested.
+        source = "contested g CROSS JOIN facts f ON f.entity = g.entity AND f.property = g.property"
         condition, group = "f.current = 1", "g.entity, g.property"
     else:
         source, condition, group = scope.facts_source, scope.leaves_condition, "f.entity, f.property"
     rows = connection.execute(
         f"""SELECT e.entity, p.name FROM
               (SELECT f.entity AS entity, f.property AS property, max(f.id) AS newest FROM {source} WHERE {condition}
-               GROUP BY {group} HAVING count(DISTINCT f.value) > 1) s
+               GROUP BY {group} HAVING count(DISTINCT f.content) > 1) s
             JOIN entities e ON e.id = s.entity JOIN properties p ON p.id = s.property ORDER BY s.newest DESC""",
         {"moment": scope.at_us},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -306,7 +307,7 @@ class StoreReplica:
     async def all_short_ids(self, salt: bytes) -> Sequence[int]:
         if not salt:
             return await self.store.all_short_ids()
-        return await asyncio.to_thread(list, self._salted_short_ids())
+        return await asyncio.to_thread(array, "Q", self._salted_short_ids())
 
     def _salted_short_ids(self) -> Iterator[int]:
         return (short_id(self._salted_key, change) for change in self._salted_changes)

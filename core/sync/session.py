@@ -73,8 +73,8 @@ from core.sync.states import (
     WaitState,
 )
 
-MERKLE_BIT, SKETCH_BIT, HOLDINGS_BIT = 1, 2, 4
-MODES = {"sketch": SKETCH_BIT, "merkle": MERKLE_BIT}
+MERKLE_BIT, SKETCH_BIT, HOLDINGS_BIT, COARSE_LISTS_BIT = 1, 2, 4, 8
+MODES = {"sketch": SKETCH_BIT | COARSE_LISTS_BIT, "merkle": MERKLE_BIT}
 MAX_ROUNDS = 16
 """Three find what collided; the others are for changes that are saved on either side meanwhile."""
 MAX_BUFFER_BYTES = (MAX_UNACKED_BATCHES + 1) * MAX_FRAME_BYTES
@@ -125,7 +125,7 @@ class Session:
         self._modes = MERKLE_BIT | HOLDINGS_BIT | sum({MODES[mode] for mode in modes if mode != "merkle"})
         self._tally = Tally()
         self._exchange = Exchange(fleet, batch_bytes, self._tally)
-        self._mode = "none"
+        self._mode, self._shared_modes = "none", 0
         self._stage: StateMachine[SessionState, SessionEvent] = StateMachine(SESSION, SessionState.START)
         self._method: StateMachine[Method, MethodEvent] = StateMachine(
             METHOD, Method.SKETCH if SKETCH_BIT & self._modes else Method.MERKLE
@@ -310,7 +310,7 @@ class Session:
     def _converse(self) -> Effects[tuple[int, bytes, bool]]:
         kept: SketchedSet = yield from self._read_summary()
         mine = kept.summary
-        modes = self._modes if kept.sketch else self._modes & ~SKETCH_BIT
+        modes = self._modes if kept.sketch else self._modes & ~MODES["sketch"]
         self._stage.enter(SessionEvent.HELLO_SENT)
         yield Hello(modes, self._fleet[:FLEET_TAG_BYTES], mine.count, mine.root, self._location_hint)
         yield EMIT_PROGRESS
@@ -344,7 +344,7 @@ class Session:
             yield ClearObsoleteHints()
             self._equal_set = mine
             self._stage.enter(SessionEvent.SAME_ROOT)
-            yield from report_holdings(mine.root, bool(hello.modes & modes & HOLDINGS_BIT))
+            yield from report_holdings(mine.root, bool(self._shared_modes & HOLDINGS_BIT))
             self._stage.enter(SessionEvent.REPORTED)
         else:
             self._stage.enter(SessionEvent.ROUNDS_USED_UP)
@@ -367,7 +367,8 @@ class Session:
             raise RemoteProtocolError(Reason.OTHER_FLEET)
         if not hello.modes & MERKLE_BIT:
             raise RemoteProtocolError(Reason.OTHER_VERSION)
-        if hello.modes & modes & SKETCH_BIT:
+        self._shared_modes = hello.modes & modes
+        if self._shared_modes & SKETCH_BIT:
             self._mode = "sketch"
         else:
             self._method.enter(MethodEvent.NOT_SPOKEN)
@@ -391,10 +392,9 @@ class Session:
 
     def _make_reconciler(self, kept: SketchedSet, theirs: SetSummary) -> Reconciler:
         mine = kept.summary
-        if self._method.state is Method.SKETCH:
-            return SketchReconciler(mine, theirs, kept if kept.sketch else None, is_leader=self._initiator)
-        if self._method.state is Method.SALTED_SKETCH:
-            salt = run_salt(mine.root, theirs.root)
-            return SketchReconciler(mine, theirs, None, is_leader=self._initiator, salt=salt)
+        if self._method.state is not Method.MERKLE:
+            salt = b"" if self._method.state is Method.SKETCH else run_salt(mine.root, theirs.root)
+            has_lists = bool(self._shared_modes & COARSE_LISTS_BIT)
+            return SketchReconciler(mine, theirs, kept, self._initiator, salt, has_coarse_lists=has_lists)
         is_lopsided = 2 * min(mine.count, theirs.count) <= max(mine.count, theirs.count)
         return MerkleReconciler(mine, theirs, is_opener=mine.count < theirs.count if is_lopsided else self._initiator)

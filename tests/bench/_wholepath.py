@@ -98,16 +98,18 @@ async def meet(a: Store, b: Store, modes: tuple[str, ...]) -> tuple[Done, float]
     return outcome, max(side.spent for side in sides)
 
 
-def _fill(connection: sqlite3.Connection, number: int) -> None:
+def fill(connection: sqlite3.Connection, number: int, *, is_shuffled: bool = False) -> None:
     """Ids that were received, and what is derived from the ids alone."""
     chance = random.Random(number)
-    ids = sorted(chance.randbytes(32) for _ in range(number))
+    ids = [chance.randbytes(32) for _ in range(number)]
+    if not is_shuffled:
+        ids.sort()
     known = [change for (change,) in connection.execute("SELECT hash FROM changes")]
     first = len(known) + 1
     connection.executemany(
-        "INSERT INTO changes (id, hash, device, user, at, effective, accepted, received_at, link)"
-        " VALUES (?, ?, 1, 1, 1, 1, 1, 1, 'tcp')",
-        enumerate(ids, first),
+        "INSERT INTO changes (id, hash, device, position, author, lead, at, ordered_at, linked, accepted, received_at,"
+        " link) VALUES (?, ?, 1, ?, 1, ?, 1, 1, 1, 1, 1, 'tcp')",
+        ((row, change, row, row) for row, change in enumerate(ids, first)),
     )
     key = short_ids.read_short_id_key(connection)
     assert key is not None
@@ -125,7 +127,7 @@ async def prepared(folder: Path, number: int) -> tuple[Store, Store]:
     paths = [folder / f"{number}-{name}.db" for name in ("one", "two")]
     store = await Store.create(paths[0], fleet=FLEET, clock=lambda: time.time_ns() // 1000)
     await store.save_blocks(FOUNDING)
-    await store._database.write(_fill, number)
+    await store._database.write(fill, number)
     await store.sketch()
     await store.close()
     shutil.copy(paths[0], paths[1])

@@ -29,7 +29,7 @@ from core.sync.messages import Hello, Message
 from core.sync.reconcile.merkle import BranchNode, MerkleNode, build_tree, insert_ids, prefix_bounds, read_node
 from core.sync.reconcile.merkle_reconciler import MerkleReconciler
 from core.sync.reconcile.set_sketch import SetSketch, short_id, short_key
-from tests.bench import _wholepath
+from tests.bench import _drawer, _wholepath
 from tests.support.memory_replica import now
 from tests.support.session_sides import Side, run_sketch
 
@@ -291,6 +291,7 @@ def run() -> None:
         gc.unfreeze()
     print(f"CPU time at N = {max(SIZES):,} against N = {min(SIZES):,}: {', '.join(ratios)} (budget x2)")
     _wholepath.run()
+    _drawer.run()
 
 
 def runs(universe: Universe, make: Callable[..., Result], size: int) -> list[Result]:

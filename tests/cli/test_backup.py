@@ -92,8 +92,8 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(device: Terminal, tmp_path: P
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)",
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT min(id) FROM facts)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT max(id) FROM contents)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT min(id) FROM contents)",
         "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = 2",
         "UPDATE entities SET entity = randomblob(16) WHERE id = 2",
     ],
@@ -215,8 +215,8 @@ def test_a_sealed_copy_tells_nothing_and_leaves_nothing_beside_it(device: Termin
 
 def test_a_sealed_copy_is_opened_by_the_device_or_by_the_recovery_key(tmp_path: Path) -> None:
     one, copy, paper = Terminal(tmp_path / "K1"), tmp_path / "copy", tmp_path / "paper"
-    said = one.call("init", "--fleet", "Nord", "--device", "K1")
-    paper.write_text(said.err.partition("only now: ")[2].partition(".")[0])
+    printed = one.call("init", "--fleet", "Nord", "--device", "K1")
+    paper.write_text(printed.err.partition("only now: ")[2].partition(".")[0])
     one.ask("key", "renew")
     one.ask("new", "locality", "code=241")
     root, fleet = one.root(), one.ask("status")["fleet"]

@@ -18,11 +18,8 @@ from core.sync.reconcile.sketch_actions import (
     SketchAction,
     SketchFailed,
 )
-from core.sync.reconcile.sketch_protocol import (
-    MAX_PART_BYTES,
-    SketchProtocol,
-    encode_wants,
-)
+from core.sync.reconcile.sketch_messages import MAX_PART_BYTES, encode_wants
+from core.sync.reconcile.sketch_protocol import SketchProtocol
 
 
 class Side:
@@ -88,6 +85,7 @@ def run_sketch(
     *,
     twist: Callable[[bytes], bytes] = lambda message: message,
     exchange: bool = True,
+    has_coarse_lists: bool = True,
     max_part_bytes: int = MAX_PART_BYTES,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> SketchRun:
@@ -99,8 +97,14 @@ def run_sketch(
     """
     run = SketchRun()
     sketches = [
-        SketchProtocol(leading.cells, other.cells.count, is_leader=True, max_part_bytes=max_part_bytes),
-        SketchProtocol(other.cells, leading.cells.count, is_leader=False, max_part_bytes=max_part_bytes),
+        SketchProtocol(
+            side.cells,
+            peer.cells.count,
+            is_leader=side is leading,
+            has_coarse_lists=has_coarse_lists,
+            max_part_bytes=max_part_bytes,
+        )
+        for side, peer in ((leading, other), (other, leading))
     ]
     sides = [leading, other]
     logs = [run.there, run.back]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from shutil import get_terminal_size
@@ -34,6 +35,7 @@ MAX_COLUMN_WIDTH = 60
 
 _JOINED = re.compile("[\u200d\ufe0f\U0001f3fb-\U0001f3ff]")
 """What makes one sign of several characters. Few texts have any: the others are spared an import."""
+_NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
 class CliContext:
@@ -52,6 +54,8 @@ class CliContext:
         self.json = False
         self.tallies: list[SaveTally] = []
         """What was saved through each store that was opened."""
+        self.show_update: Callable[[ExitStack], Callable[[int, int], None]] = lambda stack: lambda done, total: None
+        """Gives what shows how far a store is brought to this version, until the stack is closed."""
 
     @property
     def home(self) -> Path:
@@ -93,7 +97,8 @@ class CliContext:
         from core.device.last_change import check_last_change
         from core.workspace import Workspace
 
-        workspace = await Workspace.open(self.home, user=self.user)
+        with ExitStack() as stack:
+            workspace = await Workspace.open(self.home, user=self.user, on_update=self.show_update(stack))
         self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
         workspace.on_notice = self._print_notice
@@ -196,12 +201,15 @@ class CliContext:
         widths = [max(map(text_width, column)) for column in measured]
         for column in shrinkable:
             left = self.columns_left(*widths[:column], *widths[column + 1 :])
+            most = widths[column]
             if left is not None:
-                widths[column] = min(widths[column], max(MIN_COLUMN_WIDTH, left))
+                most = max(MIN_COLUMN_WIDTH, left)
             elif column < len(widths) - 1:
-                widths[column] = min(widths[column], MAX_COLUMN_WIDTH)
-            for row in every:
-                row[column] = truncate_text(row[column], widths[column])
+                most = MAX_COLUMN_WIDTH
+            if widths[column] > most:
+                widths[column] = most
+                for row in every:
+                    row[column] = truncate_text(row[column], most)
         for index, row in enumerate(every):
             cells = [pad_text(cell, size) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
@@ -253,6 +261,11 @@ def text_width(text: str) -> int:
         from rich.cells import cell_len
 
         return cell_len(text)
+    return len(text) + sum(_width_of(char) - 1 for char in _NOT_ASCII.findall(text))
+
+
+@lru_cache(4096)
+def _width_of(char: str) -> int:
     from unicodedata import category, east_asian_width
 
-    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return 0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1

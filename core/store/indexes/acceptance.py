@@ -20,7 +20,7 @@ from blake3 import blake3
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY, Block
 from core.membership import MEMBER_PROPERTIES, NO_GRANT, NO_ROLE, WRITING_ROLES, Grant, Membership
-from core.store.connection import chunks, load_value, placeholders, write_meta
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders, write_meta
 from core.store.indexes.active_members import VERSION_META_KEY, note_active_members, read_version
 from core.store.indexes.bound_facts import StoredPlacings, read_below, read_parent_properties
 from core.store.indexes.chain_sides import StoredChains
@@ -280,7 +280,7 @@ class _Refresher:
                 self._bound_rows[row] = each
                 continue
             facts = self._connection.execute(
-                "SELECT f.id, e.entity, f.property, f.accepted, p.name, f.value FROM facts f"
+                f"SELECT f.id, e.entity, f.property, f.accepted, p.name, {VALUE_SQL} FROM facts f"
                 " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
                 (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
             ).fetchall()

@@ -15,7 +15,7 @@ from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
 from core.membership import WRITING_ROLES, Membership
 from core.schema import SCHEMA_PROPERTY_PREFIX
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.indexes.chain_sides import StoredChains
 from core.value_codec import MAX_FACTS, Ref, encode_value
 from core.writing_scope import MAX_LEVELS, Placing, is_made_by, parent_of
@@ -29,7 +29,7 @@ def read_parent_properties(connection: sqlite3.Connection) -> dict[int, str]:
     from core.schema_toml import placing_properties
 
     rows = connection.execute(
-        "SELECT f.value FROM facts f JOIN properties p ON p.id = f.property"
+        f"SELECT {VALUE_SQL} FROM facts f JOIN properties p ON p.id = f.property"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?) AND f.accepted AND p.name >= ? AND p.name < ?",
         (SCHEMA_ENTITY, SCHEMA_PROPERTY_PREFIX, SCHEMA_PROPERTY_PREFIX + "\U0010ffff"),
     ).fetchall()
@@ -60,7 +60,7 @@ class StoredPlacings:
 
     def __post_init__(self) -> None:
         self._query = (
-            "SELECT f.value, f.accepted, d.device, c.position, c.hash, c.linked FROM facts f"
+            f"SELECT {VALUE_SQL}, f.accepted, d.device, c.position, c.hash, c.linked FROM facts f"
             f" JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device"
             f" WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
             f" AND f.property IN ({placeholders(list(self.properties))})"
@@ -98,7 +98,10 @@ def read_below(connection: sqlite3.Connection, properties: Iterable[int], entiti
         for some in chunks(sorted(wave)):
             rows = connection.execute(f"SELECT entity FROM entities WHERE id IN ({placeholders(some)})", some)
             for (entity,) in rows.fetchall():
-                query = f"SELECT entity FROM facts WHERE property IN ({placeholders(names)}) AND value = ?"
+                query = (
+                    f"SELECT entity FROM facts WHERE property IN ({placeholders(names)})"
+                    " AND content = (SELECT id FROM contents WHERE value = ?)"
+                )
                 below.update(row for (row,) in connection.execute(query, (*names, encode_value(Ref(entity)))))
         wave = below - found
         found = found | wave

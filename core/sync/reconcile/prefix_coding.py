@@ -11,12 +11,19 @@ Read: Rice, "Some Practical Universal Noiseless Coding Techniques" (1979).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from core.sync.reconcile.set_sketch import SHORT_BITS
 
 MAX_VARINT_BYTES = 5
+MAX_TABLE_GAPS = 1 << 12
+"""Codes of so many gaps are looked up instead of made."""
+PIECES_AT_ONCE = 1 << 13
+"""Codes that are packed at once: memory stays small, and so do the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,17 @@ def decode_prefixes(data: bytes, resolution: int, limit: int) -> list[ShortIdPre
 
 def encode_short_ids(shorts: Iterable[int], resolution: int) -> bytes:
     """Encode the first `resolution` bits of short ids."""
-    return _pack_list(sorted(short >> SHORT_BITS - resolution for short in shorts), resolution, None)
+    cut = SHORT_BITS - resolution
+    heads = array("Q", (short >> cut for short in shorts))
+    return _pack_list(array("Q", sorted(heads)) if not is_ascending(heads) else heads, resolution, None)
 
 
-def decode_short_ids(data: bytes, resolution: int, limit: int) -> list[int]:
+def is_ascending(numbers: Sequence[int]) -> bool:
+    """Say whether numbers are in order, with repetitions."""
+    return all(map(operator.le, numbers, islice(numbers, 1, None)))
+
+
+def decode_short_ids(data: bytes, resolution: int, limit: int) -> array[int]:
     """Decode a list of at most `limit` short ids, sorted.
 
     Raises ValueError for anything else.
@@ -94,24 +108,39 @@ def _tail_bits(prefix: ShortIdPrefix, resolution: int) -> str:
 
 
 def _pack_list(heads: Sequence[int], resolution: int, tails: Sequence[str] | None) -> bytes:
-    low = max(resolution - len(heads).bit_length(), 0)
-    pieces = []
-    last = 0
-    for head in heads:
-        gap = head - last
-        pieces.append("1" * (gap >> low) + "0")
-        if low:
-            pieces.append(format(gap & (1 << low) - 1, f"0{low}b"))
-        last = head
+    gaps = map(operator.sub, heads, chain((0,), heads))
+    pieces = _encode_gaps(gaps, max(resolution - len(heads).bit_length(), 0))
     if tails is not None:
-        pieces.extend("".join(f"1{bit}" for bit in tail) + "0" for tail in tails)
-    bits = "".join(pieces)
-    size = (len(bits) + 7) // 8
-    body = int(bits.ljust(8 * size, "0") or "0", 2).to_bytes(size, "big")
-    return encode_varint(len(heads)) + body
+        pieces = chain(pieces, ("".join(f"1{bit}" for bit in tail) + "0" for tail in tails))
+    return encode_varint(len(heads)) + _pack_bits(pieces)
 
 
-def _unpack_list(data: bytes, resolution: int, limit: int, *, tailed: bool) -> tuple[list[int], list[str]]:
+def _encode_gaps(gaps: Iterable[int], low: int) -> Iterator[str]:
+    """Encode gaps by Golomb-Rice with `low` plain bits; the common ones are looked up."""
+    table = [_encode_gap(gap, low) for gap in range(min(4 << low, MAX_TABLE_GAPS))]
+    size = len(table)
+    return (table[gap] if gap < size else _encode_gap(gap, low) for gap in gaps)
+
+
+def _encode_gap(gap: int, low: int) -> str:
+    return "1" * (gap >> low) + "0" + (format(gap & (1 << low) - 1, f"0{low}b") if low else "")
+
+
+def _pack_bits(pieces: Iterable[str]) -> bytes:
+    """Pack bits, the first one highest, and pad the last byte with zeros."""
+    out = bytearray()
+    rest, source = "", iter(pieces)
+    while some := list(islice(source, PIECES_AT_ONCE)):
+        bits = rest + "".join(some)
+        size = len(bits) // 8
+        out += int(bits[: 8 * size] or "0", 2).to_bytes(size, "big")
+        rest = bits[8 * size :]
+    if rest:
+        out.append(int(rest.ljust(8, "0"), 2))
+    return bytes(out)
+
+
+def _unpack_list(data: bytes, resolution: int, limit: int, *, tailed: bool) -> tuple[array[int], list[str]]:
     count, at = decode_varint(data, 0)
     body = data[at:]
     low = max(resolution - count.bit_length(), 0)
@@ -120,14 +149,9 @@ def _unpack_list(data: bytes, resolution: int, limit: int, *, tailed: bool) -> t
     if count > min(limit, 8 * len(body)) or 8 * len(body) > most + 7:
         raise ValueError("a list of short ids is too long")
     bits = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b") if body else ""
-    heads: list[int] = []
     tails: list[str] = []
-    at = last = 0
-    for _ in range(count):
-        end = bits.index("0", at)
-        last += end - at << low | int(bits[end + 1 : end + 1 + low] or "0", 2)
-        at = end + 1 + low
-        heads.append(last)
+    heads, at = _decode_gaps(bits, count, low)
+    last = heads[-1] if heads else 0
     for _ in range(count if tailed else 0):
         end = at
         while bits[end : end + 1] == "1":
@@ -142,6 +166,18 @@ def _unpack_list(data: bytes, resolution: int, limit: int, *, tailed: bool) -> t
     ):
         raise ValueError("a list of short ids is not in its one form")
     return heads, tails
+
+
+def _decode_gaps(bits: str, count: int, low: int) -> tuple[array[int], int]:
+    """Decode so many numbers from their gaps, and give where they end."""
+    numbers = array("Q")
+    at = last = 0
+    for _ in range(count):
+        end = bits.index("0", at)
+        last += end - at << low | int(bits[end + 1 : end + 1 + low] or "0", 2)
+        at = end + 1 + low
+        numbers.append(last)
+    return numbers, at
 
 
 def encode_varint(value: int) -> bytes:

@@ -24,7 +24,7 @@ import math
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -169,6 +169,22 @@ class SetSketch:
             self._meter[level] ^= 1 << (short >> POSITION_BITS) % METER_LEVEL_BITS
         add_to_rows(self._unpack_rows(), new, GROUP_BITS)
         self._packed = None
+
+    def without(self, shorts: Iterable[int]) -> SetSketch:
+        """Make the sketch of this set less some of its short ids: a few microseconds each."""
+        gone = SetSketch.from_short_ids(shorts)
+        rest = SetSketch()
+        rest.count = self.count - gone.count
+        rest.whole_sums = [(a - b) % WHOLE_PRIME for a, b in zip(self.whole_sums, gone.whole_sums, strict=True)]
+        rest._meter = [a ^ b for a, b in zip(self._meter, gone._meter, strict=True)]
+        rows = zip(self._unpack_rows(), gone._unpack_rows(), strict=True)
+        moduli = chain([CHECK_MODULUS], repeat(VALUE_PRIME))
+        rest._rows = [
+            array("I", [(x - y) % modulus for x, y in zip(a, b, strict=True)])
+            for (a, b), modulus in zip(rows, moduli, strict=False)
+        ]
+        rest._packed = None
+        return rest
 
     def _unpack_rows(self) -> Rows:
         if self._rows is None:

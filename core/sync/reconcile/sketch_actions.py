@@ -33,9 +33,13 @@ class ScanShortIds:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceFound:
-    """Plan the transfer from the difference, and send what `encode_wants` makes of it."""
+    """Plan the transfer from the difference, and send what `encode_wants` makes of it.
+
+    `wanted_before` is what the peer has been asked for already.
+    """
 
     difference: SetDifference
+    wanted_before: tuple[ShortIdPrefix, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

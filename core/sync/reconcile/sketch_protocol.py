@@ -12,7 +12,10 @@ Both know how many changes the other has from its Hello. One of them *leads* (th
 3. Where that takes fewer bytes, the side with fewer changes sends a list of all its short ids (LIST) instead: at once
    if the counts say so already, else when the size of the difference is known, asked for by REQUEST_LIST where it is
    the leader. Then the other side finds the difference.
-4. Whoever found it looks up its own short ids, asks for the peer's that it lacks (WANTS), and sends what the peer
+4. Between two sides that both know of it a *coarse* list (COARSE_LIST) takes the place of that where it is cheaper. The
+   other side answers with REST: what is on the list and surely not held there, and its meter and number less what is
+   surely not on the list. Both leave these out of their sketches, and go on with CELLS for what remains.
+5. Whoever found it looks up its own short ids, asks for the peer's that it lacks (WANTS), and sends what the peer
    lacks.
 
 What is found can be wrong, though seldom: short ids collide by chance, and a member who knows the secret can make them.
@@ -25,10 +28,18 @@ an action, at worst to `SketchFailed`, after bounded work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import IntEnum
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from core.sync.protocol_errors import LocalProtocolError
+from core.sync.reconcile.coarse_list import (
+    MIN_RESOLUTION_BITS,
+    choose_resolution,
+    compare_list,
+    is_coarse_list_better,
+    select_listed,
+)
+from core.sync.reconcile.group_code import MAX_GROUP_LOAD, CodeShape, GroupCode, decode_shape
 from core.sync.reconcile.polynomials import find_roots, reconstruct_fraction
 from core.sync.reconcile.prefix_coding import (
     ShortIdPrefix,
@@ -39,20 +50,12 @@ from core.sync.reconcile.prefix_coding import (
     encode_varint,
     estimate_list_bytes,
 )
-from core.sync.reconcile.rateless_code import (
-    MAX_BLOCK_GROUP_BITS,
-    MAX_BLOCK_GROUPS,
-    SYMBOL_BYTES,
-    BlockDecoder,
-    CodePart,
-    encode_part,
-)
+from core.sync.reconcile.rateless_code import SYMBOL_BYTES
 from core.sync.reconcile.set_difference import SetDifference, resolution_bits
 from core.sync.reconcile.set_sketch import (
     GROUP_BITS,
     METER_BYTES,
     SHORT_BITS,
-    VALUE_BITS,
     WHOLE_BITS,
     WHOLE_PRIME,
     WHOLE_SUMS,
@@ -72,50 +75,16 @@ from core.sync.reconcile.sketch_actions import (
     SketchAction,
     SketchFailed,
 )
+from core.sync.reconcile.sketch_messages import (
+    MAX_MESSAGE_BYTES,
+    MAX_PART_BYTES,
+    MORE_FOLLOWS_FLAG,
+    SketchKind,
+    cut_message,
+)
 
-MIN_GROUP_BITS = 2
-"""Fewer groups would save nothing."""
-MAX_GROUP_BITS = 13
-"""At most 2**13 groups, for about 100,000 differences."""
-MAX_GROUP_LOAD = 12
-"""Groups are made so many that they have fewer elements than this each."""
 ESTIMATE_MARGIN = 1.2
 """How much larger than estimated a difference is taken to be: more bytes at once, or more often a second turn."""
-MAX_EXTENSIONS = 8
-"""How often more may be asked for: a difference that takes more was estimated for another set."""
-MAX_PART_BYTES = 1 << 19
-"""The piece of a message that fits a frame, with room for others between."""
-MAX_MESSAGE_BYTES = 1 << 25
-"""How many bytes the pieces of one message may have together."""
-MORE_FOLLOWS_FLAG = 128
-
-
-class SketchKind(IntEnum):
-    """The first byte of a message.
-
-    With `MORE_FOLLOWS_FLAG` added, the next message goes on with it.
-    """
-
-    SUMS = 1
-    METER = 2
-    CELLS = 3
-    REQUEST_MORE = 4
-    LIST = 5
-    REQUEST_LIST = 6
-    WANTS = 7
-
-
-def encode_wants(wants: bytes, max_part_bytes: int = MAX_PART_BYTES) -> tuple[bytes, ...]:
-    """Make the messages that ask the peer for `TransferPlan.encoded_wants`.
-
-    The last of a run.
-    """
-    return _cut_message(SketchKind.WANTS, wants, max_part_bytes)
-
-
-def _cut_message(kind: SketchKind, body: bytes, max_part_bytes: int) -> tuple[bytes, ...]:
-    pieces = [body[at : at + max_part_bytes] for at in range(0, len(body) or 1, max_part_bytes)]
-    return (*(bytes([kind | MORE_FOLLOWS_FLAG]) + piece for piece in pieces[:-1]), bytes([kind]) + pieces[-1])
 
 
 class SketchProtocol:
@@ -131,6 +100,7 @@ class SketchProtocol:
         peer_count: int,
         *,
         is_leader: bool,
+        has_coarse_lists: bool = True,
         max_part_bytes: int = MAX_PART_BYTES,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
@@ -139,16 +109,15 @@ class SketchProtocol:
         self._sketch = sketch
         self._peer_count = peer_count
         self._is_leader = is_leader
+        self._has_coarse_lists = has_coarse_lists
         self._excess = sketch.count - peer_count
         self._expected_kinds: tuple[SketchKind, ...] = ()
         self._partial_message = bytearray()
         self._pending_scan: tuple[SketchKind, bytes] | None = None
-        self._group_bits = 0
-        self._elements = 0
-        self._rows: list[Rows] = []
-        self._blocks: list[BlockDecoder] = []
-        self._parts: dict[int, CodePart] = {}
-        self._extensions = 0
+        self._sure_ours: Sequence[int] = ()
+        self._wanted_before: tuple[ShortIdPrefix, ...] = ()
+        self._shape = CodeShape(0, 0)
+        self._code: GroupCode | None = None
 
     @property
     def buffered_bytes(self) -> int:
@@ -161,6 +130,10 @@ class SketchProtocol:
             if self._is_leader:
                 return self._wait_for(SketchKind.SUMS)
             return self._send(SketchKind.SUMS, pack_sums(self._sketch.whole_sums), SketchKind.METER, SketchKind.WANTS)
+        if self._is_coarse_list_better(abs(self._excess)):
+            if self._excess > 0:
+                return self._wait_for(SketchKind.COARSE_LIST)
+            return self._request_scan(SketchKind.REQUEST_COARSE_LIST, encode_varint(-self._excess))
         if self._list_size() < SYMBOL_BYTES * abs(self._excess):
             return self._wait_for(SketchKind.LIST) if self._excess > 0 else self._request_scan(SketchKind.REQUEST_LIST)
         return self._send_meter() if self._is_leader else self._wait_for(SketchKind.METER)
@@ -192,12 +165,19 @@ class SketchProtocol:
         if kind == SketchKind.REQUEST_LIST:
             return self._send(SketchKind.LIST, encode_short_ids(shorts, self._list_resolution()), SketchKind.WANTS)
         try:
-            if kind == SketchKind.LIST:
-                return self._compare_list(body, shorts)
-            rows = empty_rows(self._group_bits)
-            add_to_rows(rows, shorts, self._group_bits)
-            self._split(rows)
-            return self._send_cells() if kind == SketchKind.METER else self._read_cells(body)
+            match kind:
+                case SketchKind.LIST:
+                    return self._compare_list(body, shorts)
+                case SketchKind.REQUEST_COARSE_LIST:
+                    return self._send_coarse_list(body, shorts)
+                case SketchKind.COARSE_LIST:
+                    return self._compare_coarse_list(body, shorts)
+                case SketchKind.REST:
+                    return self._leave_out_wanted(body, shorts)
+            left_out = set(self._sure_ours)
+            rows = empty_rows(self._shape.group_bits)
+            add_to_rows(rows, (short for short in shorts if short not in left_out), self._shape.group_bits)
+            return self._start_decoding(rows, body) if kind == SketchKind.CELLS else self._send_cells(rows)
         except ValueError as error:
             return SketchFailed(str(error), is_peer_fault=True)
 
@@ -209,7 +189,7 @@ class SketchProtocol:
 
     def _send(self, kind: SketchKind, body: bytes, *expected: SketchKind) -> SketchAction:
         self._expected_kinds = expected
-        return SendMessages(_cut_message(kind, body, self._max_part_bytes))
+        return SendMessages(cut_message(kind, body, self._max_part_bytes))
 
     def _request_scan(self, kind: SketchKind, body: bytes = b"") -> SketchAction:
         self._pending_scan = kind, body
@@ -217,12 +197,10 @@ class SketchProtocol:
 
     def _send_meter(self) -> SketchAction:
         # The side with fewer changes is the one that lists them.
-        return self._send(
-            SketchKind.METER,
-            self._sketch.meter,
-            SketchKind.CELLS,
-            SketchKind.REQUEST_LIST if self._excess < 0 else SketchKind.LIST,
-        )
+        lists = [SketchKind.REQUEST_LIST if self._excess < 0 else SketchKind.LIST]
+        if self._has_coarse_lists:
+            lists.append(SketchKind.REQUEST_COARSE_LIST if self._excess < 0 else SketchKind.COARSE_LIST)
+        return self._send(SketchKind.METER, self._sketch.meter, SketchKind.CELLS, *lists)
 
     def _read(self, kind: SketchKind, body: bytes) -> SketchAction:
         match kind:
@@ -234,18 +212,24 @@ class SketchProtocol:
                 return self._read_cells(body)
             case SketchKind.REQUEST_MORE:
                 return self._read_more(body)
-            case SketchKind.LIST:
-                return self._request_scan(SketchKind.LIST, body)
+            case SketchKind.LIST | SketchKind.COARSE_LIST | SketchKind.REQUEST_COARSE_LIST:
+                return self._request_scan(kind, body)
+            case SketchKind.REST:
+                return self._request_scan(kind, body)
             case SketchKind.REQUEST_LIST:
                 if body:
                     raise ValueError("a message is longer than its fields")
                 return self._request_scan(SketchKind.REQUEST_LIST)
             case SketchKind.WANTS:
-                own = self._sketch.count
-                return PeerWants(tuple(decode_prefixes(body, resolution_bits(own), own)))
+                own = self._sketch.count + len(self._sure_ours)
+                return PeerWants((*self._sure_prefixes(), *decode_prefixes(body, resolution_bits(own), own)))
 
     def _make_found(self, ours: Iterable[ShortIdPrefix], theirs: Iterable[ShortIdPrefix]) -> SketchAction:
-        return DifferenceFound(SetDifference(tuple(ours), tuple(theirs), self._peer_count))
+        ours = chain(self._sure_prefixes(), ours)
+        return DifferenceFound(SetDifference(tuple(ours), tuple(theirs), self._peer_count), self._wanted_before)
+
+    def _sure_prefixes(self) -> Iterable[ShortIdPrefix]:
+        return (ShortIdPrefix(short, SHORT_BITS) for short in self._sure_ours)
 
     # --- whole sets --------------------------------------------------------------------------------------------------
 
@@ -280,116 +264,111 @@ class SketchProtocol:
                 ours.append(ShortIdPrefix(short, SHORT_BITS))
         return self._make_found(ours, (ShortIdPrefix(head, resolution) for head in sorted(listed - matched)))
 
+    def _is_coarse_list_better(self, elements: int) -> bool:
+        listed = min(self._sketch.count, self._peer_count)
+        return self._has_coarse_lists and is_coarse_list_better(listed, elements, self._list_size())
+
+    def _send_coarse_list(self, body: bytes, shorts: Iterable[int]) -> SketchAction:
+        elements, end = decode_varint(body, 0)
+        if end != len(body):
+            raise ValueError("a message is longer than its fields")
+        resolution = choose_resolution(self._sketch.count, elements)
+        listed = bytes([resolution]) + encode_short_ids(shorts, resolution)
+        return self._send(SketchKind.COARSE_LIST, listed, SketchKind.REST)
+
+    def _compare_coarse_list(self, body: bytes, shorts: Iterable[int]) -> SketchAction:
+        resolution = body[0] if body else 0
+        if not MIN_RESOLUTION_BITS <= resolution <= SHORT_BITS:
+            raise ValueError("a list has a wrong resolution")
+        heads = decode_short_ids(body[1:], resolution, self._peer_count)
+        if len(heads) != self._peer_count:
+            raise ValueError("a list is not of the whole set")
+        found = compare_list(heads, resolution, shorts)
+        self._leave_out(found.ours)
+        self._excess = self._sketch.count - (self._peer_count - len(found.theirs))
+        self._wanted_before = tuple(ShortIdPrefix(head, resolution) for head in sorted(set(found.theirs)))
+        wants = encode_short_ids((head << SHORT_BITS - resolution for head in found.theirs), resolution)
+        rest = encode_varint(self._sketch.count) + self._sketch.meter + bytes([resolution]) + wants
+        return self._send(SketchKind.REST, rest, SketchKind.CELLS)
+
+    def _leave_out_wanted(self, body: bytes, shorts: Iterable[int]) -> SketchAction:
+        """Leave out what the peer is sure to want, and send a code for what remains."""
+        left, at = decode_varint(body, 0)
+        meter, wants = body[at : at + METER_BYTES], body[at + METER_BYTES :]
+        if not wants or not MIN_RESOLUTION_BITS <= wants[0] <= SHORT_BITS or left > self._peer_count:
+            raise ValueError("what remains of a set has a wrong form")
+        heads = decode_short_ids(wants[1:], wants[0], self._sketch.count)
+        if heads:
+            self._leave_out(select_listed(heads, wants[0], shorts))
+        self._excess = self._sketch.count - left
+        self._estimate_elements(meter)
+        if not self._shape.is_allowed:
+            return SketchFailed("too much remains beside a coarse list")
+        return self._start_code()
+
+    def _leave_out(self, shorts: Sequence[int]) -> None:
+        self._sure_ours = shorts
+        self._sketch = self._sketch.without(shorts)
+
     # --- groups ------------------------------------------------------------------------------------------------------
 
     def _read_meter(self, body: bytes) -> SketchAction:
-        if len(body) != METER_BYTES:
-            raise ValueError("a meter has the wrong size")
-        elements = max(MAX_GROUP_LOAD, abs(self._excess), int(self._sketch.estimate_difference(body) * ESTIMATE_MARGIN))
-        self._group_bits = next(bits for bits in range(MIN_GROUP_BITS, 64) if elements >> bits < MAX_GROUP_LOAD)
-        blocks = 1 << max(self._group_bits - MAX_BLOCK_GROUP_BITS, 0)
-        self._elements = -(-elements // blocks)
-        groups = min(1 << self._group_bits, MAX_BLOCK_GROUPS)
-        if self._group_bits > MAX_GROUP_BITS or self._list_size() < blocks * CodePart(0, self._elements).size_bytes(
-            groups
-        ):
+        elements = self._estimate_elements(body)
+        if self._is_coarse_list_better(elements):
+            if self._excess > 0:
+                return self._send(SketchKind.REQUEST_COARSE_LIST, encode_varint(elements), SketchKind.COARSE_LIST)
+            return self._request_scan(SketchKind.REQUEST_COARSE_LIST, encode_varint(elements))
+        if not self._shape.is_allowed or self._list_size() < self._shape.size_bytes:
             return (
                 self._request_scan(SketchKind.REQUEST_LIST)
                 if self._excess <= 0
                 else self._send(SketchKind.REQUEST_LIST, b"", SketchKind.LIST)
             )
-        if self._group_bits > GROUP_BITS:
+        return self._start_code()
+
+    def _estimate_elements(self, meter: bytes) -> int:
+        """Estimate how large the difference is, and choose the shape of a code for it."""
+        if len(meter) != METER_BYTES:
+            raise ValueError("a meter has the wrong size")
+        estimate = int(self._sketch.estimate_difference(meter) * ESTIMATE_MARGIN)
+        elements = max(MAX_GROUP_LOAD, abs(self._excess), estimate)
+        self._shape = CodeShape.of_difference(elements)
+        return elements
+
+    def _start_code(self) -> SketchAction:
+        if self._shape.group_bits > GROUP_BITS:
             return self._request_scan(SketchKind.METER)
-        self._split(self._sketch.group_rows(self._group_bits))
-        return self._send_cells()
+        return self._send_cells(self._sketch.group_rows(self._shape.group_bits))
 
-    def _split(self, rows: Rows) -> None:
-        self._rows = [
-            [row[at : at + MAX_BLOCK_GROUPS] for row in rows] for at in range(0, len(rows[0]), MAX_BLOCK_GROUPS)
-        ]
-
-    def _send_cells(self) -> SketchAction:
-        part = CodePart(0, self._elements)
-        code = b"".join(encode_part(rows, part) for rows in self._rows)
-        return self._send(
-            SketchKind.CELLS,
-            bytes([self._group_bits]) + encode_varint(self._elements) + code,
-            SketchKind.REQUEST_MORE,
-            SketchKind.WANTS,
-        )
+    def _send_cells(self, rows: Rows) -> SketchAction:
+        self._code = GroupCode(self._shape, rows, self._excess)
+        return self._send(SketchKind.CELLS, self._code.encode(), SketchKind.REQUEST_MORE, SketchKind.WANTS)
 
     def _read_cells(self, body: bytes) -> SketchAction:
-        """Read the code of all blocks, or of those that more was asked of."""
-        at = 0
-        if not self._parts:
-            self._group_bits = body[0] if body else 0
-            if not MIN_GROUP_BITS <= self._group_bits <= MAX_GROUP_BITS:
-                raise ValueError("a sketch has a wrong number of groups")
-            if not self._rows:
-                if self._group_bits > GROUP_BITS:
-                    return self._request_scan(SketchKind.CELLS, body)
-                self._split(self._sketch.group_rows(self._group_bits))
-            elements, at = decode_varint(body, 1)
-            self._blocks = [BlockDecoder(rows, self._excess >> self._group_bits) for rows in self._rows]
-            self._parts = dict.fromkeys(range(len(self._blocks)), CodePart(0, elements))
-        groups = len(self._rows[0][0])
-        if not all(part.is_allowed(groups) for part in self._parts.values()):
-            raise ValueError("a sketch is of too many elements")
-        if at + sum(part.size_bytes(groups) for part in self._parts.values()) != len(body):
-            raise ValueError("a sketch has the wrong size")
-        more = {}
-        for index, part in self._parts.items():
-            block, end = self._blocks[index], at + part.size_bytes(groups)
-            block.feed(part.stop_elements, body[at:end])
-            at = end
-            if block.has_failed:
-                return SketchFailed("the sketch cannot be decoded")
-            if not block.is_done:
-                more[index] = block.next_part()
-        self._parts = more
-        return self._request_more() if more else self._make_found(*self._group_prefixes())
+        """Read the first part of a code, or what more was asked of it."""
+        if self._code is not None:
+            return self._decode(self._code, body)
+        self._shape, _ = decode_shape(body)
+        if self._shape.group_bits > GROUP_BITS:
+            return self._request_scan(SketchKind.CELLS, body)
+        return self._start_decoding(self._sketch.group_rows(self._shape.group_bits), body)
 
-    def _request_more(self) -> SketchAction:
-        self._extensions += 1
-        if self._extensions > MAX_EXTENSIONS:
+    def _start_decoding(self, rows: Rows, body: bytes) -> SketchAction:
+        self._code = GroupCode(self._shape, rows, self._excess)
+        return self._decode(self._code, body[decode_shape(body)[1] :])
+
+    def _decode(self, code: GroupCode, body: bytes) -> SketchAction:
+        code.decode(body)
+        if code.has_failed:
             return SketchFailed("the sketch cannot be decoded")
-        fields = [
-            encode_varint(value)
-            for index, p in self._parts.items()
-            for value in (index, p.start_elements, p.stop_elements, p.first_row)
-        ]
-        return self._send(SketchKind.REQUEST_MORE, b"".join(fields), SketchKind.CELLS)
+        if code.is_done:
+            return self._make_found(*code.list_prefixes())
+        return self._send(SketchKind.REQUEST_MORE, code.request_more(), SketchKind.CELLS)
 
     def _read_more(self, body: bytes) -> SketchAction:
-        self._extensions += 1
-        groups = len(self._rows[0][0])
-        code = []
-        at, last = 0, -1
-        while at < len(body):
-            fields = []
-            for _ in range(4):
-                value, at = decode_varint(body, at)
-                fields.append(value)
-            index, part = fields[0], CodePart(*fields[1:])
-            if not last < index < len(self._rows) or not part.start_elements or not part.is_allowed(groups):
-                raise ValueError("more is asked for than there is")
-            code.append(encode_part(self._rows[index], part))
-            last = index
-        if not code or self._extensions > MAX_EXTENSIONS:
-            raise ValueError("more is asked for too often")
-        return self._send(SketchKind.CELLS, b"".join(code), SketchKind.REQUEST_MORE, SketchKind.WANTS)
-
-    def _group_prefixes(self) -> tuple[list[ShortIdPrefix], list[ShortIdPrefix]]:
-        """List the prefixes that the blocks hold, ours and theirs."""
-        bits, width = VALUE_BITS + self._group_bits, min(self._group_bits, MAX_BLOCK_GROUP_BITS)
-        ours: list[ShortIdPrefix] = []
-        theirs: list[ShortIdPrefix] = []
-        for index, block in enumerate(self._blocks):
-            for found, prefixes in ((block.ours, ours), (block.theirs, theirs)):
-                prefixes.extend(
-                    ShortIdPrefix(x - 1 << self._group_bits | index << width | group, bits) for group, x in found
-                )
-        return ours, theirs
+        if self._code is None:
+            raise ValueError("more is asked for of no code")
+        return self._send(SketchKind.CELLS, self._code.encode_more(body), SketchKind.REQUEST_MORE, SketchKind.WANTS)
 
 
 def _whole_prefixes(elements: Iterable[int]) -> list[ShortIdPrefix]:

@@ -29,12 +29,8 @@ from core.sync.reconcile.sketch_actions import (
     SketchAction,
     SketchFailed,
 )
-from core.sync.reconcile.sketch_protocol import (
-    MORE_FOLLOWS_FLAG,
-    SketchKind,
-    SketchProtocol,
-    encode_wants,
-)
+from core.sync.reconcile.sketch_messages import MORE_FOLLOWS_FLAG, SketchKind, encode_wants
+from core.sync.reconcile.sketch_protocol import SketchProtocol
 from core.sync.replica import GetAllShortIds, GetShortIds, GetSketch, RunInThread, SetSummary, SketchedSet
 
 MAX_INLINE_BYTES = 2048
@@ -46,7 +42,7 @@ MAX_SKIPPED_MESSAGES = 64
 class SketchReconciler:
     """One side of a run; see `core.sync.effects.Reconciler`.
 
-    `is_leader` on the initiator's side.
+    `is_leader` on the initiator's side. `sketched_set` is what is kept, of no use with a `salt`.
     """
 
     mode = "sketch"
@@ -55,19 +51,21 @@ class SketchReconciler:
         self,
         mine: SetSummary,
         theirs: SetSummary,
-        sketched_set: SketchedSet | None,
-        *,
+        sketched_set: SketchedSet,
         is_leader: bool,
         salt: bytes = b"",
+        *,
+        has_coarse_lists: bool = True,
     ) -> None:
         self.round_trips = 0
         self._mine = mine
         self._theirs = theirs
-        self._sketched_set = sketched_set
+        self._sketched_set = sketched_set if sketched_set.sketch and not salt else None
         self._is_leader = is_leader
+        self._has_coarse_lists = has_coarse_lists
         self._salt = salt
         self._key = b""
-        self._wanted_prefixes: list[ShortIdPrefix] | None = None
+        self._wanted_prefixes: list[list[ShortIdPrefix]] | None = None
         self._admitted: set[bytes] = set()
 
     def run(self) -> Effects[list[bytes] | None]:
@@ -79,8 +77,9 @@ class SketchReconciler:
         return (yield from self._run_protocol(kept.sketch))
 
     def admit_change(self, change: bytes) -> bool:
+        wanted = self._wanted_prefixes
         if change in self._admitted or not (
-            self._wanted_prefixes is None or self._is_wanted(change, self._wanted_prefixes)
+            wanted is None or any(self._is_wanted(change, prefixes) for prefixes in wanted)
         ):
             return False
         self._admitted.add(change)
@@ -96,7 +95,9 @@ class SketchReconciler:
 
         Give the ids that the peer lacks, None if not found.
         """
-        sketch = SketchProtocol(kept, self._theirs.count, is_leader=self._is_leader)
+        sketch = SketchProtocol(
+            kept, self._theirs.count, is_leader=self._is_leader, has_coarse_lists=self._has_coarse_lists
+        )
         step: SketchAction | None = sketch.start()
         while step is not None:
             if isinstance(step, SendMessages):
@@ -114,7 +115,10 @@ class SketchReconciler:
                 if plan is not None:
                     for message in encode_wants(plan.encoded_wants):
                         yield SketchPart(message)
-                    self._wanted_prefixes = sorted(plan.wanted_prefixes, key=lambda prefix: prefix.first_short_id)
+                    self._wanted_prefixes = [
+                        sorted(prefixes, key=lambda prefix: prefix.first_short_id)
+                        for prefixes in (step.wanted_before, plan.wanted_prefixes)
+                    ]
                     return list(plan.ids_to_send)
                 step = SketchFailed("what was found is not held here")
             elif isinstance(step, PeerWants):

@@ -46,11 +46,8 @@ from core.sync.reconcile.sketch_actions import (
     ScanShortIds,
     SendMessages,
 )
-from core.sync.reconcile.sketch_protocol import (
-    SketchKind,
-    SketchProtocol,
-    encode_wants,
-)
+from core.sync.reconcile.sketch_messages import SketchKind, encode_wants
+from core.sync.reconcile.sketch_protocol import SketchProtocol
 from core.sync.sealed_file import SealedReader, SealKeys
 from core.sync.session import MERKLE_BIT, SKETCH_BIT
 from tests.core import test_block_format

@@ -28,10 +28,10 @@ async def make(path: Path) -> Store:
 async def test_there_are_none_before_the_genesis_and_all_when_it_comes(tmp_path: Path) -> None:
     store = await make(tmp_path / "s")
     await store.save_blocks([ADMISSION, BLOCKS[0]])
-    assert await store.all_short_ids() == []
+    assert list(await store.all_short_ids()) == []
     assert (await store.sketch())[1] is None
     await store.save_blocks([*FOUNDING, *BLOCKS[:2]])
-    assert await store.all_short_ids() == shorts([*FOUNDING, *BLOCKS[:2]])
+    assert list(await store.all_short_ids()) == shorts([*FOUNDING, *BLOCKS[:2]])
     summary, cells = await store.sketch()
     assert cells is not None
     assert cells.to_bytes() == SetSketch.from_short_ids(shorts([*FOUNDING, *BLOCKS[:2]])).to_bytes()

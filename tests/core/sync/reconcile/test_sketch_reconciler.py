@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.sync.protocol_errors import LocalProtocolError
+from core.sync.reconcile.group_code import MAX_EXTENSIONS
 from core.sync.reconcile.prefix_coding import ShortIdPrefix
 from core.sync.reconcile.set_difference import SetDifference, find_by_prefix
 from core.sync.reconcile.set_sketch import METER_BYTES, SetSketch, short_id, short_key
@@ -22,11 +23,8 @@ from core.sync.reconcile.sketch_actions import (
     SketchAction,
     SketchFailed,
 )
-from core.sync.reconcile.sketch_protocol import (
-    MAX_EXTENSIONS,
-    SketchKind,
-    SketchProtocol,
-)
+from core.sync.reconcile.sketch_messages import SketchKind
+from core.sync.reconcile.sketch_protocol import SketchProtocol
 from tests.support.session_sides import Side, SketchRun, run_sketch
 
 SECRET = b"a secret of this fleet"
