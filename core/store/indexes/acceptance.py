@@ -279,17 +279,17 @@ class _Refresher:
             if grant.scopes and self._scope_rule is None:
                 self._bound_rows[row] = each
                 continue
+            span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
             facts = self._connection.execute(
-                f"SELECT f.id, e.entity, f.property, f.accepted, p.name, {VALUE_SQL} FROM facts f"
-                " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
-                (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
+                "SELECT f.id, e.entity, f.property, f.accepted FROM facts f JOIN entities e ON e.id = f.entity"
+                " WHERE f.id BETWEEN ? AND ?",
+                span,
             ).fetchall()
-            found = {
-                fact: self._is_accepted(grant, change, fact, entity, name)
-                and self._is_in_scope(device, grant, entity, text, value)
-                for fact, entity, name, _was, text, value in facts
-            }
-            touched.update(fact for fact, _entity, _number, was, _name, _value in facts if found[fact] != bool(was))
+            found = {fact: self._is_accepted(grant, change, fact, entity, name) for fact, entity, name, _was in facts}
+            if self._scope_rule is not None and grant.scopes:
+                in_scope = self._facts_in_scope(self._scope_rule, device, grant, span)
+                found = {fact: has_effect and fact in in_scope for fact, has_effect in found.items()}
+            touched.update(fact for fact, _entity, _name, was in facts if found[fact] != bool(was))
             is_in_effect = grant.role in WRITING_ROLES and (not grant.scopes or any(found.values()))
             has_effect = is_in_effect or change in self._successions
             if has_effect != bool(accepted):
@@ -331,11 +331,18 @@ class _Refresher:
             return True
         return grant.role == "admin" or (grant.role in WRITING_ROLES and not self._membership.is_reserved(entity))
 
-    def _is_in_scope(self, device: bytes, grant: Grant, entity: bytes, name: str, value: bytes) -> bool:
-        """Whether what a device is bound to lets it say this."""
-        if self._scope_rule is None or not grant.scopes:
-            return True
-        return self._scope_rule.may_state(device, grant.scopes, entity, name, load_value(value))
+    def _facts_in_scope(self, rule: ScopeRule, device: bytes, grant: Grant, span: tuple[int, int]) -> set[int]:
+        """Those of the facts of a bound device's change that its scopes let it say."""
+        rows = self._connection.execute(
+            f"SELECT f.id, e.entity, p.name, {VALUE_SQL} FROM facts f JOIN entities e ON e.id = f.entity"
+            " JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
+            span,
+        ).fetchall()
+        return {
+            fact
+            for fact, entity, name, value in rows
+            if rule.may_state(device, grant.scopes, entity, name, load_value(value))
+        }
 
     def _flip(self, facts: set[int]) -> None:
         """Give these facts the other standing, and work out which facts are leaves now."""
