@@ -111,10 +111,12 @@ def is_line(text: str, limit: int) -> bool:
     )
 
 
-_SHORT_TEXT_HEAD, _SHORT_TEXT_BYTES = cbor.head(cbor.TEXT, 0)[0], 25
-"""How a text begins whose length is in its first byte, and from how many bytes on it is not."""
+_SHORT_TEXT_HEADS = tuple(cbor.head(cbor.TEXT, size) for size in range(24))
+"""How texts begin whose length is in their first byte."""
 _REFERENCE_HEAD = cbor.head(cbor.TAG, TAG_REFERENCE) + cbor.head(cbor.BYTES, ID_BYTES)
 _PARENT_HEAD = cbor.head(cbor.TAG, TAG_PARENT) + cbor.head(cbor.BYTES, ID_BYTES)
+REFERENCE_HEADS = _REFERENCE_HEAD, _PARENT_HEAD
+"""How the bytes of a value begin that is one reference to an entity."""
 _FACT_HEAD = cbor.head(cbor.TAG, TAG_FACT) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
 _WITHDRAWAL_HEAD = cbor.head(cbor.TAG, TAG_WITHDRAWAL) + cbor.head(cbor.BYTES, FACT_ID_BYTES)
 _REDACTED_HEAD = cbor.head(cbor.TAG, TAG_REDACTED) + cbor.head(cbor.BYTES, HASH_BYTES)
@@ -137,7 +139,7 @@ def decode_value(data: bytes) -> Value:
 
     Raises BlockRefused for any other.
     """
-    if data.isascii() and data[:1] >= b"\x60" and len(data) == data[0] - _SHORT_TEXT_HEAD + 1 < _SHORT_TEXT_BYTES:
+    if 0 < len(data) <= 24 and data[:1] == _SHORT_TEXT_HEADS[len(data) - 1] and data.isascii():
         return data[1:].decode()  # what most values are, and it has one form only
     value = value_of(cbor.loads(data, VALUE_TAGS))
     if encode_value(value) != data:
@@ -188,6 +190,8 @@ def parents_of(value: Value) -> tuple[bytes, ...]:
 
 
 def _encoded_text(text: str) -> bytes:
+    if text.isascii():
+        return (_SHORT_TEXT_HEADS[len(text)] if len(text) < 24 else cbor.head(cbor.TEXT, len(text))) + text.encode()
     if not is_normalized(text):
         raise BlockRefused("a text is not in Unicode's normalization form C")
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from struct import Struct
+from typing import IO
 
 from psycopg import sql
 
@@ -49,17 +50,21 @@ _COLUMN_TYPES = {
 Row = Sequence[object]
 
 ROWS_PER_WRITE = 500
+BYTES_PER_WRITE = 1 << 16
 _EPOCH_US = 946_684_800_000_000
 """Times are counted from the year 2000 there."""
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_NULL = b"\xff\xff\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+"""A field of nothing."""
 # Each field has its length before it; the first number is that of the fields.
 _FACT_IN_USE = Struct("!hiqiqiiiiiiii?")
 _ENDED_FACT = Struct("!hiqiqiqiiiiiii?")
 _DETAIL_START = Struct("!hiqiii?i?i?")
 _EDGE = Struct("!hiqiq")
 _JSON_HEAD = Struct("!ib")
+_ENTITY_START = Struct("!hii")
+_FALSE, _TRUE = b"\0\0\0\1\0", b"\0\0\0\1\1"
 
 
 def identifier(table: str) -> sql.Identifier:
@@ -89,6 +94,29 @@ def copy_packed(mirror: Connection, table: str, rows: Iterable[bytes]) -> int:
             count += len(some)
         copy.write(_TRAILER)
     return count
+
+
+class PackedRows:
+    """Packed rows of a table that wait in a file until the server is free."""
+
+    def __init__(self, table: str, file: IO[bytes]) -> None:
+        self._table = table
+        self._file = file
+
+    def add(self, rows: Iterable[bytes]) -> None:
+        """Put rows behind those that wait."""
+        self._file.writelines(rows)
+
+    def copy(self, mirror: Connection) -> None:
+        """Write what waits into the mirror."""
+        self._file.seek(0)
+        with mirror.cursor() as cursor, cursor.copy(_copy_statement(self._table, None)) as copy:
+            copy.write(_HEADER)
+            while some := self._file.read(BYTES_PER_WRITE):
+                copy.write(some)
+            copy.write(_TRAILER)
+        self._file.seek(0)
+        self._file.truncate()
 
 
 def _copy_statement(table: str, into: sql.Composable | None) -> sql.Composed:
@@ -121,10 +149,32 @@ def pack_edges(rows: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     return (_EDGE.pack(2, 8, target, 8, fact) for target, fact in rows)
 
 
+def pack_entity(
+    number: int,
+    entity: bytes,
+    retired: bool,
+    kind: str | None,
+    key: str | None,
+    title: str,
+    lies_in: bytes | None,
+) -> bytes:
+    """Pack a row of `entities`."""
+    start = _ENTITY_START.pack(7, 4, number) + _pack_bytes(entity) + (_TRUE if retired else _FALSE)
+    return start + _pack_text(kind) + _pack_text(key) + _pack_text(title) + _pack_bytes(lies_in)
+
+
+def _pack_text(text: str | None) -> bytes:
+    return NULL if text is None else _pack_bytes(text.encode())
+
+
+def _pack_bytes(data: bytes | None) -> bytes:
+    return NULL if data is None else len(data).to_bytes(4, "big") + data
+
+
 def pack_json(text: str | None) -> bytes:
     """Pack a field of JSON."""
     if text is None:
-        return _NULL
+        return NULL
     data = text.encode()
     return _JSON_HEAD.pack(len(data) + 1, 1) + data
 
@@ -132,7 +182,7 @@ def pack_json(text: str | None) -> bytes:
 def pack_references(ids: Sequence[bytes]) -> bytes:
     """Pack a field that is a list of ids of entities, or NULL for none."""
     if not ids:
-        return _NULL
+        return NULL
     items = b"".join(len(each).to_bytes(4, "big") + each for each in ids)
     head = Struct("!iiiii").pack(1, 0, _BYTEA_OID, len(ids), 1)
     return (len(head) + len(items)).to_bytes(4, "big") + head + items

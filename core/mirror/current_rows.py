@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import lru_cache
+from tempfile import TemporaryFile
 
 from psycopg import sql
 
 from core.locality_split import COMMON, NOWHERE, Placed, locality_of
 from core.mirror import row_values
-from core.mirror.copy_rows import copy_packed, copy_rows, identifier, pack_detail, pack_json, pack_references
+from core.mirror.copy_rows import (
+    NULL,
+    PackedRows,
+    copy_packed,
+    identifier,
+    pack_detail,
+    pack_entity,
+    pack_json,
+    pack_references,
+)
 from core.mirror.database import Connection
+from core.mirror.server_work import ServerWork
 from core.schema import RETIRED, Kind, Property, Schema
 from core.store import entities
 from core.store.connection import chunks, load_value
@@ -25,6 +37,7 @@ from core.store.queries import mirror_source
 from core.store.queries.mirror_source import LeafRow
 from core.store.scope import NOW
 
+TABLES = "leaf_details", "entities"
 ENTITIES_PER_STEP = 500
 """Read at once, so that memory stays small."""
 ENTITIES_PER_COPY = 10_000
@@ -46,22 +59,40 @@ class CurrentRows:
         self._meanings = lru_cache(None)(self._find_meanings)
         self._fits = lru_cache(_KEPT_VALUES)(self._check_fit)
         self._is_plain = lru_cache(_KEPT_VALUES)(self._check_plain)
-        self._refs = lru_cache(_KEPT_VALUES)(_references)
+        self._named: dict[bytes, tuple[bytes, bytes]] = {}
+        """Values that refer to something, each with the fields of its details that follow from it."""
         self._entities: list[EntityRow] = []
         self._kinds: dict[str | None, Kind] = {}
 
-    def write_all(self) -> None:
-        """Write all entities, into tables that are empty."""
-        after = 0
-        while some := mirror_source.read_entity_ids(self._store, after, ENTITIES_PER_COPY):
-            self._copy(some)
-            after = some[-1][0]
+    def write_all(self, work: ServerWork | None = None) -> None:
+        """Write all entities, into tables that are empty.
 
-    def _copy(self, some: list[tuple[int, bytes]]) -> None:
+        As long as the server is at work, the rows wait in files.
+        """
+        after = 0
+        with ExitStack() as files:
+            waiting = [
+                PackedRows(table, files.enter_context(TemporaryFile())) for table in ("leaf_details", "entities")
+            ]
+            while some := mirror_source.read_entity_ids(self._store, after, ENTITIES_PER_COPY):
+                after = some[-1][0]
+                for rows, packed in zip(waiting, self._pack(some), strict=True):
+                    rows.add(packed)
+                if work is None or work.is_done():
+                    self._copy(waiting)
+            if work is not None:
+                work.wait()
+            self._copy(waiting)
+
+    def _copy(self, waiting: list[PackedRows]) -> None:
+        for rows in waiting:
+            rows.copy(self._mirror)
+
+    def _pack(self, some: list[tuple[int, bytes]]) -> Iterator[Iterator[bytes]]:
+        """Give the packed rows of these entities' leaves, and then those of the entities."""
         self._entities = []
-        steps = chunks(some, ENTITIES_PER_STEP)
-        copy_packed(self._mirror, "leaf_details", (row for step in steps for row in self._details_of(dict(step))))
-        copy_rows(self._mirror, "entities", self._entities)
+        yield (row for step in chunks(some, ENTITIES_PER_STEP) for row in self._details_of(dict(step)))
+        yield (pack_entity(*row) for row in self._entities)
 
     def write_some(self, numbers: list[int]) -> None:
         """Write these entities, and those that refer to what is called otherwise by it."""
@@ -89,10 +120,11 @@ class CurrentRows:
             "SELECT entity_id, kind, key FROM fieldline.entities WHERE entity_id = ANY (%s)", (some,)
         )
         before = {number: tuple(name) for number, *name in rows}
-        for table in ("leaf_details", "entities"):
+        for table in TABLES:
             statement = sql.SQL("DELETE FROM {} WHERE entity_id = ANY (%s)").format(identifier(table))
             self._mirror.execute(statement, (some,))
-        self._copy(list(ids.items()))
+        for table, packed in zip(TABLES, self._pack(list(ids.items())), strict=True):
+            copy_packed(self._mirror, table, packed)
         now = {number: (entity, (kind, key)) for number, entity, _, kind, key, *_ in self._entities}
         return [entity for number, (entity, name) in now.items() if before.get(number) != name]
 
@@ -101,25 +133,29 @@ class CurrentRows:
         by_entity: dict[int, list[LeafRow]] = {number: [] for number in ids}
         for row in mirror_source.read_leaf_rows(self._store, list(ids), self._is_plain):
             by_entity[row[0]].append(row)
-        values = (row[3] for rows in by_entity.values() for row in rows)
-        referred = {each for value in values if row_values.may_refer(value) for each in self._refs(value)}
+        if len(self._named) > _KEPT_VALUES:
+            self._named.clear()
+        values = {row[3] for rows in by_entity.values() for row in rows if row_values.refers(row[3])}
+        unnamed = {value: load_value(value) for value in values if value not in self._named}
+        referred = {each for value in unnamed.values() for each in row_values.references(value)}
         names = entities.read_names(self._store, NOW, {*ids.values(), *referred}, self._schema)
+        for value, loaded in unnamed.items():
+            refs = pack_references(row_values.references(loaded))
+            self._named[value] = pack_json(row_values.json_text(loaded, names)), refs
         for number, rows in by_entity.items():
             name = names[ids[number]]
             # What has nothing in use has facts nevertheless, which name it.
             self._put_aside(number, name, [row for row in rows if row[4]])
             for _, of, fact, value, in_use, provisional in rows:
-                refs = self._refs(value) if row_values.may_refer(value) else ()
+                named, refs = self._named.get(value, (NULL, NULL))
                 fits = self._fits(name.kind, of, value)
-                if fits and in_use and not provisional and not refs:
-                    continue
-                named = pack_json(row_values.json_text(load_value(value), names) if refs else None)
-                yield pack_detail(fact, number, in_use, provisional, fits, value=named, refs=pack_references(refs))
+                if refs != NULL or provisional or not (fits and in_use):
+                    yield pack_detail(fact, number, in_use, provisional, fits, value=named, refs=refs)
 
     def _put_aside(self, number: int, name: EntityName, rows: list[LeafRow]) -> None:
         values = {self._properties[row[1]]: row[3] for row in rows}
         kind = self._kind(name.kind)
-        parent = self._refs(values[kind.parent]) if kind.parent in values else ()
+        parent = row_values.references(load_value(values[kind.parent])) if kind.parent in values else ()
         locality = locality_of(name.entity, Placed(name.kind, parent[0] if parent else None), self._schema)
         is_retired = RETIRED in values and load_value(values[RETIRED]) is True
         self._entities.append(
@@ -140,19 +176,21 @@ class CurrentRows:
 
     def _check_plain(self, of: int, value: bytes) -> bool:
         """Whether a value in use needs no details, of whatever kind its entity is."""
-        if self._properties[of] == RETIRED or (row_values.may_refer(value) and self._refs(value)):
+        if row_values.refers(value) or self._properties[of] == RETIRED:
             return False
-        if row_values.is_short_text(value) and all(map(row_values.takes_any_text, self._meanings(of))):
+        meanings = self._meanings(of, row_values.is_short_text(value))
+        if not meanings:
             return True
         # What is cleared fits nothing, which its row says by itself.
         loaded = load_value(value)
-        return loaded is None or all(row_values.fits_column(prop, loaded) for prop in self._meanings(of))
+        return loaded is None or all(row_values.fits_column(prop, loaded) for prop in meanings)
 
-    def _find_meanings(self, of: int) -> list[Property]:
-        """What a property can be, by the kind of its entity."""
+    def _find_meanings(self, of: int, is_short_text: bool) -> list[Property]:
+        """What a property can be, by the kind of its entity, where that can matter."""
         props = [self._property(kind, of) for kind in (None, *self._schema.kinds)]
         # Labels and help make no difference.
-        return list({(p.is_known, p.type, p.many, p.choices, p.pattern): p for p in props}.values())
+        different = {(prop.is_known, prop.type, prop.many, prop.choices, prop.pattern): prop for prop in props}
+        return [prop for prop in different.values() if not (is_short_text and row_values.takes_any_text(prop))]
 
     def _check_fit(self, kind: str | None, of: int, value: bytes) -> bool:
         return row_values.fits_column(self._property(kind, of), load_value(value))
@@ -164,7 +202,3 @@ def name_columns(name: EntityName) -> tuple[str | None, str | None]:
         None if name.kind is None else row_values.text(name.kind),
         None if name.key is None else row_values.text(name.key),
     )
-
-
-def _references(value: bytes) -> tuple[bytes, ...]:
-    return tuple(row_values.references(load_value(value)))

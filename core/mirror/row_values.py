@@ -14,7 +14,7 @@ from core.device.display_names import plain_value
 from core.schema import Property
 from core.store.entities import EntityName
 from core.timestamps import EPOCH
-from core.value_codec import FactRef, ParentRef, Redacted, Ref, Value, Withdrawal
+from core.value_codec import REFERENCE_HEADS, FactRef, ParentRef, Redacted, Ref, Value, Withdrawal, decode_value
 from core.values import MAX_TEXT_BYTES
 
 MAX_DECIMAL_EXPONENT = 1000
@@ -49,9 +49,12 @@ def references(value: Value) -> list[bytes]:
     return [item.entity for item in items if isinstance(item, Ref | ParentRef)]
 
 
-def may_refer(encoded: bytes) -> bool:
-    """Whether an encoded value can refer to anything: only a tag or an array can."""
-    return encoded[0] >> 5 in (cbor.ARRAY, cbor.TAG)
+def refers(encoded: bytes) -> bool:
+    """Whether an encoded value refers to an entity."""
+    major = encoded[0] >> 5
+    if major == cbor.TAG:
+        return encoded.startswith(REFERENCE_HEADS)
+    return major == cbor.ARRAY and bool(references(decode_value(encoded)))
 
 
 def is_short_text(encoded: bytes) -> bool:

@@ -19,6 +19,7 @@ from core.mirror.copy_rows import Row, copy_packed, copy_rows, identifier, pack_
 from core.mirror.current_rows import CurrentRows, name_columns
 from core.mirror.database import Connection, secure_views
 from core.mirror.kind_views import schema_digest, view_statements
+from core.mirror.server_work import ServerWork
 from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
@@ -28,17 +29,19 @@ from core.values import printable
 
 SLOTS_PER_STEP = 2000
 """Rewritten at once, so that memory stays small."""
-_ALL_TABLES = ("changes", "facts", "gaps", "obsoletes", "leaf_details", "entities", "source_flags")
+_FACT_TABLES = ("changes", "facts", "gaps", "obsoletes")
+_SMALLER_TABLES = ("leaf_details", "entities", "source_flags")
+"""Those that are written last."""
 _BUILT_AFTERWARDS = {
     "obsoletes": ("obsoletes_pkey", "PRIMARY KEY (target_id, fact_id)"),
     "leaf_details": ("leaf_details_pkey", "PRIMARY KEY (entity_id, fact_id)"),
 }
 """The keys that are made at once over all rows where there were none, which takes a fraction of the time."""
-_INDEXES_AFTERWARDS = {
-    "facts_slot": "ON fieldline.facts (entity_id, property_id)",
-    "facts_in_use": "ON fieldline.facts (property_id) WHERE accepted AND ended_at IS NULL",
-    "leaf_details_refs": "ON fieldline.leaf_details USING gin (refs) WHERE refs IS NOT NULL",
-}
+_INDEXES_AFTERWARDS = (
+    ("facts", "facts_slot", "(entity_id, property_id)"),
+    ("facts", "facts_in_use", "(property_id) WHERE accepted AND ended_at IS NULL"),
+    ("leaf_details", "leaf_details_refs", "USING gin (refs) WHERE refs IS NOT NULL"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,21 @@ def _write_kinds(mirror: Connection, schema: Schema) -> None:
     sync_rows(mirror, "kinds", [(kind.name, kind.key, kind.within) for kind in schema.kinds.values()])
 
 
+def _key_statements(*tables: str) -> Iterator[sql.Composed]:
+    """The statements that make the keys and indexes of some tables, which have none."""
+    for table, (name, key) in _BUILT_AFTERWARDS.items():
+        if table in tables:
+            statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
+            yield statement.format(identifier(table), sql.Identifier(name), sql.SQL(key))
+    for table, name, of in _INDEXES_AFTERWARDS:
+        if table in tables:
+            yield sql.SQL("CREATE INDEX {} ON {} {}").format(sql.Identifier(name), identifier(table), sql.SQL(of))
+
+
+def _analyze(table: str) -> sql.Composed:
+    return sql.SQL("ANALYZE {}").format(identifier(table))
+
+
 class _Writer:
     """One run: the rows of changes and facts, then what follows from them."""
 
@@ -185,19 +203,22 @@ class _Writer:
             self._drop_keys()
         else:
             events.note_all_values(self._mirror)
-            self._delete(*_ALL_TABLES)
+            self._delete(*_FACT_TABLES, *_SMALLER_TABLES)
         self._make_partitions(is_marked=False)
         changes = copy_rows(self._mirror, "changes", self._changes(0))
         facts = self._copy_facts(mirror_source.read_facts(self._store))
         copy_packed(self._mirror, "obsoletes", pack_edges(mirror_source.read_edges(self._store, 0)))
-        CurrentRows(self._store, self._mirror, self._state.schema).write_all()
+        statements = [*_key_statements(*_FACT_TABLES)] if is_empty else []
+        with ServerWork(self._mirror, [*statements, *map(_analyze, _FACT_TABLES)]) as work:
+            CurrentRows(self._store, self._mirror, self._state.schema).write_all(work)
         copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store))
         if is_empty:
-            self._make_keys()
+            for statement in _key_statements(*_SMALLER_TABLES):
+                self._mirror.execute(statement)
         else:
             events.write_differences(self._mirror, "store", is_all=True)
-        for table in _ALL_TABLES:
-            self._mirror.execute(sql.SQL("ANALYZE {}").format(identifier(table)))
+        for statement in map(_analyze, _SMALLER_TABLES):
+            self._mirror.execute(statement)
         return Written(changes, facts)
 
     def _delete(self, *tables: str) -> None:
@@ -209,15 +230,8 @@ class _Writer:
         for table, (name, _) in _BUILT_AFTERWARDS.items():
             statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
             self._mirror.execute(statement.format(identifier(table), sql.Identifier(name)))
-        for name in _INDEXES_AFTERWARDS:
+        for _, name, _ in _INDEXES_AFTERWARDS:
             self._mirror.execute(sql.SQL("DROP INDEX {}").format(identifier(name)))
-
-    def _make_keys(self) -> None:
-        for table, (name, key) in _BUILT_AFTERWARDS.items():
-            statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
-            self._mirror.execute(statement.format(identifier(table), sql.Identifier(name), sql.SQL(key)))
-        for name, of in _INDEXES_AFTERWARDS.items():
-            self._mirror.execute(sql.SQL("CREATE INDEX {} {}").format(sql.Identifier(name), sql.SQL(of)))
 
     def _make_partitions(self, *, is_marked: bool) -> None:
         days = mirror_source.read_days(self._store, is_marked=is_marked)

@@ -240,8 +240,10 @@ def _pack_blocks(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT")
     block_table.pack_loose(connection)
     connection.execute("DROP INDEX facts_current")
-    connection.execute("DROP INDEX facts_slot")
-    connection.execute("CREATE INDEX facts_slot ON facts (entity, property, current)")
+    # Both, in the order of a new store: of two that it holds for equally good, SQLite takes the one made first.
+    for name, columns in (("facts_slot", "entity, property, current"), ("facts_value", "property, value")):
+        connection.execute(f"DROP INDEX {name}")
+        connection.execute(f"CREATE INDEX {name} ON facts ({columns})")
     search_index.rebuild_index(connection)
 
 

@@ -60,11 +60,11 @@ def over_tcp(one: Device, two: Device) -> None:
     server = one.start("serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery")
     try:
         assert server.stderr is not None
-        said = server.stderr.readline().strip()
+        line = server.stderr.readline().strip()
         prefix = "listening on "
-        if not said.startswith(prefix):
-            sys.exit(said)
-        print(two.ask("sync", "tcp://" + said.removeprefix(prefix)))
+        if not line.startswith(prefix):
+            sys.exit(line)
+        print(two.ask("sync", "tcp://" + line.removeprefix(prefix)))
         server.send_signal(signal.SIGTERM)
         out, err = server.communicate(timeout=DEADLINE_S)
         print(out)

@@ -125,21 +125,21 @@ async def _disagree(workspace: Workspace, conflicts: int) -> None:
     device = device_id(key.public_key().public_bytes_raw())
     await workspace.admit(device.hex(), "technician", "B")
     now = workspace.store.now()
-    said: list[Fact] = []
+    edits: list[Fact] = []
     for kind in SCHEMA.kinds:
-        for row in await now.page(kind, SCHEMA) if len(said) < conflicts else ():
+        for row in await now.page(kind, SCHEMA) if len(edits) < conflicts else ():
             record = await now.record(row.entity, SCHEMA)
             for name, slot in record.slots.items():
-                if len(said) < conflicts and isinstance(slot.value, str) and name not in ("kind", "key"):
+                if len(edits) < conflicts and isinstance(slot.value, str) and name not in ("kind", "key"):
                     leaf = slot.leaves[0]
                     block = decode_block((await workspace.store.blocks([leaf.change]))[0])
                     seen = block.facts[int.from_bytes(leaf.fact[CHANGE_ID_BYTES:], "big")].obsoletes
-                    said.append(Fact(row.entity, name, f"{slot.value} B", seen))
+                    edits.append(Fact(row.entity, name, f"{slot.value} B", seen))
     tip: Tip | None = None
     blocks: list[bytes] = []
     person = os.urandom(ID_BYTES)
-    for start in range(0, len(said), MAX_FACTS // 8):
-        some = said[start : start + MAX_FACTS // 8]
+    for start in range(0, len(edits), MAX_FACTS // 8):
+        some = edits[start : start + MAX_FACTS // 8]
         named = person_facts(person, "Jones") if tip is None else []
         change = Change(person, workspace.clock(), None, (*some, *named))
         block = sign_block(change, key, workspace.store.fleet, os.urandom(SEED_BYTES), tip)

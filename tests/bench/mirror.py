@@ -30,7 +30,7 @@ from tests.core.mirror.test_reports import REPORTS
 from tests.support.postgres import Cluster, find_programs
 
 FACTS = int(os.environ.get("FACTS", "100000"))
-TABLES = ("facts", "slots", "obsoletes", "changes", "entities", "properties", "inbox", "persons", "devices")
+TABLES = ("facts", "leaf_details", "obsoletes", "changes", "entities", "properties", "inbox", "persons", "devices")
 _SITE = "SELECT encode(entity, 'hex') FROM fieldline.kind_site WHERE NOT retired LIMIT 1"
 RENAMED = {
     "kind_place": "kind_host", "locality, printer": "site, printer", "BY locality, places": "BY site, places",

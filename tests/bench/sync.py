@@ -64,15 +64,15 @@ def fleet(changes: int = CHANGES) -> tuple[list[bytes], list[bytes]]:
     blocks.append(admin.write(*texts, at=10))
     localities = [chance.randbytes(16) for _ in range(LOCALITIES)]
     for number, entity in enumerate(localities):
-        said: dict[str, Value] = {"kind": "locality", "code": f"{number:03}", "name": f"TSC {number}",
+        values: dict[str, Value] = {"kind": "locality", "code": f"{number:03}", "name": f"TSC {number}",
                                   "subnet": f"10.{number}.0.0/16"}  # fmt: skip
-        blocks.append(admin.write(*(Fact(entity, name, value) for name, value in said.items()), at=100 + number))
+        blocks.append(admin.write(*(Fact(entity, name, value) for name, value in values.items()), at=100 + number))
     places = [chance.randbytes(16) for _ in range(PLACES)]
     printers: list[bytes] = []
     for number, entity in enumerate(places):
-        said = {"kind": "place", "name": f"Lane {number}", "locality": Ref(localities[number % LOCALITIES]),
+        values = {"kind": "place", "name": f"Lane {number}", "locality": Ref(localities[number % LOCALITIES]),
                 "printer": chance.choice(PRINTERS)}  # fmt: skip
-        blocks.append(admin.write(*(Fact(entity, name, value) for name, value in said.items()), at=1000 + number))
+        blocks.append(admin.write(*(Fact(entity, name, value) for name, value in values.items()), at=1000 + number))
         printers.append(fact_of(blocks[-1], 3))
     while len(blocks) < changes:
         at = chance.randrange(PLACES)

@@ -225,10 +225,10 @@ def test_by_hand() -> None:
         with opened(ends[0]) as one, opened(ends[1]) as other:
             write(one, b"hello")
             assert read(other, 5) == b"hello"
-        for said in ("unplugged", "plugged in"):
+        for message in ("unplugged", "plugged in"):
             process.send_signal(signal.SIGUSR1)
-            assert process.stderr.readline().strip() == said
-            assert [Path(end).exists() for end in ends] == [said == "plugged in"] * 2
+            assert process.stderr.readline().strip() == message
+            assert [Path(end).exists() for end in ends] == [message == "plugged in"] * 2
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0

@@ -75,9 +75,9 @@ def test_fifty_of_all_hosts_are_edited_in_a_table_reported_by_hooks_and_undone(t
         assert (done["changes"], done["facts"]) == (1, EDITED)
         asyncio.run(wait_until(lambda: all(len(given(device, hook)) >= EDITED for hook in HOOKS)))
         for hook in HOOKS:
-            told = given(device, hook)
-            assert Counter(each["key"] for each in told) == Counter(keys), "each value once"
-            assert {each["property"] for each in told} == {"location"}
+            shown = given(device, hook)
+            assert Counter(each["key"] for each in shown) == Counter(keys), "each value once"
+            assert {each["property"] for each in shown} == {"location"}
     after = {each["key"]: each["values"] for each in device.ask("list", "host")}
     assert sorted(key for key in after if after[key] != before[key]) == sorted(keys)
     assert after[keys[7]]["location"] == "Regal 7; oben"

@@ -215,8 +215,8 @@ def test_a_sealed_copy_tells_nothing_and_leaves_nothing_beside_it(device: Termin
 
 def test_a_sealed_copy_is_opened_by_the_device_or_by_the_recovery_key(tmp_path: Path) -> None:
     one, copy, paper = Terminal(tmp_path / "K1"), tmp_path / "copy", tmp_path / "paper"
-    said = one.call("init", "--fleet", "Nord", "--device", "K1")
-    paper.write_text(said.err.partition("only now: ")[2].partition(".")[0])
+    printed = one.call("init", "--fleet", "Nord", "--device", "K1")
+    paper.write_text(printed.err.partition("only now: ")[2].partition(".")[0])
     one.ask("key", "renew")
     one.ask("new", "locality", "code=241")
     root, fleet = one.root(), one.ask("status")["fleet"]

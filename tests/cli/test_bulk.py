@@ -50,8 +50,8 @@ def test_only_what_differs_is_written(lanes: Terminal) -> None:
 
 
 def test_people_learn_how_many(lanes: Terminal) -> None:
-    said = lanes.call("set", "--kind", "place", "--all", "printer=Brix 60").err
-    assert said.startswith("1 value of 1 of 4 things saved as change ")
+    message = lanes.call("set", "--kind", "place", "--all", "printer=Brix 60").err
+    assert message.startswith("1 value of 1 of 4 things saved as change ")
 
 
 def test_a_conflict_is_resolved_or_left_as_the_call_says(pair: Pair, meet: Meet) -> None:

@@ -28,7 +28,7 @@ def found(terminal: Terminal) -> dict[str, tuple[str, str | None]]:
     assert answer.code == int(any(state == "problem" for state, _ in checks.values()))
     assert all((state == "good") == (message is None) for state, message in checks.values())
     # Whether others use the port, or there is a network at all, is the machine's affair.
-    return {check: said for check, said in checks.items() if check not in ("port", "network", "cable", "disk")}
+    return {check: finding for check, finding in checks.items() if check not in ("port", "network", "cable", "disk")}
 
 
 def test_nothing_is_wrong_with_a_good_device(device: Terminal) -> None:
@@ -41,8 +41,8 @@ def test_nothing_is_wrong_with_a_good_device(device: Terminal) -> None:
 
 def only(terminal: Terminal, check: str, state: str) -> str:
     """The message of the one check that is not good."""
-    wrong = {name: said for name, said in found(terminal).items() if said[0] != "good"}
-    assert {name: said[0] for name, said in wrong.items()} == {check: state}
+    wrong = {name: finding for name, finding in found(terminal).items() if finding[0] != "good"}
+    assert {name: finding[0] for name, finding in wrong.items()} == {check: state}
     message = wrong[check][1]
     assert message
     assert message in terminal.call("doctor").out.replace("\n", " ")
@@ -151,9 +151,9 @@ def test_a_port_that_something_else_uses(device: Terminal) -> None:
         with suppress(OSError):
             taken.bind(("0.0.0.0", DEFAULT_PORT))
             taken.listen()
-        said = {each["check"]: each for each in device.call("doctor", "--json").json}
-    assert said["port"]["state"] == "warning"
-    assert str(DEFAULT_PORT) in said["port"]["message"]
+        finding = {each["check"]: each for each in device.call("doctor", "--json").json}
+    assert finding["port"]["state"] == "warning"
+    assert str(DEFAULT_PORT) in finding["port"]["message"]
 
 
 def test_a_copied_folder_is_reported_by_doctor_and_verify(
@@ -169,8 +169,8 @@ def test_a_copied_folder_is_reported_by_doctor_and_verify(
     }
     meet(one, two)
     meet(one, copy)
-    said = only(one, "chains", "warning")
-    assert "K2" in said and all(end[:8] in said for end in ends)
+    finding = only(one, "chains", "warning")
+    assert "K2" in finding and all(end[:8] in finding for end in ends)
     answer = one.ask("verify")
     assert answer["problems"] == []
     (chain,) = answer["chains"]

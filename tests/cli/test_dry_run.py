@@ -111,8 +111,8 @@ def test_undo_last_goes_back_step_by_step(device: Terminal) -> None:
         device.ask("set", PLACE, f"printer={printer}")
     device.ask("undo", "--last")
     assert device.ask("show", PLACE)["slots"]["printer"]["value"] == "one"
-    said = device.call("undo", "--last", "--note", "no")
-    assert said.err.startswith("Undo of change ")
+    message = device.call("undo", "--last", "--note", "no")
+    assert message.err.startswith("Undo of change ")
     assert device.ask("show", PLACE)["slots"]["printer"]["value"] == "Acme 5000"
     stranger = Terminal(device.home, "Schulze")
     assert "no change of yours" in stranger.refused("undo", "--last", code=1)

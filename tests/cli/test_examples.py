@@ -91,9 +91,9 @@ def test_an_example_is_a_call_of_its_command(path: str) -> None:
 def test_the_help_ends_with_them(path: str, tmp_path: Path) -> None:
     shown = Terminal(tmp_path / "none").call(*path.split(), "--help")
     assert shown.code == 0
-    told = shown.out.partition("\nExamples:\n")[2].splitlines()
-    assert told[::2] == [f"  {line}" for line, _what in EXAMPLES[path]]
-    assert all(line.startswith("      ") for line in told[1::2])
+    reported = shown.out.partition("\nExamples:\n")[2].splitlines()
+    assert reported[::2] == [f"  {line}" for line, _what in EXAMPLES[path]]
+    assert all(line.startswith("      ") for line in reported[1::2])
 
 
 @pytest.fixture(scope="module")

@@ -50,8 +50,8 @@ def test_clear_says_so_too(pair: Pair, meet: Meet) -> None:
 
 def test_no_resolve_refuses_and_writes_nothing(pair: Pair, meet: Meet) -> None:
     device = in_conflict(pair, meet)
-    said = device.refused("set", PLACE, "card_terminal=11111111", "Printer=C", "--no-resolve", code=1)
-    assert "printer" in said and "card_terminal" not in said
+    message = device.refused("set", PLACE, "card_terminal=11111111", "Printer=C", "--no-resolve", code=1)
+    assert "printer" in message and "card_terminal" not in message
     assert device.ask("set", PLACE, "card_terminal=11111111", "--no-resolve")["resolved"] == 0
 
 

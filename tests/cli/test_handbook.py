@@ -89,14 +89,14 @@ class Replay:
             answer = terminal.call(*arguments)
         return (answer.out + answer.err).splitlines()
 
-    def learn(self, told: str, line: str) -> bool:
+    def learn(self, expected: str, line: str) -> bool:
         """Whether a line is what the handbook says, but for ids and times.
 
         The ids are remembered.
         """
         pattern, last, ids = "", 0, []
-        for match in VOLATILE.finditer(told):
-            pattern += re.escape(told[last : match.start()])
+        for match in VOLATILE.finditer(expected):
+            pattern += re.escape(expected[last : match.start()])
             last = match.end()
             match match.lastgroup:
                 case "id":
@@ -110,7 +110,7 @@ class Replay:
                     pattern += r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}"
                 case _:
                     pattern += " +"
-        found = re.fullmatch(pattern + re.escape(told[last:]), line)
+        found = re.fullmatch(pattern + re.escape(expected[last:]), line)
         if found:
             self.ids |= dict(zip(ids, found.groups(), strict=True))
         return found is not None
@@ -132,8 +132,8 @@ def test_every_example_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Mon
         if not example.printed:
             continue
         assert len(printed) == len(example.printed), (example.command, printed)
-        for told, line in zip(example.printed, printed, strict=True):
-            assert replay.learn(told, line), (example.command, told, line)
+        for expected, line in zip(example.printed, printed, strict=True):
+            assert replay.learn(expected, line), (example.command, expected, line)
 
 
 def test_the_options_file_is_a_good_one(tmp_path: Path) -> None:

@@ -131,10 +131,12 @@ def test_what_is_wrong_is_reported_with_its_row_and_nothing_is_written(
 
 
 def test_what_is_wrong_with_a_row_is_reported_in_the_language_in_use(device: Terminal, tmp_path: Path) -> None:
-    said = Terminal(device.home, lang="de").refused("import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place")
+    message = Terminal(device.home, lang="de").refused(
+        "import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place"
+    )
     english = device.refused("import", table(tmp_path, "name,colour\na,b\n"), "--kind", "place")
     assert "has no property" in english
-    assert "has no property" not in said
+    assert "has no property" not in message
 
 
 def test_many_rows_are_saved_at_once(device: Terminal, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def test_a_conflict_reads_the_same_on_both_devices(pair: Pair, meet: Meet) -> No
     assert one == two
     slot = one["slots"]["printer"]
     assert (slot["state"], slot["provisional"], slot["value"]) == ("conflict", True, "Acme 5021")
-    said = {(c["value"], c["user"], c["note"]) for c in slot["candidates"]}
-    assert said == {("Acme 5020", "Maier", "toner leak"), ("Acme 5021", "Müller", None)}
+    saved = {(c["value"], c["user"], c["note"]) for c in slot["candidates"]}
+    assert saved == {("Acme 5020", "Maier", "toner leak"), ("Acme 5021", "Müller", None)}
     (item,) = pair[1].ask("inbox")
     assert (item["type"], item["kind"], item["key"], item["property"]) == (
         "conflict",

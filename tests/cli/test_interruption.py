@@ -71,8 +71,8 @@ def test_what_a_verb_was_saving_is_whole_and_reported(
         stopping.join(DEADLINE_S)
     monkeypatch.undo()
     change = device.call("log", "--json").lines[0]["change"]
-    said = f"Stopped, but saved already: change {change[:8]}. `fieldline log --limit 1` shows what is there."
-    assert (answer.code, answer.err.strip().splitlines()[-1]) == (130, said)
+    message = f"Stopped, but saved already: change {change[:8]}. `fieldline log --limit 1` shows what is there."
+    assert (answer.code, answer.err.strip().splitlines()[-1]) == (130, message)
     assert [each["change"] for each in device.call("log", "--json").lines[1:]] == [each["change"] for each in before]
     assert device.ask("verify")["problems"] == []
     device.ask("undo", change)

@@ -178,9 +178,9 @@ def test_a_device_changes_its_key_and_stays_the_same_member(
 
 def test_a_recovery_key_is_printed_once_or_kept_in_a_file(tmp_path: Path, secret: str) -> None:
     one = Terminal(tmp_path / "K1")
-    said = one.call("init", "--fleet", "Nord", "--device", "K1")
-    written = re.search(r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}", said.err)
-    assert written and written[0] not in said.out
+    printed = one.call("init", "--fleet", "Nord", "--device", "K1")
+    written = re.search(r"(?:[A-Z2-7]{5}-){10}[A-Z2-7]{5}", printed.err)
+    assert written and written[0] not in printed.out
     (tmp_path / "paper").write_text(written[0].lower())
     one.ask("admit", "ab" * 16, "--role", "admin", "--name", "Lost")
     found = one.ask("key", "recover", "--recovery-file", str(tmp_path / "paper"), "--revoke", "Lost")

@@ -75,12 +75,12 @@ def test_every_moment_can_be_read(device: Terminal, changes: list[str]) -> None:
 
 def test_what_a_device_knew_is_not_what_was_so(pair: Pair, meet: Meet) -> None:
     one, two = pair
-    said = two.ask("set", PLACE, "printer=late")["change"]
+    change = two.ask("set", PLACE, "printer=late")["change"]
     later = one.ask("set", PLACE, "card_terminal=11111111")["change"]
     meet(one, two)
     assert printer(one, "--at", later) == "late"
     assert printer(one, "--known-at", later) == "Acme 5000"
-    assert printer(one, "--known-at", said) == "late"
+    assert printer(one, "--known-at", change) == "late"
 
 
 def test_blame_says_who_when_where_and_why(device: Terminal, changes: list[str]) -> None:
@@ -161,8 +161,8 @@ def test_what_cannot_be_undone_is_refused(device: Terminal) -> None:
     genesis = device.call("log", "--json").lines[-1]["change"]
     device.refused("undo", "00000000")
     device.refused("undo", "nothing")
-    told = device.refused("undo", genesis, code=1)
-    assert "admit" in told
+    shown = device.refused("undo", genesis, code=1)
+    assert "admit" in shown
 
 
 def test_a_large_change_is_a_few_lines_of_the_log(device: Terminal, tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_a_large_change_is_a_few_lines_of_the_log(device: Terminal, tmp_path: Pa
     history = tmp_path / "history.jsonl"
     history.write_text(json.dumps({"at": 1, "user": "u", "edits": edits}))
     device.ask("import", str(history))
-    told = device.call("log", "--by", "u").out.splitlines()
-    assert len(told) == 1 + MAX_SHOWN_EDITS + 1
-    assert told[-1].strip() == f"and {len(names) - MAX_SHOWN_EDITS} more values"
+    shown = device.call("log", "--by", "u").out.splitlines()
+    assert len(shown) == 1 + MAX_SHOWN_EDITS + 1
+    assert shown[-1].strip() == f"and {len(names) - MAX_SHOWN_EDITS} more values"
     (entry,) = device.call("log", "--by", "u", "--json").lines
     assert sum(edit["property"] == "name" for edit in entry["edits"]) == len(names)
 

@@ -39,8 +39,8 @@ def test_every_printed_name_leads_to_its_thing_or_is_unclear(device: Terminal) -
             assert answer.code == 2 and entity[:8] in answer.err, name
     for name in ("place:A/Gate/Lane 1", "place:24/1/Lane 1", "place:24/1/2/x", "place:24/1/Lane 2"):
         assert device.ask("show", name)["entity"] == names[name]
-    said = device.refused("set", "place:Gate/Lane 1", "printer=CHANGED")
-    assert names["place:Gate/Lane 1"][:8] in said and names["place:A/Gate/Lane 1"][:8] in said
+    message = device.refused("set", "place:Gate/Lane 1", "printer=CHANGED")
+    assert names["place:Gate/Lane 1"][:8] in message and names["place:A/Gate/Lane 1"][:8] in message
 
 
 def test_text_of_either_form_is_one_text(device: Terminal, tmp_path: Path) -> None:
@@ -143,6 +143,6 @@ def test_kinds_and_properties_are_taken_by_their_labels(device: Terminal) -> Non
 
 
 def test_a_name_in_other_letters_is_suggested(device: Terminal) -> None:
-    said = device.refused("show", "place:241/entrance RIGHT")
-    assert "is it place:241/Entrance right?" in said
+    message = device.refused("show", "place:241/entrance RIGHT")
+    assert "is it place:241/Entrance right?" in message
     assert "is it" not in device.refused("show", "place:241/Entrance left")

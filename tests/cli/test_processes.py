@@ -31,9 +31,9 @@ def serving(terminal: Terminal, *arguments: str) -> Iterator[tuple[str, subproce
     assert process.stderr is not None
     assert process.stdout is not None
     try:
-        said = process.stderr.readline().strip()
-        assert said.startswith("listening on 127.0.0.1:"), said + process.stderr.read()
-        yield "tcp://" + said.removeprefix("listening on "), process
+        line = process.stderr.readline().strip()
+        assert line.startswith("listening on 127.0.0.1:"), line + process.stderr.read()
+        yield "tcp://" + line.removeprefix("listening on "), process
     finally:
         if process.poll() is None:
             process.kill()

@@ -40,7 +40,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         f"TCP {endpoint.DEFAULT_PORT}",
         "after {:.0f} to {:.0f} seconds".format(*dial_scheduler.DELAY_AFTER_ANNOUNCEMENT_S),
@@ -53,5 +53,5 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
         f"{dial_scheduler.MAX_PEER_NAMES:,} names are remembered, {dial_scheduler.MAX_NAMES_PER_DEVICE} of one device",
     ],
 )
-def test_the_figures_are_those_of_the_program(said: str) -> None:
-    assert said in TEXT
+def test_the_figures_are_those_of_the_program(message: str) -> None:
+    assert message in TEXT

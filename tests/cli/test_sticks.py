@@ -12,8 +12,8 @@ from tests.support.cli import Terminal
 @pytest.mark.parametrize("name", ["usb", "media/usb", "usb.txt", "usb.fieldline/below"])
 def test_a_path_that_is_not_there_is_refused_and_stays_so(device: Terminal, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    said = device.refused("sync", f"bundle://{path}", code=1)
-    assert "stick" in said and str(path) in said
+    message = device.refused("sync", f"bundle://{path}", code=1)
+    assert "stick" in message and str(path) in message
     assert not path.exists() and not path.parent.joinpath("usb").exists()
 
 

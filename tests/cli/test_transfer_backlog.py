@@ -78,16 +78,16 @@ def test_what_is_still_to_come_is_said(pair: Pair, tmp_path: Path) -> None:
             # What came is noted every second.
             until(lambda: two.ask("status")["missing"] is not None)
             until(lambda: 0 < came(two) - held == CHANGES - missing(two))
-            said = two.ask("status")
-            assert said["missing"]["from"] == one.ask("status")["device"]
+            status = two.ask("status")
+            assert status["missing"]["from"] == one.ask("status")["device"]
             # Each change names another locality, so all of them are current.
-            assert said["missing"]["current"] == said["missing"]["changes"]
+            assert status["missing"]["current"] == status["missing"]["changes"]
             assert f"{missing(two):,} of {CHANGES:,} changes from K1" in two.call("status").out
             # It is killed, and so says nothing in the end.
             syncing.kill()
             syncing.communicate()
         # What came after the last note, in its last second, is not counted.
-        assert CHANGES - (came(two) - held) <= missing(two) <= said["missing"]["changes"] < CHANGES
+        assert CHANGES - (came(two) - held) <= missing(two) <= status["missing"]["changes"] < CHANGES
         two.ask("sync", target)
         assert two.ask("status")["missing"] is None
         assert two.root() == one.root()

@@ -19,8 +19,8 @@ PLACE = "place:241/Entrance right"
 
 @pytest.mark.parametrize("name", ["nix", "print", "locality:241", "member.name"])
 def test_log_knows_only_properties_that_there_are(device: Terminal, name: str) -> None:
-    said = device.refused("log", PLACE, name)
-    assert name in said and "printer" in said
+    message = device.refused("log", PLACE, name)
+    assert name in message and "printer" in message
 
 
 @pytest.mark.parametrize("name", ["printer", "Printer", "PRINTER", "Drucker", "kind", "retired"])
@@ -29,8 +29,8 @@ def test_log_takes_a_property_by_its_name_or_label(device: Terminal, name: str) 
 
 
 def test_show_before_it_existed_says_so(device: Terminal) -> None:
-    said = device.refused("show", PLACE, "--at", "2020-01-01", code=1)
-    assert "did not exist yet" in said and "2020" in said
+    message = device.refused("show", PLACE, "--at", "2020-01-01", code=1)
+    assert "did not exist yet" in message and "2020" in message
     assert "did not know" in device.refused("show", PLACE, "--known-at", "2020-01-01", "--json", code=1)
 
 
@@ -82,10 +82,10 @@ def test_a_user_without_a_home_learns_how_to_name_one(verb: list[str]) -> None:
 def test_two_devices_of_one_name_are_distinguished_by_id(device: Terminal) -> None:
     ids = ["11" * 16, "22" * 16]
     for each in ids:
-        told = device.call("admit", each, "--role", "technician", "--name", "H1").err
-    assert 'Another device is called "H1", too' in told
-    said = device.refused("revoke", "H1")
-    assert all(each in said for each in ids)
+        shown = device.call("admit", each, "--role", "technician", "--name", "H1").err
+    assert 'Another device is called "H1", too' in shown
+    message = device.refused("revoke", "H1")
+    assert all(each in message for each in ids)
     assert device.call("revoke", ids[0]).code == 0
 
 
@@ -105,8 +105,8 @@ def test_before_the_first_sync_it_says_that_there_is_no_schema(device: Terminal,
 
 def test_an_unknown_column_is_reported_as_the_head(device: Terminal, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("name,locality,nix\nP,241,x\n")
-    said = device.refused("import", str(tmp_path / "t.csv"), "--kind", "place")
-    assert "head" in said and '"nix"' in said and "Row" not in said
+    message = device.refused("import", str(tmp_path / "t.csv"), "--kind", "place")
+    assert "head" in message and '"nix"' in message and "Row" not in message
 
 
 def test_columns_and_properties_are_taken_by_label(device: Terminal, tmp_path: Path) -> None:

@@ -133,13 +133,13 @@ def test_what_a_revocation_takes_is_reported_once_whoever_is_killed(
         two.ask("set", PLACE, f"{name}={number:08}")
     meet(one, two)
     revoked = one.ask("revoke", "K2", "--last", "none")["change"]
-    told: list[tuple[str, str, Any]] = []
+    shown: list[tuple[str, str, Any]] = []
     for count in (3, 2, 3):
         lines = read_all(one, cursor, count, PLACE)
         cursor = lines[-1]["fact"]
-        told += [(line["reason"], line["property"], line["after"]) for line in lines]
-    assert [reason for reason, *_ in told] == ["change"] * 4 + ["effect"] * 4
-    assert {name: after for _, name, after in told} == {
+        shown += [(line["reason"], line["property"], line["after"]) for line in lines]
+    assert [reason for reason, *_ in shown] == ["change"] * 4 + ["effect"] * 4
+    assert {name: after for _, name, after in shown} == {
         "printer": "Acme 5000",
         "card_terminal": None,
         "docking_station": None,
@@ -186,11 +186,11 @@ def test_people_get_a_sentence(device: Terminal, lang: str) -> None:
     device.ask("clear", PLACE, "printer")
     process = Terminal(device.home, lang=lang).process("watch", "--since", since)
     assert process.stdout is not None
-    said = process.stdout.readline()
+    line = process.stdout.readline()
     process.kill()
     process.communicate()
-    assert f"Maier (K1)  {PLACE}  " in said
-    assert "Acme 5000 → " in said
+    assert f"Maier (K1)  {PLACE}  " in line
+    assert "Acme 5000 → " in line
 
 
 @pytest.mark.parametrize("arguments", [("nothing:here",), ("--since", "ffffffff"), ("--since", "f" * 68)])

@@ -148,11 +148,11 @@ def test_the_withdrawal_of_the_document_gives_the_first_name_back() -> None:
     undone = decode_block(found["withdrawal-block"])
     verify_block(undone, found["fleet"])
     facts = {block.fact_id(n): f for block in (GENESIS, BLOCK, undone) for n, f in enumerate(block.facts)}
-    said = [(i, f.obsoletes) for i, f in facts.items() if (f.entity, f.property) == (FLEET_ENTITY, "name")]
-    stated = [(fact, 0, seen) for fact, seen in said if fact[:32] != undone.id]
+    named = [(i, f.obsoletes) for i, f in facts.items() if (f.entity, f.property) == (FLEET_ENTITY, "name")]
+    stated = [(fact, 0, seen) for fact, seen in named if fact[:32] != undone.id]
     assert [facts[leaf].value for leaf in leaf_ids(stated)[0]] == ["North"]
     withdrawals = {i for i, f in facts.items() if withdrawn_by(f.value)}
-    assert [facts[leaf].value for leaf in leaf_ids(((i, 0, seen) for i, seen in said), withdrawals)[0]] == ["Nord"]
+    assert [facts[leaf].value for leaf in leaf_ids(((i, 0, seen) for i, seen in named), withdrawals)[0]] == ["Nord"]
 
 
 def test_the_blocks_say_what_the_document_says() -> None:

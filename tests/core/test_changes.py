@@ -69,9 +69,9 @@ def test_beside_what_is_said_a_change_of_one_fact_takes_always_as_much(
     pen = ChainPen()
     pen.write()
     block = pen.write(Change(AUTHOR, 1_700_000_000_000_000, note, (Fact(b"E" * 16, "printer", value, seen),), batch))
-    said = [encode_value(value), encode_value("printer"), encode_value(note), *map(encode_value, map(FactRef, seen))]
+    encoded = [encode_value(value), encode_value("printer"), encode_value(note), *map(encode_value, map(FactRef, seen))]
     # A fact that is obsoleted goes without the tag of a value, which takes 3 bytes.
-    content = sum(map(len, said)) - 3 * len(seen)
+    content = sum(map(len, encoded)) - 3 * len(seen)
     # What a payload of 256 bytes or a list takes more for its size.
     assert len(block.data) - content <= FRAME_BYTES + (BATCH_FIELD_BYTES if batch else 0)
     assert len(block.data) - content >= FRAME_BYTES - 3

@@ -111,8 +111,8 @@ def test_any_other_line_is_refused_with_its_number_and_nothing_else(raw: bytes) 
     try:
         found = list(read_lines([b"", raw]))
     except Refused as refused:
-        said = str(refused)
-        assert said.startswith("Line 2")
+        message = str(refused)
+        assert message.startswith("Line 2")
     else:
         assert not raw.strip() or found
 
@@ -131,7 +131,7 @@ def test_digits_beyond_a_float_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[]", "needs the keys at, user and edits"),
         ("{", "not JSON"),
@@ -178,12 +178,12 @@ def test_digits_beyond_a_float_are_kept() -> None:
         (json.dumps({**GOOD, "edits": [{"entity": "a:b", "kind": "a", "property": "p"}]}), "with a value"),
     ],
 )
-def test_a_line_that_is_not_right_is_refused_with_its_number(text: str, said: str) -> None:
+def test_a_line_that_is_not_right_is_refused_with_its_number(text: str, message: str) -> None:
     source = [line(), "\n", text]
     with pytest.raises(Refused) as refused:
         list(read_lines(source))
     assert str(refused.value).startswith("Line 3")
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert len(str(refused.value)) < 400
 
 
@@ -233,8 +233,8 @@ def test_the_id_is_that_of_the_standard() -> None:
 
 def log_line(at: str, edits: list[dict[str, Any]], state: str = "good") -> str:
     """A line as `fieldline log --json` of a program before the first release wrote it."""
-    said = {"change": "ab" * 32, "at": at, "received_at": at, "user": "Maier", "device": "cd" * 16, "note": "why"}
-    return json.dumps({**said, "state": state, "edits": edits})
+    head = {"change": "ab" * 32, "at": at, "received_at": at, "user": "Maier", "device": "cd" * 16, "note": "why"}
+    return json.dumps({**head, "state": state, "edits": edits})
 
 
 def log_edit(name: str, new: Any, kind: str | None = "locality", key: str | None = "241") -> dict[str, Any]:

@@ -86,10 +86,10 @@ some_facts = st.lists(
 def test_all_is_said_and_every_part_is_a_change_that_all_devices_accept(facts: list[Fact]) -> None:
     parts = split(facts, find, SCHEMA)
 
-    def said(some: list[Fact]) -> Counter[tuple[bytes, str, bytes, tuple[bytes, ...]]]:
+    def stated(some: list[Fact]) -> Counter[tuple[bytes, str, bytes, tuple[bytes, ...]]]:
         return Counter((f.entity, f.property, encode_value(plain_reference(f.value)), f.obsoletes) for f in some)
 
-    assert said([fact for part in parts for fact in part]) == said(facts)
+    assert stated([fact for part in parts for fact in part]) == stated(facts)
     for part in parts:
         sign_block(Change(AUTHOR, 1, "n" * 4096, tuple(part)), KEYS[0], FLEET, SEED)
 

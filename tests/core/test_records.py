@@ -38,7 +38,7 @@ def shown_by(entity_leaves: Mapping[str, list[Candidate]]) -> Record:
     return record_of(ENTITY, entity_leaves, PLAIN)
 
 
-def said(value: Value, number: int, at: int = 0) -> Candidate:
+def candidate(value: Value, number: int, at: int = 0) -> Candidate:
     return Candidate(bytes([number]) * 32 + b"\0\0", value, "Maier", b"d" * 16, at, None)
 
 
@@ -99,35 +99,35 @@ def test_what_came_in_meanwhile_is_never_overwritten(
     before: dict[str, list[Candidate]], wanted: dict[str, Value], late: dict[str, list[Candidate]]
 ) -> None:
     known = {c.fact for each in before.values() for c in each}
-    news = {name: [c for c in each if c.fact not in known] for name, each in late.items()}
+    arrived = {name: [c for c in each if c.fact not in known] for name, each in late.items()}
     edits = diff_edits(shown_by(before), wanted)
-    merged = {name: before.get(name, []) + news.get(name, []) for name in before.keys() | news.keys()}
+    merged = {name: before.get(name, []) + arrived.get(name, []) for name in before.keys() | arrived.keys()}
     now = after(merged, edits)
-    for name, each in news.items():
+    for name, each in arrived.items():
         assert {c.fact for c in each} <= {c.fact for c in now.slot(name).leaves}
 
 
 def test_clearing_what_nobody_stated_is_nothing() -> None:
     assert diff_edits(Record(ENTITY), {"printer": None}) == []
-    cleared = shown_by({"printer": [said(None, 1)]})
+    cleared = shown_by({"printer": [candidate(None, 1)]})
     assert cleared.slot("printer").state == "cleared"
     assert diff_edits(cleared, {"printer": None}) == []
     assert diff_edits(Record(ENTITY), {"printer": ""}) == [Edit(ENTITY, "printer", "")]
 
 
 def test_true_and_one_are_different() -> None:
-    shown = shown_by({"printer": [said(1, 1)]})
+    shown = shown_by({"printer": [candidate(1, 1)]})
     assert [e.value for e in diff_edits(shown, {"printer": True})] == [True]
 
 
 def test_equal_witnesses_are_all_obsoleted() -> None:
-    shown = shown_by({"printer": [said("A", 2), said("A", 1)]})
+    shown = shown_by({"printer": [candidate("A", 2), candidate("A", 1)]})
     assert isinstance(shown.slot("printer"), Agreed)
     assert diff_edits(shown, {"printer": "B"})[0].obsoletes == (b"\1" * 32 + b"\0\0", b"\2" * 32 + b"\0\0")
 
 
 def test_settling_again_what_is_settled_states_it_again() -> None:
-    shown = shown_by({"retired": [said(True, 1)], "name": [said("Lane 2", 2)]})
+    shown = shown_by({"retired": [candidate(True, 1)], "name": [candidate("Lane 2", 2)]})
     assert diff_edits(shown, {"retired": True}) == []
     assert make_edit(shown, "retired", True).obsoletes == (b"\1" * 32 + b"\0\0", b"\2" * 32 + b"\0\0")
     assert make_edit(shown, "retired", False).obsoletes == (b"\1" * 32 + b"\0\0",)
@@ -135,20 +135,22 @@ def test_settling_again_what_is_settled_states_it_again() -> None:
 
 def test_a_record_knows_its_kind_key_and_whether_it_is_retired() -> None:
     stated = {
-        "kind": [said("locality", 1)],
-        "code": [said("241", 2)],
-        "retired": [said(True, 3)],
-        "extra": [said(5, 4)],
+        "kind": [candidate("locality", 1)],
+        "code": [candidate("241", 2)],
+        "retired": [candidate(True, 3)],
+        "extra": [candidate(5, 4)],
     }
     record = record_of(ENTITY, stated, LOCALITY)
     assert (record.kind, record.key, record.retired) == ("locality", "241", True)
     assert record.value("extra") == 5
     assert record.slot("subnet").state == "absent"
     assert kind_of(stated) == "locality"
-    odd = {"kind": [said(5, 1)], "code": [said(True, 2)], "retired": [said(1, 3)]}
+    odd = {"kind": [candidate(5, 1)], "code": [candidate(True, 2)], "retired": [candidate(1, 3)]}
     record = record_of(ENTITY, odd, LOCALITY)
     assert (record.kind, record.key, record.retired, kind_of(odd)) == (None, None, False, None)
-    number = record_of(ENTITY, {"code": [said(241, 1)]}, LOCALITY)
+    number = record_of(ENTITY, {"code": [candidate(241, 1)]}, LOCALITY)
     assert number.key == "241"
-    assert record_of(ENTITY, {"code": [said(Ref(ENTITY), 1)]}, LOCALITY).key is None
-    assert record_of(ENTITY, {"retired": [said(True, 1, at=1), said(False, 2, at=2)]}, LOCALITY).retired is False
+    assert record_of(ENTITY, {"code": [candidate(Ref(ENTITY), 1)]}, LOCALITY).key is None
+    assert (
+        record_of(ENTITY, {"retired": [candidate(True, 1, at=1), candidate(False, 2, at=2)]}, LOCALITY).retired is False
+    )

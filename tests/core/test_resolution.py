@@ -101,9 +101,9 @@ def test_who_cannot_do_without_it_is_retired() -> None:
 
 
 def test_to_retire_again_names_what_is_known_by_then() -> None:
-    said = leaf(1, "a")
-    assert said.fact in retire_entity(record(said)).obsoletes
-    assert unretire_entity(record(said)).value is False
+    name_leaf = leaf(1, "a")
+    assert name_leaf.fact in retire_entity(record(name_leaf)).obsoletes
+    assert unretire_entity(record(name_leaf)).value is False
 
 
 def test_people_and_devices_are_counted_once_an_item() -> None:

@@ -103,13 +103,13 @@ def test_the_service_centre_is_localities_with_places() -> None:
 def test_the_site_network_knows_the_real_history_and_finds_what_is_wrong_in_it() -> None:
     schema = load_builtin_schema("site-network")
     wrong: dict[tuple[str, str], list[object]] = {}
-    said = 0
+    count = 0
     for line in HISTORY.read_text(encoding="utf-8").splitlines():
         for edit in json.loads(line, parse_float=str)["edits"]:
             kind, name, value = edit["kind"], edit["property"], edit["value"]
             if name is None:
                 continue
-            said += 1
+            count += 1
             prop = schema.property(kind, name)
             assert prop.is_known, (kind, name)
             assert isinstance(value, dict) == (prop.type == "reference")
@@ -123,7 +123,7 @@ def test_the_site_network_knows_the_real_history_and_finds_what_is_wrong_in_it()
     assert "casa_kua-core" in wrong.pop(("host", "hostname"))
     assert wrong.pop(("radio", "name")) == [" perleberger36-turm-5ghz-o"]
     assert not wrong
-    assert said > 18_000
+    assert count > 18_000
 
 
 def test_a_file_is_read_whole() -> None:
@@ -208,7 +208,7 @@ def test_a_list_of_awkward_choices_is_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "path", "said"),
+    ("old", "new", "path", "message"),
     [
         ('type = "integer"', 'type = "number"', "kinds.room.properties.number.type", "ip-network"),
         ('type = "integer"', "type = 3", "kinds.room.properties.number.type", "text in quotes"),
@@ -238,13 +238,13 @@ def test_a_list_of_awkward_choices_is_read_back() -> None:
     ],
 )
 def test_a_mistake_in_a_file_is_reported_with_its_place_and_what_is_allowed(
-    old: str, new: str, path: str, said: str
+    old: str, new: str, path: str, message: str
 ) -> None:
     assert old in SMALL
     with pytest.raises(Refused) as refused:
         parse_schema_file(SMALL.replace(old, new))
     assert path in str(refused.value).split(": ")[0]
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["", 'name = "x"', 'name = "x"\n[kinds]', "[kinds.a]"])
@@ -265,11 +265,11 @@ def test_what_is_not_understood_in_the_fleet_is_left_out_and_the_rest_holds() ->
     assert not schema.property("desk", "state").is_known
     assert schema.property("desk", "tag").parse("XY-0001") == "XY-0001"
     assert schema.texts() == texts
-    told = [str(problem) for problem in schema.problems]
+    shown = [str(problem) for problem in schema.problems]
     for path in ("kinds.desk.properties.state.type", "kinds.desk.properties.tag.future", "kinds.lamp", "kinds.deep"):
-        assert any(message.startswith(f"{path}: ") for message in told), path
-    assert any("kinds.large: this is larger" in message for message in told)
-    assert not any("\x1b" in message for message in told)
+        assert any(message.startswith(f"{path}: ") for message in shown), path
+    assert any("kinds.large: this is larger" in message for message in shown)
+    assert not any("\x1b" in message for message in shown)
 
 
 def test_kinds_in_a_circle_stand_at_the_top() -> None:

@@ -47,7 +47,7 @@ def test_without_a_zone_it_is_local_time(wall: datetime, zone: ZoneInfo) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("2026-03-03", "2026-03-03T00:00:00.999999+01:00"),
         ("2026-08-03", "2026-08-03T00:00:00.999999+02:00"),
@@ -68,8 +68,8 @@ def test_without_a_zone_it_is_local_time(wall: datetime, zone: ZoneInfo) -> None
         ("2026-10-25T02:30", "2026-10-25T02:30:00.999999+01:00"),
     ],
 )
-def test_a_time_covers_its_whole_second(text: str, said: str) -> None:
-    assert parse_timestamp(text, NOW, BERLIN) == instant(said)
+def test_a_time_covers_its_whole_second(text: str, expected: str) -> None:
+    assert parse_timestamp(text, NOW, BERLIN) == instant(expected)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_time_ago_is_counted_from_now(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("today", "2026-03-03T00:00:00+01:00"),
         ("yesterday", "2026-03-02T00:00:00+01:00"),
@@ -90,9 +90,9 @@ def test_a_time_ago_is_counted_from_now(text: str, seconds: int) -> None:
         ("gestern", "2026-03-02T00:00:00+01:00"),
     ],
 )
-def test_a_day_may_be_named(text: str, said: str) -> None:
-    assert parse_timestamp(text, NOW, BERLIN, is_start=True) == instant(said)
-    assert parse_timestamp(text, NOW, BERLIN) == instant(said) + SECOND_US - 1
+def test_a_day_may_be_named(text: str, expected: str) -> None:
+    assert parse_timestamp(text, NOW, BERLIN, is_start=True) == instant(expected)
+    assert parse_timestamp(text, NOW, BERLIN) == instant(expected) + SECOND_US - 1
 
 
 def test_a_day_is_that_of_the_zone() -> None:

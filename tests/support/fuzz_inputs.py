@@ -112,11 +112,11 @@ def scenes() -> list[Scene]:
             scene = Scene(name, MemoryReplica.of(mine), calls, modes, [], genuine)
             one = scene.session()
             other = Session(FLEET, PEER, initiator=not calls, modes=modes, batch_bytes=1000)
-            said = Wire()
-            sides = (one, victim, other, peer, Wire(), said) if calls else (other, peer, one, victim, said, Wire())
+            wire = Wire()
+            sides = (one, victim, other, peer, Wire(), wire) if calls else (other, peer, one, victim, wire, Wire())
             run(*sides)
             assert victim.held == peer.held == genuine
-            scene.frames = split(bytes(said.log))
+            scene.frames = split(bytes(wire.log))
             found.append(scene)
     return found
 

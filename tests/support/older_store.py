@@ -9,7 +9,9 @@ from tests.support.damaged_store import loosen
 _VERSION_14_SQL = """
 DROP TABLE packs;
 DROP INDEX facts_slot;
+DROP INDEX facts_value;
 CREATE INDEX facts_slot ON facts (entity, property);
+CREATE INDEX facts_value ON facts (property, value);
 CREATE INDEX facts_current ON facts (entity, property) WHERE current = 1;
 DROP TABLE said_index;
 CREATE VIRTUAL TABLE said_index USING fts5(

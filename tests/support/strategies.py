@@ -78,8 +78,8 @@ class ChainPen:
 
     def write(self, change: Change | None = None, at: int = 0) -> Block:
         """The next block."""
-        said = change or Change(AUTHOR, at, None, (Fact(b"E" * 16, "p", len(self.blocks)),))
-        block = sign_block(said, self.key, self.fleet, SEED, self.tip)
+        saved = change or Change(AUTHOR, at, None, (Fact(b"E" * 16, "p", len(self.blocks)),))
+        block = sign_block(saved, self.key, self.fleet, SEED, self.tip)
         self.tip = chain.advance(self.tip, block.header) if self.tip else chain.first_tip(block.header)
         self.blocks.append(block)
         self.ranges.append(self.tip.range)

@@ -192,7 +192,7 @@ def test_who_syncs_at_a_shell_learns_why_nothing_moves(homes: list[Path], cable:
 
 
 @pytest.mark.parametrize(
-    ("use", "at_hand", "said"),
+    ("use", "at_hand", "message"),
     [
         ("free", True, "Cable on ttyUSB0: press Enter to sync with its other end."),
         ("free", False, "Cable on ttyUSB0: press 5, then Enter to sync with its other end."),
@@ -200,8 +200,8 @@ def test_who_syncs_at_a_shell_learns_why_nothing_moves(homes: list[Path], cable:
         ("meeting", False, "The cable on ttyUSB0 is back: the sync goes on."),
     ],
 )
-def test_what_is_said_of_a_cable_that_comes(use: CableUse, at_hand: bool, said: str) -> None:
-    assert cable_offer_text("ttyUSB0", use, at_hand) == said
+def test_what_is_said_of_a_cable_that_comes(use: CableUse, at_hand: bool, message: str) -> None:
+    assert cable_offer_text("ttyUSB0", use, at_hand) == message
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -210,8 +210,8 @@ async def test_how_a_cable_looks(
 ) -> None:
     set_language(language)
     found = SerialPortInfo("/dev/ttyUSB0", "FT232R USB UART", True)
-    standing: list[CableStatus | None] = [None]
-    monkeypatch.setattr(serial_sync, "read_cable_status", lambda target: standing[0])
+    status: list[CableStatus | None] = [None]
+    monkeypatch.setattr(serial_sync, "read_cable_status", lambda target: status[0])
 
     def progress(received: int) -> Progress:
         return Progress("exchange", 3, 3, received, 1288, 3000, 280 * received, nearby_count=20, current_count=600)
@@ -235,7 +235,7 @@ async def test_how_a_cable_looks(
         await screen.rest()
         await shot(screen, "there")
         page.syncing.meter = SyncMeter(found.endpoint, found.name)
-        for name, state, said in (
+        for name, state, sync_progress in (
             ("waiting", CableStatus(False, False, 115_200, 115_200, 0), None),
             (
                 "under-way",
@@ -245,9 +245,9 @@ async def test_how_a_cable_looks(
             ("pulled", CableStatus(True, True, 921_600, 880_000, 2), progress(590)),
             ("silent", CableStatus(True, False, 921_600, 880_000, 2, None, True), progress(590)),
         ):
-            standing[0] = state
-            if said is not None:
-                page.syncing.meter.update(said, said.received / 10)
+            status[0] = state
+            if sync_progress is not None:
+                page.syncing.meter.update(sync_progress, sync_progress.received / 10)
             page._show_rows()
             page.redraw()
             await shot(screen, name)

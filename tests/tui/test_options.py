@@ -61,7 +61,7 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "sentence"),
     [
         ('# nothing\nlanguage = "fr"', 2, "language is one of en, de"),
         ("\n\ntheme = 3", 3, "theme is one of auto, dark"),
@@ -81,13 +81,13 @@ def test_no_file_says_nothing_unless_it_was_asked_for(tmp_path: Path) -> None:
         ("[keys.inbox]\ntake = '1'", 2, "keys.inbox.take and keys.everywhere.here would both have the key 1"),
     ],
 )
-def test_a_mistake_is_reported_with_file_line_and_key(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_a_mistake_is_reported_with_file_line_and_key(tmp_path: Path, text: str, line: int, sentence: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(Refused) as refused:
         read_options(path)
     message = str(refused.value)
     assert message.startswith(f"{path}, line {line}: ")
-    assert said in message
+    assert sentence in message
 
 
 def test_what_is_not_toml_or_not_text_is_reported(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def keys_of(text: str) -> list[str]:
 @asynccontextmanager
 async def listening(home: Path) -> AsyncIterator[Listener]:
     """The screens, drawn and read out."""
-    said: list[str] = []
+    statements: list[str] = []
     drawn: list[int] = []
 
     def display(app: FieldlineApp, screen: Any, renderable: Any) -> None:
@@ -117,7 +117,7 @@ async def listening(home: Path) -> AsyncIterator[Listener]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FieldlineApp, "_display", display)
         async with opened(home, size=SMALL) as screen:
-            yield Listener(screen, ScreenReader(screen.app, said.append), said, drawn)
+            yield Listener(screen, ScreenReader(screen.app, statements.append), statements, drawn)
 
 
 @dataclass
@@ -126,18 +126,18 @@ class Listener:
 
     screen: Screen
     reader: ScreenReader
-    said: list[str]
+    statements: list[str]
     drawn: list[int]
 
     async def press(self, keys: str) -> str:
         """Press keys; gives what is said of it once each is done."""
-        begun = len(self.said)
+        begun = len(self.statements)
         for key in keys_of(keys):
             await self.screen.press(key)
             self.reader.speak()
             if key == "ctrl+l":
                 self.reader.speak_all()
-        return "".join(self.said[begun:])
+        return "".join(self.statements[begun:])
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -151,7 +151,7 @@ async def test_ordinary_tasks_are_heard_in_few_keys_and_bytes(home: Path, name: 
         sum(len(keys_of(text)) for text in texts) for texts in ([t.keys for t in tasks], [t.more for t in tasks])
     )
     assert keys + more <= MAX_KEYS * keys
-    assert sum(len(text.encode()) for text in listener.said) <= MAX_BYTES * sum(listener.drawn), name
+    assert sum(len(text.encode()) for text in listener.statements) <= MAX_BYTES * sum(listener.drawn), name
 
 
 def test_there_are_forty_tasks() -> None:
@@ -160,12 +160,12 @@ def test_there_are_forty_tasks() -> None:
 
 async def test_all_of_a_screen_is_said_part_by_part(home: Path) -> None:
     async with listening(home) as listener:
-        told = await listener.press("3 g ctrl+l")
-    lines = told.splitlines()
+        shown = await listener.press("3 g ctrl+l")
+    lines = shown.splitlines()
     assert [line for line in lines if line.endswith(":")][-4:] == ["Status:", "List:", "Details:", "Keys:"]
     assert any(line.startswith("> Card terminal") for line in lines)
     assert any(line.startswith("A 85583366") for line in lines) and any(line.startswith("B 99260717") for line in lines)
-    assert not [char for char in told if char != "ü" and not char.isascii()]
+    assert not [char for char in shown if char != "ü" and not char.isascii()]
 
 
 async def test_the_map_says_where_the_cursor_is(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def enter(pilot: Pilot[bool], *keys: str) -> None:
 
 async def pressed(pilot: Pilot[bool], *keys: str) -> None:
     """Press keys and wait for another view, the last answer, or a refusal."""
-    before = said = text(pilot)
+    before = shown = text(pilot)
     quiet = 0
     await pilot.press(*keys)
     async with asyncio.timeout(DEADLINE_S):
@@ -59,7 +59,7 @@ async def pressed(pilot: Pilot[bool], *keys: str) -> None:
             await pilot.pause()
             now = text(pilot)
             asked = len(pilot.app.screen_stack) > 1 and now != before
-            quiet, said = (quiet + 1 if asked and now == said else 0), now
+            quiet, shown = (quiet + 1 if asked and now == shown else 0), now
 
 
 def text(pilot: Pilot[bool]) -> str:

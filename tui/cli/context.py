@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from shutil import get_terminal_size
@@ -34,6 +35,7 @@ MAX_COLUMN_WIDTH = 60
 
 _JOINED = re.compile("[\u200d\ufe0f\U0001f3fb-\U0001f3ff]")
 """What makes one sign of several characters. Few texts have any: the others are spared an import."""
+_NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
 class CliContext:
@@ -196,12 +198,15 @@ class CliContext:
         widths = [max(map(text_width, column)) for column in measured]
         for column in shrinkable:
             left = self.columns_left(*widths[:column], *widths[column + 1 :])
+            most = widths[column]
             if left is not None:
-                widths[column] = min(widths[column], max(MIN_COLUMN_WIDTH, left))
+                most = max(MIN_COLUMN_WIDTH, left)
             elif column < len(widths) - 1:
-                widths[column] = min(widths[column], MAX_COLUMN_WIDTH)
-            for row in every:
-                row[column] = truncate_text(row[column], widths[column])
+                most = MAX_COLUMN_WIDTH
+            if widths[column] > most:
+                widths[column] = most
+                for row in every:
+                    row[column] = truncate_text(row[column], most)
         for index, row in enumerate(every):
             cells = [pad_text(cell, size) for cell, size in zip(row[:-1], widths, strict=False)]
             text = COLUMN_GAP.join([*cells, row[-1]]).rstrip()
@@ -253,6 +258,11 @@ def text_width(text: str) -> int:
         from rich.cells import cell_len
 
         return cell_len(text)
+    return len(text) + sum(_width_of(char) - 1 for char in _NOT_ASCII.findall(text))
+
+
+@lru_cache(4096)
+def _width_of(char: str) -> int:
     from unicodedata import category, east_asian_width
 
-    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return 0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1

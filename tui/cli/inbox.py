@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 from core.device.edit_check import editable_property
 from core.errors import FieldlineError, Refused
@@ -23,6 +25,9 @@ from tui.i18n.dates import with_clock_error
 from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, language, ngettext
 
+ITEMS_PER_PAGE = 500
+"""Items that are made into JSON at once."""
+
 
 @verb(N_("List what needs a decision; nothing of it is urgent: conflicts, and clashes between different things."))
 @option("--accepted", is_flag=True, help=N_("List what somebody accepted as it is, instead."))
@@ -40,27 +45,10 @@ async def inbox(context: CliContext, accepted: bool) -> None:
             await formatter.load_device_names()
             forks = await fork_messages(workspace)
     if context.json:
-        context.print_json(
-            [
-                {
-                    "id": item.id.hex(),
-                    "type": item.type,
-                    **formatter.kind_json(item.entity),
-                    "property": item.property,
-                    "candidates": [
-                        {**formatter.kind_json(entity), **formatter.candidate_json(leaf)}
-                        for entity, leaf in zip(_candidate_entities(item), item.candidates, strict=True)
-                    ],
-                    "entities": [entity.hex() for entity in item.entities],
-                    "message": _item_message(item, formatter),
-                    **({"accepted": formatter.candidate_json(item.acceptance)} if item.acceptance else {}),
-                }
-                for item in items
-            ]
-        )
+        await context.print_json_pages(_pages_json(items, formatter))
         return
-    for item in items:
-        _print_item(context, item, formatter, records)
+    dated = lru_cache(context.dates.dated)
+    context.print_lines(line for item in items for line in _item_lines(context, item, formatter, records, dated))
     if accepted:
         context.print_message(
             ngettext("{count} item accepted as it is.", "{count} items accepted as they are.", len(items))
@@ -79,6 +67,28 @@ async def inbox(context: CliContext, accepted: bool) -> None:
         context.print_message(error_text(fork))
     if any(item.type != "conflict" for item in items):
         context.print_message(_("`fieldline accept ID` accepts one as it is, by the 8 digits behind it."))
+
+
+async def _pages_json(items: Sequence[InboxItem], formatter: Formatter) -> AsyncIterator[list[dict[str, Any]]]:
+    """Items as JSON, some at a time: many are never text as a whole."""
+    for first in range(0, len(items), ITEMS_PER_PAGE):
+        yield [_item_json(item, formatter) for item in items[first : first + ITEMS_PER_PAGE]]
+
+
+def _item_json(item: InboxItem, formatter: Formatter) -> dict[str, Any]:
+    return {
+        "id": item.id.hex(),
+        "type": item.type,
+        **formatter.kind_json(item.entity),
+        "property": item.property,
+        "candidates": [
+            {**formatter.kind_json(entity), **formatter.candidate_json(leaf)}
+            for entity, leaf in zip(_candidate_entities(item), item.candidates, strict=True)
+        ],
+        "entities": [entity.hex() for entity in item.entities],
+        "message": _item_message(item, formatter),
+        **({"accepted": formatter.candidate_json(item.acceptance)} if item.acceptance else {}),
+    }
 
 
 def _candidate_entities(item: InboxItem) -> Sequence[bytes]:
@@ -100,7 +110,14 @@ def _item_message(item: InboxItem, formatter: Formatter) -> str:
     return printable(error_text(message))
 
 
-def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, records: Mapping[bytes, Record]) -> None:
+def _item_lines(
+    context: CliContext,
+    item: InboxItem,
+    formatter: Formatter,
+    records: Mapping[bytes, Record],
+    dated: Callable[[int], str],
+) -> list[str]:
+    """An item for people: what it is, and its candidates below."""
     message = _item_message(item, formatter)
     if item.type == "invalid":
         message = f"{formatter.entity_text(item.entity)}: {message}"
@@ -119,9 +136,9 @@ def _print_item(context: CliContext, item: InboxItem, formatter: Formatter, reco
         if of:  # a value of something retired may be of any property
             value = f"{prop.label(language())}: {value}"
         remark = f"{device} {quote(leaf.note)}"
-        time = with_clock_error(context.dates.dated(leaf.at_us), leaf.clock)
+        time = with_clock_error(dated(leaf.at_us), leaf.clock)
         rows.append(["  " + leaf.fact.hex()[:12], value, leaf.user, time, remark])
-    context.print_lines([*lines, *context.table_lines(rows, shrinkable=(4, 1))])
+    return [*lines, *context.table_lines(rows, shrinkable=(4, 1))]
 
 
 def _acceptance_text(context: CliContext, leaf: Candidate) -> str:

@@ -11,7 +11,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -215,18 +215,23 @@ def find_network_neighbours(
 
 
 def read_with_related(
-    connection: sqlite3.Connection, scope: Scope, wanted: Sequence[bytes], schema: Schema
+    connection: sqlite3.Connection,
+    scope: Scope,
+    wanted: Sequence[bytes],
+    schema: Schema,
+    properties: Collection[int] | None = None,
 ) -> Suspects:
     """Read the records of these entities and of those around them.
 
-    Those that they refer to, and that their keys are made of.
+    Those that they refer to, and that their keys are made of. With the slots of some properties only, by their rows,
+    if any are given.
     """
     near: dict[bytes, Record] = {}
     lacking = list(wanted)
     for _ in range(_MAX_REFERENCE_DEPTH + 2):
         if not lacking:
             break
-        fresh = entities.read_records(connection, scope, lacking, schema)
+        fresh = entities.read_records(connection, scope, lacking, schema, properties)
         near.update((record.entity, record) for record in fresh)
         lacking = sorted({entity for record in fresh for entity in _referenced_entities(record)} - near.keys())
     return Suspects([near[entity] for entity in wanted], near)

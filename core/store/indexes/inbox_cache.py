@@ -13,12 +13,12 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.errors import FieldlineError
 from core.inbox import ITEM_TYPES, InboxItem, find_inbox_items
-from core.schema import Schema
+from core.schema import KEY, KIND, RETIRED, Schema, is_acceptance
 from core.sort_order import natural_key
 from core.store.connection import chunks, placeholders
 from core.store.indexes import conflict_index, merkle_table
@@ -292,13 +292,32 @@ def load_items(connection: sqlite3.Connection, schema: Schema, some: Sequence[It
     None for one that is none any more.
     """
     entities = list(dict.fromkeys(entity for each in some for entity in each.entities))
-    found = _compute_items(connection, schema, entities, {each.type for each in some})
+    found = _compute_items(
+        connection, schema, entities, {each.type for each in some}, _needed_rows(connection, schema, some)
+    )
     by_key = dict(zip(_keys_in_order(found), found, strict=True))
     return [by_key.get(each) for each in some]
 
 
+def _needed_rows(connection: sqlite3.Connection, schema: Schema, some: Sequence[ItemKey]) -> set[int] | None:
+    """The rows of the properties that items are made of, None for all.
+
+    What they are about, what entities are called by, and by what items are accepted.
+    """
+    if any(each.type == "retired-edit" for each in some):  # that is about whatever was edited
+        return None
+    names = {KIND, KEY, RETIRED, *(each.property_name for each in some)}
+    names.update(name for kind in schema.kinds.values() for name in (kind.key, kind.within) if name)
+    rows = connection.execute("SELECT id, name FROM properties")
+    return {row for row, name in rows if name in names or is_acceptance(name)}
+
+
 def _compute_items(
-    connection: sqlite3.Connection, schema: Schema, entities: Sequence[bytes], types: Iterable[str] = ITEM_TYPES
+    connection: sqlite3.Connection,
+    schema: Schema,
+    entities: Sequence[bytes],
+    types: Iterable[str] = ITEM_TYPES,
+    properties: Collection[int] | None = None,
 ) -> list[InboxItem]:
-    found = conflict_index.read_with_related(connection, NOW, entities, schema)
+    found = conflict_index.read_with_related(connection, NOW, entities, schema, properties)
     return find_inbox_items(found.records, schema, Ancestry(connection).descends_from, found.find_record, types)

@@ -322,11 +322,11 @@ def test_a_slip_in_the_settings_is_reported_and_the_rest_works(device: EquippedD
 
 def test_the_place_is_chosen_by_hand_and_by_evidence_again(device: EquippedDevice) -> None:
     root = device.terminal.root()
-    said = device.terminal.ask("place", "choose", "place:241/Lane 2")
-    assert (said["place"], said["chosen"]) == ("place:241/Lane 2", True)
+    answer = device.terminal.ask("place", "choose", "place:241/Lane 2")
+    assert (answer["place"], answer["chosen"]) == ("place:241/Lane 2", True)
     assert device.terminal.ask("place")["place"] == "place:241/Lane 2"
-    said = device.terminal.ask("place", "choose", "--auto")
-    assert (said["place"], said["locality"], said["chosen"]) == ("place:241/Lane 1", "locality:241", False)
+    answer = device.terminal.ask("place", "choose", "--auto")
+    assert (answer["place"], answer["locality"], answer["chosen"]) == ("place:241/Lane 1", "locality:241", False)
     assert device.terminal.root() == root
     assert device.terminal.call("place", "choose").code == 2
     assert device.terminal.call("place", "choose", "place:241/Lane 2", "--auto").code == 2
@@ -334,16 +334,16 @@ def test_the_place_is_chosen_by_hand_and_by_evidence_again(device: EquippedDevic
 
 def test_docks_that_say_nothing_leave_the_choice_to_a_person(device: EquippedDevice) -> None:
     device.sysfs.plug("2-1", DOCKS["Lane 1"])
-    said = device.terminal.ask("place")
-    assert (said["place"], "Several docking stations show" in said["message"]) == (None, True)
+    answer = device.terminal.ask("place")
+    assert (answer["place"], "Several docking stations show" in answer["message"]) == (None, True)
     device.sysfs.unplug("2-1")
     device.sysfs.plug("2-1", DOCKS["Lane 2"])
-    said = device.terminal.ask("place")
-    assert (said["place"], "2 places have" in said["message"]) == (None, True)
+    answer = device.terminal.ask("place")
+    assert (answer["place"], "2 places have" in answer["message"]) == (None, True)
     for port in ("1-4", "2-1"):
         device.sysfs.unplug(port)
-    said = device.terminal.ask("place")
-    assert (said["place"], said["properties"]) == (None, [])
+    answer = device.terminal.ask("place")
+    assert (answer["place"], answer["properties"]) == (None, [])
     assert device.terminal.call("place", "apply").code == 1
     device.sysfs.plug("1-4", "17E9:6006 #A1B2")
     assert device.terminal.ask("place")["place"] == "place:241/Lane 1"

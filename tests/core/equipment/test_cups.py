@@ -126,8 +126,8 @@ def test_what_is_so_already_is_left_alone(device: EquippedDevice, cups: Cups) ->
 
 def test_adopting_makes_the_one_edit_and_nothing_else(device: EquippedDevice, cups: Cups) -> None:
     before = device.terminal.ask("show", "place:241/Lane 1")["slots"]
-    said = device.terminal.ask("place", "adopt", "--note", "as found")
-    assert said["adopted"] == [{"property": "printer", "old": "deskA", "new": "deskB"}]
+    message = device.terminal.ask("place", "adopt", "--note", "as found")
+    assert message["adopted"] == [{"property": "printer", "old": "deskA", "new": "deskB"}]
     after = device.terminal.ask("show", "place:241/Lane 1")["slots"]
     assert after["printer"]["value"] == "deskB"
     assert {k: v for k, v in after.items() if k != "printer"} == {k: v for k, v in before.items() if k != "printer"}

@@ -44,7 +44,7 @@ def test_what_is_otherwise_is_what_diff_says(demo: Terminal, dsn: str) -> None:
     demo.ask("mirror", dsn, "--once")
     ((past,),) = query(dsn, "SELECT max(effective_at) - interval '14 days' FROM fieldline.facts")
     rows = query(dsn, REPORTS["What is configured otherwise than two weeks before the last change"])
-    said = {(f"{kind}:{key}", name) for kind, key, name, _, _ in rows if kind in ("place", "locality")}
+    saved = {(f"{kind}:{key}", name) for kind, key, name, _, _ in rows if kind in ("place", "locality")}
     names = {
         each["entity"]: f"{each['kind']}:{each['key']}" for k in ("place", "locality") for each in demo.ask("list", k)
     }
@@ -53,7 +53,7 @@ def test_what_is_otherwise_is_what_diff_says(demo: Terminal, dsn: str) -> None:
         for each in demo.ask("diff", past.isoformat())
         if each["entity"] in names
     }
-    assert wanted == {(key, name) for key, name in said if key in names.values()}
+    assert wanted == {(key, name) for key, name in saved if key in names.values()}
 
 
 def test_the_dashboard_shows_the_reports(demo: Terminal, dsn: str) -> None:

@@ -138,9 +138,9 @@ def test_a_database_that_is_read_only_is_waited_for(demo: Terminal, dsn: str) ->
         assert next_event(process, is_mirrored)["root"] == demo.root()
 
 
-@pytest.mark.parametrize("said", ["postgresql://x", {"dsn": 7}, {}, {"dsn": "postgresql://x", "more": 1}])
-def test_settings_that_are_wrong_are_reported(demo: Terminal, said: object) -> None:
-    (demo.home / "settings.toml").write_text(tomli_w.dumps({"name": "K1", "mirror": said}))
+@pytest.mark.parametrize("setting", ["postgresql://x", {"dsn": 7}, {}, {"dsn": "postgresql://x", "more": 1}])
+def test_settings_that_are_wrong_are_reported(demo: Terminal, setting: object) -> None:
+    (demo.home / "settings.toml").write_text(tomli_w.dumps({"name": "K1", "mirror": setting}))
     state, message = finding(demo)
     assert (state, "settings.toml: mirror" in (message or "")) == ("problem", True)
     with serving(demo) as (_, process):

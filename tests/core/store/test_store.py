@@ -81,9 +81,9 @@ def expected(blocks: Iterable[bytes], moment: int = 10**9) -> dict[tuple[bytes, 
         if block.device in [author.device for author in AUTHORS[:4]] and times[i] <= moment
     }
     slots: dict[tuple[bytes, str], Slot] = {}
-    said = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
+    counted = ((i, (f.entity, f.property), f.obsoletes) for i, (_, f) in facts.items() if i in good)
     withdrawals = {i for i, (_, f) in facts.items() if withdrawn_by(f.value)}
-    for place, leaves in leaf_ids(said, withdrawals).items():
+    for place, leaves in leaf_ids(counted, withdrawals).items():
         if not leaves:
             continue
         slots[place] = slot_of(
@@ -342,9 +342,19 @@ async def test_a_new_file_is_not_made_over_an_old_one_and_a_foreign_one_is_not_o
         await Store.open(tmp_path / "text", clock=Clock())
 
 
+def indexes(path: Path) -> dict[str, list[str]]:
+    """The indexes of each table, in the order in which they were made."""
+    found: dict[str, list[str]] = {}
+    with closing(sqlite3.connect(path)) as connection:
+        for table, sql in connection.execute("SELECT tbl_name, sql FROM sqlite_master WHERE type = 'index'"):
+            found.setdefault(table, []).append(sql)
+    return found
+
+
 async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_path: Path) -> None:
     made = await make(tmp_path / "s")
     await made.close()
+    new = indexes(tmp_path / "s")
     with closing(sqlite3.connect(tmp_path / "s")) as old:
         make_version_14(old)
         for table in ("withdrawals", "void", "proven", "holdings", "contacts", "standings", "turns", "said_new"):
@@ -356,6 +366,7 @@ async def test_a_store_of_the_first_version_gets_the_tables_that_came_since(tmp_
     await opened.clear_obsolete_hints()
     assert (await opened.verify()).problems == []
     await opened.close()
+    assert indexes(tmp_path / "s") == new  # of two that are equally good SQLite takes the one made first
 
 
 async def test_a_newer_store_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

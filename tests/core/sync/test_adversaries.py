@@ -125,8 +125,8 @@ def test_a_peer_whose_tree_is_alike_but_whose_changes_are_not_is_found_out() -> 
     serve(victim, replica)
     root = replica.table.branches[""]
     alike = HaveFingerprints((PrefixFingerprints("", root.children),))
-    said: list[Message] = [hello(), alike, EndOfTurn(has_more=False), Offer(0, 0), Summary(len(MINE), ROOT)]
-    for message in said:
+    messages: list[Message] = [hello(), alike, EndOfTurn(has_more=False), Offer(0, 0), Summary(len(MINE), ROOT)]
+    for message in messages:
         victim.receive_data(encode_message(message))
         serve(victim, replica)
     assert isinstance(victim.outcome, Failed)
@@ -160,10 +160,9 @@ class Endless:
         if kind == SketchKind.REQUEST_MORE or (kind == SketchKind.METER and self.met == 1):
             step = self.sketch.receive_message(message.payload)
             assert isinstance(step, SendMessages)
-            reported = (
-                1 if kind == SketchKind.REQUEST_MORE else 3
-            )  # the kind; before the first cells also how many there are
-            return [SketchPart(said[:reported] + b"\x6b" * (len(said) - reported)) for said in step.messages]
+            # The kind; before the first cells also how many there are.
+            head = 1 if kind == SketchKind.REQUEST_MORE else 3
+            return [SketchPart(data[:head] + b"\x6b" * (len(data) - head)) for data in step.messages]
         if kind or self.stubborn:
             return [part(SketchKind.CELLS, bytes(99))] * 1000
         return [SketchPart(b""), part(SketchKind.SUMS, b"\x01" * 42)]

@@ -99,12 +99,12 @@ class Trying:
 
 @shards(CODEC)
 def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, number: int) -> None:
-    said = everything_said()
+    messages = everything_said()
     refused = 0
     with Trying(shard) as trying:
         chance = trying.chance
         for trying.count in range(number):
-            data = damaged(body(chance.choice(said)), chance) if chance.random() < 0.9 else chance.randbytes(40)
+            data = damaged(body(chance.choice(messages)), chance) if chance.random() < 0.9 else chance.randbytes(40)
             reader = FrameReader()
             reader.feed(encode_varint(len(data)) + data)
             try:
@@ -168,7 +168,7 @@ def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> Non
                 raise AssertionError("it goes on without end")
 
 
-def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> Session:
+def against(scene: Scene, replica: Again, messages: list[bytes], chance: Random) -> Session:
     """A session that gets this, in pieces of any size, then the peer's end."""
     victim = scene.session()
     asked = 0
@@ -184,7 +184,7 @@ def against(scene: Scene, replica: Again, said: list[bytes], chance: Random) -> 
                 victim.reject(error)
 
     serve()
-    for data in said:
+    for data in messages:
         cut = chance.randrange(len(data)) if data and chance.random() < 0.2 else 0
         for piece in (data[:cut], data[cut:]):
             victim.receive_data(piece)

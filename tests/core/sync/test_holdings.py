@@ -50,8 +50,8 @@ def test_what_became_of_the_changes_of_the_peer_comes_first() -> None:
 
 def test_one_session_after_the_other_tells_everything() -> None:
     every = [*known(30, PEER), *known(30, device(77))]
-    told = {each for turn in range(60) for each in choose_holdings(every, PEER, turn)}
-    assert {each for each in every if each.chain == PEER} <= told
+    shown = {each for turn in range(60) for each in choose_holdings(every, PEER, turn)}
+    assert {each for each in every if each.chain == PEER} <= shown
 
 
 def test_devices_whose_ids_begin_alike_are_not_reported_nor_understood() -> None:

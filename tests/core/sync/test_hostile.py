@@ -78,23 +78,23 @@ def as_they_are(*batches: list[bytes]) -> list[Blocks]:
 
 
 def against(
-    *said: Message | bytes, mine: list[bytes] = MINE, calls: bool = False
+    *messages: Message | bytes, mine: list[bytes] = MINE, calls: bool = False
 ) -> tuple[Failed | Done | None, MemoryReplica]:
     """How a session ends with a peer that says this, and what is held then."""
     replica = MemoryReplica.of(mine)
     victim = session(initiator=calls)
-    for data in said:
+    for data in messages:
         victim.receive_data(data if isinstance(data, bytes) else encode_message(data))
         serve(victim, replica)
     return victim.outcome, replica
 
 
-def reason(*said: Message | bytes, mine: list[bytes] = MINE, calls: bool = False) -> Reason:
+def reason(*messages: Message | bytes, mine: list[bytes] = MINE, calls: bool = False) -> Reason:
     """Why a session fails with a peer that says this.
 
     And that nothing was kept that it should not have been.
     """
-    outcome, replica = against(*said, mine=mine, calls=calls)
+    outcome, replica = against(*messages, mine=mine, calls=calls)
     assert isinstance(outcome, Failed), outcome
     assert outcome.peer == PEER
     assert str(outcome.error)
@@ -110,7 +110,7 @@ ALL = HaveIds((PrefixIds("", ()),))
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("messages", "why"),
     [
         pytest.param([b"GET / HTTP/1.1\r\n\r\n"], Reason.MALFORMED, id="another protocol"),
         pytest.param([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32)], Reason.MALFORMED, id="TLS inside"),
@@ -161,8 +161,8 @@ ALL = HaveIds((PrefixIds("", ()),))
         pytest.param([FEW, ALL, OVER, Offer(9, 0), *packed([bytes(65_000)] * 17)], Reason.MALFORMED, id="a bomb"),
     ],
 )
-def test_a_peer_that_breaks_the_rules_is_refused(said: list[Message | bytes], why: Reason) -> None:
-    assert reason(*said) == why
+def test_a_peer_that_breaks_the_rules_is_refused(messages: list[Message | bytes], why: Reason) -> None:
+    assert reason(*messages) == why
 
 
 def wants(*blocks: bytes) -> list[Message]:
@@ -225,18 +225,18 @@ class TestJoining:
     def test_a_peer_that_proves_nothing_gets_and_leaves_nothing(
         self, count: int, chain: list[bytes], why: Reason
     ) -> None:
-        said: list[Message] = [HELLO, Offer(5, count), *packed([*chain, *NEW])]
-        outcome, replica = against(*said, mine=[])
+        messages: list[Message] = [HELLO, Offer(5, count), *packed([*chain, *NEW])]
+        outcome, replica = against(*messages, mine=[])
         assert isinstance(outcome, Failed)
         assert outcome.reason == why
         assert replica.held == {}
         assert replica.saves == []
 
     def test_nothing_is_kept_before_the_chain_is_complete(self) -> None:
-        said: list[Message] = [HELLO, Offer(5, 2), *packed([MEMBERS[0]], [MEMBERS[1]], NEW)]
-        _, replica = against(*said[:-2], mine=[])
+        messages: list[Message] = [HELLO, Offer(5, 2), *packed([MEMBERS[0]], [MEMBERS[1]], NEW)]
+        _, replica = against(*messages[:-2], mine=[])
         assert replica.held == {}
-        _, replica = against(*said, Summary(5, ROOT), mine=[])
+        _, replica = against(*messages, Summary(5, ROOT), mine=[])
         assert len(replica.held) == 5
         assert replica.saves == [2, 3]
 
@@ -265,19 +265,19 @@ def test_what_leaves_out_too_much_is_passed_over_and_asked_for_again_in_whole(fl
     """
     listed = HaveIds((PrefixIds("", tuple(sorted(change_id(data)[:16] for data in [*MINE, NEW[2]]))),))
     wrong = as_they_are([left_out(NEW[2], flags)])
-    said: list[Message] = [HELLO, listed, OVER, Offer(1, 0), *wrong]
-    outcome, replica = against(*said)
+    messages: list[Message] = [HELLO, listed, OVER, Offer(1, 0), *wrong]
+    outcome, replica = against(*messages)
     assert outcome is None
     assert replica.held == MemoryReplica.of(MINE).held
     again: list[Message] = [Summary(len(MINE) + 1, ROOT), listed, OVER, Offer(1, 0)]
     stream = BatchEncoder()
     stream.encode_batch([left_out(NEW[2], flags)])
-    _, replica = against(*said, *again, Blocks(stream.encode_batch([entry(NEW[2])])))
+    _, replica = against(*messages, *again, Blocks(stream.encode_batch([entry(NEW[2])])))
     assert replica.held == MemoryReplica.of([*MINE, NEW[2]]).held
     # The second time it cannot have been an error.
     stream = BatchEncoder()
     stream.encode_batch([left_out(NEW[2], flags)])
-    assert reason(*said, *again, Blocks(stream.encode_batch([left_out(NEW[2], flags)]))) == Reason.MALFORMED
+    assert reason(*messages, *again, Blocks(stream.encode_batch([left_out(NEW[2], flags)]))) == Reason.MALFORMED
 
 
 def test_a_field_that_was_changed_under_a_signature_is_refused_or_passed_over() -> None:
@@ -295,9 +295,9 @@ def test_a_field_that_was_changed_under_a_signature_is_refused_or_passed_over() 
     assert reason(*wants(*NEW[:2]), Offer(2, 0), *as_they_are([entry(NEW[0]), bad])) == Reason.REFUSED
 
 
-@pytest.mark.parametrize(("said", "advice"), [(b"\x03\x01\x11\x00", "format 1"), (b"\x03\x01\x31\x00", "it is newer")])
-def test_a_peer_of_another_version_is_reported_with_what_to_do(said: bytes, advice: str) -> None:
-    outcome, _ = against(said)
+@pytest.mark.parametrize(("hello", "advice"), [(b"\x03\x01\x11\x00", "format 1"), (b"\x03\x01\x31\x00", "it is newer")])
+def test_a_peer_of_another_version_is_reported_with_what_to_do(hello: bytes, advice: str) -> None:
+    outcome, _ = against(hello)
     assert isinstance(outcome, Failed)
     assert outcome.reason == Reason.OTHER_VERSION
     assert advice in str(outcome.error)
@@ -306,11 +306,11 @@ def test_a_peer_of_another_version_is_reported_with_what_to_do(said: bytes, advi
 
 
 def test_a_peer_whose_roots_never_agree_is_left_after_some_rounds() -> None:
-    said: list[Message] = [HELLO]
+    messages: list[Message] = [HELLO]
     for block_ in some(6000, 100):
         listed = HaveIds((PrefixIds("", (change_id(block_)[:16],)),))
-        said += [listed, OVER]
-    outcome, _ = against(*said)
+        messages += [listed, OVER]
+    outcome, _ = against(*messages)
     assert isinstance(outcome, Failed)
 
 
@@ -345,8 +345,8 @@ def test_a_session_can_be_stopped_and_the_peer_is_reported(why: Reason) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=5), st.booleans())
-def test_random_bytes_end_the_session_or_leave_it_waiting(said: list[bytes], calls: bool) -> None:
-    outcome, replica = against(*said, calls=calls)
+def test_random_bytes_end_the_session_or_leave_it_waiting(messages: list[bytes], calls: bool) -> None:
+    outcome, replica = against(*messages, calls=calls)
     assert outcome is None or isinstance(outcome, Failed)
     assert replica.held == MemoryReplica.of(MINE).held
 
@@ -375,9 +375,9 @@ messages: st.SearchStrategy[Message] = st.one_of(
 @settings(deadline=None, max_examples=100)
 @given(st.sampled_from([HELLO, FEW, NONE]), st.lists(messages, max_size=12), st.booleans(), st.booleans())
 def test_any_messages_in_any_order_never_raise_and_keep_only_real_blocks(
-    hello: Message, said: list[Message], calls: bool, joins: bool
+    hello: Message, sent: list[Message], calls: bool, joins: bool
 ) -> None:
-    outcome, replica = against(hello, *said, mine=[] if joins else MINE, calls=calls)
+    outcome, replica = against(hello, *sent, mine=[] if joins else MINE, calls=calls)
     assert replica.held.items() <= MemoryReplica.of([*MINE, *NEW]).held.items()
     if isinstance(outcome, Done):
         assert outcome.root == replica.root

@@ -12,13 +12,13 @@ addresses = st.lists(st.ip_addresses(), max_size=5)
 
 @given(entities, addresses)
 def test_what_is_reported_is_read_as_far_as_there_is_room(ids: list[bytes], where: list[Address]) -> None:
-    said = encode_location_hint(ids, where)
-    assert len(said) <= MAX_LOCATION_HINT_BYTES
-    found, there = decode_location_hint(said)
+    data = encode_location_hint(ids, where)
+    assert len(data) <= MAX_LOCATION_HINT_BYTES
+    found, there = decode_location_hint(data)
     assert [*found, *there] == [*ids, *where][:MAX_HINT_ENTRIES]
 
 
 @given(st.binary(max_size=2 * MAX_LOCATION_HINT_BYTES))
-def test_whatever_a_peer_says_is_read_without_an_exception(said: bytes) -> None:
-    found, there = decode_location_hint(said)
-    assert 17 * (len(found) + len(there)) <= len(said)
+def test_whatever_a_peer_says_is_read_without_an_exception(data: bytes) -> None:
+    found, there = decode_location_hint(data)
+    assert 17 * (len(found) + len(there)) <= len(data)

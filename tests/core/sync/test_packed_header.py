@@ -33,9 +33,9 @@ def sent(block: Block, ours: Sent, theirs: Trail) -> bytes:
 
 
 @given(st.lists(changes, min_size=1, max_size=6), st.randoms(use_true_random=False))
-def test_blocks_in_any_order_come_out_as_they_were(said: list[Change], chance: Random) -> None:
+def test_blocks_in_any_order_come_out_as_they_were(changes: list[Change], chance: Random) -> None:
     pen = ChainPen()
-    blocks = [pen.write(change) for change in said]
+    blocks = [pen.write(change) for change in changes]
     order = list(blocks)
     chance.shuffle(order)
     ours, theirs = Sent(), Trail()

@@ -85,10 +85,10 @@ async def test_a_silent_peer_is_left_and_reported() -> None:
     async with link() as (here, (reader, _)):
         outcome = await pump_session(session(), *here, MemoryReplica.of(MEMBERS), timeout_s=0.05)
         here[1].close()
-        said = await reader.read()
+        message = await reader.read()
     assert isinstance(outcome, Failed)
     assert outcome.reason == Reason.TIMED_OUT
-    assert said.endswith(encode_message(Abort(Reason.TIMED_OUT)))
+    assert message.endswith(encode_message(Abort(Reason.TIMED_OUT)))
 
 
 async def test_a_peer_that_says_next_to_nothing_is_as_good_as_silent() -> None:

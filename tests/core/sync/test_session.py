@@ -144,8 +144,8 @@ def test_a_side_that_lacks_most_is_met_without_a_sketch(few: int, own: int, call
     assert a.held == b.held
     assert isinstance(one.outcome, Done)
     assert one.outcome.stats.round_trips <= 1
-    said = [message.payload[0] for wire in (there, back) for message in messages(wire.log) if is_sketch(message)]
-    assert sorted(said) == [SketchKind.LIST, SketchKind.WANTS]
+    kinds = [message.payload[0] for wire in (there, back) for message in messages(wire.log) if is_sketch(message)]
+    assert sorted(kinds) == [SketchKind.LIST, SketchKind.WANTS]
 
 
 @given(st.integers(0, 40), st.booleans())

@@ -67,7 +67,7 @@ async def joined(
     """
     reported: list[Progress] = []
 
-    async def near(said: bytes) -> Sequence[bytes]:
+    async def near(hint: bytes) -> Sequence[bytes]:
         return around
 
     @dataclass(slots=True)

@@ -264,8 +264,8 @@ async def test_who_leaves_after_the_commitment_has_used_up_a_try(admin: Workspac
 
 async def test_who_leaves_or_talks_nonsense_before_it_has_not(admin: Workspace, tmp_path: Path) -> None:
     async with opened(admin.home.folder, admin, Person(admission=ADMISSION)) as window:
-        said = (b"", b"\x01", b"\xff" * 300, b"\x01\x00\x05FLDL\x01", b"\x03\x00\x20" + bytes(32))
-        for count, nonsense in enumerate(said, 1):
+        greetings = (b"", b"\x01", b"\xff" * 300, b"\x01\x00\x05FLDL\x01", b"\x03\x00\x20" + bytes(32))
+        for count, nonsense in enumerate(greetings, 1):
             link = await linked(window)
             link.writer.write(nonsense)
             await link.close()

@@ -22,8 +22,8 @@ def test_what_is_public_is_there_and_reported() -> None:
     for name in core.workspace.__all__:
         assert hasattr(core.workspace, name), name
         assert f"`{name}`" in PAGE or name == "system_clock", name
-    told = re.findall(r"^from core\.workspace import (.+)$", EXAMPLE, re.MULTILINE)
-    assert {name.strip() for line in told for name in line.split(",")} <= set(core.workspace.__all__)
+    shown = re.findall(r"^from core\.workspace import (.+)$", EXAMPLE, re.MULTILINE)
+    assert {name.strip() for line in shown for name in line.split(",")} <= set(core.workspace.__all__)
 
 
 def test_every_public_method_says_what_it_does() -> None:

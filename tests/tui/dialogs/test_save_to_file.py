@@ -108,7 +108,7 @@ async def test_where_it_cannot_be_saved_it_says_so(home: Path, tmp_path: Path, n
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("x" * 300, "cannot be used"),
         ("loop/x.txt", "cannot be used"),
@@ -117,13 +117,13 @@ async def test_where_it_cannot_be_saved_it_says_so(home: Path, tmp_path: Path, n
     ],
 )
 def test_why_it_cannot_be_saved_does_not_depend_on_what_pathlib_raises(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:
     for asked in ("exists", "is_dir", "is_file"):
         # As from Python 3.14 on.
         monkeypatch.setattr(Path, asked, getattr(os.path, asked.replace("_", "")))
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(Refused, match=message):
         check_path(tmp_path / name)
 
 

@@ -183,7 +183,7 @@ def test_the_extraction_knows_every_error() -> None:
         - errors
     ):
         errors |= more
-    told = {
+    shown = {
         node.func.id
         for tree in _sources()
         for node in ast.walk(tree)
@@ -191,8 +191,8 @@ def test_the_extraction_knows_every_error() -> None:
         if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
     }
     known = set(re.findall(r"-k (\w+)", (ROOT / "Makefile").read_text()))
-    assert told
-    assert told - known == set()
+    assert shown
+    assert shown - known == set()
 
 
 def test_no_text_is_marked_where_the_extraction_does_not_look() -> None:

@@ -50,12 +50,12 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translate._Catalogue, "texts", Strange())
 
 
-def words(said: str) -> set[str]:
+def words(text: str) -> set[str]:
     """The words of a text that are written in Latin letters.
 
     Of a single letter it may be a key.
     """
-    return {word.casefold() for word in re.findall(r"[A-Za-zÄÖÜäöüß]{2,}", said)}
+    return {word.casefold() for word in re.findall(r"[A-Za-zÄÖÜäöüß]{2,}", text)}
 
 
 def labels(schema: Schema) -> Iterator[str]:

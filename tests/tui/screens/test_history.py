@@ -101,11 +101,11 @@ async def test_as_of_here_all_places_show_the_past(home: Path, picture: Snapshot
     async with opened(home, "4", size=SIZES[size]) as screen:
         await _go_to(screen, _before_today)
         await screen.press("enter")
-        assert "AS OF 11 Sep 2026" in screen.text()
+        assert "AS OF 4 Oct 2026" in screen.text()
         assert screen.screenshot() == picture(name="history")
         for key in ("2", "6", "3"):
             await screen.press(key)
-            assert "AS OF 11 Sep 2026" in screen.text()
+            assert "AS OF 4 Oct 2026" in screen.text()
         assert screen.screenshot() == picture(name="inbox")
 
 
@@ -260,9 +260,9 @@ async def test_what_differs_between_two_changes(home: Path, picture: SnapshotAss
 
 async def test_all_that_a_change_did_with_each_value_in_full(home: Path, picture: SnapshotAssertion) -> None:
     async with opened(home, "4", "G", "k", "k", "k", "k") as screen:
-        assert "… and 3 more: v shows all" in screen.text()
+        assert "… and 5 more: v shows all" in screen.text()
         await screen.press("v")
-        assert "5 differences" in screen.text()
+        assert "7 differences" in screen.text()
         assert screen.screenshot() == picture(name="change")
         await screen.press("enter")
         assert screen.screenshot() == picture(name="value")
@@ -382,10 +382,10 @@ async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
         passed_over, undone, *_older = await _own_times(screen)
         await screen.press("u")
         box = [row.split("│")[1].strip() for row in screen.text().splitlines() if row.count("│") == 2]
-        told = " ".join(box)
-        assert f"What you saved on {passed_over} is passed over." in told
-        assert why in told
-        assert f"Undo what you saved on {undone}" in told
+        shown = " ".join(box)
+        assert f"What you saved on {passed_over} is passed over." in shown
+        assert why in shown
+        assert f"Undo what you saved on {undone}" in shown
     await _say(home, "Weber", "Brix 80")
     async with opened(home, "4", "u", user="Schulz") as screen:
         assert why.replace("Schulz", "Weber") in screen.text()
@@ -458,7 +458,7 @@ async def test_bringing_back_says_with_what_it_would_clash(home: Path) -> None:
         assert "Docking station is in use already: TSC Kiel › Lane 2." in screen.text()
         assert "that becomes an item in the inbox" in screen.text()
         await screen.press("enter")
-        assert any(matter.type == "duplicate" and one in matter.entities for matter in screen.app.inbox_items)
+        assert any(item.type == "duplicate" and one in item.entities for item in screen.app.inbox_items)
         await screen.press("u")
         assert "in use already" not in screen.text()
 

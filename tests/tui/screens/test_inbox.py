@@ -45,25 +45,25 @@ async def _go_to(screen: Screen, type_name: str, property_name: str | None = Non
 
     Return it.
     """
-    place, matter = next(
-        (i, matter)
-        for i, matter in enumerate(screen.app.inbox_items)
-        if matter.type == type_name and property_name in (None, matter.property)
+    place, item = next(
+        (i, item)
+        for i, item in enumerate(screen.app.inbox_items)
+        if item.type == type_name and property_name in (None, item.property)
     )
     screen.app.base_screen.query_one(LineList).move_to(place)
     await screen.rest()
-    return matter
+    return item
 
 
 def _of(screen: Screen, type_name: str) -> int:
-    return sum(matter.type == type_name for matter in screen.app.inbox_items)
+    return sum(item.type == type_name for item in screen.app.inbox_items)
 
 
 def _listed(screen: Screen) -> set[tuple[str, str | None, str]]:
     """Type, key and property of what is in the list."""
     source = screen.app.base_screen.query_one(LineList).source
     assert isinstance(source, InboxRows)
-    return {(matter.type, matter.key, matter.property) for matter in source.items}
+    return {(item.type, item.key, item.property) for item in source.items}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -89,9 +89,9 @@ async def test_no_row_shows_a_property_s_raw_name(every: Path) -> None:
 
 async def test_the_graph_begins_with_what_both_had_seen(home: Path) -> None:
     async with opened(home, "3", size=LARGE) as screen:
-        matter = await _go_to(screen, "conflict", "printer")
-        before = screen.app.workspace.store.as_of(min(leaf.at_us for leaf in matter.candidates) - 1)
-        (seen,) = (await before.slot(matter.entity, matter.property)).leaves
+        item = await _go_to(screen, "conflict", "printer")
+        before = screen.app.workspace.store.as_of(min(leaf.at_us for leaf in item.candidates) - 1)
+        (seen,) = (await before.slot(item.entity, item.property)).leaves
         rows = [row.rpartition("│")[2] for row in screen.text().splitlines()]
         at = next(index for index, row in enumerate(rows) if "Who knew what" in row)
         first, second = rows[at + 1 : at + 3]
@@ -110,10 +110,10 @@ async def test_what_has_no_room_below_the_list_says_how_to_see_it(home: Path) ->
         many = tuple(replace(first, value=f"Printer {number}", fact=bytes([number])) for number in range(12))
         details = replace(page.selection.details, item=replace(page.selection.details.item, candidates=many))
         drawn = item_lines(details, 5, 76, 7, screen.app.schema, screen.app.dates)
-    told = ["".join(text for text, _role in line) for line in drawn]
-    assert len(told) == 7
-    assert any(row.startswith("▌ F Printer 5") for row in told)
-    assert told[-1].strip() == "… and 6 more: v shows all · w draws who knew what"
+    shown = ["".join(text for text, _role in line) for line in drawn]
+    assert len(shown) == 7
+    assert any(row.startswith("▌ F Printer 5") for row in shown)
+    assert shown[-1].strip() == "… and 6 more: v shows all · w draws who knew what"
 
 
 async def test_take_the_chosen_value_and_take_that_back(home: Path) -> None:
@@ -145,22 +145,22 @@ async def test_undo_and_redo_survive_a_restart(home: Path) -> None:
 
 async def test_type_another_value(home: Path) -> None:
     async with opened(home, "3") as screen:
-        matter = await _go_to(screen, "conflict", "printer")
+        item = await _go_to(screen, "conflict", "printer")
         await screen.press("e", "ctrl+u")
         await screen.type("Brix 99")
         await screen.press("enter")
-        slot = await screen.app.view.slot(matter.entity, matter.property)
+        slot = await screen.app.view.slot(item.entity, item.property)
         assert (slot.state, slot.value) == ("good", "Brix 99")
 
 
 async def test_a_value_that_the_schema_refuses_is_not_taken(home: Path) -> None:
     async with opened(home, "3") as screen:
-        matter = await _go_to(screen, "conflict", "card_terminal")
+        item = await _go_to(screen, "conflict", "card_terminal")
         await screen.press("e")
         await screen.type("x")
         await screen.press("enter")
         assert "must look like" in screen.text()
-        assert (await screen.app.view.slot(matter.entity, matter.property)).state == "conflict"
+        assert (await screen.app.view.slot(item.entity, item.property)).state == "conflict"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ async def test_a_rule_settles_only_what_is_marked(home: Path, picture: SnapshotA
         assert "2 marked" in screen.text()
         assert screen.screenshot() == picture
         first, between, second, *others = await screen.app.inbox_items.load_all()
-        assert [matter.type for matter in (first, between, second)] == ["conflict"] * 3
+        assert [item.type for item in (first, between, second)] == ["conflict"] * 3
         await screen.press("R", "enter", "enter")
         assert await screen.app.inbox_items.load_all() == [between, *others]
 
@@ -360,16 +360,16 @@ async def test_keys_that_are_typed_ahead_wait_for_their_dialog(home: Path) -> No
         assert _of(screen, "conflict") in (0, before)
 
 
-async def _settle(home: Path, matter: InboxItem, value: Value) -> None:
+async def _settle(home: Path, item: InboxItem, value: Value) -> None:
     """Settle it from another session on the same device."""
     async with await Workspace.open(home, user="Schulz", clock=lambda: NOW) as workspace:
-        await workspace.set(await workspace.record(matter.entity), {matter.property: value})
+        await workspace.set(await workspace.record(item.entity), {item.property: value})
 
 
 async def test_an_item_that_takes_the_place_of_another_is_not_taken_by_a_key_meant_for_that(home: Path) -> None:
     async with opened(home, "3", "right") as screen:
         first, second, third, *_rest = await screen.app.inbox_items.load_all()
-        assert [matter.type for matter in (first, second, third)] == ["conflict"] * 3
+        assert [item.type for item in (first, second, third)] == ["conflict"] * 3
         label = screen.app.schema.kind(first.kind).property(first.property).label("en")
         assert first.key == "241/Entrance right"
         await _settle(home, first, first.candidates[1].value)
@@ -401,19 +401,19 @@ async def test_what_came_under_the_cursor_is_taken_at_once_by_who_asked_for_it(h
 
 async def test_the_chosen_value_stays_chosen_while_others_come(home: Path) -> None:
     async with opened(home, "3") as screen:
-        page, matter = screen.app.base_screen, await _go_to(screen, "conflict", "printer")
+        page, inbox_item = screen.app.base_screen, await _go_to(screen, "conflict", "printer")
         assert isinstance(page, Inbox)
         await screen.press("right")
-        chosen = matter.candidates[page.selection.chosen_index]
+        chosen = inbox_item.candidates[page.selection.chosen_index]
         # A third person did not know of the one that is not chosen.
-        edit = Edit(matter.entity, matter.property, "Brix 60", (matter.candidates[0].fact,))
+        edit = Edit(inbox_item.entity, inbox_item.property, "Brix 60", (inbox_item.candidates[0].fact,))
         await screen.app.workspace.save([edit], None)
         await screen.app.refresh_data()
         await screen.rest()
         now = page.item
         assert now is not None
-        assert (now.entity, now.property) == (matter.entity, matter.property)
-        assert now.candidates != matter.candidates
+        assert (now.entity, now.property) == (inbox_item.entity, inbox_item.property)
+        assert now.candidates != inbox_item.candidates
         assert now.candidates[page.selection.chosen_index] == chosen
 
 

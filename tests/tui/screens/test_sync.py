@@ -220,7 +220,7 @@ def test_progress_tells_changes_time_left_and_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("received", "said"),
+    ("received", "text"),
     [
         (0, "current values 0 % · history to follow"),
         (20, "your place is complete · current values 20 % · history to follow"),
@@ -228,14 +228,14 @@ def test_progress_tells_changes_time_left_and_bytes() -> None:
         (400, "your place is complete · all that is current is here"),
     ],
 )
-def test_progress_tells_what_is_complete(received: int, said: str) -> None:
+def test_progress_tells_what_is_complete(received: int, text: str) -> None:
     progress = Progress("exchange", 0, 0, received, 400, 1000, 2000, nearby_count=20, current_count=100)
-    assert " · ".join(completed_parts(progress)) == said
+    assert " · ".join(completed_parts(progress)) == text
     assert completed_parts(Progress("exchange", 0, 0, received, 400)) == []
 
 
 @pytest.mark.parametrize(
-    ("standing", "said"),
+    ("status", "text"),
     [
         (CableStatus(True, True, 115200, 0, 0), "the cable was pulled"),
         (CableStatus(True, False, 115200, 88_000, 0, None, True), "nothing comes from the other end"),
@@ -243,10 +243,10 @@ def test_progress_tells_what_is_complete(received: int, said: str) -> None:
         (CableStatus(True, False, 115200, 88_000, 2), "2 frames corrected"),
     ],
 )
-def test_a_cable_tells_how_it_stands(standing: CableStatus, said: str) -> None:
-    assert said in cable_status_text(standing)
+def test_a_cable_tells_how_it_stands(status: CableStatus, text: str) -> None:
+    assert text in cable_status_text(status)
     meter = SyncMeter("serial:///dev/ttyUSB0", "ttyUSB0")
-    assert said[:20] in "".join(t for line in meter_lines(meter, 74, 4, cable_status_text(standing)) for t, _ in line)
+    assert text[:20] in "".join(t for line in meter_lines(meter, 74, 4, cable_status_text(status)) for t, _ in line)
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_500_000, "2 MB")])

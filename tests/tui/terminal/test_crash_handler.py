@@ -29,12 +29,12 @@ def test_it_ends_with_a_sentence_and_shows_a_traceback_only_to_who_asks(broken: 
         program.read(0.2)
         assert program.ended is not None
         assert os.waitstatus_to_exitcode(program.ended) == 1
-        said = program.output.rpartition(b"\x1b[?1049l")[2].decode()
-        assert ("Traceback" in said) == bool(debug), said
+        message = program.output.rpartition(b"\x1b[?1049l")[2].decode()
+        assert ("Traceback" in message) == bool(debug), message
         if not debug:
-            assert "This should not have happened (" in " ".join(said.split())
-            assert "no such table: titles" in " ".join(said.split())
-            assert len(said.split()) < 40
+            assert "This should not have happened (" in " ".join(message.split())
+            assert "no such table: titles" in " ".join(message.split())
+            assert len(message.split()) < 40
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])

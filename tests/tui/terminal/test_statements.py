@@ -12,7 +12,7 @@ FLEET = ScreenText(identity=1, part="Fleet, 2", row="TSC Kiel, 241")
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("  ▸ TSC Kiel        241    ≠ 1 to resolve ", "+ TSC Kiel, 241, 1 to resolve"),
         ("Equipment ─────────────────", "Equipment"),
@@ -22,8 +22,8 @@ FLEET = ScreenText(identity=1, part="Fleet, 2", row="TSC Kiel, 241")
         ("Straße 漢字", "Straße 漢字"),
     ],
 )
-def test_a_row_becomes_a_statement(row: str, said: str) -> None:
-    assert statement(row) == said
+def test_a_row_becomes_a_statement(row: str, message: str) -> None:
+    assert statement(row) == message
 
 
 def test_only_what_is_new_is_said() -> None:

@@ -58,7 +58,7 @@ def reader(made: Path, home: Path, tmp_path: Path) -> Path:
     return other
 
 
-async def every_key_that_writes_says(screen: Screen, said: str) -> None:
+async def every_key_that_writes_says(screen: Screen, reason: str) -> None:
     """Each place, and a form, refuses what writes with this sentence, by its key, too."""
     for place in PLACES:
         await screen.press(place)
@@ -66,11 +66,11 @@ async def every_key_that_writes_says(screen: Screen, said: str) -> None:
         assert isinstance(page, BaseScreen)
         for command in page.available_commands():
             if command.writes:
-                assert page.disabled_commands()[command.name] == said, command.name
+                assert page.disabled_commands()[command.name] == reason, command.name
         writes = next((each for each in page.available_commands() if each.writes), None)
         if writes:
             await screen.press(writes.keys[0])
-            assert said in screen.text()
+            assert reason in screen.text()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -140,5 +140,5 @@ def test_no_sentence_about_a_key_is_cut_off_on_a_small_screen() -> None:
 
     for language in ("en", "de"):
         set_language(language)
-        for text in (write_refusal(standing) or "" for standing in ("reads", "waits", "out")):
+        for text in (write_refusal(status) or "" for status in ("reads", "waits", "out")):
             assert cell_len(f" {text} ") <= 80, text

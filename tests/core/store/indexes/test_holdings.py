@@ -176,8 +176,8 @@ async def test_what_nobody_can_hold_is_not_believed(make_store: MakeStore) -> No
     await a.write()
     await meet(a, b)
     tag = slice(0, 3)
-    told = [Holding(a.device[tag], DEVICES[2][tag], 1 << 20), Holding(b"?!?", DEVICES[2][tag], 0)]
-    await a.store.note_reported_holdings(b.device, told)
+    shown = [Holding(a.device[tag], DEVICES[2][tag], 1 << 20), Holding(b"?!?", DEVICES[2][tag], 0)]
+    await a.store.note_reported_holdings(b.device, shown)
     assert {each.holder for each in await a.store.run(read_holdings)} == {b.device}
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from core.body import Fact
-from core.inbox import InboxItem
+from core.inbox import InboxItem, acceptance_property
 from core.store.indexes import conflict_index
 from core.store.store import Store
+from core.value_codec import Ref
 from core.workspace import lazy_inbox
 from core.workspace.inbox import InboxReader
 from tests.core.store.indexes.test_conflict_index import CENTRE, reported
@@ -117,4 +118,47 @@ async def test_what_another_program_writes_is_seen_while_this_one_keeps_its_inde
     await other.save_blocks([Pen(2).write(*terminals(1000, 100), at=20)])
     await other.close()
     assert len(await read(store)) == 200
+    await store.close()
+
+
+async def test_items_loaded_from_few_properties_are_those_of_whole_records(tmp_path: Path) -> None:
+    store = await Store.create(tmp_path / "store.db", fleet=FLEET, clock=lambda: 100)
+    one, two = Pen(1), Pen(2)
+    here, gone, lane, gate = map(entity, (1, 2, 3, 4))
+    first = one.write(
+        Fact(here, "kind", "locality"),
+        Fact(here, "code", "241"),
+        Fact(here, "subnet", "10.24.1.0/24"),
+        Fact(gone, "kind", "locality"),
+        Fact(gone, "subnet", "10.24.1.0/25"),
+        *(Fact(place, "kind", "place") for place in (lane, gate)),
+        *(Fact(place, "name", "Lane 1") for place in (lane, gate)),
+        *(Fact(place, "locality", Ref(here)) for place in (lane, gate)),
+        Fact(lane, "card_terminal", "wrong"),
+        Fact(entity(6), "kind", "place"),
+        Fact(entity(6), "locality", Ref(gone)),
+        Fact(entity(5), "kind", "unknown"),
+        Fact(entity(5), "x", "one"),
+        at=10,
+    )
+    second = two.write(Fact(entity(5), "x", "two"), Fact(gone, "code", "7"), at=11)
+    retirement = one.write(Fact(gone, "retired", True), at=12)
+    await store.save_blocks([*FOUNDING, first, second, retirement])
+    reader = InboxReader(store)
+    items = await reader.read_all(store.now(), CENTRE, lambda done, of: None)
+    duplicate = next(item for item in items if item.type == "duplicate")
+    accepting = Fact(duplicate.entity, acceptance_property(duplicate.id), "as it is")
+    await store.save_blocks([one.write(accepting, at=13)])
+    inbox = await reader.read_lazily(store.now(), CENTRE, lambda done, of: None)
+    whole = await reader._find_all_items(store.now(), CENTRE)
+    for each in (inbox, inbox.accepted):
+        keys = each.keys
+        # One at a time, so that nothing is read for another one's sake.
+        loaded = [item for key in keys for item in await store.load_inbox_items(CENTRE, [key])]
+        assert loaded == [item for item in whole if (item.acceptance is not None) == (each is inbox.accepted)]
+        assert [str(item.message) for item in loaded if item] == [
+            str(item.message) for item in whole if (item.acceptance is not None) == (each is inbox.accepted)
+        ]
+    assert {item.type for item in whole} >= {"conflict", "duplicate", "dangling", "retired-edit", "invalid"}
+    assert len(inbox.accepted) == 1
     await store.close()

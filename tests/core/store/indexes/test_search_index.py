@@ -162,11 +162,11 @@ async def test_it_finds_the_leaves_that_a_look_at_every_leaf_finds(blocks: list[
             wanted = set()
             for entity, name in places:
                 for leaf in (await view.slot(entity, name)).leaves:
-                    said = f"{name} {leaf.value}".casefold()
+                    texts_of = f"{name} {leaf.value}".casefold()
                     if isinstance(leaf.value, str | int) and not isinstance(leaf.value, bool):
                         wanted |= (
                             {SearchHit(entity, name, leaf.value)}
-                            if all(w in said for w in text.casefold().split())
+                            if all(w in texts_of for w in text.casefold().split())
                             else set()
                         )
             found = [leaf for leaf in await view.search(text, SCHEMA) if leaf.entity in (ENTITY, OTHER)]
@@ -182,10 +182,10 @@ async def test_it_finds_the_leaves_that_a_look_at_every_leaf_finds(blocks: list[
 
 async def _together(view: View, places: set[tuple[bytes, str]], text: str) -> set[bytes]:
     """Who says each of several words, by a look at every leaf."""
-    said: dict[bytes, str] = {}
+    texts_of: dict[bytes, str] = {}
     for entity, name in places:
         for leaf in (await view.slot(entity, name)).leaves:
             if isinstance(leaf.value, str | int) and not isinstance(leaf.value, bool):
-                said[entity] = f"{said.get(entity, '')}\n{name} {leaf.value}".casefold()
+                texts_of[entity] = f"{texts_of.get(entity, '')}\n{name} {leaf.value}".casefold()
     words = text.casefold().split()
-    return {each for each, texts in said.items() if len(words) > 1 and all(word in texts for word in words)}
+    return {each for each, texts in texts_of.items() if len(words) > 1 and all(word in texts for word in words)}

@@ -150,9 +150,9 @@ async def test_what_a_revocation_takes_out_of_use_is_reported_behind_it(store: S
     first = one.write(Fact(ENTITY, "printer", "a"), at=10)
     wrong = two.write(Fact(ENTITY, "printer", "b", (fact_of(first),)), Fact(OTHER, "vid", 7), at=11)
     await store.save_blocks([first, wrong])
-    told = [("printer", None, "a"), ("printer", "a", "b"), ("vid", None, 7)]
+    shown = [("printer", None, "a"), ("printer", "a", "b"), ("vid", None, 7)]
     found, behind = await read_feed(store, end)
-    assert found == told
+    assert found == shown
     revoked = revocation(Pen(0, FOUNDING), 2, 20)
     await store.save_blocks([revoked])
     page = await store.run(lambda c: feed.read_feed_page(c, behind, None))
@@ -162,7 +162,7 @@ async def test_what_a_revocation_takes_out_of_use_is_reported_behind_it(store: S
     assert {each.user for each in taken} == {"admin"}
     # Who begins anew is told the same, and who goes on behind one of them the rest.
     assert [row for row in (await read_feed(store, end))[0] if row[0] in ("printer", "vid")] == [
-        *told,
+        *shown,
         ("printer", "b", "a"),
         ("vid", 7, None),
     ]

@@ -17,16 +17,16 @@ def test_what_is_announced_is_read(fleet: bytes, root: bytes, device: bytes, add
     record = {key.encode(): value.encode() for key, value in announcement.make_txt_record(fleet, root, device).items()}
     # The whole of a TXT record is to fit into one packet with all the rest (RFC 6763, 6.2).
     assert sum(len(key) + len(value) + 2 for key, value in record.items()) < 200
-    said = parse_announcement("name", record, [str(address)], 7420)
-    assert said is not None
-    assert (said.fleet, said.device, said.root) == (fleet, device, root[:ANNOUNCED_ROOT_BYTES])
-    assert said.endpoint() == f"tcp://{address}:7420"
+    peer = parse_announcement("name", record, [str(address)], 7420)
+    assert peer is not None
+    assert (peer.fleet, peer.device, peer.root) == (fleet, device, root[:ANNOUNCED_ROOT_BYTES])
+    assert peer.endpoint() == f"tcp://{address}:7420"
 
 
 def test_addresses_are_tried_in_turn_and_those_of_ipv6_are_bracketed() -> None:
-    said = parse_announcement("name", GOOD, ["10.0.0.1", "fe80::1%eth0", "10.0.0.1"], 1)
-    assert said is not None
-    assert [said.endpoint(n) for n in range(3)] == ["tcp://10.0.0.1:1", "tcp://[fe80::1%eth0]:1", "tcp://10.0.0.1:1"]
+    peer = parse_announcement("name", GOOD, ["10.0.0.1", "fe80::1%eth0", "10.0.0.1"], 1)
+    assert peer is not None
+    assert [peer.endpoint(n) for n in range(3)] == ["tcp://10.0.0.1:1", "tcp://[fe80::1%eth0]:1", "tcp://10.0.0.1:1"]
 
 
 def test_what_nobody_would_announce_is_passed_over() -> None:
@@ -59,7 +59,7 @@ def test_a_device_of_format_1_is_passed_over() -> None:
 def test_anything_may_come(
     name: str, record: dict[bytes, bytes | None], addresses: list[str], port: int | None
 ) -> None:
-    said = parse_announcement(name, record, addresses, port)
-    if said is not None:
-        assert (len(said.fleet), len(said.device), len(said.root)) == (16, 16, ANNOUNCED_ROOT_BYTES)
-        assert 0 < len(said.addresses) <= announcement.MAX_ADDRESSES
+    peer = parse_announcement(name, record, addresses, port)
+    if peer is not None:
+        assert (len(peer.fleet), len(peer.device), len(peer.root)) == (16, 16, ANNOUNCED_ROOT_BYTES)
+        assert 0 < len(peer.addresses) <= announcement.MAX_ADDRESSES

@@ -412,10 +412,10 @@ async def test_a_line_that_breaks_on_the_way_is_an_error(after: int) -> None:
 
 async def test_what_was_said_before_closing_arrives_in_full() -> None:
     async with linked() as (dialed, accepted):
-        said = bytes(range(256)) * 8000
-        dialed.writer.write(said)
+        data = bytes(range(256)) * 8000
+        dialed.writer.write(data)
         closing = asyncio.create_task(dialed.close(20))
-        assert await accepted.reader.read(-1) == said
+        assert await accepted.reader.read(-1) == data
         await accepted.close(20)
         await closing
 
