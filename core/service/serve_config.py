@@ -15,7 +15,10 @@ RETRY_AFTER_ERROR_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of a check of the store in the background: what is damaged first, None if nothing is."""
+    """The result of a check of the store in the background.
+
+    `damage` is what is damaged first, None if nothing is.
+    """
 
     change_count: int
     seconds: float

@@ -15,7 +15,7 @@ CHECKED_META_KEY = "checked"
 
 @dataclass(frozen=True, slots=True)
 class LastCheck:
-    """When all changes and facts were last checked, and what was damaged; None if nothing was."""
+    """When all changes and facts were last checked, and what was damaged."""
 
     at_us: int
     damage: FieldlineError | None = None

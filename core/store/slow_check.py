@@ -27,7 +27,8 @@ MAX_PAUSE_S = 0.5
 """After so long it looks whether its parent is still there."""
 STEPS_BETWEEN_LOOKS = 5000
 """Of SQLite's machine: a fraction of a millisecond of work."""
-LEAST_PRIORITY = 19
+MAX_NICENESS = 19
+"""The lowest priority that there is."""
 
 
 class Pacer:
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     """Check the store that is named, and print what was found."""
     path, fleet, share = arguments
     with suppress(OSError):  # a service may be forbidden to; its share is kept in any case
-        os.nice(LEAST_PRIORITY)
+        os.nice(MAX_NICENESS)
     try:
         count, found = check_slowly(Path(path), bytes.fromhex(fleet), Pacer(float(share), os.getppid()))
     except sqlite3.OperationalError:

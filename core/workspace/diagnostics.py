@@ -240,7 +240,10 @@ def _check_cables(home: Home) -> None:
 
 
 async def _check_integrity(workspace: DeviceContext, last: LastCheck | None) -> FieldlineError | None:
-    """Look for damage in a part of the store; what the last check of all found counts until it is repaired."""
+    """Look for damage in a part of the store.
+
+    What the last check of all found counts until it is repaired.
+    """
     from core.store.spot_check import find_damage
 
     try:
